@@ -1,0 +1,65 @@
+"""Who asks: a person, a peer system, a device, an API client, a timer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ActorKind(StrEnum):
+    USER = "user"  # a person at a page
+    ENDPOINT = "endpoint"  # an HL7 or FHIR peer
+    DEVICE = "device"  # a modality, by AE title
+    CLIENT = "client"  # an API token
+    TIMER = "timer"  # our own clock
+    OPERATOR = "operator"  # the command line
+
+
+class Role(StrEnum):
+    """What an actor may be; a user can have several."""
+
+    SCHEDULER = "scheduler"
+    FRONTDESK = "frontdesk"
+    TECHNOLOGIST = "technologist"
+    RADIOLOGIST = "radiologist"
+    MANAGER = "manager"
+    ADMIN = "admin"
+    INTERFACE = "interface"  # an HL7 or FHIR peer
+    MODALITY = "modality"  # a DICOM device
+    SYSTEM = "system"  # timers and the command line
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """``name`` is what the audit shows: a login, an endpoint name, an AE title."""
+
+    kind: ActorKind
+    name: str
+    roles: frozenset[Role] = field(default_factory=frozenset)
+    user_id: int | None = None
+    endpoint_id: int | None = None
+    address: str = ""
+    display: str = ""
+
+    def has(self, *roles: Role) -> bool:
+        return not self.roles.isdisjoint(roles)
+
+
+TIMER = Actor(ActorKind.TIMER, "timer", frozenset({Role.SYSTEM}))
+OPERATOR = Actor(ActorKind.OPERATOR, "command line", frozenset({Role.SYSTEM}))
+
+
+def endpoint_actor(name: str, endpoint_id: int | None, address: str = "") -> Actor:
+    """The actor for a message from an HL7 or FHIR peer."""
+    return Actor(
+        ActorKind.ENDPOINT,
+        name,
+        frozenset({Role.INTERFACE}),
+        endpoint_id=endpoint_id,
+        address=address,
+    )
+
+
+def device_actor(ae_title: str, address: str = "") -> Actor:
+    """The actor for a DICOM association."""
+    return Actor(ActorKind.DEVICE, ae_title, frozenset({Role.MODALITY}), address=address)
