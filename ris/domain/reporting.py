@@ -1,0 +1,233 @@
+"""Reports, their versions and critical results: states, commands, events."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ris.domain.commands import Command, Event
+from ris.domain.orders import ReportState
+from ris.domain.states import StateMachine
+
+
+class ReportStatus(StrEnum):
+    DRAFT = "DRAFT"
+    PRELIMINARY = "PRELIMINARY"
+    FINAL = "FINAL"
+    AMENDED = "AMENDED"
+    DISCARDED = "DISCARDED"
+    RETRACTED = "RETRACTED"
+
+
+class ReportTrigger(StrEnum):
+    SIGN_PRELIMINARY = "sign_preliminary"
+    FINALIZE = "finalize"
+    AMEND = "amend"
+    DISCARD = "discard"
+    RETRACT = "retract"
+
+
+REPORT = StateMachine[ReportStatus, ReportTrigger](
+    "Report",
+    ReportStatus.DRAFT,
+    {
+        (ReportStatus.DRAFT, ReportTrigger.SIGN_PRELIMINARY): ReportStatus.PRELIMINARY,
+        (ReportStatus.PRELIMINARY, ReportTrigger.SIGN_PRELIMINARY): ReportStatus.PRELIMINARY,
+        (ReportStatus.DRAFT, ReportTrigger.FINALIZE): ReportStatus.FINAL,
+        (ReportStatus.PRELIMINARY, ReportTrigger.FINALIZE): ReportStatus.FINAL,
+        (ReportStatus.FINAL, ReportTrigger.AMEND): ReportStatus.AMENDED,
+        (ReportStatus.AMENDED, ReportTrigger.AMEND): ReportStatus.AMENDED,
+        (ReportStatus.DRAFT, ReportTrigger.DISCARD): ReportStatus.DISCARDED,
+        (ReportStatus.PRELIMINARY, ReportTrigger.RETRACT): ReportStatus.RETRACTED,
+        (ReportStatus.FINAL, ReportTrigger.RETRACT): ReportStatus.RETRACTED,
+        (ReportStatus.AMENDED, ReportTrigger.RETRACT): ReportStatus.RETRACTED,
+    },
+)
+
+REPORT_STATE: Mapping[ReportStatus, ReportState] = {
+    ReportStatus.DRAFT: ReportState.NONE,
+    ReportStatus.PRELIMINARY: ReportState.PRELIMINARY,
+    ReportStatus.FINAL: ReportState.FINAL,
+    ReportStatus.AMENDED: ReportState.FINAL,
+    ReportStatus.DISCARDED: ReportState.NONE,
+    ReportStatus.RETRACTED: ReportState.NONE,
+}
+
+
+class VersionKind(StrEnum):
+    PRELIMINARY = "PRELIMINARY"
+    FINAL = "FINAL"
+    ADDENDUM = "ADDENDUM"
+    CORRECTION = "CORRECTION"
+    RETRACTION = "RETRACTION"
+
+
+# The sections of a report, in reading order, with their LOINC or DCM code for the outside.
+SECTIONS: tuple[tuple[str, str], ...] = (
+    ("indication", "Indication"),
+    ("technique", "Technique"),
+    ("comparison", "Comparison"),
+    ("findings", "Findings"),
+    ("impression", "Impression"),
+    ("recommendation", "Recommendation"),
+    ("addendum", "Addendum"),
+)
+
+
+def content_hash(kind: VersionKind, sections: Mapping[str, str]) -> str:
+    """SHA-256 of what a version says, in a canonical form; shows any later change."""
+    canonical = json.dumps([kind.value, dict(sections)], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def report_text(sections: Mapping[str, str]) -> str:
+    """The report as plain text: a heading line and the text of each section that has any."""
+    parts = []
+    for key, title in SECTIONS:
+        text = sections.get(key, "").strip()
+        if text:
+            parts.append(f"{title.upper()}\n{text}")
+    return "\n\n".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenReport(Command[str]):
+    """Begin (or return to) the report on requested procedures; returns the report's public id.
+
+    Several procedures of one patient may share a report.
+    """
+
+    procedures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveDraft(Command[int]):
+    """Keep what was written so far; returns the new draft revision."""
+
+    report: str
+    sections: dict[str, str]
+    expected_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscardDraft(Command[None]):
+    """Throw an unsigned report away."""
+
+    report: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignPreliminary(Command[int]):
+    """Let others read an unverified report; returns the version number."""
+
+    report: str
+    sections: dict[str, str]
+    expected_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalizeReport(Command[int]):
+    """Sign; returns the version number."""
+
+    report: str
+    sections: dict[str, str]
+    expected_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmendReport(Command[int]):
+    """Add to (ADDENDUM) or correct (CORRECTION) a signed report; returns the version number.
+
+    For an addendum only ``sections["addendum"]`` counts; the rest stays as signed.
+    """
+
+    report: str
+    kind: VersionKind
+    sections: dict[str, str]
+    reason: str = ""
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetractReport(Command[int]):
+    """Withdraw a signed report, for example one on the wrong patient."""
+
+    report: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommunicateCriticalResult(Command[str]):
+    """Record that a critical finding was told to somebody."""
+
+    report: str
+    finding: str
+    told: str
+    by: str = "phone"
+    read_back: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeCriticalResult(Command[None]):
+    critical_result: str
+    acknowledged_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOpened(Event):
+    report: str
+    order: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftDiscarded(Event):
+    report: str
+    order: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSigned(Event):
+    """Common to the events that carry a version outside."""
+
+    report: str
+    order: str
+    number: int
+    kind: str
+    orders: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreliminarySigned(ReportSigned):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFinalized(ReportSigned):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportAmended(ReportSigned):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRetracted(ReportSigned):
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriticalResultCommunicated(Event):
+    report: str
+    order: str
+    critical_result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriticalResultAcknowledged(Event):
+    report: str
+    order: str
+    critical_result: str
