@@ -50,7 +50,9 @@ class Demographics:
     height_m: float | None = None
     allergies: tuple[str, ...] | None = None
     alerts: tuple[str, ...] | None = None
-    pregnancy_status: str | None = None  # DICOM (0010,21C0): 1 not, 2 possible, 3 definite, 4 unknown
+    pregnancy_status: str | None = (
+        None  # DICOM (0010,21C0): 1 not, 2 possible, 3 definite, 4 unknown
+    )
     special_needs: str | None = None
 
 

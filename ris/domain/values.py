@@ -168,7 +168,7 @@ class PartialDate:
             raise InvalidValueError("not a date (YYYYMMDD)", path=path)
         parts = [part for part in match.groups() if part]
         try:
-            date(int(parts[0]), *(int(part) for part in (parts[1:] + ["1", "1"])[:2]))
+            date(int(parts[0]), *(int(part) for part in ([*parts[1:], "1", "1"])[:2]))
         except ValueError:
             raise InvalidValueError("no such day", path=path) from None
         return cls("-".join(parts))

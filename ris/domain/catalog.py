@@ -1,0 +1,69 @@
+"""The procedure catalog: commands and events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ris.domain.commands import Command, Event
+from ris.domain.values import Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTemplateDetails:
+    """A step the procedure is made of."""
+
+    modality: str
+    description: str = ""
+    duration_minutes: int = 30
+    protocol_codes: tuple[Code, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefineProcedure(Command[str]):
+    """Create or change a procedure of the catalog; returns its public id.
+
+    What was ordered before keeps the code it was ordered with.
+    """
+
+    code: Code
+    modality: str
+    duration_minutes: int = 30
+    preparation: str = ""
+    body_part: str = ""
+    contrast: str = ""
+    laterality_required: bool = False
+    steps: tuple[StepTemplateDetails, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetireProcedure(Command[None]):
+    """Stop offering a procedure; past orders keep it."""
+
+    procedure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapCode(Command[None]):
+    """Translate a peer's code: ``table`` says which kind (procedure, sex, priority, location)."""
+
+    table: str
+    source: Code
+    target: Code
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcedureDefined(Event):
+    definition: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcedureRetired(Event):
+    definition: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeMapped(Event):
+    table: str
+    source: str
+    target: str

@@ -1,0 +1,220 @@
+"""Endpoints, messages in, deliveries out: states, commands, events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ris.domain.commands import Command, Event
+from ris.domain.states import StateMachine
+
+
+class Protocol(StrEnum):
+    HL7 = "hl7"
+    DICOM = "dicom"
+    FHIR = "fhir"
+    DICOMWEB = "dicomweb"
+
+
+class Direction(StrEnum):
+    IN = "in"
+    OUT = "out"
+
+
+class Subscription(StrEnum):
+    """What an outbound endpoint may ask for (``sends``)."""
+
+    ORDER_STATUS = "order-status"
+    RESULTS = "results"
+    APPOINTMENTS = "appointments"
+    PROCEDURE_SCHEDULED = "procedure-scheduled"
+    PATIENT_UPDATES = "patient-updates"
+
+
+class MessageState(StrEnum):
+    RECEIVED = "RECEIVED"
+    APPLIED = "APPLIED"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+
+
+class MessageTrigger(StrEnum):
+    APPLY = "apply"
+    REJECT = "reject"
+    FAIL = "fail"
+    REPLAY = "replay"
+
+
+MESSAGE = StateMachine[MessageState, MessageTrigger](
+    "InboundMessage",
+    MessageState.RECEIVED,
+    {
+        (MessageState.RECEIVED, MessageTrigger.APPLY): MessageState.APPLIED,
+        (MessageState.RECEIVED, MessageTrigger.REJECT): MessageState.REJECTED,
+        (MessageState.RECEIVED, MessageTrigger.FAIL): MessageState.FAILED,
+        (MessageState.FAILED, MessageTrigger.REPLAY): MessageState.RECEIVED,
+        (MessageState.REJECTED, MessageTrigger.REPLAY): MessageState.RECEIVED,
+    },
+)
+
+
+class ReplyState(StrEnum):
+    """What became of the answer; a second axis beside the message's own state."""
+
+    NOT_DUE = "NOT_DUE"
+    PENDING = "PENDING"
+    SENT = "SENT"
+    UNDELIVERED = "UNDELIVERED"
+
+
+class DeliveryState(StrEnum):
+    PENDING = "PENDING"
+    LEASED = "LEASED"
+    DELIVERED = "DELIVERED"
+    REFUSED = "REFUSED"
+    DEAD = "DEAD"
+    SKIPPED = "SKIPPED"
+
+
+class DeliveryTrigger(StrEnum):
+    LEASE = "lease"
+    SUCCEED = "succeed"
+    DEFER = "defer"
+    REFUSE = "refuse"
+    GIVE_UP = "give_up"
+    REQUEUE = "requeue"
+    SKIP = "skip"
+
+
+DELIVERY = StateMachine[DeliveryState, DeliveryTrigger](
+    "Delivery",
+    DeliveryState.PENDING,
+    {
+        (DeliveryState.PENDING, DeliveryTrigger.LEASE): DeliveryState.LEASED,
+        (DeliveryState.LEASED, DeliveryTrigger.SUCCEED): DeliveryState.DELIVERED,
+        (DeliveryState.LEASED, DeliveryTrigger.DEFER): DeliveryState.PENDING,
+        (DeliveryState.LEASED, DeliveryTrigger.REFUSE): DeliveryState.REFUSED,
+        (DeliveryState.LEASED, DeliveryTrigger.GIVE_UP): DeliveryState.DEAD,
+        (DeliveryState.REFUSED, DeliveryTrigger.REQUEUE): DeliveryState.PENDING,
+        (DeliveryState.DEAD, DeliveryTrigger.REQUEUE): DeliveryState.PENDING,
+        (DeliveryState.REFUSED, DeliveryTrigger.SKIP): DeliveryState.SKIPPED,
+        (DeliveryState.DEAD, DeliveryTrigger.SKIP): DeliveryState.SKIPPED,
+    },
+)
+
+# States in which a delivery keeps later ones of its lane waiting.
+BLOCKING = frozenset(
+    {
+        DeliveryState.PENDING,
+        DeliveryState.LEASED,
+        DeliveryState.REFUSED,
+        DeliveryState.DEAD,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigureEndpoint(Command[str]):
+    """Create or change a peer system; returns its public id."""
+
+    name: str
+    protocol: Protocol
+    direction: Direction
+    protocol_name: str = ""  # MSH-3^MSH-4 of the peer, AE title, client id
+    host: str = ""
+    port: int | None = None
+    version: str = ""
+    character_set: str = ""
+    time_zone: str = ""
+    sends: tuple[Subscription, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseEndpoint(Command[None]):
+    """Stop (or go on with) sending to an endpoint; what is queued stays queued."""
+
+    endpoint: str
+    paused: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayMessage(Command[str]):
+    """Apply a rejected or failed message again; returns the message's public id."""
+
+    message: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequeueDelivery(Command[None]):
+    """Send a refused or dead delivery again, with the same control id."""
+
+    delivery: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResendDelivery(Command[str]):
+    """Send what was delivered once more, as a new message; returns the new delivery."""
+
+    delivery: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkipDelivery(Command[None]):
+    """Give a delivery up so that its lane goes on."""
+
+    delivery: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveException(Command[None]):
+    """Mark a rejected message or an unmatched performed step as dealt with."""
+
+    kind: str  # "message" | "performed"
+    key: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointConfigured(Event):
+    endpoint: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointPaused(Event):
+    endpoint: str
+    paused: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReplayed(Event):
+    message: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRequeued(Event):
+    delivery: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverySkipped(Event):
+    delivery: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionResolved(Event):
+    kind: str
+    key: str
+    note: str

@@ -1,0 +1,55 @@
+"""Formats and limits of the identifiers this system makes or takes (spec: dicom.md section 6)."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from ris.domain.errors import InvalidValueError
+from ris.domain.values import require_text
+
+# DICOM VR SH, which every scanner keeps; a longer number would be cut by devices and collide.
+SH_LIMIT = 16
+LO_LIMIT = 64
+UID_LIMIT = 64
+_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+$")
+
+
+def new_uid() -> str:
+    """A new UID under 2.25 (PS3.5 B.2): a random UUID as one integer."""
+    return f"2.25.{uuid.uuid4().int}"
+
+
+def require_uid(value: str, path: str) -> str:
+    """``value`` if it is a UID (PS3.5 9.1): digits and dots, no leading zeros, 64 characters."""
+    uid = value.strip().rstrip("\0")
+    if len(uid) > UID_LIMIT or _UID.match(uid) is None:
+        raise InvalidValueError("not a DICOM UID", path=path)
+    return uid
+
+
+def require_accession_number(value: str, path: str) -> str:
+    """``value`` if it fits (0008,0050): VR SH. Longer numbers are refused, never cut."""
+    return require_text(value, path=path, limit=SH_LIMIT, name="accession number")
+
+
+def accession_number(sequence: int, year: int) -> str:
+    """Our own accession number: two digits of the year, then a counter that never restarts."""
+    return f"A{year % 100:02d}{sequence:08d}"
+
+
+def filler_order_number(sequence: int) -> str:
+    return f"F{sequence:09d}"
+
+
+def procedure_id(sequence: int) -> str:
+    return f"P{sequence:09d}"
+
+
+def step_id(sequence: int) -> str:
+    return f"S{sequence:09d}"
+
+
+def patient_number(sequence: int) -> str:
+    """A number for a patient who came without one."""
+    return f"R{sequence:08d}"

@@ -1,0 +1,94 @@
+"""What a protocol edge must offer so that the outbox can send through it.
+
+The core knows the edges only by this interface; each edge registers itself when it starts
+(``ris.services.outbox.register_protocol``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointInfo:
+    """What an edge is told of the endpoint it renders for or sends to."""
+
+    id: int
+    public_id: str
+    name: str
+    protocol_name: str
+    host: str
+    port: int | None
+    version: str
+    character_set: str
+    time_zone: str
+    sends: frozenset[str]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """A domain event as the outbox hands it to an edge."""
+
+    id: int
+    name: str
+    payload: Mapping[str, Any]
+    at: datetime
+    order: str = ""  # public ids, empty if the event is not about one
+    patient: str = ""
+    actor_endpoint_id: int | None = None  # who caused it, so that nobody is told his own news
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One message to send.
+
+    ``lane`` orders deliveries: those of one endpoint and lane leave one after the other.
+    ``control_id`` is the message's own key (MSH-10), stable over every retry.
+    """
+
+    lane: str
+    control_id: str
+    message_type: str
+    payload: bytes
+
+
+class Result(StrEnum):
+    DELIVERED = "DELIVERED"
+    TRANSIENT = "TRANSIENT"  # not sent, or "try again": back off and repeat
+    AMBIGUOUS = "AMBIGUOUS"  # sent, no answer: repeat with the same control id
+    REFUSED = "REFUSED"  # the peer said never: a person must look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """How one attempt to send ended."""
+
+    result: Result
+    reply: bytes = b""
+    error: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class OutboundProtocol(Protocol):
+    """Implemented by each edge that sends."""
+
+    def render(
+        self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
+    ) -> Sequence[Outgoing]:
+        """The messages this event means for this endpoint; none if it does not care.
+
+        Called inside the fan-out's transaction, so it must not do network input or output. It
+        reads what it needs through ``ris.selectors``. ``control_id`` is unique for this event and
+        endpoint; several messages append a suffix.
+        """
+
+    def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
+        """Send and wait for the answer, outside of any transaction; never raises for a peer's fault."""
+
+    def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The endpoint's protocol settings, completed and checked; raises InvalidValueError."""

@@ -1,0 +1,78 @@
+"""Logs: one JSON object a line on standard error, with the correlation id, without patient data."""
+
+from __future__ import annotations
+
+import logging.config
+from typing import Any
+
+import structlog
+
+_SHARED: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+]
+
+
+def settings(level: str) -> dict[str, Any]:
+    """The standard library's configuration: every logger ends in the same formatter.
+
+    pynetdicom, pydicom and hl7apy are held at WARNING because what they write at lower levels
+    quotes datasets and messages.
+    """
+    quiet = {"level": "WARNING"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    structlog.processors.JSONRenderer(),
+                ],
+                "foreign_pre_chain": _SHARED,
+            }
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "stream": "ext://sys.stderr",
+            }
+        },
+        "root": {"handlers": ["stderr"], "level": level.upper()},
+        "loggers": {
+            "pynetdicom": quiet,
+            "pydicom": quiet,
+            "hl7apy": quiet,
+            "celery": quiet,
+            "kombu": quiet,
+            "amqp": quiet,
+            "_granian": quiet,
+            "granian.access": quiet,
+            "asyncio": quiet,
+            "django.request": {"level": "ERROR"},
+            # Refused host names and the like come from scanners of the network, not from users.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
+        },
+    }
+
+
+def configure(config: dict[str, Any]) -> None:
+    """Called by Django with ``LOGGING``; sets up structlog over the same handlers."""
+    logging.config.dictConfig(config)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
