@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from django.apps import AppConfig
 
 
@@ -11,7 +13,9 @@ class RisConfig(AppConfig):
 
     def ready(self) -> None:
         from ris import checks  # noqa: F401 - registers the system checks
-        from ris.services import outbox
-        from ris.tasks import ring
 
-        outbox.on_commit_ring = ring
+        if find_spec("ris.services.outbox") is not None:
+            from ris.services import outbox
+            from ris.tasks import ring
+
+            outbox.on_commit_ring = ring

@@ -69,12 +69,14 @@ class Section(BaseModel):
 class Listener(Section):
     """A listener with a plain port and, once a certificate is named, a TLS port beside it."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    tls_port: Port | None = Field(None, description="Adds a TLS listener on this port.")
-    tls_cert: Path | None = Field(None, description="Certificate chain of the TLS listener, PEM.")
-    tls_key: Path | None = Field(None, description="Private key of the TLS listener, PEM.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    tls_port: Port | None = Field(default=None, description="Adds a TLS listener on this port.")
+    tls_cert: Path | None = Field(
+        default=None, description="Certificate chain of the TLS listener, PEM."
+    )
+    tls_key: Path | None = Field(default=None, description="Private key of the TLS listener, PEM.")
     tls_ca: Path | None = Field(
-        None, description="Client certificates must be signed by this authority, PEM."
+        default=None, description="Client certificates must be signed by this authority, PEM."
     )
 
     @model_validator(mode="after")
@@ -89,18 +91,22 @@ class Listener(Section):
 class Http(Section):
     """Web pages, REST and FHIR."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: Port = Field(8000, description="Port of web pages, REST and FHIR.")
-    workers: int = Field(1, ge=1, le=64, description="Web processes.")
-    threads: int = Field(8, ge=1, le=256, description="Requests served at once, per process.")
-    tls_cert: Path | None = Field(None, description="Certificate chain, PEM; turns HTTPS on.")
-    tls_key: Path | None = Field(None, description="Private key of tls_cert, PEM.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Port = Field(default=8000, description="Port of web pages, REST and FHIR.")
+    workers: int = Field(default=1, ge=1, le=64, description="Web processes.")
+    threads: int = Field(
+        default=8, ge=1, le=256, description="Requests served at once, per process."
+    )
+    tls_cert: Path | None = Field(
+        default=None, description="Certificate chain, PEM; turns HTTPS on."
+    )
+    tls_key: Path | None = Field(default=None, description="Private key of tls_cert, PEM.")
     behind_proxy: bool = Field(
-        False,
+        default=False,
         description="A reverse proxy on this host ends TLS and sets X-Forwarded-Proto and -For.",
     )
     allow_plain: bool = Field(
-        False, description="Serve plain HTTP on an address other machines can reach."
+        default=False, description="Serve plain HTTP on an address other machines can reach."
     )
 
     @model_validator(mode="after")
@@ -113,16 +119,20 @@ class Http(Section):
 class Dicom(Listener):
     """The DICOM listener: worklist and MPPS."""
 
-    port: Port = Field(11112, description="Port of the DICOM listener.")
-    ae_title: str = Field("RIS", description="AE title, at most 16 characters (PS3.5 6.2).")
+    port: Port = Field(default=11112, description="Port of the DICOM listener.")
+    ae_title: str = Field(default="RIS", description="AE title, at most 16 characters (PS3.5 6.2).")
     unknown_ae: Literal["refuse", "accept"] = Field(
-        "refuse", description="What happens to calling AE titles that are not registered."
+        default="refuse", description="What happens to calling AE titles that are not registered."
     )
-    threads: int = Field(8, ge=1, le=256, description="DIMSE requests answered at once.")
-    associations: int = Field(2000, ge=1, description="Open associations, in all.")
-    associations_per_address: int = Field(64, ge=1, description="Open associations per peer.")
-    idle_seconds: float = Field(60, gt=0, description="An idle association is aborted after this.")
-    matches: int = Field(500, ge=1, description="Most worklist answers to one query.")
+    threads: int = Field(default=8, ge=1, le=256, description="DIMSE requests answered at once.")
+    associations: int = Field(default=2000, ge=1, description="Open associations, in all.")
+    associations_per_address: int = Field(
+        default=64, ge=1, description="Open associations per peer."
+    )
+    idle_seconds: float = Field(
+        default=60, gt=0, description="An idle association is aborted after this."
+    )
+    matches: int = Field(default=500, ge=1, description="Most worklist answers to one query.")
 
     @field_validator("ae_title")
     @classmethod
@@ -137,34 +147,42 @@ class Dicom(Listener):
 class Mllp(Listener):
     """The HL7 v2 listener."""
 
-    port: Port = Field(2575, description="Port of the MLLP listener.")
+    port: Port = Field(default=2575, description="Port of the MLLP listener.")
     unknown_senders: Literal["refuse", "accept"] = Field(
-        "refuse", description="What happens to HL7 senders that are not registered."
+        default="refuse", description="What happens to HL7 senders that are not registered."
     )
-    threads: int = Field(8, ge=1, le=256, description="Messages applied at once.")
-    connections: int = Field(256, ge=1, description="Open connections, in all.")
-    frame_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Longest message.")
-    frame_seconds: float = Field(10, gt=0, description="A begun message must be complete by then.")
-    idle_seconds: float = Field(3600, gt=0, description="An idle connection is closed after this.")
+    threads: int = Field(default=8, ge=1, le=256, description="Messages applied at once.")
+    connections: int = Field(default=256, ge=1, description="Open connections, in all.")
+    frame_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="Longest message.")
+    frame_seconds: float = Field(
+        default=10, gt=0, description="A begun message must be complete by then."
+    )
+    idle_seconds: float = Field(
+        default=3600, gt=0, description="An idle connection is closed after this."
+    )
 
 
 class Fhir(Section):
     """The FHIR interface."""
 
-    body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Longest request body.")
+    body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="Longest request body.")
 
 
 class Session(Section):
     """Sessions of the web pages."""
 
-    idle_minutes: int = Field(15, ge=1, description="Without a click for this long: log in again.")
-    absolute_hours: int = Field(12, ge=1, description="Log in again after this in any case.")
+    idle_minutes: int = Field(
+        default=15, ge=1, description="Without a click for this long: log in again."
+    )
+    absolute_hours: int = Field(
+        default=12, ge=1, description="Log in again after this in any case."
+    )
 
 
 class Delivery(Section):
     """The outbox."""
 
-    threads: int = Field(4, ge=1, le=64, description="Deliveries under way at once.")
+    threads: int = Field(default=4, ge=1, le=64, description="Deliveries under way at once.")
 
 
 class Configuration(BaseSettings):
@@ -179,37 +197,41 @@ class Configuration(BaseSettings):
     )
 
     data_dir: Path = Field(
-        Path("var"), description="Folder of database, secret key, queue folder and backups."
+        default=Path("var"), description="Folder of database, secret key, queue folder and backups."
     )
     database_url: SecretStr = Field(
-        SecretStr(""), description="`postgresql://…`; empty: SQLite in the data directory."
+        default=SecretStr(""), description="`postgresql://…`; empty: SQLite in the data directory."
     )
     broker_url: SecretStr = Field(
-        SecretStr(""),
+        default=SecretStr(""),
         description="`redis://…` or `amqp://…`; empty: a queue folder in the data directory.",
     )
     secret_key: SecretStr = Field(
-        SecretStr(""), description="Signs sessions; empty: made once, in the data directory."
+        default=SecretStr(""),
+        description="Signs sessions; empty: made once, in the data directory.",
     )
     base_url: str = Field(
-        "", description="Address users and peers see; empty: made from http.host and http.port."
+        default="",
+        description="Address users and peers see; empty: made from http.host and http.port.",
     )
     allowed_hosts: Names = Field(
-        (), description="Further host names the pages are served under, comma-separated."
+        default=(), description="Further host names the pages are served under, comma-separated."
     )
-    time_zone: str = Field("UTC", description="Time zone of the site, an IANA name.")
-    site_name: str = Field("Radiology", max_length=64, description="Name shown on every page.")
-    demo: bool = Field(False, description="The demo site; set by `ris up --demo`.")
-    debug: bool = Field(False, description="Django's debug pages; for development only.")
+    time_zone: str = Field(default="UTC", description="Time zone of the site, an IANA name.")
+    site_name: str = Field(
+        default="Radiology", max_length=64, description="Name shown on every page."
+    )
+    demo: bool = Field(default=False, description="The demo site; set by `ris up --demo`.")
+    debug: bool = Field(default=False, description="Django's debug pages; for development only.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe log line written; debug may show patient data."
+        default="info", description="Least severe log line written; debug may show patient data."
     )
-    http: Http = Field(default_factory=lambda: Http())
-    dicom: Dicom = Field(default_factory=lambda: Dicom())
-    mllp: Mllp = Field(default_factory=lambda: Mllp())
-    fhir: Fhir = Field(default_factory=lambda: Fhir())
-    session: Session = Field(default_factory=lambda: Session())
-    delivery: Delivery = Field(default_factory=lambda: Delivery())
+    http: Http = Field(default_factory=Http)
+    dicom: Dicom = Field(default_factory=Dicom)
+    mllp: Mllp = Field(default_factory=Mllp)
+    fhir: Fhir = Field(default_factory=Fhir)
+    session: Session = Field(default_factory=Session)
+    delivery: Delivery = Field(default_factory=Delivery)
 
     @field_validator("time_zone")
     @classmethod

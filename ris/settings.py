@@ -1,4 +1,4 @@
-"""Django settings, read from :mod:`ris.config`; nothing is configured here that a site may change."""
+"""Django settings, read from :mod:`ris.config`, where everything a site may change is declared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHECKOUT = PACKAGE.parent
 
 
 def project_folder(name: str) -> Path:
-    """``templates`` or ``fixtures``: beside the packages in a checkout, inside ``ris`` in a wheel."""
+    """``templates`` or ``fixtures``: beside the packages in a checkout, inside them in a wheel."""
     beside = CHECKOUT / name
     inside = PACKAGE / "_project" / name
     return beside if (CHECKOUT / "pyproject.toml").is_file() and beside.is_dir() else inside
@@ -102,7 +102,9 @@ if CONFIG.database_is_sqlite:
     DATABASES: dict[str, dict[str, Any]] = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": _named["NAME"] if CONFIG.database_url.get_secret_value() else CONFIG.sqlite_path,
+            "NAME": _named["NAME"]
+            if CONFIG.database_url.get_secret_value()
+            else CONFIG.sqlite_path,
             "CONN_MAX_AGE": None,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",

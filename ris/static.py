@@ -12,7 +12,7 @@ from django.contrib.staticfiles.storage import StaticFilesStorage
 
 
 class DigestStorage(StaticFilesStorage):
-    """``{% static %}`` gives ``/static/ris.css?v=3f2a…``: a new release is never read from a cache."""
+    """``{% static %}`` gives ``/static/ris.css?v=3f2a…``, so no cache hides a new release."""
 
     def url(self, name: str | None) -> str:
         address = super().url(name)

@@ -1,0 +1,87 @@
+"""The Celery app: it carries doorbells between processes; the rows in the database are the queue.
+
+Every message is ``[]`` or a task name, never patient data. Losing all of them costs at most one
+sweep (DESIGN 13, docs/adr/0005-events-and-deliveries-are-rows.md).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+
+from ris import config
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
+
+SWEEP_SECONDS = 1.0
+TIMERS_SECONDS = 30.0
+
+
+def _queue_folder(home: Path) -> Path:
+    """The embedded broker: a folder of small files, readable by this user only."""
+    folder = home / "queue"
+    for part in (folder, folder / "messages", folder / "control"):
+        part.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _broker(configuration: config.Configuration) -> dict[str, Any]:
+    if not configuration.broker_is_embedded:
+        return {
+            "broker_url": configuration.broker_url.get_secret_value(),
+            "broker_transport_options": {"socket_timeout": 5, "socket_connect_timeout": 2},
+        }
+    folder = _queue_folder(configuration.home)
+    return {
+        "broker_url": "filesystem://",
+        "broker_transport_options": {
+            "data_folder_in": str(folder / "messages"),
+            "data_folder_out": str(folder / "messages"),
+            "control_folder": str(folder / "control"),
+            "store_processed": False,
+            "polling_interval": 0.1,
+        },
+        "worker_enable_remote_control": False,
+    }
+
+
+CONFIG = config.load()
+
+app = Celery("ris", set_as_current=True)
+app.conf.update(
+    **_broker(CONFIG),
+    include=["ris.tasks"],
+    task_serializer="json",
+    accept_content=["json"],
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_default_queue="ris",
+    worker_prefetch_multiplier=1,
+    worker_pool="threads",
+    worker_concurrency=2,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_send_task_events=False,
+    broker_connection_retry=True,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_connection_timeout=2,
+    enable_utc=True,
+    timezone="UTC",
+    beat_schedule={
+        "sweep": {
+            "task": "ris.sweep",
+            "schedule": SWEEP_SECONDS,
+            "options": {"expires": 5, "ignore_result": True},
+        },
+        "timers": {
+            "task": "ris.timers",
+            "schedule": TIMERS_SECONDS,
+            "options": {"expires": 60, "ignore_result": True},
+        },
+    },
+    beat_schedule_filename=str(CONFIG.home / "queue" / "beat-schedule"),
+)

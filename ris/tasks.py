@@ -1,0 +1,81 @@
+"""Celery wrappers without logic, and the doorbell.
+
+The worker's own sweeper thread calls the same functions directly, so no work ever depends on a
+broker (docs/adr/0005-events-and-deliveries-are-rows.md).
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from django.db import close_old_connections
+
+from ris.celery import app
+
+log = structlog.get_logger(__name__)
+
+BREAKER_SECONDS = 30.0
+
+
+def deliver() -> int:
+    """Turn new events into deliveries, and deliver what is due; the number of deliveries tried."""
+    from ris.services import outbox
+
+    close_old_connections()
+    outbox.fan_out()
+    return outbox.deliver_due()
+
+
+def run_timers() -> None:
+    """Work that is due by the clock: holds that expire, exams without a sign of life."""
+    from ris.services import timers
+
+    close_old_connections()
+    timers.run_due()
+
+
+@app.task(name="ris.deliver")
+def deliver_task() -> None:
+    deliver()
+
+
+@app.task(name="ris.sweep")
+def sweep_task() -> None:
+    deliver()
+
+
+@app.task(name="ris.timers")
+def timers_task() -> None:
+    run_timers()
+
+
+class Doorbell:
+    """Rings the worker after a commit; best effort, and silent for a while after a failure.
+
+    With the broker down a ring costs a connection attempt: after one failure the breaker stays
+    open, so a clinical save is slowed once and never fails.
+    """
+
+    def __init__(self) -> None:
+        self._silent_until = 0.0
+
+    @property
+    def is_silent(self) -> bool:
+        return time.monotonic() < self._silent_until
+
+    def ring(self) -> None:
+        if self.is_silent:
+            return
+        try:
+            deliver_task.apply_async(retry=False, expires=30)
+        except Exception as error:
+            self._silent_until = time.monotonic() + BREAKER_SECONDS
+            log.warning("doorbell is silent", seconds=BREAKER_SECONDS, error=type(error).__name__)
+
+
+doorbell = Doorbell()
+
+
+def ring() -> None:
+    doorbell.ring()

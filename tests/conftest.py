@@ -1,0 +1,113 @@
+"""The ground the tests stand on: settings, database, golden files, and no network.
+
+Options: ``--database=sqlite|postgresql`` runs the same suite on either; ``--update-golden``
+rewrites the expected files from what the product says now (read the difference before committing).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+_FOLDER = "RIS_TEST_FOLDER"
+_DATABASE_URL = "RIS_TEST_DATABASE_URL"
+_cluster: Any = None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.addoption("--update-golden", action="store_true", help="rewrite the expected files")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settings must stand before Django is set up, which pytest-django does right after this."""
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker:
+        os.environ[_FOLDER] = tempfile.mkdtemp(prefix="ris-test-")
+    postgresql = config.getoption("--database") == "postgresql"
+    if postgresql and _DATABASE_URL not in os.environ:
+        _start_cluster(Path(os.environ[_FOLDER]))
+
+    for name in [name for name in os.environ if name.startswith("RIS_")]:
+        if not name.startswith("RIS_TEST_") and name != "RIS_CHROMIUM":
+            del os.environ[name]
+    home = Path(os.environ[_FOLDER]) / os.environ.get("PYTEST_XDIST_WORKER", "main")
+    os.environ["RIS_CONFIG_FILE"] = os.devnull
+    os.environ["RIS_DATA_DIR"] = str(home)
+    if postgresql:
+        os.environ["RIS_DATABASE_URL"] = os.environ[_DATABASE_URL]
+    os.environ["DJANGO_SETTINGS_MODULE"] = "ris.settings"
+
+    import django
+    from django.conf import settings
+
+    if not postgresql:
+        # A file, not memory: server threads of the product must see what the test wrote.
+        settings.DATABASES["default"]["TEST"] = {"NAME": str(home / "test.sqlite3")}
+        # Nothing in the tests survives power loss anyway.
+        options = settings.DATABASES["default"]["OPTIONS"]
+        options["init_command"] = options["init_command"].replace("=FULL", "=OFF")
+    # Argon2 is slow on purpose; passwords of the tests need no protection.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    django.setup()
+    sys.addaudithook(_refuse_outside)
+
+
+def _start_cluster(folder: Path) -> None:
+    global _cluster
+    from tests.postgres import Cluster
+
+    _cluster = Cluster.start(folder / "postgresql")
+    os.environ[_DATABASE_URL] = _cluster.url("postgres")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    if _cluster is not None:
+        _cluster.stop()
+    shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
+
+
+def _refuse_outside(event: str, arguments: tuple[Any, ...]) -> None:
+    """No test talks to anything but this machine."""
+    if event != "socket.connect":
+        return
+    address = arguments[1]
+    if not isinstance(address, tuple) or _is_loopback(str(address[0])):
+        return
+    raise AssertionError(f"a test tried to reach {address[0]}; only loopback is allowed")
+
+
+def _is_loopback(host: str) -> bool:
+    if host in {"localhost", ""}:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path | str, str], None]:
+    """Compares text with a file of the repository, or rewrites the file with --update-golden."""
+
+    def compare(path: Path | str, actual: str) -> None:
+        file = ROOT / path
+        if request.config.getoption("--update-golden"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(actual, encoding="utf-8")
+            return
+        assert file.is_file(), f"{path} is missing; run with --update-golden"
+        assert actual == file.read_text(encoding="utf-8")
+
+    return compare
