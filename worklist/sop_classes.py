@@ -1,0 +1,107 @@
+"""The SOP classes the listener offers: one row each, read by negotiation, dispatch and limits.
+
+A new service (a dose report receiver, say) is a row here plus a method of ``service.Service``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+
+# Order of preference, ours wins over the requestor's (PS3.8 9.3.3.2). Explicit VR first: the value
+# representations travel with the data, so neither side depends on the other's dictionary. Big
+# Endian is retired and comes last, that is, it is chosen only if nothing else was proposed.
+# Deflated is never accepted: a few bytes may inflate to gigabytes.
+TRANSFER_SYNTAXES = (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+)
+
+VERIFICATION = "1.2.840.10008.1.1"
+MODALITY_WORKLIST_FIND = "1.2.840.10008.5.1.4.31"
+MODALITY_PERFORMED_PROCEDURE_STEP = "1.2.840.10008.3.1.2.3.3"
+MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE = "1.2.840.10008.3.1.2.3.4"
+
+
+class Operation(IntEnum):
+    """Command Field (0000,0100) of the requests (PS3.7 E.1)."""
+
+    C_STORE = 0x0001
+    C_FIND = 0x0020
+    C_ECHO = 0x0030
+    N_EVENT_REPORT = 0x0100
+    N_GET = 0x0110
+    N_SET = 0x0120
+    N_ACTION = 0x0130
+    N_CREATE = 0x0140
+    N_DELETE = 0x0150
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether this is a DIMSE-N service, with its own status and error fields."""
+        return self >= Operation.N_EVENT_REPORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SopClass:
+    """One abstract syntax: what may be asked over it and how large the question may be."""
+
+    uid: str
+    name: str
+    operations: frozenset[Operation]
+    transfer_syntaxes: tuple[str, ...] = TRANSFER_SYNTAXES
+    # SOP Class UIDs a request over this context may name. The instances of the Retrieve class are
+    # created under the other MPPS class, and requestors name either of the two (PS3.4 F.8).
+    named: frozenset[str] = frozenset()
+    dataset_bytes: int = 0
+    dataset_depth: int = 8
+    dataset_elements: int = 2_000
+    # A scanner may keep its association open for a whole examination.
+    holds: bool = False
+    # Service class application information we understand, answered in the offered length.
+    extended: bool = False
+
+    def is_named(self, uid: str) -> bool:
+        """Whether a request over this context may carry ``uid``."""
+        return uid == self.uid or uid in self.named
+
+
+_MPPS_FAMILY = frozenset(
+    {MODALITY_PERFORMED_PROCEDURE_STEP, MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE}
+)
+
+SOP_CLASSES = (
+    SopClass(
+        uid=VERIFICATION,
+        name="Verification",
+        operations=frozenset({Operation.C_ECHO}),
+    ),
+    SopClass(
+        uid=MODALITY_WORKLIST_FIND,
+        name="Modality Worklist Information Model - FIND",
+        operations=frozenset({Operation.C_FIND}),
+        dataset_bytes=1 << 20,
+        extended=True,
+    ),
+    SopClass(
+        uid=MODALITY_PERFORMED_PROCEDURE_STEP,
+        name="Modality Performed Procedure Step",
+        operations=frozenset({Operation.N_CREATE, Operation.N_SET}),
+        named=_MPPS_FAMILY,
+        dataset_bytes=4 << 20,
+        holds=True,
+    ),
+    SopClass(
+        uid=MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE,
+        name="Modality Performed Procedure Step Retrieve",
+        operations=frozenset({Operation.N_GET}),
+        named=_MPPS_FAMILY,
+        dataset_bytes=1 << 20,
+        holds=True,
+    ),
+)
