@@ -1,0 +1,57 @@
+"""The tables of the core: constraints and querysets, no workflow (DESIGN 5)."""
+
+from ris.models.accounts import ApiToken, User
+from ris.models.catalog import CodeMap, ProcedureDefinition, StepTemplate
+from ris.models.exchange import (
+    ConfigurationVersion,
+    Delivery,
+    DeliveryAttempt,
+    Endpoint,
+    InboundMessage,
+)
+from ris.models.facility import Device, Practitioner, Resource, Room, Site
+from ris.models.journal import AuditEvent, DomainEvent, WorklistQueryLog, WorklistSighting
+from ris.models.orders import Counter, Order, RequestedProcedure, ScheduledProcedureStep
+from ris.models.patients import Patient, PatientIdentifier, Visit
+from ris.models.performing import DoseRecord, PerformedProcedureStep, PerformedSeries
+from ris.models.reporting import CriticalResult, Report, ReportVersion
+from ris.models.scheduling import Appointment, Booking, Closure, ResourceHours
+
+__all__ = [
+    "ApiToken",
+    "Appointment",
+    "AuditEvent",
+    "Booking",
+    "Closure",
+    "CodeMap",
+    "ConfigurationVersion",
+    "Counter",
+    "CriticalResult",
+    "Delivery",
+    "DeliveryAttempt",
+    "Device",
+    "DomainEvent",
+    "DoseRecord",
+    "Endpoint",
+    "InboundMessage",
+    "Order",
+    "Patient",
+    "PatientIdentifier",
+    "PerformedProcedureStep",
+    "PerformedSeries",
+    "Practitioner",
+    "ProcedureDefinition",
+    "Report",
+    "ReportVersion",
+    "RequestedProcedure",
+    "Resource",
+    "ResourceHours",
+    "Room",
+    "ScheduledProcedureStep",
+    "Site",
+    "StepTemplate",
+    "User",
+    "Visit",
+    "WorklistQueryLog",
+    "WorklistSighting",
+]

@@ -1,0 +1,85 @@
+"""The procedure catalog and code maps."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from ris.models.base import Public
+
+
+class ProcedureDefinition(Public):
+    """What can be ordered."""
+
+    code = models.CharField(max_length=64)
+    scheme = models.CharField(max_length=64, blank=True, default="")
+    code_version = models.CharField(max_length=16, blank=True, default="")
+    meaning = models.CharField(max_length=200)
+    modality = models.CharField(max_length=16)
+    duration_minutes = models.PositiveIntegerField(default=30)
+    preparation = models.TextField(blank=True, default="")
+    body_part = models.CharField(max_length=64, blank=True, default="")
+    contrast = models.CharField(max_length=64, blank=True, default="")
+    laterality_required = models.BooleanField(default=False)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scheme", "code", "code_version"], name="procedure_definition_unique"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(duration_minutes__gt=0), name="procedure_definition_duration"
+            ),
+        ]
+        indexes = [models.Index(fields=["code"], name="procedure_definition_code")]
+
+    def __str__(self) -> str:
+        return self.meaning
+
+
+class StepTemplate(models.Model):
+    """A step that a procedure is made of; a procedure without any has one of its own modality."""
+
+    definition = models.ForeignKey(
+        ProcedureDefinition, on_delete=models.CASCADE, related_name="steps"
+    )
+    position = models.PositiveIntegerField(default=0)
+    modality = models.CharField(max_length=16)
+    description = models.CharField(max_length=64, blank=True, default="")
+    duration_minutes = models.PositiveIntegerField(default=30)
+    protocol_codes = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["definition", "position"], name="step_template_position_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.description or self.modality
+
+
+class CodeMap(models.Model):
+    """A peer's code and ours."""
+
+    endpoint = models.ForeignKey(
+        "ris.Endpoint", null=True, blank=True, on_delete=models.CASCADE, related_name="code_maps"
+    )
+    table = models.CharField(max_length=30)
+    source_value = models.CharField(max_length=64)
+    source_scheme = models.CharField(max_length=64, blank=True, default="")
+    target = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint", "table", "source_scheme", "source_value"],
+                name="code_map_unique",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.source_value}"

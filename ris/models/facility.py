@@ -1,0 +1,96 @@
+"""Sites, rooms, devices, practitioners, and the resources they are for the calendar."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from ris.domain.facility import ResourceKind
+from ris.models.base import Public, known
+
+
+class Site(Public):
+    name = models.CharField(max_length=100, unique=True)
+    institution = models.CharField(max_length=64, blank=True, default="")
+    time_zone = models.CharField(max_length=60, blank=True, default="")
+    address = models.CharField(max_length=500, blank=True, default="")
+    patient_id_issuer = models.CharField(max_length=200, blank=True, default="")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Resource(Public):
+    """Something that can be booked once at a time."""
+
+    kind = models.CharField(max_length=6)
+    name = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=known("kind", ResourceKind), name="resource_kind_known"
+            ),
+            models.UniqueConstraint(fields=["kind", "name"], name="resource_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Room(Public):
+    site = models.ForeignKey(Site, null=True, on_delete=models.PROTECT, related_name="rooms")
+    name = models.CharField(max_length=64, unique=True)
+    resource = models.OneToOneField(Resource, on_delete=models.PROTECT, related_name="room")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Device(Public):
+    """A modality, known to the network by its AE title (0040,0001)."""
+
+    ae_title = models.CharField(max_length=16, unique=True)
+    station_name = models.CharField(max_length=16, blank=True, default="")
+    modality = models.CharField(max_length=16)
+    room = models.ForeignKey(Room, null=True, on_delete=models.PROTECT, related_name="devices")
+    resource = models.OneToOneField(Resource, on_delete=models.PROTECT, related_name="device")
+    address = models.CharField(max_length=100, blank=True, default="")
+    character_sets = models.JSONField(default=list, blank=True)
+    settings = models.JSONField(default=dict, blank=True)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["modality"], name="device_modality")]
+
+    def __str__(self) -> str:
+        return self.ae_title
+
+
+class Practitioner(Public):
+    """A physician or other person who orders, performs or reads."""
+
+    name = models.CharField(max_length=324)
+    identifier = models.CharField(max_length=64, blank=True, default="")
+    issuer = models.CharField(max_length=200, blank=True, default="")
+    phone = models.CharField(max_length=250, blank=True, default="")
+    email = models.CharField(max_length=250, blank=True, default="")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="practitioner",
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["issuer", "identifier"],
+                condition=~models.Q(identifier=""),
+                name="practitioner_identifier_unique",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

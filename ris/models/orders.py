@@ -1,0 +1,177 @@
+"""Orders, requested procedures, scheduled procedure steps, and the counters that number them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
+from ris.models.base import Public, Versioned, known
+
+
+class Counter(models.Model):
+    """A series of numbers that never repeats."""
+
+    name = models.CharField(max_length=30, unique=True)
+    value = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Order(Versioned):
+    """An imaging service request: what the referring side asked for."""
+
+    patient = models.ForeignKey("ris.Patient", on_delete=models.PROTECT, related_name="orders")
+    visit = models.ForeignKey(
+        "ris.Visit", null=True, blank=True, on_delete=models.SET_NULL, related_name="orders"
+    )
+    placer_order_number = models.CharField(max_length=64, blank=True, default="")
+    placer_issuer = models.CharField(max_length=200, blank=True, default="")
+    filler_order_number = models.CharField(max_length=64)
+    filler_issuer = models.CharField(max_length=200, blank=True, default="")
+    accession_number = models.CharField(max_length=16)
+    accession_issuer = models.CharField(max_length=200, blank=True, default="")
+    group_number = models.CharField(max_length=64, blank=True, default="")
+    status = models.CharField(max_length=20, default=OrderStatus.ACTIVE.value)
+    priority = models.CharField(max_length=10, default=Priority.ROUTINE.value)
+    reason = models.TextField(blank=True, default="")
+    reason_code = models.JSONField(default=dict, blank=True)
+    comments = models.TextField(blank=True, default="")
+    requester = models.CharField(max_length=324, blank=True, default="")
+    requester_identifier = models.CharField(max_length=64, blank=True, default="")
+    requester_issuer = models.CharField(max_length=200, blank=True, default="")
+    requesting_service = models.CharField(max_length=64, blank=True, default="")
+    referring = models.CharField(max_length=324, blank=True, default="")
+    transport = models.CharField(max_length=64, blank=True, default="")
+    entered_by = models.CharField(max_length=324, blank=True, default="")
+    callback_phone = models.CharField(max_length=250, blank=True, default="")
+    ordered_at = models.DateTimeField()
+    source = models.ForeignKey(
+        "ris.Endpoint", null=True, blank=True, on_delete=models.SET_NULL, related_name="orders"
+    )
+    fingerprint = models.CharField(max_length=64, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=known("status", OrderStatus), name="order_status_known"
+            ),
+            models.CheckConstraint(
+                condition=known("priority", Priority), name="order_priority_known"
+            ),
+            models.UniqueConstraint(
+                fields=["placer_issuer", "placer_order_number"],
+                condition=~Q(placer_order_number=""),
+                name="order_placer_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["filler_issuer", "filler_order_number"], name="order_filler_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["accession_issuer", "accession_number"], name="order_accession_unique"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["accession_number"], name="order_accession"),
+            models.Index(fields=["status", "ordered_at"], name="order_status_ordered"),
+            models.Index(fields=["patient", "ordered_at"], name="order_patient_ordered"),
+            models.Index(fields=["updated_at"], name="order_updated"),
+            models.Index(fields=["group_number"], name="order_group"),
+        ]
+
+    def __str__(self) -> str:
+        return self.accession_number
+
+
+class RequestedProcedure(Public):
+    """What is read and reported on as one; keeps the code it was ordered with."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="procedures")
+    procedure_id = models.CharField(max_length=16, unique=True)
+    study_instance_uid = models.CharField(max_length=64, unique=True)
+    definition = models.ForeignKey(
+        "ris.ProcedureDefinition",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="procedures",
+    )
+    code_value = models.CharField(max_length=64, blank=True, default="")
+    code_scheme = models.CharField(max_length=64, blank=True, default="")
+    code_meaning = models.CharField(max_length=200, blank=True, default="")
+    code_version = models.CharField(max_length=16, blank=True, default="")
+    description = models.CharField(max_length=200, blank=True, default="")
+    laterality = models.CharField(max_length=1, blank=True, default="")
+    stage = models.CharField(max_length=12, default=Stage.REQUESTED.value)
+    performed_at = models.DateTimeField(null=True, blank=True)  # when the last step ended
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=known("stage", Stage), name="procedure_stage_known"),
+            models.CheckConstraint(
+                condition=Q(laterality__in=["", "L", "R", "B", "U"]),
+                name="procedure_laterality_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["stage", "performed_at"], name="procedure_stage_performed"),
+            models.Index(fields=["code_value"], name="procedure_code"),
+        ]
+
+    def __str__(self) -> str:
+        return self.procedure_id
+
+
+class ScheduledProcedureStep(Versioned):
+    """What one station is to do."""
+
+    procedure = models.ForeignKey(
+        RequestedProcedure, on_delete=models.CASCADE, related_name="steps"
+    )
+    step_id = models.CharField(max_length=16, unique=True)
+    status = models.CharField(max_length=12, default=StepStatus.PENDING.value)
+    # What the step was before it was started, so that a wrong start can be undone.
+    status_before_start = models.CharField(max_length=12, blank=True, default="")
+    modality = models.CharField(max_length=16, blank=True, default="")
+    device = models.ForeignKey(
+        "ris.Device", null=True, blank=True, on_delete=models.PROTECT, related_name="steps"
+    )
+    station_ae_title = models.CharField(max_length=16, blank=True, default="")
+    station_name = models.CharField(max_length=16, blank=True, default="")
+    location = models.CharField(max_length=16, blank=True, default="")
+    start_at = models.DateTimeField(null=True, blank=True)
+    duration_minutes = models.PositiveIntegerField(default=30)
+    description = models.CharField(max_length=64, blank=True, default="")
+    protocol_codes = models.JSONField(default=list, blank=True)
+    performing_physician = models.CharField(max_length=324, blank=True, default="")
+    pre_medication = models.CharField(max_length=64, blank=True, default="")
+    contrast_agent = models.CharField(max_length=64, blank=True, default="")
+    comments = models.TextField(blank=True, default="")
+    # The placer asked for this time; kept when a scheduler has to decide.
+    wished_at = models.DateTimeField(null=True, blank=True)
+    announced = models.BooleanField(default=False)  # the archive was told of this step
+    appointment = models.ForeignKey(
+        "ris.Appointment", null=True, blank=True, on_delete=models.SET_NULL, related_name="steps"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=known("status", StepStatus), name="step_status_known"),
+            models.CheckConstraint(
+                # A time is required once past PENDING; what was canceled before needs none.
+                condition=Q(status__in=[StepStatus.PENDING.value, StepStatus.CANCELED.value])
+                | Q(start_at__isnull=False),
+                name="step_start_once_scheduled",
+            ),
+        ]
+        indexes = [
+            # The worklist: a station's day, a modality's days, everybody's days.
+            models.Index(fields=["station_ae_title", "start_at"], name="step_station_start"),
+            models.Index(fields=["modality", "start_at"], name="step_modality_start"),
+            models.Index(fields=["start_at"], name="step_start"),
+            models.Index(fields=["status", "start_at"], name="step_status_start"),
+        ]
+
+    def __str__(self) -> str:
+        return self.step_id

@@ -1,0 +1,119 @@
+"""What was performed: MPPS objects or a technologist's clicks, series, dose."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from ris.domain.performing import Match, Origin, PerformedStatus
+from ris.models.base import Public, known
+
+
+class PerformedProcedureStep(Public):
+    """A performed procedure step (PS3.3 B.17.2), with all the modality said in ``dataset``."""
+
+    sop_instance_uid = models.CharField(max_length=64, unique=True)
+    status = models.CharField(max_length=12, default=PerformedStatus.IN_PROGRESS.value)
+    match = models.CharField(max_length=12, default=Match.UNMATCHED.value)
+    origin = models.CharField(max_length=6, default=Origin.MPPS.value)
+    order = models.ForeignKey(
+        "ris.Order", null=True, blank=True, on_delete=models.PROTECT, related_name="performed"
+    )
+    patient = models.ForeignKey(
+        "ris.Patient", null=True, blank=True, on_delete=models.PROTECT, related_name="performed"
+    )
+    steps = models.ManyToManyField("ris.ScheduledProcedureStep", related_name="performed")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    station_ae_title = models.CharField(max_length=16)
+    station_name = models.CharField(max_length=16, blank=True, default="")
+    location = models.CharField(max_length=16, blank=True, default="")
+    modality = models.CharField(max_length=16, blank=True, default="")
+    performed_step_id = models.CharField(max_length=64, blank=True, default="")
+    study_id = models.CharField(max_length=64, blank=True, default="")
+    study_instance_uid = models.CharField(max_length=64, blank=True, default="")
+    patient_identifier = models.CharField(max_length=64, blank=True, default="")
+    patient_issuer = models.CharField(max_length=200, blank=True, default="")
+    patient_name = models.CharField(max_length=324, blank=True, default="")
+    patient_birth_date = models.CharField(max_length=10, blank=True, default="")
+    references = models.JSONField(default=list, blank=True)
+    description = models.CharField(max_length=200, blank=True, default="")
+    procedure_codes = models.JSONField(default=list, blank=True)
+    protocol_codes = models.JSONField(default=list, blank=True)
+    comments = models.TextField(blank=True, default="")
+    discontinuation_reason = models.JSONField(default=dict, blank=True)
+    dataset = models.JSONField(default=dict, blank=True)
+    flags = models.JSONField(default=list, blank=True)
+    resolved_note = models.CharField(max_length=500, blank=True, default="")
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=known("status", PerformedStatus), name="performed_status_known"
+            ),
+            models.CheckConstraint(condition=known("match", Match), name="performed_match_known"),
+            models.CheckConstraint(
+                condition=known("origin", Origin), name="performed_origin_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("started_at")),
+                name="performed_ends_after_start",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["study_instance_uid"], name="performed_study"),
+            models.Index(fields=["status", "started_at"], name="performed_status_started"),
+            models.Index(
+                fields=["started_at"],
+                condition=~Q(match=Match.MATCHED.value) & Q(resolved_at__isnull=True),
+                name="performed_exceptions",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"performed step {self.public_id}"
+
+
+class PerformedSeries(models.Model):
+    performed = models.ForeignKey(
+        PerformedProcedureStep, on_delete=models.CASCADE, related_name="series"
+    )
+    series_instance_uid = models.CharField(max_length=64)
+    protocol_name = models.CharField(max_length=64, blank=True, default="")
+    description = models.CharField(max_length=64, blank=True, default="")
+    modality = models.CharField(max_length=16, blank=True, default="")
+    retrieve_ae_title = models.CharField(max_length=16, blank=True, default="")
+    performing_physician = models.CharField(max_length=324, blank=True, default="")
+    operators = models.JSONField(default=list, blank=True)
+    instance_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["performed", "series_instance_uid"], name="performed_series_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.series_instance_uid
+
+
+class DoseRecord(Public):
+    """Dose of an exam from one source; the same source is never counted twice."""
+
+    study_instance_uid = models.CharField(max_length=64, db_index=True)
+    performed = models.ForeignKey(
+        PerformedProcedureStep,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="doses",
+    )
+    source = models.CharField(max_length=10)
+    source_uid = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=16)
+    quantities = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"dose {self.public_id}"

@@ -1,0 +1,83 @@
+"""Reports, their immutable versions, critical results."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from ris.domain.reporting import ReportStatus, VersionKind
+from ris.models.base import Public, known
+
+
+class Report(Public):
+    """A report on one or more requested procedures, with the draft that is being written."""
+
+    order = models.ForeignKey("ris.Order", on_delete=models.PROTECT, related_name="reports")
+    procedures = models.ManyToManyField("ris.RequestedProcedure", related_name="reports")
+    status = models.CharField(max_length=12, default=ReportStatus.DRAFT.value)
+    draft = models.JSONField(default=dict, blank=True)
+    draft_revision = models.PositiveIntegerField(default=0)
+    draft_saved_at = models.DateTimeField(null=True, blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="reports"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=known("status", ReportStatus), name="report_status_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"report {self.public_id}"
+
+
+class ReportVersion(models.Model):
+    """What was signed; never changed afterwards."""
+
+    report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=12)
+    sections = models.JSONField()
+    reason = models.CharField(max_length=500, blank=True, default="")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    signer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    signed_at = models.DateTimeField()
+    content_hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["report", "number"], name="report_version_unique"),
+            models.CheckConstraint(
+                condition=known("kind", VersionKind), name="report_version_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(number__gte=1), name="report_version_from_one"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.number}"
+
+
+class CriticalResult(Public):
+    """A critical finding and whom it was told."""
+
+    report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="critical_results")
+    finding = models.TextField()
+    told = models.CharField(max_length=200)
+    by = models.CharField(max_length=30, default="phone")
+    read_back = models.BooleanField(default=False)
+    told_at = models.DateTimeField()
+    told_by = models.CharField(max_length=150, blank=True, default="")
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.CharField(max_length=200, blank=True, default="")
+
+    def __str__(self) -> str:
+        return f"critical result {self.public_id}"

@@ -1,0 +1,116 @@
+"""Appointments, bookings, hours and closures; free slots are computed, never stored."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from ris.domain.scheduling import AppointmentStatus
+from ris.models.base import Versioned, known
+
+
+class Appointment(Versioned):
+    """A time agreed for a patient."""
+
+    patient = models.ForeignKey(
+        "ris.Patient", on_delete=models.PROTECT, related_name="appointments"
+    )
+    status = models.CharField(max_length=10, default=AppointmentStatus.HELD.value)
+    start_at = models.DateTimeField()
+    end_at = models.DateTimeField()
+    device = models.ForeignKey(
+        "ris.Device", null=True, on_delete=models.PROTECT, related_name="appointments"
+    )
+    overbooked = models.BooleanField(default=False)
+    reason = models.CharField(max_length=200, blank=True, default="")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    arrived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=known("status", AppointmentStatus), name="appointment_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(end_at__gt=F("start_at")), name="appointment_ends_after_start"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["start_at", "status"], name="appointment_start_status"),
+            models.Index(fields=["patient", "start_at"], name="appointment_patient_start"),
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(status=AppointmentStatus.HELD.value),
+                name="appointment_hold_expiry",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"appointment {self.public_id}"
+
+
+class Booking(models.Model):
+    """A resource taken for an interval.
+
+    Two live bookings of one resource never overlap: an exclusion constraint on PostgreSQL and a
+    trigger on SQLite see to that (migration ``no_double_booking``). One that was booked over on
+    purpose is not ``exclusive`` and stands outside the rule.
+    """
+
+    resource = models.ForeignKey("ris.Resource", on_delete=models.PROTECT, related_name="bookings")
+    appointment = models.ForeignKey(Appointment, on_delete=models.CASCADE, related_name="bookings")
+    start_at = models.DateTimeField()
+    end_at = models.DateTimeField()
+    live = models.BooleanField(default=True)
+    exclusive = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(end_at__gt=F("start_at")), name="booking_ends_after_start"
+            ),
+        ]
+        indexes = [models.Index(fields=["resource", "start_at"], name="booking_resource_start")]
+
+    def __str__(self) -> str:
+        return f"booking {self.pk}"
+
+
+class ResourceHours(models.Model):
+    """When a resource is open on a weekday, in site-local time."""
+
+    resource = models.ForeignKey("ris.Resource", on_delete=models.CASCADE, related_name="hours")
+    weekday = models.PositiveSmallIntegerField()  # 0 is Monday
+    opens = models.TimeField()
+    closes = models.TimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(weekday__lte=6), name="hours_weekday"),
+            models.CheckConstraint(
+                condition=Q(closes__gt=F("opens")), name="hours_close_after_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.weekday} {self.opens}-{self.closes}"
+
+
+class Closure(models.Model):
+    """An interval in which a resource is closed."""
+
+    resource = models.ForeignKey("ris.Resource", on_delete=models.CASCADE, related_name="closures")
+    start_at = models.DateTimeField()
+    end_at = models.DateTimeField()
+    reason = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(end_at__gt=F("start_at")), name="closure_ends_after_start"
+            )
+        ]
+        indexes = [models.Index(fields=["resource", "start_at"], name="closure_resource_start")]
+
+    def __str__(self) -> str:
+        return f"closure {self.pk}"
