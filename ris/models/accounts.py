@@ -9,7 +9,7 @@ from ris.models.base import Public
 
 
 class User(AbstractUser):
-    """A person with a login; roles are the groups of the same names (``ris.domain.actors.Role``)."""
+    """A person with a login; roles are the groups named as ``ris.domain.actors.Role``."""
 
     theme = models.CharField(max_length=12, blank=True, default="")
 

@@ -33,7 +33,12 @@ class Patient(Versioned):
 
     class Meta:
         indexes = [
-            models.Index(fields=["name_key"], name="patient_name_key"),
+            models.Index(
+                # Prefix search (LIKE "DOE%") on PostgreSQL needs this operator class.
+                fields=["name_key"],
+                name="patient_name_key",
+                opclasses=["varchar_pattern_ops"],
+            ),
             models.Index(fields=["birth_date"], name="patient_birth_date"),
         ]
         constraints = [
