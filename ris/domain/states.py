@@ -13,7 +13,8 @@ S = TypeVar("S", bound=StrEnum)
 T = TypeVar("T", bound=StrEnum)
 
 
-@dataclass(frozen=True, slots=True)
+# No slots: typing notes the type arguments on the instance and cannot on a slotted frozen one.
+@dataclass(frozen=True)
 class StateMachine(Generic[S, T]):
     """What is ever possible; guards on circumstances stand in the services."""
 
