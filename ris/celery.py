@@ -1,7 +1,7 @@
 """The Celery app: it carries doorbells between processes; the rows in the database are the queue.
 
-Every message is ``[]`` or a task name, never patient data. Losing all of them costs at most one
-sweep (DESIGN 13, docs/adr/0005-events-and-deliveries-are-rows.md).
+A message is a task name and the time it was sent, never patient data. Losing all of them costs at
+most one sweep (docs/adr/0005-events-and-deliveries-are-rows.md).
 """
 
 from __future__ import annotations
@@ -48,6 +48,13 @@ def _broker(configuration: config.Configuration) -> dict[str, Any]:
     }
 
 
+def purge_embedded_queue(configuration: config.Configuration) -> None:
+    """Forget doorbells that nobody answered; the first sweep finds what they announced."""
+    if configuration.broker_is_embedded:
+        for message in (_queue_folder(configuration.home) / "messages").glob("*.msg"):
+            message.unlink(missing_ok=True)
+
+
 CONFIG = config.load()
 
 app = Celery("ris", set_as_current=True)
@@ -60,8 +67,6 @@ app.conf.update(
     task_acks_late=True,
     task_default_queue="ris",
     worker_prefetch_multiplier=1,
-    worker_pool="threads",
-    worker_concurrency=2,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_send_task_events=False,
@@ -83,5 +88,4 @@ app.conf.update(
             "options": {"expires": 60, "ignore_result": True},
         },
     },
-    beat_schedule_filename=str(CONFIG.home / "queue" / "beat-schedule"),
 )

@@ -1,0 +1,180 @@
+"""The parts that are not edges: web server, worker, beat."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import structlog
+
+from ris import config
+from ris.parent import watch_parent
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 1.0
+QUIET_SECONDS = 2.0  # so long without a doorbell, and the worker looks for itself
+TIMERS_SECONDS = 30.0
+SEEN_SECONDS = 5.0
+
+
+def _parser(name: str, text: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=f"ris run {name}", description=text)
+
+
+def run_folder(home: Path) -> Path:
+    """Small files by which the parts on one machine see each other."""
+    folder = home / "run"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+# --- web
+
+
+def web(argv: list[str]) -> int:
+    """Serve pages, REST and FHIR until SIGTERM or SIGINT."""
+    _parser("web", "Serve pages, REST and FHIR.").parse_args(argv)
+    watch_parent()
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces, SSLProtocols
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+
+    from ris.logging import settings as logging_settings
+
+    settings = config.load()
+    http = settings.http
+    Granian(
+        "ris.wsgi:application",
+        address=http.host,
+        port=http.port,
+        interface=Interfaces.WSGI,
+        workers=http.workers,
+        blocking_threads=http.threads,
+        http=HTTPModes.http1,
+        websockets=False,
+        # A head that does not arrive ends the connection: slow clients hold no thread.
+        http1_settings=HTTP1Settings(header_read_timeout=10_000),
+        log_level=LogLevels.warning,
+        log_dictconfig=logging_settings(settings.log_level),
+        ssl_cert=http.tls_cert,
+        ssl_key=http.tls_key,
+        ssl_protocol_min=SSLProtocols.tls12,
+        workers_kill_timeout=5,
+        # One process: its death ends this part, and the supervisor starts it again.
+        respawn_failed_workers=http.workers > 1,
+        respawn_interval=0.5,
+    ).serve()
+    return 0
+
+
+# --- worker
+
+
+class Sweeper(threading.Thread):
+    """Delivers when no doorbell rings: broker gone, beat gone, message lost.
+
+    Every task that ran says so through :mod:`ris.tasks`; while they keep coming this thread only
+    marks the worker as alive.
+    """
+
+    def __init__(self, seen: Path) -> None:
+        super().__init__(name="sweeper", daemon=True)
+        self.seen = seen
+        self.stopping = threading.Event()
+        self._timers_at = 0.0
+        self._seen_at = 0.0
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                self._pass()
+            except Exception:
+                # The database may be away for a moment; the next pass finds what is due.
+                log.warning("sweep failed", exc_info=True)
+            self.stopping.wait(SWEEP_SECONDS)
+
+    def _pass(self) -> None:
+        from ris import tasks
+
+        now = time.monotonic()
+        if now - tasks.ran_at["deliver"] > QUIET_SECONDS:
+            tasks.deliver()
+        if now - max(tasks.ran_at["timers"], self._timers_at) > TIMERS_SECONDS * 1.5:
+            self._timers_at = now
+            tasks.run_timers()
+        if now - self._seen_at > SEEN_SECONDS:
+            self._seen_at = now
+            self.seen.touch()
+
+
+def worker(argv: list[str]) -> int:
+    """Deliver until SIGTERM or SIGINT; finishes what is under way."""
+    _parser("worker", "Deliver messages to other systems.").parse_args(argv)
+    watch_parent()
+    from celery.apps.worker import Worker
+    from celery.signals import setup_logging
+    from celery.worker import WorkController, state
+
+    from ris.celery import app, purge_embedded_queue
+
+    class Part(Worker):
+        """Stops on SIGTERM and SIGINT alike: no new work, what runs is finished, exit code 0."""
+
+        def install_platform_tweaks(self, worker: WorkController) -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, _stop)
+
+    def _stop(number: int, frame: object) -> None:
+        state.should_stop = 0  # type: ignore[assignment]  # the exit code
+
+    settings = config.load()
+    setup_logging.connect(_keep_our_logging)
+    purge_embedded_queue(settings)
+    sweeper = Sweeper(run_folder(settings.home) / "worker")
+    sweeper.start()
+    part = Part(
+        app=app,
+        hostname=f"ris-{os.getpid()}@{socket.gethostname()}",
+        pool="threads",
+        concurrency=settings.delivery.threads,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=settings.broker_is_embedded,
+    )
+    part.start()
+    sweeper.stopping.set()
+    sweeper.join(5)
+    return int(part.exitcode or 0)
+
+
+def _keep_our_logging(**_: object) -> None:
+    """Celery configures logging unless somebody listens to this signal."""
+
+
+# --- beat
+
+
+def beat(argv: list[str]) -> int:
+    """Ring the worker at fixed times until SIGTERM or SIGINT."""
+    _parser("beat", "Ring the worker at fixed times; one per installation.").parse_args(argv)
+    watch_parent()
+    from celery.apps.beat import Beat
+    from celery.signals import setup_logging
+
+    from ris import logging as our_logging
+    from ris.celery import app
+
+    settings = config.load()
+    our_logging.configure(our_logging.settings(settings.log_level))
+    setup_logging.connect(_keep_our_logging)
+    # Held in memory: the schedule is code, and a missed turn is made up by the next one.
+    Beat(app=app, scheduler_cls="celery.beat:Scheduler", quiet=True, socket_timeout=5).run()
+    return 0

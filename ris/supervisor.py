@@ -1,0 +1,351 @@
+"""``ris up``: starts, watches, restarts and stops the parts of one machine.
+
+The supervisor itself touches neither Django nor the database, so that nothing that can go wrong
+there can take the parts down. Each part is ``ris run X`` in a session of its own, holds the
+reading end of a pipe, and ends when the supervisor does, however that happens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import fcntl
+import http.client
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from ris import config
+from ris.parent import PARENT_FD
+from ris.parts import run_folder
+from ris.terminal import complain, say
+
+STOP_SECONDS = 10.0
+READY_SECONDS = 60.0
+LOOK_SECONDS = 0.1
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 30.0
+HEALTHY_SECONDS = 60.0
+FAILURES_BEFORE_READY = 3
+LOGINS = ("scheduler", "frontdesk", "technologist", "radiologist", "admin", "manager")
+
+
+class StartError(Exception):
+    """The site cannot start; the text is one line for the operator."""
+
+
+@dataclass(slots=True)
+class Part:
+    """One child process, and when to start it again after it died."""
+
+    name: str
+    is_ready: Callable[[], bool]
+    process: subprocess.Popen[bytes] | None = None
+    ready: bool = False
+    failures: int = 0
+    started_at: float = 0.0
+    start_at: float = 0.0
+    delay: float = field(default=FIRST_DELAY)
+
+
+def main(argv: list[str]) -> int:
+    """Run the whole site in the foreground; Ctrl-C or SIGTERM ends it."""
+    parser = argparse.ArgumentParser(
+        prog="ris up", description="Start every part of the RIS on this machine."
+    )
+    parser.add_argument(
+        "--demo", action="store_true", help="load the demo site and accept unknown peers"
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="data directory (RIS_DATA_DIR)")
+    arguments = parser.parse_args(argv)
+    _choose(arguments.demo, arguments.data_dir)
+    settings = config.load()
+    try:
+        with Supervisor(settings) as supervisor:
+            supervisor.prepare()
+            return supervisor.run()
+    except StartError as error:
+        complain(f"ris: {error}")
+        return 1
+
+
+def _choose(demo: bool, data_dir: str | None) -> None:
+    """What the options say becomes settings, so that every part sees the same."""
+    if data_dir:
+        os.environ["RIS_DATA_DIR"] = data_dir
+    if demo:
+        os.environ["RIS_DEMO"] = "true"
+        given = config.origins()
+        if ("dicom", "unknown_ae") not in given:
+            os.environ["RIS_DICOM__UNKNOWN_AE"] = "accept"
+        if ("mllp", "unknown_senders") not in given:
+            os.environ["RIS_MLLP__UNKNOWN_SENDERS"] = "accept"
+
+
+class Supervisor:
+    """Owns the children, the pipe they watch, and the lock on the data directory."""
+
+    def __init__(self, settings: config.Configuration) -> None:
+        self.settings = settings
+        self.began_at = time.monotonic()
+        self.stopping = threading.Event()
+        self.parts = [
+            Part("web", self._web_is_ready),
+            Part("dicom", lambda: _accepts(settings.dicom.host, settings.dicom.port)),
+            Part("mllp", lambda: _accepts(settings.mllp.host, settings.mllp.port)),
+            Part("worker", self._worker_is_ready),
+            Part("beat", lambda: True),
+        ]
+        self._lock: IO[str] | None = None
+        self._pipe: tuple[int, int] = (-1, -1)
+
+    # --- beginning and end
+
+    def __enter__(self) -> Supervisor:
+        self._lock = _lock(self.settings)
+        _refuse_taken_ports(self.settings)
+        self._worker_mark().unlink(missing_ok=True)
+        self._pipe = os.pipe()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+        for handle in self._pipe:
+            os.close(handle)
+        if self._lock is not None:
+            self._lock.close()
+
+    def _stop(self, number: int, frame: object) -> None:
+        self.stopping.set()
+
+    def prepare(self) -> None:
+        """Check, migrate and load in a child, so that this process stays small."""
+        process = self._spawn("prepare")
+        while process.poll() is None and not self.stopping.wait(LOOK_SECONDS / 4):
+            pass
+        if self.stopping.is_set():
+            _end([process], STOP_SECONDS)
+        elif process.returncode != 0:
+            # The child has said why.
+            raise StartError("not started")
+
+    def run(self) -> int:
+        """Start the parts and keep them running until told to stop."""
+        announced = False
+        try:
+            while not self.stopping.is_set():
+                for part in self.parts:
+                    self._look_after(part)
+                if not announced and all(part.ready for part in self.parts):
+                    announced = True
+                    say(banner(self.settings, time.monotonic() - self.began_at))
+                if not announced:
+                    self._give_up_if_hopeless()
+                self.stopping.wait(LOOK_SECONDS)
+        finally:
+            self._end()
+        return 0
+
+    def _end(self) -> None:
+        running = [part.process for part in self.parts if part.process is not None]
+        _end(running, STOP_SECONDS)
+
+    # --- parts
+
+    def _spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
+        handle = self._pipe[0]
+        return subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-P", "-m", "ris", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno(),
+            pass_fds=[handle],
+            env=_environment(handle),
+            # A Ctrl-C on the terminal is for the supervisor; it ends the parts in order.
+            start_new_session=True,
+        )
+
+    def _look_after(self, part: Part) -> None:
+        now = time.monotonic()
+        if part.process is None:
+            if now >= part.start_at:
+                part.process = self._spawn("run", part.name)
+                part.started_at = now
+            return
+        code = part.process.poll()
+        if code is None:
+            if not part.ready and part.is_ready():
+                part.ready = True
+            if now - part.started_at > HEALTHY_SECONDS:
+                part.delay = FIRST_DELAY
+                part.failures = 0
+            return
+        part.process = None
+        part.ready = False
+        part.failures += 1
+        part.start_at = now + part.delay
+        complain(f"ris: {part.name} {_ended(code)}; starting it again in {part.delay:g} s")
+        part.delay = min(part.delay * 2, LONGEST_DELAY)
+
+    def _give_up_if_hopeless(self) -> None:
+        for part in self.parts:
+            if part.failures >= FAILURES_BEFORE_READY:
+                raise StartError(f"{part.name} does not start; see its last lines above")
+        if time.monotonic() - self.began_at > READY_SECONDS:
+            late = ", ".join(part.name for part in self.parts if not part.ready)
+            raise StartError(f"not ready after {READY_SECONDS:g} s: {late}")
+
+    def _web_is_ready(self) -> bool:
+        # The port is open before the application behind it is loaded, so ask the application.
+        http_ = self.settings.http
+        host = _connectable(http_.host)
+        connection: http.client.HTTPConnection
+        if http_.tls_cert:
+            context = ssl._create_unverified_context()  # noqa: S323 - asks itself, on this machine
+            connection = http.client.HTTPSConnection(host, http_.port, timeout=1, context=context)
+        else:
+            connection = http.client.HTTPConnection(host, http_.port, timeout=1)
+        try:
+            connection.request("GET", "/healthz", headers={"Host": "localhost"})
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _worker_is_ready(self) -> bool:
+        return self._worker_mark().exists()
+
+    def _worker_mark(self) -> Path:
+        return run_folder(self.settings.home) / "worker"
+
+
+def _environment(handle: int) -> dict[str, str]:
+    """The same product as this one, wherever the working directory is."""
+    here = str(Path(__file__).resolve().parent.parent)
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return {
+        **os.environ,
+        PARENT_FD: str(handle),
+        "PYTHONPATH": os.pathsep.join([here, *others]),
+    }
+
+
+def _lock(settings: config.Configuration) -> IO[str]:
+    """One supervisor for each data directory."""
+    file = (run_folder(settings.home) / "supervisor").open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise StartError(
+            f"another `ris up` runs on {settings.home}; choose another one with --data-dir"
+        ) from None
+    return file
+
+
+def _refuse_taken_ports(settings: config.Configuration) -> None:
+    """Say which setting to change before anything has been started."""
+    wanted = [
+        ("RIS_HTTP__PORT", settings.http.host, settings.http.port),
+        ("RIS_DICOM__PORT", settings.dicom.host, settings.dicom.port),
+        ("RIS_DICOM__TLS_PORT", settings.dicom.host, settings.dicom.tls_port),
+        ("RIS_MLLP__PORT", settings.mllp.host, settings.mllp.port),
+        ("RIS_MLLP__TLS_PORT", settings.mllp.host, settings.mllp.tls_port),
+    ]
+    seen: dict[int, str] = {}
+    for setting, host, port in wanted:
+        if port is None:
+            continue
+        if port in seen:
+            raise StartError(f"{setting} and {seen[port]} are both {port}")
+        seen[port] = setting
+        problem = port_problem(host, port)
+        if problem:
+            raise StartError(f"port {port} {problem}; choose another one with {setting}")
+
+
+def port_problem(host: str, port: int) -> str:
+    """Why one cannot listen there, or nothing."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError:
+        return f"cannot be opened on {host}: no such address"
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+            probe.listen(1)
+        except OSError as error:
+            return {
+                errno.EADDRINUSE: "is taken",
+                errno.EACCES: "needs more rights than this user has",
+                errno.EADDRNOTAVAIL: f"cannot be opened: {host} is not an address of this machine",
+            }.get(error.errno or 0, f"cannot be opened: {error.strerror}")
+    return ""
+
+
+def _connectable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def _accepts(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((_connectable(host), port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _ended(code: int) -> str:
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with code {code}"
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
+    """SIGTERM to all at once, and SIGKILL to those that take too long."""
+    running = [process for process in processes if process.poll() is None]
+    for process in running:
+        process.terminate()
+    deadline = time.monotonic() + seconds
+    for process in running:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            # The session is the part's own: its helper processes go with it.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def banner(settings: config.Configuration, seconds: float) -> str:
+    """What a person needs to begin, once, when everything accepts connections."""
+    dicom, mllp = settings.dicom, settings.mllp
+    lines = [
+        "",
+        f"  RIS is ready ({seconds:.1f} s)",
+        "",
+        f"  pages       {settings.public_url}/",
+        f"  FHIR R4     {settings.public_url}/fhir",
+        f"  DICOM       {dicom.ae_title} at {dicom.host}:{dicom.port}  (worklist, MPPS)",
+        f"  HL7 v2      {mllp.host}:{mllp.port}  (MLLP)",
+    ]
+    if settings.demo:
+        lines += [
+            "",
+            f"  logins      {', '.join(LOGINS)}",
+            "  password    demo",
+            "  FHIR token  demo-ehr-token",
+        ]
+    lines += ["", f"  data in {settings.home}; Ctrl-C stops all parts", ""]
+    return "\n".join(lines)
