@@ -51,9 +51,9 @@ def settings(level: str) -> dict[str, Any]:
             "pydicom": quiet,
             "hl7apy": quiet,
             "celery": quiet,
-            "kombu": quiet,
+            "kombu": {"level": "ERROR"},
             "amqp": quiet,
-            "_granian": quiet,
+            "_granian": {"level": "ERROR"},  # its warnings are advice about threads and cores
             "granian.access": quiet,
             "asyncio": quiet,
             "django.request": {"level": "ERROR"},

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import structlog
@@ -61,7 +62,7 @@ def web(argv: list[str]) -> int:
         websockets=False,
         # A head that does not arrive ends the connection: slow clients hold no thread.
         http1_settings=HTTP1Settings(header_read_timeout=10_000),
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         log_dictconfig=logging_settings(settings.log_level),
         ssl_cert=http.tls_cert,
         ssl_key=http.tls_key,
@@ -119,6 +120,7 @@ def worker(argv: list[str]) -> int:
     _parser("worker", "Deliver messages to other systems.").parse_args(argv)
     watch_parent()
     from celery.apps.worker import Worker
+    from celery.exceptions import SecurityWarning
     from celery.signals import setup_logging
     from celery.worker import WorkController, state
 
@@ -136,6 +138,8 @@ def worker(argv: list[str]) -> int:
 
     settings = config.load()
     setup_logging.connect(_keep_our_logging)
+    # It warns of running as root because of pickled messages; ours are JSON.
+    warnings.simplefilter("ignore", SecurityWarning)
     purge_embedded_queue(settings)
     sweeper = Sweeper(run_folder(settings.home) / "worker")
     sweeper.start()

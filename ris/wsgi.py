@@ -6,11 +6,11 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from ris.parent import watch_parent
+from ris.parent import watch_process_above
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
 
-# Granian serves from a process of its own below `ris run web`; it must not outlive the supervisor.
-watch_parent()
+# Granian serves from a process of its own below `ris run web` and must not outlive it.
+watch_process_above()
 
 application = get_wsgi_application()
