@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.apps import AppConfig
 
 
@@ -14,8 +12,10 @@ class RisConfig(AppConfig):
     def ready(self) -> None:
         from ris import checks  # noqa: F401 - registers the system checks
 
-        if find_spec("ris.services.outbox") is not None:
+        try:
             from ris.services import outbox
             from ris.tasks import ring
+        except ImportError:
+            return
 
-            outbox.on_commit_ring = ring
+        outbox.on_commit_ring = ring

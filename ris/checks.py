@@ -1,3 +1,113 @@
-"""System checks: what a start that is not the demo refuses."""
+"""What a start that is not the demo refuses, as system checks of Django.
+
+Run by `ris check`, by `ris doctor`, and before the parts start (`ris.prepare`). The demo is exempt:
+whoever asked for it knows that its passwords are public.
+"""
 
 from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import check_password
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import DatabaseError
+
+from ris import config
+
+DEMO_TOKEN = "demo-ehr-token"  # noqa: S105 - public, and recognized by it
+DEFAULT_PASSWORDS = ("demo", "admin", "password", "changeme")
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def unsafe_settings(settings: config.Configuration) -> list[CheckMessage]:
+    """Debug mode, and patient data in the clear on a network."""
+    if settings.demo:
+        return []
+    found: list[CheckMessage] = []
+    if settings.debug:
+        found.append(
+            Error(
+                "debug pages show settings and patient data",
+                hint="unset RIS_DEBUG, or use `ris up --demo`",
+                id="ris.E001",
+            )
+        )
+    http = settings.http
+    if not (is_loopback(http.host) or http.tls_cert or http.behind_proxy or http.allow_plain):
+        found.append(
+            Error(
+                f"{http.host} can be reached from outside, and plain HTTP shows passwords and "
+                "patients",
+                hint="set RIS_HTTP__TLS_CERT and __TLS_KEY, or RIS_HTTP__BEHIND_PROXY=true, or "
+                "say yes to it with RIS_HTTP__ALLOW_PLAIN=true",
+                id="ris.E002",
+            )
+        )
+    return found
+
+
+@register(Tags.security)
+def check_settings(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return unsafe_settings(config.load())
+
+
+@register(Tags.database)
+def check_demo(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Demo data never serves patients, and patients' data is never served as a demo."""
+    from ris.models import ApiToken, Patient
+
+    settings = config.load()
+    digest = hashlib.sha256(DEMO_TOKEN.encode()).hexdigest()
+    try:
+        holds_demo = ApiToken.objects.filter(digest=digest).exists()
+        if settings.demo:
+            if not holds_demo and Patient.objects.exists():
+                return [
+                    Error(
+                        "the database holds a site that is not the demo",
+                        hint="choose another folder with --data-dir",
+                        id="ris.E003",
+                    )
+                ]
+            return []
+        if holds_demo:
+            return [
+                Error(
+                    "the database holds the demo site, with public passwords",
+                    hint="start with --demo, or choose another folder with --data-dir",
+                    id="ris.E004",
+                )
+            ]
+        return _default_passwords()
+    except DatabaseError:
+        return []  # not migrated yet: nobody can log in either
+
+
+def _default_passwords() -> list[CheckMessage]:
+    """Only accounts named like everybody's first account; hashing is slow on purpose."""
+    names = ["admin", "root", "ris", "demo", "test"]
+    users = get_user_model().objects.filter(username__in=names, is_active=True)
+    return [
+        Error(
+            f"the password of {user.get_username()} is one that everybody tries first",
+            hint=f"run `ris changepassword {user.get_username()}`",
+            id="ris.E005",
+        )
+        for user in users
+        if any(check_password(guess, user.password) for guess in DEFAULT_PASSWORDS)
+    ]

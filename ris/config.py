@@ -8,6 +8,7 @@ data with audit, not configuration.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -105,9 +106,23 @@ class Http(Section):
         default=False,
         description="A reverse proxy on this host ends TLS and sets X-Forwarded-Proto and -For.",
     )
+    metrics_from: Names = Field(
+        default=("127.0.0.0/8", "::1/128"),
+        description="Networks that may read /metrics, comma-separated.",
+    )
     allow_plain: bool = Field(
         default=False, description="Serve plain HTTP on an address other machines can reach."
     )
+
+    @field_validator("metrics_from")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network} is no network such as 10.1.0.0/16") from None
+        return value
 
     @model_validator(mode="after")
     def _tls_is_complete(self) -> Self:
@@ -299,7 +314,8 @@ class Configuration(BaseSettings):
         if self.base_url:
             return self.base_url
         scheme = "https" if self.http.tls_cert else "http"
-        return f"{scheme}://{_reachable(self.http.host)}:{self.http.port}"
+        host = connectable(self.http.host)
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.http.port}"
 
 
 def _with_scheme(value: SecretStr, *schemes: str) -> SecretStr:
@@ -309,13 +325,9 @@ def _with_scheme(value: SecretStr, *schemes: str) -> SecretStr:
     return value
 
 
-def _reachable(host: str) -> str:
-    """A listening address as one can type it into a browser."""
-    if host in {"0.0.0.0", ""}:  # noqa: S104 - compared, not bound
-        return "127.0.0.1"
-    if host == "::":
-        return "[::1]"
-    return f"[{host}]" if ":" in host else host
+def connectable(host: str) -> str:
+    """A listening address as one can connect to it from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
 
 
 def config_file() -> Path:

@@ -1,17 +1,78 @@
-"""Health, readiness and metrics of the web process."""
+"""Health, readiness and metrics of the web process; no page and no patient data."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+import ipaddress
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
+
+from ris import config, probes
+from ris.version import version
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers; touches nothing else, so that a slow database restarts nobody."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
-def readyz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok\n", content_type="text/plain")
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Requests can be served: database, migrations, disk. Says too whether a worker is about."""
+    configuration = config.load()
+    findings = probes.ask(probes.READINESS, configuration)
+    bad = [one for one in findings if one.state is probes.State.FAILED]
+    age = probes.worker_age(configuration)
+    return JsonResponse(
+        {
+            "ready": not bad,
+            "failed": [one.name for one in bad],
+            "worker": age is not None and age <= probes.WORKER_SECONDS,
+            "version": version(),
+        },
+        status=503 if bad else 200,
+    )
 
 
+def _from_known_addresses(
+    view: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Numbers of a hospital are not for everybody: ``http.metrics_from`` names who may ask."""
+
+    def guarded(request: HttpRequest) -> HttpResponse:
+        address = request.META.get("REMOTE_ADDR", "")
+        try:
+            asking = ipaddress.ip_address(address)
+        except ValueError:
+            return HttpResponseForbidden("unknown address\n", content_type="text/plain")
+        networks = config.load().http.metrics_from
+        if not any(asking in ipaddress.ip_network(network) for network in networks):
+            return HttpResponseForbidden(
+                "RIS_HTTP__METRICS_FROM names who may ask\n", content_type="text/plain"
+            )
+        return view(request)
+
+    return guarded
+
+
+@_from_known_addresses
 def metrics(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("", content_type="text/plain")
+    """Gauges read from the database at the moment of asking: true for every process at once."""
+    registry = CollectorRegistry()
+    Info("ris", "The running release", registry=registry).info(
+        {"version": version(), "site": settings.SITE_NAME}
+    )
+    numbers = probes.queue_numbers()
+    for name, text, value in (
+        ("ris_deliveries_waiting", "Messages that must leave and have not", numbers.waiting),
+        ("ris_deliveries_stuck", "Messages refused or given up", numbers.stuck),
+        ("ris_delivery_oldest_seconds", "Age of the oldest waiting", numbers.oldest_waiting or 0.0),
+        ("ris_messages_failed", "Messages that failed by our fault", numbers.failed_in),
+    ):
+        Gauge(name, text, registry=registry).set(value)
+    age = probes.worker_age(config.load())
+    Gauge("ris_worker_seen_seconds", "Since a worker was seen", registry=registry).set(
+        float("inf") if age is None else age
+    )
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

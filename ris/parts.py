@@ -47,9 +47,12 @@ def web(argv: list[str]) -> int:
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
+    from ris.checks import unsafe_settings
     from ris.logging import settings as logging_settings
 
     settings = config.load()
+    for problem in unsafe_settings(settings):
+        raise config.ConfigurationError(f"{problem.msg}; {problem.hint}")
     http = settings.http
     Granian(
         "ris.wsgi:application",

@@ -7,8 +7,6 @@ import argparse
 from django.conf import settings
 from django.core import checks
 from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from ris.cli import run
 from ris.terminal import complain
@@ -35,10 +33,3 @@ def main(argv: list[str]) -> int:
     if settings.CONFIG.demo:
         return run("demo load", ["--if-empty"])
     return 0
-
-
-def pending_migrations() -> list[str]:
-    """Names of migrations this release has and the database has not."""
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]

@@ -125,6 +125,8 @@ class Supervisor:
 
     def __exit__(self, *_: object) -> None:
         self._end([part.process for part in self.parts if part.process is not None])
+        for mark in run_folder(self.settings.home).glob("*.pid"):
+            mark.unlink(missing_ok=True)
         os.close(self._reader)
         os.close(self._writer)
         if self._lock is not None:
@@ -173,6 +175,7 @@ class Supervisor:
     def _start(self, *words: str) -> ForkProcess:
         process = self._fork.Process(target=self._become, args=[" ".join(words)], name=words[-1])
         process.start()
+        (run_folder(self.settings.home) / f"{process.name}.pid").write_text(f"{process.pid}\n")
         return process
 
     def _become(self, command: str) -> None:
@@ -236,7 +239,7 @@ class Supervisor:
     def _web_is_ready(self) -> bool:
         # The port is open before the application behind it is loaded, so ask the application.
         http_ = self.settings.http
-        host = _connectable(http_.host)
+        host = config.connectable(http_.host)
         connection: http.client.HTTPConnection
         if http_.tls_cert:
             context = ssl._create_unverified_context()  # noqa: S323 - asks itself, on this machine
@@ -312,13 +315,9 @@ def port_problem(host: str, port: int) -> str:
     return ""
 
 
-def _connectable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-
-
 def _accepts(host: str, port: int) -> bool:
     try:
-        socket.create_connection((_connectable(host), port), timeout=1).close()
+        socket.create_connection((config.connectable(host), port), timeout=1).close()
     except OSError:
         return False
     return True

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.programs import demand
+
 ROOT = Path(__file__).resolve().parent.parent
 _FOLDER = "RIS_TEST_FOLDER"
 _DATABASE_URL = "RIS_TEST_DATABASE_URL"
@@ -30,12 +32,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Settings must stand before Django is set up, which pytest-django does right after this."""
+    config.addinivalue_line("markers", "requires(*names): programs of tests/programs.py")
     is_worker = hasattr(config, "workerinput")
     if not is_worker:
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="ris-test-")
     postgresql = config.getoption("--database") == "postgresql"
     if postgresql and _DATABASE_URL not in os.environ:
-        _start_cluster(Path(os.environ[_FOLDER]))
+        _start_cluster()
 
     for name in [name for name in os.environ if name.startswith("RIS_")]:
         if not name.startswith("RIS_TEST_") and name != "RIS_CHROMIUM":
@@ -62,11 +65,11 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_refuse_outside)
 
 
-def _start_cluster(folder: Path) -> None:
+def _start_cluster() -> None:
     global _cluster
     from tests.postgres import Cluster
 
-    _cluster = Cluster.start(folder / "postgresql")
+    _cluster = Cluster.create()
     os.environ[_DATABASE_URL] = _cluster.url("postgres")
 
 
@@ -74,7 +77,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     if _cluster is not None:
-        _cluster.stop()
+        _cluster.remove()
     shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
 
 
@@ -95,6 +98,11 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("requires"):
+        demand(*mark.args)
 
 
 @pytest.fixture

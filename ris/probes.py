@@ -1,0 +1,341 @@
+"""Questions about a running installation: `ris doctor`, the readiness address and the system page.
+
+Each probe answers with findings and raises nothing; none shows patient data.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from django.core import checks
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from ris import config
+from ris.domain.exchange import DeliveryState, MessageState
+from ris.models import ApiToken, Delivery, InboundMessage
+from ris.parts import run_folder
+
+WORKER_SECONDS = 60
+LOW_DISK = 2 * 1024**3
+NO_DISK = 512 * 1024**2
+BACKUP_DAYS = 7
+CERTIFICATE_DAYS = 30
+WAITING_SECONDS = 300
+
+
+class State(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One answer; ``advice`` says what to do about it."""
+
+    name: str
+    state: State
+    text: str
+    advice: str = ""
+
+
+Probe = Callable[[config.Configuration], Iterable[Finding]]
+
+
+def ok(name: str, text: str) -> Finding:
+    return Finding(name, State.OK, text)
+
+
+def warning(name: str, text: str, advice: str = "") -> Finding:
+    return Finding(name, State.WARNING, text, advice)
+
+
+def failed(name: str, text: str, advice: str = "") -> Finding:
+    return Finding(name, State.FAILED, text, advice)
+
+
+def ask(probes: Iterable[Probe], settings: config.Configuration) -> list[Finding]:
+    """All findings of all probes; a probe that breaks is a finding itself."""
+    findings: list[Finding] = []
+    for probe in probes:
+        name = probe.__name__.replace("_", " ")
+        try:
+            findings.extend(probe(settings))
+        except DatabaseError as error:
+            findings.append(failed(name, str(error).splitlines()[0], "is the database reachable?"))
+        except OSError as error:
+            findings.append(failed(name, str(error)))
+    return findings
+
+
+def database(settings: config.Configuration) -> Iterable[Finding]:
+    """Reachable, and set so that what was acknowledged survives a crash."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            mode = _scalar(cursor, "PRAGMA journal_mode")
+            sync = _scalar(cursor, "PRAGMA synchronous")
+            version = _scalar(cursor, "SELECT sqlite_version()")
+            yield ok("database", f"SQLite {version}, {connection.settings_dict['NAME']}")
+            if mode != "wal":
+                yield failed("database mode", f"journal mode is {mode}, not WAL")
+            if int(sync) < 2:
+                yield failed("database mode", "synchronous is not FULL: a power cut loses messages")
+        else:
+            version = _scalar(cursor, "SHOW server_version")
+            yield ok("database", f"PostgreSQL {version}")
+            for setting in ("synchronous_commit", "fsync"):
+                if _scalar(cursor, f"SHOW {setting}") == "off":
+                    yield failed(
+                        "database mode",
+                        f"{setting} is off: a crash loses acknowledged messages",
+                        f"set {setting} = on in postgresql.conf",
+                    )
+
+
+def _scalar(cursor: object, statement: str) -> str:
+    cursor.execute(statement)  # type: ignore[attr-defined]  # a DB-API cursor
+    return str(cursor.fetchone()[0])  # type: ignore[attr-defined]
+
+
+def pending_migrations() -> list[str]:
+    """Names of migrations this release has and the database has not."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def migrations(settings: config.Configuration) -> Iterable[Finding]:
+    pending = pending_migrations()
+    if pending:
+        yield failed(
+            "migrations", f"{len(pending)} not applied, first {pending[0]}", "run `ris migrate`"
+        )
+    else:
+        yield ok("migrations", "all applied")
+
+
+def system_checks(settings: config.Configuration) -> Iterable[Finding]:
+    for message in checks.run_checks(databases=["default"]):
+        state = State.FAILED if message.is_serious() else State.WARNING
+        yield Finding("settings", state, str(message.msg), str(message.hint or ""))
+
+
+def disk(settings: config.Configuration) -> Iterable[Finding]:
+    free = shutil.disk_usage(settings.home).free
+    text = f"{free / 1024**3:.1f} GB free in {settings.home}"
+    if free < NO_DISK:
+        yield failed("disk", text, "make room, or move the data directory")
+    elif free < LOW_DISK:
+        yield warning("disk", text, "make room soon")
+    else:
+        yield ok("disk", text)
+
+
+def rights(settings: config.Configuration) -> Iterable[Finding]:
+    """Secrets and patient data are for this user only."""
+    for path in (settings.home / "secret-key", settings.home / "queue"):
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield failed("rights", f"others can read {path}", f"chmod go-rwx {path}")
+    if not os.access(settings.home, os.W_OK):
+        yield failed("rights", f"{settings.home} cannot be written")
+
+
+def clock(settings: config.Configuration) -> Iterable[Finding]:
+    """Leases and due times compare our clock with rows other hosts wrote."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        seconds = float(_scalar(cursor, "SELECT extract(epoch FROM clock_timestamp())"))
+    off = abs(time.time() - seconds)
+    if off > 2:
+        yield failed("clock", f"differs from the database server by {off:.0f} s", "set up NTP")
+    else:
+        yield ok("clock", "agrees with the database server")
+
+
+def broker(settings: config.Configuration) -> Iterable[Finding]:
+    """Only a doorbell: without it deliveries wait for the next sweep, so never a failure."""
+    if settings.broker_is_embedded:
+        waiting = len(list((settings.home / "queue" / "messages").glob("*.msg")))
+        yield ok("broker", f"queue folder, {waiting} waiting")
+        return
+    from ris.celery import app
+
+    shown = config.masked(settings.broker_url)
+    try:
+        with app.connection_for_write() as link:
+            link.ensure_connection(max_retries=1, interval_start=0, timeout=3)
+    except Exception as error:
+        yield warning(
+            "broker",
+            f"{shown}: {type(error).__name__}",
+            "deliveries go on, a second later than usual",
+        )
+    else:
+        yield ok("broker", shown)
+
+
+def worker(settings: config.Configuration) -> Iterable[Finding]:
+    """Whether a worker of this data directory was alive within the last minute."""
+    age = worker_age(settings)
+    if age is None:
+        yield failed("worker", "none has run here", "start `ris up`, or `ris run worker`")
+    elif age > WORKER_SECONDS:
+        yield failed("worker", f"last seen {age:.0f} s ago", "start `ris up`, or `ris run worker`")
+    else:
+        yield ok("worker", f"seen {age:.0f} s ago")
+
+
+def worker_age(settings: config.Configuration) -> float | None:
+    try:
+        return max(0.0, time.time() - (run_folder(settings.home) / "worker").stat().st_mtime)
+    except FileNotFoundError:
+        return None
+
+
+def ports(settings: config.Configuration) -> Iterable[Finding]:
+    for name, setting, host, port in listeners(settings):
+        if _accepts(host, port):
+            yield ok(name, f"{host}:{port} accepts connections")
+        else:
+            yield failed(
+                name,
+                f"nothing listens on {host}:{port}",
+                f"start `ris up`; {setting} sets the port",
+            )
+
+
+def listeners(settings: config.Configuration) -> Iterable[tuple[str, str, str, int]]:
+    """Every listener as (name, setting of its port, host, port)."""
+    http, dicom, mllp = settings.http, settings.dicom, settings.mllp
+    yield "web", "RIS_HTTP__PORT", http.host, http.port
+    yield "dicom", "RIS_DICOM__PORT", dicom.host, dicom.port
+    if dicom.tls_port:
+        yield "dicom tls", "RIS_DICOM__TLS_PORT", dicom.host, dicom.tls_port
+    yield "mllp", "RIS_MLLP__PORT", mllp.host, mllp.port
+    if mllp.tls_port:
+        yield "mllp tls", "RIS_MLLP__TLS_PORT", mllp.host, mllp.tls_port
+
+
+def _accepts(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((config.connectable(host), port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def queue(settings: config.Configuration) -> Iterable[Finding]:
+    """What should have left and has not."""
+    numbers = queue_numbers()
+    if numbers.oldest_waiting is not None and numbers.oldest_waiting > WAITING_SECONDS:
+        yield warning(
+            "queue",
+            f"oldest delivery waits for {numbers.oldest_waiting:.0f} s",
+            "see Interfaces for the peer that does not answer",
+        )
+    if numbers.stuck:
+        yield warning("queue", f"{numbers.stuck} refused or given up", "see Messages, then resend")
+    if numbers.failed_in:
+        yield warning("messages", f"{numbers.failed_in} failed by our fault", "see Messages")
+    if not numbers.stuck and not numbers.failed_in:
+        yield ok("queue", f"{numbers.waiting} waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueNumbers:
+    waiting: int
+    stuck: int
+    failed_in: int
+    oldest_waiting: float | None  # seconds
+
+
+def queue_numbers() -> QueueNumbers:
+    """Counted on indexes of the unfinished rows; cheap however many are done."""
+    waiting = [DeliveryState.PENDING.value, DeliveryState.LEASED.value]
+    stuck = [DeliveryState.REFUSED.value, DeliveryState.DEAD.value]
+    unfinished = Delivery.objects.filter(state__in=waiting)
+    oldest = unfinished.order_by("created_at").values_list("created_at", flat=True).first()
+    return QueueNumbers(
+        waiting=unfinished.count(),
+        stuck=Delivery.objects.filter(state__in=stuck).count(),
+        failed_in=InboundMessage.objects.filter(state=MessageState.FAILED.value).count(),
+        oldest_waiting=(timezone.now() - oldest).total_seconds() if oldest else None,
+    )
+
+
+def certificates(settings: config.Configuration) -> Iterable[Finding]:
+    """Certificates we present, and when they end."""
+    named = {
+        "http.tls_cert": settings.http.tls_cert,
+        "dicom.tls_cert": settings.dicom.tls_cert,
+        "mllp.tls_cert": settings.mllp.tls_cert,
+    }
+    for name, path in named.items():
+        if path is not None:
+            yield _certificate(name, path)
+
+
+def _certificate(name: str, path: Path) -> Finding:
+    from cryptography import x509
+
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError:
+        return failed("certificate", f"{name}: {path} is no PEM certificate")
+    days = (certificate.not_valid_after_utc - datetime.now(UTC)).days
+    if days < 0:
+        return failed("certificate", f"{name} ended {-days} days ago", "renew it")
+    if days < CERTIFICATE_DAYS:
+        return warning("certificate", f"{name} ends in {days} days", "renew it")
+    return ok("certificate", f"{name} is valid for {days} days")
+
+
+def backups(settings: config.Configuration) -> Iterable[Finding]:
+    if settings.demo:
+        return
+    copies = sorted((settings.home / "backups").glob("ris-*"))
+    if not copies:
+        yield warning("backup", "none in the data directory", "run `ris backup` daily")
+        return
+    days = (time.time() - copies[-1].stat().st_mtime) / 86400
+    finding = warning if days > BACKUP_DAYS else ok
+    yield finding("backup", f"newest is {days:.1f} days old")
+
+
+def tokens(settings: config.Configuration) -> Iterable[Finding]:
+    """API tokens about to end, before the peer finds out."""
+    soon = timezone.now() + timedelta(days=14)
+    for token in ApiToken.objects.filter(
+        revoked_at=None, expires_at__lt=soon, expires_at__gt=timezone.now()
+    ):
+        yield warning("token", f"of {token.client} ends on {token.expires_at:%Y-%m-%d}")
+
+
+READINESS: tuple[Probe, ...] = (database, migrations, disk)
+ALL: tuple[Probe, ...] = (
+    database,
+    migrations,
+    system_checks,
+    disk,
+    rights,
+    clock,
+    broker,
+    ports,
+    worker,
+    queue,
+    certificates,
+    backups,
+    tokens,
+)

@@ -1,0 +1,175 @@
+"""A running RIS for tests: `ris up` as a user starts it, in a folder and on ports of its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now; all are held until all are chosen."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [held.getsockname()[1] for held in sockets]
+    for held in sockets:
+        held.close()
+    return ports
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+    """Poll until true; fail with ``what`` at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(0.02)
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@dataclass(slots=True)
+class Running:
+    """Addresses and process of a RIS under test."""
+
+    process: subprocess.Popen[str]
+    data_dir: Path
+    environment: dict[str, str]
+    http_port: int
+    dicom_port: int
+    mllp_port: int
+    ae_title: str = "RIS"
+    token: str = "demo-ehr-token"
+    password: str = "demo"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def fhir_url(self) -> str:
+        return f"{self.url}/fhir"
+
+    @property
+    def output(self) -> str:
+        """Everything the parts have written so far."""
+        return (self.data_dir / "output").read_text(encoding="utf-8", errors="replace")
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=5)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def pids(self) -> dict[str, int]:
+        """Process ids of the parts by name (children of the supervisor)."""
+        return {
+            name: int(file.read_text())
+            for file in (self.data_dir / "run").glob("*.pid")
+            if (name := file.stem)
+        }
+
+    def ris(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run another command against the same data."""
+        return ris(*arguments, environment=self.environment, seconds=seconds)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """End it and return the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"did not stop within {STOP_SECONDS:g} s\n{self.output}") from None
+
+
+def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:
+    """The environment without settings of the test run or of the developer."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RIS_")}
+    kept.pop("DJANGO_SETTINGS_MODULE", None)
+    return {
+        **kept,
+        "RIS_CONFIG_FILE": os.devnull,
+        "RIS_DATA_DIR": str(data_dir),
+        "PYTHONUNBUFFERED": "1",
+        **settings,
+    }
+
+
+def ris(
+    *arguments: str, environment: Mapping[str, str], seconds: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run a `ris` command to its end."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *arguments],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def start(data_dir: Path, *arguments: str, ready: bool = True, **settings: str) -> Running:
+    """Start `ris up` and wait for its banner."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    http_port, dicom_port, mllp_port = free_ports(3)
+    environment = clean_environment(
+        data_dir,
+        RIS_HTTP__PORT=str(http_port),
+        RIS_DICOM__PORT=str(dicom_port),
+        RIS_MLLP__PORT=str(mllp_port),
+        **settings,
+    )
+    output = data_dir / "output"
+    with output.open("a") as file:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), "up", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    running = Running(process, data_dir, environment, http_port, dicom_port, mllp_port)
+    deadline = time.monotonic() + START_SECONDS
+    while ready and "RIS is ready" not in running.output:
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"`ris up` did not become ready\n{running.output}")
+        time.sleep(0.05)
+    return running
+
+
+@contextmanager
+def running_ris(data_dir: Path, *arguments: str, **settings: str) -> Iterator[Running]:
+    """A ready RIS, stopped at the end whatever happens."""
+    running = start(data_dir, *arguments, **settings)
+    try:
+        yield running
+    finally:
+        running.stop()
