@@ -1,0 +1,537 @@
+"""HL7 v2 messages in their ER7 form ("pipes and hats"): a tolerant reader (HL7 v2.5.1 chapter 2).
+
+Reading splits only what is asked for. A value is asked for by path, ``PID-3[2].4.2``: segment,
+field, repetition, component, subcomponent; ``OBX[3]-5`` is the third OBX. What a path leaves out
+is the first: ``PID-3`` is ``PID-3[1].1.1``, which is how a reader of a simple type must take a
+composite one (2.11.6).
+
+=====================  ==================  ===================================
+on the wire            ``get()`` answers   meaning (HL7 v2.5.1 2.10.1)
+=====================  ==================  ===================================
+absent or empty        ``None``            nothing said: leave what is stored
+``""``                 ``""``              delete what is stored
+anything else          the text, unescaped
+=====================  ==================  ===================================
+
+A deleted field or component answers ``""`` for every part of it. Free text, where delimiters may
+stand unescaped and ``~`` means a new line, is read with :meth:`Group.text`.
+
+Tolerated: LF and CRLF as segment ends, blank segments, a byte order mark, three to five encoding
+characters, unknown segments, segments beyond the known version, line breaks inside of text.
+Refused with InvalidValueError: bytes that the character set does not have (nothing is replaced),
+no MSH in front, unusable delimiters, NUL characters, more than MAX_SEGMENTS, MAX_FIELDS or
+MAX_REPETITIONS.
+Only RisError leaves this module, whatever the bytes.
+
+Bytes become text in :mod:`.er7_decode`; writing is in :mod:`.er7_writer`.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from integration.hl7.charset import Charset
+from integration.hl7.er7_decode import (
+    HEADERS,
+    LINE_END,
+    declared_charset,
+    first_line,
+    place_after,
+    read_delimiters,
+    unwrap,
+)
+from integration.hl7.escapes import NULL, STANDARD, Delimiters, unescape
+from ris.domain.errors import InvalidValueError, MissingValueError
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_SEGMENTS = 5_000
+MAX_FIELDS = 1_000
+MAX_REPETITIONS = 2_000
+_MAX_LINES = 100_000  # 4 MB of Base64 in lines of 76 characters are some 55,000
+
+
+class Path(NamedTuple):
+    """A parsed path; 0 where the path names no repetition, component or subcomponent."""
+
+    segment: str
+    occurrence: int
+    field: int
+    repetition: int
+    component: int
+    subcomponent: int
+
+
+_PATH = re.compile(
+    r"(?:([A-Z][A-Z0-9]{2})(?:\[([1-9]\d{0,3})\])?-)?"
+    r"([1-9]\d{0,3})(?:\[([1-9]\d{0,3})\])?(?:\.([1-9]\d{0,2}))?(?:\.([1-9]\d{0,2}))?"
+)
+
+
+@lru_cache(maxsize=8192)
+def parse_path(path: str) -> Path:
+    """``PID-3[2].4.2`` (or ``3[2].4.2`` within a segment) in parts; ValueError for anything else.
+
+    A wrong path is a fault of the program, not of the message.
+    """
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise ValueError(f"not a path: {path!r}")
+    name, *numbers = match.groups()
+    occurrence, *rest = (int(number or 0) for number in numbers)
+    return Path(name or "", occurrence or 1, *rest)
+
+
+class Repetition:
+    """One repetition of one field."""
+
+    __slots__ = ("_segment", "field", "number", "raw")
+
+    def __init__(self, segment: Segment, field: int, number: int, raw: str) -> None:
+        self._segment = segment
+        self.field = field
+        self.number = number
+        self.raw = raw
+
+    def get(self, component: int = 1, subcomponent: int = 1) -> str | None:
+        """A component, or a part of one; None if absent, ``""`` if to be deleted."""
+        return self._segment.part(self.raw, component, subcomponent)
+
+    @property
+    def null(self) -> bool:
+        """The sender wants the value deleted."""
+        return self.raw == NULL
+
+    @property
+    def text(self) -> str:
+        """All of it as text, delimiters included."""
+        return "" if self.null else self._segment.unescape(self.raw)
+
+    def at(self, part: str = "") -> str:
+        """The path of this repetition or of a part of it (``"4.2"``), for RisError.path."""
+        place = f"{self.field}[{self.number}]" if self.number > 1 else str(self.field)
+        return self._segment.at(f"{place}.{part}" if part else place)
+
+
+class Segment:
+    """One segment; its fields are split when first asked for."""
+
+    __slots__ = ("_fields", "charset", "delimiters", "name", "occurrence", "raw")
+
+    def __init__(
+        self, raw: str, delimiters: Delimiters, charset: Charset | None, occurrence: int = 1
+    ) -> None:
+        self.name = raw[:3]
+        self.raw = raw
+        self.delimiters = delimiters
+        self.charset = charset
+        self.occurrence = occurrence
+        self._fields: list[str] | None = None
+
+    @property
+    def fields(self) -> list[str]:
+        """Raw fields by HL7 number; number 0 is the segment's name."""
+        fields = self._fields
+        if fields is None:
+            separator = self.delimiters.field
+            if self.raw.count(separator) > MAX_FIELDS:
+                raise InvalidValueError(f"more than {MAX_FIELDS} fields", path=self.name)
+            fields = self.raw.split(separator)
+            if fields[0] in HEADERS:
+                fields.insert(1, self.delimiters.field)
+            self._fields = fields
+        return fields
+
+    def get(self, path: str) -> str | None:
+        """The value at ``5.1`` or ``3[2].4.2``; None if absent, ``""`` if to be deleted."""
+        return self.value(*parse_path(path)[2:])
+
+    def value(self, number: int, repetition: int, component: int, subcomponent: int) -> str | None:
+        """As ``get``, for a parsed path (0 and 1 both mean the first)."""
+        fields = self._fields or self.fields
+        if number >= len(fields):
+            return None
+        text = fields[number]
+        if text.isalnum():  # most codes, numbers and times: nothing to split or to unescape
+            return text if repetition <= 1 and component <= 1 and subcomponent <= 1 else None
+        if not text:
+            return None
+        if number <= 2 and self.name in HEADERS:
+            return text
+        mark = self.delimiters.repetition
+        if mark and mark in text:
+            repeats = self._split(text, number)
+            if repetition > len(repeats):
+                return None
+            text = repeats[repetition - 1 if repetition else 0]
+        elif repetition > 1:
+            return None
+        return self.part(text, component or 1, subcomponent or 1)
+
+    def part(self, text: str, component: int, subcomponent: int) -> str | None:
+        """A component of the raw repetition ``text``."""
+        if text == NULL:
+            return ""
+        _, component_mark, _, escape_mark, subcomponent_mark, _ = self.delimiters
+        if component_mark in text:
+            components = text.split(component_mark, component)
+            if component > len(components):
+                return None
+            text = components[component - 1]
+            if text == NULL:
+                return ""
+        elif component > 1:
+            return None
+        if subcomponent_mark and subcomponent_mark in text:
+            parts = text.split(subcomponent_mark, subcomponent)
+            if subcomponent > len(parts):
+                return None
+            text = parts[subcomponent - 1]
+            if text == NULL:
+                return ""
+        elif subcomponent > 1:
+            return None
+        if escape_mark not in text:
+            return text or None
+        # Highlighting around nothing says nothing; only the sender's "" is a deletion.
+        return unescape(text, self.delimiters, self.charset) or None
+
+    def repeats(self, path: str) -> list[Repetition]:
+        """The repetitions of a field (``"3"``) that say anything, deletions included."""
+        number = parse_path(path).field
+        fields = self.fields
+        if number >= len(fields) or not fields[number]:
+            return []
+        return [
+            Repetition(self, number, index, text)
+            for index, text in enumerate(self._split(fields[number], number), start=1)
+            if text
+        ]
+
+    def text(self, path: str) -> str | None:
+        """A field, repetition or component as free text: delimiters kept, ``~`` as a new line."""
+        wanted = parse_path(path)
+        repeats = {repeat.number: repeat for repeat in self.repeats(str(wanted.field))}
+        if not repeats:
+            return None
+        if wanted.component:
+            found = repeats.get(wanted.repetition or 1)
+            parts = found.raw.split(self.delimiters.component, wanted.component) if found else []
+            text = parts[wanted.component - 1] if wanted.component <= len(parts) else ""
+            return "" if text == NULL else self.unescape(text) or None
+        if wanted.repetition:
+            found = repeats.get(wanted.repetition)
+            return (found.text or ("" if found.null else None)) if found else None
+        if len(repeats) == 1 and 1 in repeats and repeats[1].null:
+            return ""
+        last = max(repeats)
+        lines = (repeats[at].text if at in repeats else "" for at in range(1, last + 1))
+        return "\n".join(lines) or None
+
+    def at(self, place: str) -> str:
+        """``PID-3.1`` or ``OBX[2]-5`` for a place within this segment, for RisError.path."""
+        name = self.name if self.occurrence == 1 else f"{self.name}[{self.occurrence}]"
+        return f"{name}-{place}"
+
+    def unescape(self, text: str) -> str:
+        return unescape(text, self.delimiters, self.charset)
+
+    def _split(self, text: str, number: int) -> list[str]:
+        """A raw field in its repetitions, at most MAX_REPETITIONS."""
+        repetition = self.delimiters.repetition
+        if not repetition or (number <= 2 and self.name in HEADERS):
+            return [text]
+        if text.count(repetition) >= MAX_REPETITIONS:
+            raise InvalidValueError(
+                f"more than {MAX_REPETITIONS} repetitions", path=self.at(str(number))
+            )
+        return text.split(repetition)
+
+    def __repr__(self) -> str:
+        return f"<Segment {self.name}[{self.occurrence}]>"  # never its content
+
+
+class Group:
+    """Segments in order: a whole message or a part of one."""
+
+    __slots__ = ("_index", "_message", "_named", "_positions")
+
+    def __init__(self, message: Message, positions: Sequence[int]) -> None:
+        self._message = message
+        self._positions = positions
+        self._index: dict[str, list[int]] | None = None
+        self._named: dict[str, list[Segment]] = {}
+
+    def _at(self, name: str) -> list[int]:
+        """Positions of the segments of this name."""
+        index = self._index
+        if index is None:
+            index = {}
+            names = self._message.names
+            for position in self._positions:
+                index.setdefault(names[position], []).append(position)
+            self._index = index
+        return index.get(name, [])
+
+    def _all(self, name: str) -> list[Segment]:
+        """The segments of this name."""
+        found = self._named.get(name)
+        if found is None:
+            segment = self._message.segment
+            found = self._named[name] = [segment(position) for position in self._at(name)]
+        return found
+
+    def get(self, path: str) -> str | None:
+        """The value at ``PID-5.1``; None if absent, ``""`` if the sender wants it deleted."""
+        name, occurrence, number, repetition, component, subcomponent = parse_path(path)
+        found = self._named.get(name)
+        if found is None:
+            found = self._all(name)
+        if occurrence > len(found):
+            return None
+        return found[occurrence - 1].value(number, repetition, component, subcomponent)
+
+    def require(self, path: str) -> str:
+        """As ``get``, but absent, empty and deleted values raise MissingValueError."""
+        value = self.get(path)
+        if not value:
+            segment = self._segment_of(path)
+            place = segment.at(path.partition("-")[2]) if segment else path
+            raise MissingValueError(f"{path} is required", path=place)
+        return value
+
+    def repeats(self, path: str) -> list[Repetition]:
+        """The repetitions of ``PID-3`` that say anything, deletions included."""
+        segment = self._segment_of(path)
+        return segment.repeats(path.partition("-")[2]) if segment else []
+
+    def text(self, path: str) -> str | None:
+        """``NTE-3`` or ``OBX[2]-5`` as free text: delimiters kept, ``~`` as a new line."""
+        segment = self._segment_of(path)
+        return segment.text(path.partition("-")[2]) if segment else None
+
+    def segments(self, *names: str) -> list[Segment]:
+        """All segments, or those of these names, in order."""
+        if len(names) == 1:
+            return list(self._all(names[0]))
+        wanted = sorted(p for n in names for p in self._at(n)) if names else self._positions
+        return [self._message.segment(position) for position in wanted]
+
+    def first(self, name: str) -> Segment | None:
+        found = self._all(name)
+        return found[0] if found else None
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and bool(self._at(name))
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def groups(self, *starts: str) -> Iterator[Group]:
+        """Each segment named in ``starts`` with what follows it, up to the next one.
+
+        Outermost name first: ``groups("ORC", "OBR")`` keeps the first OBR with its ORC, and gives
+        an OBR of its own group where an ORC is missing (ORU^R01) or a second OBR follows.
+        Segments before the first start belong to no group.
+        """
+        names = self._message.names
+        current: list[int] = []
+        depth = -1  # index in ``starts`` of the innermost name seen in this group
+        for position in self._positions:
+            name = names[position]
+            if name in starts:
+                level = starts.index(name)
+                if level <= depth or not current:
+                    if current:
+                        yield Group(self._message, current)
+                    current = []
+                depth = level
+            if depth >= 0:
+                current.append(position)
+        if current:
+            yield Group(self._message, current)
+
+    def _segment_of(self, path: str) -> Segment | None:
+        parsed = parse_path(path)
+        found = self._all(parsed.segment)
+        return found[parsed.occurrence - 1] if parsed.occurrence <= len(found) else None
+
+
+class Header(Segment):
+    """MSH, which can be read even if the rest of the message cannot."""
+
+    __slots__ = ()
+
+    def _text(self, path: str) -> str:
+        return self.get(path) or ""
+
+    def raw_field(self, number: int) -> str:
+        """A field as it was sent, still escaped."""
+        return self.fields[number] if number < len(self.fields) else ""
+
+    @property
+    def sending_application(self) -> str:
+        return self._text("3")
+
+    @property
+    def sending_facility(self) -> str:
+        return self._text("4")
+
+    @property
+    def receiving_application(self) -> str:
+        return self._text("5")
+
+    @property
+    def receiving_facility(self) -> str:
+        return self._text("6")
+
+    @property
+    def code(self) -> str:
+        """MSH-9.1: ORM, ADT, …"""
+        return self._text("9.1")
+
+    @property
+    def trigger(self) -> str:
+        """MSH-9.2: O01, A08, …"""
+        return self._text("9.2")
+
+    @property
+    def structure(self) -> str:
+        """MSH-9.3 if sent: ORM_O01, ADT_A01, …"""
+        return self._text("9.3")
+
+    @property
+    def control_id(self) -> str:
+        """MSH-10 as it was sent: it is echoed and compared byte for byte."""
+        return self.raw_field(10)
+
+    @property
+    def processing_id(self) -> str:
+        """MSH-11: P, T or D."""
+        return self._text("11")
+
+    @property
+    def version(self) -> str:
+        """MSH-12.1: 2.3.1, 2.5.1, …"""
+        return self._text("12")
+
+    @classmethod
+    def read(cls, raw: bytes, default_charset: str = "ASCII") -> Header | None:
+        """MSH of a message that may be broken elsewhere; None if there is none to read.
+
+        If the header does not fit its own character set, it is taken byte by byte (Latin-1), so
+        that what is echoed is what was sent.
+        """
+        data = unwrap(raw)
+        try:
+            charset: Charset | None = declared_charset(data, default_charset)
+        except InvalidValueError:
+            charset = None
+        line = first_line(data)
+        text = ""
+        if charset is not None:
+            try:
+                text = charset.decode(line)
+            except InvalidValueError:
+                charset = None
+        if charset is None:
+            text = line.decode("latin-1")
+        text = LINE_END.split(text.lstrip("\ufeff \t\r\n"), maxsplit=1)[0]
+        if not text.startswith("MSH") or len(text) < 8:
+            return None
+        try:
+            delimiters = read_delimiters(text)
+        except InvalidValueError:
+            if text[3].isalnum() or text[3].isspace():
+                return None
+            delimiters = STANDARD._replace(field=text[3])
+        return cls(text, delimiters, charset)
+
+
+class Message(Group):
+    """A message as received; ``raw`` keeps its bytes, ``notes`` says what was tolerated."""
+
+    __slots__ = ("_lines", "_segments", "charset", "delimiters", "header", "names", "notes", "raw")
+
+    def __init__(self, raw: bytes, text: str, charset: Charset) -> None:
+        self.raw = raw
+        self.charset = charset
+        self.notes: list[str] = []
+        self.delimiters = read_delimiters(text)
+        if "\n" in text:
+            text = text.replace("\r\n", "\r").replace("\n", "\r")
+        self._lines, self.names = self._read_lines(text)
+        self.header = Header(self._lines[0], self.delimiters, charset)
+        self._segments: list[Segment | None] = [self.header, *(None,) * (len(self._lines) - 1)]
+        super().__init__(self, range(len(self._lines)))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, *, default_charset: str = "ASCII") -> Message:
+        """Read a message; raises InvalidValueError with the path of what cannot be read.
+
+        ``default_charset`` is in force where MSH-18 is empty.
+        """
+        if len(raw) > MAX_BYTES:
+            raise InvalidValueError(f"the message is longer than {MAX_BYTES} bytes", path="MSH")
+        data = unwrap(raw)
+        if not data.strip():
+            raise InvalidValueError("the message is empty", path="MSH")
+        charset = declared_charset(data, default_charset)
+        try:
+            text = charset.decode(data)
+        except InvalidValueError as error:
+            offset = error.details["offset"] + len(raw) - len(data)
+            raise InvalidValueError(
+                f"byte {offset} (0x{raw[offset]:02X}) is not {charset.label}",
+                path=place_after(raw[:offset].decode("latin-1")),
+                details={"offset": offset, "charset": charset.label},
+            ) from None
+        if not text.startswith("MSH"):
+            text = text.lstrip("\ufeff \t\r\n")
+            if not text.startswith("MSH"):
+                raise InvalidValueError("the message does not start with MSH", path="MSH")
+        if "\x00" in text:
+            before = text.partition("\x00")[0]
+            raise InvalidValueError("the message holds a NUL character", path=place_after(before))
+        return cls(raw, text, charset)
+
+    def segment(self, position: int) -> Segment:
+        """The segment at a position in the message, counted from 0."""
+        segment = self._segments[position]
+        if segment is None:
+            name = self.names[position]
+            occurrence = bisect_left(self._at(name), position) + 1
+            segment = Segment(self._lines[position], self.delimiters, self.charset, occurrence)
+            self._segments[position] = segment
+        return segment
+
+    def _read_lines(self, text: str) -> tuple[list[str], list[str]]:
+        """The segments' texts and names."""
+        if text.count("\r") > _MAX_LINES:
+            raise InvalidValueError(f"more than {_MAX_LINES} lines", path="MSH")
+        separator = self.delimiters.field
+        lines: list[str] = []
+        names: list[str] = []
+        more: dict[int, list[str]] = {}  # lines that go on a segment, joined once at the end
+        for line in text.split("\r"):
+            name = line[:3]
+            if line[3:4] == separator and name.isalnum() and name.isascii():
+                lines.append(line)
+                names.append(name)
+            elif not line.strip():
+                continue
+            elif len(lines) < 2 or (len(line) == 3 and name.isalnum() and name.isupper()):
+                lines.append(line)
+                names.append(name)
+            else:
+                # An unescaped line break inside of a text, or a broken-up Base64 document.
+                more.setdefault(len(lines) - 1, []).append(line)
+        for position, rest in more.items():
+            self.notes.append(f"line break inside of {names[position]}")
+            lines[position] = "\n".join((lines[position], *rest))
+        if len(lines) > MAX_SEGMENTS:
+            raise InvalidValueError(f"more than {MAX_SEGMENTS} segments", path="MSH")
+        return lines, names
