@@ -1,0 +1,433 @@
+"""A C-FIND identifier as a worklist query (PS3.4 C.2.2.2, K.2.2).
+
+Pure: bytes in, query out. What a scanner sends beyond the standard (lists where one value belongs,
+wildcards in any text, old date forms, several items in the sequence) is read as it is meant; what
+cannot be read at all is refused by naming the element, never answered with an empty list that an
+operator would take for "no patients".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
+from typing import Any
+
+from ris.domain.errors import InvalidValueError
+from ris.domain.orders import Priority, StepStatus
+from ris.domain.values import Code
+from ris.selectors.views import TextMatch, WorklistQuery
+from worklist import charset
+from worklist.attributes import (
+    PRIORITIES,
+    SCHEMES,
+    SPS,
+    STEP_STATUSES,
+    WORKLIST_TREE,
+    Attribute,
+    Matching,
+    Node,
+)
+from worklist.charset import CharacterSet
+from worklist.elements import (
+    SPECIFIC_CHARACTER_SET,
+    Elements,
+    Texts,
+    character_set_terms,
+    read,
+    tag_of,
+    tag_path,
+)
+from worklist.mwl import Plan, Signature, plan, whole
+
+# Sent by devices that reuse their Query/Retrieve code; means nothing here (PS3.4 K.6.1.2).
+_QUERY_RETRIEVE_LEVEL = 0x00080052
+_START_DATE = tag_of("ScheduledProcedureStepStartDate")
+_START_TIME = tag_of("ScheduledProcedureStepStartTime")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorklistRequest:
+    """What a query asks: whom for (``query``) and for what (``plan``).
+
+    ``query`` is None if the keys contradict each other or name a term that does not exist, so that
+    nothing can match. ``unsupported`` holds the requested keys that this system does not have.
+    """
+
+    query: WorklistQuery | None
+    plan: Plan
+    character_terms: tuple[str, ...] = ()
+    unsupported: tuple[int, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_broad(self) -> bool:
+        """Whether neither a day nor a patient or order is named (dicom.md MWL-30)."""
+        query = self.query
+        return query is not None and not (
+            query.start_from
+            or query.start_before
+            or query.patient_name
+            or query.patient_id
+            or query.accession_number
+            or query.procedure_id
+            or query.step_id
+            or query.study_instance_uids
+            or query.admission_id
+            or query.placer_number
+            or query.filler_number
+        )
+
+
+class _Nothing(Exception):  # noqa: N818 - not an error: no row can match
+    pass
+
+
+def to_request(
+    data: bytes,
+    transfer_syntax: str,
+    *,
+    zone: tzinfo,
+    default: CharacterSet = charset.ASCII,
+    limit: int = 500,
+) -> WorklistRequest:
+    """Read an identifier; raises InvalidValueError with the offending element's tag as path.
+
+    ``zone`` is the site's; ``default`` is the set of text whose query names none.
+    """
+    elements = read(data, transfer_syntax)
+    texts = Texts.of(elements, default)
+    unsupported: list[int] = []
+    signature = _requested(elements, WORKLIST_TREE, unsupported)
+    found, keys = _conditions(texts, zone)
+    return WorklistRequest(
+        query=None if found is None else WorklistQuery(limit=limit, **found),
+        plan=plan(signature),
+        character_terms=character_set_terms(elements),
+        unsupported=tuple(unsupported),
+        keys=keys,
+    )
+
+
+@lru_cache(maxsize=1024)
+def parsed(
+    data: bytes, transfer_syntax: str, zone: tzinfo, default: CharacterSet, limit: int
+) -> WorklistRequest:
+    """The same, remembered: modalities repeat the same identifier to the byte."""
+    return to_request(data, transfer_syntax, zone=zone, default=default, limit=limit)
+
+
+def to_query(data: bytes, transfer_syntax: str, *, zone: tzinfo) -> WorklistQuery | None:
+    """Only the conditions of an identifier."""
+    return to_request(data, transfer_syntax, zone=zone).query
+
+
+# --- what is asked for
+
+
+def _requested(elements: Elements, nodes: Mapping[int, Node], unsupported: list[int]) -> Signature:
+    signature: list[tuple[int, Any]] = []
+    for tag in sorted(elements):
+        node = nodes.get(tag)
+        if node is None or not node.attribute.is_held:
+            if not _is_framing(tag):
+                unsupported.append(tag)
+            continue
+        if node.attribute.vr != "SQ":
+            signature.append((tag, ()))
+            continue
+        element = elements[tag]
+        if element.items is None and element.value.strip(b" \0"):
+            raise InvalidValueError("not a sequence", path=tag_path(tag))
+        # Absent, empty, and one empty item are three shapes of "all of it" (PS3.4 C.2.2.2.6). Of
+        # several items the first counts: more than one is not allowed.
+        item = element.items[0] if element.items else {}
+        inside = _requested(item, node.children, unsupported) if item else whole(node.children)
+        signature.append((tag, inside))
+    return tuple(signature)
+
+
+def _is_framing(tag: int) -> bool:
+    """Group lengths and the like: elements that ask for nothing."""
+    return tag & 0xFFFF == 0 or tag in {SPECIFIC_CHARACTER_SET, _QUERY_RETRIEVE_LEVEL}
+
+
+# --- conditions
+
+
+def _conditions(texts: Texts, zone: tzinfo) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    """The fields of WorklistQuery that the keys set, and the keys for the log."""
+    zone = _zone(texts, zone)
+    keys: dict[str, str] = {}
+    found: dict[str, Any] = {}
+    possible = True
+    step_items = texts.items(SPS)
+    for level, nodes in (
+        (texts, WORKLIST_TREE),
+        *([(step_items[0], WORKLIST_TREE[tag_of(SPS)].children)] if step_items else []),
+    ):
+        for tag, element in level.elements.items():
+            node = nodes.get(tag)
+            if node is None or not node.attribute.query or not element.value:
+                continue
+            text = level.decode(tag, element)
+            attribute = node.attribute
+            if not text or is_universal(attribute, text):
+                continue
+            keys[attribute.keyword] = text
+            if tag in {_START_DATE, _START_TIME}:
+                continue
+            try:
+                found[attribute.query] = _READERS[attribute.query](text, attribute)
+            except _Nothing:
+                possible = False
+    try:
+        found |= start_window(
+            keys.get("ScheduledProcedureStepStartDate", ""),
+            keys.get("ScheduledProcedureStepStartTime", ""),
+            zone,
+        )
+    except _Nothing:
+        possible = False
+    codes = _codes(texts, keys)
+    if codes:
+        found["procedure_codes"] = codes
+    return (found if possible else None), keys
+
+
+def is_universal(attribute: Attribute, text: str) -> bool:
+    """Whether the value matches everything (PS3.4 C.2.2.2.3, C.2.2.2.4)."""
+    if attribute.matching is Matching.NAME:
+        return not text.strip("*^= ")
+    return not text.strip("*")
+
+
+def _zone(texts: Texts, zone: tzinfo) -> tzinfo:
+    """The zone of the date and time keys: (0008,0201) if sent, else the site's."""
+    text = texts.text("TimezoneOffsetFromUTC")
+    if not text:
+        return zone
+    match = re.fullmatch(r"([+-])(\d{2})(\d{2})", text)
+    if match is None or int(match[2]) > 14 or int(match[3]) > 59:
+        raise InvalidValueError(
+            "not an offset from UTC", path=tag_path(tag_of("TimezoneOffsetFromUTC"))
+        )
+    offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+    return timezone(-offset if match[1] == "-" else offset)
+
+
+def _values(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (value.strip() for value in text.split("\\"))))
+
+
+def _alternatives(text: str, attribute: Attribute) -> tuple[str, ...]:
+    values = _values(text)
+    return () if any(not value.strip("*") for value in values) else values
+
+
+def _text_match(text: str, attribute: Attribute) -> TextMatch | None:
+    values = _alternatives(text, attribute)
+    if not values:
+        return None
+    joined = "\\".join(values)
+    return TextMatch(pattern=joined, wildcard="*" in joined or "?" in joined)
+
+
+def _name(text: str, attribute: Attribute) -> str:
+    names = _values(text)
+    return "" if any(is_universal(attribute, name) for name in names) else "\\".join(names)
+
+
+def _uids(text: str, attribute: Attribute) -> tuple[str, ...]:
+    return tuple(uid.strip("\0") for uid in _alternatives(text, attribute))
+
+
+def _priorities(text: str, attribute: Attribute) -> tuple[Priority, ...]:
+    terms = set(_values(text))
+    found = tuple(priority for priority, term in PRIORITIES.items() if term in terms)
+    if not found:
+        raise _Nothing
+    return found
+
+
+def _statuses(text: str, attribute: Attribute) -> frozenset[StepStatus]:
+    terms = set(_values(text))
+    found = frozenset(status for status, term in STEP_STATUSES.items() if term in terms)
+    if not found:
+        raise _Nothing
+    return found
+
+
+def _sex(text: str, attribute: Attribute) -> str:
+    return "\\".join(_values(text))
+
+
+def _issuer(text: str, attribute: Attribute) -> str:
+    return text
+
+
+def _birth_dates(text: str, attribute: Attribute) -> tuple[str, str] | None:
+    first, last, _ = date_range(text, attribute.tag)
+    if first and last and first > last:
+        raise _Nothing
+    return (
+        first.strftime("%Y%m%d") if first else "",
+        last.strftime("%Y%m%d") if last else "",
+    )
+
+
+_READERS: Mapping[str, Callable[[str, Attribute], Any]] = {
+    "station_ae_titles": _alternatives,
+    "modalities": _alternatives,
+    "performing_physician": _name,
+    "step_id": _text_match,
+    "station_name": _text_match,
+    "location": _text_match,
+    "statuses": _statuses,
+    "procedure_id": _text_match,
+    "study_instance_uids": _uids,
+    "priorities": _priorities,
+    "accession_number": _text_match,
+    "requesting_physician": _name,
+    "referring_physician": _name,
+    "placer_number": _text_match,
+    "filler_number": _text_match,
+    "admission_id": _text_match,
+    "patient_name": _name,
+    "patient_id": _text_match,
+    "patient_id_issuer": _issuer,
+    "patient_birth_date": _birth_dates,
+    "patient_sex": _sex,
+}
+
+
+def _codes(texts: Texts, keys: dict[str, str]) -> tuple[Code, ...]:
+    """The code of the requested procedure, in every spelling of its scheme we may hold."""
+    items = texts.items("RequestedProcedureCodeSequence")
+    if not items:
+        return ()
+    value = items[0].text("CodeValue") or items[0].text("LongCodeValue")
+    scheme = items[0].text("CodingSchemeDesignator")
+    value, scheme = value.strip("*"), scheme.strip("*")
+    if not value and not scheme:
+        return ()
+    keys["RequestedProcedureCodeSequence"] = f"{value}^{scheme}".rstrip("^")
+    schemes = [scheme, *(name for name, short in SCHEMES.items() if scheme and short == scheme)]
+    return tuple(Code(value, one) for one in schemes)
+
+
+# --- dates and times
+
+_DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
+_TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?)?")
+_LAST = "235959.999999"
+
+
+def date_range(text: str, tag: int) -> tuple[date | None, date | None, bool]:
+    """First and last day, and whether it is a range (PS3.4 C.2.2.2.5.1)."""
+    first, last, is_range = _ends(text, tag)
+    return _day(first, tag), _day(last, tag), is_range
+
+
+def _ends(text: str, tag: int) -> tuple[str, str, bool]:
+    first, hyphen, last = (part.strip() for part in text.partition("-"))
+    if not hyphen:
+        return first, first, False
+    if not first and not last:
+        raise InvalidValueError("a range without ends", path=tag_path(tag))
+    return first, last, True
+
+
+def _day(text: str, tag: int) -> date | None:
+    if not text:
+        return None
+    match = _DATE.fullmatch(text)
+    if match is None:
+        raise InvalidValueError("not a date (YYYYMMDD)", path=tag_path(tag))
+    try:
+        return date(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError:
+        raise InvalidValueError("no such day", path=tag_path(tag)) from None
+
+
+def time_range(text: str, tag: int) -> tuple[str, str, bool]:
+    """First and last instant of day as HHMMSS.FFFFFF, and whether it is a range.
+
+    A time without seconds or minutes means its first instant as a lower bound and its last as an
+    upper one (PS3.4 C.2.2.2.5.2 leaves that open); as a single value it means 0 seconds.
+    """
+    first, last, is_range = _ends(text, tag)
+    if not is_range:
+        lower = _instant(first, tag, upper=False)
+        # A scheduled time has no fraction of a second to tell apart.
+        return lower, _instant(lower[:6], tag, upper=True), False
+    return (
+        _instant(first, tag, upper=False) if first else "",
+        _instant(last, tag, upper=True) if last else "",
+        True,
+    )
+
+
+def _instant(text: str, tag: int, *, upper: bool) -> str:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise InvalidValueError("not a time (HHMMSS)", path=tag_path(tag))
+    hour, minute, second, fraction = match.groups()
+    if hour == "24" and upper and not (int(minute or 0) or int(second or 0)):
+        return _LAST
+    if int(hour) > 23 or int(minute or 0) > 59 or int(second or 0) > 60:
+        raise InvalidValueError("no such time", path=tag_path(tag))
+    second = "59" if second == "60" else second  # a leap second (PS3.5 6.2, TM)
+    fill = "59" if upper else "00"
+    digits = (fraction or "").ljust(6, "9" if upper else "0")
+    return f"{hour}{minute or fill}{second or fill}.{digits}"
+
+
+def start_window(date_text: str, time_text: str, zone: tzinfo) -> dict[str, Any]:
+    """Start date and time keys as fields of WorklistQuery.
+
+    Two ranges are one interval, from the first date and time to the last (PS3.4 K.6.1.2.2); in any
+    other combination the date picks days and the time picks a time on each of them.
+    """
+    first_day, last_day, days = (
+        date_range(date_text, _START_DATE) if date_text else (None, None, True)
+    )
+    first, last, times = time_range(time_text, _START_TIME) if time_text else ("", "", True)
+    if first_day and last_day and first_day > last_day:
+        raise _Nothing
+    on_one_day = first_day is not None and first_day == last_day
+    one_interval = date_text and (on_one_day or (days and times))
+    if first and last and first > last and not (one_interval and not on_one_day):
+        raise _Nothing
+    if one_interval:
+        return _interval(first_day, first, last_day, last, zone)
+    window = _interval(first_day, "", last_day, "", zone) if date_text else {}
+    return window | {"time_from": first, "time_to": last}
+
+
+def _interval(
+    first_day: date | None, first: str, last_day: date | None, last: str, zone: tzinfo
+) -> dict[str, datetime]:
+    if (first_day and first_day.year == MAXYEAR) or (last_day and last_day.year == MINYEAR):
+        raise _Nothing
+    window = {}
+    # The ends of the calendar are how some devices write "open", and have no room for a zone.
+    if first_day is not None and first_day.year > MINYEAR:
+        window["start_from"] = min(_moments(first_day, first or "000000.000000", zone))
+    if last_day is not None and last_day.year < MAXYEAR:
+        ends = max(_moments(last_day, last or _LAST, zone))
+        window["start_before"] = ends + timedelta(microseconds=1)
+    if len(window) == 2 and window["start_from"] >= window["start_before"]:
+        raise _Nothing
+    return window
+
+
+def _moments(day: date, text: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    """The instant in UTC, both readings: on the night of a clock change there may be two."""
+    clock = time(int(text[:2]), int(text[2:4]), int(text[4:6]), int(text[7:]))
+    return (
+        datetime.combine(day, clock, zone).astimezone(UTC),
+        datetime.combine(day, clock.replace(fold=1), zone).astimezone(UTC),
+    )

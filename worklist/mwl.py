@@ -1,0 +1,335 @@
+"""Worklist entries as response identifiers (PS3.4 K.4.1.1.3.2).
+
+A stock pydicom answer costs about 1 ms for each match; this encoder about 50 µs, and nothing at all
+when the same entry was encoded before for the same question. It writes exactly what pydicom writes
+(the tests compare byte for byte); pydicom itself serves Explicit VR Big Endian.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import struct
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from functools import lru_cache
+from threading import Lock
+from typing import Any, NamedTuple
+
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+
+from ris.selectors.views import WorklistEntry
+from worklist import charset
+from worklist.attributes import ESSENTIAL, SPS, WORKLIST_TREE, Attribute, Node, Offer
+from worklist.charset import CharacterSet
+from worklist.elements import SPECIFIC_CHARACTER_SET, TEXT_VRS, UNDIVIDED_VRS
+from worklist.sop_classes import EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN
+
+log = logging.getLogger(__name__)
+
+# PS3.5 Table 6.2-1, in characters; PN is limited per component group.
+LIMITS = {
+    "AE": 16, "AS": 4, "CS": 16, "DA": 8, "DS": 16, "IS": 12, "LO": 64, "LT": 10240, "PN": 64,
+    "SH": 16, "ST": 1024, "TM": 14, "UI": 64,
+}  # fmt: skip
+_LONG_VRS = frozenset({"SQ", "UC", "UT", "UR", "UN", "OB", "OW"})
+# Control characters, the separator of values, and halves of surrogate pairs that cannot be encoded.
+_NOT_IN_ONE_VALUE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
+_NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_HEAD = struct.Struct("<HHI").pack
+_EXPLICIT_SHORT = struct.Struct("<HH2sH").pack
+_EXPLICIT_LONG = struct.Struct("<HH2sHI").pack
+_US = struct.Struct("<H").pack
+
+
+class Key(NamedTuple):
+    """One requested attribute, with the ones requested inside its items."""
+
+    attribute: Attribute
+    children: tuple[Key, ...]
+    group: int
+    number: int
+    vr: bytes
+
+
+# (tag, the same for what is inside): which attributes a query asks for.
+Signature = tuple[tuple[int, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What an answer to one kind of query is made of; one object for each kind."""
+
+    keys: tuple[Key, ...]
+
+
+@lru_cache(maxsize=1024)
+def plan(signature: Signature) -> Plan:
+    return Plan(_keys(signature, WORKLIST_TREE))
+
+
+def _keys(signature: Signature, nodes: dict[int, Node] | Any) -> tuple[Key, ...]:
+    return tuple(
+        Key(
+            (node := nodes[tag]).attribute,
+            _keys(inside, node.children),
+            tag >> 16,
+            tag & 0xFFFF,
+            node.attribute.vr.encode(),
+        )
+        for tag, inside in signature
+    )
+
+
+def whole(nodes: Any) -> Signature:
+    """The signature of everything in an item: what an empty sequence key asks for."""
+    return tuple(
+        (tag, whole(node.children)) for tag, node in nodes.items() if node.attribute.is_held
+    )
+
+
+EVERYTHING: Signature = whole(WORKLIST_TREE)
+
+
+# --- values
+
+
+def fit(attribute: Attribute, text: str) -> str:
+    """``text`` as its VR allows (PS3.5 6.2); empty if an exact value cannot be shown."""
+    vr = attribute.vr
+    bad = _NOT_IN_TEXT if vr in UNDIVIDED_VRS else _NOT_IN_ONE_VALUE
+    if bad.search(text):
+        if attribute.exact:
+            return ""
+        text = bad.sub(lambda found: "/" if found[0] == "\\" else " ", text)
+    if vr not in TEXT_VRS and not text.isascii():
+        return ""
+    text = text.rstrip() if vr in UNDIVIDED_VRS else text.strip()
+    if vr == "PN":
+        groups = [group[:64].rstrip("^ ") for group in text.split("=")[:3]]
+        return "=".join(groups).rstrip("=")
+    limit = LIMITS.get(vr)
+    if limit is not None and len(text) > limit:
+        return "" if attribute.exact else text[:limit].rstrip()
+    return text
+
+
+def texts(attribute: Attribute, source: Any) -> tuple[str, ...]:
+    """The values of a simple attribute that are not empty, fitted."""
+    value = attribute.value(source)
+    if isinstance(value, str):
+        value = (value,) if value else ()
+    return tuple(filter(None, (fit(attribute, one) for one in value)))
+
+
+def missing(offer: Offer) -> tuple[str, ...]:
+    """The type 1 attributes this entry has no value for; such an entry must not be served."""
+    return tuple(row.keyword for row in ESSENTIAL if not texts(row, offer))
+
+
+# --- the encoder
+
+
+class Encoder:
+    """Writes items in one transfer syntax and character set; raises UnicodeEncodeError."""
+
+    def __init__(self, characters: CharacterSet, *, explicit: bool) -> None:
+        self.characters = characters
+        self.explicit = explicit
+
+    def identifier(self, keys: tuple[Key, ...], offer: Offer) -> bytes:
+        """A whole answer, led by (0008,0005) unless it is plain ASCII."""
+        body = self.item(keys, offer)
+        if not self.characters.terms:
+            return body
+        value = _padded("\\".join(self.characters.terms).encode("ascii"), b" ")
+        return self._element(0x0008, 0x0005, b"CS", value) + body
+
+    def item(self, keys: tuple[Key, ...], source: Any) -> bytes:
+        parts = []
+        for key in keys:
+            attribute = key.attribute
+            if attribute.vr == "SQ":
+                value = self._items(key, source)
+            else:
+                value = self._value(attribute, texts(attribute, source))
+            if value or attribute.always_present:
+                parts.append(self._element(key.group, key.number, key.vr, value))
+        return b"".join(parts)
+
+    def _items(self, key: Key, source: Any) -> bytes:
+        parts = []
+        for one in key.attribute.value(source):
+            item = self.item(key.children, one)
+            # The one item of the scheduled step is always there (PS3.4 K.6.1.2.1).
+            if item or key.attribute.keyword == SPS:
+                parts.append(_HEAD(0xFFFE, 0xE000, len(item)) + item)
+        return b"".join(parts)
+
+    def _value(self, attribute: Attribute, values: tuple[str, ...]) -> bytes:
+        if not values:
+            return b""
+        vr = attribute.vr
+        if vr == "US":
+            return b"".join(_US(int(value)) for value in values)
+        text = "\\".join(values)
+        if text.isascii():
+            encoded = text.encode("ascii")
+        elif vr == "PN":
+            encoded = b"\\".join(self.characters.encode_name(value) for value in values)
+        else:
+            encoded = b"\\".join(self.characters.encode(value) for value in values)
+        return _padded(encoded, b"\0" if vr == "UI" else b" ")
+
+    def _element(self, group: int, number: int, vr: bytes, value: bytes) -> bytes:
+        if not self.explicit:
+            return _HEAD(group, number, len(value)) + value
+        if vr.decode() in _LONG_VRS:
+            return _EXPLICIT_LONG(group, number, vr, 0, len(value)) + value
+        return _EXPLICIT_SHORT(group, number, vr, len(value)) + value
+
+
+def _padded(value: bytes, padding: bytes) -> bytes:
+    return value + padding if len(value) & 1 else value
+
+
+# --- the same through pydicom
+
+
+def to_identifier(keys: tuple[Key, ...], offer: Offer, terms: Sequence[str] = ()) -> Dataset:
+    """The answer as a pydicom dataset."""
+    dataset = _to_item(keys, offer)
+    if terms:
+        dataset.add_new(SPECIFIC_CHARACTER_SET, "CS", list(terms))
+    return dataset
+
+
+def _to_item(keys: tuple[Key, ...], source: Any) -> Dataset:
+    dataset = Dataset()
+    for key in keys:
+        attribute = key.attribute
+        value: Any
+        if attribute.vr == "SQ":
+            items = [_to_item(key.children, one) for one in attribute.value(source)]
+            value = [item for item in items if len(item) or attribute.keyword == SPS]
+        else:
+            value = list(texts(attribute, source))
+            if attribute.vr == "US":
+                value = [int(one) for one in value]
+        if value or attribute.always_present:
+            if attribute.vr != "SQ" and len(value) < 2:
+                value = value[0] if value else None
+            dataset.add(DataElement(attribute.tag, attribute.vr, value))
+    return dataset
+
+
+def write(dataset: Dataset, *, explicit: bool, little_endian: bool) -> bytes:
+    """Encode with pydicom."""
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR = not explicit
+    buffer.is_little_endian = little_endian
+    write_dataset(buffer, dataset)
+    return buffer.getvalue()
+
+
+# --- answers
+
+_UNKNOWN = bytes(bytearray(b"unknown"))  # compared by identity
+
+
+def encode(
+    keys: tuple[Key, ...],
+    offer: Offer,
+    among: Sequence[CharacterSet],
+    transfer_syntax: str,
+) -> bytes:
+    """One answer in the first character set that holds all of it; the last one must be ISO_IR 192.
+
+    Trying is the check: nothing is ever replaced by a question mark.
+    """
+    if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN:
+        return _encode_big_endian(keys, offer)
+    explicit = transfer_syntax == EXPLICIT_VR_LITTLE_ENDIAN
+    for characters in among[:-1]:
+        try:
+            return Encoder(characters, explicit=explicit).identifier(keys, offer)
+        except UnicodeEncodeError:
+            continue
+    return Encoder(among[-1], explicit=explicit).identifier(keys, offer)
+
+
+def _encode_big_endian(keys: tuple[Key, ...], offer: Offer) -> bytes:
+    plain = to_identifier(keys, offer)
+    # Without (0008,0005) pydicom decodes nothing, so its JSON shows whether all of it is ASCII.
+    if not plain.to_json(suppress_invalid_tags=True).isascii():
+        plain = to_identifier(keys, offer, charset.UTF8)
+    return write(plain, explicit=True, little_endian=False)
+
+
+@dataclass(slots=True)
+class Answers:
+    """Encodes entries, and remembers what it encoded until the entry changes.
+
+    The key of an entry holds the versions of everything the answer is made of, so nothing needs to
+    be invalidated, in this process or another.
+    """
+
+    capacity: int = 10_000
+    _known: OrderedDict[Any, bytes | None] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def encoded(
+        self,
+        entries: Iterable[WorklistEntry],
+        plan: Plan,
+        among: tuple[CharacterSet, ...],
+        transfer_syntax: str,
+        zone: tzinfo,
+    ) -> list[bytes]:
+        """The answers for ``entries``, in order, without those that lack a type 1 value."""
+        found = []
+        for entry in entries:
+            key = (entry.key, plan, among, transfer_syntax, zone)
+            answer = self._recall(key)
+            if answer is _UNKNOWN:
+                answer = self._encode(entry, plan, among, transfer_syntax, zone)
+                if entry.key:
+                    self._remember(key, answer)
+            if answer is not None:
+                found.append(answer)
+        return found
+
+    def _encode(
+        self,
+        entry: WorklistEntry,
+        plan: Plan,
+        among: tuple[CharacterSet, ...],
+        transfer_syntax: str,
+        zone: tzinfo,
+    ) -> bytes | None:
+        offer = Offer.of(entry, zone)
+        lacking = missing(offer)
+        if lacking:
+            log.warning(
+                "step %s is not offered: it lacks %s", entry.step.public_id, ", ".join(lacking)
+            )
+            return None
+        return encode(plan.keys, offer, among, transfer_syntax)
+
+    def _recall(self, key: Any) -> bytes | None:
+        with self._lock:
+            answer = self._known.get(key, _UNKNOWN)
+            if answer is not _UNKNOWN:
+                self._known.move_to_end(key)
+            return answer
+
+    def _remember(self, key: Any, answer: bytes | None) -> None:
+        with self._lock:
+            self._known[key] = answer
+            while len(self._known) > self.capacity:
+                self._known.popitem(last=False)
