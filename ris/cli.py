@@ -33,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "show-config": Command(
         "ris.show_config:main", "every setting, its value and where it comes from", django=False
     ),
+    "user add": Command("ris.users:add", "make a login"),
     "token add": Command("ris.tokens:add", "make an API token; it is shown once"),
     "token list": Command("ris.tokens:show", "list API tokens"),
     "token revoke": Command("ris.tokens:revoke", "end an API token"),

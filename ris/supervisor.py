@@ -115,7 +115,7 @@ class Supervisor:
     # --- beginning and end
 
     def __enter__(self) -> Supervisor:
-        self._lock = _lock(self.settings)
+        self._lock = lock(self.settings)
         _refuse_taken_ports(self.settings)
         self._worker_mark().unlink(missing_ok=True)
         self._reader, self._writer = os.pipe()
@@ -261,7 +261,7 @@ class Supervisor:
         return run_folder(self.settings.home) / "worker"
 
 
-def _lock(settings: config.Configuration) -> IO[str]:
+def lock(settings: config.Configuration) -> IO[str]:
     """One supervisor for each data directory."""
     file = (run_folder(settings.home) / "supervisor").open("a")
     try:

@@ -1,0 +1,47 @@
+# Two commands matter: `make run` starts everything with demo data, `make test` runs the tests.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-sqlite test-postgresql check docs bench fmt pins clients
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | expand -t 18
+
+setup: ## build .venv with everything for development
+	@scripts/setup dev
+
+run: ## start every part with the demo site; Ctrl-C stops them
+	@scripts/setup runtime && exec $(BIN)/ris up --demo
+
+test: test-sqlite test-postgresql ## run the whole suite, on SQLite and then on PostgreSQL
+
+test-sqlite: setup ## run the suite on SQLite
+	$(PYTEST)
+
+test-postgresql: setup ## run the suite on a private PostgreSQL, where its programs are installed
+	$(PYTEST) --database=postgresql
+
+check: setup ## every gate, in the order of CONTRIBUTING.md
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(MAKE) --no-print-directory test
+	$(BIN)/python docs/generate.py --check
+
+docs: setup ## write the generated documents anew
+	$(BIN)/python docs/generate.py
+
+bench: setup ## run the benchmarks; peers that are installed are measured beside
+	$(BIN)/python -m benchmarks
+
+fmt: setup ## format, and fix what can be fixed
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+pins: ## compile the requirement files from pyproject.toml
+	@scripts/pins
+
+clients: ## install the Node clients the tests drive into .cache/clients
+	@mkdir -p .cache/clients && cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc .cache/clients/ && cd .cache/clients && npm ci --ignore-scripts --loglevel=error
