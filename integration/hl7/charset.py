@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -133,8 +134,12 @@ class Charset:
     def decode(self, data: bytes) -> str:
         """The text of ``data``; raises InvalidValueError with ``details["offset"]``."""
         try:
-            if self._extended or (self._designates and b"\x1b" in data):
+            if self._extended:
                 return _decode_2022(data, self._rows)
+            if self._designates and b"\x1b" in data:
+                # Undeclared designations are followed; any other escape character is text.
+                with suppress(UnicodeDecodeError):
+                    return _decode_2022(data, self._rows)
             return _decode(data, self._rows[0].codec)
         except UnicodeDecodeError as error:
             raise InvalidValueError(
@@ -238,7 +243,11 @@ def _encode(text: str, codec: str) -> bytes:
     if codec == "cns11643":
         return cns11643.encode(text)
     if codec == "cp949":
-        # Write the standard set; the wider code page is only what one must be ready to read.
+        # Write the standard set; the wider code page is only what one must be ready to read. The
+        # codec spells syllables outside of the set in eight bytes, which few readers understand.
+        for index, char in enumerate(text):
+            if len(char.encode("euc_kr")) > 2:
+                raise UnicodeEncodeError("euc_kr", text, index, index + 1, "not in KS X 1001")
         return text.encode("euc_kr")
     if codec == "unicode":
         return text.encode("utf-8")
@@ -261,6 +270,12 @@ def _decode_wide(data: bytes) -> str:
     return data.decode("utf-16-le" if data[1:2] == b"\x00" else "utf-16-be")
 
 
+def _decode_utf_32(data: bytes) -> str:
+    if data[:4] in (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff"):
+        return data.decode("utf-32")
+    return data.decode("utf-32-le" if data[2:4] == b"\x00\x00" else "utf-32-be")
+
+
 def _decode_unicode(data: bytes) -> str:
     """Plain ``UNICODE`` (withdrawn) names no encoding; zero bytes tell UTF-16 and UTF-32 apart."""
     wide = b"\x00" in data[:4] or data[:2] in (b"\xff\xfe", b"\xfe\xff")
@@ -279,7 +294,7 @@ _OWN_DECODERS: Mapping[str, Callable[[bytes], str]] = {
     "cns11643": cns11643.decode,
     "unicode": _decode_unicode,
     "utf-16": _decode_wide,
-    "utf-32": _decode_wide,
+    "utf-32": _decode_utf_32,
     "jisx0201": _decode_jisx0201,
     "jisx0208": _decode_left_only,  # without an escape sequence only the ASCII part is in use
     "jisx0212": _decode_left_only,
@@ -289,7 +304,7 @@ _OWN_DECODERS: Mapping[str, Callable[[bytes], str]] = {
 # --- ISO 2022 -----------------------------------------------------------------------------------
 
 _RUNS = re.compile(
-    rb"(?P<escape>\x1b[\x20-\x2f]+[\x30-\x7e])|(?P<control>[\x00-\x1f\x7f])"
+    rb"(?P<escape>\x1b[\x20-\x2f]+[\x30-\x7e])|(?P<control>[\x00-\x1a\x1c-\x1f\x7f])"
     rb"|(?P<space>\x20+)|(?P<left>[\x21-\x7e]+)|(?P<right>[\x80-\xff]+)"
 )
 _LEFT: dict[bytes, str] = {
@@ -421,4 +436,4 @@ def _encode_char(char: str, row: _Set) -> bytes | None:
         encoded = char.encode("euc_kr" if row.codec == "cp949" else row.codec)
     except UnicodeEncodeError:
         return None
-    return encoded if all(byte >= 0xA0 for byte in encoded) else None
+    return encoded if len(encoded) <= 2 and min(encoded) >= 0xA0 else None

@@ -40,7 +40,7 @@ def first_line(data: bytes) -> bytes:
 def declared_charset(data: bytes, default: str) -> Charset:
     """The character set that the message itself names in MSH-18, read before it can be decoded."""
     if is_wide(data):
-        return charsets.find("UNICODE UTF-16")
+        return charsets.find("UNICODE")
     line = first_line(data)
     separator = line[3:4]
     if not separator or not line.startswith(b"MSH"):
