@@ -208,6 +208,13 @@ class DeliveryRequeued(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryResent(Event):
+    delivery: str
+    previous: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySkipped(Event):
     delivery: str
     reason: str

@@ -327,6 +327,13 @@ class CancelStep(Command[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatStep(Command[str]):
+    """Plan again what was discontinued or canceled; returns the new step's public id."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompleteInformation(Command[None]):
     """Give a step what it lacked to be scheduled (the "Needs information" list)."""
 
@@ -402,6 +409,13 @@ class StepCanceled(Event):
     order: str
     step: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRepeated(Event):
+    order: str
+    step: str
+    previous: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,13 @@ class OutboundProtocol(Protocol):
         """
 
     def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
-        """Send and wait for the answer, outside of any transaction; never raises for a peer's fault."""
+        """Send and wait for the answer, outside of any transaction.
+
+        Never raises for a peer's fault.
+        """
+
+    def readdress(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> bytes:
+        """The same message with another control id, to be sent once more as a new message."""
 
     def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The endpoint's protocol settings, completed and checked; raises InvalidValueError."""

@@ -236,3 +236,20 @@ class NoShowRecorded(Event):
     start_at: datetime
     end_at: datetime
     station: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoursSet(Event):
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosureAdded(Event):
+    resource: str
+    closure: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosureRemoved(Event):
+    resource: str
+    closure: int

@@ -33,7 +33,7 @@ class NameGroup:
 
     @classmethod
     def parse(cls, text: str) -> NameGroup:
-        """Read ``family^given^middle^prefix^suffix``; further components are joined to the suffix."""
+        """Read ``family^given^middle^prefix^suffix``; more components are joined to the suffix."""
         parts = [part.strip() for part in text.split("^")]
         if len(parts) > 5:
             parts = [*parts[:4], " ".join(part for part in parts[4:] if part)]
@@ -150,7 +150,7 @@ _PARTIAL = re.compile(r"(\d{4})(?:-?(\d{2})(?:-?(\d{2}))?)?$")
 
 @dataclass(frozen=True, slots=True)
 class PartialDate:
-    """A date known to the year, the month or the day; ``text`` is ISO: 1970, 1970-05, 1970-05-03."""
+    """A date known to the year, month or day; ``text`` is ISO: 1970, 1970-05 or 1970-05-03."""
 
     text: str
 
@@ -159,7 +159,7 @@ class PartialDate:
 
     @classmethod
     def parse(cls, text: str, path: str = "") -> PartialDate:
-        """Read ``YYYY[-MM[-DD]]`` or ``YYYY[MM[DD]]``; raises InvalidValueError for no real date."""
+        """Read ``YYYY[-MM[-DD]]`` or ``YYYY[MM[DD]]``; raises InvalidValueError for no date."""
         text = text.strip()
         if not text:
             return cls("")

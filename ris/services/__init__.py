@@ -1,0 +1,29 @@
+"""The only writers of the core. ``execute`` is the one door (DESIGN 1)."""
+
+from ris.services import (
+    accounts,
+    catalog,
+    exchange,
+    facility,
+    orders,
+    patients,
+    performing,
+    reporting,
+    scheduling,
+)
+from ris.services._execute import commands, execute, may, permitted_roles, register
+
+for _area in (
+    patients,
+    orders,
+    scheduling,
+    performing,
+    reporting,
+    catalog,
+    facility,
+    accounts,
+    exchange,
+):
+    register(_area.HANDLERS, _area.PERMISSIONS)
+
+__all__ = ["commands", "execute", "may", "permitted_roles"]

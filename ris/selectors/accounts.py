@@ -1,0 +1,44 @@
+"""API tokens and users' roles."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from ris.domain.actors import Role
+from ris.models import ApiToken, User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenView:
+    public_id: str
+    client: str
+    scopes: tuple[str, ...]
+    addresses: tuple[str, ...]
+    expires_at: datetime | None
+
+
+def token_for(secret: str) -> TokenView | None:
+    """The live token with this text; None if there is none, or it is revoked or has expired."""
+    token = ApiToken.objects.filter(
+        digest=hashlib.sha256(secret.encode()).hexdigest(), revoked_at__isnull=True
+    ).first()
+    if token is None or (token.expires_at is not None and token.expires_at <= timezone.now()):
+        return None
+    return TokenView(
+        public_id=str(token.public_id),
+        client=token.client,
+        scopes=tuple(token.scopes),
+        addresses=tuple(token.addresses),
+        expires_at=token.expires_at,
+    )
+
+
+def roles_of(user: User) -> frozenset[Role]:
+    """The roles of a login; an unknown group name gives none."""
+    known = {role.value: role for role in Role}
+    names = user.groups.values_list("name", flat=True)
+    return frozenset(known[name] for name in names if name in known)

@@ -1,0 +1,74 @@
+"""Sites and devices as read models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from ris.models import Device, Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteView:
+    name: str
+    institution: str
+    time_zone: str
+    patient_id_issuer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    public_id: str
+    ae_title: str
+    station_name: str
+    modality: str
+    room: str
+    address: str
+    character_sets: tuple[str, ...]
+    settings: Mapping[str, Any]
+    active: bool
+
+
+def site() -> SiteView:
+    """The site; where nothing was registered, what the settings say."""
+    row = Site.objects.order_by("id").first()
+    if row is None:
+        return SiteView(
+            name=settings.SITE_NAME,
+            institution="",
+            time_zone=settings.TIME_ZONE,
+            patient_id_issuer="RIS",
+        )
+    return SiteView(
+        name=row.name,
+        institution=row.institution,
+        time_zone=row.time_zone or settings.TIME_ZONE,
+        patient_id_issuer=row.patient_id_issuer or "RIS",
+    )
+
+
+def _view(row: Device) -> DeviceView:
+    return DeviceView(
+        public_id=str(row.public_id),
+        ae_title=row.ae_title,
+        station_name=row.station_name,
+        modality=row.modality,
+        room=row.room.name if row.room else "",
+        address=row.address,
+        character_sets=tuple(row.character_sets),
+        settings=row.settings,
+        active=row.active,
+    )
+
+
+def devices() -> list[DeviceView]:
+    """All devices, by AE title."""
+    return [_view(row) for row in Device.objects.select_related("room").order_by("ae_title")]
+
+
+def device_by_ae(ae_title: str) -> DeviceView | None:
+    row = Device.objects.select_related("room").filter(ae_title=ae_title.strip()).first()
+    return _view(row) if row else None

@@ -1,0 +1,201 @@
+"""Orders with everything below them, as read models, in a bounded number of queries."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from django.db.models import Prefetch, QuerySet
+
+from ris.domain.errors import UnknownKeyError
+from ris.domain.orders import OrderReference, OrderStatus, Priority, Stage, StepStatus
+from ris.domain.scheduling import AppointmentStatus
+from ris.domain.values import Code, Identifier, PersonName
+from ris.models import (
+    Appointment,
+    Order,
+    PerformedProcedureStep,
+    Report,
+    ReportVersion,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
+from ris.selectors.facility import site
+from ris.selectors.order_keys import criteria
+from ris.selectors.patients import to_view as patient_to_view
+from ris.selectors.patients import visit_view
+from ris.selectors.performing import to_view as performed_to_view
+from ris.selectors.reports import to_view as report_to_view
+from ris.selectors.views import (
+    AppointmentView,
+    OrderView,
+    PerformedView,
+    ProcedureView,
+    ReportView,
+    StepView,
+)
+
+
+def rows() -> QuerySet[Order]:
+    """Orders with everything a view needs prefetched: eleven queries, however many orders."""
+    steps = ScheduledProcedureStep.objects.select_related(
+        "appointment__device__room", "device__room"
+    ).order_by("id")
+    performed = PerformedProcedureStep.objects.prefetch_related("series", "steps").order_by("id")
+    reports = (
+        Report.objects.exclude(status="DISCARDED")
+        .prefetch_related(
+            "procedures",
+            Prefetch(
+                "versions",
+                ReportVersion.objects.select_related(
+                    "author__practitioner", "signer__practitioner"
+                ).order_by("number"),
+            ),
+        )
+        .order_by("id")
+    )
+    procedures = (
+        RequestedProcedure.objects.select_related("definition")
+        .prefetch_related(Prefetch("steps", steps), Prefetch("reports", reports))
+        .order_by("id")
+    )
+    return Order.objects.select_related("patient__merged_into", "visit", "source").prefetch_related(
+        "patient__identifiers",
+        Prefetch("procedures", procedures),
+        Prefetch("performed", performed),
+    )
+
+
+def appointment_view(appointment: Appointment | None) -> AppointmentView | None:
+    if appointment is None:
+        return None
+    device = appointment.device
+    return AppointmentView(
+        public_id=str(appointment.public_id),
+        status=AppointmentStatus(appointment.status),
+        start_at=appointment.start_at,
+        end_at=appointment.end_at,
+        room=device.room.name if device and device.room else "",
+        ae_title=device.ae_title if device else "",
+        overbooked=appointment.overbooked,
+        version=appointment.version,
+        updated_at=appointment.updated_at,
+    )
+
+
+def step_view(step: ScheduledProcedureStep) -> StepView:
+    return StepView(
+        public_id=str(step.public_id),
+        step_id=step.step_id,
+        modality=step.modality,
+        status=StepStatus(step.status),
+        station_ae_title=step.station_ae_title,
+        station_name=step.station_name,
+        location=step.location,
+        start_at=step.start_at,
+        duration_minutes=step.duration_minutes,
+        description=step.description,
+        protocol_codes=tuple(Code.from_json(code) for code in step.protocol_codes),
+        performing_physician=PersonName.parse(step.performing_physician),
+        appointment=appointment_view(step.appointment),
+        pre_medication=step.pre_medication,
+        contrast_agent=step.contrast_agent,
+        comments=step.comments,
+        version=step.version,
+        updated_at=step.updated_at,
+    )
+
+
+def procedure_code(procedure: RequestedProcedure) -> Code:
+    return Code(
+        procedure.code_value,
+        procedure.code_scheme,
+        procedure.code_meaning,
+        procedure.code_version,
+    )
+
+
+def _procedure_view(
+    procedure: RequestedProcedure, performed: Iterable[PerformedProcedureStep]
+) -> ProcedureView:
+    step_ids = {step.pk for step in procedure.steps.all()}
+    reports = [report for report in procedure.reports.all() if report.status != "RETRACTED"]
+    reports = reports or list(procedure.reports.all())
+    report: ReportView | None = report_to_view(reports[-1]) if reports else None
+    done: tuple[PerformedView, ...] = tuple(
+        performed_to_view(row)
+        for row in performed
+        if step_ids & {step.pk for step in row.steps.all()}
+    )
+    return ProcedureView(
+        public_id=str(procedure.public_id),
+        procedure_id=procedure.procedure_id,
+        study_instance_uid=procedure.study_instance_uid,
+        code=procedure_code(procedure),
+        description=procedure.description,
+        laterality=procedure.laterality,
+        stage=Stage(procedure.stage),
+        preparation=procedure.definition.preparation if procedure.definition else "",
+        steps=tuple(step_view(step) for step in procedure.steps.all()),
+        performed=done,
+        report=report,
+        updated_at=procedure.updated_at,
+    )
+
+
+def to_view(order: Order) -> OrderView:
+    """``order`` from :func:`rows`."""
+    performed = list(order.performed.all())
+    return OrderView(
+        public_id=str(order.public_id),
+        patient=patient_to_view(order.patient),
+        visit=visit_view(order.visit),
+        placer=Identifier(order.placer_order_number, order.placer_issuer, "PLAC"),
+        filler=Identifier(order.filler_order_number, order.filler_issuer, "FILL"),
+        accession=Identifier(order.accession_number, order.accession_issuer, "ACSN"),
+        group_number=order.group_number,
+        status=OrderStatus(order.status),
+        priority=Priority(order.priority),
+        reason=order.reason,
+        reason_code=Code.from_json(order.reason_code),
+        comments=order.comments,
+        requester=PersonName.parse(order.requester),
+        requester_identifier=Identifier(order.requester_identifier, order.requester_issuer),
+        requesting_service=order.requesting_service,
+        referring=PersonName.parse(order.referring),
+        transport=order.transport,
+        entered_by=order.entered_by,
+        callback_phone=order.callback_phone,
+        ordered_at=order.ordered_at,
+        procedures=tuple(
+            _procedure_view(procedure, performed) for procedure in order.procedures.all()
+        ),
+        source=order.source.name if order.source else "",
+        institution=site().institution,
+        version=order.version,
+        updated_at=order.updated_at,
+    )
+
+
+def order_view(public_id: str) -> OrderView:
+    """The order; raises UnknownKeyError."""
+    try:
+        return to_view(rows().get(public_id=uuid.UUID(public_id)))
+    except (Order.DoesNotExist, ValueError):
+        raise UnknownKeyError("no such order") from None
+
+
+def order_views(public_ids: Iterable[str]) -> list[OrderView]:
+    """Several orders, in the order asked for; unknown ones are left out."""
+    wanted = list(public_ids)
+    found = {str(row.public_id): to_view(row) for row in rows().filter(public_id__in=wanted)}
+    return [found[public_id] for public_id in wanted if public_id in found]
+
+
+def find_order(reference: OrderReference) -> OrderView | None:
+    """The order meant by any of its numbers; None if none or several."""
+    found: set[uuid.UUID] = set()
+    for filters in criteria(reference):
+        found |= set(Order.objects.filter(**filters).values_list("public_id", flat=True)[:2])
+    return order_view(str(found.pop())) if len(found) == 1 else None

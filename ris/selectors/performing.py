@@ -1,0 +1,70 @@
+"""Performed procedure steps as read models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ris.domain.errors import UnknownKeyError
+from ris.domain.performing import Match, Origin, PerformedStatus
+from ris.domain.values import Code
+from ris.models import PerformedProcedureStep
+from ris.selectors.views import PerformedView, SeriesView
+
+
+def to_view(performed: PerformedProcedureStep) -> PerformedView:
+    """``performed`` with its series and steps prefetched."""
+    return PerformedView(
+        public_id=str(performed.public_id),
+        sop_instance_uid=performed.sop_instance_uid,
+        status=PerformedStatus(performed.status),
+        match=Match(performed.match),
+        origin=Origin(performed.origin),
+        started_at=performed.started_at,
+        ended_at=performed.ended_at,
+        station_ae_title=performed.station_ae_title,
+        station_name=performed.station_name,
+        modality=performed.modality,
+        performed_step_id=performed.performed_step_id,
+        study_instance_uid=performed.study_instance_uid,
+        description=performed.description,
+        protocol_codes=tuple(Code.from_json(code) for code in performed.protocol_codes),
+        discontinuation_reason=Code.from_json(performed.discontinuation_reason),
+        series=tuple(
+            SeriesView(
+                series_instance_uid=series.series_instance_uid,
+                protocol_name=series.protocol_name,
+                description=series.description,
+                modality=series.modality,
+                retrieve_ae_title=series.retrieve_ae_title,
+                performing_physician=series.performing_physician,
+                operators=tuple(series.operators),
+                instance_count=series.instance_count,
+            )
+            for series in sorted(performed.series.all(), key=lambda row: row.pk)
+        ),
+        steps=tuple(str(step.public_id) for step in performed.steps.all()),
+        flags=tuple(performed.flags),
+        updated_at=performed.updated_at,
+    )
+
+
+def _row(sop_instance_uid: str) -> PerformedProcedureStep:
+    row = (
+        PerformedProcedureStep.objects.filter(sop_instance_uid=sop_instance_uid)
+        .prefetch_related("series", "steps")
+        .first()
+    )
+    if row is None:
+        raise UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)")
+    return row
+
+
+def performed_view(sop_instance_uid: str) -> PerformedView:
+    """The performed step; raises UnknownKeyError."""
+    return to_view(_row(sop_instance_uid))
+
+
+def performed_dataset(sop_instance_uid: str) -> dict[str, Any]:
+    """What the modality said so far, as DICOM JSON, with the present status (for N-GET)."""
+    row = _row(sop_instance_uid)
+    return {**row.dataset, "00400252": {"vr": "CS", "Value": [row.status]}}

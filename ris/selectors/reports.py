@@ -1,0 +1,66 @@
+"""Reports as read models."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db.models import Prefetch
+
+from ris.domain.errors import UnknownKeyError
+from ris.domain.reporting import ReportStatus, VersionKind
+from ris.domain.values import PersonName
+from ris.models import Report, ReportVersion, User
+from ris.selectors.views import ReportVersionView, ReportView
+
+
+def person_name(user: User | None) -> PersonName:
+    """A user's name as a practitioner's, else as the login has it."""
+    if user is None:
+        return PersonName()
+    practitioner = getattr(user, "practitioner", None)
+    if practitioner is not None:
+        return PersonName.parse(practitioner.name)
+    return PersonName.of(user.last_name or user.username, user.first_name)
+
+
+def to_view(report: Report) -> ReportView:
+    """``report`` with procedures and versions prefetched."""
+    return ReportView(
+        public_id=str(report.public_id),
+        status=ReportStatus(report.status),
+        procedures=tuple(str(procedure.public_id) for procedure in report.procedures.all()),
+        versions=tuple(
+            ReportVersionView(
+                number=version.number,
+                kind=VersionKind(version.kind),
+                sections=version.sections,
+                author=version.author.username if version.author else "",
+                author_name=person_name(version.author),
+                signer=version.signer.username if version.signer else "",
+                signer_name=person_name(version.signer),
+                signed_at=version.signed_at,
+                content_hash=version.content_hash,
+                reason=version.reason,
+            )
+            for version in report.versions.all()
+        ),
+        updated_at=report.updated_at,
+    )
+
+
+def report_view(public_id: str) -> ReportView:
+    """The report; raises UnknownKeyError."""
+    try:
+        return to_view(
+            Report.objects.prefetch_related(
+                "procedures",
+                Prefetch(
+                    "versions",
+                    ReportVersion.objects.select_related(
+                        "author__practitioner", "signer__practitioner"
+                    ).order_by("number"),
+                ),
+            ).get(public_id=uuid.UUID(public_id))
+        )
+    except (Report.DoesNotExist, ValueError):
+        raise UnknownKeyError("no such report") from None

@@ -1,0 +1,102 @@
+"""What a handler is given besides its command, and what it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Model
+
+from ris.domain.actors import Actor, ActorKind, Role
+from ris.domain.commands import Event
+from ris.domain.errors import DeniedError
+from ris.models import Order, Patient
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The stored message that commands are being applied for."""
+
+    message_id: int
+    correlation: str
+
+
+_cause: ContextVar[Cause | None] = ContextVar("ris_cause", default=None)
+
+
+def current_cause() -> Cause | None:
+    return _cause.get()
+
+
+@contextmanager
+def caused_by(cause: Cause) -> Iterator[None]:
+    """Tie every command executed inside to a stored message."""
+    token = _cause.set(cause)
+    try:
+        yield
+    finally:
+        _cause.reset(token)
+
+
+@dataclass(slots=True)
+class Emitted:
+    event: Event
+    subject_type: str
+    subject_id: str
+    order: Order | None
+    patient: Patient | None
+
+
+@dataclass(slots=True)
+class Context:
+    """One command's circumstances: who, when, why; and the events it emits."""
+
+    actor: Actor
+    now: datetime
+    correlation: str
+    message_id: int | None = None
+    emitted: list[Emitted] = field(default_factory=list)
+    subject: str = ""  # for the audit of a command that emits nothing
+    order: Order | None = None
+
+    def emit(
+        self,
+        event: Event,
+        *,
+        subject: Model,
+        order: Order | None = None,
+        patient: Patient | None = None,
+    ) -> None:
+        """Say that something happened; written with the change, in the order emitted."""
+        if order is None and isinstance(subject, Order):
+            order = subject
+        if patient is None and isinstance(subject, Patient):
+            patient = subject
+        if patient is None and order is not None:
+            patient = order.patient
+        self.emitted.append(
+            Emitted(
+                event,
+                type(subject).__name__,
+                str(getattr(subject, "public_id", subject.pk)),
+                order,
+                patient,
+            )
+        )
+
+    def about(self, subject: Model, order: Order | None = None) -> None:
+        """Name what a command without events is about, for its audit row."""
+        self.subject = f"{type(subject).__name__} {getattr(subject, 'public_id', subject.pk)}"
+        self.order = order
+
+    def require(self, *roles: Role, doing: str) -> None:
+        """Refuse unless the actor has one of the roles; for guards finer than a command."""
+        if not self.actor.has(*roles):
+            raise DeniedError(f"{doing} needs the role {' or '.join(r.value for r in roles)}")
+
+    @property
+    def is_machine(self) -> bool:
+        return self.actor.kind in {ActorKind.ENDPOINT, ActorKind.CLIENT, ActorKind.DEVICE}

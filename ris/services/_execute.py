@@ -1,0 +1,237 @@
+"""The one door: every change of the core passes here (DESIGN 1).
+
+``execute`` authorizes, opens the transaction (or joins the caller's), runs the handler, and writes
+events and audit beside the change, so that none of the three exists without the others.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.utils import timezone
+
+from ris.domain.actors import Actor, Role
+from ris.domain.commands import Command
+from ris.domain.errors import (
+    BusyError,
+    DeniedError,
+    DuplicateKeyError,
+    RisError,
+    SlotTakenError,
+    UnsupportedError,
+)
+from ris.models import AuditEvent, DomainEvent
+from ris.services._context import Context, current_cause
+
+log = structlog.get_logger(__name__)
+
+R = TypeVar("R")
+T = TypeVar("T")
+P = ParamSpec("P")
+Handler = Callable[[Any, Context], Any]
+
+_HANDLERS: dict[type[Command[Any]], Handler] = {}
+_PERMISSIONS: dict[type[Command[Any]], frozenset[Role]] = {}
+_after_commit: list[Callable[[], None]] = []
+
+
+def register(
+    handlers: Mapping[type[Command[Any]], Handler],
+    permissions: Mapping[type[Command[Any]], Iterable[Role]],
+) -> None:
+    """Add an area's handlers; every handler needs a permission row and the other way round."""
+    if handlers.keys() != permissions.keys():
+        odd = handlers.keys() ^ permissions.keys()
+        raise RuntimeError(f"handlers and permissions differ: {sorted(c.__name__ for c in odd)}")
+    _HANDLERS.update(handlers)
+    _PERMISSIONS.update({command: frozenset(roles) for command, roles in permissions.items()})
+
+
+def commands() -> tuple[type[Command[Any]], ...]:
+    return tuple(_HANDLERS)
+
+
+def permitted_roles(command: type[Command[Any]]) -> frozenset[Role]:
+    return _PERMISSIONS[command]
+
+
+def may(actor: Actor, command: type[Command[Any]]) -> bool:
+    """Whether the actor has a role that may give this command; for hiding what would be refused."""
+    return actor.has(*_PERMISSIONS[command])
+
+
+def after_commit(callback: Callable[[], None]) -> None:
+    """Have ``callback`` called after every commit that wrote an event (the outbox's doorbell)."""
+    _after_commit.append(callback)
+
+
+def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
+    """Carry out one command.
+
+    Raises a subclass of RisError if it is refused; then nothing of it was written but the audit of
+    a denial. Inside an open transaction it is a savepoint of that transaction.
+    """
+    kind = type(command)
+    handler = _HANDLERS.get(kind)
+    if handler is None:
+        raise UnsupportedError(f"no handler for {kind.__name__}")
+    cause = current_cause()
+    context = Context(
+        actor=actor,
+        now=timezone.now(),
+        correlation=correlation or (cause.correlation if cause else uuid.uuid4().hex),
+        message_id=cause.message_id if cause else None,
+    )
+    if not may(actor, kind):
+        denied = DeniedError(f"{actor.name} may not {_words(kind.__name__)}")
+        record_denial(command, context, denied)
+        raise denied
+    try:
+        with transaction.atomic():
+            result: R = handler(command, context)
+            _write_journal(command, context)
+            if context.emitted:
+                for callback in _after_commit:
+                    transaction.on_commit(callback, robust=True)
+    except DeniedError as denied:
+        record_denial(command, context, denied)
+        raise
+    except IntegrityError as error:
+        raise _from_constraint(error) from error
+    except OperationalError as error:
+        if connection.in_atomic_block:
+            raise  # the transaction is the caller's; so is the verdict
+        raise BusyError("the database is busy, try again") from error
+    return result
+
+
+def record_denial(command: Command[Any], context: Context, error: RisError) -> None:
+    """Audit a denial. Inside a caller's transaction the caller's own record tells of it."""
+    if connection.in_atomic_block:
+        return
+    AuditEvent.objects.create(
+        at=context.now,
+        actor_kind=context.actor.kind.value,
+        actor_name=context.actor.name,
+        address=context.actor.address,
+        action=type(command).__name__,
+        outcome=error.code.value,
+        detail={"reason": error.message},
+        correlation=context.correlation,
+    )
+    log.info("denied", command=type(command).__name__, actor=context.actor.name)
+
+
+def _write_journal(command: Command[Any], context: Context) -> None:
+    """Events in the order emitted, and one audit row for the command."""
+    actor = context.actor
+    events = [
+        DomainEvent(
+            name=emitted.event.name,
+            version=emitted.event.version,
+            subject_type=emitted.subject_type,
+            subject_id=emitted.subject_id,
+            order=emitted.order,
+            patient=emitted.patient,
+            payload=emitted.event.payload(),
+            actor_kind=actor.kind.value,
+            actor_name=actor.name,
+            actor_endpoint_id=actor.endpoint_id,
+            message_id=context.message_id,
+            correlation=context.correlation,
+            at=context.now,
+        )
+        for emitted in context.emitted
+    ]
+    DomainEvent.objects.bulk_create(events)
+    first = context.emitted[0] if context.emitted else None
+    order = first.order if first else context.order
+    patient = first.patient if first else (order.patient if order else None)
+    AuditEvent.objects.create(
+        at=context.now,
+        actor_kind=actor.kind.value,
+        actor_name=actor.name,
+        address=actor.address,
+        action=type(command).__name__,
+        subject=f"{first.subject_type} {first.subject_id}" if first else context.subject,
+        order=order,
+        patient=patient,
+        patients=[str(patient.public_id)] if patient else [],
+        detail={"events": [event.name for event in events]},
+        correlation=context.correlation,
+    )
+
+
+# What a violated constraint means to the sender: (part of the constraint's name or, on SQLite,
+# of the columns named) → (error, where). The handlers look first; this is for the race they lose.
+_CONSTRAINTS: tuple[tuple[tuple[str, ...], type[RisError], str, str], ...] = (
+    (("no_double_booking",), SlotTakenError, "that time was taken meanwhile", "start"),
+    (
+        ("order_placer_unique", "ris_order.placer_order_number"),
+        DuplicateKeyError,
+        "this placer order number is known already",
+        "ORC-2",
+    ),
+    (
+        ("order_filler_unique", "ris_order.filler_order_number"),
+        DuplicateKeyError,
+        "this filler order number is known already",
+        "ORC-3",
+    ),
+    (
+        ("order_accession_unique", "ris_order.accession_number"),
+        DuplicateKeyError,
+        "this accession number is known already",
+        "OBR-18",
+    ),
+    (
+        ("ris_requestedprocedure.study_instance_uid", "ris_requestedprocedure_study_instance_uid"),
+        DuplicateKeyError,
+        "this Study Instance UID is known already",
+        "ZDS-1",
+    ),
+    (
+        ("patient_identifier_unique", "ris_patientidentifier.value"),
+        DuplicateKeyError,
+        "this patient identifier is known already",
+        "PID-3",
+    ),
+    (
+        ("sop_instance_uid",),
+        DuplicateKeyError,
+        "this SOP Instance UID is known already",
+        "(0000,1000)",
+    ),
+)
+
+
+def _from_constraint(error: IntegrityError) -> RisError:
+    text = str(error)
+    for needles, kind, message, path in _CONSTRAINTS:
+        if any(needle in text for needle in needles):
+            return kind(message, path=path)
+    if "unique" in text.lower() or "duplicate" in text.lower():
+        return DuplicateKeyError("something with this key exists already")
+    log.error("a constraint refused a change", error=type(error).__name__, constraint=text[:200])
+    return BusyError("the change does not fit what is stored; reload and try again")
+
+
+def _words(name: str) -> str:
+    """``CancelOrder`` → ``cancel order``."""
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+
+
+def transactional(function: Callable[P, T]) -> Callable[P, T]:
+    """Run a writer that is no command (the record of a query, a reply's state) in a transaction."""
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> T:
+        with transaction.atomic():
+            return function(*args, **kwargs)
+
+    return inside

@@ -1,0 +1,89 @@
+"""Rows locked in one order: patient, order, procedure, step, appointment (DESIGN 6).
+
+Whoever changes anything of an order locks the order first; SQLite's IMMEDIATE transactions make the
+same code serial there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from ris.domain.errors import UnknownKeyError
+from ris.models import Appointment, Order, ScheduledProcedureStep
+
+_STEP_RELATED = ("procedure__order__patient", "appointment", "device")
+
+
+def public_key(text: str, what: str) -> uuid.UUID:
+    """A public id as a key; raises UnknownKeyError for what cannot be one."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise UnknownKeyError(f"no such {what}") from None
+
+
+def lock_orders(ids: Iterable[int]) -> list[Order]:
+    return list(
+        Order.objects.select_for_update(of=("self",))
+        .select_related("patient")
+        .filter(pk__in=set(ids))
+        .order_by("pk")
+    )
+
+
+def lock_step(public_id: str) -> ScheduledProcedureStep:
+    """The step, with its order locked first."""
+    key = public_key(public_id, "step")
+    order_id = (
+        ScheduledProcedureStep.objects.filter(public_id=key)
+        .values_list("procedure__order_id", flat=True)
+        .first()
+    )
+    if order_id is None:
+        raise UnknownKeyError("no such step")
+    lock_orders([order_id])
+    return (
+        ScheduledProcedureStep.objects.select_for_update(of=("self",))
+        .select_related(*_STEP_RELATED)
+        .get(public_id=key)
+    )
+
+
+def lock_appointment(public_id: str) -> Appointment:
+    """The appointment, with its orders locked first."""
+    key = public_key(public_id, "appointment")
+    lock_orders(
+        ScheduledProcedureStep.objects.filter(appointment__public_id=key).values_list(
+            "procedure__order_id", flat=True
+        )
+    )
+    appointment = (
+        Appointment.objects.select_for_update(of=("self",))
+        .select_related("patient", "device__resource", "device__room__resource")
+        .filter(public_id=key)
+        .first()
+    )
+    if appointment is None:
+        raise UnknownKeyError("no such appointment")
+    return appointment
+
+
+def steps_of_order(order: Order) -> list[ScheduledProcedureStep]:
+    """The order's steps, locked, oldest first."""
+    return list(
+        ScheduledProcedureStep.objects.select_for_update(of=("self",))
+        .filter(procedure__order=order)
+        .select_related(*_STEP_RELATED)
+        .order_by("id")
+    )
+
+
+def steps_of_appointment(appointment: Appointment) -> list[ScheduledProcedureStep]:
+    """The appointment's steps, locked, oldest first."""
+    return list(
+        ScheduledProcedureStep.objects.select_for_update(of=("self",))
+        .filter(appointment=appointment)
+        .select_related(*_STEP_RELATED)
+        .order_by("id")
+    )

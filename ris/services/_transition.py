@@ -1,0 +1,62 @@
+"""The only place that assigns a status or a stage (DESIGN 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ris.domain.orders import ReportState, Stage, StepStatus, stage
+from ris.domain.reporting import REPORT_STATE, ReportStatus
+from ris.domain.states import StateMachine
+from ris.models import InboundMessage, Report, RequestedProcedure, ScheduledProcedureStep
+from ris.models.base import Versioned
+
+
+def state_field(instance: Any) -> str:
+    return "state" if hasattr(instance, "state") else "status"
+
+
+def move(instance: Any, machine: StateMachine[Any, Any], trigger: Any, *fields: str) -> None:
+    """Take ``instance`` through ``trigger``; saves the state and the named ``fields``.
+
+    Raises IllegalTransitionError. A step or report recomputes the stage of its procedures.
+    """
+    field = state_field(instance)
+    following = machine.next(machine.states(getattr(instance, field)), trigger)
+    setattr(instance, field, following.value)
+    touch(instance, field, *fields)
+    if isinstance(instance, ScheduledProcedureStep):
+        restage(instance.procedure)
+    elif isinstance(instance, Report):
+        for procedure in instance.procedures.all():
+            restage(procedure)
+
+
+def touch(instance: Any, *fields: str) -> None:
+    """Save the named fields, and count the change where changes are counted."""
+    names = [*fields, "updated_at"] if hasattr(instance, "updated_at") else [*fields]
+    if isinstance(instance, Versioned):
+        instance.version += 1
+        names.append("version")
+    instance.save(update_fields=names)
+
+
+def restage(procedure: RequestedProcedure) -> None:
+    """Store the stage that follows from the procedure's steps and report."""
+    states = [
+        StepStatus(value) for value in procedure.steps.order_by().values_list("status", flat=True)
+    ]
+    report = ReportState.NONE
+    for value in procedure.reports.order_by().values_list("status", flat=True):
+        state = REPORT_STATE[ReportStatus(value)]
+        if state is not ReportState.NONE:
+            report = state
+    following: Stage = stage(states, report)
+    if procedure.stage != following.value:
+        procedure.stage = following.value
+        procedure.save(update_fields=["stage", "updated_at"])
+
+
+def set_reply_state(message: InboundMessage, value: str, *fields: str) -> None:
+    """The reply axis of a message; it has no table because its steps are the transport's."""
+    message.reply_state = value
+    message.save(update_fields=["reply_state", *fields])

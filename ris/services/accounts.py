@@ -1,0 +1,154 @@
+"""Logins and API tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from django.contrib.auth.models import Group
+
+from ris.domain.accounts import (
+    CreateUser,
+    DisableUser,
+    IssuedToken,
+    IssueToken,
+    RevokeToken,
+    RolesSet,
+    SetRoles,
+    TokenIssued,
+    TokenRevoked,
+    UserCreated,
+    UserDisabled,
+)
+from ris.domain.actors import Role
+from ris.domain.errors import (
+    DuplicateKeyError,
+    InvalidValueError,
+    MissingValueError,
+    UnknownKeyError,
+)
+from ris.domain.values import PersonName
+from ris.models import ApiToken, Practitioner, User
+from ris.services._context import Context
+from ris.services._locks import public_key
+from ris.services._transition import touch
+
+# Roles that only machines have; no login may carry them.
+_MACHINE_ROLES = frozenset({Role.INTERFACE, Role.MODALITY, Role.SYSTEM})
+
+
+def token_digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _user(username: str) -> User:
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise UnknownKeyError("no such user", path="username")
+    return user
+
+
+def _give_roles(user: User, roles: frozenset[Role]) -> None:
+    if roles & _MACHINE_ROLES:
+        raise InvalidValueError("that role is for machines", path="roles")
+    user.groups.set([Group.objects.get_or_create(name=role.value)[0] for role in sorted(roles)])
+    user.is_staff = Role.ADMIN in roles
+    user.save(update_fields=["is_staff"])
+
+
+def create_user(command: CreateUser, context: Context) -> int:
+    if not command.username.strip():
+        raise MissingValueError("a login needs a name", path="username")
+    if User.objects.filter(username=command.username).exists():
+        raise DuplicateKeyError("this login exists already", path="username")
+    user = User(
+        username=command.username,
+        first_name=command.first_name,
+        last_name=command.last_name,
+        email=command.email,
+    )
+    if command.password:
+        user.set_password(command.password)
+    else:
+        user.set_unusable_password()
+    user.save()
+    _give_roles(user, command.roles)
+    if command.last_name:
+        Practitioner.objects.create(
+            name=str(PersonName.of(command.last_name, command.first_name)),
+            identifier=command.username,
+            issuer="RIS",
+            user=user,
+        )
+    context.emit(
+        UserCreated(
+            username=user.username, roles=tuple(sorted(role.value for role in command.roles))
+        ),
+        subject=user,
+    )
+    return user.pk
+
+
+def set_roles(command: SetRoles, context: Context) -> None:
+    user = _user(command.username)
+    _give_roles(user, command.roles)
+    context.emit(
+        RolesSet(username=user.username, roles=tuple(sorted(role.value for role in command.roles))),
+        subject=user,
+    )
+
+
+def disable_user(command: DisableUser, context: Context) -> None:
+    user = _user(command.username)
+    user.is_active = False
+    # A new unusable password changes the session hash: every open session ends at its next request.
+    user.set_unusable_password()
+    user.save(update_fields=["is_active", "password"])
+    context.emit(UserDisabled(username=user.username), subject=user)
+
+
+def issue_token(command: IssueToken, context: Context) -> IssuedToken:
+    if not command.client.strip() or not command.scopes:
+        raise MissingValueError("a token needs a client and scopes", path="scopes")
+    secret = command.secret or f"ris_{secrets.token_urlsafe(32)}"
+    token = ApiToken.objects.create(
+        client=command.client.strip(),
+        digest=token_digest(secret),
+        scopes=list(command.scopes),
+        addresses=list(command.addresses),
+        expires_at=command.expires_at,
+    )
+    context.emit(
+        TokenIssued(token=str(token.public_id), client=token.client, scopes=command.scopes),
+        subject=token,
+    )
+    return IssuedToken(public_id=str(token.public_id), secret=secret)
+
+
+def revoke_token(command: RevokeToken, context: Context) -> None:
+    token = ApiToken.objects.filter(public_id=public_key(command.token, "token")).first()
+    if token is None:
+        raise UnknownKeyError("no such token")
+    if token.revoked_at is None:
+        token.revoked_at = context.now
+        touch(token, "revoked_at")
+    context.emit(TokenRevoked(token=str(token.public_id), client=token.client), subject=token)
+
+
+HANDLERS = {
+    CreateUser: create_user,
+    SetRoles: set_roles,
+    DisableUser: disable_user,
+    IssueToken: issue_token,
+    RevokeToken: revoke_token,
+}
+
+_ADMIN = {Role.ADMIN, Role.SYSTEM}
+
+PERMISSIONS = {
+    CreateUser: _ADMIN,
+    SetRoles: _ADMIN,
+    DisableUser: _ADMIN,
+    IssueToken: _ADMIN,
+    RevokeToken: _ADMIN,
+}

@@ -1,0 +1,227 @@
+"""Endpoints, and what people do with messages that got stuck."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from ris.domain.actors import Role, device_actor, endpoint_actor
+from ris.domain.errors import (
+    InvalidValueError,
+    MissingValueError,
+    StateConflictError,
+    UnknownKeyError,
+)
+from ris.domain.exchange import (
+    DELIVERY,
+    ConfigureEndpoint,
+    DeliveryRequeued,
+    DeliveryResent,
+    DeliverySkipped,
+    DeliveryState,
+    DeliveryTrigger,
+    Direction,
+    EndpointConfigured,
+    EndpointPaused,
+    ExceptionResolved,
+    MessageReplayed,
+    PauseEndpoint,
+    Protocol,
+    ReplayMessage,
+    RequeueDelivery,
+    ResendDelivery,
+    ResolveException,
+    SkipDelivery,
+)
+from ris.models import Delivery, Endpoint, InboundMessage, PerformedProcedureStep
+from ris.services import inbox, outbox
+from ris.services._context import Context
+from ris.services._locks import public_key
+from ris.services._transition import move, touch
+
+
+def configure_endpoint(command: ConfigureEndpoint, context: Context) -> str:
+    if not command.name.strip():
+        raise MissingValueError("an endpoint needs a name", path="name")
+    if command.port is not None and not 1 <= command.port <= 65535:
+        raise InvalidValueError("a port is 1 to 65535", path="port")
+    sends = command.direction is Direction.OUT and command.protocol is Protocol.HL7
+    if sends and not (command.host and command.port):
+        raise MissingValueError("an outbound endpoint needs host and port", path="host")
+    values = {
+        "protocol_name": command.protocol_name,
+        "host": command.host,
+        "port": command.port,
+        "version": command.version,
+        "character_set": command.character_set,
+        "time_zone": command.time_zone,
+        "sends": sorted(subscription.value for subscription in command.sends),
+        "settings": outbox.check_settings(command.protocol, command.settings),
+        "active": command.active,
+    }
+    endpoint = Endpoint.objects.filter(
+        name=command.name, protocol=command.protocol.value, direction=command.direction.value
+    ).first()
+    if endpoint is None:
+        endpoint = Endpoint(
+            name=command.name,
+            protocol=command.protocol.value,
+            direction=command.direction.value,
+        )
+        changed = ["created"]
+    else:
+        changed = [name for name, value in values.items() if getattr(endpoint, name) != value]
+    for name, value in values.items():
+        setattr(endpoint, name, value)
+    endpoint.save()
+    context.emit(
+        EndpointConfigured(endpoint=str(endpoint.public_id), changed=tuple(changed)),
+        subject=endpoint,
+    )
+    return str(endpoint.public_id)
+
+
+def pause_endpoint(command: PauseEndpoint, context: Context) -> None:
+    endpoint = Endpoint.objects.filter(public_id=public_key(command.endpoint, "endpoint")).first()
+    if endpoint is None:
+        raise UnknownKeyError("no such endpoint")
+    endpoint.paused = command.paused
+    touch(endpoint, "paused")
+    context.emit(
+        EndpointPaused(
+            endpoint=str(endpoint.public_id), paused=command.paused, reason=command.reason
+        ),
+        subject=endpoint,
+    )
+
+
+def replay_message(command: ReplayMessage, context: Context) -> str:
+    key = public_key(command.message, "message")
+    row = InboundMessage.objects.select_related("endpoint").filter(public_id=key).first()
+    if row is None:
+        raise UnknownKeyError("no such message")
+    if row.protocol == Protocol.DICOM.value:
+        sender = device_actor(row.sender, row.peer)
+    else:
+        name = row.endpoint.name if row.endpoint else row.sender
+        sender = endpoint_actor(name, row.endpoint_id, row.peer)
+    message = inbox.apply_again(key, sender)
+    context.emit(
+        MessageReplayed(message=str(message.public_id), reason=command.reason), subject=message
+    )
+    return str(message.public_id)
+
+
+def _lock_delivery(public_id: str) -> Delivery:
+    delivery = (
+        Delivery.objects.select_for_update(of=("self",))
+        .select_related("order__patient", "endpoint")
+        .filter(public_id=public_key(public_id, "delivery"))
+        .first()
+    )
+    if delivery is None:
+        raise UnknownKeyError("no such delivery")
+    return delivery
+
+
+def requeue_delivery(command: RequeueDelivery, context: Context) -> None:
+    delivery = _lock_delivery(command.delivery)
+    if not delivery.payload:
+        raise StateConflictError(
+            "this message could not be written for its receiver: mend the cause, then resend the "
+            "change it tells of"
+        )
+    delivery.due_at = context.now
+    move(delivery, DELIVERY, DeliveryTrigger.REQUEUE, "due_at")
+    context.emit(
+        DeliveryRequeued(delivery=str(delivery.public_id), reason=command.reason),
+        subject=delivery,
+        order=delivery.order,
+    )
+
+
+def skip_delivery(command: SkipDelivery, context: Context) -> None:
+    if not command.reason.strip():
+        raise MissingValueError("to skip a message needs a reason", path="reason")
+    delivery = _lock_delivery(command.delivery)
+    move(delivery, DELIVERY, DeliveryTrigger.SKIP)
+    context.emit(
+        DeliverySkipped(delivery=str(delivery.public_id), reason=command.reason),
+        subject=delivery,
+        order=delivery.order,
+    )
+
+
+def resend_delivery(command: ResendDelivery, context: Context) -> str:
+    delivery = _lock_delivery(command.delivery)
+    if delivery.state not in {DeliveryState.DELIVERED.value, DeliveryState.SKIPPED.value}:
+        raise StateConflictError("only what was delivered or skipped is sent again as new")
+    control_id = outbox.new_control_id(delivery.endpoint_id, secrets.randbits(20))
+    again = Delivery.objects.create(
+        endpoint=delivery.endpoint,
+        event=delivery.event,
+        order=delivery.order,
+        report=delivery.report,
+        patient=delivery.patient,
+        lane=delivery.lane,
+        control_id=control_id,
+        message_type=delivery.message_type,
+        payload=outbox.with_control_id(delivery, control_id),
+        due_at=context.now - timedelta(seconds=1),
+    )
+    context.emit(
+        DeliveryResent(
+            delivery=str(again.public_id),
+            previous=str(delivery.public_id),
+            reason=command.reason,
+        ),
+        subject=again,
+        order=delivery.order,
+    )
+    return str(again.public_id)
+
+
+def resolve_exception(command: ResolveException, context: Context) -> None:
+    if not command.note.strip():
+        raise MissingValueError("say what was done", path="note")
+    row: InboundMessage | PerformedProcedureStep | None
+    if command.kind == "message":
+        row = InboundMessage.objects.filter(public_id=public_key(command.key, "message")).first()
+    elif command.kind == "performed":
+        row = PerformedProcedureStep.objects.filter(
+            public_id=public_key(command.key, "performed step")
+        ).first()
+    else:
+        raise InvalidValueError("an exception is a message or a performed step", path="kind")
+    if row is None:
+        raise UnknownKeyError("no such exception")
+    row.resolved_note = command.note.strip()[:500]
+    row.resolved_at = context.now
+    touch(row, "resolved_note", "resolved_at")
+    context.emit(
+        ExceptionResolved(kind=command.kind, key=command.key, note=row.resolved_note),
+        subject=row,
+    )
+
+
+HANDLERS = {
+    ConfigureEndpoint: configure_endpoint,
+    PauseEndpoint: pause_endpoint,
+    ReplayMessage: replay_message,
+    RequeueDelivery: requeue_delivery,
+    SkipDelivery: skip_delivery,
+    ResendDelivery: resend_delivery,
+    ResolveException: resolve_exception,
+}
+
+_ADMIN = {Role.ADMIN, Role.SYSTEM}
+
+PERMISSIONS = {
+    ConfigureEndpoint: _ADMIN,
+    PauseEndpoint: _ADMIN,
+    ReplayMessage: _ADMIN,
+    RequeueDelivery: _ADMIN | {Role.RADIOLOGIST},
+    SkipDelivery: _ADMIN,
+    ResendDelivery: _ADMIN | {Role.RADIOLOGIST},
+    ResolveException: _ADMIN | {Role.TECHNOLOGIST, Role.SCHEDULER},
+}

@@ -1,0 +1,136 @@
+"""Sites, rooms, devices, practitioners."""
+
+from __future__ import annotations
+
+import ipaddress
+from zoneinfo import ZoneInfo
+
+from ris.domain.actors import Role
+from ris.domain.errors import InvalidValueError, MissingValueError, UnknownKeyError
+from ris.domain.facility import (
+    DeviceRegistered,
+    PractitionerRegistered,
+    RegisterDevice,
+    RegisterPractitioner,
+    RegisterRoom,
+    RegisterSite,
+    ResourceKind,
+    RoomRegistered,
+    SiteRegistered,
+)
+from ris.domain.values import require_text
+from ris.models import Device, Practitioner, Resource, Room, Site
+from ris.services._context import Context
+
+
+def register_site(command: RegisterSite, context: Context) -> str:
+    if command.time_zone:
+        try:
+            ZoneInfo(command.time_zone)
+        except (KeyError, ValueError, OSError):
+            raise InvalidValueError("no such time zone", path="time_zone") from None
+    site, _ = Site.objects.update_or_create(
+        name=require_text(command.name, path="name", limit=100, name="name"),
+        defaults={
+            "institution": require_text(
+                command.institution, path="institution", limit=64, name="institution"
+            ),
+            "time_zone": command.time_zone,
+            "address": command.address,
+            "patient_id_issuer": command.patient_id_issuer,
+        },
+    )
+    context.emit(SiteRegistered(site=str(site.public_id)), subject=site)
+    return str(site.public_id)
+
+
+def register_room(command: RegisterRoom, context: Context) -> str:
+    return str(_room(command.name, command.site, context).public_id)
+
+
+def _room(name: str, site_name: str, context: Context) -> Room:
+    name = require_text(name, path="room", limit=64, name="room")
+    if not name:
+        raise MissingValueError("a room needs a name", path="room")
+    room = Room.objects.filter(name=name).first()
+    if room is not None:
+        return room
+    site = (
+        Site.objects.filter(name=site_name).first()
+        if site_name
+        else Site.objects.order_by("id").first()
+    )
+    if site_name and site is None:
+        raise UnknownKeyError("no such site", path="site")
+    resource = Resource.objects.create(kind=ResourceKind.ROOM.value, name=name)
+    room = Room.objects.create(name=name, site=site, resource=resource)
+    context.emit(RoomRegistered(room=str(room.public_id)), subject=room)
+    return room
+
+
+def register_device(command: RegisterDevice, context: Context) -> str:
+    ae_title = require_text(command.ae_title, path="ae_title", limit=16, name="AE title")
+    if not ae_title or not ae_title.isascii():
+        raise InvalidValueError("an AE title is 1 to 16 ASCII characters", path="ae_title")
+    modality = require_text(command.modality, path="modality", limit=16, name="modality").upper()
+    if not modality:
+        raise MissingValueError("a device needs a modality", path="modality")
+    if command.address:
+        try:
+            ipaddress.ip_network(command.address, strict=False)
+        except ValueError:
+            raise InvalidValueError(
+                "the address is an IP address or a network like 10.1.2.0/24", path="address"
+            ) from None
+    values = {
+        "modality": modality,
+        "station_name": require_text(
+            command.station_name, path="station_name", limit=16, name="station name"
+        ),
+        "room": _room(command.room, "", context) if command.room else None,
+        "address": command.address,
+        "character_sets": list(command.character_sets),
+        "settings": command.settings,
+        "active": command.active,
+    }
+    device = Device.objects.filter(ae_title=ae_title).first()
+    if device is None:
+        resource = Resource.objects.create(kind=ResourceKind.DEVICE.value, name=ae_title)
+        device = Device(ae_title=ae_title, resource=resource)
+    for name, value in values.items():
+        setattr(device, name, value)
+    device.save()
+    context.emit(DeviceRegistered(device=str(device.public_id), ae_title=ae_title), subject=device)
+    return str(device.public_id)
+
+
+def register_practitioner(command: RegisterPractitioner, context: Context) -> str:
+    identifier = command.identifier
+    if not command.name:
+        raise MissingValueError("a practitioner needs a name", path="name")
+    values = {"name": str(command.name), "phone": command.phone, "email": command.email}
+    if identifier is not None and identifier.value:
+        row, _ = Practitioner.objects.update_or_create(
+            identifier=identifier.value, issuer=identifier.issuer, defaults=values
+        )
+    else:
+        row = Practitioner.objects.create(**values)
+    context.emit(PractitionerRegistered(practitioner=str(row.public_id)), subject=row)
+    return str(row.public_id)
+
+
+HANDLERS = {
+    RegisterSite: register_site,
+    RegisterRoom: register_room,
+    RegisterDevice: register_device,
+    RegisterPractitioner: register_practitioner,
+}
+
+_SETUP = {Role.ADMIN, Role.SYSTEM}
+
+PERMISSIONS = {
+    RegisterSite: _SETUP,
+    RegisterRoom: _SETUP | {Role.MANAGER},
+    RegisterDevice: _SETUP,
+    RegisterPractitioner: _SETUP | {Role.MANAGER, Role.INTERFACE},
+}

@@ -1,0 +1,225 @@
+"""Every message in: stored, applied and answered in one transaction (DESIGN 8, ADR 0006).
+
+``receive`` commits the raw bytes, the effect and the answer together, so whatever was acknowledged
+is durable, and what comes again gets the stored answer and has no second effect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from ris.domain.actors import Actor
+from ris.domain.errors import ErrorCode, InternalError, RisError, UnknownKeyError, UnsupportedError
+from ris.domain.exchange import MESSAGE, MessageTrigger, Protocol, ReplyState
+from ris.models import DomainEvent, InboundMessage, Order
+from ris.services._context import Cause, caused_by
+from ris.services._transition import move, set_reply_state
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The reply exactly as it goes on the wire, and the word lists show for it (AA, 201, 0000)."""
+
+    payload: bytes
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """``duplicate``: the stored answer of an earlier identical message was given."""
+
+    answer: Answer
+    message: str
+    duplicate: bool
+
+
+Apply = Callable[[], Answer]
+Refuse = Callable[[RisError], Answer]
+# What an edge registers so that a stored message can be applied again:
+# (raw bytes, actor, sender) → what `receive` would have been given.
+Replayer = Callable[[bytes, Actor, str], tuple[Apply, Refuse]]
+
+_REPLAYERS: dict[Protocol, Replayer] = {}
+
+_REFERENCES = {
+    "placer": "placer_order_number",
+    "filler": "filler_order_number",
+    "accession": "accession_number",
+    "study": "procedures__study_instance_uid",
+    "order": "public_id",
+}
+
+
+def register_replayer(protocol: Protocol, replayer: Replayer) -> None:
+    _REPLAYERS[protocol] = replayer
+
+
+def receive(
+    *,
+    protocol: Protocol,
+    actor: Actor,
+    key: str,
+    raw: bytes,
+    message_type: str,
+    apply: Apply,
+    refuse: Refuse,
+    sender: str = "",
+    references: Sequence[tuple[str, str]] = (),
+    dedupe: bool = True,
+) -> Receipt:
+    """Store a message, apply it, store the answer; commit; give the answer.
+
+    A RisError of ``apply`` undoes what it did and nothing else: the message stays as REJECTED with
+    ``refuse(error)``. Any other exception makes it FAILED and is answered as internal, by id. An
+    error of the database itself propagates: then nothing was stored and nothing may be
+    acknowledged.
+    """
+    digest = hashlib.sha256(raw).hexdigest()
+    with transaction.atomic():
+        earlier = _earlier(protocol, sender, key, digest) if dedupe and key else None
+        if earlier is not None:
+            return earlier
+        try:
+            with transaction.atomic():
+                message = InboundMessage.objects.create(
+                    endpoint_id=actor.endpoint_id,
+                    protocol=protocol.value,
+                    sender=sender,
+                    peer=actor.address,
+                    key=key if dedupe else f"{key} {uuid.uuid4().hex}".strip(),
+                    digest=digest,
+                    message_type=message_type,
+                    raw=raw,
+                    correlation=uuid.uuid4().hex,
+                    received_at=timezone.now(),
+                    key_reused=_is_reused(protocol, sender, key) if dedupe and key else False,
+                )
+        except IntegrityError:
+            # The same message on another connection committed first: its answer is the answer.
+            earlier = _earlier(protocol, sender, key, digest)
+            if earlier is None:
+                raise
+            return earlier
+        answer = _apply(message, apply, refuse)
+        _tie(message, references)
+    return Receipt(answer=answer, message=str(message.public_id), duplicate=False)
+
+
+def _earlier(protocol: Protocol, sender: str, key: str, digest: str) -> Receipt | None:
+    message = InboundMessage.objects.filter(
+        protocol=protocol.value, sender=sender, key=key, digest=digest
+    ).first()
+    if message is None:
+        return None
+    InboundMessage.objects.filter(pk=message.pk).update(repeats=F("repeats") + 1)
+    return Receipt(
+        answer=Answer(payload=bytes(message.reply), outcome=message.outcome),
+        message=str(message.public_id),
+        duplicate=True,
+    )
+
+
+def _is_reused(protocol: Protocol, sender: str, key: str) -> bool:
+    return InboundMessage.objects.filter(protocol=protocol.value, sender=sender, key=key).exists()
+
+
+def _apply(message: InboundMessage, apply: Apply, refuse: Refuse) -> Answer:
+    """Run ``apply`` in a savepoint and move the message by how it ended."""
+    trigger = MessageTrigger.APPLY
+    message.error = message.error_path = message.error_id = ""
+    try:
+        with (
+            caused_by(Cause(message_id=message.pk, correlation=message.correlation)),
+            transaction.atomic(),
+        ):
+            answer = apply()
+    except OperationalError:
+        raise
+    except RisError as error:
+        trigger = MessageTrigger.FAIL if error.code is ErrorCode.INTERNAL else MessageTrigger.REJECT
+        message.error, message.error_path = error.message, error.path[:200]
+        answer = refuse(error)
+    except Exception:
+        trigger = MessageTrigger.FAIL
+        message.error_id = uuid.uuid4().hex[:12]
+        message.error = f"internal error {message.error_id}"
+        log.exception(
+            "a message could not be applied",
+            error_id=message.error_id,
+            message=str(message.public_id),
+            message_type=message.message_type,
+        )
+        answer = refuse(InternalError("internal error", details={"error_id": message.error_id}))
+    message.reply = answer.payload
+    message.outcome = answer.outcome[:20]
+    message.answered_at = timezone.now()
+    move(
+        message,
+        MESSAGE,
+        trigger,
+        "reply",
+        "outcome",
+        "answered_at",
+        "error",
+        "error_path",
+        "error_id",
+    )
+    set_reply_state(message, ReplyState.PENDING.value)
+    return answer
+
+
+def _tie(message: InboundMessage, references: Sequence[tuple[str, str]]) -> None:
+    """Tie a message to the orders it changed and to those it names, for the timeline."""
+    events = DomainEvent.objects.filter(message=message)
+    orders = {order for order in events.values_list("order_id", flat=True) if order}
+    wanted = Q()
+    for kind, value in references:
+        if kind in _REFERENCES and value:
+            wanted |= Q(**{_REFERENCES[kind]: value})
+    if wanted:
+        orders |= set(Order.objects.filter(wanted).values_list("pk", flat=True)[:20])
+    if orders:
+        message.orders.add(*orders)
+    patients = {patient for patient in events.values_list("patient_id", flat=True) if patient}
+    if len(patients) == 1:
+        message.patient_id = patients.pop()
+        message.save(update_fields=["patient"])
+
+
+def mark_replied(message: str, *, sent: bool) -> None:
+    """Note whether the answer could be written to the peer; it stays available for a repeat."""
+    state = ReplyState.SENT if sent else ReplyState.UNDELIVERED
+    InboundMessage.objects.filter(public_id=message).update(reply_state=state.value)
+
+
+def apply_again(public_id: uuid.UUID, actor: Actor) -> InboundMessage:
+    """Apply a rejected or failed message once more, inside the caller's transaction.
+
+    The commands run as the original sender: a replay gives nobody rights the sender lacked.
+    """
+    message = (
+        InboundMessage.objects.select_for_update(of=("self",))
+        .select_related("endpoint")
+        .filter(public_id=public_id)
+        .first()
+    )
+    if message is None:
+        raise UnknownKeyError("no such message")
+    replayer = _REPLAYERS.get(Protocol(message.protocol))
+    if replayer is None:
+        raise UnsupportedError(f"{message.protocol} messages cannot be applied again")
+    move(message, MESSAGE, MessageTrigger.REPLAY)
+    apply, refuse = replayer(bytes(message.raw), actor, message.sender)
+    _apply(message, apply, refuse)
+    _tie(message, ())
+    return message
