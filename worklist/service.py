@@ -187,7 +187,7 @@ class Service(Protocol):
     """The handlers. Anything they raise but :class:`Refused` is answered as our own fault."""
 
     def admit(self, request: AssociationRequest) -> Admission | Rejection:
-        """Decide on an association; called for every one."""
+        """Decide on an association; asked for each."""
         ...
 
     def c_echo(self, request: Request) -> Outcome: ...

@@ -1,0 +1,86 @@
+"""Who is let in: negotiation and the service's decision on one A-ASSOCIATE-RQ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from worklist.negotiation import Agreement, Negotiator
+from worklist.pdu import PduError
+from worklist.service import (
+    TEMPORARY_CONGESTION,
+    Admission,
+    AssociationRequest,
+    PeerCertificate,
+    Rejection,
+    Service,
+)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What the connection itself tells about the peer."""
+
+    address: str
+    port: int
+    tls: bool
+    certificate: PeerCertificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A peer is let in, on these terms."""
+
+    agreement: Agreement
+    request: AssociationRequest
+    admission: Admission
+
+    @property
+    def answer(self) -> bytes:
+        """The A-ASSOCIATE-AC."""
+        identity, response = self.agreement.identity, self.admission.identity_response
+        if identity is not None and identity.response_requested and response is not None:
+            return self.agreement.answer_with_identity(response)
+        return self.agreement.answer
+
+
+class Gatekeeper:
+    """Decides, in pool threads because the service may look into a database."""
+
+    def __init__(self, service: Service, negotiator: Negotiator) -> None:
+        self._service = service
+        self._negotiator = negotiator
+
+    def decide(
+        self, raw: bytes, titles: tuple[str, str], caller: Caller
+    ) -> Decision | Rejection | PduError:
+        """Negotiate and ask the service; never raises."""
+        try:
+            agreement = self._negotiator.negotiate(raw)
+            if isinstance(agreement, Rejection):
+                return agreement
+            request = AssociationRequest(
+                calling_ae_title=titles[0],
+                called_ae_title=titles[1],
+                address=caller.address,
+                port=caller.port,
+                tls=caller.tls,
+                certificate=caller.certificate,
+                identity=agreement.identity,
+                abstract_syntaxes=agreement.abstract_syntaxes,
+                implementation_class_uid=agreement.implementation_class_uid,
+                implementation_version_name=agreement.implementation_version_name,
+            )
+            verdict = self._service.admit(request)
+            if isinstance(verdict, Rejection):
+                return verdict
+            self._negotiator.remember(raw, agreement)
+            return Decision(agreement, request, verdict)
+        except PduError as error:
+            return error
+        except BaseException:
+            log.exception("dicom admission failed", address=caller.address)
+            return TEMPORARY_CONGESTION

@@ -1,0 +1,501 @@
+"""One connection as association acceptor: the state machine of PS3.8 9.2, with deadlines.
+
+Runs on the event loop. Nothing in here blocks: deciding on the association and serving requests
+happen in the pool, and what they give comes back through the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from enum import IntEnum
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from worklist.admission import Caller, Decision
+from worklist.assembly import Assembler
+from worklist.dimse import C_CANCEL, RESPONSE, Command, CommandError
+from worklist.exchange import CANCELLED, Exchange
+from worklist.negotiation import Context, ae_titles
+from worklist.pdu import (
+    HEADER,
+    HEADER_BYTES,
+    RELEASE_RP,
+    RELEASE_RQ,
+    USER_ABORT,
+    AbortReason,
+    PduError,
+    PduType,
+    fragment_bytes,
+    provider_abort,
+    rejection,
+)
+from worklist.service import (
+    LOCAL_LIMIT_EXCEEDED,
+    TEMPORARY_CONGESTION,
+    Association,
+    Rejection,
+)
+from worklist.tls import peer_certificate
+
+if TYPE_CHECKING:
+    from worklist.upper_layer import UpperLayer
+
+log = structlog.get_logger(__name__)
+
+_QUICK_ACK: Final = getattr(socket, "TCP_QUICKACK", None)
+# After an abort a peer may go on sending for a moment; more than this and it is cut off.
+_DISCARDED_BYTES: Final = 256 * 1024
+_FIXED_REST: Final = 4  # length of A-RELEASE and A-ABORT PDUs after the header
+
+
+class State(IntEnum):
+    """Named as in PS3.8 Tables 9-1 to 9-5, which give the numbers."""
+
+    AWAITING_REQUEST = 2
+    NEGOTIATING = 3
+    ESTABLISHED = 6
+    RELEASING = 7  # we asked for release
+    RELEASE_COLLIDED = 10  # and so did the peer
+    CLOSING = 13
+    CLOSED = 1
+
+
+class Connection(asyncio.Protocol):
+    """A peer's connection, from accept to close."""
+
+    def __init__(self, layer: UpperLayer, *, tls: bool) -> None:
+        self._layer = layer
+        self._limits = layer.config.limits
+        self._deadlines = layer.config.deadlines
+        self.state = State.AWAITING_REQUEST
+        self.address = ""
+        self.calling_ae_title = ""
+        self.number = 0
+        # Looked at by the layer's clock; each of them ends in expire().
+        self.deadline = inf
+        self.write_deadline = inf
+        # Set by the layer if there is no room; told to the peer once its request is there.
+        self.refusal: Rejection | None = None
+        # Whether this connection counts against the limits of its address or AE title.
+        self.is_counted = False
+        self.is_admitted = False
+
+        self._transport: Any = None
+        self._socket: Any = None
+        self._rest = bytearray()
+        self._wanted = 0
+        self._partial_since = inf
+        self._discarded = 0
+
+        self._caller = Caller("", 0, tls, None)
+        self._association: Association | None = None
+        self._assembler: Assembler | None = None
+        self._idle_seconds = 0.0
+        self._fragment = 0
+        self._message_since = inf
+
+        self._running: Exchange | None = None
+        self._parked: Exchange | None = None
+        self._waiting: deque[Exchange] = deque()
+        self._paused = False
+        self._release_requested = False
+        self._draining = False
+
+    # Transport events
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        peer = transport.get_extra_info("peername") or ("", 0)
+        self.address = plain_address(str(peer[0]))
+        self._socket = transport.get_extra_info("socket")
+        certificate = peer_certificate(transport.get_extra_info("ssl_object"))
+        self._caller = Caller(self.address, int(peer[1]), self._caller.tls, certificate)
+        self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
+        self.deadline = self._layer.now() + self._deadlines.associate
+        if not self._layer.register(self):
+            self.state = State.CLOSED
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.state = State.CLOSED
+        self.deadline = self.write_deadline = inf
+        self._stop_serving()
+        self._layer.forget(self)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self.write_deadline = self._layer.now() + self._deadlines.write
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.write_deadline = inf
+        if self._parked is not None:
+            exchange, self._parked = self._parked, None
+            self._submit(exchange)
+
+    def data_received(self, data: bytes) -> None:
+        if _QUICK_ACK is not None:
+            # The kernel falls back to delayed acknowledgements after each answer of ours; a peer
+            # with Nagle's algorithm then waits 40 ms before it sends the rest of its request.
+            self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
+        if self.state in (State.CLOSING, State.CLOSED):
+            self._discarded += len(data)
+            if self._discarded > _DISCARDED_BYTES:
+                self._transport.abort()
+            return
+        buffer: bytes | bytearray = data
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._wanted:
+                return
+            buffer = self._rest
+        try:
+            used = self._consume(buffer)
+        except PduError as error:
+            self._abort(provider_abort(error.reason), str(error))
+        except CommandError as error:
+            self._abort(USER_ABORT, str(error))
+        except Exception as error:
+            log.exception("dicom association failed", address=self.address)
+            self._abort(provider_abort(AbortReason.NOT_SPECIFIED), type(error).__name__)
+        else:
+            if buffer is self._rest:
+                del self._rest[:used]
+            elif used < len(buffer):
+                self._rest += memoryview(buffer)[used:]
+            self._set_deadline(progress=used > 0)
+
+    # PDUs
+
+    def _consume(self, buffer: bytes | bytearray) -> int:
+        """Act on all complete PDUs in ``buffer``; return how many bytes they took."""
+        pos, size = 0, len(buffer)
+        while size - pos >= HEADER_BYTES:
+            kind, length = HEADER.unpack_from(buffer, pos)
+            self._check_header(kind, length)
+            end = pos + HEADER_BYTES + length
+            if end > size:
+                self._wanted = end - pos
+                return pos
+            self._receive(kind, buffer, pos, end)
+            pos = end
+            if self.state in (State.CLOSING, State.CLOSED):
+                return size
+        self._wanted = HEADER_BYTES
+        return pos
+
+    def _check_header(self, kind: int, length: int) -> None:
+        """Refuse a PDU by its header alone: unknown, not expected now, or too long."""
+        if kind == PduType.P_DATA_TF:
+            limit = self._limits.pdu_bytes
+            expected = self.state in (
+                State.ESTABLISHED,
+                State.RELEASING,
+                State.RELEASE_COLLIDED,
+            )
+        elif kind == PduType.ASSOCIATE_RQ:
+            limit = self._limits.associate_pdu_bytes
+            expected = self.state is State.AWAITING_REQUEST
+        elif kind == PduType.ABORT:
+            limit, expected = _FIXED_REST, True
+        elif kind == PduType.RELEASE_RQ:
+            limit = _FIXED_REST
+            expected = self.state in (State.ESTABLISHED, State.RELEASING)
+        elif kind == PduType.RELEASE_RP:
+            limit = _FIXED_REST
+            expected = self.state in (State.RELEASING, State.RELEASE_COLLIDED)
+        elif kind in (PduType.ASSOCIATE_AC, PduType.ASSOCIATE_RJ):
+            limit, expected = 0, False
+        else:
+            raise PduError(AbortReason.UNRECOGNIZED_PDU, f"no PDU has type {kind:02X}")
+        if not expected:
+            raise PduError(
+                AbortReason.UNEXPECTED_PDU,
+                f"PDU type {kind:02X} in state {self.state.name.lower()}",
+            )
+        if length > limit:
+            raise PduError(
+                AbortReason.INVALID_PARAMETER, f"PDU type {kind:02X} of {length} bytes is too long"
+            )
+
+    def _receive(self, kind: int, buffer: bytes | bytearray, start: int, end: int) -> None:
+        if kind == PduType.P_DATA_TF:
+            # Data that crosses our release request is not served any more.
+            if self.state is State.ESTABLISHED and self._assembler is not None:
+                for message in self._assembler.receive(buffer, start, end):
+                    self._message_since = inf
+                    self._receive_message(*message)
+                if self._assembler.is_begun and self._message_since == inf:
+                    self._message_since = self._layer.now()
+        elif kind == PduType.ASSOCIATE_RQ:
+            self._receive_request(bytes(memoryview(buffer)[start:end]))
+        elif kind == PduType.RELEASE_RQ:
+            self._receive_release()
+        elif kind == PduType.RELEASE_RP:
+            if self.state is State.RELEASE_COLLIDED:
+                # The acceptor answers after the requestor (PS3.8 7.2.2.7).
+                self._transport.write(RELEASE_RP)
+                self._close_later(self._deadlines.associate)
+            else:
+                self._leave(State.CLOSED)
+                self._transport.close()
+        else:  # A-ABORT
+            self._layer.counters.aborted_by_peer += 1
+            self._leave(State.CLOSED)
+            self._transport.abort()
+
+    def _receive_request(self, raw: bytes) -> None:
+        titles = ae_titles(raw)
+        self.state = State.NEGOTIATING
+        if self.refusal is not None:
+            self._reject(self.refusal)
+        elif isinstance(titles, Rejection):
+            self._reject(titles)
+        else:
+            self.calling_ae_title = titles[0]
+            if self._layer.is_full_for(titles[0]):
+                self._reject(LOCAL_LIMIT_EXCEEDED)
+            elif not self._layer.submit(self._decide, raw, titles):
+                self._reject(TEMPORARY_CONGESTION)
+
+    def _receive_release(self) -> None:
+        if self.state is State.RELEASING:
+            self.state = State.RELEASE_COLLIDED
+            return
+        self._release_requested = True
+        if self._running is None:
+            self._next()
+        elif self._running.is_find:
+            # Nobody wants the rest of these matches.
+            self._cancel(self._running.message_id)
+
+    # Messages
+
+    def _receive_message(self, context: Context, command: Command, dataset: bytes) -> None:
+        if command.field == C_CANCEL:
+            self._cancel(command.message_id)
+            return
+        if command.field & RESPONSE or self._association is None:
+            return  # we never ask, so this answers nothing
+        exchange = Exchange(
+            self._layer.service,
+            self._association,
+            context,
+            command,
+            dataset,
+            fragment=self._fragment,
+            write_bytes=self._limits.write_buffer_bytes,
+        )
+        if len(self._waiting) >= self._limits.waiting_requests:
+            raise PduError(AbortReason.NOT_SPECIFIED, "too many requests sent ahead")
+        self._waiting.append(exchange)
+        if self._running is None:
+            self._next()
+
+    def _cancel(self, message_id: int) -> None:
+        """C-CANCEL (PS3.7 9.3.2.3): the final response leaves now, the handler is told to stop."""
+        for exchange in (self._running, *self._waiting):
+            if exchange is None or exchange.message_id != message_id or not exchange.is_find:
+                continue
+            if not exchange.answered:
+                exchange.answered = exchange.stopped = True
+                self._transport.write(exchange.reply.final(CANCELLED))
+                if exchange is self._parked:
+                    self._parked = None
+                    self._submit(exchange)
+            return
+
+    def _next(self) -> None:
+        """Serve the next request, or do what waited for the end of the last."""
+        while self._waiting:
+            exchange = self._waiting.popleft()
+            if not exchange.answered:
+                self._running = exchange
+                self._submit(exchange)
+                return
+        if self._release_requested:
+            self._transport.write(RELEASE_RP)
+            self._close_later(self._deadlines.associate)
+        elif self._draining:
+            self._request_release()
+
+    def _submit(self, exchange: Exchange) -> None:
+        if not self._layer.submit(self._serve, exchange):
+            self._running = None
+            self._abort(USER_ABORT, "no worker is left")
+
+    def _serve(self, exchange: Exchange) -> None:
+        """In a pool thread: one step, whose result goes back to the loop."""
+        frames, done = exchange.step()
+        self._layer.post(self._deliver, exchange, frames, done)
+
+    def _deliver(self, exchange: Exchange, frames: bytes, done: bool) -> None:
+        if frames and not exchange.answered:
+            self._transport.write(frames)
+        if not done:
+            if self._paused and not exchange.stopped:
+                self._parked = exchange
+            else:
+                self._submit(exchange)
+            return
+        exchange.answered = True
+        self._layer.counters.requests += 1
+        self._running = None
+        if self.state is State.ESTABLISHED:
+            self._next()
+            self._set_deadline(progress=True)
+
+    # Decision on the association
+
+    def _decide(self, raw: bytes, titles: tuple[str, str]) -> None:
+        """In a pool thread: decide, and let the loop act on it."""
+        decision = self._layer.gatekeeper.decide(raw, titles, self._caller)
+        self._layer.post(self._decided, decision)
+
+    def _decided(self, decision: Decision | Rejection | PduError) -> None:
+        if self.state is not State.NEGOTIATING:
+            return  # the peer went away meanwhile
+        if isinstance(decision, PduError):
+            self._abort(provider_abort(decision.reason), str(decision))
+        elif isinstance(decision, Rejection):
+            self._reject(decision)
+        elif self._draining:
+            self._reject(TEMPORARY_CONGESTION)
+        elif not self._layer.admit(self):
+            self._reject(LOCAL_LIMIT_EXCEEDED)
+        else:
+            self._establish(decision)
+
+    def _establish(self, decision: Decision) -> None:
+        agreement, admission = decision.agreement, decision.admission
+        self._assembler = Assembler(agreement.contexts, self._limits.command_set_bytes)
+        self._fragment = fragment_bytes(agreement.peer_maximum, self._limits.pdu_bytes)
+        if admission.idle_seconds is not None:
+            self._idle_seconds = admission.idle_seconds
+        elif agreement.holds:
+            self._idle_seconds = self._deadlines.idle_holding
+        else:
+            self._idle_seconds = self._deadlines.idle
+        self._association = Association(
+            self.number,
+            decision.request,
+            admission.peer,
+            agreement.offered_information,
+            agreement.agreed_information,
+        )
+        self._layer.counters.accepted += 1
+        self.state = State.ESTABLISHED
+        self._transport.write(decision.answer)
+        self._set_deadline(progress=False)
+
+    # Time
+
+    def _set_deadline(self, *, progress: bool) -> None:
+        """How long the peer may now be silent; ``progress`` means a PDU was completed."""
+        if self.state not in (State.NEGOTIATING, State.ESTABLISHED):
+            return
+        now = self._layer.now()
+        if not self._rest:
+            self._partial_since = inf
+        elif progress or self._partial_since == inf:
+            self._partial_since = now
+        self.deadline = min(
+            self._partial_since + self._deadlines.pdu, self._message_since + self._deadlines.message
+        )
+        if self.deadline == inf and self.state is State.ESTABLISHED and self._running is None:
+            self.deadline = now + self._idle_seconds
+
+    def expire(self, now: float) -> None:
+        """Called by the layer's clock when a deadline has passed."""
+        if self.write_deadline <= now:
+            log.info("dicom peer does not read", **self._who())
+            self._layer.counters.aborted += 1
+            self._cut_off()
+        elif self.state in (State.RELEASING, State.RELEASE_COLLIDED):
+            self._transport.write(USER_ABORT)
+            self._cut_off()
+        elif self.state in (State.NEGOTIATING, State.ESTABLISHED):
+            if self._partial_since == inf and self._message_since == inf:
+                self._request_release()
+            else:
+                self._abort(provider_abort(AbortReason.NOT_SPECIFIED), "a PDU came too slowly")
+        else:
+            self._cut_off()
+
+    # Endings
+
+    def drain(self) -> None:
+        """End as soon as the running request is answered."""
+        self._draining = True
+        if self.state is State.AWAITING_REQUEST:
+            self._cut_off()
+        elif self.state is State.ESTABLISHED and self._running is None:
+            self._request_release()
+
+    def abort(self) -> None:
+        """End at once, with an A-ABORT if the peer still reads."""
+        if self.state in (State.NEGOTIATING, State.ESTABLISHED):
+            self._transport.write(USER_ABORT)
+        self._cut_off()
+
+    def _request_release(self) -> None:
+        self.state = State.RELEASING
+        patience = self._deadlines.linger if self._draining else self._deadlines.associate
+        self.deadline = self._layer.now() + patience
+        self._transport.write(RELEASE_RQ)
+
+    def _reject(self, verdict: Rejection) -> None:
+        self._layer.counters.rejected += 1
+        log.info("dicom association rejected", reason=verdict.reason, **self._who())
+        self._transport.write(rejection(verdict))
+        self._close_later(self._deadlines.associate)
+
+    def _abort(self, pdu: bytes, reason: str) -> None:
+        self._layer.counters.aborted += 1
+        log.info("dicom association aborted", reason=reason, **self._who())
+        self._transport.write(pdu)
+        self._close_later(self._deadlines.linger)
+
+    def _close_later(self, seconds: float) -> None:
+        """Leave the closing to the peer, so that it can read our last PDU, but not for long."""
+        self._leave(State.CLOSING)
+        self.deadline = self._layer.now() + seconds
+
+    def _cut_off(self) -> None:
+        self._leave(State.CLOSED)
+        self._transport.abort()
+
+    def _leave(self, state: State) -> None:
+        self.state = state
+        self.deadline = inf
+        self._rest.clear()
+        self._stop_serving()
+        self._layer.leave(self)
+
+    def _stop_serving(self) -> None:
+        self._waiting.clear()
+        running = self._running
+        if running is None:
+            return
+        # An operation that began is carried through; only its answer has no receiver any more.
+        running.answered = running.stopped = True
+        if running is self._parked:
+            self._parked = None
+            self._layer.submit(self._serve, running)
+
+    def _who(self) -> dict[str, Any]:
+        return {
+            "association": self.number,
+            "address": self.address,
+            "calling_ae_title": self.calling_ae_title,
+        }
+
+
+def plain_address(host: str) -> str:
+    """An address as it is written in a device's settings: no zone, no mapped IPv4."""
+    host = host.partition("%")[0]
+    return host[7:] if host.startswith("::ffff:") and "." in host else host

@@ -1,0 +1,245 @@
+"""One request and its answer: checked, handed to the service, coded. Runs in pool threads.
+
+Whatever happens in here ends in a response: a request is never left without one (PS3.7 C).
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from secrets import token_hex
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from ris.domain.errors import InvalidValueError
+from worklist.dimse import Command, Reply
+from worklist.negotiation import Context
+from worklist.pdu import data_frames
+from worklist.prescan import prescan
+from worklist.service import CANCEL_STATUS, Association, Outcome, Refused, Request, Service
+from worklist.sop_classes import Operation
+
+log = structlog.get_logger(__name__)
+
+IDENTIFIER_DOES_NOT_MATCH: Final = 0xA900
+UNABLE_TO_PROCESS: Final = 0xC000
+INVALID_ATTRIBUTE_VALUE: Final = 0x0106
+PROCESSING_FAILURE: Final = 0x0110
+INVALID_SOP_INSTANCE: Final = 0x0117
+NO_SUCH_SOP_CLASS: Final = 0x0118
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+UNRECOGNIZED_OPERATION: Final = 0x0211
+
+CANCELLED: Final = Outcome(CANCEL_STATUS)
+
+_UID = re.compile(r"[0-9.]{1,64}")
+_TAG_PATH = re.compile(r"\(([0-9A-F]{4}),([0-9A-F]{4})\)")
+
+# A generator that finds a row only now and then still reports what it has this often.
+_LONGEST_PAGE_SECONDS: Final = 0.05
+
+
+class Exchange:
+    """A request being served; the connection asks it for one step at a time."""
+
+    __slots__ = (
+        "_association",
+        "_command",
+        "_context",
+        "_dataset",
+        "_final",
+        "_pending",
+        "_rows",
+        "_service",
+        "_write_bytes",
+        "answered",
+        "reply",
+        "stopped",
+    )
+
+    def __init__(
+        self,
+        service: Service,
+        association: Association,
+        context: Context,
+        command: Command,
+        dataset: bytes,
+        *,
+        fragment: int,
+        write_bytes: int,
+    ) -> None:
+        self._service = service
+        self._association = association
+        self._context = context
+        self._command = command
+        self._dataset = dataset
+        self._write_bytes = write_bytes
+        self._rows: Iterator[bytes] | None = None
+        self._pending = b""
+        self._final = Outcome()
+        self.reply = Reply(
+            context.context_id,
+            command.field,
+            command.message_id,
+            command.sop_class_uid or context.sop_class.uid,
+            command.sop_instance_uid if _UID.fullmatch(command.sop_instance_uid) else "",
+            fragment,
+        )
+        # Set by the connection, read here between rows.
+        self.stopped = False
+        # The connection has sent a final response already, or can send none any more.
+        self.answered = False
+
+    @property
+    def message_id(self) -> int:
+        return self._command.message_id
+
+    @property
+    def is_find(self) -> bool:
+        return self._command.field == Operation.C_FIND
+
+    def step(self) -> tuple[bytes, bool]:
+        """Begin or go on; return frames to send and whether they end the answer."""
+        try:
+            if self._rows is not None:
+                return self._draw(self._rows)
+            if self.stopped:
+                return b"", True
+            return self._begin()
+        except Refused as refused:
+            outcome = refused.outcome
+        except BaseException as error:
+            # Also SystemExit and the like: a handler must not end the listener.
+            outcome = self._failure(error)
+        try:
+            return self.reply.final(outcome), True
+        except Exception as error:
+            return self.reply.final(self._failure(error)), True
+
+    def _begin(self) -> tuple[bytes, bool]:
+        refusal = self._refusal()
+        if refusal is not None:
+            return self.reply.final(refusal), True
+        sop_class = self._context.sop_class
+        if self._dataset:
+            try:
+                prescan(
+                    self._dataset,
+                    self._context.transfer_syntax,
+                    depth=sop_class.dataset_depth,
+                    elements=sop_class.dataset_elements,
+                )
+            except InvalidValueError as error:
+                return self.reply.final(self._malformed(error)), True
+        request = Request(
+            self._association,
+            Operation(self._command.field),
+            self._context.context_id,
+            self._command.message_id,
+            sop_class.uid,
+            self._context.transfer_syntax,
+            self._dataset,
+            self._command.sop_instance_uid,
+            self._command.attribute_identifiers,
+            lambda: self.stopped,
+        )
+        if self.is_find:
+            answer = self._service.c_find(request)
+            self._pending = self.reply.pending(answer.pending)
+            self._final = answer.final
+            self._rows = iter(answer.identifiers)
+            return self._draw(self._rows)
+        return self.reply.final(self._handler(request.operation)(request)), True
+
+    def _handler(self, operation: Operation) -> Callable[[Request], Outcome]:
+        service = self._service
+        return {
+            Operation.C_ECHO: service.c_echo,
+            Operation.N_CREATE: service.n_create,
+            Operation.N_SET: service.n_set,
+            Operation.N_GET: service.n_get,
+        }[operation]
+
+    def _refusal(self) -> Outcome | None:
+        """Why this request is not for any handler, or None (PS3.7 C.5)."""
+        command, sop_class = self._command, self._context.sop_class
+        if command.field not in sop_class.operations:
+            return Outcome(UNRECOGNIZED_OPERATION, f"not an operation of {sop_class.name}")
+        normalized = Operation(command.field).is_normalized
+        if command.sop_class_uid and not sop_class.is_named(command.sop_class_uid):
+            status = NO_SUCH_SOP_CLASS if normalized else SOP_CLASS_NOT_SUPPORTED
+            return Outcome(status, "not the SOP class of the presentation context")
+        if self.is_find and not self._dataset:
+            return Outcome(IDENTIFIER_DOES_NOT_MATCH, "the request has no identifier")
+        if normalized:
+            uid = command.sop_instance_uid
+            may_be_absent = command.field == Operation.N_CREATE
+            if not (uid or may_be_absent) or (uid and not _UID.fullmatch(uid)):
+                return Outcome(INVALID_SOP_INSTANCE, "the SOP Instance UID is missing or malformed")
+        return None
+
+    def _draw(self, rows: Iterator[bytes]) -> tuple[bytes, bool]:
+        """The next matches, framed: as many as fit one write, or all that are left."""
+        parts: list[bytes] = []
+        size = 0
+        context_id, fragment = self._context.context_id, self.reply.fragment
+        page_ends = monotonic() + _LONGEST_PAGE_SECONDS
+        try:
+            while not self.stopped:
+                row = next(rows, None)
+                if row is None:
+                    self._rows = None
+                    parts.append(self.reply.final(self._final))
+                    return b"".join(parts), True
+                frames = data_frames(context_id, row, fragment, command=False)
+                parts += (self._pending, frames)
+                size += len(frames) + len(self._pending)
+                if size >= self._write_bytes or monotonic() > page_ends:
+                    return b"".join(parts), False
+        except BaseException as error:
+            # What was found before stays: matches first, then the reason for the end.
+            outcome = error.outcome if isinstance(error, Refused) else self._failure(error)
+            parts.append(self.reply.final(outcome))
+            return b"".join(parts), True
+        self._close(rows)
+        return b"", True
+
+    def _close(self, rows: Iterator[bytes]) -> None:
+        """End a generator in the middle, so that it can give back what it holds."""
+        self._rows = None
+        close = getattr(rows, "close", None)
+        if close is not None:
+            try:
+                close()
+            except Exception as error:
+                self._failure(error)
+
+    def _malformed(self, error: InvalidValueError) -> Outcome:
+        comment = f"{error.path}: {error.message}" if error.path else error.message
+        if not self.is_find:
+            return Outcome(INVALID_ATTRIBUTE_VALUE, comment)
+        found = _TAG_PATH.fullmatch(error.path)
+        tags = (int(found[1] + found[2], 16),) if found else ()
+        return Outcome(IDENTIFIER_DOES_NOT_MATCH, comment, offending_elements=tags)
+
+    def _failure(self, error: BaseException) -> Outcome:
+        """Our own fault: the peer gets a reference, the log the traceback.
+
+        Without the exception's text, which may quote patient data.
+        """
+        reference = token_hex(4)
+        log.error(
+            "dicom handler failed",
+            reference=reference,
+            operation=f"{self._command.field:04X}",
+            calling_ae_title=self._association.calling_ae_title,
+            address=self._association.address,
+            error=type(error).__name__,
+            traceback="".join(traceback.format_tb(error.__traceback__)),
+        )
+        log.debug("dicom handler failed", reference=reference, message=str(error))
+        status = UNABLE_TO_PROCESS if self.is_find else PROCESSING_FAILURE
+        return Outcome(status, f"internal error, reference {reference}")

@@ -1,0 +1,301 @@
+"""The association acceptor: listeners, limits, clock and worker pool around the connections.
+
+One event loop holds all associations, idle ones for free; a bounded pool of long-lived threads
+runs what may block. Stock servers spend threads on waiting and can be held by peers that send
+half a PDU, never read or announce a gigabyte (docs/adr: asyncio shells around a synchronous core).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final
+
+import structlog
+
+from worklist.admission import Gatekeeper
+from worklist.association import Connection, plain_address
+from worklist.config import ListenerConfig
+from worklist.negotiation import Negotiator
+from worklist.pool import WorkerPool
+from worklist.service import LOCAL_LIMIT_EXCEEDED, Service
+from worklist.tls import server_context
+
+log = structlog.get_logger(__name__)
+
+# Sockets beyond the associations: being refused, or lingering until the peer closes. More than
+# that are cut off unheard.
+_SPARE_SOCKETS: Final = 512
+_SPARE_SOCKETS_PER_ADDRESS: Final = 64
+_HANDSHAKES_AT_ONCE: Final = 256
+_LONGEST_TICK: Final = 0.25
+_SHORTEST_TICK: Final = 0.01
+
+# A peer that vanished is noticed within a minute: seconds idle, seconds between probes, probes,
+# milliseconds for data to be acknowledged. Linux names; elsewhere the system's own times apply.
+_KEEP_ALIVE: Final = tuple(
+    (getattr(socket, name), value)
+    for name, value in (
+        ("TCP_KEEPIDLE", 30),
+        ("TCP_KEEPINTVL", 10),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", 30_000),
+    )
+    if hasattr(socket, name)
+)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the start, for the metrics page."""
+
+    accepted: int = 0
+    rejected: int = 0
+    aborted: int = 0
+    aborted_by_peer: int = 0
+    cut_off: int = 0
+    requests: int = 0
+
+
+class UpperLayer:
+    """Accepts associations for one service; lives on one running event loop."""
+
+    def __init__(self, config: ListenerConfig, service: Service) -> None:
+        self.config = config
+        self.service = service
+        self.counters = Counters()
+        self._loop = asyncio.get_running_loop()
+        self.now: Callable[[], float] = self._loop.time
+        self.gatekeeper = Gatekeeper(service, Negotiator(config))
+        self._pool = WorkerPool(config.threads, "dicom")
+        self._connections: set[Connection] = set()
+        self._numbers = count(1)
+        self._total = 0
+        self._by_address: Counter[str] = Counter()
+        self._by_ae_title: Counter[str] = Counter()
+        self._sockets_by_address: Counter[str] = Counter()
+        self._handshakes: Counter[str] = Counter()
+        self._servers: list[asyncio.Server] = []
+        self._sockets: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._clock: asyncio.Task[None] | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._draining = False
+        self.port = 0
+        self.tls_port = 0
+
+    async def start(self) -> None:
+        """Open the listeners; raises OSError if an address is taken or a TLS file is bad."""
+        config = self.config
+        if config.plain:
+            listening = self._listen(config.port)
+            self.port = listening.getsockname()[1]
+            self._servers.append(
+                await self._loop.create_server(
+                    lambda: Connection(self, tls=False), sock=listening, backlog=config.backlog
+                )
+            )
+        if config.tls is not None:
+            context = server_context(config.tls)
+            listening = self._listen(config.tls.port)
+            self.tls_port = listening.getsockname()[1]
+            self._sockets.append(listening)
+            self._spawn(self._accept_tls(listening, context))
+        self._clock = self._loop.create_task(self._watch())
+
+    def _listen(self, port: int) -> socket.socket:
+        config = self.config
+        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+        listening = socket.create_server(
+            (config.host, port),
+            family=family,
+            backlog=config.backlog,
+            reuse_port=config.reuse_port,
+        )
+        listening.setblocking(False)
+        # Accepted sockets inherit these.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEP_ALIVE:
+            listening.setsockopt(socket.IPPROTO_TCP, option, value)
+        return listening
+
+    # What connections ask of the layer
+
+    def submit(self, function: Callable[..., None], *arguments: Any) -> bool:
+        """Run in the pool; False if the pool has been shut down."""
+        return self._pool.submit(function, *arguments)
+
+    def post(self, function: Callable[..., None], *arguments: Any) -> None:
+        """From a pool thread: run on the loop."""
+        # The loop may be gone if a handler outlived the drain; its answer has no receiver.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def register(self, connection: Connection) -> bool:
+        """Take in a new connection; False if it must be cut off unheard.
+
+        One above a limit is kept until its request is there, to be refused in the protocol's words.
+        """
+        connection.number = next(self._numbers)
+        limits, address = self.config.limits, connection.address
+        sockets = limits.associations_per_address + _SPARE_SOCKETS_PER_ADDRESS
+        if (
+            self._draining
+            or len(self._connections) >= limits.associations + _SPARE_SOCKETS
+            or self._sockets_by_address[address] >= sockets
+        ):
+            self.counters.cut_off += 1
+            return False
+        self._connections.add(connection)
+        self._sockets_by_address[address] += 1
+        self._empty.clear()
+        if (
+            self._total >= limits.associations
+            or self._by_address[address] >= limits.associations_per_address
+        ):
+            connection.refusal = LOCAL_LIMIT_EXCEEDED
+        else:
+            self._total += 1
+            self._by_address[address] += 1
+            connection.is_counted = True
+        return True
+
+    def is_full_for(self, calling_ae_title: str) -> bool:
+        """Whether this AE title has as many associations as it may."""
+        limit = self.config.limits.associations_per_ae_title
+        return self._by_ae_title[calling_ae_title] >= limit
+
+    def admit(self, connection: Connection) -> bool:
+        """Count an accepted association against its AE title; False if there is no room."""
+        if self.is_full_for(connection.calling_ae_title):
+            return False
+        self._by_ae_title[connection.calling_ae_title] += 1
+        connection.is_admitted = True
+        return True
+
+    def leave(self, connection: Connection) -> None:
+        """The association has ended, though its connection may linger."""
+        if connection.is_admitted:
+            connection.is_admitted = False
+            _decrement(self._by_ae_title, connection.calling_ae_title)
+        if connection.is_counted:
+            connection.is_counted = False
+            self._total -= 1
+            _decrement(self._by_address, connection.address)
+
+    def forget(self, connection: Connection) -> None:
+        """The connection is closed."""
+        if connection not in self._connections:
+            return
+        self.leave(connection)
+        self._connections.remove(connection)
+        _decrement(self._sockets_by_address, connection.address)
+        if not self._connections:
+            self._empty.set()
+
+    @property
+    def associations(self) -> int:
+        """How many associations are established now."""
+        return self._by_ae_title.total()
+
+    # Tasks
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch(self) -> None:
+        """The clock: a deadline is a number on a connection, so that moving it costs nothing."""
+        deadlines = self.config.deadlines
+        shortest = min(
+            deadlines.associate, deadlines.pdu, deadlines.idle, deadlines.write, deadlines.linger
+        )
+        tick = min(_LONGEST_TICK, max(_SHORTEST_TICK, shortest / 10))
+        while True:
+            await asyncio.sleep(tick)
+            now = self.now()
+            for connection in list(self._connections):
+                if connection.deadline <= now or connection.write_deadline <= now:
+                    connection.expire(now)
+
+    async def _accept_tls(self, listening: socket.socket, context: ssl.SSLContext) -> None:
+        while True:
+            try:
+                accepted, address = await self._loop.sock_accept(listening)
+            except OSError as error:
+                if listening.fileno() < 0:
+                    return
+                log.warning("dicom accept failed", error=errno.errorcode.get(error.errno or 0))
+                await asyncio.sleep(1)
+                continue
+            host = plain_address(str(address[0]))
+            limits = self.config.limits
+            if (
+                self._handshakes.total() >= _HANDSHAKES_AT_ONCE
+                or self._handshakes[host] >= limits.associations_per_address
+            ):
+                self.counters.cut_off += 1
+                accepted.close()
+                continue
+            self._handshakes[host] += 1
+            self._spawn(self._shake_hands(accepted, host, context))
+
+    async def _shake_hands(
+        self, accepted: socket.socket, host: str, context: ssl.SSLContext
+    ) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: Connection(self, tls=True),
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=self.config.deadlines.tls_handshake,
+                ssl_shutdown_timeout=self.config.deadlines.linger,
+            )
+        except (OSError, ssl.SSLError) as error:
+            log.info("dicom tls handshake failed", address=host, error=type(error).__name__)
+        finally:
+            _decrement(self._handshakes, host)
+
+    # The end
+
+    async def drain(self, seconds: float | None = None) -> None:
+        """Stop accepting, let running requests be answered, release; then abort what is left."""
+        self._draining = True
+        for server in self._servers:
+            server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for listening in self._sockets:
+            listening.close()
+        for connection in list(self._connections):
+            connection.drain()
+        with suppress(TimeoutError):
+            patience = self.config.deadlines.drain if seconds is None else seconds
+            await asyncio.wait_for(self._empty.wait(), patience)
+        for connection in list(self._connections):
+            connection.abort()
+        if self._clock is not None:
+            self._clock.cancel()
+            await asyncio.gather(self._clock, return_exceptions=True)
+        self._pool.close()
+        # One turn for the closed transports to say so.
+        await asyncio.sleep(0)
+
+
+def _decrement(counter: Counter[str], key: str) -> None:
+    """Without leaving a zero behind for every address ever seen."""
+    if counter[key] > 1:
+        counter[key] -= 1
+    else:
+        del counter[key]
