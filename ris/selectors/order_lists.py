@@ -1,0 +1,263 @@
+"""Orders as pages list them: by what they wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.db.models import (
+    Case,
+    Exists,
+    F,
+    IntegerField,
+    Min,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+
+from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
+from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
+from ris.selectors.patient_lists import (
+    IDENTIFIERS,
+    PatientLine,
+    birth_date_in,
+    line,
+    name_condition,
+)
+
+
+class Tab(StrEnum):
+    TO_SCHEDULE = "to-schedule"
+    NEEDS_INFORMATION = "needs-information"
+    SCHEDULED = "scheduled"
+    PERFORMED = "performed"
+    ON_HOLD = "on-hold"
+    CLOSED = "closed"
+
+
+class Sort(StrEnum):
+    PRIORITY = "priority"
+    ORDERED = "ordered"
+    START = "start"
+    NAME = "name"
+
+
+_WAITING = (StepStatus.PENDING.value, StepStatus.NO_SHOW.value)
+_UNDER_WAY = (
+    StepStatus.SCHEDULED.value,
+    StepStatus.ARRIVED.value,
+    StepStatus.READY.value,
+    StepStatus.STARTED.value,
+)
+_CLOSED = (
+    OrderStatus.COMPLETED.value,
+    OrderStatus.CANCELED.value,
+    OrderStatus.DISCONTINUED.value,
+    OrderStatus.ENTERED_IN_ERROR.value,
+)
+
+
+def priority_rank(field: str = "priority") -> Case:
+    """STAT first; a page sorts by it."""
+    return Case(
+        *(When(**{field: item.value}, then=Value(rank)) for rank, item in enumerate(Priority)),
+        default=Value(len(Priority)),
+        output_field=IntegerField(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLine:
+    public_id: str
+    step_id: str
+    status: str
+    modality: str
+    description: str
+    start_at: datetime | None
+    wished_at: datetime | None
+    station: str
+    room: str
+    duration_minutes: int
+    overbooked: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLine:
+    public_id: str
+    accession_number: str
+    patient: PatientLine
+    status: str
+    priority: str
+    reason: str
+    procedures: tuple[str, ...]
+    steps: tuple[StepLine, ...]
+    stage: str
+    ordered_at: datetime
+    source: str
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(step.modality for step in self.steps if step.modality))
+
+    @property
+    def to_schedule(self) -> StepLine | None:
+        """The first step that waits to be booked."""
+        return next((s for s in self.steps if s.status in _WAITING and s.modality), None)
+
+    @property
+    def to_complete(self) -> StepLine | None:
+        """The first step that lacks what is needed to book it."""
+        return next((s for s in self.steps if s.status in _WAITING and not s.modality), None)
+
+    @property
+    def next_step(self) -> StepLine | None:
+        """The earliest step that has a time."""
+        timed = [
+            (step.start_at, number)
+            for number, step in enumerate(self.steps)
+            if step.start_at and step.status != StepStatus.CANCELED.value
+        ]
+        return self.steps[min(timed)[1]] if timed else None
+
+
+def _has(**conditions: object) -> Exists:
+    return Exists(
+        ScheduledProcedureStep.objects.filter(procedure__order=OuterRef("pk"), **conditions)
+    )
+
+
+def in_tab(tab: Tab) -> QuerySet[Order]:
+    """The orders of a tab. Every order is in one at least; who waits for two things is in both."""
+    if tab is Tab.CLOSED:
+        return Order.objects.filter(status__in=_CLOSED)
+    if tab is Tab.ON_HOLD:
+        return Order.objects.filter(status=OrderStatus.ON_HOLD.value)
+    active = Order.objects.filter(status=OrderStatus.ACTIVE.value)
+    waits_for_information = _has(status__in=_WAITING, modality="")
+    waits_for_a_time = Exists(
+        ScheduledProcedureStep.objects.filter(
+            procedure__order=OuterRef("pk"), status__in=_WAITING
+        ).exclude(modality="")
+    )
+    under_way = _has(status__in=_UNDER_WAY)
+    if tab is Tab.NEEDS_INFORMATION:
+        return active.filter(waits_for_information)
+    if tab is Tab.TO_SCHEDULE:
+        return active.filter(waits_for_a_time)
+    if tab is Tab.SCHEDULED:
+        return active.filter(under_way)
+    return active.exclude(waits_for_information).exclude(waits_for_a_time).exclude(under_way)
+
+
+def counts() -> dict[Tab, int]:
+    return {tab: in_tab(tab).count() for tab in Tab}
+
+
+def matching(rows: QuerySet[Order], text: str) -> QuerySet[Order]:
+    """Narrow by accession, placer number, patient number, birth date or name."""
+    text = text.strip()
+    if not text:
+        return rows
+    born = birth_date_in(text)
+    condition = (
+        Q(accession_number__startswith=text.upper())
+        | Q(placer_order_number=text)
+        | Q(patient__identifiers__value=text)
+    )
+    if born:
+        condition |= Q(patient__birth_date=born)
+    elif any(char.isalpha() for char in text):
+        condition |= name_condition(text, "patient__")
+    return rows.filter(condition).distinct()
+
+
+def sorted_by(rows: QuerySet[Order], sort: Sort) -> QuerySet[Order]:
+    if sort is Sort.ORDERED:
+        return rows.order_by("-ordered_at", "-id")
+    if sort is Sort.NAME:
+        return rows.order_by("patient__name_key", "id")
+    if sort is Sort.START:
+        live = ~Q(procedures__steps__status=StepStatus.CANCELED.value)
+        return rows.annotate(first_at=Min("procedures__steps__start_at", filter=live)).order_by(
+            F("first_at").asc(nulls_last=True), "id"
+        )
+    return rows.annotate(rank=priority_rank()).order_by("rank", "ordered_at", "id")
+
+
+def with_lines(rows: QuerySet[Order]) -> QuerySet[Order]:
+    """Fetch in a bounded number of queries what :func:`line_of` reads."""
+    return rows.select_related("patient__merged_into", "source").prefetch_related(
+        Prefetch("patient__identifiers", queryset=IDENTIFIERS.queryset),
+        Prefetch(
+            "procedures",
+            queryset=RequestedProcedure.objects.order_by("id").prefetch_related(
+                Prefetch(
+                    "steps",
+                    queryset=ScheduledProcedureStep.objects.select_related(
+                        "appointment", "device__room"
+                    ).order_by("id"),
+                )
+            ),
+        ),
+    )
+
+
+def line_of(order: Order) -> OrderLine:
+    procedures = list(order.procedures.all())
+    return OrderLine(
+        public_id=str(order.public_id),
+        accession_number=order.accession_number,
+        patient=line(order.patient),
+        status=order.status,
+        priority=order.priority,
+        reason=order.reason,
+        procedures=tuple(
+            procedure.description or procedure.code_meaning or procedure.code_value
+            for procedure in procedures
+        ),
+        steps=tuple(step_line(step) for procedure in procedures for step in procedure.steps.all()),
+        stage=_least(procedure.stage for procedure in procedures),
+        ordered_at=order.ordered_at,
+        source=order.source.name if order.source else "",
+    )
+
+
+def step_line(step: ScheduledProcedureStep) -> StepLine:
+    return StepLine(
+        public_id=str(step.public_id),
+        step_id=step.step_id,
+        status=step.status,
+        modality=step.modality,
+        description=step.description,
+        start_at=step.start_at,
+        wished_at=step.wished_at,
+        station=step.station_ae_title,
+        room=step.device.room.name if step.device and step.device.room else step.location,
+        duration_minutes=step.duration_minutes,
+        overbooked=bool(step.appointment and step.appointment.overbooked),
+        version=step.version,
+    )
+
+
+def _least(stages: Iterable[str]) -> str:
+    """How far an order is as a whole: its least advanced live procedure."""
+    order = [stage.value for stage in Stage]
+    live = [stage for stage in stages if stage != Stage.CANCELED.value]
+    return min(live, key=order.index) if live else Stage.CANCELED.value
+
+
+def lines(rows: Iterable[Order]) -> list[OrderLine]:
+    return [line_of(order) for order in rows]
+
+
+def of_patient(public_id: str, limit: int = 100) -> Sequence[OrderLine]:
+    """A patient's orders, newest first."""
+    rows = Order.objects.filter(patient__public_id=public_id).order_by("-ordered_at", "-id")
+    return lines(with_lines(rows)[:limit])

@@ -1,0 +1,309 @@
+"""The calendar for pages: free slots, arrivals, the day board."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
+
+from ris.domain.errors import UnknownKeyError
+from ris.domain.scheduling import OCCUPYING, AppointmentStatus, Slot
+from ris.models import Appointment, Device, ScheduledProcedureStep
+from ris.selectors.calendar import Calendar, Span, midnight, starts_in, subtract
+from ris.selectors.order_lists import StepLine, step_line
+from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
+
+# --- free slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSlots:
+    """``note`` says why there are none."""
+
+    device: str
+    ae_title: str
+    room: str
+    slots: tuple[Slot, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaySlots:
+    day: date
+    devices: tuple[DeviceSlots, ...]
+
+    @property
+    def any(self) -> bool:
+        return any(device.slots for device in self.devices)
+
+
+def find_step(public_id: str) -> ScheduledProcedureStep:
+    """The step with what pages about its booking need; raises UnknownKeyError."""
+    step = (
+        ScheduledProcedureStep.objects.select_related(
+            "procedure__order__patient__merged_into", "appointment__device__room", "device__room"
+        )
+        .filter(public_id=_key(public_id, "step"))
+        .first()
+    )
+    if step is None:
+        raise UnknownKeyError("no such step")
+    return step
+
+
+def _key(text: str, what: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(str(text))
+    except ValueError:
+        raise UnknownKeyError(f"no such {what}") from None
+
+
+def suitable_devices(modality: str) -> list[Device]:
+    if not modality:
+        return []
+    return list(
+        Device.objects.select_related("room")
+        .filter(modality=modality, active=True)
+        .order_by("ae_title")
+    )
+
+
+def free_slots(
+    step: ScheduledProcedureStep,
+    day_from: date,
+    days: int,
+    *,
+    minutes: int | None = None,
+) -> list[DaySlots]:
+    """Where and when a step could be done: per day, per device of its modality.
+
+    The step's own booking does not stand in its way, its patient's other appointments do.
+    """
+    now = timezone.now()
+    duration = minutes or step.duration_minutes
+    devices = suitable_devices(step.modality)
+    calendar = Calendar(devices, day_from, days)
+    own = step.appointment_id
+    busy = [Span(datetime.min.replace(tzinfo=calendar.zone), now)]
+    busy += _patient_busy(step, calendar.span, own)
+    taken = {device.pk: calendar.taken(device, own) for device in devices}
+    found = []
+    for offset in range(days):
+        day = day_from + timedelta(days=offset)
+        found.append(
+            DaySlots(
+                day=day,
+                devices=tuple(
+                    _device_slots(
+                        device, calendar.open(device, day), taken[device.pk], busy, duration
+                    )
+                    for device in devices
+                ),
+            )
+        )
+    return found
+
+
+def _device_slots(
+    device: Device, hours: list[Span], taken: list[Span], busy: list[Span], minutes: int
+) -> DeviceSlots:
+    free = subtract(hours, [*taken, *busy])
+    slots = tuple(
+        Slot(
+            device=str(device.public_id),
+            ae_title=device.ae_title,
+            room=device.room.name if device.room else "",
+            start_at=start,
+            end_at=start + timedelta(minutes=minutes),
+        )
+        for gap in free
+        for start in starts_in(gap, minutes)
+    )
+    note = "" if slots else "closed" if not hours else "full"
+    return DeviceSlots(
+        device=str(device.public_id),
+        ae_title=device.ae_title,
+        room=device.room.name if device.room else "",
+        slots=slots,
+        note=note,
+    )
+
+
+def _patient_busy(step: ScheduledProcedureStep, span: Span, own: int | None) -> list[Span]:
+    rows = Appointment.objects.filter(
+        patient_id=step.procedure.order.patient_id,
+        status__in=[status.value for status in OCCUPYING],
+        start_at__lt=span.end,
+        end_at__gt=span.start,
+    )
+    if own is not None:
+        rows = rows.exclude(pk=own)
+    return [Span(row.start_at, row.end_at) for row in rows]
+
+
+# --- appointments of a day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppointmentLine:
+    """An appointment as board and arrivals show it."""
+
+    public_id: str
+    version: int
+    status: str
+    start_at: datetime
+    end_at: datetime
+    arrived_at: datetime | None
+    overbooked: bool
+    device: str
+    ae_title: str
+    room: str
+    patient: PatientLine
+    order: str
+    accession_number: str
+    priority: str
+    transport: str
+    steps: tuple[StepLine, ...]
+
+    @property
+    def words(self) -> str:
+        return ", ".join(dict.fromkeys(step.description for step in self.steps if step.description))
+
+    @property
+    def is_late(self) -> bool:
+        """Should have been here by now."""
+        return self.status == AppointmentStatus.BOOKED.value and self.start_at < timezone.now()
+
+
+def _appointments(day: date) -> QuerySet[Appointment]:
+    zone = timezone.get_default_timezone()
+    return _with_lines(
+        Appointment.objects.filter(
+            start_at__lt=midnight(day + timedelta(days=1), zone), end_at__gt=midnight(day, zone)
+        )
+    )
+
+
+def _with_lines(rows: QuerySet[Appointment]) -> QuerySet[Appointment]:
+    return (
+        rows.select_related("patient__merged_into", "device__room")
+        .prefetch_related(
+            Prefetch("patient__identifiers", queryset=IDENTIFIERS.queryset),
+            Prefetch(
+                "steps",
+                queryset=ScheduledProcedureStep.objects.select_related(
+                    "procedure__order", "device__room", "appointment"
+                ).order_by("id"),
+            ),
+        )
+        .order_by("start_at", "id")
+    )
+
+
+def _line(appointment: Appointment) -> AppointmentLine | None:
+    steps = list(appointment.steps.all())
+    if not steps:
+        return None
+    order = steps[0].procedure.order
+    device = appointment.device
+    return AppointmentLine(
+        public_id=str(appointment.public_id),
+        version=appointment.version,
+        status=appointment.status,
+        start_at=appointment.start_at,
+        end_at=appointment.end_at,
+        arrived_at=appointment.arrived_at,
+        overbooked=appointment.overbooked,
+        device=str(device.public_id) if device else "",
+        ae_title=device.ae_title if device else steps[0].station_ae_title,
+        room=device.room.name if device and device.room else "",
+        patient=line(appointment.patient),
+        order=str(order.public_id),
+        accession_number=order.accession_number,
+        priority=order.priority,
+        transport=order.transport,
+        steps=tuple(step_line(step) for step in steps),
+    )
+
+
+def appointment_lines(rows: QuerySet[Appointment]) -> list[AppointmentLine]:
+    """The lines of ``rows`` in order of time, in a bounded number of queries."""
+    return [found for found in map(_line, _with_lines(rows)) if found is not None]
+
+
+def appointment(public_id: str) -> AppointmentLine:
+    """One appointment; raises UnknownKeyError."""
+    found = appointment_lines(Appointment.objects.filter(public_id=_key(public_id, "appointment")))
+    if not found:
+        raise UnknownKeyError("no such appointment")
+    return found[0]
+
+
+def expected(day: date) -> list[AppointmentLine]:
+    """Who is expected, here or did not come on a day; without what was canceled or only held."""
+    wanted = (
+        AppointmentStatus.BOOKED.value,
+        AppointmentStatus.ARRIVED.value,
+        AppointmentStatus.FULFILLED.value,
+        AppointmentStatus.NO_SHOW.value,
+    )
+    rows = _appointments(day).filter(status__in=wanted)
+    return [found for found in map(_line, rows) if found is not None]
+
+
+# --- the day board
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A room with its device, when it is open, and what is booked in it."""
+
+    device: str
+    ae_title: str
+    room: str
+    modality: str
+    open: tuple[Span, ...]
+    appointments: tuple[AppointmentLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayPlan:
+    """``unplaced`` has a time but no device of ours (a station the order named)."""
+
+    day: date
+    columns: tuple[Column, ...]
+    unplaced: tuple[AppointmentLine, ...]
+
+
+def day_plan(day: date, modality: str = "") -> DayPlan:
+    devices = list(
+        Device.objects.select_related("room")
+        .filter(active=True, **({"modality": modality} if modality else {}))
+        .order_by("room__name", "ae_title")
+    )
+    calendar = Calendar(devices, day, 1)
+    occupying = [status.value for status in OCCUPYING]
+    lines: dict[str, list[AppointmentLine]] = defaultdict(list)
+    for row in _appointments(day).filter(status__in=occupying):
+        found = _line(row)
+        if found is not None:
+            lines[found.device].append(found)
+    return DayPlan(
+        day=day,
+        columns=tuple(
+            Column(
+                device=str(device.public_id),
+                ae_title=device.ae_title,
+                room=device.room.name if device.room else "",
+                modality=device.modality,
+                open=tuple(calendar.open(device, day)),
+                appointments=tuple(lines[str(device.public_id)]),
+            )
+            for device in devices
+        ),
+        unplaced=tuple(lines[""]) if not modality else (),
+    )

@@ -1,0 +1,73 @@
+"""ErrorCode → HTTP status and a sentence that says how to mend it (DESIGN 9, column "web")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from ris.domain.errors import ErrorCode, RisError
+
+STATUS: Mapping[ErrorCode, int] = {
+    ErrorCode.MISSING_VALUE: 422,
+    ErrorCode.INVALID_VALUE: 422,
+    ErrorCode.UNKNOWN_KEY: 404,
+    ErrorCode.DUPLICATE_KEY: 409,
+    ErrorCode.STATE_CONFLICT: 409,
+    ErrorCode.BUSY: 503,
+    ErrorCode.DENIED: 403,
+    ErrorCode.UNSUPPORTED: 404,
+    ErrorCode.INTERNAL: 500,
+}
+
+TITLE: Mapping[ErrorCode, str] = {
+    ErrorCode.MISSING_VALUE: "Something is missing",
+    ErrorCode.INVALID_VALUE: "A value cannot be used",
+    ErrorCode.UNKNOWN_KEY: "Not found",
+    ErrorCode.DUPLICATE_KEY: "It exists already",
+    ErrorCode.STATE_CONFLICT: "Not possible any more",
+    ErrorCode.BUSY: "Busy",
+    ErrorCode.DENIED: "Not allowed",
+    ErrorCode.UNSUPPORTED: "Not found",
+    ErrorCode.INTERNAL: "Something broke here",
+}
+
+REMEDY: Mapping[ErrorCode, str] = {
+    ErrorCode.MISSING_VALUE: "Go back, fill it in and send again.",
+    ErrorCode.INVALID_VALUE: "Go back, correct it and send again.",
+    ErrorCode.UNKNOWN_KEY: "Check the number, or search by patient name or accession number.",
+    ErrorCode.DUPLICATE_KEY: "Search for the existing entry and go on with that one.",
+    ErrorCode.STATE_CONFLICT: "Somebody or a device was faster. Go back to see how it stands now. "
+    "Nothing was changed.",
+    ErrorCode.BUSY: "Nothing was changed. Wait a moment and try again.",
+    ErrorCode.DENIED: "Your roles do not cover this. Nothing was changed. Ask an administrator if "
+    "you need it for your work.",
+    ErrorCode.UNSUPPORTED: "Check the address, or start from the home page.",
+    ErrorCode.INTERNAL: "Nothing was changed. Try again; if it happens again, tell an "
+    "administrator the number below.",
+}
+
+
+def error_response(request: HttpRequest, error: RisError, *, back: str = "") -> HttpResponse:
+    """A page for a refusal, or only its words when a part of a page asked (htmx)."""
+    context = {
+        "title": TITLE[error.code],
+        "message": error.message,
+        "remedy": REMEDY[error.code],
+        "path": error.path,
+        "back": back,
+        "error_id": error.details.get("error_id", ""),
+    }
+    status = STATUS[error.code]
+    if "HX-Request" in request.headers:
+        html = render_to_string("components/error_fragment.html", context, request)
+        return HttpResponse(html, status=status)
+    return render(request, "error.html", context, status=status)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The page for a bug: only the number under which the log has it."""
+    context = {"error_id": getattr(request, "correlation_id", "")}
+    return HttpResponse(render_to_string("500.html", context), status=500)

@@ -1,0 +1,54 @@
+"""What all our forms share: the classes of the controls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from ris.domain.errors import RisError
+
+
+class PageForm(forms.Form):
+    """A form whose controls look like ours and which can show a refusal of the core."""
+
+    required_css_class = "required"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        for item in self.fields.values():
+            item.widget.attrs.setdefault("class", _css_class(item.widget))
+
+    def refuse(self, error: RisError) -> None:
+        """Show the core's refusal at the field it names, else above the form."""
+        name = error.path.rpartition(".")[2]
+        self.add_error(name if name in self.fields else None, error.message)
+
+
+def _css_class(widget: forms.Widget) -> str:
+    if isinstance(widget, forms.CheckboxInput):
+        return "form-check-input"
+    if isinstance(widget, forms.Select) and not isinstance(widget, forms.RadioSelect):
+        return "form-select"
+    return "form-control"
+
+
+class DateInput(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="%Y-%m-%d", **kwargs)
+
+
+class TimeInput(forms.TimeInput):
+    input_type = "time"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="%H:%M", **kwargs)
+
+
+class ReasonForm(PageForm):
+    """Why; asked wherever something is taken back."""
+
+    reason = forms.CharField(max_length=200, strip=True)

@@ -1,0 +1,228 @@
+"""Human words, icon and tone for every state that a page shows.
+
+One table per enumeration, total over it (tests/web/test_labels.py). A state is never told by color
+alone: the ``status`` template tag always writes icon, words and tone together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ris.domain.exchange import (
+    DeliveryState,
+    Direction,
+    MessageState,
+    Protocol,
+    ReplyState,
+    Subscription,
+)
+from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
+from ris.domain.patients import PatientClass, Sex
+from ris.domain.performing import Match, Origin, PerformedStatus
+from ris.domain.protocol import Result
+from ris.domain.reporting import ReportStatus, VersionKind
+from ris.domain.scheduling import AppointmentStatus
+
+
+class Tone(StrEnum):
+    """The families of color in ris.css (``.tone-…``)."""
+
+    NEUTRAL = "neutral"
+    INFO = "info"
+    BUSY = "busy"
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    words: str
+    icon: str
+    tone: Tone = Tone.NEUTRAL
+
+
+ORDER: Mapping[OrderStatus, Label] = {
+    OrderStatus.ACTIVE: Label("Active", "dot", Tone.INFO),
+    OrderStatus.ON_HOLD: Label("On hold", "pause", Tone.WARN),
+    OrderStatus.CANCELED: Label("Canceled", "cross"),
+    OrderStatus.DISCONTINUED: Label("Discontinued", "stop"),
+    OrderStatus.COMPLETED: Label("Completed", "check", Tone.OK),
+    OrderStatus.ENTERED_IN_ERROR: Label("Entered in error", "ban", Tone.BAD),
+}
+
+STEP: Mapping[StepStatus, Label] = {
+    StepStatus.PENDING: Label("To schedule", "clock", Tone.WARN),
+    StepStatus.SCHEDULED: Label("Scheduled", "calendar", Tone.INFO),
+    StepStatus.ARRIVED: Label("Arrived", "person-check", Tone.BUSY),
+    StepStatus.READY: Label("Ready", "door", Tone.BUSY),
+    StepStatus.STARTED: Label("In progress", "play", Tone.BUSY),
+    StepStatus.COMPLETED: Label("Completed", "check", Tone.OK),
+    StepStatus.DISCONTINUED: Label("Discontinued", "stop", Tone.BAD),
+    StepStatus.CANCELED: Label("Canceled", "cross"),
+    StepStatus.NO_SHOW: Label("Did not come", "person-cross", Tone.WARN),
+}
+
+STAGE: Mapping[Stage, Label] = {
+    Stage.REQUESTED: Label("Requested", "clock", Tone.WARN),
+    Stage.SCHEDULED: Label("Scheduled", "calendar", Tone.INFO),
+    Stage.ARRIVED: Label("Arrived", "person-check", Tone.BUSY),
+    Stage.IN_PROGRESS: Label("In progress", "play", Tone.BUSY),
+    Stage.PERFORMED: Label("To be read", "eye", Tone.WARN),
+    Stage.PRELIMINARY: Label("Preliminary report", "half", Tone.INFO),
+    Stage.REPORTED: Label("Reported", "seal", Tone.OK),
+    Stage.CANCELED: Label("Canceled", "cross"),
+}
+
+PERFORMED: Mapping[PerformedStatus, Label] = {
+    PerformedStatus.IN_PROGRESS: Label("In progress", "play", Tone.BUSY),
+    PerformedStatus.COMPLETED: Label("Completed", "check", Tone.OK),
+    PerformedStatus.DISCONTINUED: Label("Discontinued", "stop", Tone.BAD),
+}
+
+MATCH: Mapping[Match, Label] = {
+    Match.MATCHED: Label("Matched", "link", Tone.OK),
+    Match.UNMATCHED: Label("Names no known step", "question", Tone.BAD),
+    Match.UNSCHEDULED: Label("Done without an order", "question", Tone.WARN),
+    Match.MISMATCH: Label("Step of another patient", "alert", Tone.BAD),
+    Match.QUARANTINED: Label("Wrong worklist entry", "alert", Tone.BAD),
+}
+
+ORIGIN: Mapping[Origin, Label] = {
+    Origin.MPPS: Label("Told by the device (MPPS)", "device"),
+    Origin.MANUAL: Label("Entered by hand", "pencil"),
+}
+
+APPOINTMENT: Mapping[AppointmentStatus, Label] = {
+    AppointmentStatus.HELD: Label("Held", "clock", Tone.WARN),
+    AppointmentStatus.BOOKED: Label("Booked", "calendar", Tone.INFO),
+    AppointmentStatus.ARRIVED: Label("Arrived", "person-check", Tone.BUSY),
+    AppointmentStatus.FULFILLED: Label("Took place", "check", Tone.OK),
+    AppointmentStatus.EXPIRED: Label("Hold expired", "cross"),
+    AppointmentStatus.CANCELED: Label("Canceled", "cross"),
+    AppointmentStatus.NO_SHOW: Label("Did not come", "person-cross", Tone.WARN),
+}
+
+REPORT: Mapping[ReportStatus, Label] = {
+    ReportStatus.DRAFT: Label("Draft", "pencil", Tone.WARN),
+    ReportStatus.PRELIMINARY: Label("Preliminary", "half", Tone.INFO),
+    ReportStatus.FINAL: Label("Final", "seal", Tone.OK),
+    ReportStatus.AMENDED: Label("Amended", "seal", Tone.OK),
+    ReportStatus.DISCARDED: Label("Discarded", "cross"),
+    ReportStatus.RETRACTED: Label("Retracted", "undo", Tone.BAD),
+}
+
+VERSION: Mapping[VersionKind, Label] = {
+    VersionKind.PRELIMINARY: Label("Preliminary", "half", Tone.INFO),
+    VersionKind.FINAL: Label("Final", "seal", Tone.OK),
+    VersionKind.ADDENDUM: Label("Addendum", "plus", Tone.OK),
+    VersionKind.CORRECTION: Label("Correction", "pencil", Tone.WARN),
+    VersionKind.RETRACTION: Label("Retraction", "undo", Tone.BAD),
+}
+
+MESSAGE: Mapping[MessageState, Label] = {
+    MessageState.RECEIVED: Label("Being applied", "clock", Tone.BUSY),
+    MessageState.APPLIED: Label("Applied", "check", Tone.OK),
+    MessageState.REJECTED: Label("Rejected", "ban", Tone.BAD),
+    MessageState.FAILED: Label("Failed here", "alert", Tone.BAD),
+}
+
+REPLY: Mapping[ReplyState, Label] = {
+    ReplyState.NOT_DUE: Label("No answer due", "minus"),
+    ReplyState.PENDING: Label("Answer not yet sent", "clock", Tone.WARN),
+    ReplyState.SENT: Label("Answered", "check", Tone.OK),
+    ReplyState.UNDELIVERED: Label("Answer did not get through", "alert", Tone.BAD),
+}
+
+DELIVERY: Mapping[DeliveryState, Label] = {
+    DeliveryState.PENDING: Label("Waiting", "clock", Tone.WARN),
+    DeliveryState.LEASED: Label("Being sent", "send", Tone.BUSY),
+    DeliveryState.DELIVERED: Label("Delivered", "check", Tone.OK),
+    DeliveryState.REFUSED: Label("Refused by the peer", "ban", Tone.BAD),
+    DeliveryState.DEAD: Label("Given up", "alert", Tone.BAD),
+    DeliveryState.SKIPPED: Label("Skipped", "skip"),
+}
+
+RESULT: Mapping[Result, Label] = {
+    Result.DELIVERED: Label("Delivered", "check", Tone.OK),
+    Result.TRANSIENT: Label("Not sent, tried again", "clock", Tone.WARN),
+    Result.AMBIGUOUS: Label("Sent, no answer", "question", Tone.WARN),
+    Result.REFUSED: Label("Refused by the peer", "ban", Tone.BAD),
+}
+
+PRIORITY: Mapping[Priority, Label] = {
+    Priority.STAT: Label("STAT", "bolt", Tone.BAD),
+    Priority.ASAP: Label("ASAP", "up", Tone.WARN),
+    Priority.URGENT: Label("Urgent", "up", Tone.WARN),
+    Priority.ROUTINE: Label("Routine", "minus"),
+}
+
+SEX: Mapping[Sex, Label] = {
+    Sex.MALE: Label("Male", "person"),
+    Sex.FEMALE: Label("Female", "person"),
+    Sex.OTHER: Label("Other", "person"),
+    Sex.UNKNOWN: Label("Sex unknown", "question"),
+}
+
+PATIENT_CLASS: Mapping[PatientClass, Label] = {
+    PatientClass.INPATIENT: Label("Inpatient", "person"),
+    PatientClass.OUTPATIENT: Label("Outpatient", "person"),
+    PatientClass.EMERGENCY: Label("Emergency", "bolt", Tone.WARN),
+    PatientClass.PREADMIT: Label("Pre-admission", "person"),
+    PatientClass.RECURRING: Label("Recurring", "person"),
+    PatientClass.OBSTETRICS: Label("Obstetrics", "person"),
+    PatientClass.UNKNOWN: Label("Class unknown", "question"),
+}
+
+PROTOCOL: Mapping[Protocol, Label] = {
+    Protocol.HL7: Label("HL7 v2", "message"),
+    Protocol.DICOM: Label("DICOM", "device"),
+    Protocol.FHIR: Label("FHIR", "message"),
+    Protocol.DICOMWEB: Label("DICOMweb", "device"),
+}
+
+DIRECTION: Mapping[Direction, Label] = {
+    Direction.IN: Label("Sends to us", "inbox"),
+    Direction.OUT: Label("Is told by us", "send"),
+}
+
+SUBSCRIPTION: Mapping[Subscription, Label] = {
+    Subscription.ORDER_STATUS: Label("Order status", "send"),
+    Subscription.RESULTS: Label("Results", "send"),
+    Subscription.APPOINTMENTS: Label("Appointments", "send"),
+    Subscription.PROCEDURE_SCHEDULED: Label("Scheduled procedures", "send"),
+    Subscription.PATIENT_UPDATES: Label("Patient updates", "send"),
+}
+
+# The name a template calls each table by.
+TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
+    "order": (OrderStatus, {key.value: label for key, label in ORDER.items()}),
+    "step": (StepStatus, {key.value: label for key, label in STEP.items()}),
+    "stage": (Stage, {key.value: label for key, label in STAGE.items()}),
+    "performed": (PerformedStatus, {key.value: label for key, label in PERFORMED.items()}),
+    "match": (Match, {key.value: label for key, label in MATCH.items()}),
+    "origin": (Origin, {key.value: label for key, label in ORIGIN.items()}),
+    "appointment": (AppointmentStatus, {key.value: label for key, label in APPOINTMENT.items()}),
+    "report": (ReportStatus, {key.value: label for key, label in REPORT.items()}),
+    "version": (VersionKind, {key.value: label for key, label in VERSION.items()}),
+    "message": (MessageState, {key.value: label for key, label in MESSAGE.items()}),
+    "reply": (ReplyState, {key.value: label for key, label in REPLY.items()}),
+    "delivery": (DeliveryState, {key.value: label for key, label in DELIVERY.items()}),
+    "result": (Result, {key.value: label for key, label in RESULT.items()}),
+    "priority": (Priority, {key.value: label for key, label in PRIORITY.items()}),
+    "sex": (Sex, {key.value: label for key, label in SEX.items()}),
+    "patient_class": (PatientClass, {key.value: label for key, label in PATIENT_CLASS.items()}),
+    "protocol": (Protocol, {key.value: label for key, label in PROTOCOL.items()}),
+    "direction": (Direction, {key.value: label for key, label in DIRECTION.items()}),
+    "subscription": (Subscription, {key.value: label for key, label in SUBSCRIPTION.items()}),
+}
+
+LATERALITY: Mapping[str, str] = {"": "", "L": "left", "R": "right", "B": "both sides", "U": ""}
+
+
+def label(table: str, value: str) -> Label:
+    """The label of a stored value; a value from outside the table is shown as it is."""
+    _, labels = TABLES[table]
+    return labels.get(str(value)) or Label(str(value), "question")

@@ -1,0 +1,145 @@
+/* Keys, dialogs and guards. Every page works without this file; it only makes them quicker. */
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const keysOn = root.dataset.keys !== "off";
+  const places = { h: "/", o: "/orders/", b: "/board/", a: "/arrivals/", t: "/room/", r: "/reading/",
+    m: "/messages/", x: "/exceptions/", p: "/patients/" };
+  let going = 0; // until when a letter after "g" is a place
+
+  const typing = (element) => element.closest("input, textarea, select, [contenteditable]") !== null;
+  const shown = (element) => element.checkVisibility ? element.checkVisibility() : true;
+  const rows = () => [...document.querySelectorAll("main .row-link")].filter(shown);
+
+  const step = (by) => {
+    const links = rows();
+    if (links.length === 0) return;
+    const row = document.activeElement && document.activeElement.closest("[data-row]");
+    const at = links.findIndex((link) => row && row.contains(link));
+    const next = links[Math.min(links.length - 1, Math.max(0, at + by))];
+    next.focus();
+    next.scrollIntoView({ block: "nearest" });
+  };
+
+  // <button data-key="s">: in the row that has the focus, else the page's own.
+  const press = (key) => {
+    const own = `[data-key="${CSS.escape(key)}"]`;
+    const row = document.activeElement && document.activeElement.closest("[data-row]");
+    const inRow = row && row.querySelector(own);
+    const target = inRow || [...document.querySelectorAll(own)].find((item) => !item.closest("[data-row]"));
+    if (!target || target.disabled || !shown(target)) return false;
+    if (target.matches("summary, a, button, input[type=submit]")) target.click();
+    target.focus();
+    return true;
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (event.key === "Escape") {
+      const menu = document.activeElement.closest("details.menu[open]");
+      if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+      else if (typing(document.activeElement) && !document.activeElement.closest("dialog")) document.activeElement.blur();
+      return;
+    }
+    if (!keysOn || typing(event.target) || document.querySelector("dialog[open]")) return;
+    if (going > Date.now()) {
+      going = 0;
+      const place = places[event.key];
+      if (place && document.querySelector(`.side a[href="${place}"]`)) {
+        event.preventDefault();
+        window.location.assign(place);
+      }
+      return;
+    }
+    if (event.key === "g") { going = Date.now() + 1500; return; }
+    if (event.key === "/") {
+      event.preventDefault();
+      const search = document.getElementById("search");
+      if (search) { search.focus(); search.select(); }
+    } else if (event.key === "?") {
+      event.preventDefault();
+      document.getElementById("help")?.showModal();
+    } else if (event.key === "j") step(1);
+    else if (event.key === "k") step(-1);
+    else if (/^[a-z[\]]$/.test(event.key) && press(event.key)) event.preventDefault();
+  });
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-opens]");
+    if (opener) document.getElementById(opener.dataset.opens)?.showModal();
+    const closer = event.target.closest("[data-closes]");
+    if (closer) closer.closest("dialog")?.close();
+    const copier = event.target.closest("[data-copies]");
+    if (copier) {
+      const text = document.getElementById(copier.dataset.copies)?.textContent ?? "";
+      navigator.clipboard?.writeText(text).then(() => { copier.querySelector("span").textContent = "Copied"; });
+    }
+    // One menu at a time.
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+
+  // A form that has changes is not left by accident; submitting it is not by accident.
+  let dirty = false;
+  document.addEventListener("input", (event) => {
+    if (event.target.closest("form[data-guard]")) dirty = true;
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (dirty) event.preventDefault();
+  });
+
+  // A double click sends once. The button keeps its name and value: it is only told off afterwards.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const question = event.submitter?.dataset.confirm ?? form.dataset.confirm;
+    if (question && !window.confirm(question)) { event.preventDefault(); return; }
+    if (form.hasAttribute("data-guard")) dirty = false;
+    if (form.method === "dialog" || form.matches("[hx-post], [hx-get], [method=get]")) return;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "yes";
+    setTimeout(() => { delete form.dataset.sent; }, 5000);
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  });
+
+  document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field.matches("[data-submits]")) field.form.requestSubmit();
+  });
+
+  // A page does not refresh under the hands of somebody who is filling in one of its forms.
+  document.addEventListener("htmx:config:request", (event) => {
+    const { sourceElement, request } = event.detail.ctx;
+    if (!request.headers["X-Ris-Poll"]) return;
+    const busy = sourceElement.contains(document.activeElement) && typing(document.activeElement);
+    const open = sourceElement.querySelector("details.menu[open], [data-keeps][open]");
+    if (document.hidden || busy || open || document.querySelector("dialog[open]")) event.preventDefault();
+  });
+  const stale = (event, on) => {
+    const region = event.detail.ctx?.sourceElement?.closest?.("[data-live]");
+    if (region) region.toggleAttribute("data-stale", on);
+  };
+  document.addEventListener("htmx:error", (event) => stale(event, true));
+  document.addEventListener("htmx:after:swap", (event) => stale(event, false));
+
+  // Autosave: the answer carries the new revision; a refusal is shown where the state stands.
+  document.addEventListener("htmx:after:request", (event) => {
+    const { sourceElement, response } = event.detail.ctx;
+    if (sourceElement.matches("[data-autosave]") && response.status === 200) dirty = false;
+  });
+  document.addEventListener("htmx:error", (event) => {
+    const state = event.detail.ctx?.sourceElement?.matches?.("[data-autosave]")
+      && document.getElementById("save-state");
+    if (state) state.textContent = "Not saved: the server cannot be reached. Your text stays here; it is tried again with your next change.";
+  });
+
+  // A dialog whose content came from the server opens once it is there.
+  document.addEventListener("htmx:after:swap", (event) => {
+    const dialog = document.querySelector("dialog[data-filled]");
+    if (dialog && !dialog.open && event.detail.ctx.target && dialog.contains(event.detail.ctx.target)) dialog.showModal();
+  });
+
+  document.querySelector("[data-focus]")?.focus();
+})();

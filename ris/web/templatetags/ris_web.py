@@ -1,0 +1,209 @@
+"""Tags and filters of our templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.template import Context
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from ris.domain.values import Code, PartialDate, PersonName
+from ris.services import commands
+from ris.services import may as door_may
+from ris.web import icons, labels, navigation
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    return icons.svg(name)
+
+
+@register.simple_tag
+def status(table: str, value: Any) -> SafeString:
+    """A state as icon, words and tone together."""
+    label = labels.label(table, str(value))
+    return format_html(
+        '<span class="badge-state tone-{}">{}{}</span>',
+        label.tone.value,
+        icons.svg(label.icon),
+        label.words,
+    )
+
+
+@register.simple_tag
+def words(table: str, value: Any) -> str:
+    return labels.label(table, str(value)).words
+
+
+@register.inclusion_tag("components/menu.html", takes_context=True)
+def navigation_menu(context: Context) -> dict[str, Any]:
+    request = context["request"]
+    actor = getattr(request, "actor", None)
+    return {"groups": navigation.menu(actor, request.path) if actor else []}
+
+
+@register.simple_tag(takes_context=True)
+def may(context: Context, command: str) -> bool:
+    """Whether the person at the page may give a command, by its name."""
+    actor = getattr(context["request"], "actor", None)
+    if actor is None:
+        return False
+    return door_may(actor, _COMMANDS[command])
+
+
+_COMMANDS = {kind.__name__: kind for kind in commands()}
+
+
+@register.simple_tag(takes_context=True)
+def live(context: Context, name: str, seconds: int = 20) -> SafeString:
+    """Attributes that make an element refresh itself by asking for its page's fragment.
+
+    Morphing keeps the focus and the scroll position; the header tells the server that no person
+    clicked (session timeout, audit).
+    """
+    request: HttpRequest = context["request"]
+    return format_html(
+        'id="{}" data-live hx-get="{}" hx-trigger="every {}s" hx-target="this" '
+        "hx-swap=\"outerMorph\" hx-headers='{}'",
+        name,
+        request.get_full_path(),
+        seconds,
+        mark_safe('{"X-Ris-Poll": "1"}'),
+    )
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: Any, css: str = "") -> dict[str, Any]:
+    """Label, control, help and error of a form field, tied together for screen readers."""
+    described = []
+    if bound.help_text:
+        described.append(f"{bound.auto_id}-help")
+    if bound.errors:
+        described.append(f"{bound.auto_id}-error")
+    attributes: dict[str, Any] = {}
+    if described:
+        attributes["aria-describedby"] = " ".join(described)
+    if bound.errors:
+        attributes["aria-invalid"] = "true"
+        attributes["class"] = f"{bound.field.widget.attrs.get('class', '')} is-invalid"
+    return {
+        "bound": bound,
+        "control": bound.as_widget(attrs=attributes),
+        "is_check": bound.widget_type == "checkbox",
+        "css": css,
+    }
+
+
+@register.filter
+def person(value: PersonName | str | None) -> str:
+    """A name for people, from a value or from the stored DICOM form."""
+    if not value:
+        return ""
+    name = value if isinstance(value, PersonName) else PersonName.parse(value)
+    return name.display
+
+
+@register.filter
+def birth(value: PartialDate | str | None) -> str:
+    """A birth date to its precision, with the age if it is known: ``3 May 1970 (56 y)``."""
+    partial = value if isinstance(value, PartialDate) else PartialDate(value or "")
+    parts = [int(part) for part in partial.text.split("-")] if partial else []
+    if len(parts) < 3:
+        return partial.text
+    born = date(*parts)
+    return f"{born.day} {born:%b %Y} ({age_on(born, timezone.localdate())})"
+
+
+def age_on(born: date, today: date) -> str:
+    """Years; months below two years; days below one month, as pediatric departments say it."""
+    months = (today.year - born.year) * 12 + today.month - born.month - (today.day < born.day)
+    if months >= 24:
+        return f"{months // 12} y"
+    return f"{months} mo" if months >= 1 else f"{max((today - born).days, 0)} d"
+
+
+@register.filter
+def code(value: Code | Mapping[str, str] | None) -> str:
+    """What a code means, or the code itself."""
+    if not value:
+        return ""
+    item = value if isinstance(value, Code) else Code.from_json(dict(value))
+    return item.meaning or item.value
+
+
+@register.filter
+def side(value: str) -> str:
+    return labels.LATERALITY.get(value, "")
+
+
+@register.filter
+def when(value: datetime | None) -> SafeString | str:
+    """A time as people say it: ``Today 14:30``, ``Tomorrow 08:00``, ``3 May 14:30``."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}">{} {}</time>',
+        local.isoformat(timespec="minutes"),
+        day_words(local.date()),
+        f"{local:%H:%M}",
+    )
+
+
+@register.filter
+def exactly(value: datetime | None) -> SafeString | str:
+    """A time to the second, for timelines and logs."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}">{} {}</time>',
+        local.isoformat(timespec="milliseconds"),
+        day_words(local.date()),
+        f"{local:%H:%M:%S}",
+    )
+
+
+@register.filter
+def clock(value: datetime | None) -> SafeString | str:
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}">{}</time>', local.isoformat(timespec="minutes"), f"{local:%H:%M}"
+    )
+
+
+@register.filter
+def day(value: date | datetime | None) -> str:
+    if value is None:
+        return ""
+    return day_words(timezone.localtime(value).date() if isinstance(value, datetime) else value)
+
+
+def day_words(value: date) -> str:
+    today = timezone.localdate()
+    near = {-1: "Yesterday", 0: "Today", 1: "Tomorrow"}.get((value - today).days)
+    if near:
+        return near
+    year = "" if value.year == today.year else f" {value.year}"
+    return f"{value:%a} {value.day} {value:%b}{year}"
+
+
+@register.filter
+def since(value: datetime | None) -> str:
+    """How long ago, short: ``4 min``, ``3 h``, ``2 d``."""
+    if value is None:
+        return ""
+    minutes = int((timezone.now() - value).total_seconds() // 60)
+    if minutes < 60:
+        return f"{max(minutes, 0)} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} d"
