@@ -264,11 +264,12 @@ def encode(
 
 
 def _encode_big_endian(keys: tuple[Key, ...], offer: Offer) -> bytes:
-    plain = to_identifier(keys, offer)
-    # Without (0008,0005) pydicom decodes nothing, so its JSON shows whether all of it is ASCII.
-    if not plain.to_json(suppress_invalid_tags=True).isascii():
-        plain = to_identifier(keys, offer, charset.UTF8)
-    return write(plain, explicit=True, little_endian=False)
+    try:
+        Encoder(charset.ASCII, explicit=True).identifier(keys, offer)
+        terms: tuple[str, ...] = ()
+    except UnicodeEncodeError:
+        terms = charset.UTF8
+    return write(to_identifier(keys, offer, terms), explicit=True, little_endian=False)
 
 
 @dataclass(slots=True)
