@@ -56,9 +56,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if not postgresql:
         # A file, not memory: server threads of the product must see what the test wrote.
         settings.DATABASES["default"]["TEST"] = {"NAME": str(home / "test.sqlite3")}
-        # Nothing in the tests survives power loss anyway.
-        options = settings.DATABASES["default"]["OPTIONS"]
-        options["init_command"] = options["init_command"].replace("=FULL", "=OFF")
     # Argon2 is slow on purpose; passwords of the tests need no protection.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     django.setup()
