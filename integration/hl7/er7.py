@@ -137,9 +137,9 @@ class Segment:
         fields = self._fields
         if fields is None:
             separator = self.delimiters.field
-            if self.raw.count(separator) > MAX_FIELDS:
+            fields = self.raw.split(separator, MAX_FIELDS + 1)
+            if len(fields) > MAX_FIELDS + 1:
                 raise InvalidValueError(f"more than {MAX_FIELDS} fields", path=self.name)
-            fields = self.raw.split(separator)
             if fields[0] in HEADERS:
                 fields.insert(1, self.delimiters.field)
             self._fields = fields
@@ -244,11 +244,12 @@ class Segment:
         repetition = self.delimiters.repetition
         if not repetition or (number <= 2 and self.name in HEADERS):
             return [text]
-        if text.count(repetition) >= MAX_REPETITIONS:
+        repeats = text.split(repetition, MAX_REPETITIONS)
+        if len(repeats) > MAX_REPETITIONS:
             raise InvalidValueError(
                 f"more than {MAX_REPETITIONS} repetitions", path=self.at(str(number))
             )
-        return text.split(repetition)
+        return repeats
 
     def __repr__(self) -> str:
         return f"<Segment {self.name}[{self.occurrence}]>"  # never its content
@@ -502,8 +503,8 @@ class Message(Group):
         """The segment at a position in the message, counted from 0."""
         segment = self._segments[position]
         if segment is None:
-            name = self.names[position]
-            occurrence = bisect_left(self._at(name), position) + 1
+            alike = self._at(self.names[position])
+            occurrence = bisect_left(alike, position) + 1 if len(alike) > 1 else 1
             segment = Segment(self._lines[position], self.delimiters, self.charset, occurrence)
             self._segments[position] = segment
         return segment

@@ -116,6 +116,15 @@ def write(
     return text + _offset(local) if offset else text
 
 
+def write_utc(at: datetime) -> str:
+    """A DTM to the second in UTC, for MSH-7."""
+    utc = at.utctimetuple()
+    return (
+        f"{utc.tm_year:04}{utc.tm_mon:02}{utc.tm_mday:02}"
+        f"{utc.tm_hour:02}{utc.tm_min:02}{utc.tm_sec:02}+0000"
+    )
+
+
 def write_date(value: date | PartialDate) -> str:
     """A DT, as precise as the date is; empty for an empty date."""
     return value.digits if isinstance(value, PartialDate) else f"{value:%Y%m%d}".rjust(8, "0")
