@@ -11,11 +11,7 @@ class RisConfig(AppConfig):
 
     def ready(self) -> None:
         from ris import checks  # noqa: F401 - registers the system checks
-
-        try:
-            from ris.services import outbox
-            from ris.tasks import ring
-        except ImportError:
-            return
+        from ris.services import outbox
+        from ris.tasks import ring
 
         outbox.on_commit_ring = ring

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from ris import config
-from ris.parent import watch_parent
+from ris.parent import PARENT_FD, watch_parent
 
 log = structlog.get_logger(__name__)
 
@@ -144,6 +144,7 @@ def worker(argv: list[str]) -> int:
     # It warns of running as root because of pickled messages; ours are JSON.
     warnings.simplefilter("ignore", SecurityWarning)
     purge_embedded_queue(settings)
+    _take_over(settings)
     sweeper = Sweeper(run_folder(settings.home) / "worker")
     sweeper.start()
     part = Part(
@@ -160,6 +161,14 @@ def worker(argv: list[str]) -> int:
     sweeper.stopping.set()
     sweeper.join(5)
     return int(part.exitcode or 0)
+
+
+def _take_over(settings: config.Configuration) -> None:
+    """Below a supervisor with SQLite there is one worker: what is leased, a dead one leased."""
+    if PARENT_FD in os.environ and settings.database_is_sqlite:
+        from ris.services.outbox import free_leases_of_this_machine
+
+        free_leases_of_this_machine()
 
 
 def _keep_our_logging(**_: object) -> None:

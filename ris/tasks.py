@@ -11,11 +11,14 @@ import time
 import structlog
 from django.db import close_old_connections
 
+from ris import config
 from ris.celery import app
 
 log = structlog.get_logger(__name__)
 
 BREAKER_SECONDS = 30.0
+EVENTS_AT_ONCE = 200  # one transaction
+PASSES = 50  # then deliver; the next pass goes on
 
 # When each kind of work last began in this process, for the sweeper (monotonic clock).
 ran_at: dict[str, float] = {"deliver": 0.0, "timers": 0.0}
@@ -31,8 +34,10 @@ def deliver() -> None:
     ran_at["deliver"] = time.monotonic()
     _delivering_since = time.time()
     close_old_connections()
-    outbox.fan_out()
-    outbox.deliver_due()
+    for _ in range(PASSES):
+        if outbox.fan_out(EVENTS_AT_ONCE) < EVENTS_AT_ONCE:
+            break
+    outbox.deliver_due(threads=config.load().delivery.threads)
 
 
 def run_timers() -> None:

@@ -6,12 +6,22 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.running import Running, accepts, clean_environment, ris, start, wait_until
+from tests.programs import ROOT
+from tests.running import (
+    Running,
+    accepts,
+    clean_environment,
+    free_ports,
+    ris,
+    start,
+    wait_until,
+)
 
 PARTS = ["web", "dicom", "mllp", "worker", "beat"]
 
@@ -132,9 +142,13 @@ def test_the_demo_is_refused_as_a_real_site(site: Running, tmp_path: Path) -> No
 def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        environment = clean_environment(tmp_path, RIS_DICOM__PORT=str(port))
-        environment |= {"RIS_HTTP__PORT": "0"}
-        environment.pop("RIS_HTTP__PORT")
+        http_port, mllp_port = free_ports(2)
+        environment = clean_environment(
+            tmp_path,
+            RIS_HTTP__PORT=str(http_port),
+            RIS_DICOM__PORT=str(port),
+            RIS_MLLP__PORT=str(mllp_port),
+        )
 
         done = ris("up", "--demo", environment=environment)
 
@@ -189,8 +203,6 @@ def test_a_terminal_ctrl_c_reaches_the_supervisor_only_and_ends_all(tmp_path: Pa
 def test_a_part_runs_alone_and_ends_on_sigterm(tmp_path: Path) -> None:
     environment = clean_environment(tmp_path)
     assert ris("migrate", "--verbosity", "0", environment=environment).returncode == 0
-    from tests.running import ROOT, free_ports, sys
-
     (port,) = free_ports(1)
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "run", "web"],
