@@ -1,0 +1,328 @@
+"""Performed steps through the door, and the scheduled steps that follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ris.domain.errors import DuplicateKeyError, StateConflictError, UnknownKeyError
+from ris.domain.identifiers import new_uid
+from ris.domain.orders import CancelOrder, OrderReference
+from ris.domain.performing import (
+    CompletePerformedStep,
+    DiscontinuePerformedStep,
+    PerformedDetails,
+    RecordDose,
+    RelinkPerformedStep,
+    ScheduledReference,
+    UpdatePerformedStep,
+)
+from ris.domain.scheduling import RecordArrival
+from ris.domain.values import Code, Identifier
+from ris.models import DomainEvent, DoseRecord, Order, PerformedProcedureStep
+from ris.services import execute
+from tests import make, people
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _device() -> None:
+    make.device()
+
+
+def stored(uid: str) -> PerformedProcedureStep:
+    return PerformedProcedureStep.objects.get(sop_instance_uid=uid)
+
+
+def end(uid: str, **overrides: object) -> CompletePerformedStep:
+    details = PerformedDetails(ended_at=make.NOON + timedelta(minutes=9), series=(make.series(),))
+    return CompletePerformedStep(sop_instance_uid=uid, details=replace(details, **overrides))
+
+
+def test_a_start_moves_step_and_appointment_in_one_transaction() -> None:
+    order = make.booked()
+    command = make.start(order)
+
+    execute(command, actor=people.ct1)
+
+    step = make.step_of(order)
+    performed = stored(command.sop_instance_uid)
+    assert (step.status, step.procedure.stage) == ("STARTED", "IN_PROGRESS")
+    assert step.appointment is not None
+    assert step.appointment.status == "ARRIVED"
+    assert (performed.status, performed.match, performed.order_id) == (
+        "IN PROGRESS",
+        "MATCHED",
+        order.pk,
+    )
+
+
+def test_an_end_completes_the_step() -> None:
+    order = make.performed()
+
+    step = make.step_of(order)
+    assert (step.status, step.procedure.stage) == ("COMPLETED", "PERFORMED")
+    assert step.procedure.performed_at == make.NOON + timedelta(minutes=15)
+    assert step.appointment is not None
+    assert step.appointment.status == "FULFILLED"
+    payload = DomainEvent.objects.get(name="PerformedStepCompleted").payload
+    assert payload["all_done"] is True
+
+
+def test_the_same_uid_again_is_refused() -> None:
+    command = make.start(make.booked())
+    execute(command, actor=people.ct1)
+
+    with pytest.raises(DuplicateKeyError):
+        execute(command, actor=people.ct1)
+
+    assert PerformedProcedureStep.objects.count() == 1
+
+
+def test_an_unknown_uid_is_refused() -> None:
+    with pytest.raises(UnknownKeyError):
+        execute(end(new_uid()), actor=people.ct1)
+
+
+def test_nothing_changes_after_the_end() -> None:
+    command = make.start(make.booked())
+    execute(command, actor=people.ct1)
+    execute(end(command.sop_instance_uid), actor=people.ct1)
+
+    with pytest.raises(StateConflictError) as refused:
+        execute(end(command.sop_instance_uid), actor=people.ct1)
+
+    assert refused.value.details == {"final": True}
+
+
+def test_series_replace_the_stored_ones_whole() -> None:
+    command = make.start(make.booked())
+    execute(command, actor=people.ct1)
+    first, second = make.series(), make.series()
+
+    for series in ((first,), (first, second)):
+        execute(
+            UpdatePerformedStep(
+                sop_instance_uid=command.sop_instance_uid,
+                details=PerformedDetails(series=series),
+            ),
+            actor=people.ct1,
+        )
+
+    uids = stored(command.sop_instance_uid).series.values_list("series_instance_uid", flat=True)
+    assert sorted(uids) == sorted([first.series_instance_uid, second.series_instance_uid])
+
+
+@pytest.mark.parametrize(
+    "missing", ["study_instance_uid", "accession_number", "step_id", "procedure_id"]
+)
+def test_a_step_is_found_though_one_identifier_is_missing(missing: str) -> None:
+    order = make.booked()
+    command = make.start(order)
+    reference = replace(command.references[0], **{missing: ""})
+
+    execute(replace(command, references=(reference,)), actor=people.ct1)
+
+    assert make.step_of(order).status == "STARTED"
+
+
+def test_what_names_no_known_step_is_kept_as_unmatched() -> None:
+    command = make.start(make.booked())
+    unknown = ScheduledReference(
+        study_instance_uid=new_uid(), accession_number="NONE", step_id="NONE"
+    )
+
+    execute(replace(command, references=(unknown,)), actor=people.ct1)
+
+    performed = stored(command.sop_instance_uid)
+    assert (performed.match, performed.order, performed.steps.count()) == ("UNMATCHED", None, 0)
+
+
+def test_what_names_no_step_at_all_is_unscheduled_and_knows_its_patient() -> None:
+    order = make.booked()
+    command = make.start(order)
+
+    execute(
+        replace(command, references=(ScheduledReference(study_instance_uid=new_uid()),)),
+        actor=people.ct1,
+    )
+
+    performed = stored(command.sop_instance_uid)
+    assert (performed.match, performed.patient_id) == ("UNSCHEDULED", order.patient_id)
+    assert make.step_of(order).status == "SCHEDULED"
+
+
+def test_another_patient_never_moves_the_step() -> None:
+    order = make.booked()
+    command = make.start(order, patient_identifier=Identifier("SOMEBODY", "HOSP"))
+
+    execute(command, actor=people.ct1)
+
+    assert stored(command.sop_instance_uid).match == "MISMATCH"
+    assert make.step_of(order).status == "SCHEDULED"
+
+
+def test_an_exam_whose_step_was_canceled_meanwhile_is_kept() -> None:
+    order = make.booked()
+    command = make.start(order)
+    execute(CancelOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
+
+    execute(command, actor=people.ct1)
+
+    performed = stored(command.sop_instance_uid)
+    assert (performed.match, performed.flags) == (
+        "UNMATCHED",
+        ["the scheduled step had been canceled"],
+    )
+    assert make.step_of(order).status == "CANCELED"
+
+
+def test_the_wrong_worklist_entry_puts_the_step_back_where_it_was() -> None:
+    order = make.booked()
+    appointment = make.step_of(order).appointment
+    assert appointment is not None
+    execute(RecordArrival(appointment=str(appointment.public_id)), actor=people.frontdesk)
+    command = make.start(order)
+    execute(command, actor=people.ct1)
+
+    execute(
+        DiscontinuePerformedStep(
+            sop_instance_uid=command.sop_instance_uid,
+            details=PerformedDetails(
+                discontinuation_reason=Code("110514", "DCM", "Incorrect worklist entry selected")
+            ),
+        ),
+        actor=people.ct1,
+    )
+
+    assert make.step_of(order).status == "ARRIVED"
+    assert stored(command.sop_instance_uid).match == "QUARANTINED"
+
+
+def test_an_abandoned_exam_ends_the_step() -> None:
+    order = make.booked()
+    command = make.start(order)
+    execute(command, actor=people.ct1)
+
+    execute(
+        DiscontinuePerformedStep(
+            sop_instance_uid=command.sop_instance_uid,
+            details=PerformedDetails(
+                discontinuation_reason=Code("110501", "DCM", "Equipment failure")
+            ),
+        ),
+        actor=people.ct1,
+    )
+
+    assert make.step_of(order).status == "DISCONTINUED"
+    payload = DomainEvent.objects.get(name="PerformedStepDiscontinued").payload
+    assert payload["reason"] == "110501"
+
+
+@pytest.mark.parametrize("completed_first", [True, False])
+def test_one_completed_of_two_performed_steps_completes_the_step(completed_first: bool) -> None:
+    order = make.booked()
+    first, second = make.start(order), make.start(order)
+    execute(first, actor=people.ct1)
+    execute(second, actor=people.ct1)
+    complete = end(first.sop_instance_uid)
+    stop = DiscontinuePerformedStep(sop_instance_uid=second.sop_instance_uid)
+
+    for command in (complete, stop) if completed_first else (stop, complete):
+        execute(command, actor=people.ct1)
+
+    assert make.step_of(order).status == "COMPLETED"
+
+
+def test_a_second_start_after_the_end_appends() -> None:
+    order = make.performed()
+    again = make.start(order)
+
+    execute(again, actor=people.ct1)
+
+    assert make.step_of(order).status == "STARTED"
+    assert stored(again.sop_instance_uid).flags == ["appended to a completed step"]
+    execute(end(again.sop_instance_uid), actor=people.ct1)
+    assert make.step_of(order).status == "COMPLETED"
+
+
+def test_one_performed_step_may_cover_several_orders() -> None:
+    patient = make.patient("G1")
+    first = make.booked(patient=patient)
+    second = make.booked(patient=patient, start_at=make.NOON + timedelta(hours=1))
+    command = make.start(first)
+    both = (*command.references, *make.start(second).references)
+
+    execute(replace(command, references=both), actor=people.ct1)
+    execute(end(command.sop_instance_uid), actor=people.ct1)
+
+    assert [make.step_of(order).status for order in (first, second)] == ["COMPLETED"] * 2
+
+
+def test_an_end_before_the_start_is_flagged_and_not_believed() -> None:
+    command = make.start(make.booked())
+    execute(command, actor=people.ct1)
+
+    execute(
+        end(command.sop_instance_uid, ended_at=make.NOON - timedelta(hours=1)), actor=people.ct1
+    )
+
+    performed = stored(command.sop_instance_uid)
+    assert performed.ended_at == performed.started_at
+    assert performed.flags == ["the end time sent was before the start time"]
+
+
+def test_a_technologist_starts_by_hand() -> None:
+    order = make.order()
+    step = make.step_of(order)
+
+    execute(
+        make.start(order, references=(), steps=(str(step.public_id),)), actor=people.technologist
+    )
+
+    assert make.step_of(order).status == "STARTED"
+
+
+def test_relinking_takes_the_wrong_step_back_and_moves_the_right_one() -> None:
+    wrong = make.booked()
+    right = make.booked(start_at=make.NOON + timedelta(hours=1))
+    command = make.start(wrong)
+    execute(command, actor=people.ct1)
+    execute(end(command.sop_instance_uid), actor=people.ct1)
+
+    execute(
+        RelinkPerformedStep(
+            performed=str(stored(command.sop_instance_uid).public_id),
+            steps=(str(make.step_of(right).public_id),),
+            reason="picked the neighbor on the list",
+        ),
+        actor=people.technologist,
+    )
+
+    assert (make.step_of(wrong).status, make.step_of(right).status) == ("SCHEDULED", "COMPLETED")
+    assert stored(command.sop_instance_uid).order_id == right.pk
+
+
+def test_dose_from_one_source_is_counted_once() -> None:
+    order = make.performed()
+    dose = RecordDose(
+        study_instance_uid=make.step_of(order).procedure.study_instance_uid,
+        source_uid=new_uid(),
+        kind="CT",
+        quantities={"dlp_mgycm": 410.0},
+    )
+
+    first = execute(dose, actor=people.ct1)
+    again = execute(dose, actor=people.ct1)
+
+    assert first == again
+    assert DoseRecord.objects.count() == 1
+
+
+def test_an_order_is_known_by_its_performed_steps() -> None:
+    order: Order = make.performed()
+
+    assert order.performed.count() == 1
