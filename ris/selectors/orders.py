@@ -144,8 +144,8 @@ def _procedure_view(
     )
 
 
-def to_view(order: Order) -> OrderView:
-    """``order`` from :func:`rows`."""
+def to_view(order: Order, institution: str) -> OrderView:
+    """``order`` from :func:`rows`; the institution is the site's, read once for all orders."""
     performed = list(order.performed.all())
     return OrderView(
         public_id=str(order.public_id),
@@ -172,7 +172,7 @@ def to_view(order: Order) -> OrderView:
             _procedure_view(procedure, performed) for procedure in order.procedures.all()
         ),
         source=order.source.name if order.source else "",
-        institution=site().institution,
+        institution=institution,
         version=order.version,
         updated_at=order.updated_at,
     )
@@ -181,7 +181,7 @@ def to_view(order: Order) -> OrderView:
 def order_view(public_id: str) -> OrderView:
     """The order; raises UnknownKeyError."""
     try:
-        return to_view(rows().get(public_id=uuid.UUID(public_id)))
+        return to_view(rows().get(public_id=uuid.UUID(public_id)), site().institution)
     except (Order.DoesNotExist, ValueError):
         raise UnknownKeyError("no such order") from None
 
@@ -189,7 +189,10 @@ def order_view(public_id: str) -> OrderView:
 def order_views(public_ids: Iterable[str]) -> list[OrderView]:
     """Several orders, in the order asked for; unknown ones are left out."""
     wanted = list(public_ids)
-    found = {str(row.public_id): to_view(row) for row in rows().filter(public_id__in=wanted)}
+    institution = site().institution
+    found = {
+        str(row.public_id): to_view(row, institution) for row in rows().filter(public_id__in=wanted)
+    }
     return [found[public_id] for public_id in wanted if public_id in found]
 
 

@@ -1,0 +1,63 @@
+"""Performed procedure step → Procedure (FHIR R4 9.3)."""
+
+from __future__ import annotations
+
+from integration.fhir import bindings, systems
+from integration.fhir.from_domain import datatypes
+from integration.fhir.from_domain.datatypes import Resource, Shown
+from integration.fhir.from_domain.servicerequest import requests_of
+from ris.selectors.search.views import PerformedHit
+from ris.selectors.views import PerformedView, ProcedureView
+
+IMAGING = datatypes.coded(systems.SNOMED, "363679005", "Imaging")
+
+
+def procedure(hit: PerformedHit, shown: Shown) -> Resource:
+    view = hit.performed
+    device = datatypes.station(view.station_ae_title, view.station_name, shown)
+    visit = hit.order.visit if hit.order else None
+    return datatypes.resource(
+        "Procedure",
+        view.public_id,
+        datatypes.version_at(view.updated_at),
+        view.updated_at,
+        identifier=datatypes.some(datatypes.uid(view.sop_instance_uid)),
+        basedOn=_based_on(hit),
+        status=bindings.PROCEDURE_STATUS[view.status, view.match, has_images(view)],
+        statusReason=(
+            datatypes.concept(view.discontinuation_reason) if view.discontinuation_reason else None
+        ),
+        category=IMAGING,
+        code=_code(view, hit.procedures),
+        subject=datatypes.reference("Patient", hit.patient),
+        encounter=datatypes.reference("Encounter", visit.public_id) if visit else None,
+        performedPeriod=datatypes.period(view.started_at, view.ended_at),
+        performer=[{"actor": device}] if device else [],
+        report=[
+            datatypes.reference("DiagnosticReport", public_id)
+            for public_id in dict.fromkeys(
+                each.report.public_id for each in hit.procedures if each.report
+            )
+        ],
+    )
+
+
+def has_images(view: PerformedView) -> bool:
+    return any(series.instance_count for series in view.series)
+
+
+def _based_on(hit: PerformedHit) -> list[Resource]:
+    if hit.order is None:
+        return []
+    found: list[Resource] = []
+    for each in hit.procedures:
+        found.extend(ref for ref in requests_of(hit.order, each) if ref not in found)
+    return found or [datatypes.reference("ServiceRequest", hit.order.public_id)]
+
+
+def _code(view: PerformedView, procedures: tuple[ProcedureView, ...]) -> Resource:
+    """What was done: as the modality says, else as it was requested."""
+    if len(procedures) == 1:
+        return datatypes.concept(procedures[0].code, view.description or procedures[0].description)
+    words = view.description or " + ".join(each.description for each in procedures)
+    return {"text": words or view.modality or "Imaging"}

@@ -1,0 +1,129 @@
+"""Keyset paging over one or several tables: stable while rows come in, and never a count.
+
+A page is asked for by what the last row of the page before had as sort values, so a page costs the
+same at the end as at the beginning (FHIR R4 3.1.1.5; spec/fhir.md S7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cmp_to_key
+from typing import Any, Generic, TypeVar
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.expressions import BaseExpression
+
+C = TypeVar("C")
+H = TypeVar("H")
+
+Values = tuple[Any, ...]
+SortKey = BaseExpression | F
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``order`` names sort keys with "descending"; ``after`` are the values of the last row."""
+
+    size: int
+    order: tuple[tuple[str, bool], ...] = ()
+    after: Values | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[H]):
+    """``following`` is what the next page starts after; None if this was the last."""
+
+    hits: tuple[H, ...]
+    following: Values | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[C]):
+    """A table with rows for some criteria. Sort keys never give NULL; ``_id`` is added."""
+
+    rows: Callable[[C], QuerySet[Any] | None]  # None: the criteria exclude this table
+    sorts: Mapping[str, SortKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Finder(Generic[C, H]):
+    """Searches for one kind of thing; ``load`` takes public ids and leaves out unknown ones."""
+
+    sources: tuple[Source[C], ...]
+    load: Callable[[Sequence[str]], list[H]]
+
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        return ("_id", *self.sources[0].sorts)
+
+    def search(self, criteria: C, page: Page) -> Found[H]:
+        """One page: a query for the keys per table, then what ``load`` needs."""
+        order = _with_id(page.order)
+        merged: list[tuple[Values, str]] = []
+        for source in self.sources:
+            rows = source.rows(criteria)
+            if rows is not None:
+                merged.extend(_keys(rows, source, order, page))
+        if len(self.sources) > 1:
+            merged.sort(key=cmp_to_key(_comparison(order)))
+        shown = merged[: page.size]
+        more = len(merged) > page.size and bool(shown)
+        hits = self.load([public_id for _, public_id in shown])
+        return Found(tuple(hits), shown[-1][0] if more else None)
+
+    def count(self, criteria: C) -> int:
+        total = 0
+        for source in self.sources:
+            rows = source.rows(criteria)
+            if rows is not None:
+                total += rows.order_by().values("pk").distinct().count()
+        return total
+
+
+def _with_id(order: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...]:
+    """The public id makes every order total."""
+    names = [name for name, _ in order]
+    return order if "_id" in names else (*order, ("_id", False))
+
+
+def _keys(
+    rows: QuerySet[Any], source: Source[Any], order: tuple[tuple[str, bool], ...], page: Page
+) -> list[tuple[Values, str]]:
+    names = []
+    for position, (name, _) in enumerate(order):
+        alias = f"sort_key_{position}"
+        rows = rows.annotate(**{alias: F("public_id") if name == "_id" else source.sorts[name]})
+        names.append(alias)
+    if page.after is not None:
+        rows = rows.filter(_after(names, order, page.after))
+    columns = rows.order_by(
+        *(f"-{alias}" if down else alias for alias, (_, down) in zip(names, order, strict=True))
+    ).values_list(*names, "public_id")
+    found: list[tuple[Values, str]] = []
+    for row in columns[: page.size + 1]:
+        values = tuple(str(v) if n == "_id" else v for v, (n, _) in zip(row, order, strict=False))
+        found.append((values, str(row[-1])))
+    return found
+
+
+def _after(names: Sequence[str], order: tuple[tuple[str, bool], ...], after: Values) -> Q:
+    """Rows behind ``after``: greater in the first key, or equal there and greater in the next."""
+    found = Q(pk__in=[])
+    equal = Q()
+    for alias, (_, down), value in zip(names, order, after, strict=True):
+        found |= equal & Q(**{f"{alias}__{'lt' if down else 'gt'}": value})
+        equal &= Q(**{alias: value})
+    return found
+
+
+def _comparison(
+    order: tuple[tuple[str, bool], ...],
+) -> Callable[[tuple[Values, str], tuple[Values, str]], int]:
+    def compare(a: tuple[Values, str], b: tuple[Values, str]) -> int:
+        for left, right, (_, down) in zip(a[0], b[0], order, strict=True):
+            if left != right:
+                return (-1 if left < right else 1) * (-1 if down else 1)
+        return 0
+
+    return compare

@@ -1,0 +1,306 @@
+"""What was performed, as steps and as studies, and the reports on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import (
+    CharField,
+    DateTimeField,
+    Exists,
+    F,
+    Max,
+    Min,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+)
+from django.db.models.functions import Coalesce, Greatest
+
+from ris.models import (
+    Device,
+    PerformedProcedureStep,
+    PerformedSeries,
+    Report,
+    ReportVersion,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
+from ris.selectors.performing import to_view as performed_view
+from ris.selectors.reports import to_view as report_view
+from ris.selectors.search import terms
+from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria, StudyCriteria
+from ris.selectors.search.engine import Finder, Source
+from ris.selectors.search.load import by_number, orders_with
+from ris.selectors.search.requests import UID, of_patient, orders_named
+from ris.selectors.search.views import PerformedHit, ReportHit, StudyHit
+
+# --- performed steps
+
+_IMAGES = Exists(PerformedSeries.objects.filter(performed=OuterRef("pk"), instance_count__gt=0))
+
+
+def _performed(criteria: PerformedCriteria) -> QuerySet[PerformedProcedureStep] | None:
+    if not criteria.possible:
+        return None
+    found = terms.keys("public_id", criteria.public_ids) & Q(patient__isnull=False)
+    found &= of_patient(criteria, "patient", "order__visit")
+    for alternatives in criteria.requests:
+        ids = list(terms.as_keys(alternatives))
+        found &= Q(order__public_id__in=ids) | Q(
+            pk__in=PerformedProcedureStep.objects.filter(
+                steps__procedure__public_id__in=ids
+            ).values("pk")
+        )
+    found &= terms.every(criteria.request_identifiers, lambda term: Q(order__in=orders_named(term)))
+    found &= terms.every(
+        criteria.identifiers,
+        lambda term: (
+            Q(sop_instance_uid=term.value) if term.issuer in {None, UID} else terms.NOTHING
+        ),
+    )
+    found &= terms.every(
+        criteria.codes,
+        lambda term: Q(
+            pk__in=PerformedProcedureStep.objects.filter(
+                terms.code("steps__procedure__code_value", "steps__procedure__code_scheme")(term)
+            ).values("pk")
+        ),
+    )
+    found &= terms.every(criteria.date, terms.period("started_at", "ended_at"))
+    if criteria.stations:
+        for alternatives in criteria.stations:
+            ids = list(terms.as_keys(alternatives))
+            found &= Q(
+                station_ae_title__in=Device.objects.filter(public_id__in=ids).values("ae_title")
+            )
+    rows = PerformedProcedureStep.objects.all()
+    if criteria.states is not None:
+        rows = rows.annotate(has_images=_IMAGES)
+        found &= terms.product(("status", "match", "has_images"), criteria.states)
+    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    return rows.filter(found)
+
+
+def _load_performed(public_ids: Sequence[str]) -> list[PerformedHit]:
+    keys = list(terms.as_keys(public_ids))
+    if not keys:
+        return []
+    rows = {
+        str(row.public_id): row
+        for row in PerformedProcedureStep.objects.filter(public_id__in=keys)
+        .select_related("patient", "order")
+        .prefetch_related("series", "steps")
+    }
+    orders = by_number((row.order_id for row in rows.values() if row.order_id), reports=True)
+    found = []
+    for public_id in public_ids:
+        row = rows.get(public_id)
+        if row is None or row.patient is None:
+            continue
+        view = performed_view(row)
+        order = orders.get(str(row.order.public_id)) if row.order else None
+        procedures = tuple(
+            procedure
+            for procedure in (order.procedures if order else ())
+            if {step.public_id for step in procedure.steps} & set(view.steps)
+        )
+        found.append(PerformedHit(view, str(row.patient.public_id), order, procedures))
+    return found
+
+
+performed = Finder[PerformedCriteria, PerformedHit](
+    sources=(Source(_performed, {"updated": F("updated_at"), "date": F("started_at")}),),
+    load=_load_performed,
+)
+
+# --- studies
+
+_DONE = PerformedProcedureStep.objects.filter(steps__procedure=OuterRef("pk"))
+_STUDY_STARTED = Subquery(
+    _DONE.order_by()
+    .values("steps__procedure")
+    .annotate(first=Min("started_at"))
+    .values("first")[:1],
+    output_field=DateTimeField(),
+)
+_STUDY_UPDATED = Greatest(
+    F("updated_at"),
+    Coalesce(
+        Subquery(
+            _DONE.order_by()
+            .values("steps__procedure")
+            .annotate(last=Max("updated_at"))
+            .values("last")[:1],
+            output_field=DateTimeField(),
+        ),
+        F("updated_at"),
+    ),
+)
+
+
+def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
+    if not criteria.possible:
+        return None
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= of_patient(criteria, "order__patient", "order__visit")
+    for alternatives in criteria.requests:
+        ids = list(terms.as_keys(alternatives))
+        found &= Q(order__public_id__in=ids) | Q(public_id__in=ids)
+    found &= terms.every(criteria.request_identifiers, lambda term: Q(order__in=orders_named(term)))
+    found &= terms.every(criteria.identifiers, _study_identifier)
+    for wanted in criteria.series_uids:
+        found &= Q(pk__in=_procedures_with(Q(series__series_instance_uid__in=list(wanted))))
+    for wanted in criteria.modalities:
+        found &= Q(
+            pk__in=_procedures_with(
+                Q(series__modality__in=list(wanted)) | Q(modality__in=list(wanted))
+            )
+        )
+    rows = RequestedProcedure.objects.filter(Exists(_DONE))
+    if criteria.started:
+        rows = rows.annotate(began=_STUDY_STARTED)
+        found &= terms.every(criteria.started, terms.instant("began"))
+    if criteria.updated:
+        rows = rows.annotate(last_change=_STUDY_UPDATED)
+        found &= terms.every(criteria.updated, terms.instant("last_change"))
+    return rows.filter(found)
+
+
+def _procedures_with(condition: Q) -> QuerySet[PerformedProcedureStep, Any]:
+    """Procedures for which something was performed that fulfills ``condition``."""
+    return PerformedProcedureStep.objects.filter(condition, steps__isnull=False).values(
+        "steps__procedure_id"
+    )
+
+
+def _study_identifier(term: terms.IdentifierTerm) -> Q:
+    uid = Q(study_instance_uid=term.value) | Q(
+        pk__in=_procedures_with(Q(study_instance_uid=term.value))
+    )
+    accession = terms.identifier("order__accession_number", "order__accession_issuer")(term)
+    if term.issuer == UID:
+        return uid
+    return uid | accession if term.issuer is None else accession
+
+
+def _load_studies(public_ids: Sequence[str]) -> list[StudyHit]:
+    keys = list(terms.as_keys(public_ids))
+    if not keys:
+        return []
+    found = {
+        procedure.public_id: StudyHit(order, procedure)
+        for order in orders_with(Q(procedures__public_id__in=keys), performed=True)
+        for procedure in order.procedures
+        if procedure.performed
+    }
+    return [found[each] for each in public_ids if each in found]
+
+
+studies = Finder[StudyCriteria, StudyHit](
+    sources=(Source(_studies, {"updated": _STUDY_UPDATED, "started": _STUDY_STARTED}),),
+    load=_load_studies,
+)
+
+# --- reports
+
+_VERSIONS = ReportVersion.objects.filter(report=OuterRef("pk")).order_by("-number")
+_LAST_KIND = Subquery(_VERSIONS.values("kind")[:1], output_field=CharField())
+_LAST_SIGNED = Subquery(_VERSIONS.values("signed_at")[:1], output_field=DateTimeField())
+
+
+def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
+    if not criteria.possible:
+        return None
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= of_patient(criteria, "order__patient", "order__visit")
+    for alternatives in criteria.requests:
+        ids = list(terms.as_keys(alternatives))
+        found &= Q(order__public_id__in=ids) | _covering(
+            Q(public_id__in=ids) | Q(order__public_id__in=ids)
+        )
+    found &= terms.every(
+        criteria.request_identifiers, lambda term: _covering(Q(order__in=orders_named(term)))
+    )
+    found &= terms.every(
+        criteria.identifiers, lambda term: _covering(Q(order__in=orders_named(term)))
+    )
+    found &= terms.every(
+        criteria.codes, lambda term: _covering(terms.code("code_value", "code_scheme")(term))
+    )
+    found &= terms.every(
+        criteria.date,
+        lambda term: _covering(
+            Q(
+                pk__in=ScheduledProcedureStep.objects.filter(
+                    terms.instant("performed__started_at")(term)
+                ).values("procedure_id")
+            )
+        ),
+    )
+    rows = Report.objects.all()
+    if criteria.states is not None:
+        rows = rows.annotate(last_kind=_LAST_KIND)
+        found &= terms.product(("status", "last_kind"), criteria.states)
+    if criteria.issued:
+        rows = rows.annotate(last_signed=_LAST_SIGNED)
+        found &= terms.every(criteria.issued, terms.instant("last_signed"))
+    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    return rows.filter(found)
+
+
+def _covering(condition: Q) -> Q:
+    """Reports on a procedure that fulfills ``condition``."""
+    return Q(
+        pk__in=Report.objects.filter(
+            procedures__in=RequestedProcedure.objects.filter(condition).values("pk")
+        ).values("pk")
+    )
+
+
+def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
+    keys = list(terms.as_keys(public_ids))
+    if not keys:
+        return []
+    versions = ReportVersion.objects.select_related(
+        "author__practitioner", "signer__practitioner"
+    ).order_by("number")
+    rows = {
+        str(row.public_id): row
+        for row in Report.objects.filter(public_id__in=keys).prefetch_related(
+            "procedures", Prefetch("versions", versions)
+        )
+    }
+    orders = by_number(
+        (procedure.order_id for row in rows.values() for procedure in row.procedures.all()),
+        performed=True,
+    )
+    procedures = {
+        procedure.public_id: (order, procedure)
+        for order in orders.values()
+        for procedure in order.procedures
+    }
+    found = []
+    for public_id in public_ids:
+        row = rows.get(public_id)
+        if row is None:
+            continue
+        view = report_view(row)
+        covers = tuple(procedures[each] for each in view.procedures if each in procedures)
+        if covers:
+            found.append(ReportHit(view, covers))
+    return found
+
+
+reports = Finder[ReportCriteria, ReportHit](
+    sources=(
+        Source(
+            _reports,
+            {"updated": F("updated_at"), "issued": Coalesce(_LAST_SIGNED, F("created_at"))},
+        ),
+    ),
+    load=_load_reports,
+)

@@ -1,0 +1,70 @@
+"""The parts of an order's read model that a kind of hit shows, in few queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from ris.models import (
+    Order,
+    PatientIdentifier,
+    PerformedProcedureStep,
+    Report,
+    ReportVersion,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
+from ris.selectors import orders
+from ris.selectors.facility import site
+from ris.selectors.views import OrderView
+
+
+def order_rows(*, performed: bool = False, reports: bool = False) -> QuerySet[Order]:
+    """Orders with procedures and steps; the other parts only if asked for, else left empty.
+
+    The patient's identifiers are left out as well: a hit names its patient by public id.
+    """
+    steps = ScheduledProcedureStep.objects.select_related(
+        "appointment__device__room", "device__room"
+    ).order_by("id")
+    done = PerformedProcedureStep.objects.prefetch_related("series", "steps").order_by("id")
+    written = (
+        Report.objects.exclude(status="DISCARDED")
+        .prefetch_related(
+            Prefetch("procedures", RequestedProcedure.objects.none()),
+            Prefetch("versions", ReportVersion.objects.none()),
+        )
+        .order_by("id")
+    )
+    procedures = (
+        RequestedProcedure.objects.select_related("definition")
+        .prefetch_related(
+            Prefetch("steps", steps),
+            Prefetch("reports", written if reports else Report.objects.none()),
+        )
+        .order_by("id")
+    )
+    return Order.objects.select_related("patient__merged_into", "visit", "source").prefetch_related(
+        Prefetch("patient__identifiers", PatientIdentifier.objects.none()),
+        Prefetch("procedures", procedures),
+        Prefetch("performed", done if performed else PerformedProcedureStep.objects.none()),
+    )
+
+
+def orders_with(condition: Q, *, performed: bool = False, reports: bool = False) -> list[OrderView]:
+    """The orders that fulfill ``condition``, each once."""
+    rows = order_rows(performed=performed, reports=reports)
+    found = list(rows.filter(pk__in=Order.objects.filter(condition).values("pk")))
+    if not found:
+        return []
+    institution = site().institution
+    return [orders.to_view(row, institution) for row in found]
+
+
+def by_number(ids: Iterable[int], **parts: bool) -> dict[str, OrderView]:
+    """Orders by public id, for primary keys that are at hand."""
+    wanted = {each for each in ids if each}
+    if not wanted:
+        return {}
+    return {view.public_id: view for view in orders_with(Q(pk__in=wanted), **parts)}

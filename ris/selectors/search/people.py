@@ -1,0 +1,270 @@
+"""Patients and visits; practitioners, rooms, modalities and the institution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import F, Q, QuerySet
+
+from ris.domain.values import Identifier, PersonName
+from ris.models import CodeMap, Device, Patient, Practitioner, Room, Site, Visit
+from ris.selectors.patients import patient_views, visit_view
+from ris.selectors.search import terms
+from ris.selectors.search.criteria import (
+    PatientCriteria,
+    PractitionerCriteria,
+    RoomCriteria,
+    SiteCriteria,
+    StationCriteria,
+    VisitCriteria,
+)
+from ris.selectors.search.engine import Finder, SortKey, Source
+from ris.selectors.search.requests import patient_identifier
+from ris.selectors.search.views import (
+    Directory,
+    InstitutionView,
+    PractitionerView,
+    RoomView,
+    StationView,
+    VisitHit,
+)
+from ris.selectors.views import PatientView
+
+_UPDATED: dict[str, SortKey] = {"updated": F("updated_at")}
+
+# --- patients
+
+
+def _patients(criteria: PatientCriteria) -> QuerySet[Patient] | None:
+    if not criteria.possible:
+        return None
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= terms.every(criteria.identifiers, patient_identifier("pk"))
+    found &= terms.every(criteria.name, terms.any_name)
+    found &= terms.every(criteria.family, terms.family)
+    found &= terms.every(criteria.given, terms.given)
+    found &= terms.every(criteria.birth_date, terms.partial_date("birth_date"))
+    if criteria.sexes is not None:
+        found &= terms.product(("sex",), criteria.sexes)
+    if criteria.deceased is not None:
+        found &= Q(deceased__in=list(criteria.deceased))
+    if criteria.active is not None:
+        found &= Q() if True in criteria.active else Q(merged_into__isnull=False)
+        found &= Q() if False in criteria.active else Q(merged_into__isnull=True)
+    found &= terms.every(criteria.phone, terms.text("phone"))
+    found &= terms.every(criteria.email, terms.text("email"))
+    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    return Patient.objects.filter(found)
+
+
+def _load_patients(public_ids: Sequence[str]) -> list[PatientView]:
+    keys = [str(each) for each in terms.as_keys(public_ids)]
+    return patient_views(keys) if keys else []
+
+
+patients = Finder[PatientCriteria, PatientView](
+    sources=(
+        Source(
+            _patients,
+            {"updated": F("updated_at"), "family": F("name_key"), "birth_date": F("birth_date")},
+        ),
+    ),
+    load=_load_patients,
+)
+
+# --- visits
+
+
+def _visits(criteria: VisitCriteria) -> QuerySet[Visit] | None:
+    if not criteria.possible:
+        return None
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= terms.keys("patient__public_id", criteria.patients)
+    found &= terms.every(criteria.patient_identifiers, patient_identifier("patient"))
+    found &= terms.every(criteria.identifiers, terms.identifier("number", "issuer"))
+    if criteria.classes is not None:
+        found &= terms.product(("patient_class",), criteria.classes)
+    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    return Visit.objects.filter(found)
+
+
+def _load_visits(public_ids: Sequence[str]) -> list[VisitHit]:
+    found = {}
+    for row in Visit.objects.filter(public_id__in=list(terms.as_keys(public_ids))).select_related(
+        "patient"
+    ):
+        view = visit_view(row)
+        if view is not None:
+            found[view.public_id] = VisitHit(view, str(row.patient.public_id), row.updated_at)
+    return [found[each] for each in public_ids if each in found]
+
+
+visits = Finder[VisitCriteria, VisitHit](sources=(Source(_visits, _UPDATED),), load=_load_visits)
+
+# --- practitioners
+
+
+def _practitioners(criteria: PractitionerCriteria) -> QuerySet[Practitioner] | None:
+    if not criteria.possible:
+        return None
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= terms.every(criteria.identifiers, terms.identifier("identifier", "issuer"))
+    found &= terms.every(
+        criteria.name,
+        lambda term: Q(name__icontains=term.text.replace("^", " ")),
+    )
+    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    return Practitioner.objects.filter(found)
+
+
+def _load_practitioners(public_ids: Sequence[str]) -> list[PractitionerView]:
+    rows = Practitioner.objects.filter(public_id__in=list(terms.as_keys(public_ids)))
+    found = {
+        str(row.public_id): PractitionerView(
+            public_id=str(row.public_id),
+            name=PersonName.parse(row.name),
+            identifier=Identifier(row.identifier, row.issuer),
+            phone=row.phone,
+            email=row.email,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    }
+    return [found[each] for each in public_ids if each in found]
+
+
+practitioners = Finder[PractitionerCriteria, PractitionerView](
+    sources=(Source(_practitioners, _UPDATED),), load=_load_practitioners
+)
+
+# --- rooms
+
+
+def _rooms(criteria: RoomCriteria) -> QuerySet[Room] | None:
+    if not criteria.possible:
+        return None
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= terms.every(criteria.name, terms.text("name"))
+    found &= terms.keys("site__public_id", criteria.sites)
+    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    return Room.objects.filter(found)
+
+
+def _load_rooms(public_ids: Sequence[str]) -> list[RoomView]:
+    rows = Room.objects.filter(public_id__in=list(terms.as_keys(public_ids))).select_related("site")
+    found = {
+        str(row.public_id): RoomView(
+            public_id=str(row.public_id),
+            name=row.name,
+            site=str(row.site.public_id) if row.site else "",
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    }
+    return [found[each] for each in public_ids if each in found]
+
+
+rooms = Finder[RoomCriteria, RoomView](sources=(Source(_rooms, _UPDATED),), load=_load_rooms)
+
+# --- modalities
+
+
+def _stations(criteria: StationCriteria) -> QuerySet[Device] | None:
+    if not criteria.possible:
+        return None
+    found = terms.keys("public_id", criteria.public_ids)
+    for wanted in criteria.ae_titles:
+        found &= Q(ae_title__in=list(wanted))
+    found &= terms.every(criteria.name, terms.text("station_name"))
+    for wanted in criteria.modalities:
+        found &= Q(modality__in=list(wanted))
+    found &= terms.keys("room__public_id", criteria.rooms)
+    if criteria.active is not None:
+        found &= Q(active__in=list(criteria.active))
+    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    return Device.objects.filter(found)
+
+
+def _load_stations(public_ids: Sequence[str]) -> list[StationView]:
+    rows = Device.objects.filter(public_id__in=list(terms.as_keys(public_ids)))
+    found = {
+        str(row.public_id): StationView(
+            public_id=str(row.public_id),
+            ae_title=row.ae_title,
+            station_name=row.station_name,
+            modality=row.modality,
+            room=str(row.room.public_id) if row.room else "",
+            room_name=row.room.name if row.room else "",
+            active=row.active,
+            updated_at=row.updated_at,
+        )
+        for row in rows.select_related("room")
+    }
+    return [found[each] for each in public_ids if each in found]
+
+
+stations = Finder[StationCriteria, StationView](
+    sources=(Source(_stations, _UPDATED),), load=_load_stations
+)
+
+# --- the institution
+
+
+def _sites(criteria: SiteCriteria) -> QuerySet[Site] | None:
+    if not criteria.possible:
+        return None
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= terms.every(
+        criteria.name, lambda term: terms.text("name")(term) | terms.text("institution")(term)
+    )
+    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    return Site.objects.filter(found)
+
+
+def _load_sites(public_ids: Sequence[str]) -> list[InstitutionView]:
+    rows = Site.objects.filter(public_id__in=list(terms.as_keys(public_ids)))
+    found = {
+        str(row.public_id): InstitutionView(
+            public_id=str(row.public_id),
+            name=row.name,
+            institution=row.institution,
+            address=row.address,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    }
+    return [found[each] for each in public_ids if each in found]
+
+
+sites = Finder[SiteCriteria, InstitutionView](sources=(Source(_sites, _UPDATED),), load=_load_sites)
+
+# --- what answers need beside
+
+
+def directory(*, stations: bool = False, rooms: bool = False, site: bool = False) -> Directory:
+    """Public ids by AE title and room name, and of the institution; only what is asked for."""
+    institution = Site.objects.order_by("id").first() if site else None
+    return Directory(
+        stations=(
+            {ae: str(key) for ae, key in Device.objects.values_list("ae_title", "public_id")}
+            if stations
+            else {}
+        ),
+        rooms=(
+            {name: str(key) for name, key in Room.objects.values_list("name", "public_id")}
+            if rooms
+            else {}
+        ),
+        site=str(institution.public_id) if institution else "",
+        site_name=(institution.institution or institution.name) if institution else "",
+    )
+
+
+def issuers() -> dict[str, str]:
+    """The site's own names of authorities: URI → issuer (code map ``issuer``)."""
+    rows = CodeMap.objects.filter(table="issuer", endpoint=None).order_by("id")
+    return {
+        row.source_value: str(row.target.get("value", ""))
+        for row in rows
+        if row.target.get("value")
+    }

@@ -1,0 +1,217 @@
+"""Orders and the procedures of orders that have several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db.models import DateTimeField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Greatest
+
+from ris.models import Order, PatientIdentifier, RequestedProcedure, ScheduledProcedureStep
+from ris.selectors.search import terms
+from ris.selectors.search.criteria import OfOrder, OfPatient, RequestCriteria
+from ris.selectors.search.engine import Finder, SortKey, Source
+from ris.selectors.search.load import orders_with
+from ris.selectors.search.terms import IdentifierTerm
+from ris.selectors.search.views import RequestHit
+
+# The issuer of DICOM UIDs in an IdentifierTerm: they are unique by themselves.
+UID = "urn:dicom:uid"
+PROCEDURE_ID = "urn:ris:procedure-id"
+
+_SIBLINGS = RequestedProcedure.objects.filter(order=OuterRef("order")).exclude(pk=OuterRef("pk"))
+
+
+# --- conditions other kinds share
+
+
+def of_patient(criteria: OfPatient, patient: str, visit: str = "") -> Q:
+    """By patient and visit; ``patient`` and ``visit`` are the paths to their rows."""
+    found = terms.keys(f"{patient}__public_id", criteria.patients)
+    found &= terms.every(criteria.patient_identifiers, patient_identifier(patient))
+    if visit:
+        found &= terms.keys(f"{visit}__public_id", criteria.visits)
+    return found
+
+
+def patient_identifier(patient: str) -> Callable[[IdentifierTerm], Q]:
+    """A patient by number; the rows are looked up first so that the index on it is used."""
+    condition = terms.identifier("value", "issuer")
+    return lambda term: Q(
+        **{f"{patient}__in": PatientIdentifier.objects.filter(condition(term)).values("patient_id")}
+    )
+
+
+def of_order(criteria: OfOrder, order: str, procedure: str) -> Q:
+    """By request: the order's, or that of one of its procedures."""
+    found = Q()
+    for alternatives in criteria.requests:
+        ids = list(terms.as_keys(alternatives))
+        found &= Q(**{f"{order}__public_id__in": ids}) | Q(**{f"{procedure}__public_id__in": ids})
+    return found & terms.every(
+        criteria.request_identifiers,
+        lambda term: Q(**{f"{order}__in": orders_named(term)}),
+    )
+
+
+def order_identifier(term: IdentifierTerm) -> Q:
+    """Any number of an order: placer, filler, accession, Study Instance UID."""
+    by_uid = Q(
+        pk__in=RequestedProcedure.objects.filter(study_instance_uid=term.value).values("order_id")
+    )
+    if term.issuer == UID:
+        return by_uid
+    found = terms.NOTHING
+    for value, issuer in (
+        ("placer_order_number", "placer_issuer"),
+        ("filler_order_number", "filler_issuer"),
+        ("accession_number", "accession_issuer"),
+    ):
+        found |= terms.identifier(value, issuer)(term)
+    return found | by_uid if term.issuer is None and "." in term.value else found
+
+
+def orders_named(term: IdentifierTerm) -> QuerySet[Order, Any]:
+    """The keys of the orders that have this number."""
+    return Order.objects.filter(order_identifier(term)).values("pk")
+
+
+# --- the two tables
+
+
+def _orders(criteria: RequestCriteria) -> QuerySet[Order] | None:
+    if not criteria.possible or criteria.based_on:
+        return None
+    if criteria.levels is not None and "order" not in criteria.levels:
+        return None
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= of_patient(criteria, "patient", "visit")
+    found &= terms.every(criteria.identifiers, order_identifier)
+    found &= _common(criteria, "")
+    if criteria.order_states is not None:
+        found &= terms.product(("status",), criteria.order_states)
+    if criteria.codes:
+        alone = RequestedProcedure.objects.filter(~Exists(_SIBLINGS))
+        found &= terms.every(
+            criteria.codes,
+            lambda term: Q(
+                pk__in=alone.filter(terms.code("code_value", "code_scheme")(term)).values(
+                    "order_id"
+                )
+            ),
+        )
+    steps = ScheduledProcedureStep.objects
+    found &= terms.every(
+        criteria.occurrence,
+        lambda term: Q(
+            pk__in=steps.filter(terms.instant("start_at")(term)).values("procedure__order_id")
+        ),
+    )
+    rows = Order.objects.all()
+    if criteria.updated:
+        rows = rows.annotate(last_change=_ORDER_UPDATED)
+        found &= terms.every(criteria.updated, terms.instant("last_change"))
+    return rows.filter(found)
+
+
+def _procedures(criteria: RequestCriteria) -> QuerySet[RequestedProcedure] | None:
+    if not criteria.possible:
+        return None
+    if criteria.levels is not None and "procedure" not in criteria.levels:
+        return None
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= of_patient(criteria, "order__patient", "order__visit")
+    found &= terms.every(criteria.identifiers, _procedure_identifier)
+    found &= _common(criteria, "order__")
+    found &= terms.keys("order__public_id", criteria.based_on)
+    if criteria.procedure_states is not None:
+        found &= terms.product(("order__status", "stage"), criteria.procedure_states)
+    found &= terms.every(criteria.codes, terms.code("code_value", "code_scheme"))
+    found &= terms.every(
+        criteria.occurrence,
+        lambda term: Q(
+            pk__in=ScheduledProcedureStep.objects.filter(terms.instant("start_at")(term)).values(
+                "procedure_id"
+            )
+        ),
+    )
+    rows = RequestedProcedure.objects.filter(Exists(_SIBLINGS))
+    if criteria.updated:
+        rows = rows.annotate(last_change=_PROCEDURE_UPDATED)
+        found &= terms.every(criteria.updated, terms.instant("last_change"))
+    return rows.filter(found)
+
+
+def _common(criteria: RequestCriteria, order: str) -> Q:
+    found = terms.every(
+        criteria.group_numbers, lambda term: Q(**{f"{order}group_number": term.value})
+    )
+    found &= terms.every(criteria.authored, terms.instant(f"{order}ordered_at"))
+    if criteria.priorities is not None:
+        found &= terms.product((f"{order}priority",), criteria.priorities)
+    return found
+
+
+def _procedure_identifier(term: IdentifierTerm) -> Q:
+    if term.issuer == UID:
+        return Q(study_instance_uid=term.value)
+    if term.issuer == PROCEDURE_ID:
+        return Q(procedure_id=term.value)
+    found = terms.identifier("order__accession_number", "order__accession_issuer")(term)
+    if term.issuer is None:
+        found |= Q(study_instance_uid=term.value) | Q(procedure_id=term.value)
+    return found
+
+
+def _latest(rows: QuerySet[Any], by: str) -> Subquery:
+    """The newest change among the rows that hang on the outer one."""
+    newest = rows.order_by().values(by).annotate(newest=Max("updated_at")).values("newest")
+    return Subquery(newest[:1], output_field=DateTimeField())
+
+
+_ORDER_UPDATED = Greatest(
+    F("updated_at"),
+    Coalesce(
+        _latest(
+            ScheduledProcedureStep.objects.filter(procedure__order=OuterRef("pk")),
+            "procedure__order",
+        ),
+        F("updated_at"),
+    ),
+    Coalesce(
+        _latest(RequestedProcedure.objects.filter(order=OuterRef("pk")), "order"), F("updated_at")
+    ),
+)
+_PROCEDURE_UPDATED = Greatest(
+    F("updated_at"),
+    F("order__updated_at"),
+    Coalesce(
+        _latest(ScheduledProcedureStep.objects.filter(procedure=OuterRef("pk")), "procedure"),
+        F("updated_at"),
+    ),
+)
+
+
+def _load(public_ids: Sequence[str]) -> list[RequestHit]:
+    keys = list(terms.as_keys(public_ids))
+    if not keys:
+        return []
+    found: dict[str, RequestHit] = {}
+    for order in orders_with(Q(public_id__in=keys) | Q(procedures__public_id__in=keys)):
+        found[order.public_id] = RequestHit(order)
+        if len(order.procedures) > 1:
+            for procedure in order.procedures:
+                found[procedure.public_id] = RequestHit(order, procedure)
+    return [found[each] for each in public_ids if each in found]
+
+
+_ORDER_SORTS: dict[str, SortKey] = {"updated": _ORDER_UPDATED, "authored": F("ordered_at")}
+_PROCEDURE_SORTS: dict[str, SortKey] = {
+    "updated": _PROCEDURE_UPDATED,
+    "authored": F("order__ordered_at"),
+}
+
+requests = Finder[RequestCriteria, RequestHit](
+    sources=(Source(_orders, _ORDER_SORTS), Source(_procedures, _PROCEDURE_SORTS)), load=_load
+)

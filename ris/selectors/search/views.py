@@ -1,0 +1,147 @@
+"""Frozen read models of what a search finds: a row with the whole it is shown in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from ris.domain.values import Identifier, PersonName
+from ris.selectors.views import (
+    AppointmentView,
+    OrderView,
+    PatientView,
+    PerformedView,
+    ProcedureView,
+    ReportView,
+    StepView,
+    VisitView,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHit:
+    """An order, or one of its several procedures."""
+
+    order: OrderView
+    procedure: ProcedureView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepHit:
+    order: OrderView
+    procedure: ProcedureView
+    step: StepView
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentHit:
+    """``order``, ``procedure`` and ``step`` are None once the time was given back."""
+
+    appointment: AppointmentView
+    patient: str
+    order: OrderView | None = None
+    procedure: ProcedureView | None = None
+    step: StepView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PerformedHit:
+    """A performed step of a known patient; ``order`` is None if it was done without one."""
+
+    performed: PerformedView
+    patient: str
+    order: OrderView | None = None
+    procedures: tuple[ProcedureView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StudyHit:
+    """A requested procedure of which something was performed."""
+
+    order: OrderView
+    procedure: ProcedureView
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHit:
+    """A report with all it covers."""
+
+    report: ReportView
+    covers: tuple[tuple[OrderView, ProcedureView], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VisitHit:
+    visit: VisitView
+    patient: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PractitionerView:
+    public_id: str
+    name: PersonName
+    identifier: Identifier
+    phone: str = ""
+    email: str = ""
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomView:
+    public_id: str
+    name: str
+    site: str = ""  # public id
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationView:
+    """A modality as a directory shows it: without its network settings."""
+
+    public_id: str
+    ae_title: str
+    station_name: str
+    modality: str
+    room: str = ""  # public id
+    room_name: str = ""
+    active: bool = True
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstitutionView:
+    public_id: str
+    name: str
+    institution: str = ""
+    address: str = ""
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """Public ids of what steps name only by word: stations by AE title, rooms by name."""
+
+    stations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    rooms: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    site: str = ""
+    site_name: str = ""
+
+
+__all__ = [
+    "AppointmentHit",
+    "Directory",
+    "InstitutionView",
+    "PatientView",
+    "PerformedHit",
+    "PractitionerView",
+    "ReportHit",
+    "RequestHit",
+    "RoomView",
+    "StationView",
+    "StepHit",
+    "StudyHit",
+    "VisitHit",
+]
