@@ -1,0 +1,292 @@
+"""Events become deliveries, and deliveries leave in order, at least once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from ris.domain.errors import InvalidValueError
+from ris.domain.exchange import (
+    PauseEndpoint,
+    Protocol,
+    RequeueDelivery,
+    ResendDelivery,
+    SkipDelivery,
+)
+from ris.domain.protocol import Attempt, EndpointInfo, Outgoing, Result, StoredEvent
+from ris.models import Delivery, DomainEvent, Endpoint
+from ris.services import execute, outbox
+from tests import make, people
+
+pytestmark = pytest.mark.django_db
+
+OK = Attempt(result=Result.DELIVERED, reply=b"AA")
+NO_ANSWER = Attempt(result=Result.AMBIGUOUS, error="no answer")
+REFUSED = Attempt(result=Result.REFUSED, reply=b"AE", error="unknown patient")
+
+
+class Wire:
+    """A protocol of this test: one message per placed or canceled order, answers by script."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+        self.answers: list[Attempt] = []
+        self.unwritable = False
+
+    def render(
+        self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
+    ) -> Sequence[Outgoing]:
+        if event.name not in {"OrderPlaced", "OrderHeld", "OrderReleased"}:
+            return ()
+        if self.unwritable:
+            raise InvalidValueError("this name does not fit ISO_IR 100", path="PID-5")
+        return (
+            Outgoing(
+                lane=event.order,
+                control_id=control_id,
+                message_type=event.name,
+                payload=f"{event.name} {event.order}".encode(),
+            ),
+        )
+
+    def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
+        self.sent.append((control_id, payload))
+        return self.answers.pop(0) if self.answers else OK
+
+    def readdress(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> bytes:
+        return payload + b" again"
+
+    def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(settings)
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    wire = Wire()
+    monkeypatch.setitem(outbox._PROTOCOLS, Protocol.FHIR, wire)
+    outbox.reset_breaker()
+    make.endpoint("A", protocol=Protocol.FHIR)
+    yield wire
+    outbox.reset_breaker()
+
+
+def names(deliveries: Sequence[Delivery]) -> list[str]:
+    return [delivery.message_type for delivery in deliveries]
+
+
+def later(seconds: float) -> time_machine.travel:
+    return time_machine.travel(timezone.now() + timedelta(seconds=seconds), tick=False)
+
+
+def test_an_event_becomes_one_delivery_for_each_endpoint_that_wants_it(wire: Wire) -> None:
+    make.endpoint("B", protocol=Protocol.FHIR)
+    make.endpoint("off", protocol=Protocol.FHIR, active=False)
+    make.order()
+
+    outbox.fan_out()
+
+    rows = Delivery.objects.order_by("endpoint__name")
+    assert [row.endpoint.name for row in rows] == ["A", "B"]
+    assert names(rows) == ["OrderPlaced"] * 2
+    assert len({row.control_id for row in rows}) == 2
+    assert all(len(row.control_id) <= 20 for row in rows)
+    assert not DomainEvent.objects.filter(fanned_out_at__isnull=True).exists()
+
+
+def test_an_event_is_fanned_out_once(wire: Wire) -> None:
+    make.order()
+
+    outbox.fan_out()
+    outbox.fan_out()
+
+    assert Delivery.objects.count() == 1
+
+
+def test_what_was_accepted_is_delivered(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+
+    attempts = outbox.deliver_due()
+
+    delivery = Delivery.objects.get()
+    attempt = delivery.attempts.get()
+    assert (attempts, delivery.state) == (1, "DELIVERED")
+    assert (attempt.number, attempt.result, bytes(attempt.reply)) == (1, "DELIVERED", b"AA")
+    assert outbox.deliver_due() == 0
+
+
+def test_silence_is_tried_again_later_with_the_same_control_id(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+    wire.answers = [NO_ANSWER]
+
+    outbox.deliver_due()
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.last_error) == ("PENDING", "no answer")
+    assert delivery.due_at > timezone.now()
+    assert outbox.deliver_due() == 0
+    with later(400):
+        outbox.deliver_due()
+
+    delivery.refresh_from_db()
+    assert delivery.state == "DELIVERED"
+    assert [control_id for control_id, _ in wire.sent] == [delivery.control_id] * 2
+
+
+def test_later_messages_of_a_lane_wait_for_the_earlier_ones(wire: Wire) -> None:
+    from ris.domain.orders import HoldOrder, OrderReference
+
+    first = make.order()
+    execute(HoldOrder(order=OrderReference(public_id=str(first.public_id))), actor=people.ehr)
+    second = make.order()
+    outbox.fan_out()
+    wire.answers = [NO_ANSWER]
+
+    outbox.deliver_due()  # the first lane has to wait; the endpoint is left alone for now
+    outbox.deliver_due()  # the other lane goes on
+    with later(400):
+        outbox.deliver_due()
+
+    sent = [payload.decode().split() for _, payload in wire.sent]
+    assert sent == [
+        ["OrderPlaced", str(first.public_id)],
+        ["OrderPlaced", str(second.public_id)],
+        ["OrderPlaced", str(first.public_id)],
+        ["OrderHeld", str(first.public_id)],
+    ]
+
+
+def test_a_peer_that_keeps_refusing_stops_its_lane_and_asks_for_a_person(wire: Wire) -> None:
+    from ris.domain.orders import HoldOrder, OrderReference
+
+    order = make.order()
+    execute(HoldOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
+    outbox.fan_out()
+    wire.answers = [REFUSED] * 3
+
+    for hour in range(1, 6):
+        with later(3600 * hour):
+            outbox.deliver_due()
+
+    states = list(Delivery.objects.order_by("id").values_list("state", "attempt_count"))
+    assert states == [("REFUSED", 3), ("PENDING", 0)]
+
+
+def test_a_refused_message_can_be_queued_again_or_skipped(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+    wire.answers = [REFUSED] * 6
+    for hour in range(1, 4):
+        with later(3600 * hour):
+            outbox.deliver_due()
+    delivery = Delivery.objects.get()
+    assert delivery.state == "REFUSED"
+
+    execute(RequeueDelivery(delivery=str(delivery.public_id)), actor=people.admin)
+    delivery.refresh_from_db()
+    assert delivery.state == "PENDING"
+    outbox.deliver_due()
+    delivery.refresh_from_db()
+    assert delivery.state == "REFUSED"  # once more is enough after a person asked
+    execute(
+        SkipDelivery(delivery=str(delivery.public_id), reason="told by phone"),
+        actor=people.admin,
+    )
+
+    delivery.refresh_from_db()
+    assert delivery.state == "SKIPPED"
+
+
+def test_a_delivered_message_can_be_sent_again_as_a_new_one(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+    outbox.deliver_due()
+    first = Delivery.objects.get()
+
+    execute(ResendDelivery(delivery=str(first.public_id), reason="lost"), actor=people.admin)
+    outbox.deliver_due()
+
+    again = Delivery.objects.exclude(pk=first.pk).get()
+    assert (again.state, bytes(again.payload)) == ("DELIVERED", bytes(first.payload) + b" again")
+    assert again.control_id != first.control_id
+
+
+def test_what_cannot_be_written_for_a_peer_is_shown_and_holds_nothing_up(wire: Wire) -> None:
+    wire.unwritable = True
+    make.order()
+    outbox.fan_out()
+    wire.unwritable = False
+    make.order()
+    outbox.fan_out()
+
+    outbox.deliver_due()
+
+    dead, sent = Delivery.objects.order_by("id")
+    assert (dead.state, dead.last_error) == ("DEAD", "this name does not fit ISO_IR 100")
+    assert sent.state == "DELIVERED"
+
+
+def test_a_sender_that_died_loses_its_lease_and_the_message_goes_again(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+    endpoint = Endpoint.objects.get(name="A")
+    leased = outbox._claim(endpoint)
+    assert leased is not None
+    assert outbox.deliver_due() == 0
+
+    with later(100):
+        assert outbox.deliver_due() == 1
+
+    delivery = Delivery.objects.get()
+    results = list(delivery.attempts.values_list("result", flat=True))
+    assert (delivery.state, results) == ("DELIVERED", ["AMBIGUOUS", "DELIVERED"])
+
+
+def test_a_sender_that_was_only_slow_does_not_overwrite_the_outcome(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+    slow = outbox._claim(Endpoint.objects.get(name="A"))
+    assert slow is not None
+    with later(100):
+        outbox.deliver_due()
+
+    outbox._finish(slow, NO_ANSWER)
+
+    assert Delivery.objects.get().state == "DELIVERED"
+
+
+def test_a_paused_endpoint_keeps_its_messages(wire: Wire) -> None:
+    endpoint = Endpoint.objects.get(name="A")
+    make.order()
+    outbox.fan_out()
+
+    execute(PauseEndpoint(endpoint=str(endpoint.public_id), paused=True), actor=people.admin)
+    assert outbox.deliver_due() == 0
+    execute(PauseEndpoint(endpoint=str(endpoint.public_id), paused=False), actor=people.admin)
+
+    assert outbox.deliver_due() == 1
+
+
+def test_a_peer_that_is_down_is_asked_only_now_and_then(wire: Wire) -> None:
+    for _ in range(10):
+        make.order()
+    outbox.fan_out()
+    wire.answers = [NO_ANSWER] * 10
+
+    for _ in range(10):
+        outbox.deliver_due()
+
+    assert len(wire.sent) == outbox.BREAKER_FAILURES
+
+
+@pytest.mark.parametrize("attempts", [1, 5, 12, 100])
+def test_waiting_grows_but_never_beyond_five_minutes(attempts: int) -> None:
+    waits = [outbox.back_off(attempts).total_seconds() for _ in range(200)]
+
+    assert min(waits) >= 0.5
+    assert max(waits) <= min(300, 2.0**attempts)
