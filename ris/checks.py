@@ -20,6 +20,7 @@ from django.db import DatabaseError
 from ris import config
 
 DEMO_TOKEN = "demo-ehr-token"  # noqa: S105 - public, and recognized by it
+HOLDS_DEMO = "ris.E004"
 DEFAULT_PASSWORDS = ("demo", "admin", "password", "changeme")
 
 
@@ -90,7 +91,7 @@ def check_demo(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) ->
                 Error(
                     "the database holds the demo site, with public passwords",
                     hint="start with --demo, or choose another folder with --data-dir",
-                    id="ris.E004",
+                    id=HOLDS_DEMO,
                 )
             ]
         return _default_passwords()
