@@ -1,0 +1,46 @@
+"""Only the services write: no other module saves, creates, updates or deletes rows."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.architecture.source import dotted, modules
+
+WRITERS = ("ris/services/",)
+METHODS = {"save", "delete", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}
+THROUGH_OBJECTS = {"create", "update", "delete", "bulk_create", "bulk_update"}
+# Not the tables of the core: a session and a form, both Django's own.
+ALLOWED = {"request.session.save", "form.save"}
+
+
+def writes(tree: ast.Module) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        name = dotted(node.func)
+        method = node.func.attr
+        reached = ".objects." in f".{name}."
+        if name in ALLOWED:
+            continue
+        if reached and method in THROUGH_OBJECTS | METHODS:
+            found.append(f"line {node.lineno}: {name}")
+        elif method in METHODS - {"delete"} and not reached:
+            found.append(f"line {node.lineno}: {name}")
+    return found
+
+
+def test_only_services_write() -> None:
+    offenders = {
+        name: found
+        for name, tree in modules()
+        if not name.startswith(WRITERS) and (found := writes(tree))
+    }
+
+    assert offenders == {}
+
+
+def test_the_check_sees_a_write() -> None:
+    tree = ast.parse("Order.objects.filter(pk=1).update(x=2)\norder.save()\nget().delete()")
+
+    assert len(writes(tree)) == 2

@@ -1,0 +1,172 @@
+"""Many at once for one room: exactly one gets it, on either database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from ris.domain.errors import RisError, SlotTakenError, StateConflictError
+from ris.domain.identifiers import new_uid
+from ris.domain.orders import CancelOrder, OrderReference
+from ris.domain.scheduling import BookAppointment
+from ris.models import (
+    Appointment,
+    Booking,
+    DomainEvent,
+    Order,
+    PerformedProcedureStep,
+    ScheduledProcedureStep,
+)
+from ris.services import execute
+from tests import make, people
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THREADS = 6
+
+
+def together(*calls: Callable[[], object]) -> list[object]:
+    """Run the calls at the same moment, each in a thread of its own; results or RisErrors."""
+    barrier = threading.Barrier(len(calls))
+    results: list[object] = [None] * len(calls)
+
+    def run(position: int, call: Callable[[], object]) -> None:
+        try:
+            barrier.wait(timeout=20)
+            results[position] = call()
+        except RisError as error:
+            results[position] = error
+        finally:
+            connection.close()
+
+    threads = [
+        threading.Thread(target=run, args=(position, call)) for position, call in enumerate(calls)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    return results
+
+
+def overlaps() -> int:
+    """Pairs of live, exclusive bookings of one resource that overlap."""
+    rows = list(Booking.objects.filter(live=True, exclusive=True).order_by("start_at"))
+    return sum(
+        1
+        for position, one in enumerate(rows)
+        for other in rows[position + 1 :]
+        if one.resource_id == other.resource_id
+        and one.start_at < other.end_at
+        and other.start_at < one.end_at
+    )
+
+
+def test_one_slot_is_booked_once_however_many_want_it() -> None:
+    make.device()
+    for round_ in range(5):
+        at = make.NOON + timedelta(hours=round_)
+        steps = [str(make.step_of(make.order()).public_id) for _ in range(THREADS)]
+
+        results = together(
+            *(
+                lambda step=step, at=at: execute(  # type: ignore[misc]
+                    BookAppointment(step=step, device="CT1", start_at=at), actor=people.scheduler
+                )
+                for step in steps
+            )
+        )
+
+        winners = [result for result in results if isinstance(result, str)]
+        losers = [result for result in results if isinstance(result, SlotTakenError)]
+        assert (len(winners), len(losers)) == (1, THREADS - 1)
+    assert Appointment.objects.filter(status="BOOKED").count() == 5
+    assert overlaps() == 0
+
+
+def test_overlapping_times_are_never_both_booked() -> None:
+    make.device()
+    calls = []
+    for position in range(THREADS * 2):
+        step = str(make.step_of(make.order()).public_id)
+        at = make.NOON + timedelta(minutes=10 * position)
+        calls.append(
+            lambda step=step, at=at: execute(
+                BookAppointment(step=step, device="CT1", start_at=at, duration_minutes=30),
+                actor=people.scheduler,
+            )
+        )
+
+    results = together(*calls)
+
+    assert overlaps() == 0
+    assert sum(isinstance(result, str) for result in results) >= 3
+
+
+def test_start_against_cancel_has_one_winner() -> None:
+    make.device()
+    for round_ in range(8):
+        order = make.booked(start_at=make.NOON + timedelta(hours=round_))
+        command = make.start(order)
+        cancel = CancelOrder(order=OrderReference(public_id=str(order.public_id)))
+
+        started, canceled = together(
+            lambda command=command: execute(command, actor=people.ct1),
+            lambda cancel=cancel: execute(cancel, actor=people.ehr),
+        )
+
+        order.refresh_from_db()
+        step = make.step_of(order)
+        performed = PerformedProcedureStep.objects.get(sop_instance_uid=command.sop_instance_uid)
+        assert isinstance(started, str)  # a scanner is never refused
+        if isinstance(canceled, StateConflictError):
+            assert (order.status, step.status, performed.match) == (
+                "ACTIVE",
+                "STARTED",
+                "MATCHED",
+            )
+        else:
+            assert (order.status, step.status, performed.match) == (
+                "CANCELED",
+                "CANCELED",
+                "UNMATCHED",
+            )
+
+
+def test_one_uid_starts_one_performed_step() -> None:
+    make.device()
+    order = make.booked()
+    command = make.start(order, sop_instance_uid=new_uid())
+
+    results = together(
+        *(lambda: execute(command, actor=people.ct1) for _ in range(THREADS)),
+    )
+
+    assert sum(isinstance(result, str) for result in results) == 1
+    assert PerformedProcedureStep.objects.count() == 1
+    assert DomainEvent.objects.filter(name="PerformedStepStarted").count() == 1
+
+
+def test_the_same_order_sent_at_once_is_placed_once() -> None:
+    command = make.place_order()
+
+    together(*(lambda: execute(command, actor=people.ehr) for _ in range(THREADS)))
+
+    assert Order.objects.count() == 1
+    assert ScheduledProcedureStep.objects.count() == 1
+
+
+def test_numbers_are_never_given_twice() -> None:
+    commands = [make.place_order() for _ in range(THREADS * 2)]
+
+    together(
+        *(lambda command=command: execute(command, actor=people.ehr) for command in commands)  # type: ignore[misc]
+    )
+
+    numbers = list(Order.objects.values_list("accession_number", flat=True))
+    assert len(numbers) == len(set(numbers)) == THREADS * 2
