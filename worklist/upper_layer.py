@@ -124,6 +124,9 @@ class UpperLayer:
         # Accepted sockets inherit these.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        # The kernel would else take megabytes for a peer that reads slowly, and a C-CANCEL would
+        # be answered behind all of them.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, config.limits.write_buffer_bytes)
         for option, value in _KEEP_ALIVE:
             listening.setsockopt(socket.IPPROTO_TCP, option, value)
         return listening
