@@ -164,9 +164,9 @@ def test_several_faults_have_one_err_each_from_2_5_on() -> None:
     _, msa, *errs = answer(several)
 
     assert msa == "MSA|AE|MSG-1|no identifier"
+    missing = "101^Required field missing^HL70357|E|missing-value^Missing value^99RIS"
     assert errs == [
-        "ERR||PID^1^3^1^1|101^Required field missing^HL70357|E|missing-value^Missing value^99RIS"
-        + "|||no identifier",
+        f"ERR||PID^1^3^1^1|{missing}|||no identifier",
         "ERR||OBR^2^7|102^Data type error^HL70357|E|invalid-value^Invalid value^99RIS|||not a time",
         "ERR|||206^Application record locked^HL70357|E|busy^Busy^99RIS|||wait",
     ]
@@ -181,10 +181,9 @@ def test_several_faults_repeat_the_one_field_of_err_before_2_5(version: str) -> 
     _, msa, *errs = answer(several, version)
 
     assert msa == "MSA|AE|MSG-1|no identifier"
-    assert errs == [
-        "ERR|PID^1^3^101&Required field missing&HL70357&missing-value&no identifier&99RIS"
-        + "~^^^206&Application record locked&HL70357&busy&wait \\T\\ see&99RIS"
-    ]
+    missing = "101&Required field missing&HL70357&missing-value&no identifier&99RIS"
+    locked = "206&Application record locked&HL70357&busy&wait \\T\\ see&99RIS"
+    assert errs == [f"ERR|PID^1^3^{missing}~^^^{locked}"]
 
 
 @pytest.mark.parametrize("version", ["2.3.1", "2.5.1"])
