@@ -1,0 +1,65 @@
+"""Place, revise, hold, cancel orders; add and cancel procedures and steps."""
+
+from __future__ import annotations
+
+from ris.domain.actors import Role
+from ris.domain.orders import (
+    AddProcedure,
+    CancelOrder,
+    CancelStep,
+    CompleteInformation,
+    DiscontinueOrder,
+    HoldOrder,
+    PlaceOrder,
+    ReleaseOrder,
+    RepeatStep,
+    ReviseOrder,
+    VoidOrder,
+)
+from ris.services.orders.ending import (
+    cancel_order,
+    cancel_step,
+    discontinue_order,
+    hold_order,
+    release_order,
+    void_order,
+)
+from ris.services.orders.placing import (
+    add_procedure,
+    complete_information,
+    place_order,
+    repeat_step,
+)
+from ris.services.orders.revising import revise_order
+
+HANDLERS = {
+    PlaceOrder: place_order,
+    ReviseOrder: revise_order,
+    HoldOrder: hold_order,
+    ReleaseOrder: release_order,
+    CancelOrder: cancel_order,
+    DiscontinueOrder: discontinue_order,
+    VoidOrder: void_order,
+    AddProcedure: add_procedure,
+    CancelStep: cancel_step,
+    RepeatStep: repeat_step,
+    CompleteInformation: complete_information,
+}
+
+
+_DESK = {Role.SCHEDULER, Role.FRONTDESK, Role.INTERFACE, Role.SYSTEM}
+
+
+PERMISSIONS = {
+    PlaceOrder: _DESK,
+    ReviseOrder: _DESK,
+    HoldOrder: {Role.SCHEDULER, Role.INTERFACE, Role.SYSTEM},
+    ReleaseOrder: {Role.SCHEDULER, Role.INTERFACE, Role.SYSTEM},
+    CancelOrder: {Role.SCHEDULER, Role.INTERFACE, Role.SYSTEM},
+    DiscontinueOrder: {Role.SCHEDULER, Role.INTERFACE, Role.SYSTEM},
+    VoidOrder: {Role.MANAGER, Role.SYSTEM},
+    AddProcedure: {Role.SCHEDULER, Role.RADIOLOGIST, Role.INTERFACE, Role.SYSTEM},
+    CancelStep: {Role.SCHEDULER, Role.INTERFACE, Role.SYSTEM},
+    RepeatStep: {Role.SCHEDULER, Role.TECHNOLOGIST, Role.SYSTEM},
+    CompleteInformation: {Role.SCHEDULER, Role.RADIOLOGIST, Role.SYSTEM},
+}

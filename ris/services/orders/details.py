@@ -1,0 +1,46 @@
+"""What is said of an order as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ris.domain.orders import (
+    OrderDetails,
+    Priority,
+)
+from ris.domain.values import PersonName, require_text
+from ris.models import (
+    Order,
+)
+
+_TEXT_LIMITS = {"requesting_service": 64, "transport": 64, "entered_by": 324, "callback_phone": 250}
+
+
+def apply_details(order: Order, said: OrderDetails) -> list[str]:
+    """Set what is said; returns the names of the fields that changed."""
+    values: dict[str, Any] = {}
+    if said.priority is not None:
+        values["priority"] = Priority(said.priority).value
+    for name in ("reason", "comments"):
+        text = getattr(said, name)
+        if text is not None:
+            values[name] = text.strip()
+    if said.reason_code is not None:
+        values["reason_code"] = said.reason_code.as_json() if said.reason_code else {}
+    for name in ("requester", "referring"):
+        person: PersonName | None = getattr(said, name)
+        if person is not None:
+            values[name] = str(person)
+    if said.requester_identifier is not None:
+        values["requester_identifier"] = said.requester_identifier.value
+        values["requester_issuer"] = said.requester_identifier.issuer
+    for name, limit in _TEXT_LIMITS.items():
+        text = getattr(said, name)
+        if text is not None:
+            values[name] = require_text(text, path=name, limit=limit, name=name)
+    if said.ordered_at is not None:
+        values["ordered_at"] = said.ordered_at
+    changed = [name for name, value in values.items() if getattr(order, name) != value]
+    for name in changed:
+        setattr(order, name, values[name])
+    return changed

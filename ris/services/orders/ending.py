@@ -1,0 +1,143 @@
+"""Hold, release, cancel, discontinue, void."""
+
+from __future__ import annotations
+
+from ris.domain.errors import (
+    StateConflictError,
+)
+from ris.domain.orders import (
+    OPEN,
+    ORDER,
+    PERFORMED,
+    STEP,
+    CancelOrder,
+    CancelStep,
+    DiscontinueOrder,
+    HoldOrder,
+    OrderCanceled,
+    OrderDiscontinued,
+    OrderHeld,
+    OrderReleased,
+    OrderTrigger,
+    OrderVoided,
+    ReleaseOrder,
+    StepCanceled,
+    StepStatus,
+    StepTrigger,
+    VoidOrder,
+)
+from ris.models import (
+    Order,
+)
+from ris.services._context import Context
+from ris.services._locks import lock_step, steps_of_order
+from ris.services._transition import move, touch
+from ris.services.orders.finding import require
+from ris.services.scheduling import calendar
+
+
+def hold_order(command: HoldOrder, context: Context) -> str:
+    order = require(command.order)
+    _refuse_if_started(order, "hold")
+    move(order, ORDER, OrderTrigger.HOLD)
+    _touch_steps(order)
+    context.emit(OrderHeld(order=str(order.public_id), reason=command.reason), subject=order)
+    return str(order.public_id)
+
+
+def release_order(command: ReleaseOrder, context: Context) -> str:
+    order = require(command.order)
+    move(order, ORDER, OrderTrigger.RELEASE)
+    _touch_steps(order)
+    context.emit(OrderReleased(order=str(order.public_id)), subject=order)
+    return str(order.public_id)
+
+
+def _touch_steps(order: Order) -> None:
+    for step in steps_of_order(order):
+        touch(step)
+
+
+def _refuse_if_started(order: Order, doing: str) -> None:
+    for step in steps_of_order(order):
+        if StepStatus(step.status) in PERFORMED:
+            raise StateConflictError(
+                f"cannot {doing}: the exam was started",
+                path="ORC-1",
+                details={"started": True},
+            )
+
+
+def cancel_order(command: CancelOrder, context: Context) -> str:
+    order = require(command.order)
+    _refuse_if_started(order, "cancel")
+    announced = any(step.announced for step in steps_of_order(order))
+    move(order, ORDER, OrderTrigger.CANCEL)
+    _cancel_open_steps(order, command.reason, context)
+    context.emit(
+        OrderCanceled(
+            order=str(order.public_id),
+            reason=command.reason,
+            by_placer=context.is_machine,
+            announced=announced,
+        ),
+        subject=order,
+    )
+    return str(order.public_id)
+
+
+def discontinue_order(command: DiscontinueOrder, context: Context) -> str:
+    order = require(command.order)
+    steps = steps_of_order(order)
+    if not any(StepStatus(step.status) in PERFORMED for step in steps):
+        # Nothing was performed yet: to stop is to cancel (IHE RAD TF-2 4.2, 4.3).
+        return cancel_order(CancelOrder(order=command.order, reason=command.reason), context)
+    if any(step.status == StepStatus.STARTED.value for step in steps):
+        raise StateConflictError(
+            "cannot discontinue: the exam is in progress", path="ORC-1", details={"started": True}
+        )
+    announced = any(step.announced for step in steps)
+    move(order, ORDER, OrderTrigger.DISCONTINUE)
+    _cancel_open_steps(order, command.reason, context)
+    context.emit(
+        OrderDiscontinued(
+            order=str(order.public_id),
+            reason=command.reason,
+            by_placer=context.is_machine,
+            announced=announced,
+        ),
+        subject=order,
+    )
+    return str(order.public_id)
+
+
+def void_order(command: VoidOrder, context: Context) -> str:
+    order = require(command.order)
+    _refuse_if_started(order, "mark as entered in error")
+    move(order, ORDER, OrderTrigger.VOID)
+    _cancel_open_steps(order, command.reason, context)
+    context.emit(OrderVoided(order=str(order.public_id), reason=command.reason), subject=order)
+    return str(order.public_id)
+
+
+def _cancel_open_steps(order: Order, reason: str, context: Context) -> None:
+    for step in steps_of_order(order):
+        if StepStatus(step.status) not in OPEN or step.status == StepStatus.STARTED.value:
+            continue
+        if step.status == StepStatus.NO_SHOW.value:
+            continue  # its time is given back already
+        calendar.release(step, reason, context)
+        move(step, STEP, StepTrigger.CANCEL)
+
+
+def cancel_step(command: CancelStep, context: Context) -> None:
+    step = lock_step(command.step)
+    calendar.release(step, command.reason, context)
+    move(step, STEP, StepTrigger.CANCEL)
+    order = step.procedure.order
+    touch(order)
+    context.emit(
+        StepCanceled(order=str(order.public_id), step=str(step.public_id), reason=command.reason),
+        subject=step,
+        order=order,
+    )

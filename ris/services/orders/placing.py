@@ -1,0 +1,195 @@
+"""New orders, procedures and steps."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from ris.domain.errors import (
+    DuplicateKeyError,
+    MissingValueError,
+    StateConflictError,
+)
+from ris.domain.identifiers import require_accession_number
+from ris.domain.orders import (
+    AddProcedure,
+    CompleteInformation,
+    OrderPlaced,
+    OrderReference,
+    PlacedOrder,
+    PlaceOrder,
+    ProcedureAdded,
+    RepeatStep,
+    StepInformationCompleted,
+    StepRepeated,
+    StepStatus,
+)
+from ris.domain.values import Identifier, require_text
+from ris.models import (
+    Order,
+    Patient,
+    ScheduledProcedureStep,
+)
+from ris.services import _numbers, patients
+from ris.services._context import Context
+from ris.services._locks import lock_step
+from ris.services._transition import restage, touch
+from ris.services.orders.details import apply_details
+from ris.services.orders.finding import find, placed, require, require_live
+from ris.services.orders.procedures import create_procedure, schedule_wishes
+from ris.services.scheduling import calendar
+
+
+def place_order(command: PlaceOrder, context: Context) -> PlacedOrder:
+    if not command.procedures:
+        raise MissingValueError("an order needs a procedure", path="OBR-4")
+    known = find(OrderReference(placer=command.placer, filler=command.filler))
+    fingerprint = _fingerprint(command)
+    if known is not None:
+        if known.fingerprint == fingerprint:
+            return placed(known, created=False)
+        raise DuplicateKeyError(
+            "an order with this number but other content is known already",
+            path="ORC-2",
+            details={"order": str(known.public_id)},
+        )
+    patient = patients.resolve(command.patient, context)
+    if patient.deceased and not context.is_machine:
+        raise StateConflictError("this patient is recorded as deceased")
+    order = _create_order(command, patient, fingerprint, context)
+    steps: list[ScheduledProcedureStep] = []
+    for request in command.procedures:
+        steps += create_procedure(order, request, strict=command.strict_catalog)
+    context.emit(OrderPlaced(order=str(order.public_id), stage="REQUESTED"), subject=order)
+    if not command.wait_for_scheduler:
+        schedule_wishes(steps, context)
+    return placed(order, created=True)
+
+
+def _fingerprint(command: PlaceOrder) -> str:
+    """A digest of what was ordered for whom, to tell a repetition from a different order."""
+    content = [
+        sorted([i.issuer, i.value] for i in command.patient.identifiers),
+        command.patient.public_id,
+        [
+            [
+                p.code.value,
+                p.code.scheme,
+                p.study_instance_uid,
+                p.laterality,
+                [
+                    [s.modality, s.station_ae_title, s.start_at.isoformat() if s.start_at else ""]
+                    for s in p.steps
+                ],
+            ]
+            for p in command.procedures
+        ],
+        command.details.priority.value if command.details.priority else "",
+        command.details.reason or "",
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _create_order(
+    command: PlaceOrder, patient: Patient, fingerprint: str, context: Context
+) -> Order:
+    accession = command.accession or Identifier("")
+    number = (
+        require_accession_number(accession.value, "OBR-18")
+        if accession.value
+        else _numbers.accession_number(context)
+    )
+    if Order.objects.filter(accession_number=number, accession_issuer=accession.issuer).exists():
+        raise DuplicateKeyError("this accession number belongs to another order", path="OBR-18")
+    placer = command.placer or Identifier("")
+    order = Order(
+        patient=patient,
+        visit=patients.record_visit(patient, command.visit),
+        placer_order_number=require_text(
+            placer.value, path="ORC-2", limit=64, name="placer order number"
+        ),
+        placer_issuer=placer.issuer,
+        filler_order_number=(
+            command.filler.value
+            if command.filler and command.filler.value
+            else _numbers.filler_order_number()
+        ),
+        accession_number=number,
+        accession_issuer=accession.issuer,
+        group_number=command.group_number,
+        ordered_at=command.details.ordered_at or context.now,
+        source_id=context.actor.endpoint_id,
+        fingerprint=fingerprint,
+    )
+    apply_details(order, command.details)
+    order.save()
+    return order
+
+
+def add_procedure(command: AddProcedure, context: Context) -> str:
+    order = require(command.order)
+    require_live(order)
+    steps = create_procedure(order, command.procedure)
+    procedure = steps[0].procedure
+    restage(procedure)
+    touch(order)
+    context.emit(
+        ProcedureAdded(order=str(order.public_id), procedure=str(procedure.public_id)),
+        subject=order,
+    )
+    schedule_wishes(steps, context)
+    return str(procedure.public_id)
+
+
+def repeat_step(command: RepeatStep, context: Context) -> str:
+    step = lock_step(command.step)
+    order = step.procedure.order
+    require_live(order)
+    if step.status not in {StepStatus.DISCONTINUED.value, StepStatus.CANCELED.value}:
+        raise StateConflictError("only a step that was stopped or canceled can be repeated")
+    again = ScheduledProcedureStep.objects.create(
+        procedure=step.procedure,
+        step_id=_numbers.step_id(),
+        modality=step.modality,
+        duration_minutes=step.duration_minutes,
+        description=step.description,
+        protocol_codes=step.protocol_codes,
+        contrast_agent=step.contrast_agent,
+        comments=step.comments,
+    )
+    restage(step.procedure)
+    touch(order)
+    context.emit(
+        StepRepeated(
+            order=str(order.public_id), step=str(again.public_id), previous=str(step.public_id)
+        ),
+        subject=again,
+        order=order,
+    )
+    return str(again.public_id)
+
+
+def complete_information(command: CompleteInformation, context: Context) -> None:
+    step = lock_step(command.step)
+    if step.status != StepStatus.PENDING.value:
+        raise StateConflictError("this step is scheduled already")
+    step.modality = require_text(
+        command.modality, path="modality", limit=16, name="modality"
+    ).upper()
+    if not step.modality:
+        raise MissingValueError("a step needs a modality", path="modality")
+    if command.description:
+        step.description = require_text(
+            command.description, path="description", limit=64, name="description"
+        )
+    if command.duration_minutes:
+        step.duration_minutes = command.duration_minutes
+    touch(step, "modality", "description", "duration_minutes")
+    order = step.procedure.order
+    context.emit(
+        StepInformationCompleted(order=str(order.public_id), step=str(step.public_id)),
+        subject=step,
+        order=order,
+    )
+    if step.wished_at is not None:
+        calendar.schedule_as_ordered(step, context)

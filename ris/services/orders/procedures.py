@@ -1,0 +1,141 @@
+"""Requested procedures and their steps, as ordered and as the catalog has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ris.domain.errors import (
+    InvalidValueError,
+    MissingValueError,
+)
+from ris.domain.identifiers import new_uid, require_uid
+from ris.domain.orders import (
+    ProcedureRequest,
+    StepRequest,
+)
+from ris.domain.values import Code, require_text
+from ris.models import (
+    Order,
+    ProcedureDefinition,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
+from ris.services import _numbers
+from ris.services._context import Context
+from ris.services.scheduling import calendar
+
+
+def definition_for(code: Code) -> ProcedureDefinition | None:
+    """The catalog's procedure for a code: by scheme and value, else by value if only one has it."""
+    if not code.value:
+        return None
+    rows = list(ProcedureDefinition.objects.filter(code=code.value, active=True)[:3])
+    exact = [row for row in rows if row.scheme == code.scheme]
+    if exact:
+        return exact[0]
+    return rows[0] if len(rows) == 1 else None
+
+
+def create_procedure(
+    order: Order, request: ProcedureRequest, *, strict: bool = False
+) -> list[ScheduledProcedureStep]:
+    """Store a requested procedure with its steps: as ordered, else as the catalog has them."""
+    definition = definition_for(request.code)
+    if definition is None and strict:
+        raise InvalidValueError("this procedure is not in the catalog", path="OBR-4")
+    code = request.code
+    if not code and not request.description:
+        raise MissingValueError("a procedure needs a code or a text", path="OBR-4")
+    meaning = code.meaning or (definition.meaning if definition else "") or request.description
+    if len(code.value) > 64 or len(code.scheme) > 64:
+        raise InvalidValueError("the procedure code is longer than 64 characters", path="OBR-4")
+    laterality = (request.laterality or "").upper()[:1]
+    if laterality not in {"", "L", "R", "B", "U"}:
+        raise InvalidValueError("laterality is L, R, B or U", path="laterality")
+    procedure = RequestedProcedure.objects.create(
+        order=order,
+        procedure_id=(
+            require_text(request.procedure_id, path="OBR-19", limit=16, name="procedure id")
+            or _numbers.procedure_id()
+        ),
+        study_instance_uid=(
+            require_uid(request.study_instance_uid, "ZDS-1")
+            if request.study_instance_uid
+            else new_uid()
+        ),
+        definition=definition,
+        code_value=code.value,
+        code_scheme=code.scheme,
+        code_meaning=meaning[:200],
+        code_version=code.version,
+        description=(request.description or meaning)[:200],
+        laterality=laterality,
+    )
+    return [
+        _create_step(procedure, step, definition, position)
+        for position, step in enumerate(_wanted_steps(request, definition))
+    ]
+
+
+def _wanted_steps(
+    request: ProcedureRequest, definition: ProcedureDefinition | None
+) -> Sequence[StepRequest]:
+    """The order's steps; where it names at most one, the catalog's steps with that one's wishes."""
+    templates = list(definition.steps.all()) if definition else []
+    if len(request.steps) > 1 or len(templates) <= 1:
+        return request.steps or (StepRequest(),)
+    first = request.steps[0] if request.steps else StepRequest()
+    return [first, *(StepRequest() for _ in templates[1:])]
+
+
+def _create_step(
+    procedure: RequestedProcedure,
+    request: StepRequest,
+    definition: ProcedureDefinition | None,
+    position: int,
+) -> ScheduledProcedureStep:
+    templates = list(definition.steps.all()) if definition else []
+    template = templates[position] if position < len(templates) else None
+    codes = [code.as_json() for code in request.protocol_codes]
+    description = request.description or (
+        template.description if template else procedure.description
+    )
+    return ScheduledProcedureStep.objects.create(
+        procedure=procedure,
+        step_id=(
+            require_text(request.step_id, path="OBR-20", limit=16, name="step id")
+            or _numbers.step_id()
+        ),
+        modality=require_text(
+            request.modality
+            or (template.modality if template else definition.modality if definition else ""),
+            path="OBR-24",
+            limit=16,
+            name="modality",
+        ).upper(),
+        station_ae_title=require_text(
+            request.station_ae_title, path="station", limit=16, name="station AE title"
+        ),
+        station_name=request.station_name[:16],
+        location=request.location[:16],
+        duration_minutes=request.duration_minutes
+        or (
+            template.duration_minutes
+            if template
+            else definition.duration_minutes
+            if definition
+            else 30
+        ),
+        description=description[:64],
+        protocol_codes=codes or (template.protocol_codes if template else []),
+        performing_physician=str(request.performing_physician),
+        contrast_agent=definition.contrast if definition else "",
+        wished_at=request.start_at,
+    )
+
+
+def schedule_wishes(steps: Sequence[ScheduledProcedureStep], context: Context) -> None:
+    """Schedule the steps that name a time and know their modality; the others wait."""
+    for step in steps:
+        if step.wished_at is not None and step.modality:
+            calendar.schedule_as_ordered(step, context)

@@ -1,0 +1,62 @@
+"""Hold, book, move and cancel appointments; arrivals; hours."""
+
+from __future__ import annotations
+
+from ris.domain.actors import Role
+from ris.domain.scheduling import (
+    AddClosure,
+    BookAppointment,
+    CancelAppointment,
+    ExpireHolds,
+    HoldSlot,
+    PrepareStep,
+    RecordArrival,
+    RecordNoShow,
+    RemoveClosure,
+    RescheduleAppointment,
+    SetResourceHours,
+)
+from ris.services.scheduling.appointments import (
+    book_appointment,
+    cancel_appointment,
+    expire_holds,
+    hold_slot,
+    reschedule_appointment,
+)
+from ris.services.scheduling.arrivals import prepare_step, record_arrival, record_no_show
+from ris.services.scheduling.hours import add_closure, remove_closure, set_resource_hours
+
+HANDLERS = {
+    HoldSlot: hold_slot,
+    BookAppointment: book_appointment,
+    RescheduleAppointment: reschedule_appointment,
+    CancelAppointment: cancel_appointment,
+    RecordArrival: record_arrival,
+    PrepareStep: prepare_step,
+    RecordNoShow: record_no_show,
+    ExpireHolds: expire_holds,
+    SetResourceHours: set_resource_hours,
+    AddClosure: add_closure,
+    RemoveClosure: remove_closure,
+}
+
+
+_DESK = {Role.SCHEDULER, Role.FRONTDESK, Role.INTERFACE, Role.SYSTEM}
+
+
+_SETUP = {Role.MANAGER, Role.ADMIN, Role.SYSTEM}
+
+
+PERMISSIONS = {
+    HoldSlot: _DESK,
+    BookAppointment: _DESK,
+    RescheduleAppointment: _DESK,
+    CancelAppointment: _DESK,
+    RecordArrival: _DESK | {Role.TECHNOLOGIST},
+    PrepareStep: {Role.TECHNOLOGIST, Role.FRONTDESK, Role.SYSTEM},
+    RecordNoShow: _DESK | {Role.TECHNOLOGIST},
+    ExpireHolds: {Role.SYSTEM},
+    SetResourceHours: _SETUP,
+    AddClosure: _SETUP | {Role.SCHEDULER},
+    RemoveClosure: _SETUP | {Role.SCHEDULER},
+}

@@ -1,0 +1,273 @@
+"""One step onto one device: booked, moved, released."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from ris.domain.errors import (
+    SlotTakenError,
+    StateConflictError,
+)
+from ris.domain.orders import STEP, StepStatus, StepTrigger
+from ris.domain.scheduling import (
+    APPOINTMENT,
+    AppointmentBooked,
+    AppointmentCanceled,
+    AppointmentMoved,
+    AppointmentStatus,
+    AppointmentTrigger,
+)
+from ris.models import (
+    Appointment,
+    Device,
+    ScheduledProcedureStep,
+)
+from ris.services._context import Context
+from ris.services._locks import steps_of_appointment
+from ris.services._transition import move
+from ris.services.scheduling.resources import (
+    give_back,
+    is_closed,
+    is_taken,
+    lock,
+    resources_of,
+    take,
+)
+
+_STEP_FIELDS = (
+    "start_at",
+    "duration_minutes",
+    "appointment",
+    "device",
+    "station_ae_title",
+    "station_name",
+    "location",
+    "announced",
+)
+
+
+def assign(step: ScheduledProcedureStep, appointment: Appointment, device: Device | None) -> None:
+    """Write the appointment's time and station onto the step, as the worklist shows them."""
+    step.start_at = appointment.start_at
+    step.duration_minutes = round((appointment.end_at - appointment.start_at).total_seconds() / 60)
+    step.appointment = appointment
+    step.device = device
+    if device is not None:
+        step.station_ae_title = device.ae_title
+        step.station_name = device.station_name
+        step.location = (device.room.name if device.room else "")[:16]
+
+
+def book(
+    step: ScheduledProcedureStep,
+    device: Device | None,
+    start_at: datetime,
+    minutes: int,
+    context: Context,
+    *,
+    overbook: bool,
+    reason: str = "",
+    held: Appointment | None = None,
+) -> Appointment:
+    """Book ``step``: take the resources, schedule the step, say so."""
+    order = step.procedure.order
+    if order.status != "ACTIVE":
+        raise StateConflictError(f"this order is {order.status.lower().replace('_', ' ')}")
+    end_at = start_at + timedelta(minutes=minutes)
+    taken = False
+    if device is not None and held is None:
+        resources = resources_of(device)
+        lock(resources)
+        taken = is_taken(resources, start_at, end_at)
+        if taken and not overbook:
+            raise SlotTakenError("that time is taken", path="start_at")
+        if is_closed(resources, start_at, end_at) and not overbook:
+            raise SlotTakenError("the room is closed at that time", path="start_at")
+    if held is None:
+        appointment = Appointment.objects.create(
+            patient=order.patient,
+            device=device,
+            start_at=start_at,
+            end_at=end_at,
+            overbooked=taken,
+            reason=reason,
+        )
+        if device is not None:
+            take(appointment, resources_of(device), exclusive=not taken)
+    else:
+        appointment = held
+    move(appointment, APPOINTMENT, AppointmentTrigger.BOOK)
+    assign(step, appointment, device)
+    first = not step.announced
+    step.announced = True
+    move(step, STEP, StepTrigger.SCHEDULE, *_STEP_FIELDS)
+    context.emit(
+        AppointmentBooked(
+            order=str(order.public_id),
+            step=str(step.public_id),
+            appointment=str(appointment.public_id),
+            start_at=appointment.start_at,
+            end_at=appointment.end_at,
+            station=step.station_ae_title,
+            overbooked=taken,
+            first=first,
+        ),
+        subject=appointment,
+        order=order,
+    )
+    return appointment
+
+
+def move_appointment(
+    appointment: Appointment,
+    device: Device | None,
+    start_at: datetime,
+    minutes: int,
+    context: Context,
+    *,
+    overbook: bool,
+    reason: str,
+) -> None:
+    previous_start = appointment.start_at
+    end_at = start_at + timedelta(minutes=minutes)
+    taken = False
+    if device is not None:
+        resources = resources_of(device)
+        lock(resources)
+        taken = is_taken(resources, start_at, end_at, but=appointment)
+        if taken and not overbook:
+            raise SlotTakenError("that time is taken", path="start_at")
+        if is_closed(resources, start_at, end_at) and not overbook:
+            raise SlotTakenError("the room is closed at that time", path="start_at")
+    steps = steps_of_appointment(appointment)
+    previous_station = steps[0].station_ae_title if steps else ""
+    give_back(appointment)
+    appointment.start_at = start_at
+    appointment.end_at = end_at
+    appointment.device = device
+    appointment.overbooked = taken
+    appointment.reason = reason
+    move(
+        appointment,
+        APPOINTMENT,
+        AppointmentTrigger.MOVE,
+        "start_at",
+        "end_at",
+        "device",
+        "overbooked",
+        "reason",
+    )
+    if device is not None:
+        take(appointment, resources_of(device), exclusive=not taken)
+    for step in steps:
+        assign(step, appointment, device)
+        move(step, STEP, StepTrigger.SCHEDULE, *_STEP_FIELDS)
+        order = step.procedure.order
+        context.emit(
+            AppointmentMoved(
+                order=str(order.public_id),
+                step=str(step.public_id),
+                appointment=str(appointment.public_id),
+                start_at=appointment.start_at,
+                end_at=appointment.end_at,
+                station=step.station_ae_title,
+                previous_start_at=previous_start,
+                previous_station=previous_station,
+                overbooked=taken,
+            ),
+            subject=appointment,
+            order=order,
+        )
+
+
+def schedule_as_ordered(
+    step: ScheduledProcedureStep, context: Context, *, station: str = ""
+) -> None:
+    """Put a step where the order wants it: the placer decided, so a conflict is booked over.
+
+    On the station that is named, else the first suitable one that is free then, else the first
+    suitable one (flagged). Without any suitable device the step waits for a scheduler.
+    """
+    assert step.wished_at is not None  # noqa: S101 - the callers ask only for steps with a wish
+    if step.status in {StepStatus.ARRIVED.value, StepStatus.READY.value}:
+        raise StateConflictError("the patient is here already: the time stays", path="ORC-7")
+    named = station or step.station_ae_title
+    minutes = step.duration_minutes
+    end_at = step.wished_at + timedelta(minutes=minutes)
+    device = None
+    if named:
+        device = (
+            Device.objects.select_related("resource", "room__resource")
+            .filter(ae_title=named)
+            .first()
+        )
+        if device is None:
+            # A station we do not know: on the worklist as ordered, without a place in the calendar.
+            step.station_ae_title = named
+    else:
+        candidates = list(
+            Device.objects.select_related("resource", "room__resource")
+            .filter(modality=step.modality, active=True)
+            .order_by("ae_title")
+        )
+        if not candidates:
+            return
+        device = next(
+            (
+                candidate
+                for candidate in candidates
+                if not is_taken(resources_of(candidate), step.wished_at, end_at)
+            ),
+            candidates[0],
+        )
+    if step.appointment is not None and step.status == StepStatus.SCHEDULED.value:
+        move_appointment(
+            step.appointment,
+            device or step.device,
+            step.wished_at,
+            minutes,
+            context,
+            overbook=True,
+            reason="as ordered",
+        )
+        return
+    book(step, device, step.wished_at, minutes, context, overbook=True, reason="as ordered")
+
+
+def release(step: ScheduledProcedureStep, reason: str, context: Context) -> None:
+    """Give a step's time back because the step goes away; says so if it had been booked."""
+    appointment = step.appointment
+    if appointment is None:
+        return
+    if appointment.steps.exclude(pk=step.pk).exclude(status="CANCELED").exists():
+        return  # others still need the time
+    if appointment.status == AppointmentStatus.ARRIVED.value:
+        move(appointment, APPOINTMENT, AppointmentTrigger.FULFILL)
+    elif appointment.status in {AppointmentStatus.HELD.value, AppointmentStatus.BOOKED.value}:
+        booked = appointment.status == AppointmentStatus.BOOKED.value
+        appointment.reason = reason[:200]
+        move(appointment, APPOINTMENT, AppointmentTrigger.CANCEL, "reason")
+        if booked:
+            say_canceled(step, appointment, reason, context)
+    else:
+        return
+    give_back(appointment)
+
+
+def say_canceled(
+    step: ScheduledProcedureStep, appointment: Appointment, reason: str, context: Context
+) -> None:
+    order = step.procedure.order
+    context.emit(
+        AppointmentCanceled(
+            order=str(order.public_id),
+            step=str(step.public_id),
+            appointment=str(appointment.public_id),
+            reason=reason,
+            start_at=appointment.start_at,
+            end_at=appointment.end_at,
+            station=step.station_ae_title,
+        ),
+        subject=appointment,
+        order=order,
+    )

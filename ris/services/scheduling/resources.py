@@ -1,0 +1,101 @@
+"""Rooms and devices: locked, looked at, taken and given back.
+
+Lock the resource, look, then write: the exclusion constraint (PostgreSQL) or trigger (SQLite) is
+the backstop and never the first to notice (docs/adr/0012-slots-are-computed.md).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from ris.domain.errors import (
+    UnknownKeyError,
+)
+from ris.models import (
+    Appointment,
+    Booking,
+    Closure,
+    Device,
+    Resource,
+)
+from ris.services._locks import public_key
+
+
+def find_device(key: str) -> Device:
+    """A device by public id or AE title."""
+    rows = Device.objects.select_related("resource", "room__resource").filter(active=True)
+    try:
+        device = rows.filter(public_id=uuid.UUID(key)).first()
+    except ValueError:
+        device = rows.filter(ae_title=key).first()
+    if device is None:
+        raise UnknownKeyError("no such device", path="device")
+    return device
+
+
+def resources_of(device: Device) -> list[Resource]:
+    """What a booking of this device takes: the device itself and the room it stands in."""
+    resources = [device.resource]
+    if device.room is not None:
+        resources.append(device.room.resource)
+    return resources
+
+
+def lock(resources: Sequence[Resource]) -> None:
+    """Lock in order of id, so that two bookings never wait for each other."""
+    ids = sorted(resource.pk for resource in resources)
+    list(Resource.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+
+
+def is_taken(
+    resources: Sequence[Resource],
+    start_at: datetime,
+    end_at: datetime,
+    *,
+    but: Appointment | None = None,
+) -> bool:
+    rows = Booking.objects.filter(
+        resource__in=resources, live=True, start_at__lt=end_at, end_at__gt=start_at
+    )
+    if but is not None:
+        rows = rows.exclude(appointment=but)
+    return rows.exists()
+
+
+def is_closed(resources: Sequence[Resource], start_at: datetime, end_at: datetime) -> bool:
+    return Closure.objects.filter(
+        resource__in=resources, start_at__lt=end_at, end_at__gt=start_at
+    ).exists()
+
+
+def take(
+    appointment: Appointment,
+    resources: Sequence[Resource],
+    *,
+    exclusive: bool,
+) -> None:
+    Booking.objects.bulk_create(
+        [
+            Booking(
+                resource=resource,
+                appointment=appointment,
+                start_at=appointment.start_at,
+                end_at=appointment.end_at,
+                exclusive=exclusive,
+            )
+            for resource in resources
+        ]
+    )
+
+
+def give_back(appointment: Appointment) -> None:
+    appointment.bookings.filter(live=True).update(live=False)
+
+
+def find_resource(key: str) -> Resource:
+    resource = Resource.objects.filter(public_id=public_key(key, "resource")).first()
+    if resource is None:
+        raise UnknownKeyError("no such resource", path="resource")
+    return resource
