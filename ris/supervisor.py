@@ -109,7 +109,8 @@ class Supervisor:
             Part("beat", lambda: True),
         ]
         self._lock: IO[str] | None = None
-        self._reader, self._writer = -1, -1
+        self._reader, self._writer = -1, -1  # the parts see the end of the writer
+        self._wake_reader, self._wake_writer = -1, -1  # a signal is seen at once
         self._fork = multiprocessing.get_context("fork")
 
     # --- beginning and end
@@ -119,6 +120,9 @@ class Supervisor:
         _refuse_taken_ports(self.settings)
         self._worker_mark().unlink(missing_ok=True)
         self._reader, self._writer = os.pipe()
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_writer, False)
+        signal.set_wakeup_fd(self._wake_writer)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._stop)
         return self
@@ -127,8 +131,9 @@ class Supervisor:
         self._end([part.process for part in self.parts if part.process is not None])
         for mark in run_folder(self.settings.home).glob("*.pid"):
             mark.unlink(missing_ok=True)
-        os.close(self._reader)
-        os.close(self._writer)
+        signal.set_wakeup_fd(-1)
+        for handle in (self._reader, self._writer, self._wake_reader, self._wake_writer):
+            os.close(handle)
         if self._lock is not None:
             self._lock.close()
 
@@ -148,7 +153,7 @@ class Supervisor:
         """Check, migrate and load in a child: this process never opens the database."""
         process = self._start("prepare")
         while process.exitcode is None and not self.stopping:
-            wait([process.sentinel], LOOK_SECONDS)
+            wait([process.sentinel, self._wake_reader], LOOK_SECONDS)
         if self.stopping:
             self._end([process])
         elif process.exitcode != 0:
@@ -167,7 +172,7 @@ class Supervisor:
             if not announced:
                 self._give_up_if_hopeless()
             running = [part.process.sentinel for part in self.parts if part.process]
-            wait(running, LOOK_SECONDS / 2 if not announced else 1.0)
+            wait([*running, self._wake_reader], LOOK_SECONDS / 2 if not announced else 1.0)
         return 0
 
     # --- parts
@@ -186,6 +191,7 @@ class Supervisor:
             self._lock.close()
         # A Ctrl-C on the terminal is for the supervisor; it ends the parts in order.
         os.setsid()
+        signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         os.environ[PARENT_FD] = str(self._reader)

@@ -34,6 +34,7 @@ def sweeper(tmp_path: Path, passes: list[float]) -> Iterator[parts.Sweeper]:
     thread = parts.Sweeper(tmp_path / "worker")
     yield thread
     thread.stopping.set()
+    thread.ended.set()
     thread.join(5)
 
 
