@@ -3,6 +3,7 @@
 from ris.services import (
     accounts,
     catalog,
+    configuration,
     exchange,
     facility,
     orders,
@@ -23,6 +24,7 @@ for _area in (
     facility,
     accounts,
     exchange,
+    configuration,
 ):
     register(_area.HANDLERS, _area.PERMISSIONS)
 
