@@ -237,7 +237,7 @@ class Texts:
         vr = element.vr if element.vr not in {"UN", ""} else vr_of(tag)
         value = element.value
         if vr not in TEXT_VRS:
-            return value.rstrip(b" \0").decode("latin-1").strip(" ")
+            return value.replace(b"\0", b"").decode("latin-1").strip(" ")
         try:
             if self.characters is None:
                 text = value.decode("ascii")
@@ -249,7 +249,8 @@ class Texts:
             raise InvalidValueError(
                 "text does not fit its character set", path=tag_path(tag)
             ) from None
-        return text.rstrip(" \0") if vr in UNDIVIDED_VRS else text.strip(" \0")
+        text = text.replace("\0", "")  # no database keeps it
+        return text.rstrip(" ") if vr in UNDIVIDED_VRS else text.strip(" ")
 
 
 def character_set_terms(elements: Elements) -> tuple[str, ...]:

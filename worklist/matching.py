@@ -8,10 +8,9 @@ operator would take for "no patients".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +18,7 @@ from ris.domain.errors import InvalidValueError
 from ris.domain.orders import Priority, StepStatus
 from ris.domain.values import Code
 from ris.selectors.views import TextMatch, WorklistQuery
-from worklist import charset
+from worklist import charset, moments
 from worklist.attributes import (
     PRIORITIES,
     SCHEMES,
@@ -40,6 +39,7 @@ from worklist.elements import (
     tag_of,
     tag_path,
 )
+from worklist.moments import LAST_INSTANT, instant
 from worklist.mwl import Plan, Signature, plan, whole
 
 # Sent by devices that reuse their Query/Retrieve code; means nothing here (PS3.4 K.6.1.2).
@@ -159,7 +159,7 @@ def _is_framing(tag: int) -> bool:
 
 def _conditions(texts: Texts, zone: tzinfo) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """The fields of WorklistQuery that the keys set, and the keys for the log."""
-    zone = _zone(texts, zone)
+    zone = moments.zone_of(texts, zone)
     keys: dict[str, str] = {}
     found: dict[str, Any] = {}
     possible = True
@@ -202,20 +202,6 @@ def is_universal(attribute: Attribute, text: str) -> bool:
     if attribute.matching is Matching.NAME:
         return not text.strip("*^= ")
     return not text.strip("*")
-
-
-def _zone(texts: Texts, zone: tzinfo) -> tzinfo:
-    """The zone of the date and time keys: (0008,0201) if sent, else the site's."""
-    text = texts.text("TimezoneOffsetFromUTC")
-    if not text:
-        return zone
-    match = re.fullmatch(r"([+-])(\d{2})(\d{2})", text)
-    if match is None or int(match[2]) > 14 or int(match[3]) > 59:
-        raise InvalidValueError(
-            "not an offset from UTC", path=tag_path(tag_of("TimezoneOffsetFromUTC"))
-        )
-    offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
-    return timezone(-offset if match[1] == "-" else offset)
 
 
 def _values(text: str) -> tuple[str, ...]:
@@ -320,15 +306,11 @@ def _codes(texts: Texts, keys: dict[str, str]) -> tuple[Code, ...]:
 
 # --- dates and times
 
-_DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
-_TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?)?")
-_LAST = "235959.999999"
-
 
 def date_range(text: str, tag: int) -> tuple[date | None, date | None, bool]:
     """First and last day, and whether it is a range (PS3.4 C.2.2.2.5.1)."""
     first, last, is_range = _ends(text, tag)
-    return _day(first, tag), _day(last, tag), is_range
+    return moments.day(first, tag), moments.day(last, tag), is_range
 
 
 def _ends(text: str, tag: int) -> tuple[str, str, bool]:
@@ -340,18 +322,6 @@ def _ends(text: str, tag: int) -> tuple[str, str, bool]:
     return first, last, True
 
 
-def _day(text: str, tag: int) -> date | None:
-    if not text:
-        return None
-    match = _DATE.fullmatch(text)
-    if match is None:
-        raise InvalidValueError("not a date (YYYYMMDD)", path=tag_path(tag))
-    try:
-        return date(int(match[1]), int(match[2]), int(match[3]))
-    except ValueError:
-        raise InvalidValueError("no such day", path=tag_path(tag)) from None
-
-
 def time_range(text: str, tag: int) -> tuple[str, str, bool]:
     """First and last instant of day as HHMMSS.FFFFFF, and whether it is a range.
 
@@ -360,29 +330,14 @@ def time_range(text: str, tag: int) -> tuple[str, str, bool]:
     """
     first, last, is_range = _ends(text, tag)
     if not is_range:
-        lower = _instant(first, tag, upper=False)
+        lower = instant(first, tag)
         # A scheduled time has no fraction of a second to tell apart.
-        return lower, _instant(lower[:6], tag, upper=True), False
+        return lower, instant(lower[:6], tag, upper=True), False
     return (
-        _instant(first, tag, upper=False) if first else "",
-        _instant(last, tag, upper=True) if last else "",
+        instant(first, tag) if first else "",
+        instant(last, tag, upper=True) if last else "",
         True,
     )
-
-
-def _instant(text: str, tag: int, *, upper: bool) -> str:
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise InvalidValueError("not a time (HHMMSS)", path=tag_path(tag))
-    hour, minute, second, fraction = match.groups()
-    if hour == "24" and upper and not (int(minute or 0) or int(second or 0)):
-        return _LAST
-    if int(hour) > 23 or int(minute or 0) > 59 or int(second or 0) > 60:
-        raise InvalidValueError("no such time", path=tag_path(tag))
-    second = "59" if second == "60" else second  # a leap second (PS3.5 6.2, TM)
-    fill = "59" if upper else "00"
-    digits = (fraction or "").ljust(6, "9" if upper else "0")
-    return f"{hour}{minute or fill}{second or fill}.{digits}"
 
 
 def start_window(date_text: str, time_text: str, zone: tzinfo) -> dict[str, Any]:
@@ -415,19 +370,10 @@ def _interval(
     window = {}
     # The ends of the calendar are how some devices write "open", and have no room for a zone.
     if first_day is not None and first_day.year > MINYEAR:
-        window["start_from"] = min(_moments(first_day, first or "000000.000000", zone))
+        window["start_from"] = min(moments.at(first_day, first or "000000.000000", zone))
     if last_day is not None and last_day.year < MAXYEAR:
-        ends = max(_moments(last_day, last or _LAST, zone))
+        ends = max(moments.at(last_day, last or LAST_INSTANT, zone))
         window["start_before"] = ends + timedelta(microseconds=1)
     if len(window) == 2 and window["start_from"] >= window["start_before"]:
         raise _Nothing
     return window
-
-
-def _moments(day: date, text: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    """The instant in UTC, both readings: on the night of a clock change there may be two."""
-    clock = time(int(text[:2]), int(text[2:4]), int(text[4:6]), int(text[7:]))
-    return (
-        datetime.combine(day, clock, zone).astimezone(UTC),
-        datetime.combine(day, clock.replace(fold=1), zone).astimezone(UTC),
-    )

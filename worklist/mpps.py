@@ -1,0 +1,397 @@
+"""N-CREATE and N-SET datasets as commands (PS3.4 F.7.2).
+
+Pure: bytes and circumstances in, command out. In *strict* mode the first fault refuses the request.
+In *repair* mode, which is the default, a fault is mended where that is safe and noted as a flag for
+people to see: a refused MPPS stops the operator in the middle of an exam, and half the scanners in
+use leave out something. A wrong status and unreadable text are refused in both modes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Any
+
+from ris.domain.errors import InvalidValueError, MissingValueError, RisError
+from ris.domain.identifiers import require_uid
+from ris.domain.performing import (
+    CompletePerformedStep,
+    DiscontinuePerformedStep,
+    PerformedDetails,
+    PerformedStatus,
+    ScheduledReference,
+    SeriesDetails,
+    StartPerformedStep,
+    UpdatePerformedStep,
+)
+from ris.domain.values import Code, Identifier
+from worklist import charset, dicom_json, moments
+from worklist.charset import CharacterSet
+from worklist.elements import Element, Texts, read, tag_of, tag_path, vr_of
+from worklist.mpps_attributes import FIXED, PERFORMED
+from worklist.sop_classes import EXPLICIT_VR_BIG_ENDIAN
+
+_SCHEDULED = "ScheduledStepAttributesSequence"
+_SERIES = "PerformedSeriesSequence"
+_STATUS = "PerformedProcedureStepStatus"
+_START = ("PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime")
+_END = ("PerformedProcedureStepEndDate", "PerformedProcedureStepEndTime")
+_REASON = "PerformedProcedureStepDiscontinuationReasonCodeSequence"
+
+_FINAL = frozenset({PerformedStatus.COMPLETED, PerformedStatus.DISCONTINUED})
+
+Change = UpdatePerformedStep | CompletePerformedStep | DiscontinuePerformedStep
+_COMMANDS: Mapping[PerformedStatus, type[Change]] = {
+    PerformedStatus.IN_PROGRESS: UpdatePerformedStep,
+    PerformedStatus.COMPLETED: CompletePerformedStep,
+    PerformedStatus.DISCONTINUED: DiscontinuePerformedStep,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What is known besides the message itself."""
+
+    ae_title: str  # of the association
+    received_at: datetime
+    zone: tzinfo  # of the site
+    modality: str = ""  # of the device, as registered
+    strict: bool = False
+    default: CharacterSet = charset.ASCII  # of text whose dataset names no set
+
+
+@dataclass(slots=True)
+class _Faults:
+    """What is wrong with one message: raised at once, or noted and mended."""
+
+    strict: bool
+    flags: list[str] = field(default_factory=list)
+
+    def add(self, error: RisError) -> None:
+        if self.strict:
+            raise error
+        self.flags.append(f"{error.path}: {error.message}" if error.path else error.message)
+
+    def missing(self, texts: Texts, keyword: str) -> None:
+        if keyword in texts:
+            self.add(
+                MissingValueError(
+                    f"{keyword} has no value", path=_path(keyword), details={"empty": True}
+                )
+            )
+        else:
+            self.add(MissingValueError(f"{keyword} is missing", path=_path(keyword)))
+
+
+def _path(keyword: str) -> str:
+    return tag_path(tag_of(keyword))
+
+
+def from_n_create(
+    uid: str, data: bytes, transfer_syntax: str, circumstances: Circumstances
+) -> StartPerformedStep:
+    """The command for an N-CREATE; raises InvalidValueError or MissingValueError."""
+    texts = Texts.of(read(data, transfer_syntax), circumstances.default)
+    dataset = dicom_json.to_json(texts, order=_order(transfer_syntax))
+    faults = _Faults(circumstances.strict)
+    status = texts.text(_STATUS)
+    if not status:
+        faults.missing(texts, _STATUS)
+    elif status != PerformedStatus.IN_PROGRESS:
+        raise InvalidValueError("a performed step begins IN PROGRESS", path=_path(_STATUS))
+    _check_presence(texts, faults)
+    started_at = _moment(texts, _START, circumstances, faults)
+    references = tuple(_reference(item, faults) for item in texts.items(_SCHEDULED))
+    if not references and _SCHEDULED in texts:
+        faults.missing(texts, _SCHEDULED)
+    details = _details(texts, faults, ended_at=None)
+    return StartPerformedStep(
+        sop_instance_uid=uid,
+        station_ae_title=_value(texts, "PerformedStationAETitle", faults) or circumstances.ae_title,
+        started_at=started_at or circumstances.received_at,
+        modality=_value(texts, "Modality", faults) or circumstances.modality,
+        station_name=texts.text("PerformedStationName"),
+        location=texts.text("PerformedLocation"),
+        performed_step_id=_value(texts, "PerformedProcedureStepID", faults),
+        study_id=texts.text("StudyID"),
+        references=references,
+        patient_identifier=_patient_identifier(texts, faults),
+        patient_name=_short(texts, "PatientName", faults, 194),
+        patient_birth_date=_short(texts, "PatientBirthDate", faults, 10),
+        details=details,
+        dataset=dataset,
+        flags=tuple(dict.fromkeys(faults.flags)),
+    )
+
+
+def from_n_set(
+    uid: str,
+    data: bytes,
+    transfer_syntax: str,
+    circumstances: Circumstances,
+    stored: Mapping[str, Any],
+) -> Change:
+    """The command for an N-SET, checked together with what is ``stored`` (DICOM JSON) so far.
+
+    Sequences replace the stored ones whole (PS3.4 F.7.2.2.2). What an N-SET must not change is left
+    out of the command and flagged.
+    """
+    texts = Texts.of(read(data, transfer_syntax), circumstances.default)
+    # After the end nothing is checked any more: what the core says then is the answer.
+    ended = dicom_json.text_of(stored, tag_of(_STATUS)) in _FINAL
+    faults = _Faults(circumstances.strict and not ended)
+    fixed = FIXED & texts.elements.keys()
+    for tag in sorted(fixed):
+        faults.add(InvalidValueError("not allowed in an N-SET, ignored", path=tag_path(tag)))
+    dataset = dicom_json.to_json(texts, order=_order(transfer_syntax), without=FIXED)
+    status = _status(texts, faults)
+    final = status in _FINAL
+    ended_at = None
+    if final or any(texts.text(keyword) for keyword in _END):
+        ended_at = _moment(_merged_end(texts, stored), _END, circumstances, faults, needed=final)
+    if final:
+        _check_final({**stored, **dataset}, faults)
+        ended_at = ended_at or circumstances.received_at
+    details = _details(texts, faults, ended_at=ended_at)
+    return _COMMANDS[status](
+        sop_instance_uid=uid,
+        details=details,
+        dataset=dataset,
+        flags=tuple(dict.fromkeys(faults.flags)),
+    )
+
+
+def references_in(data: bytes, transfer_syntax: str) -> tuple[tuple[str, str], ...]:
+    """What ties a message to orders even if it is refused; nothing if it cannot be read."""
+    try:
+        texts = Texts.of(read(data, transfer_syntax))
+        found = [
+            reference
+            for item in texts.items(_SCHEDULED)
+            for reference in (
+                ("study", item.text("StudyInstanceUID")),
+                ("accession", item.text("AccessionNumber")),
+            )
+            if reference[1]
+        ]
+    except RisError:
+        return ()
+    return tuple(found)
+
+
+def _order(transfer_syntax: str) -> str:
+    return ">" if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN else "<"
+
+
+# --- what must be there
+
+
+def _check_presence(texts: Texts, faults: _Faults) -> None:
+    """Type 1 and 2 attributes that are absent (PS3.4 Table F.7.2-1).
+
+    Only strict mode minds an absent type 2: it means what an empty one means.
+    """
+    for row in PERFORMED:
+        if row.within or row.keyword in texts or row.keyword in _CHECKED_ELSEWHERE:
+            continue
+        if row.create == "1" or (row.create == "2" and faults.strict):
+            faults.missing(texts, row.keyword)
+
+
+_CHECKED_ELSEWHERE = frozenset(
+    {_STATUS, *_START, "PerformedStationAETitle", "Modality", "PerformedProcedureStepID"}
+)
+
+
+def _value(texts: Texts, keyword: str, faults: _Faults) -> str:
+    """A type 1 value; empty and noted if it is not there."""
+    value = texts.text(keyword)
+    if not value:
+        faults.missing(texts, keyword)
+    return value
+
+
+def _check_final(merged: Mapping[str, Any], faults: _Faults) -> None:
+    """PS3.4 Table F.7.2-1, final state, over everything said so far (F.7.2.2.2)."""
+    series = dicom_json.items_of(merged, tag_of(_SERIES))
+    if not series:
+        faults.add(
+            MissingValueError(
+                "a performed step ends with at least one series",
+                path=_path(_SERIES),
+                details={"empty": f"{tag_of(_SERIES):08X}" in merged},
+            )
+        )
+    for item in series:
+        for row in PERFORMED:
+            if row.within == _SERIES and row.final == "1":
+                _check_series_value(item, row.keyword, faults)
+
+
+def _check_series_value(item: Mapping[str, Any], keyword: str, faults: _Faults) -> None:
+    tag = tag_of(keyword)
+    if not dicom_json.text_of(item, tag):
+        is_there = f"{tag:08X}" in item
+        what = "has no value" if is_there else "is missing"
+        faults.add(
+            MissingValueError(f"{keyword} {what}", path=tag_path(tag), details={"empty": is_there})
+        )
+
+
+def _status(texts: Texts, faults: _Faults) -> PerformedStatus:
+    """The status an N-SET asks for; without one the step stays in progress."""
+    text = texts.text(_STATUS)
+    if not text:
+        if _STATUS in texts:
+            faults.missing(texts, _STATUS)
+        return PerformedStatus.IN_PROGRESS
+    try:
+        return PerformedStatus(text)
+    except ValueError:
+        raise InvalidValueError("not a status of a performed step", path=_path(_STATUS)) from None
+
+
+# --- parts
+
+
+def _reference(item: Texts, faults: _Faults) -> ScheduledReference:
+    return ScheduledReference(
+        study_instance_uid=_uid(item, "StudyInstanceUID", faults),
+        accession_number=item.text("AccessionNumber"),
+        procedure_id=item.text("RequestedProcedureID"),
+        step_id=item.text("ScheduledProcedureStepID"),
+    )
+
+
+def _uid(texts: Texts, keyword: str, faults: _Faults) -> str:
+    """A type 1 UID; empty and noted if it is none."""
+    value = _value(texts, keyword, faults)
+    try:
+        return require_uid(value, _path(keyword)) if value else ""
+    except InvalidValueError as error:
+        faults.add(error)
+        return ""
+
+
+def _short(texts: Texts, keyword: str, faults: _Faults, limit: int) -> str:
+    """Text no longer than its representation allows; cut and noted if it is."""
+    value = texts.text(keyword)
+    if len(value) > limit:
+        faults.add(InvalidValueError(f"longer than {limit} characters", path=_path(keyword)))
+    return value[:limit]
+
+
+def _patient_identifier(texts: Texts, faults: _Faults) -> Identifier | None:
+    value = _short(texts, "PatientID", faults, 64)
+    return Identifier(value, _short(texts, "IssuerOfPatientID", faults, 64)) if value else None
+
+
+def _moment(
+    texts: Texts,
+    keywords: tuple[str, str],
+    circumstances: Circumstances,
+    faults: _Faults,
+    *,
+    needed: bool = True,
+) -> datetime | None:
+    """Date and time as an instant; None, and noted, if they are missing or make no sense."""
+    date_keyword, time_keyword = keywords
+    on, clock = texts.text(date_keyword), texts.text(time_keyword)
+    if not on or not clock:
+        for keyword, value in zip(keywords, (on, clock), strict=True):
+            if needed and not value:
+                faults.missing(texts, keyword)
+        return None
+    try:
+        day = moments.day(on, tag_of(date_keyword))
+        local = moments.instant(clock, tag_of(time_keyword))
+        zone = moments.zone_of(texts, circumstances.zone)
+        return moments.at(day, local, zone)[0] if day else None
+    except OverflowError:
+        faults.add(InvalidValueError("a date out of range", path=_path(date_keyword)))
+    except InvalidValueError as error:
+        faults.add(error)
+    return None
+
+
+def _merged_end(texts: Texts, stored: Mapping[str, Any]) -> Texts:
+    """The N-SET's end, with what an earlier one may have said of it."""
+    elements = dict(texts.elements)
+    for keyword in _END:
+        tag = tag_of(keyword)
+        earlier = dicom_json.text_of(stored, tag)
+        if earlier and not texts.text(keyword):
+            elements[tag] = Element(vr_of(tag), earlier.encode("ascii", "replace"))
+    return Texts(elements, texts.characters)
+
+
+def _details(texts: Texts, faults: _Faults, *, ended_at: datetime | None) -> PerformedDetails:
+    return PerformedDetails(
+        ended_at=ended_at,
+        description=_text(texts, "PerformedProcedureStepDescription"),
+        procedure_codes=_codes(texts, "ProcedureCodeSequence"),
+        protocol_codes=_codes(texts, "PerformedProtocolCodeSequence"),
+        series=_series(texts, faults),
+        comments=_text(texts, "CommentsOnThePerformedProcedureStep"),
+        discontinuation_reason=_reason(texts),
+    )
+
+
+def _text(texts: Texts, keyword: str) -> str | None:
+    return texts.text(keyword) if keyword in texts else None
+
+
+def _codes(texts: Texts, keyword: str) -> tuple[Code, ...] | None:
+    if keyword not in texts:
+        return None
+    return tuple(filter(None, (_code(item) for item in texts.items(keyword))))
+
+
+def _code(item: Texts) -> Code:
+    value = item.text("CodeValue") or item.text("LongCodeValue") or item.text("URNCodeValue")
+    return Code(
+        value,
+        item.text("CodingSchemeDesignator"),
+        item.text("CodeMeaning"),
+        item.text("CodingSchemeVersion"),
+    )
+
+
+def _reason(texts: Texts) -> Code | None:
+    codes = _codes(texts, _REASON)
+    return codes[0] if codes else None
+
+
+def _series(texts: Texts, faults: _Faults) -> tuple[SeriesDetails, ...] | None:
+    if _SERIES not in texts:
+        return None
+    return tuple(filter(None, (_one_series(item, faults) for item in texts.items(_SERIES))))
+
+
+def _one_series(item: Texts, faults: _Faults) -> SeriesDetails | None:
+    """A series; one without a UID cannot be kept apart from others and stays in the dataset."""
+    uid = _uid(item, "SeriesInstanceUID", faults)
+    protocol = _value(item, "ProtocolName", faults)
+    if not uid:
+        return None
+    return SeriesDetails(
+        series_instance_uid=uid,
+        protocol_name=protocol,
+        description=item.text("SeriesDescription"),
+        modality=item.text("Modality"),
+        retrieve_ae_title=item.text("RetrieveAETitle"),
+        performing_physician=item.text("PerformingPhysicianName"),
+        operators=item.values("OperatorsName"),
+        instance_count=_count(item),
+    )
+
+
+_INSTANCES: Sequence[str] = (
+    "ReferencedImageSequence",
+    "ReferencedNonImageCompositeSOPInstanceSequence",
+)
+
+
+def _count(item: Texts) -> int:
+    return sum(len(item.items(keyword)) for keyword in _INSTANCES)
