@@ -12,7 +12,8 @@ from ris.services import (
     reporting,
     scheduling,
 )
-from ris.services._execute import commands, execute, may, permitted_roles, register
+from ris.services._clock import as_of
+from ris.services._execute import commands, execute, may, permitted_roles, register, together
 
 for _area in (
     patients,
@@ -28,4 +29,4 @@ for _area in (
 ):
     register(_area.HANDLERS, _area.PERMISSIONS)
 
-__all__ = ["commands", "execute", "may", "permitted_roles"]
+__all__ = ["as_of", "commands", "execute", "may", "permitted_roles", "together"]

@@ -13,7 +13,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from django.db import IntegrityError, OperationalError, connection, transaction
-from django.utils import timezone
 
 from ris.domain.actors import Actor, Role
 from ris.domain.commands import Command
@@ -26,6 +25,7 @@ from ris.domain.errors import (
     UnsupportedError,
 )
 from ris.models import AuditEvent, DomainEvent
+from ris.services import _clock
 from ris.services._context import Context, current_cause
 
 log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
     cause = current_cause()
     context = Context(
         actor=actor,
-        now=timezone.now(),
+        now=_clock.now(),
         correlation=correlation or (cause.correlation if cause else uuid.uuid4().hex),
         message_id=cause.message_id if cause else None,
     )
@@ -96,8 +96,7 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
             result: R = handler(command, context)
             _write_journal(command, context)
             if context.emitted:
-                for callback in _after_commit:
-                    transaction.on_commit(callback, robust=True)
+                _call_after_commit()
     except DeniedError as denied:
         record_denial(command, context, denied)
         raise
@@ -108,6 +107,14 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
             raise  # the transaction is the caller's; so is the verdict
         raise BusyError("the database is busy, try again") from error
     return result
+
+
+def _call_after_commit() -> None:
+    """Have each callback called once for the transaction, however many commands it carries."""
+    waiting = [row[1] for row in connection.run_on_commit]
+    for callback in _after_commit:
+        if callback not in waiting:
+            transaction.on_commit(callback, robust=True)
 
 
 def record_denial(command: Command[Any], context: Context, error: RisError) -> None:
@@ -224,6 +231,12 @@ def _from_constraint(error: IntegrityError) -> RisError:
 def _words(name: str) -> str:
     """``CancelOrder`` → ``cancel order``."""
     return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+
+
+def together(work: Callable[[], T]) -> T:
+    """Carry out many commands in one transaction: all of them, or none."""
+    with transaction.atomic():
+        return work()
 
 
 def transactional(function: Callable[P, T]) -> Callable[P, T]:

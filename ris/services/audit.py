@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils import timezone
-
 from ris.domain.actors import Actor
 from ris.models import AuditEvent, Order, Patient
+from ris.services import _clock
 
 
 def record_access(
@@ -27,7 +26,7 @@ def record_access(
         patient_row = Patient.objects.filter(public_id=patients[0]).only("id").first()
     order_row = Order.objects.filter(public_id=order).only("id").first() if order else None
     AuditEvent.objects.create(
-        at=timezone.now(),
+        at=_clock.now(),
         actor_kind=actor.kind.value,
         actor_name=actor.name,
         address=actor.address,
@@ -44,7 +43,7 @@ def record_access(
 def record_security(actor: Actor, *, action: str, detail: Mapping[str, Any]) -> None:
     """Keep a refused connection, a failed login, a wrong token (PS3.15 A.5.3.11)."""
     AuditEvent.objects.create(
-        at=timezone.now(),
+        at=_clock.now(),
         actor_kind=actor.kind.value,
         actor_name=actor.name,
         address=actor.address,

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
 from ris.domain.actors import Actor
 from ris.domain.errors import ErrorCode, InternalError, RisError, UnknownKeyError, UnsupportedError
 from ris.domain.exchange import MESSAGE, MessageTrigger, Protocol, ReplyState
 from ris.models import DomainEvent, InboundMessage, Order
+from ris.services import _clock
 from ris.services._context import Cause, caused_by
 from ris.services._transition import move, set_reply_state
 
@@ -101,7 +101,7 @@ def receive(
                     message_type=message_type,
                     raw=raw,
                     correlation=uuid.uuid4().hex,
-                    received_at=timezone.now(),
+                    received_at=_clock.now(),
                     key_reused=_is_reused(protocol, sender, key) if dedupe and key else False,
                 )
         except IntegrityError:
@@ -162,7 +162,7 @@ def _apply(message: InboundMessage, apply: Apply, refuse: Refuse) -> Answer:
         answer = refuse(InternalError("internal error", details={"error_id": message.error_id}))
     message.reply = answer.payload
     message.outcome = answer.outcome[:20]
-    message.answered_at = timezone.now()
+    message.answered_at = _clock.now()
     move(
         message,
         MESSAGE,

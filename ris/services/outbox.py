@@ -21,7 +21,6 @@ from typing import Any
 import structlog
 from django.db import close_old_connections, transaction
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 
 from ris.domain.errors import RisError
 from ris.domain.exchange import BLOCKING, DELIVERY, DeliveryState, DeliveryTrigger, Direction
@@ -36,6 +35,7 @@ from ris.models import (
     Report,
 )
 from ris.selectors.exchange import info
+from ris.services import _clock
 from ris.services._execute import after_commit
 from ris.services._transition import move
 
@@ -122,7 +122,7 @@ def fan_out(limit: int = 200) -> int:
             for endpoint in endpoints:
                 _render(event, endpoint)
         DomainEvent.objects.filter(pk__in=[event.pk for event in events]).update(
-            fanned_out_at=timezone.now()
+            fanned_out_at=_clock.now()
         )
     return len(events)
 
@@ -164,7 +164,7 @@ def _render(event: DomainEvent, endpoint: Endpoint) -> None:
                 control_id=message.control_id,
                 message_type=message.message_type,
                 payload=message.payload,
-                due_at=timezone.now(),
+                due_at=_clock.now(),
             )
             for message in outgoing
         ]
@@ -192,7 +192,7 @@ def _unwritable(event: DomainEvent, endpoint: Endpoint, control_id: str, error: 
         message_type=event.name,
         payload=b"",
         state=DeliveryState.DEAD.value,
-        due_at=timezone.now(),
+        due_at=_clock.now(),
         last_error=error,
     )
 
@@ -245,7 +245,7 @@ def deliver_due(limit: int = 1000, *, threads: int = 0) -> int:
     due = list(
         Endpoint.objects.filter(
             pk__in=Delivery.objects.filter(
-                state=DeliveryState.PENDING.value, due_at__lte=timezone.now()
+                state=DeliveryState.PENDING.value, due_at__lte=_clock.now()
             ).values("endpoint_id"),
             active=True,
             paused=False,
@@ -291,7 +291,7 @@ def _serve(endpoint: Endpoint, limit: int) -> int:
 
 def _claim(endpoint: Endpoint) -> Delivery | None:
     """Lease the oldest delivery that heads its lane; the try is counted before it is made."""
-    now = timezone.now()
+    now = _clock.now()
     earlier = Delivery.objects.filter(
         endpoint_id=OuterRef("endpoint_id"),
         lane=OuterRef("lane"),
@@ -342,7 +342,7 @@ def _send(endpoint: Endpoint, delivery: Delivery) -> Attempt:
 
 def _finish(delivery: Delivery, attempt: Attempt) -> None:
     """Note how an attempt ended, unless the lease was lost meanwhile (fencing)."""
-    now = timezone.now()
+    now = _clock.now()
     with transaction.atomic():
         row = Delivery.objects.select_for_update(of=("self",)).get(pk=delivery.pk)
         DeliveryAttempt.objects.filter(delivery=row, number=delivery.attempt_count).update(
@@ -387,7 +387,7 @@ def back_off(attempts: int) -> timedelta:
 
 def _free_expired() -> None:
     """Give back deliveries whose sender died; its try counts, and the receiver may have it."""
-    now: datetime = timezone.now()
+    now: datetime = _clock.now()
     expired = Delivery.objects.filter(state=DeliveryState.LEASED.value, lease_until__lt=now)
     if not expired.exists():
         return
@@ -406,6 +406,6 @@ def free_leases_of_this_machine() -> None:
     """At the start of the only worker: whatever is leased belongs to one that died."""
     with transaction.atomic():
         Delivery.objects.filter(state=DeliveryState.LEASED.value).update(
-            lease_until=timezone.now() - timedelta(seconds=1)
+            lease_until=_clock.now() - timedelta(seconds=1)
         )
     _free_expired()
