@@ -142,8 +142,7 @@ def worker(argv: list[str]) -> int:
         """Stops on SIGTERM and SIGINT alike: no new work, what runs is finished, exit code 0."""
 
         def install_platform_tweaks(self, worker: WorkController) -> None:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, _stop)
+            """Celery would put its own handlers here; ours are in place since the beginning."""
 
     def _stop(number: int, frame: object) -> None:
         sweeper.stopping.set()
@@ -156,6 +155,8 @@ def worker(argv: list[str]) -> int:
     purge_embedded_queue(settings)
     _take_over(settings)
     sweeper = Sweeper(run_folder(settings.home) / "worker")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     sweeper.start()
     part = Part(
         app=app,

@@ -11,13 +11,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.programs import demand
+from tests.programs import demand, postgresql_folder
+from tests.running import Running, start
 
 ROOT = Path(__file__).resolve().parent.parent
 _FOLDER = "RIS_TEST_FOLDER"
@@ -38,6 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="ris-test-")
     postgresql = config.getoption("--database") == "postgresql"
     if postgresql and _DATABASE_URL not in os.environ:
+        if postgresql_folder() is None:
+            required = os.environ.get("RIS_TEST_REQUIRE", "").split(",")
+            missing = bool({"all", "postgresql"} & set(required))
+            pytest.exit("no PostgreSQL binaries: nothing was run", returncode=int(missing))
         _start_cluster()
 
     for name in [name for name in os.environ if name.startswith("RIS_")]:
@@ -100,6 +105,14 @@ def _is_loopback(host: str) -> bool:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("requires"):
         demand(*mark.args)
+
+
+@pytest.fixture(scope="session")
+def running_ris(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The demo site as a user starts it, one for each test process; leave it usable for others."""
+    running = start(tmp_path_factory.mktemp("demo"), "--demo")
+    yield running
+    running.stop()
 
 
 @pytest.fixture

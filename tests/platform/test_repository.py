@@ -99,6 +99,19 @@ def test_every_state_machine_is_in_the_reference() -> None:
         assert f"## {machine.name}\n" in text
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd not installed")
+def test_systemd_accepts_the_units() -> None:
+    units = sorted((ROOT / "deploy" / "systemd").iterdir())
+
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, units)], capture_output=True, text=True, check=False
+    )
+
+    # The program is at its place only where the product is installed.
+    complaints = [line for line in done.stderr.splitlines() if "/opt/ris/.venv/bin/ris" not in line]
+    assert complaints == []
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="make not installed")
 def test_every_target_of_the_makefile_says_what_it_does() -> None:
     text = (ROOT / "Makefile").read_text()
