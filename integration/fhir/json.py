@@ -48,6 +48,11 @@ def read_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
+def read_stored(raw: bytes) -> Any:
+    """What :func:`write` wrote; no limits, because it is our own."""
+    return json.loads(raw)
+
+
 def decode(raw: bytes) -> str:
     """The text of a body: UTF-8, a byte order mark tolerated."""
     try:

@@ -19,6 +19,9 @@ RADIOLOGY = datatypes.coded("http://terminology.hl7.org/CodeSystem/v2-0074", "RA
 RADIOLOGY_LOINC = datatypes.coded(systems.LOINC, "LP29684-5", "Radiology")
 IMAGING_STUDY_REPORT = datatypes.coded(systems.LOINC, "18748-4", "Diagnostic imaging study")
 
+# A login's practitioner is known by its name at this issuer (CreateUser).
+LOGIN_ISSUER = "RIS"
+
 # What nobody signed, and what was withdrawn, is not handed out.
 _WITHOUT_CONTENT = frozenset({ReportStatus.DRAFT, ReportStatus.DISCARDED, ReportStatus.RETRACTED})
 
@@ -38,6 +41,7 @@ def diagnostic_report(hit: ReportHit, shown: Shown) -> Resource:
             found
             for each in orders
             for found in datatypes.some(
+                datatypes.identifier(each.placer, shown.systems, "PLAC"),
                 datatypes.identifier(each.filler, shown.systems, "FILL"),
                 datatypes.identifier(each.accession, shown.systems, "ACSN"),
             )
@@ -99,7 +103,7 @@ def _effective(covers: tuple[tuple[OrderView, ProcedureView], ...]) -> str | Non
 def _interpreter(version: ReportVersionView, shown: Shown) -> Resource | None:
     return datatypes.person(
         version.signer_name,
-        Identifier(version.signer, "login") if version.signer else Identifier(""),
+        Identifier(version.signer, LOGIN_ISSUER) if version.signer else Identifier(""),
         shown.systems,
         "Practitioner",
     )

@@ -1,0 +1,98 @@
+"""The CapabilityStatement (FHIR R4 5.1), made from the tables that do the work."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from integration.fhir.formats import FHIR_JSON, FHIR_VERSION, JSON_PATCH, MERGE_PATCH
+from integration.fhir.from_domain.datatypes import Resource, compact
+from integration.fhir.parameters import Parameter, ReferenceParameter
+from integration.fhir.resources import KINDS, Kind, reverse_includes
+from ris.version import version
+
+# The day this statement was last changed in meaning; raise it with the tables.
+DATE = "2026-03-01"
+
+SECURITY = (
+    "Bearer tokens (RFC 6750) issued by the operator, with SMART on FHIR scopes such as "
+    "system/ServiceRequest.cruds (version 2) or system/Patient.read (version 1)."
+)
+_DOCUMENTATION = {
+    "vread": "The present version only; earlier versions are not kept as resources.",
+    "patch": "JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396).",
+}
+
+
+def capability_statement(base: str) -> Resource:
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": DATE,
+        "kind": "instance",
+        "software": {"name": "RIS", "version": version()},
+        "implementation": {"description": "Radiology Information System", "url": base},
+        "fhirVersion": FHIR_VERSION,
+        "format": [FHIR_JSON, "json"],
+        "patchFormat": [JSON_PATCH, MERGE_PATCH],
+        "rest": [
+            {
+                "mode": "server",
+                "security": {"cors": False, "description": SECURITY},
+                "resource": [dict(each) for each in _resources()],
+            }
+        ],
+    }
+
+
+@cache
+def _resources() -> tuple[Resource, ...]:
+    return tuple(_resource(KINDS[name]) for name in sorted(KINDS))
+
+
+def _resource(kind: Kind) -> Resource:
+    creates = "create" in kind.interactions
+    return compact(
+        {
+            "type": kind.name,
+            "documentation": kind.documentation,
+            "interaction": [
+                compact({"code": code, "documentation": _DOCUMENTATION.get(code)})
+                for code in kind.interactions
+            ],
+            "versioning": "versioned",
+            "readHistory": False,
+            "updateCreate": False,
+            "conditionalCreate": creates,
+            "conditionalRead": "full-support",
+            "conditionalUpdate": False,
+            "conditionalDelete": "not-supported",
+            "referencePolicy": ["literal", "logical", "local"] if creates else ["literal"],
+            "searchInclude": sorted(kind.includes),
+            "searchRevInclude": sorted(reverse_includes(kind.name)),
+            "searchParam": [
+                row for name in sorted(kind.parameters) for row in _rows(kind.parameters[name])
+            ],
+        }
+    )
+
+
+def _rows(parameter: Parameter) -> list[dict[str, Any]]:
+    """A parameter, and each chain through it as a parameter of its own name."""
+    words = [parameter.documentation]
+    if parameter.modifiers:
+        words.append(f"Modifiers: {', '.join(sorted(parameter.modifiers))}.")
+    rows = [
+        compact(
+            {
+                "name": parameter.name,
+                "type": parameter.type,
+                "documentation": " ".join(word for word in words if word),
+            }
+        )
+    ]
+    if isinstance(parameter, ReferenceParameter):
+        rows += [
+            {"name": f"{parameter.name}.{chain}", "type": "token"} for chain in parameter.chains
+        ]
+    return rows

@@ -1,0 +1,179 @@
+"""The types that are served: what finds them, what writes them, what may be done with them.
+
+Routes, searches, includes and the CapabilityStatement all come from :data:`KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from integration.fhir import search
+from integration.fhir.from_domain.appointment import appointment
+from integration.fhir.from_domain.datatypes import Resource, Shown
+from integration.fhir.from_domain.diagnosticreport import diagnostic_report
+from integration.fhir.from_domain.directory import device, location, organization, practitioner
+from integration.fhir.from_domain.encounter import encounter
+from integration.fhir.from_domain.imagingstudy import imaging_study
+from integration.fhir.from_domain.patient import patient
+from integration.fhir.from_domain.procedure import procedure
+from integration.fhir.from_domain.servicerequest import procedure_request, service_request
+from integration.fhir.from_domain.task import task
+from integration.fhir.parameters import Parameter, ReferenceParameter
+from ris.selectors import search as selectors
+from ris.selectors.search import criteria as asked
+from ris.selectors.search.engine import Finder
+from ris.selectors.search.views import RequestHit
+
+READING = ("read", "vread", "search-type")
+WRITING = ("create", "update", "patch")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One resource type."""
+
+    name: str
+    finder: Finder[Any, Any]
+    criteria: type[asked.Common]
+    translate: Callable[[Any, Shown], Resource]
+    own_parameters: tuple[Parameter, ...]
+    interactions: tuple[str, ...] = READING
+    beside: tuple[str, ...] = ()  # parts of the directory its answers name
+    documentation: str = ""
+    sorts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return {each.name: each for each in (*search.COMMON, *self.own_parameters)}
+
+    @property
+    def includes(self) -> Mapping[str, ReferenceParameter]:
+        """``Type:parameter`` → the reference that can be followed."""
+        return {
+            f"{self.name}:{each.name}": each
+            for each in self.own_parameters
+            if isinstance(each, ReferenceParameter)
+        }
+
+
+def _request(hit: RequestHit, shown: Shown) -> Resource:
+    if hit.procedure is None:
+        return service_request(hit.order, shown)
+    return procedure_request(hit.order, hit.procedure, shown)
+
+
+def _kind(
+    name: str,
+    finder: Finder[Any, Any],
+    criteria: type[asked.Common],
+    translate: Callable[[Any, Shown], Resource],
+    parameters: tuple[Parameter, ...],
+    *,
+    interactions: tuple[str, ...] = READING,
+    beside: tuple[str, ...] = (),
+    documentation: str = "",
+) -> Kind:
+    sorts = {**search.COMMON_SORTS, **search.SORTS.get(name, {})}
+    return Kind(
+        name, finder, criteria, translate, parameters, interactions, beside, documentation, sorts
+    )
+
+
+KINDS: Mapping[str, Kind] = {
+    each.name: each
+    for each in (
+        _kind(
+            "Patient",
+            selectors.patients,
+            asked.PatientCriteria,
+            patient,
+            search.PATIENT,
+            interactions=(*READING, *WRITING),
+        ),
+        _kind(
+            "ServiceRequest",
+            selectors.requests,
+            asked.RequestCriteria,
+            _request,
+            search.SERVICE_REQUEST,
+            interactions=(*READING, *WRITING),
+            beside=("stations", "rooms"),
+            documentation=(
+                "An imaging order. An order of several procedures has one more request for each, "
+                "intent filler-order, based on the order's; those are changed through the order."
+            ),
+        ),
+        _kind(
+            "Task",
+            selectors.steps,
+            asked.StepCriteria,
+            task,
+            search.TASK,
+            beside=("stations", "rooms"),
+            documentation="A scheduled procedure step: what one station is to do.",
+        ),
+        _kind(
+            "Appointment",
+            selectors.appointments,
+            asked.AppointmentCriteria,
+            appointment,
+            search.APPOINTMENT,
+            beside=("stations", "rooms"),
+        ),
+        _kind(
+            "Procedure",
+            selectors.performed,
+            asked.PerformedCriteria,
+            procedure,
+            search.PROCEDURE,
+            beside=("stations",),
+            documentation="A performed procedure step, as a modality (MPPS) or a person told it.",
+        ),
+        _kind(
+            "ImagingStudy",
+            selectors.studies,
+            asked.StudyCriteria,
+            imaging_study,
+            search.IMAGING_STUDY,
+            beside=("stations",),
+            documentation="A requested procedure of which something was performed.",
+        ),
+        _kind(
+            "DiagnosticReport",
+            selectors.reports,
+            asked.ReportCriteria,
+            diagnostic_report,
+            search.DIAGNOSTIC_REPORT,
+            beside=("site",),
+        ),
+        _kind("Encounter", selectors.visits, asked.VisitCriteria, encounter, search.ENCOUNTER),
+        _kind(
+            "Practitioner",
+            selectors.practitioners,
+            asked.PractitionerCriteria,
+            practitioner,
+            search.PRACTITIONER,
+        ),
+        _kind("Location", selectors.rooms, asked.RoomCriteria, location, search.LOCATION),
+        _kind("Device", selectors.stations, asked.StationCriteria, device, search.DEVICE),
+        _kind(
+            "Organization",
+            selectors.sites,
+            asked.SiteCriteria,
+            organization,
+            search.ORGANIZATION,
+        ),
+    )
+}
+
+
+def reverse_includes(kind: str) -> Mapping[str, tuple[Kind, ReferenceParameter]]:
+    """``Type:parameter`` of every reference that leads to ``kind``."""
+    return {
+        name: (source, parameter)
+        for source in KINDS.values()
+        for name, parameter in source.includes.items()
+        if kind in parameter.targets
+    }

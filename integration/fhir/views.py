@@ -1,0 +1,304 @@
+"""The HTTP side (FHIR R4 3.1.0): authentication, negotiation, headers and errors; no rules."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import OperationalError
+from django.http import Http404
+from django.utils import timezone
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from integration.fhir import formats, json, reading, writing
+from integration.fhir.auth import BearerToken, Client
+from integration.fhir.capability import capability_statement
+from integration.fhir.exchange import BASE_PATH, KEPT, Incoming, Reply, etag, matches
+from integration.fhir.formats import FhirJsonRenderer, Negotiation
+from integration.fhir.from_domain.datatypes import Resource
+from integration.fhir.outcome import HttpError, refusal
+from integration.fhir.parameters import Reading
+from integration.fhir.resources import KINDS, Kind
+from integration.fhir.systems import Systems
+from ris.domain.errors import BusyError, InternalError, RisError
+from ris.selectors import search as selectors
+from ris.services import inbox
+from ris.services.audit import record_access
+
+log = structlog.get_logger(__name__)
+
+# HTTP status of an exception of Django or DRF → issue code.
+_ISSUES = {
+    400: "invalid",
+    401: "login",
+    403: "forbidden",
+    404: "not-found",
+    405: "not-supported",
+    406: "not-supported",
+    413: "too-long",
+    415: "not-supported",
+    429: "throttled",
+}
+
+
+class Acknowledgment(Response):
+    """The answer to a stored message; notes that it was sent once the server closes it."""
+
+    def __init__(self, message: str, reply: Reply) -> None:
+        super().__init__(reply.body, status=reply.status, headers=dict(reply.headers))
+        self.message = message
+
+    def close(self) -> None:
+        try:
+            inbox.mark_replied(self.message, sent=True)
+        except OperationalError:
+            log.warning("the answer was sent, but this could not be noted")
+        super().close()
+
+
+class FhirView(APIView):
+    """What all FHIR addresses share."""
+
+    authentication_classes = [BearerToken]  # noqa: RUF012 - DRF's way of configuring a view
+    permission_classes = []  # noqa: RUF012 - scopes are asked for where the type is known
+    renderer_classes = [FhirJsonRenderer]  # noqa: RUF012
+    content_negotiation_class = Negotiation
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]  # noqa: RUF012
+
+    # --- the request
+
+    @property
+    def client(self) -> Client:
+        user = self.request.user
+        if not isinstance(user, Client):
+            raise HttpError(401, "login", "a bearer token is required")
+        return user
+
+    @property
+    def base(self) -> str:
+        return self.request.build_absolute_uri(BASE_PATH)
+
+    @property
+    def request_id(self) -> str:
+        return getattr(self.request, "correlation_id", "") or uuid.uuid4().hex
+
+    def kind(self, name: str, letter: str) -> Kind:
+        """The type, if it is served and the client may do this with it."""
+        client = self.client
+        if name not in KINDS:
+            raise HttpError(404, "not-supported", f"there are no {name[:64]} resources here")
+        if not client.scopes.allow(name, letter):
+            record_access(
+                client.actor, action=f"FHIR {self.request.method} {name}", outcome="denied"
+            )
+            raise HttpError(403, "forbidden", f"the token lacks the scope system/{name}.{letter}")
+        return KINDS[name]
+
+    def reading(self) -> Reading:
+        return Reading(self.base, Systems(selectors.issuers()), timezone.get_default_timezone())
+
+    def body(self) -> bytes:
+        try:
+            return self.request.body
+        except RequestDataTooBig:
+            raise HttpError(413, "too-long", "the body is longer than this server takes") from None
+
+    # --- the answer
+
+    def answer(self, resource: Resource, *, versioned: bool = True) -> Response:
+        headers = {}
+        if versioned:
+            headers = {"ETag": etag(resource), "Last-Modified": writing.last_modified(resource)}
+        return Response(resource, headers=headers)
+
+    def audit(self, action: str, resources: list[Resource], subject: str = "") -> None:
+        record_access(
+            self.client.actor,
+            action=f"FHIR {action}",
+            patients=reading.patients_in(resources),
+            subject=subject,
+            detail={"query": self.request.META.get("QUERY_STRING", "")[:500]},
+        )
+
+    def get_renderer_context(self) -> dict[str, Any]:
+        context = super().get_renderer_context()
+        context["pretty"] = self.request.GET.get("_pretty") == "true"
+        return context
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Every error as OperationOutcome; only our own texts reach the client."""
+        error = self.known_error(exc)
+        found = refusal(error, request_id=self.request_id)
+        response = Response(found.body, status=found.status, headers=found.headers)
+        response.exception = True
+        return response
+
+    def known_error(self, exc: Exception) -> RisError:
+        if isinstance(exc, RisError):
+            return exc
+        if isinstance(exc, RequestDataTooBig):
+            return HttpError(413, "too-long", "the request is too long")
+        if isinstance(exc, exceptions.APIException):
+            status = exc.status_code if exc.status_code in _ISSUES else 400
+            return HttpError(status, _ISSUES[status], str(exc.detail)[:200])
+        if isinstance(exc, Http404):
+            return HttpError(404, "not-found", "there is nothing at this address")
+        if isinstance(exc, PermissionDenied):
+            return HttpError(403, "forbidden", "not allowed")
+        if isinstance(exc, OperationalError):
+            log.warning("the database was busy", error=str(exc)[:200])
+            return BusyError("the database is busy, try again")
+        log.error("a FHIR request failed", error_id=self.request_id, exc_info=exc)
+        return InternalError("internal error", details={"error_id": self.request_id})
+
+
+class MetadataView(FhirView):
+    """``[base]/metadata``: open to everybody, so that clients can find out what is served."""
+
+    authentication_classes = []  # noqa: RUF012
+    http_method_names = ["get", "head"]  # noqa: RUF012
+
+    def get(self, request: Request) -> Response:
+        mode = request.GET.get("mode", "full")
+        if mode not in {"full", "normative"}:
+            raise HttpError(400, "not-supported", f"no capabilities of mode {mode[:20]!r}")
+        return self.answer(capability_statement(self.base), versioned=False)
+
+
+class TypeView(FhirView):
+    """``[base]/Type``: search and create."""
+
+    def get(self, request: Request, kind: str) -> Response:
+        return self.search(kind, parse_qsl(request.META["QUERY_STRING"], keep_blank_values=True))
+
+    def search(self, name: str, pairs: list[tuple[str, str]]) -> Response:
+        kind = self.kind(name, "s")
+        scopes = self.client.scopes
+        bundle = reading.search(
+            kind,
+            pairs,
+            self.reading(),
+            strict="handling=strict" in self.request.headers.get("Prefer", "").replace(" ", ""),
+            readable={each: scopes.readable(each) for each in KINDS},
+        )
+        shown = [entry["resource"] for entry in bundle.get("entry", [])]
+        self.audit(f"search {name}", [each for each in shown if "id" in each])
+        return self.answer(bundle, versioned=False)
+
+    def post(self, request: Request, kind: str) -> Response:
+        found = self.kind(kind, "c")
+        if "create" not in found.interactions:
+            raise self.not_allowed(f"{kind} resources come from elsewhere")
+        return self.write()
+
+    def not_allowed(self, message: str) -> HttpError:
+        return HttpError(405, "not-supported", message)
+
+    def write(self) -> Response:
+        """Hand the request to the inbox and give its answer."""
+        incoming = Incoming(
+            method=str(self.request.method),
+            url=self.request.build_absolute_uri(),
+            headers={name: self.request.headers.get(name, "") for name in KEPT},
+            body=self.body(),
+        )
+        client = self.client
+        name = incoming.address[0]
+        receipt = writing.receive(
+            incoming,
+            client.actor,
+            request_id=self.request_id,
+            may_search=client.scopes.allow(name, "s"),
+        )
+        reply = Reply.from_answer(receipt.answer)
+        return Acknowledgment(receipt.message, reply)
+
+
+class SearchFormView(TypeView):
+    """``[base]/Type/_search``: a search whose parameters are a form."""
+
+    http_method_names = ["post"]  # noqa: RUF012
+
+    def post(self, request: Request, kind: str) -> Response:
+        content_type = request.META.get("CONTENT_TYPE", "")
+        pairs = parse_qsl(request.META["QUERY_STRING"], keep_blank_values=True)
+        body = self.body()
+        if body:
+            formats.require_body_type(content_type, frozenset({formats.FORM}))
+            pairs += parse_qsl(json.decode(body), keep_blank_values=True)
+        return self.search(kind, pairs)
+
+
+class InstanceView(TypeView):
+    """``[base]/Type/id``: read, update, patch."""
+
+    def get(self, request: Request, kind: str, public_id: str = "") -> Response:
+        found = self.kind(kind, "r")
+        resource = reading.read(found, public_id, Systems(selectors.issuers()))
+        self.audit(f"read {kind}", [resource], f"{kind}/{public_id}")
+        response = self.answer(resource)
+        if self.is_known(resource):
+            response.status_code = 304
+            response.data = None
+        return response
+
+    def is_known(self, resource: Resource) -> bool:
+        """Whether the client has this version (RFC 9110 13.1.2, 13.1.3)."""
+        given = self.request.headers.get("If-None-Match", "")
+        if given:
+            return matches(given, resource["meta"]["versionId"])
+        since = self.request.headers.get("If-Modified-Since", "")
+        if not since:
+            return False
+        try:
+            at = parsedate_to_datetime(since)
+        except ValueError:
+            return False
+        changed = datetime.fromisoformat(resource["meta"]["lastUpdated"])
+        return changed.replace(microsecond=0) <= at
+
+    def put(self, request: Request, kind: str, public_id: str) -> Response:
+        found = self.kind(kind, "u")
+        if "update" not in found.interactions:
+            raise self.not_allowed(f"{kind} resources are changed elsewhere")
+        return self.write()
+
+    def patch(self, request: Request, kind: str, public_id: str) -> Response:
+        found = self.kind(kind, "u")
+        if "patch" not in found.interactions:
+            raise self.not_allowed(f"{kind} resources are changed elsewhere")
+        return self.write()
+
+    def post(self, request: Request, kind: str, public_id: str = "") -> Response:
+        raise exceptions.MethodNotAllowed("POST")
+
+
+class VersionView(FhirView):
+    """``[base]/Type/id/_history/version``."""
+
+    http_method_names = ["get", "head"]  # noqa: RUF012
+
+    def get(self, request: Request, kind: str, public_id: str, version: str) -> Response:
+        found = self.kind(kind, "r")
+        systems = Systems(selectors.issuers())
+        resource = reading.read_version(found, public_id, version, systems)
+        self.audit(f"vread {kind}", [resource], f"{kind}/{public_id}")
+        return self.answer(resource)
+
+
+class UnknownView(FhirView):
+    """Every other address below the base."""
+
+    authentication_classes = []  # noqa: RUF012
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise HttpError(404, "not-found", "there is nothing at this address")

@@ -1,0 +1,350 @@
+"""Creates, updates and patches: one stored message, one transaction (DESIGN 8).
+
+The body is read before the transaction begins; what is wrong with it is raised inside, so that a
+refused request is kept like any other. Conditional creates look and write in the same transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from django.utils import timezone
+
+from integration.fhir import formats, gate, json
+from integration.fhir.exchange import Incoming, Reply, etag, refuse, require_match
+from integration.fhir.from_domain.datatypes import Resource
+from integration.fhir.outcome import HttpError, information
+from integration.fhir.parameters import Reading
+from integration.fhir.patch import json_patch, merge_patch
+from integration.fhir.query import parse
+from integration.fhir.reading import load, read, shown_for
+from integration.fhir.resources import KINDS, Kind
+from integration.fhir.systems import DICOM_UID, Systems
+from integration.fhir.to_domain import datatypes, patient, revision, servicerequest
+from integration.fhir.to_domain.references import Known, Reader, Target
+from integration.fhir.to_domain.servicerequest import Profile
+from ris.domain.actors import Actor
+from ris.domain.commands import Command
+from ris.domain.errors import DeniedError, RisError
+from ris.domain.exchange import Protocol
+from ris.domain.orders import HoldOrder, OrderReference
+from ris.selectors import search as selectors
+from ris.selectors.exchange import find_sender
+from ris.selectors.orders import order_view
+from ris.selectors.search import Page
+from ris.selectors.search.terms import IdentifierTerm
+from ris.services import execute, inbox
+from ris.services.audit import record_access
+
+# What a reference may lead to: the type, the finder, and the criteria to look a number up with.
+_TARGETS = ("Patient", "Practitioner", "Encounter", "Device", "Location", "Organization")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is to be done inside the transaction, and the numbers the request names."""
+
+    todo: Callable[[], Reply]
+    references: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """One request being applied."""
+
+    incoming: Incoming
+    actor: Actor
+    may_search: bool
+
+    # --- reading the request
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.incoming.address[0]]
+
+    @property
+    def public_id(self) -> str:
+        return self.incoming.address[1]
+
+    def systems(self) -> Systems:
+        return Systems(selectors.issuers())
+
+    def resource(self) -> dict[str, Any]:
+        """The body as a resource with the structure of R4."""
+        formats.require_body_type(self.incoming.header("Content-Type"), formats.BODIES)
+        return gate.check(self.kind.name, self.incoming.body)
+
+    def patch(self) -> Any:
+        media_type = formats.require_body_type(
+            self.incoming.header("Content-Type"), formats.PATCHES
+        )
+        found = json.read(self.incoming.body)
+        if media_type == formats.JSON_PATCH and not isinstance(found, list):
+            raise HttpError(400, "structure", "a JSON Patch is a list of operations")
+        return found
+
+    def prepare(self) -> Prepared:
+        """Read the body; a fault in it is kept, to be raised once the request is stored."""
+        try:
+            match self.incoming.method:
+                case "POST":
+                    created = self.resource()
+                    return Prepared(lambda: self.create(created), references(created))
+                case "PUT":
+                    changed = self.resource()
+                    self.require_own_id(changed)
+                    return Prepared(lambda: self.update(changed), self.own_reference())
+                case _:
+                    change = self.patch()
+                    return Prepared(lambda: self.apply_patch(change), self.own_reference())
+        except RisError as error:
+            fault = error
+
+        def fail() -> Reply:
+            raise fault
+
+        return Prepared(fail, [] if self.incoming.method == "POST" else self.own_reference())
+
+    def own_reference(self) -> list[tuple[str, str]]:
+        """The order a change is about, to show a refused one beside it."""
+        try:
+            key = str(uuid.UUID(self.public_id))
+        except ValueError:
+            return []
+        return [("order", key)] if self.kind.name == "ServiceRequest" else []
+
+    def require_own_id(self, resource: Resource) -> None:
+        if resource.get("id") != self.public_id:
+            raise HttpError(
+                400,
+                "invalid",
+                "the id in the body is not that of the address",
+                path=f"{self.kind.name}.id",
+            )
+
+    # --- create
+
+    def create(self, resource: Resource) -> Reply:
+        existing = self.existing()
+        if existing is not None:
+            record_access(
+                self.actor,
+                action=f"FHIR conditional create {self.kind.name}",
+                subject=f"{self.kind.name}/{existing}",
+            )
+            return self.reply(200, existing)
+        systems = self.systems()
+        if self.kind.name == "Patient":
+            public_id, created = self.execute(patient.register_patient(resource, systems)), True
+        else:
+            public_id, created = self.place(resource, systems)
+        return self.reply(201 if created else 200, public_id)
+
+    def existing(self) -> str | None:
+        """The one resource that ``If-None-Exist`` finds (FHIR R4 3.1.0.8.1)."""
+        header = self.incoming.header("If-None-Exist")
+        # Some clients send the condition as the query of the POST.
+        condition = self.incoming.query if not header else _condition(header)
+        if not header and not condition:
+            return None
+        if not self.may_search:
+            raise DeniedError(f"a conditional create needs the scope to search {self.kind.name}")
+        zone = timezone.get_default_timezone()
+        reading = Reading(self.incoming.base, self.systems(), zone)
+        query = parse(self.kind, condition, reading, strict=True)
+        if not query.applied:
+            raise HttpError(400, "required", "If-None-Exist asks nothing")
+        selectors.serialize(self.kind.name)
+        hits = self.kind.finder.search(query.criteria, Page(2)).hits
+        if len(hits) > 1:
+            raise HttpError(412, "multiple-matches", "If-None-Exist finds several resources")
+        if not hits:
+            return None
+        return str(self.kind.translate(hits[0], shown_for([self.kind], Systems()))["id"])
+
+    def place(self, resource: Resource, systems: Systems) -> tuple[str, bool]:
+        reader = Reader(resource, self.incoming.base, systems)
+        known = find_targets(servicerequest.targets(reader))
+        order = servicerequest.place_order(reader, known, self.profile())
+        placed = execute(order.command, actor=self.actor)
+        if order.on_hold and placed.created:
+            self.execute(HoldOrder(order=OrderReference(public_id=placed.public_id)))
+        return placed.public_id, placed.created
+
+    def profile(self) -> Profile:
+        """The settings of the client's endpoint."""
+        endpoint = find_sender(Protocol.FHIR, self.actor.name)
+        settings = endpoint.settings if endpoint else {}
+        return Profile(
+            issuer=str(settings.get("issuer") or self.actor.name),
+            wait_for_scheduler=bool(settings.get("wait_for_scheduler")),
+            strict_catalog=bool(settings.get("strict_catalog")),
+        )
+
+    # --- update and patch
+
+    def update(self, resource: Resource) -> Reply:
+        systems = self.systems()
+        before = self.present(systems)
+        return self.change(resource, before, systems)
+
+    def apply_patch(self, change: Any) -> Reply:
+        systems = self.systems()
+        before = self.present(systems)
+        patched = (
+            json_patch(before, change) if isinstance(change, list) else merge_patch(before, change)
+        )
+        if not isinstance(patched, dict):
+            raise HttpError(400, "structure", "a patch is a list of operations or an object")
+        try:
+            gate.check_value(self.kind.name, patched)
+        except HttpError as error:
+            raise HttpError(422, error.issue, error.message, path=error.path) from None
+        self.require_own_id(patched)
+        return self.change(patched, before, systems)
+
+    def present(self, systems: Systems) -> Resource:
+        """The resource as it stands, if the client's ``If-Match`` means this version."""
+        try:
+            found = read(self.kind, self.public_id, systems)
+        except HttpError:
+            if self.incoming.method == "PUT":
+                raise HttpError(
+                    405, "not-supported", "ids are given by this server: create with POST"
+                ) from None
+            raise
+        require_match(self.incoming.header("If-Match"), found["meta"]["versionId"])
+        return found
+
+    def change(self, resource: Resource, before: Resource, systems: Systems) -> Reply:
+        if self.kind.name == "Patient":
+            version = int(before["meta"]["versionId"])
+            self.execute(patient.update_patient(resource, self.public_id, version, systems))
+        else:
+            if before["intent"] != "order":
+                raise HttpError(
+                    405, "not-supported", "change the request of the order this is based on"
+                )
+            reader = Reader(resource, self.incoming.base, systems)
+            known = find_targets(servicerequest.targets(reader))
+            order = order_view(self.public_id)
+            for command in revision.revise(reader, order, before, known, self.profile()):
+                self.execute(command)
+        return self.reply(200, self.public_id)
+
+    # --- carrying out and answering
+
+    def execute(self, command: Command[str]) -> str:
+        return execute(command, actor=self.actor)
+
+    def reply(self, status: int, public_id: str) -> Reply:
+        """The resource as it is now, as ``Prefer`` wants it (FHIR R4 3.1.0.1.5)."""
+        resource = load(self.kind, [public_id], shown_for([self.kind], self.systems()))[0]
+        version = resource["meta"]["versionId"]
+        headers = {"ETag": etag(resource), "Last-Modified": last_modified(resource)}
+        address = f"{self.incoming.base}/{self.kind.name}/{public_id}/_history/{version}"
+        if self.incoming.method == "POST":
+            headers["Location"] = address
+        wanted = self.incoming.header("Prefer").replace(" ", "")
+        if "return=minimal" in wanted:
+            return Reply(status, None, headers)
+        if "return=OperationOutcome" in wanted:
+            word = {201: "created", 200: "found" if self.incoming.method == "POST" else "updated"}
+            return Reply(status, information(f"{word[status]}: {address}"), headers)
+        return Reply(status, resource, headers)
+
+
+def receive(
+    incoming: Incoming, actor: Actor, *, request_id: str, may_search: bool
+) -> inbox.Receipt:
+    """Store the request, apply it, store the answer."""
+    writer = Writer(incoming, actor, may_search)
+    prepared = writer.prepare()
+    key = incoming.header("Idempotency-Key")
+    return inbox.receive(
+        protocol=Protocol.FHIR,
+        actor=actor,
+        key=key or request_id,
+        raw=incoming.to_bytes(),
+        message_type=f"{incoming.method} {writer.kind.name}",
+        apply=lambda: prepared.todo().to_answer(),
+        refuse=refuse,
+        sender=actor.name,
+        references=prepared.references,
+        dedupe=bool(key),
+    )
+
+
+def replay(raw: bytes, actor: Actor, sender: str) -> tuple[inbox.Apply, inbox.Refuse]:
+    """A stored request to be applied once more (``ReplayMessage``)."""
+    prepared = Writer(Incoming.from_bytes(raw), actor, may_search=True).prepare()
+    return lambda: prepared.todo().to_answer(), refuse
+
+
+def find_targets(targets: frozenset[Target]) -> Known:
+    """What the references of a request lead to: one search per type and way of naming."""
+    found: dict[Target, Any] = {}
+    for name in _TARGETS:
+        kind = KINDS[name]
+        by_id = {each.id: each for each in targets if each.type == name and each.id}
+        for public_id, target in by_id.items():
+            for hit in kind.finder.load([public_id]):
+                found[target] = hit
+        for target in targets:
+            if target.type == name and target.identifier is not None:
+                hit = _by_number(kind, target)
+                if hit is not None:
+                    found[target] = hit
+    return Known(found)
+
+
+def _by_number(kind: Kind, target: Target) -> Any:
+    """The one thing that has this number; a number without issuer names nobody."""
+    number = target.identifier
+    if number is None or not number.issuer or "identifier" not in kind.parameters:
+        return None
+    parameter = kind.parameters["identifier"]
+    wanted: dict[str, Any] = {}
+    if parameter.field == "ae_titles":
+        wanted["ae_titles"] = ((number.value,),)
+    else:
+        wanted["identifiers"] = ((IdentifierTerm(number.value, number.issuer),),)
+    hits = kind.finder.search(kind.criteria(**wanted), Page(2)).hits
+    return hits[0] if len(hits) == 1 else None
+
+
+def _condition(header: str) -> list[tuple[str, str]]:
+    """The query of ``If-None-Exist``, also where a client wrote the type or a question mark."""
+    return parse_qsl(header.rpartition("?")[2], keep_blank_values=True)
+
+
+def references(resource: Resource) -> list[tuple[str, str]]:
+    """The numbers a new request names, to show a refused one beside its order."""
+    words = {"PLAC": "placer", "FILL": "filler", "ACSN": "accession"}
+    found = []
+    for element in resource.get("identifier", []):
+        value = str(element.get("value", ""))
+        if element.get("system") == DICOM_UID:
+            found.append(("study", value.removeprefix("urn:oid:")))
+            continue
+        try:
+            kind = datatypes.identifier_type(element, "ServiceRequest.identifier")
+        except RisError:
+            continue  # told when the request is translated
+        if kind in words and resource["resourceType"] == "ServiceRequest":
+            found.append((words[kind], value))
+    return found
+
+
+def last_modified(resource: Resource) -> str:
+    at = datetime.fromisoformat(resource["meta"]["lastUpdated"])
+    return format_datetime(at, usegmt=True)
+
+
+inbox.register_replayer(Protocol.FHIR, replay)
