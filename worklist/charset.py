@@ -53,8 +53,8 @@ EXTENDED = {
     "ISO 2022 IR 87": "iso2022_jp",
     "ISO 2022 IR 159": "iso2022_jp_2",
     "ISO 2022 IR 149": "euc_kr",
-    "ISO 2022 IR 58": "iso_ir_58",
 }
+_CHINESE = "ISO 2022 IR 58"
 UTF8 = ("ISO_IR 192",)
 _ASCII = "iso8859"  # pydicom's name for ISO IR 6, though it is Latin-1 to Python
 # The separators that reset to the initial set (PS3.5 6.1.2.5.3); backslash only where several
@@ -122,9 +122,12 @@ class ExtendedSet:
             if not any(_holds(codec, char) for codec in self.codecs):
                 raise UnicodeEncodeError(self.codecs[0], text, position, position + 1, "not held")
         encoded = encode_string(text, self.codecs)
-        if self.decode(encoded) != text:
-            raise UnicodeEncodeError(self.codecs[0], text, 0, 1, "not read back alike")
-        return encoded
+        try:
+            if self.decode(encoded) == text:
+                return encoded
+        except UnicodeDecodeError:
+            pass
+        raise UnicodeEncodeError(self.codecs[0], text, 0, 1, "not read back alike")
 
     def encode_name(self, text: str) -> bytes:
         # Each component starts again with the initial set (PS3.5 6.2.1.2).
@@ -156,6 +159,31 @@ class ExtendedSet:
         if "\ufffd" in text or "\x1b" in text:
             raise UnicodeDecodeError(self.codecs[0], value, 0, 1, "not decodable")
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class ChineseSet:
+    """ISO IR 6 with GB 2312 in G1 (PS3.5 K): pydicom writes it without its escape sequence."""
+
+    terms: tuple[str, ...]
+
+    def encode(self, text: str) -> bytes:
+        if text.isascii():
+            return text.encode("ascii")
+        # Designated anew in each line and after each delimiter (PS3.5 6.1.2.5.3).
+        return b"".join(
+            part.encode("ascii") if part.isascii() else b"\x1b$)A" + part.encode("gb2312")
+            for part in re.split(r"([\r\n\f\t\\^=])", text)
+        )
+
+    def encode_name(self, text: str) -> bytes:
+        return self.encode(text)
+
+    def decode(self, value: bytes) -> str:
+        return value.replace(b"\x1b$)A", b"").replace(b"\x1b(B", b"").decode("gb2312")
+
+    def decode_name(self, value: bytes) -> str:
+        return self.decode(value)
 
 
 def _encode_jis_x_0201(text: str) -> bytes:
@@ -197,6 +225,8 @@ def character_set(terms: tuple[str, ...]) -> CharacterSet:
             return SingleSet(known if known[0] else (), codec)
     # A first value may be empty: ISO IR 6 with extensions. A single-byte set named without
     # extensions in a list means its extended form.
+    if len(known) == 2 and known[1] == _CHINESE and _extended(known[0]) == "ISO 2022 IR 6":
+        return ChineseSet(known)
     codecs = []
     for term in known:
         codec = EXTENDED.get(_extended(term))
