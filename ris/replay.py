@@ -42,7 +42,8 @@ def main(argv: list[str]) -> int:
     if not ids:
         say("nothing to replay")
         return 0
-    return 0 if all([_replay(one, arguments.reason) for one in ids]) else 1
+    applied = [_replay(one, arguments.reason) for one in ids]
+    return 0 if all(applied) else 1
 
 
 def _list() -> int:
