@@ -75,13 +75,21 @@ class PersonName:
         """For people: ``DOE, John M. (山田 太郎)``; empty text for an empty name."""
         group = self.alphabetic or self.ideographic or self.phonetic
         given = " ".join(part for part in (group.given, group.middle) if part)
-        text = ", ".join(part for part in (group.family.upper(), given) if part)
+        text = ", ".join(part for part in (_capitals(group.family), given) if part)
         if self.alphabetic and self.ideographic:
             other = " ".join(
                 part for part in (self.ideographic.family, self.ideographic.given) if part
             )
             text = f"{text} ({other})"
         return text
+
+
+def _capitals(text: str) -> str:
+    """A family name in capitals, where the writing has them for names.
+
+    Georgian has not: Unicode's capital forms are for headlines, and most fonts lack them.
+    """
+    return "".join(char if "\u10d0" <= char <= "\u10ff" else char.upper() for char in text)
 
 
 @dataclass(frozen=True, slots=True)

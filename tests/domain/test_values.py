@@ -45,6 +45,13 @@ def test_a_name_is_shown_with_its_other_writing() -> None:
     assert PersonName().display == ""
 
 
+def test_a_name_keeps_the_letters_its_writing_has() -> None:
+    assert PersonName.of("Weiß", "Jörg").display == "WEISS, Jörg"
+    assert PersonName.of("Yıldız", "İbrahim").display == "YILDIZ, İbrahim"
+    assert PersonName.of("ბერიკაშვილი", "ნინო").display == "ბერიკაშვილი, ნინო"
+    assert PersonName.of("حداد", "ليلى").display == "حداد, ليلى"
+
+
 def test_more_than_five_components_are_kept() -> None:
     assert NameGroup.parse("a^b^c^d^e^f").suffix == "e f"
 
