@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 VERIFICATION = "1.2.840.10008.1.1"
 WORKLIST = "1.2.840.10008.5.1.4.31"
@@ -243,9 +244,32 @@ class Peer:
                 return True
 
 
-def until(condition: object, seconds: float = 5.0) -> None:
+@contextmanager
+def associated(port: int, *abstract: str, maximum: int = 16_384) -> Iterator[Peer]:
+    """A peer with one context per abstract syntax: 1, 3, 5 …"""
+    with Peer(port) as peer:
+        contexts = [context(2 * place + 1, uid) for place, uid in enumerate(abstract)]
+        peer.associate(*contexts, maximum=maximum)
+        yield peer
+
+
+def aborted(peer: Peer) -> tuple[int, int]:
+    """Source and reason of the A-ABORT that comes next; then the connection must end."""
+    kind, raw = peer.read()
+    assert kind == 7, f"PDU type {kind}"
+    assert peer.is_closed()
+    return raw[8], raw[9]
+
+
+def serves(port: int) -> bool:
+    """Whether another peer gets an echo."""
+    with associated(port, VERIFICATION) as peer:
+        peer.send(echo_rq())
+        return peer.response().status == 0x0000
+
+
+def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     """Wait until the condition holds; fails after that many seconds."""
-    assert callable(condition)
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "the condition did not come true in time"

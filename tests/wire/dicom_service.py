@@ -31,10 +31,12 @@ QUICK = Deadlines(
     linger=0.1,
     drain=5.0,
 )
-CONFIG = ListenerConfig(port=0, threads=4, deadlines=QUICK)
+# For clients that behave: nothing runs out, however slow the machine is.
+CONFIG = ListenerConfig(port=0, threads=4)
 
 
 def config(*, limits: Limits | None = None, **deadlines: float) -> ListenerConfig:
+    """Settings whose deadlines a test can wait for."""
     return replace(CONFIG, limits=limits or Limits(), deadlines=replace(QUICK, **deadlines))
 
 

@@ -40,7 +40,7 @@ from tests.wire.dicom_peer import (
     associate_rq,
     until,
 )
-from tests.wire.dicom_service import CONFIG, Handlers, Rows, config, listening
+from tests.wire.dicom_service import CONFIG, QUICK, Handlers, Rows, config, listening
 from worklist.config import IMPLEMENTATION_CLASS_UID, Tls
 from worklist.server import ServerThread
 from worklist.service import (
@@ -721,7 +721,8 @@ def test_nothing_older_than_tls_1_2_and_no_weak_cipher_is_offered(certificates: 
 
 
 def test_silent_tls_clients_keep_nobody_out(handlers: Handlers, certificates: Path) -> None:
-    with listening(handlers, secured(certificates)) as server:
+    settings = replace(secured(certificates), deadlines=QUICK)
+    with listening(handlers, settings) as server:
         silent = [
             socket.create_connection(("127.0.0.1", server.tls_port), timeout=5) for _ in range(5)
         ]
