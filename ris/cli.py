@@ -107,6 +107,10 @@ def run(name: str, arguments: list[str]) -> int:
         import django
 
         django.setup()  # a second time does nothing
+    if name.startswith("run "):
+        from ris.parent import watch_parent
+
+        watch_parent()
     return _function(name, command.target)(arguments)
 
 

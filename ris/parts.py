@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from ris import config
-from ris.parent import PARENT_FD, watch_parent
+from ris.parent import PARENT_FD
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,6 @@ def run_folder(home: Path) -> Path:
 def web(argv: list[str]) -> int:
     """Serve pages, REST and FHIR until SIGTERM or SIGINT."""
     _parser("web", "Serve pages, REST and FHIR.").parse_args(argv)
-    watch_parent()
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, SSLProtocols
     from granian.http import HTTP1Settings
@@ -130,7 +129,6 @@ class Sweeper(threading.Thread):
 def worker(argv: list[str]) -> int:
     """Deliver until SIGTERM or SIGINT; finishes what is under way."""
     _parser("worker", "Deliver messages to other systems.").parse_args(argv)
-    watch_parent()
     from celery.apps.worker import Worker
     from celery.exceptions import SecurityWarning
     from celery.signals import setup_logging
@@ -193,7 +191,6 @@ def _keep_our_logging(**_: object) -> None:
 def beat(argv: list[str]) -> int:
     """Ring the worker at fixed times until SIGTERM or SIGINT."""
     _parser("beat", "Ring the worker at fixed times; one per installation.").parse_args(argv)
-    watch_parent()
     from celery.apps.beat import Beat
     from celery.signals import setup_logging
 
