@@ -1,0 +1,475 @@
+"""The worklist: which scheduled steps match a query, as read models, quickly.
+
+Two statements at most: one over indexes that names the matching steps with the versions of all
+their answer is made of, and one that reads those steps that changed since they were last read.
+Three more if a physician is asked for. DICOM text matching is exact and case-sensitive (PS3.4
+C.2.2.2.1), which a database's LIKE is not everywhere: SQLite gets GLOB.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from django.db import connection
+
+from ris.domain.orders import OFFERED, OrderStatus, Priority, Stage, StepStatus
+from ris.domain.values import Code, Identifier, PersonName, fold
+from ris.models import (
+    Order,
+    Patient,
+    PatientIdentifier,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    Site,
+    Visit,
+)
+from ris.selectors import name_keys
+from ris.selectors.facility import site
+from ris.selectors.name_keys import Pattern
+from ris.selectors.orders import procedure_code, step_view
+from ris.selectors.patients import to_view as patient_view
+from ris.selectors.patients import visit_view
+from ris.selectors.views import ProcedureView, TextMatch, WorklistEntry, WorklistQuery
+
+_RANK = {Priority.STAT: 0, Priority.ASAP: 1, Priority.URGENT: 2, Priority.ROUTINE: 3}
+_LIVE = (OrderStatus.ACTIVE,)
+# Asking for what is over also finds it in orders that are over.
+_OVER = (OrderStatus.ACTIVE, OrderStatus.COMPLETED, OrderStatus.DISCONTINUED)
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistAnswer:
+    """What matches, in order of start, priority and step id; ``truncated`` if there is more."""
+
+    entries: tuple[WorklistEntry, ...]
+    truncated: bool = False
+
+
+def entries(query: WorklistQuery) -> WorklistAnswer:
+    """The steps that meet every condition of ``query``, at most ``query.limit``."""
+    found = _matching(query)
+    return WorklistAnswer(tuple(_read(found[: query.limit])), truncated=len(found) > query.limit)
+
+
+# --- the statement
+
+
+@dataclass(slots=True)
+class _Where:
+    """Conditions, joined by AND."""
+
+    clauses: list[str] = field(default_factory=list)
+    params: list[Any] = field(default_factory=list)
+
+    def add(self, clause: str, *params: Any) -> None:
+        self.clauses.append(clause)
+        self.params += params
+
+    def any_of(self, alternatives: Iterable[tuple[str, Sequence[Any]]]) -> None:
+        listed = list(alternatives)
+        self.clauses.append(f"({' OR '.join(clause for clause, _ in listed) or '1 = 0'})")
+        for _, params in listed:
+            self.params += params
+
+    def within(self, column: str, values: Iterable[Any]) -> None:
+        listed = list(values)
+        if len(listed) == 1:
+            self.add(f"{column} = %s", listed[0])
+        else:
+            marks = ", ".join(["%s"] * len(listed))
+            self.add(f"{column} IN ({marks})" if listed else "1 = 0", *listed)
+
+
+def _matching(query: WorklistQuery) -> list[tuple[int, tuple[int, ...]]]:
+    """Primary keys of the matching steps with their version keys, one more than the limit."""
+    where = _conditions(query)
+    for column, name in (
+        ("s.performing_physician", query.performing_physician),
+        ("o.requester", query.requesting_physician),
+        ("o.referring", query.referring_physician),
+    ):
+        if name_keys.name_keys(name):
+            where.within(column, _spellings(query, column, name, where))
+    wanted = query.limit + 1
+    found: list[tuple[int, tuple[int, ...]]] = []
+    offset = 0
+    while True:
+        rows = _fetch(_select(query, where), [*where.params, wanted, offset])
+        found += [
+            (row[0], _version_key(row))
+            for row in rows
+            # The sieve lets a "*" run from one group of a name into the next.
+            if not query.patient_name or name_keys.matches(query.patient_name, row[-1])
+        ]
+        if len(rows) < wanted or len(found) >= wanted:
+            return found[:wanted]
+        offset += wanted
+
+
+def _fetch(statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return list(cursor.fetchall())
+
+
+def _version_key(row: tuple[Any, ...]) -> tuple[int, ...]:
+    """Changes whenever anything in the answer does; valid within this process."""
+    step, step_version, procedure_at, order_version, patient, patient_version, *rest = row
+    visit, visit_at, institution, _ = rest
+    return (
+        step,
+        step_version,
+        hash(procedure_at),
+        order_version,
+        patient,
+        patient_version,
+        visit or 0,
+        hash(visit_at),
+        zlib.crc32((institution or "").encode()),
+    )
+
+
+def _table(model: Any) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
+
+
+_JOINS = {
+    # what to begin with: the order of the tables, each with what ties it to the ones before
+    "s": (("s", ""), ("r", "r.id = s.procedure_id"), ("o", "o.id = r.order_id"),
+          ("p", "p.id = o.patient_id")),
+    "r": (("r", ""), ("s", "s.procedure_id = r.id"), ("o", "o.id = r.order_id"),
+          ("p", "p.id = o.patient_id")),
+    "o": (("o", ""), ("r", "r.order_id = o.id"), ("s", "s.procedure_id = r.id"),
+          ("p", "p.id = o.patient_id")),
+    "p": (("p", ""), ("o", "o.patient_id = p.id"), ("r", "r.order_id = o.id"),
+          ("s", "s.procedure_id = r.id")),
+}  # fmt: skip
+_MODELS = {"s": ScheduledProcedureStep, "r": RequestedProcedure, "o": Order, "p": Patient}
+
+
+def _driver(query: WorklistQuery) -> str:
+    """The table to begin with: the one whose condition leaves the fewest rows."""
+    if query.step_id:
+        return "s"
+    if query.study_instance_uids or query.procedure_id:
+        return "r"
+    if query.accession_number or query.placer_number or query.filler_number:
+        return "o"
+    if query.patient_id:
+        return "p"
+    # A name may be common, a few days are few rows.
+    if query.patient_name and not (query.start_from and query.start_before):
+        return "p"
+    return "s"
+
+
+def _from(query: WorklistQuery) -> str:
+    # SQLite has no statistics to choose by and keeps the order of a CROSS JOIN; PostgreSQL has
+    # them and does better on its own.
+    join = "CROSS JOIN" if connection.vendor == "sqlite" else "JOIN"
+    first, *others = _JOINS[_driver(query)]
+    return (
+        f" FROM {_table(_MODELS[first[0]])} {first[0]}"
+        + "".join(f" {join} {_table(_MODELS[name])} {name} ON {tie}" for name, tie in others)
+        + f" LEFT JOIN {_table(Visit)} v ON v.id = o.visit_id"
+    )
+
+
+_PRIORITY_RANK = (
+    "CASE o.priority "
+    + " ".join(f"WHEN '{priority.value}' THEN {rank}" for priority, rank in _RANK.items())
+    + " ELSE 9 END"
+)
+
+
+def _select(query: WorklistQuery, where: _Where) -> str:
+    # Only names of tables and the fixed clauses of this module go into the text.
+    return (
+        "SELECT s.id, s.version, r.updated_at, o.version, p.id, p.version, v.id, v.updated_at,"  # noqa: S608
+        f" (SELECT institution FROM {_table(Site)} ORDER BY id LIMIT 1), p.name_key"
+        f"{_from(query)} WHERE {' AND '.join(where.clauses)}"
+        f" ORDER BY s.start_at, {_PRIORITY_RANK}, s.step_id LIMIT %s OFFSET %s"
+    )
+
+
+def _conditions(query: WorklistQuery) -> _Where:
+    """Everything but the physicians, whose names have no folded column."""
+    where = _Where()
+    statuses = query.statuses or OFFERED
+    over = statuses & {StepStatus.COMPLETED, StepStatus.DISCONTINUED}
+    # A sign keeps SQLite from an index: that of the status is for lists without a first day, where
+    # it leaves out all that is over.
+    no_index = "+" if connection.vendor == "sqlite" else ""
+    by_status = _driver(query) == "s" and not (query.step_id or query.start_from)
+    where.within(
+        f"{'' if by_status else no_index}s.status", sorted(status.value for status in statuses)
+    )
+    where.within(f"{no_index}o.status", [status.value for status in (_OVER if over else _LIVE)])
+    _add_start(where, query)
+    for column, values in (
+        ("s.station_ae_title", query.station_ae_titles),
+        ("s.modality", query.modalities),
+    ):
+        if values:
+            where.any_of(_one_text(column, value, wildcard=True) for value in values)
+    for column, match in (
+        ("s.step_id", query.step_id),
+        ("s.station_name", query.station_name),
+        ("s.location", query.location),
+        ("r.procedure_id", query.procedure_id),
+        ("o.accession_number", query.accession_number),
+        ("o.placer_order_number", query.placer_number),
+        ("o.filler_order_number", query.filler_number),
+        ("v.number", query.admission_id),
+    ):
+        if match is not None:
+            where.any_of(_text(column, match))
+    if query.study_instance_uids:
+        where.within("r.study_instance_uid", query.study_instance_uids)
+    if query.priorities:
+        where.within("o.priority", [priority.value for priority in query.priorities])
+    if query.procedure_codes:
+        where.any_of(_code(code) for code in query.procedure_codes)
+    _add_patient(where, query)
+    return where
+
+
+def _add_start(where: _Where, query: WorklistQuery) -> None:
+    if query.start_from is not None:
+        where.add("s.start_at >= %s", _instant(query.start_from))
+    if query.start_before is not None:
+        where.add("s.start_at < %s", _instant(query.start_before))
+    if query.time_from or query.time_to:
+        clock, params = connection.ops.datetime_cast_time_sql("s.start_at", (), site().time_zone)
+        if query.time_from:
+            where.add(f"{clock} >= {_TIME_MARK[connection.vendor]}", *params,
+                      _clock(query.time_from))  # fmt: skip
+        if query.time_to:
+            where.add(f"{clock} <= {_TIME_MARK[connection.vendor]}", *params,
+                      _clock(query.time_to))  # fmt: skip
+
+
+_TIME_MARK = {"sqlite": "%s", "postgresql": "%s::time"}
+
+
+def _instant(at: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(at)
+
+
+def _clock(text: str) -> str:
+    """HHMMSS.FFFFFF as both databases print a time: SQLite compares texts."""
+    time = f"{text[:2]}:{text[2:4]}:{text[4:6]}"
+    return time if text[7:] in {"", "000000"} else f"{time}.{text[7:]}"
+
+
+def _add_patient(where: _Where, query: WorklistQuery) -> None:
+    if name_keys.name_keys(query.patient_name):
+        where.any_of(_names(query.patient_name))
+    if query.patient_id is not None or query.patient_id_issuer:
+        inner = _Where()
+        if query.patient_id is not None:
+            inner.any_of(_text("i.value", query.patient_id))
+        else:
+            inner.add(f"i.{connection.ops.quote_name('primary')} = %s", True)
+        if query.patient_id_issuer:
+            inner.add("i.issuer = %s", query.patient_id_issuer)
+        # Any number of the patient: after a merge the wristband still shows the old one.
+        where.add(
+            f"p.id IN (SELECT i.patient_id FROM {_table(PatientIdentifier)} i"  # noqa: S608
+            f" WHERE {' AND '.join(inner.clauses)})",
+            *inner.params,
+        )
+    if query.patient_birth_date is not None:
+        first, last = (_iso(day) for day in query.patient_birth_date)
+        where.add("LENGTH(p.birth_date) = 10")
+        if first == last:
+            where.add("p.birth_date = %s", first)
+        else:
+            if first:
+                where.add("p.birth_date >= %s", first)
+            if last:
+                where.add("p.birth_date <= %s", last)
+    if query.patient_sex:
+        where.within("p.sex", query.patient_sex.split("\\"))
+
+
+def _iso(day: str) -> str:
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else ""
+
+
+def _text(column: str, match: TextMatch) -> list[tuple[str, Sequence[Any]]]:
+    """A key may hold several values, joined as DICOM joins them."""
+    return [
+        _one_text(column, value, wildcard=match.wildcard) for value in match.pattern.split("\\")
+    ]
+
+
+def _one_text(column: str, value: str, *, wildcard: bool) -> tuple[str, Sequence[Any]]:
+    if not wildcard or not ("*" in value or "?" in value):
+        return f"{column} = %s", [value]
+    parts = tuple(name_keys.split(value))
+    return _like(column, Pattern(parts))
+
+
+def _like(column: str, pattern: Pattern) -> tuple[str, Sequence[Any]]:
+    """A comparison with wildcards, case-sensitive; a known beginning uses the index."""
+    if pattern.is_literal:
+        return f"{column} = %s", [pattern.prefix]
+    if connection.vendor == "sqlite":
+        clause, params = f"{column} GLOB %s", [_glob(pattern)]
+        following = _following(pattern.prefix)
+        if following:
+            # GLOB alone uses an index only if its pattern stands in the statement.
+            clause = f"({clause} AND {column} >= %s AND {column} < %s)"
+            params += [pattern.prefix, following]
+        return clause, params
+    return f"{column} LIKE %s", [_sql_like(pattern)]
+
+
+def _following(prefix: str) -> str:
+    """The first text that sorts behind everything that begins with ``prefix``."""
+    if not prefix or ord(prefix[-1]) >= 0xD7FF:
+        return ""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+def _glob(pattern: Pattern) -> str:
+    return "".join(
+        part if index % 2 else part.translate(_GLOB) for index, part in enumerate(pattern.parts)
+    )
+
+
+def _sql_like(pattern: Pattern) -> str:
+    return "".join(
+        {"*": "%", "?": "_"}[part] if index % 2 else part.translate(_LIKE)
+        for index, part in enumerate(pattern.parts)
+    )
+
+
+_GLOB = str.maketrans({"[": "[[]", "*": "[*]", "?": "[?]"})
+_LIKE = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
+
+
+def _names(text: str) -> list[tuple[str, Sequence[Any]]]:
+    """The sieve for a person name: alternatives, each with one condition for a group."""
+    found = []
+    for key in name_keys.name_keys(text):
+        where = _Where()
+        for variants in key.sieve():
+            where.any_of(_like("p.name_key", variant) for variant in variants)
+        found.append((" AND ".join(where.clauses) or "1 = 1", where.params))
+    return [(f"({clause})", params) for clause, params in found]
+
+
+def _code(code: Code) -> tuple[str, Sequence[Any]]:
+    where = _Where()
+    if code.value:
+        where.add("r.code_value = %s", code.value)
+    if code.scheme:
+        where.add("r.code_scheme = %s", code.scheme)
+    return f"({' AND '.join(where.clauses) or '1 = 1'})", where.params
+
+
+def _spellings(query: WorklistQuery, column: str, name: str, where: _Where) -> list[str]:
+    """The stored physicians that meet the key, among the steps that meet everything else."""
+    rows = _fetch(
+        f"SELECT DISTINCT {column}{_from(query)} WHERE {' AND '.join(where.clauses)}",
+        where.params,
+    )
+    return [stored for (stored,) in rows if stored and name_keys.matches(name, fold(stored))]
+
+
+# --- reading
+
+
+@dataclass(slots=True)
+class _Known:
+    """Entries read before, by their version keys, so that nothing needs to be invalidated."""
+
+    capacity: int = 2_000
+    entries: OrderedDict[tuple[int, ...], WorklistEntry] = field(default_factory=OrderedDict)
+    lock: Lock = field(default_factory=Lock)
+
+    def get(
+        self,
+        keys: Sequence[tuple[int, ...]],
+        read: Callable[[list[int]], dict[int, WorklistEntry]],
+    ) -> list[WorklistEntry]:
+        with self.lock:
+            found = {key: self.entries[key] for key in keys if key in self.entries}
+            for key in found:
+                self.entries.move_to_end(key)
+        missing = [key for key in keys if key not in found]
+        if missing:
+            fresh = read([key[0] for key in missing])
+            # What changed between the two statements is newer than its key says: that key will
+            # not be asked for again, so nothing old can come of it.
+            new = {key: replace(fresh[key[0]], key=key) for key in missing if key[0] in fresh}
+            found |= new
+            with self.lock:
+                self.entries.update(new)
+                while len(self.entries) > self.capacity:
+                    self.entries.popitem(last=False)
+        return [found[key] for key in keys if key in found]
+
+
+_known = _Known()
+
+
+def _read(found: Sequence[tuple[int, tuple[int, ...]]]) -> list[WorklistEntry]:
+    return _known.get([key for _, key in found], _load)
+
+
+def _load(step_ids: list[int]) -> dict[int, WorklistEntry]:
+    rows = (
+        ScheduledProcedureStep.objects.filter(pk__in=step_ids)
+        .select_related(
+            "procedure__order__patient__merged_into",
+            "procedure__order__visit",
+        )
+        .defer("wished_at")
+        .prefetch_related("procedure__order__patient__identifiers")
+    )
+    institution = site().institution
+    return {row.pk: _entry(row, institution) for row in rows}
+
+
+def _entry(step: ScheduledProcedureStep, institution: str) -> WorklistEntry:
+    procedure = step.procedure
+    order = procedure.order
+    step.appointment_id = None  # not part of an answer, and not worth a statement each
+    return WorklistEntry(
+        step=step_view(step),
+        procedure=ProcedureView(
+            public_id=str(procedure.public_id),
+            procedure_id=procedure.procedure_id,
+            study_instance_uid=procedure.study_instance_uid,
+            code=procedure_code(procedure),
+            description=procedure.description,
+            laterality=procedure.laterality,
+            stage=Stage(procedure.stage),
+            updated_at=procedure.updated_at,
+        ),
+        patient=patient_view(order.patient),
+        visit=visit_view(order.visit),
+        order_public_id=str(order.public_id),
+        placer=Identifier(order.placer_order_number, order.placer_issuer, "PLAC"),
+        filler=Identifier(order.filler_order_number, order.filler_issuer, "FILL"),
+        accession=Identifier(order.accession_number, order.accession_issuer, "ACSN"),
+        priority=Priority(order.priority),
+        reason=order.reason,
+        reason_code=Code.from_json(order.reason_code),
+        comments=order.comments,
+        requester=PersonName.parse(order.requester),
+        referring=PersonName.parse(order.referring),
+        requesting_service=order.requesting_service,
+        transport=order.transport,
+        institution=institution,
+        entered_by=order.entered_by,
+    )
