@@ -257,6 +257,12 @@ def lines(rows: Iterable[Order]) -> list[OrderLine]:
     return [line_of(order) for order in rows]
 
 
+def of(public_id: str) -> OrderLine | None:
+    """One order's line."""
+    found = lines(with_lines(Order.objects.filter(public_id=public_id)))
+    return found[0] if found else None
+
+
 def of_patient(public_id: str, limit: int = 100) -> Sequence[OrderLine]:
     """A patient's orders, newest first."""
     rows = Order.objects.filter(patient__public_id=public_id).order_by("-ordered_at", "-id")

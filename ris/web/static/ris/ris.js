@@ -89,10 +89,32 @@
     if (dirty) event.preventDefault();
   });
 
+  // Autosave and signing carry the same revision: signing waits for a save that is under way, and no
+  // save begins once the form is being signed.
+  let saving = false;
+  let waiting = null;
+  const isSave = (event) => event.detail.ctx?.sourceElement?.matches?.("[data-autosave]");
+  document.addEventListener("htmx:before:request", (event) => { if (isSave(event)) saving = true; });
+  document.addEventListener("htmx:finally:request", (event) => {
+    if (!isSave(event)) return;
+    saving = false;
+    const submitter = waiting;
+    waiting = null;
+    if (submitter) submitter.form.requestSubmit(submitter);
+  });
+  document.addEventListener("htmx:config:request", (event) => {
+    if (isSave(event) && event.detail.ctx.sourceElement.closest("form").dataset.sent) event.preventDefault();
+  });
+
   // A double click sends once. The button keeps its name and value: it is only told off afterwards.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     const question = event.submitter?.dataset.confirm ?? form.dataset.confirm;
+    if (saving && form.querySelector("[data-autosave]")) {
+      event.preventDefault();
+      waiting = event.submitter;
+      return;
+    }
     if (question && !window.confirm(question)) { event.preventDefault(); return; }
     if (form.hasAttribute("data-guard")) dirty = false;
     if (form.method === "dialog" || form.matches("[hx-post], [hx-get], [method=get]")) return;

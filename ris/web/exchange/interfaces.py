@@ -1,0 +1,34 @@
+"""The peer systems with how their traffic stands."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.views.decorators.http import require_GET, require_POST
+
+from ris.domain.exchange import PauseEndpoint
+from ris.selectors.messages import endpoint_lines
+from ris.web.access import PageRequest, do, page, redirect_back, show
+from ris.web.navigation import SYSTEM
+
+
+@require_GET
+@page(*SYSTEM)
+def interface_list(request: PageRequest) -> HttpResponse:
+    context = {"lines": endpoint_lines()}
+    return show(request, "exchange/interfaces.html", context, fragment="exchange/_interfaces.html")
+
+
+@require_POST
+@page()
+def pause(request: PageRequest, key: UUID) -> HttpResponse:
+    paused = request.POST.get("paused") == "yes"
+    reason = request.POST.get("reason", "").strip()[:200]
+    do(request, PauseEndpoint(endpoint=str(key), paused=paused, reason=reason))
+    messages.success(
+        request,
+        "Paused: messages are kept and sent once it is resumed." if paused else "Resumed.",
+    )
+    return redirect_back(request, "/interfaces/")

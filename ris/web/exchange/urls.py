@@ -1,0 +1,24 @@
+"""Addresses of the people who watch the interfaces."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from ris.web.exchange import exceptions, interfaces, messages
+
+urlpatterns = [
+    path("exceptions/", exceptions.exception_list, name="exceptions"),
+    path("exceptions/performed/<uuid:key>/", exceptions.relink, name="exception-relink"),
+    path("exceptions/resolve/", exceptions.resolve, name="exception-resolve"),
+    path("messages/", messages.message_list, name="messages"),
+    path("messages/in/<uuid:key>/", messages.inbound, name="message-in"),
+    path("messages/in/<uuid:key>/body/", messages.inbound_body, name="message-in-body"),
+    path("messages/in/<uuid:key>/replay/", messages.replay, name="message-replay"),
+    path("messages/out/<uuid:key>/", messages.outbound, name="message-out"),
+    path("messages/out/<uuid:key>/body/", messages.outbound_body, name="message-out-body"),
+    path("messages/out/<uuid:key>/requeue/", messages.requeue, name="delivery-requeue"),
+    path("messages/out/<uuid:key>/resend/", messages.resend, name="delivery-resend"),
+    path("messages/out/<uuid:key>/skip/", messages.skip, name="delivery-skip"),
+    path("interfaces/", interfaces.interface_list, name="interfaces"),
+    path("interfaces/<uuid:key>/pause/", interfaces.pause, name="interface-pause"),
+]

@@ -1,0 +1,257 @@
+"""Orders: the lists, one order with its timeline, and what can be done with it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET, require_POST
+
+from ris.domain.errors import MissingValueError, RisError
+from ris.domain.orders import (
+    CancelOrder,
+    CancelStep,
+    CompleteInformation,
+    DiscontinueOrder,
+    HoldOrder,
+    OrderDetails,
+    OrderReference,
+    OrderStatus,
+    Priority,
+    ReleaseOrder,
+    RepeatStep,
+    ReviseOrder,
+    Stage,
+    StepStatus,
+)
+from ris.selectors import order_lists, patient_lists
+from ris.selectors import timeline as timelines
+from ris.selectors.order_lists import Sort, Tab
+from ris.selectors.orders import order_view
+from ris.selectors.views import OrderView
+from ris.web.access import PageRequest, do, page, redirect_back, saw, show
+from ris.web.orders.forms import CompleteForm
+from ris.web.paging import slice_of
+from ris.web.telling import tell
+
+TABS: tuple[tuple[Tab, str], ...] = (
+    (Tab.TO_SCHEDULE, "To schedule"),
+    (Tab.NEEDS_INFORMATION, "Needs information"),
+    (Tab.SCHEDULED, "Scheduled"),
+    (Tab.PERFORMED, "Performed"),
+    (Tab.ON_HOLD, "On hold"),
+    (Tab.CLOSED, "Closed"),
+)
+EMPTY: dict[Tab, tuple[str, str]] = {
+    Tab.TO_SCHEDULE: (
+        "No orders waiting",
+        "Orders without a time appear here, whether they come by HL7, FHIR or by hand.",
+    ),
+    Tab.NEEDS_INFORMATION: (
+        "Nothing lacks information",
+        "An order whose procedure the catalog does not know waits here for its modality.",
+    ),
+    Tab.SCHEDULED: ("Nothing scheduled", "Book an order under To schedule and it appears here."),
+    Tab.PERFORMED: ("Nothing waits to be read", "Exams that were performed appear here."),
+    Tab.ON_HOLD: ("No order is on hold", "Orders on hold are not shown on any worklist."),
+    Tab.CLOSED: ("Nothing closed yet", "Completed and canceled orders appear here."),
+}
+DEFAULT_SORT = {Tab.SCHEDULED: Sort.START, Tab.CLOSED: Sort.ORDERED, Tab.PERFORMED: Sort.ORDERED}
+
+
+def _choice(kind: type[Tab] | type[Sort], text: str, default: Tab | Sort) -> Tab | Sort:
+    try:
+        return kind(text)
+    except ValueError:
+        return default
+
+
+@require_GET
+@page()
+def order_list(request: PageRequest) -> HttpResponse:
+    tab = Tab(_choice(Tab, request.GET.get("tab", ""), Tab.TO_SCHEDULE))
+    text = request.GET.get("q", "").strip()
+    sort = Sort(_choice(Sort, request.GET.get("sort", ""), DEFAULT_SORT.get(tab, Sort.PRIORITY)))
+    rows = order_lists.matching(order_lists.in_tab(tab), text)
+    page_of = slice_of(order_lists.with_lines(order_lists.sorted_by(rows, sort)), request)
+    lines = order_lists.lines(page_of.rows)
+    saw(request, "ListOrders", (line.patient.public_id for line in lines))
+    counts = order_lists.counts()
+    context = {
+        "tabs": [(item, words, counts[item]) for item, words in TABS],
+        "tab": tab,
+        "text": text,
+        "sort": sort,
+        "lines": lines,
+        "page": page_of,
+        "empty": EMPTY[tab],
+    }
+    return show(request, "orders/list.html", context, fragment="orders/_list.html")
+
+
+@require_GET
+@page()
+def find_patient(request: PageRequest) -> HttpResponse:
+    """The matches below the search field of the order form."""
+    text = request.GET.get("who", "").strip()
+    found = patient_lists.find(text, limit=8) if len(text) >= 2 else []
+    saw(request, "FindPatients", (line.public_id for line in found))
+    context = {"found": found, "text": text}
+    return show(request, "orders/_patient_matches.html", context)
+
+
+# --- one order
+
+
+@require_GET
+@page()
+def order(request: PageRequest, key: UUID) -> HttpResponse:
+    view = order_view(str(key))
+    saw(request, "ViewOrder", [view.patient.public_id], order=view.public_id)
+    context = {
+        "order": view,
+        "patient": view.patient,
+        **_possible(view),
+        "entries": [tell(entry) for entry in timelines.entries(view.public_id)],
+        "priorities": list(Priority),
+    }
+    return show(request, "orders/order.html", context, fragment="orders/_order.html")
+
+
+_BEGUN = {StepStatus.STARTED, StepStatus.COMPLETED, StepStatus.DISCONTINUED}
+
+
+def _possible(view: OrderView) -> dict[str, bool]:
+    """What the state allows; whether the person may is asked in the template."""
+    steps = [step.status for procedure in view.procedures for step in procedure.steps]
+    live = view.status in {OrderStatus.ACTIVE, OrderStatus.ON_HOLD}
+    begun = any(status in _BEGUN for status in steps)
+    open_left = any(
+        status
+        in {
+            StepStatus.PENDING,
+            StepStatus.SCHEDULED,
+            StepStatus.ARRIVED,
+            StepStatus.READY,
+            StepStatus.NO_SHOW,
+            StepStatus.STARTED,
+        }
+        for status in steps
+    )
+    return {
+        "can_cancel": live and not begun,
+        "can_discontinue": live and begun and open_left,
+        "can_hold": view.status is OrderStatus.ACTIVE and open_left,
+        "can_release": view.status is OrderStatus.ON_HOLD,
+        "can_revise": live and view.stage is not Stage.REPORTED,
+    }
+
+
+def _reference(key: UUID) -> OrderReference:
+    return OrderReference(public_id=str(key))
+
+
+def _reason(request: HttpRequest, *, required: bool = True) -> str:
+    text = request.POST.get("reason", "").strip()[:200]
+    if required and not text:
+        raise MissingValueError("say why", path="reason")
+    return text
+
+
+@require_POST
+@page()
+def cancel(request: PageRequest, key: UUID) -> HttpResponse:
+    """Cancel, or discontinue if something was begun: the reader need not know the difference."""
+    reason = _reason(request)
+    possible = _possible(order_view(str(key)))
+    if possible["can_discontinue"]:
+        do(request, DiscontinueOrder(order=_reference(key), reason=reason))
+        messages.success(request, "What was left of the order is stopped.")
+    else:
+        do(request, CancelOrder(order=_reference(key), reason=reason))
+        messages.success(request, "The order is canceled and off every worklist.")
+    return redirect_back(request, f"/orders/{key}/")
+
+
+@require_POST
+@page()
+def hold(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, HoldOrder(order=_reference(key), reason=_reason(request)))
+    messages.success(request, "The order is on hold and off every worklist.")
+    return redirect_back(request, f"/orders/{key}/")
+
+
+@require_POST
+@page()
+def release(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, ReleaseOrder(order=_reference(key)))
+    messages.success(request, "The hold is over.")
+    return redirect_back(request, f"/orders/{key}/")
+
+
+@require_POST
+@page()
+def revise(request: PageRequest, key: UUID) -> HttpResponse:
+    """Priority, reason and note; identifiers and times are changed elsewhere."""
+    version = request.POST.get("version", "")
+    try:
+        priority = Priority(request.POST.get("priority", ""))
+    except ValueError:
+        raise MissingValueError("choose a priority", path="priority") from None
+    details = OrderDetails(
+        priority=priority,
+        reason=request.POST.get("reason", "")[:2000],
+        comments=request.POST.get("comments", "")[:2000],
+    )
+    do(
+        request,
+        ReviseOrder(
+            order=_reference(key),
+            details=details,
+            expected_version=int(version) if version.isdigit() else None,
+        ),
+    )
+    messages.success(request, "Saved.")
+    return redirect_back(request, f"/orders/{key}/")
+
+
+# --- steps
+
+
+@require_POST
+@page()
+def cancel_step(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, CancelStep(step=str(key), reason=_reason(request)))
+    messages.success(request, "The step is canceled.")
+    return redirect_back(request, "/orders/")
+
+
+@require_POST
+@page()
+def repeat_step(request: PageRequest, key: UUID) -> HttpResponse:
+    step = do(request, RepeatStep(step=str(key)))
+    messages.success(request, "The step is planned again: choose a time.")
+    return redirect_back(request, f"/book/{step}/")
+
+
+@require_POST
+@page()
+def complete_step(request: PageRequest, key: UUID) -> HttpResponse:
+    form = CompleteForm(request.POST)
+    if not form.is_valid():
+        raise MissingValueError("a modality (as in CT) and the minutes are needed", path="modality")
+    try:
+        do(
+            request,
+            CompleteInformation(
+                step=str(key),
+                modality=form.cleaned_data["modality"].upper(),
+                duration_minutes=form.cleaned_data["duration_minutes"],
+            ),
+        )
+    except RisError as error:
+        error.path = error.path or "modality"
+        raise
+    messages.success(request, "Complete: the order now waits under To schedule.")
+    return redirect_back(request, "/orders/?tab=needs-information")

@@ -1,0 +1,22 @@
+"""Addresses about reading and reports."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from ris.web.reporting import views
+
+urlpatterns = [
+    path("reading/", views.reading_list, name="reading"),
+    path("reading/open/", views.open_report, name="reading-open"),
+    path("reading/next/", views.open_next, name="reading-next"),
+    path("reports/<uuid:key>/", views.report, name="report"),
+    path("reports/<uuid:key>/draft/", views.autosave, name="report-draft"),
+    path("reports/<uuid:key>/sign/", views.sign, name="report-sign"),
+    path("reports/<uuid:key>/discard/", views.discard, name="report-discard"),
+    path("reports/<uuid:key>/addendum/", views.addendum, name="report-addendum"),
+    path("reports/<uuid:key>/correct/", views.correct, name="report-correct"),
+    path("reports/<uuid:key>/retract/", views.retract, name="report-retract"),
+    path("reports/<uuid:key>/critical/", views.critical, name="report-critical"),
+    path("critical/<uuid:key>/acknowledge/", views.acknowledge, name="critical-acknowledge"),
+]

@@ -1,0 +1,358 @@
+"""Finding a time, the day board, arrivals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ris.domain.actors import Role
+from ris.domain.errors import DeniedError, RisError, SlotTakenError, StateConflictError
+from ris.domain.orders import StepStatus
+from ris.domain.scheduling import (
+    BookAppointment,
+    CancelAppointment,
+    RecordArrival,
+    RecordNoShow,
+    RescheduleAppointment,
+    Slot,
+)
+from ris.domain.values import fold
+from ris.models import ScheduledProcedureStep
+from ris.selectors import schedule
+from ris.selectors.calendar import midnight
+from ris.selectors.facility import devices
+from ris.selectors.patients import patient_view
+from ris.selectors.schedule import AppointmentLine, DaySlots
+from ris.services import may
+from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
+from ris.web.errors import STATUS
+from ris.web.navigation import FLOOR
+from ris.web.scheduling.board import grid
+from ris.web.scheduling.forms import TimeForm, day_in, slot_in
+
+DAYS = 5
+LOOK_AHEAD_DAYS = 14
+
+
+# --- slot finder
+
+
+@require_http_methods(["GET", "POST"])
+@page()
+def book(request: PageRequest, key: UUID) -> HttpResponse:
+    """Free times for a step: one click books it, or moves it if it is booked."""
+    step = schedule.find_step(str(key))
+    saw(
+        request,
+        "BookStep",
+        [str(step.procedure.order.patient.public_id)],
+        order=str(step.procedure.order.public_id),
+    )
+    if request.method == "POST":
+        return _book(request, step)
+    return _finder(request, step, TimeForm(step=step, initial=_initial(step)))
+
+
+def _initial(step: ScheduledProcedureStep) -> dict[str, object]:
+    at = step.start_at or step.wished_at
+    local = timezone.localtime(at) if at else None
+    return {
+        "day": local.date() if local else timezone.localdate(),
+        "at": local.time() if local else None,
+        "device": str(step.device.public_id) if step.device else "",
+        "minutes": step.duration_minutes,
+    }
+
+
+def _finder(
+    request: PageRequest,
+    step: ScheduledProcedureStep,
+    form: TimeForm,
+    *,
+    error: RisError | None = None,
+    wanted: datetime | None = None,
+) -> HttpResponse:
+    first = day_in(request.GET.get("from", ""))
+    if step.wished_at and "from" not in request.GET:
+        first = max(timezone.localdate(step.wished_at), timezone.localdate())
+    first = max(first, timezone.localdate())
+    days = schedule.free_slots(step, first, DAYS)
+    later: list[DaySlots] = []
+    if not any(day.any for day in days):
+        later = schedule.free_slots(step, first + timedelta(days=DAYS), LOOK_AHEAD_DAYS)
+    moves = step.status == StepStatus.SCHEDULED.value
+    command = RescheduleAppointment if moves else BookAppointment
+    order = step.procedure.order
+    context = {
+        "step": step,
+        "order": order,
+        "patient": patient_view(str(order.patient.public_id)),
+        "days": days,
+        "first_later": _first_slots(later, 3),
+        "nearest": _nearest(days, wanted) if wanted else [],
+        "form": form,
+        "error": error,
+        "moves": moves,
+        "allowed": may(request.actor, command),
+        "bookable": step.status
+        in {StepStatus.PENDING.value, StepStatus.NO_SHOW.value, StepStatus.SCHEDULED.value},
+        "may_overbook": request.actor.has(Role.SCHEDULER, Role.MANAGER),
+        "first": first,
+        "earlier": first - timedelta(days=DAYS) if first > timezone.localdate() else None,
+        "following": first + timedelta(days=DAYS),
+        "devices": schedule.suitable_devices(step.modality),
+        "next": back_to(request, ""),
+    }
+    status = STATUS[error.code] if error else 422 if form.is_bound else 200
+    return show(request, "scheduling/book.html", context, status=status)
+
+
+def _first_slots(days: Sequence[DaySlots], count: int) -> list[Slot]:
+    slots = [slot for day in days for device in day.devices for slot in device.slots]
+    return sorted(slots, key=lambda slot: slot.start_at)[:count]
+
+
+def _nearest(days: Sequence[DaySlots], wanted: datetime) -> list[Slot]:
+    """Three free times as near as possible to the one that was taken meanwhile."""
+    slots = [slot for day in days for device in day.devices for slot in device.slots]
+    return sorted(slots, key=lambda slot: abs(slot.start_at - wanted))[:3]
+
+
+def _book(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
+    version = request.POST.get("version", "")
+    form = TimeForm(step=step, initial=_initial(step))
+    overbook, reason, minutes = False, "", None
+    if "slot" in request.POST:
+        device, start_at = slot_in(request.POST["slot"])
+    else:
+        form = TimeForm(request.POST, step=step)
+        if not form.is_valid():
+            return _finder(request, step, form)
+        device, start_at = form.cleaned_data["device"], form.start_at
+        minutes = form.cleaned_data["minutes"]
+        overbook, reason = form.cleaned_data["overbook"], form.cleaned_data["reason"]
+    try:
+        _place(
+            request,
+            step,
+            device=device,
+            start_at=start_at,
+            minutes=minutes,
+            overbook=overbook,
+            reason=reason,
+            version=int(version) if version.isdigit() else None,
+        )
+    except DeniedError:
+        raise
+    except (SlotTakenError, StateConflictError) as error:
+        fresh = schedule.find_step(str(step.public_id))
+        return _finder(request, fresh, form, error=error, wanted=start_at)
+    local = timezone.localtime(start_at)
+    messages.success(request, f"Booked for {local:%a} {local.day} {local:%b} at {local:%H:%M}.")
+    return redirect_back(request, f"/orders/{step.procedure.order.public_id}/")
+
+
+def _place(
+    request: PageRequest,
+    step: ScheduledProcedureStep,
+    *,
+    device: str,
+    start_at: datetime,
+    minutes: int | None,
+    overbook: bool,
+    reason: str,
+    version: int | None,
+) -> None:
+    """Book the step, or move the appointment it has."""
+    if step.status == StepStatus.SCHEDULED.value and step.appointment is not None:
+        do(
+            request,
+            RescheduleAppointment(
+                appointment=str(step.appointment.public_id),
+                start_at=start_at,
+                device=device,
+                duration_minutes=minutes,
+                overbook=overbook,
+                reason=reason,
+                expected_version=version,
+            ),
+        )
+        return
+    do(
+        request,
+        BookAppointment(
+            step=str(step.public_id),
+            device=device,
+            start_at=start_at,
+            duration_minutes=minutes,
+            overbook=overbook,
+            reason=reason,
+            expected_version=version,
+        ),
+    )
+
+
+# --- day board
+
+
+@require_GET
+@page()
+def board(request: PageRequest) -> HttpResponse:
+    day = day_in(request.GET.get("day", ""))
+    modality = request.GET.get("modality", "")[:16]
+    plan = schedule.day_plan(day, modality)
+    lines = [line for column in plan.columns for line in column.appointments]
+    saw(request, "ViewBoard", (line.patient.public_id for line in [*lines, *plan.unplaced]))
+    beginning = midnight(day, timezone.get_default_timezone())
+    context = {
+        **around(day),
+        "plan": plan,
+        "grid": grid(plan, beginning, timezone.now()) if plan.columns else None,
+        "modality": modality,
+        "modalities": sorted({device.modality for device in devices() if device.active}),
+        "booked": len(lines),
+    }
+    return show(request, "scheduling/board.html", context, fragment="scheduling/_board.html")
+
+
+def around(day: date) -> dict[str, object]:
+    today = timezone.localdate()
+    return {
+        "day": day,
+        "today": today,
+        "is_today": day == today,
+        "before": day - timedelta(days=1),
+        "after": day + timedelta(days=1),
+    }
+
+
+@require_http_methods(["GET", "POST"])
+@page()
+def move(request: PageRequest, key: UUID) -> HttpResponse:
+    """The Move dialog; without htmx it is a page of its own."""
+    line = schedule.appointment(str(key))
+    saw(request, "MoveAppointment", [line.patient.public_id], order=line.order)
+    step = schedule.find_step(line.steps[0].public_id)
+    if request.method == "GET":
+        return _move_form(request, line, TimeForm(step=step, initial=_initial(step)), step)
+    form = TimeForm(step=step, initial=_initial(step))
+    if "slot" in request.POST:
+        device, start_at = slot_in(request.POST["slot"])
+        overbook, reason, minutes = False, "", None
+    else:
+        form = TimeForm(request.POST, step=step)
+        if not form.is_valid():
+            return _move_form(request, line, form, step, status=422)
+        device, start_at = form.cleaned_data["device"], form.start_at
+        overbook, reason = form.cleaned_data["overbook"], form.cleaned_data["reason"]
+        minutes = form.cleaned_data["minutes"]
+    version = request.POST.get("version", "")
+    try:
+        do(
+            request,
+            RescheduleAppointment(
+                appointment=line.public_id,
+                start_at=start_at,
+                device=device,
+                duration_minutes=minutes,
+                overbook=overbook,
+                reason=reason,
+                expected_version=int(version) if version.isdigit() else None,
+            ),
+        )
+    except DeniedError:
+        raise
+    except StateConflictError as error:
+        return _move_form(request, schedule.appointment(line.public_id), form, step, error=error)
+    messages.success(request, "Moved.")
+    local = timezone.localtime(start_at)
+    return redirect_back(request, f"/board/?day={local.date().isoformat()}")
+
+
+def _move_form(
+    request: PageRequest,
+    line: AppointmentLine,
+    form: TimeForm,
+    step: ScheduledProcedureStep,
+    *,
+    error: RisError | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    days = schedule.free_slots(step, timezone.localdate(), LOOK_AHEAD_DAYS)
+    context = {
+        "line": line,
+        "form": form,
+        "free": _first_slots(days, 6),
+        "error": error,
+        "allowed": may(request.actor, RescheduleAppointment),
+        "may_overbook": request.actor.has(Role.SCHEDULER, Role.MANAGER),
+        "next": back_to(request, ""),
+    }
+    in_dialog = "HX-Request" in request.headers
+    template = "scheduling/_move.html" if in_dialog else "scheduling/move.html"
+    return show(request, template, context, status=STATUS[error.code] if error else status)
+
+
+# --- arrivals
+
+
+@require_GET
+@page(*FLOOR)
+def arrivals(request: PageRequest) -> HttpResponse:
+    day = day_in(request.GET.get("day", ""))
+    text = request.GET.get("q", "").strip()
+    lines = [line for line in schedule.expected(day) if _matches(line, text)]
+    saw(request, "ListArrivals", (line.patient.public_id for line in lines))
+    groups = [
+        ("Expected", [line for line in lines if line.status == "BOOKED"]),
+        ("Here", [line for line in lines if line.status == "ARRIVED"]),
+        (
+            "Done or did not come",
+            [line for line in lines if line.status in {"FULFILLED", "NO_SHOW"}],
+        ),
+    ]
+    context = {
+        **around(day),
+        "groups": [(words, found) for words, found in groups if found],
+        "text": text,
+        "late": sum(line.is_late for line in lines),
+    }
+    return show(request, "scheduling/arrivals.html", context, fragment="scheduling/_arrivals.html")
+
+
+def _matches(line: AppointmentLine, text: str) -> bool:
+    if not text:
+        return True
+    haystack = fold(f"{line.patient.name} {line.patient.number} {line.accession_number}")
+    return all(word in haystack for word in fold(text).replace(",", " ").split())
+
+
+@require_POST
+@page()
+def arrive(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, RecordArrival(appointment=str(key)))
+    messages.success(request, "Checked in. The room sees the patient as arrived.")
+    return redirect_back(request, "/arrivals/")
+
+
+@require_POST
+@page()
+def no_show(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, RecordNoShow(appointment=str(key)))
+    messages.success(request, "Noted. The time is free again; the order waits under To schedule.")
+    return redirect_back(request, "/arrivals/")
+
+
+@require_POST
+@page()
+def cancel(request: PageRequest, key: UUID) -> HttpResponse:
+    reason = request.POST.get("reason", "").strip()[:200]
+    do(request, CancelAppointment(appointment=str(key), reason=reason))
+    messages.success(request, "The time is free again; the order waits under To schedule.")
+    return redirect_back(request, "/orders/")

@@ -1,0 +1,267 @@
+"""The timeline in words: what each kind of entry says, with icon and tone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from ris.selectors.timeline import Entry, EntryKind
+from ris.web import labels
+from ris.web.labels import Label, Tone
+
+# Every event of the domain (tests/web/test_labels.py asserts that none is missing).
+EVENT: Mapping[str, Label] = {
+    "PatientRegistered": Label("Patient registered", "person"),
+    "PatientUpdated": Label("Patient data changed", "person"),
+    "PatientsMerged": Label("Patient records merged", "link", Tone.WARN),
+    "PatientsUnmerged": Label("Merge of patient records undone", "undo", Tone.WARN),
+    "OrderPlaced": Label("Order placed", "plus", Tone.INFO),
+    "OrderRevised": Label("Order changed", "pencil", Tone.INFO),
+    "OrderHeld": Label("Order put on hold", "pause", Tone.WARN),
+    "OrderReleased": Label("Hold ended", "play", Tone.INFO),
+    "OrderCanceled": Label("Order canceled", "cross", Tone.BAD),
+    "OrderDiscontinued": Label("Order discontinued", "stop", Tone.BAD),
+    "OrderVoided": Label("Order marked as entered in error", "ban", Tone.BAD),
+    "OrderCompleted": Label("Order completed", "check", Tone.OK),
+    "OrderReopened": Label("Order opened again", "undo", Tone.WARN),
+    "ProcedureAdded": Label("Procedure added", "plus", Tone.INFO),
+    "StepCanceled": Label("Step canceled", "cross", Tone.WARN),
+    "StepRepeated": Label("Step planned again", "undo", Tone.INFO),
+    "StepInformationCompleted": Label("Missing information added", "pencil", Tone.INFO),
+    "SlotHeld": Label("Time held for a few minutes", "clock"),
+    "HoldExpired": Label("Held time let go", "clock"),
+    "AppointmentBooked": Label("Booked", "calendar", Tone.INFO),
+    "AppointmentMoved": Label("Moved", "swap", Tone.INFO),
+    "AppointmentCanceled": Label("Appointment canceled", "cross", Tone.WARN),
+    "PatientArrived": Label("Patient arrived", "person-check", Tone.BUSY),
+    "StepPrepared": Label("Patient is ready in the room", "door", Tone.BUSY),
+    "NoShowRecorded": Label("Patient did not come", "person-cross", Tone.WARN),
+    "HoursSet": Label("Opening hours changed", "clock"),
+    "ClosureAdded": Label("Room closed", "ban"),
+    "ClosureRemoved": Label("Room open again", "door"),
+    "PerformedStepStarted": Label("Exam begun", "play", Tone.BUSY),
+    "PerformedStepUpdated": Label("Exam going on", "play", Tone.BUSY),
+    "PerformedStepCompleted": Label("Exam completed", "check", Tone.OK),
+    "PerformedStepDiscontinued": Label("Exam discontinued", "stop", Tone.BAD),
+    "PerformedStepRelinked": Label("Exam tied to another step", "link", Tone.WARN),
+    "DoseRecorded": Label("Dose recorded", "bolt"),
+    "ReportOpened": Label("Report begun", "pencil", Tone.INFO),
+    "DraftDiscarded": Label("Draft thrown away", "cross", Tone.WARN),
+    "ReportSigned": Label("Report signed", "seal", Tone.OK),
+    "PreliminarySigned": Label("Preliminary report signed", "half", Tone.INFO),
+    "ReportFinalized": Label("Final report signed", "seal", Tone.OK),
+    "ReportAmended": Label("Report amended", "seal", Tone.WARN),
+    "ReportRetracted": Label("Report withdrawn", "undo", Tone.BAD),
+    "CriticalResultCommunicated": Label("Critical result communicated", "alert", Tone.BAD),
+    "CriticalResultAcknowledged": Label("Critical result acknowledged", "check", Tone.OK),
+    "ProcedureDefined": Label("Catalog procedure defined", "book"),
+    "ProcedureRetired": Label("Catalog procedure retired", "book"),
+    "CodeMapped": Label("Code mapped", "link"),
+    "SiteRegistered": Label("Site registered", "home"),
+    "RoomRegistered": Label("Room registered", "door"),
+    "DeviceRegistered": Label("Device registered", "device"),
+    "PractitionerRegistered": Label("Practitioner registered", "person"),
+    "UserCreated": Label("Login created", "person"),
+    "RolesSet": Label("Roles changed", "shield"),
+    "UserDisabled": Label("Login locked", "ban"),
+    "TokenIssued": Label("API token issued", "shield"),
+    "TokenRevoked": Label("API token revoked", "shield"),
+    "EndpointConfigured": Label("Interface configured", "plug"),
+    "EndpointPaused": Label("Interface paused or resumed", "pause"),
+    "MessageReplayed": Label("Message applied again", "undo", Tone.WARN),
+    "DeliveryRequeued": Label("Message sent again", "send", Tone.INFO),
+    "DeliveryResent": Label("Message sent once more as new", "send", Tone.INFO),
+    "DeliverySkipped": Label("Message skipped", "skip", Tone.WARN),
+    "ExceptionResolved": Label("Exception marked as dealt with", "check"),
+}
+
+ACTOR: Mapping[str, str] = {
+    "user": "",
+    "endpoint": "interface",
+    "device": "device",
+    "client": "API client",
+    "timer": "automatically",
+    "operator": "command line",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An entry ready for the page; ``expands`` is where its raw text can be had."""
+
+    at: datetime
+    words: str
+    detail: str
+    by: str
+    icon: str
+    tone: Tone
+    link: str = ""
+    expands: str = ""
+    states: tuple[tuple[str, str], ...] = ()
+
+
+def tell(entry: Entry) -> Told:
+    return _TELLERS[entry.kind](entry)
+
+
+def _by(entry: Entry) -> str:
+    kind = ACTOR.get(entry.actor_kind, entry.actor_kind)
+    if entry.actor_kind in {"timer", "operator"}:
+        return kind
+    return f"{entry.actor} ({kind})" if kind else entry.actor
+
+
+def _event(entry: Entry) -> Told:
+    label = EVENT.get(entry.name) or Label(entry.name, "dot")
+    return Told(
+        at=entry.at,
+        words=label.words,
+        detail=event_detail(entry.name, entry.detail),
+        by=_by(entry),
+        icon=label.icon,
+        tone=label.tone,
+    )
+
+
+def event_detail(name: str, payload: Mapping[str, Any]) -> str:
+    """What an event's payload adds for a reader."""
+    parts = []
+    if payload.get("start_at"):
+        parts.append(_moment(payload["start_at"]))
+        if payload.get("station"):
+            parts.append(f"on {payload['station']}")
+    if payload.get("previous_start_at"):
+        before = f"before: {_moment(payload['previous_start_at'])}"
+        if payload.get("previous_station"):
+            before += f" on {payload['previous_station']}"
+        parts.append(f"({before})")
+    if payload.get("overbooked"):
+        parts.append("booked over another appointment")
+    if payload.get("changed"):
+        parts.append(", ".join(str(item).replace("_", " ") for item in payload["changed"]))
+    if payload.get("kind") and payload.get("number"):
+        words = labels.label("version", str(payload["kind"])).words.lower()
+        parts.append(f"version {payload['number']}, {words}")
+    if payload.get("reason"):
+        parts.append(f"reason: {payload['reason']}")
+    if payload.get("note"):
+        parts.append(f"note: {payload['note']}")
+    match = payload.get("match")
+    if match and match != "MATCHED":
+        parts.append(labels.label("match", str(match)).words.lower())
+    if name == "OrderCanceled" and payload.get("by_placer"):
+        parts.append("by the ordering side")
+    return " ".join(parts)
+
+
+def _moment(text: str) -> str:
+    value = parse_datetime(text)
+    if value is None:
+        return text
+    local = timezone.localtime(value)
+    return f"{local.day} {local:%b %Y %H:%M}"
+
+
+def _message_in(entry: Entry) -> Told:
+    detail = entry.detail
+    notes = [f"answered {detail['outcome']}"] if detail["outcome"] else []
+    if detail["error"]:
+        notes.append(str(detail["error"]))
+    if detail["key_reused"]:
+        notes.append("this key came before with other content")
+    if detail["repeats"]:
+        notes.append(f"came {detail['repeats']} more times and got the same answer")
+    return Told(
+        at=entry.at,
+        words=f"{labels.label('protocol', detail['protocol']).words} in: {entry.name}",
+        detail="; ".join(notes),
+        by=entry.actor,
+        icon="inbox",
+        tone=labels.label("message", detail["state"]).tone,
+        link=f"/messages/in/{entry.link}/",
+        expands=f"/messages/in/{entry.link}/body/",
+        states=(("message", detail["state"]),),
+    )
+
+
+def _message_out(entry: Entry) -> Told:
+    detail = entry.detail
+    return Told(
+        at=entry.at,
+        words=f"{labels.label('protocol', detail['protocol']).words} out: {entry.name}",
+        detail=str(detail["error"]) if detail["state"] != "DELIVERED" else "",
+        by=f"to {entry.actor}",
+        icon="send",
+        tone=labels.label("delivery", detail["state"]).tone,
+        link=f"/messages/out/{entry.link}/",
+        expands=f"/messages/out/{entry.link}/body/",
+        states=(("delivery", detail["state"]),),
+    )
+
+
+def _attempt(entry: Entry) -> Told:
+    detail = entry.detail
+    result = detail["result"]
+    label = labels.label("result", result) if result else Label("Not finished", "clock", Tone.WARN)
+    return Told(
+        at=entry.at,
+        words=f"{entry.name} to {entry.actor}: {label.words.lower()}",
+        detail=str(detail["error"]),
+        by=f"attempt {detail['number']}",
+        icon=label.icon,
+        tone=label.tone,
+        link=f"/messages/out/{entry.link}/",
+    )
+
+
+def _sighting(entry: Entry) -> Told:
+    detail = entry.detail
+    times = detail["count"]
+    last = timezone.localtime(detail["last_at"])
+    often = f", {times} times until {last.day} {last:%b %H:%M}" if times > 1 else ""
+    return Told(
+        at=entry.at,
+        words=f"Shown on the worklist of {entry.actor}",
+        detail=f"step {detail['step_id']}{often}",
+        by=_by(entry),
+        icon="device",
+        tone=Tone.NEUTRAL,
+    )
+
+
+def _access(entry: Entry) -> Told:
+    return Told(
+        at=entry.at,
+        words="Looked at",
+        detail=entry.name,
+        by=_by(entry),
+        icon="eye",
+        tone=Tone.NEUTRAL,
+    )
+
+
+def _refusal(entry: Entry) -> Told:
+    return Told(
+        at=entry.at,
+        words=f"Refused: {entry.name}",
+        detail=str(entry.detail.get("reason", "")),
+        by=_by(entry),
+        icon="ban",
+        tone=Tone.BAD,
+    )
+
+
+_TELLERS = {
+    EntryKind.EVENT: _event,
+    EntryKind.MESSAGE_IN: _message_in,
+    EntryKind.MESSAGE_OUT: _message_out,
+    EntryKind.ATTEMPT: _attempt,
+    EntryKind.SIGHTING: _sighting,
+    EntryKind.ACCESS: _access,
+    EntryKind.REFUSAL: _refusal,
+}
