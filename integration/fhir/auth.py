@@ -19,23 +19,19 @@ from ris.selectors.exchange import find_sender
 
 CHALLENGE = 'Bearer realm="FHIR"'
 MAX_TOKEN = 4096
+WRITES = frozenset({"POST", "PUT", "PATCH"})
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An authenticated API client; ``endpoint`` is its configuration, if there is one."""
+    """An authenticated API client."""
 
     actor: Actor
     scopes: Scopes
-    endpoint: EndpointInfo | None = None
 
     @property
     def is_authenticated(self) -> bool:
         return True
-
-    @property
-    def name(self) -> str:
-        return self.actor.name
 
 
 class BearerToken(BaseAuthentication):
@@ -55,16 +51,18 @@ class BearerToken(BaseAuthentication):
         address = address_of(request)
         if token.addresses and not _is_among(address, token.addresses):
             raise HttpError(403, "forbidden", "this token is not valid from this address")
-        return client_for(token.client, Scopes.parse(token.scopes), address), token.public_id
+        # Reads need no configuration of the client, and there are many reads.
+        endpoint = find_sender(Protocol.FHIR, token.client) if request.method in WRITES else None
+        scopes = Scopes.parse(token.scopes)
+        return Client(actor_for(token.client, endpoint, address), scopes), token.public_id
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
 
 
-def client_for(name: str, scopes: Scopes, address: str) -> Client:
-    """The client by its name, with the endpoint that is configured for it."""
-    endpoint = find_sender(Protocol.FHIR, name)
-    actor = Actor(
+def actor_for(name: str, endpoint: EndpointInfo | None, address: str) -> Actor:
+    """The client as the core knows it, with the endpoint that is configured for it."""
+    return Actor(
         ActorKind.CLIENT,
         name,
         frozenset({Role.INTERFACE}),
@@ -72,7 +70,6 @@ def client_for(name: str, scopes: Scopes, address: str) -> Client:
         address=address,
         display=name,
     )
-    return Client(actor, scopes, endpoint)
 
 
 def address_of(request: Request) -> str:

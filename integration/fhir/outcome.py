@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,35 @@ TABLE: Mapping[ErrorCode, tuple[int, str]] = {
     ErrorCode.UNSUPPORTED: (400, "not-supported"),
     ErrorCode.INTERNAL: (500, "exception"),
 }
+
+# The core names places in the words of HL7 v2 or of its own fields; these are FHIR's for them.
+_EXPRESSIONS: Mapping[str, str] = {
+    "PID-3": "Patient.identifier",
+    "PID-5": "Patient.name",
+    "phone": "Patient.telecom",
+    "email": "Patient.telecom",
+    "address": "Patient.address",
+    "language": "Patient.communication",
+    "subject": "ServiceRequest.subject",
+    "ORC-1": "ServiceRequest.status",
+    "ORC-2": "ServiceRequest.identifier",
+    "ORC-3": "ServiceRequest.identifier",
+    "ORC-7": "ServiceRequest.occurrence",
+    "OBR-4": "ServiceRequest.code",
+    "OBR-18": "ServiceRequest.identifier",
+    "OBR-24": "ServiceRequest.orderDetail",
+    "ZDS-1": "ServiceRequest.identifier",
+    "PV1-3": "ServiceRequest.encounter",
+    "PV1-19": "ServiceRequest.encounter",
+    "laterality": "ServiceRequest.bodySite",
+    "station": "ServiceRequest.performer",
+    "device": "ServiceRequest.performer",
+    "start_at": "ServiceRequest.occurrence",
+    "duration_minutes": "ServiceRequest.occurrence",
+    "requesting_service": "ServiceRequest.requester",
+    "callback_phone": "ServiceRequest.requester",
+}
+_FHIRPATH = re.compile(r"[A-Z][A-Za-z]+(\.[a-z_]\w*(\[\d+\])?)*")
 
 # A structurally hopeless body can give thousands of faults; the first ones tell enough.
 MAX_ISSUES = 20
@@ -122,9 +152,11 @@ def refusal(error: RisError, *, request_id: str = "") -> Refusal:
 
 
 def status_and_issue(error: RisError) -> tuple[int, str]:
+    """The status of the answer, and the issue code unless the error brings a closer one."""
     if isinstance(error, HttpError):
         return error.status, error.issue
-    return TABLE[error.code]
+    status, issue = TABLE[error.code]
+    return status, str(error.details.get("issue", issue))
 
 
 def _issue(error: RisError, request_id: str) -> Issue:
@@ -134,4 +166,13 @@ def _issue(error: RisError, request_id: str) -> Issue:
         identifier = error.details.get("error_id") or request_id
         return Issue("fatal", code, f"internal error {identifier}".rstrip())
     severity = "fatal" if status == 503 else "error"
-    return Issue(severity, code, error.message, error.path)
+    other = error.details.get("order")
+    words = f"{error.message}: ServiceRequest/{other}" if other else error.message
+    return Issue(severity, code, words, expression(error.path))
+
+
+def expression(path: str) -> str:
+    """The FHIRPath of a place; empty for one that FHIR has no words for."""
+    if path in _EXPRESSIONS:
+        return _EXPRESSIONS[path]
+    return path if _FHIRPATH.fullmatch(path) else ""

@@ -10,6 +10,8 @@ issuer as stored                      Identifier.system
 an OID ``1.2.3``                      ``urn:oid:1.2.3``
 a URI                                 the same URI
 any other name ``HOSP``               ``urn:ris:issuer:HOSP`` (percent-encoded)
+none, a number this system gave       ``urn:ris:filler-order-number``,
+                                      ``urn:ris:accession-number``
 ====================================  ======================================
 
 A site that knows its word ``HOSP`` under a URI of its own says so in the code map ``issuer``.
@@ -26,6 +28,9 @@ from urllib.parse import quote, unquote
 from ris.domain.errors import InvalidValueError
 
 ISSUER = "urn:ris:issuer:"
+FILLER_NUMBER = "urn:ris:filler-order-number"
+ACCESSION_NUMBER = "urn:ris:accession-number"
+_OWN = frozenset({FILLER_NUMBER, ACCESSION_NUMBER})
 SCHEME = "urn:ris:scheme:"
 
 IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
@@ -68,6 +73,8 @@ class Systems:
 
     def issuer(self, system: str, path: str = "") -> str:
         """The issuer for an Identifier.system."""
+        if system in _OWN:
+            return ""
         if system in self.issuers:
             return self.issuers[system]
         found = _name(system, ISSUER)

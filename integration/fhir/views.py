@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import OperationalError
-from django.http import Http404
+from django.http import Http404, UnreadablePostError
 from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -106,8 +106,12 @@ class FhirView(APIView):
         return Reading(self.base, Systems(selectors.issuers()), timezone.get_default_timezone())
 
     def body(self) -> bytes:
+        if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise HttpError(415, "not-supported", "the body must not be compressed")
         try:
             return self.request.body
+        except UnreadablePostError:
+            raise HttpError(400, "incomplete", "the body did not arrive") from None
         except RequestDataTooBig:
             raise HttpError(413, "too-long", "the body is longer than this server takes") from None
 
@@ -301,4 +305,6 @@ class UnknownView(FhirView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        raise HttpError(404, "not-found", "there is nothing at this address")
+        raise HttpError(
+            404, "not-found", f"there is nothing at this address; see {self.base}/metadata"
+        )

@@ -31,7 +31,7 @@ from integration.fhir.to_domain.references import Known, Reader, Target
 from integration.fhir.to_domain.servicerequest import Profile
 from ris.domain.actors import Actor
 from ris.domain.commands import Command
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import DeniedError, RisError, StateConflictError
 from ris.domain.exchange import Protocol
 from ris.domain.orders import HoldOrder, OrderReference
 from ris.selectors import search as selectors
@@ -224,6 +224,9 @@ class Writer:
 
     def change(self, resource: Resource, before: Resource, systems: Systems) -> Reply:
         if self.kind.name == "Patient":
+            if not before["active"]:
+                survivor = before["link"][0]["other"]["reference"]
+                raise StateConflictError(f"this record was merged into {survivor}")
             version = int(before["meta"]["versionId"])
             self.execute(patient.update_patient(resource, self.public_id, version, systems))
         else:

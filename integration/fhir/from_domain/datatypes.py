@@ -74,6 +74,9 @@ def reference(kind: str, public_id: str, display: str = "") -> Resource:
     return compact({"reference": f"{kind}/{public_id}", "display": display})
 
 
+_OWN_SYSTEMS = {"FILL": systems.FILLER_NUMBER, "ACSN": systems.ACCESSION_NUMBER}
+
+
 def identifier(value: Identifier, known: Systems, kind: str = "") -> Resource | None:
     """An Identifier; ``kind`` is its table 0203 type if the value brings none. None if empty."""
     if not value.value:
@@ -82,7 +85,7 @@ def identifier(value: Identifier, known: Systems, kind: str = "") -> Resource | 
     return compact(
         {
             "type": typed(code) if code else None,
-            "system": known.system(value.issuer),
+            "system": known.system(value.issuer) or _OWN_SYSTEMS.get(code),
             "value": value.value,
         }
     )
@@ -149,6 +152,13 @@ def _human_name(group: NameGroup, representation: str) -> Resource:
     )
 
 
+def display(name: PersonName) -> str:
+    """A name as one says it: prefix, given names, family name, suffix."""
+    group = name.alphabetic or name.ideographic or name.phonetic
+    parts = (group.prefix, group.given, group.middle, group.family, group.suffix)
+    return " ".join(part for part in parts if part)
+
+
 def telecom(phone: str, email: str) -> list[Resource]:
     return [
         {"system": system, "value": value}
@@ -159,7 +169,7 @@ def telecom(phone: str, email: str) -> list[Resource]:
 
 def person(name: PersonName, who: Identifier, known: Systems, kind: str) -> Resource | None:
     """A Reference to somebody who is known by name and number only. None if neither is there."""
-    found = compact({"identifier": identifier(who, known), "display": name.display})
+    found = compact({"identifier": identifier(who, known), "display": display(name)})
     return {"type": kind, **found} if found else None
 
 

@@ -40,5 +40,5 @@ def _participant(code: str, name: PersonName) -> Resource | None:
         return None
     return {
         "type": [datatypes.coded(PARTICIPATION, code)],
-        "individual": {"type": "Practitioner", "display": name.display},
+        "individual": {"type": "Practitioner", "display": datatypes.display(name)},
     }

@@ -112,7 +112,7 @@ def _load_performed(public_ids: Sequence[str]) -> list[PerformedHit]:
     return found
 
 
-performed = Finder[PerformedCriteria, PerformedHit](
+performed: Finder[PerformedCriteria, PerformedHit] = Finder(
     sources=(Source(_performed, {"updated": F("updated_at"), "date": F("started_at")}),),
     load=_load_performed,
 )
@@ -200,7 +200,7 @@ def _load_studies(public_ids: Sequence[str]) -> list[StudyHit]:
     return [found[each] for each in public_ids if each in found]
 
 
-studies = Finder[StudyCriteria, StudyHit](
+studies: Finder[StudyCriteria, StudyHit] = Finder(
     sources=(Source(_studies, {"updated": _STUDY_UPDATED, "started": _STUDY_STARTED}),),
     load=_load_studies,
 )
@@ -295,7 +295,7 @@ def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
     return found
 
 
-reports = Finder[ReportCriteria, ReportHit](
+reports: Finder[ReportCriteria, ReportHit] = Finder(
     sources=(
         Source(
             _reports,

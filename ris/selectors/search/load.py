@@ -16,14 +16,14 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors import orders
-from ris.selectors.facility import site
 from ris.selectors.views import OrderView
 
 
 def order_rows(*, performed: bool = False, reports: bool = False) -> QuerySet[Order]:
     """Orders with procedures and steps; the other parts only if asked for, else left empty.
 
-    The patient's identifiers are left out as well: a hit names its patient by public id.
+    The patient's identifiers and the institution are left out as well: a hit names its patient by
+    public id, and the institution is found by itself.
     """
     steps = ScheduledProcedureStep.objects.select_related(
         "appointment__device__room", "device__room"
@@ -55,11 +55,8 @@ def order_rows(*, performed: bool = False, reports: bool = False) -> QuerySet[Or
 def orders_with(condition: Q, *, performed: bool = False, reports: bool = False) -> list[OrderView]:
     """The orders that fulfill ``condition``, each once."""
     rows = order_rows(performed=performed, reports=reports)
-    found = list(rows.filter(pk__in=Order.objects.filter(condition).values("pk")))
-    if not found:
-        return []
-    institution = site().institution
-    return [orders.to_view(row, institution) for row in found]
+    found = rows.filter(pk__in=Order.objects.filter(condition).values("pk"))
+    return [orders.to_view(row, institution="") for row in found]
 
 
 def by_number(ids: Iterable[int], **parts: bool) -> dict[str, OrderView]:

@@ -62,7 +62,7 @@ def _load_patients(public_ids: Sequence[str]) -> list[PatientView]:
     return patient_views(keys) if keys else []
 
 
-patients = Finder[PatientCriteria, PatientView](
+patients: Finder[PatientCriteria, PatientView] = Finder(
     sources=(
         Source(
             _patients,
@@ -99,7 +99,9 @@ def _load_visits(public_ids: Sequence[str]) -> list[VisitHit]:
     return [found[each] for each in public_ids if each in found]
 
 
-visits = Finder[VisitCriteria, VisitHit](sources=(Source(_visits, _UPDATED),), load=_load_visits)
+visits: Finder[VisitCriteria, VisitHit] = Finder(
+    sources=(Source(_visits, _UPDATED),), load=_load_visits
+)
 
 # --- practitioners
 
@@ -133,7 +135,7 @@ def _load_practitioners(public_ids: Sequence[str]) -> list[PractitionerView]:
     return [found[each] for each in public_ids if each in found]
 
 
-practitioners = Finder[PractitionerCriteria, PractitionerView](
+practitioners: Finder[PractitionerCriteria, PractitionerView] = Finder(
     sources=(Source(_practitioners, _UPDATED),), load=_load_practitioners
 )
 
@@ -164,7 +166,9 @@ def _load_rooms(public_ids: Sequence[str]) -> list[RoomView]:
     return [found[each] for each in public_ids if each in found]
 
 
-rooms = Finder[RoomCriteria, RoomView](sources=(Source(_rooms, _UPDATED),), load=_load_rooms)
+rooms: Finder[RoomCriteria, RoomView] = Finder(
+    sources=(Source(_rooms, _UPDATED),), load=_load_rooms
+)
 
 # --- modalities
 
@@ -203,7 +207,7 @@ def _load_stations(public_ids: Sequence[str]) -> list[StationView]:
     return [found[each] for each in public_ids if each in found]
 
 
-stations = Finder[StationCriteria, StationView](
+stations: Finder[StationCriteria, StationView] = Finder(
     sources=(Source(_stations, _UPDATED),), load=_load_stations
 )
 
@@ -236,7 +240,9 @@ def _load_sites(public_ids: Sequence[str]) -> list[InstitutionView]:
     return [found[each] for each in public_ids if each in found]
 
 
-sites = Finder[SiteCriteria, InstitutionView](sources=(Source(_sites, _UPDATED),), load=_load_sites)
+sites: Finder[SiteCriteria, InstitutionView] = Finder(
+    sources=(Source(_sites, _UPDATED),), load=_load_sites
+)
 
 # --- what answers need beside
 

@@ -212,6 +212,6 @@ _PROCEDURE_SORTS: dict[str, SortKey] = {
     "authored": F("order__ordered_at"),
 }
 
-requests = Finder[RequestCriteria, RequestHit](
+requests: Finder[RequestCriteria, RequestHit] = Finder(
     sources=(Source(_orders, _ORDER_SORTS), Source(_procedures, _PROCEDURE_SORTS)), load=_load
 )

@@ -77,7 +77,7 @@ def _load_steps(public_ids: Sequence[str]) -> list[StepHit]:
     return [found[each] for each in public_ids if each in found]
 
 
-steps = Finder[StepCriteria, StepHit](
+steps: Finder[StepCriteria, StepHit] = Finder(
     sources=(
         Source(
             _steps,
@@ -189,7 +189,7 @@ def _load_appointments(public_ids: Sequence[str]) -> list[AppointmentHit]:
     return found
 
 
-appointments = Finder[AppointmentCriteria, AppointmentHit](
+appointments: Finder[AppointmentCriteria, AppointmentHit] = Finder(
     sources=(
         Source(
             _appointments,
