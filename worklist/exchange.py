@@ -40,6 +40,7 @@ _TAG_PATH = re.compile(r"\(([0-9A-F]{4}),([0-9A-F]{4})\)")
 
 # A generator that finds a row only now and then still reports what it has this often.
 _LONGEST_PAGE_SECONDS: Final = 0.05
+_END: Final = b"no more rows"  # told from a row by identity
 
 
 class Exchange:
@@ -189,8 +190,8 @@ class Exchange:
         page_ends = monotonic() + _LONGEST_PAGE_SECONDS
         try:
             while not self.stopped:
-                row = next(rows, None)
-                if row is None:
+                row = next(rows, _END)
+                if row is _END:
                     self._rows = None
                     parts.append(self.reply.final(self._final))
                     return b"".join(parts), True
