@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "ris",
+    "ris.web",
     "worklist",
     "integration",
 ]
@@ -195,7 +196,6 @@ REST_FRAMEWORK: dict[str, Any] = {
 # cacheable without a build step at first start
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [PACKAGE / "web" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "ris.static.DigestStorage"},
