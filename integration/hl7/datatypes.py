@@ -1,0 +1,347 @@
+"""HL7 data types ↔ domain values: CX, EI, HD, XPN, XCN, CE/CWE, XTN, XAD, PL, TQ (v2.5.1 2A).
+
+Readers answer ``None`` for what the sender did not say and an empty value for what is to be deleted
+(2.10.1). Writers answer a value for :func:`integration.hl7.er7_writer.build`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+
+from integration.hl7 import times
+from integration.hl7.er7 import Repetition, Segment
+from integration.hl7.er7_writer import Value
+from integration.hl7.times import Precision, Timestamp
+from ris.domain.errors import InvalidValueError
+from ris.domain.values import Code, Identifier, NameGroup, PersonName
+
+_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
+
+# --- identifiers --------------------------------------------------------------------------------
+
+
+def authority(repetition: Repetition, component: int) -> str:
+    """The namespace of an HD component or, if there is none, its universal id."""
+    return repetition.get(component, 1) or repetition.get(component, 2) or ""
+
+
+def patient_identifier(repetition: Repetition, default: str) -> Identifier | None:
+    """A CX; an identifier without assigning authority gets ``default``."""
+    value = (repetition.get(1) or "").strip()
+    if not value:
+        return None
+    return Identifier(value, authority(repetition, 4) or default, (repetition.get(5) or "").strip())
+
+
+def entity(segment: Segment, number: int, default: str = "") -> Identifier | None:
+    """An EI; one without namespace and universal id gets ``default``."""
+    value = (segment.get(f"{number}.1") or "").strip()
+    if not value:
+        return None
+    issuer = segment.get(f"{number}.2") or segment.get(f"{number}.3") or default
+    return Identifier(value, issuer)
+
+
+def hd(issuer: str) -> tuple[Value, ...]:
+    """An issuer as HD or as the last components of an EI: a UID and a URI are universal ids."""
+    if _OID.fullmatch(issuer):
+        return (None, issuer, "ISO")
+    if "://" in issuer or issuer.startswith("urn:"):
+        return (None, issuer, "URI")
+    return (issuer,)
+
+
+def write_cx(identifier: Identifier) -> Value:
+    return (identifier.value, None, None, hd(identifier.issuer), identifier.type)
+
+
+def write_ei(identifier: Identifier, default: str = "") -> Value:
+    if not identifier.value:
+        return None
+    return (identifier.value, *hd(identifier.issuer or default))
+
+
+# --- names --------------------------------------------------------------------------------------
+
+# Name types (table 0200) that do not say what a person is called: alias, maiden, nickname …
+_NOT_CURRENT = frozenset({"A", "M", "N", "S", "T", "U"})
+_IDEOGRAPHIC, _PHONETIC = "I", "P"
+
+
+def person(
+    repetitions: Sequence[Repetition], *, family: int = 1, kind: int = 7, representation: int = 8
+) -> PersonName | None:
+    """XPN repetitions as one name in its writings; XCN with the numbers of :func:`clinician`.
+
+    The alphabetic (or only) writing is that of the first repetition which says what the person is
+    called now; ideographic and phonetic ones are found by their code (table 0465).
+    """
+    if not repetitions:
+        return None
+    if all(repetition.null for repetition in repetitions):
+        return PersonName()
+    current = [each for each in repetitions if (each.get(kind) or "") not in _NOT_CURRENT]
+    groups: dict[str, NameGroup] = {}
+    for repetition in current or repetitions:
+        code = (repetition.get(representation) or "").upper()
+        group = _group(repetition, family)
+        if group:
+            groups.setdefault(code if code in (_IDEOGRAPHIC, _PHONETIC) else "", group)
+    if not groups:
+        return None
+    empty = NameGroup()
+    return PersonName(
+        groups.get("", empty), groups.get(_IDEOGRAPHIC, empty), groups.get(_PHONETIC, empty)
+    )
+
+
+def _group(repetition: Repetition, family: int) -> NameGroup:
+    def part(offset: int) -> str:
+        # A delimiter of DICOM's PN within a component would move the others (PS3.5 6.2.1).
+        text = repetition.get(family + offset) or ""
+        return re.sub(r"[\^=\\]", " ", text).strip()
+
+    last = " ".join(
+        text for text in (_own_prefix(repetition, family), part(0)) if text and text != '""'
+    )
+    suffix = " ".join(text for text in (part(3), part(5)) if text)  # suffix and degree
+    return NameGroup(last, part(1), part(2), part(4), suffix)
+
+
+def _own_prefix(repetition: Repetition, family: int) -> str:
+    """FN.2, the ``van`` of a family name of which FN.1 has only the rest.
+
+    From 2.5 on FN.1 is the whole name and FN.2 repeats a part of it; then nothing is missing.
+    """
+    prefix, whole = repetition.get(family, 2) or "", repetition.get(family, 1) or ""
+    return "" if whole.lower().startswith(prefix.lower()) else prefix
+
+
+def clinician(repetitions: Sequence[Repetition]) -> PersonName | None:
+    """The name in an XCN."""
+    return person(repetitions, family=2, kind=10, representation=15)
+
+
+def clinician_identifier(repetition: Repetition) -> Identifier | None:
+    """The number in an XCN."""
+    value = (repetition.get(1) or "").strip()
+    return Identifier(value, authority(repetition, 9)) if value else None
+
+
+def _name_parts(group: NameGroup) -> tuple[Value, ...]:
+    return (group.family, group.given, group.middle, group.suffix, group.prefix)
+
+
+def write_xpn(name: PersonName) -> Value:
+    """Each writing as a repetition, with its code where there is more than one (table 0465)."""
+    writings = [
+        (name.alphabetic, "A"),
+        (name.ideographic, _IDEOGRAPHIC),
+        (name.phonetic, _PHONETIC),
+    ]
+    told = [(group, code) for group, code in writings if group]
+    several = len(told) > 1 or (bool(told) and told[0][1] != "A")
+    return [(*_name_parts(group), None, "L", code if several else None) for group, code in told]
+
+
+def write_xcn(name: PersonName, identifier: Identifier | None = None) -> Value:
+    group = name.alphabetic or name.ideographic or name.phonetic
+    number = identifier.value if identifier else ""
+    if not group and not number:
+        return None
+    issuer = hd(identifier.issuer) if identifier else ()
+    return (number, *_name_parts(group), None, None, issuer)
+
+
+def write_ndl(name: PersonName, identifier: Identifier | None = None) -> Value:
+    """OBR-32 and its like: a CNN whose parts are subcomponents (2A.52)."""
+    group = name.alphabetic or name.ideographic or name.phonetic
+    if not group:
+        return None
+    number = identifier.value if identifier else ""
+    return ((number, *_name_parts(group)),)
+
+
+# --- codes and texts ----------------------------------------------------------------------------
+
+
+def code(segment: Segment, number: int, first: int = 1) -> Code | None:
+    """A CE or CWE, or from its fourth component on the alternate code in it."""
+    raw = segment.fields[number] if number < len(segment.fields) else ""
+    if not raw:
+        return None
+    value, meaning, scheme = (segment.get(f"{number}.{first + at}") or "" for at in range(3))
+    if not value.strip() and not meaning.strip():
+        return Code("") if segment.get(f"{number}.{first}") == "" else None
+    version = segment.get(f"{number}.{7 if first == 1 else 8}") or ""
+    return Code(value.strip(), scheme.strip(), meaning.strip(), version.strip())
+
+
+def words(segment: Segment, number: int) -> str | None:
+    """A CE or CWE as text: its meaning, its original text (CWE.9), else its code."""
+    if segment.get(str(number)) == "" and segment.get(f"{number}.2") in (None, ""):
+        return ""
+    return segment.get(f"{number}.2") or segment.get(f"{number}.9") or segment.get(f"{number}.1")
+
+
+def write_ce(told: Code) -> Value:
+    return (told.value, told.meaning, told.scheme) if told else None
+
+
+# --- addresses and phones -----------------------------------------------------------------------
+
+
+def phone(repetitions: Sequence[Repetition]) -> str | None:
+    """The first XTN that is no network address, in its old form or in parts."""
+    if repetitions and all(each.null for each in repetitions):
+        return ""
+    for each in repetitions:
+        if _is_network(each):
+            continue
+        number = each.get(1) or each.get(12)
+        if not number:
+            country, area, local, extension = (each.get(part) for part in (5, 6, 7, 8))
+            parts = [f"+{country.lstrip('+')}" if country else "", area, local]
+            number = " ".join(part for part in parts if part)
+            number += f" ext. {extension}" if number and extension else ""
+        if number:
+            return number.strip()
+    return None
+
+
+def email(repetitions: Sequence[Repetition]) -> str | None:
+    if repetitions and all(each.null for each in repetitions):
+        return ""
+    return next((each.get(4) or each.get(1) for each in repetitions if _is_network(each)), None)
+
+
+def _is_network(repetition: Repetition) -> bool:
+    return (repetition.get(2) or "").upper() == "NET" or (repetition.get(3) or "").upper() in {
+        "INTERNET",
+        "X.400",
+    }
+
+
+def write_xtn(number: str, mail: str) -> Value:
+    repetitions: list[Value] = []
+    if number:
+        repetitions.append((number, "PRN", "PH"))
+    if mail:
+        repetitions.append((None, "NET", "Internet", mail))
+    return repetitions
+
+
+def address(repetitions: Sequence[Repetition]) -> str | None:
+    """The first XAD as one line: street, other designation, city, state, code, country."""
+    if not repetitions:
+        return None
+    first = repetitions[0]
+    if first.null:
+        return ""
+    street = first.get(1, 1) or " ".join(
+        part for part in (first.get(1, 2), first.get(1, 3)) if part
+    )
+    parts = (street, *(first.get(number) for number in range(2, 7)))
+    return ", ".join(part.strip() for part in parts if part and part.strip()) or None
+
+
+def write_xad(text: str) -> Value:
+    """The address is kept as one line and told as its street."""
+    return (text,) if text else None
+
+
+_PLACE = " / "
+
+
+def location(segment: Segment, number: int) -> str | None:
+    """A PL as text: point of care, room, bed; else the facility."""
+    if segment.get(str(number)) == "" and not segment.get(f"{number}.2"):
+        return ""
+    parts = [segment.get(f"{number}.{component}") or "" for component in (1, 2, 3)]
+    return _PLACE.join(part for part in parts if part) or segment.get(f"{number}.4")
+
+
+def write_pl(text: str) -> Value:
+    return tuple(text.split(_PLACE, 2)) if text else None
+
+
+# --- times --------------------------------------------------------------------------------------
+
+
+def time(segment: Segment, place: str, zone: tzinfo) -> Timestamp | None:
+    """A TS or DTM at ``place`` (``7.4``); None if absent or deleted."""
+    text = segment.get(place)
+    return times.read(text, zone, path=segment.at(place)) if text else None
+
+
+def is_day_only(stamp: Timestamp) -> bool:
+    """A date without a time of day: nothing can be scheduled at it."""
+    return stamp.precision <= Precision.DAY
+
+
+_DURATION = re.compile(r"([SMHDW])(\d{1,5})", re.IGNORECASE)
+_UNITS = {"S": 1 / 60, "M": 1, "H": 60, "D": 1440, "W": 10080}
+_UNIT_NAMES = {"s": 1 / 60, "sec": 1 / 60, "min": 1, "m": 1, "h": 60, "hr": 60, "hour": 60}
+_LONGEST_MINUTES = 24 * 60
+
+
+def duration(text: str | None) -> int | None:
+    """The minutes of a TQ.3 (``M30``); None for what is no length of an exam (``X``, ``INDEF``)."""
+    match = _DURATION.fullmatch((text or "").strip())
+    return _minutes(int(match[2]) * _UNITS[match[1].upper()]) if match else None
+
+
+def quantity(value: str | None, unit: str | None) -> int | None:
+    """The minutes of a CQ (TQ1-6): ``30^min``."""
+    try:
+        amount = float(value or "")
+    except ValueError:
+        return None
+    scale = _UNIT_NAMES.get((unit or "min").strip().lower().removesuffix("s") or "s")
+    return _minutes(amount * scale) if scale else None
+
+
+def _minutes(amount: float) -> int | None:
+    minutes = round(amount) if 0 < amount <= _LONGEST_MINUTES else 0
+    return minutes or None
+
+
+def write_tq(
+    start_at: datetime | None, minutes: int, priority: str, zone: tzinfo, *, offset: bool
+) -> Value:
+    """The timing of ORC-7 and OBR-27 before 2.5."""
+    start = times.write(start_at, zone, offset=offset) if start_at else None
+    return (None, None, f"M{minutes}", start, None, priority)
+
+
+# --- measures -----------------------------------------------------------------------------------
+
+_KILOGRAMS = {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "[lb_av]": 0.45359237, "lbs": 0.45359237}
+_METERS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "[in_i]": 0.0254, "ft": 0.3048}
+
+
+def weight_kg(value: str, unit: str, path: str) -> float:
+    return _measure(value, unit, _KILOGRAMS, "kg", path, limit=700)
+
+
+def height_m(value: str, unit: str, path: str) -> float:
+    return _measure(value, unit, _METERS, "m", path, limit=3)
+
+
+def _measure(
+    value: str, unit: str, units: dict[str, float], default: str, path: str, *, limit: float
+) -> float:
+    """A measure in our unit; a unit we do not know is refused, for a wrong dose may follow."""
+    try:
+        number = float(value.strip().replace(",", "."))
+    except ValueError:
+        raise InvalidValueError("not a number", path=path) from None
+    factor = units.get((unit.strip() or default).lower())
+    if factor is None:
+        raise InvalidValueError(f"the unit is none of {', '.join(units)}", path=path)
+    result = round(number * factor, 4)
+    if not 0 < result <= limit:
+        raise InvalidValueError("no possible measure of a person", path=path)
+    return result

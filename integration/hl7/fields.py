@@ -1,0 +1,336 @@
+"""Where each value of an order and of a patient stands in a message (spec/hl7v2.md 1.8).
+
+A row drives reading, the places a peer may move it to (``paths`` of its settings) and the
+conformance statement. Of several paths the first that says anything counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from integration.hl7 import bindings, datatypes, times
+from integration.hl7.er7 import Segment
+from integration.hl7.profiles import Profile
+from ris.domain.errors import RisError, SeveralErrors
+from ris.domain.values import Code, Identifier, NameGroup, PartialDate, PersonName
+
+T = TypeVar("T")
+
+Read = Callable[[Segment, str, Profile], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One value: the name it has in a command, where it stands, how it is read."""
+
+    name: str
+    paths: tuple[str, ...]
+    read: Read
+    title: str
+
+
+class Scope(Protocol):
+    """What a table is read from: a group of segments, with those of the message around it."""
+
+    def segment(self, name: str) -> Segment | None: ...
+
+
+@dataclass(slots=True)
+class Faults:
+    """Collects what is wrong, so that a sender is told everything at once."""
+
+    errors: list[RisError] = field(default_factory=list)
+
+    def take(self, read: Callable[[], T]) -> T | None:
+        """What ``read`` gives, or None and one fault more."""
+        try:
+            return read()
+        except RisError as error:
+            self.add(error)
+            return None
+
+    def add(self, error: RisError) -> None:
+        """One fault more, unless it is told already (what all orders of a message share)."""
+        if all((told.path, told.message) != (error.path, error.message) for told in self.errors):
+            self.errors.append(error)
+
+    def raise_if_any(self) -> None:
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        if self.errors:
+            raise SeveralErrors(self.errors)
+
+
+def values(
+    table: tuple[Field, ...], scope: Scope, profile: Profile, faults: Faults
+) -> dict[str, Any]:
+    """What is said, by the names of a command; what is not said is left out."""
+    found: dict[str, Any] = {}
+    for row in table:
+        value = faults.take(lambda row=row: value_of(row, scope, profile))  # type: ignore[misc]
+        if value is not None:
+            found[row.name] = value
+    return found
+
+
+def value_of(row: Field, scope: Scope, profile: Profile) -> Any:
+    """The value of one row; None if nobody says it. Raises InvalidValueError with its place."""
+    for path in profile.settings.paths.get(row.name, row.paths):
+        name, _, place = path.partition("-")
+        segment = scope.segment(name)
+        value = row.read(segment, place, profile) if segment is not None else None
+        if value is not None:
+            return value
+    return None
+
+
+# --- readers: (segment, place, profile) → value, None if not said ------------------------------
+
+
+def _text(segment: Segment, place: str, profile: Profile) -> str | None:
+    text = segment.get(place)
+    return text.strip() if text is not None else None
+
+
+def _free_text(segment: Segment, place: str, profile: Profile) -> str | None:
+    return segment.text(place)
+
+
+def _filled(segment: Segment, place: str, profile: Profile) -> str | None:
+    """As text; what is to be deleted was never there (identifiers stay, 1.2)."""
+    return (segment.get(place) or "").strip() or None
+
+
+def _reasons(segment: Segment, place: str, profile: Profile) -> str | None:
+    """All repetitions of OBR-31 (CE), or the text of OBR-13 (ST)."""
+    repeats = segment.repeats(place)
+    if not repeats:
+        return None
+    if place == "13":
+        return segment.text(place)
+    words = (each.get(2) or each.get(9) or each.get(1) or "" for each in repeats)
+    return "; ".join(dict.fromkeys(text.strip() for text in words if text.strip()))
+
+
+def _words(segment: Segment, place: str, profile: Profile) -> str | None:
+    return datatypes.words(segment, int(place))
+
+
+def _code(segment: Segment, place: str, profile: Profile) -> Code | None:
+    return datatypes.code(segment, int(place))
+
+
+def _codes(segment: Segment, place: str, profile: Profile) -> tuple[Code, ...] | None:
+    """All repetitions of a CE, or from ``4.4`` the alternate code."""
+    number, _, first = place.partition(".")
+    if first:
+        told = datatypes.code(segment, int(number), int(first))
+        return (told,) if told else None
+    codes = tuple(
+        Code(value, each.get(3) or "", each.get(2) or "", each.get(7) or "")
+        for each in segment.repeats(number)
+        if (value := (each.get(1) or "").strip())
+    )
+    return codes or None
+
+
+def _entity(segment: Segment, place: str, profile: Profile) -> Identifier | None:
+    return datatypes.entity(segment, int(place))
+
+
+def _placer(segment: Segment, place: str, profile: Profile) -> Identifier | None:
+    return datatypes.entity(segment, int(place), profile.order_authority)
+
+
+def _person(segment: Segment, place: str, profile: Profile) -> Any:
+    return datatypes.clinician(segment.repeats(place))
+
+
+def _person_text(segment: Segment, place: str, profile: Profile) -> str | None:
+    name = datatypes.clinician(segment.repeats(place))
+    return None if name is None else str(name.alphabetic or name)
+
+
+def _person_identifier(segment: Segment, place: str, profile: Profile) -> Identifier | None:
+    repeats = segment.repeats(place)
+    return datatypes.clinician_identifier(repeats[0]) if repeats else None
+
+
+def _ndl(segment: Segment, place: str, profile: Profile) -> Any:
+    """The person of an NDL: subcomponents of its first component, or wrongly an XCN."""
+    family, given, middle = (segment.get(f"{place}.1.{at}") or "" for at in (2, 3, 4))
+    if not family:
+        family, given, middle = (segment.get(f"{place}.{at}") or "" for at in (2, 3, 4))
+    group = NameGroup(family.strip(), given.strip(), middle.strip())
+    return PersonName(group) if group else None
+
+
+def _patient_name(segment: Segment, place: str, profile: Profile) -> Any:
+    return datatypes.person(segment.repeats(place))
+
+
+def _phone(segment: Segment, place: str, profile: Profile) -> str | None:
+    return datatypes.phone(segment.repeats(place))
+
+
+def _email(segment: Segment, place: str, profile: Profile) -> str | None:
+    return datatypes.email(segment.repeats(place))
+
+
+def _address(segment: Segment, place: str, profile: Profile) -> str | None:
+    return datatypes.address(segment.repeats(place))
+
+
+def _birth_date(segment: Segment, place: str, profile: Profile) -> PartialDate | None:
+    text = segment.get(place)
+    if text == "":
+        return PartialDate("")
+    return times.read_date(text, path=segment.at(place)) if text else None
+
+
+def _time(segment: Segment, place: str, profile: Profile) -> Any:
+    return datatypes.time(segment, place, profile.zone)
+
+
+def _instant(segment: Segment, place: str, profile: Profile) -> Any:
+    stamp = datatypes.time(segment, place, profile.zone)
+    return stamp.utc if stamp else None
+
+
+def _duration(segment: Segment, place: str, profile: Profile) -> int | None:
+    if segment.name == "TQ1":
+        return datatypes.quantity(segment.get(f"{place}.1"), segment.get(f"{place}.2"))
+    return datatypes.duration(segment.get(place))
+
+
+def _sex(segment: Segment, place: str, profile: Profile) -> Any:
+    text = segment.get(place)
+    if text == "":
+        return bindings.SEX["U"]
+    path = segment.at(place)
+    return bindings.read(bindings.SEX, text, table="0001", path=path) if text else None
+
+
+def _died(segment: Segment, place: str, profile: Profile) -> bool | None:
+    """PID-30, else that PID-29 tells a time of death; what is deleted did not happen."""
+    text = segment.get(place)
+    if place == "29" or not text:
+        return None if text is None else bool(text)
+    return bindings.read(bindings.YES_NO, text, table="0136", path=segment.at(place))
+
+
+def _patient_class(segment: Segment, place: str, profile: Profile) -> Any:
+    text = segment.get(place)
+    path = segment.at(place)
+    return bindings.read(bindings.PATIENT_CLASS, text, table="0004", path=path) if text else None
+
+
+def _place(segment: Segment, place: str, profile: Profile) -> str | None:
+    return datatypes.location(segment, int(place))
+
+
+def _needs(segment: Segment, place: str, profile: Profile) -> str | None:
+    """Ambulatory status as words; codes of the site's own stay as they are (table 0009)."""
+    codes = [(each.get() or "").strip().upper() for each in segment.repeats(place)]
+    if not codes:
+        return None
+    words = (bindings.AMBULATORY_STATUS.get(code, code) for code in codes)
+    return ", ".join(dict.fromkeys(word for word in words if word))
+
+
+def _pregnancy(segment: Segment, place: str, profile: Profile) -> str | None:
+    codes = {(each.get() or "").strip().upper() for each in segment.repeats(place)}
+    return "3" if bindings.PREGNANT in codes else None
+
+
+def _priority(segment: Segment, place: str, profile: Profile) -> Any:
+    text = segment.get(place)
+    return bindings.priority(text, segment.at(place)) if text else None
+
+
+def _transport(segment: Segment, place: str, profile: Profile) -> str | None:
+    text = segment.get(place)
+    return None if text is None else bindings.TRANSPORT.get(text.strip().upper(), text.strip())
+
+
+def _laterality(segment: Segment, place: str, profile: Profile) -> str | None:
+    return bindings.LATERALITY.get((segment.get(place) or "").strip().upper())
+
+
+def _modality(segment: Segment, place: str, profile: Profile) -> str | None:
+    return bindings.modality(segment.get(place) or "") or None
+
+
+# --- the tables -----------------------------------------------------------------------------------
+
+DEMOGRAPHICS: tuple[Field, ...] = (
+    Field("name", ("PID-5",), _patient_name, "patient name, in all its writings"),
+    Field("birth_date", ("PID-7",), _birth_date, "date of birth, as precise as given"),
+    Field("sex", ("PID-8",), _sex, "administrative sex"),
+    Field(
+        "deceased", ("PID-30", "PID-29"), _died, "death indicator, else that there is a time of it"
+    ),
+    Field("phone", ("PID-13", "PID-14"), _phone, "phone number"),
+    Field("email", ("PID-13", "PID-14"), _email, "mail address (XTN.2 NET)"),
+    Field("address", ("PID-11",), _address, "address, first repetition, as one line"),
+    Field("language", ("PID-15",), _text, "primary language"),
+    Field("pregnancy_status", ("PV1-15",), _pregnancy, "B6: definitely pregnant"),
+    Field("special_needs", ("PV1-15",), _needs, "ambulatory status"),
+)
+
+VISIT: tuple[Field, ...] = (
+    Field("patient_class", ("PV1-2",), _patient_class, "patient class"),
+    Field("location", ("PV1-3",), _place, "where the patient is"),
+    Field("attending", ("PV1-7",), _person, "attending doctor"),
+    Field("referring", ("PV1-8",), _person, "referring doctor"),
+)
+
+NUMBERS: tuple[Field, ...] = (
+    Field("placer", ("ORC-2", "OBR-2"), _placer, "placer order number"),
+    Field("filler", ("ORC-3", "OBR-3"), _entity, "filler order number"),
+    Field("group_number", ("ORC-4",), _filled, "placer group number"),
+    Field("accession", ("IPC-1", "OBR-18"), _entity, "accession number, at most 16 characters"),
+)
+
+DETAILS: tuple[Field, ...] = (
+    Field("priority", ("TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"), _priority, "priority"),
+    Field("reason", ("OBR-31", "OBR-13"), _reasons, "reason for the exam"),
+    Field("reason_code", ("OBR-31",), _code, "reason for the exam, coded"),
+    Field("requester", ("ORC-12", "OBR-16"), _person, "ordering provider"),
+    Field(
+        "requester_identifier", ("ORC-12", "OBR-16"), _person_identifier, "ordering provider's id"
+    ),
+    Field("requesting_service", ("ORC-17", "PV1-10"), _words, "requesting service"),
+    Field("referring", ("PV1-8",), _person, "referring doctor"),
+    Field("transport", ("OBR-30",), _transport, "transportation mode"),
+    Field("entered_by", ("ORC-10",), _person_text, "entered by"),
+    Field("ordered_at", ("ORC-9", "ORC-15"), _instant, "time of the request"),
+    Field("callback_phone", ("ORC-14", "OBR-17"), _phone, "call back phone number"),
+)
+
+PROCEDURE: tuple[Field, ...] = (
+    Field("code", ("OBR-4", "OBR-44"), _code, "procedure"),
+    Field("procedure_id", ("IPC-2", "OBR-19"), _filled, "requested procedure id"),
+    Field("study_instance_uid", ("IPC-3", "ZDS-1"), _filled, "Study Instance UID"),
+    Field("laterality", ("OBR-45", "OBR-15.5", "OBR-15"), _laterality, "side: L, R or B"),
+)
+
+STEP: tuple[Field, ...] = (
+    Field("step_id", ("IPC-4", "OBR-20"), _filled, "scheduled procedure step id"),
+    Field("modality", ("IPC-5", "OBR-24"), _modality, "modality"),
+    Field("station", ("IPC-9", "OBR-21"), _filled, "station AE title"),
+    Field("station_name", ("IPC-7",), _filled, "station name"),
+    Field("location", ("IPC-8",), _words, "station's place"),
+    Field("start", ("TQ1-7", "ORC-7.4", "OBR-27.4", "OBR-36"), _time, "start date and time"),
+    Field("duration_minutes", ("TQ1-6", "ORC-7.3", "OBR-27.3"), _duration, "duration"),
+    Field("description", ("IPC-6.2",), _text, "step description"),
+    Field("protocol_codes", ("IPC-6", "OBR-4.4"), _codes, "protocol codes"),
+    Field("performing_physician", ("OBR-34",), _ndl, "performing physician"),
+)
+
+COMMENTS = Field("comments", ("NTE-3",), _free_text, "comments, all NTE of the order")
+CLINICAL = Field("clinical", ("OBR-13",), _free_text, "relevant clinical information, as a comment")
+HAZARD = Field("hazard", ("OBR-12",), _words, "danger code, as a comment")
+REASON = Field("order_reason", ("ORC-16",), _words, "why an order is canceled or held")

@@ -1,0 +1,125 @@
+"""PID, PV1, AL1, OBX → who the patient is, what is said of the person, the visit (spec 1.5, 1.8).
+
+Not said stays unsaid (None), ``""`` deletes. Identifiers are told by assigning authority; one
+without gets the peer's default if it is of a kind that only this authority gives out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from integration.hl7 import datatypes
+from integration.hl7.er7 import Group, Message, Repetition, Segment
+from integration.hl7.fields import DEMOGRAPHICS, VISIT, Faults, Scope, values
+from integration.hl7.profiles import Profile
+from ris.domain.errors import MissingValueError
+from ris.domain.patients import Demographics, PatientReference, VisitDetails
+from ris.domain.values import Identifier
+
+# Identifier types (table 0203) that a hospital numbers itself; a social security number without
+# authority, say, is nobody's.
+_LOCAL_TYPES = frozenset({"", "MR", "PI", "PT", "PN", "MRN"})
+
+# OBX-3 of a measure: LOINC, and the words that order systems use instead.
+_WEIGHT = frozenset({"29463-7", "3141-9", "BODY WEIGHT", "WEIGHT"})
+_HEIGHT = frozenset({"8302-2", "3137-7", "BODY HEIGHT", "HEIGHT"})
+_PREGNANCY = frozenset({"82810-3"})
+_PREGNANCY_ANSWERS = {"LA15173-0": "3", "LA26683-5": "1", "LA4489-6": "4"}
+_NOT_A_RESULT = frozenset({"D", "W", "X"})  # OBX-11: deleted, wrong, cannot be obtained
+
+
+def reference(pid: Segment, profile: Profile, demographics: Demographics) -> PatientReference:
+    """Who is meant. Raises MissingValueError without any identifier."""
+    found = identifiers(pid, profile)
+    if not found:
+        raise MissingValueError("a patient identifier is required", path=pid.at("3"))
+    return PatientReference(identifiers=found, demographics=demographics)
+
+
+def identifiers(pid: Segment, profile: Profile) -> tuple[Identifier, ...]:
+    """PID-3, and PID-2 and PID-4 as before 2.3.1; the peer's own authority first, if it has one."""
+    found = [_identifier(each, profile) for each in pid.repeats("3")]
+    for number in ("2", "4"):
+        for each in pid.repeats(number):
+            if datatypes.authority(each, 4) or not any(found):
+                found.append(_identifier(each, profile))
+    unique = list(dict.fromkeys(each for each in found if each is not None))
+    preferred = profile.settings.default_authority
+    if preferred:
+        unique.sort(key=lambda each: each.issuer != preferred)
+    return tuple(unique)
+
+
+def merged_identifiers(mrg: Segment, profile: Profile) -> tuple[Identifier, ...]:
+    """MRG-1, else MRG-4 (the same before 2.3)."""
+    repeats = mrg.repeats("1") or mrg.repeats("4")
+    found = (_identifier(each, profile) for each in repeats)
+    unique = tuple(dict.fromkeys(each for each in found if each is not None))
+    if not unique:
+        raise MissingValueError(
+            "the identifier of the merged patient is required", path=mrg.at("1")
+        )
+    return unique
+
+
+def _identifier(repetition: Repetition, profile: Profile) -> Identifier | None:
+    found = datatypes.patient_identifier(repetition, "")
+    if found is None or found.issuer:
+        return found
+    if found.type.upper() not in _LOCAL_TYPES:
+        return None
+    return replace(found, issuer=profile.default_authority)
+
+
+def demographics(group: Group, scope: Scope, profile: Profile, faults: Faults) -> Demographics:
+    """All that a message, or the part of it about this person, says."""
+    said = values(DEMOGRAPHICS, scope, profile, faults)
+    said.update(clinical(group, faults))
+    return Demographics(**said)
+
+
+def clinical(group: Group, faults: Faults) -> dict[str, Any]:
+    """Weight, height and pregnancy of OBX, allergies of AL1: what a scanner needs as of now."""
+    said: dict[str, Any] = {}
+    for obx in group.segments("OBX"):
+        told = faults.take(lambda obx=obx: _measure(obx))  # type: ignore[misc]
+        if told is not None:
+            said[told[0]] = told[1]
+    if "AL1" in group:
+        told_of = (datatypes.words(each, 3) or "" for each in group.segments("AL1"))
+        said["allergies"] = tuple(dict.fromkeys(text.strip() for text in told_of if text.strip()))
+    return said
+
+
+def _measure(obx: Segment) -> tuple[str, float | str] | None:
+    names = {(obx.get(f"3.{part}") or "").strip().upper() for part in (1, 2)} - {""}
+    value = obx.get("5")
+    if not names or not value or (obx.get("11") or "") in _NOT_A_RESULT:
+        return None
+    unit = obx.get("6") or ""
+    for name in names:
+        # "Body Weight kg": the unit may be part of the name.
+        words, _, last = name.rpartition(" ")
+        if name in _WEIGHT or (words in _WEIGHT and last in {"KG", "G", "LB"}):
+            return "weight_kg", datatypes.weight_kg(value, unit or _unit(last), obx.at("5"))
+        if name in _HEIGHT or (words in _HEIGHT and last in {"M", "CM", "IN"}):
+            return "height_m", datatypes.height_m(value, unit or _unit(last), obx.at("5"))
+    if names & _PREGNANCY and value in _PREGNANCY_ANSWERS:
+        return "pregnancy_status", _PREGNANCY_ANSWERS[value]
+    return None
+
+
+def _unit(word: str) -> str:
+    return word.lower() if word in {"KG", "G", "LB", "M", "CM", "IN"} else ""
+
+
+def visit(message: Message, scope: Scope, profile: Profile, faults: Faults) -> VisitDetails | None:
+    """PV1 under its number (PV1-19, else PID-18); None without one, for then nobody finds it."""
+    pv1, pid = message.first("PV1"), message.first("PID")
+    if pv1 is None:
+        return None
+    repeats = pv1.repeats("19") or (pid.repeats("18") if pid else [])
+    number = datatypes.patient_identifier(repeats[0], profile.visit_authority) if repeats else None
+    said = values(VISIT, scope, profile, faults)
+    return VisitDetails(number=number, **said) if number is not None else None

@@ -1,0 +1,102 @@
+"""What a translated message asks for: commands, and where in the message each came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from integration.hl7.er7 import Group, Message, Segment
+from ris.domain.commands import Command
+from ris.domain.errors import RisError, SeveralErrors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One thing that is asked for: its commands are carried out in order, or none of them.
+
+    ``places`` says which occurrence of a segment it was read from, so that a fault is told where it
+    is; ``control``, ``placer`` and ``filler`` are for an ORR, ORG or ORI.
+    """
+
+    commands: tuple[Command[Any], ...]
+    places: Mapping[str, int] = field(default_factory=dict)
+    control: str = ""
+    placer: str = ""
+    filler: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScope:
+    """A group's own segments, then those it shares with its message or its predecessor."""
+
+    message: Message
+    group: Group
+    inherited: Mapping[str, Segment] = field(default_factory=dict)
+    replaced: Mapping[str, Segment] = field(default_factory=dict)
+
+    def segment(self, name: str) -> Segment | None:
+        if name in self.replaced:
+            return self.replaced[name]
+        if name in _OF_THE_MESSAGE:
+            return self.message.first(name)
+        return self.group.first(name) or self.inherited.get(name)
+
+
+_OF_THE_MESSAGE = frozenset({"MSH", "EVN", "PID", "PV1", "PV2", "MRG"})
+
+# Places that the core names in its own words, in those of HL7.
+_WORDS: Mapping[str, str] = {
+    "phone": "PID-13",
+    "email": "PID-13",
+    "address": "PID-11",
+    "language": "PID-15",
+    "pregnancy_status": "PV1-15",
+    "special_needs": "PV1-15",
+    "allergies": "AL1-3",
+    "alerts": "OBR-12",
+    "requesting_service": "ORC-17",
+    "transport": "OBR-30",
+    "entered_by": "ORC-10",
+    "callback_phone": "ORC-14",
+    "laterality": "OBR-15",
+    "station": "OBR-21",
+    "start": "ORC-7.4",
+    "start_at": "ORC-7.4",
+    "duration_minutes": "ORC-7.3",
+    "modality": "OBR-24",
+    "description": "OBR-4",
+    "subject": "PID-3",
+}
+# What IPC and TQ1 carry instead where a message has them (from 2.5 on).
+_IPC: Mapping[str, str] = {
+    "OBR-18": "IPC-1",
+    "OBR-19": "IPC-2",
+    "ZDS-1": "IPC-3",
+    "OBR-20": "IPC-4",
+    "OBR-24": "IPC-5",
+    "OBR-21": "IPC-9",
+}
+_TQ1: Mapping[str, str] = {"ORC-7": "TQ1-7", "ORC-7.4": "TQ1-7", "ORC-7.3": "TQ1-6"}
+_SEGMENT = re.compile(r"([A-Z][A-Z0-9]{2})(-.*)?")
+
+
+def located(error: RisError, request: Request) -> RisError:
+    """The fault with its place in the message that asked."""
+    if isinstance(error, SeveralErrors):
+        error.errors = [located(each, request) for each in error.errors]
+        return error
+    path = _WORDS.get(error.path, error.path)
+    if "IPC" in request.places:
+        path = _IPC.get(path, path)
+    if "TQ1" in request.places:
+        path = _TQ1.get(path, path)
+    elif path == "ORC-7":
+        path = "ORC-7.4"
+    match = _SEGMENT.fullmatch(path)
+    if match is not None:
+        occurrence = request.places.get(match[1], 1)
+        path = f"{match[1]}{f'[{occurrence}]' if occurrence > 1 else ''}{match[2] or ''}"
+    error.path = path
+    return error
