@@ -13,10 +13,13 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from ris.domain.actors import Actor
 from ris.domain.values import Code, PartialDate, PersonName
+from ris.models import User
 from ris.services import commands
 from ris.services import may as door_may
 from ris.web import icons, labels, navigation
+from ris.web.actors import actor_for
 
 register = template.Library()
 
@@ -46,14 +49,23 @@ def words(table: str, value: Any) -> str:
 @register.inclusion_tag("components/menu.html", takes_context=True)
 def navigation_menu(context: Context) -> dict[str, Any]:
     request = context["request"]
-    actor = getattr(request, "actor", None)
+    actor = _actor(request)
     return {"groups": navigation.menu(actor, request.path) if actor else []}
+
+
+def _actor(request: HttpRequest) -> Actor | None:
+    """The person at the page; the pages of the login library come without our decorator."""
+    known: Actor | None = getattr(request, "actor", None)
+    if known is None and isinstance(request.user, User):
+        known = actor_for(request, request.user)
+        request.actor = known  # type: ignore[attr-defined]  # an attribute of ours
+    return known
 
 
 @register.simple_tag(takes_context=True)
 def may(context: Context, command: str) -> bool:
     """Whether the person at the page may give a command, by its name."""
-    actor = getattr(context["request"], "actor", None)
+    actor = _actor(context["request"])
     if actor is None:
         return False
     return door_may(actor, _COMMANDS[command])

@@ -1,0 +1,195 @@
+"""Home by role, and the search that goes straight to a single hit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpResponse, HttpResponseRedirect
+from django.views.decorators.http import require_GET
+
+from ris.domain.actors import Role
+from ris.models import Delivery, InboundMessage
+from ris.selectors import dashboard, exceptions, messages, order_lists, patient_lists, reading
+from ris.selectors.order_lists import Tab
+from ris.selectors.reading import Pile
+from ris.web.access import PageRequest, page, saw, show
+from ris.web.labels import Tone
+from ris.web.navigation import DESK, FLOOR, READERS, REPAIR, SYSTEM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """A number with where it leads; ``urgent`` is a part of it that cannot wait."""
+
+    words: str
+    count: int
+    href: str
+    urgent: str = ""
+    tone: Tone = Tone.NEUTRAL
+    note: str = ""
+
+
+@require_GET
+@page()
+def home(request: PageRequest) -> HttpResponse:
+    groups: list[tuple[str, list[Tile]]] = []
+    if request.actor.has(*READERS):
+        groups.append(("Reading", _reading(request)))
+    if request.actor.has(*DESK):
+        groups.append(("Orders", _orders()))
+    if request.actor.has(*FLOOR):
+        groups.append(("Today", _today()))
+    if request.actor.has(*REPAIR):
+        groups.append(("To put right", _repair(request.actor.has(*SYSTEM))))
+    context = {"groups": groups, "next": _next_action(request)}
+    return show(request, "home/home.html", context, fragment="home/_home.html")
+
+
+def _urgent(count: int) -> str:
+    return f"{count} STAT" if count else ""
+
+
+def _reading(request: PageRequest) -> list[Tile]:
+    counts = reading.counts(request.user.pk)
+    tiles = [
+        Tile(
+            words="To be read",
+            count=counts[Pile.UNREAD],
+            href="/reading/",
+            urgent=_urgent(dashboard.urgent_to_read(request.user.pk)),
+            tone=Tone.BAD,
+        ),
+        Tile(
+            words="Preliminary", count=counts[Pile.PRELIMINARY], href="/reading/?pile=preliminary"
+        ),
+    ]
+    if request.actor.has(Role.RADIOLOGIST):
+        own = Tile(words="My drafts", count=counts[Pile.DRAFTS], href="/reading/?pile=drafts")
+        tiles.insert(1, own)
+    return tiles
+
+
+def _orders() -> list[Tile]:
+    counts = order_lists.counts()
+    return [
+        Tile(
+            words="To schedule",
+            count=counts[Tab.TO_SCHEDULE],
+            href="/orders/",
+            urgent=_urgent(dashboard.urgent_to_schedule()),
+            tone=Tone.BAD,
+        ),
+        Tile(
+            words="Need information",
+            count=counts[Tab.NEEDS_INFORMATION],
+            href="/orders/?tab=needs-information",
+        ),
+        Tile(words="Scheduled", count=counts[Tab.SCHEDULED], href="/orders/?tab=scheduled"),
+        Tile(words="On hold", count=counts[Tab.ON_HOLD], href="/orders/?tab=on-hold"),
+    ]
+
+
+def _today() -> list[Tile]:
+    day = dashboard.day()
+    return [
+        Tile(
+            words="Expected",
+            count=day.expected,
+            href="/arrivals/",
+            urgent=f"{day.late} late" if day.late else "",
+            tone=Tone.WARN,
+        ),
+        Tile(words="Here and waiting", count=day.arrived, href="/room/"),
+        Tile(words="In progress", count=day.in_progress, href="/room/"),
+        Tile(words="Done", count=day.done, href="/board/", note=_missed(day.no_show)),
+    ]
+
+
+def _missed(count: int) -> str:
+    return f"{count} did not come" if count else ""
+
+
+def _repair(with_interfaces: bool) -> list[Tile]:
+    counts = exceptions.counts()
+    tiles = [
+        Tile(
+            words="Exams that fit no order",
+            count=counts["performed"],
+            href="/exceptions/",
+            urgent=f"{counts['stuck']} never ended" if counts["stuck"] else "",
+            tone=Tone.WARN,
+        ),
+        Tile(words="Messages not applied", count=counts["messages"], href="/exceptions/"),
+        Tile(words="Messages not delivered", count=counts["deliveries"], href="/exceptions/"),
+        Tile(words="Double booked", count=counts["double_booked"], href="/exceptions/"),
+    ]
+    if with_interfaces:
+        paused = dashboard.paused_endpoints()
+        tiles.append(
+            Tile(
+                words="Interfaces paused",
+                count=len(paused),
+                href="/interfaces/",
+                note=", ".join(paused),
+            )
+        )
+    return tiles
+
+
+def _next_action(request: PageRequest) -> tuple[str, str]:
+    """The one thing this role most likely came for."""
+    if request.actor.has(Role.RADIOLOGIST):
+        return "Read the next exam", "/reading/"
+    if request.actor.has(Role.SCHEDULER):
+        return "Schedule waiting orders", "/orders/"
+    if request.actor.has(Role.FRONTDESK):
+        return "Check patients in", "/arrivals/"
+    if request.actor.has(Role.TECHNOLOGIST):
+        return "Go to your room", "/room/"
+    if request.actor.has(Role.ADMIN):
+        return "Look at what needs a person", "/exceptions/"
+    return "Look at the day", "/board/"
+
+
+# --- search
+
+
+@require_GET
+@page()
+def search(request: PageRequest) -> HttpResponse:
+    """Accession, order and message numbers, patient number, birth date, name; one hit opens."""
+    text = request.GET.get("q", "").strip()[:100]
+    orders = patient_lists.orders_by_number(text)
+    patients = patient_lists.find(text) if text else []
+    incoming = messages.inbound_lines(_inbound(text)) if request.actor.has(*SYSTEM) else []
+    outgoing = messages.outbound_lines(_outbound(text)) if request.actor.has(*SYSTEM) else []
+    targets = [f"/orders/{item.order}/" for item in orders]
+    targets += [f"/patients/{line.public_id}/" for line in patients]
+    targets += [f"/messages/in/{line.public_id}/" for line in incoming]
+    targets += [f"/messages/out/{line.public_id}/" for line in outgoing]
+    shown = {line.public_id for line in patients} | {item.patient.public_id for item in orders}
+    saw(request, "Search", shown)
+    if len(targets) == 1:
+        return HttpResponseRedirect(targets[0])
+    context = {
+        "text": text,
+        "orders": orders,
+        "patients": patients,
+        "incoming": incoming,
+        "outgoing": outgoing,
+        "nothing": not targets,
+    }
+    return show(request, "home/search.html", context)
+
+
+def _inbound(text: str) -> list[InboundMessage]:
+    """A control id is meant whole."""
+    if not text:
+        return []
+    return list(messages.with_inbound_lines(messages.inbound().filter(key=text))[:20])
+
+
+def _outbound(text: str) -> list[Delivery]:
+    if not text:
+        return []
+    return list(messages.with_outbound_lines(messages.outbound().filter(control_id=text))[:20])

@@ -1,0 +1,18 @@
+"""The pages' addresses, area by area."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("ris.web.home.urls")),
+    path("", include("ris.web.orders.urls")),
+    path("", include("ris.web.scheduling.urls")),
+    path("", include("ris.web.performing.urls")),
+    path("", include("ris.web.reporting.urls")),
+    path("", include("ris.web.exchange.urls")),
+    path("", include("ris.web.patients.urls")),
+    path("", include("ris.web.facility.urls")),
+    path("", include("ris.web.journal.urls")),
+    path("", include("ris.web.accounts.urls")),
+]
