@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 _READ = 65_536
 _BACKLOG = 512
-_CLOSE_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
 _REFUSAL_LOG_SECONDS = 10.0
 
 
@@ -132,6 +132,7 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._connections: set[_Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._per_address: Counter[str] = Counter()
         self._numbers = 0
         self._stopping = False
@@ -167,13 +168,12 @@ class Listener:
             task.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
         self._close_sockets()
-        tasks = [each.task for each in self._connections if each.task is not None]
         for connection in self._connections:
             # What has not been handled has not been acknowledged: its sender sends it again.
             if not connection.busy and connection.task is not None:
                 connection.task.cancel()
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=self.config.drain_seconds)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=self.config.drain_seconds)
             for task in late:
                 task.cancel()
             if late:
@@ -229,7 +229,10 @@ class Listener:
             connection = _Connection(sock, address, self._numbers)
             self._connections.add(connection)
             self._per_address[address] += 1
-            connection.task = loop.create_task(self._serve(connection, int(name[1]), context))
+            task = loop.create_task(self._serve(connection, int(name[1]), context))
+            connection.task = task
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _is_full(self, address: str) -> bool:
         config = self.config
@@ -299,8 +302,9 @@ class Listener:
             ssl_handshake_timeout=self.config.handshake_seconds if context else None,
             ssl_shutdown_timeout=_CLOSE_SECONDS if context else None,
         )
-        # No answer is held back in a buffer: written means handed to the system.
-        transport.set_write_buffer_limits(high=0)
+        # No answer is held back in a buffer: written means handed to the system. (Not 0: the
+        # transport of TLS would then pause even when empty, and never go on.)
+        transport.set_write_buffer_limits(high=1, low=0)
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def _close(self, connection: _Connection, writer: asyncio.StreamWriter | None) -> None:
@@ -452,6 +456,7 @@ class Listener:
                 peer=peer.address,
                 error=type(error).__name__,
             )
+            writer.transport.abort()
             return False
         return True
 
@@ -473,8 +478,9 @@ class Listener:
             writer.write_eof()
         with suppress(OSError):
             async with asyncio.timeout(_CLOSE_SECONDS):
-                while await reader.read(_READ):
-                    pass
+                left = 4 * self.config.frame_bytes
+                while left > 0 and (data := await reader.read(_READ)):
+                    left -= len(data)
 
 
 def _ended_because(timed_out: bool, decoder: Decoder) -> str:
