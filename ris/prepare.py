@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
 from django.core import checks
 from django.core.management import call_command
+from django.db import connection
 
 from ris.cli import run
+from ris.parts import run_folder
 from ris.terminal import complain
+
+MIGRATING = 0x524953  # the number of the advisory lock; any will do that nobody else takes
 
 
 def main(argv: list[str]) -> int:
@@ -20,7 +27,8 @@ def main(argv: list[str]) -> int:
         "if this is a demo. `ris up` does this by itself.",
     )
     parser.parse_args(argv)
-    call_command("migrate", verbosity=0, interactive=False)
+    with _one_at_a_time():
+        call_command("migrate", verbosity=0, interactive=False)
     problems = [
         message
         for message in checks.run_checks(include_deployment_checks=False, databases=["default"])
@@ -33,3 +41,20 @@ def main(argv: list[str]) -> int:
     if settings.CONFIG.demo:
         return run("demo load", ["--if-empty"])
     return 0
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Several hosts may start at once; the second waits and finds nothing to do."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
+        try:
+            yield
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATING])
+    else:
+        with (run_folder(settings.CONFIG.home) / "migrating").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

@@ -18,6 +18,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +63,9 @@ class Part:
 def main(argv: list[str]) -> int:
     """Run the whole site in the foreground; Ctrl-C or SIGTERM ends it."""
     parser = argparse.ArgumentParser(
-        prog="ris up", description="Start every part of the RIS on this machine."
+        prog="ris up",
+        description="Start every part of the RIS on this machine and keep it running. On a "
+        "terminal only warnings are logged unless RIS_LOG_LEVEL says more.",
     )
     parser.add_argument(
         "--demo", action="store_true", help="load the demo site and accept unknown peers"
@@ -85,9 +88,11 @@ def _choose(demo: bool, data_dir: str | None) -> None:
     """What the options say becomes settings, so that every part sees the same."""
     if data_dir:
         os.environ["RIS_DATA_DIR"] = data_dir
+    given = config.origins()
+    if sys.stderr.isatty() and ("log_level",) not in given:
+        os.environ["RIS_LOG_LEVEL"] = "warning"  # a person reads this, not a log collector
     if demo:
         os.environ["RIS_DEMO"] = "true"
-        given = config.origins()
         if ("dicom", "unknown_ae") not in given:
             os.environ["RIS_DICOM__UNKNOWN_AE"] = "accept"
         if ("mllp", "unknown_senders") not in given:

@@ -1,0 +1,96 @@
+"""The parts on PostgreSQL, also when the server crashes and comes back."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.postgres import Cluster
+from tests.programs import ROOT, demand, requires
+from tests.running import clean_environment, free_ports, ris, wait_until
+
+pytestmark = [pytest.mark.wire, requires("postgresql")]
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    demand("postgresql")
+    cluster = Cluster.create()
+    yield cluster
+    cluster.remove()
+
+
+@contextmanager
+def running_part(name: str, environment: dict[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "run", name], env=environment
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def status(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def test_worker_and_web_survive_a_crash_of_the_database(cluster: Cluster, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    url = cluster.url("postgres")
+    environment = clean_environment(tmp_path, RIS_DATABASE_URL=url, RIS_HTTP__PORT=str(port))
+    assert ris("migrate", "--verbosity", "0", environment=environment).returncode == 0
+
+    def waiting_events() -> int:
+        with psycopg.connect(url) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM ris_domainevent WHERE fanned_out_at IS NULL"
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    with running_part("worker", environment), running_part("web", environment):
+        wait_until(lambda: status(port, "/readyz") == 200, "the web server is ready", 30)
+
+        cluster.stop(signal.SIGQUIT)
+        assert status(port, "/healthz") == 200
+        assert status(port, "/readyz") == 503
+        cluster.start()
+
+        wait_until(lambda: status(port, "/readyz") == 200, "ready again", 10)
+        done = ris("token", "add", "EHR", environment=environment)
+        assert done.returncode == 0, done.stderr
+        wait_until(lambda: waiting_events() == 0, "the worker works again", 20)
+
+
+def test_two_starts_at_once_migrate_once(cluster: Cluster, tmp_path: Path) -> None:
+    environment = clean_environment(tmp_path, RIS_DATABASE_URL=cluster.url("postgres"))
+    both = [
+        subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), "prepare"],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+
+    results = [process.communicate(timeout=60)[1] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], results
