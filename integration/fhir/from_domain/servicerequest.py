@@ -52,7 +52,7 @@ def service_request(order: OrderView, shown: Shown) -> Resource:
     return datatypes.resource(
         "ServiceRequest",
         order.public_id,
-        version(order, procedures),
+        version(order),
         datatypes.latest(
             order.updated_at,
             *(step.updated_at for each in procedures for step in each.steps),
@@ -74,13 +74,14 @@ def service_request(order: OrderView, shown: Shown) -> Resource:
 
 def procedure_request(order: OrderView, procedure: ProcedureView, shown: Shown) -> Resource:
     """The request for one of several procedures."""
+    updated_at = datatypes.latest(
+        order.updated_at, procedure.updated_at, *(step.updated_at for step in procedure.steps)
+    )
     return datatypes.resource(
         "ServiceRequest",
         procedure.public_id,
-        version(order, [procedure]),
-        datatypes.latest(
-            order.updated_at, procedure.updated_at, *(step.updated_at for step in procedure.steps)
-        ),
+        datatypes.version_at(updated_at),
+        updated_at,
         identifier=datatypes.some(
             {"system": datatypes.PROCEDURE_ID, "value": procedure.procedure_id},
             datatypes.identifier(order.accession, shown.systems, "ACSN"),
@@ -95,13 +96,10 @@ def procedure_request(order: OrderView, procedure: ProcedureView, shown: Shown) 
     )
 
 
-def version(order: OrderView, procedures: Iterable[ProcedureView]) -> str:
-    """Grows with each change of anything the request shows: the order, its steps, its reports."""
-    steps = sum(step.version - 1 for each in procedures for step in each.steps)
-    reports = {
-        each.report.public_id: len(each.report.versions) for each in procedures if each.report
-    }
-    return str(order.version + steps + sum(reports.values()))
+def version(order: OrderView) -> str:
+    """Grows with each change of anything the request shows: of the order or of its steps."""
+    steps = sum(step.version - 1 for each in order.procedures for step in each.steps)
+    return str(order.version + steps)
 
 
 def _common(order: OrderView, steps: Iterable[StepView], shown: Shown) -> Resource:

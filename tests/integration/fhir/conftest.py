@@ -1,0 +1,18 @@
+"""A FHIR client with every scope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.fhir.api import Api
+
+
+@pytest.fixture
+def api(db: None) -> Api:
+    # This file is read before Django is set up when its folder is named on the command line.
+    from tests.integration.fhir.api import Api, token
+
+    return Api(token())
