@@ -307,6 +307,11 @@ _RUNS = re.compile(
     rb"(?P<escape>\x1b[\x20-\x2f]+[\x30-\x7e])|(?P<control>[\x00-\x1a\x1c-\x1f\x7f])"
     rb"|(?P<space>\x20+)|(?P<left>[\x21-\x7e]+)|(?P<right>[\x80-\xff]+)"
 )
+# While the left half is ASCII, whatever is not an escape sequence can be taken in long runs.
+_ASCII_RUNS = re.compile(
+    rb"(?P<escape>\x1b[\x20-\x2f]+[\x30-\x7e])|(?P<plain>[\x00-\x1a\x1c-\x7f]+)"
+    rb"|(?P<right>[\x80-\xff]+)"
+)
 _LEFT: dict[bytes, str] = {
     b"\x1b(B": "ascii", b"\x1b(J": "ascii", b"\x1b$@": "jisx0208", b"\x1b$B": "jisx0208",
     b"\x1b$(B": "jisx0208", b"\x1b$(D": "jisx0212", b"\x1b(I": "kana",
@@ -335,7 +340,7 @@ def _decode_2022(data: bytes, rows: tuple[_Set, ...]) -> str:
     out: list[str] = []
     position = 0
     while position < len(data):
-        match = _RUNS.match(data, position)
+        match = (_ASCII_RUNS if left == "ascii" else _RUNS).match(data, position)
         if match is None:
             raise UnicodeDecodeError("iso2022", data, position, position + 1, "no such sequence")
         run = match.group()
@@ -349,8 +354,8 @@ def _decode_2022(data: bytes, rows: tuple[_Set, ...]) -> str:
                     raise UnicodeDecodeError(
                         "iso2022", data, position, match.end(), "unknown designation"
                     )
-            case "control":
-                if run in (b"\r", b"\n"):
+            case "plain" | "control":
+                if b"\r" in run or b"\n" in run:
                     left, right = "ascii", _first_right(rows)
                 out.append(run.decode("ascii"))
             case "left":

@@ -8,6 +8,7 @@ and the planes beyond the second have no place in Big5; text with those is refus
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 
 # (first, last, difference): positions 94 * row + column in CNS, 157 * row + column in Big5.
 _PLANE_1 = (
@@ -85,6 +86,7 @@ def encode(text: str) -> bytes:
     return bytes(out)
 
 
+@lru_cache(maxsize=16_384)
 def _char(plane: int, pair: bytes) -> str | None:
     if plane not in _TABLES or len(pair) != 2 or min(pair) < 0xA1 or max(pair) == 0xFF:
         return None

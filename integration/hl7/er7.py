@@ -28,11 +28,8 @@ Bytes become text in :mod:`.er7_decode`; writing is in :mod:`.er7_writer`.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
 from integration.hl7.charset import Charset
 from integration.hl7.er7_decode import (
@@ -45,6 +42,7 @@ from integration.hl7.er7_decode import (
     unwrap,
 )
 from integration.hl7.escapes import NULL, STANDARD, Delimiters, unescape
+from integration.hl7.paths import parse_path as parse_path  # part of the interface of this module
 from ris.domain.errors import InvalidValueError, MissingValueError
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -52,37 +50,6 @@ MAX_SEGMENTS = 5_000
 MAX_FIELDS = 1_000
 MAX_REPETITIONS = 2_000
 _MAX_LINES = 100_000  # 4 MB of Base64 in lines of 76 characters are some 55,000
-
-
-class Path(NamedTuple):
-    """A parsed path; 0 where the path names no repetition, component or subcomponent."""
-
-    segment: str
-    occurrence: int
-    field: int
-    repetition: int
-    component: int
-    subcomponent: int
-
-
-_PATH = re.compile(
-    r"(?:([A-Z][A-Z0-9]{2})(?:\[([1-9]\d{0,3})\])?-)?"
-    r"([1-9]\d{0,3})(?:\[([1-9]\d{0,3})\])?(?:\.([1-9]\d{0,2}))?(?:\.([1-9]\d{0,2}))?"
-)
-
-
-@lru_cache(maxsize=8192)
-def parse_path(path: str) -> Path:
-    """``PID-3[2].4.2`` (or ``3[2].4.2`` within a segment) in parts; ValueError for anything else.
-
-    A wrong path is a fault of the program, not of the message.
-    """
-    match = _PATH.fullmatch(path)
-    if match is None:
-        raise ValueError(f"not a path: {path!r}")
-    name, *numbers = match.groups()
-    occurrence, *rest = (int(number or 0) for number in numbers)
-    return Path(name or "", occurrence or 1, *rest)
 
 
 class Repetition:
@@ -144,6 +111,10 @@ class Segment:
                 fields.insert(1, self.delimiters.field)
             self._fields = fields
         return fields
+
+    def split(self) -> None:
+        """Split the fields now; raises InvalidValueError if there are too many."""
+        self._fields = self.fields
 
     def get(self, path: str) -> str | None:
         """The value at ``5.1`` or ``3[2].4.2``; None if absent, ``""`` if to be deleted."""
@@ -449,7 +420,9 @@ class Header(Segment):
             if text[3].isalnum() or text[3].isspace():
                 return None
             delimiters = STANDARD._replace(field=text[3])
-        return cls(text, delimiters, charset)
+        # All that an answer needs, however many fields the line claims to have.
+        fields = text.split(delimiters.field, MAX_FIELDS)[:MAX_FIELDS]
+        return cls(delimiters.field.join(fields), delimiters, charset)
 
 
 class Message(Group):
@@ -468,6 +441,7 @@ class Message(Group):
         self.header = Header(self._lines[0], self.delimiters, charset)
         self._segments: list[Segment | None] = [self.header, *(None,) * (len(self._lines) - 1)]
         super().__init__(self, range(len(self._lines)))
+        self.header.split()
 
     @classmethod
     def from_bytes(cls, raw: bytes, *, default_charset: str = "ASCII") -> Message:

@@ -35,7 +35,7 @@ STANDARD = Delimiters()
 
 _MAX_ESCAPES = 200_000
 _FORMAT = re.compile(r"\.(br|sp|sk|ce|in|ti|fi|nf)\s*[+-]?\s*(\d{0,3})", re.IGNORECASE)
-_HEX = re.compile(r"X((?:[0-9A-Fa-f]{2})+)")
+_HEX = re.compile(r"[0-9A-Fa-f]+")
 
 
 def unescape(text: str, delimiters: Delimiters = STANDARD, charset: Charset | None = None) -> str:
@@ -80,8 +80,10 @@ def _resolve(sequence: str, delimiters: Delimiters, charset: Charset | None) -> 
                 "P": delimiters.truncation or "#",
             }.get(sequence, "")
         case "X":
-            hexadecimal = _HEX.fullmatch(sequence)
-            return _from_bytes(bytes.fromhex(hexadecimal[1]), charset) if hexadecimal else None
+            digits = sequence[1:]
+            if len(digits) % 2 or not _HEX.fullmatch(digits):
+                return None
+            return _from_bytes(bytes.fromhex(digits), charset)
         case "Z" | "C" | "M" if len(sequence) > 1:
             return f"{delimiters.escape}{sequence}{delimiters.escape}"
         case ".":

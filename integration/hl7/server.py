@@ -21,13 +21,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
-from time import monotonic
 
 import structlog
 
 from integration.hl7 import acks, mllp
 from integration.hl7.mllp import Decoder, FrameTooLongError, NoFrameError
+from integration.hl7.threads import Threads
 from integration.hl7.tls import PeerCertificate, ServerTls, peer_certificate, server_context
 from ris.domain.errors import InvalidValueError
 
@@ -85,35 +84,6 @@ class Reply:
 Handle = Callable[[bytes, Peer], "bytes | Reply | None"]
 
 
-class _Threads:
-    """A fixed number of daemon threads, so that a hanging handler cannot keep the process alive."""
-
-    def __init__(self, count: int) -> None:
-        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._work, name=f"mllp-{number}", daemon=True)
-            for number in range(1, count + 1)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def submit(self, work: Callable[[], None]) -> None:
-        self._queue.put(work)
-
-    def close(self, seconds: float) -> None:
-        """Let the threads finish what was submitted; one that hangs is left behind."""
-        for _ in self._threads:
-            self._queue.put(None)
-        end = monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, end - monotonic()))
-
-    def _work(self) -> None:
-        while (work := self._queue.get()) is not None:
-            work()
-            del work  # or the last message would stay in memory until the next one
-
-
 @dataclass(slots=True, eq=False)
 class _Connection:
     sock: socket.socket
@@ -136,7 +106,7 @@ class Listener:
         self._per_address: Counter[str] = Counter()
         self._numbers = 0
         self._stopping = False
-        self._threads: _Threads | None = None
+        self._threads: Threads | None = None
         self._refused = 0
         self._refusals_told_at = float("-inf")
         self.port = 0
@@ -154,7 +124,7 @@ class Listener:
             raise
         self.port = plain[0].getsockname()[1]
         self.tls_port = secure[0].getsockname()[1] if secure else None
-        self._threads = _Threads(config.threads)
+        self._threads = Threads(config.threads)
         loop = asyncio.get_running_loop()
         for listening in plain:
             self._accepting.append(loop.create_task(self._accept(listening, None)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import hl7
 import pytest
 from hypothesis import given
@@ -344,9 +347,52 @@ def test_fields_are_limited() -> None:
         with_pid("|" * 3_000_000).get("PID-3")
 
 
+def test_a_header_of_too_many_fields_is_refused_and_still_answered() -> None:
+    raw = b"MSH|^~\\&|A|B|C|D|2029||ADT^A08|77|P|2.5" + b"|" * 100_000
+
+    with pytest.raises(InvalidValueError, match="more than 1000 fields"):
+        Message.from_bytes(raw)
+    header = Header.read(raw)
+    assert header is not None
+    assert header.control_id == "77"
+
+
 def test_size_is_limited() -> None:
     with pytest.raises(InvalidValueError, match="longer than 4194304 bytes"):
         Message.from_bytes(b"MSH|^~\\&|A\rOBX|" + b"x" * er7.MAX_BYTES)
+
+
+_HEAD = b"MSH|^~\\&|A|B|C|D|2029||ADT^A08|1|P|2.5||||||"
+_MEGABYTE = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        _HEAD + b"|" * _MEGABYTE,
+        _HEAD + b"\r" * _MEGABYTE,
+        _HEAD + b"\r" + b"x\n" * (_MEGABYTE // 2),
+        _HEAD + b"\r" + b"A|\r" * (_MEGABYTE // 3),
+        _HEAD + b"\rPID|||" + b"~" * _MEGABYTE,
+        _HEAD + b"\rPID|||" + b"^" * _MEGABYTE,
+        _HEAD + b"\rPID|||" + b"\\" * _MEGABYTE,
+        _HEAD + b"\rPID|||\\X" + b"41" * (_MEGABYTE // 2) + b"\\",
+        _HEAD + b"ISO IR6~ISO IR87\rPID|||" + b"\x1b$B;3\x1b(B" * (_MEGABYTE // 8),
+        _HEAD + b"~".join([b"8859/1"] * 100_000),
+        _HEAD.replace(b"|A|", b"|\x81|") + b"|" * 1_000 + b"\xff" * _MEGABYTE,
+        _HEAD + b"CNS 11643-1992\rPID|||" + b"\xc4\xa1" * (_MEGABYTE // 2),
+    ],
+)
+def test_hostile_messages_cost_little_time(raw: bytes) -> None:
+    started = time.process_time()
+
+    with suppress(RisError):
+        message = Message.from_bytes(raw)
+        message.get("PID-3.4.2")
+        message.text("PID-3")
+    Header.read(raw)
+
+    assert time.process_time() - started < 5  # a fraction of a second even on a slow machine
 
 
 # --- escapes ------------------------------------------------------------------------------------
