@@ -18,7 +18,7 @@ import structlog
 from worklist.admission import Caller, Decision
 from worklist.assembly import Assembler
 from worklist.dimse import C_CANCEL, RESPONSE, Command, CommandError
-from worklist.exchange import CANCELLED, Exchange
+from worklist.exchange import CANCELLED, Exchange, fault
 from worklist.negotiation import Context, ae_titles
 from worklist.pdu import (
     HEADER,
@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
         except CommandError as error:
             self._abort(USER_ABORT, str(error))
         except Exception as error:
-            log.exception("dicom association failed", address=self.address)
+            log.error("dicom association failed", **fault(error), **self._who())
             self._abort(provider_abort(AbortReason.NOT_SPECIFIED), type(error).__name__)
         else:
             if buffer is self._rest:

@@ -227,10 +227,7 @@ class Exchange:
         return Outcome(IDENTIFIER_DOES_NOT_MATCH, comment, offending_elements=tags)
 
     def _failure(self, error: BaseException) -> Outcome:
-        """Our own fault: the peer gets a reference, the log the traceback.
-
-        Without the exception's text, which may quote patient data.
-        """
+        """Our own fault: the peer gets a reference, the log the traceback."""
         reference = token_hex(4)
         log.error(
             "dicom handler failed",
@@ -238,9 +235,16 @@ class Exchange:
             operation=f"{self._command.field:04X}",
             calling_ae_title=self._association.calling_ae_title,
             address=self._association.address,
-            error=type(error).__name__,
-            traceback="".join(traceback.format_tb(error.__traceback__)),
+            **fault(error),
         )
         log.debug("dicom handler failed", reference=reference, message=str(error))
         status = UNABLE_TO_PROCESS if self.is_find else PROCESSING_FAILURE
         return Outcome(status, f"internal error, reference {reference}")
+
+
+def fault(error: BaseException) -> dict[str, str]:
+    """An exception for the log, without its text, which may quote patient data."""
+    return {
+        "error": type(error).__name__,
+        "traceback": "".join(traceback.format_tb(error.__traceback__)),
+    }

@@ -1,29 +1,22 @@
-"""The DICOM listener with real clients: pynetdicom, dcmtk, and TLS."""
+"""The DICOM listener with real clients: pynetdicom and dcmtk."""
 
 from __future__ import annotations
 
+import signal
 import socket
-import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, build_role
-from pynetdicom.association import Association
+from pynetdicom import build_role
 from pynetdicom.dsutils import decode, encode
 from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation,
@@ -32,16 +25,16 @@ from pynetdicom.pdu_primitives import (
 )
 
 from tests.programs import demand
+from tests.wire.dicom_client import associate, client, found, long_rows, query, rows
 from tests.wire.dicom_peer import (
     MPPS,
     MPPS_RETRIEVE,
     VERIFICATION,
     WORKLIST,
-    associate_rq,
     until,
 )
-from tests.wire.dicom_service import CONFIG, QUICK, Handlers, Rows, config, listening
-from worklist.config import IMPLEMENTATION_CLASS_UID, Tls
+from tests.wire.dicom_service import CONFIG, Handlers, Rows, config, listening
+from worklist.config import IMPLEMENTATION_CLASS_UID
 from worklist.server import ServerThread
 from worklist.service import (
     CALLED_AE_NOT_RECOGNIZED,
@@ -57,7 +50,6 @@ from worklist.service import (
     Rejection,
     Request,
 )
-from worklist.tls import server_context
 
 pytestmark = pytest.mark.wire
 
@@ -73,53 +65,6 @@ def handlers() -> Handlers:
 def server(handlers: Handlers) -> Iterator[ServerThread]:
     with listening(handlers) as running:
         yield running
-
-
-def client(*abstract: str, syntaxes: list[Any] | None = None, ae_title: str = "CT1") -> AE:
-    ae = AE(ae_title)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 5
-    for uid in abstract or (VERIFICATION,):
-        ae.add_requested_context(uid, syntaxes or [ImplicitVRLittleEndian])
-    return ae
-
-
-def associate(server: ServerThread, ae: AE, **options: Any) -> Association:
-    association = ae.associate("127.0.0.1", server.port, ae_title="RIS", **options)
-    assert association.is_established
-    return association
-
-
-def query(**values: str) -> Dataset:
-    dataset = Dataset()
-    dataset.PatientName = ""
-    for keyword, value in values.items():
-        setattr(dataset, keyword, value)
-    return dataset
-
-
-def rows(request: Request, *names: str) -> list[bytes]:
-    """Encoded identifiers, one for each patient name."""
-    implicit = request.transfer_syntax == ImplicitVRLittleEndian
-    little = request.transfer_syntax != ExplicitVRBigEndian
-    return [encode(query(PatientName=name), implicit, little) or b"" for name in names]
-
-
-def long_rows(*names: str, size: int = 900) -> list[bytes]:
-    """Identifiers of about ``size`` bytes, in Implicit VR."""
-    return [
-        encode(query(PatientName=name, PatientComments="X" * size), True, True) or b""
-        for name in names
-    ]
-
-
-def found(association: Association, identifier: Dataset) -> tuple[list[str], list[Dataset]]:
-    """Names in the order they came, and all statuses."""
-    names, statuses = [], []
-    for status, answer in association.send_c_find(identifier, WORKLIST):
-        statuses.append(status)
-        if answer is not None:
-            names.append(str(answer.PatientName))
-    return names, statuses
 
 
 # Association
@@ -564,184 +509,6 @@ def test_dcmtk_cancels(server: ServerThread, handlers: Handlers) -> None:
     assert endless.closed.wait(5)
 
 
-# TLS
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority, a server's and a device's certificate."""
-    folder = tmp_path_factory.mktemp("tls")
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test Authority")])
-
-    def write(name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-        (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        (folder / f"{name}.key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-
-    def certify(name: str, key: ec.EllipticCurvePrivateKey, *, is_authority: bool) -> None:
-        now = datetime.now(UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(
-                authority_name
-                if is_authority
-                else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-            )
-            .issuer_name(authority_name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
-            .add_extension(
-                x509.SubjectAlternativeName(
-                    [x509.DNSName(name), x509.IPAddress(ip_address("127.0.0.1"))]
-                ),
-                critical=False,
-            )
-        )
-        write(name, key, builder.sign(authority_key, hashes.SHA256()))
-
-    certify("authority", authority_key, is_authority=True)
-    certify("ris", ec.generate_private_key(ec.SECP256R1()), is_authority=False)
-    certify("ct1", ec.generate_private_key(ec.SECP256R1()), is_authority=False)
-    return folder
-
-
-def secured(folder: Path, **options: Any) -> Any:
-    tls = Tls(
-        port=0,
-        certificate=folder / "ris.pem",
-        key=folder / "ris.key",
-        ca=folder / "authority.pem",
-        **options,
-    )
-    return replace(CONFIG, tls=tls)
-
-
-def client_context(folder: Path, *, with_certificate: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(folder / "authority.pem"))
-    if with_certificate:
-        context.load_cert_chain(folder / "ct1.pem", folder / "ct1.key")
-    return context
-
-
-def test_an_echo_over_tls_shows_the_certificate_to_the_service(
-    handlers: Handlers, certificates: Path
-) -> None:
-    with listening(handlers, secured(certificates, require_client_certificate=True)) as server:
-        association = client().associate(
-            "127.0.0.1",
-            server.tls_port,
-            ae_title="RIS",
-            tls_args=(client_context(certificates, with_certificate=True), "127.0.0.1"),
-        )
-        status = association.send_c_echo()
-        association.release()
-
-    assert status.Status == 0x0000
-    caller = handlers.callers[0]
-    assert caller.tls
-    assert caller.certificate is not None
-    assert caller.certificate.subject == "commonName=ct1"
-    assert caller.certificate.names == ("ct1", "127.0.0.1")
-    assert len(caller.certificate.sha256) == 64
-
-
-def test_a_long_list_arrives_whole_over_tls(handlers: Handlers, certificates: Path) -> None:
-    names = [f"NAME^{number:04d}" for number in range(400)]
-    handlers.c_find = lambda _: FindAnswer(iter(long_rows(*names)))
-
-    with listening(handlers, secured(certificates)) as server:
-        association = client(WORKLIST).associate(
-            "127.0.0.1",
-            server.tls_port,
-            ae_title="RIS",
-            tls_args=(client_context(certificates, with_certificate=False), "127.0.0.1"),
-        )
-        received, _ = found(association, query())
-        association.release()
-
-    assert received == names
-    assert handlers.callers[0].certificate is None
-
-
-def test_a_peer_without_certificate_is_not_heard_when_one_is_required(
-    handlers: Handlers, certificates: Path
-) -> None:
-    context = client_context(certificates, with_certificate=False)
-
-    def ask(port: int) -> bytes:
-        """What comes back; in TLS 1.3 the client learns of a refusal after its handshake only."""
-        with (
-            suppress(ssl.SSLError, ConnectionError),
-            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
-            context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
-        ):
-            secure.sendall(associate_rq())
-            return secure.recv(100)
-        return b""
-
-    with listening(handlers, secured(certificates, require_client_certificate=True)) as server:
-        answer = ask(server.tls_port)
-
-    assert answer == b""
-    assert handlers.callers == []
-
-
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_both_versions_of_tls_in_use_are_served(
-    handlers: Handlers, certificates: Path, version: ssl.TLSVersion
-) -> None:
-    context = client_context(certificates, with_certificate=False)
-    context.minimum_version = context.maximum_version = version
-
-    with listening(handlers, secured(certificates)) as server:
-        association = client().associate(
-            "127.0.0.1", server.tls_port, ae_title="RIS", tls_args=(context, "127.0.0.1")
-        )
-        status = association.send_c_echo()
-        association.release()
-
-    assert status.Status == 0x0000
-
-
-def test_nothing_older_than_tls_1_2_and_no_weak_cipher_is_offered(certificates: Path) -> None:
-    context = server_context(secured(certificates).tls)
-
-    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
-    assert {cipher["protocol"] for cipher in context.get_ciphers()} == {"TLSv1.2", "TLSv1.3"}
-    assert all(cipher["aead"] for cipher in context.get_ciphers())
-
-
-def test_silent_tls_clients_keep_nobody_out(handlers: Handlers, certificates: Path) -> None:
-    settings = replace(secured(certificates), deadlines=QUICK)
-    with listening(handlers, settings) as server:
-        silent = [
-            socket.create_connection(("127.0.0.1", server.tls_port), timeout=5) for _ in range(5)
-        ]
-        association = client().associate(
-            "127.0.0.1",
-            server.tls_port,
-            ae_title="RIS",
-            tls_args=(client_context(certificates, with_certificate=False), "127.0.0.1"),
-        )
-        status = association.send_c_echo()
-        association.release()
-
-        assert status.Status == 0x0000
-        for waiting in silent:
-            # Cut off at the handshake deadline of the settings.
-            with waiting:
-                assert waiting.recv(100) == b""
-
-
 # Stopping
 
 
@@ -798,3 +565,36 @@ def test_a_stop_does_not_wait_for_a_hanging_handler(handlers: Handlers) -> None:
     asking.join(5)
     until(lambda: association.is_aborted)
     never.set()
+
+
+FOREGROUND = """
+from tests.wire.dicom_service import CONFIG, Handlers
+from worklist.server import serve
+
+serve(CONFIG, Handlers(), on_ready=lambda layer: print(f"port={layer.port}", flush=True))
+print("ended", flush=True)
+"""
+
+
+def test_the_foreground_server_ends_cleanly_on_a_signal() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FOREGROUND],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    ) as process:
+        assert process.stdout is not None
+        said: list[str] = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("port="):
+                association = client().associate(
+                    "127.0.0.1", int(line.removeprefix("port=")), ae_title="RIS"
+                )
+                assert association.send_c_echo().Status == 0x0000
+                association.release()
+                process.send_signal(signal.SIGTERM)
+
+    assert process.returncode == 0, said
+    assert said[-1] == "ended\n"
