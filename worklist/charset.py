@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 from pydicom.charset import CODES_TO_ENCODINGS, decode_bytes, encode_string
 
@@ -68,24 +67,12 @@ class UnknownCharacterSetError(LookupError):
     """(0008,0005) holds a term that is not defined."""
 
 
-class CharacterSet(Protocol):
-    """One value of (0008,0005) with its coding; both directions raise UnicodeError, never guess."""
-
-    @property
-    def terms(self) -> tuple[str, ...]: ...
-
-    def encode(self, text: str) -> bytes: ...
-
-    def encode_name(self, text: str) -> bytes: ...
-
-    def decode(self, value: bytes) -> str: ...
-
-    def decode_name(self, value: bytes) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class SingleSet:
-    """A set without code extensions."""
+    """A set without code extensions.
+
+    Like the other two kinds: both directions raise UnicodeError and never guess.
+    """
 
     terms: tuple[str, ...]
     codec: str
@@ -184,6 +171,10 @@ class ChineseSet:
 
     def decode_name(self, value: bytes) -> str:
         return self.decode(value)
+
+
+# One value of (0008,0005) with its coding.
+CharacterSet = SingleSet | ExtendedSet | ChineseSet
 
 
 def _encode_jis_x_0201(text: str) -> bytes:

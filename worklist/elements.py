@@ -32,7 +32,7 @@ _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 # PS3.5 Table 7.1-1: four bytes of length after two reserved ones.
-_LONG = frozenset(
+LONG_VRS = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
 _DEPTH = 16
@@ -130,7 +130,7 @@ class _Reader:
                 vr = vr_of(tag)
             else:
                 code = data[place - 4 : place - 2]
-                if code in _LONG:
+                if code in LONG_VRS:
                     if end - place < 4:
                         raise InvalidValueError("dataset ends within an element")
                     length = self.word(data, place)[0]

@@ -27,7 +27,7 @@ from ris.selectors.views import WorklistEntry
 from worklist import charset
 from worklist.attributes import ESSENTIAL, SPS, WORKLIST_TREE, Attribute, Node, Offer
 from worklist.charset import CharacterSet
-from worklist.elements import SPECIFIC_CHARACTER_SET, TEXT_VRS, UNDIVIDED_VRS
+from worklist.elements import LONG_VRS, SPECIFIC_CHARACTER_SET, TEXT_VRS, UNDIVIDED_VRS
 from worklist.sop_classes import EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,6 @@ LIMITS = {
     "AE": 16, "AS": 4, "CS": 16, "DA": 8, "DS": 16, "IS": 12, "LO": 64, "LT": 10240, "PN": 64,
     "SH": 16, "ST": 1024, "TM": 14, "UI": 64,
 }  # fmt: skip
-_LONG_VRS = frozenset({"SQ", "UC", "UT", "UR", "UN", "OB", "OW"})
 # Control characters, the separator of values, and halves of surrogate pairs that cannot be encoded.
 _NOT_IN_ONE_VALUE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
 _NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -189,7 +188,7 @@ class Encoder:
     def _element(self, group: int, number: int, vr: bytes, value: bytes) -> bytes:
         if not self.explicit:
             return _HEAD(group, number, len(value)) + value
-        if vr.decode() in _LONG_VRS:
+        if vr in LONG_VRS:
             return _EXPLICIT_LONG(group, number, vr, 0, len(value)) + value
         return _EXPLICIT_SHORT(group, number, vr, len(value)) + value
 
@@ -291,8 +290,8 @@ class Answers:
         among: tuple[CharacterSet, ...],
         transfer_syntax: str,
         zone: tzinfo,
-    ) -> list[bytes]:
-        """The answers for ``entries``, in order, without those that lack a type 1 value."""
+    ) -> list[bytes | None]:
+        """One answer for each entry; None for those that lack a type 1 value."""
         found = []
         for entry in entries:
             key = (entry.key, plan, among, transfer_syntax, zone)
@@ -301,8 +300,7 @@ class Answers:
                 answer = self._encode(entry, plan, among, transfer_syntax, zone)
                 if entry.key:
                     self._remember(key, answer)
-            if answer is not None:
-                found.append(answer)
+            found.append(answer)
         return found
 
     def _encode(

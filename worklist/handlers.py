@@ -1,0 +1,373 @@
+"""The handlers: one short method for each DIMSE operation (PS3.4 A, F, K).
+
+They run in the long-lived threads of the upper layer's pool; each thread keeps its database
+connection from request to request. What a handler promises is committed before it returns.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, TypeVar
+
+import structlog
+from django.db import IntegrityError, InterfaceError, OperationalError, close_old_connections
+from django.db import connection as database
+
+from ris.domain.actors import Actor
+from ris.domain.errors import BusyError, DuplicateKeyError, RisError
+from ris.domain.exchange import Protocol
+from ris.domain.identifiers import new_uid
+from ris.domain.orders import OFFERED, StepStatus
+from ris.selectors import performing, worklist
+from ris.selectors.views import WorklistEntry, WorklistQuery
+from ris.services import execute, inbox
+from ris.services.audit import record_access
+from ris.services.inbox import Answer
+from ris.services.queries import record_worklist_query
+from worklist import matching, retrieval
+from worklist.elements import Element, Elements, read, tags_in
+from worklist.matching import WorklistRequest
+from worklist.mpps import Circumstances, from_n_create, from_n_set, references_in
+from worklist.mwl import Answers
+from worklist.raw import StoredRequest
+from worklist.registry import Profile, Registry, Snapshot, actor_of
+from worklist.service import (
+    CANCEL_STATUS,
+    PENDING_KEYS_IGNORED_STATUS,
+    PENDING_STATUS,
+    SUCCESS,
+    TEMPORARY_CONGESTION,
+    Admission,
+    AssociationRequest,
+    FindAnswer,
+    Outcome,
+    Rejection,
+    Request,
+)
+from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP
+from worklist.status import (
+    INVALID_ATTRIBUTE_VALUE,
+    OPTIONAL_ATTRIBUTES_NOT_SUPPORTED,
+    OUT_OF_RESOURCES,
+    find_refusal,
+    refusal,
+)
+
+log = structlog.get_logger(__name__)
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Handlers:
+    """Implements ``worklist.service.Service``."""
+
+    registry: Registry
+    matches: int = 500
+    answers: Answers = field(default_factory=Answers)
+
+    def admit(self, request: AssociationRequest) -> Admission | Rejection:
+        try:
+            with _database():
+                return self.registry.admit(request)
+        except BusyError:
+            return TEMPORARY_CONGESTION
+
+    def c_echo(self, request: Request) -> Outcome:
+        return SUCCESS
+
+    # --- worklist
+
+    def c_find(self, request: Request) -> FindAnswer:
+        """The scheduled steps that match; the query is on record before the answer ends."""
+        try:
+            with _database():
+                return self._find(request)
+        except BusyError as error:
+            return FindAnswer(final=find_refusal(error))
+
+    def _find(self, request: Request) -> FindAnswer:
+        started_at, clock = datetime.now(UTC), perf_counter()
+        asked: WorklistRequest | None = None
+        served: list[WorklistEntry] = []
+        identifiers: list[bytes] = []
+        snapshot = self.registry.snapshot()
+        profile = snapshot.profile(request.association.calling_ae_title)
+        try:
+            asked = matching.parsed(
+                request.dataset,
+                request.transfer_syntax,
+                snapshot.zone,
+                profile.default_character_set,
+                self.matches,
+            )
+            served, identifiers, final = self._matches(request, asked, profile, snapshot)
+        except RisError as error:
+            final = find_refusal(error)
+        record_worklist_query(
+            _actor(request),
+            keys=asked.keys if asked else {},
+            entries=served,
+            status=final.status,
+            started_at=started_at,
+            duration_ms=round((perf_counter() - clock) * 1000, 3),
+            called_ae=request.association.called_ae_title.strip(),
+            truncated=final.status == OUT_OF_RESOURCES,
+        )
+        some_unsupported = asked is not None and bool(asked.unsupported)
+        return FindAnswer(
+            identifiers,
+            PENDING_KEYS_IGNORED_STATUS if some_unsupported else PENDING_STATUS,
+            final,
+        )
+
+    def _matches(
+        self, request: Request, asked: WorklistRequest, profile: Profile, snapshot: Snapshot
+    ) -> tuple[list[WorklistEntry], list[bytes], Outcome]:
+        if asked.query is None:
+            return [], [], SUCCESS
+        query = asked.query
+        found = _with_connection(
+            lambda: worklist.entries(_as_offered(query, asked, profile, snapshot))
+        )
+        if request.is_cancelled():
+            return [], [], Outcome(CANCEL_STATUS)
+        encoded = self.answers.encoded(
+            found.entries,
+            asked.plan,
+            profile.answer_sets(asked.character_terms),
+            request.transfer_syntax,
+            snapshot.zone,
+        )
+        served = [entry for entry, data in zip(found.entries, encoded, strict=True) if data]
+        final = SUCCESS
+        if found.truncated:
+            # 0000 would mean that this is all (PS3.4 K.4.1.1.4).
+            final = Outcome(OUT_OF_RESOURCES, f"more than {self.matches} matches; ask for less")
+        return served, [data for data in encoded if data], final
+
+    # --- performed procedure steps
+
+    def n_create(self, request: Request) -> Outcome:
+        uid = request.sop_instance_uid or new_uid()
+        outcome = self._receive(request, "N-CREATE", uid, repeatable=False)
+        return outcome if request.sop_instance_uid else replace(outcome, sop_instance_uid=uid)
+
+    def n_set(self, request: Request) -> Outcome:
+        return self._receive(request, "N-SET", request.sop_instance_uid, repeatable=True)
+
+    def _receive(self, request: Request, operation: str, uid: str, *, repeatable: bool) -> Outcome:
+        """Store, apply and answer in one transaction."""
+        stored = StoredRequest(
+            operation,
+            MODALITY_PERFORMED_PROCEDURE_STEP,
+            uid,
+            request.transfer_syntax,
+            request.association.calling_ae_title.strip(),
+            request.dataset,
+        )
+        actor = _actor(request)
+        try:
+            with _database():
+                snapshot = self.registry.snapshot()
+                receipt = receive(stored, actor, snapshot, dedupe=repeatable)
+                if receipt.duplicate and from_answer(receipt.answer).status != SUCCESS.status:
+                    # A refusal had no effect, and what was wrong then may be right now.
+                    receipt = receive(stored, actor, snapshot, dedupe=False)
+                inbox.mark_replied(receipt.message, sent=True)
+        except BusyError as error:
+            return refusal(error)
+        return from_answer(receipt.answer)
+
+    def n_get(self, request: Request) -> Outcome:
+        """What was said of a performed step so far (PS3.4 F.8.2)."""
+        uid = request.sop_instance_uid
+        try:
+            with _database():
+                profile = self.registry.snapshot().profile(request.association.calling_ae_title)
+                data = _with_connection(lambda: performing.performed_dataset(uid))
+                record_access(_actor(request), action="ReadPerformedStep", subject=uid)
+        except RisError as error:
+            return refusal(error)
+        data = retrieval.with_identity(data, uid)
+        chosen, unknown = retrieval.select(data, request.attribute_identifiers)
+        encoded = retrieval.encode(chosen, request.transfer_syntax, profile.answer_sets(()))
+        status = OPTIONAL_ATTRIBUTES_NOT_SUPPORTED if unknown else SUCCESS.status
+        return Outcome(status, dataset=encoded, attribute_identifiers=unknown)
+
+
+def _actor(request: Request) -> Actor:
+    peer = request.association.peer
+    return peer if isinstance(peer, Actor) else actor_of(request.association.request)
+
+
+def _as_offered(
+    query: WorklistQuery, asked: WorklistRequest, profile: Profile, snapshot: Snapshot
+) -> WorklistQuery:
+    """The query with what this device is offered where it does not say itself."""
+    if profile.offer_started and not query.statuses:
+        query = replace(query, statuses=OFFERED | {StepStatus.STARTED})
+    if profile.window is not None and asked.is_broad:
+        before, after = profile.window
+        today = datetime.now(snapshot.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        query = replace(
+            query,
+            start_from=(today - before).astimezone(UTC),
+            start_before=(today + after).astimezone(UTC),
+        )
+    return query
+
+
+# --- MPPS messages through the inbox
+
+
+def receive(
+    stored: StoredRequest, actor: Actor, snapshot: Snapshot, *, dedupe: bool
+) -> inbox.Receipt:
+    """One message through the inbox; raises OperationalError if nothing could be stored."""
+    apply, refuse = application(stored, actor, snapshot.profile(stored.ae_title), snapshot)
+    return inbox.receive(
+        protocol=Protocol.DICOM,
+        actor=actor,
+        key=f"{stored.operation} {stored.sop_instance_uid}",
+        raw=stored.pack(),
+        message_type=f"MPPS {stored.operation}",
+        apply=apply,
+        refuse=refuse,
+        sender=stored.ae_title,
+        references=references_in(stored.dataset, stored.transfer_syntax),
+        dedupe=dedupe,
+    )
+
+
+def application(
+    stored: StoredRequest, actor: Actor, profile: Profile, snapshot: Snapshot
+) -> tuple[Callable[[], Answer], Callable[[RisError], Answer]]:
+    """What applying a message means, and what refusing it is answered with."""
+    circumstances = Circumstances(
+        ae_title=stored.ae_title,
+        received_at=datetime.now(UTC),
+        zone=snapshot.zone,
+        modality=profile.modality,
+        strict=profile.strict_mpps,
+        default=profile.default_character_set,
+    )
+
+    def apply() -> Answer:
+        if stored.operation == "N-CREATE":
+            _create(stored, circumstances, actor)
+        else:
+            so_far = performing.performed_dataset(stored.sop_instance_uid)
+            execute(
+                from_n_set(
+                    stored.sop_instance_uid,
+                    stored.dataset,
+                    stored.transfer_syntax,
+                    circumstances,
+                    so_far,
+                ),
+                actor=actor,
+            )
+        return to_answer(SUCCESS)
+
+    def refuse(error: RisError) -> Answer:
+        log.info(
+            "performed step refused",
+            operation=stored.operation,
+            sop_instance_uid=stored.sop_instance_uid,
+            ae_title=stored.ae_title,
+            code=error.code.value,
+            path=error.path,
+        )
+        return to_answer(_with_offender(refusal(error), error, stored))
+
+    return apply, refuse
+
+
+def _create(stored: StoredRequest, circumstances: Circumstances, actor: Actor) -> None:
+    command = from_n_create(
+        stored.sop_instance_uid, stored.dataset, stored.transfer_syntax, circumstances
+    )
+    try:
+        execute(command, actor=actor)
+    except IntegrityError as error:
+        # Two N-CREATE with one UID at the same moment: the schema let one of them win.
+        if "sop_instance_uid" not in str(error):
+            raise
+        raise DuplicateKeyError("this SOP Instance UID is known already") from None
+
+
+def _with_offender(outcome: Outcome, error: RisError, stored: StoredRequest) -> Outcome:
+    """The attribute a message was refused for, in the Attribute List (PS3.7 C.5.9)."""
+    if outcome.status != INVALID_ATTRIBUTE_VALUE:
+        return outcome
+    try:
+        elements = read(stored.dataset, stored.transfer_syntax)
+    except RisError:
+        return outcome
+    offending: Elements = {
+        tag: Element(element.vr, element.value)
+        for tag in tags_in(error.path)
+        if (element := elements.get(tag)) is not None and element.items is None
+    }
+    return replace(outcome, dataset=retrieval.write_elements(offending, stored.transfer_syntax))
+
+
+def to_answer(outcome: Outcome) -> Answer:
+    """The stored form of a response."""
+    payload: dict[str, Any] = {"status": outcome.status}
+    if outcome.comment:
+        payload["comment"] = outcome.comment
+    if outcome.error_id is not None:
+        payload["error_id"] = outcome.error_id
+    if outcome.attribute_identifiers:
+        payload["attributes"] = list(outcome.attribute_identifiers)
+    if outcome.dataset:
+        payload["dataset"] = base64.b64encode(outcome.dataset).decode("ascii")
+    return Answer(payload=json.dumps(payload).encode(), outcome=f"{outcome.status:04X}")
+
+
+def from_answer(answer: Answer) -> Outcome:
+    payload = json.loads(answer.payload)
+    return Outcome(
+        payload["status"],
+        payload.get("comment", ""),
+        error_id=payload.get("error_id"),
+        attribute_identifiers=tuple(payload.get("attributes", ())),
+        dataset=base64.b64decode(payload.get("dataset", "")),
+    )
+
+
+# --- the database connection of a pool thread
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Keep the thread's connection, unless it broke: then the next request gets a new one.
+
+    Raises BusyError when the database does not answer, so that the peer is asked to try again.
+    """
+    if not database.in_atomic_block:  # there is none around a request
+        close_old_connections()
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        log.warning("database unavailable", error=type(error).__name__)
+        raise BusyError("database unavailable, try again") from None
+
+
+def _with_connection(read_it: Callable[[], R]) -> R:
+    """Read; once more on a new connection if the old one turns out to be broken."""
+    try:
+        return read_it()
+    except (OperationalError, InterfaceError):
+        if database.in_atomic_block or database.is_usable():
+            raise
+        database.close()
+        return read_it()

@@ -1,0 +1,228 @@
+"""Who may talk to us, and how each device wants to be treated (dicom.md SEC-04).
+
+The register of devices is data that operators change while this runs; a change counts after a
+second at most, for associations that are open already too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta, tzinfo
+from threading import Lock
+from time import monotonic
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from django.db import Error as DatabaseError
+
+from ris.domain.actors import Actor, device_actor
+from ris.selectors import facility
+from ris.selectors.facility import DeviceView, SiteView
+from ris.services.audit import record_security
+from worklist import charset
+from worklist.charset import CharacterSet
+from worklist.service import (
+    CALLED_AE_NOT_RECOGNIZED,
+    CALLING_AE_NOT_RECOGNIZED,
+    Admission,
+    AssociationRequest,
+    Rejection,
+)
+
+log = structlog.get_logger(__name__)
+
+_REFUSALS_KEPT = 256
+_REFUSAL_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How one calling AE title is served; the register's ``settings`` and ``character_sets``.
+
+    ========================  ==========================================================
+    ``mpps``                  ``repair`` (default) or ``strict``
+    ``offer_started``         also offer steps that were started (default: no)
+    ``window_days``           ``[before, after]`` today, for queries that name no day, patient
+                              or number (default: no window)
+    ``fixed_character_set``   answer in the device's own set first, not in the query's
+    ``tls``                   ``required``: refused without TLS
+    ``certificate_sha256``    refused with any other client certificate
+    ========================  ==========================================================
+    """
+
+    ae_title: str
+    modality: str = ""
+    addresses: str = ""
+    active: bool = True
+    known: bool = False
+    character_sets: tuple[str, ...] = ()
+    strict_mpps: bool = False
+    offer_started: bool = False
+    window: tuple[timedelta, timedelta] | None = None
+    fixed_character_set: bool = False
+    tls_required: bool = False
+    certificate_sha256: str = ""
+
+    @classmethod
+    def of(cls, device: DeviceView) -> Profile:
+        settings = device.settings
+        return cls(
+            ae_title=device.ae_title,
+            modality=device.modality,
+            addresses=device.address,
+            active=device.active,
+            known=True,
+            character_sets=tuple(device.character_sets),
+            strict_mpps=settings.get("mpps") == "strict",
+            offer_started=settings.get("offer_started") is True,
+            window=_window(settings.get("window_days")),
+            fixed_character_set=settings.get("fixed_character_set") is True,
+            tls_required=settings.get("tls") == "required",
+            certificate_sha256=str(settings.get("certificate_sha256", "")).lower(),
+        )
+
+    @property
+    def default_character_set(self) -> CharacterSet:
+        """What its text is in if a dataset does not say."""
+        if not self.character_sets:
+            return charset.ASCII
+        extended = any("2022" in term for term in self.character_sets)
+        try:
+            return charset.character_set(
+                self.character_sets if extended else self.character_sets[:1]
+            )
+        except charset.UnknownCharacterSetError:
+            return charset.ASCII
+
+    def answer_sets(self, query: Sequence[str]) -> tuple[CharacterSet, ...]:
+        return charset.candidates(query, self.character_sets, device_first=self.fixed_character_set)
+
+
+def _window(value: Any) -> tuple[timedelta, timedelta] | None:
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(one, int) for one in value):
+        return timedelta(days=abs(value[0])), timedelta(days=abs(value[1]))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The register and the site as they were less than a second ago."""
+
+    profiles: Mapping[str, Profile]
+    zone: tzinfo
+    until: float
+
+    def profile(self, ae_title: str) -> Profile:
+        return self.profiles.get(ae_title.strip()) or Profile(ae_title.strip())
+
+
+@dataclass(slots=True)
+class Registry:
+    """Looks devices up, and decides on associations."""
+
+    ae_title: str
+    accept_unknown: bool = False
+    seconds: float = 1.0
+    devices: Callable[[], Sequence[DeviceView]] = facility.devices
+    site: Callable[[], SiteView] = facility.site
+    _snapshot: Snapshot | None = None
+    _lock: Lock = field(default_factory=Lock)
+    _refused: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def snapshot(self) -> Snapshot:
+        """The present register; during an outage of the database the last one known."""
+        known = self._snapshot
+        if known is not None and monotonic() < known.until:
+            return known
+        with self._lock:
+            known = self._snapshot
+            if known is not None and monotonic() < known.until:
+                return known
+            try:
+                fresh = Snapshot(
+                    {device.ae_title: Profile.of(device) for device in self.devices()},
+                    ZoneInfo(self.site().time_zone),
+                    monotonic() + self.seconds,
+                )
+            except DatabaseError as error:
+                if known is None:
+                    raise
+                log.warning("the register of devices cannot be read", error=type(error).__name__)
+                return known
+            self._snapshot = fresh
+            return fresh
+
+    def admit(self, request: AssociationRequest) -> Admission | Rejection:
+        """Let the caller in, or say why not (PS3.8 9.3.4)."""
+        if request.called_ae_title.strip() != self.ae_title.strip():
+            return self._refuse(request, CALLED_AE_NOT_RECOGNIZED, "called by another AE title")
+        profile = self.snapshot().profile(request.calling_ae_title)
+        reason = self._objection(profile, request)
+        if reason:
+            return self._refuse(request, CALLING_AE_NOT_RECOGNIZED, reason)
+        return Admission(peer=actor_of(request))
+
+    def _objection(self, profile: Profile, request: AssociationRequest) -> str:
+        if not profile.known:
+            return "" if self.accept_unknown else "AE title is not registered"
+        if not profile.active:
+            return "device is not active"
+        if not is_allowed(request.address, profile.addresses):
+            return "address is not that of the device"
+        if profile.tls_required and not request.tls:
+            return "device must use TLS"
+        certificate = request.certificate
+        if profile.certificate_sha256 and (
+            certificate is None or certificate.sha256.lower() != profile.certificate_sha256
+        ):
+            return "certificate is not that of the device"
+        return ""
+
+    def _refuse(self, request: AssociationRequest, how: Rejection, reason: str) -> Rejection:
+        log.warning(
+            "association refused",
+            reason=reason,
+            calling_ae_title=request.calling_ae_title,
+            called_ae_title=request.called_ae_title,
+            address=request.address,
+        )
+        if self._is_news(request):
+            try:
+                record_security(
+                    actor_of(request), action="RefuseAssociation", detail={"reason": reason}
+                )
+            except DatabaseError as error:
+                log.warning("a refusal could not be audited", error=type(error).__name__)
+        return Rejection(how.result, how.source, how.diagnostic, reason)
+
+    def _is_news(self, request: AssociationRequest) -> bool:
+        """Once a minute for each caller: a scanner that keeps trying must not fill the audit."""
+        caller = (request.calling_ae_title, request.address)
+        now = monotonic()
+        with self._lock:
+            if now - self._refused.get(caller, -_REFUSAL_SECONDS) < _REFUSAL_SECONDS:
+                return False
+            if len(self._refused) >= _REFUSALS_KEPT:
+                self._refused.clear()
+            self._refused[caller] = now
+            return True
+
+
+def actor_of(request: AssociationRequest) -> Actor:
+    return device_actor(request.calling_ae_title.strip(), request.address)
+
+
+def is_allowed(address: str, allowed: str) -> bool:
+    """Whether an address is ``allowed``, an address or a network (CIDR); none means any is."""
+    if not allowed:
+        return True
+    try:
+        caller = ipaddress.ip_address(address.partition("%")[0])
+        network = ipaddress.ip_network(allowed, strict=False)
+    except ValueError:
+        return False
+    # A dual-stack socket shows IPv4 callers as ::ffff:10.1.2.3.
+    return (getattr(caller, "ipv4_mapped", None) or caller) in network

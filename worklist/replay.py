@@ -1,0 +1,20 @@
+"""Applies stored MPPS messages again (``ReplayMessage``), in whichever process asks for it."""
+
+from __future__ import annotations
+
+from ris.domain.actors import Actor
+from ris.domain.exchange import Protocol
+from ris.services.inbox import Apply, Refuse, register_replayer
+from worklist.handlers import application
+from worklist.raw import StoredRequest
+from worklist.registry import Registry
+
+
+def replay(raw: bytes, actor: Actor, sender: str) -> tuple[Apply, Refuse]:
+    """What applying a stored message means now: with today's register and rules."""
+    stored = StoredRequest.unpack(raw)
+    snapshot = Registry(ae_title="", seconds=0).snapshot()
+    return application(stored, actor, snapshot.profile(sender or stored.ae_title), snapshot)
+
+
+register_replayer(Protocol.DICOM, replay)
