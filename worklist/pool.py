@@ -22,7 +22,8 @@ _Work = tuple[Callable[..., None], tuple[Any, ...]]
 class WorkerPool:
     """Work waits in one queue, no longer than there are associations: each runs one request."""
 
-    def __init__(self, threads: int, name: str) -> None:
+    def __init__(self, threads: int, name: str, on_end: Callable[[], None] | None = None) -> None:
+        self._on_end = on_end
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._is_open = True
         self._threads = [
@@ -51,10 +52,16 @@ class WorkerPool:
     def _work(self) -> None:
         while (work := self._queue.get()) is not None:
             function, arguments = work
-            try:
-                function(*arguments)
-            except BaseException as error:
-                # The work answers its peer itself; this only keeps the thread.
-                log.error("dicom worker failed", error=type(error).__name__)
+            _keep_alive(function, *arguments)
             # Or the last request would stay in memory until the next one comes.
             del work, function, arguments
+        if self._on_end is not None:
+            _keep_alive(self._on_end)
+
+
+def _keep_alive(function: Callable[..., None], *arguments: Any) -> None:
+    """Call without losing the thread to an exception; the work answers its peer itself."""
+    try:
+        function(*arguments)
+    except BaseException as error:
+        log.error("dicom worker failed", error=type(error).__name__)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from worklist.sop_classes import Operation
 
@@ -199,3 +199,12 @@ class Service(Protocol):
     def n_set(self, request: Request) -> Outcome: ...
 
     def n_get(self, request: Request) -> Outcome: ...
+
+
+@runtime_checkable
+class ThreadAware(Protocol):
+    """A service that keeps something per pool thread, such as a database connection."""
+
+    def thread_ended(self) -> None:
+        """Called in each pool thread as its last act, when the listener has been drained."""
+        ...

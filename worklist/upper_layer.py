@@ -25,7 +25,7 @@ from worklist.association import Connection, plain_address
 from worklist.config import ListenerConfig
 from worklist.negotiation import Negotiator
 from worklist.pool import WorkerPool
-from worklist.service import LOCAL_LIMIT_EXCEEDED, Service
+from worklist.service import LOCAL_LIMIT_EXCEEDED, Service, ThreadAware
 from worklist.tls import server_context
 
 log = structlog.get_logger(__name__)
@@ -74,7 +74,8 @@ class UpperLayer:
         self._loop = asyncio.get_running_loop()
         self.now: Callable[[], float] = self._loop.time
         self.gatekeeper = Gatekeeper(service, Negotiator(config))
-        self._pool = WorkerPool(config.threads, "dicom")
+        on_end = service.thread_ended if isinstance(service, ThreadAware) else None
+        self._pool = WorkerPool(config.threads, "dicom", on_end)
         self._connections: set[Connection] = set()
         self._numbers = count(1)
         self._total = 0

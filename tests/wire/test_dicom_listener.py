@@ -544,6 +544,22 @@ def test_a_stop_lets_the_running_request_be_answered(handlers: Handlers) -> None
         socket.create_connection(("127.0.0.1", server.port), timeout=5)
 
 
+def test_a_stopped_listener_lets_the_service_close_what_its_threads_hold() -> None:
+    class Connected(Handlers):
+        ended = 0
+
+        def thread_ended(self) -> None:
+            self.ended += 1
+
+    connected = Connected()
+    with listening(connected) as server:
+        association = associate(server, client())
+        association.send_c_echo()
+        association.release()
+
+    assert connected.ended == CONFIG.threads
+
+
 def test_a_stop_does_not_wait_for_a_hanging_handler(handlers: Handlers) -> None:
     begun, never = threading.Event(), threading.Event()
 

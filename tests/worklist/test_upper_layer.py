@@ -477,3 +477,12 @@ def test_closing_the_pool_leaves_a_hanging_thread_behind() -> None:
     # Nothing keeps the interpreter from ending.
     assert all(thread.daemon for thread in pool._threads)
     never.set()
+
+
+def test_each_thread_of_the_pool_says_goodbye() -> None:
+    ended: list[str] = []
+    pool = WorkerPool(3, "test", lambda: ended.append(threading.current_thread().name))
+
+    pool.close(5)
+
+    assert sorted(ended) == ["test-1", "test-2", "test-3"]
