@@ -545,11 +545,11 @@ def test_a_stop_lets_the_running_request_be_answered(handlers: Handlers) -> None
 
 
 def test_a_stopped_listener_lets_the_service_close_what_its_threads_hold() -> None:
-    class Connected(Handlers):
-        ended = 0
+    ended: list[str] = []
 
+    class Connected(Handlers):
         def thread_ended(self) -> None:
-            self.ended += 1
+            ended.append(threading.current_thread().name)
 
     connected = Connected()
     with listening(connected) as server:
@@ -557,7 +557,7 @@ def test_a_stopped_listener_lets_the_service_close_what_its_threads_hold() -> No
         association.send_c_echo()
         association.release()
 
-    assert connected.ended == CONFIG.threads
+    assert len(ended) == CONFIG.threads
 
 
 def test_a_stop_does_not_wait_for_a_hanging_handler(handlers: Handlers) -> None:
