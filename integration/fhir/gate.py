@@ -31,6 +31,7 @@ CONTAINED = frozenset(
         "DiagnosticReport", "Group",
     }
 )  # fmt: skip
+_MISSING = frozenset({"missing"})
 # R4B allows these data types in extensions, R4 does not know them.
 _NOT_R4 = frozenset({"valueCodeableReference", "valueRatioRange"})
 
@@ -85,17 +86,11 @@ def _refuse_strangers(value: dict[str, Any], kind: str) -> None:
 def _faults(kind: str, error: ValidationError) -> RisError:
     """One error per fault, each with the FHIRPath of its element; the text quotes no values."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
-    found: list[RisError] = [
-        HttpError(400, _issue(fault["type"]), _words(fault), path=_path(kind, fault["loc"]))
-        for fault in faults[: MAX_ISSUES + 1]
-    ]
+    found: list[RisError] = []
+    for fault in faults[: MAX_ISSUES + 1]:
+        status, issue = (422, "required") if fault["type"] in _MISSING else (400, "structure")
+        found.append(HttpError(status, issue, _words(fault), path=_path(kind, fault["loc"])))
     return SeveralErrors(found)
-
-
-def _issue(kind: str) -> str:
-    if kind in {"missing", "value_error.missing"} or "required" in kind:
-        return "required"
-    return "structure"
 
 
 def _words(fault: Any) -> str:

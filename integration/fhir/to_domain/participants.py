@@ -51,7 +51,10 @@ def references(reader: Reader) -> Iterator[Named]:
     ):
         element = datatypes.single(reader.resource, name, PATH)
         if element is not None:
-            yield reader.named(element, f"{PATH}.{name}", allowed, default)
+            named = reader.named(element, f"{PATH}.{name}", allowed, default)
+            yield named
+            if named.type == "PractitionerRole" and named.contained is not None:
+                yield from (part for part in _parts(reader, named.contained) if part)
     yield from performers(reader)
 
 
@@ -72,26 +75,16 @@ def requester(reader: Reader, known: Known) -> Who:
 
 def performing_physician(reader: Reader, known: Known) -> PersonName:
     for named in performers(reader):
-        kind = _kind(named)
-        if (
-            kind in {"Practitioner", "PractitionerRole"}
-            and known.find(named.target, StationView) is None
-        ):
+        if named.type in {"Practitioner", "PractitionerRole"}:
             found = _who(reader, named, known).name
             if found:
                 return found
     return PersonName()
 
 
-def _kind(named: Named) -> str:
-    if named.contained is not None:
-        return str(named.contained.get("resourceType"))
-    return named.target.type if named.target else ""
-
-
 def _who(reader: Reader, named: Named, known: Known) -> Who:
     if named.contained is not None:
-        return _contained(reader, named.contained, named.path)
+        return _contained(reader, named.contained, named.path, known)
     person = known.find(named.target, PractitionerView)
     if person is not None:
         number = person.identifier if person.identifier.value else named.logical
@@ -107,18 +100,18 @@ def _who(reader: Reader, named: Named, known: Known) -> Who:
             path=named.path,
             details={"issue": "not-found"},
         )
-    if _kind(named) == "Organization":
+    if named.type == "Organization":
         return Who(service=_service(named.display, named.path))
     name = datatypes.name_from_display(named.display, f"{named.path}.display")
     return Who(name, _number(named.logical))
 
 
-def _contained(reader: Reader, inner: Json, path: str) -> Who:
+def _contained(reader: Reader, inner: Json, path: str, known: Known) -> Who:
     kind = str(inner.get("resourceType"))
     if kind == "Organization":
         return Who(service=_service(datatypes.text(inner, "name", kind), path))
     if kind == "PractitionerRole":
-        return _role(reader, inner)
+        return _role(reader, inner, known)
     if kind == "Device":
         return Who()
     numbers = datatypes.several(inner, "identifier", kind)
@@ -129,26 +122,27 @@ def _contained(reader: Reader, inner: Json, path: str) -> Who:
     )
 
 
-def _role(reader: Reader, inner: Json) -> Who:
+def _role(reader: Reader, inner: Json, known: Known) -> Who:
     """A PractitionerRole: the person and the organization it ties together."""
-    found = Who(
-        phone=datatypes.telecom(datatypes.several(inner, "telecom", "PractitionerRole"), "phone")
+    kind = "PractitionerRole"
+    phone = datatypes.telecom(datatypes.several(inner, "telecom", kind), "phone")
+    person, organization = _parts(reader, inner)
+    found = _who(reader, person, known) if person else Who()
+    service = _who(reader, organization, known).service if organization else ""
+    return Who(found.name, found.identifier, service, phone or found.phone)
+
+
+def _parts(reader: Reader, role: Json) -> tuple[Named | None, Named | None]:
+    """The practitioner and the organization of a role."""
+    kind = "PractitionerRole"
+    person = datatypes.single(role, "practitioner", kind)
+    organization = datatypes.single(role, "organization", kind)
+    return (
+        reader.named(person, f"{kind}.practitioner", PEOPLE, "Practitioner") if person else None,
+        reader.named(organization, f"{kind}.organization", ORGANIZATIONS, "Organization")
+        if organization
+        else None,
     )
-    person = datatypes.single(inner, "practitioner", "PractitionerRole")
-    if person is not None:
-        path = "PractitionerRole.practitioner"
-        found = _who(reader, reader.named(person, path, PEOPLE, "Practitioner"), Known())
-    organization = datatypes.single(inner, "organization", "PractitionerRole")
-    service = ""
-    if organization is not None:
-        path = "PractitionerRole.organization"
-        named = reader.named(organization, path, ORGANIZATIONS, "Organization")
-        service = (
-            datatypes.text(named.contained, "name", "Organization")
-            if named.contained is not None
-            else named.display
-        )
-    return Who(found.name, found.identifier, _service(service, PATH), found.phone)
 
 
 def _number(identifier: Identifier | None) -> Identifier | None:

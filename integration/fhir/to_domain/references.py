@@ -38,6 +38,7 @@ class Named:
     """What a Reference says: at most one of ``target`` and ``contained``, besides ``logical``."""
 
     path: str
+    type: str
     target: Target | None = None
     contained: Json | None = None
     logical: Identifier | None = None
@@ -74,7 +75,9 @@ class Reader:
         text = datatypes.text(element, "reference", path)
         where = f"{path}.reference"
         if text.startswith("#"):
-            return Named(path, None, self._contained(text, where, allowed), logical, display)
+            inner = self._contained(text, where, allowed)
+            kind = str(inner.get("resourceType"))
+            return Named(path, kind, None, inner, logical, display)
         target = self._target(text, where, allowed) if text else None
         if target is None and text and logical is None:
             raise InvalidValueError(
@@ -83,7 +86,8 @@ class Reader:
             )
         if target is None and logical is not None:
             target = Target(said or default, identifier=logical)
-        return Named(path, target, None, logical, display)
+        kind = target.type if target else said or default
+        return Named(path, kind, target, None, logical, display)
 
     def _contained(self, text: str, path: str, allowed: frozenset[str]) -> Json:
         for inner, where in datatypes.several(
