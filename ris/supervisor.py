@@ -200,6 +200,8 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         os.environ[PARENT_FD] = str(self._reader)
+        # What a part says when it runs alone, the banner says once for all.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         from ris.cli import main as ris
 
         raise SystemExit(ris(command.split()))
