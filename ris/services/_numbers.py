@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import F
+from django.db import connection
 
 from ris.domain import identifiers
 from ris.models import Counter
@@ -11,10 +11,22 @@ from ris.services._context import Context
 
 def take(name: str) -> int:
     """The next number of a series. A gap after a rollback is fine; a repeat never happens."""
-    if not Counter.objects.filter(name=name).update(value=F("value") + 1):
+    number = _next(name)
+    if number is None:
         Counter.objects.get_or_create(name=name)
-        Counter.objects.filter(name=name).update(value=F("value") + 1)
-    return Counter.objects.values_list("value", flat=True).get(name=name)
+        number = _next(name)
+    assert number is not None  # noqa: S101 - the row was made one line above
+    return number
+
+
+def _next(name: str) -> int | None:
+    """Count up and read in one statement; the ORM would take two."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ris_counter SET value = value + 1 WHERE name = %s RETURNING value", [name]
+        )
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
 
 
 def accession_number(context: Context) -> str:

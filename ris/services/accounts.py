@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 
+from django.contrib.auth.hashers import identify_hasher, is_password_usable
 from django.contrib.auth.models import Group
 
 from ris.domain.accounts import (
@@ -56,6 +57,14 @@ def _give_roles(user: User, roles: frozenset[Role]) -> None:
     user.save(update_fields=["is_staff"])
 
 
+def _is_known(password_hash: str) -> bool:
+    try:
+        identify_hasher(password_hash)
+    except ValueError:
+        return False
+    return True
+
+
 def create_user(command: CreateUser, context: Context) -> int:
     if not command.username.strip():
         raise MissingValueError("a login needs a name", path="username")
@@ -67,7 +76,11 @@ def create_user(command: CreateUser, context: Context) -> int:
         last_name=command.last_name,
         email=command.email,
     )
-    if command.password:
+    if command.password_hash:
+        if not is_password_usable(command.password_hash) or not _is_known(command.password_hash):
+            raise InvalidValueError("not a password hash of a kind in use", path="password_hash")
+        user.password = command.password_hash
+    elif command.password:
         user.set_password(command.password)
     else:
         user.set_unusable_password()

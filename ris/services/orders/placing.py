@@ -90,17 +90,22 @@ def _fingerprint(command: PlaceOrder) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
+def _is_accession_known(number: str, issuer: str) -> bool:
+    return Order.objects.filter(accession_number=number, accession_issuer=issuer).exists()
+
+
 def _create_order(
     command: PlaceOrder, patient: Patient, fingerprint: str, context: Context
 ) -> Order:
     accession = command.accession or Identifier("")
-    number = (
-        require_accession_number(accession.value, "OBR-18")
-        if accession.value
-        else _numbers.accession_number(context)
-    )
-    if Order.objects.filter(accession_number=number, accession_issuer=accession.issuer).exists():
-        raise DuplicateKeyError("this accession number belongs to another order", path="OBR-18")
+    if accession.value:
+        number = require_accession_number(accession.value, "OBR-18")
+        if _is_accession_known(number, accession.issuer):
+            raise DuplicateKeyError("this accession number belongs to another order", path="OBR-18")
+    else:
+        number = _numbers.accession_number(context)
+        while _is_accession_known(number, ""):  # a placer used a number of our form
+            number = _numbers.accession_number(context)
     placer = command.placer or Identifier("")
     order = Order(
         patient=patient,

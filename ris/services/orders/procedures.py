@@ -19,6 +19,7 @@ from ris.models import (
     ProcedureDefinition,
     RequestedProcedure,
     ScheduledProcedureStep,
+    StepTemplate,
 )
 from ris.services import _numbers
 from ris.services._context import Context
@@ -88,6 +89,13 @@ def _wanted_steps(
     return [first, *(StepRequest() for _ in templates[1:])]
 
 
+def _duration(request: StepRequest, planned: StepTemplate | ProcedureDefinition | None) -> int:
+    minutes = request.duration_minutes or (planned.duration_minutes if planned else 30)
+    if not 1 <= minutes <= 24 * 60:
+        raise InvalidValueError("a duration is 1 minute to 24 hours", path="duration_minutes")
+    return minutes
+
+
 def _create_step(
     procedure: RequestedProcedure,
     request: StepRequest,
@@ -118,14 +126,7 @@ def _create_step(
         ),
         station_name=request.station_name[:16],
         location=request.location[:16],
-        duration_minutes=request.duration_minutes
-        or (
-            template.duration_minutes
-            if template
-            else definition.duration_minutes
-            if definition
-            else 30
-        ),
+        duration_minutes=_duration(request, template or definition),
         description=description[:64],
         protocol_codes=codes or (template.protocol_codes if template else []),
         performing_physician=str(request.performing_physician),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ris.domain.errors import (
     UnknownKeyError,
@@ -21,6 +21,8 @@ from ris.models import (
     Resource,
 )
 from ris.services._locks import public_key
+
+LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
 
 
 def find_device(key: str) -> Device:
@@ -57,7 +59,12 @@ def is_taken(
     but: Appointment | None = None,
 ) -> bool:
     rows = Booking.objects.filter(
-        resource__in=resources, live=True, start_at__lt=end_at, end_at__gt=start_at
+        resource__in=resources,
+        live=True,
+        start_at__lt=end_at,
+        end_at__gt=start_at,
+        # No booking is longer than a day, so the index need not walk through all of the past.
+        start_at__gt=start_at - LONGEST,
     )
     if but is not None:
         rows = rows.exclude(appointment=but)
