@@ -60,10 +60,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if not postgresql:
         # A file, not memory: server threads of the product must see what the test wrote.
-        settings.DATABASES["default"]["TEST"] = {"NAME": str(home / "test.sqlite3")}
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(home / "test.sqlite3")
     # Argon2 is slow on purpose; passwords of the tests need no protection.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     django.setup()
+    # A worker of xdist inherits the environment: with this name in it, pytest-django would set Django
+    # up before the worker has a folder of its own.
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
     sys.addaudithook(_refuse_outside)
 
 
