@@ -11,11 +11,15 @@ from ris.domain.commands import Command, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateUser(Command[int]):
-    """Create a login; returns its id. An empty password makes the login unusable."""
+    """Create a login; returns its id. Without password or hash nobody can log in with it.
+
+    ``password_hash`` takes an account over from elsewhere, in Django's form (``argon2$…``).
+    """
 
     username: str
     password: str
     roles: frozenset[Role]
+    password_hash: str = ""
     first_name: str = ""
     last_name: str = ""
     email: str = ""
