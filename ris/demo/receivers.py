@@ -1,0 +1,52 @@
+"""The receiving systems of the demo, while history is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ris.domain.protocol import (
+    Attempt,
+    EndpointInfo,
+    OutboundProtocol,
+    Outgoing,
+    Result,
+    StoredEvent,
+)
+
+
+class Receivers:
+    """Stands in for the receiving systems while history is told; nothing leaves the machine.
+
+    Messages are rendered as they are for true receivers. ``refuses`` says to which ones the answer
+    is AE.
+    """
+
+    def __init__(
+        self, edge: OutboundProtocol, refuses: Callable[[bytes, EndpointInfo], str]
+    ) -> None:
+        self._edge = edge
+        self._refuses = refuses
+
+    def render(
+        self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
+    ) -> Sequence[Outgoing]:
+        return self._edge.render(event, endpoint, control_id)
+
+    def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
+        fault = self._refuses(payload, endpoint)
+        name, _, facility = endpoint.protocol_name.partition("^")
+        lines = [
+            f"MSH|^~\\&|{name}|{facility}|RIS||{{time}}||ACK|A{control_id}|P|{endpoint.version}",
+            f"MSA|AE|{control_id}|{fault}" if fault else f"MSA|AA|{control_id}",
+        ]
+        reply = ("\r".join(lines) + "\r").encode()
+        if fault:
+            return Attempt(result=Result.REFUSED, reply=reply, error=f"AE: {fault}")
+        return Attempt(result=Result.DELIVERED, reply=reply)
+
+    def readdress(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> bytes:
+        return self._edge.readdress(payload, control_id, endpoint)
+
+    def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return self._edge.check_settings(settings)

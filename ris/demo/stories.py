@@ -1,0 +1,307 @@
+"""The exams of the demo site, each told as a story: ordered, booked, performed, read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+from ris.demo.cast import Case, Cast, Person
+from ris.demo.devices import Devices
+from ris.demo.ehr import Ehr
+from ris.demo.player import Diary, Story
+from ris.domain.actors import Actor
+from ris.domain.orders import (
+    CancelOrder,
+    DiscontinueOrder,
+    HoldOrder,
+    OrderDetails,
+    OrderReference,
+    PlaceOrder,
+    Priority,
+    ProcedureRequest,
+    StepRequest,
+)
+from ris.domain.patients import PatientReference
+from ris.domain.reporting import (
+    AmendReport,
+    CommunicateCriticalResult,
+    FinalizeReport,
+    OpenReport,
+    SaveDraft,
+    SignPreliminary,
+    VersionKind,
+)
+from ris.domain.scheduling import BookAppointment, PrepareStep, RecordArrival, RecordNoShow
+from ris.domain.values import Identifier
+from ris.models import Order, ScheduledProcedureStep
+from ris.services import execute
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+class End(IntEnum):
+    """How far an exam gets; every story passes what stands before its end."""
+
+    WAITING = 0  # ordered, and waits to be scheduled
+    SCHEDULED = 1
+    ARRIVED = 2
+    READY = 3
+    STARTED = 4
+    PERFORMED = 5
+    DRAFT = 6
+    PRELIMINARY = 7
+    FINAL = 8
+    ADDENDUM = 9
+
+
+@dataclass(slots=True, kw_only=True)
+class Exam:
+    """What is to happen to whom, and when each of its steps begins."""
+
+    case: Case
+    person: Person
+    ordered_at: datetime
+    starts: tuple[datetime, ...] = ()
+    end: End = End.FINAL
+    timed: bool = True  # the placer names the time; else a scheduler does
+    walk_in: bool = False  # ordered at the desk instead of by the EHR
+    manual: bool = False  # the technologist clicks; the device sends no MPPS
+    placer: str = ""
+    order: str = ""  # public id, once it is placed
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """Who acts in the stories, and with what."""
+
+    cast: Cast
+    diary: Diary
+    ehr: Ehr
+    devices: Devices
+    actors: dict[str, Actor] = field(default_factory=dict)  # by role
+
+    # --- reading what there is
+
+    def steps(self, exam: Exam) -> list[ScheduledProcedureStep]:
+        return list(
+            ScheduledProcedureStep.objects.select_related("procedure__order", "appointment")
+            .filter(procedure__order__public_id=exam.order)
+            .order_by("id")
+        )
+
+    # --- acts
+
+    def place(self, exam: Exam, at: datetime) -> None:
+        start_at = exam.starts[0] if exam.timed and exam.starts else None
+        if exam.walk_in:
+            exam.order = self._place_at_desk(exam, start_at)
+            return
+        exam.placer = exam.placer or self.ehr.next_order()
+        self.ehr.order(exam.placer, exam.person, exam.case, at, start_at=start_at)
+        exam.order = str(Order.objects.get(placer_order_number=exam.placer).public_id)
+
+    def _place_at_desk(self, exam: Exam, start_at: datetime | None) -> str:
+        case = exam.case
+        placed = execute(
+            PlaceOrder(
+                patient=PatientReference(
+                    identifiers=(exam.person.identifier,), demographics=exam.person.demographics
+                ),
+                procedures=(
+                    ProcedureRequest(
+                        code=case.code,
+                        laterality=case.laterality,
+                        steps=(StepRequest(start_at=start_at),),
+                    ),
+                ),
+                details=OrderDetails(
+                    priority=Priority(case.priority),
+                    reason=case.reason,
+                    requester=case.physician.name,
+                    requester_identifier=Identifier(case.physician.number, "HOSPITAL"),
+                    requesting_service=case.physician.service,
+                    callback_phone=case.physician.phone,
+                ),
+            ),
+            actor=self.actors["frontdesk"],
+        )
+        return placed.public_id
+
+    def book(self, step: ScheduledProcedureStep, start_at: datetime) -> None:
+        execute(
+            BookAppointment(
+                step=str(step.public_id), device=f"{step.modality}1", start_at=start_at
+            ),
+            actor=self.actors["scheduler"],
+        )
+
+    def arrive(self, step: ScheduledProcedureStep) -> None:
+        assert step.appointment is not None  # noqa: S101 - it was booked
+        execute(
+            RecordArrival(appointment=str(step.appointment.public_id)),
+            actor=self.actors["frontdesk"],
+        )
+
+    def prepare(self, step: ScheduledProcedureStep) -> None:
+        execute(PrepareStep(step=str(step.public_id)), actor=self.actors["technologist"])
+
+    def open_report(self, exam: Exam, *, draft: bool = False) -> str:
+        procedures = {str(step.procedure.public_id) for step in self.steps(exam)}
+        report = execute(
+            OpenReport(procedures=tuple(sorted(procedures))), actor=self.actors["radiologist"]
+        )
+        if draft:
+            sections = {k: v for k, v in exam.case.sections.items() if k != "impression"}
+            execute(SaveDraft(report=report, sections=sections), actor=self.actors["radiologist"])
+        return report
+
+
+# --- stories
+
+
+def exam_story(world: World, exam: Exam) -> Story:
+    """An exam from its order to its end."""
+    yield exam.ordered_at
+    world.place(exam, exam.ordered_at)
+    if exam.end < End.SCHEDULED:
+        return
+    booked_at = exam.ordered_at + (2 if exam.walk_in else 25) * MINUTE
+    for number, start in enumerate(exam.starts):
+        if number == 0 and exam.timed:
+            continue
+        yield booked_at
+        world.book(world.steps(exam)[number], start)
+    for number, start in enumerate(exam.starts):
+        last = number == len(exam.starts) - 1
+        yield from _perform(world, exam, number, start, exam.end if last else End.PERFORMED)
+    if exam.end > End.PERFORMED:
+        yield from _report(world, exam)
+
+
+def _perform(world: World, exam: Exam, number: int, start: datetime, end: End) -> Story:
+    """One step, from the patient's arrival to the end of the exam."""
+    if end < End.ARRIVED:
+        return
+    yield start - 14 * MINUTE
+    world.arrive(world.steps(exam)[number])
+    if end < End.READY:
+        return
+    yield start - 3 * MINUTE
+    world.prepare(world.steps(exam)[number])
+    if end < End.STARTED:
+        return
+    yield start + MINUTE
+    step = world.steps(exam)[number]
+    device = world.actors["technologist"] if exam.manual else None
+    uid = world.devices.start(step, exam.person, start + MINUTE, by=device)
+    if end < End.PERFORMED:
+        return
+    ended_at = start + exam.case.steps[number].minutes * MINUTE * 3 // 4
+    yield ended_at
+    world.devices.complete(uid, step, ended_at, by=device)
+
+
+def _report(world: World, exam: Exam) -> Story:
+    """The report, from the first word to the addendum."""
+    radiologist = world.actors["radiologist"]
+    wait = {"STAT": 12, "URGENT": 35}.get(exam.case.priority, 50 + world.cast.dice.randrange(120))
+    read_at = exam.starts[-1] + exam.case.steps[-1].minutes * MINUTE + wait * MINUTE
+    yield read_at
+    report = world.open_report(exam, draft=exam.end <= End.PRELIMINARY)
+    if exam.end < End.PRELIMINARY:
+        return
+    sections = exam.case.sections
+    if exam.end == End.PRELIMINARY or exam.case.priority == "STAT":
+        yield read_at + 6 * MINUTE
+        execute(SignPreliminary(report=report, sections=sections), actor=radiologist)
+        if exam.case.critical:
+            execute(
+                CommunicateCriticalResult(
+                    report=report,
+                    finding=exam.case.critical,
+                    told=exam.case.physician.name.display,
+                    read_back=True,
+                ),
+                actor=radiologist,
+            )
+        if exam.end < End.FINAL:
+            return
+    yield read_at + 15 * MINUTE
+    execute(FinalizeReport(report=report, sections=sections), actor=radiologist)
+    if exam.end < End.ADDENDUM:
+        return
+    yield read_at + 20 * HOUR
+    execute(
+        AmendReport(
+            report=report,
+            kind=VersionKind.ADDENDUM,
+            sections={"addendum": "Images of the earlier exam have arrived: no change since then."},
+        ),
+        actor=radiologist,
+    )
+
+
+def canceled_story(world: World, exam: Exam, at: datetime, reason: str) -> Story:
+    """Ordered and booked, then taken back by who ordered it."""
+    yield from exam_story(world, replace_end(exam, End.SCHEDULED))
+    yield at
+    world.ehr.cancel(exam.placer, exam.person, exam.case, at, reason)
+
+
+def canceled_by_scheduler_story(world: World, exam: Exam, at: datetime, reason: str) -> Story:
+    yield from exam_story(world, replace_end(exam, End.SCHEDULED))
+    yield at
+    execute(
+        CancelOrder(order=OrderReference(public_id=exam.order), reason=reason),
+        actor=world.actors["scheduler"],
+    )
+
+
+def no_show_story(world: World, exam: Exam) -> Story:
+    yield from exam_story(world, replace_end(exam, End.SCHEDULED))
+    yield exam.starts[0] + 30 * MINUTE
+    appointment = world.steps(exam)[0].appointment
+    assert appointment is not None  # noqa: S101 - it was booked
+    execute(RecordNoShow(appointment=str(appointment.public_id)), actor=world.actors["frontdesk"])
+
+
+def held_story(world: World, exam: Exam, at: datetime, reason: str) -> Story:
+    yield from exam_story(world, exam)
+    yield at
+    execute(
+        HoldOrder(order=OrderReference(public_id=exam.order), reason=reason),
+        actor=world.actors["scheduler"],
+    )
+
+
+def discontinued_story(world: World, exam: Exam) -> Story:
+    """Begun and stopped by the device; then the rest of the order is given up."""
+    yield from exam_story(world, replace_end(exam, End.STARTED))
+    yield exam.starts[0] + 9 * MINUTE
+    step = world.steps(exam)[0]
+    performed = step.performed.order_by("-id")[0]
+    world.devices.discontinue(performed.sop_instance_uid, step, exam.starts[0] + 9 * MINUTE)
+    yield exam.starts[0] + 40 * MINUTE
+    execute(
+        DiscontinueOrder(
+            order=OrderReference(public_id=exam.order), reason="Patient could not lie still"
+        ),
+        actor=world.actors["scheduler"],
+    )
+
+
+def replace_end(exam: Exam, end: End) -> Exam:
+    """The same exam object with another end; stories share what they learn about the order."""
+    exam.end = end
+    return exam
+
+
+def acts(moments_and_deeds: Sequence[tuple[datetime, object]]) -> Story:
+    """Deeds that belong to no exam, each at its moment."""
+    for moment, deed in moments_and_deeds:
+        yield moment
+        deed()  # type: ignore[operator]
