@@ -31,7 +31,7 @@ CONTAINED = frozenset(
         "DiagnosticReport", "Group",
     }
 )  # fmt: skip
-_MISSING = frozenset({"missing"})
+_MISSING = frozenset({"missing", "model_field_validation.missing"})
 # R4B allows these data types in extensions, R4 does not know them.
 _NOT_R4 = frozenset({"valueCodeableReference", "valueRatioRange"})
 
@@ -71,16 +71,27 @@ def _refuse_strangers(value: dict[str, Any], kind: str) -> None:
                     f"{str(inner_kind)[:64]!r} cannot be contained here",
                     path=f"{kind}.contained[{index}]",
                 )
-    waiting: list[Any] = [value]
+    waiting: list[tuple[Any, str]] = [(value, kind)]
     while waiting:
-        item = waiting.pop()
+        item, path = waiting.pop()
+        if item in ({}, []):
+            raise HttpError(400, "structure", "FHIR has no empty lists and objects", path=path)
         if isinstance(item, dict):
             strange = _NOT_R4 & item.keys()
             if strange:
-                raise HttpError(400, "structure", f"R4 has no {sorted(strange)[0]}", path=kind)
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
+                raise HttpError(400, "structure", f"R4 has no {min(strange)}", path=path)
+            for name, inner in item.items():
+                if inner is None:
+                    raise HttpError(400, "structure", "FHIR has no null", path=f"{path}.{name}")
+                if isinstance(inner, dict | list):
+                    waiting.append((inner, f"{path}.{name}"))
+        else:
+            # In a list null keeps the place of a value that has only extensions.
+            waiting.extend(
+                (inner, f"{path}[{index}]")
+                for index, inner in enumerate(item)
+                if isinstance(inner, dict | list)
+            )
 
 
 def _faults(kind: str, error: ValidationError) -> RisError:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from integration.fhir import formats, gate, json
 from integration.fhir.exchange import Incoming, Reply, etag, refuse, require_match
 from integration.fhir.from_domain.datatypes import Resource
-from integration.fhir.outcome import HttpError, information
+from integration.fhir.outcome import HttpError, information, status_and_issue
 from integration.fhir.parameters import Reading
 from integration.fhir.patch import json_patch, merge_patch
 from integration.fhir.query import parse
@@ -31,7 +31,7 @@ from integration.fhir.to_domain.references import Known, Reader, Target
 from integration.fhir.to_domain.servicerequest import Profile
 from ris.domain.actors import Actor
 from ris.domain.commands import Command
-from ris.domain.errors import DeniedError, RisError, StateConflictError
+from ris.domain.errors import DeniedError, RisError, SeveralErrors, StateConflictError
 from ris.domain.exchange import Protocol
 from ris.domain.orders import HoldOrder, OrderReference
 from ris.selectors import search as selectors
@@ -204,8 +204,8 @@ class Writer:
             raise HttpError(400, "structure", "a patch is a list of operations or an object")
         try:
             gate.check_value(self.kind.name, patched)
-        except HttpError as error:
-            raise HttpError(422, error.issue, error.message, path=error.path) from None
+        except RisError as error:
+            raise _unprocessable(error) from None
         self.require_own_id(patched)
         return self.change(patched, before, systems)
 
@@ -322,6 +322,17 @@ def _by_number(kind: Kind, target: Target) -> Any:
     return hits[0] if len(hits) == 1 else None
 
 
+def _unprocessable(error: RisError) -> RisError:
+    """What is wrong with the result of a patch is not the syntax of the request."""
+    faults = error.errors if isinstance(error, SeveralErrors) else [error]
+    return SeveralErrors(
+        [
+            HttpError(422, status_and_issue(fault)[1], fault.message, path=fault.path)
+            for fault in faults
+        ]
+    )
+
+
 def _condition(header: str) -> list[tuple[str, str]]:
     """The query of ``If-None-Exist``, also where a client wrote the type or a question mark."""
     return parse_qsl(header.rpartition("?")[2], keep_blank_values=True)
@@ -348,6 +359,3 @@ def references(resource: Resource) -> list[tuple[str, str]]:
 def last_modified(resource: Resource) -> str:
     at = datetime.fromisoformat(resource["meta"]["lastUpdated"])
     return format_datetime(at, usegmt=True)
-
-
-inbox.register_replayer(Protocol.FHIR, replay)

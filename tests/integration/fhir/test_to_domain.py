@@ -102,6 +102,10 @@ CODED = {"coding": [{"system": "urn:ris:scheme:TEST", "code": "CTHEAD"}]}
             "not-supported",
             "ServiceRequest.contained[0]",
         ),
+        ({"note": []}, 400, "structure", "ServiceRequest.note"),
+        ({"note": [{}]}, 400, "structure", "ServiceRequest.note[0]"),
+        ({"requisition": {}}, 400, "structure", "ServiceRequest.requisition"),
+        ({"code": {"text": None}}, 400, "structure", "ServiceRequest.code.text"),
         # required bindings
         ({"status": "bogus"}, 422, "code-invalid", "ServiceRequest.status"),
         ({"intent": "wish"}, 422, "code-invalid", "ServiceRequest.intent"),
