@@ -14,10 +14,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import structlog
-from django.db import IntegrityError, InterfaceError, OperationalError, close_old_connections
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connections,
+)
 from django.db import connection as database
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ris.domain.actors import Actor
 from ris.domain.errors import BusyError, DuplicateKeyError, RisError
@@ -71,10 +80,11 @@ class Handlers:
     registry: Registry
     matches: int = 500
     answers: Answers = field(default_factory=Answers)
+    _connections: WeakSet[BaseDatabaseWrapper] = field(default_factory=WeakSet)
 
     def admit(self, request: AssociationRequest) -> Admission | Rejection:
         try:
-            with _database():
+            with self._database():
                 return self.registry.admit(request)
         except BusyError:
             return TEMPORARY_CONGESTION
@@ -82,12 +92,33 @@ class Handlers:
     def c_echo(self, request: Request) -> Outcome:
         return SUCCESS
 
+    def close(self) -> None:
+        """Close the connections of the pool's threads; they must have ended."""
+        for one in list(self._connections):
+            one.inc_thread_sharing()
+            one.close()
+
+    @contextmanager
+    def _database(self) -> Iterator[None]:
+        """Keep the thread's connection, unless it broke: then the next request gets a new one.
+
+        Raises BusyError when the database does not answer, so that the peer is asked to try again.
+        """
+        if not database.in_atomic_block:  # there is none around a request
+            close_old_connections()
+        self._connections.add(connections[DEFAULT_DB_ALIAS])
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            log.warning("database unavailable", error=type(error).__name__)
+            raise BusyError("database unavailable, try again") from None
+
     # --- worklist
 
     def c_find(self, request: Request) -> FindAnswer:
         """The scheduled steps that match; the query is on record before the answer ends."""
         try:
-            with _database():
+            with self._database():
                 return self._find(request)
         except BusyError as error:
             return FindAnswer(final=find_refusal(error))
@@ -174,7 +205,7 @@ class Handlers:
         )
         actor = _actor(request)
         try:
-            with _database():
+            with self._database():
                 snapshot = self.registry.snapshot()
                 receipt = receive(stored, actor, snapshot, dedupe=repeatable)
                 if receipt.duplicate and from_answer(receipt.answer).status != SUCCESS.status:
@@ -189,7 +220,7 @@ class Handlers:
         """What was said of a performed step so far (PS3.4 F.8.2)."""
         uid = request.sop_instance_uid
         try:
-            with _database():
+            with self._database():
                 profile = self.registry.snapshot().profile(request.association.calling_ae_title)
                 data = _with_connection(lambda: performing.performed_dataset(uid))
                 record_access(_actor(request), action="ReadPerformedStep", subject=uid)
@@ -345,21 +376,6 @@ def from_answer(answer: Answer) -> Outcome:
 
 
 # --- the database connection of a pool thread
-
-
-@contextmanager
-def _database() -> Iterator[None]:
-    """Keep the thread's connection, unless it broke: then the next request gets a new one.
-
-    Raises BusyError when the database does not answer, so that the peer is asked to try again.
-    """
-    if not database.in_atomic_block:  # there is none around a request
-        close_old_connections()
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        log.warning("database unavailable", error=type(error).__name__)
-        raise BusyError("database unavailable, try again") from None
 
 
 def _with_connection(read_it: Callable[[], R]) -> R:

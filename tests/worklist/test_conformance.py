@@ -1,0 +1,57 @@
+"""The conformance statement says what the tables say, and its copy is current."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from worklist.attributes import WORKLIST
+from worklist.charset import SINGLE
+from worklist.conformance import statement
+from worklist.elements import tag_path
+from worklist.mpps_attributes import PERFORMED
+from worklist.registry import Profile
+from worklist.sop_classes import SOP_CLASSES, TRANSFER_SYNTAXES
+
+
+def test_the_copy_in_the_documentation_is_current(golden: Callable[[str, str], None]) -> None:
+    golden("docs/reference/dicom-conformance.md", statement())
+
+
+def test_every_worklist_attribute_has_its_row() -> None:
+    text = statement()
+
+    for row in WORKLIST:
+        assert f"{row.keyword} | {tag_path(row.tag)} | {row.vr} | {row.return_type} |" in text
+
+
+def test_every_performed_attribute_has_its_row() -> None:
+    text = statement()
+
+    for row in PERFORMED:
+        assert f"{row.keyword} | {tag_path(row.tag)} | {row.create} | {row.set} |" in text
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *(one.uid for one in SOP_CLASSES),
+        *TRANSFER_SYNTAXES,
+        *filter(None, SINGLE),
+        "`RIS_DICOM__UNKNOWN_AE`",
+        "A710",
+    ],
+)
+def test_the_statement_names(word: str) -> None:
+    assert word in statement()
+
+
+def test_every_setting_of_a_device_is_documented() -> None:
+    text = statement()
+
+    for name in (
+        "mpps", "offer_started", "window_days", "fixed_character_set", "tls", "certificate_sha256",
+    ):  # fmt: skip
+        assert f"| `{name}` | " in text
+    assert Profile("X").known is False
