@@ -13,7 +13,12 @@ class IntegrationConfig(AppConfig):
     verbose_name = "HL7 and FHIR"
 
     def ready(self) -> None:
-        # The senders register their protocols with the outbox when they are imported.
-        for module in ("integration.hl7.client", "integration.fhir.client"):
+        # The senders register their protocols with the outbox when they are imported, the receiver
+        # how a stored message is applied again.
+        for module in (
+            "integration.hl7.outbound",
+            "integration.hl7.inbound",
+            "integration.fhir.client",
+        ):
             if find_spec(module) is not None:
                 import_module(module)

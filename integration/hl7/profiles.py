@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from integration.hl7 import acks, times
 from integration.hl7 import charset as charsets
 from integration.hl7.charset import Charset
-from integration.hl7.er7 import parse_path
+from integration.hl7.paths import parse_path
 from ris.domain.errors import InvalidValueError
 from ris.domain.protocol import EndpointInfo
 from ris.selectors.facility import SiteView
@@ -94,6 +94,9 @@ class Settings(BaseModel):
     )
 
     # --- what goes out
+    orders: Literal["all", "own"] = Field(
+        default="all", description="tell it of every order, or only of those it placed"
+    )
     processing_id: Literal["P", "T", "D"] = Field(default="P", description="MSH-11 of our messages")
     order_message: Literal["auto", "ORM", "OMG"] = Field(
         default="auto", description="order status as ORM^O01 or OMG^O19; auto: by version"

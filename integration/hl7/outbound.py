@@ -1,0 +1,292 @@
+"""What leaves over HL7: which event means which message for whom, and how it is sent.
+
+Lanes keep order: all that is told of an order leaves one after the other, and so do the versions of
+a report and the changes of a patient. Results have a lane of their own, because a status message
+that a receiver refuses must never hold a report back; what is told of an order carries its time
+(ORC-9, OBR-22), so a receiver can tell which came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from integration.hl7 import acks, mllp_client, profiles, times
+from integration.hl7 import charset as charsets
+from integration.hl7.er7 import Header
+from integration.hl7.er7_writer import build, msh
+from integration.hl7.from_domain.draft import Draft
+from integration.hl7.from_domain.orders import ARCHIVE, REQUESTS, STATUS, order_status
+from integration.hl7.from_domain.orders import procedure_scheduled as to_archive
+from integration.hl7.from_domain.patients import adt_a08, adt_a40
+from integration.hl7.from_domain.results import SIGNED, oru_r01
+from integration.hl7.from_domain.scheduling import APPOINTMENTS, siu
+from integration.hl7.mllp_client import Target
+from integration.hl7.profiles import Profile
+from integration.hl7.tls import ClientTls
+from ris.domain.errors import InvalidValueError
+from ris.domain.exchange import Direction, Subscription
+from ris.domain.exchange import Protocol as ProtocolName
+from ris.domain.protocol import Attempt, EndpointInfo, Outgoing, Result, StoredEvent
+from ris.selectors.exchange import endpoints
+from ris.selectors.facility import site
+from ris.selectors.orders import order_view, order_views
+from ris.selectors.outgoing import identifiers_moved, orders_of_steps
+from ris.selectors.patients import patient_view
+from ris.selectors.reports import report_view
+from ris.selectors.views import OrderView
+from ris.services.outbox import register_protocol
+
+Lane = str
+Drafts = Iterable[tuple[Lane, Draft]]
+
+
+class _Telling:
+    """One event for one endpoint; what several messages need is read once."""
+
+    def __init__(self, event: StoredEvent, endpoint: EndpointInfo) -> None:
+        self.event = event
+        self.endpoint = endpoint
+        self.profile: Profile = profiles.profile(endpoint, site())
+        self._orders: list[OrderView] | None = None
+        self._asked: bool | None = None
+
+    @property
+    def orders(self) -> list[OrderView]:
+        """The orders the event is about, as far as the receiver is told of them."""
+        if self._orders is None:
+            payload = self.event.payload
+            steps = [*payload.get("steps", ()), *payload.get("previous_steps", ())]
+            if steps:
+                found = order_views(orders_of_steps(steps))
+            else:
+                found = [order_view(self.event.order)] if self.event.order else []
+            self._orders = [order for order in found if self.concerns(order)]
+        return self._orders
+
+    def concerns(self, order: OrderView) -> bool:
+        if self.profile.settings.orders == "all":
+            return True
+        application = self.profile.peer[0]
+        return order.source == self.endpoint.name or (
+            bool(application) and order.placer.issuer == application
+        )
+
+    @property
+    def asked_by_receiver(self) -> bool:
+        """The receiver itself asked for what happened, through its inbound endpoint.
+
+        A peer's two endpoints have the same name, or the same application and facility.
+        """
+        if self._asked is None:
+            self._asked = self.event.actor_endpoint_id is not None and any(
+                each.id == self.event.actor_endpoint_id and self._is_receiver(each)
+                for protocol in (ProtocolName.HL7, ProtocolName.FHIR)
+                for each in endpoints(protocol, Direction.IN)
+            )
+        return self._asked
+
+    def _is_receiver(self, other: EndpointInfo) -> bool:
+        return other.name == self.endpoint.name or (
+            bool(other.protocol_name) and other.protocol_name == self.endpoint.protocol_name
+        )
+
+
+# --- who wants what -----------------------------------------------------------------------------
+
+
+def _status(telling: _Telling) -> Drafts:
+    asked = telling.event.name in REQUESTS and telling.asked_by_receiver
+    for order in telling.orders:
+        draft = order_status(telling.event, order, telling.profile, asked_by_receiver=asked)
+        if draft is not None:
+            yield f"order:{order.public_id}", draft
+
+
+def _appointment(telling: _Telling) -> Drafts:
+    for order in telling.orders:
+        draft = siu(telling.event, order, telling.profile)
+        if draft is not None:
+            yield f"order:{order.public_id}", draft
+
+
+def _archive(telling: _Telling) -> Drafts:
+    for order in telling.orders:
+        for draft in to_archive(telling.event, order, telling.profile):
+            yield f"order:{order.public_id}", draft
+
+
+def _results(telling: _Telling) -> Drafts:
+    event, profile = telling.event, telling.profile
+    if event.name == "PreliminarySigned" and not profile.settings.preliminary_results:
+        return
+    payload = event.payload
+    orders = [order for order in order_views(payload["orders"]) if telling.concerns(order)]
+    draft = oru_r01(
+        report_view(payload["report"]), int(payload["number"]), orders, event.at, profile
+    )
+    if draft is not None:
+        yield f"report:{payload['report']}", draft
+
+
+def _patient(telling: _Telling) -> Drafts:
+    event, profile = telling.event, telling.profile
+    if telling.asked_by_receiver:
+        return
+    key = str(event.payload["patient"])
+    patient = patient_view(key)
+    if event.name == "PatientsMerged":
+        merged = identifiers_moved(event.payload["moved"]["identifiers"])
+        yield f"patient:{key}", adt_a40(patient, merged, event.at, profile)
+        return
+    yield f"patient:{key}", adt_a08(patient, event.at, profile)
+    if event.name == "PatientsUnmerged":
+        # There is no event for "not one person after all": both are told as they are.
+        other = patient_view(str(event.payload["subsumed"]))
+        yield f"patient:{key}", adt_a08(other, event.at, profile)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a subscription brings: which events, and the messages they become."""
+
+    events: frozenset[str]
+    drafts: Callable[[_Telling], Drafts]
+    messages: str  # for the conformance statement
+
+
+ROUTES: Mapping[Subscription, Route] = {
+    Subscription.ORDER_STATUS: Route(frozenset(STATUS), _status, "ORM^O01 or OMG^O19"),
+    Subscription.APPOINTMENTS: Route(frozenset(APPOINTMENTS), _appointment, "SIU^S12 S13 S15 S26"),
+    Subscription.PROCEDURE_SCHEDULED: Route(frozenset(ARCHIVE), _archive, "ORM^O01 or OMI^O23"),
+    Subscription.RESULTS: Route(SIGNED, _results, "ORU^R01"),
+    Subscription.PATIENT_UPDATES: Route(
+        frozenset({"PatientUpdated", "PatientsMerged", "PatientsUnmerged"}),
+        _patient,
+        "ADT^A08 A40",
+    ),
+}
+
+
+# --- the protocol for the outbox ----------------------------------------------------------------
+
+
+class Hl7:
+    """HL7 v2 over MLLP, as the outbox knows it (ris.domain.protocol.OutboundProtocol)."""
+
+    def render(
+        self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
+    ) -> Sequence[Outgoing]:
+        wanted = [
+            route
+            for subscription, route in ROUTES.items()
+            if subscription.value in endpoint.sends and event.name in route.events
+        ]
+        if not wanted:
+            return ()
+        telling = _Telling(event, endpoint)
+        drafts = [each for route in wanted for each in route.drafts(telling)]
+        return [
+            _outgoing(lane, draft, telling, _numbered(control_id, number))
+            for number, (lane, draft) in enumerate(drafts)
+        ]
+
+    def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
+        settings = profiles.Settings.model_validate(dict(endpoint.settings))
+        exchange = mllp_client.send(_target(endpoint, settings), payload)
+        result = exchange.result
+        if result is Result.REFUSED and exchange.ack and _is_for_now(exchange.ack):
+            result = Result.TRANSIENT
+        return Attempt(
+            result=result,
+            reply=exchange.reply,
+            error=exchange.error,
+            details={"seconds": round(exchange.seconds, 3)},
+        )
+
+    def readdress(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> bytes:
+        header = Header.read(payload, endpoint.character_set or charsets.UTF_8)
+        if header is None or header.charset is None:
+            raise InvalidValueError("the stored message has no header", path="MSH")
+        head, end, rest = header.charset.decode(payload).partition("\r")
+        fields = head.split(header.delimiters.field)
+        fields[9] = control_id  # MSH-10; MSH-1 is the separator itself
+        return header.charset.encode(header.delimiters.field.join(fields) + end + rest)
+
+    def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return profiles.check_settings(settings)
+
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def _numbered(control_id: str, number: int) -> str:
+    """The event's control id, and for its further messages one with a suffix.
+
+    MSH-10 has 20 characters before 2.7, of which the outbox leaves two.
+    """
+    if number >= len(_DIGITS):
+        raise InvalidValueError("an event means too many messages")
+    return f"{control_id}.{_DIGITS[number]}" if number else control_id
+
+
+def _outgoing(lane: Lane, draft: Draft, telling: _Telling, control_id: str) -> Outgoing:
+    profile = telling.profile
+    message_type: tuple[str, ...] = (draft.code, draft.trigger)
+    if acks.version_of(profile.version) >= (2, 4):
+        message_type = (*message_type, draft.structure)
+    header = msh(
+        sending=profile.own,
+        receiving=profile.peer,
+        at=times.write(telling.event.at, profile.zone, offset=profile.settings.time_offset),
+        message_type=message_type,
+        control_id=control_id,
+        version=profile.version,
+        processing_id=profile.settings.processing_id,
+        charset=profile.charset,
+    )
+    return Outgoing(
+        lane=lane,
+        control_id=control_id,
+        message_type=f"{draft.code}^{draft.trigger}",
+        payload=build([header, *draft.rows], charset=profile.charset),
+    )
+
+
+def _target(endpoint: EndpointInfo, settings: profiles.Settings) -> Target:
+    tls = None
+    if settings.tls:
+        tls = ClientTls(
+            ca=_file(settings.tls_ca),
+            certificate=_file(settings.tls_cert),
+            key=_file(settings.tls_key),
+            server_name=settings.tls_server_name,
+            fingerprint=settings.tls_fingerprint,
+        )
+    return Target(
+        host=endpoint.host,
+        port=endpoint.port or 0,
+        tls=tls,
+        connect_seconds=settings.connect_seconds,
+        reply_seconds=settings.timeout_seconds,
+        keep_open=settings.keep_open,
+        release_2=settings.release_2,
+    )
+
+
+def _file(name: str) -> Path | None:
+    return Path(name) if name else None
+
+
+_INTERNAL = "207"
+
+
+def _is_for_now(ack: acks.Ack) -> bool:
+    """AR with nothing but 207: the receiver could not take it now, whatever was in it (2.9.2.2)."""
+    return ack.code in ("AR", "CR") and {fault.code for fault in ack.faults} == {_INTERNAL}
+
+
+PROTOCOL = Hl7()
+register_protocol(ProtocolName.HL7, PROTOCOL)

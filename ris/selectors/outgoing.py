@@ -1,0 +1,25 @@
+"""What an event means for other systems, beside the views: whose orders, which identifiers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from ris.domain.values import Identifier
+from ris.models import Order, PatientIdentifier
+
+
+def orders_of_steps(public_ids: Iterable[str]) -> list[str]:
+    """The public ids of the orders of these steps, oldest order first.
+
+    An exam may be performed for the steps of several orders at once (PS3.17 C, group case).
+    """
+    keys = [uuid.UUID(public_id) for public_id in public_ids]
+    rows = Order.objects.filter(procedures__steps__public_id__in=keys).distinct().order_by("id")
+    return [str(public_id) for public_id in rows.values_list("public_id", flat=True)]
+
+
+def identifiers_moved(ids: Iterable[int]) -> tuple[Identifier, ...]:
+    """The patient identifiers that a merge gave to the survivor (``PatientsMerged.moved``)."""
+    rows = PatientIdentifier.objects.filter(id__in=list(ids)).order_by("id")
+    return tuple(Identifier(row.value, row.issuer, row.type) for row in rows)
