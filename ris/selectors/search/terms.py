@@ -12,7 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from django.db.models import Q
+from django.db.models import CharField, F, Q, Value
+from django.db.models.functions import Concat, StrIndex
+from django.db.models.lookups import GreaterThan
 
 from ris.domain.values import fold
 
@@ -170,21 +172,18 @@ def _folded(text: str) -> str:
 
 
 def _exact_component(text: str, *, first: bool) -> Q:
-    """A whole component of the name as it was written: between start or = or ^, and ^ or = or end.
+    """A whole component of the name as it was written, the first of a writing or a later one.
 
-    The ends are spelled out because a pattern made of what a peer sends is never a regular
-    expression.
+    Not LIKE, which takes no notice of case on SQLite; and never a regular expression made of what
+    a peer sends.
     """
     if not text or "^" in text or "=" in text:
         return NOTHING
-    if first:
-        found = Q(name__exact=text) | Q(name__endswith=f"={text}")
-        for end in "^=":
-            found |= Q(name__startswith=f"{text}{end}") | Q(name__contains=f"={text}{end}")
-        return found
-    found = Q(name__endswith=f"^{text}")
+    padded = Concat(Value("="), F("name"), Value("="), output_field=CharField())
+    start = "=" if first else "^"
+    found = NOTHING
     for end in "^=":
-        found |= Q(name__contains=f"^{text}{end}")
+        found |= Q(GreaterThan(StrIndex(padded, Value(f"{start}{text}{end}")), 0))
     return found
 
 
