@@ -137,6 +137,16 @@ class FhirView(APIView):
         context["pretty"] = self.request.GET.get("_pretty") == "true"
         return context
 
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if final.data is not None:
+            # The name the client knows JSON by, which DRF would replace by the renderer's own.
+            media_type = getattr(request, "accepted_media_type", formats.FHIR_JSON)
+            final.content_type = f"{media_type}; charset=utf-8"
+        return final
+
     def handle_exception(self, exc: Exception) -> Response:
         """Every error as OperationOutcome; only our own texts reach the client."""
         error = self.known_error(exc)

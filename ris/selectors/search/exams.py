@@ -193,7 +193,7 @@ def _load_studies(public_ids: Sequence[str]) -> list[StudyHit]:
         return []
     found = {
         procedure.public_id: StudyHit(order, procedure)
-        for order in orders_with(Q(procedures__public_id__in=keys), performed=True)
+        for order in orders_with(Q(procedures__public_id__in=keys), performed=True, series=True)
         for procedure in order.procedures
         if procedure.performed
     }

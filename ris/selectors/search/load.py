@@ -10,6 +10,7 @@ from ris.models import (
     Order,
     PatientIdentifier,
     PerformedProcedureStep,
+    PerformedSeries,
     Report,
     ReportVersion,
     RequestedProcedure,
@@ -19,7 +20,9 @@ from ris.selectors import orders
 from ris.selectors.views import OrderView
 
 
-def order_rows(*, performed: bool = False, reports: bool = False) -> QuerySet[Order]:
+def order_rows(
+    *, performed: bool = False, series: bool = False, reports: bool = False
+) -> QuerySet[Order]:
     """Orders with procedures and steps; the other parts only if asked for, else left empty.
 
     The patient's identifiers and the institution are left out as well: a hit names its patient by
@@ -28,7 +31,9 @@ def order_rows(*, performed: bool = False, reports: bool = False) -> QuerySet[Or
     steps = ScheduledProcedureStep.objects.select_related(
         "appointment__device__room", "device__room"
     ).order_by("id")
-    done = PerformedProcedureStep.objects.prefetch_related("series", "steps").order_by("id")
+    done = PerformedProcedureStep.objects.prefetch_related(
+        "series" if series else Prefetch("series", PerformedSeries.objects.none()), "steps"
+    ).order_by("id")
     written = (
         Report.objects.exclude(status="DISCARDED")
         .prefetch_related(
@@ -52,9 +57,9 @@ def order_rows(*, performed: bool = False, reports: bool = False) -> QuerySet[Or
     )
 
 
-def orders_with(condition: Q, *, performed: bool = False, reports: bool = False) -> list[OrderView]:
+def orders_with(condition: Q, **parts: bool) -> list[OrderView]:
     """The orders that fulfill ``condition``, each once."""
-    rows = order_rows(performed=performed, reports=reports)
+    rows = order_rows(**parts)
     found = rows.filter(pk__in=Order.objects.filter(condition).values("pk"))
     return [orders.to_view(row, institution="") for row in found]
 

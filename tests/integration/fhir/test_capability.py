@@ -1,0 +1,144 @@
+"""The CapabilityStatement tells the truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from integration.fhir.resources import KINDS
+from tests import make
+from tests.integration.fhir import resources
+from tests.integration.fhir.api import BASE, Api
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def statement() -> dict[str, Any]:
+    """As anybody is told, without a token."""
+    found: dict[str, Any] = Api().get("/metadata").body
+    return found
+
+
+def rows(statement: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {each["type"]: each for each in statement["rest"][0]["resource"]}
+
+
+def test_it_is_told_to_anybody(statement: dict[str, Any]) -> None:
+    assert statement["fhirVersion"] == "4.0.1"
+    assert statement["implementation"]["url"] == BASE
+    assert statement["format"] == ["application/fhir+json", "json"]
+    assert statement["software"]["name"] == "RIS"
+
+
+@pytest.mark.parametrize(("mode", "status"), [("full", 200), ("terminology", 400)])
+def test_it_comes_in_one_mode(mode: str, status: int) -> None:
+    assert Api().get(f"/metadata?mode={mode}").status == status
+
+
+def test_it_names_every_type_and_no_other(api: Api, statement: dict[str, Any]) -> None:
+    assert set(rows(statement)) == set(KINDS)
+    for kind in (*KINDS, "Medication", "Bundle", "Observation"):
+        status = api.get(f"/{kind}?_count=1").status
+        assert (status == 200) == (kind in rows(statement)), kind
+
+
+def test_interactions_are_served_exactly_where_they_are_named(
+    api: Api, statement: dict[str, Any]
+) -> None:
+    calls = {
+        "read": ("GET", "/none"),
+        "vread": ("GET", "/none/_history/1"),
+        "search-type": ("GET", "?_count=1"),
+        "create": ("POST", ""),
+        "update": ("PUT", "/none"),
+        "patch": ("PATCH", "/none"),
+        "delete": ("DELETE", "/none"),
+        "history-instance": ("GET", "/none/_history"),
+    }
+    for kind, row in rows(statement).items():
+        named = {each["code"] for each in row["interaction"]}
+        for code, (method, path) in calls.items():
+            answer = api.request(method, f"/{kind}{path}", {} if method != "GET" else None)
+            message = (kind, code, answer.status)
+            if code in {"create", "update", "patch"}:
+                # An empty body is refused for its content where the interaction is served.
+                assert (answer.status != 405) == (code in named), message
+            elif code == "delete":
+                assert answer.status == 405, message
+            elif code == "history-instance":
+                assert answer.issue["diagnostics"].startswith("there is nothing"), message
+            elif code in {"read", "vread"}:
+                assert answer.issue["diagnostics"] == f"there is no {kind}/none", message
+            else:
+                assert answer.status == 200, message
+
+
+VALUES = {
+    "token": "x",
+    "reference": "00000000-0000-7000-8000-000000000001",
+    "date": "2026-03-02",
+    "string": "x",
+}
+
+
+def test_every_parameter_named_is_understood(api: Api, statement: dict[str, Any]) -> None:
+    for kind, row in rows(statement).items():
+        for parameter in row["searchParam"]:
+            answer = api.get(
+                f"/{kind}?{parameter['name']}={VALUES[parameter['type']]}",
+                Prefer="handling=strict",
+            )
+            assert answer.status == 200, (kind, parameter, answer.body)
+
+
+def test_every_modifier_named_is_understood(api: Api) -> None:
+    for name, kind in KINDS.items():
+        for parameter in kind.parameters.values():
+            for modifier in parameter.modifiers:
+                answer = api.get(
+                    f"/{name}?{parameter.name}:{modifier}={VALUES[parameter.type]}",
+                    Prefer="handling=strict",
+                )
+                assert answer.status == 200, (name, parameter.name, modifier, answer.body)
+
+
+def test_every_inclusion_named_is_followed(api: Api, statement: dict[str, Any]) -> None:
+    make.site()
+    make.device()
+    make.final_report(make.performed())
+    for kind, row in rows(statement).items():
+        for way, names in (("_include", "searchInclude"), ("_revinclude", "searchRevInclude")):
+            for name in row.get(names, []):
+                answer = api.get(f"/{kind}?{way}={name}", Prefer="handling=strict")
+                assert answer.status == 200, (kind, way, name, answer.body)
+
+
+def test_references_in_answers_lead_to_resources_that_are_served(api: Api) -> None:
+    make.site()
+    make.device()
+    make.final_report(make.performed())
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("reference"), str):
+                answer = api.get(f"/{value['reference']}")
+                assert answer.status == 200, value
+            for inner in value.values():
+                walk(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner)
+
+    for kind in KINDS:
+        for resource in api.get(f"/{kind}").resources:
+            walk(resource)
+
+
+def test_conditional_create_is_named_where_it_works(api: Api, statement: dict[str, Any]) -> None:
+    for kind, row in rows(statement).items():
+        assert row["conditionalCreate"] == (kind in {"Patient", "ServiceRequest"})
+    api.post("/Patient", resources.patient("1"))
+    again = api.post("/Patient", resources.patient("1"), If_None_Exist="identifier=1")
+    assert again.status == 200

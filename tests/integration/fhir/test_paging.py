@@ -1,0 +1,344 @@
+"""Pages, order, totals, and resources beside the matches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from integration.fhir import query, reading
+from ris.domain.patients import VisitDetails
+from ris.domain.values import Code, Identifier
+from ris.models import Order
+from tests import make
+from tests.integration.fhir import resources
+from tests.integration.fhir.api import BASE, Api, token
+
+pytestmark = pytest.mark.django_db
+
+
+def walk(api: Api, address: str) -> list[list[str]]:
+    """The ids of each page, following next."""
+    pages = []
+    following: str | None = address
+    while following:
+        answer = api.get(following)
+        assert answer.status == 200, answer.body
+        pages.append(answer.ids)
+        following = answer.link("next")
+        assert len(pages) < 20
+    return pages
+
+
+def flat(pages: list[list[str]]) -> list[str]:
+    return [public_id for page in pages for public_id in page]
+
+
+@pytest.fixture
+def patients(api: Api) -> list[str]:
+    """Ids in the order of creation; family names in another order, two of them the same."""
+    families = ["Eng", "Alm", "Dahl", "Borg", "Alm"]
+    return [
+        api.post("/Patient", resources.patient(name=[{"family": family}])).body["id"]
+        for family in families
+    ]
+
+
+def test_pages_follow_each_other_without_gap(api: Api, patients: list[str]) -> None:
+    assert walk(api, "/Patient?_count=2") == [patients[:2], patients[2:4], patients[4:]]
+
+
+def test_a_page_that_is_just_full_is_the_last(api: Api, patients: list[str]) -> None:
+    assert walk(api, "/Patient?_count=5") == [patients]
+
+
+def test_what_comes_in_meanwhile_moves_no_page(api: Api, patients: list[str]) -> None:
+    first = api.get("/Patient?_count=2&_sort=family")
+    api.post("/Patient", resources.patient(name=[{"family": "Aab"}]))
+
+    second = api.get(first.link("next") or "")
+
+    _, alm, dahl, borg, other = patients
+    assert first.ids == [alm, other]
+    assert second.ids == [borg, dahl]
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("family", [1, 4, 3, 2, 0]),
+        ("-family", [0, 2, 3, 1, 4]),
+        ("-family,-_id", [0, 2, 3, 4, 1]),
+        ("_id", [0, 1, 2, 3, 4]),
+        ("-_id", [4, 3, 2, 1, 0]),
+        ("_lastUpdated", [0, 1, 2, 3, 4]),
+        ("-_lastUpdated", [4, 3, 2, 1, 0]),
+    ],
+)
+def test_pages_are_sorted(api: Api, patients: list[str], sort: str, expected: list[int]) -> None:
+    whole = api.get(f"/Patient?_sort={sort}").ids
+    pages = walk(api, f"/Patient?_sort={sort}&_count=2")
+
+    assert whole == [patients[index] for index in expected]
+    assert flat(pages) == whole
+
+
+def test_a_page_says_what_was_asked_and_where_it_goes_on(api: Api, patients: list[str]) -> None:
+    answer = api.get("/Patient?_count=2&_sort=family&_format=json")
+
+    assert answer.link("self") == f"{BASE}/Patient?_count=2&_sort=family"
+    assert answer.link("first") == f"{BASE}/Patient?_count=2&_sort=family"
+    following = answer.link("next") or ""
+    assert following.startswith(f"{BASE}/Patient?_count=2&_sort=family&_cursor=")
+    second = api.get(following)
+    assert second.link("self") == following
+    assert second.link("first") == f"{BASE}/Patient?_count=2&_sort=family"
+
+
+def test_a_page_is_never_longer_than_the_limit(api: Api, patients: list[str], monkeypatch) -> None:
+    monkeypatch.setattr(query, "MAX_COUNT", 3)
+
+    assert len(api.get("/Patient?_count=1000").ids) == 3
+
+
+def test_a_cursor_belongs_to_its_search(api: Api, patients: list[str]) -> None:
+    following = api.get("/Patient?_count=2").link("next") or ""
+
+    answer = api.get(f"{following}&_sort=family")
+
+    assert (answer.status, answer.issue["diagnostics"]) == (400, "_cursor: is of another search")
+
+
+def test_nobody_counts_unless_asked(api: Api, patients: list[str]) -> None:
+    assert "total" not in api.get("/Patient").body
+    assert api.get("/Patient?_total=accurate&_count=2").body["total"] == 5
+
+
+@pytest.mark.parametrize("wish", ["_summary=count", "_count=0"])
+def test_a_client_may_want_the_count_alone(api: Api, patients: list[str], wish: str) -> None:
+    answer = api.get(f"/Patient?family=alm&{wish}")
+
+    assert (answer.body["total"], answer.resources) == (2, [])
+
+
+def test_requests_of_orders_and_of_procedures_are_paged_together(api: Api) -> None:
+    codes = (Code("A", "TEST", "Exam A"), Code("B", "TEST", "Exam B"))
+    for number in range(4):
+        if number % 2:
+            make.order()
+        else:
+            make.order(procedures=tuple(make.ProcedureRequest(code=code) for code in codes))
+
+    whole = api.get("/ServiceRequest?_sort=-_lastUpdated").ids
+
+    assert len(whole) == 8
+    assert flat(walk(api, "/ServiceRequest?_count=3&_sort=-_lastUpdated")) == whole
+    assert sorted(flat(walk(api, "/ServiceRequest?_count=1"))) == sorted(whole)
+    assert api.get("/ServiceRequest?_summary=count").body["total"] == 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "sort"),
+    [
+        ("Task", "authored-on"),
+        ("Task", "-modified"),
+        ("Appointment", "-date"),
+        ("Appointment", "_lastUpdated"),
+        ("Procedure", "date"),
+        ("ImagingStudy", "-started"),
+        ("ImagingStudy", "_lastUpdated"),
+        ("DiagnosticReport", "-issued"),
+        ("ServiceRequest", "authored"),
+    ],
+)
+def test_every_sort_key_pages(api: Api, kind: str, sort: str) -> None:
+    make.device()
+    for number in range(3):
+        make.final_report(make.performed(start_at=make.NOON + timedelta(hours=number)))
+
+    whole = api.get(f"/{kind}?_sort={sort}").ids
+
+    assert len(whole) == 3
+    assert flat(walk(api, f"/{kind}?_sort={sort}&_count=1")) == whole
+
+
+def test_appointments_come_in_the_order_of_their_times(api: Api) -> None:
+    make.device()
+    times = [make.NOON + timedelta(hours=hours) for hours in (2, 0, 1)]
+    for start_at in times:
+        make.booked(start_at=start_at)
+
+    shown = [each["start"] for each in api.get("/Appointment?_sort=date").resources]
+
+    assert shown == ["2026-03-02T12:00:00Z", "2026-03-02T13:00:00Z", "2026-03-02T14:00:00Z"]
+
+
+# --- beside the matches
+
+
+def included(api: Api, address: str) -> list[str]:
+    answer = api.get(address)
+    assert answer.status == 200, answer.body
+    return sorted(f"{each['resourceType']}/{each['id']}" for each in answer.of("include"))
+
+
+@pytest.fixture
+def exam(db: None) -> Order:
+    make.site()
+    make.device()
+    order = make.performed(visit=VisitDetails(number=Identifier("V1", "HOSP")))
+    make.final_report(order)
+    return order
+
+
+def test_a_request_brings_its_patient(api: Api, exam: Order) -> None:
+    number = exam.placer_order_number
+
+    answer = api.get(f"/ServiceRequest?identifier={number}&_include=ServiceRequest:patient")
+
+    assert answer.ids == [str(exam.public_id)]
+    assert [each["id"] for each in answer.of("include")] == [str(exam.patient.public_id)]
+    modes = [entry["search"]["mode"] for entry in answer.body["entry"]]
+    assert modes == ["match", "include"]
+    urls = [entry["fullUrl"] for entry in answer.body["entry"]]
+    assert urls[1] == f"{BASE}/Patient/{exam.patient.public_id}"
+
+
+def test_a_request_brings_all_that_hangs_on_it(api: Api, exam: Order) -> None:
+    names = ("Task:based-on", "Appointment:based-on", "Procedure:based-on",
+             "ImagingStudy:basedon", "DiagnosticReport:based-on")  # fmt: skip
+    wishes = "&".join(f"_revinclude={name}" for name in names)
+
+    brought = included(api, f"/ServiceRequest?_id={exam.public_id}&{wishes}")
+
+    assert [each.partition("/")[0] for each in brought] == [
+        "Appointment",
+        "DiagnosticReport",
+        "ImagingStudy",
+        "Procedure",
+        "Task",
+    ]
+
+
+def test_each_resource_is_brought_once(api: Api) -> None:
+    reference = make.patient("4711")
+    make.order(patient=reference)
+    make.order(patient=reference)
+
+    answer = api.get(
+        "/ServiceRequest?_include=ServiceRequest:patient&_include=ServiceRequest:subject"
+    )
+
+    assert len(answer.ids) == 2
+    assert len(answer.of("include")) == 1
+
+
+def test_all_references_are_followed_at_once(api: Api, exam: Order) -> None:
+    brought = included(api, "/Appointment?_include=*")
+
+    kinds = {each.partition("/")[0] for each in brought}
+    assert kinds == {"Device", "Location", "Patient", "ServiceRequest"}
+
+
+def test_a_reference_may_be_followed_to_one_type(api: Api, exam: Order) -> None:
+    brought = included(api, "/Appointment?_include=Appointment:actor:Device")
+
+    assert [each.partition("/")[0] for each in brought] == ["Device"]
+
+
+def test_inclusions_of_nothing_are_nothing(api: Api) -> None:
+    answer = api.get("/ServiceRequest?_include=ServiceRequest:patient&_revinclude=Task:based-on")
+
+    assert (answer.status, answer.resources) == (200, [])
+    assert "entry" not in answer.body
+
+
+def test_an_unknown_inclusion_is_reported(api: Api) -> None:
+    make.order()
+
+    answer = api.get("/ServiceRequest?_include=ServiceRequest:colour")
+
+    issue = answer.of("outcome")[0]["issue"][0]
+    assert issue["diagnostics"] == "ignored: _include=ServiceRequest:colour"
+    assert answer.link("self") == f"{BASE}/ServiceRequest"
+
+
+def test_what_is_cut_is_said(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_INCLUDED", 1)
+    make.order()
+    make.order()
+
+    answer = api.get("/ServiceRequest?_include=ServiceRequest:patient")
+
+    assert len(answer.of("include")) == 1
+    assert answer.of("outcome")[0]["issue"][0]["code"] == "incomplete"
+
+
+def test_a_client_is_brought_only_what_it_may_read(exam: Order) -> None:
+    api = Api(token("system/ServiceRequest.rs", "system/Task.rs"))
+
+    address = (
+        "/ServiceRequest?_include=ServiceRequest:patient"
+        "&_revinclude=Task:based-on&_revinclude=DiagnosticReport:based-on"
+    )
+
+    assert [each.partition("/")[0] for each in included(api, address)] == ["Task"]
+
+
+# --- cost
+
+
+def queries(api: Api, address: str) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        answer = api.get(address)
+    assert answer.status == 200
+    return len(captured)
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"),
+    [
+        ("Patient", 6),
+        ("ServiceRequest", 9),
+        ("Task", 11),
+        ("Appointment", 11),
+        ("Procedure", 12),
+        ("ImagingStudy", 11),
+        ("DiagnosticReport", 13),
+        ("Encounter", 5),
+        ("Device", 5),
+    ],
+)
+def test_a_read_costs_a_known_number_of_queries(
+    api: Api, kind: str, limit: int, exam: Order
+) -> None:
+    public_id = api.get(f"/{kind}").ids[0]
+
+    assert queries(api, f"/{kind}/{public_id}") <= limit
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/ServiceRequest",
+        "/ServiceRequest?_include=*&_revinclude=Task:based-on",
+        "/Task?_include=Task:patient",
+        "/Appointment?_include=*",
+        "/Procedure",
+        "/ImagingStudy",
+        "/DiagnosticReport?_include=*",
+        "/Patient?_revinclude=ServiceRequest:patient",
+    ],
+)
+def test_a_longer_page_costs_no_more_queries(api: Api, address: str) -> None:
+    make.site()
+    make.device()
+    make.final_report(make.performed())
+    short = queries(api, address)
+    for number in range(1, 4):
+        make.final_report(make.performed(start_at=make.NOON + timedelta(hours=number)))
+
+    # The audit looks the patient up where one alone is shown.
+    assert queries(api, address) <= short
