@@ -183,6 +183,11 @@ class Charset:
 _LONGEST = 200
 
 
+def names() -> tuple[str, ...]:
+    """The sets there are, by their HL7 names; at the end those that only settings name."""
+    return tuple(row.name for row in _SETS)
+
+
 @lru_cache(maxsize=256)
 def find(declared: str, default: str = "ASCII") -> Charset:
     """The character set of an MSH-18 text (repetitions split by ``~``), by HL7 name or alias.

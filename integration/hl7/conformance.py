@@ -1,0 +1,303 @@
+"""The HL7 v2 profile of this system, printed from the tables that do the work (DESIGN rule 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Any, get_args
+
+from integration.hl7 import acks, bindings
+from integration.hl7 import charset as charsets
+from integration.hl7.fields import (
+    CLINICAL,
+    COMMENTS,
+    DEMOGRAPHICS,
+    DETAILS,
+    HAZARD,
+    NUMBERS,
+    PROCEDURE,
+    REASON,
+    STEP,
+    VISIT,
+    Field,
+)
+from integration.hl7.from_domain import results, scheduling, segments
+from integration.hl7.from_domain.orders import ARCHIVE, PAIRS, STATUS, Say
+from integration.hl7.inbound import ROUTES as INBOUND
+from integration.hl7.outbound import ROUTES as OUTBOUND
+from integration.hl7.profiles import MOVABLE, Settings
+from ris.domain.errors import ErrorCode
+
+_NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"
+
+_MEANINGS = {
+    "ORM^O01": "order; several in one message",
+    "OMG^O19": "general clinical order",
+    "OMI^O23": "imaging order",
+    "ADT^A01": "admit",
+    "ADT^A03": "discharge; open orders stay",
+    "ADT^A04": "register",
+    "ADT^A05": "pre-admit",
+    "ADT^A08": "update patient",
+    "ADT^A28": "add person",
+    "ADT^A31": "update person",
+    "ADT^A40": "merge patients",
+}
+
+
+def statement() -> str:
+    """The whole document, Markdown."""
+    parts = [
+        _cover(), _transport(), _messages_in(), _fields_in(), _controls(), _answers(),
+        _messages_out(), _statuses(), _fields_out(), _tables(), _charsets(), _settings(),
+    ]  # fmt: skip
+    return "\n\n".join("\n".join(part).strip() for part in parts) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    for row in rows:
+        cells = (str(cell).replace("|", "\\|") or "-" for cell in row)
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _cover() -> list[str]:
+    return [
+        "# HL7 v2 conformance",
+        "",
+        _NOTE,
+        "",
+        "What this system receives and sends over HL7 v2, field by field. `ris hl7 check FILE`",
+        "tells what is wrong with a message; `ris conformance hl7` prints this page.",
+    ]
+
+
+def _transport() -> list[str]:
+    return [
+        "## Transport",
+        "",
+        "MLLP release 1, with TLS 1.2 or later where a certificate is configured; release 2 by",
+        "setting when we send. Connections stay open; one message is in flight on each. Versions",
+        "2.1 to 2.8.2 are read, of which unknown segments and fields are kept and ignored; 2.3.1,",
+        "2.4 and 2.5.1 are written. A message is stored, applied and answered in one transaction.",
+        "The same bytes under the same MSH-10 from the same sender get the stored answer again;",
+        "other content under a known MSH-10 is a new message.",
+    ]
+
+
+def _messages_in() -> list[str]:
+    rows = [
+        (f"`{code}^{trigger}`", _MEANINGS[f"{code}^{trigger}"], _reply(route.reply))
+        for (code, trigger), route in INBOUND.items()
+    ]
+    return ["## Messages received", "", *_table(("message", "meaning", "answer"), rows)]
+
+
+def _reply(reply: tuple[str, ...]) -> str:
+    return f"`ACK`, by setting `{reply[0]}^{reply[1]}`" if reply else "`ACK`"
+
+
+def _field_rows(fields: Iterable[Field]) -> list[tuple[str, str, str]]:
+    return [
+        (
+            field.title,
+            ", else ".join(f"`{path}`" for path in field.paths),
+            f"`{field.name}`" if field.name in MOVABLE else "",
+        )
+        for field in fields
+    ]
+
+
+def _fields_in() -> list[str]:
+    heads = ("value", "read from", "can be moved as")
+    patient: list[tuple[str, str, str]] = [
+        ("patient identifiers with authority and type", "`PID-3`, `PID-2`, `PID-4`", ""),
+        ("allergies", "`AL1-3`", ""),
+        ("weight, height, pregnancy status", "`OBX-5` by `OBX-3`, unit `OBX-6`", ""),
+        ("patient that is merged", "`MRG-1`, else `MRG-4`", ""),
+    ]
+    return [
+        "## Fields received",
+        "",
+        'What is absent leaves the stored value, `""` deletes it. Identifiers are never deleted',
+        "but by a merge. Of several places the first that says anything counts. A value outside",
+        "of its table is refused (ERR 103), never guessed.",
+        "",
+        "### Patient and visit",
+        "",
+        *_table(
+            heads,
+            [
+                *patient,
+                *_field_rows(DEMOGRAPHICS),
+                ("visit number", "`PV1-19`, else `PID-18`", ""),
+                *_field_rows(VISIT),
+            ],
+        ),
+        "### Order",
+        "",
+        "Groups with the same order control and placer order number are one order. Within it,",
+        "groups with the same Study Instance UID or requested procedure id, and each IPC, are",
+        "steps of one procedure.",
+        "",
+        *_table(heads, _field_rows([*NUMBERS, *DETAILS, COMMENTS, CLINICAL, HAZARD, REASON])),
+        "### Procedure and step",
+        "",
+        *_table(heads, _field_rows([*PROCEDURE, *STEP])),
+    ]
+
+
+def _controls() -> list[str]:
+    rows = [
+        (f"`{code}`", control.meaning, f"`{control.accepted}`", f"`{control.refused}`")
+        for code, control in bindings.CONTROLS.items()
+    ]
+    return [
+        "## Order controls",
+        "",
+        "Any other ORC-1 is refused: AE, 103. Accepted and refused are ORC-1 of an ORR, ORG, ORI.",
+        "",
+        *_table(("ORC-1", "meaning", "accepted", "refused"), rows),
+    ]
+
+
+def _answers() -> list[str]:
+    rows = [
+        (code.value, f"A{acks.TABLE[code].outcome}", acks.TABLE[code].code) for code in ErrorCode
+    ]
+    return [
+        "## Refusals",
+        "",
+        "ERR names the place of each fault. `invalid-value` is 103 where a table is named,",
+        "`unsupported` 200 to 203 by its place in MSH.",
+        "",
+        *_table(("what is wrong", "MSA-1", "ERR (table 0357)"), rows),
+    ]
+
+
+def _messages_out() -> list[str]:
+    rows = [
+        (f"`{subscription.value}`", route.messages, ", ".join(sorted(route.events)))
+        for subscription, route in OUTBOUND.items()
+    ]
+    return [
+        "## Messages sent",
+        "",
+        "An endpoint's `sends` names what it wants. Orders up to version 2.4 go as ORM^O01, with",
+        "ZDS for archives; from 2.5 on as OMG^O19 and, with IPC, OMI^O23. Messages about an order",
+        "leave one after the other, as do the versions of a report and the changes of a patient.",
+        "An answer counts only if its MSA-2 is our MSH-10. AE and AR stop the lane after three",
+        "tries, until a person resends or skips; anything else is repeated with back-off.",
+        "",
+        *_table(("subscription", "messages", "events"), rows),
+    ]
+
+
+def _statuses() -> list[str]:
+    status = [(event, f"`{say.control}`", *_progress(say)) for event, say in STATUS.items()]
+    versions = [
+        (kind.value.lower(), told.orc_5, told.obr_25, told.obx_11)
+        for kind, told in bindings.RESULT_STATUS.items()
+    ]
+    pairs = ", ".join(f"`{control}_{state}`" for control, state in PAIRS)
+    stages = [
+        (order.value, stage.value, told.orc_5, told.obr_25)
+        for (order, stage), told in bindings.PROGRESS.items()
+    ]
+    return [
+        "## What is said of an order",
+        "",
+        "To the placer; `stage` stands for the last table of this chapter. A placer is not told",
+        "what it asked for itself. Held, released, canceled or discontinued on another system's",
+        "request it is `SC`.",
+        "",
+        *_table(("event", "ORC-1", "ORC-5", "OBR-25"), status),
+        f"To an archive, of {len(ARCHIVE)} events, only with these ORC-1 and ORC-5: {pairs}.",
+        "",
+        "### Reports",
+        "",
+        *_table(("version", "ORC-5", "OBR-25", "OBX-11"), versions),
+        "### Order and stage",
+        "",
+        *_table(("order", "stage", "ORC-5", "OBR-25"), stages),
+    ]
+
+
+def _progress(say: Say) -> tuple[str, str]:
+    if say.progress is None:
+        return "stage", "stage"
+    return say.progress.orc_5, say.progress.obr_25
+
+
+def _fields_out() -> list[str]:
+    lines = ["## Fields sent", ""]
+    tables = {**segments.TABLES, **scheduling.TABLES, "OBX": results.OBX}
+    for name, table in tables.items():
+        rows = [
+            (f"`{name}-{column.number}`", column.title, column.since or "all") for column in table
+        ]
+        lines += [f"### {name}", "", *_table(("field", "value", "since"), rows)]
+    return lines
+
+
+def _tables() -> list[str]:
+    lines = ["## Code tables", ""]
+    for table in bindings.TABLES:
+        lines += [f"### {table.number} {table.name}", ""]
+        lines += _table(
+            ("code", "taken as"),
+            [(f"`{code}`", _meaning(value)) for code, value in table.values.items()],
+        )
+    return lines
+
+
+def _meaning(value: object) -> str:
+    if isinstance(value, Enum):
+        return value.name.lower()
+    return str(value) or "nothing to tell"
+
+
+def _charsets() -> list[str]:
+    names = ", ".join(f"`{name}`" for name in charsets.names())
+    return [
+        "## Character sets",
+        "",
+        "MSH-18 decides; without it the endpoint's setting, else UTF-8. Bytes that a set does not",
+        "have are refused with their place (AE, 102), and a text that the receiver's set cannot",
+        "hold is not sent: the delivery stops, visibly. Nothing is ever replaced by `?`.",
+        "",
+        f"Known: {names}.",
+    ]
+
+
+def _settings() -> list[str]:
+    rows = [
+        (f"`{name}`", _kind(field.annotation), _default(field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return [
+        "## Settings of an endpoint",
+        "",
+        "Under `[endpoint.settings]` of a site file, or on the endpoint's page.",
+        "",
+        *_table(("setting", "value", "default", "meaning"), rows),
+    ]
+
+
+def _kind(annotation: Any) -> str:
+    choices = get_args(annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return ", ".join(f"`{choice}`" for choice in choices)
+    if choices:
+        return "table" if "dict" in str(annotation) else "list"
+    return {bool: "`true`, `false`", str: "text", float: "number"}[annotation]
+
+
+def _default(field: Any) -> str:
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if value in ("", (), {}):
+        return ""
+    return f"`{', '.join(value) if isinstance(value, tuple) else value}`"
