@@ -1,0 +1,337 @@
+"""MPPS over the wire: from the worklist entry to the end of the exam, with clients not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from ris.domain.identifiers import new_uid
+from ris.domain.orders import StepStatus
+from ris.domain.performing import Match, PerformedStatus
+from ris.models import InboundMessage, Order, PerformedProcedureStep
+from tests import make
+from tests.wire.worklist_server import dcmjs, modality, running
+from tests.worklist.performed import n_create, n_set
+from worklist.elements import tag_of
+from worklist.modality import begun, ended, query
+from worklist.server import ServerThread
+from worklist.sop_classes import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
+from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE as RETRIEVE
+
+pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def server() -> Iterator[ServerThread]:
+    make.site()
+    make.device("CT1", "CT")
+    with running() as listener:
+        yield listener
+
+
+@pytest.fixture
+def order(server: ServerThread) -> Order:
+    return make.booked(NOON)
+
+
+@pytest.fixture
+def association(server: ServerThread) -> Iterator[Callable[..., Association]]:
+    """Opens associations that are released at the end."""
+    opened: list[Association] = []
+
+    def open_one(*syntaxes: str) -> Association:
+        ae = AE("CT1")
+        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
+        for sop_class in (MPPS, RETRIEVE):
+            ae.add_requested_context(sop_class, list(syntaxes) or [EXPLICIT_VR_LITTLE_ENDIAN])
+        made = ae.associate("127.0.0.1", server.port, ae_title="RIS")
+        assert made.is_established
+        opened.append(made)
+        return made
+
+    yield open_one
+    for one in opened:
+        if one.is_established:
+            one.release()
+
+
+def stored(uid: str) -> PerformedProcedureStep:
+    return PerformedProcedureStep.objects.get(sop_instance_uid=uid)
+
+
+def status_of(order: Order) -> StepStatus:
+    return StepStatus(make.step_of(order).status)
+
+
+# --- pynetdicom
+
+
+def test_a_scanner_performs_what_the_worklist_offers(server: ServerThread, order: Order) -> None:
+    scanner, uid = modality(server), new_uid()
+    (entry,) = scanner.find(query(Modality="CT")).identifiers
+
+    scanner.create(begun(entry, station="CT1", at=NOON), uid)
+    during = status_of(order), len(scanner.find(query()).identifiers)
+    scanner.set(ended(entry, at=NOON.replace(minute=20), images=3), uid)
+
+    assert during == (StepStatus.STARTED, 0)
+    assert status_of(order) is StepStatus.COMPLETED
+    assert (stored(uid).match, stored(uid).status) == (
+        Match.MATCHED.value,
+        PerformedStatus.COMPLETED.value,
+    )
+    assert stored(uid).series.get().instance_count == 3
+
+
+def test_a_stopped_exam_is_discontinued(server: ServerThread, order: Order) -> None:
+    scanner, uid = modality(server), new_uid()
+    (entry,) = scanner.find(query()).identifiers
+
+    scanner.create(begun(entry, station="CT1", at=NOON), uid)
+    scanner.set(ended(entry, at=NOON, reason=("110505", "Patient refused")), uid)
+
+    assert status_of(order) is StepStatus.DISCONTINUED
+    assert stored(uid).discontinuation_reason["value"] == "110505"
+
+
+def test_the_wrong_entry_goes_back_to_the_worklist(server: ServerThread, order: Order) -> None:
+    scanner, uid = modality(server), new_uid()
+    (entry,) = scanner.find(query()).identifiers
+
+    scanner.create(begun(entry, station="CT1", at=NOON), uid)
+    reason = ("110514", "Incorrect worklist entry selected")
+    scanner.set(ended(entry, at=NOON, reason=reason), uid)
+
+    assert len(scanner.find(query()).identifiers) == 1
+    assert status_of(order) is StepStatus.SCHEDULED
+
+
+def test_each_refusal_has_its_status(association: Callable[..., Association]) -> None:
+    scanner, uid = association(), new_uid()
+
+    created, _ = scanner.send_n_create(n_create(), MPPS, uid)
+    again, _ = scanner.send_n_create(n_create(), MPPS, uid)
+    not_begun, _ = scanner.send_n_create(
+        n_create(PerformedProcedureStepStatus="COMPLETED"), MPPS, new_uid()
+    )
+    unknown, _ = scanner.send_n_set(n_set(), MPPS, new_uid())
+    completed, _ = scanner.send_n_set(n_set(), MPPS, uid)
+    too_late, _ = scanner.send_n_set(n_set("DISCONTINUED"), MPPS, uid)
+    not_here, _ = scanner.send_n_set(n_set(), RETRIEVE, uid)
+
+    assert created.Status == 0x0000
+    assert again.Status == 0x0111
+    assert not_begun.Status == 0x0106
+    assert unknown.Status == 0x0112
+    assert completed.Status == 0x0000
+    assert too_late.Status == 0x0110
+    assert too_late.ErrorID == 0xA710
+    assert "no longer be updated" in too_late.ErrorComment
+    assert not_here.Status == 0x0211
+
+
+def test_an_n_create_without_uid_is_told_its_uid(
+    association: Callable[..., Association], order: Order
+) -> None:
+    scanner = association()
+
+    status, _ = scanner.send_n_create(n_create(), MPPS, None)
+
+    assert status.Status == 0x0000
+    assert PerformedProcedureStep.objects.get().sop_instance_uid.startswith("2.25.")
+
+
+@pytest.mark.parametrize(
+    "syntax", [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN]
+)
+def test_every_transfer_syntax_round_trips(
+    association: Callable[..., Association], syntax: str
+) -> None:
+    scanner, uid = association(syntax), new_uid()
+    sent = n_create(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")
+
+    created, _ = scanner.send_n_create(sent, MPPS, uid)
+    changed, _ = scanner.send_n_set(n_set(), MPPS, uid)
+    got, found = scanner.send_n_get([], RETRIEVE, uid)
+
+    assert (created.Status, changed.Status, got.Status) == (0, 0, 0)
+    assert found.PatientName == "Müller^Jörg"
+    assert found.PerformedProcedureStepStatus == "COMPLETED"
+    assert found.PerformedSeriesSequence[0].SeriesInstanceUID == "2.25.2001"
+
+
+def test_an_n_get_names_what_it_does_not_know(association: Callable[..., Association]) -> None:
+    scanner, uid = association(), new_uid()
+    scanner.send_n_create(n_create(), MPPS, uid)
+
+    status, found = scanner.send_n_get(
+        [tag_of("PatientID"), tag_of("PatientComments")], RETRIEVE, uid
+    )
+    missing, _ = scanner.send_n_get([tag_of("PatientID")], RETRIEVE, new_uid())
+
+    assert status.Status == 0x0001
+    assert found.PatientID == "MRN1"
+    assert missing.Status == 0x0112
+
+
+def test_of_twenty_n_creates_with_one_uid_one_wins(
+    server: ServerThread, association: Callable[..., Association], order: Order
+) -> None:
+    uid = new_uid()
+    scanners = [association() for _ in range(5)]
+
+    def create(scanner: Association) -> list[int]:
+        return [scanner.send_n_create(n_create(), MPPS, uid)[0].Status for _ in range(4)]
+
+    with ThreadPoolExecutor(5) as pool:
+        statuses = [status for found in pool.map(create, scanners) for status in found]
+
+    assert sorted(statuses) == [0x0000] + [0x0111] * 19
+    assert PerformedProcedureStep.objects.count() == 1
+    assert InboundMessage.objects.count() == 20
+
+
+def test_a_repeated_n_set_is_answered_alike_on_another_association(
+    association: Callable[..., Association],
+) -> None:
+    uid = new_uid()
+    association().send_n_create(n_create(), MPPS, uid)
+
+    first, _ = association().send_n_set(n_set(), MPPS, uid)
+    second, _ = association().send_n_set(n_set(), MPPS, uid)
+
+    assert (first.Status, second.Status) == (0, 0)
+    assert InboundMessage.objects.filter(message_type="MPPS N-SET").count() == 1
+
+
+def test_what_matches_no_step_is_kept(server: ServerThread) -> None:
+    uid = new_uid()
+
+    modality(server).create(n_create(), uid)
+    modality(server).set(n_set(), uid)
+
+    assert (stored(uid).match, stored(uid).status) == (
+        Match.UNMATCHED.value,
+        PerformedStatus.COMPLETED.value,
+    )
+
+
+def test_broken_text_is_refused_and_kept_for_a_look(
+    association: Callable[..., Association],
+) -> None:
+    broken = n_create(SpecificCharacterSet="ISO_IR 192")
+    broken.add_new(tag_of("PerformedProcedureStepDescription"), "UN", b"\xff\xfe")
+
+    status, _ = association().send_n_create(broken, MPPS, new_uid())
+
+    assert status.Status == 0x0106
+    assert InboundMessage.objects.get().outcome == "0106"
+
+
+# --- dcmjs-dimse
+
+CREATED = {
+    "SpecificCharacterSet": "ISO_IR 192",
+    "Modality": "CT",
+    "PatientName": "Berg^Anna",
+    "PatientBirthDate": "19700503",
+    "PatientSex": "F",
+    "StudyID": "1",
+    "PerformedProcedureStepID": "PPS1",
+    "PerformedStationAETitle": "CT1",
+    "PerformedStationName": "",
+    "PerformedLocation": "",
+    "PerformedProcedureStepStartDate": "20260302",
+    "PerformedProcedureStepStartTime": "131000",
+    "PerformedProcedureStepEndDate": "",
+    "PerformedProcedureStepEndTime": "",
+    "PerformedProcedureStepStatus": "IN PROGRESS",
+    "PerformedProcedureStepDescription": "",
+    "PerformedSeriesSequence": [],
+}
+COMPLETED = {
+    "PerformedProcedureStepStatus": "COMPLETED",
+    "PerformedProcedureStepEndDate": "20260302",
+    "PerformedProcedureStepEndTime": "133000",
+    "PerformedSeriesSequence": [
+        {
+            "SeriesInstanceUID": "2.25.2001",
+            "ProtocolName": "Head",
+            "ReferencedImageSequence": [
+                {"ReferencedSOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
+                 "ReferencedSOPInstanceUID": "2.25.3001"},
+            ],
+        }
+    ],
+}  # fmt: skip
+
+
+def _created(order: Order) -> dict[str, Any]:
+    step = make.step_of(order)
+    item = {
+        "StudyInstanceUID": step.procedure.study_instance_uid,
+        "AccessionNumber": order.accession_number,
+        "RequestedProcedureID": step.procedure.procedure_id,
+        "ScheduledProcedureStepID": step.step_id,
+    }
+    number = order.patient.identifiers.get().value
+    return {**CREATED, "PatientID": number, "ScheduledStepAttributesSequence": [item]}
+
+
+def test_dcmjs_begins_and_completes_an_exam(server: ServerThread, order: Order) -> None:
+    uid = new_uid()
+
+    (created,) = dcmjs(server, "n-create", uid=uid, elements=_created(order))
+    during = status_of(order)
+    (completed,) = dcmjs(server, "n-set", uid=uid, elements=COMPLETED)
+    (got,) = dcmjs(server, "n-get", uid=uid)
+
+    assert (created["status"], completed["status"], got["status"]) == (0, 0, 0)
+    assert during is StepStatus.STARTED
+    assert status_of(order) is StepStatus.COMPLETED
+    assert stored(uid).series.get().instance_count == 1
+    assert got["dataset"]["PerformedProcedureStepStatus"] == "COMPLETED"
+
+
+def test_dcmjs_hears_each_refusal(server: ServerThread, order: Order) -> None:
+    uid = new_uid()
+    dcmjs(server, "n-create", uid=uid, elements=_created(order))
+    dcmjs(server, "n-set", uid=uid, elements=COMPLETED)
+
+    (again,) = dcmjs(server, "n-create", uid=uid, elements=_created(order))
+    (late,) = dcmjs(
+        server, "n-set", uid=uid, elements={"PerformedProcedureStepStatus": "DISCONTINUED"}
+    )
+    (unknown,) = dcmjs(server, "n-set", uid=new_uid(), elements=COMPLETED)
+
+    assert again["status"] == 0x0111
+    assert late["status"] == 0x0110
+    assert unknown["status"] == 0x0112
+
+
+def test_nothing_of_a_dataset_is_lost(association: Callable[..., Association]) -> None:
+    scanner, uid = association(), new_uid()
+    sent = n_create()
+    sent.add_new(0x00091001, "LO", "private")
+    sent.ImageAndFluoroscopyAreaDoseProduct = "1.20"
+
+    scanner.send_n_create(sent, MPPS, uid)
+    _, found = scanner.send_n_get([], RETRIEVE, uid)
+
+    del found.SOPClassUID, found.SOPInstanceUID
+    assert isinstance(found, Dataset)
+    assert found.to_json_dict() == sent.to_json_dict()
