@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 
 from django.apps import AppConfig
 
@@ -13,12 +12,11 @@ class IntegrationConfig(AppConfig):
     verbose_name = "HL7 and FHIR"
 
     def ready(self) -> None:
-        # The senders register their protocols with the outbox when they are imported, the receiver
-        # how a stored message is applied again.
+        # The sender registers its protocol with the outbox when it is imported, the receivers how
+        # a stored message is applied again.
         for module in (
             "integration.hl7.outbound",
             "integration.hl7.inbound",
-            "integration.fhir.client",
+            "integration.fhir.inbound",
         ):
-            if find_spec(module) is not None:
-                import_module(module)
+            import_module(module)

@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -39,6 +40,14 @@ FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 HEALTHY_SECONDS = 60.0
 FAILURES_BEFORE_READY = 3
+PRELOADED = (
+    "ris.urls",
+    "worklist.commands",
+    "worklist.handlers",
+    "integration.hl7.commands",
+    "celery.apps.worker",
+    "granian",
+)
 LOGINS = ("scheduler", "frontdesk", "technologist", "radiologist", "admin", "manager")
 
 
@@ -151,12 +160,23 @@ class Supervisor:
 
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
         django.setup()
+
+    def load_the_rest(self) -> None:
+        """What single parts need, while a child prepares the database: the fork shares it too."""
+        for module in PRELOADED:
+            if self.stopping:
+                return
+            try:
+                import_module(module)
+            except Exception:  # noqa: S112 - the part that needs it will say what is wrong
+                continue
         gc.collect()
         gc.freeze()
 
     def prepare(self) -> None:
         """Check, migrate and load in a child: this process never opens the database."""
         process = self._start("prepare")
+        self.load_the_rest()
         while process.exitcode is None and not self.stopping:
             wait([process.sentinel, self._wake_reader], LOOK_SECONDS)
         if self.stopping:

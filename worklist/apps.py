@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
+
+from ris.domain.actors import Actor
+from ris.domain.exchange import Protocol
+
+if TYPE_CHECKING:
+    from ris.services.inbox import Apply, Refuse
 
 
 class WorklistConfig(AppConfig):
@@ -13,6 +18,13 @@ class WorklistConfig(AppConfig):
     verbose_name = "DICOM"
 
     def ready(self) -> None:
-        # scu.py registers the dicom protocol with the outbox when it is imported.
-        if find_spec("worklist.scu") is not None:
-            import_module("worklist.scu")
+        from ris.services import inbox
+
+        inbox.register_replayer(Protocol.DICOM, _replay)
+
+
+def _replay(raw: bytes, actor: Actor, sender: str) -> tuple[Apply, Refuse]:
+    """How a stored MPPS message is applied again; pydicom is loaded only where it is asked for."""
+    from worklist.replay import replay
+
+    return replay(raw, actor, sender)
