@@ -98,7 +98,7 @@ def ordered(rows: QuerySet[RequestedProcedure], pile: Pile) -> QuerySet[Requeste
     if pile is Pile.SIGNED:
         return rows.order_by("-updated_at", "-id")
     return rows.annotate(rank=priority_rank("order__priority")).order_by(
-        "rank", F("performed_at").asc(nulls_first=False), "id"
+        "rank", F("performed_at").asc(nulls_last=True), "id"
     )
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
 from django.db.models import Prefetch, Q
+from django.utils import timezone
 
 from ris.models import (
     AuditEvent,
@@ -163,15 +164,29 @@ def _sightings(order: int) -> Iterator[Entry]:
 
 
 def _audit(order: int) -> Iterator[Entry]:
-    """Reads and refusals; successful changes are told by their events already."""
+    """Reads and refusals; successful changes are told by their events already.
+
+    Who looks at the same thing several times on a day is one entry, from first to last.
+    """
     changes = Q(outcome="success", detail__has_key="events")
-    for row in AuditEvent.objects.filter(order_id=order).exclude(changes):
-        refused = row.outcome != "success"
-        yield Entry(
-            at=row.at,
-            kind=EntryKind.REFUSAL if refused else EntryKind.ACCESS,
-            name=row.action,
-            actor_kind=row.actor_kind,
-            actor=row.actor_name,
-            detail={**row.detail, "outcome": row.outcome},
-        )
+    looks: dict[tuple[str, str, date], list[AuditEvent]] = {}
+    for row in AuditEvent.objects.filter(order_id=order).exclude(changes).order_by("at"):
+        if row.outcome == "success":
+            day = timezone.localdate(row.at)
+            looks.setdefault((row.actor_name, row.action, day), []).append(row)
+        else:
+            yield _audit_entry(EntryKind.REFUSAL, row, {**row.detail, "outcome": row.outcome})
+    for rows in looks.values():
+        detail = {"count": len(rows), "last_at": rows[-1].at}
+        yield _audit_entry(EntryKind.ACCESS, rows[0], detail)
+
+
+def _audit_entry(kind: EntryKind, row: AuditEvent, detail: Mapping[str, Any]) -> Entry:
+    return Entry(
+        at=row.at,
+        kind=kind,
+        name=row.action,
+        actor_kind=row.actor_kind,
+        actor=row.actor_name,
+        detail=detail,
+    )

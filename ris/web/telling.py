@@ -220,29 +220,43 @@ def _attempt(entry: Entry) -> Told:
 
 
 def _sighting(entry: Entry) -> Told:
-    detail = entry.detail
-    times = detail["count"]
-    last = timezone.localtime(detail["last_at"])
-    often = f", {times} times until {last.day} {last:%b %H:%M}" if times > 1 else ""
     return Told(
         at=entry.at,
         words=f"Shown on the worklist of {entry.actor}",
-        detail=f"step {detail['step_id']}{often}",
+        detail=f"step {entry.detail['step_id']}{_often(entry.detail)}",
         by=_by(entry),
         icon="device",
         tone=Tone.NEUTRAL,
     )
 
 
+# What was looked at, by the action of the audit.
+LOOKS: Mapping[str, str] = {
+    "ViewOrder": "Order looked at",
+    "ViewReport": "Report looked at",
+    "ViewMessage": "Message looked at",
+    "BookStep": "Free times looked at",
+    "MoveAppointment": "Free times looked at",
+}
+
+
 def _access(entry: Entry) -> Told:
     return Told(
         at=entry.at,
-        words="Looked at",
-        detail=entry.name,
+        words=LOOKS.get(entry.name, f"Looked at: {entry.name}"),
+        detail=_often(entry.detail).removeprefix(", "),
         by=_by(entry),
         icon="eye",
         tone=Tone.NEUTRAL,
     )
+
+
+def _often(detail: Mapping[str, Any]) -> str:
+    """``, 3 times until 2 Mar 12:00``; nothing for once."""
+    if detail["count"] < 2:
+        return ""
+    last = timezone.localtime(detail["last_at"])
+    return f", {detail['count']} times until {last.day} {last:%b %H:%M}"
 
 
 def _refusal(entry: Entry) -> Told:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.http import HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_GET
 
-from ris.domain.actors import Role
+from ris.domain.actors import Actor, Role
 from ris.models import Delivery, InboundMessage
 from ris.selectors import dashboard, exceptions, messages, order_lists, patient_lists, reading
 from ris.selectors.order_lists import Tab
@@ -32,17 +32,39 @@ class Tile:
 @require_GET
 @page()
 def home(request: PageRequest) -> HttpResponse:
-    groups: list[tuple[str, list[Tile]]] = []
+    groups: dict[str, list[Tile]] = {}
     if request.actor.has(*READERS):
-        groups.append(("Reading", _reading(request)))
+        groups["Reading"] = _reading(request)
     if request.actor.has(*DESK):
-        groups.append(("Orders", _orders()))
+        groups["Orders"] = _orders()
     if request.actor.has(*FLOOR):
-        groups.append(("Today", _today()))
+        groups["Today"] = _today()
     if request.actor.has(*REPAIR):
-        groups.append(("To put right", _repair(request.actor.has(*SYSTEM))))
-    context = {"groups": groups, "next": _next_action(request)}
+        groups["To put right"] = _repair(request.actor.has(*SYSTEM))
+    first = _first_group(request.actor)
+    ordered = sorted(groups.items(), key=lambda item: item[0] != first)
+    context = {"groups": ordered, "next": _next_action(request.actor)}
     return show(request, "home/home.html", context, fragment="home/_home.html")
+
+
+# What stands on top for whom; the first role an actor has decides.
+_FIRST = (
+    (Role.RADIOLOGIST, "Reading", "Read the next exam", "/reading/"),
+    (Role.SCHEDULER, "Orders", "Schedule waiting orders", "/orders/"),
+    (Role.FRONTDESK, "Today", "Check patients in", "/arrivals/"),
+    (Role.TECHNOLOGIST, "Today", "Go to your room", "/room/"),
+    (Role.MANAGER, "Today", "Look at the day", "/board/"),
+    (Role.ADMIN, "To put right", "Look at what needs a person", "/exceptions/"),
+)
+
+
+def _first_group(actor: Actor) -> str:
+    return next((group for role, group, _, _ in _FIRST if actor.has(role)), "")
+
+
+def _next_action(actor: Actor) -> tuple[str, str]:
+    """The one thing this role most likely came for."""
+    return next(((words, to) for role, _, words, to in _FIRST if actor.has(role)), ("", ""))
 
 
 def _urgent(count: int) -> str:
@@ -134,21 +156,6 @@ def _repair(with_interfaces: bool) -> list[Tile]:
             )
         )
     return tiles
-
-
-def _next_action(request: PageRequest) -> tuple[str, str]:
-    """The one thing this role most likely came for."""
-    if request.actor.has(Role.RADIOLOGIST):
-        return "Read the next exam", "/reading/"
-    if request.actor.has(Role.SCHEDULER):
-        return "Schedule waiting orders", "/orders/"
-    if request.actor.has(Role.FRONTDESK):
-        return "Check patients in", "/arrivals/"
-    if request.actor.has(Role.TECHNOLOGIST):
-        return "Go to your room", "/room/"
-    if request.actor.has(Role.ADMIN):
-        return "Look at what needs a person", "/exceptions/"
-    return "Look at the day", "/board/"
 
 
 # --- search

@@ -94,6 +94,7 @@ def _finder(
         "order": order,
         "patient": patient_view(str(order.patient.public_id)),
         "days": days,
+        "soonest": next(iter(_first_slots(days, 1)), None),
         "first_later": _first_slots(later, 3),
         "nearest": _nearest(days, wanted) if wanted else [],
         "form": form,

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from ris.domain.actors import Actor
+from ris.domain.reporting import SECTIONS
 from ris.domain.values import Code, PartialDate, PersonName
 from ris.models import User
 from ris.services import commands
@@ -149,6 +150,12 @@ def code(value: Code | Mapping[str, str] | None) -> str:
         return ""
     item = value if isinstance(value, Code) else Code.from_json(dict(value))
     return item.meaning or item.value
+
+
+@register.filter
+def titled(sections: Mapping[str, str]) -> list[tuple[str, str]]:
+    """A report's sections that have text, with their titles, in reading order."""
+    return [(title, sections[key]) for key, title in SECTIONS if sections.get(key, "").strip()]
 
 
 @register.filter

@@ -163,5 +163,10 @@
     if (dialog && !dialog.open && event.detail.ctx.target && dialog.contains(event.detail.ctx.target)) dialog.showModal();
   });
 
+  // The board begins at the present half hour.
+  const now = document.querySelector(".board th.now");
+  const wrap = now?.closest(".board-wrap");
+  if (wrap) wrap.scrollTop += now.getBoundingClientRect().top - wrap.getBoundingClientRect().top - 2 * now.offsetHeight;
+
   document.querySelector("[data-focus]")?.focus();
 })();
