@@ -18,6 +18,7 @@ DOCUMENTS = {
     "docs/reference/settings.md": "ris.reference:settings",
     "docs/reference/commands.md": "ris.reference:commands",
     "docs/reference/states.md": "ris.reference:states",
+    "docs/reference/dicom-conformance.md": "worklist.conformance:statement",
     "docs/reference/hl7-conformance.md": "integration.hl7.conformance:statement",
 }
 
