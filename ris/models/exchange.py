@@ -94,6 +94,8 @@ class InboundMessage(Public):
             ),
         ]
         indexes = [
+            # Asked for with every message; SQLite cannot use the partial unique index for it.
+            models.Index(fields=["key", "sender"], name="message_key"),
             models.Index(fields=["received_at"], name="message_received"),
             models.Index(fields=["state", "received_at"], name="message_state_received"),
             models.Index(fields=["correlation"], name="message_correlation"),

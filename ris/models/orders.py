@@ -74,6 +74,10 @@ class Order(Versioned):
         ]
         indexes = [
             models.Index(fields=["accession_number"], name="order_accession"),
+            # Every message that names an order asks for these; SQLite cannot use the partial
+            # unique index for a number it learns later, and no peer repeats our issuer.
+            models.Index(fields=["placer_order_number"], name="order_placer"),
+            models.Index(fields=["filler_order_number"], name="order_filler"),
             models.Index(fields=["status", "ordered_at"], name="order_status_ordered"),
             models.Index(fields=["patient", "ordered_at"], name="order_patient_ordered"),
             models.Index(fields=["updated_at"], name="order_updated"),
