@@ -22,15 +22,18 @@ from ris.demo.stories import (
     no_show_story,
 )
 
+# The EHR does not take this patient's results.
+LOCKED = "H100116"
+
 # What was done on each of the days before today, latest day first.
 _PAST: tuple[tuple[str, ...], ...] = (
-    ("CTHEAD", "CTCAP", "MRLSPINE", "USABD", "DXCHEST2", "DXKNEE", "MGSCREEN"),
-    ("CTABDPELC", "MRKNEE", "USTHYROID", "DXANKLE", "DXHIP", "NMTHYROID"),
-    ("CTCHEST", "MRBRAIN", "DXCHEST2", "MGDIAG", "USCAROTID"),
-    ("CTAHEADNECK", "MRPROSTATE", "USBREAST", "DXWRIST", "NMBONE"),
-    ("CTURO", "MRSHOULDER", "DXHAND", "MGTOMO2"),
-    ("CTCORONARY", "MRMRCP", "USRENAL", "NMMPS"),
-    ("CTSINUS", "MRCSPINE", "DXWHOLESPINE", "MGCLINIC"),
+    ("CTCAP", "MRLSPINE", "USABD", "DXCHEST2", "DXKNEE", "MGSCREEN"),
+    ("CTABDPELC", "USTHYROID", "DXHIP", "NMTHYROID"),
+    ("CTCHEST", "MRBRAIN", "DXCHEST2", "USCAROTID"),
+    ("CTAHEADNECK", "MRPROSTATE", "DXWRIST", "NMBONE"),
+    ("CTURO", "MRSHOULDER", "MGTOMO2"),
+    ("CTCORONARY", "MRMRCP", "NMMPS"),
+    ("MRCSPINE", "DXWHOLESPINE", "MGCLINIC"),
 )
 
 # What is still to come today and what is booked for the days after, day by day.
@@ -40,12 +43,12 @@ _REST_OF_TODAY = (
 )  # fmt: skip
 _AHEAD: tuple[tuple[str, ...], ...] = (
     ("CTCAP", "MRLSPINE", "USBREAST", "MGTOMO2", "NMBONECT", "DXCHEST2"),
-    ("CTCORONARY", "MRPROSTATE", "USHIPINF", "NMMPS"),
-    ("MRBRAINC", "CTCHEST", "MGCLINIC"),
+    ("CTCORONARY", "MRPROSTATE", "USHIPINF"),
+    ("MRBRAINC", "MGCLINIC"),
     ("MRBREAST", "NMRENAL"),
-    ("MRCSPINE", "CTCAP"),
+    ("CTCAP",),
     ("MRMRCP",),
-    ("MGSCREEN", "NMBONE"),
+    ("NMMPS",),
 )
 
 # What waits for a scheduler, and for how many hours.
@@ -95,16 +98,16 @@ def _done_before_today(world: World, now: datetime) -> Iterator[Story]:
         opening = world.diary.opening(today - ago * DAY)
         for number, code in enumerate(codes):
             case, person = _exam(world, code)
-            starts = _plan(world, case, opening + (30 + 80 * number) * MINUTE)
+            starts = _plan(world, case, opening + (30 + 95 * number) * MINUTE)
             urgent = case.priority != "ROUTINE"
             ordered_at = starts[0] - (40 * MINUTE if urgent else (20 + dice.randrange(60)) * HOUR)
             end = End.FINAL
             if ago == 1:
                 # Yesterday's last ones are not read yet, or not signed by the specialist.
-                end = {4: End.PRELIMINARY, 5: End.PERFORMED, 6: End.PERFORMED}.get(number, end)
+                end = {3: End.PRELIMINARY, 4: End.PERFORMED, 5: End.PERFORMED}.get(number, end)
             elif (ago, number) in {(3, 0), (5, 1)}:
                 end = End.ADDENDUM
-            elif (ago, number) == (2, 3):
+            elif (ago, number) == (2, 1):
                 end = End.PRELIMINARY
             yield exam_story(
                 world,
@@ -116,6 +119,7 @@ def _done_before_today(world: World, now: datetime) -> Iterator[Story]:
                     end=end,
                     timed=urgent or number % 2 == 0,
                     manual=case.modality == "US" and ago % 2 == 0,
+                    seen=ago == 1,
                 ),
             )
     yield from _given_up(world, now)
@@ -152,23 +156,26 @@ def _given_up(world: World, now: datetime) -> Iterator[Story]:
 def _around_now(world: World, now: datetime) -> Iterator[Story]:
     """One exam in each state that a shift sees, whatever the time of day is."""
     anchor = down_to_grid(now)
+    world.refuses.add(LOCKED)
 
-    def exam(code: str, minutes: int, end: End, **overrides: object) -> Exam:
-        case, person = _exam(world, code)
+    def exam(code: str, minutes: int, end: End, *, number: str = "", **overrides: object) -> Exam:
+        case, person = _exam(world, code, world.cast.person(number) if number else None)
         starts = _plan(world, case, anchor + minutes * MINUTE, in_hours=False)
-        urgent = case.priority != "ROUTINE"
+        urgent = case.priority != "ROUTINE" or "walk_in" in overrides
         details = {
             "case": case,
             "person": person,
             "ordered_at": starts[0] - (45 * MINUTE if urgent else 26 * HOUR),
+            "latest": now,
         }
         return Exam(**{**details, "starts": starts, "end": end, **overrides})  # type: ignore[arg-type]
 
     for each in (
         # Done today: reported, being written, and not read yet.
-        exam("CTHEAD", -205, End.FINAL),
+        exam("CTHEAD", -190, End.FINAL, number=LOCKED),
         exam("USLEGVEIN", -190, End.FINAL, walk_in=True),
-        exam("DXWRIST", -175, End.PRELIMINARY),
+        # Greek letters, which one receiver cannot take.
+        exam("DXWRIST", -175, End.PRELIMINARY, number="H100133"),
         exam("MRCSPINE", -215, End.DRAFT, timed=False),
         exam("CTURO", -150, End.DRAFT),
         exam("CTPULMANG", -95, End.PRELIMINARY),

@@ -44,7 +44,7 @@ class Ehr:
         code: str = "",
         reason: str = "",
         modality: bool = True,
-        group: str = "",
+        control_id: str = "",
     ) -> str:
         """ORM^O01; ``code`` is what OBR-4 says instead of the case's own. Returns MSA-1."""
         timing = (
@@ -57,13 +57,14 @@ class Ehr:
             at,
             self._pid(person),
             self._pv1(case, provider),
-            _segment("ORC", control, f"{placer}^EHR", "", group, "", "", timing, "", _time(at),
+            _segment("ORC", control, f"{placer}^EHR", "", "", "", "", timing, "", _time(at),
                      "", "", provider, "", case.physician.phone, "", _text(reason),
                      _text(case.physician.service)),
             _segment("OBR", "1", f"{placer}^EHR", "", ordered, "", "", "", "", "", "", "", "",
                      "", "", f"^^^^{case.laterality}" if case.laterality else "", provider, "", "",
                      "", "", "", "", "", case.modality if modality else "", "", "", timing, "", "",
                      "WALK", f"^{_text(case.reason)}"),
+            control_id=control_id,
         )  # fmt: skip
 
     def cancel(self, placer: str, person: Person, case: Case, at: datetime, reason: str) -> str:

@@ -23,7 +23,7 @@ class Player:
     """Many stories at once, act by act, none later than ``now``."""
 
     now: datetime
-    after_act: Callable[[], None] = lambda: None
+    after_act: Callable[[datetime], None] = lambda moment: None
     _waiting: list[tuple[datetime, int, Story]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
 
@@ -39,7 +39,7 @@ class Player:
             moment, number, story = heapq.heappop(self._waiting)
             with as_of(moment):
                 following = next(story, None)
-                self.after_act()
+                self.after_act(moment)
             acts += 1
             if following is not None:
                 heapq.heappush(self._waiting, (max(following, moment), number, story))

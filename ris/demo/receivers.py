@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ris.domain.protocol import (
@@ -18,13 +18,11 @@ from ris.domain.protocol import (
 class Receivers:
     """Stands in for the receiving systems while history is told; nothing leaves the machine.
 
-    Messages are rendered as they are for true receivers. ``refuses`` says to which ones the answer
-    is AE.
+    Messages are rendered as they are for true receivers. Results of the patients in ``refuses``
+    are answered with AE.
     """
 
-    def __init__(
-        self, edge: OutboundProtocol, refuses: Callable[[bytes, EndpointInfo], str]
-    ) -> None:
+    def __init__(self, edge: OutboundProtocol, refuses: Collection[str]) -> None:
         self._edge = edge
         self._refuses = refuses
 
@@ -34,10 +32,16 @@ class Receivers:
         return self._edge.render(event, endpoint, control_id)
 
     def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
-        fault = self._refuses(payload, endpoint)
+        fault = ""
+        if (
+            endpoint.name == "EHR"
+            and b"ORU^R01" in payload
+            and any(number.encode() in payload for number in self._refuses)
+        ):
+            fault = "patient record is locked"
         name, _, facility = endpoint.protocol_name.partition("^")
         lines = [
-            f"MSH|^~\\&|{name}|{facility}|RIS||{{time}}||ACK|A{control_id}|P|{endpoint.version}",
+            f"MSH|^~\\&|{name}|{facility}|RIS|||ACK|A{control_id}|P|{endpoint.version}",
             f"MSA|AE|{control_id}|{fault}" if fault else f"MSA|AA|{control_id}",
         ]
         reply = ("\r".join(lines) + "\r").encode()

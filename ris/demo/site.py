@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
+
+from django.contrib.auth.hashers import make_password
 
 from ris.checks import DEMO_TOKEN
 from ris.demo.cast import ISSUER, LOGINS, Cast, Login, catalog, folder
 from ris.domain.accounts import CreateUser, IssueToken
 from ris.domain.actors import OPERATOR, Actor
 from ris.domain.configuration import ApplyConfiguration, Tables, render
+from ris.domain.exchange import Direction, PauseEndpoint, Protocol
 from ris.domain.facility import RegisterPractitioner
 from ris.domain.values import Identifier
+from ris.selectors.exchange import endpoints
 from ris.services import execute
 
 PASSWORD = "demo"  # noqa: S105 - public: the start of anything but a demo refuses it
@@ -18,14 +23,14 @@ PASSWORD = "demo"  # noqa: S105 - public: the start of anything but a demo refus
 
 def equip(cast: Cast) -> dict[str, Actor]:
     """Everything but the receivers; returns who works here, by role."""
-    site = _site()
+    # Hashing is slow on purpose and lets other threads run: it goes beside the rest, and once.
+    pool = ThreadPoolExecutor(1)
+    hashing = pool.submit(make_password, PASSWORD)
+    pool.shutdown(wait=False)
+    site = read_site()
     inbound = [row for row in site["endpoint"] if row["direction"] == "in"]
-    execute(
-        ApplyConfiguration(content=render({**site, "endpoint": inbound})),
-        actor=OPERATOR,
-    )
-    for content in catalog():
-        execute(ApplyConfiguration(content=content), actor=OPERATOR)
+    content = "\n".join((render({**site, "endpoint": inbound}), *catalog()))
+    execute(ApplyConfiguration(content=content), actor=OPERATOR)
     for physician in cast.physicians.values():
         execute(
             RegisterPractitioner(
@@ -39,24 +44,42 @@ def equip(cast: Cast) -> dict[str, Actor]:
         IssueToken(client="Demo EHR", scopes=("system/*.cruds",), secret=DEMO_TOKEN),
         actor=OPERATOR,
     )
-    return {login.username: login.actor(_create(login)) for login in LOGINS}
+    password_hash = hashing.result()
+    return {login.username: login.actor(_create(login, password_hash)) for login in LOGINS}
 
 
 def connect_receivers() -> None:
     """The systems that are told of what happens from here on."""
-    outbound = [row for row in _site()["endpoint"] if row["direction"] == "out"]
+    outbound = [row for row in read_site()["endpoint"] if row["direction"] == "out"]
     execute(ApplyConfiguration(content=render({"endpoint": outbound})), actor=OPERATOR)
 
 
-def _site() -> Tables:
+def pause_portal() -> None:
+    """One receiver is down for the day, and an administrator knows."""
+    portal = next(
+        each for each in endpoints(Protocol.HL7, Direction.OUT) if each.name == "GP PORTAL"
+    )
+    execute(
+        PauseEndpoint(endpoint=portal.public_id, paused=True, reason="Their line is being moved"),
+        actor=OPERATOR,
+    )
+
+
+def read_site() -> Tables:
     return tomllib.loads((folder("demo") / "site.toml").read_text(encoding="utf-8"))
 
 
-def _create(login: Login) -> int:
+def stations() -> dict[str, tuple[str, str]]:
+    """Station name and room of each device, by AE title."""
+    return {row["ae_title"]: (row["station_name"], row["room"]) for row in read_site()["device"]}
+
+
+def _create(login: Login, password_hash: str) -> int:
     return execute(
         CreateUser(
             username=login.username,
-            password=PASSWORD,
+            password="",
+            password_hash=password_hash,
             roles=frozenset({login.role}),
             first_name=login.first_name,
             last_name=login.last_name,

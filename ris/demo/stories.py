@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 from ris.demo.cast import Case, Cast, Person
-from ris.demo.devices import Devices
+from ris.demo.devices import Devices, Technologist
 from ris.demo.ehr import Ehr
 from ris.demo.player import Diary, Story
 from ris.domain.actors import Actor
@@ -35,7 +34,7 @@ from ris.domain.reporting import (
 )
 from ris.domain.scheduling import BookAppointment, PrepareStep, RecordArrival, RecordNoShow
 from ris.domain.values import Identifier
-from ris.models import Order, ScheduledProcedureStep
+from ris.models import ScheduledProcedureStep
 from ris.services import execute
 
 MINUTE = timedelta(minutes=1)
@@ -70,8 +69,17 @@ class Exam:
     timed: bool = True  # the placer names the time; else a scheduler does
     walk_in: bool = False  # ordered at the desk instead of by the EHR
     manual: bool = False  # the technologist clicks; the device sends no MPPS
+    seen: bool = True  # the desk records the arrival; else the exam just begins
     placer: str = ""
-    order: str = ""  # public id, once it is placed
+    latest: datetime | None = None  # arrival, preparation and start are not after this
+    # What is known once it is placed, booked and begun.
+    order: str = ""
+    steps: list[ScheduledProcedureStep] = field(default_factory=list)
+    appointments: dict[int, str] = field(default_factory=dict)
+    uids: list[str] = field(default_factory=list)
+
+    def not_after(self, at: datetime, minutes_before: int) -> datetime:
+        return at if self.latest is None else min(at, self.latest - minutes_before * MINUTE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,27 +90,27 @@ class World:
     diary: Diary
     ehr: Ehr
     devices: Devices
+    technologist: Technologist
     actors: dict[str, Actor] = field(default_factory=dict)  # by role
-
-    # --- reading what there is
-
-    def steps(self, exam: Exam) -> list[ScheduledProcedureStep]:
-        return list(
-            ScheduledProcedureStep.objects.select_related("procedure__order", "appointment")
-            .filter(procedure__order__public_id=exam.order)
-            .order_by("id")
-        )
+    refuses: set[str] = field(default_factory=set)  # patients whose results the EHR does not take
 
     # --- acts
 
     def place(self, exam: Exam, at: datetime) -> None:
         start_at = exam.starts[0] if exam.timed and exam.starts else None
+        rows = ScheduledProcedureStep.objects.select_related("procedure__order", "appointment")
         if exam.walk_in:
             exam.order = self._place_at_desk(exam, start_at)
-            return
-        exam.placer = exam.placer or self.ehr.next_order()
-        self.ehr.order(exam.placer, exam.person, exam.case, at, start_at=start_at)
-        exam.order = str(Order.objects.get(placer_order_number=exam.placer).public_id)
+            rows = rows.filter(procedure__order__public_id=exam.order)
+        else:
+            exam.placer = exam.placer or self.ehr.next_order()
+            self.ehr.order(exam.placer, exam.person, exam.case, at, start_at=start_at)
+            rows = rows.filter(procedure__order__placer_order_number=exam.placer)
+        exam.steps = list(rows.order_by("id"))
+        exam.order = str(exam.steps[0].procedure.order.public_id)
+        for number, step in enumerate(exam.steps):
+            if step.appointment is not None:
+                exam.appointments[number] = str(step.appointment.public_id)
 
     def _place_at_desk(self, exam: Exam, start_at: datetime | None) -> str:
         case = exam.case
@@ -131,26 +139,29 @@ class World:
         )
         return placed.public_id
 
-    def book(self, step: ScheduledProcedureStep, start_at: datetime) -> None:
-        execute(
+    def book(self, exam: Exam, number: int) -> None:
+        step = exam.steps[number]
+        exam.appointments[number] = execute(
             BookAppointment(
-                step=str(step.public_id), device=f"{step.modality}1", start_at=start_at
+                step=str(step.public_id),
+                device=f"{step.modality}1",
+                start_at=exam.starts[number],
             ),
             actor=self.actors["scheduler"],
         )
 
-    def arrive(self, step: ScheduledProcedureStep) -> None:
-        assert step.appointment is not None  # noqa: S101 - it was booked
+    def arrive(self, exam: Exam, number: int) -> None:
         execute(
-            RecordArrival(appointment=str(step.appointment.public_id)),
-            actor=self.actors["frontdesk"],
+            RecordArrival(appointment=exam.appointments[number]), actor=self.actors["frontdesk"]
         )
 
-    def prepare(self, step: ScheduledProcedureStep) -> None:
-        execute(PrepareStep(step=str(step.public_id)), actor=self.actors["technologist"])
+    def prepare(self, exam: Exam, number: int) -> None:
+        execute(
+            PrepareStep(step=str(exam.steps[number].public_id)), actor=self.actors["technologist"]
+        )
 
     def open_report(self, exam: Exam, *, draft: bool = False) -> str:
-        procedures = {str(step.procedure.public_id) for step in self.steps(exam)}
+        procedures = {str(step.procedure.public_id) for step in exam.steps}
         report = execute(
             OpenReport(procedures=tuple(sorted(procedures))), actor=self.actors["radiologist"]
         )
@@ -170,11 +181,11 @@ def exam_story(world: World, exam: Exam) -> Story:
     if exam.end < End.SCHEDULED:
         return
     booked_at = exam.ordered_at + (2 if exam.walk_in else 25) * MINUTE
-    for number, start in enumerate(exam.starts):
+    for number in range(len(exam.starts)):
         if number == 0 and exam.timed:
             continue
         yield booked_at
-        world.book(world.steps(exam)[number], start)
+        world.book(exam, number)
     for number, start in enumerate(exam.starts):
         last = number == len(exam.starts) - 1
         yield from _perform(world, exam, number, start, exam.end if last else End.PERFORMED)
@@ -186,23 +197,32 @@ def _perform(world: World, exam: Exam, number: int, start: datetime, end: End) -
     """One step, from the patient's arrival to the end of the exam."""
     if end < End.ARRIVED:
         return
-    yield start - 14 * MINUTE
-    world.arrive(world.steps(exam)[number])
+    if exam.seen:
+        yield exam.not_after(start - 14 * MINUTE, 3)
+        world.arrive(exam, number)
     if end < End.READY:
         return
-    yield start - 3 * MINUTE
-    world.prepare(world.steps(exam)[number])
+    if exam.seen and end < End.PERFORMED:
+        yield exam.not_after(start - 3 * MINUTE, 2)
+        world.prepare(exam, number)
     if end < End.STARTED:
         return
-    yield start + MINUTE
-    step = world.steps(exam)[number]
-    device = world.actors["technologist"] if exam.manual else None
-    uid = world.devices.start(step, exam.person, start + MINUTE, by=device)
+    started_at = exam.not_after(start + MINUTE, 1)
+    yield started_at
+    step = exam.steps[number]
+    if exam.manual:
+        uid = world.technologist.start(step, started_at)
+    else:
+        uid = world.devices.start(step, exam.person, started_at)
+    exam.uids.append(uid)
     if end < End.PERFORMED:
         return
     ended_at = start + exam.case.steps[number].minutes * MINUTE * 3 // 4
     yield ended_at
-    world.devices.complete(uid, step, ended_at, by=device)
+    if exam.manual:
+        world.technologist.complete(uid, ended_at)
+    else:
+        world.devices.complete(uid, step, ended_at)
 
 
 def _report(world: World, exam: Exam) -> Story:
@@ -264,9 +284,7 @@ def canceled_by_scheduler_story(world: World, exam: Exam, at: datetime, reason: 
 def no_show_story(world: World, exam: Exam) -> Story:
     yield from exam_story(world, replace_end(exam, End.SCHEDULED))
     yield exam.starts[0] + 30 * MINUTE
-    appointment = world.steps(exam)[0].appointment
-    assert appointment is not None  # noqa: S101 - it was booked
-    execute(RecordNoShow(appointment=str(appointment.public_id)), actor=world.actors["frontdesk"])
+    execute(RecordNoShow(appointment=exam.appointments[0]), actor=world.actors["frontdesk"])
 
 
 def held_story(world: World, exam: Exam, at: datetime, reason: str) -> Story:
@@ -282,9 +300,7 @@ def discontinued_story(world: World, exam: Exam) -> Story:
     """Begun and stopped by the device; then the rest of the order is given up."""
     yield from exam_story(world, replace_end(exam, End.STARTED))
     yield exam.starts[0] + 9 * MINUTE
-    step = world.steps(exam)[0]
-    performed = step.performed.order_by("-id")[0]
-    world.devices.discontinue(performed.sop_instance_uid, step, exam.starts[0] + 9 * MINUTE)
+    world.devices.discontinue(exam.uids[0], exam.steps[0], exam.starts[0] + 9 * MINUTE)
     yield exam.starts[0] + 40 * MINUTE
     execute(
         DiscontinueOrder(
@@ -298,10 +314,3 @@ def replace_end(exam: Exam, end: End) -> Exam:
     """The same exam object with another end; stories share what they learn about the order."""
     exam.end = end
     return exam
-
-
-def acts(moments_and_deeds: Sequence[tuple[datetime, object]]) -> Story:
-    """Deeds that belong to no exam, each at its moment."""
-    for moment, deed in moments_and_deeds:
-        yield moment
-        deed()  # type: ignore[operator]

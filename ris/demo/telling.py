@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ris.demo import days
+from ris.demo import days, troubles
 from ris.demo.cast import gather
-from ris.demo.devices import Devices
+from ris.demo.devices import Devices, Technologist
 from ris.demo.ehr import Ehr
-from ris.demo.player import Diary, Player
-from ris.demo.site import equip
-from ris.demo.stories import DAY, World
-from ris.services import as_of
+from ris.demo.player import Diary, Player, Story
+from ris.demo.receivers import Receivers
+from ris.demo.site import connect_receivers, equip, pause_portal, stations
+from ris.demo.stories import DAY, MINUTE, World
+from ris.domain.exchange import Protocol
+from ris.services import as_of, outbox
+
+# For so long the receivers have been connected.
+TOLD = 150 * MINUTE
+PACE = 4 * MINUTE
 
 
 def tell(now: datetime) -> None:
@@ -19,14 +25,57 @@ def tell(now: datetime) -> None:
     cast = gather(now.date())
     with as_of(now - 10 * DAY):
         actors = equip(cast)
+    devices = Devices(cast.dice, stations())
     world = World(
         cast=cast,
         diary=Diary(now.tzinfo),  # type: ignore[arg-type]
         ehr=Ehr(),
-        devices=Devices(cast.dice),
+        devices=devices,
+        technologist=Technologist(actors["technologist"], devices),
         actors=actors,
     )
     player = Player(now)
-    for story in days.stories(world, now):
+    for story in (*days.stories(world, now), *troubles.stories(world, now)):
         player.add(story)
-    player.play()
+    player.add(_questions(world, now))
+    with outbox.speaking(Protocol.HL7, lambda edge: Receivers(edge, world.refuses)):
+        player.add(_receivers_come(player, now))
+        player.play()
+        with as_of(now):
+            pause_portal()
+            _relay()
+
+
+def _receivers_come(player: Player, now: datetime) -> Story:
+    """From here on the receivers are told; what was before is not sent after the fact."""
+    yield now - TOLD
+    while outbox.fan_out():
+        pass
+    connect_receivers()
+    player.after_act = Relay()
+
+
+class Relay:
+    """Does what the worker does, as often as minutes pass in the story."""
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+
+    def __call__(self, moment: datetime) -> None:
+        if self._last is None or moment - self._last >= PACE:
+            self._last = moment
+            _relay()
+
+
+def _relay() -> None:
+    while outbox.fan_out():
+        outbox.deliver_due()
+
+
+def _questions(world: World, now: datetime) -> Story:
+    """The devices ask for their day, now and then."""
+    for minutes in (240, 35, 2):
+        at = now - minutes * MINUTE
+        yield at
+        for modality in ("CT", "MR", "US", "DX", "MG", "NM"):
+            world.devices.ask(f"{modality}1", at)

@@ -16,6 +16,10 @@ def now() -> datetime:
     return _told.get() or timezone.now()
 
 
+def is_told() -> bool:
+    return _told.get() is not None
+
+
 @contextmanager
 def as_of(moment: datetime) -> Iterator[None]:
     """Let commands executed inside happen at ``moment``.

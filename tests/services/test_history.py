@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -10,8 +12,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Protocol
-from ris.models import AuditEvent, Device, DomainEvent, InboundMessage, Order
-from ris.services import as_of, inbox, together
+from ris.domain.protocol import Attempt, EndpointInfo, Outgoing, Result, StoredEvent
+from ris.models import AuditEvent, Delivery, Device, DomainEvent, InboundMessage, Order
+from ris.services import as_of, inbox, outbox, together
 from ris.services.inbox import Answer
 from tests import make, people
 
@@ -43,6 +46,51 @@ def test_a_message_is_received_at_the_moment_that_is_told() -> None:
 
     message = InboundMessage.objects.get()
     assert (message.received_at, message.answered_at) == (LAST_WEEK, LAST_WEEK)
+
+
+class _Wire:
+    """Sends what an order became; for a time, somebody else answers for it."""
+
+    def __init__(self, answer: Result) -> None:
+        self.answer = answer
+
+    def render(
+        self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
+    ) -> Sequence[Outgoing]:
+        if event.name != "OrderPlaced":
+            return ()
+        return (Outgoing(lane="a", control_id=control_id, message_type="X", payload=b"x"),)
+
+    def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
+        return Attempt(result=self.answer)
+
+    def readdress(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> bytes:
+        return payload
+
+    def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(settings)
+
+
+def test_a_message_out_is_made_and_sent_at_the_moment_that_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbox, "_PROTOCOLS", {Protocol.HL7: _Wire(Result.TRANSIENT)})
+    with as_of(LAST_WEEK), outbox.speaking(Protocol.HL7, lambda edge: _Wire(Result.DELIVERED)):
+        make.endpoint()
+        make.order()
+        while outbox.fan_out():
+            outbox.deliver_due()
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.created_at) == ("DELIVERED", LAST_WEEK)
+    assert delivery.delivered_at == LAST_WEEK
+    assert outbox._PROTOCOLS[Protocol.HL7].send(b"", "", None).result is Result.TRANSIENT
+
+
+def test_where_there_is_no_edge_nothing_speaks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "_PROTOCOLS", {})
+    with outbox.speaking(Protocol.HL7, lambda edge: _Wire(Result.DELIVERED)):
+        assert outbox._PROTOCOLS == {}
 
 
 def test_the_clock_goes_on_afterwards() -> None:
