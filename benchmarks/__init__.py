@@ -1,0 +1,1 @@
+"""Benchmarks: what the RIS does, beside its peers and beside the floor of the machine."""

@@ -1,0 +1,69 @@
+"""``python -m benchmarks [NAME ...] [--quick] [--postgresql]``: run the benchmarks.
+
+Each prints tables; nothing is asserted about time. The README beside this file says how to read
+them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from benchmarks import machine
+from benchmarks.servers.ris import BenchmarkError
+from benchmarks.suites import worklist
+from benchmarks.workspace import FULL, QUICK, Workspace, has_postgresql, workspace
+
+SUITES: dict[str, tuple[str, Callable[[Workspace], Iterator[str]]]] = {
+    "worklist": ("Worklist queries", worklist.run),
+}
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure the RIS beside peers and floors."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SUITES)}")
+    parser.add_argument("--quick", action="store_true", help="short and small: does it all run?")
+    parser.add_argument(
+        "--postgresql",
+        action=argparse.BooleanOptionalAction,
+        help="also on a private PostgreSQL; default: yes where it is installed, unless --quick",
+    )
+    arguments = parser.parse_args(argv)
+    names = arguments.names or list(SUITES)
+    unknown = [name for name in names if name not in SUITES]
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)}")
+    scale = QUICK if arguments.quick else FULL
+    wanted = arguments.postgresql
+    scale = replace(
+        scale, postgresql=has_postgresql() and not arguments.quick if wanted is None else wanted
+    )
+    print(f"Machine: {machine.description()}", flush=True)
+    failed = False
+    with workspace(scale) as space:
+        for name in names:
+            failed |= not _run(name, space)
+    return int(failed)
+
+
+def _run(name: str, space: Workspace) -> bool:
+    title, suite = SUITES[name]
+    began = time.monotonic()
+    print(f"\n## {title}", flush=True)
+    try:
+        for text in suite(space):
+            print(f"\n{text}", flush=True)
+    except (BenchmarkError, OSError) as error:
+        print(f"\n{name}: {error}", file=sys.stderr, flush=True)
+        return False
+    print(f"\n({name}: {time.monotonic() - began:.0f} s)", flush=True)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

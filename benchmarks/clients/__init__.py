@@ -1,0 +1,1 @@
+"""Load clients that share no code with the servers they measure."""

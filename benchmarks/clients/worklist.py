@@ -1,0 +1,122 @@
+"""A scanner's worklist query as a conversation, with the return keys of IHE RAD TF-2 4.5."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+from benchmarks import dataset
+from benchmarks.clients import dicom
+from benchmarks.clients.dicom import Elements
+from benchmarks.load import Said, TalkError
+
+CALLING = "BENCHSCU"
+QUERIES = ("day", "single", "broad")
+
+_STEP_KEYS = {
+    0x00080060: "CS", 0x00400001: "AE", 0x00400002: "DA", 0x00400003: "TM", 0x00400006: "PN",
+    0x00400007: "LO", 0x00400009: "SH", 0x00400010: "SH", 0x00400011: "SH", 0x00400012: "LO",
+    0x00400020: "CS",
+}  # fmt: skip
+_KEYS = {
+    0x00080050: "SH", 0x00080090: "PN", 0x00100010: "PN", 0x00100020: "LO", 0x00100021: "LO",
+    0x00100030: "DA", 0x00100040: "CS", 0x00101030: "DS", 0x00102000: "LO", 0x00102110: "LO",
+    0x001021C0: "US", 0x0020000D: "UI", 0x00321032: "PN", 0x00321060: "LO", 0x00380010: "LO",
+    0x00380300: "LO", 0x00380500: "LO", 0x00401001: "SH", 0x00401003: "SH", 0x00401004: "LO",
+}  # fmt: skip
+_CODE: Elements = [(0x00080100, "SH", ""), (0x00080102, "SH", ""), (0x00080104, "LO", "")]
+
+
+def _identifier(step: dict[int, str], top: dict[int, str]) -> bytes:
+    step_keys: Elements = [
+        *((tag, vr, step.get(tag, "")) for tag, vr in _STEP_KEYS.items()),
+        (0x00400008, "SQ", [_CODE]),
+    ]
+    return dicom.encode(
+        [
+            (0x00080005, "CS", "ISO_IR 192"),
+            *((tag, vr, top.get(tag, "")) for tag, vr in _KEYS.items()),
+            (0x00081110, "SQ", []),
+            (0x00321064, "SQ", [_CODE]),
+            (0x00400100, "SQ", [step_keys]),
+        ]
+    )
+
+
+def identifiers(query: str, size: int) -> Callable[[], bytes]:
+    """What makes the identifier of each request; `single` asks for another step each time."""
+    if query == "single":
+        chance = random.Random(size)
+        return lambda: _identifier({}, {0x00080050: f"A{chance.randrange(1, size + 1):08d}"})
+    if query == "day":
+        day = f"{dataset.DAY:%Y%m%d}"
+        keys = {0x00400001: dataset.STATION, 0x00080060: "CT", 0x00400002: day}
+    elif query == "broad":
+        first, last = dataset.DAY - timedelta(days=15), dataset.DAY + timedelta(days=15)
+        keys = {0x00080060: "MR", 0x00400002: f"{first:%Y%m%d}-{last:%Y%m%d}"}
+    else:
+        raise ValueError(f"no such query: {query}")
+    fixed = _identifier(keys, {})
+    return lambda: fixed
+
+
+def expected(query: str, size: int) -> int:
+    """How many steps a query finds."""
+    if query == "day":
+        return dataset.day_matches(size)
+    return dataset.broad_matches(size) if query == "broad" else 1
+
+
+class WorklistTalk:
+    """Associate, C-FIND, release; every answer is counted."""
+
+    def __init__(
+        self, called: str, query: str, size: int, identifier: Callable[[], bytes] | None = None
+    ) -> None:
+        self._hello = dicom.associate_rq(CALLING, called, dicom.WORKLIST_FIND)
+        self._identifier = identifier or identifiers(query, size)
+        self._expected = expected(query, size)
+        self._reader = dicom.Reader()
+        self._number = 0
+        self._matches = 0
+
+    def hello(self) -> bytes:
+        self._reader = dicom.Reader()
+        return self._hello
+
+    def request(self) -> bytes:
+        self._number = self._number % 60_000 + 1
+        self._matches = 0
+        return dicom.find_rq(self._number, self._identifier())
+
+    def goodbye(self) -> bytes:
+        return dicom.RELEASE_RQ
+
+    def hear(self, data: bytes) -> tuple[Said, bytes]:
+        for kind, pdu in self._reader.feed(data):
+            if kind == dicom.P_DATA:
+                for status in dicom.statuses(pdu):
+                    if status in {0xFF00, 0xFF01}:
+                        self._matches += 1
+                    else:
+                        self._check(status)
+                        return Said.ANSWERED, b""
+            elif kind == dicom.ASSOCIATE_AC:
+                if not dicom.is_accepted(pdu):
+                    raise TalkError("presentation context refused")
+                return Said.OPEN, b""
+            elif kind == dicom.RELEASE_RP_TYPE:
+                return Said.PARTED, b""
+            else:
+                raise TalkError(_ENDINGS.get(kind, f"PDU of type {kind}"))
+        return Said.MORE, b""
+
+    def _check(self, status: int) -> None:
+        if status:
+            raise TalkError(f"status {status:04X}")
+        if self._matches != self._expected:
+            raise TalkError(f"{self._matches} matches instead of {self._expected}")
+
+
+_ENDINGS = {dicom.ASSOCIATE_RJ: "association rejected", dicom.ABORT: "aborted by the server"}

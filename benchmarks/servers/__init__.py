@@ -1,0 +1,1 @@
+"""What is measured: the RIS itself, its peers, and the floors."""
