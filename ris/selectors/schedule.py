@@ -88,7 +88,7 @@ def free_slots(
     devices = suitable_devices(step.modality)
     calendar = Calendar(devices, day_from, days)
     own = step.appointment_id
-    busy = [Span(datetime.min.replace(tzinfo=calendar.zone), now)]
+    busy = [Span(datetime.min.replace(tzinfo=calendar.zone), _next_even(now, duration))]
     busy += _patient_busy(step, calendar.span, own)
     taken = {device.pk: calendar.taken(device, own) for device in devices}
     found = []
@@ -106,6 +106,14 @@ def free_slots(
             )
         )
     return found
+
+
+def _next_even(now: datetime, minutes: int) -> datetime:
+    """The next time that people would name: 12:20 for an exam of 20 minutes, else a quarter."""
+    stride = minutes if minutes in {5, 10, 15, 20, 30} else 15
+    local = timezone.localtime(now)
+    hour = local.replace(minute=0, second=0, microsecond=0)
+    return hour + timedelta(minutes=stride) * -(-(local - hour) // timedelta(minutes=stride))
 
 
 def _device_slots(

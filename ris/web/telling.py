@@ -77,6 +77,7 @@ EVENT: Mapping[str, Label] = {
     "DeliveryRequeued": Label("Message sent again", "send", Tone.INFO),
     "DeliveryResent": Label("Message sent once more as new", "send", Tone.INFO),
     "DeliverySkipped": Label("Message skipped", "skip", Tone.WARN),
+    "ConfigurationApplied": Label("Site configuration applied", "plug"),
     "ExceptionResolved": Label("Exception marked as dealt with", "check"),
 }
 

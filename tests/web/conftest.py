@@ -6,16 +6,28 @@ up when the folder alone is tested.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.test import Client
 
 if TYPE_CHECKING:
     from ris.models import User
     from tests.web.department import Department
+
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def noon() -> Iterator[None]:
+    """It is Monday noon, so that a day has hours before and after it."""
+    with time_machine.travel(NOON, tick=True):
+        yield
 
 
 @pytest.fixture

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Any
 
 from django.utils import timezone
 
 from ris.domain.accounts import CreateUser
 from ris.domain.actors import OPERATOR, Actor, Role
+from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.identifiers import new_uid
 from ris.domain.orders import HoldOrder, OrderDetails, OrderReference, Priority, ProcedureRequest
-from ris.domain.patients import Demographics, Sex
+from ris.domain.patients import PatientReference, Sex
 from ris.domain.performing import CompletePerformedStep, PerformedDetails, StartPerformedStep
 from ris.domain.reporting import SaveDraft, SignPreliminary
 from ris.domain.scheduling import BookAppointment, RecordArrival
-from ris.domain.values import Code, Identifier, PartialDate, PersonName
+from ris.domain.values import Code, Identifier, PersonName
 from ris.models import Delivery, DomainEvent, Endpoint, InboundMessage, Order, Report, User
 from ris.services import execute, inbox
 from ris.services.inbox import Answer
@@ -59,8 +61,8 @@ def today_at(hour: int, minute: int = 0) -> datetime:
     return datetime.combine(timezone.localdate(), time(hour, minute), zone)
 
 
-def users() -> dict[str, User]:
-    """A login for each role, and one with two."""
+def users(password: str = "demo") -> dict[str, User]:
+    """A login for each role."""
     found = {}
     for role in (
         Role.SCHEDULER,
@@ -74,7 +76,7 @@ def users() -> dict[str, User]:
         key = execute(
             CreateUser(
                 username=name,
-                password="demo",
+                password=password,
                 roles=frozenset({role}),
                 first_name=name.capitalize(),
                 last_name="Muster",
@@ -102,7 +104,7 @@ def rooms() -> None:
     )
 
 
-def booked_at(start_at: datetime, device: str = "CT1", **overrides: object) -> Order:
+def booked_at(start_at: datetime, device: str = "CT1", **overrides: Any) -> Order:
     order = make.order(**overrides)
     execute(
         BookAppointment(step=str(make.step_of(order).public_id), device=device, start_at=start_at),
@@ -146,7 +148,7 @@ def radiologist() -> Actor:
     )
 
 
-def person(family: str, given: str, number: str, **overrides: object) -> object:
+def person(family: str, given: str, number: str, **overrides: Any) -> PatientReference:
     return make.patient(number, name=PersonName.of(family, given), **overrides)
 
 
@@ -226,7 +228,6 @@ def fill() -> Department:
 
 def rejected_message(order: Order) -> InboundMessage:
     """An HL7 message that was refused, tied to an order by its number."""
-    from ris.domain.errors import InvalidValueError
 
     def apply() -> Answer:
         raise InvalidValueError("no such day", path="PID-7")
@@ -274,7 +275,3 @@ def dead_delivery(order: Order, report: Report) -> Delivery:
             error="connection refused",
         )
     return delivery
-
-
-def unknown_patient() -> Demographics:
-    return Demographics(name=PersonName.of("Nobody"), birth_date=PartialDate(""))

@@ -120,29 +120,24 @@ def order(request: PageRequest, key: UUID) -> HttpResponse:
 
 
 _BEGUN = {StepStatus.STARTED, StepStatus.COMPLETED, StepStatus.DISCONTINUED}
+_LEFT = {
+    StepStatus.PENDING,
+    StepStatus.SCHEDULED,
+    StepStatus.ARRIVED,
+    StepStatus.READY,
+    StepStatus.NO_SHOW,
+}
 
 
 def _possible(view: OrderView) -> dict[str, bool]:
     """What the state allows; whether the person may is asked in the template."""
-    steps = [step.status for procedure in view.procedures for step in procedure.steps]
+    steps = {step.status for procedure in view.procedures for step in procedure.steps}
     live = view.status in {OrderStatus.ACTIVE, OrderStatus.ON_HOLD}
-    begun = any(status in _BEGUN for status in steps)
-    open_left = any(
-        status
-        in {
-            StepStatus.PENDING,
-            StepStatus.SCHEDULED,
-            StepStatus.ARRIVED,
-            StepStatus.READY,
-            StepStatus.NO_SHOW,
-            StepStatus.STARTED,
-        }
-        for status in steps
-    )
+    begun, left = bool(steps & _BEGUN), bool(steps & _LEFT)
     return {
         "can_cancel": live and not begun,
-        "can_discontinue": live and begun and open_left,
-        "can_hold": view.status is OrderStatus.ACTIVE and open_left,
+        "can_discontinue": live and begun and left and StepStatus.STARTED not in steps,
+        "can_hold": view.status is OrderStatus.ACTIVE and left,
         "can_release": view.status is OrderStatus.ON_HOLD,
         "can_revise": live and view.stage is not Stage.REPORTED,
     }

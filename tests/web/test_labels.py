@@ -1,0 +1,88 @@
+"""Every state has words, an icon and a tone; every event has words."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import ris.domain
+from ris.domain.commands import Event
+from ris.domain.errors import ErrorCode
+from ris.selectors.timeline import EntryKind
+from ris.web import errors, icons, labels, telling
+from ris.web.labels import Tone
+from ris.web.navigation import ENTRIES
+
+STATIC = Path(labels.__file__).parent / "static" / "ris"
+
+
+@pytest.mark.parametrize("table", labels.TABLES)
+def test_table_is_total(table: str) -> None:
+    kind, words = labels.TABLES[table]
+
+    assert set(words) == {member.value for member in kind}
+
+
+@pytest.mark.parametrize("table", labels.TABLES)
+def test_labels_have_words_and_a_known_icon(table: str) -> None:
+    for label in labels.TABLES[table][1].values():
+        assert label.words
+        assert label.icon in icons.ICONS
+
+
+def test_every_event_is_told_in_words() -> None:
+    for module in pkgutil.iter_modules(ris.domain.__path__):
+        importlib.import_module(f"ris.domain.{module.name}")
+    names: set[str] = set()
+    waiting = [Event]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        names |= {subclass.__name__ for subclass in kind.__subclasses__()}
+
+    assert set(telling.EVENT) == names
+    assert all(label.icon in icons.ICONS for label in telling.EVENT.values())
+
+
+def test_every_kind_of_entry_is_told() -> None:
+    assert set(telling._TELLERS) == set(EntryKind)
+
+
+def test_every_error_code_has_status_title_and_remedy() -> None:
+    assert set(errors.STATUS) == set(errors.TITLE) == set(errors.REMEDY) == set(ErrorCode)
+
+
+def test_menu_icons_exist_and_keys_differ() -> None:
+    keys = [entry.key for entry in ENTRIES if entry.key]
+
+    assert all(entry.icon in icons.ICONS for entry in ENTRIES)
+    assert len(keys) == len(set(keys))
+
+
+def test_every_tone_has_its_colors_in_both_themes() -> None:
+    css = (STATIC / "ris.css").read_text(encoding="utf-8")
+    light, dark = css.split('[data-bs-theme="dark"] {', 1)
+
+    for tone in Tone:
+        assert f".tone-{tone.value} {{" in css
+        assert f"--ris-{tone.value}-bg:" in light
+        assert f"--ris-{tone.value}-bg:" in dark.split("}", 1)[0]
+
+
+def test_themes_define_the_same_tokens() -> None:
+    css = (STATIC / "ris.css").read_text(encoding="utf-8")
+    blocks = [block.split("}", 1)[0] for block in css.split("color-scheme:")[1:3]]
+
+    tokens = [set(re.findall(r"(--ris-[a-z-]+):", block)) for block in blocks]
+
+    assert tokens[0] == tokens[1]
+
+
+def test_unknown_value_is_shown_as_it_is() -> None:
+    label = labels.label("step", "SOMETHING")
+
+    assert (label.words, label.tone) == ("SOMETHING", Tone.NEUTRAL)
