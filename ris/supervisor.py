@@ -156,6 +156,7 @@ class Supervisor:
 
     def load(self) -> None:
         """Import once what every part needs; what is there at the fork is shared."""
+        gc.disable()  # nothing of this will ever be garbage
         import django
 
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
@@ -170,7 +171,6 @@ class Supervisor:
                 import_module(module)
             except Exception:  # noqa: S112 - the part that needs it will say what is wrong
                 continue
-        gc.collect()
         gc.freeze()
 
     def prepare(self) -> None:
@@ -205,7 +205,9 @@ class Supervisor:
     def _start(self, *words: str) -> ForkProcess:
         process = self._fork.Process(target=self._become, args=[" ".join(words)], name=words[-1])
         process.start()
-        (run_folder(self.settings.home) / f"{process.name}.pid").write_text(f"{process.pid}\n")
+        mark = run_folder(self.settings.home) / f"{process.name}.pid"
+        mark.with_suffix(".new").write_text(f"{process.pid}\n")
+        mark.with_suffix(".new").replace(mark)  # a reader sees the whole number
         return process
 
     def _become(self, command: str) -> None:
@@ -219,6 +221,7 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
+        gc.enable()
         os.environ[PARENT_FD] = str(self._reader)
         # What a part says when it runs alone, the banner says once for all.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
