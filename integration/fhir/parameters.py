@@ -152,9 +152,12 @@ class PlainTokenParameter(Parameter):
     type: ClassVar[str] = "token"
     system: str = ""
 
-    def read(self, value: str, modifier: str, reading: Reading) -> str:
-        system, code = token(value)
-        return code if system in {None, self.system} else "\0"
+    def apply(self, values: Sequence[str], modifier: str, reading: Reading, into: Criteria) -> None:
+        if modifier:
+            raise refused(self.name, f"the modifier :{modifier} is not supported")
+        tokens = [token(value) for value in values]
+        # Of another system there is nothing: without any alternative left nothing matches.
+        add(into, self.field, [code for system, code in tokens if system in {None, self.system}])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,13 @@ from integration.fhir.to_domain.references import Known, Reader, Target
 from integration.fhir.to_domain.servicerequest import Profile
 from ris.domain.actors import Actor
 from ris.domain.commands import Command
-from ris.domain.errors import DeniedError, RisError, SeveralErrors, StateConflictError
+from ris.domain.errors import (
+    DeniedError,
+    DuplicateKeyError,
+    RisError,
+    SeveralErrors,
+    StateConflictError,
+)
 from ris.domain.exchange import Protocol
 from ris.domain.orders import HoldOrder, OrderReference
 from ris.selectors import search as selectors
@@ -172,7 +178,14 @@ class Writer:
         reader = Reader(resource, self.incoming.base, systems)
         known = find_targets(servicerequest.targets(reader))
         order = servicerequest.place_order(reader, known, self.profile())
-        placed = execute(order.command, actor=self.actor)
+        try:
+            placed = execute(order.command, actor=self.actor)
+        except DuplicateKeyError as error:
+            if "order" in error.details:
+                raise
+            # The same request, or one for the same new patient, was committed by another
+            # connection meanwhile; now it can be seen, and the answer is that of a repetition.
+            placed = execute(order.command, actor=self.actor)
         if order.on_hold and placed.created:
             self.execute(HoldOrder(order=OrderReference(public_id=placed.public_id)))
         return placed.public_id, placed.created

@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connections
 from fhirclient.client import FHIRClient
 from fhirclient.models.diagnosticreport import DiagnosticReport
 from fhirclient.models.fhirsearch import FHIRSearch
@@ -34,6 +35,7 @@ from tests import make
 from tests.conftest import ROOT
 from tests.integration.fhir import resources
 from tests.programs import node_modules, requires
+from tests.running import wait_until
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
 
@@ -48,8 +50,14 @@ def secret(transactional_db: None) -> str:
 
 
 @pytest.fixture
-def base(live_server: Any) -> str:
-    return f"{live_server.url}/fhir"
+def base(live_server: Any) -> Iterator[str]:
+    """The FHIR base of a running server; its requests have ended when the test has."""
+    yield f"{live_server.url}/fhir"
+    wait_until(lambda: not requests_under_way(), "every request ends")
+
+
+def requests_under_way() -> list[str]:
+    return [each.name for each in threading.enumerate() if "process_request" in each.name]
 
 
 def call(
@@ -77,11 +85,13 @@ def call(
 # --- fhirclient: models generated from R4 4.0.1
 
 
-def smart(base: str, secret: str) -> Any:
+@pytest.fixture
+def server(base: str, secret: str) -> Iterator[Any]:
     client = FHIRClient(settings={"app_id": "ris", "api_base": base})
     client.server.session.headers["Authorization"] = f"Bearer {secret}"
     assert client.prepare()
-    return client.server
+    yield client.server
+    client.server.session.close()
 
 
 def search(server: Any, wanted: FHIRSearch) -> list[Any]:
@@ -89,8 +99,7 @@ def search(server: Any, wanted: FHIRSearch) -> list[Any]:
     return list(wanted.perform_resources_iter(server))
 
 
-def test_fhirclient_orders_an_exam_and_reads_its_report(base: str, secret: str) -> None:
-    server = smart(base, secret)
+def test_fhirclient_orders_an_exam_and_reads_its_report(server: Any) -> None:
     created = Patient(resources.patient("4711")).create(server)
     request = ServiceRequest(
         resources.service_request(
@@ -128,8 +137,7 @@ def test_fhirclient_orders_an_exam_and_reads_its_report(base: str, secret: str) 
     assert ServiceRequest.read(answer["id"], server).status == "completed"
 
 
-def test_fhirclient_changes_a_patient(base: str, secret: str) -> None:
-    server = smart(base, secret)
+def test_fhirclient_changes_a_patient(server: Any) -> None:
     public_id = Patient(resources.patient("4711")).create(server)["id"]
     patient = Patient.read(public_id, server)
     patient.gender = "other"
@@ -139,8 +147,7 @@ def test_fhirclient_changes_a_patient(base: str, secret: str) -> None:
     assert Patient.read(public_id, server).gender == "other"
 
 
-def test_fhirclient_searches_with_inclusions(base: str, secret: str) -> None:
-    server = smart(base, secret)
+def test_fhirclient_searches_with_inclusions(server: Any) -> None:
     order = make.order()
 
     wanted = ServiceRequest.where({"identifier": order.placer_order_number})
@@ -149,8 +156,7 @@ def test_fhirclient_searches_with_inclusions(base: str, secret: str) -> None:
     assert [each.resource_type for each in found] == ["ServiceRequest", "Patient"]
 
 
-def test_fhirclient_walks_pages(base: str, secret: str) -> None:
-    server = smart(base, secret)
+def test_fhirclient_walks_pages(server: Any) -> None:
     for _ in range(5):
         make.order()
 
@@ -321,4 +327,3 @@ def test_the_same_create_at_once_makes_one_order(base: str, secret: str, way: st
         assert statuses == [201] * 16  # each is told what the first one was told
     else:
         assert statuses == [200] * 15 + [201]
-    connections.close_all()
