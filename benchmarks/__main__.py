@@ -14,11 +14,15 @@ from dataclasses import replace
 
 from benchmarks import machine
 from benchmarks.servers.ris import BenchmarkError
-from benchmarks.suites import worklist
+from benchmarks.suites import fhir, footprint, hl7, mpps, worklist
 from benchmarks.workspace import FULL, QUICK, Workspace, has_postgresql, workspace
 
 SUITES: dict[str, tuple[str, Callable[[Workspace], Iterator[str]]]] = {
     "worklist": ("Worklist queries", worklist.run),
+    "hl7": ("HL7 orders over MLLP", hl7.run),
+    "fhir": ("FHIR requests", fhir.run),
+    "mpps": ("Performed procedure steps", mpps.run),
+    "footprint": ("Memory and start", footprint.run),
 }
 
 

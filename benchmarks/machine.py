@@ -49,10 +49,10 @@ class Memory:
     proportional: float
 
 
-def memory(pid: int) -> Memory:
-    """Of a process and its descendants."""
+def memory(pid: int, *, descendants: bool = True) -> Memory:
+    """Of a process and its descendants, or of it alone."""
     resident = proportional = 0
-    for one in family(pid):
+    for one in family(pid) if descendants else [pid]:
         for line in _text(Path(f"/proc/{one}/smaps_rollup")).splitlines():
             name, _, value = line.partition(":")
             if name == "Rss":

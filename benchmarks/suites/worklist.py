@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.clients.worklist import QUERIES, WorklistTalk, expected, identifiers
 from benchmarks.load import Load, Sample
+from benchmarks.remarks import remarks
 from benchmarks.servers import peers, ris
 from benchmarks.servers.replay import record
 from benchmarks.servers.ris import Site, process, wait_for
@@ -242,7 +243,10 @@ def _report(space: Workspace, results: Results, names: list[str]) -> Iterator[st
     if others:
         yield from _against_peers(results, scale.peer_sizes, ours, others)
     yield from _growth(results, scale.sizes, ours)
-    yield from _failures(results)
+    yield from remarks(
+        (f"{cell.name}, {cell.query}, {cell.mode}, {cell.size:,} steps", sample)
+        for cell, sample in results.items()
+    )
 
 
 def _latency(results: Results, name: str, query: str, mode: str, size: int) -> str:
@@ -311,13 +315,3 @@ def _growth(results: Results, sizes: tuple[int, ...], ours: list[str]) -> Iterat
     for name in ours:
         verdict = "holds" if worst[name] <= 1.3 else "DOES NOT HOLD"
         yield f"Claim, {name}: growth of at most x1.3: {verdict} (worst {times(worst[name])})."
-
-
-def _failures(results: Results) -> Iterator[str]:
-    for cell, sample in results.items():
-        if sample.failures:
-            yield f"Failures, {cell.name}, {cell.query}, {cell.mode}, {cell.size:,} steps: " + (
-                ", ".join(f"{count} x {what}" for what, count in sample.failures.items())
-            )
-    foreign = [sample.foreign for sample in results.values()]
-    yield f"Other processes used {sum(foreign) / len(foreign):.1f} cores on average meanwhile."
