@@ -95,6 +95,8 @@ class NameKey:
         A ``*`` may run over the border of a group here, which only ``matches`` tells apart.
         """
         for index, variants in enumerate(self.groups):
+            if index > 0 and _meets(variants, ""):
+                continue  # also met by a name without this group
             found = []
             for variant in variants:
                 if index == 0:

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
-from ris.domain.orders import OFFERED, OrderStatus, Priority, Stage, StepStatus
-from ris.domain.values import Code, Identifier, PersonName, fold
+from ris.domain.orders import OFFERED, OrderStatus, Priority, StepStatus
+from ris.domain.values import Code, fold
 from ris.models import (
     Order,
     Patient,
@@ -29,13 +29,10 @@ from ris.models import (
     Site,
     Visit,
 )
-from ris.selectors import name_keys
+from ris.selectors import name_keys, worklist_rows
 from ris.selectors.facility import site
 from ris.selectors.name_keys import Pattern
-from ris.selectors.orders import procedure_code, step_view
-from ris.selectors.patients import to_view as patient_view
-from ris.selectors.patients import visit_view
-from ris.selectors.views import ProcedureView, TextMatch, WorklistEntry, WorklistQuery
+from ris.selectors.views import TextMatch, WorklistEntry, WorklistQuery
 
 _RANK = {Priority.STAT: 0, Priority.ASAP: 1, Priority.URGENT: 2, Priority.ROUTINE: 3}
 _LIVE = (OrderStatus.ACTIVE,)
@@ -86,8 +83,15 @@ class _Where:
             self.add(f"{column} IN ({marks})" if listed else "1 = 0", *listed)
 
 
-def _matching(query: WorklistQuery) -> list[tuple[int, tuple[int, ...]]]:
-    """Primary keys of the matching steps with their version keys, one more than the limit."""
+class _Row(NamedTuple):
+    """A match: the primary key of the step leads the version key of its entry."""
+
+    key: tuple[int, ...]
+    institution: str
+
+
+def _matching(query: WorklistQuery) -> list[_Row]:
+    """The matching steps in order, one more than the limit."""
     where = _conditions(query)
     for column, name in (
         ("s.performing_physician", query.performing_physician),
@@ -97,12 +101,12 @@ def _matching(query: WorklistQuery) -> list[tuple[int, tuple[int, ...]]]:
         if name_keys.name_keys(name):
             where.within(column, _spellings(query, column, name, where))
     wanted = query.limit + 1
-    found: list[tuple[int, tuple[int, ...]]] = []
+    found: list[_Row] = []
     offset = 0
     while True:
         rows = _fetch(_select(query, where), [*where.params, wanted, offset])
         found += [
-            (row[0], _version_key(row))
+            _Row(_version_key(row), row[-2] or "")
             for row in rows
             # The sieve lets a "*" run from one group of a name into the next.
             if not query.patient_name or name_keys.matches(query.patient_name, row[-1])
@@ -399,7 +403,7 @@ class _Known:
     def get(
         self,
         keys: Sequence[tuple[int, ...]],
-        read: Callable[[list[int]], dict[int, WorklistEntry]],
+        read: Callable[[Sequence[int]], dict[int, WorklistEntry]],
     ) -> list[WorklistEntry]:
         with self.lock:
             found = {key: self.entries[key] for key in keys if key in self.entries}
@@ -422,54 +426,8 @@ class _Known:
 _known = _Known()
 
 
-def _read(found: Sequence[tuple[int, tuple[int, ...]]]) -> list[WorklistEntry]:
-    return _known.get([key for _, key in found], _load)
-
-
-def _load(step_ids: list[int]) -> dict[int, WorklistEntry]:
-    rows = (
-        ScheduledProcedureStep.objects.filter(pk__in=step_ids)
-        .select_related(
-            "procedure__order__patient__merged_into",
-            "procedure__order__visit",
-        )
-        .defer("wished_at")
-        .prefetch_related("procedure__order__patient__identifiers")
-    )
-    institution = site().institution
-    return {row.pk: _entry(row, institution) for row in rows}
-
-
-def _entry(step: ScheduledProcedureStep, institution: str) -> WorklistEntry:
-    procedure = step.procedure
-    order = procedure.order
-    step.appointment_id = None  # not part of an answer, and not worth a statement each
-    return WorklistEntry(
-        step=step_view(step),
-        procedure=ProcedureView(
-            public_id=str(procedure.public_id),
-            procedure_id=procedure.procedure_id,
-            study_instance_uid=procedure.study_instance_uid,
-            code=procedure_code(procedure),
-            description=procedure.description,
-            laterality=procedure.laterality,
-            stage=Stage(procedure.stage),
-            updated_at=procedure.updated_at,
-        ),
-        patient=patient_view(order.patient),
-        visit=visit_view(order.visit),
-        order_public_id=str(order.public_id),
-        placer=Identifier(order.placer_order_number, order.placer_issuer, "PLAC"),
-        filler=Identifier(order.filler_order_number, order.filler_issuer, "FILL"),
-        accession=Identifier(order.accession_number, order.accession_issuer, "ACSN"),
-        priority=Priority(order.priority),
-        reason=order.reason,
-        reason_code=Code.from_json(order.reason_code),
-        comments=order.comments,
-        requester=PersonName.parse(order.requester),
-        referring=PersonName.parse(order.referring),
-        requesting_service=order.requesting_service,
-        transport=order.transport,
-        institution=institution,
-        entered_by=order.entered_by,
+def _read(found: Sequence[_Row]) -> list[WorklistEntry]:
+    institution = found[0].institution if found else ""
+    return _known.get(
+        [row.key for row in found], lambda step_ids: worklist_rows.read(step_ids, institution)
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
+from django.db import connection
 
 from ris.domain.actors import Actor
 from ris.models import AuditEvent, ScheduledProcedureStep, WorklistQueryLog, WorklistSighting
@@ -31,13 +31,9 @@ def record_worklist_query(
     Sightings are one row per (step, device, version), counted up, so that a scanner asking every
     minute does not fill the database.
     """
-    versions = {entry.step.public_id: entry.step.version for entry in entries}
-    ids = dict(
-        ScheduledProcedureStep.objects.filter(public_id__in=list(versions)).values_list(
-            "public_id", "id"
-        )
-    )
-    pairs = [(row_id, versions[str(public_id)]) for public_id, row_id in ids.items()]
+    shown = {entry.step.public_id: entry.step.version for entry in entries}
+    ids = _row_ids(list(shown))
+    pairs = sorted((ids[one], version) for one, version in shown.items() if one in ids)
     WorklistQueryLog.objects.create(
         at=started_at,
         calling_ae_title=actor.name,
@@ -60,32 +56,45 @@ def record_worklist_query(
         outcome="success" if status == 0 else f"{status:04X}",
         detail={"matches": len(entries)},
     )
-    if not pairs:
-        return
-    known = {
-        (step_id, version)
-        for step_id, version in WorklistSighting.objects.filter(
-            ae_title=actor.name, step_id__in=[row_id for row_id, _ in pairs]
-        ).values_list("step_id", "step_version")
-    }
-    again = [step_id for step_id, version in pairs if (step_id, version) in known]
-    if again:
-        WorklistSighting.objects.filter(
-            ae_title=actor.name,
-            step_id__in=again,
-            step_version__in={version for pair_id, version in pairs if pair_id in set(again)},
-        ).update(last_at=started_at, count=F("count") + 1)
-    WorklistSighting.objects.bulk_create(
-        [
-            WorklistSighting(
-                step_id=step_id,
-                ae_title=actor.name,
-                step_version=version,
-                first_at=started_at,
-                last_at=started_at,
-            )
-            for step_id, version in pairs
-            if (step_id, version) not in known
-        ],
-        ignore_conflicts=True,
-    )
+    if pairs:
+        _count_sightings(pairs, actor.name, started_at)
+
+
+# A step's primary key never changes, and the same steps are shown again and again.
+_KNOWN_IDS: dict[str, int] = {}
+_KNOWN_IDS_LIMIT = 50_000
+
+
+def _row_ids(public_ids: Sequence[str]) -> dict[str, int]:
+    found = {one: row_id for one in public_ids if (row_id := _KNOWN_IDS.get(one))}
+    missing = [one for one in public_ids if one not in found]
+    if missing:
+        rows = ScheduledProcedureStep.objects.filter(public_id__in=missing)
+        fresh = {str(public_id): pk for public_id, pk in rows.values_list("public_id", "id")}
+        if len(_KNOWN_IDS) > _KNOWN_IDS_LIMIT:
+            _KNOWN_IDS.clear()
+        _KNOWN_IDS.update(fresh)
+        found |= fresh
+    return found
+
+
+def _count_sightings(pairs: Sequence[tuple[int, int]], ae_title: str, at: datetime) -> None:
+    """One statement for all: a new row, or one more on the row there is.
+
+    In the order of the steps, so that two queries of one device cannot block each other.
+    """
+    moment = connection.ops.adapt_datetimefield_value(at)
+    table = connection.ops.quote_name(WorklistSighting._meta.db_table)
+    rows = ", ".join(["(%s, %s, %s, %s, %s, 1)"] * len(pairs))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table}"  # noqa: S608 - only the name of the table and placeholders
+            " (step_id, ae_title, step_version, first_at, last_at, count)"
+            f" VALUES {rows} ON CONFLICT (step_id, ae_title, step_version)"
+            f" DO UPDATE SET last_at = excluded.last_at, count = {table}.count + 1",
+            [
+                value
+                for step_id, version in pairs
+                for value in (step_id, ae_title, version, moment, moment)
+            ],
+        )

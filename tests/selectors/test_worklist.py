@@ -27,7 +27,7 @@ from ris.domain.orders import (
 from ris.domain.patients import MergePatients, Sex, UpdatePatient, VisitDetails
 from ris.domain.values import Code, Identifier, PartialDate, PersonName, fold
 from ris.models import ScheduledProcedureStep
-from ris.selectors import worklist
+from ris.selectors import orders, patients, worklist, worklist_rows
 from ris.selectors.views import TextMatch, WorklistEntry, WorklistQuery
 from ris.services import execute
 from tests import make, people
@@ -123,6 +123,25 @@ def test_a_scheduled_step_is_offered_with_everything_its_answer_needs() -> None:
     assert entry.institution == "Test Hospital"
     assert entry.visit is not None
     assert entry.visit.number == Identifier("V1", "HOSP", "VN")
+
+
+def test_an_entry_is_made_of_the_read_models_of_its_parts() -> None:
+    order = place(
+        "Berg^Anna", visit=VisitDetails(number=Identifier("V1", "HOSP"), location="Ward 4")
+    )
+    view = orders.order_view(str(order.public_id))
+
+    (entry,) = worklist.entries(WorklistQuery()).entries
+
+    (procedure,) = view.procedures
+    assert entry.patient == patients.patient_view(view.patient.public_id)
+    assert entry.visit == view.visit
+    assert entry.step == replace(procedure.steps[0], appointment=None)
+    assert entry.procedure == replace(procedure, steps=(), preparation="")
+    for name in ("placer", "filler", "accession", "priority", "reason", "reason_code", "comments",
+                 "requester", "referring", "requesting_service", "transport", "institution",
+                 "entered_by"):  # fmt: skip
+        assert getattr(entry, name) == getattr(view, name), name
 
 
 def test_an_order_that_waits_to_be_scheduled_is_not_offered() -> None:
@@ -408,7 +427,7 @@ _NAMES = st.one_of(
             "muller*", "MÜLLER^JÖRG", "Müller^Jörg^^^", "doe", "DOE^*", "DOE^*^*", "doe^john",
             "*john", "?oe*", "D_e*", "D?e^J%n", "%", "山田*", "=山田^太郎", "yamada*", "YAMADA*=",
             "==やまだ*", "*^太郎", "yamada^tarou=山田^太郎", "αλεξίου*", "Lukasiewicz^Ewa",
-            "Doe^John\\Müller*", "*", "y*u", "*=*", "^john", "[dy]*",
+            "Doe^John\\Müller*", "*", "*=*", "doe*=*", "y*u", "*=*", "^john", "[dy]*",
         ]
     ),
     st.text(st.sampled_from("*?^=dDoOeEJmMüÜlr山田太郎yYaΑα%_[]\\ "), max_size=8),
@@ -635,8 +654,8 @@ def test_reading_is_bounded_in_memory() -> None:
         place(f"Name{number}^A")
     known = replace(worklist._known, capacity=2)
 
-    keys = [key for _, key in worklist._matching(WorklistQuery())]
-    entries = known.get(keys, worklist._load)
+    keys = [row.key for row in worklist._matching(WorklistQuery())]
+    entries = known.get(keys, lambda step_ids: worklist_rows.read(step_ids, ""))
 
     assert [str(entry.patient.name) for entry in entries] == ["Name0^A", "Name1^A", "Name2^A"]
     assert len(known.entries) == 2

@@ -1,0 +1,176 @@
+"""Reads worklist entries by one joined statement that is built once.
+
+The statement is the same for every query but for the number of keys, and building it through the
+ORM costs ten times what the database needs. The rows become ordinary model instances, so that the
+read models are still made in one place (``to_view`` of each area).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model
+
+from ris.domain.orders import Priority, Stage
+from ris.domain.values import Code, Identifier, PersonName
+from ris.models import (
+    Order,
+    Patient,
+    PatientIdentifier,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    Visit,
+)
+from ris.selectors.orders import procedure_code, step_view
+from ris.selectors.patients import to_view as patient_view
+from ris.selectors.patients import visit_view
+from ris.selectors.views import ProcedureView, WorklistEntry
+
+Convert = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One table of a joined row: where its columns stand and how the database's values are read."""
+
+    model: type[Model]
+    names: tuple[str, ...]
+    start: int
+    converters: tuple[tuple[int, tuple[tuple[Convert, Any], ...]], ...]
+
+    def instance(self, row: Sequence[Any]) -> Any:
+        """The model instance; None for the empty side of an outer join."""
+        values = list(row[self.start : self.start + len(self.names)])
+        if values[0] is None:
+            return None
+        for index, converters in self.converters:
+            for convert, column in converters:
+                values[index] = convert(values[index], column, connection)
+        return self.model.from_db(connection.alias, self.names, values)
+
+
+@lru_cache(maxsize=8)
+def _parts(vendor: str, *tables: tuple[str, type[Model]]) -> tuple[str, tuple[_Part, ...]]:
+    """The column list of a statement over ``tables`` and how to read its rows."""
+    columns: list[str] = []
+    parts = []
+    for alias, model in tables:
+        # The primary key first, for it says whether there is a row at all.
+        fields = sorted(model._meta.concrete_fields, key=lambda field: not field.primary_key)
+        converters = []
+        for index, field in enumerate(fields):
+            column = field.get_col(alias)
+            found = (
+                *connection.ops.get_db_converters(column),
+                *column.get_db_converters(connection),
+            )
+            if found:
+                converters.append((index, tuple((convert, column) for convert in found)))
+        names = tuple(field.attname for field in fields)
+        parts.append(_Part(model, names, len(columns), tuple(converters)))
+        columns += [f"{alias}.{connection.ops.quote_name(str(field.column))}" for field in fields]
+    return ", ".join(columns), tuple(parts)
+
+
+_TABLES: tuple[tuple[str, type[Model]], ...] = (
+    ("s", ScheduledProcedureStep),
+    ("r", RequestedProcedure),
+    ("o", Order),
+    ("p", Patient),
+    ("v", Visit),
+)
+
+
+def _table(model: type[Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
+
+
+def _fetch(statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return list(cursor.fetchall())
+
+
+def read(step_ids: Sequence[int], institution: str) -> dict[int, WorklistEntry]:
+    """The entries of these steps by primary key."""
+    columns, parts = _parts(connection.vendor, *_TABLES)
+    marks = ", ".join(["%s"] * len(step_ids))
+    rows = _fetch(
+        f"SELECT {columns} FROM {_table(ScheduledProcedureStep)} s"  # noqa: S608 - names only
+        f" JOIN {_table(RequestedProcedure)} r ON r.id = s.procedure_id"
+        f" JOIN {_table(Order)} o ON o.id = r.order_id"
+        f" JOIN {_table(Patient)} p ON p.id = o.patient_id"
+        f" LEFT JOIN {_table(Visit)} v ON v.id = o.visit_id"
+        f" WHERE s.id IN ({marks})",
+        step_ids,
+    )
+    joined = [tuple(part.instance(row) for part in parts) for row in rows]
+    _attach_identifiers([patient for _, _, _, patient, _ in joined])
+    return {
+        step.pk: _entry(step, procedure, order, patient, visit, institution)
+        for step, procedure, order, patient, visit in joined
+    }
+
+
+def _attach_identifiers(patients: Iterable[Patient]) -> None:
+    """What ``prefetch_related("identifiers")`` does, for instances that come from no queryset."""
+    listed = list(patients)
+    columns, (part,) = _parts(connection.vendor, ("i", PatientIdentifier))
+    marks = ", ".join(["%s"] * len(listed)) or "NULL"
+    found = defaultdict(list)
+    for row in _fetch(
+        f"SELECT {columns} FROM {_table(PatientIdentifier)} i"  # noqa: S608 - names only
+        f" WHERE i.patient_id IN ({marks})",
+        [patient.pk for patient in listed],
+    ):
+        identifier = part.instance(row)
+        found[identifier.patient_id].append(identifier)
+    for patient in listed:
+        rows = patient.identifiers.all()
+        rows._result_cache = found[patient.pk]
+        patient._prefetched_objects_cache = {"identifiers": rows}  # type: ignore[attr-defined]
+
+
+def _entry(
+    step: ScheduledProcedureStep,
+    procedure: RequestedProcedure,
+    order: Order,
+    patient: Patient,
+    visit: Visit | None,
+    institution: str,
+) -> WorklistEntry:
+    step.appointment = None  # not part of an answer, and not worth a statement each
+    return WorklistEntry(
+        step=step_view(step),
+        procedure=ProcedureView(
+            public_id=str(procedure.public_id),
+            procedure_id=procedure.procedure_id,
+            study_instance_uid=procedure.study_instance_uid,
+            code=procedure_code(procedure),
+            description=procedure.description,
+            laterality=procedure.laterality,
+            stage=Stage(procedure.stage),
+            updated_at=procedure.updated_at,
+        ),
+        patient=patient_view(patient),
+        visit=visit_view(visit),
+        order_public_id=str(order.public_id),
+        placer=Identifier(order.placer_order_number, order.placer_issuer, "PLAC"),
+        filler=Identifier(order.filler_order_number, order.filler_issuer, "FILL"),
+        accession=Identifier(order.accession_number, order.accession_issuer, "ACSN"),
+        priority=Priority(order.priority),
+        reason=order.reason,
+        reason_code=Code.from_json(order.reason_code),
+        comments=order.comments,
+        requester=PersonName.parse(order.requester),
+        referring=PersonName.parse(order.referring),
+        requesting_service=order.requesting_service,
+        transport=order.transport,
+        institution=institution,
+        entered_by=order.entered_by,
+    )
