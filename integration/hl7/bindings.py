@@ -124,6 +124,9 @@ PRIORITY: Mapping[str, Priority] = _frozen(
         "C": Priority.URGENT,  # callback
         "T": Priority.URGENT,  # timing critical
         "PRN": Priority.ROUTINE,  # as needed
+        "H": Priority.URGENT,  # DICOM's high, medium, low, as letters: no code of the table
+        "M": Priority.ROUTINE,
+        "L": Priority.ROUTINE,
         "STAT": Priority.STAT,
         "ASAP": Priority.ASAP,
         "URGENT": Priority.URGENT,

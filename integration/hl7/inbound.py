@@ -131,7 +131,7 @@ def _receive(frame: bytes, header: Header | None, address: str) -> inbox.Receipt
     if header is None:
         return _keep_unreadable(frame, address)
     sender = _sender(header, address)
-    if sender.refusal is not None:
+    if isinstance(sender.refusal, DeniedError):
         record_security(
             sender.actor,
             action="HL7 sender refused",
@@ -196,7 +196,17 @@ def _sender(header: Header, address: str) -> Sender:
             profile=for_unknown_sender(here, (application, facility)),
             refusal=refusal,
         )
-    agreed = profile(endpoint, here, sender=(application, facility))
+    try:
+        agreed = profile(endpoint, here, sender=(application, facility))
+    except InvalidValueError as error:
+        # Our fault, not the sender's, and mended by an operator: it is asked to try again.
+        log.error("an endpoint cannot be used", endpoint=endpoint.name, reason=error.message)
+        return Sender(
+            name=name,
+            actor=endpoint_actor(endpoint.name, endpoint.id, address),
+            profile=for_unknown_sender(here, (application, facility)),
+            refusal=BusyError("the settings for this sender cannot be used at the moment"),
+        )
     allowed = agreed.settings.addresses
     refusal = None
     if allowed and not _is_within(address, allowed):

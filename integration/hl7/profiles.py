@@ -87,7 +87,7 @@ class Settings(BaseModel):
     wait_for_scheduler: bool = Field(
         default=False, description="a time that an order names is a wish, to be booked by a person"
     )
-    paths: dict[str, tuple[str, ...]] = Field(
+    paths: dict[str, list[str]] = Field(
         default_factory=dict,
         strict=False,
         description="other places of a value, first first: {station = ['ORC-18']}; []: nowhere",
@@ -158,7 +158,7 @@ class Settings(BaseModel):
 
     @field_validator("paths")
     @classmethod
-    def _are_paths(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    def _are_paths(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
         for name, paths in value.items():
             if name not in MOVABLE:
                 raise ValueError(f"{name} is none of {', '.join(MOVABLE)}")
