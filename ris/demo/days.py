@@ -172,7 +172,7 @@ def _around_now(world: World, now: datetime) -> Iterator[Story]:
 
     for each in (
         # Done today: reported, being written, and not read yet.
-        exam("CTHEAD", -190, End.FINAL, number=LOCKED),
+        exam("CTHEAD", -178, End.FINAL, number=LOCKED),
         exam("USLEGVEIN", -190, End.FINAL, walk_in=True),
         # Greek letters, which one receiver cannot take.
         exam("DXWRIST", -175, End.PRELIMINARY, number="H100133"),

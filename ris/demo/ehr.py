@@ -104,12 +104,15 @@ class Ehr:
         )  # fmt: skip
 
     def _pv1(self, case: Case, provider: str) -> str:
+        """Emergencies and inpatients have a visit number; others come for the exam only."""
         self._visits += 1
-        emergency = case.priority == "STAT"
-        return _segment(
-            "PV1", "1", "E" if emergency else "O", "ER^1" if emergency else "", "", "", "",
-            provider, "", "", "", "", "", "", "", "", "", "", "", f"V{self._visits:06d}^^^{ISSUER}",
-        )  # fmt: skip
+        kind, place = "O", ""
+        if case.priority == "STAT":
+            kind, place = "E", "ER^1"
+        elif self._visits % 5 == 0:
+            kind, place = "I", f"N{self._visits % 4 + 1}^{100 + self._visits % 20}^A"
+        number = f"V{self._visits:06d}^^^{ISSUER}" if kind != "O" else ""
+        return _segment("PV1", "1", kind, place, *[""] * 3, provider, *[""] * 11, number)
 
 
 def _segment(*fields: str) -> str:

@@ -180,8 +180,10 @@ def _apply(message: InboundMessage, apply: Apply, refuse: Refuse) -> Answer:
 
 def _tie(message: InboundMessage, references: Sequence[tuple[str, str]]) -> None:
     """Tie a message to the orders it changed and to those it names, for the timeline."""
-    events = DomainEvent.objects.filter(message=message)
-    orders = {order for order in events.values_list("order_id", flat=True) if order}
+    about = list(
+        DomainEvent.objects.filter(message=message).values_list("order_id", "patient_id").distinct()
+    )
+    orders = {order for order, _ in about if order}
     wanted = Q()
     for kind, value in references:
         if kind in _REFERENCES and value:
@@ -190,7 +192,7 @@ def _tie(message: InboundMessage, references: Sequence[tuple[str, str]]) -> None
         orders |= set(Order.objects.filter(wanted).values_list("pk", flat=True)[:20])
     if orders:
         message.orders.add(*orders)
-    patients = {patient for patient in events.values_list("patient_id", flat=True) if patient}
+    patients = {patient for _, patient in about if patient}
     if len(patients) == 1:
         message.patient_id = patients.pop()
         message.save(update_fields=["patient"])

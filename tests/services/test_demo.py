@@ -1,0 +1,278 @@
+"""The demo site: every state, every exception, by messages and commands only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection, transaction
+from pytest_django import DjangoDbBlocker
+
+from ris import demo
+from ris.checks import DEMO_TOKEN
+from ris.demo.site import PASSWORD
+from ris.domain.actors import Role
+from ris.domain.exchange import DeliveryState, MessageState
+from ris.domain.orders import OrderStatus, Stage, StepStatus
+from ris.domain.performing import Match, Origin
+from ris.domain.reporting import ReportStatus
+from ris.domain.scheduling import AppointmentStatus
+from ris.models import (
+    Appointment,
+    AuditEvent,
+    Booking,
+    CriticalResult,
+    Delivery,
+    Device,
+    DomainEvent,
+    Endpoint,
+    InboundMessage,
+    Order,
+    Patient,
+    PerformedProcedureStep,
+    ProcedureDefinition,
+    Report,
+    RequestedProcedure,
+    ResourceHours,
+    ScheduledProcedureStep,
+    User,
+    WorklistSighting,
+)
+from ris.selectors import exceptions
+from ris.selectors.accounts import roles_of, token_for
+
+NOW = datetime(2026, 3, 4, 10, 32, 17, tzinfo=UTC)
+# What it may cost to load, in statements: the demo must be there within seconds of `make run`.
+STATEMENTS = 16_000
+
+
+@pytest.fixture(scope="module")
+def statements(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[int]:
+    """The demo site, loaded once for this module; gives the number of statements it took."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        counted = 0
+
+        def count(execute: Any, *arguments: Any) -> Any:
+            nonlocal counted
+            counted += 1
+            return execute(*arguments)
+
+        with connection.execute_wrapper(count):
+            demo.fill(NOW)
+        yield counted
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def _site(statements: int, db: None) -> Iterator[None]:
+    """For tests that only look, at the moment for which it was loaded."""
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+looks = pytest.mark.usefixtures("_site")
+
+
+def states(model: type, field: str = "status") -> set[str]:
+    return set(model.objects.values_list(field, flat=True))  # type: ignore[attr-defined]
+
+
+# --- what is there
+
+
+@looks
+def test_orders_procedures_and_steps_are_in_every_state() -> None:
+    assert states(Order) == {s.value for s in OrderStatus} - {"ENTERED_IN_ERROR"}
+    assert states(RequestedProcedure, "stage") == {stage.value for stage in Stage}
+    assert states(ScheduledProcedureStep) == {status.value for status in StepStatus}
+
+
+@looks
+def test_appointments_and_reports_are_in_every_state_that_lasts() -> None:
+    passing = {AppointmentStatus.HELD.value, AppointmentStatus.EXPIRED.value}
+    assert states(Appointment) == {s.value for s in AppointmentStatus} - passing
+    assert states(Report) == {
+        ReportStatus.DRAFT.value,
+        ReportStatus.PRELIMINARY.value,
+        ReportStatus.FINAL.value,
+        ReportStatus.AMENDED.value,
+    }
+    assert CriticalResult.objects.exists()
+
+
+@looks
+def test_every_exception_is_there_to_be_mended() -> None:
+    counts = exceptions.counts()
+
+    assert counts["performed"] == 4
+    assert counts["stuck"] == 1
+    assert counts["messages"] == 2
+    assert counts["double_booked"] == 1
+    assert states(PerformedProcedureStep, "match") == {match.value for match in Match}
+    assert states(Delivery, "state") == {
+        DeliveryState.DELIVERED.value,
+        DeliveryState.REFUSED.value,
+        DeliveryState.DEAD.value,
+    }
+    assert states(InboundMessage, "state") == {
+        MessageState.APPLIED.value,
+        MessageState.REJECTED.value,
+    }
+
+
+@looks
+def test_messages_were_repeated_and_reused_and_a_patient_was_merged() -> None:
+    assert InboundMessage.objects.filter(repeats=1).count() == 1
+    assert InboundMessage.objects.filter(key_reused=True).count() == 1
+    assert Patient.objects.filter(merged_into__isnull=False).count() == 1
+
+
+@looks
+def test_devices_have_a_room_each_and_are_open_every_day() -> None:
+    devices = Device.objects.select_related("room__resource").order_by("ae_title")
+
+    assert [device.ae_title for device in devices] == ["CT1", "DX1", "MG1", "MR1", "NM1", "US1"]
+    assert len({device.room_id for device in devices}) == 6
+    for device in devices:
+        assert device.room is not None
+        hours = ResourceHours.objects.filter(resource=device.room.resource)
+        assert sorted(hours.values_list("weekday", flat=True)) == list(range(7))
+        assert {(h.opens.hour, h.closes.hour) for h in hours} == {(7, 19)}
+
+
+@looks
+def test_the_catalog_has_common_procedures_of_six_modalities_with_steps() -> None:
+    definitions = ProcedureDefinition.objects.all()
+
+    assert definitions.count() >= 60
+    assert {d.modality for d in definitions} == {"CT", "MR", "US", "DX", "MG", "NM"}
+    mixed = definitions.get(code="NMBONECT")
+    assert [step.modality for step in mixed.steps.all()] == ["NM", "NM", "CT"]
+
+
+@looks
+def test_each_role_has_a_login_with_a_name() -> None:
+    people = {Role.SCHEDULER, Role.FRONTDESK, Role.TECHNOLOGIST, Role.RADIOLOGIST}
+    for role in people | {Role.ADMIN, Role.MANAGER}:
+        user = User.objects.get(username=role.value)
+        assert roles_of(user) == {role}
+        assert user.check_password(PASSWORD)
+        assert user.get_full_name().count(" ") == 1
+
+
+@looks
+def test_the_token_of_the_banner_may_do_everything() -> None:
+    token = token_for(DEMO_TOKEN)
+
+    assert token is not None
+    assert token.scopes == ("system/*.cruds",)
+
+
+@looks
+@pytest.mark.parametrize(
+    ("script", "first", "last"),
+    [
+        ("Latin with marks", "À", "ž"),
+        ("Greek", "Α", "ω"),
+        ("Cyrillic", "А", "я"),
+        ("Hebrew", "א", "ת"),
+        ("Arabic", "ء", "ي"),
+        ("Hiragana", "ぁ", "ん"),
+        ("Hangul", "가", "힣"),
+        ("Chinese", "一", "龥"),
+        ("Thai", "ก", "๙"),
+    ],
+)
+def test_people_write_their_names_in_many_scripts(script: str, first: str, last: str) -> None:
+    names = Patient.objects.values_list("name", flat=True)
+
+    assert any(first <= char <= last for name in names for char in name), script
+
+
+# --- how it came about
+
+
+@looks
+def test_orders_came_as_messages_and_exams_too() -> None:
+    assert Order.objects.exclude(source=None).count() > 90
+    assert set(Order.objects.filter(source=None).values_list("placer_order_number", flat=True)) == {
+        ""
+    }
+    for performed in PerformedProcedureStep.objects.filter(origin=Origin.MPPS.value):
+        assert InboundMessage.objects.filter(key=f"N-CREATE {performed.sop_instance_uid}").exists()
+        assert performed.dataset
+
+
+@looks
+def test_nothing_happens_in_the_future_or_out_of_order() -> None:
+    moments = list(DomainEvent.objects.order_by("id").values_list("at", flat=True))
+
+    assert moments == sorted(moments)
+    assert moments[-1] <= NOW
+    assert moments[0] >= NOW - timedelta(days=11)
+    assert not AuditEvent.objects.filter(at__gt=NOW).exists()
+    assert not InboundMessage.objects.filter(received_at__gt=NOW).exists()
+    assert not PerformedProcedureStep.objects.filter(started_at__gt=NOW).exists()
+
+
+@looks
+def test_nothing_is_left_to_send() -> None:
+    assert not DomainEvent.objects.filter(fanned_out_at=None).exists()
+    assert not Delivery.objects.filter(state=DeliveryState.PENDING.value).exists()
+    assert Endpoint.objects.get(name="GP PORTAL").paused
+    assert not Endpoint.objects.filter(name__in=["EHR", "PACS"], paused=True).exists()
+
+
+@looks
+def test_only_the_overbooked_appointment_overlaps_another() -> None:
+    overlapping = 0
+    rows = list(Booking.objects.filter(live=True).order_by("resource_id", "start_at", "id"))
+    for one, other in pairwise(rows):
+        if one.resource_id == other.resource_id and other.start_at < one.end_at:
+            overlapping += 1
+
+    assert overlapping == 2  # the device and its room
+    assert Appointment.objects.filter(overbooked=True).count() == 1
+
+
+@looks
+def test_devices_asked_for_what_they_then_did() -> None:
+    assert WorklistSighting.objects.filter(ae_title="CT1").exists()
+    assert AuditEvent.objects.filter(action="QueryWorklist").exists()
+
+
+@looks
+def test_loading_takes_a_bounded_number_of_statements(statements: int) -> None:
+    assert statements < STATEMENTS
+
+
+# --- the commands, where the demo is loaded
+
+
+@pytest.fixture
+def filled(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    moments: list[datetime] = []
+    monkeypatch.setattr(demo, "fill", moments.append)
+    return moments
+
+
+@looks
+def test_load_does_nothing_where_the_demo_is(
+    filled: list[datetime], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert demo.load(["--if-empty"]) == 0
+    assert demo.load([]) == 1
+    assert "loaded already" in capsys.readouterr().err
+    assert filled == []
+
+
+@looks
+def test_reset_asks_first(filled: list[datetime], capsys: pytest.CaptureFixture[str]) -> None:
+    assert demo.reset([]) == 1
+    assert "nothing was deleted" in capsys.readouterr().err
+    assert Order.objects.count() > 100
+    assert filled == []
