@@ -20,6 +20,7 @@ DOCUMENTS = {
     "docs/reference/states.md": "ris.reference:states",
     "docs/reference/dicom-conformance.md": "worklist.conformance:statement",
     "docs/reference/hl7-conformance.md": "integration.hl7.conformance:statement",
+    "docs/reference/fhir-conformance.md": "integration.fhir.conformance:statement",
 }
 
 

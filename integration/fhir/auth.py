@@ -28,6 +28,7 @@ class Client:
 
     actor: Actor
     scopes: Scopes
+    endpoint: EndpointInfo | None = None  # its configuration; not looked up for reads
 
     @property
     def is_authenticated(self) -> bool:
@@ -54,7 +55,8 @@ class BearerToken(BaseAuthentication):
         # Reads need no configuration of the client, and there are many reads.
         endpoint = find_sender(Protocol.FHIR, token.client) if request.method in WRITES else None
         scopes = Scopes.parse(token.scopes)
-        return Client(actor_for(token.client, endpoint, address), scopes), token.public_id
+        client = Client(actor_for(token.client, endpoint, address), scopes, endpoint)
+        return client, token.public_id
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE

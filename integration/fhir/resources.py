@@ -121,6 +121,7 @@ KINDS: Mapping[str, Kind] = {
             appointment,
             search.APPOINTMENT,
             beside=("stations", "rooms"),
+            documentation="The time agreed for one or more steps, also once it was given back.",
         ),
         _kind(
             "Procedure",
@@ -147,8 +148,19 @@ KINDS: Mapping[str, Kind] = {
             diagnostic_report,
             search.DIAGNOSTIC_REPORT,
             beside=("site",),
+            documentation=(
+                "A report with its newest signed version as HTML and plain text. Of one that "
+                "nobody signed yet, or that was withdrawn, only the state is shown."
+            ),
         ),
-        _kind("Encounter", selectors.visits, asked.VisitCriteria, encounter, search.ENCOUNTER),
+        _kind(
+            "Encounter",
+            selectors.visits,
+            asked.VisitCriteria,
+            encounter,
+            search.ENCOUNTER,
+            documentation="A visit, as far as orders and ADT messages named it.",
+        ),
         _kind(
             "Practitioner",
             selectors.practitioners,
@@ -156,8 +168,22 @@ KINDS: Mapping[str, Kind] = {
             practitioner,
             search.PRACTITIONER,
         ),
-        _kind("Location", selectors.rooms, asked.RoomCriteria, location, search.LOCATION),
-        _kind("Device", selectors.stations, asked.StationCriteria, device, search.DEVICE),
+        _kind(
+            "Location",
+            selectors.rooms,
+            asked.RoomCriteria,
+            location,
+            search.LOCATION,
+            documentation="A room.",
+        ),
+        _kind(
+            "Device",
+            selectors.stations,
+            asked.StationCriteria,
+            device,
+            search.DEVICE,
+            documentation="A modality, named by its station AE title.",
+        ),
         _kind(
             "Organization",
             selectors.sites,

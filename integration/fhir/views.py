@@ -229,6 +229,7 @@ class TypeView(FhirView):
         receipt = writing.receive(
             incoming,
             client.actor,
+            writing.profile_for(client.actor.name, client.endpoint),
             request_id=self.request_id,
             may_search=client.scopes.allow(name, "s"),
         )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -40,6 +41,7 @@ from ris.domain.errors import (
 )
 from ris.domain.exchange import Protocol
 from ris.domain.orders import HoldOrder, OrderReference
+from ris.domain.protocol import EndpointInfo
 from ris.selectors import search as selectors
 from ris.selectors.exchange import find_sender
 from ris.selectors.orders import order_view
@@ -60,12 +62,13 @@ class Prepared:
     references: list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Writer:
     """One request being applied."""
 
     incoming: Incoming
     actor: Actor
+    profile: Profile
     may_search: bool
 
     # --- reading the request
@@ -78,6 +81,7 @@ class Writer:
     def public_id(self) -> str:
         return self.incoming.address[1]
 
+    @cached_property
     def systems(self) -> Systems:
         return Systems(selectors.issuers())
 
@@ -145,7 +149,7 @@ class Writer:
                 subject=f"{self.kind.name}/{existing}",
             )
             return self.reply(200, existing)
-        systems = self.systems()
+        systems = self.systems
         if self.kind.name == "Patient":
             public_id, created = self.execute(patient.register_patient(resource, systems)), True
         else:
@@ -162,7 +166,7 @@ class Writer:
         if not self.may_search:
             raise DeniedError(f"a conditional create needs the scope to search {self.kind.name}")
         zone = timezone.get_default_timezone()
-        reading = Reading(self.incoming.base, self.systems(), zone)
+        reading = Reading(self.incoming.base, self.systems, zone)
         query = parse(self.kind, condition, reading, strict=True)
         if not query.applied:
             raise HttpError(400, "required", "If-None-Exist asks nothing")
@@ -177,7 +181,7 @@ class Writer:
     def place(self, resource: Resource, systems: Systems) -> tuple[str, bool]:
         reader = Reader(resource, self.incoming.base, systems)
         known = find_targets(servicerequest.targets(reader))
-        order = servicerequest.place_order(reader, known, self.profile())
+        order = servicerequest.place_order(reader, known, self.profile)
         try:
             placed = execute(order.command, actor=self.actor)
         except DuplicateKeyError as error:
@@ -190,25 +194,15 @@ class Writer:
             self.execute(HoldOrder(order=OrderReference(public_id=placed.public_id)))
         return placed.public_id, placed.created
 
-    def profile(self) -> Profile:
-        """The settings of the client's endpoint."""
-        endpoint = find_sender(Protocol.FHIR, self.actor.name)
-        settings = endpoint.settings if endpoint else {}
-        return Profile(
-            issuer=str(settings.get("issuer") or self.actor.name),
-            wait_for_scheduler=bool(settings.get("wait_for_scheduler")),
-            strict_catalog=bool(settings.get("strict_catalog")),
-        )
-
     # --- update and patch
 
     def update(self, resource: Resource) -> Reply:
-        systems = self.systems()
+        systems = self.systems
         before = self.present(systems)
         return self.change(resource, before, systems)
 
     def apply_patch(self, change: Any) -> Reply:
-        systems = self.systems()
+        systems = self.systems
         before = self.present(systems)
         patched = (
             json_patch(before, change) if isinstance(change, list) else merge_patch(before, change)
@@ -250,7 +244,7 @@ class Writer:
             reader = Reader(resource, self.incoming.base, systems)
             known = find_targets(servicerequest.targets(reader))
             order = order_view(self.public_id)
-            for command in revision.revise(reader, order, before, known, self.profile()):
+            for command in revision.revise(reader, order, before, known, self.profile):
                 self.execute(command)
         return self.reply(200, self.public_id)
 
@@ -261,7 +255,7 @@ class Writer:
 
     def reply(self, status: int, public_id: str) -> Reply:
         """The resource as it is now, as ``Prefer`` wants it (FHIR R4 3.1.0.1.5)."""
-        resource = load(self.kind, [public_id], shown_for([self.kind], self.systems()))[0]
+        resource = load(self.kind, [public_id], shown_for([self.kind], self.systems))[0]
         version = resource["meta"]["versionId"]
         headers = {"ETag": etag(resource), "Last-Modified": last_modified(resource)}
         address = f"{self.incoming.base}/{self.kind.name}/{public_id}/_history/{version}"
@@ -276,11 +270,26 @@ class Writer:
         return Reply(status, resource, headers)
 
 
+def profile_for(name: str, endpoint: EndpointInfo | None) -> Profile:
+    """What is done with the requests of a client, by the settings of its endpoint."""
+    settings = endpoint.settings if endpoint else {}
+    return Profile(
+        issuer=str(settings.get("issuer") or name),
+        wait_for_scheduler=bool(settings.get("wait_for_scheduler")),
+        strict_catalog=bool(settings.get("strict_catalog")),
+    )
+
+
 def receive(
-    incoming: Incoming, actor: Actor, *, request_id: str, may_search: bool
+    incoming: Incoming,
+    actor: Actor,
+    profile: Profile,
+    *,
+    request_id: str,
+    may_search: bool,
 ) -> inbox.Receipt:
     """Store the request, apply it, store the answer."""
-    writer = Writer(incoming, actor, may_search)
+    writer = Writer(incoming, actor, profile, may_search)
     prepared = writer.prepare()
     key = incoming.header("Idempotency-Key")
     return inbox.receive(
@@ -299,7 +308,8 @@ def receive(
 
 def replay(raw: bytes, actor: Actor, sender: str) -> tuple[inbox.Apply, inbox.Refuse]:
     """A stored request to be applied once more (``ReplayMessage``)."""
-    prepared = Writer(Incoming.from_bytes(raw), actor, may_search=True).prepare()
+    profile = profile_for(sender, find_sender(Protocol.FHIR, sender))
+    prepared = Writer(Incoming.from_bytes(raw), actor, profile, may_search=True).prepare()
     return lambda: prepared.todo().to_answer(), refuse
 
 

@@ -1,0 +1,202 @@
+"""The FHIR profile of this system, printed from the tables that do the work (DESIGN rule 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from integration.fhir import bindings, json, systems
+from integration.fhir.formats import ANSWERS, FHIR_VERSION, PATCHES
+from integration.fhir.outcome import TABLE
+from integration.fhir.parameters import Parameter, ReferenceParameter
+from integration.fhir.query import DEFAULT_COUNT, MAX_COUNT
+from integration.fhir.reading import MAX_INCLUDED
+from integration.fhir.resources import KINDS, Kind, reverse_includes
+from ris.domain.orders import OrderStatus, StepStatus
+from ris.domain.reporting import ReportStatus, VersionKind
+
+_NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"
+
+
+def statement() -> str:
+    """The whole document, Markdown."""
+    parts = [
+        _cover(),
+        _http(),
+        _resources(),
+        *(_kind(KINDS[name]) for name in KINDS),
+        _states(),
+        _systems(),
+        _errors(),
+    ]
+    return "\n\n".join("\n".join(part).strip() for part in parts) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    for row in rows:
+        cells = (str(cell).replace("|", "\\|") or "-" for cell in row)
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _code(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _cover() -> list[str]:
+    return [
+        "# FHIR conformance",
+        "",
+        _NOTE,
+        "",
+        f"What this system serves as FHIR R4 ({FHIR_VERSION}) under `/fhir`. The same tables make",
+        "the CapabilityStatement at `/fhir/metadata`. `ris conformance fhir` prints this page,",
+        "`ris conformance fhir --json` the statement.",
+    ]
+
+
+_REPEATING = (
+    "`If-None-Exist` looks and writes in one transaction; `Idempotency-Key` gives the stored "
+    "answer again; a known placer number with the same content gives the order that is there"
+)
+_PREFERENCES = (
+    "`return=minimal`, `return=representation`, `return=OperationOutcome`, `handling=strict`"
+)
+
+
+def _http() -> list[str]:
+    strict = "duplicate keys, control characters, NaN, empty lists and objects are refused"
+    pages = f"pages of {DEFAULT_COUNT} up to {MAX_COUNT}, by cursor"
+    beside = f"up to {MAX_INCLUDED:,} inclusions; `_total` if asked; `_summary=count`"
+    rows = [
+        ("formats", f"{_code(ANSWERS)}; `_format` beats `Accept`; XML is not served"),
+        ("patches", _code(sorted(PATCHES))),
+        ("access", "`Authorization: Bearer`; SMART scopes, version 2 and 1"),
+        ("versions", "`ETag`, `If-Match`, `If-None-Match`, `If-Modified-Since`"),
+        ("repeating", _REPEATING),
+        ("`Prefer`", _PREFERENCES),
+        ("JSON", f"UTF-8; depth {json.MAX_DEPTH}, {json.MAX_NODES:,} values; {strict}"),
+        ("searches", f"{pages}; {beside}; GET and POST `_search`"),
+    ]
+    return ["## HTTP", "", *_table(("matter", "what is done"), rows)]
+
+
+def _resources() -> list[str]:
+    rows = [
+        (f"`{name}`", _code(kind.interactions), kind.documentation) for name, kind in KINDS.items()
+    ]
+    return ["## Resources", "", *_table(("type", "interactions", "what it is here"), rows)]
+
+
+def _kind(kind: Kind) -> list[str]:
+    lines = [f"### {kind.name}", ""]
+    lines += _table(
+        ("parameter", "type", "modifiers and chains", "finds"),
+        [_parameter(each) for each in kind.parameters.values()],
+    )
+    lines.append(f"Sorted by {_code(sorted(kind.sorts))}.")
+    if kind.includes:
+        lines.append(f"`_include`: {_code(sorted(kind.includes))}.")
+    reverse = reverse_includes(kind.name)
+    if reverse:
+        lines.append(f"`_revinclude`: {_code(sorted(reverse))}.")
+    return lines
+
+
+def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
+    more = [f":{each}" for each in sorted(parameter.modifiers)]
+    if isinstance(parameter, ReferenceParameter):
+        more += [f"{parameter.name}.{chain}" for chain in parameter.chains]
+    return (
+        f"`{parameter.name}`",
+        parameter.type,
+        _code(more),
+        parameter.documentation or f"`{parameter.expression}`",
+    )
+
+
+def _states() -> list[str]:
+    return [
+        "## States",
+        "",
+        "What is stored, and the code that is shown for it.",
+        "",
+        *_table(
+            ("order", "`ServiceRequest.status`"),
+            ((status.value, f"`{bindings.ORDER_STATUS[status]}`") for status in OrderStatus),
+        ),
+        *_table(
+            ("step", *(f"`Task.status`, order {order.value}" for order in _SHOWN_ORDERS)),
+            (
+                (
+                    step.value,
+                    *(f"`{bindings.TASK_STATUS[step, order]}`" for order in _SHOWN_ORDERS),
+                )
+                for step in StepStatus
+            ),
+        ),
+        *_table(
+            ("report", "newest version", "`DiagnosticReport.status`"),
+            (
+                (status.value, kind.value if kind else "none", f"`{code}`")
+                for (status, kind), code in _reports().items()
+            ),
+        ),
+    ]
+
+
+_SHOWN_ORDERS = (OrderStatus.ACTIVE, OrderStatus.ON_HOLD, OrderStatus.ENTERED_IN_ERROR)
+
+# The versions a report of each state can have as its newest.
+_NEWEST: Mapping[ReportStatus, tuple[VersionKind | None, ...]] = {
+    ReportStatus.DRAFT: (None,),
+    ReportStatus.PRELIMINARY: (VersionKind.PRELIMINARY,),
+    ReportStatus.FINAL: (VersionKind.FINAL,),
+    ReportStatus.AMENDED: (VersionKind.ADDENDUM, VersionKind.CORRECTION),
+    ReportStatus.DISCARDED: (None,),
+    ReportStatus.RETRACTED: (VersionKind.RETRACTION,),
+}
+
+
+def _reports() -> dict[tuple[ReportStatus, VersionKind | None], str]:
+    pairs = product(ReportStatus, [None, *VersionKind])
+    return {key: bindings.REPORT_STATUS[key] for key in pairs if key[1] in _NEWEST[key[0]]}
+
+
+def _systems() -> list[str]:
+    rows: list[tuple[Any, ...]] = [
+        (_code(designators), f"`{system}`") for system, designators in systems.CODE_SYSTEMS.items()
+    ]
+    rows += [
+        ("an OID", "`urn:oid:` and the OID"),
+        ("a URI", "the same URI"),
+        ("any other word", f"`{systems.SCHEME}` and the word, percent-encoded"),
+    ]
+    return [
+        "## Systems",
+        "",
+        "An issuer of numbers and a coding scheme have a short name, an OID or a URI in HL7 v2 and",
+        f"DICOM. A short name is shown in FHIR as `{systems.ISSUER}` and the name, an OID as",
+        "`urn:oid:`, a URI as it is; the code map `issuer` gives a name a URI of the site's own.",
+        f"Numbers this system gave itself are of `{systems.FILLER_NUMBER}` and",
+        f"`{systems.ACCESSION_NUMBER}`; DICOM UIDs are of `{systems.DICOM_UID}`, as `urn:oid:`.",
+        "",
+        *_table(("coding scheme", "`Coding.system`"), rows),
+    ]
+
+
+def _errors() -> list[str]:
+    return [
+        "## Errors",
+        "",
+        "Every error is an OperationOutcome whose issues name the element (`expression`).",
+        "",
+        *_table(
+            ("error", "HTTP", "issue"),
+            ((code.value, status, f"`{issue}`") for code, (status, issue) in TABLE.items()),
+        ),
+        "Beside these: 400 for what is no JSON or no R4, 401 without a token, 403 without the",
+        "scope, 405, 406, 412 for another version or several matches, 413, 415.",
+    ]
