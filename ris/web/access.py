@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -114,7 +115,8 @@ def saw(
     A refresh repeats what was shown; it is recorded only for the patients that are new in it.
     """
     seen = frozenset(str(patient) for patient in patients)
-    key = f"shown:{request.session.session_key}:{action}:{request.path}"
+    page = hashlib.sha256(request.get_full_path().encode()).hexdigest()[:16]
+    key = f"shown:{request.session.session_key}:{action}:{page}"
     if is_poll(request):
         known: frozenset[str] = cache.get(key, frozenset())
         fresh = seen - known

@@ -1,0 +1,294 @@
+"""What a role may not do changes nothing, however the request is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from ris.domain.exchange import (
+    PauseEndpoint,
+    ReplayMessage,
+    RequeueDelivery,
+    ResendDelivery,
+    ResolveException,
+    SkipDelivery,
+)
+from ris.domain.facility import RegisterDevice
+from ris.domain.orders import (
+    CancelOrder,
+    CancelStep,
+    CompleteInformation,
+    HoldOrder,
+    PlaceOrder,
+    ReleaseOrder,
+    RepeatStep,
+    ReviseOrder,
+)
+from ris.domain.patients import RegisterPatient
+from ris.domain.performing import (
+    CompletePerformedStep,
+    DiscontinuePerformedStep,
+    RelinkPerformedStep,
+    StartPerformedStep,
+)
+from ris.domain.reporting import (
+    AmendReport,
+    CommunicateCriticalResult,
+    DiscardDraft,
+    FinalizeReport,
+    OpenReport,
+    RetractReport,
+    SaveDraft,
+)
+from ris.domain.scheduling import (
+    BookAppointment,
+    CancelAppointment,
+    PrepareStep,
+    RecordArrival,
+    RecordNoShow,
+    RescheduleAppointment,
+)
+from ris.models import (
+    Appointment,
+    AuditEvent,
+    Booking,
+    Delivery,
+    Device,
+    DomainEvent,
+    Endpoint,
+    InboundMessage,
+    Order,
+    Patient,
+    PerformedProcedureStep,
+    ProcedureDefinition,
+    Report,
+    ScheduledProcedureStep,
+)
+from ris.services import permitted_roles
+from tests import make
+from tests.web.department import Department, today_at
+
+ROLES = ("scheduler", "frontdesk", "technologist", "radiologist", "manager", "admin")
+SLOT_HOUR = 15
+
+
+@dataclass(frozen=True)
+class Post:
+    """A form somebody may send: where, with what, and the command it gives."""
+
+    command: type[Any]
+    path: Callable[[Department], str]
+    form: Callable[[Department], dict[str, str]] = field(default=lambda d: {})
+
+
+def _slot(department: Department) -> dict[str, str]:
+    device = Device.objects.get(ae_title="CT2").public_id
+    return {"slot": f"{device} {today_at(SLOT_HOUR).isoformat()}"}
+
+
+def _appointment(order: Order) -> str:
+    appointment = make.step_of(order).appointment
+    assert appointment is not None
+    return str(appointment.public_id)
+
+
+def _step(order: Order) -> str:
+    return str(make.step_of(order).public_id)
+
+
+def _performed(department: Department) -> dict[str, str]:
+    uid = PerformedProcedureStep.objects.get(order=department.started).sop_instance_uid
+    return {"performed": uid, "reason": "110505"}
+
+
+def _begin(department: Department) -> dict[str, str]:
+    step = make.step_of(department.arrived)
+    return {"step": str(step.public_id), "version": str(step.version)}
+
+
+def _order_form(department: Department) -> dict[str, str]:
+    definition = ProcedureDefinition.objects.get(code="CTHEAD")
+    return {
+        "patient": str(department.waiting.patient.public_id),
+        "token": "t",
+        "procedure": str(definition.public_id),
+        "priority": "ROUTINE",
+        "reason": "x",
+    }
+
+
+REASON = {"reason": "because"}
+POSTS = [
+    Post(PlaceOrder, lambda d: "/orders/new/", _order_form),
+    Post(CancelOrder, lambda d: f"/orders/{d.waiting.public_id}/cancel/", lambda d: REASON),
+    Post(HoldOrder, lambda d: f"/orders/{d.waiting.public_id}/hold/", lambda d: REASON),
+    Post(ReleaseOrder, lambda d: f"/orders/{d.held.public_id}/release/"),
+    Post(
+        ReviseOrder,
+        lambda d: f"/orders/{d.waiting.public_id}/revise/",
+        lambda d: {"priority": "STAT", "reason": "x"},
+    ),
+    Post(CancelStep, lambda d: f"/steps/{_step(d.waiting)}/cancel/", lambda d: REASON),
+    Post(RepeatStep, lambda d: f"/steps/{_step(d.waiting)}/repeat/"),
+    Post(
+        CompleteInformation,
+        lambda d: f"/steps/{_step(d.without_modality)}/complete/",
+        lambda d: {"modality": "CT", "duration_minutes": "20"},
+    ),
+    Post(BookAppointment, lambda d: f"/book/{_step(d.waiting)}/", _slot),
+    Post(RescheduleAppointment, lambda d: f"/book/{_step(d.booked)}/", _slot),
+    Post(RescheduleAppointment, lambda d: f"/board/move/{_appointment(d.booked)}/", _slot),
+    Post(RecordArrival, lambda d: f"/appointments/{_appointment(d.booked)}/arrive/"),
+    Post(RecordNoShow, lambda d: f"/appointments/{_appointment(d.late)}/no-show/"),
+    Post(CancelAppointment, lambda d: f"/appointments/{_appointment(d.booked)}/cancel/"),
+    Post(PrepareStep, lambda d: "/room/CT1/ready/", lambda d: {"step": _step(d.arrived)}),
+    Post(StartPerformedStep, lambda d: "/room/CT1/begin/", _begin),
+    Post(CompletePerformedStep, lambda d: "/room/CT1/complete/", _performed),
+    Post(DiscontinuePerformedStep, lambda d: "/room/CT1/discontinue/", _performed),
+    Post(
+        OpenReport,
+        lambda d: "/reading/open/",
+        lambda d: {"procedure": str(d.unread.procedures.get().public_id)},
+    ),
+    Post(SaveDraft, lambda d: f"/reports/{d.draft.public_id}/draft/", lambda d: {"findings": "x"}),
+    Post(
+        FinalizeReport, lambda d: f"/reports/{d.draft.public_id}/sign/", lambda d: {"findings": "x"}
+    ),
+    Post(DiscardDraft, lambda d: f"/reports/{d.draft.public_id}/discard/"),
+    Post(
+        AmendReport,
+        lambda d: f"/reports/{d.final.public_id}/addendum/",
+        lambda d: {"addendum": "x"},
+    ),
+    Post(RetractReport, lambda d: f"/reports/{d.final.public_id}/retract/", lambda d: REASON),
+    Post(
+        CommunicateCriticalResult,
+        lambda d: f"/reports/{d.final.public_id}/critical/",
+        lambda d: {"finding": "x", "told": "y"},
+    ),
+    Post(RelinkPerformedStep, lambda d: f"/exceptions/performed/{d.unmatched}/", lambda d: REASON),
+    Post(
+        ResolveException,
+        lambda d: "/exceptions/resolve/",
+        lambda d: {"kind": "performed", "key": d.unmatched, "note": "x"},
+    ),
+    Post(ReplayMessage, lambda d: f"/messages/in/{d.rejected.public_id}/replay/"),
+    Post(RequeueDelivery, lambda d: f"/messages/out/{d.delivery.public_id}/requeue/"),
+    Post(ResendDelivery, lambda d: f"/messages/out/{d.delivery.public_id}/resend/"),
+    Post(SkipDelivery, lambda d: f"/messages/out/{d.delivery.public_id}/skip/", lambda d: REASON),
+    Post(
+        PauseEndpoint,
+        lambda d: f"/interfaces/{Endpoint.objects.get(name='EHR').public_id}/pause/",
+        lambda d: {"paused": "yes"},
+    ),
+    Post(
+        RegisterPatient,
+        lambda d: "/patients/new/",
+        lambda d: {"family_name": "New", "birth_date": "", "sex": ""},
+    ),
+    Post(
+        RegisterDevice,
+        lambda d: "/devices/",
+        lambda d: {"ae_title": "XX1", "modality": "CT", "active": "on"},
+    ),
+]
+KINDS = (
+    Appointment,
+    Booking,
+    Delivery,
+    Device,
+    DomainEvent,
+    Endpoint,
+    InboundMessage,
+    Order,
+    Patient,
+    PerformedProcedureStep,
+    Report,
+    ScheduledProcedureStep,
+)
+
+
+def everything() -> list[list[dict[str, Any]]]:
+    """All that a command could change, as stored."""
+    return [list(kind.objects.order_by("pk").values()) for kind in KINDS]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_forbidden_posts_change_nothing(
+    role: str, full: Department, as_: Callable[[str], Client]
+) -> None:
+    client = as_(role)
+    forbidden = [
+        post
+        for post in POSTS
+        if role not in {allowed.value for allowed in permitted_roles(post.command)}
+    ]
+    before = everything()
+
+    answers = {}
+    for post in forbidden:
+        path = post.path(full)
+        answers[path] = client.post(path, post.form(full)).status_code
+
+    assert answers == dict.fromkeys(answers, 403)
+    assert everything() == before
+
+
+def test_each_form_is_forbidden_to_somebody() -> None:
+    for post in POSTS:
+        assert set(ROLES) - {role.value for role in permitted_roles(post.command)}, post.command
+
+
+# Outside a transaction, as in a request: inside one the caller's own record tells of the denial.
+@pytest.mark.django_db(transaction=True)
+def test_denial_is_audited(full: Department, as_: Callable[[str], Client]) -> None:
+    AuditEvent.objects.all().delete()
+
+    as_("manager").post(f"/orders/{full.waiting.public_id}/cancel/", REASON)
+
+    row = AuditEvent.objects.get(action="CancelOrder")
+    assert (row.actor_name, row.outcome) == ("manager", "denied")
+
+
+@pytest.mark.parametrize("post", POSTS, ids=lambda post: post.command.__name__)
+def test_nothing_happens_without_login(post: Post, full: Department, client: Client) -> None:
+    before = everything()
+
+    response = client.post(post.path(full), post.form(full))
+
+    assert response.status_code == 302
+    assert response["Location"].startswith("/login/?next=")
+    assert everything() == before
+
+
+def test_forms_of_other_sites_are_refused(full: Department, as_: Callable[[str], Client]) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies = as_("scheduler").cookies
+
+    response = client.post(f"/orders/{full.waiting.public_id}/cancel/", REASON)
+
+    full.waiting.refresh_from_db()
+    assert response.status_code == 403
+    assert "Send again" in response.content.decode()
+    assert full.waiting.status == "ACTIVE"
+
+
+def test_get_changes_nothing(full: Department, as_: Callable[[str], Client]) -> None:
+    client = as_("scheduler")
+    before = everything()
+
+    answers = {
+        path: client.get(path).status_code
+        for path in (
+            f"/orders/{full.waiting.public_id}/cancel/",
+            f"/appointments/{_appointment(full.booked)}/arrive/",
+            "/reading/open/",
+        )
+    }
+
+    assert answers == dict.fromkeys(answers, 405)
+    assert everything() == before
