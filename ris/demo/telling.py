@@ -69,7 +69,8 @@ class Relay:
 
 def _relay() -> None:
     while outbox.fan_out():
-        outbox.deliver_due()
+        pass
+    outbox.deliver_due()
 
 
 def _questions(world: World, now: datetime) -> Story:
