@@ -6,6 +6,7 @@ works with somebody else's code.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pydicom.config import IGNORE
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pynetdicom import AE, _config
@@ -20,6 +23,7 @@ from pynetdicom.association import Association
 
 from ris.domain.errors import BusyError, DeniedError, StateConflictError
 from ris.domain.identifiers import new_uid
+from worklist.elements import tag_of, vr_of
 from worklist.sop_classes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -29,9 +33,10 @@ from worklist.sop_classes import (
     VERIFICATION,
 )
 
-# Identifiers hold patient data and belong in no log.
+# Identifiers hold patient data and belong in no log; what went wrong is raised, once.
 _config.LOG_REQUEST_IDENTIFIERS = False
 _config.LOG_RESPONSE_IDENTIFIERS = False
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 
 _SYNTAXES = [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN]
 _PENDING = {0xFF00, 0xFF01}
@@ -154,20 +159,23 @@ def query(**keys: str) -> Dataset:
 
     A keyword of the scheduled step goes into its item, every other one to the top.
     """
-    item = Dataset()
+    dataset, item = Dataset(), Dataset()
     for keyword in _STEP_KEYS:
-        setattr(item, keyword, keys.pop(keyword, ""))
+        item.add(_key(keyword, keys.pop(keyword, "")))
     item.ScheduledProtocolCodeSequence = []
-    dataset = Dataset()
-    for keyword in _ROOT_KEYS:
-        setattr(dataset, keyword, "")
+    for keyword in {**dict.fromkeys(_ROOT_KEYS), **keys}:
+        dataset.add(_key(keyword, keys.get(keyword, "")))
     dataset.RequestedProcedureCodeSequence = []
-    for keyword, value in keys.items():
-        setattr(dataset, keyword, value)
-        if not value.isascii():
-            dataset.SpecificCharacterSet = "ISO_IR 192"
+    if not all(value.isascii() for value in keys.values()):
+        dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.ScheduledProcedureStepSequence = [item]
     return dataset
+
+
+def _key(keyword: str, value: str) -> DataElement:
+    """A key as typed: ranges and wildcards are no values, and the peer judges the rest."""
+    tag = tag_of(keyword)
+    return DataElement(tag, vr_of(tag), value, validation_mode=IGNORE)
 
 
 _STEP_KEYS = (
@@ -197,10 +205,6 @@ _ROOT_KEYS = (
     "RequestedProcedureID",
     "RequestedProcedurePriority",
 )
-
-
-def is_step_key(keyword: str) -> bool:
-    return keyword in _STEP_KEYS
 
 
 def begun(entry: Dataset, *, station: str, at: datetime) -> Dataset:
