@@ -115,6 +115,7 @@ def test_every_exception_is_there_to_be_mended() -> None:
     assert states(PerformedProcedureStep, "match") == {match.value for match in Match}
     assert states(Delivery, "state") == {
         DeliveryState.DELIVERED.value,
+        DeliveryState.PENDING.value,
         DeliveryState.REFUSED.value,
         DeliveryState.DEAD.value,
     }
@@ -220,11 +221,23 @@ def test_nothing_happens_in_the_future_or_out_of_order() -> None:
 
 
 @looks
-def test_nothing_is_left_to_send() -> None:
+def test_nothing_is_left_to_send_but_what_waits_behind_a_refusal() -> None:
+    refused = Delivery.objects.get(state=DeliveryState.REFUSED.value)
+
+    waiting = Delivery.objects.filter(state=DeliveryState.PENDING.value)
+
     assert not DomainEvent.objects.filter(fanned_out_at=None).exists()
-    assert not Delivery.objects.filter(state=DeliveryState.PENDING.value).exists()
-    assert Endpoint.objects.get(name="GP PORTAL").paused
-    assert not Endpoint.objects.filter(name__in=["EHR", "PACS"], paused=True).exists()
+    assert [(each.endpoint_id, each.lane) for each in waiting] == [
+        (refused.endpoint_id, refused.lane)
+    ]
+    assert refused.attempts.count() == 3
+
+
+@looks
+def test_one_receiver_is_paused() -> None:
+    assert list(Endpoint.objects.filter(paused=True).values_list("name", flat=True)) == [
+        "GP PORTAL"
+    ]
 
 
 @looks
