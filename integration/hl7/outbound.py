@@ -194,7 +194,10 @@ class Hl7:
         ]
 
     def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
-        settings = profiles.Settings.model_validate(dict(endpoint.settings))
+        try:
+            settings = profiles.read_settings(endpoint.settings)
+        except InvalidValueError as error:
+            return Attempt(result=Result.TRANSIENT, error=error.message)  # an operator mends it
         exchange = mllp_client.send(_target(endpoint, settings), payload)
         result = exchange.result
         if result is Result.REFUSED and exchange.ack and _is_for_now(exchange.ack):

@@ -177,8 +177,13 @@ class Settings(BaseModel):
 
 def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings, checked; what is not said stays unsaid, so that defaults can improve."""
+    return read_settings(settings).model_dump(mode="json", exclude_unset=True)
+
+
+def read_settings(settings: Mapping[str, Any]) -> Settings:
+    """The settings with all defaults. Raises InvalidValueError for the first that is wrong."""
     try:
-        return Settings.model_validate(dict(settings)).model_dump(mode="json", exclude_unset=True)
+        return Settings.model_validate(dict(settings))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -219,7 +224,7 @@ def profile(
     endpoint: EndpointInfo, site: SiteView, *, sender: tuple[str, str] = ("", "")
 ) -> Profile:
     """The profile of a configured endpoint; ``sender`` is MSH-3 and MSH-4 of its message."""
-    settings = Settings.model_validate(dict(endpoint.settings))
+    settings = read_settings(endpoint.settings)
     application, _, facility = endpoint.protocol_name.partition("^")
     named = (application, facility) if application else sender
     return Profile(

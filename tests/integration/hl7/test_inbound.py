@@ -1,0 +1,544 @@
+"""A message from its bytes to its answer: stored, applied and answered in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+
+from integration.hl7.inbound import ROUTES, handle
+from integration.hl7.server import Peer, Reply
+from ris import config
+from ris.domain.actors import OPERATOR
+from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, ReplayMessage
+from ris.domain.orders import HoldOrder, OrderReference
+from ris.models import (
+    AuditEvent,
+    DomainEvent,
+    InboundMessage,
+    Order,
+    Patient,
+    PatientIdentifier,
+    ScheduledProcedureStep,
+)
+from ris.services import execute
+from tests import make, people
+from tests.integration.hl7 import messages
+from tests.integration.hl7.messages import OBR, ORC, PID, obr, orc, order
+
+pytestmark = pytest.mark.django_db
+
+PEER = Peer("127.0.0.1", 50000, 2575, 1)
+
+
+@pytest.fixture(autouse=True)
+def _accepting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in the demo, where senders need not be registered."""
+    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
+    config.load.cache_clear()
+    yield
+    config.load.cache_clear()
+
+
+@pytest.fixture
+def _refusing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As everywhere else."""
+    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "refuse")
+    config.load.cache_clear()
+
+
+def register(name: str = "HIS", protocol_name: str = "HIS^GENERAL", **fields: Any) -> None:
+    execute(
+        ConfigureEndpoint(
+            name=name,
+            protocol=Protocol.HL7,
+            direction=Direction.IN,
+            protocol_name=protocol_name,
+            **fields,
+        ),
+        actor=OPERATOR,
+    )
+
+
+def answer(message: str | bytes, peer: Peer = PEER) -> list[str]:
+    """The answer's segments."""
+    raw = message if isinstance(message, bytes) else message.encode()
+    reply = handle(raw, peer)
+    assert isinstance(reply, Reply)
+    return [line for line in reply.payload.decode().split("\r") if line]
+
+
+def outcome(message: str | bytes) -> tuple[str, list[str]]:
+    """MSA-1, and code and place of each fault."""
+    segments = answer(message)
+    faults = []
+    for segment in segments:
+        if segment.startswith("ERR|") and segment.split("|")[1]:
+            for repetition in segment.split("|")[1].split("~"):
+                parts = repetition.split("^")
+                faults.append(f"{parts[3].split('&')[0]} {'^'.join(parts[:3])}")
+        elif segment.startswith("ERR|"):
+            fields = segment.split("|")
+            faults.append(f"{fields[3].split('^')[0]} {fields[2]}")
+    return segments[1].split("|")[1], faults
+
+
+# --- stored, applied, answered ------------------------------------------------------------------
+
+
+def test_an_order_is_stored_applied_and_answered() -> None:
+    make.device()
+
+    segments = answer(order(key="M1"))
+
+    assert segments[0].startswith("MSH|^~\\&|RIS|RAD|HIS|GENERAL|")
+    assert segments[1] == "MSA|AA|M1"
+    placed = Order.objects.get()
+    assert (placed.placer_order_number, placed.placer_issuer) == ("PL1", "HIS")
+    step = ScheduledProcedureStep.objects.get()
+    assert (step.status, step.station_ae_title) == ("SCHEDULED", "CT1")
+    message = InboundMessage.objects.get()
+    assert (message.state, message.outcome, message.key) == ("APPLIED", "AA", "M1")
+    assert message.message_type == "ORM^O01"
+    assert message.sender == "HIS^GENERAL"
+    assert message.peer == "127.0.0.1"
+    assert bytes(message.raw) == order(key="M1").encode()
+    assert list(message.orders.all()) == [placed]
+    assert message.patient == placed.patient
+
+
+def test_whether_the_answer_could_be_written_is_noted() -> None:
+    reply = handle(order().encode(), PEER)
+    assert isinstance(reply, Reply)
+    before = InboundMessage.objects.get().reply_state
+
+    reply.sent(False)
+
+    assert (before, InboundMessage.objects.get().reply_state) == ("PENDING", "UNDELIVERED")
+    reply.sent(True)
+    assert InboundMessage.objects.get().reply_state == "SENT"
+
+
+def test_the_same_bytes_get_the_same_answer_and_have_no_second_effect() -> None:
+    first = answer(order())
+    events = DomainEvent.objects.count()
+
+    second = answer(order())
+
+    assert second == first
+    assert Order.objects.count() == 1
+    assert DomainEvent.objects.count() == events
+    assert InboundMessage.objects.get().repeats == 1
+
+
+def test_a_known_control_id_with_another_body_is_a_new_message() -> None:
+    answer(order(key="M1"))
+
+    code, _ = outcome(
+        order(orc=ORC.replace("PL1", "PL2"), obr=OBR.replace("PL1", "PL2"), key="M1", more=())
+    )
+
+    assert code == "AA"
+    assert Order.objects.count() == 2
+    assert list(InboundMessage.objects.order_by("id").values_list("key_reused", flat=True)) == [
+        False,
+        True,
+    ]
+
+
+def test_the_same_order_under_a_new_control_id_is_no_second_order() -> None:
+    answer(order(key="M1"))
+
+    assert outcome(order(key="M2")) == ("AA", [])
+    assert Order.objects.count() == 1
+
+
+def test_another_order_under_a_known_number_is_a_duplicate_key() -> None:
+    answer(order(key="M1"))
+
+    code, faults = outcome(order(obr=OBR.replace("CTHEAD", "MRHEAD"), key="M2"))
+
+    assert (code, faults) == ("AE", ["205 ORC^1^2"])
+    assert Order.objects.count() == 1
+    refused = InboundMessage.objects.get(key="M2")
+    assert (refused.state, refused.error_path) == ("REJECTED", "ORC-2")
+    assert list(refused.orders.all()) == list(Order.objects.all())
+
+
+def test_all_orders_of_a_message_are_done_or_none() -> None:
+    answer(order(key="M1"))
+    good = (orc(f1="NW", f2="PL2^HIS"), obr(f4="CTNECK^CT neck^L", f24="CT"))
+    wrong = (orc(f1="CA", f2="NOPE^HIS"), orc(f1="NW", f2="PL1^HIS"), obr(f4="OTHER^x^L"))
+
+    code, faults = outcome(order(orc=good[0], obr=good[1], more=wrong, key="M2"))
+
+    assert (code, faults) == ("AE", ["204 ORC^2^2", "205 ORC^3^2"])
+    assert list(Order.objects.values_list("placer_order_number", flat=True)) == ["PL1"]
+
+
+def test_a_patient_known_under_the_old_number_is_found_after_a_merge() -> None:
+    answer(messages.text(PID, key="A1", message_type="ADT^A04"))
+    answer(
+        messages.text(
+            "PID|1||4712^^^HOSP^MR||Berg^Anna||19700503|F", key="A2", message_type="ADT^A04"
+        )
+    )
+    merge = messages.text(PID, "MRG|4712^^^HOSP^MR", key="A3", message_type="ADT^A40")
+
+    assert outcome(merge) == ("AA", [])
+    answer(order(pid="PID|1||4712^^^HOSP^MR||Berg^Anna||19700503|F"))
+
+    survivor = PatientIdentifier.objects.get(value="4711").patient
+    assert Order.objects.get().patient == survivor
+
+
+def test_an_update_changes_and_deletes() -> None:
+    answer(messages.text(PID + "|||Ringstrasse 1", key="A1", message_type="ADT^A04"))
+
+    answer(
+        messages.text('PID|1||4711^^^HOSP^MR||Berg^Anne||||||""', key="A2", message_type="ADT^A08")
+    )
+
+    patient = Patient.objects.get()
+    assert patient.name == "Berg^Anne"
+    assert patient.address == ""
+    assert patient.birth_date == "1970-05-03"
+
+
+def test_a_new_weight_reaches_a_known_patient_with_the_order() -> None:
+    answer(messages.text(PID, key="A1", message_type="ADT^A04"))
+
+    answer(order(more=("OBX|1|NM|29463-7^Body weight^LN||70|kg",)))
+
+    patient = Patient.objects.get()
+    assert patient.weight_kg == 70
+    assert patient.name == "Berg^Anna^Maria"
+
+
+# --- cancel, hold, change -----------------------------------------------------------------------
+
+CANCEL = orc(f1="CA", f2="PL1^HIS", f16="^ordered twice")
+
+
+def test_a_cancellation_without_obr_removes_the_step() -> None:
+    make.device()
+    answer(order(key="M1"))
+
+    assert outcome(order(orc=CANCEL, obr="", more=(), key="M2")) == ("AA", [])
+    assert Order.objects.get().status == "CANCELED"
+    assert ScheduledProcedureStep.objects.get().status == "CANCELED"
+
+
+def test_a_cancellation_before_its_order_is_an_unknown_key() -> None:
+    assert outcome(order(orc=CANCEL, obr="", more=())) == ("AE", ["204 ORC^1^2"])
+
+
+def test_a_cancellation_after_the_start_is_refused_with_the_reason() -> None:
+    make.device()
+    answer(order(key="M1"))
+    execute(make.start(Order.objects.get()), actor=people.ct1)
+
+    segments = answer(order(orc=CANCEL, obr="", more=(), key="M2"))
+
+    assert segments[1] == "MSA|AE|M2|cannot cancel: the exam was started"
+    assert segments[2].startswith("ERR|ORC^1^1^207&")
+    assert Order.objects.get().status == "ACTIVE"
+    assert ScheduledProcedureStep.objects.get().status == "STARTED"
+
+
+def test_hold_release_and_change() -> None:
+    make.device()
+    answer(order(key="M1"))
+
+    assert outcome(order(orc=orc(f1="HD", f2="PL1^HIS"), obr="", more=(), key="M2"))[0] == "AA"
+    held = Order.objects.get().status
+    assert outcome(order(orc=orc(f1="RL", f2="PL1^HIS"), obr="", more=(), key="M3"))[0] == "AA"
+    changed = order(
+        orc=orc(f1="XO", f2="PL1^HIS", f7="^^^202903121030"),
+        obr=obr(f4="CTHEAD^CT head^L"),
+        more=(),
+        key="M4",
+    )
+    assert outcome(changed)[0] == "AA"
+
+    assert (held, Order.objects.get().status) == ("ON_HOLD", "ACTIVE")
+    start = ScheduledProcedureStep.objects.get().start_at
+    assert start is not None
+    assert start.isoformat() == "2029-03-12T10:30:00+00:00"
+
+
+# --- answers of an application ------------------------------------------------------------------
+
+
+def typed(message: str) -> list[str]:
+    return [segment for segment in answer(message) if not segment.startswith("ERR|")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "told"),
+    [
+        ("ORM^O01", "2.3.1", "ORR^O02"),
+        ("ORM^O01", "2.5.1", "ORR^O02^ORR_O02"),
+        ("OMG^O19", "2.5.1", "ORG^O20^ORG_O20"),
+        ("OMI^O23", "2.5.1", "ORI^O24^ORI_O24"),
+    ],
+)
+def test_a_peer_may_want_an_answer_to_the_order(kind: str, version: str, told: str) -> None:
+    register(settings={"reply": "typed"})
+
+    segments = typed(order(message_type=kind, version=version))
+
+    assert segments[0].split("|")[8] == told
+    assert segments[1] == "MSA|AA|M1"
+    filler = Order.objects.get().filler_order_number
+    assert segments[2] == f"ORC|OK|PL1^HIS|{filler}^RIS"
+
+
+def test_the_answer_to_an_order_says_what_became_of_it() -> None:
+    register(settings={"reply": "typed"})
+    make.device()
+    cancel = order(orc=CANCEL, obr="", more=(), key="M2")
+
+    assert typed(cancel)[1:] == [
+        "MSA|AE|M2|no such order",
+        "ORC|UC|PL1^HIS" + "|" * 14 + "^no such order",
+    ]
+    typed(order(key="M3"))
+    assert typed(order(orc=CANCEL, obr="", more=(), key="M4"))[2] == "ORC|CR|PL1^HIS"
+
+
+def test_enhanced_mode_is_answered_by_what_was_agreed() -> None:
+    enhanced = order().replace("|P|2.3.1||||||", "|P|2.3.1|||AL|NE||")
+    assert answer(enhanced)[1] == "MSA|AA|M1"
+    register(settings={"acknowledgement": "accept"})
+
+    assert answer(enhanced.replace("M1", "M2"))[1] == "MSA|CA|M2"
+    assert answer(enhanced.replace("M1", "M3").replace("ORC|NW", "ORC|ZZ"))[1].startswith("MSA|CE|")
+    assert answer(order(key="M4"))[1] == "MSA|AA|M4"
+
+
+# --- what is not served -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (order(message_type="XYZ^Z01"), ("AR", ["200 MSH^1^9"])),
+        (order(message_type="ADT^A99"), ("AR", ["201 MSH^1^9"])),
+        (order(version="3.0"), ("AR", ["203 MSH^1^12"])),
+        (order(message_type=""), ("AE", ["101 MSH^1^9"])),
+        (
+            order(message_type="XYZ^Z01", version="3.0"),
+            ("AR", ["203 MSH^1^12", "200 MSH^1^9^1^1"]),
+        ),
+        (order(key="K" * 250), ("AE", ["102 MSH^1^10"])),
+        (order(pid=""), ("AE", ["101 PID^1"])),
+    ],
+    ids=["type", "event", "version", "no type", "both", "control id", "no patient"],
+)
+def test_what_is_not_served_is_refused_with_its_code(
+    message: str, expected: tuple[str, list[str]]
+) -> None:
+    code, faults = outcome(message)
+
+    assert code == expected[0]
+    assert [fault.rstrip("^") for fault in faults] == expected[1]
+    assert Order.objects.count() == 0
+    assert InboundMessage.objects.get().state == "REJECTED"
+
+
+def test_a_test_message_is_refused_by_a_production_system() -> None:
+    register()
+    message = order().replace("|P|2.3.1|", "|T|2.3.1|")
+
+    assert outcome(message) == ("AR", ["202 MSH^1^11"])
+
+
+def test_a_peer_may_be_restricted_to_some_messages() -> None:
+    register(settings={"accepts": ["ADT^A08"]})
+
+    assert outcome(order()) == ("AR", ["201 MSH^1^9"])
+
+
+def test_strict_peers_are_held_to_the_standards_tables() -> None:
+    lax = order(pv1="PV1|1", key="M1")
+    assert outcome(lax)[0] == "AA"
+    register(settings={"strict_tables": True})
+
+    assert outcome(lax.replace("M1", "M2")) == ("AE", ["101 PV1^1^2"])
+
+
+def test_bytes_outside_of_the_character_set_are_refused_with_their_place() -> None:
+    raw = order(pid="PID|1||4711^^^HOSP||M?ller^Anna").encode().replace(b"?", b"\xfc")
+
+    segments = answer(raw)
+
+    assert segments[1].startswith("MSA|AE|M1|byte ")
+    assert "PID^1^5^102&" in segments[2]
+    assert Patient.objects.count() == 0
+    assert bytes(InboundMessage.objects.get().raw) == raw
+
+
+def test_latin_1_is_read_where_it_was_agreed() -> None:
+    register(character_set="8859/1")
+    raw = order(pid="PID|1||4711^^^HOSP||Müller^Anna").replace("UNICODE UTF-8", "")
+
+    answer(raw.encode("latin-1"))
+
+    assert Patient.objects.get().name == "Müller^Anna"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"garbage", b"", b"MSH", b"MSH|^~\\&|A|B|C|D|2029||ORM^O01", b"\x00\x01\x02" * 50]
+)
+def test_what_cannot_be_answered_is_kept_and_the_connection_closed(raw: bytes) -> None:
+    assert handle(raw, PEER) is None
+
+    message = InboundMessage.objects.get()
+    assert bytes(message.raw) == raw
+    assert message.state == "REJECTED"
+
+
+def test_times_are_in_the_offset_that_the_header_declares() -> None:
+    make.device()
+
+    answer(order().replace("20290310101500", "20290310101500+0900"))
+
+    start = ScheduledProcedureStep.objects.get().start_at
+    assert start is not None
+    assert start.isoformat() == "2029-03-11T00:00:00+00:00"
+
+
+# --- who may send -------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_refusing")
+def test_an_unregistered_sender_is_refused_kept_and_audited() -> None:
+    segments = answer(order())
+
+    assert segments[1] == "MSA|AR|M1|this sender is not registered"
+    assert Order.objects.count() == 0
+    message = InboundMessage.objects.get()
+    assert (message.state, message.outcome) == ("REJECTED", "AR")
+    audit = AuditEvent.objects.get(action="HL7 sender refused")
+    assert audit.outcome == "refused"
+    assert audit.address == "127.0.0.1"
+    assert audit.detail == {"sender": "HIS^GENERAL", "message_type": "ORM^O01"}
+
+
+@pytest.mark.usefixtures("_refusing")
+def test_a_refused_sender_is_heard_once_it_is_registered() -> None:
+    answer(order())
+    register()
+
+    assert outcome(order()) == ("AA", [])
+    assert Order.objects.get().source is not None
+
+
+@pytest.mark.usefixtures("_refusing")
+def test_a_peer_may_be_registered_by_its_application_alone() -> None:
+    register(protocol_name="HIS")
+
+    assert outcome(order()) == ("AA", [])
+
+
+def test_a_registered_sender_may_be_bound_to_addresses() -> None:
+    register(settings={"addresses": ["10.1.0.0/16"]})
+
+    elsewhere = answer(order(key="M1"))
+    at_home = answer(order(key="M2"), Peer("10.1.2.3", 5, 2575, 2))
+
+    assert elsewhere[1] == "MSA|AR|M1|this sender may not send from there"
+    assert at_home[1] == "MSA|AA|M2"
+
+
+def test_a_sender_whose_settings_cannot_be_used_is_asked_to_try_again() -> None:
+    register(time_zone="Middle/Earth")
+
+    code, faults = outcome(order())
+
+    assert (code, faults[0].split()[0]) == ("AE", "206")
+
+
+def test_the_agreed_settings_are_in_force() -> None:
+    make.device()
+    register(time_zone="America/New_York", settings={"wait_for_scheduler": True})
+
+    answer(order(pid="PID|1||4711||Berg^Anna"))
+
+    step = ScheduledProcedureStep.objects.get()
+    assert step.status == "PENDING"
+    assert step.wished_at is not None
+    assert step.wished_at.isoformat() == "2029-03-11T13:00:00+00:00"
+    assert PatientIdentifier.objects.get().issuer == "GENERAL"
+
+
+def test_a_strict_peer_must_use_the_catalog() -> None:
+    register(settings={"strict_catalog": True})
+
+    code, faults = outcome(order())
+
+    assert (code, faults) == ("AE", ["102 OBR^1^4"])
+
+
+# --- again, and when the database is away -------------------------------------------------------
+
+
+def test_a_refused_message_is_applied_once_its_cause_is_mended() -> None:
+    make.device()
+    cancel = order(orc=CANCEL, obr="", more=(), key="M1")
+    answer(cancel)
+    answer(order(key="M2"))
+    message = InboundMessage.objects.get(key="M1")
+
+    execute(
+        ReplayMessage(message=str(message.public_id), reason="order arrived"), actor=people.admin
+    )
+
+    message.refresh_from_db()
+    assert (message.state, message.outcome) == ("APPLIED", "AA")
+    assert Order.objects.get().status == "CANCELED"
+
+
+def test_without_the_database_nothing_is_acknowledged() -> None:
+    def away(run: Any, sql: str, *args: Any) -> Any:
+        if "ris_inboundmessage" in sql:
+            raise OperationalError("database is locked")
+        return run(sql, *args)
+
+    with connection.execute_wrapper(away):
+        reply = handle(order().encode(), PEER)
+
+    assert isinstance(reply, Reply)
+    assert b"MSA|AE|M1|" in reply.payload
+    assert b"206&" in reply.payload
+
+
+def test_a_hold_by_people_stops_a_change_by_the_placer_no_more_than_a_page_would() -> None:
+    answer(order(key="M1"))
+    placed = Order.objects.get()
+    execute(
+        HoldOrder(order=OrderReference(public_id=str(placed.public_id))), actor=people.scheduler
+    )
+
+    code, _ = outcome(order(orc=CANCEL, obr="", more=(), key="M2"))
+
+    assert code == "AA"
+
+
+def test_an_order_costs_a_bounded_number_of_statements(
+    django_assert_max_num_queries: Any,
+) -> None:
+    make.device()
+    with django_assert_max_num_queries(80):
+        answer(order())
+
+
+def test_every_route_of_orders_has_an_answer_of_its_own() -> None:
+    assert {key: route.reply[:2] for key, route in ROUTES.items() if route.reply} == {
+        ("ORM", "O01"): ("ORR", "O02"),
+        ("OMG", "O19"): ("ORG", "O20"),
+        ("OMI", "O23"): ("ORI", "O24"),
+    }
