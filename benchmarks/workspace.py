@@ -47,10 +47,10 @@ FULL = Scale(
 QUICK = Scale(
     sizes=(100, 1_000),
     peer_sizes=(100, 1_000),
-    slice_seconds=0.1,
+    slice_seconds=0.05,
     rounds=1,
-    performed=500,
-    requests=500,
+    performed=100,
+    requests=100,
     postgresql=False,
 )
 

@@ -20,8 +20,8 @@ def run(space: Workspace) -> Iterator[str]:
     folder = space.folder / "footprint"
     starts = []
     rows: list[list[str]] = []
-    for turn in range(max(2, space.scale.rounds)):
-        seconds, shown = _start(folder, last=turn == max(2, space.scale.rounds) - 1)
+    for turn in range(space.scale.rounds):
+        seconds, shown = _start(folder, last=turn == space.scale.rounds - 1)
         starts.append(["first, with migration" if turn == 0 else "again", number(seconds)])
         rows = shown or rows
     yield "`ris up` without demo data on SQLite: seconds until it says that it is ready."
