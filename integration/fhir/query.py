@@ -34,7 +34,7 @@ MAX_COUNT = 500
 MAX_PARAMETERS = 64
 
 # Read by the HTTP layer; no part of the search itself.
-_PRESENTATION = frozenset({"_format", "_pretty"})
+PRESENTATION = frozenset({"_format", "_pretty"})
 CURSOR = "_cursor"
 
 
@@ -85,7 +85,7 @@ def parse(
     kind: Kind, pairs: Iterable[tuple[str, str]], reading: Reading, *, strict: bool = False
 ) -> Query:
     """Read the parameters of a search for ``kind``; raises HttpError 400."""
-    given = [(name, value) for name, value in pairs if name not in _PRESENTATION]
+    given = [(name, value) for name, value in pairs if name not in PRESENTATION]
     if len(given) > MAX_PARAMETERS:
         raise HttpError(400, "too-costly", f"more than {MAX_PARAMETERS} parameters")
     draft = _Draft({})

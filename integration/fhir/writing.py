@@ -23,7 +23,7 @@ from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError, information, status_and_issue
 from integration.fhir.parameters import Reading
 from integration.fhir.patch import json_patch, merge_patch
-from integration.fhir.query import parse
+from integration.fhir.query import PRESENTATION, parse
 from integration.fhir.reading import load, read, shown_for
 from integration.fhir.resources import KINDS, Kind
 from integration.fhir.systems import DICOM_UID, Systems
@@ -160,7 +160,8 @@ class Writer:
         """The one resource that ``If-None-Exist`` finds (FHIR R4 3.1.0.8.1)."""
         header = self.incoming.header("If-None-Exist")
         # Some clients send the condition as the query of the POST.
-        condition = self.incoming.query if not header else _condition(header)
+        pairs = self.incoming.query if not header else _condition(header)
+        condition = [(name, value) for name, value in pairs if name not in PRESENTATION]
         if not header and not condition:
             return None
         if not self.may_search:

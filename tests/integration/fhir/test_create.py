@@ -295,6 +295,12 @@ def test_the_condition_may_stand_in_the_address(api: Api) -> None:
     assert again.body["id"] == first.body["id"]
 
 
+def test_how_the_answer_is_written_is_no_condition(api: Api) -> None:
+    answer = api.post("/Patient?_format=json&_pretty=true", resources.patient("1"))
+
+    assert (answer.status, Patient.objects.count()) == (201, 1)
+
+
 def test_a_condition_that_finds_several_is_refused(api: Api) -> None:
     api.post("/Patient", resources.patient("1"))
     api.post("/Patient", resources.patient("2"))
