@@ -122,6 +122,12 @@ def _code(segment: Segment, place: str, profile: Profile) -> Code | None:
     return datatypes.code(segment, int(place))
 
 
+def _coded(segment: Segment, place: str, profile: Profile) -> Code | None:
+    """As ``_code``, but a text alone is none: it is told as text."""
+    told = datatypes.code(segment, int(place))
+    return None if told is not None and not told.value and told.meaning else told
+
+
 def _codes(segment: Segment, place: str, profile: Profile) -> tuple[Code, ...] | None:
     """All repetitions of a CE, or from ``4.4`` the alternate code."""
     number, _, first = place.partition(".")
@@ -297,7 +303,7 @@ NUMBERS: tuple[Field, ...] = (
 DETAILS: tuple[Field, ...] = (
     Field("priority", ("TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"), _priority, "priority"),
     Field("reason", ("OBR-31", "OBR-13"), _reasons, "reason for the exam"),
-    Field("reason_code", ("OBR-31",), _code, "reason for the exam, coded"),
+    Field("reason_code", ("OBR-31",), _coded, "reason for the exam, coded"),
     Field("requester", ("ORC-12", "OBR-16"), _person, "ordering provider"),
     Field(
         "requester_identifier", ("ORC-12", "OBR-16"), _person_identifier, "ordering provider's id"

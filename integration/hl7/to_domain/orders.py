@@ -215,9 +215,12 @@ def _place(
     )
     if not said:
         return [command]
-    # An order never changes who a known patient is, but what it says of weight and allergies is
-    # newer than what is stored, and a scanner needs it.
-    update = UpdatePatient(patient=reference, demographics=Demographics(**said))
+    # An order never changes who a known patient is, but what it says of weight, pregnancy or
+    # allergies is newer than what is stored, and a scanner needs it.
+    update = UpdatePatient(
+        patient=PatientReference(identifiers=reference.identifiers),
+        demographics=Demographics(**said),
+    )
     return [command, update]
 
 
@@ -229,6 +232,10 @@ def _patient(
         raise MissingValueError("a new order needs its patient", path="PID")
     demographics = patient.demographics(message, order.scope, profile, faults)
     said = patient.clinical(message, Faults())  # its faults are told already
+    for name in ("pregnancy_status", "special_needs"):
+        value = getattr(demographics, name)
+        if value is not None:
+            said[name] = value
     return patient.reference(pid, profile, demographics), said
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from integration.hl7.er7 import Group, Message, Segment
 from ris.domain.commands import Command
-from ris.domain.errors import RisError, SeveralErrors
+from ris.domain.errors import ErrorCode, RisError, SeveralErrors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,8 @@ def located(error: RisError, request: Request) -> RisError:
         error.errors = [located(each, request) for each in error.errors]
         return error
     path = _WORDS.get(error.path, error.path)
+    if not path and request.control and error.code is ErrorCode.STATE_CONFLICT:
+        path = "ORC-1"  # what was asked for cannot be done now
     if "IPC" in request.places:
         path = _IPC.get(path, path)
     if "TQ1" in request.places:

@@ -543,6 +543,7 @@ def test_a_message_about_two_patients_is_refused() -> None:
         ("phone", {}, "PID-13"),
         ("station", {"OBR": 2}, "OBR[2]-21"),
         ("something else", {}, "something else"),
+        ("", {}, ""),
     ],
 )
 def test_the_place_of_a_fault_is_told_in_words_of_the_message(
@@ -567,3 +568,9 @@ def test_the_same_order_reads_the_same_without_its_optional_segments() -> None:
 
     assert placed.visit is None
     assert placed.details.referring is None
+
+
+def test_a_change_that_is_not_possible_now_is_told_of_the_order_control() -> None:
+    request = Request(commands=(), places={"ORC": 2}, control="RL")
+
+    assert located(StateConflictError("no"), request).path == "ORC[2]-1"
