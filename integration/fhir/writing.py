@@ -275,7 +275,7 @@ def profile_for(name: str, endpoint: EndpointInfo | None) -> Profile:
     """What is done with the requests of a client, by the settings of its endpoint."""
     settings = endpoint.settings if endpoint else {}
     return Profile(
-        issuer=str(settings.get("issuer") or name),
+        issuer=Systems().issuer(str(settings.get("issuer") or name)),
         wait_for_scheduler=bool(settings.get("wait_for_scheduler")),
         strict_catalog=bool(settings.get("strict_catalog")),
     )

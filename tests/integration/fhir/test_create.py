@@ -239,6 +239,14 @@ def test_an_order_is_of_the_endpoint_that_sent_it(api: Api) -> None:
     assert source.name == "EHR over FHIR"
 
 
+def test_an_endpoint_may_name_the_system_of_its_numbers(api: Api) -> None:
+    configure(issuer="urn:oid:1.2.3")
+
+    api.post("/ServiceRequest", resources.service_request(identifier=[{"value": "1"}]))
+
+    assert Order.objects.get().placer_issuer == "1.2.3"
+
+
 def test_an_endpoint_may_leave_the_time_to_a_scheduler(api: Api) -> None:
     make.device()
     configure(wait_for_scheduler=True)
