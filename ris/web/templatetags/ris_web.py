@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -121,7 +122,17 @@ def person(value: PersonName | str | None) -> str:
     if not value:
         return ""
     name = value if isinstance(value, PersonName) else PersonName.parse(value)
-    return name.display
+    return isolated(name.display)
+
+
+def isolated(text: str) -> str:
+    """``text`` kept apart from what stands beside it, if it runs from right to left (UAX 9).
+
+    Otherwise a Hebrew or Arabic name would pull a time or a number beside it to its other side.
+    """
+    if any(unicodedata.bidirectional(char) in {"R", "AL"} for char in text):
+        return f"\u2068{text}\u2069"
+    return text
 
 
 @register.filter

@@ -1,0 +1,168 @@
+"""Take the pictures of ``docs/images`` from a running demo site.
+
+    make run                                  # in one terminal
+    .venv/bin/python docs/screenshots.py      # in another
+
+Each page is shown to the role it is for, at desk and phone width, light and dark. Name pages to
+take only those: ``docs/screenshots.py orders board --widths 1440 --themes light``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HEIGHTS = {1440: 900, 390: 844}
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """``role`` empty: not logged in. ``click`` follows the first such link before the picture."""
+
+    name: str
+    role: str
+    path: str
+    click: str = ""
+
+
+ROW = "main .row-link"
+SHOTS: tuple[Shot, ...] = (
+    Shot("login", "", "/login/"),
+    Shot("home", "scheduler", "/"),
+    Shot("home-radiologist", "radiologist", "/"),
+    Shot("home-admin", "admin", "/"),
+    Shot("orders", "scheduler", "/orders/"),
+    Shot("orders-needs-information", "scheduler", "/orders/?tab=needs-information"),
+    Shot("orders-scheduled", "scheduler", "/orders/?tab=scheduled"),
+    Shot("orders-closed", "scheduler", "/orders/?tab=closed"),
+    Shot("order", "scheduler", "/orders/?tab=scheduled", ROW),
+    Shot("order-timeline", "admin", "/orders/?tab=closed", ROW),
+    Shot("order-new", "frontdesk", "/orders/new/"),
+    Shot(
+        "order-form",
+        "frontdesk",
+        "/patients/",
+        "main .row-link >> nth=0; main a[href*='/orders/new/']",
+    ),
+    Shot("book", "scheduler", "/orders/", "main a[href^='/book/']"),
+    Shot("board", "scheduler", "/board/"),
+    Shot("arrivals", "frontdesk", "/arrivals/"),
+    Shot("rooms", "technologist", "/room/"),
+    Shot("room", "technologist", "/room/CT1/"),
+    Shot("reading", "radiologist", "/reading/"),
+    Shot("report", "radiologist", "/reading/?pile=preliminary", ROW),
+    Shot("report-final", "radiologist", "/reading/?pile=signed", ROW),
+    Shot("exceptions", "admin", "/exceptions/"),
+    Shot("exception", "technologist", "/exceptions/", "main a[href*='/exceptions/performed/']"),
+    Shot("messages", "admin", "/messages/"),
+    Shot("message-in", "admin", "/messages/", ROW),
+    Shot("messages-out", "admin", "/messages/?way=out"),
+    Shot("message-out", "admin", "/messages/?way=out", ROW),
+    Shot("interfaces", "admin", "/interfaces/"),
+    Shot("devices", "admin", "/devices/"),
+    Shot("patients", "frontdesk", "/patients/"),
+    Shot("patient", "frontdesk", "/patients/", ROW),
+    Shot("patient-new", "frontdesk", "/patients/new/"),
+    Shot("search", "admin", "/search/?q=a"),
+    Shot("audit", "admin", "/audit/"),
+    Shot("account", "radiologist", "/account/"),
+)
+
+
+def chromium() -> str:
+    """The system's browser; ``RIS_CHROMIUM`` names another."""
+    names = [os.environ.get("RIS_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    if found is None:
+        sys.exit("no Chromium: install one or name it in RIS_CHROMIUM")
+    return found
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+def log_in(browser: Browser, url: str, role: str, password: str) -> StorageState:
+    """The cookies of a login."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{url}/login/")
+    page.fill("#id_login", role)
+    page.fill("#id_password", password)
+    page.press("#id_password", "Enter")
+    page.wait_for_url(f"{url}/")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def open_page(page: Page, url: str, shot: Shot) -> None:
+    page.goto(f"{url}{shot.path}")
+    for selector in filter(None, shot.click.split("; ")):
+        address = page.locator(selector).first.get_attribute("href", timeout=5000)
+        page.goto(f"{url}{address}" if address and address.startswith("/") else str(address))
+    page.wait_for_load_state("networkidle")
+
+
+def take(arguments: argparse.Namespace) -> None:
+    folder: Path = arguments.out
+    folder.mkdir(parents=True, exist_ok=True)
+    states: dict[str, Any] = {}
+    with browser() as chrome:
+        for shot in SHOTS:
+            if arguments.names and shot.name not in arguments.names:
+                continue
+            if shot.role and shot.role not in states:
+                states[shot.role] = log_in(chrome, arguments.url, shot.role, arguments.password)
+            for width in arguments.widths:
+                for theme in arguments.themes:
+                    context = chrome.new_context(
+                        viewport={"width": width, "height": HEIGHTS.get(width, 900)},
+                        color_scheme=theme,
+                        storage_state=states.get(shot.role),
+                    )
+                    page = context.new_page()
+                    open_page(page, arguments.url, shot)
+                    name = f"{shot.name}-{width}-{theme}.png"
+                    page.screenshot(path=folder / name, full_page=arguments.full)
+                    sys.stdout.write(f"{folder / name}\n")
+                    context.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
+    parser.add_argument("names", nargs="*", metavar="name", help="only these pages")
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="the running demo")
+    parser.add_argument("--password", default="demo")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
+    parser.add_argument("--widths", type=int, nargs="+", default=[1440, 390])
+    parser.add_argument("--themes", nargs="+", default=["light", "dark"])
+    parser.add_argument("--full", action="store_true", help="the whole page, not only the screen")
+    take(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
