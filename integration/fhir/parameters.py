@@ -342,7 +342,8 @@ def interval(name: str, text: str, zone: tzinfo) -> tuple[datetime, datetime]:
             int((fraction or "0").ljust(6, "0")[:6]),
             tzinfo=_zone(offset) if offset else zone,
         )
-        return low, _next(low, [month, day, hour, second, fraction])
+        high = _next(low, [month, day, hour, second, fraction])
+        return low.astimezone(UTC), high.astimezone(UTC)
     except (ValueError, OverflowError):
         raise refused(name, "no such date") from None
 

@@ -28,6 +28,7 @@ from integration.fhir.parameters import (
 from integration.fhir.resources import Kind, reverse_includes
 from ris.selectors.search import Page
 from ris.selectors.search.criteria import Common
+from ris.selectors.search.terms import as_keys
 
 DEFAULT_COUNT = 50
 MAX_COUNT = 500
@@ -202,9 +203,13 @@ def _page(kind: Kind, draft: _Draft) -> Page:
     if not draft.cursor:
         return page
     names = [name for name, _ in draft.order]
+    if "_id" not in names:
+        names.append("_id")
     after = read_cursor(draft.cursor)
-    if len(after) != len(names) + ("_id" not in names):
+    if len(after) != len(names):
         raise refused(CURSOR, "is of another search")
+    if not list(as_keys([str(after[names.index("_id")])])):
+        raise refused(CURSOR, "is not one of ours")
     return replace(page, after=after)
 
 
@@ -227,7 +232,7 @@ def read_cursor(text: str) -> tuple[Any, ...]:
         if not isinstance(values, list) or len(raw) > 2000:
             raise ValueError
         return tuple(_cursor_value(value) for value in values)
-    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, binascii.Error):
         raise refused(CURSOR, "is not one of ours") from None
 
 
@@ -236,7 +241,7 @@ def _cursor_value(value: Any) -> Any:
         at = datetime.fromisoformat(value["at"])
         if at.tzinfo is None:
             raise ValueError("no zone")
-        return at
+        return at.astimezone(UTC)
     if isinstance(value, str):
         return value
     raise TypeError("a cursor holds texts and times")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.db import OperationalError
 from django.http import Http404, UnreadablePostError
 from django.utils import timezone
@@ -34,6 +34,8 @@ from ris.services import inbox
 from ris.services.audit import record_access
 
 log = structlog.get_logger(__name__)
+
+MAX_KEY = 160
 
 # HTTP status of an exception of Django or DRF → issue code.
 _ISSUES = {
@@ -167,6 +169,9 @@ class FhirView(APIView):
             return HttpError(404, "not-found", "there is nothing at this address")
         if isinstance(exc, PermissionDenied):
             return HttpError(403, "forbidden", "not allowed")
+        if isinstance(exc, ValidationError):
+            # A value that a column cannot even be compared with, such as a forged cursor.
+            return HttpError(400, "invalid", "a value has the wrong form")
         if isinstance(exc, OperationalError):
             log.warning("the database was busy", error=str(exc)[:200])
             return BusyError("the database is busy, try again")
@@ -224,6 +229,8 @@ class TypeView(FhirView):
             headers={name: self.request.headers.get(name, "") for name in KEPT},
             body=self.body(),
         )
+        if len(incoming.header("Idempotency-Key")) > MAX_KEY:
+            raise HttpError(400, "too-long", f"Idempotency-Key: more than {MAX_KEY} characters")
         client = self.client
         name = incoming.address[0]
         receipt = writing.receive(

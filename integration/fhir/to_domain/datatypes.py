@@ -23,6 +23,7 @@ REPRESENTATION = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representa
 VALUE_LIMIT = 64  # of identifiers and codes, as DICOM and the tables keep them
 MEANING_LIMIT = 200
 VERSION_LIMIT = 16
+YEARS = range(1800, 3000)
 GROUP_LIMIT = 64  # a writing of a name (PS3.5 6.2, PN)
 
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
@@ -303,9 +304,12 @@ def when(parent: Json, name: str, path: str) -> When:
         # Python 3.11 reads at most six decimals.
         clean = re.sub(r"(\.\d{6})\d+", r"\1", clean)
         try:
-            return When(datetime.fromisoformat(clean))
+            at = datetime.fromisoformat(clean)
         except ValueError:
             raise InvalidValueError("no such day", path=where) from None
+        if at.year not in YEARS:
+            raise InvalidValueError("no year that anything here happens in", path=where)
+        return When(at)
     if _DATE.fullmatch(value):
         try:
             date.fromisoformat((value + "-01-01")[:10])
