@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from django.db import OperationalError, close_old_connections, connection
+from django.db import IntegrityError, OperationalError, close_old_connections, connection
 
 from integration.hl7 import acks, bindings, schema, times
 from integration.hl7.er7 import Header, Message
@@ -27,9 +27,11 @@ from integration.hl7.to_domain.orders import from_order
 from integration.hl7.to_domain.request import Request, located
 from ris import config
 from ris.domain.actors import Actor, endpoint_actor
+from ris.domain.commands import Command
 from ris.domain.errors import (
     BusyError,
     DeniedError,
+    DuplicateKeyError,
     ErrorCode,
     InvalidValueError,
     MissingValueError,
@@ -69,7 +71,7 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("ADT", "A40"): Route(from_merge),
 }
 
-_KEY_LENGTH = 199  # the journal's column for MSH-10
+_KEY_LENGTH = 160  # of MSH-10; the journal keeps 200 characters, some of them its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,7 +355,7 @@ def _carry_out(requests: list[Request], actor: Actor) -> dict[int, PlacedOrder]:
     for number, request in enumerate(requests):
         try:
             for command in request.commands:
-                result: Any = execute(command, actor=actor)
+                result = _execute(command, actor)
                 if isinstance(result, PlacedOrder):
                     placed[number] = result
         except RisError as error:
@@ -361,6 +363,20 @@ def _carry_out(requests: list[Request], actor: Actor) -> dict[int, PlacedOrder]:
     if faults:
         raise faults[0] if len(faults) == 1 else SeveralErrors(faults)
     return placed
+
+
+def _execute(command: Command[Any], actor: Actor) -> Any:
+    """Carry out one command; once more if another connection was faster with the same key.
+
+    The second look finds what the other one stored: the same order is then no duplicate, the same
+    new patient is known.
+    """
+    try:
+        return execute(command, actor=actor)
+    except DuplicateKeyError as error:
+        if not isinstance(error.__cause__, IntegrityError):
+            raise
+    return execute(command, actor=actor)
 
 
 # --- answers ------------------------------------------------------------------------------------
