@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging.config
-from typing import Any
+import sys
+from typing import Any, TextIO
 
 import structlog
 
@@ -15,6 +16,17 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 ]
+
+
+class StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is now, not to what it was when logging was set up."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # an attribute of the base class
+        return sys.stderr
 
 
 def settings(level: str) -> dict[str, Any]:
@@ -40,9 +52,8 @@ def settings(level: str) -> dict[str, Any]:
         },
         "handlers": {
             "stderr": {
-                "class": "logging.StreamHandler",
+                "class": "ris.logging.StandardError",
                 "formatter": "json",
-                "stream": "ext://sys.stderr",
             }
         },
         "root": {"handlers": ["stderr"], "level": level.upper()},
