@@ -1,0 +1,81 @@
+"""Every page in a real browser: accessible, within the policy, readable on desk and phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from docs.screenshots import SHOTS, Shot
+from tests.browser.conftest import Window
+
+pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(600)]
+AXE = (Path(__file__).parent / "assets" / "axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+DESK = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+At = Callable[..., Window]
+
+
+def visit(window: Window, shot: Shot) -> None:
+    window.open(shot.path)
+    for selector in filter(None, shot.click.split("; ")):
+        address = window.page.locator(selector).first.get_attribute("href")
+        window.open(str(address))
+
+
+def violations(window: Window) -> list[str]:
+    """What axe finds, one line each. Evaluated by the debugger, which no content policy stops."""
+    window.page.evaluate(AXE)
+    found = window.page.evaluate(
+        "tags => axe.run({runOnly: tags}).then(result => result.violations)", RULES
+    )
+    return [f"{item['id']}: {node['html'][:200]}" for item in found for node in item["nodes"][:3]]
+
+
+def roles() -> list[str]:
+    return list(dict.fromkeys(shot.role for shot in SHOTS))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_are_accessible_and_within_the_policy(at: At, theme: str) -> None:
+    found: dict[str, list[str]] = {}
+
+    for role in roles():
+        window = at(role, viewport=DESK, color_scheme=theme)
+        for shot in SHOTS:
+            if shot.role == role:
+                visit(window, shot)
+                found[shot.name] = violations(window)
+        found[f"console of {role}"] = window.problems
+
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+def test_pages_fit_a_phone_and_stay_accessible(at: At) -> None:
+    found: dict[str, list[str]] = {}
+
+    for role in roles():
+        window = at(role, viewport=PHONE)
+        for shot in SHOTS:
+            if shot.role == role:
+                visit(window, shot)
+                found[shot.name] = violations(window)
+                width = window.page.evaluate("document.documentElement.scrollWidth")
+                if width > PHONE["width"]:
+                    found[shot.name].append(f"is {width} px wide")
+
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+def test_pages_fit_a_very_narrow_screen(at: At) -> None:
+    """WCAG 1.4.10: 320 pixels without scrolling sideways."""
+    window = at("scheduler", viewport={"width": 320, "height": 640})
+    wide = {}
+
+    for path in ("/", "/orders/", "/board/", "/arrivals/", "/patients/", "/orders/new/"):
+        window.open(path)
+        wide[path] = window.page.evaluate("document.documentElement.scrollWidth")
+
+    assert wide == dict.fromkeys(wide, 320)

@@ -1,0 +1,204 @@
+"""An order from entry to report, as people click and type it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Dialog, expect
+
+from tests.browser.conftest import Window
+
+pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
+At = Callable[..., Window]
+
+
+def choose(window: Window, words: str) -> str:
+    """The full label of the procedure that begins with ``words``."""
+    labels = window.page.locator("#id_procedure option").all_inner_texts()
+    return next(label for label in labels if label.startswith(words))
+
+
+def new_order(window: Window, *, book: bool) -> str:
+    """An order for a chest X-ray of the first patient; returns its path."""
+    page = window.page
+    window.open("/patients/")
+    page.locator("main .row-link").first.click()
+    page.get_by_role("link", name="New order").click()
+    page.locator("#id_procedure").select_option(label=choose(window, "Chest X-ray, two views"))
+    page.locator("#id_reason").fill("Cough for six weeks")
+    words = "Place order and choose a time" if book else "Place order, schedule later"
+    page.get_by_role("button", name=words).click()
+    page.wait_for_url(re.compile(r"/(book|orders)/[0-9a-f-]{36}/"))
+    return window.path
+
+
+def test_patient_is_found_while_typing(at: At) -> None:
+    window = at("frontdesk")
+    window.open("/orders/new/")
+
+    window.page.locator("#who").press_sequentially("whit", delay=20)
+
+    expect(window.page.locator("#matches a").first).to_contain_text("WHITLOCK")
+    assert window.problems == []
+
+
+def test_order_is_entered_booked_performed_and_reported(at: At) -> None:
+    desk = at("frontdesk")
+    new_order(desk, book=True)
+    page = desk.page
+    # Tomorrow has free times whatever hour it is now.
+    day = page.locator(".day", has=page.get_by_role("heading", name="Tomorrow"))
+    if day.locator("button").count() == 0:
+        day = page.locator(".day", has=page.locator("button")).first
+    day.locator("button").last.click()
+    page.wait_for_url(re.compile(r"/orders/[0-9a-f-]{36}/"))
+    order = desk.path
+    expect(page.locator("#main")).to_contain_text("Booked for")
+    expect(page.locator("#main")).to_contain_text("Scheduled")
+
+    # A device that is early: the room begins and completes the exam today.
+    technologist = at("technologist")
+    page = technologist.page
+    technologist.open(order)
+    station = page.locator("table.list .mono").all_inner_texts()
+    ae_title = next(text for text in station if re.fullmatch(r"[A-Z]{2}\d", text))
+    date = page.locator("table.list time").first.get_attribute("datetime") or ""
+    technologist.open(f"/room/{ae_title}/?day={date[:10]}")
+    row = page.locator("tr", has=page.locator(f"a[href='{order}']"))
+    row.get_by_role("button", name="Begin").click()
+    technologist.open(order)
+    expect(page.locator("#main")).to_contain_text("In progress")
+    technologist.open(f"/room/{ae_title}/")
+    page.locator("tr", has=page.locator(f"a[href='{order}']")).get_by_role(
+        "button", name="Complete"
+    ).click()
+    expect(page.locator("#main")).to_contain_text("Completed. The exam waits to be read.")
+
+    reader = at("radiologist")
+    page = reader.page
+    reader.open(order)
+    page.get_by_role("button", name="Report").click()
+    page.locator("#section-findings").fill("Lungs clear.")
+    expect(page.locator("#save-state")).to_contain_text("Saved Today")
+    page.locator("#section-impression").fill("Normal chest.")
+    page.reload()
+    expect(page.locator("#section-findings")).to_have_value("Lungs clear.")
+    page.locator("#section-impression").fill("Normal chest.")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Sign final").click()
+    expect(page.locator("#main")).to_contain_text("Signed. The report is on its way")
+    expect(page.locator(".report-text").first).to_contain_text("Normal chest.")
+
+    reader.open(order)
+    timeline = page.locator(".timeline")
+    for words in ("Order placed", "Booked", "Exam begun", "Exam completed", "Final report signed"):
+        expect(timeline).to_contain_text(words)
+    assert desk.problems + technologist.problems + reader.problems == []
+
+
+def test_slot_taken_meanwhile_offers_others(at: At) -> None:
+    first, second = at("scheduler"), at("frontdesk")
+    new_order(first, book=True)
+    new_order(second, book=True)
+    slot = first.page.locator(".days .slots button").last
+    value = slot.get_attribute("value")
+
+    slot.click()
+    first.page.wait_for_url(re.compile("/orders/"))
+    second.page.locator(f".days .slots button[value='{value}']").click()
+
+    expect(second.page.locator("#main")).to_contain_text("Nothing was booked")
+    assert second.page.locator(".note button[name=slot]").count() == 3
+
+
+def test_timeline_opens_raw_and_decoded_in_place(at: At) -> None:
+    window = at("admin")
+    page = window.page
+    window.open("/orders/?tab=closed&sort=ordered")
+    for address in page.locator("main .row-link").evaluate_all(
+        "links => links.map(link => link.getAttribute('href'))"
+    ):
+        window.open(address)
+        if page.locator(".timeline details").count():
+            break
+
+    entry = page.locator(".timeline details").first
+    entry.locator("summary").click()
+
+    expect(entry.locator("pre.raw").first).to_contain_text("MSH|")
+    expect(entry.locator(".decoded").first).to_contain_text("Control id")
+    page.evaluate("htmx.trigger(document.querySelector('[data-live]'), 'every')")
+    page.wait_for_timeout(500)
+    expect(entry.locator("pre.raw").first).to_be_visible()
+    assert window.problems == []
+
+
+def test_list_refreshes_itself_and_keeps_the_focus(at: At) -> None:
+    watching, working = at("scheduler"), at("frontdesk")
+    watching.open("/orders/?sort=ordered")
+    page = watching.page
+    row = page.locator("main .row-link").nth(2)
+    row.focus()
+    focused = row.get_attribute("href")
+    before = page.locator(".tabs a[aria-current=page] .count-pill").inner_text()
+
+    order = new_order(working, book=False)
+    page.evaluate("htmx.trigger(document.querySelector('[data-live]'), 'every')")
+
+    expect(page.locator(f"main a.row-link[href='{order}']")).to_have_count(1)
+    assert page.evaluate("document.activeElement.getAttribute('href')") == focused
+    after = page.locator(".tabs a[aria-current=page] .count-pill").inner_text()
+    assert int(after) == int(before) + 1
+    assert watching.problems == []
+
+
+def test_appointment_is_moved_by_keyboard(at: At) -> None:
+    window = at("scheduler")
+    page = window.page
+    new_order(window, book=True)
+    page.locator(".days .slots button").last.click()
+    page.wait_for_url(re.compile("/orders/"))
+    order = window.path
+    start = page.locator("table.list time").first.get_attribute("datetime") or ""
+    window.open(f"/board/?day={start[:10]}")
+
+    page.locator(f"a.booking[href='{order}']").focus()
+    page.keyboard.press("m")
+    dialog = page.locator("dialog#move")
+    expect(dialog).to_be_visible()
+    dialog.locator("button[name=slot]").first.click()
+
+    expect(page.locator("#main")).to_contain_text("Moved.")
+    window.open(order)
+    assert page.locator("table.list time").first.get_attribute("datetime") != start
+    assert window.problems == []
+
+
+def test_form_is_not_left_by_accident(at: At) -> None:
+    window = at("scheduler")
+    page = window.page
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    window.open("/patients/new/")
+    page.locator("#id_family_name").press_sequentially("Berg")
+    page.get_by_role("link", name="Orders").click()
+
+    expect(page.locator("#id_family_name")).to_have_value("Berg")
+    assert asked == ["beforeunload"]
+
+
+def test_pages_work_without_scripts(at: At) -> None:
+    window = at("scheduler", java_script_enabled=False)
+    page = window.page
+    new_order(window, book=True)
+
+    page.locator(".days .slots button").last.click()
+
+    expect(page.locator("#main")).to_contain_text("Booked for")
