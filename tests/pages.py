@@ -93,10 +93,10 @@ class Page:
         reader.feed(self.text)
         return reader.links
 
-    def form(self, action: str) -> Form:
-        """The form whose address contains ``action``."""
+    def form(self, action: str, button: tuple[str, str] | None = None) -> Form:
+        """The form whose address contains ``action``, and that has the button if one is named."""
         for form in self.forms:
-            if action in (form.action or self.path):
+            if action in (form.action or self.path) and (not button or button in form.buttons):
                 return form
         raise AssertionError(f"no form for {action!r} on {self.path}")
 
@@ -109,46 +109,50 @@ class Person:
         self.timeout = timeout
         self.cookies: dict[str, str] = {}
 
-    def _request(self, method: str, path: str, body: str = "") -> http.client.HTTPResponse:
+    def _request(self, method: str, path: str, body: str = "") -> tuple[int, str, str]:
+        """Status, Location and text of one answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
         headers = {"Referer": f"http://127.0.0.1:{self.port}{path}"}
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
         if method == "POST":
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        connection.request(method, path, body.encode() or None, headers)
-        response = connection.getresponse()
-        for value in response.headers.get_all("Set-Cookie") or []:
-            for name, morsel in SimpleCookie(value).items():
-                self.cookies[name] = morsel.value
-        return response
+        try:
+            connection.request(method, path, body.encode() or None, headers)
+            with connection.getresponse() as response:
+                for value in response.headers.get_all("Set-Cookie") or []:
+                    for name, morsel in SimpleCookie(value).items():
+                        self.cookies[name] = morsel.value
+                text = response.read().decode(errors="replace")
+                return response.status, response.headers.get("Location", ""), text
+        finally:
+            connection.close()
 
-    def _page(self, response: http.client.HTTPResponse, path: str) -> Page:
-        text = response.read().decode(errors="replace")
+    def _follow(self, answer: tuple[int, str, str], path: str) -> Page:
+        status, location, text = answer
         for _ in range(5):
-            if response.status not in {301, 302, 303}:
+            if status not in {301, 302, 303}:
                 break
-            path = urlsplit(urljoin(path, response.headers["Location"])).path
-            query = urlsplit(response.headers["Location"]).query
-            response = self._request("GET", f"{path}?{query}" if query else path)
-            text = response.read().decode(errors="replace")
-        return Page(response.status, path, text)
+            target = urlsplit(urljoin(path, location))
+            path = f"{target.path}?{target.query}" if target.query else target.path
+            status, location, text = self._request("GET", path)
+        return Page(status, path, text)
 
     def get(self, path: str) -> Page:
-        return self._page(self._request("GET", path), path)
+        return self._follow(self._request("GET", path), path)
 
     def submit(
         self, page: Page, action: str, *, button: tuple[str, str] | None = None, **values: str
     ) -> Page:
         """Fill in the form whose address contains ``action`` and send it."""
-        form = page.form(action)
+        form = page.form(action, button)
         fields = {**form.fields, **values}
         if button is not None:
             fields[button[0]] = button[1]
         path = urlsplit(urljoin(page.path, form.action or page.path)).path
         if form.method == "get":
             return self.get(f"{path}?{urlencode(fields)}")
-        return self._page(self._request("POST", path, urlencode(fields)), path)
+        return self._follow(self._request("POST", path, urlencode(fields)), path)
 
     def log_in(self, username: str, password: str = "demo") -> Page:
         page = self.submit(self.get("/login/"), "/login/", login=username, password=password)

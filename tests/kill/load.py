@@ -96,8 +96,8 @@ def orm(control: str, number: str, start: datetime, *, order_control: str = "NW"
         f"MSH|^~\\&|KILLEHR|HOSP|RIS|RAD|{at}||ORM^O01|{control}|P|2.3.1||||||UNICODE UTF-8",
         f"PID|1||M{number}^^^KILL^MR||Probe^Petra||19700503|F",
         "PV1|1|O",
-        f"ORC|{order_control}|{number}^KILLEHR||||||^^^{at}^^R",
-        f"OBR|1|{number}^KILLEHR||CTHEAD^CT head^L|||||||||||||||||||||CT|||^^^{at}^^R",
+        f"ORC|{order_control}|{number}^KILLEHR|||||^^^{at}^^R",
+        f"OBR|1|{number}^KILLEHR||CTHEAD^CT head^L||||||||||||||||||||CT|||^^^{at}^^R",
     ]
     if order_control == "NW":
         lines.append(f"ZDS|2.25.{int(number[1:]) + 10**20}^RIS^Application^DICOM")
