@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from integration.fhir import bindings, systems
 from integration.fhir.outcome import HttpError
 from integration.fhir.systems import Systems
-from ris.selectors.search.requests import UID
 from ris.selectors.search.terms import (
+    UID,
     CodeTerm,
     Comparison,
     DateTerm,

@@ -26,6 +26,7 @@ from types import MappingProxyType
 from urllib.parse import quote, unquote
 
 from ris.domain.errors import InvalidValueError
+from ris.selectors.search.terms import UID
 
 ISSUER = "urn:ris:issuer:"
 FILLER_NUMBER = "urn:ris:filler-order-number"
@@ -34,7 +35,7 @@ _OWN = frozenset({FILLER_NUMBER, ACCESSION_NUMBER})
 SCHEME = "urn:ris:scheme:"
 
 IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
-DICOM_UID = "urn:dicom:uid"
+DICOM_UID = UID
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"

@@ -18,8 +18,6 @@ from ris.selectors.search.views import Directory
 Resource = dict[str, Any]
 
 AE_TITLE = "urn:ris:ae-title"
-STEP_ID = "urn:ris:step-id"
-PROCEDURE_ID = "urn:ris:procedure-id"
 
 
 @dataclass(frozen=True, slots=True)

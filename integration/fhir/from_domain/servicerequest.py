@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from integration.fhir import bindings, systems
 from integration.fhir.from_domain import datatypes
 from integration.fhir.from_domain.datatypes import Resource, Shown
+from ris.selectors.search.terms import PROCEDURE_ID
 from ris.selectors.views import OrderView, ProcedureView, StepView
 
 IMAGING = datatypes.coded(systems.SNOMED, "363679005", "Imaging")
@@ -83,7 +84,7 @@ def procedure_request(order: OrderView, procedure: ProcedureView, shown: Shown) 
         datatypes.version_at(updated_at),
         updated_at,
         identifier=datatypes.some(
-            {"system": datatypes.PROCEDURE_ID, "value": procedure.procedure_id},
+            {"system": PROCEDURE_ID, "value": procedure.procedure_id},
             datatypes.identifier(order.accession, shown.systems, "ACSN"),
             datatypes.uid(procedure.study_instance_uid),
         ),

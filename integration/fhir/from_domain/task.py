@@ -8,6 +8,7 @@ from integration.fhir import bindings, systems
 from integration.fhir.from_domain import datatypes
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.servicerequest import requests_of
+from ris.selectors.search.terms import STEP_ID
 from ris.selectors.search.views import StepHit
 from ris.selectors.views import PerformedView, StepView
 
@@ -30,7 +31,7 @@ def task(hit: StepHit, shown: Shown) -> Resource:
         step.public_id,
         datatypes.version_at(updated_at),
         updated_at,
-        identifier=[{"system": datatypes.STEP_ID, "value": step.step_id}],
+        identifier=[{"system": STEP_ID, "value": step.step_id}],
         basedOn=requests,
         groupIdentifier=datatypes.identifier(order.accession, shown.systems, "ACSN"),
         status=bindings.TASK_STATUS[step.status, order.status],

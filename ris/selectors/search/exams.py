@@ -35,7 +35,8 @@ from ris.selectors.search import terms
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria, StudyCriteria
 from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.load import by_number, orders_with
-from ris.selectors.search.requests import UID, of_patient, orders_named
+from ris.selectors.search.requests import of_patient, orders_named
+from ris.selectors.search.terms import UID
 from ris.selectors.search.views import PerformedHit, ReportHit, StudyHit
 
 # --- performed steps

@@ -13,12 +13,8 @@ from ris.selectors.search import terms
 from ris.selectors.search.criteria import OfOrder, OfPatient, RequestCriteria
 from ris.selectors.search.engine import Finder, SortKey, Source
 from ris.selectors.search.load import orders_with
-from ris.selectors.search.terms import IdentifierTerm
+from ris.selectors.search.terms import PROCEDURE_ID, UID, IdentifierTerm
 from ris.selectors.search.views import RequestHit
-
-# The issuer of DICOM UIDs in an IdentifierTerm: they are unique by themselves.
-UID = "urn:dicom:uid"
-PROCEDURE_ID = "urn:ris:procedure-id"
 
 _SIBLINGS = RequestedProcedure.objects.filter(order=OuterRef("order")).exclude(pk=OuterRef("pk"))
 

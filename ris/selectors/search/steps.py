@@ -17,7 +17,6 @@ from ris.selectors.search.load import by_number, orders_with
 from ris.selectors.search.requests import of_order, of_patient, orders_named
 from ris.selectors.search.views import AppointmentHit, StepHit
 
-STEP_ID = "urn:ris:step-id"
 _NEVER = Value(datetime(9999, 12, 31, tzinfo=UTC), output_field=DateTimeField())
 
 # --- steps
@@ -34,7 +33,9 @@ def _steps(criteria: StepCriteria) -> QuerySet[ScheduledProcedureStep] | None:
     found &= of_order(criteria, order, "procedure")
     found &= terms.every(
         criteria.identifiers,
-        lambda term: Q(step_id=term.value) if term.issuer in {None, STEP_ID} else terms.NOTHING,
+        lambda term: (
+            Q(step_id=term.value) if term.issuer in {None, terms.STEP_ID} else terms.NOTHING
+        ),
     )
     found &= terms.every(
         criteria.group_identifiers,

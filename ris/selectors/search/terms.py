@@ -23,6 +23,11 @@ Terms = tuple[tuple[T, ...], ...]
 
 NOTHING = Q(pk__in=[])
 
+# Issuers, for an IdentifierTerm, of what is unique without one: DICOM UIDs and our own ids.
+UID = "urn:dicom:uid"
+PROCEDURE_ID = "urn:ris:procedure-id"
+STEP_ID = "urn:ris:step-id"
+
 
 class Comparison(StrEnum):
     """How a time is compared (FHIR R4 3.1.1.4.5 has the same words)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from django.test import Client
 from fhir.resources.R4B import get_fhir_model_class
@@ -95,3 +96,14 @@ def valid(resource: dict[str, Any]) -> dict[str, Any]:
 
 def token(*scopes: str, client: str = "EHR", **more: Any) -> str:
     return execute(IssueToken(client=client, scopes=scopes or ALL, **more), actor=OPERATOR).secret
+
+
+def found(api: Api, kind: str, **parameters: Any) -> list[str]:
+    """The ids a search finds; ``name__exact`` is ``name:exact``, ``a___b`` is ``a-b``."""
+    pairs = [
+        (name.replace("___", "-").replace("__", ":"), value) for name, value in parameters.items()
+    ]
+    answer = api.get(f"/{kind}?{urlencode(pairs, doseq=True)}")
+    assert answer.status == 200, answer.body
+    assert answer.of("outcome") == []
+    return answer.ids
