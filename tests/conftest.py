@@ -64,8 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Argon2 is slow on purpose; passwords of the tests need no protection.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     django.setup()
-    # A worker of xdist inherits the environment: with this name in it, pytest-django would set Django
-    # up before the worker has a folder of its own.
+    # A worker of xdist inherits the environment: with this name in it, pytest-django would set
+    # Django up before the worker has a folder of its own.
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
     sys.addaudithook(_refuse_outside)
 

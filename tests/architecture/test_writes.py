@@ -23,9 +23,8 @@ def writes(tree: ast.Module) -> list[str]:
         reached = ".objects." in f".{name}."
         if name in ALLOWED:
             continue
-        if reached and method in THROUGH_OBJECTS | METHODS:
-            found.append(f"line {node.lineno}: {name}")
-        elif method in METHODS - {"delete"} and not reached:
+        forbidden = THROUGH_OBJECTS | METHODS if reached else METHODS - {"delete"}
+        if method in forbidden:
             found.append(f"line {node.lineno}: {name}")
     return found
 

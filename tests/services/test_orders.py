@@ -63,7 +63,8 @@ def test_an_order_gets_numbers_that_fit_a_scanner() -> None:
     order = make.order()
 
     step = make.step_of(order)
-    assert order.accession_number.startswith("A") and len(order.accession_number) == 11
+    assert order.accession_number.startswith("A")
+    assert len(order.accession_number) == 11
     assert len(step.step_id) <= 16
     assert step.procedure.study_instance_uid.startswith("2.25.")
 
