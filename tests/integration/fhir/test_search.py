@@ -153,7 +153,7 @@ def test_changes_are_found_by_time(api: Api) -> None:
     for kind in ("ServiceRequest", "Task", "Appointment", "Patient", "Device", "Location"):
         assert found(api, kind, _lastUpdated=f"lt{later}") != [], kind
         assert found(api, kind, _lastUpdated=f"gt{later}") == [], kind
-    assert found(api, "ServiceRequest", _lastUpdated=f"ge{at}") == [request_id(order)]
+    assert found(api, "ServiceRequest", _lastUpdated=f"ge{at}") == [str(order.public_id)]
     assert found(api, "ServiceRequest", _lastUpdated=f"lt{at}") == []
 
 
