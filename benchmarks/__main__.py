@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +48,8 @@ def main(argv: list[str]) -> int:
     scale = replace(
         scale, postgresql=has_postgresql() and not arguments.quick if wanted is None else wanted
     )
+    # As for a user: code that was loaded before is not compiled again at each start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(f"Machine: {machine.description()}", flush=True)
     failed = False
     with workspace(scale) as space:
