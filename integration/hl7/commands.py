@@ -216,7 +216,7 @@ def _check_one(raw: bytes, charset: str, *, show: bool) -> bool:
                     for command in request.commands:
                         say(f"{name}: {command}")
     if faults:
-        _complain_of(name, faults)
+        _complain_of(name, list(reversed(faults)))
         return False
     say(f"{name}: version {header.version}, {len(message)} segments, nothing wrong")
     return route is not None
@@ -231,8 +231,11 @@ def _profile(header: Header) -> Profile:
 
 
 def _complain_of(name: str, faults: list[RisError]) -> None:
-    told = {(fault.path, fault.message): fault for fault in faults}
-    for fault in told.values():
+    told: dict[str, RisError] = {}
+    for fault in faults:
+        # The tables and the translator may find the same fault, one of them more exactly.
+        told.setdefault(fault.path.removesuffix(".1"), fault)
+    for fault in sorted(told.values(), key=lambda fault: fault.path):
         place = f"{fault.path}: " if fault.path else ""
         complain(f"{name}: {acks.table_code(fault)} {place}{fault.message}")
 
