@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from allauth.account import views as account_views
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from ris import health
 
@@ -21,10 +21,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 for route, module in (
-    ("fhir/", "integration.fhir.urls"),
-    ("dicom-web/", "worklist.web.urls"),
-    ("", "ris.web.urls"),
+    # Also without the slash: clients POST to the base itself, and a redirect would lose the body.
+    (r"^fhir(?:/|$)", "integration.fhir.urls"),
+    (r"^dicom-web/", "worklist.web.urls"),
+    (r"^", "ris.web.urls"),
 ):
     package, _, _ = module.rpartition(".")
     if find_spec(package) is not None and find_spec(module) is not None:
-        urlpatterns.append(path(route, include(module)))
+        urlpatterns.append(re_path(route, include(module)))

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/patient", "/Patient/1/2/3", "/Patient/a b", "/$export", "/Patient/1/$everything"],
+    ["", "/", "/patient", "/Patient/1/2/3", "/Patient/a b", "/$export", "/Patient/1/$everything"],
 )
 def test_an_unknown_address_is_an_outcome(api: Api, path: str) -> None:
     for method in ("GET", "POST", "PUT", "DELETE"):
