@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
-from docs.screenshots import ARGUMENTS
+from docs.screenshots import ARGUMENTS, log_in
 from tests import programs
 from tests.running import Running
 
@@ -56,22 +57,25 @@ def watch(page: Page, site: str) -> Window:
     return window
 
 
-@pytest.fixture
-def at(browser: Browser, running_ris: Running) -> Callable[..., Window]:
-    """A window of somebody who is logged in: ``at("scheduler")``; options go to the context."""
-    contexts: list[BrowserContext] = []
+@pytest.fixture(scope="session")
+def logins() -> dict[str, StorageState]:
+    """The cookies of each role, once it has logged in."""
+    return {}
 
-    def open_window(role: str = "", **options: object) -> Window:
-        context = browser.new_context(**options)  # type: ignore[arg-type]
-        contexts.append(context)
+
+@pytest.fixture
+def at(
+    browser: Browser, running_ris: Running, logins: dict[str, StorageState]
+) -> Callable[..., Window]:
+    """A window of somebody who is logged in: ``at("scheduler")``; options go to the context."""
+
+    def open_window(role: str = "", **options: Any) -> Window:
+        if role and role not in logins:
+            logins[role] = log_in(browser, running_ris.url, role, running_ris.password)
+        context = browser.new_context(storage_state=logins.get(role), **options)
         context.set_default_timeout(15_000)
         window = watch(context.new_page(), running_ris.url)
-        if role:
-            window.open("/login/")
-            window.page.fill("#id_login", role)
-            window.page.fill("#id_password", running_ris.password)
-            window.page.press("#id_password", "Enter")
-            window.page.wait_for_url(f"{running_ris.url}/")
+        window.open("/" if role else "/login/")
         return window
 
     return open_window

@@ -53,6 +53,10 @@ def test_pages_are_accessible_and_within_the_policy(at: At, theme: str) -> None:
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 
+# One of each kind of layout: cards of a list, columns, a form, the board, the slot finder.
+ON_PHONE = {"home", "orders", "order", "order-form", "book", "board", "report", "message-in"}
+
+
 def test_pages_fit_a_phone_and_stay_accessible(at: At) -> None:
     found: dict[str, list[str]] = {}
 
@@ -61,7 +65,7 @@ def test_pages_fit_a_phone_and_stay_accessible(at: At) -> None:
         for shot in SHOTS:
             if shot.role == role:
                 visit(window, shot)
-                found[shot.name] = violations(window)
+                found[shot.name] = violations(window) if shot.name in ON_PHONE else []
                 width = window.page.evaluate("document.documentElement.scrollWidth")
                 if width > PHONE["width"]:
                     found[shot.name].append(f"is {width} px wide")
