@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from kombu.transport import TRANSPORT_ALIASES
 
 from ris import config
 
@@ -35,6 +36,7 @@ def _broker(configuration: config.Configuration) -> dict[str, Any]:
             "broker_transport_options": {"socket_timeout": 5, "socket_connect_timeout": 2},
         }
     folder = _queue_folder(configuration.home)
+    TRANSPORT_ALIASES["filesystem"] = "ris.queue_folder:Transport"
     return {
         "broker_url": "filesystem://",
         "broker_transport_options": {
