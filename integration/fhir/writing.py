@@ -245,8 +245,17 @@ class Writer:
             reader = Reader(resource, self.incoming.base, systems)
             known = find_targets(servicerequest.targets(reader))
             order = order_view(self.public_id)
-            for command in revision.revise(reader, order, before, known, self.profile):
+            commands = revision.revise(reader, order, before, known, self.profile)
+            for command in commands:
                 self.execute(command)
+            if not commands:
+                # Nothing for the door to audit, but the client is shown the order.
+                record_access(
+                    self.actor,
+                    action="FHIR update ServiceRequest",
+                    patients=[order.patient.public_id],
+                    order=order.public_id,
+                )
         return self.reply(200, self.public_id)
 
     # --- carrying out and answering

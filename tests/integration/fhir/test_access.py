@@ -157,3 +157,13 @@ def test_a_conditional_create_that_finds_is_audited(api: Api) -> None:
     api.post("/Patient", resources.patient("1"), If_None_Exist="identifier=1")
 
     assert AuditEvent.objects.filter(action="FHIR conditional create Patient").count() == 1
+
+
+def test_an_update_that_changes_nothing_is_audited(api: Api) -> None:
+    order = make.order()
+    shown = api.get(f"/ServiceRequest/{order.public_id}").body
+
+    api.put(f"/ServiceRequest/{order.public_id}", shown)
+
+    row = AuditEvent.objects.get(action="FHIR update ServiceRequest")
+    assert (row.order, row.patient) == (order, order.patient)
