@@ -87,9 +87,20 @@ class PersonName:
 def _capitals(text: str) -> str:
     """A family name in capitals, where the writing has them for names.
 
-    Georgian has not: Unicode's capital forms are for headlines, and most fonts lack them.
+    Georgian has not: Unicode's capital forms are for headlines, and most fonts lack them. Greek
+    capitals carry no accent.
     """
-    return "".join(char if "\u10d0" <= char <= "\u10ff" else char.upper() for char in text)
+    return "".join(map(_capital, text))
+
+
+def _capital(char: str) -> str:
+    if "\u10d0" <= char <= "\u10ff":
+        return char
+    upper = char.upper()
+    if "\u0370" <= char <= "\u03ff":
+        bare = unicodedata.normalize("NFD", upper).replace("\u0301", "")
+        return unicodedata.normalize("NFC", bare)
+    return upper
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def test_a_name_keeps_the_letters_its_writing_has() -> None:
     assert PersonName.of("Weiß", "Jörg").display == "WEISS, Jörg"
     assert PersonName.of("Yıldız", "İbrahim").display == "YILDIZ, İbrahim"
     assert PersonName.of("ბერიკაშვილი", "ნინო").display == "ბერიკაშვილი, ნინო"
+    assert PersonName.of("Ταΐρης", "Ελένη").display == "ΤΑΪΡΗΣ, Ελένη"
     assert PersonName.of("حداد", "ليلى").display == "حداد, ليلى"
 
 
