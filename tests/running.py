@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class Running:
     ae_title: str = "RIS"
     token: str = "demo-ehr-token"
     password: str = "demo"
+    owns_database: bool = False  # made for this one, dropped at its end
+
+    @property
+    def database_url(self) -> str:
+        return self.environment.get("RIS_DATABASE_URL") or f"sqlite:///{self.data_dir}/ris.sqlite3"
 
     @property
     def url(self) -> str:
@@ -98,11 +104,35 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
-            return self.process.wait(STOP_SECONDS)
+            code = self.process.wait(STOP_SECONDS)
+            if self.owns_database:
+                drop_database(self.database_url)
+            return code
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"did not stop within {STOP_SECONDS:g} s\n{self.output}") from None
+
+
+def own_database() -> dict[str, str]:
+    """With ``--database=postgresql`` the product under test gets a fresh database there too."""
+    cluster = os.environ.get("RIS_TEST_DATABASE_URL")
+    if not cluster:
+        return {}
+    import psycopg
+
+    name = f"ris_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(cluster, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return {"RIS_DATABASE_URL": f"{cluster.rpartition('/')[0]}/{name}"}
+
+
+def drop_database(url: str) -> None:
+    """Undo :func:`own_database`."""
+    import psycopg
+
+    with psycopg.connect(os.environ["RIS_TEST_DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
 
 def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:
@@ -136,8 +166,10 @@ def start(data_dir: Path, *arguments: str, ready: bool = True, **settings: str) 
     """Start `ris up` and wait for its banner."""
     data_dir.mkdir(parents=True, exist_ok=True)
     http_port, dicom_port, mllp_port = free_ports(3)
+    database = {} if "RIS_DATABASE_URL" in settings else own_database()
     environment = clean_environment(
         data_dir,
+        **database,
         RIS_HTTP__PORT=str(http_port),
         RIS_DICOM__PORT=str(dicom_port),
         RIS_MLLP__PORT=str(mllp_port),
@@ -154,7 +186,15 @@ def start(data_dir: Path, *arguments: str, ready: bool = True, **settings: str) 
             text=True,
             start_new_session=True,
         )
-    running = Running(process, data_dir, environment, http_port, dicom_port, mllp_port)
+    running = Running(
+        process,
+        data_dir,
+        environment,
+        http_port,
+        dicom_port,
+        mllp_port,
+        owns_database=bool(database),
+    )
     deadline = time.monotonic() + START_SECONDS
     while ready and "RIS is ready" not in running.output:
         if process.poll() is not None or time.monotonic() > deadline:

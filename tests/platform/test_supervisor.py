@@ -119,7 +119,7 @@ def test_a_second_supervisor_on_the_same_data_is_refused(site: Running) -> None:
 
 
 def test_restoring_over_a_running_site_is_refused(site: Running, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.sqlite3"
+    copy = tmp_path / "copy"
     assert site.ris("backup", "--to", str(copy)).returncode == 0
 
     done = site.ris("restore", str(copy), "--yes")
@@ -129,10 +129,7 @@ def test_restoring_over_a_running_site_is_refused(site: Running, tmp_path: Path)
 
 
 def test_the_demo_is_refused_as_a_real_site(site: Running, tmp_path: Path) -> None:
-    copy = tmp_path / "ris.sqlite3"
-    assert site.ris("backup", "--to", str(copy)).returncode == 0
-
-    running = start(tmp_path, ready=False)
+    running = start(tmp_path, ready=False, RIS_DATABASE_URL=site.database_url)
     code = running.process.wait(60)
 
     assert code == 1
