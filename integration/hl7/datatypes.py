@@ -19,6 +19,17 @@ from ris.domain.values import Code, Identifier, NameGroup, PersonName
 
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 
+# What is kept of each part; longer ones are refused, never cut.
+_NUMBER, _ISSUER, _TYPE, _VERSION, _NAME = 64, 200, 10, 16, 324
+
+
+def within(text: str, limit: int, path: str) -> str:
+    """``text``, if it is short enough to be kept."""
+    if len(text) > limit:
+        raise InvalidValueError(f"longer than {limit} characters", path=path)
+    return text
+
+
 # --- identifiers --------------------------------------------------------------------------------
 
 
@@ -32,7 +43,11 @@ def patient_identifier(repetition: Repetition, default: str) -> Identifier | Non
     value = (repetition.get(1) or "").strip()
     if not value:
         return None
-    return Identifier(value, authority(repetition, 4) or default, (repetition.get(5) or "").strip())
+    return Identifier(
+        within(value, _NUMBER, repetition.at("1")),
+        within(authority(repetition, 4) or default, _ISSUER, repetition.at("4")),
+        within((repetition.get(5) or "").strip(), _TYPE, repetition.at("5")),
+    )
 
 
 def entity(segment: Segment, number: int, default: str = "") -> Identifier | None:
@@ -41,7 +56,10 @@ def entity(segment: Segment, number: int, default: str = "") -> Identifier | Non
     if not value:
         return None
     issuer = segment.get(f"{number}.2") or segment.get(f"{number}.3") or default
-    return Identifier(value, issuer)
+    return Identifier(
+        within(value, _NUMBER, segment.at(f"{number}.1")),
+        within(issuer, _ISSUER, segment.at(f"{number}.2")),
+    )
 
 
 def hd(issuer: str) -> tuple[Value, ...]:
@@ -92,9 +110,11 @@ def person(
     if not groups:
         return None
     empty = NameGroup()
-    return PersonName(
+    name = PersonName(
         groups.get("", empty), groups.get(_IDEOGRAPHIC, empty), groups.get(_PHONETIC, empty)
     )
+    within(str(name), _NAME, repetitions[0].at())
+    return name
 
 
 def _group(repetition: Repetition, family: int) -> NameGroup:
@@ -127,7 +147,12 @@ def clinician(repetitions: Sequence[Repetition]) -> PersonName | None:
 def clinician_identifier(repetition: Repetition) -> Identifier | None:
     """The number in an XCN."""
     value = (repetition.get(1) or "").strip()
-    return Identifier(value, authority(repetition, 9)) if value else None
+    if not value:
+        return None
+    return Identifier(
+        within(value, _NUMBER, repetition.at("1")),
+        within(authority(repetition, 9), _ISSUER, repetition.at("9")),
+    )
 
 
 def _name_parts(group: NameGroup) -> tuple[Value, ...]:
@@ -175,8 +200,9 @@ def code(segment: Segment, number: int, first: int = 1) -> Code | None:
     value, meaning, scheme = (segment.get(f"{number}.{first + at}") or "" for at in range(3))
     if not value.strip() and not meaning.strip():
         return Code("") if segment.get(f"{number}.{first}") == "" else None
-    version = segment.get(f"{number}.{7 if first == 1 else 8}") or ""
-    return Code(value.strip(), scheme.strip(), meaning.strip(), version.strip())
+    at = f"{number}.{7 if first == 1 else 8}"
+    version = within((segment.get(at) or "").strip(), _VERSION, segment.at(at))
+    return Code(value.strip(), scheme.strip(), meaning.strip(), version)
 
 
 def words(segment: Segment, number: int) -> str | None:

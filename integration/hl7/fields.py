@@ -100,7 +100,8 @@ def _free_text(segment: Segment, place: str, profile: Profile) -> str | None:
 
 def _filled(segment: Segment, place: str, profile: Profile) -> str | None:
     """As text; what is to be deleted was never there (identifiers stay, 1.2)."""
-    return (segment.get(place) or "").strip() or None
+    text = (segment.get(place) or "").strip()
+    return datatypes.within(text, 64, segment.at(place)) or None
 
 
 def _reasons(segment: Segment, place: str, profile: Profile) -> str | None:

@@ -574,3 +574,23 @@ def test_a_change_that_is_not_possible_now_is_told_of_the_order_control() -> Non
     request = Request(commands=(), places={"ORC": 2}, control="RL")
 
     assert located(StateConflictError("no"), request).path == "ORC[2]-1"
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"pid": f"PID|1||{'9' * 65}^^^HOSP||Berg^Anna"}, "PID-3.1"),
+        ({"pid": f"PID|1||4711^^^{'H' * 201}||Berg^Anna"}, "PID-3.4"),
+        ({"pid": "PID|1||4711^^^HOSP^IDENTIFIERS||Berg^Anna"}, "PID-3.5"),
+        ({"orc": orc(f1="NW", f2="9" * 65)}, "ORC-2.1"),
+        ({"orc": orc(f1="NW", f2="PL1^HIS", f3="9" * 65)}, "ORC-3.1"),
+        ({"orc": orc(f1="NW", f2="PL1^HIS", f4="9" * 65)}, "ORC-4"),
+        ({"orc": orc(f1="NW", f2="PL1^HIS", f12=f"{'9' * 65}^Ordonez")}, "ORC-12.1"),
+        ({"orc": orc(f1="NW", f2="PL1^HIS", f12=f"1^{'x' * 330}")}, "ORC-12"),
+        ({"obr": obr(f2="PL1^HIS", f4="CTHEAD^CT head^L^^^^version of the code")}, "OBR-4.7"),
+    ],
+)
+def test_what_is_too_long_to_be_kept_is_refused_and_never_cut(
+    given: dict[str, Any], path: str
+) -> None:
+    assert (path, "invalid-value") in faults(order(**given))
