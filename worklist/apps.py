@@ -18,9 +18,11 @@ class WorklistConfig(AppConfig):
     verbose_name = "DICOM"
 
     def ready(self) -> None:
-        from ris.services import inbox
+        from ris.services import facility, inbox
+        from worklist.device_settings import check
 
         inbox.register_replayer(Protocol.DICOM, _replay)
+        facility.check_device = check
 
 
 def _replay(raw: bytes, actor: Actor, sender: str) -> tuple[Apply, Refuse]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from ris.domain.actors import Role
@@ -21,6 +23,14 @@ from ris.domain.facility import (
 from ris.domain.values import require_text
 from ris.models import Device, Practitioner, Resource, Room, Site
 from ris.services._context import Context
+
+
+def _anything(settings: Mapping[str, Any], character_sets: Sequence[str]) -> None:
+    """Without an edge that speaks to devices nothing is known of their settings."""
+
+
+# Raises InvalidValueError for settings that mean nothing; the DICOM edge sets it when it starts.
+check_device: Callable[[Mapping[str, Any], Sequence[str]], None] = _anything
 
 
 def register_site(command: RegisterSite, context: Context) -> str:
@@ -82,6 +92,7 @@ def register_device(command: RegisterDevice, context: Context) -> str:
             raise InvalidValueError(
                 "the address is an IP address or a network like 10.1.2.0/24", path="address"
             ) from None
+    check_device(command.settings, command.character_sets)
     values = {
         "modality": modality,
         "station_name": require_text(

@@ -1,0 +1,70 @@
+"""What a device may be registered with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ris.domain.errors import InvalidValueError
+from ris.models import Device
+from tests import make
+from worklist.device_settings import NAMES, check
+from worklist.registry import Profile
+
+GOOD: dict[str, Any] = {
+    "mpps": "strict",
+    "offer_started": True,
+    "window_days": [1, 7],
+    "fixed_character_set": False,
+    "tls": "required",
+    "certificate_sha256": "AB12",
+}
+
+
+def test_every_name_the_listener_reads_may_be_said() -> None:
+    check(GOOD, ("ISO_IR 192", "ISO_IR 100"))
+
+    assert GOOD.keys() == NAMES.keys()
+    assert all(name in (Profile.__doc__ or "") for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "message"),
+    [
+        ({"tsl": "required"}, "settings", "a device has no setting tsl; did you mean tls?"),
+        ({"color": "red"}, "settings", "a device has no setting color"),
+        ({"tls": "requierd"}, "settings.tls", "tls is required"),
+        ({"mpps": "lax"}, "settings.mpps", "mpps is repair or strict"),
+        ({"offer_started": "yes"}, "settings.offer_started", "offer_started is true or false"),
+        ({"window_days": [1]}, "settings.window_days", "window_days is two whole numbers"),
+        ({"window_days": [True, 1]}, "settings.window_days", "window_days is two whole numbers"),
+        ({"certificate_sha256": "xyz"}, "settings.certificate_sha256", "certificate_sha256 is the"),
+    ],
+)
+def test_what_means_nothing_is_refused(settings: dict[str, Any], path: str, message: str) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        check(settings, ())
+
+    assert caught.value.path == path
+    assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "terms", [("ISO_IR 192",), ("ISO_IR 100", "ISO_IR 144"), ("", "ISO 2022 IR 87"), ("UTF-8",)]
+)
+def test_character_sets_of_the_standard_are_taken(terms: tuple[str, ...]) -> None:
+    check({}, terms)
+
+
+def test_an_unknown_character_set_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="ISO_IR 999 is no character set"):
+        check({}, ("ISO_IR 192", "ISO_IR 999"))
+
+
+@pytest.mark.django_db
+def test_a_device_with_a_misspelled_setting_is_not_registered() -> None:
+    with pytest.raises(InvalidValueError):
+        make.device("CT9", settings={"tls": "requierd"})
+
+    assert not Device.objects.exists()

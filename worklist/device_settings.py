@@ -1,0 +1,70 @@
+"""What a device's ``settings`` and character sets may say; what means nothing is refused.
+
+A misspelled ``tls = "required"`` that is silently ignored would be worse than none. What the names
+do stands at :class:`worklist.registry.Profile`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import string
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ris.domain.errors import InvalidValueError
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_window(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(one, int) and not isinstance(one, bool) for one in value)
+    )
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and set(value) <= set(string.hexdigits)
+
+
+NAMES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "mpps": (lambda value: value in ("repair", "strict"), "repair or strict"),
+    "offer_started": (_is_bool, "true or false"),
+    "window_days": (_is_window, "two whole numbers: days before and after today"),
+    "fixed_character_set": (_is_bool, "true or false"),
+    "tls": (lambda value: value == "required", "required"),
+    "certificate_sha256": (_is_digest, "the digest in hexadecimal digits"),
+}
+
+
+def check(settings: Mapping[str, Any], character_sets: Sequence[str]) -> None:
+    """Raises InvalidValueError for a name or value that means nothing."""
+    for name, value in settings.items():
+        row = NAMES.get(name)
+        if row is None:
+            close = difflib.get_close_matches(name, NAMES, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise InvalidValueError(f"a device has no setting {name}{hint}", path="settings")
+        is_possible, words = row
+        if not is_possible(value):
+            raise InvalidValueError(f"{name} is {words}", path=f"settings.{name}")
+    if character_sets:
+        _check_sets(tuple(character_sets))
+
+
+def _check_sets(terms: tuple[str, ...]) -> None:
+    # Loads the codecs, which no other command needs.
+    from worklist.charset import UnknownCharacterSetError, character_set
+
+    together = any("2022" in term for term in terms)
+    try:
+        for one in [terms] if together else [(term,) for term in terms]:
+            character_set(one)
+    except UnknownCharacterSetError as error:
+        raise InvalidValueError(
+            f"{error.args[0]} is no character set of DICOM, such as ISO_IR 192",
+            path="character_sets",
+        ) from None
