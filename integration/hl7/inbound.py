@@ -8,9 +8,10 @@ the same answer. Queries for one order message are bounded and indexed, whatever
 from __future__ import annotations
 
 import ipaddress
+import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,7 +94,8 @@ def handle(frame: bytes, peer: Peer) -> Reply | None:
     started = time.monotonic()
     header = Header.read(frame)
     try:
-        receipt = _receive(frame, header, peer.address)
+        with _turn():
+            receipt = _receive(frame, header, peer.address)
     except OperationalError:
         # Nothing was stored, so nothing may be acknowledged: the sender is asked to try again.
         log.exception("an HL7 message could not be stored")
@@ -114,7 +116,8 @@ def handle(frame: bytes, peer: Peer) -> Reply | None:
 
     def sent(written: bool) -> None:
         _check_connection()
-        inbox.mark_replied(receipt.message, sent=written)
+        with _turn():
+            inbox.mark_replied(receipt.message, sent=written)
 
     return Reply(receipt.answer.payload, sent)
 
@@ -123,6 +126,18 @@ def _check_connection() -> None:
     """Give up a database connection that died or is too old, as Django does between requests."""
     if not connection.in_atomic_block:
         close_old_connections()
+
+
+_writing = threading.Lock()
+
+
+def _turn() -> AbstractContextManager[object]:
+    """One writer at a time where the database has no more than one.
+
+    SQLite lets the others poll for its lock with growing pauses, and whoever comes last may wait
+    for seconds; here they queue, and are served as soon as it is free.
+    """
+    return _writing if connection.vendor == "sqlite" else nullcontext()
 
 
 def _nothing(written: bool) -> None:
