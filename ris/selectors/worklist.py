@@ -216,9 +216,12 @@ def _conditions(query: WorklistQuery) -> _Where:
     )
     where.within(f"{no_index}o.status", [status.value for status in (_OVER if over else _LIVE)])
     _add_start(where, query)
+    # A station's day is fewer steps than a modality's, which SQLite cannot know.
+    titles = query.station_ae_titles
+    by_station = bool(titles) and not any(_is_pattern(title) for title in titles)
     for column, values in (
-        ("s.station_ae_title", query.station_ae_titles),
-        ("s.modality", query.modalities),
+        ("s.station_ae_title", titles),
+        (f"{no_index if by_station else ''}s.modality", query.modalities),
     ):
         if values:
             where.any_of(_one_text(column, value, wildcard=True) for value in values)
@@ -315,10 +318,14 @@ def _text(column: str, match: TextMatch) -> list[tuple[str, Sequence[Any]]]:
 
 
 def _one_text(column: str, value: str, *, wildcard: bool) -> tuple[str, Sequence[Any]]:
-    if not wildcard or not ("*" in value or "?" in value):
+    if not (wildcard and _is_pattern(value)):
         return f"{column} = %s", [value]
     parts = tuple(name_keys.split(value))
     return _like(column, Pattern(parts))
+
+
+def _is_pattern(value: str) -> bool:
+    return "*" in value or "?" in value
 
 
 def _like(column: str, pattern: Pattern) -> tuple[str, Sequence[Any]]:

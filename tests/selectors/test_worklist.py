@@ -630,6 +630,10 @@ def test_every_step_of_an_order_is_an_entry_of_its_own() -> None:
         ({"accession_number": TextMatch(pattern="A1")}, "order_accession"),
         ({"station_ae_titles": ("CT1",), "start_from": at(6), "start_before": at(7)},
          "step_station_start"),
+        ({"station_ae_titles": ("CT1",), "modalities": ("CT",), "start_from": at(6),
+          "start_before": at(7)}, "step_station_start"),
+        ({"station_ae_titles": ("*1",), "modalities": ("CT",), "start_from": at(6),
+          "start_before": at(7)}, "step_modality_start"),
         ({"start_from": at(6), "start_before": at(7)}, "start"),
     ],
 )  # fmt: skip
