@@ -110,6 +110,8 @@ if CONFIG.database_is_sqlite:
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
+                # The ORM writes more different statements than the 128 that are kept prepared.
+                "cached_statements": 1000,
                 "init_command": (
                     "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=20000;"
                 ),
