@@ -1,7 +1,8 @@
-"""What a start that is not the demo refuses, as system checks of Django.
+"""What a start that is not the demo refuses.
 
-Run by `ris check`, by `ris doctor`, and before the parts start (`ris.prepare`). The demo is exempt:
-whoever asked for it knows that its passwords are public.
+The settings are a system check of Django, run by every command; the data is looked at before the
+parts start (`ris.prepare`) and by `ris doctor`. The demo is exempt: whoever asked for it knows that
+its passwords are public.
 """
 
 from __future__ import annotations
@@ -67,12 +68,10 @@ def check_settings(
     return unsafe_settings(config.load())
 
 
-@register(Tags.database)
-def check_demo(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+def unsafe_data(settings: config.Configuration) -> list[CheckMessage]:
     """Demo data never serves patients, and patients' data is never served as a demo."""
     from ris.models import ApiToken, Patient
 
-    settings = config.load()
     digest = hashlib.sha256(DEMO_TOKEN.encode()).hexdigest()
     try:
         holds_demo = ApiToken.objects.filter(digest=digest).exists()

@@ -12,6 +12,7 @@ from django.core import checks
 from django.core.management import call_command
 from django.db import connection
 
+from ris.checks import unsafe_data
 from ris.cli import run
 from ris.parts import run_folder
 from ris.terminal import complain
@@ -31,7 +32,7 @@ def main(argv: list[str]) -> int:
         call_command("migrate", verbosity=0, interactive=False)
     problems = [
         message
-        for message in checks.run_checks(include_deployment_checks=False, databases=["default"])
+        for message in [*checks.run_checks(databases=["default"]), *unsafe_data(settings.CONFIG)]
         if message.is_serious()
     ]
     for message in problems:

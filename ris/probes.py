@@ -22,7 +22,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from ris import config
-from ris.checks import HOLDS_DEMO
+from ris.checks import HOLDS_DEMO, unsafe_data
 from ris.domain.exchange import DeliveryState, MessageState
 from ris.models import ApiToken, Delivery, InboundMessage
 from ris.parts import run_folder
@@ -75,8 +75,9 @@ def ask(probes: Iterable[Probe], settings: config.Configuration) -> list[Finding
             findings.extend(probe(settings))
         except DatabaseError as error:
             findings.append(failed(name, str(error).splitlines()[0], "is the database reachable?"))
-        except OSError as error:
-            findings.append(failed(name, str(error)))
+        except Exception as error:
+            # Whatever is broken here is what the operator asks about.
+            findings.append(failed(name, f"{type(error).__name__}: {error}"))
     return findings
 
 
@@ -128,7 +129,7 @@ def migrations(settings: config.Configuration) -> Iterable[Finding]:
 
 def system_checks(settings: config.Configuration) -> Iterable[Finding]:
     """Django's checks and ours; a demo site is what it is, so it is named and not blamed."""
-    for message in checks.run_checks(databases=["default"]):
+    for message in [*checks.run_checks(databases=["default"]), *unsafe_data(settings)]:
         if message.id == HOLDS_DEMO:
             yield ok("site", "the demo site, with public passwords")
             continue

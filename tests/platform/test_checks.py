@@ -55,12 +55,12 @@ def demo_token(db: None) -> None:
 
 @pytest.mark.usefixtures("demo_token")
 def test_a_demo_database_is_refused_outside_the_demo() -> None:
-    assert ids(checks.check_demo()) == ["ris.E004"]
+    assert ids(checks.unsafe_data(configuration())) == ["ris.E004"]
 
 
 @pytest.mark.django_db
 def test_a_site_without_demo_data_starts() -> None:
-    assert checks.check_demo() == []
+    assert checks.unsafe_data(configuration()) == []
 
 
 @pytest.mark.django_db
@@ -71,7 +71,7 @@ def test_a_password_everybody_tries_first_is_refused() -> None:
             actor=OPERATOR,
         )
 
-    found = checks.check_demo()
+    found = checks.unsafe_data(configuration())
 
     assert [(message.id, message.msg) for message in found] == [
         ("ris.E005", "the password of admin is one that everybody tries first")

@@ -108,7 +108,7 @@ def test_a_probe_that_breaks_is_a_finding_not_a_crash() -> None:
 
     (finding,) = probes.ask([broken_disk], config.load())
 
-    assert finding == probes.failed("broken disk", "unplugged")
+    assert finding == probes.failed("broken disk", "OSError: unplugged")
 
 
 def test_an_unreachable_broker_is_a_warning_only(monkeypatch: pytest.MonkeyPatch) -> None:
