@@ -29,3 +29,6 @@ for route, module in (
     package, _, _ = module.rpartition(".")
     if find_spec(package) is not None and find_spec(module) is not None:
         urlpatterns.append(re_path(route, include(module)))
+
+# With the number under which the log has it; Django's own page cannot know that.
+handler500 = "ris.web.errors.server_error"

@@ -18,6 +18,7 @@ from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.reports import person_name
 
 RECENT_DAYS = 7
+EARLIER_DAYS = 60
 
 
 class Pile(StrEnum):
@@ -83,9 +84,11 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
     if pile is Pile.UNFINISHED:
         return rows.filter(stage=Stage.IN_PROGRESS.value, order__status=OrderStatus.ACTIVE.value)
     since = timezone.now() - timedelta(days=RECENT_DAYS)
+    # Most are signed soon after the exam: its time has an index and keeps the search short.
     return rows.filter(
         Exists(Report.objects.filter(procedures=OuterRef("pk"), versions__signed_at__gte=since)),
         stage=Stage.REPORTED.value,
+        performed_at__gte=since - timedelta(days=EARLIER_DAYS),
     )
 
 

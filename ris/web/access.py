@@ -21,6 +21,7 @@ from ris.models import User
 from ris.services import execute
 from ris.services.audit import record_access
 from ris.web.actors import actor_for
+from ris.web.asking import asked, said
 from ris.web.errors import error_response
 
 P = ParamSpec("P")
@@ -132,7 +133,7 @@ def saw(
 
 def back_to(request: HttpRequest, default: str) -> str:
     """Where the person came from, if the form says so and it is a page of ours."""
-    target = request.POST.get("next", "") or request.GET.get("next", "")
+    target = said(request, "next", 2000) or asked(request, "next", 2000)
     secure = request.is_secure()
     if target and url_has_allowed_host_and_scheme(target, request.get_host(), secure):
         return target

@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from ris.web.asking import asked
+
 M = TypeVar("M", bound=Model)
 
 SIZE = 50
@@ -37,7 +39,7 @@ class Slice(Generic[M]):
 
 def slice_of(rows: QuerySet[M, Any], request: HttpRequest, size: int = SIZE) -> Slice[M]:
     """The page that ``?page=`` asks for; a number that is none is the first page."""
-    text = request.GET.get("page", "")
+    text = asked(request, "page")
     number = min(max(int(text), 1), LAST) if text.isascii() and text.isdigit() else 1
     start = (number - 1) * size
     found = list(rows[start : start + size + 1])

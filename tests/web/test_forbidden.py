@@ -27,6 +27,7 @@ from ris.domain.orders import (
     ReleaseOrder,
     RepeatStep,
     ReviseOrder,
+    VoidOrder,
 )
 from ris.domain.patients import RegisterPatient
 from ris.domain.performing import (
@@ -127,6 +128,7 @@ POSTS = [
     Post(CancelOrder, lambda d: f"/orders/{d.waiting.public_id}/cancel/", lambda d: REASON),
     Post(HoldOrder, lambda d: f"/orders/{d.waiting.public_id}/hold/", lambda d: REASON),
     Post(ReleaseOrder, lambda d: f"/orders/{d.held.public_id}/release/"),
+    Post(VoidOrder, lambda d: f"/orders/{d.waiting.public_id}/void/", lambda d: REASON),
     Post(
         ReviseOrder,
         lambda d: f"/orders/{d.waiting.public_id}/revise/",

@@ -246,3 +246,15 @@ def test_stat_orders_come_first(as_: As, rooms: None) -> None:
     page = as_("scheduler").get("/orders/").content.decode()
 
     assert page.index(str(stat.public_id)) < page.index(str(routine.public_id))
+
+
+def test_manager_marks_an_order_as_entered_in_error(as_: As, rooms: None) -> None:
+    order = make.order()
+    client = as_("manager")
+    page = client.get(f"/orders/{order.public_id}/").content.decode()
+
+    client.post(f"/orders/{order.public_id}/void/", {"reason": "Test order"})
+
+    order.refresh_from_db()
+    assert "Entered in error" in page
+    assert order.status == "ENTERED_IN_ERROR"

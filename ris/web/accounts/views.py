@@ -11,6 +11,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_http_methods
 
 from ris.web.access import PageRequest, page, show
+from ris.web.asking import said
 
 THEMES = [
     ("auto", "As the system says"),
@@ -37,7 +38,7 @@ def account(request: PageRequest) -> HttpResponse:
 def _save(request: PageRequest) -> HttpResponse:
     response = HttpResponseRedirect("/account/")
     response.status_code = 303
-    theme = request.POST.get("theme", "")
+    theme = said(request, "theme")
     values = {
         "ris_theme": theme if theme in dict(THEMES) else "auto",
         "ris_keys": "on" if "keys" in request.POST else "off",

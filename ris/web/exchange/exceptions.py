@@ -15,6 +15,7 @@ from ris.selectors import exceptions as lists
 from ris.selectors import messages as message_lists
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
+from ris.web.asking import asked, said
 from ris.web.navigation import REPAIR
 
 SHOWN = 50
@@ -53,7 +54,7 @@ def relink(request: PageRequest, key: UUID) -> HttpResponse:
     row = lists.find_performed(str(key))
     line = lists.performed_line(row)
     if request.method == "POST":
-        reason = request.POST.get("reason", "").strip()[:200]
+        reason = said(request, "reason", 200)
         if not reason:
             raise MissingValueError("say why", path="reason")
         steps = tuple(request.POST.getlist("step"))
@@ -62,7 +63,7 @@ def relink(request: PageRequest, key: UUID) -> HttpResponse:
             request, "Tied. The exam and its steps agree now." if steps else "Untied from any step."
         )
         return redirect_back(request, "/exceptions/")
-    text = request.GET.get("q", "").strip()
+    text = asked(request, "q")
     found = lists.candidates(row, text)
     patients = {candidate.patient.public_id for candidate in found}
     if line.patient:
@@ -83,9 +84,9 @@ def resolve(request: PageRequest) -> HttpResponse:
     do(
         request,
         ResolveException(
-            kind=request.POST.get("kind", ""),
-            key=request.POST.get("key", ""),
-            note=request.POST.get("note", "").strip()[:500],
+            kind=said(request, "kind"),
+            key=said(request, "key"),
+            note=said(request, "note", 500),
         ),
     )
     messages.success(request, "Marked as dealt with.")

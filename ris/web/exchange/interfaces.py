@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from ris.domain.exchange import PauseEndpoint
 from ris.selectors.messages import endpoint_lines
 from ris.web.access import PageRequest, do, page, redirect_back, show
+from ris.web.asking import said
 from ris.web.navigation import SYSTEM
 
 
@@ -24,8 +25,8 @@ def interface_list(request: PageRequest) -> HttpResponse:
 @require_POST
 @page()
 def pause(request: PageRequest, key: UUID) -> HttpResponse:
-    paused = request.POST.get("paused") == "yes"
-    reason = request.POST.get("reason", "").strip()[:200]
+    paused = said(request, "paused") == "yes"
+    reason = said(request, "reason", 200)
     do(request, PauseEndpoint(endpoint=str(key), paused=paused, reason=reason))
     messages.success(
         request,

@@ -21,6 +21,7 @@ from ris.models import Delivery, InboundMessage
 from ris.selectors import messages as lists
 from ris.web import labels
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
+from ris.web.asking import asked, said
 from ris.web.exchange.decoding import decode
 from ris.web.navigation import SYSTEM
 from ris.web.paging import slice_of
@@ -40,13 +41,13 @@ def _one_of(text: str, choices: list[tuple[str, str]]) -> str:
 @require_GET
 @page(*SYSTEM)
 def message_list(request: PageRequest) -> HttpResponse:
-    is_out = request.GET.get("way") == "out"
-    text = request.GET.get("q", "")[:100]
-    endpoint = request.GET.get("endpoint", "")
+    is_out = asked(request, "way") == "out"
+    text = asked(request, "q", 100)
+    endpoint = asked(request, "endpoint")
     endpoints = [line for line in lists.endpoint_lines() if line.is_out == is_out]
     protocol = ""
     if is_out:
-        state = _one_of(request.GET.get("state", ""), OUT_STATES)
+        state = _one_of(asked(request, "state"), OUT_STATES)
         rows_out = lists.outbound(state=state, endpoint=endpoint, text=text)
         page_out = slice_of(lists.with_outbound_lines(rows_out), request)
         shown: dict[str, object] = {
@@ -55,9 +56,9 @@ def message_list(request: PageRequest) -> HttpResponse:
             "states": OUT_STATES,
         }
     else:
-        state = _one_of(request.GET.get("state", ""), IN_STATES)
+        state = _one_of(asked(request, "state"), IN_STATES)
         protocols = [(item.value, labels.PROTOCOL[item].words) for item in Protocol]
-        protocol = _one_of(request.GET.get("protocol", ""), protocols)
+        protocol = _one_of(asked(request, "protocol"), protocols)
         rows_in = lists.inbound(state=state, protocol=protocol, endpoint=endpoint, text=text)
         page_in = slice_of(lists.with_inbound_lines(rows_in), request)
         shown = {
@@ -117,7 +118,7 @@ def inbound_body(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page()
 def replay(request: PageRequest, key: UUID) -> HttpResponse:
-    do(request, ReplayMessage(message=str(key), reason=request.POST.get("reason", "")[:200]))
+    do(request, ReplayMessage(message=str(key), reason=said(request, "reason", 200)))
     message = lists.inbound_message(str(key))
     words = labels.label("message", message.state).words.lower()
     if message.state == MessageState.APPLIED.value:
@@ -178,7 +179,7 @@ def outbound_body(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page()
 def requeue(request: PageRequest, key: UUID) -> HttpResponse:
-    do(request, RequeueDelivery(delivery=str(key), reason=request.POST.get("reason", "")[:200]))
+    do(request, RequeueDelivery(delivery=str(key), reason=said(request, "reason", 200)))
     messages.success(request, "It waits to be sent again, under the same control id.")
     return redirect_back(request, f"/messages/out/{key}/")
 
@@ -186,9 +187,7 @@ def requeue(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page()
 def resend(request: PageRequest, key: UUID) -> HttpResponse:
-    again = do(
-        request, ResendDelivery(delivery=str(key), reason=request.POST.get("reason", "")[:200])
-    )
+    again = do(request, ResendDelivery(delivery=str(key), reason=said(request, "reason", 200)))
     messages.success(request, "Sent once more, as a new message.")
     return redirect_back(request, f"/messages/out/{again}/")
 
@@ -196,6 +195,6 @@ def resend(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page()
 def skip(request: PageRequest, key: UUID) -> HttpResponse:
-    do(request, SkipDelivery(delivery=str(key), reason=request.POST.get("reason", "")[:200]))
+    do(request, SkipDelivery(delivery=str(key), reason=said(request, "reason", 200)))
     messages.success(request, "Skipped; what waits behind it goes on.")
     return redirect_back(request, f"/messages/out/{key}/")

@@ -12,6 +12,7 @@ from ris.domain.facility import RegisterDevice
 from ris.selectors.facility import DeviceView, device_by_ae, devices
 from ris.services import may
 from ris.web.access import PageRequest, do, page, show
+from ris.web.asking import asked
 from ris.web.errors import STATUS
 from ris.web.forms import PageForm
 from ris.web.navigation import SYSTEM
@@ -57,7 +58,7 @@ class DeviceForm(PageForm):
 def device_list(request: PageRequest) -> HttpResponse:
     if request.method == "POST":
         return _register(request)
-    chosen = device_by_ae(request.GET.get("ae", "")) if "ae" in request.GET else None
+    chosen = device_by_ae(asked(request, "ae")) if "ae" in request.GET else None
     return _page(request, DeviceForm.of(chosen) if chosen else DeviceForm(), 200)
 
 

@@ -13,6 +13,7 @@ from ris.selectors import dashboard, exceptions, messages, order_lists, patient_
 from ris.selectors.order_lists import Tab
 from ris.selectors.reading import Pile
 from ris.web.access import PageRequest, page, saw, show
+from ris.web.asking import asked
 from ris.web.labels import Tone
 from ris.web.navigation import DESK, FLOOR, READERS, REPAIR, SYSTEM
 
@@ -165,7 +166,7 @@ def _repair(with_interfaces: bool) -> list[Tile]:
 @page()
 def search(request: PageRequest) -> HttpResponse:
     """Accession, order and message numbers, patient number, birth date, name; one hit opens."""
-    text = request.GET.get("q", "").strip()[:100]
+    text = asked(request, "q", 100)
     orders = patient_lists.orders_by_number(text)
     patients = patient_lists.find(text) if text else []
     incoming = messages.inbound_lines(_inbound(text)) if request.actor.has(*SYSTEM) else []

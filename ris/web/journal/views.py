@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET
 
 from ris.selectors import audit
 from ris.web.access import PageRequest, page, saw, show
+from ris.web.asking import asked
 from ris.web.navigation import SYSTEM
 from ris.web.paging import slice_of
 
@@ -16,10 +17,7 @@ OUTCOMES = [("success", "Carried out"), ("refused", "Refused")]
 @require_GET
 @page(*SYSTEM)
 def audit_list(request: PageRequest) -> HttpResponse:
-    wanted = {
-        name: request.GET.get(name, "").strip()[:100]
-        for name in ("actor", "action", "outcome", "patient")
-    }
+    wanted = {name: asked(request, name) for name in ("actor", "action", "outcome", "patient")}
     rows = audit.events(**wanted).select_related("order")
     page_of = slice_of(rows, request)
     lines = audit.lines(page_of.rows)

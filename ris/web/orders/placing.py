@@ -18,6 +18,7 @@ from ris.selectors.patients import patient_view
 from ris.selectors.views import PatientView
 from ris.services import may
 from ris.web.access import PageRequest, do, page, saw, show
+from ris.web.asking import asked, said
 from ris.web.orders.forms import OrderForm
 
 _REMEMBER_SECONDS = 3600
@@ -30,7 +31,7 @@ def place(request: PageRequest) -> HttpResponse:
         raise DeniedError("your roles do not include entering orders")
     if request.method == "POST":
         return _send(request)
-    key = request.GET.get("patient", "")
+    key = asked(request, "patient")
     patient = _patient(request, key) if key else None
     initial = {
         "patient": patient.public_id if patient else "",
@@ -64,7 +65,7 @@ def _form(
 
 def _send(request: PageRequest) -> HttpResponse:
     form = OrderForm(request.POST)
-    key = request.POST.get("patient", "")
+    key = said(request, "patient")
     patient = _patient(request, key) if key else None
     if not form.is_valid() or patient is None:
         return _form(request, form, patient, status=422)

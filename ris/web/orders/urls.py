@@ -14,6 +14,7 @@ urlpatterns = [
     path("orders/<uuid:key>/cancel/", views.cancel, name="order-cancel"),
     path("orders/<uuid:key>/hold/", views.hold, name="order-hold"),
     path("orders/<uuid:key>/release/", views.release, name="order-release"),
+    path("orders/<uuid:key>/void/", views.void, name="order-void"),
     path("orders/<uuid:key>/revise/", views.revise, name="order-revise"),
     path("steps/<uuid:key>/cancel/", views.cancel_step, name="step-cancel"),
     path("steps/<uuid:key>/repeat/", views.repeat_step, name="step-repeat"),

@@ -24,6 +24,7 @@ from ris.domain.orders import (
     ReviseOrder,
     Stage,
     StepStatus,
+    VoidOrder,
 )
 from ris.selectors import order_lists, patient_lists
 from ris.selectors import timeline as timelines
@@ -31,6 +32,7 @@ from ris.selectors.order_lists import Sort, Tab
 from ris.selectors.orders import order_view
 from ris.selectors.views import OrderView
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
+from ris.web.asking import asked, number, said
 from ris.web.orders.forms import CompleteForm
 from ris.web.paging import slice_of
 from ris.web.telling import tell
@@ -70,9 +72,9 @@ def _choice(kind: type[Tab] | type[Sort], text: str, default: Tab | Sort) -> Tab
 @require_GET
 @page()
 def order_list(request: PageRequest) -> HttpResponse:
-    tab = Tab(_choice(Tab, request.GET.get("tab", ""), Tab.TO_SCHEDULE))
-    text = request.GET.get("q", "").strip()
-    sort = Sort(_choice(Sort, request.GET.get("sort", ""), DEFAULT_SORT.get(tab, Sort.PRIORITY)))
+    tab = Tab(_choice(Tab, asked(request, "tab"), Tab.TO_SCHEDULE))
+    text = asked(request, "q")
+    sort = Sort(_choice(Sort, asked(request, "sort"), DEFAULT_SORT.get(tab, Sort.PRIORITY)))
     rows = order_lists.matching(order_lists.in_tab(tab), text)
     page_of = slice_of(order_lists.with_lines(order_lists.sorted_by(rows, sort)), request)
     lines = order_lists.lines(page_of.rows)
@@ -94,7 +96,7 @@ def order_list(request: PageRequest) -> HttpResponse:
 @page()
 def find_patient(request: PageRequest) -> HttpResponse:
     """The matches below the search field of the order form."""
-    text = request.GET.get("who", "").strip()
+    text = asked(request, "who")
     found = patient_lists.find(text, limit=8) if len(text) >= 2 else []
     saw(request, "FindPatients", (line.public_id for line in found))
     context = {"found": found, "text": text}
@@ -139,6 +141,8 @@ def _possible(view: OrderView) -> dict[str, bool]:
         "can_discontinue": live and begun and left and StepStatus.STARTED not in steps,
         "can_hold": view.status is OrderStatus.ACTIVE and left,
         "can_release": view.status is OrderStatus.ON_HOLD,
+        "can_void": view.status is not OrderStatus.ENTERED_IN_ERROR
+        and StepStatus.STARTED not in steps,
         "can_revise": live and view.stage is not Stage.REPORTED,
     }
 
@@ -148,7 +152,7 @@ def _reference(key: UUID) -> OrderReference:
 
 
 def _reason(request: HttpRequest, *, required: bool = True) -> str:
-    text = request.POST.get("reason", "").strip()[:200]
+    text = said(request, "reason", 200)
     if required and not text:
         raise MissingValueError("say why", path="reason")
     return text
@@ -187,24 +191,31 @@ def release(request: PageRequest, key: UUID) -> HttpResponse:
 
 @require_POST
 @page()
+def void(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, VoidOrder(order=_reference(key), reason=_reason(request)))
+    messages.success(request, "The order is marked as entered in error.")
+    return redirect_back(request, f"/orders/{key}/")
+
+
+@require_POST
+@page()
 def revise(request: PageRequest, key: UUID) -> HttpResponse:
     """Priority, reason and note; identifiers and times are changed elsewhere."""
-    version = request.POST.get("version", "")
     try:
-        priority = Priority(request.POST.get("priority", ""))
+        priority = Priority(said(request, "priority"))
     except ValueError:
         raise MissingValueError("choose a priority", path="priority") from None
     details = OrderDetails(
         priority=priority,
-        reason=request.POST.get("reason", "")[:2000],
-        comments=request.POST.get("comments", "")[:2000],
+        reason=said(request, "reason", 2000),
+        comments=said(request, "comments", 2000),
     )
     do(
         request,
         ReviseOrder(
             order=_reference(key),
             details=details,
-            expected_version=int(version) if version.isdigit() else None,
+            expected_version=number(request, "version"),
         ),
     )
     messages.success(request, "Saved.")

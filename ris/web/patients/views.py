@@ -15,6 +15,7 @@ from ris.selectors import order_lists, patient_lists
 from ris.selectors.patients import patient_view
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, saw, show
+from ris.web.asking import asked
 from ris.web.errors import STATUS
 from ris.web.patients.forms import PatientForm
 
@@ -22,7 +23,7 @@ from ris.web.patients.forms import PatientForm
 @require_GET
 @page()
 def patient_list(request: PageRequest) -> HttpResponse:
-    text = request.GET.get("q", "").strip()[:100]
+    text = asked(request, "q", 100)
     orders = patient_lists.orders_by_number(text)
     if len(orders) == 1:
         return HttpResponseRedirect(f"/orders/{orders[0].order}/")

@@ -26,6 +26,7 @@ from ris.models import ScheduledProcedureStep
 from ris.selectors import rooms as room_lists
 from ris.selectors.schedule import find_step
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
+from ris.web.asking import asked, said
 from ris.web.navigation import FLOOR
 from ris.web.performing.forms import REASONS, reason_in
 from ris.web.scheduling.forms import day_in
@@ -43,7 +44,7 @@ def rooms(request: PageRequest) -> HttpResponse:
 @page(*FLOOR)
 def room(request: PageRequest, key: str) -> HttpResponse:
     device = room_lists.find_device(key)
-    day = day_in(request.GET.get("day", ""))
+    day = day_in(asked(request, "day"))
     exams = room_lists.room_list(device, day)
     saw(request, "ViewRoom", (exam.patient.public_id for exam in exams), subject=device.ae_title)
     open_states = {StepStatus.COMPLETED.value, StepStatus.DISCONTINUED.value}
@@ -61,7 +62,7 @@ def room(request: PageRequest, key: str) -> HttpResponse:
 
 
 def _step(request: PageRequest) -> ScheduledProcedureStep:
-    return find_step(request.POST.get("step", ""))
+    return find_step(said(request, "step"))
 
 
 @require_POST
@@ -81,7 +82,7 @@ def begin(request: PageRequest, key: str) -> HttpResponse:
     do(
         request,
         StartPerformedStep(
-            sop_instance_uid=_uid(step, request.POST.get("version", "")),
+            sop_instance_uid=_uid(step, said(request, "version")),
             station_ae_title=device.ae_title,
             station_name=device.station_name,
             location=(device.room.name if device.room else "")[:16],
@@ -103,7 +104,7 @@ def _uid(step: ScheduledProcedureStep, version: str) -> str:
 
 
 def _performed(request: PageRequest) -> str:
-    uid = request.POST.get("performed", "")
+    uid = said(request, "performed")
     if not uid:
         raise MissingValueError("which exam?", path="performed")
     return uid
@@ -126,7 +127,7 @@ def complete(request: PageRequest, key: str) -> HttpResponse:
 @require_POST
 @page()
 def discontinue(request: PageRequest, key: str) -> HttpResponse:
-    reason = reason_in(request.POST.get("reason", ""))
+    reason = reason_in(said(request, "reason"))
     do(
         request,
         DiscontinuePerformedStep(

@@ -42,6 +42,7 @@ from ris.selectors.reports import person_name, report_view
 from ris.selectors.views import OrderView, ReportView
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
+from ris.web.asking import asked, number, said
 from ris.web.errors import STATUS
 from ris.web.navigation import READERS
 from ris.web.paging import slice_of
@@ -63,6 +64,7 @@ EMPTY: dict[Pile, tuple[str, str]] = {
     ),
     Pile.SIGNED: ("Nothing signed in the last days", "Final reports of seven days appear here."),
 }
+SECTION = 100_000  # characters of one section; beyond this it is no text of a person
 WRITTEN = tuple((key, title) for key, title in SECTIONS if key != "addendum")
 
 
@@ -73,11 +75,11 @@ WRITTEN = tuple((key, title) for key, title in SECTIONS if key != "addendum")
 @page(*READERS)
 def reading_list(request: PageRequest) -> HttpResponse:
     try:
-        pile = Pile(request.GET.get("pile", ""))
+        pile = Pile(asked(request, "pile"))
     except ValueError:
         pile = Pile.UNREAD
     rows = reading.ordered(reading.in_pile(pile, request.user.pk), pile)
-    modality = request.GET.get("modality", "")[:16]
+    modality = asked(request, "modality", 16)
     if modality:
         rows = rows.filter(steps__modality=modality).distinct()
     page_of = slice_of(reading.with_lines(rows), request)
@@ -109,7 +111,7 @@ def open_report(request: PageRequest) -> HttpResponse:
 @page()
 def open_next(request: PageRequest) -> HttpResponse:
     """The next unread exam, straight into its report."""
-    procedure = reading.next_unread(request.user.pk, request.POST.get("after", ""))
+    procedure = reading.next_unread(request.user.pk, said(request, "after"))
     if not procedure:
         messages.success(request, "All read.")
         return redirect_back(request, "/reading/")
@@ -216,12 +218,8 @@ def _earlier(order: OrderView, view: ReportView) -> list[order_lists.OrderLine]:
 
 
 def _typed(request: HttpRequest) -> dict[str, str]:
-    return {key: request.POST[key] for key, _ in SECTIONS if key in request.POST}
-
-
-def _number(request: HttpRequest, name: str) -> int | None:
-    text = request.POST.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    """What stands in the editor; a section is as long as the radiologist likes."""
+    return {key: said(request, key, SECTION) for key, _ in SECTIONS if key in request.POST}
 
 
 @require_POST
@@ -233,7 +231,7 @@ def autosave(request: PageRequest, key: UUID) -> HttpResponse:
         SaveDraft(
             report=str(key),
             sections=_typed(request),
-            expected_revision=_number(request, "revision"),
+            expected_revision=number(request, "revision"),
         ),
     )
     if "HX-Request" not in request.headers:
@@ -248,9 +246,9 @@ def autosave(request: PageRequest, key: UUID) -> HttpResponse:
 def sign(request: PageRequest, key: UUID) -> HttpResponse:
     """Sign what is on the page, as preliminary or final."""
     sections = _typed(request)
-    revision = _number(request, "revision")
+    revision = number(request, "revision")
     try:
-        if request.POST.get("as") == "preliminary":
+        if said(request, "as") == "preliminary":
             do(
                 request,
                 SignPreliminary(report=str(key), sections=sections, expected_revision=revision),
@@ -284,8 +282,8 @@ def _amend(request: PageRequest, key: UUID, kind: VersionKind, done: str) -> Htt
             report=str(key),
             kind=kind,
             sections=_typed(request),
-            reason=request.POST.get("reason", "").strip()[:500],
-            expected_version=_number(request, "version"),
+            reason=said(request, "reason", 500),
+            expected_version=number(request, "version"),
         ),
     )
     messages.success(request, done)
@@ -301,7 +299,7 @@ def addendum(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page()
 def correct(request: PageRequest, key: UUID) -> HttpResponse:
-    if not request.POST.get("reason", "").strip():
+    if not said(request, "reason"):
         raise MissingValueError("a correction needs a reason", path="reason")
     return _amend(request, key, VersionKind.CORRECTION, "The correction is signed and on its way.")
 
@@ -309,7 +307,7 @@ def correct(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page()
 def retract(request: PageRequest, key: UUID) -> HttpResponse:
-    do(request, RetractReport(report=str(key), reason=request.POST.get("reason", "").strip()[:500]))
+    do(request, RetractReport(report=str(key), reason=said(request, "reason", 500)))
     messages.success(request, "The report is withdrawn; the exam waits to be read again.")
     return redirect_back(request, f"/reports/{key}/")
 
@@ -324,9 +322,9 @@ def critical(request: PageRequest, key: UUID) -> HttpResponse:
         request,
         CommunicateCriticalResult(
             report=str(key),
-            finding=request.POST.get("finding", "")[:2000],
-            told=request.POST.get("told", ""),
-            by=request.POST.get("by", "phone"),
+            finding=said(request, "finding", 2000),
+            told=said(request, "told"),
+            by=said(request, "by", 30) or "phone",
             read_back="read_back" in request.POST,
         ),
     )
@@ -341,8 +339,7 @@ def acknowledge(request: PageRequest, key: UUID) -> HttpResponse:
         request,
         AcknowledgeCriticalResult(
             critical_result=str(key),
-            acknowledged_by=request.POST.get("acknowledged_by", "").strip()
-            or request.actor.display,
+            acknowledged_by=said(request, "acknowledged_by") or request.actor.display,
         ),
     )
     messages.success(request, "Acknowledged.")

@@ -56,11 +56,12 @@ class TimeForm(PageForm):
 
 
 def day_in(text: str) -> date:
-    """The day of ``?day=``; today for anything else."""
+    """The day of ``?day=``; today for anything else, and for days no calendar reaches."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return timezone.localdate()
+    return day if 1900 <= day.year <= 2200 else timezone.localdate()
 
 
 def slot_in(text: str) -> tuple[str, datetime]:

@@ -31,6 +31,7 @@ from ris.selectors.patients import patient_view
 from ris.selectors.schedule import AppointmentLine, DaySlots
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
+from ris.web.asking import asked, number, said
 from ris.web.errors import STATUS
 from ris.web.navigation import FLOOR
 from ris.web.scheduling.board import grid
@@ -78,7 +79,7 @@ def _finder(
     error: RisError | None = None,
     wanted: datetime | None = None,
 ) -> HttpResponse:
-    first = day_in(request.GET.get("from", ""))
+    first = day_in(asked(request, "from"))
     if step.wished_at and "from" not in request.GET:
         first = max(timezone.localdate(step.wished_at), timezone.localdate())
     first = max(first, timezone.localdate())
@@ -126,11 +127,10 @@ def _nearest(days: Sequence[DaySlots], wanted: datetime) -> list[Slot]:
 
 
 def _book(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
-    version = request.POST.get("version", "")
     form = TimeForm(step=step, initial=_initial(step))
     overbook, reason, minutes = False, "", None
     if "slot" in request.POST:
-        device, start_at = slot_in(request.POST["slot"])
+        device, start_at = slot_in(said(request, "slot"))
     else:
         form = TimeForm(request.POST, step=step)
         if not form.is_valid():
@@ -147,7 +147,7 @@ def _book(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
             minutes=minutes,
             overbook=overbook,
             reason=reason,
-            version=int(version) if version.isdigit() else None,
+            version=number(request, "version"),
         )
     except DeniedError:
         raise
@@ -205,8 +205,8 @@ def _place(
 @require_GET
 @page()
 def board(request: PageRequest) -> HttpResponse:
-    day = day_in(request.GET.get("day", ""))
-    modality = request.GET.get("modality", "")[:16]
+    day = day_in(asked(request, "day"))
+    modality = asked(request, "modality", 16)
     plan = schedule.day_plan(day, modality)
     lines = [line for column in plan.columns for line in column.appointments]
     saw(request, "ViewBoard", (line.patient.public_id for line in [*lines, *plan.unplaced]))
@@ -244,7 +244,7 @@ def move(request: PageRequest, key: UUID) -> HttpResponse:
         return _move_form(request, line, TimeForm(step=step, initial=_initial(step)), step)
     form = TimeForm(step=step, initial=_initial(step))
     if "slot" in request.POST:
-        device, start_at = slot_in(request.POST["slot"])
+        device, start_at = slot_in(said(request, "slot"))
         overbook, reason, minutes = False, "", None
     else:
         form = TimeForm(request.POST, step=step)
@@ -253,7 +253,6 @@ def move(request: PageRequest, key: UUID) -> HttpResponse:
         device, start_at = form.cleaned_data["device"], form.start_at
         overbook, reason = form.cleaned_data["overbook"], form.cleaned_data["reason"]
         minutes = form.cleaned_data["minutes"]
-    version = request.POST.get("version", "")
     try:
         do(
             request,
@@ -264,7 +263,7 @@ def move(request: PageRequest, key: UUID) -> HttpResponse:
                 duration_minutes=minutes,
                 overbook=overbook,
                 reason=reason,
-                expected_version=int(version) if version.isdigit() else None,
+                expected_version=number(request, "version"),
             ),
         )
     except DeniedError:
@@ -306,8 +305,8 @@ def _move_form(
 @require_GET
 @page(*FLOOR)
 def arrivals(request: PageRequest) -> HttpResponse:
-    day = day_in(request.GET.get("day", ""))
-    text = request.GET.get("q", "").strip()
+    day = day_in(asked(request, "day"))
+    text = asked(request, "q")
     lines = [line for line in schedule.expected(day) if _matches(line, text)]
     saw(request, "ListArrivals", (line.patient.public_id for line in lines))
     groups = [
@@ -353,7 +352,7 @@ def no_show(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page()
 def cancel(request: PageRequest, key: UUID) -> HttpResponse:
-    reason = request.POST.get("reason", "").strip()[:200]
+    reason = said(request, "reason", 200)
     do(request, CancelAppointment(appointment=str(key), reason=reason))
     messages.success(request, "The time is free again; the order waits under To schedule.")
     return redirect_back(request, "/orders/")

@@ -80,6 +80,12 @@
     }
   });
 
+  // A small form that was opened is there to be filled in.
+  document.addEventListener("toggle", (event) => {
+    if (!event.target.matches("details.menu[open]")) return;
+    event.target.querySelector(".menu-body :is(input:not([type=hidden]), select)")?.focus();
+  }, true);
+
   // A form that has changes is not left by accident; submitting it is not by accident.
   let dirty = false;
   document.addEventListener("input", (event) => {
