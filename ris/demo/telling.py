@@ -16,14 +16,14 @@ from ris.domain.exchange import Protocol
 from ris.services import as_of, outbox
 
 # For so long the receivers have been connected.
-TOLD = 150 * MINUTE
-PACE = 4 * MINUTE
+TOLD = 95 * MINUTE
+PACE = 6 * MINUTE
 
 
 def tell(now: datetime) -> None:
     """Everything up to ``now``, which carries the zone of the site."""
     cast = gather(now.date())
-    with as_of(now - 10 * DAY):
+    with as_of(now - 12 * DAY):
         actors = equip(cast)
     devices = Devices(cast.dice, stations())
     world = World(
@@ -75,7 +75,7 @@ def _relay() -> None:
 
 def _questions(world: World, now: datetime) -> Story:
     """The devices ask for their day, now and then."""
-    for minutes in (240, 35, 2):
+    for minutes in (100, 2):
         at = now - minutes * MINUTE
         yield at
         for modality in ("CT", "MR", "US", "DX", "MG", "NM"):

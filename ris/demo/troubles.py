@@ -176,7 +176,7 @@ def _unknown_procedures(world: World, now: datetime) -> Story:
 
 def _patients(world: World, now: datetime) -> Story:
     """Whom the desk knows from before; one registered twice and merged (A40); a new phone (A08)."""
-    yield now - 9 * DAY
+    yield now - 12 * DAY + HOUR
     for person in world.cast.people:
         said = person.demographics
         if said.allergies or said.alerts or said.special_needs or said.pregnancy_status:

@@ -47,7 +47,7 @@ from ris.selectors.accounts import roles_of, token_for
 
 NOW = datetime(2026, 3, 4, 10, 32, 17, tzinfo=UTC)
 # What it may cost to load, in statements: the demo must be there within seconds of `make run`.
-STATEMENTS = 16_000
+STATEMENTS = 14_000
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ def test_people_write_their_names_in_many_scripts(script: str, first: str, last:
 
 @looks
 def test_orders_came_as_messages_and_exams_too() -> None:
-    assert Order.objects.exclude(source=None).count() > 90
+    assert Order.objects.exclude(source=None).count() > 80
     assert set(Order.objects.filter(source=None).values_list("placer_order_number", flat=True)) == {
         ""
     }
@@ -214,7 +214,7 @@ def test_nothing_happens_in_the_future_or_out_of_order() -> None:
 
     assert moments == sorted(moments)
     assert moments[-1] <= NOW
-    assert moments[0] >= NOW - timedelta(days=11)
+    assert moments[0] >= NOW - timedelta(days=12)
     assert not AuditEvent.objects.filter(at__gt=NOW).exists()
     assert not InboundMessage.objects.filter(received_at__gt=NOW).exists()
     assert not PerformedProcedureStep.objects.filter(started_at__gt=NOW).exists()
@@ -287,5 +287,5 @@ def test_load_does_nothing_where_the_demo_is(
 def test_reset_asks_first(filled: list[datetime], capsys: pytest.CaptureFixture[str]) -> None:
     assert demo.reset([]) == 1
     assert "nothing was deleted" in capsys.readouterr().err
-    assert Order.objects.count() > 100
+    assert Order.objects.count() > 90
     assert filled == []
