@@ -105,6 +105,26 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, run what has to do with a database: the rest was run on SQLite just now."""
+    if config.getoption("--database") != "postgresql":
+        return
+    untouched = [item for item in items if not _touches_database(item)]
+    config.hook.pytest_deselected(items=untouched)
+    items[:] = [item for item in items if _touches_database(item)]
+
+
+_DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+
+
+def _touches_database(item: pytest.Item) -> bool:
+    names = set(getattr(item, "fixturenames", ()))
+    if item.get_closest_marker("django_db") or names & _DATABASE_FIXTURES:
+        return True
+    # Starts processes of the product on the database that the option names.
+    return item.nodeid.startswith("tests/kill/")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("requires"):
         demand(*mark.args)
