@@ -15,6 +15,7 @@ from ris.domain.errors import (
 from ris.domain.patients import (
     Demographics,
     MergePatients,
+    PatientClass,
     PatientReference,
     PatientRegistered,
     PatientsMerged,
@@ -237,8 +238,11 @@ def record_visit(patient: Patient, visit: VisitDetails | None) -> Visit | None:
     )
     if not created and row.patient_id != patient.pk:
         raise DuplicateKeyError("this visit belongs to another patient", path="PV1-19")
-    row.patient_class = visit.patient_class.value
-    row.location = require_text(visit.location, path="PV1-3", limit=200, name="location")
+    # What a sender leaves out is not said: an order's PV1 is often thinner than the admission's.
+    if visit.patient_class is not PatientClass.UNKNOWN:
+        row.patient_class = visit.patient_class.value
+    if visit.location:
+        row.location = require_text(visit.location, path="PV1-3", limit=200, name="location")
     if visit.attending:
         row.attending = str(visit.attending)
     if visit.referring:

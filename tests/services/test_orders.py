@@ -31,9 +31,10 @@ from ris.domain.orders import (
     StepRequest,
     VoidOrder,
 )
+from ris.domain.patients import PatientClass, VisitDetails
 from ris.domain.performing import DiscontinuePerformedStep
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
-from ris.models import AuditEvent, DomainEvent, Order, Patient, ScheduledProcedureStep
+from ris.models import AuditEvent, DomainEvent, Order, Patient, ScheduledProcedureStep, Visit
 from ris.services import execute
 from tests import make, people
 
@@ -172,6 +173,30 @@ def test_the_same_order_again_changes_nothing() -> None:
 
     assert (again.public_id, first.created, again.created) == (first.public_id, True, False)
     assert Order.objects.count() == 1
+
+
+def test_the_same_order_after_its_cancellation_is_refused() -> None:
+    command = make.place_order()
+    placed = execute(command, actor=people.ehr)
+    execute(CancelOrder(order=OrderReference(public_id=placed.public_id)), actor=people.ehr)
+
+    with pytest.raises(DuplicateKeyError) as refused:
+        execute(command, actor=people.ehr)
+
+    assert refused.value.message == "this order was canceled; a new one needs a new number"
+    assert Order.objects.get().status == "CANCELED"
+
+
+def test_a_visit_keeps_what_a_later_sender_leaves_out() -> None:
+    number = Identifier("V1", "HOSP")
+    full = VisitDetails(number=number, patient_class=PatientClass.INPATIENT, location="N3/110")
+    patient = make.patient("V")
+    make.order(patient=patient, visit=full)
+
+    make.order(patient=patient, visit=VisitDetails(number=number))
+
+    visit = Visit.objects.get()
+    assert (visit.patient_class, visit.location) == ("I", "N3/110")
 
 
 def test_the_same_number_with_another_content_is_refused() -> None:

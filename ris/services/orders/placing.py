@@ -16,6 +16,7 @@ from ris.domain.orders import (
     CompleteInformation,
     OrderPlaced,
     OrderReference,
+    OrderStatus,
     PlacedOrder,
     PlaceOrder,
     ProcedureAdded,
@@ -47,6 +48,7 @@ def place_order(command: PlaceOrder, context: Context) -> PlacedOrder:
     fingerprint = _fingerprint(command)
     if known is not None:
         if known.fingerprint == fingerprint:
+            _refuse_if_ended(known)
             return placed(known, created=False)
         raise DuplicateKeyError(
             "an order with this number but other content is known already",
@@ -64,6 +66,22 @@ def place_order(command: PlaceOrder, context: Context) -> PlacedOrder:
     if not command.wait_for_scheduler:
         schedule_wishes(steps, context)
     return placed(order, created=True)
+
+
+def _refuse_if_ended(order: Order) -> None:
+    """A new order under the number of one that was canceled would be accepted and never done."""
+    status = OrderStatus(order.status)
+    if status in {
+        OrderStatus.CANCELED,
+        OrderStatus.DISCONTINUED,
+        OrderStatus.ENTERED_IN_ERROR,
+    }:
+        ended = status.value.lower().replace("_", " ")
+        raise DuplicateKeyError(
+            f"this order was {ended}; a new one needs a new number",
+            path="ORC-2",
+            details={"order": str(order.public_id)},
+        )
 
 
 def _fingerprint(command: PlaceOrder) -> str:
