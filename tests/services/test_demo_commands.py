@@ -23,7 +23,7 @@ NOW = datetime(2026, 3, 4, 10, 32, 17, tzinfo=UTC)
 def picture() -> list[tuple[object, ...]]:
     """What a user sees of the orders, without what is random by nature."""
     return list(
-        Order.objects.order_by("id").values_list(
+        Order.objects.order_by("id", "procedures__id", "procedures__steps__id").values_list(
             "accession_number",
             "placer_order_number",
             "status",
