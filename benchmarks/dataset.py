@@ -158,13 +158,15 @@ def items(size: int) -> Iterator[Item]:
 # --- new orders: each with numbers of its own, on four stations that are never booked twice
 
 _NEW_STATIONS = ("BENCHNEW1", "BENCHNEW2", "BENCHNEW3", "BENCHNEW4")
+_FIRST_NEW = 10_000_000  # behind every number of a worklist
 _FIRST_DAY = datetime(2027, 1, 4, 8, tzinfo=UTC)
 
 
-def new_item(number: int) -> Item:
+def new_item(position: int) -> Item:
     """An order that was not there before: half an hour on one of four stations, day by day."""
-    slot, station = divmod(number, len(_NEW_STATIONS))
+    slot, station = divmod(position, len(_NEW_STATIONS))
     day, half_hour = divmod(slot, 20)
+    number = _FIRST_NEW + position
     return Item(
         number=number,
         family=_FAMILIES[number % len(_FAMILIES)],

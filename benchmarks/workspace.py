@@ -31,7 +31,7 @@ class Scale:
     slice_seconds: float
     rounds: int
     performed: int  # steps there are to perform
-    requests: int  # FHIR requests there are to find
+    requests: int  # orders there are before others come
     postgresql: bool
 
 

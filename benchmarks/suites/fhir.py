@@ -127,7 +127,7 @@ def _token(site: Site) -> str:
 
 
 def _creates(headers: dict[str, str]) -> Iterator[bytes]:
-    for position in count(10_000_000):
+    for position in count(1):
         body = service_request(new_item(position))
         yield request("POST", "/fhir/ServiceRequest", headers=headers, body=body)
 

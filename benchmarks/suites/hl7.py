@@ -31,7 +31,9 @@ def run(space: Workspace) -> Iterator[str]:
     with ExitStack() as stack:
         cases = []
         for database in space.databases():
-            part = stack.enter_context(ris.part(space.site(database), "mllp"))
+            site = space.site(database)
+            site.fill(space.scale.requests)
+            part = stack.enter_context(ris.part(site, "mllp"))
             _send(part, orders, 1, 0)  # code is loaded, statements are known
             cases += [Case(database, f"RIS {database}", part, number) for number in CONNECTIONS]
         results = measured(space, cases, measure)
