@@ -771,7 +771,7 @@ class Migration(migrations.Migration):
                 ('endpoint', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='code_maps', to='ris.endpoint')),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('endpoint', 'table', 'source_scheme', 'source_value'), name='code_map_unique', nulls_distinct=False)],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('endpoint__isnull', False)), fields=('endpoint', 'table', 'source_scheme', 'source_value'), name='code_map_unique_for_endpoint'), models.UniqueConstraint(condition=models.Q(('endpoint__isnull', True)), fields=('table', 'source_scheme', 'source_value'), name='code_map_unique_for_all')],
             },
         ),
     ]

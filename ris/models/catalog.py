@@ -76,9 +76,14 @@ class CodeMap(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["endpoint", "table", "source_scheme", "source_value"],
-                name="code_map_unique",
-                nulls_distinct=False,
-            )
+                condition=models.Q(endpoint__isnull=False),
+                name="code_map_unique_for_endpoint",
+            ),
+            models.UniqueConstraint(
+                fields=["table", "source_scheme", "source_value"],
+                condition=models.Q(endpoint__isnull=True),
+                name="code_map_unique_for_all",
+            ),
         ]
 
     def __str__(self) -> str:
