@@ -16,6 +16,7 @@ At = Callable[..., Window]
 
 def choose(window: Window, words: str) -> str:
     """The full label of the procedure that begins with ``words``."""
+    window.page.locator("#id_procedure").wait_for()
     labels = window.page.locator("#id_procedure option").all_inner_texts()
     return next(label for label in labels if label.startswith(words))
 
