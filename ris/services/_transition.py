@@ -56,7 +56,9 @@ def restage(procedure: RequestedProcedure) -> None:
         procedure.save(update_fields=["stage", "updated_at"])
 
 
-def set_reply_state(message: InboundMessage, value: str, *fields: str) -> None:
-    """The reply axis of a message; it has no table because its steps are the transport's."""
+def set_reply_state(message: InboundMessage, value: str) -> None:
+    """The reply axis of a message, for the caller to save with the rest.
+
+    It has no table because its steps are the transport's.
+    """
     message.reply_state = value
-    message.save(update_fields=["reply_state", *fields])

@@ -110,8 +110,7 @@ def receive(
             if earlier is None:
                 raise
             return earlier
-        answer = _apply(message, apply, refuse)
-        _tie(message, references)
+        answer = _apply(message, apply, refuse, references)
     return Receipt(answer=answer, message=str(message.public_id), duplicate=False)
 
 
@@ -133,8 +132,13 @@ def _is_reused(protocol: Protocol, sender: str, key: str) -> bool:
     return InboundMessage.objects.filter(protocol=protocol.value, sender=sender, key=key).exists()
 
 
-def _apply(message: InboundMessage, apply: Apply, refuse: Refuse) -> Answer:
-    """Run ``apply`` in a savepoint and move the message by how it ended."""
+def _apply(
+    message: InboundMessage,
+    apply: Apply,
+    refuse: Refuse,
+    references: Sequence[tuple[str, str]] = (),
+) -> Answer:
+    """Run ``apply`` in a savepoint and move the message by how it ended, in one statement."""
     trigger = MessageTrigger.APPLY
     message.error = message.error_path = message.error_id = ""
     try:
@@ -163,23 +167,29 @@ def _apply(message: InboundMessage, apply: Apply, refuse: Refuse) -> Answer:
     message.reply = answer.payload
     message.outcome = answer.outcome[:20]
     message.answered_at = _clock.now()
+    set_reply_state(message, ReplyState.PENDING.value)
+    _tie(message, references)
     move(
         message,
         MESSAGE,
         trigger,
+        "patient",
         "reply",
+        "reply_state",
         "outcome",
         "answered_at",
         "error",
         "error_path",
         "error_id",
     )
-    set_reply_state(message, ReplyState.PENDING.value)
     return answer
 
 
 def _tie(message: InboundMessage, references: Sequence[tuple[str, str]]) -> None:
-    """Tie a message to the orders it changed and to those it names, for the timeline."""
+    """Tie a message to the orders it changed and to those it names, for the timeline.
+
+    The patient is set, for the caller to save.
+    """
     about = list(
         DomainEvent.objects.filter(message=message).values_list("order_id", "patient_id").distinct()
     )
@@ -195,7 +205,6 @@ def _tie(message: InboundMessage, references: Sequence[tuple[str, str]]) -> None
     patients = {patient for _, patient in about if patient}
     if len(patients) == 1:
         message.patient_id = patients.pop()
-        message.save(update_fields=["patient"])
 
 
 def mark_replied(message: str, *, sent: bool) -> None:
@@ -223,5 +232,4 @@ def apply_again(public_id: uuid.UUID, actor: Actor) -> InboundMessage:
     move(message, MESSAGE, MessageTrigger.REPLAY)
     apply, refuse = replayer(bytes(message.raw), actor, message.sender)
     _apply(message, apply, refuse)
-    _tie(message, ())
     return message
