@@ -31,9 +31,9 @@ _PAST: tuple[tuple[str, ...], ...] = (
     ("CTABDPELC", "USTHYROID", "DXHIP", "NMTHYROID"),
     ("CTCHEST", "MRBRAIN", "DXCHEST2"),
     ("CTAHEADNECK", "MRPROSTATE", "NMBONE"),
-    ("CTURO", "MRSHOULDER", "MGTOMO2"),
+    ("MRSHOULDER", "MGTOMO2"),
     ("CTCORONARY", "NMMPS"),
-    ("MRCSPINE", "DXWHOLESPINE"),
+    ("DXWHOLESPINE",),
 )
 
 # What is still to come today and what is booked for the days after, day by day.
