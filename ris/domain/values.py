@@ -210,10 +210,18 @@ def fold(text: str) -> str:
     is used for stored names and for query keys, so both sides always agree. Letters that do not
     decompose (ø, ł, đ, ß …) are mapped by hand so that ``Lukasz`` finds ``Łukasz``.
     """
-    decomposed = unicodedata.normalize("NFKD", text.translate(_LETTERS).casefold())
-    return unicodedata.normalize(
-        "NFC", "".join(char for char in decomposed if not _is_accent(char))
-    )
+    if text.isascii():
+        return text.lower()
+    folded = _fold_once(text)
+    while (again := _fold_once(folded)) != folded:  # a few signs unfold in two steps (𝓐, A, a)
+        folded = again
+    return folded
+
+
+def _fold_once(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).translate(_LETTERS).casefold()
+    bare = "".join(c for c in unicodedata.normalize("NFKD", plain) if not _is_accent(c))
+    return unicodedata.normalize("NFC", bare)
 
 
 def _is_accent(char: str) -> bool:

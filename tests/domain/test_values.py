@@ -70,6 +70,8 @@ def test_more_than_five_components_are_kept() -> None:
         ("ＡＢＣ", "abc"),
         ("やまだ", "やまだ"),
         ("ガ", "ガ"),
+        ("𝓐nna", "anna"),
+        ("Ǿrsted", "orsted"),
     ],
 )
 def test_folding_removes_case_accents_and_width(text: str, folded: str) -> None:
