@@ -12,11 +12,11 @@ from django.db.models import (
     Exists,
     F,
     IntegerField,
-    Min,
     OuterRef,
     Prefetch,
     Q,
     QuerySet,
+    Subquery,
     Value,
     When,
 )
@@ -46,6 +46,7 @@ class Sort(StrEnum):
     ORDERED = "ordered"
     START = "start"
     NAME = "name"
+    CHANGED = "changed"
 
 
 _WAITING = (StepStatus.PENDING.value, StepStatus.NO_SHOW.value)
@@ -55,6 +56,8 @@ _UNDER_WAY = (
     StepStatus.READY.value,
     StepStatus.STARTED.value,
 )
+_TO_READ = (Stage.PERFORMED.value, Stage.PRELIMINARY.value)
+_OVER = (Stage.CANCELED.value, Stage.REPORTED.value)
 _CLOSED = (
     OrderStatus.COMPLETED.value,
     OrderStatus.CANCELED.value,
@@ -70,6 +73,9 @@ def priority_rank(field: str = "priority") -> Case:
         default=Value(len(Priority)),
         output_field=IntegerField(),
     )
+
+
+MANY = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,37 +133,36 @@ class OrderLine:
         return self.steps[min(timed)[1]] if timed else None
 
 
-def _has(**conditions: object) -> Exists:
-    return Exists(
-        ScheduledProcedureStep.objects.filter(procedure__order=OuterRef("pk"), **conditions)
-    )
+def _with_step(rows: QuerySet[Order], steps: QuerySet[ScheduledProcedureStep]) -> QuerySet[Order]:
+    """Found from the steps, whose states have an index, however many orders there are."""
+    return rows.filter(pk__in=steps.values("procedure__order"))
 
 
 def in_tab(tab: Tab) -> QuerySet[Order]:
     """The orders of a tab. Every order is in one at least; who waits for two things is in both."""
-    if tab is Tab.CLOSED:
-        return Order.objects.filter(status__in=_CLOSED)
     if tab is Tab.ON_HOLD:
         return Order.objects.filter(status=OrderStatus.ON_HOLD.value)
     active = Order.objects.filter(status=OrderStatus.ACTIVE.value)
-    waits_for_information = _has(status__in=_WAITING, modality="")
-    waits_for_a_time = Exists(
-        ScheduledProcedureStep.objects.filter(
-            procedure__order=OuterRef("pk"), status__in=_WAITING
-        ).exclude(modality="")
-    )
-    under_way = _has(status__in=_UNDER_WAY)
+    waiting = ScheduledProcedureStep.objects.filter(status__in=_WAITING)
     if tab is Tab.NEEDS_INFORMATION:
-        return active.filter(waits_for_information)
+        return _with_step(active, waiting.filter(modality=""))
     if tab is Tab.TO_SCHEDULE:
-        return active.filter(waits_for_a_time)
+        return _with_step(active, waiting.exclude(modality=""))
     if tab is Tab.SCHEDULED:
-        return active.filter(under_way)
-    return active.exclude(waits_for_information).exclude(waits_for_a_time).exclude(under_way)
+        return _with_step(active, ScheduledProcedureStep.objects.filter(status__in=_UNDER_WAY))
+    if tab is Tab.PERFORMED:
+        return active.filter(
+            pk__in=RequestedProcedure.objects.filter(stage__in=_TO_READ).values("order")
+        )
+    open_left = RequestedProcedure.objects.filter(order=OuterRef("pk")).exclude(stage__in=_OVER)
+    return Order.objects.filter(
+        Q(status__in=_CLOSED) | Q(~Exists(open_left), status=OrderStatus.ACTIVE.value)
+    )
 
 
 def counts() -> dict[Tab, int]:
-    return {tab: in_tab(tab).count() for tab in Tab}
+    """How many of each, up to :data:`MANY`: beyond that nobody counts, and counting costs."""
+    return {tab: in_tab(tab)[:MANY].count() for tab in Tab}
 
 
 def matching(rows: QuerySet[Order], text: str) -> QuerySet[Order]:
@@ -181,11 +186,16 @@ def matching(rows: QuerySet[Order], text: str) -> QuerySet[Order]:
 def sorted_by(rows: QuerySet[Order], sort: Sort) -> QuerySet[Order]:
     if sort is Sort.ORDERED:
         return rows.order_by("-ordered_at", "-id")
+    if sort is Sort.CHANGED:
+        return rows.order_by("-updated_at", "-id")
     if sort is Sort.NAME:
         return rows.order_by("patient__name_key", "id")
     if sort is Sort.START:
-        live = ~Q(procedures__steps__status=StepStatus.CANCELED.value)
-        return rows.annotate(first_at=Min("procedures__steps__start_at", filter=live)).order_by(
+        live = ScheduledProcedureStep.objects.filter(procedure__order=OuterRef("pk")).exclude(
+            status=StepStatus.CANCELED.value
+        )
+        first = live.filter(start_at__isnull=False).order_by("start_at").values("start_at")[:1]
+        return rows.annotate(first_at=Subquery(first)).order_by(
             F("first_at").asc(nulls_last=True), "id"
         )
     return rows.annotate(rank=priority_rank()).order_by("rank", "ordered_at", "id")

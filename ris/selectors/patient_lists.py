@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Prefetch, Q, QuerySet
 
 from ris.domain.values import PersonName, fold
-from ris.models import Order, Patient, PatientIdentifier
+from ris.models import (
+    Order,
+    Patient,
+    PatientIdentifier,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
 
 _DAY_FIRST = re.compile(r"(\d{1,2})[./](\d{1,2})[./](\d{4})$")
 _ISO = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})$")
@@ -82,16 +88,19 @@ def find(text: str, limit: int = LIMIT) -> list[PatientLine]:
     text = text.strip()
     if not text:
         return []
-    rows = _rows()
+    by_number = PatientIdentifier.objects.filter(value=text).values("patient")
     born = birth_date_in(text)
-    exact = rows.filter(identifiers__value=text)
+    found = list(_rows().filter(pk__in=by_number)[:limit])
     if born:
-        found: Iterable[Patient] = (exact | rows.filter(birth_date=born)).distinct()[:limit]
-    else:
-        found = list(exact.distinct()[:limit])
-        if not found and any(char.isalpha() for char in text):
-            found = rows.filter(name_condition(text), merged_into=None).order_by("name_key")[:limit]
-    return [line(patient) for patient in found]
+        found += [
+            patient
+            for patient in _rows().filter(birth_date=born).order_by("name_key")[:limit]
+            if patient not in found
+        ]
+    elif not found and any(char.isalpha() for char in text):
+        named = _rows().filter(name_condition(text), merged_into=None)
+        found = list(named.order_by("name_key")[:limit])
+    return [line(patient) for patient in found[:limit]]
 
 
 def recent(limit: int = 12) -> list[PatientLine]:
@@ -130,18 +139,20 @@ def orders_by_number(text: str, limit: int = 20) -> Sequence[Accession]:
     text = text.strip()
     if not text:
         return []
+    # One condition at a time: each has its index, all together have none.
+    ways = (
+        Order.objects.filter(accession_number=text).values_list("pk"),
+        Order.objects.filter(placer_order_number=text).values_list("pk"),
+        Order.objects.filter(filler_order_number=text).values_list("pk"),
+        RequestedProcedure.objects.filter(procedure_id=text).values_list("order"),
+        RequestedProcedure.objects.filter(study_instance_uid=text).values_list("order"),
+        ScheduledProcedureStep.objects.filter(step_id=text).values_list("procedure__order"),
+    )
+    keys = {key for way in ways for (key,) in way[:limit]}
     rows = (
-        Order.objects.filter(
-            Q(accession_number=text)
-            | Q(placer_order_number=text)
-            | Q(filler_order_number=text)
-            | Q(procedures__procedure_id=text)
-            | Q(procedures__steps__step_id=text)
-            | Q(procedures__study_instance_uid=text)
-        )
+        Order.objects.filter(pk__in=keys)
         .select_related("patient__merged_into")
         .prefetch_related(Prefetch("patient__identifiers", queryset=IDENTIFIERS.queryset))
-        .distinct()
         .order_by("-id")[:limit]
     )
     return [

@@ -13,7 +13,7 @@ from django.utils import timezone
 from ris.domain.orders import OrderStatus, Stage
 from ris.domain.reporting import ReportStatus
 from ris.models import Report, RequestedProcedure, ScheduledProcedureStep
-from ris.selectors.order_lists import priority_rank
+from ris.selectors.order_lists import MANY, priority_rank
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.reports import person_name
 
@@ -93,7 +93,8 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
 
 
 def counts(user_id: int | None) -> dict[Pile, int]:
-    return {pile: in_pile(pile, user_id).count() for pile in Pile}
+    """How many of each, up to :data:`ris.selectors.order_lists.MANY`."""
+    return {pile: in_pile(pile, user_id)[:MANY].count() for pile in Pile}
 
 
 def ordered(rows: QuerySet[RequestedProcedure], pile: Pile) -> QuerySet[RequestedProcedure]:

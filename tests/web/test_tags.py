@@ -82,3 +82,8 @@ def test_report_sections_come_in_reading_order() -> None:
     sections = {"impression": "b", "findings": "a", "technique": " "}
 
     assert tags.titled(sections) == [("Findings", "a"), ("Impression", "b")]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(0, "0"), (999, "999"), (1000, "999+")])
+def test_large_counts_are_not_counted_out(count: int, shown: str) -> None:
+    assert tags.capped(count) == shown

@@ -59,7 +59,7 @@ EMPTY: dict[Tab, tuple[str, str]] = {
     Tab.ON_HOLD: ("No order is on hold", "Orders on hold are not shown on any worklist."),
     Tab.CLOSED: ("Nothing closed yet", "Completed and canceled orders appear here."),
 }
-DEFAULT_SORT = {Tab.SCHEDULED: Sort.START, Tab.CLOSED: Sort.ORDERED, Tab.PERFORMED: Sort.ORDERED}
+DEFAULT_SORT = {Tab.SCHEDULED: Sort.START, Tab.CLOSED: Sort.CHANGED, Tab.PERFORMED: Sort.ORDERED}
 
 
 def _choice(kind: type[Tab] | type[Sort], text: str, default: Tab | Sort) -> Tab | Sort:

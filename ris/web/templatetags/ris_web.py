@@ -18,6 +18,7 @@ from ris.domain.actors import Actor
 from ris.domain.reporting import SECTIONS
 from ris.domain.values import Code, PartialDate, PersonName
 from ris.models import User
+from ris.selectors.order_lists import MANY
 from ris.services import commands
 from ris.services import may as door_may
 from ris.web import icons, labels, navigation
@@ -167,6 +168,12 @@ def code(value: Code | Mapping[str, str] | None) -> str:
 def titled(sections: Mapping[str, str]) -> list[tuple[str, str]]:
     """A report's sections that have text, with their titles, in reading order."""
     return [(title, sections[key]) for key, title in SECTIONS if sections.get(key, "").strip()]
+
+
+@register.filter
+def capped(count: int) -> str:
+    """A number as far as anybody counts: ``999+``."""
+    return f"{MANY - 1}+" if count >= MANY else str(count)
 
 
 @register.filter
