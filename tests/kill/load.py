@@ -24,7 +24,7 @@ from ris.domain.identifiers import new_uid
 from tests.pages import Person
 from tests.peers import exchange
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 150.0
 
 
 @dataclass(slots=True)
@@ -62,6 +62,7 @@ class Worker(threading.Thread):
         self.random = random.Random(number)
         self.stopping = threading.Event()
         self.error: BaseException | None = None
+        self.last = ""
 
     def run(self) -> None:
         try:
@@ -81,12 +82,14 @@ class Worker(threading.Thread):
                 answer = action()
                 if answer is not None:
                     return answer
-            except (OSError, http.client.HTTPException):
-                pass
+            except (OSError, http.client.HTTPException) as error:
+                self.last = repr(error)
             with self.ledger.lock:
                 self.ledger.repeats += 1
             time.sleep(0.02)
-        raise AssertionError(f"{self.name}: no answer within {PATIENCE_SECONDS:g} s")
+        raise AssertionError(
+            f"{self.name}: no answer within {PATIENCE_SECONDS:g} s; last: {self.last}"
+        )
 
 
 def orm(control: str, number: str, start: datetime, *, order_control: str = "NW") -> bytes:
@@ -132,6 +135,7 @@ class Ehr(Worker):
             if code == "AA":
                 return code
             if "206" in reply or "207" in reply:
+                self.last = reply
                 return None  # asked to come again
             with self.ledger.lock:
                 self.ledger.refused.append(reply)

@@ -92,6 +92,9 @@ def kill_one(site: Running, chance: random.Random) -> str:
     pid = site.pids().get(name)
     if pid is None:
         return ""
+    port = {"web": site.http_port, "dicom": site.dicom_port, "mllp": site.mllp_port}.get(name)
+    if port is not None and chance.random() < 0.8 and not running.accepts(port):
+        return ""  # mostly in the middle of work, now and then while starting
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
