@@ -150,6 +150,10 @@ class Handlers:
             duration_ms=round((perf_counter() - clock) * 1000, 3),
             called_ae=request.association.called_ae_title.strip(),
             truncated=final.status == OUT_OF_RESOURCES,
+            identifier=request.dataset,
+            transfer_syntax=request.transfer_syntax,
+            comment=final.comment,
+            elements=final.offending_elements,
         )
         some_unsupported = asked is not None and bool(asked.unsupported)
         return FindAnswer(

@@ -10,7 +10,13 @@ from ris.models.exchange import (
     InboundMessage,
 )
 from ris.models.facility import Device, Practitioner, Resource, Room, Site
-from ris.models.journal import AuditEvent, DomainEvent, WorklistQueryLog, WorklistSighting
+from ris.models.journal import (
+    AuditEvent,
+    DeviceRefusal,
+    DomainEvent,
+    WorklistQueryLog,
+    WorklistSighting,
+)
 from ris.models.orders import Counter, Order, RequestedProcedure, ScheduledProcedureStep
 from ris.models.patients import Patient, PatientIdentifier, Visit
 from ris.models.performing import DoseRecord, PerformedProcedureStep, PerformedSeries
@@ -30,6 +36,7 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "Device",
+    "DeviceRefusal",
     "DomainEvent",
     "DoseRecord",
     "Endpoint",

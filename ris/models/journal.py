@@ -86,16 +86,25 @@ class AuditEvent(models.Model):
 
 
 class WorklistQueryLog(models.Model):
-    """A worklist query, its keys as decoded, and what was answered."""
+    """A worklist query as it came, its keys as decoded, and what was answered.
+
+    ``identifier`` is the dataset's own bytes in ``transfer_syntax``, so that the query can be read
+    and asked again; ``elements`` are the offending ones of a refusal.
+    """
 
     at = models.DateTimeField()
     calling_ae_title = models.CharField(max_length=16)
     called_ae_title = models.CharField(max_length=16, blank=True, default="")
     address = models.CharField(max_length=100, blank=True, default="")
+    # With defaults in the database: a release before these columns may still be writing.
+    identifier = models.BinaryField(default=b"", db_default=b"")
+    transfer_syntax = models.CharField(max_length=64, blank=True, default="", db_default="")
     keys = models.JSONField(default=dict)
     matches = models.PositiveIntegerField(default=0)
     steps = models.JSONField(default=list)  # primary keys of the steps answered
     status = models.PositiveIntegerField(default=0)
+    comment = models.CharField(max_length=64, blank=True, default="", db_default="")
+    elements = models.CharField(max_length=200, blank=True, default="", db_default="")
     truncated = models.BooleanField(default=False)
     duration_ms = models.FloatField(default=0)
 
@@ -107,6 +116,36 @@ class WorklistQueryLog(models.Model):
 
     def __str__(self) -> str:
         return f"query of {self.calling_ae_title}"
+
+
+class DeviceRefusal(models.Model):
+    """What a device was refused outside its queries and messages: associations, odd requests.
+
+    One row for each kind of refusal of each caller, counted up, so that a scanner that keeps trying
+    does not fill the database. ``status`` is the DIMSE status, or result, source and diagnostic of
+    an A-ASSOCIATE-RJ.
+    """
+
+    ae_title = models.CharField(max_length=16)
+    address = models.CharField(max_length=100, blank=True, default="")
+    operation = models.CharField(max_length=20)
+    status = models.CharField(max_length=12, blank=True, default="")
+    reason = models.CharField(max_length=100, blank=True, default="")
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ae_title", "address", "operation", "status", "reason"],
+                name="device_refusal_unique",
+            )
+        ]
+        indexes = [models.Index(fields=["last_at"], name="device_refusal_last")]
+
+    def __str__(self) -> str:
+        return f"{self.operation} of {self.ae_title}"
 
 
 class WorklistSighting(models.Model):

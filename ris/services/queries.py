@@ -25,8 +25,14 @@ def record_worklist_query(
     duration_ms: float,
     called_ae: str = "",
     truncated: bool = False,
+    identifier: bytes = b"",
+    transfer_syntax: str = "",
+    comment: str = "",
+    elements: Sequence[int] = (),
 ) -> None:
     """Keep one query with its audit (PS3.15 A.5.3.10), and that each step was shown.
+
+    ``identifier`` is what was asked, byte for byte; ``elements`` the offending ones of a refusal.
 
     Sightings are one row per (step, device, version), counted up, so that a scanner asking every
     minute does not fill the database.
@@ -39,10 +45,14 @@ def record_worklist_query(
         calling_ae_title=actor.name,
         called_ae_title=called_ae,
         address=actor.address,
+        identifier=identifier,
+        transfer_syntax=transfer_syntax,
         keys=dict(keys),
         matches=len(entries),
         steps=[row_id for row_id, _ in pairs],
         status=status,
+        comment=comment[:64],
+        elements=" ".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in elements)[:200],
         truncated=truncated,
         duration_ms=duration_ms,
     )
