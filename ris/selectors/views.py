@@ -304,6 +304,17 @@ class WorklistQuery:
     priorities: tuple[Priority, ...] = ()
     placer_number: TextMatch | None = None
     filler_number: TextMatch | None = None
-    procedure_codes: tuple[Code, ...] = ()
+    procedure_codes: tuple[Code, ...] = ()  # alternatives
+    protocol_codes: tuple[Code, ...] = ()  # alternatives; any code of the step may be one
+    procedure_description: TextMatch | None = None
+    step_description: TextMatch | None = None
+    current_location: TextMatch | None = None  # of the patient, from the visit
+    requesting_service: TextMatch | None = None
+    institution: TextMatch | None = None
+    accession_issuer: str = ""
+    admission_issuer: str = ""
     statuses: frozenset[StepStatus] = field(default_factory=frozenset)  # empty: what is offered
+    # What the asking device is shown at all, whatever it asks for (dicom.md MWL-35).
+    view_stations: tuple[str, ...] = ()
+    view_modalities: tuple[str, ...] = ()
     limit: int = 500

@@ -29,7 +29,7 @@ from ris.models import (
     Site,
     Visit,
 )
-from ris.selectors import name_keys, worklist_rows
+from ris.selectors import name_keys, worklist_rows, worklist_shown
 from ris.selectors.facility import site
 from ris.selectors.name_keys import Pattern
 from ris.selectors.views import TextMatch, WorklistEntry, WorklistQuery
@@ -225,6 +225,12 @@ def _conditions(query: WorklistQuery) -> _Where:
     ):
         if values:
             where.any_of(_one_text(column, value, wildcard=True) for value in values)
+    for column, values in (
+        ("s.station_ae_title", query.view_stations),
+        (f"{no_index}s.modality", query.view_modalities),
+    ):
+        if values:
+            where.any_of(_one_text(column, value, wildcard=True) for value in values)
     for column, match in (
         ("s.step_id", query.step_id),
         ("s.station_name", query.station_name),
@@ -237,12 +243,24 @@ def _conditions(query: WorklistQuery) -> _Where:
     ):
         if match is not None:
             where.any_of(_text(column, match))
+    for name, expression in worklist_shown.text_columns(connection.vendor).items():
+        match = getattr(query, name)
+        if match is not None:
+            where.any_of(_text(expression, match))
+    for column, issuer in (
+        ("o.accession_issuer", query.accession_issuer),
+        ("v.issuer", query.admission_issuer),
+    ):
+        if issuer:
+            where.add(f"{column} = %s", issuer)
     if query.study_instance_uids:
         where.within("r.study_instance_uid", query.study_instance_uids)
     if query.priorities:
         where.within("o.priority", [priority.value for priority in query.priorities])
     if query.procedure_codes:
         where.any_of(_code(code) for code in query.procedure_codes)
+    if query.protocol_codes:
+        where.any_of(worklist_shown.protocol_code(code) for code in query.protocol_codes)
     _add_patient(where, query)
     return where
 

@@ -1,0 +1,58 @@
+"""What an answer shows, as SQL, where it is made of more than one column.
+
+A scanner sends back what it was shown, so a key is compared with that: the first description there
+is, cut to the 64 characters of LO, with the separator of values replaced.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from django.db import connection
+
+from ris.domain.values import Code
+from ris.models import Site
+
+_LO = 64
+
+
+def _shown(expression: str) -> str:
+    return f"REPLACE(TRIM(SUBSTR({expression}, 1, {_LO})), '\\', '/')"
+
+
+@lru_cache(maxsize=4)
+def text_columns(vendor: str) -> dict[str, str]:
+    """The expressions by the name of their field in ``WorklistQuery``."""
+    procedure = "COALESCE(NULLIF(r.description, ''), NULLIF(r.code_meaning, ''), r.code_value)"
+    if vendor == "sqlite":
+        meaning = "json_extract(c.value, '$.meaning')"
+        each = "json_each(s.protocol_codes) c"
+        place = "c.key"
+    else:
+        meaning = "c.code ->> 'meaning'"
+        each = "jsonb_array_elements(s.protocol_codes) WITH ORDINALITY AS c (code, place)"
+        place = "c.place"
+    protocol = f"(SELECT {meaning} FROM {each} WHERE {meaning} <> '' ORDER BY {place} LIMIT 1)"  # noqa: S608 - fixed text
+    site = connection.ops.quote_name(Site._meta.db_table)
+    return {
+        "procedure_description": _shown(procedure),
+        "step_description": _shown(f"COALESCE(NULLIF(s.description, ''), {protocol}, {procedure})"),
+        "current_location": _shown("v.location"),
+        "requesting_service": _shown("o.requesting_service"),
+        "institution": f"(SELECT institution FROM {site} ORDER BY id LIMIT 1)",  # noqa: S608
+    }
+
+
+def protocol_code(code: Code) -> tuple[str, list[str]]:
+    """A condition that one of the step's protocol codes is ``code``; an empty part is any."""
+    if connection.vendor == "sqlite":
+        each, part = "json_each(s.protocol_codes) c", "json_extract(c.value, '$.{}')"
+    else:
+        each, part = "jsonb_array_elements(s.protocol_codes) AS c (code)", "c.code ->> '{}'"
+    wanted = [(name, value) for name, value in (("value", code.value), ("scheme", code.scheme))
+              if value]  # fmt: skip
+    conditions = " AND ".join(f"{part.format(name)} = %s" for name, _ in wanted) or "1 = 1"
+    return (
+        f"EXISTS (SELECT 1 FROM {each} WHERE {conditions})",  # noqa: S608 - fixed text
+        [value for _, value in wanted],
+    )
