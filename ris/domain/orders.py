@@ -56,6 +56,9 @@ ORDER = StateMachine[OrderStatus, OrderTrigger](
         (OrderStatus.ON_HOLD, OrderTrigger.DISCONTINUE): OrderStatus.DISCONTINUED,
         (OrderStatus.ACTIVE, OrderTrigger.COMPLETE): OrderStatus.COMPLETED,
         (OrderStatus.COMPLETED, OrderTrigger.REOPEN): OrderStatus.ACTIVE,
+        # Canceled here, performed all the same: the scanner had the step from before.
+        (OrderStatus.CANCELED, OrderTrigger.REOPEN): OrderStatus.ACTIVE,
+        (OrderStatus.DISCONTINUED, OrderTrigger.REOPEN): OrderStatus.ACTIVE,
         (OrderStatus.ACTIVE, OrderTrigger.VOID): OrderStatus.ENTERED_IN_ERROR,
         (OrderStatus.ON_HOLD, OrderTrigger.VOID): OrderStatus.ENTERED_IN_ERROR,
         (OrderStatus.CANCELED, OrderTrigger.VOID): OrderStatus.ENTERED_IN_ERROR,
@@ -113,6 +116,7 @@ STEP = StateMachine[StepStatus, StepTrigger](
         (StepStatus.STARTED, StepTrigger.REVERT): StepStatus.SCHEDULED,
         (StepStatus.COMPLETED, StepTrigger.REVERT): StepStatus.SCHEDULED,
         (StepStatus.DISCONTINUED, StepTrigger.REVERT): StepStatus.SCHEDULED,
+        (StepStatus.CANCELED, StepTrigger.REVERT): StepStatus.SCHEDULED,
     },
 )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from ris.domain.commands import Command, Event
+from ris.domain.discontinuation import INCORRECT_WORKLIST_ENTRY as INCORRECT_WORKLIST_ENTRY
 from ris.domain.orders import StepStatus
 from ris.domain.states import StateMachine
 from ris.domain.values import Code, Identifier
@@ -47,6 +48,7 @@ class Match(StrEnum):
     UNSCHEDULED = "UNSCHEDULED"  # names no step at all: done without an order
     MISMATCH = "MISMATCH"  # names a step of another patient
     QUARANTINED = "QUARANTINED"  # ended with "incorrect worklist entry selected"
+    EVIDENCE = "EVIDENCE"  # made from images (report, presentation state): moves no other's step
 
 
 class Origin(StrEnum):
@@ -54,8 +56,11 @@ class Origin(StrEnum):
     MANUAL = "MANUAL"
 
 
-# CID 9300 (PS3.16): the operator picked the wrong worklist entry.
-INCORRECT_WORKLIST_ENTRY = "110514"
+# Objects made from images that are there (IHE RAD-20, RAD-21), not by acquiring any.
+EVIDENCE_MODALITIES = frozenset(
+    ("DOC", "FID", "KO", "M3D", "OT", "PLAN", "PR", "REG", "RTDOSE", "RTPLAN", "RTRECORD")
+    + ("RTSTRUCT", "RWV", "SEG", "SR", "TEXTUREMAP")
+)
 
 
 def step_status_from(performed: Iterable[PerformedStatus]) -> StepStatus | None:
@@ -75,12 +80,51 @@ def step_status_from(performed: Iterable[PerformedStatus]) -> StepStatus | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledReference:
-    """One item of the Scheduled Step Attributes Sequence (0040,0270)."""
+    """One item of the Scheduled Step Attributes Sequence (0040,0270).
+
+    ``referenced_study_uids`` are those of the Referenced Study Sequence: where several studies were
+    acquired as one, the ordered ones.
+    """
 
     study_instance_uid: str = ""
     accession_number: str = ""
     procedure_id: str = ""
     step_id: str = ""
+    accession_issuer: str = ""
+    placer_order_number: str = ""
+    placer_issuer: str = ""
+    filler_order_number: str = ""
+    filler_issuer: str = ""
+    referenced_study_uids: tuple[str, ...] = ()
+
+    @property
+    def names_a_step(self) -> bool:
+        """Whether it names something of ours; a Study UID alone may be the modality's own."""
+        return bool(
+            self.step_id
+            or self.accession_number
+            or self.procedure_id
+            or self.placer_order_number
+            or self.filler_order_number
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            field.name: list(value) if isinstance(value, tuple) else value
+            for field in fields(self)
+            if (value := getattr(self, field.name))
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ScheduledReference:
+        known = {field.name for field in fields(cls)}
+        return cls(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in data.items()
+                if name in known
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +173,10 @@ class StartPerformedStep(Command[str]):
     references: tuple[ScheduledReference, ...] = ()
     steps: tuple[str, ...] = ()
     patient_identifier: Identifier | None = None
+    other_identifiers: tuple[Identifier, ...] = ()
     patient_name: str = ""
     patient_birth_date: str = ""
+    patient_sex: str = ""
     details: PerformedDetails = field(default_factory=PerformedDetails)
     dataset: dict[str, Any] = field(default_factory=dict)
     origin: Origin = Origin.MPPS
@@ -188,18 +234,25 @@ class RecordDose(Command[str]):
     source: str = "RDSR"
 
 
+# What was performed may belong to several orders (the group case). Then each of these events is
+# written once for each order, so that each is told in full; ``leading`` is true in the first of
+# them, and who passes on what was performed (N-EVENT-REPORT, forwarding) takes only that one.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerformedStepStarted(Event):
     performed: str
     order: str = ""
     steps: tuple[str, ...] = ()
     match: str = ""
+    leading: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerformedStepUpdated(Event):
     performed: str
     order: str = ""
+    leading: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +261,7 @@ class PerformedStepCompleted(Event):
     order: str = ""
     steps: tuple[str, ...] = ()
     all_done: bool = False  # no step of the order is open any more
+    leading: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +271,8 @@ class PerformedStepDiscontinued(Event):
     steps: tuple[str, ...] = ()
     reason: str = ""
     all_done: bool = False
+    returned: tuple[str, ...] = ()  # the steps that went back to the worklist
+    leading: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +282,7 @@ class PerformedStepRelinked(Event):
     steps: tuple[str, ...] = ()
     previous_steps: tuple[str, ...] = ()
     reason: str = ""
+    leading: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

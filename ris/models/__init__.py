@@ -1,7 +1,10 @@
 """The tables of the core: constraints and querysets, no workflow (DESIGN 5)."""
 
 from ris.models.accounts import ApiToken, User
+from ris.models.availability import SeriesAvailability, StudyAvailability
 from ris.models.catalog import CodeMap, ProcedureDefinition, StepTemplate
+from ris.models.corrections import FollowUp, PerformedCorrection, StudyAlias
+from ris.models.dose import DoseRecord, DoseReferenceLevel, ExamDose, IrradiationEvent
 from ris.models.exchange import (
     ConfigurationVersion,
     Delivery,
@@ -19,7 +22,7 @@ from ris.models.journal import (
 )
 from ris.models.orders import Counter, Order, RequestedProcedure, ScheduledProcedureStep
 from ris.models.patients import Patient, PatientIdentifier, Visit
-from ris.models.performing import DoseRecord, PerformedProcedureStep, PerformedSeries
+from ris.models.performing import PerformedProcedureStep, PerformedSeries
 from ris.models.reporting import CriticalResult, Report, ReportVersion
 from ris.models.scheduling import Appointment, Booking, Closure, ResourceHours
 
@@ -39,11 +42,16 @@ __all__ = [
     "DeviceRefusal",
     "DomainEvent",
     "DoseRecord",
+    "DoseReferenceLevel",
     "Endpoint",
+    "ExamDose",
+    "FollowUp",
     "InboundMessage",
+    "IrradiationEvent",
     "Order",
     "Patient",
     "PatientIdentifier",
+    "PerformedCorrection",
     "PerformedProcedureStep",
     "PerformedSeries",
     "Practitioner",
@@ -55,8 +63,11 @@ __all__ = [
     "ResourceHours",
     "Room",
     "ScheduledProcedureStep",
+    "SeriesAvailability",
     "Site",
     "StepTemplate",
+    "StudyAvailability",
+    "StudyAlias",
     "User",
     "Visit",
     "WorklistQueryLog",

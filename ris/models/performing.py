@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -14,6 +16,9 @@ class PerformedProcedureStep(Public):
 
     sop_instance_uid = models.CharField(max_length=64, unique=True)
     status = models.CharField(max_length=12, default=PerformedStatus.IN_PROGRESS.value)
+    # How it really ended, if people know better than the device; empty: as the device said.
+    revised_status = models.CharField(max_length=12, blank=True, default="", db_default="")
+    revised_ended_at = models.DateTimeField(null=True, blank=True)
     match = models.CharField(max_length=12, default=Match.UNMATCHED.value)
     origin = models.CharField(max_length=6, default=Origin.MPPS.value)
     order = models.ForeignKey(
@@ -36,6 +41,8 @@ class PerformedProcedureStep(Public):
     patient_issuer = models.CharField(max_length=200, blank=True, default="")
     patient_name = models.CharField(max_length=324, blank=True, default="")
     patient_birth_date = models.CharField(max_length=10, blank=True, default="")
+    patient_sex = models.CharField(max_length=16, blank=True, default="", db_default="")
+    other_identifiers = models.JSONField(null=True, blank=True)  # [[value, issuer], ...]
     references = models.JSONField(default=list, blank=True)
     description = models.CharField(max_length=200, blank=True, default="")
     procedure_codes = models.JSONField(default=list, blank=True)
@@ -57,6 +64,16 @@ class PerformedProcedureStep(Public):
                 condition=known("origin", Origin), name="performed_origin_known"
             ),
             models.CheckConstraint(
+                condition=Q(
+                    revised_status__in=[
+                        "",
+                        PerformedStatus.COMPLETED.value,
+                        PerformedStatus.DISCONTINUED.value,
+                    ]
+                ),
+                name="performed_revised_status_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("started_at")),
                 name="performed_ends_after_start",
             ),
@@ -73,6 +90,15 @@ class PerformedProcedureStep(Public):
 
     def __str__(self) -> str:
         return f"performed step {self.public_id}"
+
+    @property
+    def effective_status(self) -> str:
+        """How it stands, as far as anybody knows."""
+        return self.revised_status or self.status
+
+    @property
+    def effective_end(self) -> datetime | None:
+        return self.revised_ended_at or self.ended_at
 
 
 class PerformedSeries(models.Model):
@@ -97,23 +123,3 @@ class PerformedSeries(models.Model):
 
     def __str__(self) -> str:
         return self.series_instance_uid
-
-
-class DoseRecord(Public):
-    """Dose of an exam from one source; the same source is never counted twice."""
-
-    study_instance_uid = models.CharField(max_length=64, db_index=True)
-    performed = models.ForeignKey(
-        PerformedProcedureStep,
-        null=True,
-        blank=True,
-        on_delete=models.SET_NULL,
-        related_name="doses",
-    )
-    source = models.CharField(max_length=10)
-    source_uid = models.CharField(max_length=64, unique=True)
-    kind = models.CharField(max_length=16)
-    quantities = models.JSONField(default=dict)
-
-    def __str__(self) -> str:
-        return f"dose {self.public_id}"

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ris.domain.corrections import CorrectionKind
+from ris.domain.discontinuation import FollowUpAction, FollowUpKind
 from ris.domain.exchange import (
     DeliveryState,
     Direction,
@@ -88,6 +90,33 @@ MATCH: Mapping[Match, Label] = {
     Match.UNSCHEDULED: Label("Done without an order", "question", Tone.WARN),
     Match.MISMATCH: Label("Step of another patient", "alert", Tone.BAD),
     Match.QUARANTINED: Label("Wrong worklist entry", "alert", Tone.BAD),
+    Match.EVIDENCE: Label("Made from images", "pencil"),
+}
+
+FOLLOW_UP: Mapping[FollowUpKind, Label] = {
+    FollowUpKind.REBOOK: Label("To be planned again", "calendar", Tone.WARN),
+    FollowUpKind.CANCEL: Label("Order to cancel or replace", "cross", Tone.WARN),
+    FollowUpKind.NOTE: Label("Clinical note needed", "pencil", Tone.WARN),
+    FollowUpKind.REOPENED: Label("Done though canceled", "alert", Tone.BAD),
+    FollowUpKind.DIFFERS: Label("Another procedure than ordered", "swap", Tone.WARN),
+    FollowUpKind.CLOSED: Label("End never told", "clock", Tone.BAD),
+}
+
+FOLLOW_UP_ACTION: Mapping[FollowUpAction, Label] = {
+    FollowUpAction.PLAN_AGAIN: Label("Plan it again", "calendar"),
+    FollowUpAction.CANCEL_ORDER: Label("End the order", "cross"),
+    FollowUpAction.WAS_COMPLETED: Label("It was completed", "check"),
+    FollowUpAction.DONE: Label("Nothing more to do", "check"),
+}
+
+CORRECTION: Mapping[CorrectionKind, Label] = {
+    CorrectionKind.LINKED: Label("Tied to a step", "link", Tone.INFO),
+    CorrectionKind.UNLINKED: Label("Untied from its step", "cross", Tone.WARN),
+    CorrectionKind.MATCHED_LATER: Label("Its order came later", "link", Tone.OK),
+    CorrectionKind.MOVED: Label("Given to another patient", "person", Tone.WARN),
+    CorrectionKind.ORDERED: Label("Order made from it", "plus", Tone.INFO),
+    CorrectionKind.REVISED: Label("How it ended set right", "pencil", Tone.WARN),
+    CorrectionKind.QUARANTINED: Label("Taken from its step", "alert", Tone.BAD),
 }
 
 ORIGIN: Mapping[Origin, Label] = {
@@ -203,6 +232,12 @@ TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
     "stage": (Stage, {key.value: label for key, label in STAGE.items()}),
     "performed": (PerformedStatus, {key.value: label for key, label in PERFORMED.items()}),
     "match": (Match, {key.value: label for key, label in MATCH.items()}),
+    "follow_up": (FollowUpKind, {key.value: label for key, label in FOLLOW_UP.items()}),
+    "follow_up_action": (
+        FollowUpAction,
+        {key.value: label for key, label in FOLLOW_UP_ACTION.items()},
+    ),
+    "correction": (CorrectionKind, {key.value: label for key, label in CORRECTION.items()}),
     "origin": (Origin, {key.value: label for key, label in ORIGIN.items()}),
     "appointment": (AppointmentStatus, {key.value: label for key, label in APPOINTMENT.items()}),
     "report": (ReportStatus, {key.value: label for key, label in REPORT.items()}),

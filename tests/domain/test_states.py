@@ -25,7 +25,7 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
         cancel: ACTIVE, ON_HOLD -> CANCELED
         discontinue: ACTIVE, ON_HOLD -> DISCONTINUED
         complete: ACTIVE -> COMPLETED
-        reopen: COMPLETED -> ACTIVE
+        reopen: COMPLETED, CANCELED, DISCONTINUED -> ACTIVE
         void: ACTIVE, ON_HOLD, CANCELED, DISCONTINUED, COMPLETED -> ENTERED_IN_ERROR
         """,
     ),
@@ -41,7 +41,7 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
         discontinue: STARTED -> DISCONTINUED
         no_show: SCHEDULED -> NO_SHOW
         cancel: PENDING, SCHEDULED, ARRIVED, READY -> CANCELED
-        revert: STARTED, COMPLETED, DISCONTINUED -> SCHEDULED
+        revert: STARTED, COMPLETED, DISCONTINUED, CANCELED -> SCHEDULED
         """,
     ),
     "PerformedProcedureStep": (
@@ -135,7 +135,7 @@ def test_pair(
 def test_final_states(name: str) -> None:
     final = {
         "Order": {"ENTERED_IN_ERROR"},
-        "ScheduledProcedureStep": {"CANCELED"},
+        "ScheduledProcedureStep": set(),
         "PerformedProcedureStep": {"COMPLETED", "DISCONTINUED"},
         "Report": {"DISCARDED", "RETRACTED"},
         "Appointment": {"EXPIRED", "FULFILLED", "CANCELED", "NO_SHOW"},
