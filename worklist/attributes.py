@@ -17,6 +17,7 @@ from ris.domain.orders import Priority, StepStatus
 from ris.domain.values import Code, PersonName
 from ris.selectors.views import WorklistEntry
 from worklist.elements import tag_of, vr_of
+from worklist.rules import STANDARD, Rules
 
 
 class Matching(StrEnum):
@@ -37,11 +38,18 @@ class Offer:
 
     entry: WorklistEntry
     start: datetime | None
+    rules: Rules = STANDARD
 
     @classmethod
-    def of(cls, entry: WorklistEntry, zone: tzinfo) -> Offer:
+    def of(cls, entry: WorklistEntry, zone: tzinfo, rules: Rules = STANDARD) -> Offer:
         start = entry.step.start_at
-        return cls(entry, None if start is None else start.astimezone(zone))
+        return cls(entry, None if start is None else start.astimezone(zone), rules)
+
+    @property
+    def stations(self) -> tuple[str, ...]:
+        """Everybody who may do the step, the station it is scheduled for first."""
+        station = self.entry.step.station_ae_title
+        return self.rules.stations_of(station) if station else ()
 
     @property
     def end(self) -> datetime | None:
@@ -275,12 +283,15 @@ def code_rows(within: str, query: str = "") -> tuple[Attribute, ...]:
     )  # fmt: skip
 
 
-def issuer_rows(within: str) -> tuple[Attribute, ...]:
+def issuer_rows(within: str, query: str = "") -> tuple[Attribute, ...]:
     """HL7v2 Hierarchic Designator Macro (PS3.3 Table 10-17)."""
+    matching = Matching.SINGLE if query else Matching.NONE
     return (
         Attribute("LocalNamespaceEntityID", "1C",
-                  lambda issuer: "" if universal_id(issuer)[0] else issuer, within=within),
-        Attribute("UniversalEntityID", "1C", lambda issuer: universal_id(issuer)[0], within=within),
+                  lambda issuer: "" if universal_id(issuer)[0] else issuer,
+                  matching, within, query),
+        Attribute("UniversalEntityID", "1C", lambda issuer: universal_id(issuer)[0],
+                  matching, within, query),
         Attribute("UniversalEntityIDType", "1C", lambda issuer: universal_id(issuer)[1],
                   within=within),
     )  # fmt: skip
@@ -297,7 +308,7 @@ def reference_rows(within: str) -> tuple[Attribute, ...]:
 # --- the table
 
 _STEP = (
-    Attribute("ScheduledStationAETitle", "1", lambda o: o.entry.step.station_ae_title,
+    Attribute("ScheduledStationAETitle", "1", lambda o: o.stations,
               Matching.WILDCARD, SPS, "station_ae_titles", exact=True,
               note="several values in a key are alternatives"),
     Attribute("ScheduledProcedureStepStartDate", "1", lambda o: _date(o.start),
@@ -312,10 +323,11 @@ _STEP = (
     Attribute("ScheduledPerformingPhysicianName", "2",
               lambda o: _name(o.entry.step.performing_physician), Matching.NAME, SPS,
               "performing_physician"),
-    Attribute("ScheduledProcedureStepDescription", "1C", _step_description, within=SPS),
+    Attribute("ScheduledProcedureStepDescription", "1C", _step_description, Matching.WILDCARD,
+              SPS, "step_description"),
     Attribute("ScheduledProtocolCodeSequence", "1C", lambda o: _codes(*o.entry.step.protocol_codes),
-              within=SPS),
-    *code_rows(f"{SPS}.ScheduledProtocolCodeSequence"),
+              Matching.SEQUENCE, SPS, note="only the items that match come back"),
+    *code_rows(f"{SPS}.ScheduledProtocolCodeSequence", "protocol_codes"),
     Attribute("ProtocolContextSequence", "3", not_held,
               within=f"{SPS}.ScheduledProtocolCodeSequence"),
     Attribute("ScheduledProcedureStepID", "1", lambda o: o.entry.step.step_id, Matching.WILDCARD,
@@ -338,7 +350,8 @@ _STEP = (
 _PROCEDURE = (
     Attribute("RequestedProcedureID", "1", lambda o: o.entry.procedure.procedure_id,
               Matching.WILDCARD, query="procedure_id", exact=True),
-    Attribute("RequestedProcedureDescription", "1C", _procedure_description),
+    Attribute("RequestedProcedureDescription", "1C", _procedure_description, Matching.WILDCARD,
+              query="procedure_description"),
     Attribute("RequestedProcedureCodeSequence", "1C", _procedure_codes, Matching.SEQUENCE),
     *code_rows("RequestedProcedureCodeSequence", "procedure_codes"),
     Attribute("StudyInstanceUID", "1", lambda o: o.entry.procedure.study_instance_uid,
@@ -363,11 +376,12 @@ _REQUEST = (
     Attribute("AccessionNumber", "2", lambda o: o.entry.accession.value, Matching.WILDCARD,
               query="accession_number", exact=True),
     Attribute("IssuerOfAccessionNumberSequence", "3",
-              lambda o: _issuers(o.entry.accession.issuer)),
-    *issuer_rows("IssuerOfAccessionNumberSequence"),
+              lambda o: _issuers(o.entry.accession.issuer), Matching.SEQUENCE),
+    *issuer_rows("IssuerOfAccessionNumberSequence", "accession_issuers"),
     Attribute("RequestingPhysician", "2", lambda o: _name(o.entry.requester), Matching.NAME,
               query="requesting_physician"),
-    Attribute("RequestingService", "3", lambda o: o.entry.requesting_service),
+    Attribute("RequestingService", "3", lambda o: o.entry.requesting_service, Matching.WILDCARD,
+              query="requesting_service"),
     Attribute("ReferringPhysicianName", "2", lambda o: _name(o.entry.referring), Matching.NAME,
               query="referring_physician"),
     Attribute("PlacerOrderNumberImagingServiceRequest", "3", lambda o: o.entry.placer.value,
@@ -382,14 +396,17 @@ _REQUEST = (
 )  # fmt: skip
 
 _VISIT = (
-    Attribute("InstitutionName", "3", lambda o: o.entry.institution),
+    Attribute("InstitutionName", "3", lambda o: o.entry.institution, Matching.WILDCARD,
+              query="institution"),
     Attribute("AdmissionID", "2", lambda o: o.entry.visit.number.value if o.entry.visit else "",
               Matching.WILDCARD, query="admission_id", exact=True),
     Attribute("IssuerOfAdmissionIDSequence", "3",
-              lambda o: _issuers(o.entry.visit.number.issuer) if o.entry.visit else ()),
-    *issuer_rows("IssuerOfAdmissionIDSequence"),
+              lambda o: _issuers(o.entry.visit.number.issuer) if o.entry.visit else (),
+              Matching.SEQUENCE),
+    *issuer_rows("IssuerOfAdmissionIDSequence", "admission_issuers"),
     Attribute("CurrentPatientLocation", "2",
-              lambda o: o.entry.visit.location if o.entry.visit else ""),
+              lambda o: o.entry.visit.location if o.entry.visit else "", Matching.WILDCARD,
+              query="current_location"),
     Attribute("ReferencedPatientSequence", "2", _no_items),
     *reference_rows("ReferencedPatientSequence"),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 
 from ris.domain.errors import InvalidValueError
 from worklist import charset
@@ -67,6 +67,12 @@ def tag_of(keyword: str) -> int:
     if tag is None:
         raise KeyError(keyword)
     return tag
+
+
+@lru_cache(maxsize=4096)
+def keyword_of(tag: int) -> str:
+    """The dictionary's keyword; empty for what it does not know."""
+    return keyword_for_tag(tag)
 
 
 def tag_path(tag: int) -> str:

@@ -18,7 +18,7 @@ from ris.domain.errors import InvalidValueError
 from ris.domain.orders import Priority, StepStatus
 from ris.domain.values import Code
 from ris.selectors.views import TextMatch, WorklistQuery
-from worklist import charset, moments
+from worklist import charset, deviations, moments
 from worklist.attributes import (
     PRIORITIES,
     SCHEMES,
@@ -28,10 +28,13 @@ from worklist.attributes import (
     Attribute,
     Matching,
     Node,
+    universal_id,
 )
 from worklist.charset import CharacterSet
+from worklist.deviations import QUERY_RETRIEVE_LEVEL
 from worklist.elements import (
     SPECIFIC_CHARACTER_SET,
+    Element,
     Elements,
     Texts,
     character_set_terms,
@@ -41,11 +44,15 @@ from worklist.elements import (
 )
 from worklist.moments import LAST_INSTANT, instant
 from worklist.mwl import Plan, Signature, plan, whole
+from worklist.rules import STANDARD, Deviation, Rules, operator_name
 
-# Sent by devices that reuse their Query/Retrieve code; means nothing here (PS3.4 K.6.1.2).
-_QUERY_RETRIEVE_LEVEL = 0x00080052
 _START_DATE = tag_of("ScheduledProcedureStepStartDate")
 _START_TIME = tag_of("ScheduledProcedureStepStartTime")
+_TIME_ZONE = tag_of("TimezoneOffsetFromUTC")
+_PROTOCOL = tag_of("ScheduledProtocolCodeSequence")
+_SPS = tag_of(SPS)
+_ROOT = WORKLIST_TREE
+_STEP = WORKLIST_TREE[_SPS].children
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +68,7 @@ class WorklistRequest:
     character_terms: tuple[str, ...] = ()
     unsupported: tuple[int, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
+    deviations: tuple[Deviation, ...] = ()
 
     @property
     def is_broad(self) -> bool:
@@ -92,31 +100,55 @@ def to_request(
     zone: tzinfo,
     default: CharacterSet = charset.ASCII,
     limit: int = 500,
+    rules: Rules = STANDARD,
 ) -> WorklistRequest:
     """Read an identifier; raises InvalidValueError with the offending element's tag as path.
 
     ``zone`` is the site's; ``default`` is the set of text whose query names none.
     """
     elements = read(data, transfer_syntax)
+    noted = deviations.found(elements, rules)
+    if rules.step_keys_at_root:
+        elements = _with_step(elements)
+    if rules.send_time_zone:
+        elements = {_TIME_ZONE: Element("SH", b""), **elements}
     texts = Texts.of(elements, default)
+    found, keys = _conditions(texts, zone, rules)
     unsupported: list[int] = []
-    signature = _requested(elements, WORKLIST_TREE, unsupported)
-    found, keys = _conditions(texts, zone)
+    only = (found or {}).get("protocol_codes", ())
+    signature = _requested(elements, WORKLIST_TREE, unsupported, only)
     return WorklistRequest(
         query=None if found is None else WorklistQuery(limit=limit, **found),
-        plan=plan(signature),
+        plan=plan(signature, rules),
         character_terms=character_set_terms(elements),
         unsupported=tuple(unsupported),
         keys=keys,
+        deviations=noted,
     )
 
 
 @lru_cache(maxsize=1024)
 def parsed(
-    data: bytes, transfer_syntax: str, zone: tzinfo, default: CharacterSet, limit: int
+    data: bytes,
+    transfer_syntax: str,
+    zone: tzinfo,
+    default: CharacterSet,
+    limit: int,
+    rules: Rules = STANDARD,
 ) -> WorklistRequest:
     """The same, remembered: modalities repeat the same identifier to the byte."""
-    return to_request(data, transfer_syntax, zone=zone, default=default, limit=limit)
+    return to_request(data, transfer_syntax, zone=zone, default=default, limit=limit, rules=rules)
+
+
+def _with_step(elements: Elements) -> Elements:
+    """Keys of the step that stand at the root as keys of its item, which takes precedence."""
+    strays = {tag: one for tag, one in elements.items() if tag in _STEP and tag not in _ROOT}
+    if not strays:
+        return elements
+    sequence = elements.get(_SPS)
+    item = sequence.items[0] if sequence is not None and sequence.items else {}
+    kept = {tag: one for tag, one in elements.items() if tag not in strays}
+    return {**kept, _SPS: Element("SQ", b"", ({**strays, **item},))}
 
 
 def to_query(data: bytes, transfer_syntax: str, *, zone: tzinfo) -> WorklistQuery | None:
@@ -127,8 +159,14 @@ def to_query(data: bytes, transfer_syntax: str, *, zone: tzinfo) -> WorklistQuer
 # --- what is asked for
 
 
-def _requested(elements: Elements, nodes: Mapping[int, Node], unsupported: list[int]) -> Signature:
-    signature: list[tuple[int, Any]] = []
+def _requested(
+    elements: Elements,
+    nodes: Mapping[int, Node],
+    unsupported: list[int],
+    only: tuple[Code, ...] = (),
+) -> Signature:
+    """What comes back; of the protocol codes ``only`` those that were asked for."""
+    signature: list[tuple[int, Any, tuple[Code, ...]]] = []
     for tag in sorted(elements):
         node = nodes.get(tag)
         if node is None or not node.attribute.is_held:
@@ -136,7 +174,7 @@ def _requested(elements: Elements, nodes: Mapping[int, Node], unsupported: list[
                 unsupported.append(tag)
             continue
         if node.attribute.vr != "SQ":
-            signature.append((tag, ()))
+            signature.append((tag, (), ()))
             continue
         element = elements[tag]
         if element.items is None and element.value.strip(b" \0"):
@@ -144,42 +182,51 @@ def _requested(elements: Elements, nodes: Mapping[int, Node], unsupported: list[
         # Absent, empty, and one empty item are three shapes of "all of it" (PS3.4 C.2.2.2.6). Of
         # several items the first counts: more than one is not allowed.
         item = element.items[0] if element.items else {}
-        inside = _requested(item, node.children, unsupported) if item else whole(node.children)
-        signature.append((tag, inside))
+        inside = (
+            _requested(item, node.children, unsupported, only) if item else whole(node.children)
+        )
+        signature.append((tag, inside, only if tag == _PROTOCOL else ()))
     return tuple(signature)
 
 
 def _is_framing(tag: int) -> bool:
     """Group lengths and the like: elements that ask for nothing."""
-    return tag & 0xFFFF == 0 or tag in {SPECIFIC_CHARACTER_SET, _QUERY_RETRIEVE_LEVEL}
+    return tag & 0xFFFF == 0 or tag in {SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL}
 
 
 # --- conditions
 
 
-def _conditions(texts: Texts, zone: tzinfo) -> tuple[dict[str, Any] | None, dict[str, str]]:
+def _conditions(
+    texts: Texts, zone: tzinfo, rules: Rules
+) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """The fields of WorklistQuery that the keys set, and the keys for the log."""
     zone = moments.zone_of(texts, zone)
     keys: dict[str, str] = {}
     found: dict[str, Any] = {}
     possible = True
     step_items = texts.items(SPS)
-    for level, nodes in (
-        (texts, WORKLIST_TREE),
-        *([(step_items[0], WORKLIST_TREE[tag_of(SPS)].children)] if step_items else []),
-    ):
+    levels = [(texts, _ROOT), *([(step_items[0], _STEP)] if step_items else [])]
+    for level, nodes in levels:
         for tag, element in level.elements.items():
             node = nodes.get(tag)
-            if node is None or not node.attribute.query or not element.value:
-                continue
-            text = level.decode(tag, element)
-            attribute = node.attribute
-            if not text or is_universal(attribute, text):
-                continue
-            keys[attribute.keyword] = text
-            if tag in {_START_DATE, _START_TIME}:
+            if node is None:
                 continue
             try:
+                if node.attribute.matching is Matching.SEQUENCE and tag != _SPS:
+                    found |= _within(level, node, keys)
+                    continue
+                if not node.attribute.query or not element.value:
+                    continue
+                text = level.decode(tag, element)
+                attribute = node.attribute
+                if not text or is_universal(attribute, text):
+                    continue
+                keys[attribute.keyword] = text
+                if tag in {_START_DATE, _START_TIME}:
+                    continue
+                if rules.operator_names and attribute.matching is Matching.NAME:
+                    text = operator_name(text)
                 found[attribute.query] = _READERS[attribute.query](text, attribute)
             except _Nothing:
                 possible = False
@@ -191,9 +238,6 @@ def _conditions(texts: Texts, zone: tzinfo) -> tuple[dict[str, Any] | None, dict
         )
     except _Nothing:
         possible = False
-    codes = _codes(texts, keys)
-    if codes:
-        found["procedure_codes"] = codes
     return (found if possible else None), keys
 
 
@@ -269,6 +313,11 @@ _READERS: Mapping[str, Callable[[str, Attribute], Any]] = {
     "modalities": _alternatives,
     "performing_physician": _name,
     "step_id": _text_match,
+    "step_description": _text_match,
+    "procedure_description": _text_match,
+    "requesting_service": _text_match,
+    "institution": _text_match,
+    "current_location": _text_match,
     "station_name": _text_match,
     "location": _text_match,
     "statuses": _statuses,
@@ -289,19 +338,46 @@ _READERS: Mapping[str, Callable[[str, Attribute], Any]] = {
 }
 
 
-def _codes(texts: Texts, keys: dict[str, str]) -> tuple[Code, ...]:
-    """The code of the requested procedure, in every spelling of its scheme we may hold."""
-    items = texts.items("RequestedProcedureCodeSequence")
+def _within(level: Texts, node: Node, keys: dict[str, str]) -> dict[str, Any]:
+    """The condition that a sequence key sets; of several items the first counts."""
+    keyword = node.attribute.keyword
+    items = level.items(keyword)
     if not items:
-        return ()
-    value = items[0].text("CodeValue") or items[0].text("LongCodeValue")
-    scheme = items[0].text("CodingSchemeDesignator")
-    value, scheme = value.strip("*"), scheme.strip("*")
+        return {}
+    fields = {child.attribute.query for child in node.children.values()} - {""}
+    (name,) = fields
+    found = _codes(items[0]) if name.endswith("_codes") else _issuers(items[0])
+    if not found:
+        return {}
+    keys[keyword] = found[0] if isinstance(found[0], str) else _said(found[0])
+    return {name: found}
+
+
+def _said(code: Code) -> str:
+    return f"{code.value}^{code.scheme}".rstrip("^")
+
+
+def _codes(item: Texts) -> tuple[Code, ...]:
+    """The code of an item, in every spelling of its scheme we may hold."""
+    value = (item.text("CodeValue") or item.text("LongCodeValue")).strip("*")
+    scheme = item.text("CodingSchemeDesignator").strip("*")
     if not value and not scheme:
         return ()
-    keys["RequestedProcedureCodeSequence"] = f"{value}^{scheme}".rstrip("^")
     schemes = [scheme, *(name for name, short in SCHEMES.items() if scheme and short == scheme)]
     return tuple(Code(value, one) for one in schemes)
+
+
+def _issuers(item: Texts) -> tuple[str, ...]:
+    """The issuer of an item, in every spelling we may hold; raises _Nothing."""
+    universal = item.text("UniversalEntityID").strip("*")
+    local = item.text("LocalNamespaceEntityID").strip("*")
+    if universal:
+        if local:
+            raise _Nothing  # what has a universal id is shown without a local one
+        return (universal, f"urn:oid:{universal}", f"urn:uuid:{universal}")
+    if local and universal_id(local)[0]:
+        raise _Nothing
+    return (local,) if local else ()
 
 
 # --- dates and times

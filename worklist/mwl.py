@@ -23,11 +23,13 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
+from ris.domain.values import Code
 from ris.selectors.views import WorklistEntry
 from worklist import charset
 from worklist.attributes import ESSENTIAL, SPS, WORKLIST_TREE, Attribute, Node, Offer
 from worklist.charset import CharacterSet
 from worklist.elements import LONG_VRS, SPECIFIC_CHARACTER_SET, TEXT_VRS, UNDIVIDED_VRS
+from worklist.rules import STANDARD, Rules
 from worklist.sop_classes import EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN
 
 log = logging.getLogger(__name__)
@@ -54,10 +56,11 @@ class Key(NamedTuple):
     group: int
     number: int
     vr: bytes
+    only: tuple[Code, ...] = ()  # of a code sequence: the items that come back; none: all
 
 
-# (tag, the same for what is inside): which attributes a query asks for.
-Signature = tuple[tuple[int, Any], ...]
+# (tag, the same for what is inside, codes of which items): which attributes a query asks for.
+Signature = tuple[tuple[int, Any, tuple[Code, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,11 +68,12 @@ class Plan:
     """What an answer to one kind of query is made of; one object for each kind."""
 
     keys: tuple[Key, ...]
+    rules: Rules = STANDARD
 
 
 @lru_cache(maxsize=1024)
-def plan(signature: Signature) -> Plan:
-    return Plan(_keys(signature, WORKLIST_TREE))
+def plan(signature: Signature, rules: Rules = STANDARD) -> Plan:
+    return Plan(_keys(signature, WORKLIST_TREE), rules)
 
 
 def _keys(signature: Signature, nodes: dict[int, Node] | Any) -> tuple[Key, ...]:
@@ -80,16 +84,33 @@ def _keys(signature: Signature, nodes: dict[int, Node] | Any) -> tuple[Key, ...]
             tag >> 16,
             tag & 0xFFFF,
             node.attribute.vr.encode(),
+            only,
         )
-        for tag, inside in signature
+        for tag, inside, only in signature
     )
 
 
 def whole(nodes: Any) -> Signature:
     """The signature of everything in an item: what an empty sequence key asks for."""
     return tuple(
-        (tag, whole(node.children)) for tag, node in nodes.items() if node.attribute.is_held
+        (tag, whole(node.children), ()) for tag, node in nodes.items() if node.attribute.is_held
     )
+
+
+def items_of(key: Key, source: Any) -> Iterable[Any]:
+    """What the items of a sequence are made of: those that match (PS3.4 C.2.2.2.6)."""
+    items: Iterable[Any] = key.attribute.value(source)
+    if not key.only:
+        return items
+    return [
+        item
+        for item in items
+        if any(
+            (not code.value or code.value == item.value)
+            and (not code.scheme or code.scheme == item.scheme)
+            for code in key.only
+        )
+    ]
 
 
 EVERYTHING: Signature = whole(WORKLIST_TREE)
@@ -163,7 +184,7 @@ class Encoder:
 
     def _items(self, key: Key, source: Any) -> bytes:
         parts = []
-        for one in key.attribute.value(source):
+        for one in items_of(key, source):
             item = self.item(key.children, one)
             # The one item of the scheduled step is always there (PS3.4 K.6.1.2.1).
             if item or key.attribute.keyword == SPS:
@@ -214,7 +235,7 @@ def _to_item(keys: tuple[Key, ...], source: Any) -> Dataset:
         attribute = key.attribute
         value: Any
         if attribute.vr == "SQ":
-            items = [_to_item(key.children, one) for one in attribute.value(source)]
+            items = [_to_item(key.children, one) for one in items_of(key, source)]
             value = [item for item in items if len(item) or attribute.keyword == SPS]
         else:
             value = list(texts(attribute, source))
@@ -311,7 +332,7 @@ class Answers:
         transfer_syntax: str,
         zone: tzinfo,
     ) -> bytes | None:
-        offer = Offer.of(entry, zone)
+        offer = Offer.of(entry, zone, plan.rules)
         lacking = missing(offer)
         if lacking:
             log.warning(

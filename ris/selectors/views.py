@@ -311,8 +311,8 @@ class WorklistQuery:
     current_location: TextMatch | None = None  # of the patient, from the visit
     requesting_service: TextMatch | None = None
     institution: TextMatch | None = None
-    accession_issuer: str = ""
-    admission_issuer: str = ""
+    accession_issuers: tuple[str, ...] = ()  # spellings of one
+    admission_issuers: tuple[str, ...] = ()
     statuses: frozenset[StepStatus] = field(default_factory=frozenset)  # empty: what is offered
     # What the asking device is shown at all, whatever it asks for (dicom.md MWL-35).
     view_stations: tuple[str, ...] = ()

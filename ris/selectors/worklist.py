@@ -247,12 +247,12 @@ def _conditions(query: WorklistQuery) -> _Where:
         match = getattr(query, name)
         if match is not None:
             where.any_of(_text(expression, match))
-    for column, issuer in (
-        ("o.accession_issuer", query.accession_issuer),
-        ("v.issuer", query.admission_issuer),
+    for column, issuers in (
+        ("o.accession_issuer", query.accession_issuers),
+        ("v.issuer", query.admission_issuers),
     ):
-        if issuer:
-            where.add(f"{column} = %s", issuer)
+        if issuers:
+            where.within(column, issuers)
     if query.study_instance_uids:
         where.within("r.study_instance_uid", query.study_instance_uids)
     if query.priorities:

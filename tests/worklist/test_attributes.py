@@ -144,8 +144,13 @@ def test_every_matched_row_names_a_field_of_the_query_and_every_field_has_a_row(
     named = {row.query for row in WORKLIST if row.query}
 
     assert named <= fields
-    assert fields - named == {"start_before", "time_to", "limit"}
-    assert named - set(_READERS) == {"start_from", "time_from", "procedure_codes"}
+    assert fields - named == {
+        "start_before", "time_to", "view_stations", "view_modalities", "limit",
+    }  # fmt: skip
+    assert named - set(_READERS) == {
+        "start_from", "time_from", "procedure_codes", "protocol_codes", "accession_issuers",
+        "admission_issuers",
+    }  # fmt: skip
 
 
 def test_only_rows_with_a_kind_of_matching_name_a_field() -> None:

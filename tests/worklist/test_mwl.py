@@ -324,8 +324,8 @@ _WORDS = st.text(st.characters(codec="utf-8", exclude_characters="^=\\"), min_si
 _PLANS = st.sampled_from(
     [
         mwl.EVERYTHING,
-        ((tag_of("PatientName"), ()), (tag_of("PatientID"), ())),
-        ((tag_of(SPS), mwl.whole(WORKLIST_TREE[tag_of(SPS)].children)),),
+        ((tag_of("PatientName"), (), ()), (tag_of("PatientID"), (), ())),
+        ((tag_of(SPS), mwl.whole(WORKLIST_TREE[tag_of(SPS)].children), ()),),
     ]
 )
 
