@@ -14,14 +14,13 @@ from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
     PerformedDetails,
-    RecordDose,
     RelinkPerformedStep,
     ScheduledReference,
     UpdatePerformedStep,
 )
 from ris.domain.scheduling import RecordArrival
 from ris.domain.values import Code, Identifier
-from ris.models import DomainEvent, DoseRecord, Order, PerformedProcedureStep
+from ris.models import DomainEvent, Order, PerformedProcedureStep
 from ris.services import execute
 from tests import make, people
 
@@ -304,22 +303,6 @@ def test_relinking_takes_the_wrong_step_back_and_moves_the_right_one() -> None:
 
     assert (make.step_of(wrong).status, make.step_of(right).status) == ("SCHEDULED", "COMPLETED")
     assert stored(command.sop_instance_uid).order_id == right.pk
-
-
-def test_dose_from_one_source_is_counted_once() -> None:
-    order = make.performed()
-    dose = RecordDose(
-        study_instance_uid=make.step_of(order).procedure.study_instance_uid,
-        source_uid=new_uid(),
-        kind="CT",
-        quantities={"dlp_mgycm": 410.0},
-    )
-
-    first = execute(dose, actor=people.ct1)
-    again = execute(dose, actor=people.ct1)
-
-    assert first == again
-    assert DoseRecord.objects.count() == 1
 
 
 def test_an_order_is_known_by_its_performed_steps() -> None:

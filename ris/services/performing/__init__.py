@@ -1,4 +1,4 @@
-"""Performed procedure steps: start, update, end, relink; dose."""
+"""Performed procedure steps: start, update, end, relink."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from ris.domain.actors import Role
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
-    RecordDose,
     RelinkPerformedStep,
     StartPerformedStep,
     UpdatePerformedStep,
 )
-from ris.services.performing.corrections import record_dose, relink_performed_step
+from ris.services.performing.corrections import relink_performed_step
 from ris.services.performing.steps import (
     complete_performed_step,
     discontinue_performed_step,
@@ -25,7 +24,6 @@ HANDLERS = {
     CompletePerformedStep: complete_performed_step,
     DiscontinuePerformedStep: discontinue_performed_step,
     RelinkPerformedStep: relink_performed_step,
-    RecordDose: record_dose,
 }
 
 
@@ -38,5 +36,4 @@ PERMISSIONS = {
     CompletePerformedStep: _ROOM,
     DiscontinuePerformedStep: _ROOM,
     RelinkPerformedStep: {Role.TECHNOLOGIST, Role.ADMIN, Role.SYSTEM},
-    RecordDose: _ROOM,
 }

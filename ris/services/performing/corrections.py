@@ -1,4 +1,4 @@
-"""Corrections by people, and dose."""
+"""Corrections by people."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
-from ris.domain.identifiers import require_uid
 from ris.domain.orders import StepStatus
 from ris.domain.performing import (
-    DoseRecorded,
     Match,
     PerformedStepRelinked,
-    RecordDose,
     RelinkPerformedStep,
 )
 from ris.models import (
-    DoseRecord,
     PerformedProcedureStep,
 )
 from ris.services._context import Context
@@ -80,34 +76,3 @@ def relink_performed_step(command: RelinkPerformedStep, context: Context) -> Non
         order=order,
         patient=performed.patient,
     )
-
-
-def record_dose(command: RecordDose, context: Context) -> str:
-    known = DoseRecord.objects.filter(source_uid=command.source_uid).first()
-    if known is not None:
-        return str(known.public_id)  # the same source is never counted twice (DOSE-04)
-    performed = (
-        PerformedProcedureStep.objects.select_related("order__patient")
-        .filter(study_instance_uid=command.study_instance_uid)
-        .order_by("-id")
-        .first()
-    )
-    dose = DoseRecord.objects.create(
-        study_instance_uid=require_uid(command.study_instance_uid, "(0020,000D)"),
-        performed=performed,
-        source=command.source,
-        source_uid=require_uid(command.source_uid, "(0008,0018)"),
-        kind=command.kind,
-        quantities=command.quantities,
-    )
-    order = performed.order if performed else None
-    context.emit(
-        DoseRecorded(
-            performed=str(performed.public_id) if performed else "",
-            order=str(order.public_id) if order else "",
-            dose=str(dose.public_id),
-        ),
-        subject=dose,
-        order=order,
-    )
-    return str(dose.public_id)
