@@ -1,15 +1,14 @@
 """One connection as association acceptor: the state machine of PS3.8 9.2, with deadlines.
 
-Runs on the event loop. Nothing in here blocks: deciding on the association and serving requests
-happen in the pool, and what they give comes back through the loop.
+Runs on the event loop. Nothing in here blocks: deciding on the association happens in the pool as
+serving its requests does (:mod:`worklist.serving`), and what that gives comes back through the
+loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
-from enum import IntEnum
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,9 +16,9 @@ import structlog
 
 from worklist.admission import Caller, Decision
 from worklist.assembly import Assembler
-from worklist.dimse import C_CANCEL, RESPONSE, Command, CommandError
-from worklist.exchange import CANCELLED, Exchange, fault
-from worklist.negotiation import Context, ae_titles
+from worklist.dimse import CommandError
+from worklist.exchange import fault
+from worklist.negotiation import ae_titles
 from worklist.pdu import (
     HEADER,
     HEADER_BYTES,
@@ -39,6 +38,8 @@ from worklist.service import (
     Association,
     Rejection,
 )
+from worklist.serving import Serving
+from worklist.states import State, check_header
 from worklist.tls import peer_certificate
 
 if TYPE_CHECKING:
@@ -49,19 +50,6 @@ log = structlog.get_logger(__name__)
 _QUICK_ACK: Final = getattr(socket, "TCP_QUICKACK", None)
 # After an abort a peer may go on sending for a moment; more than this and it is cut off.
 _DISCARDED_BYTES: Final = 256 * 1024
-_FIXED_REST: Final = 4  # length of A-RELEASE and A-ABORT PDUs after the header
-
-
-class State(IntEnum):
-    """Named as in PS3.8 Tables 9-1 to 9-5, which give the numbers."""
-
-    AWAITING_REQUEST = 2
-    NEGOTIATING = 3
-    ESTABLISHED = 6
-    RELEASING = 7  # we asked for release
-    RELEASE_COLLIDED = 10  # and so did the peer
-    CLOSING = 13
-    CLOSED = 1
 
 
 class Connection(asyncio.Protocol):
@@ -92,15 +80,11 @@ class Connection(asyncio.Protocol):
         self._discarded = 0
 
         self._caller = Caller("", 0, tls, None)
-        self._association: Association | None = None
+        self._serving: Serving | None = None
         self._assembler: Assembler | None = None
         self._idle_seconds = 0.0
-        self._fragment = 0
         self._message_since = inf
 
-        self._running: Exchange | None = None
-        self._parked: Exchange | None = None
-        self._waiting: deque[Exchange] = deque()
         self._paused = False
         self._release_requested = False
         self._draining = False
@@ -123,7 +107,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = State.CLOSED
         self.deadline = self.write_deadline = inf
-        self._stop_serving()
+        if self._serving is not None:
+            self._serving.stop()
         self._layer.forget(self)
 
     def pause_writing(self) -> None:
@@ -133,9 +118,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         self.write_deadline = inf
-        if self._parked is not None:
-            exchange, self._parked = self._parked, None
-            self._submit(exchange)
+        if self._serving is not None:
+            self._serving.resume()
 
     def data_received(self, data: bytes) -> None:
         if _QUICK_ACK is not None:
@@ -176,11 +160,12 @@ class Connection(asyncio.Protocol):
         pos, size = 0, len(buffer)
         while size - pos >= HEADER_BYTES:
             kind, length = HEADER.unpack_from(buffer, pos)
-            self._check_header(kind, length)
+            check_header(kind, length, self.state, self._limits)
             end = pos + HEADER_BYTES + length
             if end > size:
                 self._wanted = end - pos
                 return pos
+            self._layer.metrics.pdus[kind] += 1
             self._receive(kind, buffer, pos, end)
             pos = end
             if self.state in (State.CLOSING, State.CLOSED):
@@ -188,47 +173,14 @@ class Connection(asyncio.Protocol):
         self._wanted = HEADER_BYTES
         return pos
 
-    def _check_header(self, kind: int, length: int) -> None:
-        """Refuse a PDU by its header alone: unknown, not expected now, or too long."""
-        if kind == PduType.P_DATA_TF:
-            limit = self._limits.pdu_bytes
-            expected = self.state in (
-                State.ESTABLISHED,
-                State.RELEASING,
-                State.RELEASE_COLLIDED,
-            )
-        elif kind == PduType.ASSOCIATE_RQ:
-            limit = self._limits.associate_pdu_bytes
-            expected = self.state is State.AWAITING_REQUEST
-        elif kind == PduType.ABORT:
-            limit, expected = _FIXED_REST, True
-        elif kind == PduType.RELEASE_RQ:
-            limit = _FIXED_REST
-            expected = self.state in (State.ESTABLISHED, State.RELEASING)
-        elif kind == PduType.RELEASE_RP:
-            limit = _FIXED_REST
-            expected = self.state in (State.RELEASING, State.RELEASE_COLLIDED)
-        elif kind in (PduType.ASSOCIATE_AC, PduType.ASSOCIATE_RJ):
-            limit, expected = 0, False
-        else:
-            raise PduError(AbortReason.UNRECOGNIZED_PDU, f"no PDU has type {kind:02X}")
-        if not expected:
-            raise PduError(
-                AbortReason.UNEXPECTED_PDU,
-                f"PDU type {kind:02X} in state {self.state.name.lower()}",
-            )
-        if length > limit:
-            raise PduError(
-                AbortReason.INVALID_PARAMETER, f"PDU type {kind:02X} of {length} bytes is too long"
-            )
-
     def _receive(self, kind: int, buffer: bytes | bytearray, start: int, end: int) -> None:
         if kind == PduType.P_DATA_TF:
             # Data that crosses our release request is not served any more.
-            if self.state is State.ESTABLISHED and self._assembler is not None:
+            serving = self._serving
+            if self.state is State.ESTABLISHED and serving and self._assembler is not None:
                 for message in self._assembler.receive(buffer, start, end):
                     self._message_since = inf
-                    self._receive_message(*message)
+                    serving.receive(*message)
                 if self._assembler.is_begun and self._message_since == inf:
                     self._message_since = self._layer.now()
         elif kind == PduType.ASSOCIATE_RQ:
@@ -244,7 +196,7 @@ class Connection(asyncio.Protocol):
                 self._leave(State.CLOSED)
                 self._transport.close()
         else:  # A-ABORT
-            self._layer.counters.aborted_by_peer += 1
+            self._layer.metrics.aborted_by_peer += 1
             self._leave(State.CLOSED)
             self._transport.abort()
 
@@ -257,9 +209,7 @@ class Connection(asyncio.Protocol):
             self._reject(titles)
         else:
             self.calling_ae_title = titles[0]
-            if self._layer.is_full_for(titles[0]):
-                self._reject(LOCAL_LIMIT_EXCEEDED)
-            elif not self._layer.submit(self._decide, raw, titles):
+            if not self._layer.submit(self._decide, raw, titles):
                 self._reject(TEMPORARY_CONGESTION)
 
     def _receive_release(self) -> None:
@@ -267,87 +217,51 @@ class Connection(asyncio.Protocol):
             self.state = State.RELEASE_COLLIDED
             return
         self._release_requested = True
-        if self._running is None:
-            self._next()
-        elif self._running.is_find:
-            # Nobody wants the rest of these matches.
-            self._cancel(self._running.message_id)
+        if self._is_idle:
+            self.idle()
+        elif self._serving is not None:
+            # Nobody wants the rest of the matches.
+            self._serving.cancel_find()
 
-    # Messages
+    # What serving asks for
 
-    def _receive_message(self, context: Context, command: Command, dataset: bytes) -> None:
-        if command.field == C_CANCEL:
-            self._cancel(command.message_id)
-            return
-        if command.field & RESPONSE or self._association is None:
-            return  # we never ask, so this answers nothing
-        exchange = Exchange(
-            self._layer.service,
-            self._association,
-            context,
-            command,
-            dataset,
-            fragment=self._fragment,
-            write_bytes=self._limits.write_buffer_bytes,
-        )
-        if len(self._waiting) >= self._limits.waiting_requests:
-            raise PduError(AbortReason.NOT_SPECIFIED, "too many requests sent ahead")
-        self._waiting.append(exchange)
-        if self._running is None:
-            self._next()
+    def write(self, frames: bytes) -> None:
+        self._transport.write(frames)
 
-    def _cancel(self, message_id: int) -> None:
-        """C-CANCEL (PS3.7 9.3.2.3): the final response leaves now, the handler is told to stop."""
-        for exchange in (self._running, *self._waiting):
-            if exchange is None or exchange.message_id != message_id or not exchange.is_find:
-                continue
-            if not exchange.answered:
-                exchange.answered = exchange.stopped = True
-                self._transport.write(exchange.reply.final(CANCELLED))
-                if exchange is self._parked:
-                    self._parked = None
-                    self._submit(exchange)
-            return
+    def unsent_bytes(self) -> int:
+        """What the peer has not made room for yet."""
+        size: int = self._transport.get_write_buffer_size()
+        return size
 
-    def _next(self) -> None:
-        """Serve the next request, or do what waited for the end of the last."""
-        while self._waiting:
-            exchange = self._waiting.popleft()
-            if not exchange.answered:
-                self._running = exchange
-                self._submit(exchange)
-                return
+    def is_paused(self) -> bool:
+        return self._paused
+
+    def served(self) -> None:
+        """A request has ended: go on with the next."""
+        if self.state is State.ESTABLISHED and self._serving is not None:
+            self._serving.next()
+            self._set_deadline(progress=True)
+
+    def idle(self) -> None:
+        """There is no request any more: do what waited for that."""
         if self._release_requested:
             self._transport.write(RELEASE_RP)
             self._close_later(self._deadlines.associate)
         elif self._draining:
             self._request_release()
 
-    def _submit(self, exchange: Exchange) -> None:
-        if not self._layer.submit(self._serve, exchange):
-            self._running = None
-            self._abort(USER_ABORT, "no worker is left")
+    def no_worker(self) -> None:
+        self._abort(USER_ABORT, "no worker is left")
 
-    def _serve(self, exchange: Exchange) -> None:
-        """In a pool thread: one step, whose result goes back to the loop."""
-        frames, done = exchange.step()
-        self._layer.post(self._deliver, exchange, frames, done)
+    @property
+    def is_owing(self) -> bool:
+        """Whether somebody waits to hear that an answer left."""
+        return self._serving is not None and self._serving.is_owing
 
-    def _deliver(self, exchange: Exchange, frames: bytes, done: bool) -> None:
-        if frames and not exchange.answered:
-            self._transport.write(frames)
-        if not done:
-            if self._paused and not exchange.stopped:
-                self._parked = exchange
-            else:
-                self._submit(exchange)
-            return
-        exchange.answered = True
-        self._layer.counters.requests += 1
-        self._running = None
-        if self.state is State.ESTABLISHED:
-            self._next()
-            self._set_deadline(progress=True)
+    def note_sent(self) -> None:
+        """Called by the layer's clock while that is so."""
+        if self._serving is not None:
+            self._serving.note_sent()
 
     # Decision on the association
 
@@ -365,7 +279,7 @@ class Connection(asyncio.Protocol):
             self._reject(decision)
         elif self._draining:
             self._reject(TEMPORARY_CONGESTION)
-        elif not self._layer.admit(self):
+        elif not self._layer.admit(self, decision.admission):
             self._reject(LOCAL_LIMIT_EXCEEDED)
         else:
             self._establish(decision)
@@ -373,21 +287,27 @@ class Connection(asyncio.Protocol):
     def _establish(self, decision: Decision) -> None:
         agreement, admission = decision.agreement, decision.admission
         self._assembler = Assembler(agreement.contexts, self._limits.command_set_bytes)
-        self._fragment = fragment_bytes(agreement.peer_maximum, self._limits.pdu_bytes)
         if admission.idle_seconds is not None:
             self._idle_seconds = admission.idle_seconds
         elif agreement.holds:
             self._idle_seconds = self._deadlines.idle_holding
         else:
             self._idle_seconds = self._deadlines.idle
-        self._association = Association(
-            self.number,
-            decision.request,
-            admission.peer,
-            agreement.offered_information,
-            agreement.agreed_information,
+        self._serving = Serving(
+            self._layer,
+            self,
+            Association(
+                self.number,
+                decision.request,
+                admission.peer,
+                agreement.offered_information,
+                agreement.agreed_information,
+            ),
+            fragment=fragment_bytes(agreement.peer_maximum, self._limits.pdu_bytes),
+            write_bytes=self._limits.write_buffer_bytes,
+            most_waiting=self._limits.waiting_requests,
         )
-        self._layer.counters.accepted += 1
+        self._layer.metrics.accepted += 1
         self.state = State.ESTABLISHED
         self._transport.write(decision.answer)
         self._set_deadline(progress=False)
@@ -406,24 +326,30 @@ class Connection(asyncio.Protocol):
         self.deadline = min(
             self._partial_since + self._deadlines.pdu, self._message_since + self._deadlines.message
         )
-        if self.deadline == inf and self.state is State.ESTABLISHED and self._running is None:
+        serving = self._serving
+        if self.deadline == inf and serving is not None and serving.running is None:
             self.deadline = now + self._idle_seconds
 
     def expire(self, now: float) -> None:
         """Called by the layer's clock when a deadline has passed."""
+        late = self._layer.metrics.deadlines
         if self.write_deadline <= now:
             log.info("dicom peer does not read", **self._who())
-            self._layer.counters.aborted += 1
+            late["reading"] += 1
             self._cut_off()
         elif self.state in (State.RELEASING, State.RELEASE_COLLIDED):
+            late["release"] += 1
             self._transport.write(USER_ABORT)
             self._cut_off()
         elif self.state in (State.NEGOTIATING, State.ESTABLISHED):
             if self._partial_since == inf and self._message_since == inf:
+                late["request"] += 1
                 self._request_release()
             else:
+                late["rest of a PDU" if self._partial_since < inf else "rest of a message"] += 1
                 self._abort(provider_abort(AbortReason.NOT_SPECIFIED), "a PDU came too slowly")
         else:
+            late["association request" if self.state is State.AWAITING_REQUEST else "close"] += 1
             self._cut_off()
 
     # Endings
@@ -433,7 +359,7 @@ class Connection(asyncio.Protocol):
         self._draining = True
         if self.state is State.AWAITING_REQUEST:
             self._cut_off()
-        elif self.state is State.ESTABLISHED and self._running is None:
+        elif self.state is State.ESTABLISHED and self._is_idle:
             self._request_release()
 
     def abort(self) -> None:
@@ -442,6 +368,10 @@ class Connection(asyncio.Protocol):
             self._transport.write(USER_ABORT)
         self._cut_off()
 
+    @property
+    def _is_idle(self) -> bool:
+        return self._serving is None or self._serving.running is None
+
     def _request_release(self) -> None:
         self.state = State.RELEASING
         patience = self._deadlines.linger if self._draining else self._deadlines.associate
@@ -449,13 +379,13 @@ class Connection(asyncio.Protocol):
         self._transport.write(RELEASE_RQ)
 
     def _reject(self, verdict: Rejection) -> None:
-        self._layer.counters.rejected += 1
+        self._layer.metrics.rejected[verdict.reason] += 1
         log.info("dicom association rejected", reason=verdict.reason, **self._who())
         self._transport.write(rejection(verdict))
         self._close_later(self._deadlines.associate)
 
     def _abort(self, pdu: bytes, reason: str) -> None:
-        self._layer.counters.aborted += 1
+        self._layer.metrics.aborted[reason] += 1
         log.info("dicom association aborted", reason=reason, **self._who())
         self._transport.write(pdu)
         self._close_later(self._deadlines.linger)
@@ -473,19 +403,9 @@ class Connection(asyncio.Protocol):
         self.state = state
         self.deadline = inf
         self._rest.clear()
-        self._stop_serving()
+        if self._serving is not None:
+            self._serving.stop()
         self._layer.leave(self)
-
-    def _stop_serving(self) -> None:
-        self._waiting.clear()
-        running = self._running
-        if running is None:
-            return
-        # An operation that began is carried through; only its answer has no receiver any more.
-        running.answered = running.stopped = True
-        if running is self._parked:
-            self._parked = None
-            self._layer.submit(self._serve, running)
 
     def _who(self) -> dict[str, Any]:
         return {

@@ -53,10 +53,13 @@ class Exchange:
         "_dataset",
         "_final",
         "_pending",
+        "_refused_before",
         "_rows",
         "_service",
         "_write_bytes",
         "answered",
+        "began",
+        "outcome",
         "reply",
         "stopped",
     )
@@ -71,6 +74,8 @@ class Exchange:
         *,
         fragment: int,
         write_bytes: int,
+        began: float = 0.0,
+        refusal: Outcome | None = None,
     ) -> None:
         self._service = service
         self._association = association
@@ -81,6 +86,10 @@ class Exchange:
         self._rows: Iterator[bytes] | None = None
         self._pending = b""
         self._final = Outcome()
+        self._refused_before = refusal
+        self.began = began
+        # What was answered in the end; None if there was nobody to answer.
+        self.outcome: Outcome | None = None
         self.reply = Reply(
             context.context_id,
             command.field,
@@ -97,6 +106,11 @@ class Exchange:
     @property
     def message_id(self) -> int:
         return self._command.message_id
+
+    @property
+    def field(self) -> int:
+        """The Command Field of the request."""
+        return self._command.field
 
     @property
     def is_find(self) -> bool:
@@ -116,14 +130,21 @@ class Exchange:
             # Also SystemExit and the like: a handler must not end the listener.
             outcome = self._failure(error)
         try:
-            return self.reply.final(outcome), True
+            return self._end(outcome), True
         except Exception as error:
-            return self.reply.final(self._failure(error)), True
+            return self._end(self._failure(error)), True
+
+    def _end(self, outcome: Outcome) -> bytes:
+        """The final response."""
+        frames = self.reply.final(outcome)
+        if self.outcome is None:  # or it was cancelled meanwhile
+            self.outcome = outcome
+        return frames
 
     def _begin(self) -> tuple[bytes, bool]:
-        refusal = self._refusal()
+        refusal = self._refused_before or self._refusal()
         if refusal is not None:
-            return self.reply.final(refusal), True
+            return self._end(refusal), True
         sop_class = self._context.sop_class
         if self._dataset:
             try:
@@ -134,7 +155,7 @@ class Exchange:
                     elements=sop_class.dataset_elements,
                 )
             except InvalidValueError as error:
-                return self.reply.final(self._malformed(error)), True
+                return self._end(self._malformed(error)), True
         request = Request(
             self._association,
             Operation(self._command.field),
@@ -153,7 +174,7 @@ class Exchange:
             self._final = answer.final
             self._rows = iter(answer.identifiers)
             return self._draw(self._rows)
-        return self.reply.final(self._handler(request.operation)(request)), True
+        return self._end(self._handler(request.operation)(request)), True
 
     def _handler(self, operation: Operation) -> Callable[[Request], Outcome]:
         service = self._service
@@ -193,7 +214,7 @@ class Exchange:
                 row = next(rows, _END)
                 if row is _END:
                     self._rows = None
-                    parts.append(self.reply.final(self._final))
+                    parts.append(self._end(self._final))
                     return b"".join(parts), True
                 frames = data_frames(context_id, row, fragment, command=False)
                 parts += (self._pending, frames)
@@ -203,7 +224,7 @@ class Exchange:
         except BaseException as error:
             # What was found before stays: matches first, then the reason for the end.
             outcome = error.outcome if isinstance(error, Refused) else self._failure(error)
-            parts.append(self.reply.final(outcome))
+            parts.append(self._end(outcome))
             return b"".join(parts), True
         self._close(rows)
         return b"", True

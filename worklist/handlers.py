@@ -215,10 +215,16 @@ class Handlers:
                 if receipt.duplicate and from_answer(receipt.answer).status != SUCCESS.status:
                     # A refusal had no effect, and what was wrong then may be right now.
                     receipt = receive(stored, actor, snapshot, dedupe=False)
-                inbox.mark_replied(receipt.message, sent=True)
         except BusyError as error:
             return refusal(error)
-        return from_answer(receipt.answer)
+        return replace(
+            from_answer(receipt.answer), sent=lambda sent: self._replied(receipt.message, sent)
+        )
+
+    def _replied(self, message: str, sent: bool) -> None:
+        """The answer left, or there was nobody to take it."""
+        with self._database():
+            inbox.mark_replied(message, sent=sent)
 
     def n_get(self, request: Request) -> Outcome:
         """What was said of a performed step so far (PS3.4 F.8.2)."""

@@ -71,7 +71,7 @@ async def _run(
         await stop.wait()
     finally:
         await layer.drain(drain_seconds())
-        log.info("dicom listener stopped", associations=layer.counters.accepted)
+        log.info("dicom listener stopped", associations=layer.metrics.accepted)
 
 
 def _raise_descriptor_limit(wanted: int) -> None:

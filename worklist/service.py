@@ -61,13 +61,18 @@ class Admission:
     """Let in. ``peer`` is the service's own note about the caller, handed back with each request.
 
     ``identity_response`` answers a user identity whose sender wants to hear that it was checked
-    (empty bytes for a name or passcode); None says nothing. ``idle_seconds`` replaces the
-    configured idle time.
+    (empty bytes for a name or passcode); None says nothing. ``idle_seconds`` and ``associations``
+    replace the configured idle time and number of associations of this AE title. ``services`` are
+    the only ones it may use (``SopClass.service``), None means all. ``queries_per_minute`` above
+    which queries are refused; None means any number.
     """
 
     peer: object = None
     identity_response: bytes | None = None
     idle_seconds: float | None = None
+    associations: int | None = None
+    services: frozenset[str] | None = None
+    queries_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,8 @@ class Outcome:
     data; ``error_id`` (0000,0903) and ``attribute_identifiers`` (0000,1005) only in DIMSE-N
     responses, ``offending_elements`` (0000,0901) only in DIMSE-C ones. ``dataset`` is the encoded
     Attribute List of a DIMSE-N response. ``sop_instance_uid`` replaces the one of the request, for
-    an N-CREATE that left it to us.
+    an N-CREATE that left it to us. ``sent`` is called in a pool thread once the response has been
+    handed to the network, with False if the peer was gone before.
     """
 
     status: int = SUCCESS_STATUS
@@ -155,6 +161,7 @@ class Outcome:
     attribute_identifiers: tuple[int, ...] = ()
     dataset: bytes = field(default=b"", repr=False)
     sop_instance_uid: str = ""
+    sent: Callable[[bool], None] | None = field(default=None, repr=False, compare=False)
 
 
 SUCCESS = Outcome()

@@ -14,7 +14,6 @@ import ssl
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
@@ -23,9 +22,11 @@ import structlog
 from worklist.admission import Gatekeeper
 from worklist.association import Connection, plain_address
 from worklist.config import ListenerConfig
+from worklist.metrics import Metrics
 from worklist.negotiation import Negotiator
 from worklist.pool import WorkerPool
-from worklist.service import LOCAL_LIMIT_EXCEEDED, Service, ThreadAware
+from worklist.rates import Rates
+from worklist.service import LOCAL_LIMIT_EXCEEDED, Admission, Service, ThreadAware
 from worklist.tls import server_context
 
 log = structlog.get_logger(__name__)
@@ -52,25 +53,13 @@ _KEEP_ALIVE: Final = tuple(
 )
 
 
-@dataclass(slots=True)
-class Counters:
-    """What happened since the start, for the metrics page."""
-
-    accepted: int = 0
-    rejected: int = 0
-    aborted: int = 0
-    aborted_by_peer: int = 0
-    cut_off: int = 0
-    requests: int = 0
-
-
 class UpperLayer:
     """Accepts associations for one service; lives on one running event loop."""
 
     def __init__(self, config: ListenerConfig, service: Service) -> None:
         self.config = config
         self.service = service
-        self.counters = Counters()
+        self.metrics = Metrics()
         self._loop = asyncio.get_running_loop()
         self.now: Callable[[], float] = self._loop.time
         self.gatekeeper = Gatekeeper(service, Negotiator(config))
@@ -83,6 +72,7 @@ class UpperLayer:
         self._by_ae_title: Counter[str] = Counter()
         self._sockets_by_address: Counter[str] = Counter()
         self._handshakes: Counter[str] = Counter()
+        self._rates = Rates()
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,7 +147,7 @@ class UpperLayer:
             or len(self._connections) >= limits.associations + _SPARE_SOCKETS
             or self._sockets_by_address[address] >= sockets
         ):
-            self.counters.cut_off += 1
+            self.metrics.cut_off["too many connections"] += 1
             return False
         self._connections.add(connection)
         self._sockets_by_address[address] += 1
@@ -173,18 +163,20 @@ class UpperLayer:
             connection.is_counted = True
         return True
 
-    def is_full_for(self, calling_ae_title: str) -> bool:
-        """Whether this AE title has as many associations as it may."""
-        limit = self.config.limits.associations_per_ae_title
-        return self._by_ae_title[calling_ae_title] >= limit
-
-    def admit(self, connection: Connection) -> bool:
+    def admit(self, connection: Connection, admission: Admission) -> bool:
         """Count an accepted association against its AE title; False if there is no room."""
-        if self.is_full_for(connection.calling_ae_title):
+        ae_title = connection.calling_ae_title
+        limit = admission.associations or self.config.limits.associations_per_ae_title
+        if self._by_ae_title[ae_title] >= limit:
             return False
-        self._by_ae_title[connection.calling_ae_title] += 1
+        self._rates.allow(ae_title, admission.queries_per_minute)
+        self._by_ae_title[ae_title] += 1
         connection.is_admitted = True
         return True
+
+    def may_query(self, ae_title: str) -> bool:
+        """Whether this AE title may ask now; counts it."""
+        return self._rates.take(ae_title, self.now())
 
     def leave(self, connection: Connection) -> None:
         """The association has ended, though its connection may linger."""
@@ -231,6 +223,8 @@ class UpperLayer:
             for connection in list(self._connections):
                 if connection.deadline <= now or connection.write_deadline <= now:
                     connection.expire(now)
+                elif connection.is_owing:
+                    connection.note_sent()
 
     async def _accept_tls(self, listening: socket.socket, context: ssl.SSLContext) -> None:
         while True:
@@ -248,7 +242,7 @@ class UpperLayer:
                 self._handshakes.total() >= _HANDSHAKES_AT_ONCE
                 or self._handshakes[host] >= limits.associations_per_address
             ):
-                self.counters.cut_off += 1
+                self.metrics.cut_off["too many TLS handshakes"] += 1
                 accepted.close()
                 continue
             self._handshakes[host] += 1
@@ -266,7 +260,8 @@ class UpperLayer:
                 ssl_shutdown_timeout=self.config.deadlines.linger,
             )
         except (OSError, ssl.SSLError) as error:
-            log.info("dicom tls handshake failed", address=host, error=type(error).__name__)
+            self.metrics.tls_failures[_tls_reason(error)] += 1
+            log.info("dicom tls handshake failed", address=host, error=_tls_reason(error))
         finally:
             _decrement(self._handshakes, host)
 
@@ -295,6 +290,13 @@ class UpperLayer:
         self._pool.close()
         # One turn for the closed transports to say so.
         await asyncio.sleep(0)
+
+
+def _tls_reason(error: OSError) -> str:
+    """Why a handshake failed, in OpenSSL's short words, such as CERTIFICATE_VERIFY_FAILED."""
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return str(error.reason)
+    return "took too long" if "took longer" in str(error) else type(error).__name__
 
 
 def _decrement(counter: Counter[str], key: str) -> None:

@@ -41,6 +41,12 @@ def context(number: int, abstract: str, *transfer: str) -> Context:
     return number, abstract, transfer or (IMPLICIT,)
 
 
+def user_identity(kind: int, primary: bytes, secondary: bytes = b"", *, respond: int = 0) -> bytes:
+    """The sub-item of PS3.7 D.3.3.7.1."""
+    fields = b"".join(struct.pack(">H", len(one)) + one for one in (primary, secondary))
+    return item(0x58, bytes((kind, respond)) + fields)
+
+
 def associate_rq(
     *contexts: Context,
     calling: str = "CT1",

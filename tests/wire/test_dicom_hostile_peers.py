@@ -423,7 +423,7 @@ def test_connections_far_above_the_limit_are_cut_off(handlers: Handlers) -> None
     with listening(handlers, config(limits=limits, associate=30.0)) as server, ExitStack() as stack:
         peers = [stack.enter_context(Peer(server.port)) for _ in range(66)]
         assert peers[-1].read()[0] == 0
-        until(lambda: server.layer.counters.cut_off == 1)
+        until(lambda: server.layer.metrics.cut_off.total() == 1)
 
 
 def test_accepted_sockets_notice_dead_peers_and_do_not_wait_to_send(

@@ -413,3 +413,36 @@ def test_a_performed_step_is_carried_through_when_the_peer_goes(
     until(lambda: server.layer.associations == 0)
     go_on.set()
     assert done.wait(5)
+
+
+def test_the_service_hears_that_its_answer_left(server: ServerThread, handlers: Handlers) -> None:
+    told: list[bool] = []
+    handlers.n_set = lambda _: Outcome(sent=told.append)
+    with associated(server.port, MPPS) as peer:
+        peer.send(message(1, command(N_SET, 6, sop_class=MPPS, instance=UID)))
+        assert peer.response().status == 0x0000
+        until(lambda: told)
+    assert told == [True]
+
+
+def test_the_service_hears_that_nobody_took_its_answer(
+    server: ServerThread, handlers: Handlers
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    told: list[bool] = []
+
+    def slow(_: Request) -> Outcome:
+        begun.set()
+        go_on.wait(5)
+        return Outcome(sent=told.append)
+
+    handlers.n_set = slow
+    with associated(server.port, MPPS) as peer:
+        peer.send(message(1, command(N_SET, 6, sop_class=MPPS, instance=UID)))
+        assert begun.wait(5)
+        peer.send(ABORT)
+    until(lambda: server.layer.associations == 0)
+    go_on.set()
+
+    until(lambda: told)
+    assert told == [False]

@@ -273,13 +273,16 @@ def test_an_n_create_starts_the_scheduled_step(server: Handlers) -> None:
 def test_the_message_is_kept_as_a_dicom_file(server: Handlers) -> None:
     order, uid = make.booked(NOON), new_uid()
 
-    requests.create(server, created(order), uid)
+    outcome = requests.create(server, created(order), uid)
+    before = InboundMessage.objects.get().reply_state
+    assert outcome.sent is not None
+    outcome.sent(True)
 
     message = InboundMessage.objects.get(message_type="MPPS N-CREATE")
     file = dcmread(BytesIO(message.raw))
     assert (message.protocol, message.sender, message.peer) == ("dicom", "CT1", "127.0.0.1")
     assert (message.state, message.outcome) == (MessageState.APPLIED.value, "0000")
-    assert message.reply_state == ReplyState.SENT.value
+    assert (before, message.reply_state) == (ReplyState.PENDING.value, ReplyState.SENT.value)
     assert list(message.orders.all()) == [order]
     assert file.file_meta.MediaStorageSOPInstanceUID == uid
     assert file.file_meta.SourceApplicationEntityTitle == "CT1"
