@@ -1,4 +1,4 @@
-"""Performed procedure steps, their series and dose: states, commands, events (PS3.4 F)."""
+"""Performed procedure steps and their series: states, commands, events (PS3.4 F)."""
 
 from __future__ import annotations
 
@@ -58,8 +58,24 @@ class Origin(StrEnum):
 
 # Objects made from images that are there (IHE RAD-20, RAD-21), not by acquiring any.
 EVIDENCE_MODALITIES = frozenset(
-    ("DOC", "FID", "KO", "M3D", "OT", "PLAN", "PR", "REG", "RTDOSE", "RTPLAN", "RTRECORD")
-    + ("RTSTRUCT", "RWV", "SEG", "SR", "TEXTUREMAP")
+    [
+        "DOC",
+        "FID",
+        "KO",
+        "M3D",
+        "OT",
+        "PLAN",
+        "PR",
+        "REG",
+        "RTDOSE",
+        "RTPLAN",
+        "RTRECORD",
+        "RTSTRUCT",
+        "RWV",
+        "SEG",
+        "SR",
+        "TEXTUREMAP",
+    ]
 )
 
 
@@ -117,14 +133,12 @@ class ScheduledReference:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ScheduledReference:
-        known = {field.name for field in fields(cls)}
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in data.items()
-                if name in known
-            }
-        )
+        said: dict[str, Any] = {
+            field.name: tuple(value) if isinstance(value, list) else value
+            for field in fields(cls)
+            if (value := data.get(field.name))
+        }
+        return cls(**said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,18 +236,6 @@ class RelinkPerformedStep(Command[None]):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordDose(Command[str]):
-    """Keep the dose of an exam; one record per source document or irradiation event."""
-
-    study_instance_uid: str
-    source_uid: str
-    kind: str  # "CT", "DX", "MG", "XA", "NM"
-    quantities: dict[str, float]  # e.g. {"ctdi_vol_mgy": 12.1, "dlp_mgycm": 410.0}
-    performed: str = ""
-    source: str = "RDSR"
-
-
 # What was performed may belong to several orders (the group case). Then each of these events is
 # written once for each order, so that each is told in full; ``leading`` is true in the first of
 # them, and who passes on what was performed (N-EVENT-REPORT, forwarding) takes only that one.
@@ -283,10 +285,3 @@ class PerformedStepRelinked(Event):
     previous_steps: tuple[str, ...] = ()
     reason: str = ""
     leading: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoseRecorded(Event):
-    performed: str
-    order: str = ""
-    dose: str = ""
