@@ -9,11 +9,10 @@ C.2.2.2.1), which a database's LIKE is not everywhere: SQLite gets GLOB.
 from __future__ import annotations
 
 import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -32,7 +31,15 @@ from ris.models import (
 from ris.selectors import name_keys, worklist_rows, worklist_shown
 from ris.selectors.facility import site
 from ris.selectors.name_keys import Pattern
+from ris.selectors.statements import fetch
 from ris.selectors.views import TextMatch, WorklistEntry, WorklistQuery
+from ris.selectors.worklist_memory import (
+    KnownAnswers,
+    KnownEntries,
+    Rows,
+    Unchanged,
+    WorklistAnswer,
+)
 
 _RANK = {Priority.STAT: 0, Priority.ASAP: 1, Priority.URGENT: 2, Priority.ROUTINE: 3}
 _LIVE = (OrderStatus.ACTIVE,)
@@ -40,18 +47,30 @@ _LIVE = (OrderStatus.ACTIVE,)
 _OVER = (OrderStatus.ACTIVE, OrderStatus.COMPLETED, OrderStatus.DISCONTINUED)
 
 
-@dataclass(frozen=True, slots=True)
-class WorklistAnswer:
-    """What matches, in order of start, priority and step id; ``truncated`` if there is more."""
-
-    entries: tuple[WorklistEntry, ...]
-    truncated: bool = False
+_known = KnownEntries()
+_answers = KnownAnswers()
+_unchanged = Unchanged()
 
 
 def entries(query: WorklistQuery) -> WorklistAnswer:
     """The steps that meet every condition of ``query``, at most ``query.limit``."""
-    found = _matching(query)
-    return WorklistAnswer(tuple(_read(found[: query.limit])), truncated=len(found) > query.limit)
+    can_tell = _unchanged.is_known()
+    answer = _unchanged.recall(query) if can_tell else None
+    if answer is None:
+        answer = _answer(query)
+        if can_tell:
+            _unchanged.remember(query, answer)
+    return answer
+
+
+def _answer(query: WorklistQuery) -> WorklistAnswer:
+    rows = _rows(query)
+    answer = _answers.recall(query, rows)
+    if answer is None:
+        found = [_Row(_version_key(row), row[-2] or "") for row in rows[: query.limit]]
+        answer = WorklistAnswer(tuple(_read(found)), truncated=len(rows) > query.limit)
+        _answers.remember(query, rows, answer)
+    return answer
 
 
 # --- the statement
@@ -90,36 +109,44 @@ class _Row(NamedTuple):
     institution: str
 
 
-def _matching(query: WorklistQuery) -> list[_Row]:
-    """The matching steps in order, one more than the limit."""
-    where = _conditions(query)
-    for column, name in (
-        ("s.performing_physician", query.performing_physician),
-        ("o.requester", query.requesting_physician),
-        ("o.referring", query.referring_physician),
-    ):
-        if name_keys.name_keys(name):
-            where.within(column, _spellings(query, column, name, where))
+def _rows(query: WorklistQuery) -> Rows:
+    """The matching steps in order with the versions of their answers, one more than the limit."""
+    statement, params = _statement(query)
     wanted = query.limit + 1
-    found: list[_Row] = []
+    found: Rows = []
     offset = 0
     while True:
-        rows = _fetch(_select(query, where), [*where.params, wanted, offset])
-        found += [
-            _Row(_version_key(row), row[-2] or "")
-            for row in rows
+        rows = fetch(statement, (*params, wanted, offset))
+        if query.patient_name:
             # The sieve lets a "*" run from one group of a name into the next.
-            if not query.patient_name or name_keys.matches(query.patient_name, row[-1])
-        ]
+            found += [row for row in rows if name_keys.matches(query.patient_name, row[-1])]
+        else:
+            found += rows
         if len(rows) < wanted or len(found) >= wanted:
             return found[:wanted]
         offset += wanted
 
 
-def _fetch(statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, params)
-        return list(cursor.fetchall())
+def _statement(query: WorklistQuery) -> tuple[str, tuple[Any, ...]]:
+    physicians = (
+        ("s.performing_physician", query.performing_physician),
+        ("o.requester", query.requesting_physician),
+        ("o.referring", query.referring_physician),
+    )
+    if not (query.time_from or query.time_to or any(name for _, name in physicians)):
+        return _fixed_statement(query, connection.vendor)
+    # What follows reads the site's zone and the physicians there are.
+    where = _conditions(query)
+    for column, name in physicians:
+        if name_keys.name_keys(name):
+            where.within(column, _spellings(query, column, name, where))
+    return _select(query, where), tuple(where.params)
+
+
+@lru_cache(maxsize=512)
+def _fixed_statement(query: WorklistQuery, vendor: str) -> tuple[str, tuple[Any, ...]]:
+    where = _conditions(query)
+    return _select(query, where), tuple(where.params)
 
 
 def _version_key(row: tuple[Any, ...]) -> tuple[int, ...]:
@@ -193,10 +220,11 @@ _PRIORITY_RANK = (
 
 
 def _select(query: WorklistQuery, where: _Where) -> str:
+    name = "p.name_key" if query.patient_name else "''"
     # Only names of tables and the fixed clauses of this module go into the text.
     return (
         "SELECT s.id, s.version, r.updated_at, o.version, p.id, p.version, v.id, v.updated_at,"  # noqa: S608
-        f" (SELECT institution FROM {_table(Site)} ORDER BY id LIMIT 1), p.name_key"
+        f" (SELECT institution FROM {_table(Site)} ORDER BY id LIMIT 1), {name}"
         f"{_from(query)} WHERE {' AND '.join(where.clauses)}"
         f" ORDER BY s.start_at, {_PRIORITY_RANK}, s.step_id LIMIT %s OFFSET %s"
     )
@@ -407,7 +435,7 @@ def _code(code: Code) -> tuple[str, Sequence[Any]]:
 
 def _spellings(query: WorklistQuery, column: str, name: str, where: _Where) -> list[str]:
     """The stored physicians that meet the key, among the steps that meet everything else."""
-    rows = _fetch(
+    rows = fetch(
         f"SELECT DISTINCT {column}{_from(query)} WHERE {' AND '.join(where.clauses)}",
         where.params,
     )
@@ -415,40 +443,6 @@ def _spellings(query: WorklistQuery, column: str, name: str, where: _Where) -> l
 
 
 # --- reading
-
-
-@dataclass(slots=True)
-class _Known:
-    """Entries read before, by their version keys, so that nothing needs to be invalidated."""
-
-    capacity: int = 2_000
-    entries: OrderedDict[tuple[int, ...], WorklistEntry] = field(default_factory=OrderedDict)
-    lock: Lock = field(default_factory=Lock)
-
-    def get(
-        self,
-        keys: Sequence[tuple[int, ...]],
-        read: Callable[[Sequence[int]], dict[int, WorklistEntry]],
-    ) -> list[WorklistEntry]:
-        with self.lock:
-            found = {key: self.entries[key] for key in keys if key in self.entries}
-            for key in found:
-                self.entries.move_to_end(key)
-        missing = [key for key in keys if key not in found]
-        if missing:
-            fresh = read([key[0] for key in missing])
-            # What changed between the two statements is newer than its key says: that key will
-            # not be asked for again, so nothing old can come of it.
-            new = {key: replace(fresh[key[0]], key=key) for key in missing if key[0] in fresh}
-            found |= new
-            with self.lock:
-                self.entries.update(new)
-                while len(self.entries) > self.capacity:
-                    self.entries.popitem(last=False)
-        return [found[key] for key in keys if key in found]
-
-
-_known = _Known()
 
 
 def _read(found: Sequence[_Row]) -> list[WorklistEntry]:

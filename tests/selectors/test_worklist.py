@@ -658,7 +658,7 @@ def test_reading_is_bounded_in_memory() -> None:
         place(f"Name{number}^A")
     known = replace(worklist._known, capacity=2)
 
-    keys = [row.key for row in worklist._matching(WorklistQuery())]
+    keys = [worklist._version_key(row) for row in worklist._rows(WorklistQuery())]
     entries = known.get(keys, lambda step_ids: worklist_rows.read(step_ids, ""))
 
     assert [str(entry.patient.name) for entry in entries] == ["Name0^A", "Name1^A", "Name2^A"]
