@@ -11,7 +11,13 @@ from typing import Any
 
 from ris.domain.actors import OPERATOR, Actor
 from ris.domain.catalog import DefineProcedure
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscription
+from ris.domain.exchange import (
+    DICOM_SUBSCRIPTIONS,
+    ConfigureEndpoint,
+    Direction,
+    Protocol,
+    Subscription,
+)
 from ris.domain.facility import RegisterDevice, RegisterSite
 from ris.domain.identifiers import new_uid
 from ris.domain.orders import (
@@ -210,6 +216,6 @@ def endpoint(name: str = "EHR", **overrides: Any) -> str:
         "host": "127.0.0.1",
         "port": 2576,
         "version": "2.5.1",
-        "sends": tuple(Subscription),
+        "sends": tuple(set(Subscription) - DICOM_SUBSCRIPTIONS),
     }
     return execute(ConfigureEndpoint(name=name, **{**fields, **overrides}), actor=OPERATOR)

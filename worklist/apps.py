@@ -18,10 +18,14 @@ class WorklistConfig(AppConfig):
     verbose_name = "DICOM"
 
     def ready(self) -> None:
-        from ris.services import facility, inbox
+        from ris.services import facility, inbox, outbox, peers
+        from worklist import outbound
         from worklist.device_settings import check
 
         inbox.register_replayer(Protocol.DICOM, _replay)
+        outbox.register_protocol(Protocol.DICOM, outbound.Dicom())
+        peers.register_probe(Protocol.DICOM, outbound.probe)
+        peers.register_reader(Protocol.DICOM, outbound.readable)
         facility.check_device = check
 
 

@@ -30,6 +30,12 @@ class Subscription(StrEnum):
     APPOINTMENTS = "appointments"
     PROCEDURE_SCHEDULED = "procedure-scheduled"
     PATIENT_UPDATES = "patient-updates"
+    MPPS = "mpps"
+    MPPS_EVENTS = "mpps-events"
+
+
+# What is sent over DICOM and over nothing else; everything else is not sent over DICOM.
+DICOM_SUBSCRIPTIONS = frozenset({Subscription.MPPS, Subscription.MPPS_EVENTS})
 
 
 class MessageState(StrEnum):

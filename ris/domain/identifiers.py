@@ -14,6 +14,13 @@ LO_LIMIT = 64
 UID_LIMIT = 64
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+$")
 
+_AE_TITLE = re.compile(r"(?=.*\S)[\x20-\x5b\x5d-\x7e]{1,16}")
+
+
+def is_ae_title(value: str) -> bool:
+    """PS3.5 6.2, VR AE: 1 to 16 ASCII characters without backslash, and not only spaces."""
+    return _AE_TITLE.fullmatch(value) is not None
+
 
 def new_uid() -> str:
     """A new UID under 2.25 (PS3.5 B.2): a random UUID as one integer."""

@@ -48,13 +48,15 @@ class Outgoing:
     """One message to send.
 
     ``lane`` orders deliveries: those of one endpoint and lane leave one after the other.
-    ``control_id`` is the message's own key (MSH-10), stable over every retry.
+    ``control_id`` is the message's own key (MSH-10), stable over every retry. ``orders`` are the
+    orders it tells of, by public id; none: that of the event.
     """
 
     lane: str
     control_id: str
     message_type: str
     payload: bytes
+    orders: tuple[str, ...] = ()
 
 
 class Result(StrEnum):

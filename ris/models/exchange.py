@@ -115,6 +115,10 @@ class Delivery(Public):
     order = models.ForeignKey(
         "ris.Order", null=True, blank=True, on_delete=models.SET_NULL, related_name="deliveries"
     )
+    # What is told of several orders at once belongs to the timeline of each.
+    further_orders = models.ManyToManyField(
+        "ris.Order", blank=True, related_name="further_deliveries"
+    )
     report = models.ForeignKey(
         "ris.Report", null=True, blank=True, on_delete=models.SET_NULL, related_name="deliveries"
     )

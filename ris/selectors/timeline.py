@@ -114,8 +114,9 @@ def _messages_in(order: int) -> Iterator[Entry]:
 
 
 def _messages_out(order: int) -> Iterator[Entry]:
+    further = Delivery.further_orders.through.objects.filter(order_id=order).values("delivery_id")
     rows = (
-        Delivery.objects.filter(order_id=order)
+        Delivery.objects.filter(Q(order_id=order) | Q(pk__in=further))
         .select_related("endpoint")
         .defer("payload")
         .prefetch_related(Prefetch("attempts", queryset=DeliveryAttempt.objects.order_by("number")))

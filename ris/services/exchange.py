@@ -14,6 +14,7 @@ from ris.domain.errors import (
 )
 from ris.domain.exchange import (
     DELIVERY,
+    DICOM_SUBSCRIPTIONS,
     ConfigureEndpoint,
     DeliveryRequeued,
     DeliveryResent,
@@ -33,6 +34,7 @@ from ris.domain.exchange import (
     ResolveException,
     SkipDelivery,
 )
+from ris.domain.identifiers import is_ae_title
 from ris.models import Delivery, Endpoint, InboundMessage, PerformedProcedureStep
 from ris.services import inbox, outbox
 from ris.services._context import Context
@@ -45,9 +47,7 @@ def configure_endpoint(command: ConfigureEndpoint, context: Context) -> str:
         raise MissingValueError("an endpoint needs a name", path="name")
     if command.port is not None and not 1 <= command.port <= 65535:
         raise InvalidValueError("a port is 1 to 65535", path="port")
-    sends = command.direction is Direction.OUT and command.protocol is Protocol.HL7
-    if sends and not (command.host and command.port):
-        raise MissingValueError("an outbound endpoint needs host and port", path="host")
+    _check_sending(command)
     values = {
         "protocol_name": command.protocol_name,
         "host": command.host,
@@ -79,6 +79,27 @@ def configure_endpoint(command: ConfigureEndpoint, context: Context) -> str:
         subject=endpoint,
     )
     return str(endpoint.public_id)
+
+
+def _check_sending(command: ConfigureEndpoint) -> None:
+    """An endpoint we send to can be reached, and is sent what its protocol can say."""
+    is_dicom = command.protocol is Protocol.DICOM
+    if command.direction is Direction.OUT and command.protocol in {Protocol.HL7, Protocol.DICOM}:
+        if not (command.host and command.port):
+            raise MissingValueError("an outbound endpoint needs host and port", path="host")
+        if is_dicom and not command.protocol_name:
+            raise MissingValueError(
+                "a DICOM endpoint needs its AE title as protocol_name", path="protocol_name"
+            )
+        if is_dicom and not is_ae_title(command.protocol_name):
+            raise InvalidValueError(
+                "an AE title is 1 to 16 ASCII characters without backslash", path="protocol_name"
+            )
+    for subscription in command.sends:
+        if (subscription in DICOM_SUBSCRIPTIONS) is not is_dicom:
+            raise InvalidValueError(
+                f"{subscription.value} is not sent over {command.protocol.value}", path="sends"
+            )
 
 
 def pause_endpoint(command: PauseEndpoint, context: Context) -> None:
@@ -169,6 +190,7 @@ def resend_delivery(command: ResendDelivery, context: Context) -> str:
         payload=outbox.with_control_id(delivery, control_id),
         due_at=context.now - timedelta(seconds=1),
     )
+    again.further_orders.set(delivery.further_orders.all())
     context.emit(
         DeliveryResent(
             delivery=str(again.public_id),

@@ -26,13 +26,14 @@ from django.db.models import Exists, OuterRef
 from ris.domain.errors import RisError
 from ris.domain.exchange import BLOCKING, DELIVERY, DeliveryState, DeliveryTrigger, Direction
 from ris.domain.exchange import Protocol as ProtocolName
-from ris.domain.protocol import Attempt, OutboundProtocol, Result, StoredEvent
+from ris.domain.protocol import Attempt, OutboundProtocol, Outgoing, Result, StoredEvent
 from ris.models import (
     Counter,
     Delivery,
     DeliveryAttempt,
     DomainEvent,
     Endpoint,
+    Order,
     Report,
 )
 from ris.selectors.exchange import info
@@ -169,12 +170,13 @@ def _render(event: DomainEvent, endpoint: Endpoint) -> None:
         log.exception("an event could not be rendered", error_id=error_id, event=event.name)
         _unwritable(event, endpoint, control_id, f"internal error {error_id}")
         return
+    orders = _orders(outgoing)
     rows = Delivery.objects.bulk_create(
         [
             Delivery(
                 endpoint=endpoint,
                 event=event,
-                order=event.order,
+                order=orders[message.orders[0]] if message.orders else event.order,
                 report=_report(event),
                 patient=event.patient,
                 lane=message.lane,
@@ -186,7 +188,18 @@ def _render(event: DomainEvent, endpoint: Endpoint) -> None:
             for message in outgoing
         ]
     )
+    for row, message in zip(rows, outgoing, strict=True):
+        if len(message.orders) > 1:
+            row.further_orders.set([orders[key] for key in message.orders[1:]])
     _date(rows)
+
+
+def _orders(outgoing: Sequence[Outgoing]) -> dict[str, Order]:
+    """The orders that messages name, by public id."""
+    keys = {key for message in outgoing for key in message.orders}
+    if not keys:
+        return {}
+    return {str(row.public_id): row for row in Order.objects.filter(public_id__in=keys)}
 
 
 def _report(event: DomainEvent) -> Report | None:

@@ -223,6 +223,8 @@ SUBSCRIPTION: Mapping[Subscription, Label] = {
     Subscription.APPOINTMENTS: Label("Appointments", "send"),
     Subscription.PROCEDURE_SCHEDULED: Label("Scheduled procedures", "send"),
     Subscription.PATIENT_UPDATES: Label("Patient updates", "send"),
+    Subscription.MPPS: Label("Exams as MPPS", "send"),
+    Subscription.MPPS_EVENTS: Label("MPPS events", "send"),
 }
 
 # The name a template calls each table by.

@@ -1,7 +1,7 @@
 """Messages as people can read them: HL7 by segment and field, DICOM JSON by tag, JSON indented.
 
 For the eye only, and tolerant: what cannot be read is shown as it is. The protocols' own readers
-stand in the edges.
+stand in the edges, and lend one to the pages where a message is no text (``ris.services.peers``).
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ris.domain.exchange import Protocol
+from ris.services import peers
 
 LIMIT = 200_000  # characters shown of one message
 ROWS = 2000
@@ -229,16 +232,23 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 
 
-def decode(raw: bytes) -> Decoded:
-    """What a stored message says, whatever it is."""
+def decode(raw: bytes, protocol: str = "") -> Decoded:
+    """What a stored message says, whatever it is.
+
+    ``protocol`` is that of its endpoint: an edge may know how to read what is no text.
+    """
+    document = peers.readable(Protocol(protocol), raw) if protocol in set(Protocol) else None
+    if document is not None:
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        return Decoded(text[:LIMIT], _json_parts(document), len(text) > LIMIT)
     text = _text(raw)
     cut = len(text) > LIMIT
     text = text[:LIMIT]
     if text.lstrip("\x0b").startswith(("MSH", "FHS", "BHS")):
         return _hl7(text, cut)
-    document = _json(text) if not cut else None
-    if document is not None:
-        return Decoded(json.dumps(document, indent=2, ensure_ascii=False), _json_parts(document))
+    parsed = _json(text) if not cut else None
+    if parsed is not None:
+        return Decoded(json.dumps(parsed, indent=2, ensure_ascii=False), _json_parts(parsed))
     return Decoded(text, (), cut)
 
 
@@ -316,7 +326,7 @@ def _is_dataset(value: Mapping[str, Any]) -> bool:
 def _dataset(dataset: Mapping[str, Any], above: str = "") -> Iterator[Item]:
     for tag, element in sorted(dataset.items()):
         path = f"{above}({tag[:4]},{tag[4:]})"
-        name = ATTRIBUTES.get(tag, "")
+        name = element.get("keyword", "") or ATTRIBUTES.get(tag, "")
         values = element.get("Value", [])
         if element["vr"] == "SQ":
             for number, item in enumerate(values, start=1):

@@ -95,7 +95,7 @@ def inbound(request: PageRequest, key: UUID) -> HttpResponse:
     message = _inbound(request, key)
     context = {
         "message": message,
-        "decoded": decode(bytes(message.raw)),
+        "decoded": decode(bytes(message.raw), message.protocol),
         "reply": decode(bytes(message.reply)) if message.reply else None,
         "replayable": message.state in lists.STUCK_MESSAGE,
     }
@@ -108,7 +108,7 @@ def inbound_body(request: PageRequest, key: UUID) -> HttpResponse:
     """Raw and decoded, to be opened inside a timeline."""
     message = _inbound(request, key)
     context = {
-        "decoded": decode(bytes(message.raw)),
+        "decoded": decode(bytes(message.raw), message.protocol),
         "reply": decode(bytes(message.reply)) if message.reply else None,
         "id": f"in-{key}",
     }
@@ -155,7 +155,7 @@ def outbound(request: PageRequest, key: UUID) -> HttpResponse:
     ]
     context = {
         "delivery": row,
-        "decoded": decode(bytes(row.payload)),
+        "decoded": decode(bytes(row.payload), row.endpoint.protocol),
         "attempts": attempts,
         "is_stuck": row.state in lists.STUCK_DELIVERY,
         "is_over": row.state in {DeliveryState.DELIVERED.value, DeliveryState.SKIPPED.value},
@@ -169,7 +169,7 @@ def outbound_body(request: PageRequest, key: UUID) -> HttpResponse:
     row = _outbound(request, key)
     last = row.attempts.last()
     context = {
-        "decoded": decode(bytes(row.payload)),
+        "decoded": decode(bytes(row.payload), row.endpoint.protocol),
         "reply": decode(bytes(last.reply)) if last is not None and last.reply else None,
         "id": f"out-{key}",
     }

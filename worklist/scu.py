@@ -1,0 +1,114 @@
+"""What we ask of other applications: C-ECHO, MPPS N-CREATE and N-SET, N-EVENT-REPORT.
+
+Each call is an association of its own, so that one peer's trouble is never another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ris.domain.errors import RisError
+from ris.domain.protocol import Result
+from worklist.raw import StoredRequest
+from worklist.recode import recode
+from worklist.requestor import (
+    AFFECTED_SOP_CLASS_UID,
+    AFFECTED_SOP_INSTANCE_UID,
+    COMMAND_FIELD,
+    EVENT_TYPE_ID,
+    REQUESTED_SOP_CLASS_UID,
+    REQUESTED_SOP_INSTANCE_UID,
+    Accepted,
+    Association,
+    CallError,
+    NotAcceptedError,
+    Proposal,
+    Response,
+    Target,
+    associate,
+)
+from worklist.sop_classes import (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    MODALITY_PERFORMED_PROCEDURE_STEP,
+    VERIFICATION,
+    Operation,
+)
+
+MODALITY_PERFORMED_PROCEDURE_STEP_NOTIFICATION = "1.2.840.10008.3.1.2.3.5"
+
+WRITABLE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+
+
+def echo(target: Target) -> Response:
+    """C-ECHO (PS3.7 9.1.5); raises CallError."""
+    with associate(target, [Proposal(VERIFICATION, (IMPLICIT_VR_LITTLE_ENDIAN,))]) as association:
+        return association.request(
+            association.accepted[0],
+            {AFFECTED_SOP_CLASS_UID: VERIFICATION, COMMAND_FIELD: Operation.C_ECHO},
+        )
+
+
+def perform(target: Target, request: StoredRequest, syntaxes: Sequence[str] = WRITABLE) -> Response:
+    """An N-CREATE or N-SET of MPPS, in the transfer syntax it came in if the peer takes that.
+
+    Raises CallError.
+    """
+    others = tuple(one for one in syntaxes if one != request.transfer_syntax)
+    proposals = [Proposal(MODALITY_PERFORMED_PROCEDURE_STEP, (request.transfer_syntax,))]
+    if others:
+        proposals.append(Proposal(MODALITY_PERFORMED_PROCEDURE_STEP, others))
+    with associate(target, proposals) as association:
+        context = association.accepted[0]
+        try:
+            dataset = recode(request.dataset, request.transfer_syntax, context.transfer_syntax)
+        except RisError as error:
+            raise CallError(
+                Result.REFUSED, f"not to be written in the peer's transfer syntax: {error.message}"
+            ) from None
+        return association.request(context, _fields(request), dataset)
+
+
+def _fields(request: StoredRequest) -> Mapping[int, int | str]:
+    if request.operation == "N-CREATE":
+        return {
+            AFFECTED_SOP_CLASS_UID: MODALITY_PERFORMED_PROCEDURE_STEP,
+            COMMAND_FIELD: Operation.N_CREATE,
+            AFFECTED_SOP_INSTANCE_UID: request.sop_instance_uid,
+        }
+    return {
+        REQUESTED_SOP_CLASS_UID: MODALITY_PERFORMED_PROCEDURE_STEP,
+        COMMAND_FIELD: Operation.N_SET,
+        REQUESTED_SOP_INSTANCE_UID: request.sop_instance_uid,
+    }
+
+
+def notify(
+    target: Target, sop_instance_uid: str, event_type: int, *, confirmed: bool = True
+) -> Response:
+    """An N-EVENT-REPORT of the MPPS Notification class (PS3.4 F.9), without event information.
+
+    We are its SCP and request the association, so the roles are negotiated the other way round
+    (PS3.7 D.3.3.4). With ``confirmed`` a peer that does not say yes to that is sent nothing.
+    """
+    uid = MODALITY_PERFORMED_PROCEDURE_STEP_NOTIFICATION
+    with associate(target, [Proposal(uid, WRITABLE, as_scp=True)]) as association:
+        context = _as_provider(association, uid, confirmed=confirmed)
+        return association.request(
+            context,
+            {
+                AFFECTED_SOP_CLASS_UID: uid,
+                COMMAND_FIELD: Operation.N_EVENT_REPORT,
+                AFFECTED_SOP_INSTANCE_UID: sop_instance_uid,
+                EVENT_TYPE_ID: event_type,
+            },
+        )
+
+
+def _as_provider(association: Association, uid: str, *, confirmed: bool) -> Accepted:
+    roles = association.roles.get(uid)
+    if (roles is None and confirmed) or (roles is not None and not roles[1]):
+        raise NotAcceptedError(
+            Result.REFUSED, "the peer did not accept us as provider of the notification class"
+        )
+    return association.accepted[0]
