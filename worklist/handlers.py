@@ -128,6 +128,7 @@ class Handlers:
         asked: WorklistRequest | None = None
         served: list[WorklistEntry] = []
         identifiers: list[bytes] = []
+        matches = 0
         snapshot = self.registry.snapshot()
         profile = snapshot.profile(request.association.calling_ae_title)
         try:
@@ -138,7 +139,7 @@ class Handlers:
                 profile.default_character_set,
                 self.matches,
             )
-            served, identifiers, final = self._matches(request, asked, profile, snapshot)
+            served, identifiers, final, matches = self._matches(request, asked, profile, snapshot)
         except RisError as error:
             final = find_refusal(error)
         record_worklist_query(
@@ -160,32 +161,37 @@ class Handlers:
             identifiers,
             PENDING_KEYS_IGNORED_STATUS if some_unsupported else PENDING_STATUS,
             final,
+            matches,
         )
 
     def _matches(
         self, request: Request, asked: WorklistRequest, profile: Profile, snapshot: Snapshot
-    ) -> tuple[list[WorklistEntry], list[bytes], Outcome]:
+    ) -> tuple[list[WorklistEntry], list[bytes], Outcome, int]:
+        """The entries shown, their encoding, the final status, and how many match in all."""
         if asked.query is None:
-            return [], [], SUCCESS
+            return [], [], SUCCESS, 0
         query = asked.query
         found = _with_connection(
             lambda: worklist.entries(_as_offered(query, asked, profile, snapshot))
         )
         if request.is_cancelled():
-            return [], [], Outcome(CANCEL_STATUS)
+            return [], [], Outcome(CANCEL_STATUS), 0
+        entries = found.entries
+        if request.page is not None:
+            entries = entries[request.page.first :][: request.page.most]
         encoded = self.answers.encoded(
-            found.entries,
+            entries,
             asked.plan,
             profile.answer_sets(asked.character_terms),
             request.transfer_syntax,
             snapshot.zone,
         )
-        served = [entry for entry, data in zip(found.entries, encoded, strict=True) if data]
+        served = [entry for entry, data in zip(entries, encoded, strict=True) if data]
         final = SUCCESS
         if found.truncated:
             # 0000 would mean that this is all (PS3.4 K.4.1.1.4).
             final = Outcome(OUT_OF_RESOURCES, f"more than {self.matches} matches; ask for less")
-        return served, [data for data in encoded if data], final
+        return served, [data for data in encoded if data], final, len(found.entries)
 
     # --- performed procedure steps
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from worklist.sop_classes import Operation
 
@@ -121,13 +121,20 @@ class Association:
         return self.request.address
 
 
+class Page(NamedTuple):
+    """Which of the matches to answer with; DIMSE always wants all (PS3.18 8.3.4.4 does not)."""
+
+    first: int
+    most: int
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One DIMSE request. ``dataset`` is raw, pre-scanned, in ``transfer_syntax``; empty if none.
 
     ``sop_instance_uid`` is the Affected or Requested SOP Instance UID, empty if there is none (an
     N-CREATE may leave it to us). ``is_cancelled`` is for handlers that work long before their first
-    row; between rows the upper layer looks itself.
+    row; between rows the upper layer looks itself. ``page`` comes from web clients only.
     """
 
     association: Association
@@ -140,6 +147,7 @@ class Request:
     sop_instance_uid: str = ""
     attribute_identifiers: tuple[int, ...] = ()
     is_cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
+    page: Page | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +190,14 @@ class FindAnswer:
     A list (or tuple) of ready bytes is sent in one write; a generator is drawn in pages, only as
     fast as the peer reads, and closed if the peer cancels or goes away. To end with something else
     than success after the last row, raise :class:`Refused`. ``pending`` is FF00, or FF01 if a
-    requested optional key is not supported (PS3.4 Table K.4-1).
+    requested optional key is not supported (PS3.4 Table K.4-1). ``matches`` is how many there are,
+    whatever page of them was asked for.
     """
 
     identifiers: Iterable[bytes] = ()
     pending: int = PENDING_STATUS
     final: Outcome = SUCCESS
+    matches: int = 0
 
 
 class Service(Protocol):
