@@ -11,6 +11,7 @@ from ris.domain.exchange import Protocol
 
 if TYPE_CHECKING:
     from ris.services.inbox import Apply, Refuse
+    from worklist.explaining import QueryReader
 
 
 class WorklistConfig(AppConfig):
@@ -18,6 +19,7 @@ class WorklistConfig(AppConfig):
     verbose_name = "DICOM"
 
     def ready(self) -> None:
+        from ris.selectors.explain import reading
         from ris.services import facility, inbox, outbox, peers
         from worklist import outbound
         from worklist.device_settings import check
@@ -27,6 +29,13 @@ class WorklistConfig(AppConfig):
         peers.register_probe(Protocol.DICOM, outbound.probe)
         peers.register_reader(Protocol.DICOM, outbound.readable)
         facility.check_device = check
+        reading.register_reader(_query_reader)
+
+
+def _query_reader() -> QueryReader:
+    from worklist.explaining import QueryReader
+
+    return QueryReader()
 
 
 def _replay(raw: bytes, actor: Actor, sender: str) -> tuple[Apply, Refuse]:

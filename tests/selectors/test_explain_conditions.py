@@ -172,6 +172,12 @@ def _some(read: Callable[[Candidate], str | None]) -> Callable[[Candidate, int],
     return lambda one, way: tuple(_bend(read(one) or "x", way).split("\\"))
 
 
+def _views(read: Callable[[Candidate], str]) -> Callable[[Candidate, int], Any]:
+    return lambda one, way: ((read(one), "MR*"), tuple(_bend(read(one), way).split("\\")))[
+        way % 2 :
+    ]
+
+
 def _name(read: Callable[[Candidate], str]) -> Callable[[Candidate, int], Any]:
     return lambda one, way: _bend(read(one) or "x", way)
 
@@ -211,8 +217,8 @@ _STATES = list(StepStatus)
 MADE: dict[str, Callable[[Candidate, int], Any]] = {
     "station_ae_titles": _some(lambda one: one.station_ae_title),
     "modalities": _some(lambda one: one.modality),
-    "view_stations": _some(lambda one: one.station_ae_title),
-    "view_modalities": _some(lambda one: one.modality),
+    "view_stations": _views(lambda one: one.station_ae_title),
+    "view_modalities": _views(lambda one: one.modality),
     "start_from": _at,
     "start_before": _at,
     "time_from": _clock,
@@ -321,11 +327,11 @@ def test_what_the_device_is_set_to_is_told_apart_from_what_it_asked(
 ) -> None:
     sent = WorklistQuery(modalities=("CT",))
     offered = WorklistQuery(
-        modalities=("CT",), start_from=FIRST + timedelta(days=9), view_stations=("CT2",)
+        modalities=("CT",), start_from=FIRST + timedelta(days=9), view_stations=(("CT2",),)
     )
 
     assert failed(offered, "Müller", sent) == [
-        "View of the device, stations: the device is set to CT2, this step has CT1",
+        "Stations of its view: the device is set to CT2, this step has CT1",
         "Start: the device is set to from 2026-07-14 00:00, this step has 2026-07-05 09:00",
     ]
     assert {

@@ -159,6 +159,19 @@ def by_keys(keys: Iterable[int]) -> list[Candidate]:
     return [_of(row, institution) for row in rows]
 
 
+def by_public_ids(public_ids: Iterable[str]) -> list[Candidate]:
+    """The same by public id."""
+    rows = _rows().filter(public_id__in=list(public_ids)).order_by("start_at", "step_id")
+    institution = site().institution
+    return [_of(row, institution) for row in rows]
+
+
+def keys_of(keys: Iterable[int]) -> dict[str, int]:
+    """Public id → primary key of these steps."""
+    rows = ScheduledProcedureStep.objects.filter(pk__in=list(keys))
+    return {str(public_id): key for public_id, key in rows.values_list("public_id", "pk")}
+
+
 def near(query: WorklistQuery, now: datetime) -> list[Candidate]:
     """Steps that a person may miss in the answer to ``query``: eleven statements at most."""
     # Who asks for a patient does not miss everybody else of the day.

@@ -78,6 +78,8 @@ def _with_source(
 ) -> Condition:
     if condition.source is Source.RULE or sent is None:
         return condition
+    if condition.field == "statuses" and not sent.statuses and query.statuses == OFFERED:
+        return replace(condition, source=Source.RULE)
     fields = _START if condition.field in _START else (condition.field,)
     if all(getattr(query, field) == getattr(sent, field) for field in fields):
         return condition
@@ -158,6 +160,28 @@ def _texts(field: str, name: str, read: Callable[[Candidate], str]) -> Check:
             asked=_or(values),
             has=_shown(stored),
             meets=any(one_text(value, stored, wildcard=True) for value in values),
+        )
+
+    return check
+
+
+def _view(field: str, name: str, read: Callable[[Candidate], str]) -> Check:
+    """What a device is shown at all: several lists, one value of each of which must match."""
+
+    def check(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | None:
+        lists: Sequence[Sequence[str]] = getattr(query, field)
+        if not lists:
+            return None
+        stored = read(step)
+        return Condition(
+            field=field,
+            name=name,
+            asked="; and ".join(_or(values) for values in lists),
+            has=_shown(stored),
+            meets=all(
+                any(one_text(value, stored, wildcard=True) for value in values) for values in lists
+            ),
+            source=Source.DEVICE,
         )
 
     return check
@@ -441,11 +465,11 @@ CHECKS: Mapping[str, Check] = {
         "station_ae_titles", "Station AE title", lambda step: step.station_ae_title
     ),
     "modalities": _texts("modalities", "Modality", lambda step: step.modality),
-    "view_stations": _texts(
-        "view_stations", "View of the device, stations", lambda step: step.station_ae_title
+    "view_stations": _view(
+        "view_stations", "Stations of its view", lambda step: step.station_ae_title
     ),
-    "view_modalities": _texts(
-        "view_modalities", "View of the device, modalities", lambda step: step.modality
+    "view_modalities": _view(
+        "view_modalities", "Modalities of its view", lambda step: step.modality
     ),
     "start_from": _start,
     "time_from": _time,
