@@ -80,13 +80,13 @@ def tag_path(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-def read(data: bytes, transfer_syntax: str) -> Elements:
+def read(data: bytes, transfer_syntax: str, depth: int = _DEPTH) -> Elements:
     """The elements of a dataset by tag; raises InvalidValueError if the bytes do not add up."""
     try:
         codec = _CODECS[transfer_syntax]
     except KeyError:
         raise InvalidValueError("transfer syntax not served") from None
-    reader = _Reader(data, *codec)
+    reader = _Reader(data, *codec, depth)
     elements, end = reader.dataset(0, len(data), 0)
     if end != len(data):
         raise InvalidValueError("delimiter outside of a sequence")
@@ -108,6 +108,7 @@ class _Reader:
     data: bytes
     explicit: bool
     order: str
+    deepest: int = _DEPTH
     word: Callable[..., tuple[int, ...]] = field(init=False)
     short: Callable[..., tuple[int, ...]] = field(init=False)
     head: Callable[..., tuple[int, ...]] = field(init=False)
@@ -119,7 +120,7 @@ class _Reader:
 
     def dataset(self, start: int, end: int, depth: int) -> tuple[Elements, int]:
         """Elements from ``start`` to ``end`` or to a delimiter; returns the place behind them."""
-        if depth > _DEPTH:
+        if depth > self.deepest:
             raise InvalidValueError("sequences nested too deep")
         found: dict[int, Element] = {}
         data, head, explicit = self.data, self.head, self.explicit
@@ -146,7 +147,7 @@ class _Reader:
                 vr = code.decode("latin-1")
             if length == _UNDEFINED:
                 # An unknown element of undefined length is a sequence in Implicit VR (PS3.5 6.2.2).
-                reader = self if vr != "UN" else _Reader(data, False, "<")
+                reader = self if vr != "UN" else _Reader(data, False, "<", self.deepest)
                 items, place = reader.items(place, end, depth, closed=False)
                 found[tag] = Element("SQ", b"", items)
                 continue
