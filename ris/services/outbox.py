@@ -11,10 +11,9 @@ from __future__ import annotations
 import random
 import secrets
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,6 +38,8 @@ from ris.models import (
 from ris.selectors.exchange import info
 from ris.services import _clock
 from ris.services._execute import after_commit
+from ris.services._gates import BREAKER_FAILURES as BREAKER_FAILURES
+from ris.services._gates import Breaker, Gate
 from ris.services._transition import move
 
 log = structlog.get_logger(__name__)
@@ -48,8 +49,6 @@ BACK_OFF_SECONDS = 1.0
 BACK_OFF_LIMIT_SECONDS = 300.0
 # A peer that answers AE may have been busy with the same record: it is asked this often in all.
 REFUSALS_BEFORE_PARKING = 3
-BREAKER_FAILURES = 5
-BREAKER_SECONDS = 15.0
 
 _PROTOCOLS: dict[ProtocolName, OutboundProtocol] = {}
 
@@ -238,46 +237,25 @@ def _date(rows: Sequence[Delivery]) -> None:
 # --- deliveries are sent
 
 
-class _Breaker:
-    """Keeps a process from asking an endpoint that does not answer, but for a probe."""
-
-    def __init__(self) -> None:
-        self._failures: dict[int, int] = {}
-        self._closed_until: dict[int, float] = {}
-        self._lock = threading.Lock()
-
-    def lets(self, endpoint_id: int) -> bool:
-        with self._lock:
-            return time.monotonic() >= self._closed_until.get(endpoint_id, 0.0)
-
-    def note(self, endpoint_id: int, *, reached: bool) -> None:
-        with self._lock:
-            if reached:
-                self._failures.pop(endpoint_id, None)
-                self._closed_until.pop(endpoint_id, None)
-                return
-            failures = self._failures.get(endpoint_id, 0) + 1
-            self._failures[endpoint_id] = failures
-            if failures >= BREAKER_FAILURES:
-                self._closed_until[endpoint_id] = time.monotonic() + BREAKER_SECONDS
-
-
-_breaker = _Breaker()
-_pool: ThreadPoolExecutor | None = None
-_pool_lock = threading.Lock()
+_breaker = Breaker()
+_gate = Gate()
+_pools: dict[str, ThreadPoolExecutor] = {}
+_pools_lock = threading.Lock()
+# Whoever asks for deliveries waits for them so long; they go on without him.
+WAIT_SECONDS = 5.0
 
 
 def reset_breaker() -> None:
     """Forget past failures (an operator asks to try now; a test begins)."""
     global _breaker
-    _breaker = _Breaker()
+    _breaker = Breaker()
 
 
 def deliver_due(limit: int = 1000, *, threads: int = 0) -> int:
-    """Send what is due; the number of attempts made.
+    """Send what is due; the number of attempts made, as far as they were waited for.
 
-    With ``threads`` several endpoints are served at once, so that one that hangs keeps nobody
-    waiting.
+    With ``threads`` so many endpoints are served at once, and as many again of those that did not
+    answer last time: these wait among themselves, so that a peer that hangs keeps nobody waiting.
     """
     _free_expired()
     due = list(
@@ -289,26 +267,51 @@ def deliver_due(limit: int = 1000, *, threads: int = 0) -> int:
             paused=False,
         ).order_by("id")
     )
-    if threads < 2 or len(due) < 2:
-        return sum(_serve(endpoint, limit) for endpoint in due)
-    return sum(_threads(threads).map(lambda endpoint: _serve_apart(endpoint, limit), due))
+    mine = (each for each in due if _breaker.lets(each.pk) and _gate.enter(each.pk))
+    if threads < 2:
+        return sum(_serve_alone(endpoint, limit) for endpoint in mine)
+    awaited = []
+    for endpoint in mine:
+        in_doubt = _breaker.doubts(endpoint.pk)
+        pool = _pool("doubtful" if in_doubt else "deliver", threads)
+        future = pool.submit(_serve_apart, endpoint, limit)
+        if not in_doubt:
+            awaited.append(future)
+    done, _ = wait(awaited, timeout=WAIT_SECONDS)
+    return sum(future.result() for future in done)
 
 
-def _threads(count: int) -> ThreadPoolExecutor:
-    global _pool
-    with _pool_lock:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(count, thread_name_prefix="deliver")
-        return _pool
+def _pool(name: str, threads: int) -> ThreadPoolExecutor:
+    with _pools_lock:
+        if name not in _pools:
+            _pools[name] = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        return _pools[name]
 
 
 def _serve_apart(endpoint: Endpoint, limit: int) -> int:
-    close_old_connections()
+    """Serve in a thread of a pool, which keeps its database connection."""
     try:
-        return _serve(endpoint, limit)
+        return _serve_alone(endpoint, limit, before=close_old_connections)
     except Exception:
         log.exception("deliveries of an endpoint stopped", endpoint=endpoint.name)
         return 0
+
+
+def _serve_alone(
+    endpoint: Endpoint, limit: int, *, before: Callable[[], None] = lambda: None
+) -> int:
+    """Serve an endpoint whose gate was entered, and leave it."""
+    attempts = 0
+    try:
+        before()
+        while True:
+            attempts += _serve(endpoint, limit)
+            # A peer that does not answer is left to the next sweep, whoever asks for it meanwhile.
+            if _gate.leave(endpoint.pk, for_good=_breaker.doubts(endpoint.pk)):
+                return attempts
+    except BaseException:
+        _gate.leave(endpoint.pk, for_good=True)
+        raise
 
 
 def _serve(endpoint: Endpoint, limit: int) -> int:
