@@ -23,7 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
 for route, module in (
     # Also without the slash: clients POST to the base itself, and a redirect would lose the body.
     (r"^fhir(?:/|$)", "integration.fhir.urls"),
-    (r"^dicom-web/", "worklist.web.urls"),
+    (r"^dicom-web(?:/|$)", "worklist.web.urls"),
     (r"^", "ris.web.urls"),
 ):
     package, _, _ = module.rpartition(".")

@@ -23,8 +23,10 @@ class WorklistConfig(AppConfig):
         from ris.services import facility, inbox, outbox, peers
         from worklist import outbound
         from worklist.device_settings import check
+        from worklist.web import inbound
 
         inbox.register_replayer(Protocol.DICOM, _replay)
+        inbox.register_replayer(Protocol.DICOMWEB, inbound.replay)
         outbox.register_protocol(Protocol.DICOM, outbound.Dicom())
         peers.register_probe(Protocol.DICOM, outbound.probe)
         peers.register_reader(Protocol.DICOM, outbound.readable)

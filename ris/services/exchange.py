@@ -121,7 +121,7 @@ def replay_message(command: ReplayMessage, context: Context) -> str:
     row = InboundMessage.objects.select_related("endpoint").filter(public_id=key).first()
     if row is None:
         raise UnknownKeyError("no such message")
-    if row.protocol == Protocol.DICOM.value:
+    if row.protocol in {Protocol.DICOM.value, Protocol.DICOMWEB.value}:
         sender = device_actor(row.sender, row.peer)
     else:
         name = row.endpoint.name if row.endpoint else row.sender
