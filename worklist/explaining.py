@@ -20,7 +20,7 @@ from worklist.attributes import Offer
 from worklist.elements import Element, Elements, Texts, keyword_of, read, tag_path
 from worklist.matching import WorklistRequest
 from worklist.mwl import missing, plan
-from worklist.registry import Registry
+from worklist.registry import Registry, configured
 from worklist.rules import DEVIATIONS
 from worklist.status import comment
 
@@ -39,8 +39,7 @@ class QueryReader:
         if self.registry is not None:
             return self.registry
         if self._made is None:
-            dicom = config.load().dicom
-            self._made = Registry(dicom.ae_title, accept_unknown=dicom.unknown_ae == "accept")
+            self._made = configured(config.load().dicom)
         return self._made
 
     def read(self, asked: Asked) -> Reading:

@@ -85,6 +85,49 @@ class Candidate:
         return next((one.value for one, primary in self.identifiers if primary), "")
 
 
+# Stands where a query is put in words and no step is meant.
+NOBODY = Candidate(
+    key=0,
+    public_id="",
+    step_id="",
+    status=StepStatus.PENDING,
+    modality="",
+    station_ae_title="",
+    station_name="",
+    location="",
+    start_at=None,
+    description="",
+    performing_physician="",
+    protocol_codes=(),
+    procedure_id="",
+    study_instance_uid="",
+    code_value="",
+    code_scheme="",
+    code_meaning="",
+    procedure_description="",
+    order_public_id="",
+    order_status=OrderStatus.ACTIVE,
+    priority=Priority.ROUTINE,
+    accession_number="",
+    accession_issuer="",
+    placer_number="",
+    filler_number="",
+    requester="",
+    referring="",
+    requesting_service="",
+    admission_id=None,
+    admission_issuer=None,
+    current_location=None,
+    institution="",
+    patient_public_id="",
+    patient_name="",
+    name_key="",
+    identifiers=(),
+    birth_date="",
+    sex=Sex.UNKNOWN,
+)
+
+
 def _rows() -> _Steps:
     return ScheduledProcedureStep.objects.select_related(
         "procedure__order__patient", "procedure__order__visit"
@@ -150,6 +193,22 @@ def by_id(step: str) -> Candidate:
     if row is None:
         raise UnknownKeyError("no such scheduled step", path="step")
     return _of(row, site().institution)
+
+
+def by_number(number: str) -> list[Candidate]:
+    """Steps by whatever people have at hand: step, procedure or accession number, in order."""
+    text = number.strip()
+    try:
+        wanted = Q(public_id=uuid.UUID(text))
+    except ValueError:
+        wanted = (
+            Q(step_id=text)
+            | Q(procedure__procedure_id=text)
+            | Q(procedure__order__accession_number=text)
+        )
+    institution = site().institution
+    rows = _rows().filter(wanted).order_by("start_at", "step_id")[:NUMBERED] if text else []
+    return [_of(row, institution) for row in rows]
 
 
 def by_keys(keys: Iterable[int]) -> list[Candidate]:

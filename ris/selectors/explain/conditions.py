@@ -15,7 +15,7 @@ from enum import StrEnum
 from ris.domain.orders import OFFERED, OrderStatus, StepStatus
 from ris.domain.values import Code, PersonName, fold
 from ris.selectors import name_keys
-from ris.selectors.explain.candidates import Candidate
+from ris.selectors.explain.candidates import NOBODY, Candidate
 from ris.selectors.name_keys import Pattern
 from ris.selectors.views import TextMatch, WorklistQuery
 
@@ -71,6 +71,26 @@ def conditions(
 def meets(query: WorklistQuery, step: Candidate, zone: tzinfo) -> bool:
     """Whether the step belongs into the answer, but for the query's limit."""
     return all(condition.meets for condition in conditions(query, step, zone))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedFor:
+    """One condition of a query by itself."""
+
+    name: str
+    asked: str
+    source: Source
+
+
+def asked_for(
+    query: WorklistQuery, zone: tzinfo, sent: WorklistQuery | None = None
+) -> tuple[AskedFor, ...]:
+    """What a query asks for, in words; what goes without saying is left out."""
+    return tuple(
+        AskedFor(name=one.name, asked=one.asked, source=one.source)
+        for one in conditions(query, NOBODY, zone, sent)
+        if one.source is not Source.RULE
+    )
 
 
 def _with_source(

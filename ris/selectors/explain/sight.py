@@ -11,12 +11,13 @@ from ris.domain.orders import StepStatus
 from ris.models import DeviceRefusal, WorklistQueryLog, WorklistSighting
 from ris.selectors import worklist
 from ris.selectors.explain import candidates
+from ris.selectors.explain.callers import registered_as
 from ris.selectors.explain.candidates import Candidate
 from ris.selectors.explain.conditions import Condition, conditions, when
 from ris.selectors.explain.queries import StoredQuery, stored
 from ris.selectors.explain.reading import reader
 from ris.selectors.explain.usual import Usual, usual
-from ris.selectors.facility import DeviceView, device_by_ae, site
+from ris.selectors.facility import DeviceView, site
 
 # A scanner that is on asks every 1 to 15 minutes (dicom.md 1.3).
 SILENT = timedelta(hours=1)
@@ -74,15 +75,15 @@ class Sight:
 
 
 def sight(step: str, ae_title: str, now: datetime) -> Sight:
-    """A step (public id or step id) and a device by its AE title; raises UnknownKeyError."""
+    """A step (public id or step id) and a device by an AE title; raises UnknownKeyError."""
     zone = ZoneInfo(site().time_zone)
     ae_title = ae_title.strip()
     candidate = candidates.by_id(step)
-    device = device_by_ae(ae_title)
+    device = registered_as(ae_title)
     asked = usual(ae_title, device, now)
     checked = conditions(asked.offered, candidate, zone, asked.sent)
     last = _last_query(ae_title)
-    findings = [*_of_device(ae_title, device, last, now)]
+    findings = [*findings_of(ae_title, device, last, now)]
     matched = all(one.meets for one in checked)
     findings += _of_answer(candidate, asked) if matched else _of_step(candidate)
     return Sight(
@@ -103,7 +104,7 @@ def _last_query(ae_title: str) -> StoredQuery | None:
     return stored(row) if row else None
 
 
-def _of_device(
+def findings_of(
     ae_title: str, device: DeviceView | None, last: StoredQuery | None, now: datetime
 ) -> list[Finding]:
     """What is wrong before any query."""
