@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import structlog
@@ -50,9 +51,12 @@ class Decision:
 class Gatekeeper:
     """Decides, in pool threads because the service may look into a database."""
 
-    def __init__(self, service: Service, negotiator: Negotiator) -> None:
+    def __init__(
+        self, service: Service, negotiator: Negotiator, faults: Counter[str] | None = None
+    ) -> None:
         self._service = service
         self._negotiator = negotiator
+        self._faults = Counter() if faults is None else faults
 
     def decide(
         self, raw: bytes, titles: tuple[str, str], caller: Caller
@@ -82,5 +86,6 @@ class Gatekeeper:
         except PduError as error:
             return error
         except BaseException:
+            self._faults["admission"] += 1
             log.exception("dicom admission failed", address=caller.address)
             return TEMPORARY_CONGESTION

@@ -144,6 +144,7 @@ class Connection(asyncio.Protocol):
         except CommandError as error:
             self._abort(USER_ABORT, str(error))
         except Exception as error:
+            self._layer.metrics.faults["connection"] += 1
             log.error("dicom association failed", **fault(error), **self._who())
             self._abort(provider_abort(AbortReason.NOT_SPECIFIED), type(error).__name__)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from pathlib import Path
 
 from worklist.sop_classes import SOP_CLASSES, SopClass
@@ -53,19 +54,30 @@ class Deadlines:
         _require_positive(self)
 
 
+class TlsProfile(StrEnum):
+    """The secure transport profiles of PS3.15 that are not retired; both are TLS 1.2 or newer."""
+
+    BCP195 = "bcp195"  # B.12
+    MODIFIED = "modified"  # B.13
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """The TLS listener beside the plain one (PS3.15 B.12: TLS 1.2 or newer)."""
+    """The TLS listener beside the plain one; its files may be replaced while it runs."""
 
     port: int
     certificate: Path
     key: Path
     ca: Path | None = None
+    crl: Path | None = None  # one list for each authority in ``ca`` that signs clients
     require_client_certificate: bool = False
+    profile: TlsProfile = TlsProfile.BCP195
 
     def __post_init__(self) -> None:
         if self.require_client_certificate and self.ca is None:
             raise ValueError("a client certificate cannot be required without a CA file")
+        if self.crl is not None and self.ca is None:
+            raise ValueError("a revocation list needs a CA file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

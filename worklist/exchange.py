@@ -59,6 +59,7 @@ class Exchange:
         "_write_bytes",
         "answered",
         "began",
+        "failed",
         "outcome",
         "reply",
         "stopped",
@@ -90,6 +91,7 @@ class Exchange:
         self.began = began
         # What was answered in the end; None if there was nobody to answer.
         self.outcome: Outcome | None = None
+        self.failed = False  # by a fault of ours
         self.reply = Reply(
             context.context_id,
             command.field,
@@ -249,6 +251,7 @@ class Exchange:
 
     def _failure(self, error: BaseException) -> Outcome:
         """Our own fault: the peer gets a reference, the log the traceback."""
+        self.failed = True
         reference = token_hex(4)
         log.error(
             "dicom handler failed",

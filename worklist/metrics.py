@@ -58,6 +58,7 @@ class Metrics:
         self.aborted_by_peer = 0
         self.pdus: Counter[int] = Counter()  # received, by type
         self.deadlines: Counter[str] = Counter()  # peers that were too slow, by what was awaited
+        self.faults: Counter[str] = Counter()  # our own, by where
         self.requests: Counter[tuple[str, str]] = Counter()
         self.durations: dict[str, Durations] = {}
         self.tls_failures: Counter[str] = Counter()
@@ -85,6 +86,7 @@ class Metrics:
             _labeled("ris_dicom_associations_rejected", "Associations refused", self.rejected),
             _labeled("ris_dicom_connections_cut_off", "Connections closed unheard", self.cut_off),
             _labeled("ris_dicom_aborted", "Associations we aborted", self.aborted),
+            _labeled("ris_dicom_faults", "Faults of ours", self.faults, "where"),
             _labeled("ris_dicom_deadlines", "Peers that were too slow", self.deadlines, "awaited"),
             _labeled("ris_dicom_tls_failures", "TLS handshakes that failed", self.tls_failures),
             Family(

@@ -224,5 +224,7 @@ class Serving:
         self._line.served()
 
     def _count(self, exchange: Exchange) -> None:
+        if exchange.failed:
+            self._host.metrics.faults["handler"] += 1
         status = None if exchange.outcome is None else exchange.outcome.status
         self._host.metrics.request(exchange.field, status, self._host.now() - exchange.began)

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,12 +23,13 @@ import structlog
 from worklist.admission import Gatekeeper
 from worklist.association import Connection, plain_address
 from worklist.config import ListenerConfig
+from worklist.exchange import fault
 from worklist.metrics import Metrics
 from worklist.negotiation import Negotiator
 from worklist.pool import WorkerPool
 from worklist.rates import Rates
 from worklist.service import LOCAL_LIMIT_EXCEEDED, Admission, Service, ThreadAware
-from worklist.tls import server_context
+from worklist.tls import TlsFiles
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +64,7 @@ class UpperLayer:
         self.metrics = Metrics()
         self._loop = asyncio.get_running_loop()
         self.now: Callable[[], float] = self._loop.time
-        self.gatekeeper = Gatekeeper(service, Negotiator(config))
+        self.gatekeeper = Gatekeeper(service, Negotiator(config), self.metrics.faults)
         on_end = service.thread_ended if isinstance(service, ThreadAware) else None
         self._pool = WorkerPool(config.threads, "dicom", on_end)
         self._connections: set[Connection] = set()
@@ -82,6 +84,7 @@ class UpperLayer:
         self._draining = False
         self.port = 0
         self.tls_port = 0
+        self.tls: TlsFiles | None = None
 
     async def start(self) -> None:
         """Open the listeners; raises OSError if an address is taken or a TLS file is bad."""
@@ -95,11 +98,11 @@ class UpperLayer:
                 )
             )
         if config.tls is not None:
-            context = server_context(config.tls)
+            self.tls = TlsFiles(config.tls, time.time)
             listening = self._listen(config.tls.port)
             self.tls_port = listening.getsockname()[1]
             self._sockets.append(listening)
-            self._spawn(self._accept_tls(listening, context))
+            self._spawn(self._accept_tls(listening, self.tls))
         self._clock = self._loop.create_task(self._watch())
 
     def _listen(self, port: int) -> socket.socket:
@@ -220,13 +223,21 @@ class UpperLayer:
         while True:
             await asyncio.sleep(tick)
             now = self.now()
+            if self.tls is not None:
+                self.tls.look(now)
             for connection in list(self._connections):
-                if connection.deadline <= now or connection.write_deadline <= now:
-                    connection.expire(now)
-                elif connection.is_owing:
-                    connection.note_sent()
+                try:
+                    if connection.deadline <= now or connection.write_deadline <= now:
+                        connection.expire(now)
+                    elif connection.is_owing:
+                        connection.note_sent()
+                except Exception as error:
+                    # Without the clock nobody would ever be cut off again.
+                    self.metrics.faults["clock"] += 1
+                    log.error("dicom connection failed", **fault(error))
+                    connection.abort()
 
-    async def _accept_tls(self, listening: socket.socket, context: ssl.SSLContext) -> None:
+    async def _accept_tls(self, listening: socket.socket, files: TlsFiles) -> None:
         while True:
             try:
                 accepted, address = await self._loop.sock_accept(listening)
@@ -246,7 +257,7 @@ class UpperLayer:
                 accepted.close()
                 continue
             self._handshakes[host] += 1
-            self._spawn(self._shake_hands(accepted, host, context))
+            self._spawn(self._shake_hands(accepted, host, files.context))
 
     async def _shake_hands(
         self, accepted: socket.socket, host: str, context: ssl.SSLContext

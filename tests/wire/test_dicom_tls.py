@@ -6,17 +6,12 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.wire.dicom_certificates import Authority
 from tests.wire.dicom_client import client, found, long_rows, query
 from tests.wire.dicom_peer import WORKLIST, associate_rq
 from tests.wire.dicom_service import CONFIG, QUICK, Handlers, listening
@@ -35,48 +30,10 @@ def handlers() -> Handlers:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate authority, a server's and a device's certificate."""
-    folder = tmp_path_factory.mktemp("tls")
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test Authority")])
-
-    def write(name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-        (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        (folder / f"{name}.key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-
-    def certify(name: str, key: ec.EllipticCurvePrivateKey, *, is_authority: bool) -> None:
-        now = datetime.now(UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(
-                authority_name
-                if is_authority
-                else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-            )
-            .issuer_name(authority_name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
-            .add_extension(
-                x509.SubjectAlternativeName(
-                    [x509.DNSName(name), x509.IPAddress(ip_address("127.0.0.1"))]
-                ),
-                critical=False,
-            )
-        )
-        write(name, key, builder.sign(authority_key, hashes.SHA256()))
-
-    certify("authority", authority_key, is_authority=True)
-    certify("ris", ec.generate_private_key(ec.SECP256R1()), is_authority=False)
-    certify("ct1", ec.generate_private_key(ec.SECP256R1()), is_authority=False)
-    return folder
+    authority = Authority(tmp_path_factory.mktemp("tls"))
+    authority.certify("ris")
+    authority.certify("ct1")
+    return authority.folder
 
 
 def secured(folder: Path, **options: Any) -> Any:
@@ -115,7 +72,7 @@ def test_an_echo_over_tls_shows_the_certificate_to_the_service(
     assert caller.tls
     assert caller.certificate is not None
     assert caller.certificate.subject == "commonName=ct1"
-    assert caller.certificate.names == ("ct1", "127.0.0.1")
+    assert caller.certificate.names == ("ct1.hospital.example", "127.0.0.1")
     assert len(caller.certificate.sha256) == 64
 
 

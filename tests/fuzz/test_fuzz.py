@@ -1,0 +1,52 @@
+"""A smoke run of the fuzzer, and every input that once was a fault."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import islice
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.run import Budget, feed, one
+from tests.fuzz.seeds import SEEDS
+from tests.fuzz.targets import TARGETS
+
+# On a machine that does other things too; `make fuzz` holds each input to the real budget.
+PATIENT = 1.0
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_mutated_messages_end_in_an_answer_or_a_refusal(name: str) -> None:
+    results = set(islice(feed(name, SEEDS[name](), 1, Budget(PATIENT)), 1_500))
+
+    assert len(results) > 1  # both what is taken and what is refused was reached
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_proper_messages_are_taken(name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = {one(TARGETS[name], raw, Budget(PATIENT)) for raw in SEEDS[name]()}
+
+    expected = {
+        "identifier": {"read"},
+        "performed_step": {"taken"},
+        "command_set": {"read"},
+        "association_request": {"agreed"},
+        "stream": {"ended by 4", "ended by 6"},
+    }
+    assert results == expected[name]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_noise_ends_in_an_answer_or_a_refusal(name: str) -> None:
+    @settings(max_examples=150, deadline=None)
+    @given(st.binary(max_size=300))
+    def check(raw: bytes) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            one(TARGETS[name], raw, Budget(PATIENT))
+
+    check()
