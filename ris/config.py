@@ -177,6 +177,22 @@ class Mllp(Listener):
     )
 
 
+class Performing(Section):
+    """Exams as modalities report them (MPPS)."""
+
+    rematch_minutes: int = Field(
+        default=720,
+        ge=0,
+        description="An exam that fits no order is tried again for this long: orders come late.",
+    )
+    close_hours: int = Field(
+        default=24,
+        ge=0,
+        description="An exam whose modality has told nothing for this long is ended by the system; "
+        "0: never. A device may have its own.",
+    )
+
+
 class Fhir(Section):
     """The FHIR interface."""
 
@@ -244,6 +260,7 @@ class Configuration(BaseSettings):
     http: Http = Field(default_factory=Http)
     dicom: Dicom = Field(default_factory=Dicom)
     mllp: Mllp = Field(default_factory=Mllp)
+    performing: Performing = Field(default_factory=Performing)
     fhir: Fhir = Field(default_factory=Fhir)
     session: Session = Field(default_factory=Session)
     delivery: Delivery = Field(default_factory=Delivery)

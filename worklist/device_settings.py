@@ -26,12 +26,17 @@ def _is_window(value: Any) -> bool:
     )
 
 
+def _is_hours(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 8760
+
+
 def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and bool(value) and set(value) <= set(string.hexdigits)
 
 
 NAMES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "mpps": (lambda value: value in ("repair", "strict"), "repair or strict"),
+    "mpps_close_hours": (_is_hours, "a whole number of hours, 0 for never"),
     "offer_started": (_is_bool, "true or false"),
     "window_days": (_is_window, "two whole numbers: days before and after today"),
     "fixed_character_set": (_is_bool, "true or false"),
