@@ -58,6 +58,7 @@ def _split(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Days = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -131,6 +132,14 @@ class Http(Section):
         return self
 
 
+class Worklist(Section):
+    """A named worklist: what a device sees that calls us by its name; empty parts show all."""
+
+    stations: Names = Field(default=(), description="AE titles of stations, wildcards allowed.")
+    modalities: Names = Field(default=(), description="Modalities.")
+    sites: Names = Field(default=(), description="Names of sites: the stations in their rooms.")
+
+
 class Dicom(Listener):
     """The DICOM listener: worklist and MPPS."""
 
@@ -148,6 +157,30 @@ class Dicom(Listener):
         default=60, gt=0, description="An idle association is aborted after this."
     )
     matches: int = Field(default=500, ge=1, description="Most worklist answers to one query.")
+    window_days: Days = Field(
+        default=(1, 7),
+        description="Days before and after today that a worklist query gets which names no day, "
+        "patient or number; empty for all. A device may have its own.",
+    )
+    worklists: dict[str, Worklist] = Field(
+        default={},
+        description="Named worklists, by the AE title they are called by beside ours: tables of "
+        "`stations`, `modalities` and `sites`.",
+    )
+
+    @field_validator("window_days")
+    @classmethod
+    def _is_a_window(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(value) not in {0, 2} or not all(0 <= days <= 3660 for days in value):
+            raise ValueError("must be two numbers of days, before and after today, or empty")
+        return value
+
+    @field_validator("worklists")
+    @classmethod
+    def _are_called(cls, value: dict[str, Worklist]) -> dict[str, Worklist]:
+        for title in value:
+            cls._is_an_ae_title(title)
+        return value
 
     @field_validator("ae_title")
     @classmethod

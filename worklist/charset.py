@@ -15,6 +15,8 @@ from functools import lru_cache
 
 from pydicom.charset import CODES_TO_ENCODINGS, decode_bytes, encode_string
 
+from worklist.transliteration import transliterate
+
 # Defined terms of (0008,0005) without code extensions (PS3.3 Tables C.12-2 and C.12-5).
 SINGLE = {
     "": "ascii",
@@ -173,8 +175,66 @@ class ChineseSet:
         return self.decode(value)
 
 
+@dataclass(frozen=True, slots=True)
+class PlainSet:
+    """Another set, with what it lacks written in letters it has (dicom.md MWL-26).
+
+    ``written`` does that before the text is cut to its length; encoding itself is that of the set.
+    """
+
+    base: SingleSet | ExtendedSet | ChineseSet
+    always: bool = False  # also what has no transliteration, by its number
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        return self.base.terms
+
+    def encode(self, text: str) -> bytes:
+        return self.base.encode(text)
+
+    def encode_name(self, text: str) -> bytes:
+        return self.base.encode_name(text)
+
+    def decode(self, value: bytes) -> str:
+        return self.base.decode(value)
+
+    def decode_name(self, value: bytes) -> str:
+        return self.base.decode_name(value)
+
+    def written(self, text: str) -> str:
+        """``text`` in letters of the set; raises UnicodeEncodeError for what has none."""
+        plain, complete = transliterate(text, self._holds)
+        if not complete and not self.always:
+            raise UnicodeEncodeError("transliteration", text, 0, 1, "no transliteration")
+        return plain
+
+    def written_name(self, name: str) -> str:
+        """A name by the first of its groups that can be written: the second and third of other
+        scripts are lost, unless the set has them.
+        """
+        groups = name.split("=")
+        held = [group if all(map(self._holds, group)) else "" for group in groups]
+        if held[0]:
+            return "=".join(held).rstrip("=")
+        # The phonetic group of a Japanese name can be read aloud, the ideographic one cannot.
+        for group in (groups[0], *reversed(groups[1:])):
+            plain, complete = transliterate(group, self._holds)
+            if plain and complete:
+                return "=".join((plain, *held[1:])).rstrip("=")
+        return "=".join((self.written(groups[0] or groups[-1]), *held[1:])).rstrip("=")
+
+    def _holds(self, char: str) -> bool:
+        if char.isascii():
+            return True
+        try:
+            self.base.encode(char)
+        except UnicodeEncodeError:
+            return False
+        return True
+
+
 # One value of (0008,0005) with its coding.
-CharacterSet = SingleSet | ExtendedSet | ChineseSet
+CharacterSet = SingleSet | ExtendedSet | ChineseSet | PlainSet
 
 
 def _encode_jis_x_0201(text: str) -> bytes:
@@ -204,7 +264,7 @@ def _holds(codec: str, char: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def character_set(terms: tuple[str, ...]) -> CharacterSet:
+def character_set(terms: tuple[str, ...]) -> SingleSet | ExtendedSet | ChineseSet:
     """The set of an (0008,0005) value; raises UnknownCharacterSetError.
 
     Common misspellings are read as what they mean: ``ISO-IR 100``, ``ISO IR 192``, ``UTF-8``.
@@ -246,29 +306,36 @@ def _extended(term: str) -> str:
     return term.replace("ISO_IR", "ISO 2022 IR")
 
 
-ASCII: CharacterSet = SingleSet((), "ascii")
+ASCII = SingleSet((), "ascii")
 
 
 def candidates(
-    query: Sequence[str], device: Sequence[str], *, device_first: bool = False
+    query: Sequence[str],
+    device: Sequence[str],
+    *,
+    device_first: bool = False,
+    mode: str = "auto",
 ) -> tuple[CharacterSet, ...]:
     """The sets an answer may use, best first: the query's, the device's, ISO_IR 192.
 
     ``device`` is one value with code extensions if any of its terms is one (``ISO 2022 …``), else a
-    list of alternatives. A term that is not defined is passed over.
+    list of alternatives. A term that is not defined is passed over. In the modes ``fixed`` and
+    ``ascii`` the query's set does not count, and text is transliterated before ISO_IR 192 is used.
     """
-    asked = [tuple(query)] if any(query) else []
+    if mode == "ascii":
+        return (ASCII, PlainSet(ASCII, always=True), character_set(UTF8))
+    asked = [tuple(query)] if any(query) and mode == "auto" else []
     listed = _alternatives(device)
     wanted = [*listed, *asked] if device_first else [*asked, *listed]
-    found: list[CharacterSet] = [ASCII]
-    for terms in (*wanted, UTF8):
+    sets: list[SingleSet | ExtendedSet | ChineseSet] = []
+    for terms in wanted:
         try:
-            chosen = character_set(terms)
+            sets.append(character_set(terms))
         except UnknownCharacterSetError:
             continue
-        if chosen not in found:
-            found.append(chosen)
-    return tuple(found)
+    plain = [PlainSet(sets[0])] if mode == "fixed" and sets else []
+    found: list[CharacterSet] = [ASCII, *sets, *plain, character_set(UTF8)]
+    return tuple(dict.fromkeys(found))
 
 
 def _alternatives(terms: Sequence[str]) -> list[tuple[str, ...]]:

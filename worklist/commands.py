@@ -20,7 +20,7 @@ from worklist.config import Deadlines, Limits, ListenerConfig, Tls
 from worklist.conformance import statement
 from worklist.handlers import Handlers
 from worklist.modality import Modality, begun, client_tls, ended, query
-from worklist.registry import Registry
+from worklist.registry import configured
 from worklist.server import serve
 from worklist.upper_layer import UpperLayer
 
@@ -34,7 +34,7 @@ def run_dicom(argv: list[str]) -> int:
         prog="ris run dicom", description="Serve the worklist and MPPS as the settings say."
     ).parse_args(argv)
     dicom = config.load().dicom
-    registry = Registry(dicom.ae_title, accept_unknown=dicom.unknown_ae == "accept")
+    registry = configured(dicom)
     handlers = Handlers(registry, matches=dicom.matches)
     serve(listener_config(dicom), handlers, on_ready=_say_where)
     handlers.close()

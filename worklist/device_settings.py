@@ -21,9 +21,31 @@ def _is_bool(value: Any) -> bool:
 def _is_window(value: Any) -> bool:
     return (
         isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(one, int) and not isinstance(one, bool) for one in value)
+        and len(value) in {0, 2}
+        and all(
+            isinstance(one, int) and not isinstance(one, bool) and 0 <= one <= 3660 for one in value
+        )
     )
+
+
+def _is_titles(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, str) and one.strip() == one and 0 < len(one) <= 16 and one.isascii()
+        and "\\" not in one
+        for one in value
+    )  # fmt: skip
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value)
+
+
+def _is_statuses(value: Any) -> bool:
+    return _is_names(value) and bool(value) and set(value) <= set(STATUSES)
+
+
+STATUSES = ("SCHEDULED", "ARRIVED", "READY", "STARTED", "DEPARTED")
+TEXT_MODES = ("auto", "fixed", "ascii")
 
 
 def _is_hours(value: Any) -> bool:
@@ -38,7 +60,20 @@ NAMES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "mpps": (lambda value: value in ("repair", "strict"), "repair or strict"),
     "mpps_close_hours": (_is_hours, "a whole number of hours, 0 for never"),
     "offer_started": (_is_bool, "true or false"),
-    "window_days": (_is_window, "two whole numbers: days before and after today"),
+    "offers": (_is_statuses, f"a list of {', '.join(STATUSES)}"),
+    "window_days": (_is_window, "two whole numbers: days before and after today; or []"),
+    "stations": (_is_titles, "a list of AE titles"),
+    "modalities": (_is_titles, "a list of modalities"),
+    "sites": (_is_names, "a list of names of sites"),
+    "worklist": (lambda value: _is_titles([value]), "the AE title of a named worklist"),
+    "own_station": (_is_bool, "true or false"),
+    "shares_list_with": (_is_titles, "a list of AE titles"),
+    "aliases": (_is_titles, "a list of AE titles"),
+    "operator_names": (_is_bool, "true or false"),
+    "step_keys_at_root": (_is_bool, "true or false"),
+    "queries": (lambda value: value in ("tolerant", "strict"), "tolerant or strict"),
+    "send_time_zone": (_is_bool, "true or false"),
+    "text": (lambda value: value in TEXT_MODES, "auto, fixed or ascii"),
     "fixed_character_set": (_is_bool, "true or false"),
     "tls": (lambda value: value == "required", "required"),
     "certificate_sha256": (_is_digest, "the digest in hexadecimal digits"),

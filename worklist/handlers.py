@@ -32,14 +32,13 @@ from ris.domain.actors import Actor
 from ris.domain.errors import BusyError, DuplicateKeyError, RisError
 from ris.domain.exchange import Protocol
 from ris.domain.identifiers import new_uid
-from ris.domain.orders import OFFERED, StepStatus
 from ris.selectors import performing, worklist
-from ris.selectors.views import WorklistEntry, WorklistQuery
+from ris.selectors.views import WorklistEntry
 from ris.services import execute, inbox
 from ris.services.audit import record_access
 from ris.services.inbox import Answer
 from ris.services.queries import record_worklist_query
-from worklist import matching, retrieval
+from worklist import matching, offering, retrieval
 from worklist.elements import Element, Elements, read, tags_in
 from worklist.matching import WorklistRequest
 from worklist.mpps import Circumstances, from_n_create, from_n_set, references_in
@@ -138,6 +137,7 @@ class Handlers:
                 snapshot.zone,
                 profile.default_character_set,
                 self.matches,
+                profile.rules,
             )
             served, identifiers, final, matches = self._matches(request, asked, profile, snapshot)
         except RisError as error:
@@ -168,12 +168,11 @@ class Handlers:
         self, request: Request, asked: WorklistRequest, profile: Profile, snapshot: Snapshot
     ) -> tuple[list[WorklistEntry], list[bytes], Outcome, int]:
         """The entries shown, their encoding, the final status, and how many match in all."""
-        if asked.query is None:
+        called = request.association.called_ae_title
+        query = offering.offered(asked, profile, snapshot, called, datetime.now(UTC))
+        if query is None:
             return [], [], SUCCESS, 0
-        query = asked.query
-        found = _with_connection(
-            lambda: worklist.entries(_as_offered(query, asked, profile, snapshot))
-        )
+        found = _with_connection(lambda: worklist.entries(query))
         if request.is_cancelled():
             return [], [], Outcome(CANCEL_STATUS), 0
         entries = found.entries
@@ -252,23 +251,6 @@ class Handlers:
 def _actor(request: Request) -> Actor:
     peer = request.association.peer
     return peer if isinstance(peer, Actor) else actor_of(request.association.request)
-
-
-def _as_offered(
-    query: WorklistQuery, asked: WorklistRequest, profile: Profile, snapshot: Snapshot
-) -> WorklistQuery:
-    """The query with what this device is offered where it does not say itself."""
-    if profile.offer_started and not query.statuses:
-        query = replace(query, statuses=OFFERED | {StepStatus.STARTED})
-    if profile.window is not None and asked.is_broad:
-        before, after = profile.window
-        today = datetime.now(snapshot.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        query = replace(
-            query,
-            start_from=(today - before).astimezone(UTC),
-            start_before=(today + after).astimezone(UTC),
-        )
-    return query
 
 
 # --- MPPS messages through the inbox

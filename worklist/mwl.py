@@ -27,10 +27,13 @@ from ris.domain.values import Code
 from ris.selectors.views import WorklistEntry
 from worklist import charset
 from worklist.attributes import ESSENTIAL, SPS, WORKLIST_TREE, Attribute, Node, Offer
-from worklist.charset import CharacterSet
+from worklist.charset import CharacterSet, PlainSet
 from worklist.elements import LONG_VRS, SPECIFIC_CHARACTER_SET, TEXT_VRS, UNDIVIDED_VRS
 from worklist.rules import STANDARD, Rules
-from worklist.sop_classes import EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN
+from worklist.sop_classes import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +155,28 @@ def missing(offer: Offer) -> tuple[str, ...]:
     return tuple(row.keyword for row in ESSENTIAL if not texts(row, offer))
 
 
+def in_letters_of(
+    characters: PlainSet, attribute: Attribute, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The values in the letters the set has; raises UnicodeEncodeError for an identifier.
+
+    An identifier in other letters would be another one.
+    """
+    found = []
+    for value in values:
+        if not value.isascii():
+            try:
+                characters.base.encode_name(value)
+            except UnicodeEncodeError:
+                if attribute.exact:
+                    raise
+                written = characters.written_name if attribute.vr == "PN" else characters.written
+                value = fit(attribute, written(value))
+        if value:
+            found.append(value)
+    return tuple(found)
+
+
 # --- the encoder
 
 
@@ -197,6 +222,8 @@ class Encoder:
         vr = attribute.vr
         if vr == "US":
             return b"".join(_US(int(value)) for value in values)
+        if isinstance(self.characters, PlainSet):
+            values = in_letters_of(self.characters, attribute, values)
         text = "\\".join(values)
         if text.isascii():
             encoded = text.encode("ascii")
@@ -221,24 +248,33 @@ def _padded(value: bytes, padding: bytes) -> bytes:
 # --- the same through pydicom
 
 
-def to_identifier(keys: tuple[Key, ...], offer: Offer, terms: Sequence[str] = ()) -> Dataset:
-    """The answer as a pydicom dataset."""
-    dataset = _to_item(keys, offer)
+def to_identifier(
+    keys: tuple[Key, ...],
+    offer: Offer,
+    terms: Sequence[str] = (),
+    *,
+    characters: CharacterSet | None = None,
+) -> Dataset:
+    """The answer as a pydicom dataset; transliterated if ``characters`` asks for it."""
+    dataset = _to_item(keys, offer, characters)
     if terms:
         dataset.add_new(SPECIFIC_CHARACTER_SET, "CS", list(terms))
     return dataset
 
 
-def _to_item(keys: tuple[Key, ...], source: Any) -> Dataset:
+def _to_item(keys: tuple[Key, ...], source: Any, characters: CharacterSet | None) -> Dataset:
     dataset = Dataset()
     for key in keys:
         attribute = key.attribute
         value: Any
         if attribute.vr == "SQ":
-            items = [_to_item(key.children, one) for one in items_of(key, source)]
+            items = [_to_item(key.children, one, characters) for one in items_of(key, source)]
             value = [item for item in items if len(item) or attribute.keyword == SPS]
         else:
-            value = list(texts(attribute, source))
+            value = texts(attribute, source)
+            if isinstance(characters, PlainSet):
+                value = in_letters_of(characters, attribute, value)
+            value = list(value)
             if attribute.vr == "US":
                 value = [int(one) for one in value]
         if value or attribute.always_present:
@@ -272,24 +308,28 @@ def encode(
 
     Trying is the check: nothing is ever replaced by a question mark.
     """
-    if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN:
-        return _encode_big_endian(keys, offer)
-    explicit = transfer_syntax == EXPLICIT_VR_LITTLE_ENDIAN
+    explicit = transfer_syntax != IMPLICIT_VR_LITTLE_ENDIAN
     for characters in among[:-1]:
         try:
-            return Encoder(characters, explicit=explicit).identifier(keys, offer)
+            answer = Encoder(characters, explicit=explicit).identifier(keys, offer)
         except UnicodeEncodeError:
             continue
+        if isinstance(characters, PlainSet):
+            step = offer.entry.step.public_id
+            log.info("the text of step %s was transliterated for a device", step)
+        if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN:
+            return _encode_big_endian(keys, offer, characters)
+        return answer
+    if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN:
+        return _encode_big_endian(keys, offer, among[-1])
     return Encoder(among[-1], explicit=explicit).identifier(keys, offer)
 
 
-def _encode_big_endian(keys: tuple[Key, ...], offer: Offer) -> bytes:
-    try:
-        Encoder(charset.ASCII, explicit=True).identifier(keys, offer)
-        terms: tuple[str, ...] = ()
-    except UnicodeEncodeError:
-        terms = charset.UTF8
-    return write(to_identifier(keys, offer, terms), explicit=True, little_endian=False)
+def _encode_big_endian(keys: tuple[Key, ...], offer: Offer, characters: CharacterSet) -> bytes:
+    # pydicom would write some sets otherwise than we do: here it writes ISO_IR 192 for them all.
+    terms = charset.UTF8 if characters.terms else ()
+    dataset = to_identifier(keys, offer, terms, characters=characters)
+    return write(dataset, explicit=True, little_endian=False)
 
 
 @dataclass(slots=True)

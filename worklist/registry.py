@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta, tzinfo
 from threading import Lock
 from time import monotonic
@@ -18,12 +18,16 @@ from zoneinfo import ZoneInfo
 import structlog
 from django.db import Error as DatabaseError
 
+from ris.config import Dicom
 from ris.domain.actors import Actor, device_actor
+from ris.domain.orders import OFFERED, StepStatus
 from ris.selectors import facility
 from ris.selectors.facility import DeviceView, SiteView
 from ris.services.audit import record_security
 from worklist import charset
+from worklist.attributes import STEP_STATUSES
 from worklist.charset import CharacterSet
+from worklist.rules import STANDARD, Rules, View, groups_of
 from worklist.service import (
     CALLED_AE_NOT_RECOGNIZED,
     CALLING_AE_NOT_RECOGNIZED,
@@ -38,15 +42,36 @@ _REFUSALS_KEPT = 256
 _REFUSAL_SECONDS = 60.0
 
 
+Window = tuple[timedelta, timedelta]  # before and after the beginning of today
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """How one calling AE title is served; the register's ``settings`` and ``character_sets``.
 
     ========================  ==========================================================
     ``mpps``                  ``repair`` (default) or ``strict``
+    ``offers``                what is shown if the query does not say: a list of SCHEDULED,
+                              ARRIVED, READY (the default is these three), STARTED, DEPARTED
     ``offer_started``         also offer steps that were started (default: no)
     ``window_days``           ``[before, after]`` today, for queries that name no day, patient
-                              or number (default: no window)
+                              or number; ``[]`` for no window (default: the site's setting)
+    ``stations``              shown are only steps for these AE titles; wildcards allowed
+    ``modalities``            shown are only steps of these modalities
+    ``sites``                 shown are only steps for the stations of these sites
+    ``worklist``              shown is only what the named worklist of the settings holds
+    ``own_station``           a query that names no station asks for the device's own steps
+    ``shares_list_with``      AE titles of stations that may do each other's steps
+    ``aliases``               former AE titles of the device
+    ``operator_names``        names are read as people type them: ``Doe, J``, ``Doe John``, and
+                              without a comma or caret as the beginning of a family name
+    ``step_keys_at_root``     keys of the scheduled step count outside of its sequence too
+    ``queries``               ``tolerant`` (default) or ``strict``: lists of values, several
+                              items and stray keys are refused with A900
+    ``send_time_zone``        every answer has (0008,0201), whether asked for or not
+    ``text``                  ``auto`` (default): the query's character set, else the device's,
+                              else ISO_IR 192; ``fixed``: the device's, with letters it lacks
+                              transliterated; ``ascii``: everything transliterated to ASCII
     ``fixed_character_set``   answer in the device's own set first, not in the query's
     ``tls``                   ``required``: refused without TLS
     ``certificate_sha256``    refused with any other client certificate
@@ -60,14 +85,22 @@ class Profile:
     known: bool = False
     character_sets: tuple[str, ...] = ()
     strict_mpps: bool = False
-    offer_started: bool = False
-    window: tuple[timedelta, timedelta] | None = None
+    offers: frozenset[StepStatus] = OFFERED
+    window: Window | None = None
+    view: View = field(default=View())
+    worklist: str = ""
+    own_station: bool = False
+    rules: Rules = STANDARD
+    text: str = "auto"
     fixed_character_set: bool = False
     tls_required: bool = False
     certificate_sha256: str = ""
 
     @classmethod
-    def of(cls, device: DeviceView) -> Profile:
+    def of(
+        cls, device: DeviceView, *, site_window: Window | None = None, rules: Rules = STANDARD
+    ) -> Profile:
+        """As registered; ``site_window`` and ``rules`` are what holds for the whole site."""
         settings = device.settings
         return cls(
             ae_title=device.ae_title,
@@ -77,8 +110,23 @@ class Profile:
             known=True,
             character_sets=tuple(device.character_sets),
             strict_mpps=settings.get("mpps") == "strict",
-            offer_started=settings.get("offer_started") is True,
-            window=_window(settings.get("window_days")),
+            offers=_offers(settings),
+            window=window(settings["window_days"]) if "window_days" in settings else site_window,
+            view=View(
+                _names(settings.get("stations")),
+                _names(settings.get("modalities")),
+                _names(settings.get("sites")),
+            ),
+            worklist=str(settings.get("worklist", "")),
+            own_station=settings.get("own_station") is True,
+            rules=replace(
+                rules,
+                operator_names=settings.get("operator_names") is True,
+                step_keys_at_root=settings.get("step_keys_at_root") is True,
+                strict=settings.get("queries") == "strict",
+                send_time_zone=settings.get("send_time_zone") is True,
+            ),
+            text=str(settings.get("text", "auto")),
             fixed_character_set=settings.get("fixed_character_set") is True,
             tls_required=settings.get("tls") == "required",
             certificate_sha256=str(settings.get("certificate_sha256", "")).lower(),
@@ -98,12 +146,30 @@ class Profile:
             return charset.ASCII
 
     def answer_sets(self, query: Sequence[str]) -> tuple[CharacterSet, ...]:
-        return charset.candidates(query, self.character_sets, device_first=self.fixed_character_set)
+        return charset.candidates(
+            query, self.character_sets, device_first=self.fixed_character_set, mode=self.text
+        )
 
 
-def _window(value: Any) -> tuple[timedelta, timedelta] | None:
-    if isinstance(value, list) and len(value) == 2 and all(isinstance(one, int) for one in value):
-        return timedelta(days=abs(value[0])), timedelta(days=abs(value[1]))
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
+
+
+def _offers(settings: Mapping[str, Any]) -> frozenset[StepStatus]:
+    terms = _names(settings.get("offers"))
+    shown = frozenset(one for one, term in STEP_STATUSES.items() if term in terms) or OFFERED
+    return shown | {StepStatus.STARTED} if settings.get("offer_started") is True else shown
+
+
+def window(value: Any) -> Window | None:
+    """Two numbers of days as a window; None for anything else."""
+    if (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(isinstance(one, int) for one in value)
+    ):
+        # The last day belongs to it.
+        return timedelta(days=abs(value[0])), timedelta(days=abs(value[1]) + 1)
     return None
 
 
@@ -114,9 +180,59 @@ class Snapshot:
     profiles: Mapping[str, Profile]
     zone: tzinfo
     until: float
+    window: Window | None = None
+    shared: tuple[tuple[str, ...], ...] = ()
+    sites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # AE titles by site
+    worklists: Mapping[str, View] = field(default_factory=dict)
 
     def profile(self, ae_title: str) -> Profile:
-        return self.profiles.get(ae_title.strip()) or Profile(ae_title.strip())
+        """How a caller is served; one that is not registered, by the defaults of the site."""
+        title = ae_title.strip()
+        return self.profiles.get(title) or Profile(
+            title, window=self.window, rules=Rules(shared=self.shared)
+        )
+
+    @classmethod
+    def of(
+        cls,
+        devices: Sequence[DeviceView],
+        zone: tzinfo,
+        until: float = 0.0,
+        *,
+        window: Window | None = None,
+        worklists: Mapping[str, View] | None = None,
+    ) -> Snapshot:
+        shared = groups_of(
+            (
+                device.ae_title,
+                (
+                    *_names(device.settings.get("shares_list_with")),
+                    *_names(device.settings.get("aliases")),
+                ),
+            )
+            for device in devices
+        )
+        rules = Rules(shared=shared)
+        profiles: dict[str, Profile] = {}
+        sites: dict[str, list[str]] = {}
+        for device in devices:
+            profile = Profile.of(device, site_window=window, rules=rules)
+            aliases = _names(device.settings.get("aliases"))
+            profiles |= {alias: profile for alias in aliases if alias not in profiles}
+            sites.setdefault(device.site, []).extend((device.ae_title, *aliases))
+        profiles |= {
+            device.ae_title: Profile.of(device, site_window=window, rules=rules)
+            for device in devices
+        }
+        return cls(
+            profiles,
+            zone,
+            until,
+            window=window,
+            shared=shared,
+            sites={site: tuple(titles) for site, titles in sites.items()},
+            worklists=worklists or {},
+        )
 
 
 @dataclass(slots=True)
@@ -128,6 +244,8 @@ class Registry:
     seconds: float = 1.0
     devices: Callable[[], Sequence[DeviceView]] = facility.devices
     site: Callable[[], SiteView] = facility.site
+    window: Window | None = None  # for broad queries of devices that have none of their own
+    worklists: Mapping[str, View] = field(default_factory=dict)  # by the AE title they are called
     _snapshot: Snapshot | None = None
     _lock: Lock = field(default_factory=Lock)
     _refused: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -142,10 +260,12 @@ class Registry:
             if known is not None and monotonic() < known.until:
                 return known
             try:
-                fresh = Snapshot(
-                    {device.ae_title: Profile.of(device) for device in self.devices()},
+                fresh = Snapshot.of(
+                    self.devices(),
                     ZoneInfo(self.site().time_zone),
                     monotonic() + self.seconds,
+                    window=self.window,
+                    worklists=self.worklists,
                 )
             except DatabaseError as error:
                 if known is None:
@@ -157,7 +277,8 @@ class Registry:
 
     def admit(self, request: AssociationRequest) -> Admission | Rejection:
         """Let the caller in, or say why not (PS3.8 9.3.4)."""
-        if request.called_ae_title.strip() != self.ae_title.strip():
+        called = request.called_ae_title.strip()
+        if called != self.ae_title.strip() and called not in self.worklists:
             return self._refuse(request, CALLED_AE_NOT_RECOGNIZED, "called by another AE title")
         profile = self.snapshot().profile(request.calling_ae_title)
         reason = self._objection(profile, request)
@@ -209,6 +330,19 @@ class Registry:
                 self._refused.clear()
             self._refused[caller] = now
             return True
+
+
+def configured(dicom: Dicom) -> Registry:
+    """The register with what the settings say of the whole site."""
+    return Registry(
+        dicom.ae_title,
+        accept_unknown=dicom.unknown_ae == "accept",
+        window=window(dicom.window_days),
+        worklists={
+            title: View(one.stations, one.modalities, one.sites)
+            for title, one in dicom.worklists.items()
+        },
+    )
 
 
 def actor_of(request: AssociationRequest) -> Actor:

@@ -32,6 +32,18 @@ class Rules:
 STANDARD = Rules()
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of the worklist is shown at all; an empty part shows everything (dicom.md MWL-35)."""
+
+    stations: tuple[str, ...] = ()  # AE titles, wildcards included
+    modalities: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()  # names of sites: what is scheduled for their stations
+
+    def __bool__(self) -> bool:
+        return bool(self.stations or self.modalities or self.sites)
+
+
 class Deviation(NamedTuple):
     """Something in a query that the standard does not allow, or allows no more."""
 

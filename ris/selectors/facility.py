@@ -30,6 +30,7 @@ class DeviceView:
     character_sets: tuple[str, ...]
     settings: Mapping[str, Any]
     active: bool
+    site: str = ""  # name; of the room's site
 
 
 def site() -> SiteView:
@@ -61,14 +62,15 @@ def _view(row: Device) -> DeviceView:
         character_sets=tuple(row.character_sets),
         settings=row.settings,
         active=row.active,
+        site=row.room.site.name if row.room and row.room.site else "",
     )
 
 
 def devices() -> list[DeviceView]:
     """All devices, by AE title."""
-    return [_view(row) for row in Device.objects.select_related("room").order_by("ae_title")]
+    return [_view(row) for row in Device.objects.select_related("room__site").order_by("ae_title")]
 
 
 def device_by_ae(ae_title: str) -> DeviceView | None:
-    row = Device.objects.select_related("room").filter(ae_title=ae_title.strip()).first()
+    row = Device.objects.select_related("room__site").filter(ae_title=ae_title.strip()).first()
     return _view(row) if row else None

@@ -28,6 +28,12 @@ def split(text: str) -> list[str]:
     return _WILD.split(text)
 
 
+@lru_cache(maxsize=1024)
+def wildcard_pattern(text: str) -> re.Pattern[str]:
+    """What a DICOM text key with ``*`` and ``?`` matches, to the letter (PS3.4 C.2.2.2.4)."""
+    return re.compile(Pattern(tuple(split(text))).regex(), re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """Folded text with wildcards: literal parts and ``*`` or ``?`` between them, in turn."""

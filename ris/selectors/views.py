@@ -314,7 +314,8 @@ class WorklistQuery:
     accession_issuers: tuple[str, ...] = ()  # spellings of one
     admission_issuers: tuple[str, ...] = ()
     statuses: frozenset[StepStatus] = field(default_factory=frozenset)  # empty: what is offered
-    # What the asking device is shown at all, whatever it asks for (dicom.md MWL-35).
-    view_stations: tuple[str, ...] = ()
-    view_modalities: tuple[str, ...] = ()
+    # What the asking device is shown at all, whatever it asks for: one of each tuple must match
+    # (dicom.md MWL-35).
+    view_stations: tuple[tuple[str, ...], ...] = ()
+    view_modalities: tuple[tuple[str, ...], ...] = ()
     limit: int = 500

@@ -253,11 +253,11 @@ def _conditions(query: WorklistQuery) -> _Where:
     ):
         if values:
             where.any_of(_one_text(column, value, wildcard=True) for value in values)
-    for column, values in (
+    for column, views in (
         ("s.station_ae_title", query.view_stations),
         (f"{no_index}s.modality", query.view_modalities),
     ):
-        if values:
+        for values in views:
             where.any_of(_one_text(column, value, wildcard=True) for value in values)
     for column, match in (
         ("s.step_id", query.step_id),

@@ -11,6 +11,7 @@ from worklist.charset import SINGLE
 from worklist.conformance import statement
 from worklist.elements import tag_path
 from worklist.mpps_attributes import PERFORMED
+from worklist.device_settings import NAMES
 from worklist.registry import Profile
 from worklist.sop_classes import SOP_CLASSES, TRANSFER_SYNTAXES
 
@@ -50,8 +51,6 @@ def test_the_statement_names(word: str) -> None:
 def test_every_setting_of_a_device_is_documented() -> None:
     text = statement()
 
-    for name in (
-        "mpps", "offer_started", "window_days", "fixed_character_set", "tls", "certificate_sha256",
-    ):  # fmt: skip
+    for name in NAMES:
         assert f"| `{name}` | " in text
     assert Profile("X").known is False
