@@ -490,7 +490,9 @@ def value_of(configuration: BaseModel, path: tuple[str, ...]) -> Any:
 def masked(value: Any) -> str:
     """A setting as it may be shown: passwords and keys hidden."""
     if not isinstance(value, SecretStr):
-        return ", ".join(value) if isinstance(value, tuple) else str("" if value is None else value)
+        if isinstance(value, tuple):
+            return ", ".join(map(str, value))
+        return str("" if value is None else value)
     text = value.get_secret_value()
     parts = urlsplit(text)
     if not text or not parts.scheme or not parts.hostname:

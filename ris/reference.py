@@ -59,7 +59,7 @@ def _kind(field: Any) -> str:
         bool: "`true` or `false`",
         SecretStr: "secret text",
         str: "text",
-    }.get(annotation, "list" if get_origin(annotation) is tuple else "path")
+    }.get(annotation, {tuple: "list", dict: "table"}.get(get_origin(annotation), "path"))
     low = next((limit.ge for limit in limits if isinstance(limit, Ge)), None)
     high = next((limit.le for limit in limits if isinstance(limit, Le)), None)
     above = next((limit.gt for limit in limits if isinstance(limit, Gt)), None)
