@@ -6,9 +6,10 @@ any process that holds the settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
+from functools import cache
 
 from ris import config
 from ris.domain.errors import RisError
@@ -20,7 +21,7 @@ from worklist.attributes import Offer
 from worklist.elements import Element, Elements, Texts, keyword_of, read, tag_path
 from worklist.matching import WorklistRequest
 from worklist.mwl import missing, plan
-from worklist.registry import Registry, configured
+from worklist.registry import Snapshot, configured
 from worklist.rules import DEVIATIONS
 from worklist.status import comment
 
@@ -28,22 +29,17 @@ from worklist.status import comment
 _SHOWN = 120
 
 
-@dataclass(slots=True)
 class QueryReader:
-    """Reads with the register of devices as it is now."""
+    """Reads by the register of devices as it is when something is read first."""
 
-    registry: Registry | None = None
-    _made: Registry | None = field(default=None)
-
-    def _registry(self) -> Registry:
-        if self.registry is not None:
-            return self.registry
-        if self._made is None:
-            self._made = configured(config.load().dicom)
-        return self._made
+    def __init__(self) -> None:
+        dicom = config.load().dicom
+        self._ae_title = dicom.ae_title
+        self._limit = dicom.matches
+        self._snapshot: Callable[[], Snapshot] = cache(configured(dicom).snapshot)
 
     def read(self, asked: Asked) -> Reading:
-        snapshot = self._registry().snapshot()
+        snapshot = self._snapshot()
         profile = snapshot.profile(asked.ae_title)
         try:
             request = matching.parsed(
@@ -51,7 +47,7 @@ class QueryReader:
                 asked.transfer_syntax,
                 snapshot.zone,
                 profile.default_character_set,
-                config.load().dicom.matches,
+                self._limit,
                 profile.rules,
             )
         except RisError as error:
@@ -65,17 +61,14 @@ class QueryReader:
         )
 
     def offer(self, query: WorklistQuery, ae_title: str, at: datetime) -> WorklistQuery:
-        registry = self._registry()
-        snapshot = registry.snapshot()
-        query = replace(query, limit=config.load().dicom.matches)
+        snapshot = self._snapshot()
+        query = replace(query, limit=self._limit)
         request = WorklistRequest(query=query, plan=plan(()))
-        found = offering.offered(
-            request, snapshot.profile(ae_title), snapshot, registry.ae_title, at
-        )
+        found = offering.offered(request, snapshot.profile(ae_title), snapshot, self._ae_title, at)
         return found or query
 
     def lacking(self, entry: WorklistEntry) -> tuple[str, ...]:
-        return missing(Offer.of(entry, self._registry().snapshot().zone))
+        return missing(Offer.of(entry, self._snapshot().zone))
 
     def elements(self, identifier: bytes, transfer_syntax: str) -> tuple[Line, ...]:
         try:

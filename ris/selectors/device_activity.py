@@ -102,7 +102,7 @@ def _failed_queries() -> QuerySet[WorklistQueryLog]:
 
 def _refused_messages() -> QuerySet[InboundMessage]:
     return InboundMessage.objects.filter(
-        protocol=Protocol.DICOM.value,
+        protocol__in=[Protocol.DICOM.value, Protocol.DICOMWEB.value],
         state__in=[MessageState.REJECTED.value, MessageState.FAILED.value],
     )
 

@@ -54,7 +54,7 @@ def overview(ae_title: str, now: datetime) -> Overview:
         raise UnknownKeyError("no such device", path="ae_title")
     zone = ZoneInfo(site().time_zone)
     edge = reader()
-    asked = usual(ae_title, device, now)
+    asked = usual(ae_title, device, now, edge)
     answer = worklist.entries(asked.offered)
     queries = last_queries(ae_title)
     readings = [edge.read(one.asked) for one in queries if one.identifier]

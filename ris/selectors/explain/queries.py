@@ -16,7 +16,7 @@ from ris.selectors import worklist
 from ris.selectors.explain import candidates
 from ris.selectors.explain.candidates import Candidate
 from ris.selectors.explain.conditions import Condition, conditions
-from ris.selectors.explain.reading import Asked, Element, Reading, reader
+from ris.selectors.explain.reading import Asked, Element, Reader, Reading, reader
 from ris.selectors.facility import site
 from ris.selectors.views import WorklistEntry, WorklistQuery
 
@@ -186,7 +186,7 @@ def explain(number: int, now: datetime) -> Explanation:
         elements=edge.elements(query.identifier, query.transfer_syntax),
         given=tuple(given),
         left_out=left_out,
-        replay=_replay(query, now, zone),
+        replay=_replay(query, now, zone, edge),
     )
 
 
@@ -212,8 +212,7 @@ def failures(
     return tuple(one for one in conditions(query, step, zone, sent) if not one.meets)
 
 
-def _replay(query: StoredQuery, now: datetime, zone: tzinfo) -> Replay | None:
-    edge = reader()
+def _replay(query: StoredQuery, now: datetime, zone: tzinfo, edge: Reader) -> Replay | None:
     again = edge.read(replace(query.asked, at=now))
     if again.offered is None:
         return None

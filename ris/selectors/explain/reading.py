@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Protocol
 
 from ris.domain.errors import UnsupportedError
@@ -72,16 +71,18 @@ class Reader(Protocol):
         ...
 
 
-_made: dict[str, Callable[[], Reader]] = {}
+_makers: dict[str, Callable[[], Reader]] = {}
 
 
 def register_reader(make: Callable[[], Reader]) -> None:
-    """``make`` is called when a reader is first asked for: what it needs is slow to load."""
-    _made["reader"] = cache(make)
+    _makers["reader"] = make
 
 
 def reader() -> Reader:
-    """The edge's reader; raises UnsupportedError without the DICOM edge."""
-    if not _made:
+    """A reader that sees the register of devices as it is when it is first asked.
+
+    One for each explanation. Raises UnsupportedError without the DICOM edge.
+    """
+    if not _makers:
         raise UnsupportedError("worklist queries cannot be read without the DICOM part")
-    return _made["reader"]()
+    return _makers["reader"]()

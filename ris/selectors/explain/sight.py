@@ -15,7 +15,7 @@ from ris.selectors.explain.callers import registered_as
 from ris.selectors.explain.candidates import Candidate
 from ris.selectors.explain.conditions import Condition, conditions, when
 from ris.selectors.explain.queries import StoredQuery, stored
-from ris.selectors.explain.reading import reader
+from ris.selectors.explain.reading import Reader, reader
 from ris.selectors.explain.usual import Usual, usual
 from ris.selectors.facility import DeviceView, site
 
@@ -80,12 +80,13 @@ def sight(step: str, ae_title: str, now: datetime) -> Sight:
     ae_title = ae_title.strip()
     candidate = candidates.by_id(step)
     device = registered_as(ae_title)
-    asked = usual(ae_title, device, now)
+    edge = reader()
+    asked = usual(ae_title, device, now, edge)
     checked = conditions(asked.offered, candidate, zone, asked.sent)
     last = _last_query(ae_title)
     findings = [*findings_of(ae_title, device, last, now)]
     matched = all(one.meets for one in checked)
-    findings += _of_answer(candidate, asked) if matched else _of_step(candidate)
+    findings += _of_answer(candidate, asked, edge) if matched else _of_step(candidate)
     return Sight(
         ae_title=ae_title,
         device=device,
@@ -158,7 +159,7 @@ def _of_step(step: Candidate) -> list[Finding]:
     return []
 
 
-def _of_answer(step: Candidate, asked: Usual) -> list[Finding]:
+def _of_answer(step: Candidate, asked: Usual, edge: Reader) -> list[Finding]:
     """What may keep a step that meets every condition out of the answer."""
     answer = worklist.entries(asked.offered)
     entry = next((one for one in answer.entries if one.step.public_id == step.public_id), None)
@@ -170,7 +171,7 @@ def _of_answer(step: Candidate, asked: Usual) -> list[Finding]:
                 " a narrower query would show it",
             )
         ]
-    lacking = reader().lacking(entry)
+    lacking = edge.lacking(entry)
     if lacking:
         return [
             Finding(Weight.STOPS, f"The step is not served: it lacks {', '.join(lacking)}"),

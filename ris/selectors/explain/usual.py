@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from ris.models import WorklistQueryLog
 from ris.selectors.explain.queries import StoredQuery, stored
-from ris.selectors.explain.reading import reader
+from ris.selectors.explain.reading import Reader
 from ris.selectors.facility import DeviceView, site
 from ris.selectors.views import WorklistQuery
 
@@ -26,10 +26,10 @@ class Usual:
     words: str
 
 
-def usual(ae_title: str, device: DeviceView | None, now: datetime) -> Usual:
+def usual(ae_title: str, device: DeviceView | None, now: datetime, edge: Reader) -> Usual:
     """What this device would ask now, and what that becomes with its settings."""
     zone = ZoneInfo(site().time_zone)
-    found = _last_broad(ae_title)
+    found = _last_broad(ae_title, edge)
     if found is None:
         sent = _day_of(ae_title, device, now, zone)
         words = "It has not asked so far; taken is its station's list of today."
@@ -43,7 +43,7 @@ def usual(ae_title: str, device: DeviceView | None, now: datetime) -> Usual:
         if asked_on != today and (sent.start_from or sent.start_before):
             sent = _moved(sent, today - asked_on, zone)
             words = f"What it asked last, on {asked_on}, moved to today."
-    offered = reader().offer(sent, ae_title, now)
+    offered = edge.offer(sent, ae_title, now)
     return Usual(sent=sent, offered=offered, basis=basis, words=words)
 
 
@@ -62,13 +62,13 @@ def is_broad(query: WorklistQuery) -> bool:
     )
 
 
-def _last_broad(ae_title: str) -> tuple[StoredQuery, WorklistQuery] | None:
+def _last_broad(ae_title: str, edge: Reader) -> tuple[StoredQuery, WorklistQuery] | None:
     rows = WorklistQueryLog.objects.filter(calling_ae_title=ae_title).order_by("-at", "-id")
     for row in rows[:LOOKED_AT]:
         query = stored(row)
         if query.failed or not query.identifier:
             continue
-        sent = reader().read(query.asked).sent
+        sent = edge.read(query.asked).sent
         if sent is not None and is_broad(sent):
             return query, sent
     return None
