@@ -130,7 +130,8 @@ class Reply:
         """The last response, framed, with its Attribute List if the service has one."""
         normalized = self.field >= Operation.N_EVENT_REPORT
         dataset = outcome.dataset if normalized else b""
-        uid = (outcome.sop_instance_uid or self.sop_instance_uid) if normalized else ""
+        named = normalized or self.field == Operation.C_STORE
+        uid = (outcome.sop_instance_uid or self.sop_instance_uid) if named else ""
         fields = _explanation(outcome, normalized=normalized)
         if uid:
             fields += _text(_AFFECTED_SOP_INSTANCE_UID, uid, b"\0")

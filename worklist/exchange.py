@@ -42,6 +42,14 @@ _TAG_PATH = re.compile(r"\(([0-9A-F]{4}),([0-9A-F]{4})\)")
 _LONGEST_PAGE_SECONDS: Final = 0.05
 _END: Final = b"no more rows"  # told from a row by identity
 
+_METHODS: Final = {
+    Operation.C_ECHO: "c_echo",
+    Operation.C_STORE: "c_store",
+    Operation.N_CREATE: "n_create",
+    Operation.N_SET: "n_set",
+    Operation.N_GET: "n_get",
+}
+
 
 class Exchange:
     """A request being served; the connection asks it for one step at a time."""
@@ -148,7 +156,7 @@ class Exchange:
         if refusal is not None:
             return self._end(refusal), True
         sop_class = self._context.sop_class
-        if self._dataset:
+        if self._dataset and sop_class.prescanned:
             try:
                 prescan(
                     self._dataset,
@@ -179,13 +187,8 @@ class Exchange:
         return self._end(self._handler(request.operation)(request)), True
 
     def _handler(self, operation: Operation) -> Callable[[Request], Outcome]:
-        service = self._service
-        return {
-            Operation.C_ECHO: service.c_echo,
-            Operation.N_CREATE: service.n_create,
-            Operation.N_SET: service.n_set,
-            Operation.N_GET: service.n_get,
-        }[operation]
+        handler: Callable[[Request], Outcome] = getattr(self._service, _METHODS[operation])
+        return handler
 
     def _refusal(self) -> Outcome | None:
         """Why this request is not for any handler, or None (PS3.7 C.5)."""
@@ -198,7 +201,10 @@ class Exchange:
             return Outcome(status, "not the SOP class of the presentation context")
         if self.is_find and not self._dataset:
             return Outcome(IDENTIFIER_DOES_NOT_MATCH, "the request has no identifier")
-        if normalized:
+        stores = command.field == Operation.C_STORE
+        if stores and not self._dataset:
+            return Outcome(IDENTIFIER_DOES_NOT_MATCH, "the request has no dataset")
+        if normalized or stores:
             uid = command.sop_instance_uid
             may_be_absent = command.field == Operation.N_CREATE
             if not (uid or may_be_absent) or (uid and not _UID.fullmatch(uid)):
@@ -262,7 +268,8 @@ class Exchange:
             **fault(error),
         )
         log.debug("dicom handler failed", reference=reference, message=str(error))
-        status = UNABLE_TO_PROCESS if self.is_find else PROCESSING_FAILURE
+        normalized = self._command.field >= Operation.N_EVENT_REPORT
+        status = PROCESSING_FAILURE if normalized else UNABLE_TO_PROCESS
         return Outcome(status, f"internal error, reference {reference}")
 
 

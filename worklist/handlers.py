@@ -6,14 +6,12 @@ connection from request to request. What a handler promises is committed before 
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TypeVar
 from weakref import WeakSet
 
 import structlog
@@ -39,6 +37,8 @@ from ris.services.audit import record_access
 from ris.services.inbox import Answer
 from ris.services.queries import record_worklist_query
 from worklist import matching, offering, retrieval
+from worklist.answers import from_answer, to_answer
+from worklist.documents import DocumentHandlers
 from worklist.elements import Element, Elements, read, tags_in
 from worklist.matching import WorklistRequest
 from worklist.mpps import Circumstances, from_n_create, from_n_set, references_in
@@ -58,7 +58,10 @@ from worklist.service import (
     Rejection,
     Request,
 )
-from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP
+from worklist.sop_classes import (
+    INSTANCE_AVAILABILITY_NOTIFICATION,
+    MODALITY_PERFORMED_PROCEDURE_STEP,
+)
 from worklist.status import (
     INVALID_ATTRIBUTE_VALUE,
     OPTIONAL_ATTRIBUTES_NOT_SUPPORTED,
@@ -73,7 +76,7 @@ R = TypeVar("R")
 
 
 @dataclass(slots=True)
-class Handlers:
+class Handlers(DocumentHandlers):
     """Implements ``worklist.service.Service``."""
 
     registry: Registry
@@ -195,6 +198,8 @@ class Handlers:
     # --- performed procedure steps
 
     def n_create(self, request: Request) -> Outcome:
+        if request.sop_class_uid == INSTANCE_AVAILABILITY_NOTIFICATION:
+            return self.notify(request)
         uid = request.sop_instance_uid or new_uid()
         outcome = self._receive(request, "N-CREATE", uid, repeatable=False)
         return outcome if request.sop_instance_uid else replace(outcome, sop_instance_uid=uid)
@@ -346,31 +351,6 @@ def _with_offender(outcome: Outcome, error: RisError, stored: StoredRequest) -> 
         if (element := elements.get(tag)) is not None and element.items is None
     }
     return replace(outcome, dataset=retrieval.write_elements(offending, stored.transfer_syntax))
-
-
-def to_answer(outcome: Outcome) -> Answer:
-    """The stored form of a response."""
-    payload: dict[str, Any] = {"status": outcome.status}
-    if outcome.comment:
-        payload["comment"] = outcome.comment
-    if outcome.error_id is not None:
-        payload["error_id"] = outcome.error_id
-    if outcome.attribute_identifiers:
-        payload["attributes"] = list(outcome.attribute_identifiers)
-    if outcome.dataset:
-        payload["dataset"] = base64.b64encode(outcome.dataset).decode("ascii")
-    return Answer(payload=json.dumps(payload).encode(), outcome=f"{outcome.status:04X}")
-
-
-def from_answer(answer: Answer) -> Outcome:
-    payload = json.loads(answer.payload)
-    return Outcome(
-        payload["status"],
-        payload.get("comment", ""),
-        error_id=payload.get("error_id"),
-        attribute_identifiers=tuple(payload.get("attributes", ())),
-        dataset=base64.b64decode(payload.get("dataset", "")),
-    )
 
 
 # --- the database connection of a pool thread

@@ -1,4 +1,4 @@
-"""Applies stored MPPS messages again (``ReplayMessage``), in whichever process asks for it."""
+"""Applies stored DICOM messages again (``ReplayMessage``), in whichever process asks for it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from ris.services.inbox import Apply, Refuse, register_replayer
 def replay(raw: bytes, actor: Actor, sender: str) -> tuple[Apply, Refuse]:
     """What applying a stored message means now: with today's register and rules."""
     # Imported when needed: every process knows this module, few need the DICOM libraries.
-    from worklist.handlers import application
+    from worklist import documents, handlers
     from worklist.raw import StoredRequest
     from worklist.registry import Registry
 
     stored = StoredRequest.unpack(raw)
     snapshot = Registry(ae_title="", seconds=0).snapshot()
-    return application(stored, actor, snapshot.profile(sender or stored.ae_title), snapshot)
+    edge = documents if documents.is_document(stored) else handlers
+    return edge.application(stored, actor, snapshot.profile(sender or stored.ae_title), snapshot)
 
 
 register_replayer(Protocol.DICOM, replay)

@@ -26,6 +26,16 @@ VERIFICATION = "1.2.840.10008.1.1"
 MODALITY_WORKLIST_FIND = "1.2.840.10008.5.1.4.31"
 MODALITY_PERFORMED_PROCEDURE_STEP = "1.2.840.10008.3.1.2.3.3"
 MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE = "1.2.840.10008.3.1.2.3.4"
+INSTANCE_AVAILABILITY_NOTIFICATION = "1.2.840.10008.5.1.4.33"
+X_RAY_RADIATION_DOSE_SR = "1.2.840.10008.5.1.4.1.1.88.67"
+RADIOPHARMACEUTICAL_RADIATION_DOSE_SR = "1.2.840.10008.5.1.4.1.1.88.68"
+PATIENT_RADIATION_DOSE_SR = "1.2.840.10008.5.1.4.1.1.88.73"
+ENHANCED_X_RAY_RADIATION_DOSE_SR = "1.2.840.10008.5.1.4.1.1.88.76"
+
+# A report of a long intervention: hundreds of events with some fifty content items each.
+DOSE_REPORT_BYTES = 16 << 20
+DOSE_REPORT_DEPTH = 32
+DOSE_REPORT_ELEMENTS = 200_000
 
 
 class Operation(IntEnum):
@@ -65,6 +75,9 @@ class SopClass:
     holds: bool = False
     # Service class application information we understand, answered in the offered length.
     extended: bool = False
+    # Whether a dataset is scanned before the handler has it; documents are stored first, so that
+    # a damaged one can be looked at.
+    prescanned: bool = True
 
     def is_named(self, uid: str) -> bool:
         """Whether a request over this context may carry ``uid``."""
@@ -74,6 +87,14 @@ class SopClass:
 _MPPS_FAMILY = frozenset(
     {MODALITY_PERFORMED_PROCEDURE_STEP, MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE}
 )
+
+# No image and no other object is stored here.
+DOSE_REPORTS = {
+    X_RAY_RADIATION_DOSE_SR: "X-Ray Radiation Dose SR Storage",
+    RADIOPHARMACEUTICAL_RADIATION_DOSE_SR: "Radiopharmaceutical Radiation Dose SR Storage",
+    PATIENT_RADIATION_DOSE_SR: "Patient Radiation Dose SR Storage",
+    ENHANCED_X_RAY_RADIATION_DOSE_SR: "Enhanced X-Ray Radiation Dose SR Storage",
+}
 
 SOP_CLASSES = (
     SopClass(
@@ -105,5 +126,25 @@ SOP_CLASSES = (
         named=_MPPS_FAMILY,
         dataset_bytes=1 << 20,
         holds=True,
+    ),
+    SopClass(
+        uid=INSTANCE_AVAILABILITY_NOTIFICATION,
+        name="Instance Availability Notification",
+        operations=frozenset({Operation.N_CREATE}),
+        dataset_bytes=8 << 20,
+        # Five elements for each image of a study.
+        dataset_elements=150_000,
+    ),
+    *(
+        SopClass(
+            uid=uid,
+            name=name,
+            operations=frozenset({Operation.C_STORE}),
+            dataset_bytes=DOSE_REPORT_BYTES,
+            dataset_depth=DOSE_REPORT_DEPTH,
+            dataset_elements=DOSE_REPORT_ELEMENTS,
+            prescanned=False,
+        )
+        for uid, name in DOSE_REPORTS.items()
     ),
 )

@@ -51,6 +51,26 @@ DIMSE_N: Mapping[ErrorCode, int] = {
 }
 
 
+# PS3.4 Table B.2-1: A9xx for what is not the SOP class, Cxxx for what cannot be understood.
+C_STORE: Mapping[ErrorCode, int] = {
+    ErrorCode.MISSING_VALUE: UNABLE_TO_PROCESS,
+    ErrorCode.INVALID_VALUE: UNABLE_TO_PROCESS,
+    ErrorCode.UNKNOWN_KEY: UNABLE_TO_PROCESS,
+    ErrorCode.DUPLICATE_KEY: UNABLE_TO_PROCESS,
+    ErrorCode.STATE_CONFLICT: UNABLE_TO_PROCESS,
+    ErrorCode.BUSY: OUT_OF_RESOURCES,
+    ErrorCode.DENIED: NOT_AUTHORIZED,
+    ErrorCode.UNSUPPORTED: IDENTIFIER_DOES_NOT_MATCH,
+    ErrorCode.INTERNAL: UNABLE_TO_PROCESS,
+}
+
+
+def store_refusal(error: RisError) -> Outcome:
+    """The response of a C-STORE that was refused; ``mismatch``: it is not of its SOP class."""
+    status = IDENTIFIER_DOES_NOT_MATCH if error.details.get("mismatch") else C_STORE[error.code]
+    return Outcome(status, comment(error), offending_elements=tags_in(error.path))
+
+
 def find_refusal(error: RisError) -> Outcome:
     """The final response of a C-FIND that was refused."""
     return Outcome(C_FIND[error.code], comment(error), offending_elements=tags_in(error.path))

@@ -230,6 +230,7 @@ class Quantity:
     sent: str = ""
     sent_unit: str = ""
     problem: str = ""
+    of: str = ""  # an organ, where the measure alone says too little
 
     @property
     def unit(self) -> str:
@@ -243,6 +244,7 @@ class Quantity:
             "sent": self.sent,
             "sent_unit": self.sent_unit,
             "problem": self.problem,
+            "of": self.of,
         }
 
     @classmethod
@@ -255,6 +257,7 @@ class Quantity:
             sent=data.get("sent", ""),
             sent_unit=data.get("sent_unit", ""),
             problem=data.get("problem", ""),
+            of=data.get("of", ""),
         )
 
 

@@ -49,6 +49,7 @@ class Handlers:
         self.admit: Callable[[AssociationRequest], Admission | Rejection] = self._admit
         self.c_echo: Callable[[Request], Outcome] = self._note
         self.c_find: Callable[[Request], FindAnswer] = self._find
+        self.c_store: Callable[[Request], Outcome] = self._note
         self.n_create: Callable[[Request], Outcome] = self._note
         self.n_set: Callable[[Request], Outcome] = self._note
         self.n_get: Callable[[Request], Outcome] = self._note
