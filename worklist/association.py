@@ -19,6 +19,7 @@ from worklist.assembly import Assembler
 from worklist.dimse import CommandError
 from worklist.exchange import fault
 from worklist.negotiation import ae_titles
+from worklist.noting import Noting, status_of
 from worklist.pdu import (
     HEADER,
     HEADER_BYTES,
@@ -382,14 +383,23 @@ class Connection(asyncio.Protocol):
     def _reject(self, verdict: Rejection) -> None:
         self._layer.metrics.rejected[verdict.reason] += 1
         log.info("dicom association rejected", reason=verdict.reason, **self._who())
+        self._note(status_of(verdict), verdict.reason)
         self._transport.write(rejection(verdict))
         self._close_later(self._deadlines.associate)
 
     def _abort(self, pdu: bytes, reason: str) -> None:
         self._layer.metrics.aborted[reason] += 1
         log.info("dicom association aborted", reason=reason, **self._who())
+        self._note("abort", reason)
         self._transport.write(pdu)
         self._close_later(self._deadlines.linger)
+
+    def _note(self, status: str, reason: str) -> None:
+        """Have it kept for the device's page; a peer that never said who it is has none."""
+        service = self._layer.service
+        if self.calling_ae_title and isinstance(service, Noting):
+            told = (self.calling_ae_title, self.address, "A-ASSOCIATE", status, reason)
+            self._layer.submit(service.note_refusal, *told)
 
     def _close_later(self, seconds: float) -> None:
         """Leave the closing to the peer, so that it can read our last PDU, but not for long."""

@@ -7,7 +7,7 @@ connection from request to request. What a handler promises is committed before 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import perf_counter
@@ -44,6 +44,7 @@ from worklist.matching import WorklistRequest
 from worklist.mpps import Circumstances, from_n_create, from_n_set, references_in
 from worklist.mwl import Answers
 from worklist.raw import StoredRequest
+from worklist.refusals import Refusals
 from worklist.registry import Profile, Registry, Snapshot, actor_of
 from worklist.service import (
     CANCEL_STATUS,
@@ -82,6 +83,7 @@ class Handlers(DocumentHandlers):
     registry: Registry
     matches: int = 500
     answers: Answers = field(default_factory=Answers)
+    refusals: Refusals = field(default_factory=Refusals)
     _connections: WeakSet[BaseDatabaseWrapper] = field(default_factory=WeakSet)
 
     def admit(self, request: AssociationRequest) -> Admission | Rejection:
@@ -90,6 +92,13 @@ class Handlers(DocumentHandlers):
                 return self.registry.admit(request)
         except BusyError:
             return TEMPORARY_CONGESTION
+
+    def note_refusal(
+        self, ae_title: str, address: str, operation: str, status: str, reason: str
+    ) -> None:
+        """Implements ``worklist.noting.Noting``: what ended before any of the others was asked."""
+        with suppress(BusyError), self._database():
+            self.refusals.note(ae_title, address, operation, status, reason)
 
     def c_echo(self, request: Request) -> Outcome:
         return SUCCESS
