@@ -83,12 +83,22 @@ class SettleFollowUp(Command[None]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RematchPerformedSteps(Command[int]):
-    """Look again for the orders of exams that came before them; how many were found (timer)."""
+    """Look again for the orders and patients of exams that came before them (timer).
+
+    Exams that came later than ``minutes`` ago; returns how many were found.
+    """
+
+    minutes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosePerformedSteps(Command[int]):
-    """End exams whose modality has said nothing for too long; how many (timer)."""
+    """End exams whose modality has said nothing for ``hours`` (timer); returns how many.
+
+    A device's own setting replaces ``hours``; 0 ends none.
+    """
+
+    hours: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +123,10 @@ class PerformedStepOrdered(Event):
 class PerformedStepRevised(Event):
     performed: str
     order: str
+    steps: tuple[str, ...]
     changed: tuple[str, ...]
     reason: str
+    leading: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,24 +58,10 @@ class Origin(StrEnum):
 
 # Objects made from images that are there (IHE RAD-20, RAD-21), not by acquiring any.
 EVIDENCE_MODALITIES = frozenset(
-    [
-        "DOC",
-        "FID",
-        "KO",
-        "M3D",
-        "OT",
-        "PLAN",
-        "PR",
-        "REG",
-        "RTDOSE",
-        "RTPLAN",
-        "RTRECORD",
-        "RTSTRUCT",
-        "RWV",
-        "SEG",
-        "SR",
-        "TEXTUREMAP",
-    ]
+    {
+        *("DOC", "FID", "KO", "M3D", "OT", "PLAN", "PR", "REG", "RTDOSE", "RTPLAN"),
+        *("RTRECORD", "RTSTRUCT", "RWV", "SEG", "SR", "TEXTUREMAP"),
+    }
 )
 
 

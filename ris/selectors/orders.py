@@ -38,10 +38,13 @@ from ris.selectors.views import (
 
 def rows() -> QuerySet[Order]:
     """Orders with everything a view needs prefetched: eleven queries, however many orders."""
-    steps = ScheduledProcedureStep.objects.select_related(
-        "appointment__device__room", "device__room"
-    ).order_by("id")
     performed = PerformedProcedureStep.objects.prefetch_related("series", "steps").order_by("id")
+    steps = (
+        ScheduledProcedureStep.objects.select_related("appointment__device__room", "device__room")
+        # What was performed may belong to several orders: it is found by its steps.
+        .prefetch_related(Prefetch("performed", performed))
+        .order_by("id")
+    )
     reports = (
         Report.objects.exclude(status="DISCARDED")
         .prefetch_related(
@@ -61,9 +64,7 @@ def rows() -> QuerySet[Order]:
         .order_by("id")
     )
     return Order.objects.select_related("patient__merged_into", "visit", "source").prefetch_related(
-        "patient__identifiers",
-        Prefetch("procedures", procedures),
-        Prefetch("performed", performed),
+        "patient__identifiers", Prefetch("procedures", procedures)
     )
 
 
@@ -116,17 +117,13 @@ def procedure_code(procedure: RequestedProcedure) -> Code:
     )
 
 
-def _procedure_view(
-    procedure: RequestedProcedure, performed: Iterable[PerformedProcedureStep]
-) -> ProcedureView:
-    step_ids = {step.pk for step in procedure.steps.all()}
+def _procedure_view(procedure: RequestedProcedure) -> ProcedureView:
+    performed = {row.pk: row for step in procedure.steps.all() for row in step.performed.all()}
     reports = [report for report in procedure.reports.all() if report.status != "RETRACTED"]
     reports = reports or list(procedure.reports.all())
     report: ReportView | None = report_to_view(reports[-1]) if reports else None
     done: tuple[PerformedView, ...] = tuple(
-        performed_to_view(row)
-        for row in performed
-        if step_ids & {step.pk for step in row.steps.all()}
+        performed_to_view(performed[key]) for key in sorted(performed)
     )
     return ProcedureView(
         public_id=str(procedure.public_id),
@@ -146,7 +143,6 @@ def _procedure_view(
 
 def to_view(order: Order, institution: str) -> OrderView:
     """``order`` from :func:`rows`; the institution is the site's, read once for all orders."""
-    performed = list(order.performed.all())
     return OrderView(
         public_id=str(order.public_id),
         patient=patient_to_view(order.patient),
@@ -168,9 +164,7 @@ def to_view(order: Order, institution: str) -> OrderView:
         entered_by=order.entered_by,
         callback_phone=order.callback_phone,
         ordered_at=order.ordered_at,
-        procedures=tuple(
-            _procedure_view(procedure, performed) for procedure in order.procedures.all()
-        ),
+        procedures=tuple(_procedure_view(procedure) for procedure in order.procedures.all()),
         source=order.source.name if order.source else "",
         institution=institution,
         version=order.version,

@@ -16,11 +16,11 @@ def to_view(performed: PerformedProcedureStep) -> PerformedView:
     return PerformedView(
         public_id=str(performed.public_id),
         sop_instance_uid=performed.sop_instance_uid,
-        status=PerformedStatus(performed.status),
+        status=PerformedStatus(performed.effective_status),
         match=Match(performed.match),
         origin=Origin(performed.origin),
         started_at=performed.started_at,
-        ended_at=performed.ended_at,
+        ended_at=performed.effective_end,
         station_ae_title=performed.station_ae_title,
         station_name=performed.station_name,
         modality=performed.modality,
@@ -65,6 +65,16 @@ def performed_view(sop_instance_uid: str) -> PerformedView:
 
 
 def performed_dataset(sop_instance_uid: str) -> dict[str, Any]:
-    """What the modality said so far, as DICOM JSON, with the present status (for N-GET)."""
-    row = _row(sop_instance_uid)
-    return {**row.dataset, "00400252": {"vr": "CS", "Value": [row.status]}}
+    """What the modality said so far, as DICOM JSON, with the present status (for N-GET).
+
+    Corrections by people are no part of it (PS3.4 F.7.2.2.3).
+    """
+    row = (
+        PerformedProcedureStep.objects.filter(sop_instance_uid=sop_instance_uid)
+        .values_list("dataset", "status")
+        .first()
+    )
+    if row is None:
+        raise UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)")
+    dataset, status = row
+    return {**dataset, "00400252": {"vr": "CS", "Value": [status]}}

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from ris import config
 from ris.domain.actors import TIMER
+from ris.domain.corrections import ClosePerformedSteps, RematchPerformedSteps
 from ris.domain.scheduling import ExpireHolds
 from ris.selectors.schedule_due import holds_due
 from ris.services import execute
+from ris.services.performing import late
 
 
 def run_due() -> None:
     """Called every half minute by the beat; each piece is idempotent."""
     if holds_due():
         execute(ExpireHolds(), actor=TIMER)
+    performing = config.load().performing
+    if late.rematchable(performing.rematch_minutes):
+        execute(RematchPerformedSteps(minutes=performing.rematch_minutes), actor=TIMER)
+    if late.closable(performing.close_hours):
+        execute(ClosePerformedSteps(hours=performing.close_hours), actor=TIMER)

@@ -32,7 +32,7 @@ from ris.domain.orders import (
     VoidOrder,
 )
 from ris.domain.patients import PatientClass, VisitDetails
-from ris.domain.performing import DiscontinuePerformedStep
+from ris.domain.performing import DiscontinuePerformedStep, PerformedDetails
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
 from ris.models import AuditEvent, DomainEvent, Order, Patient, ScheduledProcedureStep, Visit
 from ris.services import execute
@@ -344,7 +344,11 @@ def test_discontinue_stops_what_is_left_after_something_was_done() -> None:
     )
     command = make.start(order)
     execute(command, actor=people.ct1)
-    execute(DiscontinuePerformedStep(sop_instance_uid=command.sop_instance_uid), actor=people.ct1)
+    refused = PerformedDetails(discontinuation_reason=Code("110505", "DCM", "Patient refused"))
+    execute(
+        DiscontinuePerformedStep(sop_instance_uid=command.sop_instance_uid, details=refused),
+        actor=people.ct1,
+    )
 
     execute(DiscontinueOrder(order=reference(order), reason="patient left"), actor=people.ehr)
 

@@ -9,7 +9,7 @@ import pytest
 
 from ris.domain.errors import DuplicateKeyError, StateConflictError, UnknownKeyError
 from ris.domain.identifiers import new_uid
-from ris.domain.orders import CancelOrder, OrderReference
+from ris.domain.orders import CancelOrder, OrderReference, VoidOrder
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
@@ -115,6 +115,14 @@ def test_series_replace_the_stored_ones_whole() -> None:
     assert sorted(uids) == sorted([first.series_instance_uid, second.series_instance_uid])
 
 
+def stop(uid: str, reason: str = "", **overrides: object) -> DiscontinuePerformedStep:
+    details = PerformedDetails(
+        ended_at=make.NOON + timedelta(minutes=9),
+        discontinuation_reason=Code(reason, "DCM", "as coded") if reason else None,
+    )
+    return DiscontinuePerformedStep(sop_instance_uid=uid, details=replace(details, **overrides))
+
+
 @pytest.mark.parametrize(
     "missing", ["study_instance_uid", "accession_number", "step_id", "procedure_id"]
 )
@@ -164,7 +172,7 @@ def test_another_patient_never_moves_the_step() -> None:
     assert make.step_of(order).status == "SCHEDULED"
 
 
-def test_an_exam_whose_step_was_canceled_meanwhile_is_kept() -> None:
+def test_a_step_canceled_meanwhile_is_open_again_and_people_are_told() -> None:
     order = make.booked()
     command = make.start(order)
     execute(CancelOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
@@ -172,10 +180,40 @@ def test_an_exam_whose_step_was_canceled_meanwhile_is_kept() -> None:
     execute(command, actor=people.ct1)
 
     performed = stored(command.sop_instance_uid)
+    order.refresh_from_db()
     assert (performed.match, performed.flags) == (
-        "UNMATCHED",
-        ["the scheduled step had been canceled"],
+        "MATCHED",
+        ["the step had been canceled; it is open again"],
     )
+    assert (make.step_of(order).status, order.status) == ("STARTED", "ACTIVE")
+    assert [row.kind for row in performed.follow_ups.all()] == ["REOPENED"]
+    names = DomainEvent.objects.filter(order=order).order_by("id").values_list("name", flat=True)
+    assert list(names)[-3:] == ["OrderReopened", "PerformedStepStarted", "FollowUpRaised"]
+
+
+def test_a_canceled_step_begun_by_mistake_is_canceled_again() -> None:
+    order = make.booked()
+    command = make.start(order)
+    execute(CancelOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
+    execute(command, actor=people.ct1)
+
+    execute(stop(command.sop_instance_uid, "110514"), actor=people.ct1)
+
+    order.refresh_from_db()
+    assert (make.step_of(order).status, order.status) == ("CANCELED", "CANCELED")
+
+
+def test_an_order_entered_in_error_stays_so() -> None:
+    order = make.booked()
+    command = make.start(order)
+    reference = OrderReference(public_id=str(order.public_id))
+    execute(VoidOrder(order=reference, reason="wrong patient"), actor=people.manager)
+
+    execute(command, actor=people.ct1)
+
+    performed = stored(command.sop_instance_uid)
+    assert performed.match == "UNMATCHED"
+    assert performed.flags == ["the order had been marked as entered in error"]
     assert make.step_of(order).status == "CANCELED"
 
 
@@ -201,24 +239,38 @@ def test_the_wrong_worklist_entry_puts_the_step_back_where_it_was() -> None:
     assert stored(command.sop_instance_uid).match == "QUARANTINED"
 
 
-def test_an_abandoned_exam_ends_the_step() -> None:
+@pytest.mark.parametrize(
+    ("reason", "images", "status", "follow_up"),
+    [
+        ("110501", False, "SCHEDULED", []),  # nothing was made: it is simply still to be done
+        ("110513", False, "SCHEDULED", []),
+        ("", False, "SCHEDULED", []),
+        ("110501", True, "DISCONTINUED", ["REBOOK"]),
+        ("110516", True, "DISCONTINUED", ["REBOOK"]),
+        ("110513", True, "DISCONTINUED", []),
+        ("110505", False, "DISCONTINUED", ["NOTE"]),
+        ("110503", True, "DISCONTINUED", ["NOTE"]),
+        ("110502", False, "DISCONTINUED", ["CANCEL"]),
+        ("110510", True, "DISCONTINUED", ["CANCEL"]),
+        ("99999", False, "DISCONTINUED", []),
+    ],
+)
+def test_an_exam_that_was_stopped_leaves_what_its_reason_says(
+    reason: str, images: bool, status: str, follow_up: list[str]
+) -> None:
     order = make.booked()
     command = make.start(order)
     execute(command, actor=people.ct1)
 
-    execute(
-        DiscontinuePerformedStep(
-            sop_instance_uid=command.sop_instance_uid,
-            details=PerformedDetails(
-                discontinuation_reason=Code("110501", "DCM", "Equipment failure")
-            ),
-        ),
-        actor=people.ct1,
-    )
+    series = (make.series(),) if images else ()
+    execute(stop(command.sop_instance_uid, reason, series=series), actor=people.ct1)
 
-    assert make.step_of(order).status == "DISCONTINUED"
+    performed = stored(command.sop_instance_uid)
     payload = DomainEvent.objects.get(name="PerformedStepDiscontinued").payload
-    assert payload["reason"] == "110501"
+    assert make.step_of(order).status == status
+    assert [row.kind for row in performed.follow_ups.all()] == follow_up
+    assert bool(payload["returned"]) is (status == "SCHEDULED")
+    assert payload["reason"] == reason
 
 
 @pytest.mark.parametrize("completed_first", [True, False])

@@ -66,6 +66,8 @@ STATUS: Mapping[str, Say] = {
     "PerformedStepCompleted": Say("SC", About.STEPS, _IN_PROGRESS),
     "PerformedStepDiscontinued": Say("SC", About.STEPS, _IN_PROGRESS),
     "PerformedStepRelinked": Say("SC", About.STEPS),
+    "PerformedStepRevised": Say("SC", About.STEPS),
+    "PerformedStepOrdered": Say("SN", About.EVERYTHING, _IN_PROGRESS),
     "StepCanceled": Say("SC", About.STEPS),
     "ProcedureAdded": Say("XX", About.PROCEDURES),
     "OrderRevised": Say("XX", About.PROCEDURES),
@@ -89,10 +91,12 @@ def order_status(
 ) -> Draft | None:
     """What the placer is told of an event; None if it is not concerned.
 
-    An order without placer number was born here: nobody could tell which one is meant.
+    An order without placer number was born here: nobody could tell which one is meant. But one that
+    was made of an exam asks the placer for a number of its own (SN, IHE RAD-3).
     """
     say = STATUS[event.name]
-    if not order.placer.value or (asked_by_receiver and event.name in REQUESTS):
+    is_nameless = not order.placer.value and say.control != "SN"
+    if is_nameless or (asked_by_receiver and event.name in REQUESTS):
         return None
     if event.name == "AppointmentCanceled" and _ends_with_more(event, order):
         return None
@@ -159,8 +163,9 @@ def _progress(
 
 
 def _was_mistaken(event: StoredEvent) -> bool:
-    """The wrong worklist entry had been picked: the step is to be done still."""
-    return event.payload.get("reason") == INCORRECT_WORKLIST_ENTRY
+    """The wrong worklist entry had been picked, or nothing was made: it is to be done still."""
+    payload = event.payload
+    return bool(payload.get("returned")) or payload.get("reason") == INCORRECT_WORKLIST_ENTRY
 
 
 def _ends_with_more(event: StoredEvent, order: OrderView) -> bool:
@@ -321,6 +326,12 @@ def _performing_stopped(event: StoredEvent, order: OrderView) -> Announcement:
     return _CHANGED, _steps(order, _named(event)) if _was_mistaken(event) else []
 
 
+def _unannounced(event: StoredEvent, order: OrderView) -> Announcement:
+    """Steps that came to be with their exam, or after it: the archive has never heard of them."""
+    parts = _steps(order, event.payload.get("steps", ()))
+    return _STARTED, [(each, step) for each, step in parts if not _was_announced(step)]
+
+
 def _relinked(pair: Pair, *states: StepStatus) -> Callable[[StoredEvent, OrderView], Announcement]:
     """What was performed went from some steps to others: each is told as it is now."""
 
@@ -351,7 +362,9 @@ ARCHIVE: Mapping[str, Announce | tuple[Announce, ...]] = {
     "PerformedStepStarted": _started,
     "PerformedStepCompleted": _performed,
     "PerformedStepDiscontinued": _performing_stopped,
+    "PerformedStepRevised": _relinked(_DONE, StepStatus.COMPLETED),
     "PerformedStepRelinked": (
+        _unannounced,
         _relinked(_CHANGED, *sorted(OFFERED)),
         _relinked(_DONE, StepStatus.COMPLETED),
     ),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import (
+    Case,
     CharField,
     DateTimeField,
     Exists,
@@ -17,6 +18,7 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
+    When,
 )
 from django.db.models.functions import Coalesce, Greatest
 
@@ -42,6 +44,8 @@ from ris.selectors.search.views import PerformedHit, ReportHit, StudyHit
 # --- performed steps
 
 _IMAGES = Exists(PerformedSeries.objects.filter(performed=OuterRef("pk"), instance_count__gt=0))
+# How it ended as people know it, else as the device said.
+_KNOWN_STATUS = Case(When(revised_status="", then=F("status")), default=F("revised_status"))
 
 
 def _performed(criteria: PerformedCriteria) -> QuerySet[PerformedProcedureStep] | None:
@@ -80,8 +84,8 @@ def _performed(criteria: PerformedCriteria) -> QuerySet[PerformedProcedureStep] 
             )
     rows = PerformedProcedureStep.objects.all()
     if criteria.states is not None:
-        rows = rows.annotate(has_images=_IMAGES)
-        found &= terms.product(("status", "match", "has_images"), criteria.states)
+        rows = rows.annotate(has_images=_IMAGES, known_status=_KNOWN_STATUS)
+        found &= terms.product(("known_status", "match", "has_images"), criteria.states)
     found &= terms.every(criteria.updated, terms.instant("updated_at"))
     return rows.filter(found)
 

@@ -28,12 +28,16 @@ def order_rows(
     The patient's identifiers and the institution are left out as well: a hit names its patient by
     public id, and the institution is found by itself.
     """
-    steps = ScheduledProcedureStep.objects.select_related(
-        "appointment__device__room", "device__room"
-    ).order_by("id")
     done = PerformedProcedureStep.objects.prefetch_related(
         "series" if series else Prefetch("series", PerformedSeries.objects.none()), "steps"
     ).order_by("id")
+    steps = (
+        ScheduledProcedureStep.objects.select_related("appointment__device__room", "device__room")
+        .prefetch_related(
+            Prefetch("performed", done if performed else PerformedProcedureStep.objects.none())
+        )
+        .order_by("id")
+    )
     written = (
         Report.objects.exclude(status="DISCARDED")
         .prefetch_related(
@@ -53,7 +57,6 @@ def order_rows(
     return Order.objects.select_related("patient__merged_into", "visit", "source").prefetch_related(
         Prefetch("patient__identifiers", PatientIdentifier.objects.none()),
         Prefetch("procedures", procedures),
-        Prefetch("performed", done if performed else PerformedProcedureStep.objects.none()),
     )
 
 

@@ -1,8 +1,17 @@
-"""Performed procedure steps: start, update, end, relink."""
+"""Performed procedure steps: start, update, end, mend."""
 
 from __future__ import annotations
 
 from ris.domain.actors import Role
+from ris.domain.corrections import (
+    ClosePerformedSteps,
+    MovePerformedStep,
+    OrderPerformedStep,
+    RematchPerformedSteps,
+    RevisePerformedStep,
+    SettleFollowUp,
+    UndoCorrection,
+)
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
@@ -10,7 +19,15 @@ from ris.domain.performing import (
     StartPerformedStep,
     UpdatePerformedStep,
 )
-from ris.services.performing.corrections import relink_performed_step
+from ris.services.performing.corrections import (
+    move_performed_step,
+    order_performed_step,
+    relink_performed_step,
+    revise_performed_step,
+    undo_correction,
+)
+from ris.services.performing.follow_ups import settle_follow_up
+from ris.services.performing.late import close_performed_steps, rematch_performed_steps
 from ris.services.performing.steps import (
     complete_performed_step,
     discontinue_performed_step,
@@ -24,10 +41,18 @@ HANDLERS = {
     CompletePerformedStep: complete_performed_step,
     DiscontinuePerformedStep: discontinue_performed_step,
     RelinkPerformedStep: relink_performed_step,
+    MovePerformedStep: move_performed_step,
+    OrderPerformedStep: order_performed_step,
+    RevisePerformedStep: revise_performed_step,
+    UndoCorrection: undo_correction,
+    SettleFollowUp: settle_follow_up,
+    RematchPerformedSteps: rematch_performed_steps,
+    ClosePerformedSteps: close_performed_steps,
 }
 
 
 _ROOM = {Role.TECHNOLOGIST, Role.MODALITY, Role.SYSTEM}
+_REPAIR = {Role.TECHNOLOGIST, Role.ADMIN, Role.SYSTEM}
 
 
 PERMISSIONS = {
@@ -35,5 +60,12 @@ PERMISSIONS = {
     UpdatePerformedStep: _ROOM,
     CompletePerformedStep: _ROOM,
     DiscontinuePerformedStep: _ROOM,
-    RelinkPerformedStep: {Role.TECHNOLOGIST, Role.ADMIN, Role.SYSTEM},
+    RelinkPerformedStep: _REPAIR,
+    MovePerformedStep: _REPAIR,
+    OrderPerformedStep: _REPAIR,
+    RevisePerformedStep: _REPAIR,
+    UndoCorrection: _REPAIR,
+    SettleFollowUp: _REPAIR | {Role.MANAGER, Role.SCHEDULER},
+    RematchPerformedSteps: {Role.SYSTEM},
+    ClosePerformedSteps: {Role.SYSTEM},
 }

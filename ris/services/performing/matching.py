@@ -1,71 +1,172 @@
-"""Which scheduled steps and which patient a modality means; never guessed."""
+"""Which scheduled steps and which patient a modality means; never guessed.
+
+Reads only as much as it takes to decide: the steps themselves are read once, when their orders are
+locked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from ris.domain.errors import (
-    UnknownKeyError,
-)
+from django.db.models import Q
+
+from ris.domain.errors import UnknownKeyError
 from ris.domain.orders import OPEN, StepStatus
-from ris.domain.performing import (
-    ScheduledReference,
-)
+from ris.domain.performing import EVIDENCE_MODALITIES, ScheduledReference
 from ris.domain.values import Identifier
-from ris.models import (
-    Patient,
-    PatientIdentifier,
-    ScheduledProcedureStep,
-)
+from ris.models import Patient, PatientIdentifier, ScheduledProcedureStep, StudyAlias
 from ris.services._locks import public_key
 
+_COLUMNS = {
+    "pk": "pk",
+    "status": "status",
+    "modality": "modality",
+    "study_uid": "procedure__study_instance_uid",
+    "procedure": "procedure__procedure_id",
+    "order": "procedure__order_id",
+    "patient": "procedure__order__patient_id",
+    "accession": "procedure__order__accession_number",
+    "accession_issuer": "procedure__order__accession_issuer",
+    "placer": "procedure__order__placer_order_number",
+    "placer_issuer": "procedure__order__placer_issuer",
+    "filler": "procedure__order__filler_order_number",
+    "filler_issuer": "procedure__order__filler_issuer",
+}
 
-def find_steps(references: Sequence[ScheduledReference]) -> list[ScheduledProcedureStep]:
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A step with what tells whether it is meant."""
+
+    pk: int
+    status: str
+    modality: str
+    study_uid: str
+    procedure: str
+    order: int
+    patient: int
+    accession: str
+    accession_issuer: str
+    placer: str
+    placer_issuer: str
+    filler: str
+    filler_issuer: str
+
+
+def find_steps(
+    references: Sequence[ScheduledReference], identifiers: Sequence[Identifier] = ()
+) -> list[Found]:
     """The steps named by the Scheduled Step Attributes Sequence, each item on its own (SPS-01).
 
-    By, in this order: Study UID and step id; accession number and step id; accession number and
-    procedure id; Study UID alone if that leaves one step.
+    By, in this order: the step id together with the Study UID, the accession number or another
+    number of ours; the procedure id likewise; the Study UID alone; the accession number, the placer
+    or the filler order number alone. Where several steps are left, by the only one still to be
+    done. A step or procedure id without any other number is believed if the patient is right.
     """
-    found: dict[int, ScheduledProcedureStep] = {}
+    found: dict[int, Found] = {}
     for reference in references:
-        for step in _find_by(reference):
+        for step in _find_by(reference, identifiers):
             found[step.pk] = step
     return list(found.values())
 
 
-def _find_by(reference: ScheduledReference) -> list[ScheduledProcedureStep]:
-    rows = ScheduledProcedureStep.objects.select_related("procedure__order__patient")
-    uid, accession = reference.study_instance_uid, reference.accession_number
-    if uid and reference.step_id:
-        steps = list(rows.filter(procedure__study_instance_uid=uid, step_id=reference.step_id))
+def _rows(**condition: object) -> list[Found]:
+    rows = ScheduledProcedureStep.objects.filter(**condition).order_by("pk")
+    return [Found(*row) for row in rows.values_list(*_COLUMNS.values())[:50]]
+
+
+def _find_by(reference: ScheduledReference, identifiers: Sequence[Identifier]) -> list[Found]:
+    if reference.step_id:
+        # Ours are unique, so there is at most one; another system's may look the same.
+        steps = [
+            step
+            for step in _rows(step_id=reference.step_id)
+            if _agrees(step, reference, identifiers)
+        ]
         if steps:
             return steps
-    if accession and reference.step_id:
-        steps = list(
-            rows.filter(procedure__order__accession_number=accession, step_id=reference.step_id)
-        )
+    if reference.procedure_id:
+        steps = [
+            step
+            for step in _rows(procedure__procedure_id=reference.procedure_id)
+            if _agrees(step, reference, identifiers)
+        ]
         if steps:
-            return _if_one_order(steps)
-    if accession and reference.procedure_id:
-        steps = list(
-            rows.filter(
-                procedure__order__accession_number=accession,
-                procedure__procedure_id=reference.procedure_id,
-            )
-        )
+            return _only_one(steps)
+    for uid in _uids(reference):
+        steps = _rows(procedure__study_instance_uid=uid) or _by_alias(uid)
         if steps:
-            return _only_one(_if_one_order(steps))
-    if uid:
-        return _only_one(list(rows.filter(procedure__study_instance_uid=uid)))
+            return _only_one(steps)
+    return _only_one(_by_number(reference))
+
+
+def _by_alias(uid: str) -> list[Found]:
+    """Steps that were performed before under this UID, which is not the one of their order."""
+    procedures = list(
+        StudyAlias.objects.filter(study_instance_uid=uid).values_list("procedure_id", flat=True)
+    )
+    return _rows(procedure__in=procedures) if procedures else []
+
+
+def _by_number(reference: ScheduledReference) -> list[Found]:
+    """The steps of the one order that has a number; two issuers may use the same."""
+    for field, number, issuer in (
+        ("accession", reference.accession_number, reference.accession_issuer),
+        ("placer_order", reference.placer_order_number, reference.placer_issuer),
+        ("filler_order", reference.filler_order_number, reference.filler_issuer),
+    ):
+        if not number:
+            continue
+        name = field.partition("_")[0]
+        steps = [
+            step
+            for step in _rows(**{f"procedure__order__{field}_number": number})
+            if _same_issuer(getattr(step, f"{name}_issuer"), issuer)
+        ]
+        exact = [step for step in steps if issuer and getattr(step, f"{name}_issuer")]
+        steps = exact or steps
+        if steps:
+            return steps if len({step.order for step in steps}) == 1 else []
     return []
 
 
-def _if_one_order(steps: list[ScheduledProcedureStep]) -> list[ScheduledProcedureStep]:
-    """Two issuers may use one accession number; then it names nobody."""
-    return steps if len({step.procedure.order_id for step in steps}) == 1 else []
+def _uids(reference: ScheduledReference) -> tuple[str, ...]:
+    named = (reference.study_instance_uid, *reference.referenced_study_uids)
+    return tuple(dict.fromkeys(uid for uid in named if uid))
 
 
-def _only_one(steps: list[ScheduledProcedureStep]) -> list[ScheduledProcedureStep]:
+def _agrees(step: Found, reference: ScheduledReference, identifiers: Sequence[Identifier]) -> bool:
+    """Whether something else said of the step is true of it, so that its id is no coincidence."""
+    if step.study_uid in _uids(reference):
+        return True
+    for number, issuer, said, said_issuer in (
+        (step.accession, step.accession_issuer, reference.accession_number,
+         reference.accession_issuer),
+        (step.placer, step.placer_issuer, reference.placer_order_number, reference.placer_issuer),
+        (step.filler, step.filler_issuer, reference.filler_order_number, reference.filler_issuer),
+    ):  # fmt: skip
+        if said:
+            # What was said of the order decides, whichever way.
+            return said == number and _same_issuer(issuer, said_issuer)
+    if reference.step_id and step.procedure == reference.procedure_id:
+        return True
+    return bool(identifiers) and step.patient not in strangers(identifiers, [step.patient])
+
+
+def _same_issuer(stored: str, said: str) -> bool:
+    """Whether two issuers may be one; who is silent does not contradict."""
+    if not stored or not said:
+        return True
+    return _bare(stored) == _bare(said)
+
+
+def _bare(issuer: str) -> str:
+    """``urn:oid:1.2.3`` goes into a dataset as ``1.2.3`` (PS3.3 Table 10-17)."""
+    return issuer.removeprefix("urn:oid:").removeprefix("urn:uuid:")
+
+
+def _only_one(steps: list[Found]) -> list[Found]:
     """The only step, or the only one still to be done; nothing if that leaves a choice."""
     if len(steps) <= 1:
         return steps
@@ -73,34 +174,55 @@ def _only_one(steps: list[ScheduledProcedureStep]) -> list[ScheduledProcedureSte
     return pending if len(pending) == 1 else []
 
 
-def belongs(identifier: Identifier | None, patient: Patient) -> bool:
-    """Whether the modality's patient is the step's; without a number nothing contradicts."""
-    if identifier is None or not identifier.value:
-        return True
-    rows = PatientIdentifier.objects.filter(patient=patient, value=identifier.value)
-    if identifier.issuer:
-        rows = rows.filter(issuer__in=["", identifier.issuer])
-    return rows.exists()
+def is_evidence(modality: str, steps: Sequence[Found]) -> bool:
+    """Whether this was made from the images of these steps, and is none of them (IHE RAD-20)."""
+    return modality in EVIDENCE_MODALITIES and all(step.modality != modality for step in steps)
 
 
-def find_patient(identifier: Identifier | None) -> Patient | None:
-    """The patient of an exam without step; only if the number leaves no choice."""
-    if identifier is None or not identifier.value:
-        return None
-    rows = PatientIdentifier.objects.filter(value=identifier.value).select_related("patient")
-    if identifier.issuer:
-        rows = rows.filter(issuer=identifier.issuer)
-    patients = {row.patient_id: row.patient for row in rows[:3]}
-    return next(iter(patients.values())) if len(patients) == 1 else None
-
-
-def steps_named(public_ids: Sequence[str]) -> list[ScheduledProcedureStep]:
-    keys = [public_key(public_id, "step") for public_id in public_ids]
-    steps = list(
-        ScheduledProcedureStep.objects.select_related("procedure__order__patient").filter(
-            public_id__in=keys
-        )
-    )
-    if len(steps) != len(set(keys)):
+def named_by_people(public_ids: Sequence[str]) -> list[Found]:
+    """The steps with these public ids; raises UnknownKeyError."""
+    keys = {public_key(public_id, "step") for public_id in public_ids}
+    steps = _rows(public_id__in=keys) if keys else []
+    if len(steps) != len(keys):
         raise UnknownKeyError("no such step")
     return steps
+
+
+# --- patients
+
+
+def _known(identifiers: Iterable[Identifier]) -> list[Identifier]:
+    return [identifier for identifier in identifiers if identifier.value]
+
+
+def strangers(identifiers: Sequence[Identifier], patients: Iterable[int]) -> set[int]:
+    """Which of the patients have none of these numbers; nobody is one if no number was said."""
+    wanted = set(patients)
+    said = _known(identifiers)
+    if not said or not wanted:
+        return set()
+    issuers: dict[str, set[str]] = {}
+    for identifier in said:
+        issuers.setdefault(identifier.value, set()).add(identifier.issuer)
+    rows = PatientIdentifier.objects.filter(patient__in=wanted, value__in=issuers)
+    owners = {
+        patient
+        for patient, value, issuer in rows.values_list("patient_id", "value", "issuer")
+        if any(_same_issuer(issuer, one) for one in issuers[value])
+    }
+    return wanted - owners
+
+
+def find_patient(identifiers: Sequence[Identifier]) -> Patient | None:
+    """The patient of an exam without step; only if the numbers leave no choice."""
+    wanted = Q()
+    for identifier in _known(identifiers):
+        one = Q(value=identifier.value)
+        if identifier.issuer:
+            one &= Q(issuer=identifier.issuer)
+        wanted |= one
+    if not wanted:
+        return None
+    rows = PatientIdentifier.objects.filter(wanted).select_related("patient")
+    patients = {row.patient_id: row.patient for row in rows[:10]}
+    return next(iter(patients.values())) if len(patients) == 1 else None

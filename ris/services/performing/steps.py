@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ris.domain.errors import (
-    DuplicateKeyError,
-    StateConflictError,
-    UnknownKeyError,
-)
-from ris.domain.identifiers import require_uid
-from ris.domain.orders import StepStatus
-from ris.domain.performing import (
+from ris.domain.discontinuation import (
     INCORRECT_WORKLIST_ENTRY,
+    FollowUpKind,
+    stays_to_be_done,
+)
+from ris.domain.errors import DuplicateKeyError, StateConflictError
+from ris.domain.identifiers import require_uid
+from ris.domain.orders import OrderStatus, StepStatus
+from ris.domain.performing import (
     PERFORMED_STEP,
     CompletePerformedStep,
     DiscontinuePerformedStep,
     Match,
+    Origin,
     PerformedDetails,
     PerformedStatus,
     PerformedStepCompleted,
@@ -32,67 +33,116 @@ from ris.domain.performing import (
     StartPerformedStep,
     UpdatePerformedStep,
 )
-from ris.domain.values import Code
-from ris.models import (
-    Order,
-    PerformedProcedureStep,
-    PerformedSeries,
-)
+from ris.domain.values import Code, Identifier
+from ris.models import Order, PerformedProcedureStep, PerformedSeries, ScheduledProcedureStep
 from ris.services._context import Context
 from ris.services._locks import lock_orders
 from ris.services._transition import move
+from ris.services.performing.corrections import quarantine
+from ris.services.performing.follow_ups import (
+    after_completion,
+    after_discontinuation,
+    raise_follow_up,
+)
 from ris.services.performing.following import (
-    all_done,
     bring_to_start,
+    done_with,
     follow,
+    note_aliases,
     note_end,
+    performed_states,
     reload,
     take_back,
 )
-from ris.services.performing.matching import belongs, find_patient, find_steps, steps_named
+from ris.services.performing.matching import (
+    Found,
+    find_patient,
+    find_steps,
+    is_evidence,
+    named_by_people,
+    strangers,
+)
+from ris.services.performing.taking import taken_by_uid
+from ris.services.performing.telling import public_ids, tell
 
 
 def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     uid = require_uid(command.sop_instance_uid, "(0000,1000)")
     if PerformedProcedureStep.objects.filter(sop_instance_uid=uid).exists():
         raise DuplicateKeyError("this SOP Instance UID is known already", path="(0000,1000)")
-    steps = steps_named(command.steps) if command.steps else find_steps(command.references)
-    flags = list(command.flags)
-    match = Match.MATCHED
-    if not steps:
-        named = any(r.step_id or r.accession_number or r.procedure_id for r in command.references)
-        match = Match.UNMATCHED if named else Match.UNSCHEDULED
-    elif any(
-        not belongs(command.patient_identifier, step.procedure.order.patient) for step in steps
-    ):
-        match = Match.MISMATCH
-        flags.append("the patient is not the one of the scheduled step")
-    orders = lock_orders(step.procedure.order_id for step in steps)
-    steps = reload(steps)
-    if match is Match.MATCHED and all(s.status == StepStatus.CANCELED.value for s in steps):
-        match = Match.UNMATCHED
-        flags.append("the scheduled step had been canceled")
-    linked = steps if match is Match.MATCHED else []
-    performed = _create(command, uid, match, flags, orders if linked else [], context)
-    performed.steps.set(linked)
-    _replace_series(performed, command.details)
-    for step in linked:
-        if step.status == StepStatus.COMPLETED.value:
-            performed.flags = [*performed.flags, "appended to a completed step"]
-            performed.save(update_fields=["flags"])
-        bring_to_start(step, performed.started_at)
-    context.emit(
-        PerformedStepStarted(
-            performed=str(performed.public_id),
-            order=str(performed.order.public_id) if performed.order else "",
-            steps=tuple(str(step.public_id) for step in linked),
-            match=match.value,
-        ),
-        subject=performed,
-        order=performed.order,
-        patient=performed.patient,
+    identifiers = _identifiers(command)
+    found = (
+        named_by_people(command.steps)
+        if command.steps
+        else find_steps(command.references, identifiers)
     )
+    flags = list(command.flags)
+    match = _match(command, found, identifiers, flags)
+    locked = lock_orders(step.order for step in found)
+    orders = {order.pk: order for order in locked}
+    if match is Match.MATCHED and _is_void(locked):
+        match = Match.UNMATCHED
+        flags.append("the order had been marked as entered in error")
+    linked = reload(orders, pk__in=[step.pk for step in found]) if match is Match.MATCHED else []
+    if any(step.status == StepStatus.COMPLETED.value for step in linked):
+        flags.append("appended to a completed step")
+    canceled = [step for step in linked if step.status == StepStatus.CANCELED.value]
+    if canceled:
+        flags.append("the step had been canceled; it is open again")
+    belongs = locked if match in {Match.MATCHED, Match.EVIDENCE} else []
+    performed = _create(command, uid, match, flags, belongs, identifiers)
+    performed.steps.add(*linked)
+    if command.details.series:
+        _add_series(performed, command.details)
+    for step in linked:
+        bring_to_start(step, performed.started_at, context)
+    note_aliases(performed, linked)
+    tell(
+        context,
+        performed,
+        belongs,
+        linked,
+        lambda order, steps, leading: PerformedStepStarted(
+            performed=str(performed.public_id),
+            order=order,
+            steps=steps,
+            match=match.value,
+            leading=leading,
+        ),
+    )
+    for step in canceled:
+        raise_follow_up(performed, FollowUpKind.REOPENED, context, step=step)
     return str(performed.public_id)
+
+
+def _identifiers(command: StartPerformedStep) -> tuple[Identifier, ...]:
+    own = (command.patient_identifier,) if command.patient_identifier else ()
+    return (*own, *command.other_identifiers)
+
+
+def _match(
+    command: StartPerformedStep,
+    found: Sequence[Found],
+    identifiers: Sequence[Identifier],
+    flags: list[str],
+) -> Match:
+    if not found:
+        named = any(reference.names_a_step for reference in command.references)
+        return Match.UNMATCHED if named else Match.UNSCHEDULED
+    patients = {step.patient for step in found}
+    if len(patients) > 1:
+        flags.append("the scheduled steps belong to different patients")
+        return Match.MISMATCH
+    if strangers(identifiers, patients):
+        flags.append("the patient is not the one of the scheduled step")
+        return Match.MISMATCH
+    if is_evidence(command.modality, found):
+        return Match.EVIDENCE
+    return Match.MATCHED
+
+
+def _is_void(orders: Sequence[Order]) -> bool:
+    return any(order.status == OrderStatus.ENTERED_IN_ERROR.value for order in orders)
 
 
 def _create(
@@ -100,8 +150,8 @@ def _create(
     uid: str,
     match: Match,
     flags: list[str],
-    orders: list[Order],
-    context: Context,
+    orders: Sequence[Order],
+    identifiers: Sequence[Identifier],
 ) -> PerformedProcedureStep:
     order = orders[0] if orders else None
     identifier = command.patient_identifier
@@ -112,7 +162,7 @@ def _create(
         match=match.value,
         origin=command.origin.value,
         order=order,
-        patient=order.patient if order else find_patient(identifier),
+        patient=order.patient if order else find_patient(identifiers),
         started_at=command.started_at,
         ended_at=None,
         station_ae_title=command.station_ae_title[:16],
@@ -124,17 +174,11 @@ def _create(
         study_instance_uid=study_uid,
         patient_identifier=identifier.value if identifier else "",
         patient_issuer=identifier.issuer if identifier else "",
+        other_identifiers=[[one.value, one.issuer] for one in command.other_identifiers] or None,
         patient_name=command.patient_name,
         patient_birth_date=command.patient_birth_date,
-        references=[
-            {
-                "study_instance_uid": r.study_instance_uid,
-                "accession_number": r.accession_number,
-                "procedure_id": r.procedure_id,
-                "step_id": r.step_id,
-            }
-            for r in command.references
-        ],
+        patient_sex=command.patient_sex[:16],
+        references=[reference.as_json() for reference in command.references],
         description=(details.description or "")[:200],
         procedure_codes=[code.as_json() for code in details.procedure_codes or ()],
         protocol_codes=[code.as_json() for code in details.protocol_codes or ()],
@@ -149,7 +193,11 @@ def _replace_series(performed: PerformedProcedureStep, details: PerformedDetails
     if details.series is None:
         return
     performed.series.all().delete()
-    unique = {series.series_instance_uid: series for series in details.series}
+    _add_series(performed, details)
+
+
+def _add_series(performed: PerformedProcedureStep, details: PerformedDetails) -> None:
+    unique = {series.series_instance_uid: series for series in details.series or ()}
     PerformedSeries.objects.bulk_create(
         [
             PerformedSeries(
@@ -166,24 +214,6 @@ def _replace_series(performed: PerformedProcedureStep, details: PerformedDetails
             for series in unique.values()
         ]
     )
-
-
-def _lock_performed(sop_instance_uid: str) -> PerformedProcedureStep:
-    order_ids = list(
-        PerformedProcedureStep.objects.filter(
-            sop_instance_uid=sop_instance_uid, steps__isnull=False
-        ).values_list("steps__procedure__order_id", flat=True)
-    )
-    lock_orders(order_ids)
-    performed = (
-        PerformedProcedureStep.objects.select_for_update(of=("self",))
-        .select_related("order__patient", "patient")
-        .filter(sop_instance_uid=sop_instance_uid)
-        .first()
-    )
-    if performed is None:
-        raise UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)")
-    return performed
 
 
 _DETAIL_FIELDS = (
@@ -231,72 +261,106 @@ def _apply(
 
 
 def update_performed_step(command: UpdatePerformedStep, context: Context) -> None:
-    performed = _lock_performed(command.sop_instance_uid)
+    taken = taken_by_uid(command.sop_instance_uid)
+    performed = taken.performed
     _apply(performed, command.details, command.dataset, command.flags)
     move(performed, PERFORMED_STEP, PerformedTrigger.UPDATE, *_DETAIL_FIELDS)
-    context.emit(
-        PerformedStepUpdated(
-            performed=str(performed.public_id),
-            order=str(performed.order.public_id) if performed.order else "",
+    tell(
+        context,
+        performed,
+        taken.orders,
+        taken.steps,
+        lambda order, steps, leading: PerformedStepUpdated(
+            performed=str(performed.public_id), order=order, leading=leading
         ),
-        subject=performed,
-        order=performed.order,
-        patient=performed.patient,
     )
 
 
 def complete_performed_step(command: CompletePerformedStep, context: Context) -> None:
-    performed = _lock_performed(command.sop_instance_uid)
+    taken = taken_by_uid(command.sop_instance_uid)
+    performed, steps = taken.performed, taken.steps
     _apply(performed, command.details, command.dataset, command.flags)
-    if performed.ended_at is None:
-        performed.ended_at = max(context.now, performed.started_at)
+    performed.ended_at = performed.ended_at or max(context.now, performed.started_at)
     move(performed, PERFORMED_STEP, PerformedTrigger.COMPLETE, *_DETAIL_FIELDS)
-    steps = reload(list(performed.steps.all()))
-    for step in steps:
-        follow(step)
-        note_end(step, performed.ended_at)
-    context.emit(
-        PerformedStepCompleted(
+    if steps:
+        note_end(steps, performed.ended_at)
+        follow(steps, performed)
+    done = done_with(taken.orders)
+    over = {str(order.public_id) for order in taken.orders if order.pk in done}
+    tell(
+        context,
+        performed,
+        taken.orders,
+        steps,
+        lambda order, named, leading: PerformedStepCompleted(
             performed=str(performed.public_id),
-            order=str(performed.order.public_id) if performed.order else "",
-            steps=tuple(str(step.public_id) for step in steps),
-            all_done=all_done(performed.order),
+            order=order,
+            steps=named,
+            all_done=order in over,
+            leading=leading,
         ),
-        subject=performed,
-        order=performed.order,
-        patient=performed.patient,
     )
+    after_completion(performed, steps, context)
 
 
 def discontinue_performed_step(command: DiscontinuePerformedStep, context: Context) -> None:
-    performed = _lock_performed(command.sop_instance_uid)
+    taken = taken_by_uid(command.sop_instance_uid)
+    performed, steps = taken.performed, taken.steps
     _apply(performed, command.details, command.dataset, command.flags)
-    if performed.ended_at is None:
-        performed.ended_at = max(context.now, performed.started_at)
+    performed.ended_at = performed.ended_at or max(context.now, performed.started_at)
     move(performed, PERFORMED_STEP, PerformedTrigger.DISCONTINUE, *_DETAIL_FIELDS)
     reason = Code.from_json(performed.discontinuation_reason)
-    steps = reload(list(performed.steps.all()))
-    if reason.value == INCORRECT_WORKLIST_ENTRY:
-        performed.match = Match.QUARANTINED.value
-        performed.save(update_fields=["match"])
-        for step in steps:
-            if step.performed.exclude(pk=performed.pk).exists():
-                follow(step)
-            elif step.status == StepStatus.STARTED.value:
-                take_back(step)
-    else:
-        for step in steps:
-            follow(step)
-            note_end(step, performed.ended_at)
-    context.emit(
-        PerformedStepDiscontinued(
+    mistaken = reason.value == INCORRECT_WORKLIST_ENTRY
+    returned: list[ScheduledProcedureStep] = []
+    if mistaken:
+        returned = _give_back(performed, steps, context)
+        quarantine(performed, steps, context)
+    elif _is_abandoned(performed, reason):
+        returned = _give_back(performed, steps, context)
+        if returned:
+            performed.flags = [*performed.flags, "ended without an image: back on the worklist"]
+            performed.save(update_fields=["flags"])
+    rest = [step for step in steps if step not in returned]
+    if rest and not mistaken:
+        note_end(rest, performed.ended_at)
+        follow(rest, performed)
+    done = done_with(taken.orders)
+    over = {str(order.public_id) for order in taken.orders if order.pk in done}
+    back = set(public_ids(returned))
+    tell(
+        context,
+        performed,
+        taken.orders,
+        steps,
+        lambda order, named, leading: PerformedStepDiscontinued(
             performed=str(performed.public_id),
-            order=str(performed.order.public_id) if performed.order else "",
-            steps=tuple(str(step.public_id) for step in steps),
+            order=order,
+            steps=named,
             reason=reason.value,
-            all_done=all_done(performed.order),
+            all_done=order in over,
+            returned=tuple(step for step in named if step in back),
+            leading=leading,
         ),
-        subject=performed,
-        order=performed.order,
-        patient=performed.patient,
     )
+    if not mistaken:
+        after_discontinuation(performed, reason, rest, context)
+
+
+def _is_abandoned(performed: PerformedProcedureStep, reason: Code) -> bool:
+    """Whether a device ended without any image, for a reason that leaves the step to be done."""
+    return (
+        performed.origin == Origin.MPPS.value
+        and stays_to_be_done(reason)
+        and not performed.series.filter(instance_count__gt=0).exists()
+    )
+
+
+def _give_back(
+    performed: PerformedProcedureStep, steps: Sequence[ScheduledProcedureStep], context: Context
+) -> list[ScheduledProcedureStep]:
+    """Return the steps for which nothing else was performed to the worklist; which ones."""
+    others = performed_states(steps, without=performed)
+    returned = [step for step in steps if step.pk not in others]
+    for step in returned:
+        take_back(step, context)
+    return returned

@@ -98,6 +98,19 @@ OVER = with_step(
             views.order(),
             ("SC", "SC", "S"),
         ),
+        (
+            views.event(
+                "PerformedStepDiscontinued", steps=[views.STEP], reason="110501", returned=["x"]
+            ),
+            views.order(),
+            ("SC", "SC", "S"),
+        ),
+        (
+            views.event("PerformedStepRevised", steps=[views.STEP], changed=["status"]),
+            DONE,
+            ("SC", "IP", "I"),
+        ),
+        (views.event("PerformedStepOrdered", steps=[views.STEP]), DONE, ("SN", "IP", "I")),
         (views.event("OrderHeld", reason=""), views.order(), ("OH", "HD", "")),
         (views.event("OrderReleased"), views.order(), ("OE", "SC", "S")),
         (views.event("OrderCanceled", reason="twice", by_placer=False), OVER, ("OC", "CA", "X")),
@@ -124,6 +137,21 @@ def test_the_placer_hears_each_step_of_the_way(
 def test_every_event_of_the_table_is_a_domain_event_with_a_test_above() -> None:
     tested = test_the_placer_hears_each_step_of_the_way.pytestmark[0].args[1]
     assert {case[0].name for case in tested} | {"StepCanceled"} == set(STATUS)
+
+
+def test_only_an_order_made_of_an_exam_asks_for_the_placers_number() -> None:
+    born_here = replace(DONE, placer=Identifier(""))
+
+    asking = status(views.event("PerformedStepOrdered", steps=[views.STEP]), born_here)
+    later = order_status(
+        views.event("PerformedStepCompleted", steps=[views.STEP], all_done=True),
+        born_here,
+        views.profile(),
+        asked_by_receiver=False,
+    )
+
+    assert (field(asking, "ORC-1"), field(asking, "ORC-2")) == ("SN", "")
+    assert later is None
 
 
 def test_a_canceled_step_is_told_by_what_is_left_of_its_procedure() -> None:
@@ -332,6 +360,16 @@ NEVER_BOOKED = with_step(status=StepStatus.STARTED, appointment=None, stage=Stag
             views.event("PerformedStepRelinked", steps=[], previous_steps=[views.STEP]),
             views.order(),
             ["XO_SC"],
+        ),
+        (
+            views.event("PerformedStepRelinked", steps=[views.STEP], previous_steps=[]),
+            with_step(status=StepStatus.COMPLETED, appointment=None, stage=Stage.PERFORMED),
+            ["NW_IP", "XO_CM"],
+        ),
+        (
+            views.event("PerformedStepRevised", steps=[views.STEP], changed=["status"]),
+            DONE,
+            ["XO_CM"],
         ),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from integration.hl7.er7 import Message
 from integration.hl7.from_domain.orders import ARCHIVE, STATUS
 from integration.hl7.outbound import PROTOCOL, ROUTES
-from ris.domain import orders, patients, performing, reporting, scheduling
+from ris.domain import corrections, orders, patients, performing, reporting, scheduling
 from ris.domain.actors import OPERATOR, endpoint_actor
 from ris.domain.commands import Event
 from ris.domain.errors import InvalidValueError
@@ -381,7 +381,7 @@ def test_a_message_sent_once_more_differs_in_its_control_id_alone() -> None:
 
 def _events() -> set[str]:
     found: set[str] = set()
-    for module in (orders, scheduling, performing, reporting, patients):
+    for module in (orders, scheduling, performing, corrections, reporting, patients):
         found |= {
             name
             for name, value in vars(module).items()
@@ -405,6 +405,8 @@ _UNTOLD: Sequence[str] = (
     "ReportOpened", "DraftDiscarded", "ReportSigned",
     "CriticalResultCommunicated", "CriticalResultAcknowledged",
     "PatientRegistered",  # told with the first order
+    "PerformedStepMoved", "CorrectionUndone",  # told by what became of the steps
+    "FollowUpRaised", "FollowUpSettled",  # told by what is done about them
     "Event",
 )  # fmt: skip
 

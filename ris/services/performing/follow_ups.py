@@ -1,0 +1,216 @@
+"""What a performed step leaves for a person: raised by rules, settled by one click (SPS-05)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ris.domain.corrections import (
+    FollowUpRaised,
+    FollowUpSettled,
+    RevisePerformedStep,
+    SettleFollowUp,
+)
+from ris.domain.discontinuation import (
+    ACTIONS,
+    WORDS,
+    FollowUpAction,
+    FollowUpKind,
+    reason_of,
+)
+from ris.domain.errors import (
+    InvalidValueError,
+    MissingValueError,
+    StateConflictError,
+    UnknownKeyError,
+)
+from ris.domain.orders import DiscontinueOrder, OrderReference, RepeatStep
+from ris.domain.performing import PerformedStatus
+from ris.domain.values import Code
+from ris.models import (
+    CodeMap,
+    FollowUp,
+    Order,
+    PerformedProcedureStep,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
+from ris.services._context import Context
+from ris.services._execute import execute
+from ris.services._locks import public_key
+from ris.services._transition import touch
+
+# Of the site's own table (MapCode); the default is DICOM's reasons with ours beside them.
+TABLE = "follow_up"
+
+
+def raise_follow_up(
+    performed: PerformedProcedureStep,
+    kind: FollowUpKind,
+    context: Context,
+    *,
+    step: ScheduledProcedureStep | None = None,
+    order: Order | None = None,
+    reason: Code | None = None,
+    detail: str = "",
+) -> None:
+    order = order or (step.procedure.order if step else None)
+    row = FollowUp.objects.create(
+        performed=performed,
+        step=step,
+        order=order,
+        kind=kind.value,
+        reason=reason.as_json() if reason else {},
+        detail=detail[:300],
+    )
+    context.emit(
+        FollowUpRaised(
+            performed=str(performed.public_id),
+            follow_up=str(row.public_id),
+            kind=kind.value,
+            order=str(order.public_id) if order else "",
+            step=str(step.public_id) if step else "",
+            reason=reason.value if reason else "",
+        ),
+        subject=performed,
+        order=order,
+        patient=performed.patient,
+    )
+
+
+def for_reason(reason: Code) -> FollowUpKind | None:
+    """What a reason asks for: by the site's table, else by ours."""
+    if not reason.value:
+        return None
+    scheme = reason.scheme or "DCM"
+    mapped: Mapping[str, str] | None = (
+        CodeMap.objects.filter(
+            table=TABLE,
+            endpoint=None,
+            source_value=reason.value,
+            source_scheme__in=["", scheme],
+        )
+        .order_by("-source_scheme")
+        .values_list("target", flat=True)
+        .first()
+    )
+    if mapped is not None and mapped.get("value") in WORDS:
+        return WORDS[mapped["value"]]
+    known = reason_of(reason)
+    return known.follow_up if known else None
+
+
+def after_discontinuation(
+    performed: PerformedProcedureStep,
+    reason: Code,
+    steps: Iterable[ScheduledProcedureStep],
+    context: Context,
+) -> None:
+    kind = for_reason(reason)
+    if kind is None:
+        return
+    for step in steps:
+        raise_follow_up(performed, kind, context, step=step, reason=reason)
+
+
+# --- what was done against what was ordered (SPS-08)
+
+
+def after_completion(
+    performed: PerformedProcedureStep, steps: Sequence[ScheduledProcedureStep], context: Context
+) -> None:
+    """Flag an exam whose codes are of the order's own scheme and name something else."""
+    done = [Code.from_json(code) for code in performed.procedure_codes]
+    protocols = [Code.from_json(code) for code in performed.protocol_codes]
+    for step in steps:
+        procedure = step.procedure
+        detail = _difference([_ordered(procedure)], done) or _difference(
+            [Code.from_json(code) for code in step.protocol_codes], protocols
+        )
+        if detail:
+            raise_follow_up(performed, FollowUpKind.DIFFERS, context, step=step, detail=detail)
+
+
+def _ordered(procedure: RequestedProcedure) -> Code:
+    return Code(procedure.code_value, procedure.code_scheme, procedure.code_meaning)
+
+
+def _difference(ordered: Sequence[Code], done: Sequence[Code]) -> str:
+    """In words, if none of ``done`` is among ``ordered`` though they speak the same scheme."""
+    schemes = {code.scheme for code in ordered if code.value}
+    comparable = [code for code in done if code.value and code.scheme in schemes]
+    if not comparable or {code.value for code in comparable} & {code.value for code in ordered}:
+        return ""
+    return f"done: {_words(comparable)}; ordered: {_words(ordered)}"
+
+
+def _words(codes: Sequence[Code]) -> str:
+    return ", ".join(f"{code.meaning or code.value} ({code.value})" for code in codes)
+
+
+# --- settled by people
+
+
+def settle_follow_up(command: SettleFollowUp, context: Context) -> None:
+    row = (
+        FollowUp.objects.select_for_update(of=("self",))
+        .select_related("performed", "order__patient", "step")
+        .filter(public_id=public_key(command.follow_up, "follow-up"))
+        .first()
+    )
+    if row is None:
+        raise UnknownKeyError("no such follow-up")
+    if row.settled_at is not None:
+        raise StateConflictError("somebody settled this meanwhile")
+    kind, note = FollowUpKind(row.kind), command.note.strip()
+    if command.action not in ACTIONS[kind]:
+        raise InvalidValueError("this is no answer to it", path="action")
+    if kind is FollowUpKind.NOTE and not note:
+        raise MissingValueError("write down what happened", path="note")
+    _act(row, command.action, note, context)
+    row.settled_at = context.now
+    row.settled_by = context.actor.name
+    row.action = command.action.value
+    row.note = note[:500]
+    touch(row, "settled_at", "settled_by", "action", "note")
+    context.emit(
+        FollowUpSettled(
+            performed=str(row.performed.public_id),
+            follow_up=str(row.public_id),
+            kind=row.kind,
+            action=row.action,
+            note=row.note,
+            order=str(row.order.public_id) if row.order else "",
+            step=str(row.step.public_id) if row.step else "",
+        ),
+        subject=row.performed,
+        order=row.order,
+        patient=row.performed.patient,
+    )
+
+
+def _act(row: FollowUp, action: FollowUpAction, note: str, context: Context) -> None:
+    """By commands of their own, so that the person needs the right for each."""
+    actor, correlation = context.actor, context.correlation
+    why = note or Code.from_json(row.reason).meaning or "follow-up of the exam"
+    if action is FollowUpAction.PLAN_AGAIN:
+        if row.step is None:
+            raise StateConflictError("the step is gone")
+        execute(RepeatStep(step=str(row.step.public_id)), actor=actor, correlation=correlation)
+    elif action is FollowUpAction.CANCEL_ORDER:
+        if row.order is None:
+            raise StateConflictError("this exam has no order")
+        execute(
+            DiscontinueOrder(order=OrderReference(public_id=str(row.order.public_id)), reason=why),
+            actor=actor,
+            correlation=correlation,
+        )
+    elif action is FollowUpAction.WAS_COMPLETED:
+        execute(
+            RevisePerformedStep(
+                performed=str(row.performed.public_id),
+                status=PerformedStatus.COMPLETED,
+                reason=note or "it was completed, the device did not say so",
+            ),
+            actor=actor,
+            correlation=correlation,
+        )
