@@ -36,6 +36,7 @@ _READ = 65_536
 _BACKLOG = 512
 _CLOSE_SECONDS = 1.0
 _REFUSAL_LOG_SECONDS = 10.0
+_ACCEPT_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,6 @@ class Listener:
         self.config = config
         self._handle = handle
         self._sockets: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
         self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._per_address: Counter[str] = Counter()
@@ -125,18 +125,14 @@ class Listener:
         self.port = plain[0].getsockname()[1]
         self.tls_port = secure[0].getsockname()[1] if secure else None
         self._threads = Threads(config.threads)
-        loop = asyncio.get_running_loop()
         for listening in plain:
-            self._accepting.append(loop.create_task(self._accept(listening, None)))
+            self._watch(listening, None)
         for listening in secure:
-            self._accepting.append(loop.create_task(self._accept(listening, context)))
+            self._watch(listening, context)
 
     async def stop(self) -> None:
         """Accept nothing more, finish and answer what has begun, close the rest."""
         self._stopping = True
-        for task in self._accepting:
-            task.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
         self._close_sockets()
         for connection in self._connections:
             # What has not been handled has not been acknowledged: its sender sends it again.
@@ -149,6 +145,10 @@ class Listener:
             if late:
                 log.warning("connections cut at the stop", count=len(late))
                 await asyncio.wait(late, timeout=_CLOSE_SECONDS)
+        for connection in list(self._connections):
+            # Its task was canceled before its first step, so nothing of it ever ran.
+            self._forget(connection)
+            connection.sock.close()
         if self._threads is not None:
             await asyncio.to_thread(self._threads.close, _CLOSE_SECONDS)
 
@@ -177,32 +177,51 @@ class Listener:
         return opened
 
     def _close_sockets(self) -> None:
+        loop = asyncio.get_running_loop()
         for listening in self._sockets:
+            loop.remove_reader(listening)
             listening.close()
         self._sockets.clear()
 
-    async def _accept(self, listening: socket.socket, context: ssl.SSLContext | None) -> None:
+    def _watch(self, listening: socket.socket, context: ssl.SSLContext | None) -> None:
+        # A callback and no task: what is accepted has an owner at once, even if the stop comes now.
+        asyncio.get_running_loop().add_reader(listening, self._accept, listening, context)
+
+    def _accept(self, listening: socket.socket, context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, name = await loop.sock_accept(listening)
-            except OSError as error:
-                # Out of descriptors, or the peer has gone again: others must still get in.
-                log.warning("accepting failed", error=errno.errorcode.get(error.errno or 0, ""))
-                await asyncio.sleep(0.1)
-                continue
-            address = str(name[0])
-            if self._is_full(address):
-                sock.close()
-                continue
-            self._numbers += 1
-            connection = _Connection(sock, address, self._numbers)
-            self._connections.add(connection)
-            self._per_address[address] += 1
-            task = loop.create_task(self._serve(connection, int(name[1]), context))
-            connection.task = task
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        try:
+            sock, name = listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            # Out of descriptors: others must still get in, a little later.
+            log.warning("accepting failed", error=errno.errorcode.get(error.errno or 0, ""))
+            loop.remove_reader(listening)
+            loop.call_later(_ACCEPT_PAUSE_SECONDS, self._watch_again, listening, context)
+            return
+        sock.setblocking(False)
+        address = str(name[0])
+        if self._is_full(address):
+            sock.close()
+            return
+        self._numbers += 1
+        connection = _Connection(sock, address, self._numbers)
+        self._connections.add(connection)
+        self._per_address[address] += 1
+        task = loop.create_task(self._serve(connection, int(name[1]), context))
+        connection.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _watch_again(self, listening: socket.socket, context: ssl.SSLContext | None) -> None:
+        if not self._stopping:
+            self._watch(listening, context)
+
+    def _forget(self, connection: _Connection) -> None:
+        self._connections.discard(connection)
+        self._per_address[connection.address] -= 1
+        if not self._per_address[connection.address]:
+            del self._per_address[connection.address]
 
     def _is_full(self, address: str) -> bool:
         config = self.config
@@ -246,10 +265,7 @@ class Listener:
         except Exception:
             log.exception("an MLLP connection failed", connection=connection.number)
         finally:
-            self._connections.discard(connection)
-            self._per_address[connection.address] -= 1
-            if not self._per_address[connection.address]:
-                del self._per_address[connection.address]
+            self._forget(connection)
             log.info(
                 "MLLP connection closed",
                 connection=connection.number,

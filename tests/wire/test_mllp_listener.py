@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import socket
 import ssl
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -595,3 +598,27 @@ def test_a_listener_is_ready_when_it_says_so() -> None:
         Client(listener.port).close()
 
     assert seen[0].connections == 0
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_stop_right_after_a_connect_leaves_no_connection_open(turns: int) -> None:
+    async def connect_and_stop() -> int:
+        listener = Listener(ListenerConfig(port=0), accept)
+        await listener.start()
+        await asyncio.sleep(0.01)  # it waits for connections now
+        with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await listener.stop()
+            client.settimeout(10)
+            with suppress(ConnectionError):
+                assert client.recv(1) == b""
+        return listener.connections
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        left = asyncio.run(connect_and_stop())
+        gc.collect()
+
+    assert left == 0
+    assert [str(one.message) for one in told] == []
