@@ -27,6 +27,7 @@ from worklist.endpoint_settings import Settings
 from worklist.notification import concerns
 from worklist.outbound import EVENTS
 from worklist.raw import StoredRequest
+from worklist.web.exchange import Incoming
 
 _STARTED = "PerformedStepStarted"
 
@@ -81,6 +82,8 @@ def _request(
         stored = StoredRequest.unpack(said.raw)
         # Two managers that forward to each other must not play ball with a message.
         return None if stored.ae_title == endpoint.protocol_name else stored
+    if said.protocol is Protocol.DICOMWEB:
+        return Incoming.from_bytes(said.raw).request("")
     if record.view.origin is Origin.MANUAL and not settings.manual and said.protocol is None:
         return None
     zone = ZoneInfo(site().time_zone)

@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from ris.domain.errors import InvalidValueError
 from ris.services.inbox import Answer
+from worklist.elements import tag_path
+from worklist.prescan import prescan
+from worklist.raw import StoredRequest
+from worklist.sop_classes import (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    MODALITY_PERFORMED_PROCEDURE_STEP,
+    SOP_CLASSES,
+)
 from worklist.web import json_model, xml_model
+from worklist.web.encoding import encode
 from worklist.web.negotiation import JSON, MULTIPART, UTF8_NAMES, XML, ranges
 from worklist.web.refusal import HttpError, Report
 
-# Header fields that say something about the request; others are the transport's, or secret.
-KEPT = ("Content-Type", "X-Request-Id")
+SOP_CLASS = next(one for one in SOP_CLASSES if one.uid == MODALITY_PERFORMED_PROCEDURE_STEP)
+# The header field that says what the body is; others are the transport's, secret, or new each time.
+KEPT = ("Content-Type",)
 BODIES = (JSON, "application/json", XML, MULTIPART)
 
 
@@ -57,12 +68,43 @@ class Incoming:
         parts = [part for part in urlsplit(self.url).path.split("/") if part]
         return parts[-2] if parts[-1] == "update" else parts[-1]
 
-    def dataset(self) -> dict[str, object]:
-        """The payload as DICOM JSON; raises HttpError (400, 415) or InvalidValueError."""
+    def payload(self) -> dict[str, Any]:
+        """The body as DICOM JSON; raises HttpError (400, 415) or InvalidValueError."""
         return _read(self.headers.get("Content-Type", ""), self.body, may_nest=True)
 
+    def request(self, ae_title: str) -> StoredRequest:
+        """The N-CREATE or N-SET that says the same; raises HttpError or InvalidValueError."""
+        dataset = encode(_without_identity(self.payload(), self.uid))
+        prescan(
+            dataset,
+            EXPLICIT_VR_LITTLE_ENDIAN,
+            depth=SOP_CLASS.dataset_depth,
+            elements=SOP_CLASS.dataset_elements,
+        )
+        return replace(self.request_without_dataset(ae_title), dataset=dataset)
 
-def _read(content_type: str, body: bytes, *, may_nest: bool) -> dict[str, object]:
+    def request_without_dataset(self, ae_title: str) -> StoredRequest:
+        return StoredRequest(
+            "N-SET" if self.is_update else "N-CREATE",
+            MODALITY_PERFORMED_PROCEDURE_STEP,
+            self.uid,
+            EXPLICIT_VR_LITTLE_ENDIAN,
+            ae_title,
+            b"",
+        )
+
+
+def _without_identity(data: dict[str, Any], uid: str) -> dict[str, Any]:
+    """The dataset without the SOP Common module, which the address says; it must not differ."""
+    for key, expected in (("00080016", MODALITY_PERFORMED_PROCEDURE_STEP), ("00080018", uid)):
+        attribute = data.get(key)
+        values = attribute.get("Value") if isinstance(attribute, dict) else None
+        if values and values != [expected]:
+            raise InvalidValueError("is not that of the address", path=tag_path(int(key, 16)))
+    return {key: value for key, value in data.items() if key not in {"00080016", "00080018"}}
+
+
+def _read(content_type: str, body: bytes, *, may_nest: bool) -> dict[str, Any]:
     found = ranges(content_type)
     if len(found) != 1 or found[0].name not in BODIES:
         raise HttpError(415, f"the body must be {JSON}, {XML} or {MULTIPART} with one of them")

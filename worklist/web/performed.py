@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ris.domain.actors import Actor
-from ris.domain.errors import ErrorCode, InvalidValueError, RisError
+from ris.domain.errors import ErrorCode, RisError
 from ris.domain.exchange import Protocol
 from ris.services import inbox
 from ris.services.inbox import Answer
@@ -20,24 +19,15 @@ from worklist.elements import tags_in
 from worklist.handlers import application
 from worklist.mpps import references_in
 from worklist.mpps_attributes import FIXED
-from worklist.prescan import prescan
 from worklist.raw import StoredRequest
 from worklist.registry import Profile, Snapshot
-from worklist.sop_classes import (
-    EXPLICIT_VR_LITTLE_ENDIAN,
-    MODALITY_PERFORMED_PROCEDURE_STEP,
-    SOP_CLASSES,
-)
+from worklist.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN
 from worklist.web.access import Client
-from worklist.web.encoding import encode
 from worklist.web.exchange import Incoming, refused, stored, success
 from worklist.web.parameters import Pairs, included
 from worklist.web.refusal import HttpError, Report, report
 
-SOP_CLASS = next(one for one in SOP_CLASSES if one.uid == MODALITY_PERFORMED_PROCEDURE_STEP)
 _UID = re.compile(r"(?=.{1,64}\Z)(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))+")
-_OF_THE_ADDRESS = {"00080016": MODALITY_PERFORMED_PROCEDURE_STEP, "00080018": ""}
-_PATHS = {"00080016": "(0008,0016)", "00080018": "(0008,0018)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +66,9 @@ def _receive(
     return inbox.receive(
         protocol=Protocol.DICOMWEB,
         actor=client.actor,
-        key=f"{prepared.operation} {incoming.uid}",
+        key=f"{prepared.request.operation} {incoming.uid}",
         raw=incoming.to_bytes(),
-        message_type=f"MPPS {prepared.operation}",
+        message_type=f"MPPS {prepared.request.operation}",
         apply=apply,
         refuse=refuse,
         sender=client.name,
@@ -103,32 +93,15 @@ class _Prepared:
     request is kept like any other.
     """
 
-    operation: str
     request: StoredRequest
     fault: RisError | None
 
     @classmethod
     def of(cls, incoming: Incoming, ae_title: str) -> _Prepared:
-        operation = "N-SET" if incoming.is_update else "N-CREATE"
-        request = StoredRequest(
-            operation,
-            MODALITY_PERFORMED_PROCEDURE_STEP,
-            incoming.uid,
-            EXPLICIT_VR_LITTLE_ENDIAN,
-            ae_title,
-            b"",
-        )
         try:
-            dataset = encode(_without_identity(incoming.dataset(), incoming.uid))
-            prescan(
-                dataset,
-                EXPLICIT_VR_LITTLE_ENDIAN,
-                depth=SOP_CLASS.dataset_depth,
-                elements=SOP_CLASS.dataset_elements,
-            )
+            return cls(incoming.request(ae_title), None)
         except RisError as error:
-            return cls(operation, request, error)
-        return cls(operation, replace(request, dataset=dataset), None)
+            return cls(incoming.request_without_dataset(ae_title), error)
 
     def steps(
         self, actor: Actor, profile: Profile, snapshot: Snapshot
@@ -139,7 +112,7 @@ class _Prepared:
             if self.fault is not None:
                 raise self.fault
             apply_it()
-            return success(200 if self.operation == "N-SET" else 201)
+            return success(200 if self.request.operation == "N-SET" else 201)
 
         def refuse(error: RisError) -> Answer:
             refuse_it(error)  # writes the log; its answer is that of DIMSE
@@ -150,23 +123,13 @@ class _Prepared:
     def _report(self, error: RisError) -> Report:
         found = report(error)
         if (
-            self.operation == "N-SET"
+            self.request.operation == "N-SET"
             and error.code is ErrorCode.INVALID_VALUE
             and FIXED.intersection(tags_in(error.path))
         ):
             # Not malformed, but at odds with what was said at the beginning (15.5.3 note).
             return replace(found, status=409)
         return found
-
-
-def _without_identity(data: dict[str, Any], uid: str) -> dict[str, Any]:
-    """The dataset without the SOP Common module, which the address says; it must not differ."""
-    for key, expected in _OF_THE_ADDRESS.items():
-        attribute = data.get(key)
-        values = attribute.get("Value") if isinstance(attribute, dict) else None
-        if values and values != [expected or uid]:
-            raise InvalidValueError("is not that of the address", path=_PATHS[key])
-    return {key: value for key, value in data.items() if key not in _OF_THE_ADDRESS}
 
 
 def fields(pairs: Pairs) -> tuple[int, ...]:

@@ -104,6 +104,7 @@ class Report:
             stored.get("dimse"),
             stored.get("error_id"),
             tuple(stored.get("attributes", ())),
+            _headers(stored["status"]),
         )
 
 
@@ -114,7 +115,7 @@ def report(error: RisError, *, request_id: str = "", query: bool = False) -> Rep
             error.status, error.message, attributes=_paths(error.path), headers=error.headers
         )
     status = STATUS[error.code]
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    headers = _headers(status)
     if error.code is ErrorCode.INTERNAL:
         # Our own fault: what is told is an identifier the operator finds in the log, no text.
         identifier = error.details.get("error_id") or request_id
@@ -128,6 +129,10 @@ def report(error: RisError, *, request_id: str = "", query: bool = False) -> Rep
         _paths(error.path),
         headers,
     )
+
+
+def _headers(status: int) -> dict[str, str]:
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
 
 
 def _paths(path: str) -> tuple[str, ...]:

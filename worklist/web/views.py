@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
@@ -22,6 +22,7 @@ from ris.selectors import performing
 from ris.services import inbox
 from ris.services.audit import record_access
 from worklist import retrieval
+from worklist.exchange import fault
 from worklist.handlers import Handlers
 from worklist.registry import Registry
 from worklist.web import access, capabilities, parameters, performed
@@ -54,6 +55,15 @@ class Acknowledgment(HttpResponse):
         except OperationalError:
             log.warning("the answer was sent, but this could not be noted")
         super().close()
+
+
+R = TypeVar("R", bound=HttpResponse)
+
+
+def bare(response: R) -> R:
+    """An answer without a body, and so without a media type."""
+    del response["Content-Type"]
+    return response
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -140,7 +150,7 @@ class DicomWebView(View):
         if isinstance(error, OperationalError | InterfaceError):
             log.warning("the database was busy", error=type(error).__name__)
             return report(BusyError("the database is busy, try again"))
-        log.error("a DICOMweb request failed", error_id=self.request_id, exc_info=error)
+        log.error("a DICOMweb request failed", error_id=self.request_id, **fault(error))
         return report(InternalError("internal error", details={"error_id": self.request_id}))
 
 
@@ -178,7 +188,7 @@ class ScheduledView(DicomWebView):
         if found.refusal is not None:
             return self.refusal(found.refusal)
         if not found.datasets:
-            response = HttpResponse(status=204)
+            response = bare(HttpResponse(status=204))
             self.warn(response, found.warnings)
             return response
         return self.answer(body_of(found.datasets, form), found.warnings)
@@ -189,7 +199,7 @@ class PerformedView(DicomWebView):
 
     http_method_names = ["get", "head", "post", "options"]  # noqa: RUF012
 
-    def get(self, request: HttpRequest, uid: str, update: str | None) -> HttpResponseBase:
+    def get(self, request: HttpRequest, uid: str, update: str = "") -> HttpResponseBase:
         if update:
             raise HttpError(405, "an update is a POST", headers={"Allow": "POST"})
         client = self.client(access.MPPS_READ)
@@ -204,7 +214,7 @@ class PerformedView(DicomWebView):
         warnings = [UNSUPPORTED_WARNING] if unknown else []
         return self.answer(body_of([ordered], form, alone=True), warnings)
 
-    def post(self, request: HttpRequest, uid: str, update: str | None) -> HttpResponseBase:
+    def post(self, request: HttpRequest, uid: str, update: str = "") -> HttpResponseBase:
         client = self.client(access.MPPS_WRITE)
         performed.require_uid(uid)
         self.form(self.pairs())
@@ -220,7 +230,7 @@ class PerformedView(DicomWebView):
                 refused.content, status=refused.status_code, headers=dict(refused.headers)
             )
         else:
-            response = Acknowledgment(status=receipt.answer)
+            response = bare(Acknowledgment(status=receipt.answer))
             response["Content-Location"] = f"{self.base}/{capabilities.PERFORMED}/{uid}"
             if receipt.answer == 201:
                 response["Location"] = response["Content-Location"]
