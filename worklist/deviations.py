@@ -7,6 +7,7 @@ But whoever looks for a missing patient must see that a device asks in its own w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from pydicom.datadict import dictionary_is_retired
 
@@ -103,6 +104,7 @@ def _is_escaped(tag: int, value: bytes) -> bool:
     return vr_of(tag) in TEXT_VRS and any(byte > 0x7F or byte == 0x1B for byte in value)
 
 
+@lru_cache(maxsize=4096)
 def _is_retired(tag: int) -> bool:
     try:
         return dictionary_is_retired(tag)

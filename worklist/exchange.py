@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from secrets import token_hex
 from time import monotonic
 from typing import Final
@@ -19,7 +19,15 @@ from worklist.dimse import Command, Reply
 from worklist.negotiation import Context
 from worklist.pdu import data_frames
 from worklist.prescan import prescan
-from worklist.service import CANCEL_STATUS, Association, Outcome, Refused, Request, Service
+from worklist.service import (
+    CANCEL_STATUS,
+    Association,
+    Outcome,
+    Paged,
+    Refused,
+    Request,
+    Service,
+)
 from worklist.sop_classes import Operation
 
 log = structlog.get_logger(__name__)
@@ -60,6 +68,8 @@ class Exchange:
         "_context",
         "_dataset",
         "_final",
+        "_page",
+        "_pages",
         "_pending",
         "_refused_before",
         "_rows",
@@ -93,6 +103,8 @@ class Exchange:
         self._dataset = dataset
         self._write_bytes = write_bytes
         self._rows: Iterator[bytes] | None = None
+        self._pages: Sequence[list[bytes]] | None = None
+        self._page = 0
         self._pending = b""
         self._final = Outcome()
         self._refused_before = refusal
@@ -131,6 +143,8 @@ class Exchange:
         try:
             if self._rows is not None:
                 return self._draw(self._rows)
+            if self._pages is not None and not self.stopped:
+                return self._turn(self._pages)
             if self.stopped:
                 return b"", True
             return self._begin()
@@ -182,7 +196,13 @@ class Exchange:
             answer = self._service.c_find(request)
             self._pending = self.reply.pending(answer.pending)
             self._final = answer.final
-            self._rows = iter(answer.identifiers)
+            identifiers = answer.identifiers
+            if isinstance(identifiers, Paged):
+                self._pages = identifiers.pages(
+                    self._context.context_id, self.reply.fragment, self._write_bytes
+                )
+                return self._turn(self._pages)
+            self._rows = iter(identifiers)
             return self._draw(self._rows)
         return self._end(self._handler(request.operation)(request)), True
 
@@ -210,6 +230,16 @@ class Exchange:
             if not (uid or may_be_absent) or (uid and not _UID.fullmatch(uid)):
                 return Outcome(INVALID_SOP_INSTANCE, "the SOP Instance UID is missing or malformed")
         return None
+
+    def _turn(self, pages: Sequence[list[bytes]]) -> tuple[bytes, bool]:
+        """The next page of an answer that is framed already; the end goes with the last one."""
+        frames = b""
+        if pages:
+            frames = self._pending + self._pending.join(pages[self._page])
+            self._page += 1
+        if self._page < len(pages):
+            return frames, False
+        return frames + self._end(self._final), True
 
     def _draw(self, rows: Iterator[bytes]) -> tuple[bytes, bool]:
         """The next matches, framed: as many as fit one write, or all that are left."""

@@ -31,19 +31,18 @@ from ris.domain.errors import BusyError, DuplicateKeyError, RisError
 from ris.domain.exchange import Protocol
 from ris.domain.identifiers import new_uid
 from ris.selectors import performing, worklist
-from ris.selectors.views import WorklistEntry
-from ris.services import execute, inbox
+from ris.services import execute, inbox, queries
 from ris.services.audit import record_access
 from ris.services.inbox import Answer
-from ris.services.queries import record_worklist_query
+from ris.services.queries import AnsweredQuery
 from worklist import matching, offering, retrieval
 from worklist.answers import from_answer, to_answer
 from worklist.documents import DocumentHandlers
 from worklist.elements import Element, Elements, read, tags_in
 from worklist.matching import WorklistRequest
 from worklist.mpps import Circumstances, from_n_create, from_n_set, references_in
-from worklist.mwl import Answers
 from worklist.raw import StoredRequest
+from worklist.ready import NOTHING, Answers, Ready
 from worklist.refusals import Refusals
 from worklist.registry import Profile, Registry, Snapshot, actor_of
 from worklist.service import (
@@ -76,6 +75,10 @@ log = structlog.get_logger(__name__)
 R = TypeVar("R")
 
 
+def record_at_once(query: AnsweredQuery) -> None:
+    queries.record([query])
+
+
 @dataclass(slots=True)
 class Handlers(DocumentHandlers):
     """Implements ``worklist.service.Service``."""
@@ -84,6 +87,7 @@ class Handlers(DocumentHandlers):
     matches: int = 500
     answers: Answers = field(default_factory=Answers)
     refusals: Refusals = field(default_factory=Refusals)
+    record: Callable[[AnsweredQuery], None] = record_at_once
     _connections: WeakSet[BaseDatabaseWrapper] = field(default_factory=WeakSet)
 
     def admit(self, request: AssociationRequest) -> Admission | Rejection:
@@ -118,18 +122,26 @@ class Handlers(DocumentHandlers):
         if not database.in_atomic_block:  # there is none around a request
             close_old_connections()
         self._connections.add(connections[DEFAULT_DB_ALIAS])
+        with self._errors():
+            yield
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
             yield
         except (OperationalError, InterfaceError) as error:
             log.warning("database unavailable", error=type(error).__name__)
+            if not database.in_atomic_block:
+                close_old_connections()
             raise BusyError("database unavailable, try again") from None
 
     # --- worklist
 
     def c_find(self, request: Request) -> FindAnswer:
         """The scheduled steps that match; the query is on record before the answer ends."""
+        self._connections.add(connections[DEFAULT_DB_ALIAS])
         try:
-            with self._database():
+            with self._errors():
                 return self._find(request)
         except BusyError as error:
             return FindAnswer(final=find_refusal(error))
@@ -137,8 +149,7 @@ class Handlers(DocumentHandlers):
     def _find(self, request: Request) -> FindAnswer:
         started_at, clock = datetime.now(UTC), perf_counter()
         asked: WorklistRequest | None = None
-        served: list[WorklistEntry] = []
-        identifiers: list[bytes] = []
+        ready = NOTHING
         matches = 0
         snapshot = self.registry.snapshot()
         profile = snapshot.profile(request.association.calling_ae_title)
@@ -151,58 +162,64 @@ class Handlers(DocumentHandlers):
                 self.matches,
                 profile.rules,
             )
-            served, identifiers, final, matches = self._matches(request, asked, profile, snapshot)
+            ready, final, matches = self._matches(request, asked, profile, snapshot)
         except RisError as error:
             final = find_refusal(error)
-        record_worklist_query(
-            _actor(request),
-            keys=asked.keys if asked else {},
-            entries=served,
-            status=final.status,
-            started_at=started_at,
-            duration_ms=round((perf_counter() - clock) * 1000, 3),
-            called_ae=request.association.called_ae_title.strip(),
-            truncated=final.status == OUT_OF_RESOURCES,
-            identifier=request.dataset,
-            transfer_syntax=request.transfer_syntax,
-            comment=final.comment,
-            elements=final.offending_elements,
+        self._record(
+            AnsweredQuery(
+                at=started_at,
+                actor=_actor(request),
+                called_ae=request.association.called_ae_title.strip(),
+                identifier=request.dataset,
+                transfer_syntax=request.transfer_syntax,
+                keys=asked.keys if asked else {},
+                shown=ready.shown,
+                status=final.status,
+                comment=final.comment,
+                elements=final.offending_elements,
+                truncated=final.status == OUT_OF_RESOURCES,
+                duration_ms=round((perf_counter() - clock) * 1000, 3),
+            )
         )
         some_unsupported = asked is not None and bool(asked.unsupported)
         return FindAnswer(
-            identifiers,
+            ready,
             PENDING_KEYS_IGNORED_STATUS if some_unsupported else PENDING_STATUS,
             final,
             matches,
         )
 
+    def _record(self, query: AnsweredQuery) -> None:
+        try:
+            self.record(query)
+        except OSError as error:
+            log.warning("queries cannot be kept in a file", error=type(error).__name__)
+            queries.record([query])
+
     def _matches(
         self, request: Request, asked: WorklistRequest, profile: Profile, snapshot: Snapshot
-    ) -> tuple[list[WorklistEntry], list[bytes], Outcome, int]:
-        """The entries shown, their encoding, the final status, and how many match in all."""
+    ) -> tuple[Ready, Outcome, int]:
+        """What is shown, the final status, and how many match in all."""
         called = request.association.called_ae_title
         query = offering.offered(asked, profile, snapshot, called, datetime.now(UTC))
         if query is None:
-            return [], [], SUCCESS, 0
+            return NOTHING, SUCCESS, 0
         found = _with_connection(lambda: worklist.entries(query))
         if request.is_cancelled():
-            return [], [], Outcome(CANCEL_STATUS), 0
-        entries = found.entries
-        if request.page is not None:
-            entries = entries[request.page.first :][: request.page.most]
-        encoded = self.answers.encoded(
-            entries,
+            return NOTHING, Outcome(CANCEL_STATUS), 0
+        ready = self.answers.ready(
+            found,
             asked.plan,
             profile.answer_sets(asked.character_terms),
             request.transfer_syntax,
             snapshot.zone,
+            request.page,
         )
-        served = [entry for entry, data in zip(entries, encoded, strict=True) if data]
         final = SUCCESS
         if found.truncated:
             # 0000 would mean that this is all (PS3.4 K.4.1.1.4).
             final = Outcome(OUT_OF_RESOURCES, f"more than {self.matches} matches; ask for less")
-        return served, [data for data in encoded if data], final, len(found.entries)
+        return ready, final, len(found.entries)
 
     # --- performed procedure steps
 

@@ -10,12 +10,9 @@ from __future__ import annotations
 import logging
 import re
 import struct
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import tzinfo
+from dataclasses import dataclass
 from functools import lru_cache
-from threading import Lock
 from typing import Any, NamedTuple
 
 from pydicom.dataelem import DataElement
@@ -24,7 +21,6 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from ris.domain.values import Code
-from ris.selectors.views import WorklistEntry
 from worklist import charset
 from worklist.attributes import ESSENTIAL, SPS, WORKLIST_TREE, Attribute, Node, Offer
 from worklist.charset import CharacterSet, PlainSet
@@ -295,8 +291,6 @@ def write(dataset: Dataset, *, explicit: bool, little_endian: bool) -> bytes:
 
 # --- answers
 
-_UNKNOWN = bytes(bytearray(b"unknown"))  # compared by identity
-
 
 def encode(
     keys: tuple[Key, ...],
@@ -330,66 +324,3 @@ def _encode_big_endian(keys: tuple[Key, ...], offer: Offer, characters: Characte
     terms = charset.UTF8 if characters.terms else ()
     dataset = to_identifier(keys, offer, terms, characters=characters)
     return write(dataset, explicit=True, little_endian=False)
-
-
-@dataclass(slots=True)
-class Answers:
-    """Encodes entries, and remembers what it encoded until the entry changes.
-
-    The key of an entry holds the versions of everything the answer is made of, so nothing needs to
-    be invalidated, in this process or another.
-    """
-
-    capacity: int = 10_000
-    _known: OrderedDict[Any, bytes | None] = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
-
-    def encoded(
-        self,
-        entries: Iterable[WorklistEntry],
-        plan: Plan,
-        among: tuple[CharacterSet, ...],
-        transfer_syntax: str,
-        zone: tzinfo,
-    ) -> list[bytes | None]:
-        """One answer for each entry; None for those that lack a type 1 value."""
-        found = []
-        for entry in entries:
-            key = (entry.key, plan, among, transfer_syntax, zone)
-            answer = self._recall(key)
-            if answer is _UNKNOWN:
-                answer = self._encode(entry, plan, among, transfer_syntax, zone)
-                if entry.key:
-                    self._remember(key, answer)
-            found.append(answer)
-        return found
-
-    def _encode(
-        self,
-        entry: WorklistEntry,
-        plan: Plan,
-        among: tuple[CharacterSet, ...],
-        transfer_syntax: str,
-        zone: tzinfo,
-    ) -> bytes | None:
-        offer = Offer.of(entry, zone, plan.rules)
-        lacking = missing(offer)
-        if lacking:
-            log.warning(
-                "step %s is not offered: it lacks %s", entry.step.public_id, ", ".join(lacking)
-            )
-            return None
-        return encode(plan.keys, offer, among, transfer_syntax)
-
-    def _recall(self, key: Any) -> bytes | None:
-        with self._lock:
-            answer = self._known.get(key, _UNKNOWN)
-            if answer is not _UNKNOWN:
-                self._known.move_to_end(key)
-            return answer
-
-    def _remember(self, key: Any, answer: bytes | None) -> None:
-        with self._lock:
-            self._known[key] = answer
-            while len(self._known) > self.capacity:
-                self._known.popitem(last=False)

@@ -9,7 +9,7 @@ no cursor and no thread-local state open across a ``yield``; read a page, then y
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -183,11 +183,19 @@ class Refused(Exception):  # noqa: N818 - a final response, not a fault of ours
         self.outcome = outcome
 
 
+@runtime_checkable
+class Paged(Protocol):
+    """Identifiers that are kept framed, as many on a page as go out in one write."""
+
+    def pages(self, context_id: int, fragment: int, page_bytes: int) -> Sequence[list[bytes]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class FindAnswer:
     """The matches of a C-FIND, each an encoded identifier in the request's transfer syntax.
 
-    A list (or tuple) of ready bytes is sent in one write; a generator is drawn in pages, only as
+    A list (or tuple) of ready bytes is sent in one write, and what is :class:`Paged` without being
+    framed anew; a generator is drawn in pages, only as
     fast as the peer reads, and closed if the peer cancels or goes away. To end with something else
     than success after the last row, raise :class:`Refused`. ``pending`` is FF00, or FF01 if a
     requested optional key is not supported (PS3.4 Table K.4-1). ``matches`` is how many there are,

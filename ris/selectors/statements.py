@@ -19,8 +19,12 @@ _MARK = re.compile(r"(?<!%)%s")
 _unprepared: set[str] = set()
 
 
-def fetch(statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """All rows; ``statement`` has Django's ``%s`` marks."""
+def fetch(statement: str, params: Sequence[Any], *, as_text: bool = False) -> list[tuple[Any, ...]]:
+    """All rows; ``statement`` has Django's ``%s`` marks.
+
+    PostgreSQL sends values in binary, which is quicker; ``as_text`` is for those that Django's
+    fields convert.
+    """
     if connection.queries_logged or connection.execute_wrappers:
         with connection.cursor() as cursor:
             cursor.execute(statement, params)
@@ -30,7 +34,7 @@ def fetch(statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         if connection.vendor == "sqlite":
             rows = connection.connection.cursor().execute(_with_question_marks(statement), params)
             return list(rows.fetchall())
-        return _fetch_prepared(statement, params)
+        return _fetch_prepared(statement.encode(), params, binary=not as_text)
 
 
 @lru_cache(maxsize=512)
@@ -38,17 +42,19 @@ def _with_question_marks(statement: str) -> str:
     return _MARK.sub("?", statement).replace("%%", "%")
 
 
-def _fetch_prepared(statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+def _fetch_prepared(
+    statement: bytes, params: Sequence[Any], *, binary: bool
+) -> list[tuple[Any, ...]]:
     import psycopg
 
     raw = connection.connection
     cursor = psycopg.Cursor(raw, row_factory=psycopg.rows.tuple_row)
     if connection.alias in _unprepared:
-        return cursor.execute(statement.encode(), params, binary=True).fetchall()
+        return cursor.execute(statement, params, binary=binary).fetchall()
     if raw.prepare_threshold is None:
         raw.prepare_threshold = sys.maxsize  # only what asks for it
     try:
-        return cursor.execute(statement.encode(), params, prepare=True, binary=True).fetchall()
+        return cursor.execute(statement, params, prepare=True, binary=binary).fetchall()
     except (
         psycopg.errors.InvalidSqlStatementName,
         psycopg.errors.DuplicatePreparedStatement,
@@ -58,4 +64,16 @@ def _fetch_prepared(statement: str, params: Sequence[Any]) -> list[tuple[Any, ..
             raise
         if not isinstance(error, psycopg.errors.FeatureNotSupported):
             _unprepared.add(connection.alias)
-        return cursor.execute(statement.encode(), params, prepare=False, binary=True).fetchall()
+        return cursor.execute(statement, params, prepare=False, binary=binary).fetchall()
+
+
+def any_of(column: str, keys: Sequence[int]) -> tuple[str, list[Any]]:
+    """A condition that is the same text for any number of keys, where there is one.
+
+    PostgreSQL plans for an array anew each time, for it cannot know its length.
+    """
+    if len(keys) == 1:
+        return f"{column} = %s", list(keys)
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%s::bigint[])", [list(keys)]
+    return f"{column} IN ({', '.join(['%s'] * len(keys)) or 'NULL'})", list(keys)

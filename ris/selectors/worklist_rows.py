@@ -29,6 +29,7 @@ from ris.models import (
 from ris.selectors.orders import procedure_code, step_view
 from ris.selectors.patients import to_view as patient_view
 from ris.selectors.patients import visit_view
+from ris.selectors.statements import any_of, fetch
 from ris.selectors.views import ProcedureView, WorklistEntry
 
 Convert = Callable[..., Any]
@@ -90,24 +91,19 @@ def _table(model: type[Model]) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 
 
-def _fetch(statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, params)
-        return list(cursor.fetchall())
-
-
 def read(step_ids: Sequence[int], institution: str) -> dict[int, WorklistEntry]:
     """The entries of these steps by primary key."""
     columns, parts = _parts(connection.vendor, *_TABLES)
-    marks = ", ".join(["%s"] * len(step_ids))
-    rows = _fetch(
+    chosen, params = any_of("s.id", step_ids)
+    rows = fetch(
         f"SELECT {columns} FROM {_table(ScheduledProcedureStep)} s"  # noqa: S608 - names only
         f" JOIN {_table(RequestedProcedure)} r ON r.id = s.procedure_id"
         f" JOIN {_table(Order)} o ON o.id = r.order_id"
         f" JOIN {_table(Patient)} p ON p.id = o.patient_id"
         f" LEFT JOIN {_table(Visit)} v ON v.id = o.visit_id"
-        f" WHERE s.id IN ({marks})",
-        step_ids,
+        f" WHERE {chosen}",
+        params,
+        as_text=True,
     )
     joined = [tuple(part.instance(row) for part in parts) for row in rows]
     _attach_identifiers([patient for _, _, _, patient, _ in joined])
@@ -121,12 +117,13 @@ def _attach_identifiers(patients: Iterable[Patient]) -> None:
     """What ``prefetch_related("identifiers")`` does, for instances that come from no queryset."""
     listed = list(patients)
     columns, (part,) = _parts(connection.vendor, ("i", PatientIdentifier))
-    marks = ", ".join(["%s"] * len(listed)) or "NULL"
+    chosen, params = any_of("i.patient_id", [patient.pk for patient in listed])
     found = defaultdict(list)
-    for row in _fetch(
+    for row in fetch(
         f"SELECT {columns} FROM {_table(PatientIdentifier)} i"  # noqa: S608 - names only
-        f" WHERE i.patient_id IN ({marks})",
-        [patient.pk for patient in listed],
+        f" WHERE {chosen}",
+        params,
+        as_text=True,
     ):
         identifier = part.instance(row)
         found[identifier.patient_id].append(identifier)

@@ -2,122 +2,264 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from django.db import connection
 
-from ris.domain.actors import Actor
+from ris.domain.actors import Actor, ActorKind
 from ris.models import AuditEvent, ScheduledProcedureStep, WorklistQueryLog, WorklistSighting
 from ris.selectors.views import WorklistEntry
 from ris.services._execute import transactional
 
 
-@transactional
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """What one answer shows: made once for an answer, and used for each query that gets it."""
+
+    steps: tuple[tuple[int, int], ...]  # primary key and version, in order
+    patients: tuple[str, ...]  # public ids
+    matches: int
+    step_list: str  # as JSON
+    patient_list: str  # as JSON
+    as_json: str
+
+    @classmethod
+    def of(cls, entries: Sequence[WorklistEntry]) -> Shown:
+        # The primary key leads the version key of an entry.
+        steps = sorted({entry.key[0]: entry.step.version for entry in entries if entry.key}.items())
+        patients = sorted({entry.patient.public_id for entry in entries})
+        return cls.made(steps, patients, len(entries))
+
+    @classmethod
+    def made(cls, steps: Iterable[Sequence[int]], patients: Iterable[str], matches: int) -> Shown:
+        pairs = tuple((step, version) for step, version in steps)
+        listed = tuple(patients)
+        return cls(
+            pairs,
+            listed,
+            matches,
+            json.dumps([step for step, _ in pairs]),
+            json.dumps(listed),
+            json.dumps([pairs, listed, matches]),
+        )
+
+
+NOTHING_SHOWN = Shown.of(())
+
+_TOKEN = secrets.token_hex(6)
+_NUMBERS = count(1)
+
+
+def _correlation() -> str:
+    """Tells queries apart, also those of different processes."""
+    return f"query {_TOKEN}-{next(_NUMBERS)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredQuery:
+    """One query as it came and what was answered.
+
+    ``identifier`` is what was asked, byte for byte; ``elements`` the offending ones of a refusal.
+    """
+
+    at: datetime
+    actor: Actor
+    called_ae: str = ""
+    identifier: bytes = b""
+    transfer_syntax: str = ""
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    shown: Shown = NOTHING_SHOWN
+    status: int = 0
+    comment: str = ""
+    elements: Sequence[int] = ()
+    truncated: bool = False
+    duration_ms: float = 0.0
+    correlation: str = field(default_factory=_correlation)
+
+    def to_json(self) -> str:
+        head = json.dumps(
+            {
+                "at": self.at.isoformat(),
+                "kind": self.actor.kind.value,
+                "name": self.actor.name,
+                "address": self.actor.address,
+                "called": self.called_ae,
+                "identifier": base64.b64encode(self.identifier).decode("ascii"),
+                "syntax": self.transfer_syntax,
+                "keys": dict(self.keys),
+                "status": self.status,
+                "comment": self.comment,
+                "elements": list(self.elements),
+                "truncated": self.truncated,
+                "ms": self.duration_ms,
+                "correlation": self.correlation,
+            }
+        )
+        return f'{head[:-1]}, "shown": {self.shown.as_json}}}'
+
+    @classmethod
+    def from_json(cls, text: str) -> AnsweredQuery:
+        said = json.loads(text)
+        steps, patients, matches = said["shown"]
+        return cls(
+            at=datetime.fromisoformat(said["at"]),
+            actor=Actor(kind=ActorKind(said["kind"]), name=said["name"], address=said["address"]),
+            called_ae=said["called"],
+            identifier=base64.b64decode(said["identifier"]),
+            transfer_syntax=said["syntax"],
+            keys=said["keys"],
+            shown=Shown.made(steps, patients, matches),
+            status=said["status"],
+            comment=said["comment"],
+            elements=said["elements"],
+            truncated=said["truncated"],
+            duration_ms=said["ms"],
+            correlation=said["correlation"],
+        )
+
+
 def record_worklist_query(
     actor: Actor,
     *,
-    keys: Mapping[str, Any],
     entries: Sequence[WorklistEntry],
-    status: int,
     started_at: datetime,
-    duration_ms: float,
-    called_ae: str = "",
-    truncated: bool = False,
-    identifier: bytes = b"",
-    transfer_syntax: str = "",
-    comment: str = "",
-    elements: Sequence[int] = (),
+    **said: Any,
 ) -> None:
-    """Keep one query with its audit (PS3.15 A.5.3.10), and that each step was shown.
+    """Keep one query at once; ``said`` are fields of :class:`AnsweredQuery`."""
+    record([AnsweredQuery(actor=actor, at=started_at, shown=Shown.of(entries), **said)])
 
-    ``identifier`` is what was asked, byte for byte; ``elements`` the offending ones of a refusal.
+
+@transactional
+def record(queries: Sequence[AnsweredQuery]) -> None:
+    """Keep queries with their audit (PS3.15 A.5.3.10), and that each step was shown.
 
     Sightings are one row per (step, device, version), counted up, so that a scanner asking every
     minute does not fill the database.
     """
-    shown = {entry.step.public_id: entry.step.version for entry in entries}
-    ids = _row_ids(list(shown))
-    pairs = sorted((ids[one], version) for one, version in shown.items() if one in ids)
-    WorklistQueryLog.objects.create(
-        at=started_at,
-        calling_ae_title=actor.name,
-        called_ae_title=called_ae,
-        address=actor.address,
-        identifier=identifier,
-        transfer_syntax=transfer_syntax,
-        keys=dict(keys),
-        matches=len(entries),
-        steps=[row_id for row_id, _ in pairs],
-        status=status,
-        comment=comment[:64],
-        elements=" ".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in elements)[:200],
-        truncated=truncated,
-        duration_ms=duration_ms,
+    if not queries:
+        return
+    _insert(WorklistQueryLog, [_log_row(query) for query in queries])
+    _insert(AuditEvent, [_audit_row(query) for query in queries])
+    _count_sightings(queries)
+
+
+def recorded(queries: Sequence[AnsweredQuery]) -> set[str]:
+    """The correlation of those of ``queries`` that are on record already."""
+    first, last = min(query.at for query in queries), max(query.at for query in queries)
+    known = AuditEvent.objects.filter(
+        at__range=(first, last), correlation__in=[query.correlation for query in queries]
     )
-    AuditEvent.objects.create(
-        at=started_at,
-        actor_kind=actor.kind.value,
-        actor_name=actor.name,
-        address=actor.address,
-        action="QueryWorklist",
-        patients=sorted({entry.patient.public_id for entry in entries}),
-        outcome="success" if status == 0 else f"{status:04X}",
-        detail={"matches": len(entries)},
-    )
-    if pairs:
-        _count_sightings(pairs, actor.name, started_at)
+    return set(known.values_list("correlation", flat=True))
 
 
-# A step's primary key never changes, and the same steps are shown again and again.
-_KNOWN_IDS: dict[str, int] = {}
-_KNOWN_IDS_LIMIT = 50_000
+def _log_row(query: AnsweredQuery) -> dict[str, Any]:
+    elements = " ".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in query.elements)
+    return {
+        "at": _instant(query.at),
+        "calling_ae_title": query.actor.name,
+        "called_ae_title": query.called_ae,
+        "address": query.actor.address,
+        "identifier": query.identifier,
+        "transfer_syntax": query.transfer_syntax,
+        "keys": json.dumps(query.keys),
+        "matches": query.shown.matches,
+        "steps": query.shown.step_list,
+        "status": query.status,
+        "comment": query.comment[:64],
+        "elements": elements[:200],
+        "truncated": query.truncated,
+        "duration_ms": query.duration_ms,
+    }
 
 
-def _row_ids(public_ids: Sequence[str]) -> dict[str, int]:
-    found = {one: row_id for one in public_ids if (row_id := _KNOWN_IDS.get(one))}
-    missing = [one for one in public_ids if one not in found]
-    if missing:
-        rows = ScheduledProcedureStep.objects.filter(public_id__in=missing)
-        fresh = {str(public_id): pk for public_id, pk in rows.values_list("public_id", "id")}
-        if len(_KNOWN_IDS) > _KNOWN_IDS_LIMIT:
-            _KNOWN_IDS.clear()
-        _KNOWN_IDS.update(fresh)
-        found |= fresh
-    return found
+def _audit_row(query: AnsweredQuery) -> dict[str, Any]:
+    return {
+        "at": _instant(query.at),
+        "actor_kind": query.actor.kind.value,
+        "actor_name": query.actor.name,
+        "address": query.actor.address,
+        "action": "QueryWorklist",
+        "subject": "",
+        "patients": query.shown.patient_list,
+        "outcome": "success" if query.status == 0 else f"{query.status:04X}",
+        "detail": json.dumps({"matches": query.shown.matches}),
+        "correlation": query.correlation,
+    }
 
 
-def _count_sightings(pairs: Sequence[tuple[int, int]], ae_title: str, at: datetime) -> None:
-    """One statement for all: a new row, or one more on the row there is.
-
-    In the order of the steps, so that two queries of one device cannot block each other.
-    """
-    moment = connection.ops.adapt_datetimefield_value(at)
-    table = connection.ops.quote_name(WorklistSighting._meta.db_table)
-    rows, parameters = _rows(pairs, ae_title, moment)
+def _insert(model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of the same columns: an object of the ORM for each would cost ten times as much."""
+    name = connection.ops.quote_name
+    columns = ", ".join(name(column) for column in rows[0])
+    marks = ", ".join(["%s"] * len(rows[0]))
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table}"
-            " (step_id, ae_title, step_version, first_at, last_at, count)"
-            f" {rows} ON CONFLICT (step_id, ae_title, step_version)"
-            f" DO UPDATE SET last_at = excluded.last_at, count = {table}.count + 1",
-            parameters,
+        cursor.executemany(
+            f"INSERT INTO {name(model._meta.db_table)} ({columns}) VALUES ({marks})",  # noqa: S608
+            [tuple(row.values()) for row in rows],
         )
 
 
-def _rows(
-    pairs: Sequence[tuple[int, int]], ae_title: str, moment: Any
-) -> tuple[str, Sequence[Any]]:
-    if connection.vendor == "postgresql":
-        # Two arrays: psycopg takes longer to place thousands of parameters than PostgreSQL to write
-        # the rows.
-        text = "SELECT shown.step, %s, shown.version, %s, %s, 1"
-        text += " FROM unnest(%s::bigint[], %s::int[]) AS shown (step, version) ORDER BY 1"
-        steps, versions = zip(*pairs, strict=True)
-        return text, (ae_title, moment, moment, list(steps), list(versions))
-    return f"VALUES {', '.join(['(%s, %s, %s, %s, %s, 1)'] * len(pairs))}", [
-        value
-        for step_id, version in pairs
-        for value in (step_id, ae_title, version, moment, moment)
+def _count_sightings(queries: Sequence[AnsweredQuery]) -> None:
+    """A new row, or as many more on the row there is.
+
+    In the order of the steps, so that two devices' queries cannot block each other.
+    """
+    # The same answer is given many times.
+    answers: dict[tuple[Shown, str], list[Any]] = {}
+    for query in queries:
+        _add(answers, (query.shown, query.actor.name), query.at, query.at, 1)
+    seen: dict[tuple[int, str, int], list[Any]] = {}
+    for (shown, ae_title), times in answers.items():
+        for step, version in shown.steps:
+            _add(seen, (step, ae_title, version), *times)
+    rows = [
+        (step, ae_title, version, _instant(first), _instant(last), count)
+        for (step, ae_title, version), (first, last, count) in sorted(seen.items())
     ]
+    if not rows:
+        return
+    table = connection.ops.quote_name(WorklistSighting._meta.db_table)
+    steps = connection.ops.quote_name(ScheduledProcedureStep._meta.db_table)
+    columns = "step_id, ae_title, step_version, first_at, last_at, count"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Arrays: psycopg takes longer to place thousands of parameters than PostgreSQL to
+            # write the rows.
+            cursor.execute(
+                f"INSERT INTO {table} ({columns})"  # noqa: S608
+                " SELECT n.* FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::timestamptz[],"
+                " %s::timestamptz[], %s::int[]) AS n (step, ae, version, first_at, last_at, count)"
+                f" JOIN {steps} s ON s.id = n.step ORDER BY n.step, n.ae, n.version"
+                " ON CONFLICT (step_id, ae_title, step_version) DO UPDATE SET"
+                f" last_at = GREATEST({table}.last_at, excluded.last_at),"
+                f" count = {table}.count + excluded.count",
+                [list(column) for column in zip(*rows, strict=True)],
+            )
+        else:
+            cursor.executemany(
+                f"INSERT INTO {table} ({columns}) SELECT %s, %s, %s, %s, %s, %s"  # noqa: S608
+                f" WHERE EXISTS (SELECT 1 FROM {steps} WHERE id = %s)"
+                " ON CONFLICT (step_id, ae_title, step_version) DO UPDATE SET"
+                f" last_at = MAX({table}.last_at, excluded.last_at),"
+                f" count = {table}.count + excluded.count",
+                [(*row, row[0]) for row in rows],
+            )
+
+
+def _add(found: dict[Any, list[Any]], key: Any, first: datetime, last: datetime, n: int) -> None:
+    times = found.get(key)
+    if times is None:
+        found[key] = [first, last, n]
+    else:
+        found[key] = [min(times[0], first), max(times[1], last), times[2] + n]
+
+
+def _instant(at: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(at)

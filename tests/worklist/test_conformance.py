@@ -9,9 +9,9 @@ import pytest
 from worklist.attributes import WORKLIST
 from worklist.charset import SINGLE
 from worklist.conformance import statement
+from worklist.device_settings import NAMES
 from worklist.elements import tag_path
 from worklist.mpps_attributes import PERFORMED
-from worklist.device_settings import NAMES
 from worklist.registry import Profile
 from worklist.sop_classes import SOP_CLASSES, TRANSFER_SYNTAXES
 

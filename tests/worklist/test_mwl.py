@@ -21,6 +21,7 @@ from worklist.attributes import SPS, WORKLIST_TREE, Offer
 from worklist.charset import candidates, character_set
 from worklist.elements import tag_of
 from worklist.matching import to_request
+from worklist.ready import Answers
 
 VIENNA = ZoneInfo("Europe/Vienna")
 EVERYTHING = mwl.plan(mwl.EVERYTHING).keys
@@ -245,7 +246,7 @@ def test_empty_and_absent_items_ask_for_the_whole_sequence() -> None:
 def test_an_entry_without_a_type_1_value_is_not_served(
     overrides: dict[str, Any], keyword: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answers = mwl.Answers()
+    answers = Answers()
 
     with caplog.at_level("WARNING"):
         found = answers.encoded(
@@ -288,7 +289,7 @@ def test_only_the_state_known_to_the_standard_is_told() -> None:
 
 
 def test_answers_are_remembered_until_the_entry_changes() -> None:
-    answers = mwl.Answers()
+    answers = Answers()
     plan = mwl.plan(mwl.EVERYTHING)
     among = candidates((), ())
 
@@ -306,7 +307,7 @@ def test_answers_are_remembered_until_the_entry_changes() -> None:
 
 
 def test_the_memory_of_answers_is_bounded() -> None:
-    answers = mwl.Answers(capacity=2)
+    answers = Answers(capacity=2)
 
     for number in range(5):
         answers.encoded(
