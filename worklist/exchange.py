@@ -17,6 +17,7 @@ import structlog
 from ris.domain.errors import InvalidValueError
 from worklist.dimse import Command, Reply
 from worklist.negotiation import Context
+from worklist.noting import Noting
 from worklist.pdu import data_frames
 from worklist.prescan import prescan
 from worklist.service import (
@@ -57,6 +58,7 @@ _METHODS: Final = {
     Operation.N_SET: "n_set",
     Operation.N_GET: "n_get",
 }
+_NAMES: Final = {operation: operation.name.replace("_", "-") for operation in Operation}
 
 
 class Exchange:
@@ -168,6 +170,7 @@ class Exchange:
     def _begin(self) -> tuple[bytes, bool]:
         refusal = self._refused_before or self._refusal()
         if refusal is not None:
+            self._note(refusal, refusal.comment)
             return self._end(refusal), True
         sop_class = self._context.sop_class
         if self._dataset and sop_class.prescanned:
@@ -179,7 +182,9 @@ class Exchange:
                     elements=sop_class.dataset_elements,
                 )
             except InvalidValueError as error:
-                return self._end(self._malformed(error)), True
+                outcome = self._malformed(error)
+                self._note(outcome, error.message)
+                return self._end(outcome), True
         request = Request(
             self._association,
             Operation(self._command.field),
@@ -300,7 +305,26 @@ class Exchange:
         log.debug("dicom handler failed", reference=reference, message=str(error))
         normalized = self._command.field >= Operation.N_EVENT_REPORT
         status = PROCESSING_FAILURE if normalized else UNABLE_TO_PROCESS
-        return Outcome(status, f"internal error, reference {reference}")
+        outcome = Outcome(status, f"internal error, reference {reference}")
+        self._note(outcome, "internal error; the log has the traceback")
+        return outcome
+
+    def _note(self, outcome: Outcome, reason: str) -> None:
+        """Have a refusal kept that no handler knows of."""
+        service = self._service
+        if not isinstance(service, Noting):
+            return
+        ae_title, address = self._association.calling_ae_title, self._association.address
+        try:
+            if self.is_find and outcome.status == IDENTIFIER_DOES_NOT_MATCH:
+                syntax = self._context.transfer_syntax
+                service.note_query(self._association, self._dataset, syntax, outcome)
+            else:
+                operation = _NAMES.get(self._command.field, f"{self._command.field:04X}")
+                service.note_refusal(ae_title, address, operation, f"{outcome.status:04X}", reason)
+        except Exception as error:
+            # The peer is answered all the same.
+            log.error("a refusal could not be kept", **fault(error))
 
 
 def fault(error: BaseException) -> dict[str, str]:

@@ -52,6 +52,7 @@ from worklist.service import (
     SUCCESS,
     TEMPORARY_CONGESTION,
     Admission,
+    Association,
     AssociationRequest,
     FindAnswer,
     Outcome,
@@ -73,6 +74,9 @@ from worklist.status import (
 log = structlog.get_logger(__name__)
 
 R = TypeVar("R")
+
+# Of an identifier that is no dataset so much is kept to look at.
+_MALFORMED_BYTES = 16_384
 
 
 def record_at_once(query: AnsweredQuery) -> None:
@@ -103,6 +107,25 @@ class Handlers(DocumentHandlers):
         """Implements ``worklist.noting.Noting``: what ended before any of the others was asked."""
         with suppress(BusyError), self._database():
             self.refusals.note(ae_title, address, operation, status, reason)
+
+    def note_query(
+        self, association: Association, identifier: bytes, transfer_syntax: str, outcome: Outcome
+    ) -> None:
+        peer = association.peer
+        with suppress(BusyError), self._database():
+            record_worklist_query(
+                peer if isinstance(peer, Actor) else actor_of(association.request),
+                keys={},
+                entries=(),
+                status=outcome.status,
+                started_at=datetime.now(UTC),
+                duration_ms=0.0,
+                called_ae=association.called_ae_title.strip(),
+                identifier=identifier[:_MALFORMED_BYTES],
+                transfer_syntax=transfer_syntax,
+                comment=outcome.comment,
+                elements=outcome.offending_elements,
+            )
 
     def c_echo(self, request: Request) -> Outcome:
         return SUCCESS

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from worklist.service import Rejection
+from worklist.service import Association, Outcome, Rejection
 
 
 @runtime_checkable
@@ -20,6 +20,12 @@ class Noting(Protocol):
     def note_refusal(
         self, ae_title: str, address: str, operation: str, status: str, reason: str
     ) -> None: ...
+
+    def note_query(
+        self, association: Association, identifier: bytes, transfer_syntax: str, outcome: Outcome
+    ) -> None:
+        """A query whose identifier is no dataset."""
+        ...
 
 
 def status_of(rejection: Rejection) -> str:
