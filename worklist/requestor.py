@@ -341,6 +341,8 @@ def _negotiated(line: _Line, target: Target, proposals: Sequence[Proposal]) -> A
         answer: Any = A_ASSOCIATE_AC()
         answer.decode(raw)
         results = answer.to_primitive().presentation_context_definition_results_list
+        if not results:
+            raise ValueError("an answer that says nothing of what was proposed")
         user = answer.user_information
         maximum = (user.maximum_length if user else None) or 0
         accepted = tuple(_accepted(result, proposals) for result in results if result.result == 0)
