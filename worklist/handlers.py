@@ -113,18 +113,17 @@ class Handlers(DocumentHandlers):
     ) -> None:
         peer = association.peer
         with suppress(BusyError), self._database():
-            record_worklist_query(
-                peer if isinstance(peer, Actor) else actor_of(association.request),
-                keys={},
-                entries=(),
-                status=outcome.status,
-                started_at=datetime.now(UTC),
-                duration_ms=0.0,
-                called_ae=association.called_ae_title.strip(),
-                identifier=identifier[:_MALFORMED_BYTES],
-                transfer_syntax=transfer_syntax,
-                comment=outcome.comment,
-                elements=outcome.offending_elements,
+            self._record(
+                AnsweredQuery(
+                    at=datetime.now(UTC),
+                    actor=peer if isinstance(peer, Actor) else actor_of(association.request),
+                    called_ae=association.called_ae_title.strip(),
+                    identifier=identifier[:_MALFORMED_BYTES],
+                    transfer_syntax=transfer_syntax,
+                    status=outcome.status,
+                    comment=outcome.comment,
+                    elements=outcome.offending_elements,
+                )
             )
 
     def c_echo(self, request: Request) -> Outcome:
