@@ -79,7 +79,9 @@ def request(dataset: Dataset | None = None) -> StoredRequest:
     return StoredRequest("N-CREATE", MPPS, "2.25.1", EXPLICIT_VR_LITTLE_ENDIAN, "CT1", data)
 
 
-def failed(port: int, *, tls: ClientTls | None = None, dataset: Dataset | None = None) -> CallError:
+def failed(
+    port: int, short: str, *, tls: ClientTls | None = None, dataset: Dataset | None = None
+) -> CallError:
     """How a call ended; it must end in time."""
     started = time.monotonic()
     with pytest.raises(CallError) as caught:
