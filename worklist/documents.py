@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from ris.domain.actors import Actor
+from ris.domain.availability import RecordAvailability
+from ris.domain.dose import RecordDose
 from ris.domain.errors import BusyError, DeniedError, RisError
 from ris.domain.exchange import Protocol
 from ris.domain.identifiers import new_uid
@@ -107,12 +109,12 @@ def _require_right(profile: Profile, stored: StoredRequest) -> None:
 @dataclass(frozen=True, slots=True)
 class _Kind:
     message_type: str
-    command: Callable[[StoredRequest, Profile, Snapshot], dose.RecordDose | ian.RecordAvailability]
+    command: Callable[[StoredRequest, Profile, Snapshot], RecordDose | RecordAvailability]
     references: Callable[[bytes, str], tuple[tuple[str, str], ...]]
     refused: Callable[[RisError], Outcome]
 
 
-def _dose(stored: StoredRequest, profile: Profile, snapshot: Snapshot) -> dose.RecordDose:
+def _dose(stored: StoredRequest, profile: Profile, snapshot: Snapshot) -> RecordDose:
     return dose.from_report(
         stored.sop_class_uid,
         stored.sop_instance_uid,
@@ -128,7 +130,7 @@ def _dose(stored: StoredRequest, profile: Profile, snapshot: Snapshot) -> dose.R
 
 def _availability(
     stored: StoredRequest, profile: Profile, snapshot: Snapshot
-) -> ian.RecordAvailability:
+) -> RecordAvailability:
     return ian.from_notification(stored.dataset, stored.transfer_syntax, stored.ae_title)
 
 

@@ -16,8 +16,9 @@ def replay(raw: bytes, actor: Actor, sender: str) -> tuple[Apply, Refuse]:
 
     stored = StoredRequest.unpack(raw)
     snapshot = Registry(ae_title="", seconds=0).snapshot()
-    edge = documents if documents.is_document(stored) else handlers
-    return edge.application(stored, actor, snapshot.profile(sender or stored.ae_title), snapshot)
+    is_document = documents.is_document(stored)
+    application = documents.application if is_document else handlers.application
+    return application(stored, actor, snapshot.profile(sender or stored.ae_title), snapshot)
 
 
 register_replayer(Protocol.DICOM, replay)

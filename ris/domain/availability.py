@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from ris.domain.commands import Command, Event
 
@@ -61,6 +62,19 @@ class RecordAvailability(Command[str]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JoinAvailability(Command[int]):
+    """Look again for the orders of studies told of before they were known; returns how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveAvailability(Command[None]):
+    """Mark a difference between device and archive as dealt with; new notices open it again."""
+
+    study: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesAvailable(Event):
     """All images of a study that we know of can be had now."""
 
@@ -99,6 +113,20 @@ class Comparison:
     extra: int = 0
     missing_uids: tuple[str, ...] = ()
     extra_uids: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Comparison:
+        return cls(
+            made=data.get("made", 0),
+            present=data.get("present", 0),
+            missing=data.get("missing", 0),
+            extra=data.get("extra", 0),
+            missing_uids=tuple(data.get("missing_uids", ())),
+            extra_uids=tuple(data.get("extra_uids", ())),
+        )
 
 
 EXAMPLES = 10

@@ -14,9 +14,7 @@ from django.utils import timezone
 from ris.domain.dose import (
     MEASURES,
     PART_WORDS,
-    DoseKind,
     DoseMatch,
-    DoseSource,
     Exceeded,
     Measure,
     Quantity,
@@ -504,17 +502,3 @@ def above_level(limit: int = EXAMS_SHOWN) -> Sequence[ExamLine]:
         .order_by("-alerted_at")[:limit]
     )
     return [_exam_line(row) for row in rows]
-
-
-KIND_WORDS: Mapping[str, str] = {
-    DoseKind.CT.value: "CT",
-    DoseKind.PROJECTION.value: "Projection X-ray",
-    DoseKind.MAMMOGRAPHY.value: "Mammography",
-    DoseKind.NUCLEAR.value: "Radiopharmaceutical",
-    DoseKind.PATIENT.value: "Patient dose",
-}
-SOURCE_WORDS: Mapping[str, str] = {
-    DoseSource.RDSR.value: "dose report",
-    DoseSource.MPPS.value: "MPPS",
-    DoseSource.MANUAL.value: "entered by hand",
-}

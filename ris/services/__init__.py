@@ -2,8 +2,10 @@
 
 from ris.services import (
     accounts,
+    availability,
     catalog,
     configuration,
+    dose,
     exchange,
     facility,
     orders,
@@ -26,6 +28,8 @@ for _area in (
     accounts,
     exchange,
     configuration,
+    dose,
+    availability,
 ):
     register(_area.HANDLERS, _area.PERMISSIONS)
 

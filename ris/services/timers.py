@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from ris import config
 from ris.domain.actors import TIMER
+from ris.domain.availability import JoinAvailability
 from ris.domain.corrections import ClosePerformedSteps, RematchPerformedSteps
+from ris.domain.dose import JoinDoses
 from ris.domain.scheduling import ExpireHolds
+from ris.selectors import availability, dose
 from ris.selectors.schedule_due import holds_due
 from ris.services import execute
 from ris.services.performing import late
@@ -20,3 +23,7 @@ def run_due() -> None:
         execute(RematchPerformedSteps(minutes=performing.rematch_minutes), actor=TIMER)
     if late.closable(performing.close_hours):
         execute(ClosePerformedSteps(hours=performing.close_hours), actor=TIMER)
+    if dose.due_to_join():
+        execute(JoinDoses(), actor=TIMER)
+    if availability.due_to_join():
+        execute(JoinAvailability(), actor=TIMER)

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ris.domain.availability import ImagesState
 from ris.domain.corrections import CorrectionKind
 from ris.domain.discontinuation import FollowUpAction, FollowUpKind
+from ris.domain.dose import DoseKind, DoseMatch, DoseSource
 from ris.domain.exchange import (
     DeliveryState,
     Direction,
@@ -117,6 +119,34 @@ CORRECTION: Mapping[CorrectionKind, Label] = {
     CorrectionKind.ORDERED: Label("Order made from it", "plus", Tone.INFO),
     CorrectionKind.REVISED: Label("How it ended set right", "pencil", Tone.WARN),
     CorrectionKind.QUARANTINED: Label("Taken from its step", "alert", Tone.BAD),
+}
+
+DOSE_MATCH: Mapping[DoseMatch, Label] = {
+    DoseMatch.MATCHED: Label("Tied to its exam", "link", Tone.OK),
+    DoseMatch.WAITING: Label("Fits no exam yet", "question", Tone.WARN),
+    DoseMatch.MISMATCH: Label("Exam of another patient", "alert", Tone.BAD),
+    DoseMatch.SET_ASIDE: Label("Set aside", "ban"),
+}
+
+DOSE_SOURCE: Mapping[DoseSource, Label] = {
+    DoseSource.RDSR: Label("Dose report", "device"),
+    DoseSource.MPPS: Label("MPPS", "device"),
+    DoseSource.MANUAL: Label("Entered by hand", "pencil"),
+}
+
+DOSE_KIND: Mapping[DoseKind, Label] = {
+    DoseKind.CT: Label("CT", "bolt"),
+    DoseKind.PROJECTION: Label("Projection X-ray", "bolt"),
+    DoseKind.MAMMOGRAPHY: Label("Mammography", "bolt"),
+    DoseKind.NUCLEAR: Label("Radiopharmaceutical", "bolt"),
+    DoseKind.PATIENT: Label("Patient dose", "bolt"),
+}
+
+IMAGES: Mapping[ImagesState, Label] = {
+    ImagesState.UNKNOWN: Label("Not told", "question"),
+    ImagesState.AVAILABLE: Label("Images there", "check", Tone.OK),
+    ImagesState.PARTIAL: Label("Some images there", "half", Tone.WARN),
+    ImagesState.UNAVAILABLE: Label("No images there", "ban", Tone.WARN),
 }
 
 ORIGIN: Mapping[Origin, Label] = {
@@ -240,6 +270,10 @@ TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
         {key.value: label for key, label in FOLLOW_UP_ACTION.items()},
     ),
     "correction": (CorrectionKind, {key.value: label for key, label in CORRECTION.items()}),
+    "dose_match": (DoseMatch, {key.value: label for key, label in DOSE_MATCH.items()}),
+    "dose_source": (DoseSource, {key.value: label for key, label in DOSE_SOURCE.items()}),
+    "dose_kind": (DoseKind, {key.value: label for key, label in DOSE_KIND.items()}),
+    "images": (ImagesState, {key.value: label for key, label in IMAGES.items()}),
     "origin": (Origin, {key.value: label for key, label in ORIGIN.items()}),
     "appointment": (AppointmentStatus, {key.value: label for key, label in APPOINTMENT.items()}),
     "report": (ReportStatus, {key.value: label for key, label in REPORT.items()}),

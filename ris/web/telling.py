@@ -56,6 +56,15 @@ EVENT: Mapping[str, Label] = {
     "FollowUpRaised": Label("Follow-up asked for", "alert", Tone.WARN),
     "FollowUpSettled": Label("Follow-up settled", "check", Tone.OK),
     "DoseRecorded": Label("Dose recorded", "bolt"),
+    "DoseLinked": Label("Dose tied to an exam", "link", Tone.WARN),
+    "DoseSetAside": Label("Dose set aside", "ban"),
+    "DoseWithdrawn": Label("Dose taken back", "undo", Tone.WARN),
+    "DoseLevelExceeded": Label("Dose above the reference level", "alert", Tone.WARN),
+    "ReferenceLevelSet": Label("Dose reference level set", "bolt"),
+    "ReferenceLevelRemoved": Label("Dose reference level removed", "bolt"),
+    "ImagesAvailable": Label("Images available", "eye", Tone.OK),
+    "ImagesPartlyAvailable": Label("Images partly available", "half", Tone.WARN),
+    "ImagesUnavailable": Label("Images not available", "ban", Tone.WARN),
     "ReportOpened": Label("Report begun", "pencil", Tone.INFO),
     "DraftDiscarded": Label("Draft thrown away", "cross", Tone.WARN),
     "ReportSigned": Label("Report signed", "seal", Tone.OK),
@@ -158,6 +167,16 @@ def event_detail(name: str, payload: Mapping[str, Any]) -> str:
         parts.append(f"reason: {payload['reason']}")
     if payload.get("note"):
         parts.append(f"note: {payload['note']}")
+    if name == "DoseRecorded" and payload.get("source"):
+        parts.append(labels.label("dose_source", str(payload["source"])).words)
+    if payload.get("how"):
+        parts.append(f"found by {payload['how']}" if payload["how"] != "by hand" else "by hand")
+    if payload.get("instances"):
+        parts.append(f"{payload['instances']} images")
+    if payload.get("missing"):
+        parts.append(f"{payload['missing']} missing")
+    if payload.get("expected"):
+        parts.append("as expected after a wrong worklist entry")
     match = payload.get("match")
     if match and match != "MATCHED":
         parts.append(labels.label("match", str(match)).words.lower())

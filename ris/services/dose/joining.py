@@ -22,7 +22,6 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.services._context import Context
-from ris.services.performing.matching import find_patient, strangers
 
 # Clocks of devices differ; an exam that never ended is over after so long.
 _SLACK = timedelta(minutes=30)
@@ -46,7 +45,7 @@ def join(record: DoseRecord) -> None:
     order, problem, match = found.order, found.problem, DoseMatch.WAITING
     if order is not None:
         match = DoseMatch.MATCHED
-        if strangers(_identifiers(record), [order.patient_id]):
+        if _is_stranger(record, order):
             match, order, problem = DoseMatch.MISMATCH, None, _MISMATCH
     tie(record, order, match, found.how if order else "")
     kept = [flag for flag in record.flags if flag not in {_MISMATCH, _TWO, _WRONG_ENTRY}]
@@ -90,6 +89,13 @@ def _procedure_of(record: DoseRecord, order: Order) -> RequestedProcedure | None
         return procedures[0]
     named = [p for p in procedures if p.study_instance_uid == record.study_instance_uid]
     return named[0] if named else None
+
+
+def _is_stranger(record: DoseRecord, order: Order) -> bool:
+    # Imported when needed: what is performed records its dose with this package.
+    from ris.services.performing.matching import strangers
+
+    return bool(strangers(_identifiers(record), [order.patient_id]))
 
 
 def _identifiers(record: DoseRecord) -> list[Identifier]:
@@ -205,6 +211,8 @@ _DONE = (StepStatus.STARTED.value, StepStatus.COMPLETED.value, StepStatus.DISCON
 
 def _by_patient_device_time(record: DoseRecord) -> Order | None:
     """The only exam of the patient on that device at that time."""
+    from ris.services.performing.matching import find_patient
+
     patient = find_patient(_identifiers(record))
     stations = [name for name in (record.ae_title, record.station_name) if name]
     if patient is None or record.started_at is None or not stations:

@@ -33,16 +33,13 @@ Events = Mapping[str, Sequence[Quantity]]
 
 def sharing_orders(record: DoseRecord) -> set[int]:
     """The orders whose dose depends on this record: its own, and those that share its events."""
-    found = set(
-        DoseRecord.objects.filter(
-            events__records=record, match=DoseMatch.MATCHED.value, order__isnull=False
-        )
-        .values_list("order_id", flat=True)
-        .distinct()
+    rows = DoseRecord.objects.filter(
+        events__records=record, match=DoseMatch.MATCHED.value, order__isnull=False
     )
+    found = {row.order_id for row in rows.only("order_id").distinct() if row.order_id is not None}
     if record.order_id is not None:
         found.add(record.order_id)
-    return {pk for pk in found if pk is not None}
+    return found
 
 
 def recompute(orders: Iterable[int], context: Context) -> None:

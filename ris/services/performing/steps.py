@@ -38,6 +38,7 @@ from ris.models import Order, PerformedProcedureStep, PerformedSeries, Scheduled
 from ris.services._context import Context
 from ris.services._locks import lock_orders
 from ris.services._transition import move
+from ris.services.dose.performed import after_ending
 from ris.services.performing.corrections import quarantine
 from ris.services.performing.follow_ups import (
     after_completion,
@@ -301,6 +302,7 @@ def complete_performed_step(command: CompletePerformedStep, context: Context) ->
         ),
     )
     after_completion(performed, steps, context)
+    after_ending(performed, context)
 
 
 def discontinue_performed_step(command: DiscontinuePerformedStep, context: Context) -> None:
@@ -344,6 +346,7 @@ def discontinue_performed_step(command: DiscontinuePerformedStep, context: Conte
     )
     if not mistaken:
         after_discontinuation(performed, reason, rest, context)
+    after_ending(performed, context)
 
 
 def _is_abandoned(performed: PerformedProcedureStep, reason: Code) -> bool:

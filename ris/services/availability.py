@@ -1,0 +1,233 @@
+"""What archives say they have: kept per study, compared with what devices say they made."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ris.domain.actors import Role
+from ris.domain.availability import (
+    AT_HAND,
+    Availability,
+    Comparison,
+    ImagesAvailable,
+    ImagesPartlyAvailable,
+    ImagesState,
+    ImagesUnavailable,
+    JoinAvailability,
+    RecordAvailability,
+    ResolveAvailability,
+    compare,
+    images_state,
+)
+from ris.domain.commands import Event
+from ris.domain.errors import MissingValueError, UnknownKeyError
+from ris.domain.identifiers import require_uid
+from ris.domain.performing import Match
+from ris.models import (
+    Order,
+    PerformedProcedureStep,
+    SeriesAvailability,
+    StudyAvailability,
+)
+from ris.selectors.availability import due_to_join
+from ris.services._context import Context
+from ris.services._locks import public_key
+
+_CODES = {one: one.value[0] for one in Availability}
+_BY_CODE = {code: one for one, code in _CODES.items()}
+
+
+def pack(instances: Mapping[str, Availability]) -> bytes:
+    """Instances as one value: UIDs of a series differ at their end only, so they deflate well."""
+    plain = {uid: _CODES[one] for uid, one in sorted(instances.items())}
+    return zlib.compress(json.dumps(plain).encode())
+
+
+def unpack(data: bytes) -> dict[str, Availability]:
+    if not data:
+        return {}
+    return {uid: _BY_CODE[code] for uid, code in json.loads(zlib.decompress(data)).items()}
+
+
+def record_availability(command: RecordAvailability, context: Context) -> str:
+    """Merge a notice into what is known of the study; say what it changed for its order."""
+    uid = require_uid(command.study_instance_uid, "(0020,000D)")
+    StudyAvailability.objects.get_or_create(
+        study_instance_uid=uid,
+        defaults={"first_told_at": context.now, "last_told_at": context.now},
+    )
+    study = StudyAvailability.objects.select_for_update(of=("self",)).get(study_instance_uid=uid)
+    before = study.images
+    study.last_told_at = context.now
+    study.told_by = command.told_by[:16]
+    study.performed_uids = list(dict.fromkeys([*study.performed_uids, *command.performed_uids]))
+    study.resolved_at = None
+    study.save()
+    for series in command.series:
+        row = study.series.filter(
+            series_instance_uid=series.series_instance_uid
+        ).first() or SeriesAvailability(study=study, series_instance_uid=series.series_instance_uid)
+        known = unpack(bytes(row.instances))
+        known.update({one.sop_instance_uid: one.availability for one in series.instances})
+        titles = [title for one in series.instances for title in one.retrieve_ae_titles]
+        row.instances = pack(known)
+        row.counts = _counts(known.values())
+        row.retrieve_ae_titles = list(dict.fromkeys([*titles, *row.retrieve_ae_titles]))[:20]
+        row.save()
+    order = judge(study)
+    if study.images != before:
+        context.emit(_news(study, order), subject=study, order=order)
+    else:
+        context.about(study, order)
+    return str(study.public_id)
+
+
+def _counts(values: Iterable[Availability]) -> dict[str, int]:
+    return {one.value: count for one, count in Counter(values).items()}
+
+
+def judge(study: StudyAvailability) -> Order | None:
+    """Compare with what was made, and find the order; saves the study."""
+    archived: dict[str, Availability] = {}
+    for row in study.series.all():
+        archived.update(unpack(bytes(row.instances)))
+    performed = performed_of(study)
+    made = {uid for row in performed if _counts_as_made(row) for uid in instances_in(row.dataset)}
+    comparison = compare(made, archived)
+    study.counts = _counts(archived.values())
+    study.comparison = comparison.as_json()
+    counts = {Availability(name): count for name, count in study.counts.items()}
+    study.images = images_state(counts, comparison).value
+    study.unavailable_expected = bool(performed) and all(
+        row.match == Match.QUARANTINED.value for row in performed
+    )
+    order = _order_of(study, performed)
+    study.order = order
+    study.save()
+    return order
+
+
+def performed_of(study: StudyAvailability) -> Sequence[PerformedProcedureStep]:
+    """The performed steps of a study: by its UID, and those that the archive named."""
+    rows = PerformedProcedureStep.objects.select_related("order__patient")
+    found = {
+        row.pk: row
+        for row in [
+            *rows.filter(study_instance_uid=study.study_instance_uid)[:50],
+            *rows.filter(sop_instance_uid__in=study.performed_uids)[:50],
+        ]
+    }
+    return list(found.values())
+
+
+def _counts_as_made(row: PerformedProcedureStep) -> bool:
+    return row.match != Match.QUARANTINED.value
+
+
+_LISTS = ("00081140", "00400220")  # Referenced Image, Non-Image Composite SOP Instance Sequence
+
+
+def instances_in(dataset: Mapping[str, Any]) -> set[str]:
+    """The instances that a performed step lists, in its DICOM JSON (PS3.18 F.2)."""
+    found: set[str] = set()
+    for series in dataset.get("00400340", {}).get("Value") or ():
+        for tag in _LISTS:
+            for item in (series or {}).get(tag, {}).get("Value") or ():
+                values = (item or {}).get("00081155", {}).get("Value") or ()
+                found.update(str(value) for value in values[:1] if value)
+    return found
+
+
+def _order_of(
+    study: StudyAvailability, performed: Sequence[PerformedProcedureStep]
+) -> Order | None:
+    order = (
+        Order.objects.select_related("patient")
+        .filter(procedures__study_instance_uid=study.study_instance_uid)
+        .first()
+    )
+    if order is not None:
+        return order
+    orders = {
+        row.order.pk: row.order
+        for row in performed
+        if row.order is not None and row.match == Match.MATCHED.value
+    }
+    return next(iter(orders.values())) if len(orders) == 1 else None
+
+
+def _news(study: StudyAvailability, order: Order | None) -> Event:
+    key = str(order.public_id) if order else ""
+    at_hand = sum(study.counts.get(one.value, 0) for one in AT_HAND)
+    if study.images == ImagesState.AVAILABLE.value:
+        titles = {t for row in study.series.all() for t in row.retrieve_ae_titles}
+        return ImagesAvailable(
+            order=key,
+            study_instance_uid=study.study_instance_uid,
+            instances=at_hand,
+            retrieve_ae_titles=tuple(sorted(titles)),
+        )
+    if study.images == ImagesState.UNAVAILABLE.value:
+        return ImagesUnavailable(
+            order=key,
+            study_instance_uid=study.study_instance_uid,
+            expected=study.unavailable_expected,
+        )
+    return ImagesPartlyAvailable(
+        order=key,
+        study_instance_uid=study.study_instance_uid,
+        instances=at_hand,
+        missing=Comparison.from_json(study.comparison).missing,
+    )
+
+
+def look_again(performed: PerformedProcedureStep, context: Context) -> None:
+    """Compare again when a device has said what it made; for who ends a performed step."""
+    wanted = [performed.study_instance_uid] if performed.study_instance_uid else []
+    for study in StudyAvailability.objects.select_for_update(of=("self",)).filter(
+        study_instance_uid__in=wanted
+    ):
+        before = study.images
+        order = judge(study)
+        if study.images != before:
+            context.emit(_news(study, order), subject=study, order=order)
+
+
+def join_availability(command: JoinAvailability, context: Context) -> int:
+    """Look again for the orders of studies that an archive told of before we knew them."""
+    found = 0
+    for key in due_to_join():
+        study = StudyAvailability.objects.select_for_update(of=("self",)).get(pk=key)
+        order = judge(study)
+        if order is not None:
+            found += 1
+            context.emit(_news(study, order), subject=study, order=order)
+    return found
+
+
+def resolve_availability(command: ResolveAvailability, context: Context) -> None:
+    study = StudyAvailability.objects.filter(public_id=public_key(command.study, "study")).first()
+    if study is None:
+        raise UnknownKeyError("no such study")
+    if not command.note.strip():
+        raise MissingValueError("say what was done", path="note")
+    study.resolved_note, study.resolved_at = command.note.strip()[:500], context.now
+    study.save()
+    context.about(study, study.order)
+
+
+HANDLERS = {
+    RecordAvailability: record_availability,
+    JoinAvailability: join_availability,
+    ResolveAvailability: resolve_availability,
+}
+
+PERMISSIONS = {
+    RecordAvailability: {Role.MODALITY, Role.SYSTEM},
+    JoinAvailability: {Role.SYSTEM},
+    ResolveAvailability: {Role.TECHNOLOGIST, Role.MANAGER, Role.ADMIN, Role.SYSTEM},
+}

@@ -1,0 +1,42 @@
+"""What follows for dose and images when a performed step ends."""
+
+from __future__ import annotations
+
+from ris.domain.dose import DoseSource, RecordDose
+from ris.domain.dose_performed import comments_in, kind_of, quantities_in
+from ris.domain.values import Identifier
+from ris.models import PerformedProcedureStep
+from ris.services._context import Context
+from ris.services.availability import look_again
+from ris.services.dose.recording import record_dose
+
+
+def after_ending(performed: PerformedProcedureStep, context: Context) -> None:
+    """Keep the dose it states, as the fallback it is (DOSE-04); compare its list of images."""
+    totals = quantities_in(performed.dataset)
+    if totals:
+        number = performed.patient_identifier
+        references = performed.references or [{}]
+        record_dose(
+            RecordDose(
+                source=DoseSource.MPPS,
+                source_uid=performed.sop_instance_uid,
+                kind=kind_of(performed.modality),
+                study_instance_uid=performed.study_instance_uid,
+                accession_number=references[0].get("accession_number", ""),
+                patient_identifier=Identifier(number, performed.patient_issuer) if number else None,
+                patient_name=performed.patient_name,
+                patient_birth_date=performed.patient_birth_date,
+                performed_uids=(performed.sop_instance_uid,),
+                ae_title=performed.station_ae_title,
+                station_name=performed.station_name,
+                title="Dose told with the performed step",
+                content_at=performed.ended_at,
+                started_at=performed.started_at,
+                ended_at=performed.ended_at,
+                totals=totals,
+                note=comments_in(performed.dataset),
+            ),
+            context,
+        )
+    look_again(performed, context)
