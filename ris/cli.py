@@ -23,7 +23,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "up": Command("ris.supervisor:main", "start every part on this machine", django=False),
     "run web": Command("ris.parts:web", "pages, REST and FHIR", django=False),
-    "run dicom": Command("worklist.commands:run_dicom", "DICOM listener: worklist and MPPS"),
+    "run dicom": Command("worklist.listener:run", "DICOM listener: worklist and MPPS"),
     "run mllp": Command("integration.hl7.commands:run_mllp", "HL7 v2 listener"),
     "run worker": Command("ris.parts:worker", "deliveries to other systems"),
     "run beat": Command("ris.parts:beat", "clock of the worker", django=False),
@@ -39,7 +39,12 @@ COMMANDS: dict[str, Command] = {
     "token revoke": Command("ris.tokens:revoke", "end an API token"),
     "hl7 send": Command("integration.hl7.commands:send", "send a message file over MLLP"),
     "hl7 check": Command("integration.hl7.commands:check", "say what is wrong with a message"),
+    "passcode": Command("worklist.passcodes:main", "hash the passcode of a device"),
     "mwl find": Command("worklist.commands:find", "ask a worklist, as a scanner does"),
+    "mwl explain": Command(
+        "worklist.explain_commands:explain", "why a worklist shows a step, or does not"
+    ),
+    "mwl queries": Command("worklist.explain_commands:list_queries", "what devices asked"),
     "echo": Command("worklist.commands:echo", "C-ECHO to a peer"),
     "simulate ehr": Command("integration.commands:simulate_ehr", "play the ordering system"),
     "simulate modality": Command("worklist.commands:simulate_modality", "play a scanner"),

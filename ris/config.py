@@ -148,13 +148,44 @@ class Dicom(Listener):
     unknown_ae: Literal["refuse", "accept"] = Field(
         default="refuse", description="What happens to calling AE titles that are not registered."
     )
+    tls_crl: Path | None = Field(
+        default=None,
+        description="Revocation lists, PEM, one for each authority in tls_ca; client certificates "
+        "on them are refused.",
+    )
+    tls_profile: Literal["bcp195", "modified"] = Field(
+        default="bcp195",
+        description="Secure transport profile: bcp195 (PS3.15 B.12) or modified (B.13).",
+    )
+    processes: int = Field(
+        default=1, ge=1, le=64,
+        description="Processes that share the port; the limits below hold for each of them.",
+    )  # fmt: skip
     threads: int = Field(default=8, ge=1, le=256, description="DIMSE requests answered at once.")
     associations: int = Field(default=2000, ge=1, description="Open associations, in all.")
     associations_per_address: int = Field(
         default=64, ge=1, description="Open associations per peer."
     )
+    associations_per_ae: int = Field(
+        default=32, ge=1,
+        description="Open associations per calling AE title; a device may have its own.",
+    )  # fmt: skip
+    queries_per_minute: int = Field(
+        default=0, ge=0,
+        description="Worklist queries per calling AE title above which A700 is answered; 0 for "
+        "any number. A device may have its own.",
+    )  # fmt: skip
     idle_seconds: float = Field(
-        default=60, gt=0, description="An idle association is aborted after this."
+        default=60, gt=0, description="An idle association is released after this."
+    )
+    associate_seconds: float = Field(
+        default=5, gt=0, description="A new connection must have asked for an association by then."
+    )
+    pdu_seconds: float = Field(
+        default=10, gt=0, description="A begun PDU must be complete by then."
+    )
+    write_seconds: float = Field(
+        default=30, gt=0, description="A peer that reads nothing for so long is cut off."
     )
     matches: int = Field(default=500, ge=1, description="Most worklist answers to one query.")
     window_days: Days = Field(
@@ -167,6 +198,12 @@ class Dicom(Listener):
         description="Named worklists, by the AE title they are called by beside ours: tables of "
         "`stations`, `modalities` and `sites`.",
     )
+
+    @model_validator(mode="after")
+    def _revocations_have_an_authority(self) -> Self:
+        if self.tls_crl is not None and self.tls_ca is None:
+            raise ValueError("tls_crl needs tls_ca")
+        return self
 
     @field_validator("window_days")
     @classmethod

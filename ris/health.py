@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
-from ris import config, probes
+from ris import config, counters, probes
+from ris.parts import run_folder
 from ris.version import version
 
 
@@ -58,7 +61,7 @@ def _from_known_addresses(
 
 @_from_known_addresses
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Gauges read from the database at the moment of asking: true for every process at once."""
+    """Gauges read from the database, true for all machines; and what this one's parts counted."""
     registry = CollectorRegistry()
     Info("ris", "The running release", registry=registry).info(
         {"version": version(), "site": settings.SITE_NAME}
@@ -75,4 +78,16 @@ def metrics(request: HttpRequest) -> HttpResponse:
     Gauge("ris_worker_seen_seconds", "Since a worker was seen", registry=registry).set(
         float("inf") if age is None else age
     )
+    registry.register(_OtherParts())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class _OtherParts(Collector):
+    """What the other parts on this machine have counted."""
+
+    def collect(self) -> Iterator[Metric]:
+        for family in counters.read(run_folder(config.load().home)):
+            metric = Metric(family.name, family.text, family.kind)
+            for one in family.samples:
+                metric.add_sample(family.name + one.suffix, one.labels, one.value)
+            yield metric

@@ -32,6 +32,7 @@ LOW_DISK = 2 * 1024**3
 NO_DISK = 512 * 1024**2
 BACKUP_DAYS = 7
 CERTIFICATE_DAYS = 30
+REVOCATION_DAYS = 1
 WAITING_SECONDS = 300
 
 
@@ -291,6 +292,24 @@ def certificates(settings: config.Configuration) -> Iterable[Finding]:
     for name, path in named.items():
         if path is not None:
             yield _certificate(name, path)
+    if settings.dicom.tls_crl is not None:
+        yield _revocations("dicom.tls_crl", settings.dicom.tls_crl)
+
+
+def _revocations(name: str, path: Path) -> Finding:
+    """From the day the next list was due every client certificate is refused."""
+    from cryptography import x509
+
+    try:
+        due = x509.load_pem_x509_crl(path.read_bytes()).next_update_utc
+    except ValueError:
+        return failed("certificate", f"{name}: {path} is no PEM revocation list")
+    days = (due - datetime.now(UTC)).days if due else CERTIFICATE_DAYS
+    if days < 0:
+        return failed("certificate", f"{name} was due {-days} days ago", "fetch the next list")
+    if days < REVOCATION_DAYS:
+        return warning("certificate", f"{name} is due in {days} days", "fetch the next list")
+    return ok("certificate", f"{name} is not due for {days} days")
 
 
 def _certificate(name: str, path: Path) -> Finding:

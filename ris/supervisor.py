@@ -42,7 +42,7 @@ HEALTHY_SECONDS = 60.0
 FAILURES_BEFORE_READY = 3
 PRELOADED = (
     "ris.urls",
-    "worklist.commands",
+    "worklist.listener",
     "worklist.handlers",
     "integration.hl7.commands",
     "celery.apps.worker",

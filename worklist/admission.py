@@ -82,6 +82,11 @@ class Gatekeeper:
             if isinstance(verdict, Rejection):
                 return verdict
             self._negotiator.remember(raw, agreement)
+            if verdict.sop_classes is not None:
+                agreement = self._negotiator.negotiate(raw, verdict.sop_classes)
+                if isinstance(agreement, Rejection):
+                    return agreement
+                self._negotiator.remember(raw, agreement, verdict.sop_classes)
             return Decision(agreement, request, verdict)
         except PduError as error:
             return error

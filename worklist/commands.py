@@ -1,4 +1,4 @@
-"""Commands of the DICOM edge: the listener, and a scanner to try it with."""
+"""Commands of the DICOM edge: a scanner to try it with, and the conformance statement."""
 
 from __future__ import annotations
 
@@ -15,67 +15,8 @@ from pydicom.dataset import Dataset
 from ris import config
 from ris.domain.identifiers import new_uid
 from ris.terminal import complain, say, table
-from ris.version import version
-from worklist.config import Deadlines, Limits, ListenerConfig, Tls
 from worklist.conformance import statement
-from worklist.handlers import Handlers
 from worklist.modality import Modality, begun, client_tls, ended, query
-from worklist.registry import configured
-from worklist.server import serve
-from worklist.upper_layer import UpperLayer
-
-# An MPPS association may stay open from the first image to the last (dicom.md MPPS-19).
-_HOLDING_SECONDS = 4 * 3600.0
-
-
-def run_dicom(argv: list[str]) -> int:
-    """Serve worklist and MPPS until SIGTERM or SIGINT, then drain."""
-    argparse.ArgumentParser(
-        prog="ris run dicom", description="Serve the worklist and MPPS as the settings say."
-    ).parse_args(argv)
-    dicom = config.load().dicom
-    registry = configured(dicom)
-    handlers = Handlers(registry, matches=dicom.matches)
-    serve(listener_config(dicom), handlers, on_ready=_say_where)
-    handlers.close()
-    return 0
-
-
-def _say_where(layer: UpperLayer) -> None:
-    tls = f", TLS at port {layer.tls_port}" if config.load().dicom.tls_port else ""
-    say(f"DICOM listener ready at port {layer.port}{tls}")
-
-
-def listener_config(dicom: config.Dicom) -> ListenerConfig:
-    """The settings as the upper layer wants them."""
-    tls = None
-    if dicom.tls_port and dicom.tls_cert and dicom.tls_key:
-        tls = Tls(
-            port=dicom.tls_port,
-            certificate=dicom.tls_cert,
-            key=dicom.tls_key,
-            ca=dicom.tls_ca,
-            require_client_certificate=dicom.tls_ca is not None,
-        )
-    return ListenerConfig(
-        ae_title=dicom.ae_title,
-        host=dicom.host,
-        port=dicom.port,
-        tls=tls,
-        threads=dicom.threads,
-        implementation_version_name=f"RIS_{version()}"[:16],
-        timezone_adjustment=True,
-        limits=Limits(
-            associations=dicom.associations,
-            associations_per_address=dicom.associations_per_address,
-        ),
-        deadlines=Deadlines(
-            idle=dicom.idle_seconds, idle_holding=max(dicom.idle_seconds, _HOLDING_SECONDS)
-        ),
-    )
-
-
-# --- the scanner's side
 
 
 def _peer_parser(name: str, text: str) -> argparse.ArgumentParser:

@@ -7,11 +7,11 @@ do stands at :class:`worklist.registry.Profile`.
 from __future__ import annotations
 
 import difflib
-import string
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ris.domain.errors import InvalidValueError
+from worklist.access import NAMES as ACCESS_NAMES
 
 
 def _is_bool(value: Any) -> bool:
@@ -40,6 +40,13 @@ def _is_names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value)
 
 
+def _is_host_and_port(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    host, _, port = value.rpartition(":")
+    return bool(host.strip()) and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+
+
 def _is_statuses(value: Any) -> bool:
     return _is_names(value) and bool(value) and set(value) <= set(STATUSES)
 
@@ -50,10 +57,6 @@ TEXT_MODES = ("auto", "fixed", "ascii")
 
 def _is_hours(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 8760
-
-
-def _is_digest(value: Any) -> bool:
-    return isinstance(value, str) and bool(value) and set(value) <= set(string.hexdigits)
 
 
 NAMES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
@@ -75,8 +78,8 @@ NAMES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "send_time_zone": (_is_bool, "true or false"),
     "text": (lambda value: value in TEXT_MODES, "auto, fixed or ascii"),
     "fixed_character_set": (_is_bool, "true or false"),
-    "tls": (lambda value: value == "required", "required"),
-    "certificate_sha256": (_is_digest, "the digest in hexadecimal digits"),
+    "listens_at": (_is_host_and_port, "host:port, where the device answers C-ECHO"),
+    **ACCESS_NAMES,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -73,7 +74,7 @@ class Metrics:
         durations.add(seconds)
 
     def families(
-        self, *, associations: int, connections: int, certificate_ends: float | None
+        self, *, associations: int, connections: int, file_ends: Mapping[str, float]
     ) -> list[Family]:
         """Everything, with the present state of the listener."""
         found = [
@@ -118,12 +119,13 @@ class Metrics:
                 ],
             ),
         ]
-        if certificate_ends is not None:
+        if file_ends:
             found.append(
-                _gauge(
-                    "ris_dicom_certificate_end_seconds",
-                    "When the certificate of the TLS port ends, Unix time",
-                    certificate_ends,
+                Family(
+                    "ris_dicom_tls_file_end_seconds",
+                    "gauge",
+                    "When a file of the TLS port ends, Unix time",
+                    [Sample("", {"file": name}, end) for name, end in file_ends.items()],
                 )
             )
         return found

@@ -54,6 +54,7 @@ _USER_ITEMS = frozenset({0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58})
 
 _AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]+")
 
+_Key = tuple[bytes, frozenset[str] | None]
 _CACHED_REQUESTS: Final = 256
 _CACHED_BYTES: Final = 8 * 1024
 
@@ -124,15 +125,18 @@ class Negotiator:
         self._config = config
         self._sop_classes = {row.uid: row for row in config.sop_classes}
         self._supported = [_supported_context(row) for row in config.sop_classes]
-        self._agreements: OrderedDict[bytes, Agreement] = OrderedDict()
+        self._agreements: OrderedDict[_Key, Agreement] = OrderedDict()
         self._lock = Lock()
 
-    def negotiate(self, raw: bytes) -> Agreement | Rejection:
-        """What ``raw`` leads to; raises PduError if it is no proper A-ASSOCIATE-RQ."""
+    def negotiate(self, raw: bytes, only: frozenset[str] | None = None) -> Agreement | Rejection:
+        """What ``raw`` leads to; raises PduError if it is no proper A-ASSOCIATE-RQ.
+
+        With ``only`` other SOP classes than these are answered as not supported.
+        """
         with self._lock:
-            known = self._agreements.get(raw)
+            known = self._agreements.get((raw, only))
             if known is not None:
-                self._agreements.move_to_end(raw)
+                self._agreements.move_to_end((raw, only))
                 return known
         if not unpack_from(">H", raw, 6)[0] & 1:
             return PROTOCOL_VERSION_NOT_SUPPORTED
@@ -142,7 +146,7 @@ class Negotiator:
             pdu.decode(cleaned)
             if pdu.application_context_name != APPLICATION_CONTEXT_NAME:
                 return CONTEXT_NAME_NOT_SUPPORTED
-            return self._agree(raw, pdu)
+            return self._agree(raw, pdu, only)
         except PduError:
             raise
         except Exception as exc:
@@ -152,16 +156,18 @@ class Negotiator:
                 AbortReason.INVALID_PARAMETER, f"A-ASSOCIATE-RQ: {type(exc).__name__}"
             ) from exc
 
-    def remember(self, raw: bytes, agreement: Agreement) -> None:
+    def remember(
+        self, raw: bytes, agreement: Agreement, only: frozenset[str] | None = None
+    ) -> None:
         """Keep the agreement of a peer that was let in, so that strangers cannot fill the store."""
         if agreement.identity is not None or len(raw) > _CACHED_BYTES:
             return
         with self._lock:
-            self._agreements[raw] = agreement
+            self._agreements[raw, only] = agreement
             if len(self._agreements) > _CACHED_REQUESTS:
                 self._agreements.popitem(last=False)
 
-    def _agree(self, raw: bytes, pdu: Any) -> Agreement:
+    def _agree(self, raw: bytes, pdu: Any, only: frozenset[str] | None) -> Agreement:
         request = pdu.to_primitive()
         user = pdu.user_information
         proposed = request.presentation_context_definition_list
@@ -171,7 +177,12 @@ class Negotiator:
             uid: (bool(item.scu_role), bool(item.scp_role))
             for uid, item in (user.role_selection if user else {}).items()
         }
-        results, role_answers = negotiate_as_acceptor(proposed, self._supported, roles)
+        supported = [
+            context
+            for context in self._supported
+            if only is None or str(context.abstract_syntax) in only
+        ]
+        results, role_answers = negotiate_as_acceptor(proposed, supported, roles)
         contexts = {
             (context_id := int(result.context_id or 0)): Context(
                 context_id,

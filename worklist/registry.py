@@ -25,8 +25,10 @@ from ris.selectors import facility
 from ris.selectors.facility import DeviceView, SiteView
 from ris.services.audit import record_security
 from worklist import charset
+from worklist.access import Access
 from worklist.attributes import STEP_STATUSES
 from worklist.charset import CharacterSet
+from worklist.passcodes import Passcodes
 from worklist.rules import STANDARD, Rules, View, groups_of
 from worklist.service import (
     CALLED_AE_NOT_RECOGNIZED,
@@ -75,6 +77,15 @@ class Profile:
     ``fixed_character_set``   answer in the device's own set first, not in the query's
     ``tls``                   ``required``: refused without TLS
     ``certificate_sha256``    refused with any other client certificate
+    ``certificate_name``      refused unless its verified client certificate is for this host,
+                              address or common name
+    ``user_name``             refused unless it identifies itself as this user (user identity
+                              negotiation, kind 1 or 2)
+    ``passcode``              and with this passcode, as ``ris passcode`` prints it
+    ``services``              a list of the only services it is offered: ``worklist``, ``mpps``,
+                              ``availability``, ``dose``; verification is always
+    ``associations``          how many it may have open at once, in each process
+    ``queries_per_minute``    above which its queries are answered A700, in each process
     ========================  ==========================================================
     """
 
@@ -93,8 +104,7 @@ class Profile:
     rules: Rules = STANDARD
     text: str = "auto"
     fixed_character_set: bool = False
-    tls_required: bool = False
-    certificate_sha256: str = ""
+    access: Access = field(default=Access())
 
     @classmethod
     def of(
@@ -128,8 +138,7 @@ class Profile:
             ),
             text=str(settings.get("text", "auto")),
             fixed_character_set=settings.get("fixed_character_set") is True,
-            tls_required=settings.get("tls") == "required",
-            certificate_sha256=str(settings.get("certificate_sha256", "")).lower(),
+            access=Access.of(settings),
         )
 
     @property
@@ -246,6 +255,8 @@ class Registry:
     site: Callable[[], SiteView] = facility.site
     window: Window | None = None  # for broad queries of devices that have none of their own
     worklists: Mapping[str, View] = field(default_factory=dict)  # by the AE title they are called
+    queries_per_minute: int | None = None  # of devices that have no number of their own
+    passcodes: Passcodes = field(default_factory=Passcodes)
     _snapshot: Snapshot | None = None
     _lock: Lock = field(default_factory=Lock)
     _refused: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -284,7 +295,10 @@ class Registry:
         reason = self._objection(profile, request)
         if reason:
             return self._refuse(request, CALLING_AE_NOT_RECOGNIZED, reason)
-        return Admission(peer=actor_of(request))
+        refused = profile.access.objection(request, self.passcodes)
+        if refused is not None:
+            return self._refuse(request, refused, refused.reason)
+        return profile.access.admission(actor_of(request), self.queries_per_minute)
 
     def _objection(self, profile: Profile, request: AssociationRequest) -> str:
         if not profile.known:
@@ -293,13 +307,6 @@ class Registry:
             return "device is not active"
         if not is_allowed(request.address, profile.addresses):
             return "address is not that of the device"
-        if profile.tls_required and not request.tls:
-            return "device must use TLS"
-        certificate = request.certificate
-        if profile.certificate_sha256 and (
-            certificate is None or certificate.sha256.lower() != profile.certificate_sha256
-        ):
-            return "certificate is not that of the device"
         return ""
 
     def _refuse(self, request: AssociationRequest, how: Rejection, reason: str) -> Rejection:
@@ -338,6 +345,7 @@ def configured(dicom: Dicom) -> Registry:
         dicom.ae_title,
         accept_unknown=dicom.unknown_ae == "accept",
         window=window(dicom.window_days),
+        queries_per_minute=dicom.queries_per_minute or None,
         worklists={
             title: View(one.stations, one.modalities, one.sites)
             for title, one in dicom.worklists.items()

@@ -27,7 +27,11 @@ class PeerCertificate:
 
     sha256: str
     subject: str = ""
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # common names and alternative names
+
+    def is_named(self, name: str) -> bool:
+        """Whether it was issued to this host, address or common name."""
+        return name.lower() in (one.lower() for one in self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +66,16 @@ class Admission:
 
     ``identity_response`` answers a user identity whose sender wants to hear that it was checked
     (empty bytes for a name or passcode); None says nothing. ``idle_seconds`` and ``associations``
-    replace the configured idle time and number of associations of this AE title. ``services`` are
-    the only ones it may use (``SopClass.service``), None means all. ``queries_per_minute`` above
-    which queries are refused; None means any number.
+    replace the configured idle time and number of associations of this AE title.
+    ``sop_classes`` are the only ones it is offered; None means all. Above ``queries_per_minute``
+    queries are refused; None means any number.
     """
 
     peer: object = None
     identity_response: bytes | None = None
     idle_seconds: float | None = None
     associations: int | None = None
-    services: frozenset[str] | None = None
+    sop_classes: frozenset[str] | None = None
     queries_per_minute: int | None = None
 
 
@@ -218,6 +222,10 @@ class Service(Protocol):
     def c_echo(self, request: Request) -> Outcome: ...
 
     def c_find(self, request: Request) -> FindAnswer: ...
+
+    def c_store(self, request: Request) -> Outcome:
+        """Keep a document; its dataset is not scanned yet if its SOP class says so."""
+        ...
 
     def n_create(self, request: Request) -> Outcome: ...
 

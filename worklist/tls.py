@@ -175,5 +175,8 @@ def peer_certificate(connection: ssl.SSLObject | None) -> PeerCertificate | None
     # Empty unless the certificate was verified.
     fields: dict[str, Any] = connection.getpeercert() or {}
     subject = [f"{name}={value}" for part in fields.get("subject", ()) for name, value in part]
-    names = [value for _, value in fields.get("subjectAltName", ())]
+    names = [
+        value for part in fields.get("subject", ()) for name, value in part if name == "commonName"
+    ]
+    names += [value for _, value in fields.get("subjectAltName", ())]
     return PeerCertificate(hashlib.sha256(raw).hexdigest(), ", ".join(subject), tuple(names))

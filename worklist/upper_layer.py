@@ -13,13 +13,14 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import count
 from typing import Any, Final
 
 import structlog
 
+from ris.counters import Family
 from worklist.admission import Gatekeeper
 from worklist.association import Connection, plain_address
 from worklist.config import ListenerConfig
@@ -102,7 +103,7 @@ class UpperLayer:
             listening = self._listen(config.tls.port)
             self.tls_port = listening.getsockname()[1]
             self._sockets.append(listening)
-            self._spawn(self._accept_tls(listening, self.tls))
+            self.spawn(self._accept_tls(listening, self.tls))
         self._clock = self._loop.create_task(self._watch())
 
     def _listen(self, port: int) -> socket.socket:
@@ -206,9 +207,18 @@ class UpperLayer:
         """How many associations are established now."""
         return self._by_ae_title.total()
 
+    def families(self) -> list[Family]:
+        """The numbers of this process for a monitor."""
+        return self.metrics.families(
+            associations=self.associations,
+            connections=len(self._connections),
+            file_ends=self.tls.ends if self.tls is not None else {},
+        )
+
     # Tasks
 
-    def _spawn(self, coroutine: Any) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run beside the connections until the drain."""
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -257,7 +267,7 @@ class UpperLayer:
                 accepted.close()
                 continue
             self._handshakes[host] += 1
-            self._spawn(self._shake_hands(accepted, host, files.context))
+            self.spawn(self._shake_hands(accepted, host, files.context))
 
     async def _shake_hands(
         self, accepted: socket.socket, host: str, context: ssl.SSLContext

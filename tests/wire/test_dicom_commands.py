@@ -19,7 +19,6 @@ from tests import make
 from tests.running import ROOT, accepts, free_ports, wait_until
 from tests.wire.worklist_server import running
 from worklist import commands
-from worklist.config import ListenerConfig
 from worklist.server import ServerThread
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
@@ -126,20 +125,6 @@ def test_a_simulated_scanner_has_nothing_to_do(
 def test_the_statement_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.conformance([]) == 0
     assert capsys.readouterr().out.startswith("# DICOM conformance statement")
-
-
-def test_the_listener_is_configured_by_the_settings() -> None:
-    from ris.config import Dicom
-
-    configured = commands.listener_config(
-        Dicom(ae_title="MYRIS", port=4242, threads=3, associations=10, idle_seconds=5)
-    )
-
-    assert isinstance(configured, ListenerConfig)
-    assert (configured.ae_title, configured.port, configured.threads) == ("MYRIS", 4242, 3)
-    assert configured.limits.associations == 10
-    assert (configured.deadlines.idle, configured.deadlines.idle_holding) == (5, 14400)
-    assert configured.tls is None
 
 
 def test_the_listener_starts_from_the_settings_and_drains_at_sigterm(

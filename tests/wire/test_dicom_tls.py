@@ -72,7 +72,7 @@ def test_an_echo_over_tls_shows_the_certificate_to_the_service(
     assert caller.tls
     assert caller.certificate is not None
     assert caller.certificate.subject == "commonName=ct1"
-    assert caller.certificate.names == ("ct1.hospital.example", "127.0.0.1")
+    assert caller.certificate.names == ("ct1", "ct1.hospital.example", "127.0.0.1")
     assert len(caller.certificate.sha256) == 64
 
 

@@ -32,6 +32,12 @@ GOOD: dict[str, Any] = {
     "text": "ascii",
     "tls": "required",
     "certificate_sha256": "AB12",
+    "certificate_name": "ct1.hospital.example",
+    "user_name": "ct1",
+    "passcode": "scrypt:c2FsdA==:aGFzaA==",
+    "services": ["worklist", "mpps", "availability", "dose"],
+    "associations": 4,
+    "queries_per_minute": 60,
 }
 
 
@@ -65,6 +71,12 @@ def test_every_name_the_listener_reads_may_be_said() -> None:
         ({"queries": "lax"}, "settings.queries", "queries is tolerant or strict"),
         ({"text": "utf-8"}, "settings.text", "text is auto, fixed or ascii"),
         ({"certificate_sha256": "xyz"}, "settings.certificate_sha256", "certificate_sha256 is the"),
+        ({"certificate_name": " "}, "settings.certificate_name", "certificate_name is a host"),
+        ({"passcode": "secret99"}, "settings.passcode", "passcode is what `ris passcode` prints"),
+        ({"services": ["print"]}, "settings.services", "services is a list of worklist, mpps"),
+        ({"associations": 0}, "settings.associations", "associations is a whole number above 0"),
+        ({"associations": True}, "settings.associations", "associations is a whole number above 0"),
+        ({"queries_per_minute": "9"}, "settings.queries_per_minute", "queries_per_minute is a"),
     ],
 )
 def test_what_means_nothing_is_refused(settings: dict[str, Any], path: str, message: str) -> None:
