@@ -317,7 +317,7 @@ def merge_patients(command: MergePatients, context: Context) -> str:
     if survivor is None:
         survivor = resolve(command.survivor, context)
     if subsumed is None:
-        raise UnknownKeyError("the patient to be merged is not known", path="MRG-1")
+        subsumed = _known_by_exam(command.subsumed, context)
     if survivor.pk == subsumed.pk:
         raise StateConflictError("these are one patient already", path="MRG-1")
     moved = {
@@ -348,6 +348,26 @@ def merge_patients(command: MergePatients, context: Context) -> str:
         subject=survivor,
     )
     return str(survivor.public_id)
+
+
+def _known_by_exam(reference: PatientReference, context: Context) -> Patient:
+    """Whom only a modality has named, by a number of its own (IHE RAD TF-1 4.4, unidentified).
+
+    Raises UnknownKeyError if none has.
+    """
+    for identifier in reference.identifiers:
+        exams = PerformedProcedureStep.objects.filter(
+            patient=None,
+            patient_identifier=identifier.value,
+            patient_issuer__in=["", identifier.issuer],
+        )
+        exam = exams.first() if identifier.value else None
+        if exam is not None:
+            name = PersonName.parse(exam.patient_name) or PersonName.of("Unknown", "patient")
+            patient = register([identifier], Demographics(name=name), context)
+            exams.update(patient=patient)
+            return patient
+    raise UnknownKeyError("the patient to be merged is not known", path="MRG-1")
 
 
 def unmerge_patients(command: UnmergePatients, context: Context) -> str:
