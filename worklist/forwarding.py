@@ -84,7 +84,7 @@ def _request(
         return None if stored.ae_title == endpoint.protocol_name else stored
     if said.protocol is Protocol.DICOMWEB:
         return Incoming.from_bytes(said.raw).request("")
-    if record.view.origin is Origin.MANUAL and not settings.manual and said.protocol is None:
+    if record.view.origin is Origin.MANUAL and not settings.manual:
         return None
     zone = ZoneInfo(site().time_zone)
     orders = order_views(list(record.orders))

@@ -1,4 +1,4 @@
-"""MPPS messages for what no modality said: an exam begun or ended by a person, or over HTTP.
+"""MPPS messages for what no modality said: an exam begun or ended by a person, or by the clock.
 
 Made of what is known here, with every type 1 and 2 attribute of PS3.4 Table F.7.2-1; what the
 modality did say (DICOM JSON, as stored) stands over what we would say ourselves.
