@@ -37,17 +37,19 @@ OFFSET = "offset"
 FUZZY_WARNING = (
     "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 )
-# 8.3.4.5 and 8.3.4.6, which give the same text twice over.
+EMPTY_WARNING = (
+    "The emptyvaluematching parameter is not supported. Empty Value Matching has not been "
+    "performed."
+)
+MULTIPLE_WARNING = (
+    "The multiplevaluematching parameter is not supported. Multiple Value Matching has not been "
+    "performed."
+)
+# In the words of 8.3.4.2, 8.3.4.5 and 8.3.4.6.
 _UNSUPPORTED_WARNINGS: Mapping[str, str] = {
     FUZZY: FUZZY_WARNING,
-    EMPTY: (
-        "The emptyvaluematching parameter is not supported. Empty Value Matching has not been "
-        "performed."
-    ),
-    MULTIPLE: (
-        "The multiplevaluematching parameter is not supported. Multiple Value Matching has not "
-        "been performed."
-    ),
+    EMPTY: EMPTY_WARNING,
+    MULTIPLE: MULTIPLE_WARNING,
 }
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _KEYWORD = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")

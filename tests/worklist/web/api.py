@@ -57,7 +57,6 @@ class Api:
         response = self.client.generic(
             method, path, body, content_type=content_type if body else "", headers=sent
         )
-        response.close()
         return Answer(response.status_code, dict(response.headers), response.content)
 
     def search(self, query: str = "", **headers: str) -> Answer:
