@@ -283,8 +283,19 @@ def _states(quantities: Sequence[Quantity], measure: Measure) -> bool:
     return any(q.measure is measure and q.value is not None for q in quantities)
 
 
+# What the events of a report make together if it states no total of it.
+_FROM_EVENTS = frozenset({Measure.DLP, Measure.DAP, Measure.GLANDULAR_DOSE, Measure.ACTIVITY})
+
+
 def _of_document(document: Document, events: Mapping[str, Sequence[Quantity]]) -> _Sum:
-    total = _collapsed(_of_quantities(document.totals))
+    stated = {one.measure for one in document.totals}
+    unstated = [
+        one
+        for uid in sorted(document.events)
+        for one in events.get(uid, ())
+        if document.identified and one.measure in _FROM_EVENTS - stated
+    ]
+    total = _collapsed(_of_quantities((*document.totals, *unstated)))
     # The highest CTDIvol stands with the events only.
     for uid in sorted(document.events):
         for one in events.get(uid, ()):
