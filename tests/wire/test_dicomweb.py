@@ -109,6 +109,9 @@ def dimse(transactional_db: None) -> Iterator[ServerThread]:
 @pytest.fixture
 def web(live_server: Any, dimse: ServerThread) -> Iterator[Web]:
     views.handlers.cache_clear()
+    # As tests.wire.worklist_server builds the listener.
+    registry = views.handlers().registry
+    registry.seconds, registry.window = 0, None
     command = IssueToken(client="CT1", scopes=("system/worklist.read", "system/mpps.*"))
     yield Web(live_server.url, execute(command, actor=OPERATOR).secret)
     wait_until(lambda: not _under_way(), "every request ends")

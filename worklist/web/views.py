@@ -24,9 +24,9 @@ from ris.services.audit import record_access
 from worklist import retrieval
 from worklist.exchange import fault
 from worklist.handlers import Handlers
-from worklist.registry import Registry
+from worklist.registry import configured
 from worklist.web import access, capabilities, parameters, performed
-from worklist.web.access import Client
+from worklist.web.access import Client, Gate
 from worklist.web.exchange import KEPT, Incoming
 from worklist.web.negotiation import Body, Form, body_of, form_for, ranges, require_utf8
 from worklist.web.refusal import HttpError, Report, report
@@ -41,7 +41,12 @@ BASE_PATH = "/dicom-web"
 def handlers() -> Handlers:
     """The handlers of DIMSE, with the register of devices as the listener sees it."""
     dicom = config.load().dicom
-    return Handlers(Registry(dicom.ae_title), matches=dicom.matches)
+    return Handlers(configured(dicom), matches=dicom.matches)
+
+
+@lru_cache(maxsize=1)
+def gate() -> Gate:
+    return Gate()
 
 
 class Acknowledgment(HttpResponse):
@@ -89,7 +94,7 @@ class DicomWebView(View):
     def client(self, scope: str) -> Client:
         """The client, if it may do this."""
         client = access.authenticate(self.request.META)
-        access.require(client, scope, handlers().registry.snapshot())
+        gate().require(client, scope, handlers().registry, secure=self.request.is_secure())
         return client
 
     def pairs(self) -> parameters.Pairs:

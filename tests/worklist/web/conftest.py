@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def fresh_register() -> Iterator[None]:
+    """Devices are looked up at each request; queries without a day find every day."""
     from worklist.web import views
 
     views.handlers.cache_clear()
+    views.gate.cache_clear()
+    registry = views.handlers().registry
+    registry.seconds, registry.window = 0, None
     yield
     views.handlers.cache_clear()
+    views.gate.cache_clear()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from ris.services import execute
 from tests import make
 from tests.worklist.performed import n_create, n_set
 from tests.worklist.web.api import JSON, PERFORMED, XML, Answer, Api, token, written
-from worklist.web import views, xml_model
+from worklist.web import xml_model
 from worklist.web.exchange import Incoming
 
 pytestmark = pytest.mark.django_db
@@ -138,7 +138,6 @@ def test_after_the_end_nothing_is_updated(api: Api) -> None:
 @pytest.fixture
 def strict(api: Api) -> Api:
     make.device("CT3", "CT", settings={"mpps": "strict"})
-    views.handlers.cache_clear()
     return Api(token(client="CT3"))
 
 

@@ -311,9 +311,34 @@ def test_the_token_of_an_inactive_device_is_refused(api: Api) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"tls": "required"}, "the device of this token must use TLS"),
+        ({"services": ["mpps"]}, "the device of this token is not offered this service"),
+    ],
+)
+def test_the_rules_of_the_device_hold(api: Api, settings: dict[str, Any], reason: str) -> None:
+    make.device("CT9", "CT", settings=settings)
+
+    answer = Api(token(client="CT9")).search()
+
+    assert (answer.status, answer.body["message"]) == (403, reason)
+
+
+def test_a_device_asks_no_more_often_than_it_may(api: Api) -> None:
+    make.device("CT9", "CT", settings={"queries_per_minute": 2})
+    device = Api(token(client="CT9"))
+
+    answers = [device.search() for _ in range(3)]
+
+    assert [answer.status for answer in answers] == [204, 204, 429]
+    assert answers[2].headers["Retry-After"] == "60"
+    assert api.search().status == 204
+
+
 def test_a_client_named_like_a_device_has_its_view(api: Api, names: list[str]) -> None:
     make.device("CT2", "CT", settings={"stations": ["CT2"]})
-    views.handlers.cache_clear()
 
     device = Api(token(client="CT2")).search("includefield=PatientName")
     other = Api(token(client="Dashboard")).search("includefield=PatientName")
@@ -324,6 +349,13 @@ def test_a_client_named_like_a_device_has_its_view(api: Api, names: list[str]) -
         "CT2",
         "Dashboard",
     ]
+
+
+def test_a_query_without_a_day_has_the_window_of_the_site(api: Api, names: list[str]) -> None:
+    views.handlers.cache_clear()
+
+    assert api.search("includefield=PatientName").status == 204
+    assert shown(api.search("PatientID=P0&includefield=PatientName")) == ["Adler"]
 
 
 def test_what_is_asked_stands_in_no_log(
