@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from worklist.negotiation import Agreement, Negotiator
 from worklist.pdu import PduError
+from worklist.prompt import Prompt
 from worklist.service import (
     TEMPORARY_CONGESTION,
     Admission,
@@ -19,6 +20,11 @@ from worklist.service import (
 )
 
 log = structlog.get_logger(__name__)
+
+_KNOWN_CALLERS = 1_024
+_KNOWN_BYTES = 8 * 1_024
+
+_Known = tuple[bytes, str, bool, PeerCertificate | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,10 @@ class Decision:
         return self.agreement.answer
 
 
+def _key(raw: bytes, caller: Caller) -> _Known:
+    return raw, caller.address, caller.tls, caller.certificate
+
+
 class Gatekeeper:
     """Decides, in pool threads because the service may look into a database."""
 
@@ -57,11 +67,29 @@ class Gatekeeper:
         self._service = service
         self._negotiator = negotiator
         self._faults = Counter() if faults is None else faults
+        # What the service rests its decisions on, and the last of them; see recall().
+        self._register = service.register if isinstance(service, Prompt) else lambda: None
+        self._known: dict[_Known, tuple[object, Decision]] = {}
+
+    def recall(self, raw: bytes, caller: Caller) -> Decision | None:
+        """What was decided on the same request of the same caller, if it rests on the same.
+
+        For the event loop: a scanner that asks every minute need not wait for a thread.
+        """
+        register = self._register()
+        if register is None:
+            return None
+        known = self._known.get(_key(raw, caller))
+        if known is None or known[0] is not register:
+            return None
+        decision = known[1]
+        return replace(decision, request=replace(decision.request, port=caller.port))
 
     def decide(
         self, raw: bytes, titles: tuple[str, str], caller: Caller
     ) -> Decision | Rejection | PduError:
         """Negotiate and ask the service; never raises."""
+        register = self._register()
         try:
             agreement = self._negotiator.negotiate(raw)
             if isinstance(agreement, Rejection):
@@ -87,7 +115,12 @@ class Gatekeeper:
                 if isinstance(agreement, Rejection):
                     return agreement
                 self._negotiator.remember(raw, agreement, verdict.sop_classes)
-            return Decision(agreement, request, verdict)
+            decision = Decision(agreement, request, verdict)
+            if agreement.identity is None and len(raw) <= _KNOWN_BYTES:
+                if len(self._known) >= _KNOWN_CALLERS:
+                    self._known.clear()
+                self._known[_key(raw, caller)] = register, decision
+            return decision
         except PduError as error:
             return error
         except BaseException:

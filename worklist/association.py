@@ -211,7 +211,10 @@ class Connection(asyncio.Protocol):
             self._reject(titles)
         else:
             self.calling_ae_title = titles[0]
-            if not self._layer.submit(self._decide, raw, titles):
+            known = self._layer.gatekeeper.recall(raw, self._caller)
+            if known is not None:
+                self._decided(known)
+            elif not self._layer.submit(self._decide, raw, titles):
                 self._reject(TEMPORARY_CONGESTION)
 
     def _receive_release(self) -> None:

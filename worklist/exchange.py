@@ -23,6 +23,7 @@ from worklist.prescan import prescan
 from worklist.service import (
     CANCEL_STATUS,
     Association,
+    FindAnswer,
     Outcome,
     Paged,
     Refused,
@@ -185,31 +186,56 @@ class Exchange:
                 outcome = self._malformed(error)
                 self._note(outcome, error.message)
                 return self._end(outcome), True
-        request = Request(
+        request = self._request()
+        if self.is_find:
+            return self._answer(self._service.c_find(request))
+        return self._end(self._handler(request.operation)(request)), True
+
+    def at_once(self) -> tuple[bytes, bool] | None:
+        """Begin on the event loop, if the service has the answer; else None.
+
+        What was answered before in the same bytes has been looked through before.
+        """
+        find = getattr(self._service, "c_find_at_once", None)
+        if find is None or not self.is_find or self._refused_before or self._refusal():
+            return None
+        try:
+            answer: FindAnswer | None = find(self._request())
+            return None if answer is None else self._answer(answer)
+        except Exception as error:
+            log.error("a known answer cannot be given", **fault(error))
+            return None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the rest of the answer needs no work."""
+        return self._pages is not None
+
+    def _request(self) -> Request:
+        return Request(
             self._association,
             Operation(self._command.field),
             self._context.context_id,
             self._command.message_id,
-            sop_class.uid,
+            self._context.sop_class.uid,
             self._context.transfer_syntax,
             self._dataset,
             self._command.sop_instance_uid,
             self._command.attribute_identifiers,
             lambda: self.stopped,
         )
-        if self.is_find:
-            answer = self._service.c_find(request)
-            self._pending = self.reply.pending(answer.pending)
-            self._final = answer.final
-            identifiers = answer.identifiers
-            if isinstance(identifiers, Paged):
-                self._pages = identifiers.pages(
-                    self._context.context_id, self.reply.fragment, self._write_bytes
-                )
-                return self._turn(self._pages)
-            self._rows = iter(identifiers)
-            return self._draw(self._rows)
-        return self._end(self._handler(request.operation)(request)), True
+
+    def _answer(self, answer: FindAnswer) -> tuple[bytes, bool]:
+        self._pending = self.reply.pending(answer.pending)
+        self._final = answer.final
+        identifiers = answer.identifiers
+        if isinstance(identifiers, Paged):
+            self._pages = identifiers.pages(
+                self._context.context_id, self.reply.fragment, self._write_bytes
+            )
+            return self._turn(self._pages)
+        self._rows = iter(identifiers)
+        return self._draw(self._rows)
 
     def _handler(self, operation: Operation) -> Callable[[Request], Outcome]:
         handler: Callable[[Request], Outcome] = getattr(self._service, _METHODS[operation])

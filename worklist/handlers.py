@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from time import perf_counter
 from typing import TypeVar
 from weakref import WeakSet
 
@@ -30,31 +29,28 @@ from ris.domain.actors import Actor
 from ris.domain.errors import BusyError, DuplicateKeyError, RisError
 from ris.domain.exchange import Protocol
 from ris.domain.identifiers import new_uid
-from ris.selectors import performing, worklist
-from ris.services import execute, inbox, queries
+from ris.selectors import performing
+from ris.selectors.worklist_memory import DataVersion
+from ris.services import execute, inbox
 from ris.services.audit import record_access
 from ris.services.inbox import Answer
 from ris.services.queries import AnsweredQuery
-from worklist import matching, offering, retrieval
+from worklist import retrieval
 from worklist.answers import from_answer, to_answer
 from worklist.documents import DocumentHandlers
 from worklist.elements import Element, Elements, read, tags_in
-from worklist.matching import WorklistRequest
+from worklist.finding import FindHandlers, actor_of_peer, record_at_once, with_connection
 from worklist.mpps import Circumstances, from_n_create, from_n_set, references_in
+from worklist.prompt import FindMemory
 from worklist.raw import StoredRequest
-from worklist.ready import NOTHING, Answers, Ready
+from worklist.ready import Answers
 from worklist.refusals import Refusals
-from worklist.registry import Profile, Registry, Snapshot, actor_of
+from worklist.registry import Profile, Registry, Snapshot
 from worklist.service import (
-    CANCEL_STATUS,
-    PENDING_KEYS_IGNORED_STATUS,
-    PENDING_STATUS,
     SUCCESS,
     TEMPORARY_CONGESTION,
     Admission,
-    Association,
     AssociationRequest,
-    FindAnswer,
     Outcome,
     Rejection,
     Request,
@@ -66,8 +62,6 @@ from worklist.sop_classes import (
 from worklist.status import (
     INVALID_ATTRIBUTE_VALUE,
     OPTIONAL_ATTRIBUTES_NOT_SUPPORTED,
-    OUT_OF_RESOURCES,
-    find_refusal,
     refusal,
 )
 
@@ -79,12 +73,8 @@ R = TypeVar("R")
 _MALFORMED_BYTES = 16_384
 
 
-def record_at_once(query: AnsweredQuery) -> None:
-    queries.record([query])
-
-
 @dataclass(slots=True)
-class Handlers(DocumentHandlers):
+class Handlers(FindHandlers, DocumentHandlers):
     """Implements ``worklist.service.Service``."""
 
     registry: Registry
@@ -92,6 +82,8 @@ class Handlers(DocumentHandlers):
     answers: Answers = field(default_factory=Answers)
     refusals: Refusals = field(default_factory=Refusals)
     record: Callable[[AnsweredQuery], None] = record_at_once
+    memory: FindMemory = field(default_factory=FindMemory)
+    version: DataVersion = field(default_factory=DataVersion)
     _connections: WeakSet[BaseDatabaseWrapper] = field(default_factory=WeakSet)
 
     def admit(self, request: AssociationRequest) -> Admission | Rejection:
@@ -108,29 +100,12 @@ class Handlers(DocumentHandlers):
         with suppress(BusyError), self._database():
             self.refusals.note(ae_title, address, operation, status, reason)
 
-    def note_query(
-        self, association: Association, identifier: bytes, transfer_syntax: str, outcome: Outcome
-    ) -> None:
-        peer = association.peer
-        with suppress(BusyError), self._database():
-            self._record(
-                AnsweredQuery(
-                    at=datetime.now(UTC),
-                    actor=peer if isinstance(peer, Actor) else actor_of(association.request),
-                    called_ae=association.called_ae_title.strip(),
-                    identifier=identifier[:_MALFORMED_BYTES],
-                    transfer_syntax=transfer_syntax,
-                    status=outcome.status,
-                    comment=outcome.comment,
-                    elements=outcome.offending_elements,
-                )
-            )
-
     def c_echo(self, request: Request) -> Outcome:
         return SUCCESS
 
     def close(self) -> None:
         """Close the connections of the pool's threads; they must have ended."""
+        self.version.close()
         for one in list(self._connections):
             one.inc_thread_sharing()
             one.close()
@@ -143,12 +118,13 @@ class Handlers(DocumentHandlers):
         """
         if not database.in_atomic_block:  # there is none around a request
             close_old_connections()
-        self._connections.add(connections[DEFAULT_DB_ALIAS])
-        with self._errors():
+        with self._kept_connection():
             yield
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _kept_connection(self) -> Iterator[None]:
+        """The same without looking at the connection first, for what notices itself."""
+        self._connections.add(connections[DEFAULT_DB_ALIAS])
         try:
             yield
         except (OperationalError, InterfaceError) as error:
@@ -156,92 +132,6 @@ class Handlers(DocumentHandlers):
             if not database.in_atomic_block:
                 close_old_connections()
             raise BusyError("database unavailable, try again") from None
-
-    # --- worklist
-
-    def c_find(self, request: Request) -> FindAnswer:
-        """The scheduled steps that match; the query is on record before the answer ends."""
-        self._connections.add(connections[DEFAULT_DB_ALIAS])
-        try:
-            with self._errors():
-                return self._find(request)
-        except BusyError as error:
-            return FindAnswer(final=find_refusal(error))
-
-    def _find(self, request: Request) -> FindAnswer:
-        started_at, clock = datetime.now(UTC), perf_counter()
-        asked: WorklistRequest | None = None
-        ready = NOTHING
-        matches = 0
-        snapshot = self.registry.snapshot()
-        profile = snapshot.profile(request.association.calling_ae_title)
-        try:
-            asked = matching.parsed(
-                request.dataset,
-                request.transfer_syntax,
-                snapshot.zone,
-                profile.default_character_set,
-                self.matches,
-                profile.rules,
-            )
-            ready, final, matches = self._matches(request, asked, profile, snapshot)
-        except RisError as error:
-            final = find_refusal(error)
-        self._record(
-            AnsweredQuery(
-                at=started_at,
-                actor=_actor(request),
-                called_ae=request.association.called_ae_title.strip(),
-                identifier=request.dataset,
-                transfer_syntax=request.transfer_syntax,
-                keys=asked.keys if asked else {},
-                shown=ready.shown,
-                status=final.status,
-                comment=final.comment,
-                elements=final.offending_elements,
-                truncated=final.status == OUT_OF_RESOURCES,
-                duration_ms=round((perf_counter() - clock) * 1000, 3),
-            )
-        )
-        some_unsupported = asked is not None and bool(asked.unsupported)
-        return FindAnswer(
-            ready,
-            PENDING_KEYS_IGNORED_STATUS if some_unsupported else PENDING_STATUS,
-            final,
-            matches,
-        )
-
-    def _record(self, query: AnsweredQuery) -> None:
-        try:
-            self.record(query)
-        except OSError as error:
-            log.warning("queries cannot be kept in a file", error=type(error).__name__)
-            queries.record([query])
-
-    def _matches(
-        self, request: Request, asked: WorklistRequest, profile: Profile, snapshot: Snapshot
-    ) -> tuple[Ready, Outcome, int]:
-        """What is shown, the final status, and how many match in all."""
-        called = request.association.called_ae_title
-        query = offering.offered(asked, profile, snapshot, called, datetime.now(UTC))
-        if query is None:
-            return NOTHING, SUCCESS, 0
-        found = _with_connection(lambda: worklist.entries(query))
-        if request.is_cancelled():
-            return NOTHING, Outcome(CANCEL_STATUS), 0
-        ready = self.answers.ready(
-            found,
-            asked.plan,
-            profile.answer_sets(asked.character_terms),
-            request.transfer_syntax,
-            snapshot.zone,
-            request.page,
-        )
-        final = SUCCESS
-        if found.truncated:
-            # 0000 would mean that this is all (PS3.4 K.4.1.1.4).
-            final = Outcome(OUT_OF_RESOURCES, f"more than {self.matches} matches; ask for less")
-        return ready, final, len(found.entries)
 
     # --- performed procedure steps
 
@@ -265,7 +155,7 @@ class Handlers(DocumentHandlers):
             request.association.calling_ae_title.strip(),
             request.dataset,
         )
-        actor = _actor(request)
+        actor = actor_of_peer(request.association)
         try:
             with self._database():
                 snapshot = self.registry.snapshot()
@@ -290,8 +180,10 @@ class Handlers(DocumentHandlers):
         try:
             with self._database():
                 profile = self.registry.snapshot().profile(request.association.calling_ae_title)
-                data = _with_connection(lambda: performing.performed_dataset(uid))
-                record_access(_actor(request), action="ReadPerformedStep", subject=uid)
+                data = with_connection(lambda: performing.performed_dataset(uid))
+                record_access(
+                    actor_of_peer(request.association), action="ReadPerformedStep", subject=uid
+                )
         except RisError as error:
             return refusal(error)
         data = retrieval.with_identity(data, uid)
@@ -299,11 +191,6 @@ class Handlers(DocumentHandlers):
         encoded = retrieval.encode(chosen, request.transfer_syntax, profile.answer_sets(()))
         status = OPTIONAL_ATTRIBUTES_NOT_SUPPORTED if unknown else SUCCESS.status
         return Outcome(status, dataset=encoded, attribute_identifiers=unknown)
-
-
-def _actor(request: Request) -> Actor:
-    peer = request.association.peer
-    return peer if isinstance(peer, Actor) else actor_of(request.association.request)
 
 
 # --- MPPS messages through the inbox
@@ -399,17 +286,3 @@ def _with_offender(outcome: Outcome, error: RisError, stored: StoredRequest) -> 
         if (element := elements.get(tag)) is not None and element.items is None
     }
     return replace(outcome, dataset=retrieval.write_elements(offending, stored.transfer_syntax))
-
-
-# --- the database connection of a pool thread
-
-
-def _with_connection(read_it: Callable[[], R]) -> R:
-    """Read; once more on a new connection if the old one turns out to be broken."""
-    try:
-        return read_it()
-    except (OperationalError, InterfaceError):
-        if database.in_atomic_block or database.is_usable():
-            raise
-        database.close()
-        return read_it()

@@ -261,15 +261,21 @@ class Registry:
     _lock: Lock = field(default_factory=Lock)
     _refused: dict[tuple[str, str], float] = field(default_factory=dict)
 
+    def fresh(self) -> Snapshot | None:
+        """The present register, if it was read less than a second ago."""
+        known = self._snapshot
+        return known if known is not None and monotonic() < known.until else None
+
     def snapshot(self) -> Snapshot:
         """The present register; during an outage of the database the last one known."""
-        known = self._snapshot
-        if known is not None and monotonic() < known.until:
+        known = self.fresh()
+        if known is not None:
             return known
         with self._lock:
-            known = self._snapshot
-            if known is not None and monotonic() < known.until:
+            known = self.fresh()
+            if known is not None:
                 return known
+            known = self._snapshot
             try:
                 fresh = Snapshot.of(
                     self.devices(),

@@ -152,7 +152,11 @@ class Serving:
             exchange = self._waiting.popleft()
             if not exchange.answered:
                 self.running = exchange
-                self._submit(exchange)
+                known = exchange.at_once()
+                if known is None:
+                    self._submit(exchange)
+                else:
+                    self._deliver(exchange, *known)
                 return
         self._line.idle()
 
@@ -201,6 +205,10 @@ class Serving:
         frames, done = exchange.step()
         self._host.post(self._deliver, exchange, frames, done)
 
+    def _go_on(self, exchange: Exchange) -> None:
+        """The next page of an answer that is ready: on the loop, after whoever else is due."""
+        self._deliver(exchange, *exchange.step())
+
     def _deliver(self, exchange: Exchange, frames: bytes, done: bool) -> None:
         was_answered = exchange.answered
         if frames and not was_answered:
@@ -208,6 +216,8 @@ class Serving:
         if not done:
             if self._line.is_paused() and not exchange.stopped:
                 self._parked = exchange
+            elif exchange.is_ready:
+                self._host.post(self._go_on, exchange)
             else:
                 self._submit(exchange)
             return

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 _MARK = re.compile(r"(?<!%)%s")
 # Set where a pooler between us and PostgreSQL does not keep prepared statements.
@@ -25,6 +26,7 @@ def fetch(statement: str, params: Sequence[Any], *, as_text: bool = False) -> li
     PostgreSQL sends values in binary, which is quicker; ``as_text`` is for those that Django's
     fields convert.
     """
+    connection = connections[DEFAULT_DB_ALIAS]
     if connection.queries_logged or connection.execute_wrappers:
         with connection.cursor() as cursor:
             cursor.execute(statement, params)
@@ -34,7 +36,7 @@ def fetch(statement: str, params: Sequence[Any], *, as_text: bool = False) -> li
         if connection.vendor == "sqlite":
             rows = connection.connection.cursor().execute(_with_question_marks(statement), params)
             return list(rows.fetchall())
-        return _fetch_prepared(statement.encode(), params, binary=not as_text)
+        return _fetch_prepared(connection, statement.encode(), params, binary=not as_text)
 
 
 @lru_cache(maxsize=512)
@@ -43,7 +45,7 @@ def _with_question_marks(statement: str) -> str:
 
 
 def _fetch_prepared(
-    statement: bytes, params: Sequence[Any], *, binary: bool
+    connection: BaseDatabaseWrapper, statement: bytes, params: Sequence[Any], *, binary: bool
 ) -> list[tuple[Any, ...]]:
     import psycopg
 
@@ -74,6 +76,6 @@ def any_of(column: str, keys: Sequence[int]) -> tuple[str, list[Any]]:
     """
     if len(keys) == 1:
         return f"{column} = %s", list(keys)
-    if connection.vendor == "postgresql":
+    if connections[DEFAULT_DB_ALIAS].vendor == "postgresql":
         return f"{column} = ANY(%s::bigint[])", [list(keys)]
     return f"{column} IN ({', '.join(['%s'] * len(keys)) or 'NULL'})", list(keys)

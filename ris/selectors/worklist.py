@@ -37,7 +37,6 @@ from ris.selectors.worklist_memory import (
     KnownAnswers,
     KnownEntries,
     Rows,
-    Unchanged,
     WorklistAnswer,
 )
 
@@ -49,21 +48,10 @@ _OVER = (OrderStatus.ACTIVE, OrderStatus.COMPLETED, OrderStatus.DISCONTINUED)
 
 _known = KnownEntries()
 _answers = KnownAnswers()
-_unchanged = Unchanged()
 
 
 def entries(query: WorklistQuery) -> WorklistAnswer:
     """The steps that meet every condition of ``query``, at most ``query.limit``."""
-    can_tell = _unchanged.is_known()
-    answer = _unchanged.recall(query) if can_tell else None
-    if answer is None:
-        answer = _answer(query)
-        if can_tell:
-            _unchanged.remember(query, answer)
-    return answer
-
-
-def _answer(query: WorklistQuery) -> WorklistAnswer:
     rows = _rows(query)
     answer = _answers.recall(query, rows)
     if answer is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ _NUMBERS = count(1)
 
 def _correlation() -> str:
     """Tells queries apart, also those of different processes."""
-    return f"query {_TOKEN}-{next(_NUMBERS)}"
+    return f"query {_TOKEN}-{os.getpid()}-{next(_NUMBERS)}"  # processes may be forked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

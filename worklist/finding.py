@@ -1,0 +1,222 @@
+"""The handler of worklist queries (PS3.4 K)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, Final, TypeVar
+
+import structlog
+from django.db import InterfaceError, OperationalError
+from django.db import connection as database
+
+from ris.domain.actors import Actor
+from ris.domain.errors import BusyError, RisError
+from ris.selectors import worklist
+from ris.selectors.worklist_memory import DataVersion
+from ris.services import queries
+from ris.services.queries import AnsweredQuery
+from worklist import matching, offering
+from worklist.matching import WorklistRequest
+from worklist.prompt import FindMemory, Remembered
+from worklist.ready import NOTHING, Answers, Ready
+from worklist.registry import Profile, Registry, Snapshot, actor_of
+from worklist.service import (
+    CANCEL_STATUS,
+    PENDING_KEYS_IGNORED_STATUS,
+    PENDING_STATUS,
+    SUCCESS,
+    Association,
+    FindAnswer,
+    Outcome,
+    Request,
+)
+from worklist.status import OUT_OF_RESOURCES, find_refusal
+
+log = structlog.get_logger(__name__)
+
+R = TypeVar("R")
+
+# Of an identifier that is no dataset so much is kept to look at.
+_MALFORMED_BYTES: Final = 16_384
+
+
+def record_at_once(query: AnsweredQuery) -> None:
+    queries.record([query])
+
+
+class FindHandlers:
+    """Mixed into the handlers; what they share is named here."""
+
+    __slots__ = ()
+
+    registry: Registry
+    matches: int
+    answers: Answers
+    record: Callable[[AnsweredQuery], None]
+    memory: FindMemory
+    version: DataVersion
+
+    def _database(self) -> AbstractContextManager[None]:
+        raise NotImplementedError
+
+    def _kept_connection(self) -> AbstractContextManager[None]:
+        raise NotImplementedError
+
+    def c_find(self, request: Request) -> FindAnswer:
+        """The scheduled steps that match; the query is on record before the answer ends."""
+        try:
+            with self._kept_connection():
+                return self._find(request)
+        except BusyError as error:
+            return FindAnswer(final=find_refusal(error))
+
+    def register(self) -> object | None:
+        """Implements ``worklist.prompt.Prompt``."""
+        return self.registry.fresh()
+
+    def c_find_at_once(self, request: Request) -> FindAnswer | None:
+        """Implements ``worklist.prompt.Prompt``: asked before by this device, and nobody wrote."""
+        clock = perf_counter()
+        known = self.memory.recall(request)
+        if (
+            known is None
+            or known.register is not self.registry.fresh()
+            or known.version != self.version.read()
+        ):
+            return None
+        try:
+            self.record(
+                AnsweredQuery(
+                    at=datetime.now(UTC),
+                    actor=actor_of_peer(request.association),
+                    duration_ms=_since(clock),
+                    **known.said,
+                )
+            )
+        except OSError:
+            return None  # the other way has room for trouble
+        return known.answer
+
+    def note_query(
+        self, association: Association, identifier: bytes, transfer_syntax: str, outcome: Outcome
+    ) -> None:
+        """Implements ``worklist.noting.Noting``: a query whose identifier is no dataset."""
+        with suppress(BusyError), self._database():
+            self._record(
+                AnsweredQuery(
+                    at=datetime.now(UTC),
+                    actor=actor_of_peer(association),
+                    called_ae=association.called_ae_title.strip(),
+                    identifier=identifier[:_MALFORMED_BYTES],
+                    transfer_syntax=transfer_syntax,
+                    status=outcome.status,
+                    comment=outcome.comment,
+                    elements=outcome.offending_elements,
+                )
+            )
+
+    def _find(self, request: Request) -> FindAnswer:
+        started_at, clock = datetime.now(UTC), perf_counter()
+        version = self.version.read()  # before anything else is read
+        asked: WorklistRequest | None = None
+        ready = NOTHING
+        matches = 0
+        snapshot = self.registry.snapshot()
+        profile = snapshot.profile(request.association.calling_ae_title)
+        try:
+            asked = matching.parsed(
+                request.dataset,
+                request.transfer_syntax,
+                snapshot.zone,
+                profile.default_character_set,
+                self.matches,
+                profile.rules,
+            )
+            ready, final, matches = self._matches(request, asked, profile, snapshot)
+        except RisError as error:
+            final = find_refusal(error)
+        said: dict[str, Any] = {
+            "called_ae": request.association.called_ae_title.strip(),
+            "identifier": request.dataset,
+            "transfer_syntax": request.transfer_syntax,
+            "keys": asked.keys if asked else {},
+            "shown": ready.shown,
+            "status": final.status,
+            "comment": final.comment,
+            "elements": final.offending_elements,
+            "truncated": final.status == OUT_OF_RESOURCES,
+        }
+        self._record(
+            AnsweredQuery(
+                at=started_at,
+                actor=actor_of_peer(request.association),
+                duration_ms=_since(clock),
+                **said,
+            )
+        )
+        some_unsupported = asked is not None and bool(asked.unsupported)
+        answer = FindAnswer(
+            ready,
+            PENDING_KEYS_IGNORED_STATUS if some_unsupported else PENDING_STATUS,
+            final,
+            matches,
+        )
+        if version is not None and request.page is None and final == SUCCESS:
+            self.memory.remember(request, Remembered(version, snapshot, answer, said))
+        return answer
+
+    def _record(self, query: AnsweredQuery) -> None:
+        try:
+            self.record(query)
+        except OSError as error:
+            log.warning("queries cannot be kept in a file", error=type(error).__name__)
+            queries.record([query])
+
+    def _matches(
+        self, request: Request, asked: WorklistRequest, profile: Profile, snapshot: Snapshot
+    ) -> tuple[Ready, Outcome, int]:
+        """What is shown, the final status, and how many match in all."""
+        called = request.association.called_ae_title
+        query = offering.offered(asked, profile, snapshot, called, datetime.now(UTC))
+        if query is None:
+            return NOTHING, SUCCESS, 0
+        found = with_connection(lambda: worklist.entries(query))
+        if request.is_cancelled():
+            return NOTHING, Outcome(CANCEL_STATUS), 0
+        ready = self.answers.ready(
+            found,
+            asked.plan,
+            profile.answer_sets(asked.character_terms),
+            request.transfer_syntax,
+            snapshot.zone,
+            request.page,
+        )
+        final = SUCCESS
+        if found.truncated:
+            # 0000 would mean that this is all (PS3.4 K.4.1.1.4).
+            final = Outcome(OUT_OF_RESOURCES, f"more than {self.matches} matches; ask for less")
+        return ready, final, len(found.entries)
+
+
+def actor_of_peer(association: Association) -> Actor:
+    peer = association.peer
+    return peer if isinstance(peer, Actor) else actor_of(association.request)
+
+
+def with_connection(read_it: Callable[[], R]) -> R:
+    """Read; once more on a new connection if the thread's old one turns out to be broken."""
+    try:
+        return read_it()
+    except (OperationalError, InterfaceError):
+        if database.in_atomic_block or database.is_usable():
+            raise
+        database.close()
+        return read_it()
+
+
+def _since(clock: float) -> float:
+    """Milliseconds."""
+    return round((perf_counter() - clock) * 1000, 3)

@@ -1,0 +1,79 @@
+"""What can be answered at once, on the event loop: what was answered before and is still right.
+
+Handing a request to a thread and its answer back costs more than looking both up. A service that
+can tell that nothing changed implements :class:`Prompt`; all that is not known goes to the pool.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from worklist.service import FindAnswer, Request
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A service that may be asked on the event loop: it must not wait for anything."""
+
+    def register(self) -> object | None:
+        """What decisions on callers rest on; None if it must be read anew.
+
+        As long as it is the same object, a caller that was let in is let in again.
+        """
+        ...
+
+    def c_find_at_once(self, request: Request) -> FindAnswer | None:
+        """The answer if it is known; None to be asked by ``c_find``."""
+        ...
+
+
+class Remembered(NamedTuple):
+    """An answer with what it rests on, and what the record of its query says."""
+
+    version: int
+    register: object
+    answer: FindAnswer
+    said: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class FindMemory:
+    """The last answer to each query of each device, bounded by the matches it holds."""
+
+    capacity: int = 20_000
+    _known: OrderedDict[Any, Remembered] = field(default_factory=OrderedDict)
+    _held: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def recall(self, request: Request) -> Remembered | None:
+        return self._known.get(_key(request))
+
+    def remember(self, request: Request, known: Remembered) -> None:
+        key = _key(request)
+        with self._lock:
+            before = self._known.pop(key, None)
+            if before is not None:
+                self._held -= _size(before)
+            self._known[key] = known
+            self._held += _size(known)
+            while self._held > self.capacity and len(self._known) > 1:
+                _, dropped = self._known.popitem(last=False)
+                self._held -= _size(dropped)
+
+
+def _key(request: Request) -> tuple[bytes, str, str, str]:
+    caller = request.association.request
+    return (
+        request.dataset,
+        request.transfer_syntax,
+        caller.calling_ae_title,
+        caller.called_ae_title,
+    )
+
+
+def _size(known: Remembered) -> int:
+    return 10 + known.answer.matches  # an empty answer takes room too
