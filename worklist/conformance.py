@@ -27,6 +27,7 @@ from worklist.elements import tag_path
 from worklist.mpps_attributes import FIXED, PERFORMED, PerformedAttribute
 from worklist.registry import Profile
 from worklist.sop_classes import SOP_CLASSES, TRANSFER_SYNTAXES, Operation
+from worklist.web.conformance import web_services
 
 _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"
 
@@ -35,7 +36,7 @@ def statement() -> str:
     """The whole document, Markdown."""
     sections = [
         _cover(), _overview(), _general(), _dimse(), _worklist(), _performed(), _characters(),
-        _security(), _configuration(), _audit(),
+        _security(), _configuration(), _audit(), web_services(10),
     ]  # fmt: skip
     return "\n\n".join("\n".join(lines).strip() for lines in sections) + "\n"
 

@@ -11,6 +11,7 @@ from typing import Any
 from worklist.attributes import WORKLIST, Matching
 from worklist.web.negotiation import FORMS, JSON, MULTIPART, XML, Form
 
+BASE_PATH = "/dicom-web"
 WADL = "application/vnd.sun.wadl+xml"
 WADL_NAMESPACE = "http://wadl.dev.java.net/2009/02"
 SCHEDULED = "modality-scheduled-procedure-steps"
@@ -38,7 +39,7 @@ class Transaction:
 _REFUSED = {
     400: "a parameter, header field or payload that makes no sense",
     401: "no valid token",
-    403: "the token lacks the scope, is used from elsewhere, or its device is not active",
+    403: "the token or its device may not do this",
     406: "none of the accepted media types is offered",
 }
 _WRITTEN = {
@@ -64,6 +65,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
             204: "no match",
             **_REFUSED,
             413: "the offset is beyond what one query may find",
+            429: "more queries a minute than the device may send",
             503: "busy, try again",
         },
         answers=_FORMS,

@@ -34,8 +34,6 @@ from worklist.web.search import UNSUPPORTED_WARNING, search
 
 log = structlog.get_logger(__name__)
 
-BASE_PATH = "/dicom-web"
-
 
 @lru_cache(maxsize=1)
 def handlers() -> Handlers:
@@ -85,7 +83,7 @@ class DicomWebView(View):
 
     @property
     def base(self) -> str:
-        return self.request.build_absolute_uri(BASE_PATH)
+        return self.request.build_absolute_uri(capabilities.BASE_PATH)
 
     @property
     def request_id(self) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from ris.domain.errors import ErrorCode
 from tests.worklist.web.api import Api
+from worklist.conformance import statement
 from worklist.web import refusal
 from worklist.web.capabilities import TRANSACTIONS, WADL, WADL_NAMESPACE
 
@@ -50,3 +51,12 @@ def test_what_is_not_served_is_not_found(path: str) -> None:
 
 def test_every_error_has_a_status() -> None:
     assert set(refusal.STATUS) == set(ErrorCode)
+
+
+def test_the_conformance_statement_names_every_transaction_and_status() -> None:
+    text = statement()
+
+    for one in TRANSACTIONS:
+        assert f"| {one.id} | `{one.method} /{one.path}` | {one.clause} |" in text
+        for status, words in one.statuses.items():
+            assert f"| {status} | {words} |" in text
