@@ -43,6 +43,8 @@ PAGES: dict[str, frozenset[str]] = {
     "/messages/?way=out&state=open": SYSTEM,
     "/interfaces/": SYSTEM,
     "/devices/": SYSTEM,
+    "/devices/CT1/": SYSTEM,
+    "/devices/why/": frozenset({"technologist", "manager", "admin"}),
     "/audit/": SYSTEM,
     "/account/": EVERYBODY,
     "/search/?q=nobody": EVERYBODY,

@@ -59,6 +59,10 @@ class StoredQuery:
         return STATUS_WORDS.get(self.status, "unable to process")
 
     @property
+    def status_hex(self) -> str:
+        return f"{self.status:04X}"
+
+    @property
     def failed(self) -> bool:
         return self.status not in _GOOD
 

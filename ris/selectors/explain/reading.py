@@ -52,6 +52,10 @@ class Element:
     value: str
     depth: int = 0
 
+    @property
+    def indent(self) -> str:
+        return "> " * self.depth
+
 
 class Reader(Protocol):
     def read(self, asked: Asked) -> Reading:
