@@ -201,7 +201,7 @@ def _conditions(
     texts: Texts, zone: tzinfo, rules: Rules
 ) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """The fields of WorklistQuery that the keys set, and the keys for the log."""
-    zone = moments.zone_of(texts, zone)
+    site_zone, zone = zone, moments.zone_of(texts, zone)
     keys: dict[str, str] = {}
     found: dict[str, Any] = {}
     possible = True
@@ -238,6 +238,8 @@ def _conditions(
         )
     except _Nothing:
         possible = False
+    if zone is not site_zone and (found.get("time_from") or found.get("time_to")):
+        found["time_zone"] = str(zone)
     return (found if possible else None), keys
 
 

@@ -286,6 +286,7 @@ class WorklistQuery:
     start_before: datetime | None = None
     time_from: str = ""  # local HHMMSS.FFFFFF, inclusive
     time_to: str = ""  # local HHMMSS.FFFFFF, inclusive
+    time_zone: str = ""  # of these two, as UTC+01:00; empty: the site's
     patient_name: str = ""  # DICOM PN key as sent, wildcards included
     patient_id: TextMatch | None = None
     patient_id_issuer: str = ""

@@ -287,7 +287,8 @@ def _add_start(where: _Where, query: WorklistQuery) -> None:
     if query.start_before is not None:
         where.add("s.start_at < %s", _instant(query.start_before))
     if query.time_from or query.time_to:
-        clock, params = connection.ops.datetime_cast_time_sql("s.start_at", (), site().time_zone)
+        zone = query.time_zone or site().time_zone
+        clock, params = connection.ops.datetime_cast_time_sql("s.start_at", (), zone)
         if query.time_from:
             where.add(f"{clock} >= {_TIME_MARK[connection.vendor]}", *params,
                       _clock(query.time_from))  # fmt: skip

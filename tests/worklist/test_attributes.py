@@ -145,7 +145,7 @@ def test_every_matched_row_names_a_field_of_the_query_and_every_field_has_a_row(
 
     assert named <= fields
     assert fields - named == {
-        "start_before", "time_to", "view_stations", "view_modalities", "limit",
+        "start_before", "time_to", "time_zone", "view_stations", "view_modalities", "limit",
     }  # fmt: skip
     assert named - set(_READERS) == {
         "start_from", "time_from", "procedure_codes", "protocol_codes", "accession_issuers",
