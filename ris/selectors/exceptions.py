@@ -23,6 +23,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors.calendar import midnight
+from ris.selectors.corrections import open_follow_ups
 from ris.selectors.messages import STUCK_DELIVERY, STUCK_MESSAGE
 from ris.selectors.order_lists import StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
@@ -55,6 +56,9 @@ class PerformedLine:
     flags: tuple[str, ...]
     steps: tuple[StepLine, ...]
     order: str = ""
+    # As people know it, where that is not what the device said.
+    revised_status: str = ""
+    revised_ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +73,10 @@ class Candidate:
 
 
 def unmatched() -> QuerySet[PerformedProcedureStep]:
+    """Exams that fit no order; what was made from images of a known one needs none."""
     return (
         PerformedProcedureStep.objects.exclude(match=Match.MATCHED.value)
+        .exclude(match=Match.EVIDENCE.value, order__isnull=False)
         .filter(resolved_at=None)
         .order_by("-started_at", "-id")
     )
@@ -101,10 +107,17 @@ def _with_lines(rows: QuerySet[PerformedProcedureStep]) -> QuerySet[PerformedPro
     )
 
 
+def performed_rows(
+    rows: QuerySet[PerformedProcedureStep], limit: int = 100
+) -> list[PerformedProcedureStep]:
+    """With what :func:`performed_line` reads."""
+    return list(_with_lines(rows)[:limit])
+
+
 def performed_lines(
     rows: QuerySet[PerformedProcedureStep], limit: int = 100
 ) -> list[PerformedLine]:
-    return [performed_line(row) for row in _with_lines(rows)[:limit]]
+    return [performed_line(row) for row in performed_rows(rows, limit)]
 
 
 def performed_line(row: PerformedProcedureStep) -> PerformedLine:
@@ -128,6 +141,8 @@ def performed_line(row: PerformedProcedureStep) -> PerformedLine:
         flags=tuple(row.flags),
         steps=tuple(step_line(step) for step in row.steps.all()),
         order=str(row.order.public_id) if row.order else "",
+        revised_status=row.revised_status,
+        revised_ended_at=row.revised_ended_at,
     )
 
 
@@ -259,6 +274,7 @@ def counts() -> dict[str, int]:
     return {
         "performed": unmatched().count(),
         "stuck": stuck().count(),
+        "follow_ups": open_follow_ups().count(),
         "messages": stuck_messages().count(),
         "deliveries": stuck_deliveries().count(),
         "double_booked": _overlapping().count(),

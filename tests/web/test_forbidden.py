@@ -9,6 +9,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from ris.domain.corrections import (
+    MovePerformedStep,
+    OrderPerformedStep,
+    RevisePerformedStep,
+    SettleFollowUp,
+    UndoCorrection,
+)
 from ris.domain.exchange import (
     PauseEndpoint,
     ReplayMessage,
@@ -172,7 +179,33 @@ POSTS = [
         lambda d: f"/reports/{d.final.public_id}/critical/",
         lambda d: {"finding": "x", "told": "y"},
     ),
-    Post(RelinkPerformedStep, lambda d: f"/exceptions/performed/{d.unmatched}/", lambda d: REASON),
+    Post(
+        RelinkPerformedStep,
+        lambda d: f"/exceptions/performed/{d.unmatched}/",
+        lambda d: {**REASON, "step": _step(d.waiting)},
+    ),
+    *(
+        Post(
+            command,
+            lambda d: f"/exceptions/performed/{d.unmatched}/",
+            lambda d, action=action: {**REASON, "action": action, "patient": d.unmatched},
+        )
+        for action, command in (
+            ("unlink", RelinkPerformedStep),
+            ("order", OrderPerformedStep),
+            ("move", MovePerformedStep),
+            ("register", MovePerformedStep),
+            ("revise", RevisePerformedStep),
+        )
+    ),
+    Post(
+        UndoCorrection, lambda d: f"/exceptions/corrections/{d.unmatched}/undo/", lambda d: REASON
+    ),
+    Post(
+        SettleFollowUp,
+        lambda d: f"/exceptions/follow-ups/{d.unmatched}/",
+        lambda d: {"action": "DONE"},
+    ),
     Post(
         ResolveException,
         lambda d: "/exceptions/resolve/",

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ris.domain.errors import MissingValueError
+from ris import config
+from ris.domain.corrections import (
+    MovePerformedStep,
+    OrderPerformedStep,
+    RevisePerformedStep,
+    SettleFollowUp,
+    UndoCorrection,
+)
+from ris.domain.discontinuation import FollowUpAction
+from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.exchange import ResolveException
-from ris.domain.performing import RelinkPerformedStep
+from ris.domain.performing import PerformedStatus, RelinkPerformedStep
+from ris.selectors import corrections, patient_lists
 from ris.selectors import exceptions as lists
 from ris.selectors import messages as message_lists
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
-from ris.web.navigation import REPAIR
+from ris.web.navigation import DESK, REPAIR
 
 SHOWN = 50
 
@@ -24,8 +38,11 @@ SHOWN = 50
 @require_GET
 @page(*REPAIR)
 def exception_list(request: PageRequest) -> HttpResponse:
-    performed = lists.performed_lines(lists.unmatched(), SHOWN)
+    rows = lists.performed_rows(lists.unmatched(), SHOWN)
+    proposed = corrections.proposals(rows, config.load().performing.rematch_minutes)
+    performed = [(lists.performed_line(row), proposed[str(row.public_id)]) for row in rows]
     stuck = lists.performed_lines(lists.stuck(), SHOWN)
+    follow_ups = corrections.follow_up_lines(corrections.open_follow_ups(), SHOWN)
     double = lists.double_booked()
     inbound = message_lists.inbound_lines(
         message_lists.with_inbound_lines(lists.stuck_messages())[:SHOWN]
@@ -33,49 +50,168 @@ def exception_list(request: PageRequest) -> HttpResponse:
     outbound = message_lists.outbound_lines(
         message_lists.with_outbound_lines(lists.stuck_deliveries())[:SHOWN]
     )
-    patients = [line.patient.public_id for line in [*performed, *stuck] if line.patient]
+    known = (
+        *(line.patient for line, _ in performed),
+        *(line.patient for line in stuck),
+        *(line.patient for line in follow_ups),
+    )
+    patients = [patient.public_id for patient in known if patient]
     saw(request, "ListExceptions", [*patients, *(line.patient.public_id for line in double)])
     context = {
         "counts": lists.counts(),
         "performed": performed,
         "stuck": stuck,
+        "follow_ups": follow_ups,
         "double": double,
         "inbound": inbound,
         "outbound": outbound,
-        "nothing": not (performed or stuck or double or inbound or outbound),
+        "nothing": not (performed or stuck or follow_ups or double or inbound or outbound),
     }
     return show(request, "exchange/exceptions.html", context, fragment="exchange/_exceptions.html")
+
+
+# --- one exam
 
 
 @require_http_methods(["GET", "POST"])
 @page(*REPAIR)
 def relink(request: PageRequest, key: UUID) -> HttpResponse:
-    """Tie an exam to the steps it was for."""
+    """One exam: what the device said of it, what people mended, and the ways to mend it."""
     row = lists.find_performed(str(key))
-    line = lists.performed_line(row)
     if request.method == "POST":
-        reason = said(request, "reason", 200)
-        if not reason:
-            raise MissingValueError("say why", path="reason")
-        steps = tuple(request.POST.getlist("step"))
-        do(request, RelinkPerformedStep(performed=str(key), steps=steps, reason=reason))
-        messages.success(
-            request, "Tied. The exam and its steps agree now." if steps else "Untied from any step."
-        )
-        return redirect_back(request, "/exceptions/")
-    text = asked(request, "q")
+        action = said(request, "action") or "link"
+        if action not in _MENDING:
+            raise InvalidValueError("this is nothing that can be done with an exam", path="action")
+        messages.success(request, _MENDING[action](request, str(key)))
+        return redirect_back(request, f"/exceptions/performed/{key}/")
+    line = lists.performed_line(row)
+    text, whose = asked(request, "q"), asked(request, "patient")
     found = lists.candidates(row, text)
+    others = [one for one in patient_lists.find(whose, 20) if not one.merged_into]
     patients = {candidate.patient.public_id for candidate in found}
+    patients |= {one.public_id for one in others}
     if line.patient:
         patients.add(line.patient.public_id)
     saw(request, "RelinkPerformedStep", patients, subject=f"PerformedProcedureStep {key}")
+    minutes = config.load().performing.rematch_minutes
     context = {
         "line": line,
+        "proposal": corrections.proposals([row], minutes)[str(key)] if not line.steps else None,
         "candidates": found,
         "text": text,
+        "whose": whose,
+        "others": others,
+        "corrections": corrections.corrections_of(row),
+        "ended": row.status != PerformedStatus.IN_PROGRESS.value,
+        "end": timezone.localtime(row.effective_end) if row.effective_end else None,
+        "statuses": (PerformedStatus.COMPLETED, PerformedStatus.DISCONTINUED),
         "allowed": may(request.actor, RelinkPerformedStep),
     }
     return show(request, "exchange/relink.html", context)
+
+
+def _reason(request: PageRequest) -> str:
+    reason = said(request, "reason", 500)
+    if not reason:
+        raise MissingValueError("say why", path="reason")
+    return reason
+
+
+def _link(request: PageRequest, key: str) -> str:
+    steps = tuple(request.POST.getlist("step"))
+    if not steps:
+        raise MissingValueError("choose a step", path="step")
+    do(request, RelinkPerformedStep(performed=key, steps=steps, reason=_reason(request)))
+    return "Tied. The exam and its steps agree now."
+
+
+def _unlink(request: PageRequest, key: str) -> str:
+    do(request, RelinkPerformedStep(performed=key, steps=(), reason=_reason(request)))
+    return "Untied. The steps are as they were before the exam."
+
+
+def _order(request: PageRequest, key: str) -> str:
+    placed = do(
+        request,
+        OrderPerformedStep(
+            performed=key, reason=_reason(request), description=said(request, "description", 200)
+        ),
+    )
+    return f"Order {placed.accession_number} was made of the exam."
+
+
+def _move(request: PageRequest, key: str) -> str:
+    patient = said(request, "patient")
+    if not patient:
+        raise MissingValueError("choose a patient", path="patient")
+    do(request, MovePerformedStep(performed=key, patient=patient, reason=_reason(request)))
+    return "The exam is this patient's now."
+
+
+def _register(request: PageRequest, key: str) -> str:
+    do(request, MovePerformedStep(performed=key, reason=_reason(request)))
+    return "Registered as the device named the patient. A merge makes the records one."
+
+
+def _revise(request: PageRequest, key: str) -> str:
+    status = said(request, "status")
+    if status and status not in set(PerformedStatus):
+        raise InvalidValueError("this is no state of an exam", path="status")
+    do(
+        request,
+        RevisePerformedStep(
+            performed=key,
+            status=PerformedStatus(status) if status else None,
+            ended_at=_moment(said(request, "ended_at")),
+            reason=_reason(request),
+        ),
+    )
+    return "Set right. What the device said stays beside it."
+
+
+def _moment(text: str) -> datetime | None:
+    """A local time as a page's field gives it."""
+    if not text:
+        return None
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise InvalidValueError("this is no date and time", path="ended_at")
+    return timezone.make_aware(found) if timezone.is_naive(found) else found
+
+
+_MENDING: Mapping[str, Callable[[PageRequest, str], str]] = {
+    "link": _link,
+    "unlink": _unlink,
+    "order": _order,
+    "move": _move,
+    "register": _register,
+    "revise": _revise,
+}
+
+
+@require_POST
+@page(*REPAIR)
+def undo(request: PageRequest, key: UUID) -> HttpResponse:
+    """Take a correction back."""
+    do(request, UndoCorrection(correction=str(key), reason=_reason(request)))
+    messages.success(request, "Taken back. The exam is as it was before.")
+    return redirect_back(request, "/exceptions/")
+
+
+@require_POST
+@page(*REPAIR, *DESK)
+def settle(request: PageRequest, key: UUID) -> HttpResponse:
+    """Do what a follow-up proposes."""
+    try:
+        action = FollowUpAction(said(request, "action"))
+    except ValueError:
+        raise InvalidValueError("this is no answer to it", path="action") from None
+    do(request, SettleFollowUp(follow_up=str(key), action=action, note=said(request, "note", 500)))
+    messages.success(request, "Settled.")
+    return redirect_back(request, "/exceptions/")
 
 
 @require_POST

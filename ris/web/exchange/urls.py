@@ -9,6 +9,8 @@ from ris.web.exchange import exceptions, interfaces, messages
 urlpatterns = [
     path("exceptions/", exceptions.exception_list, name="exceptions"),
     path("exceptions/performed/<uuid:key>/", exceptions.relink, name="exception-relink"),
+    path("exceptions/corrections/<uuid:key>/undo/", exceptions.undo, name="correction-undo"),
+    path("exceptions/follow-ups/<uuid:key>/", exceptions.settle, name="follow-up-settle"),
     path("exceptions/resolve/", exceptions.resolve, name="exception-resolve"),
     path("messages/", messages.message_list, name="messages"),
     path("messages/in/<uuid:key>/", messages.inbound, name="message-in"),
