@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from math import inf
+from struct import pack
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _QUICK_ACK: Final = getattr(socket, "TCP_QUICKACK", None)
+_RESET: Final = pack("ii", 1, 0)  # linger for no time
 # After an abort a peer may go on sending for a moment; more than this and it is cut off.
 _DISCARDED_BYTES: Final = 256 * 1024
 
@@ -341,6 +343,8 @@ class Connection(asyncio.Protocol):
         if self.write_deadline <= now:
             log.info("dicom peer does not read", **self._who())
             late["reading"] += 1
+            # Or the system would keep what it does not read, and try on.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._cut_off()
         elif self.state in (State.RELEASING, State.RELEASE_COLLIDED):
             late["release"] += 1
