@@ -75,6 +75,8 @@ class Profile:
                               else ISO_IR 192; ``fixed``: the device's, with letters it lacks
                               transliterated; ``ascii``: everything transliterated to ASCII
     ``fixed_character_set``   answer in the device's own set first, not in the query's
+    ``listens_at``            ``host:port`` where the device answers C-ECHO, for the test on its
+                              page
     ``tls``                   ``required``: refused without TLS
     ``certificate_sha256``    refused with any other client certificate
     ``certificate_name``      refused unless its verified client certificate is for this host,
