@@ -121,7 +121,7 @@ def test_every_value_has_the_representation_of_its_attribute() -> None:
 
     (created,) = forwarded()
 
-    assert [e.keyword for e in created.iterall() if e.VR != vr_of(e.tag)] == []
+    assert [e.keyword for e in created.iterall() if vr_of(e.tag) != e.VR] == []
 
 
 def test_the_end_of_a_click_has_the_one_series_that_every_end_needs() -> None:
