@@ -37,6 +37,7 @@ class _Found:
     order: Order | None = None
     how: str = ""
     problem: str = ""
+    patient_known: bool = False  # decided with the performed step already, maybe by a person
 
 
 def join(record: DoseRecord) -> None:
@@ -45,7 +46,7 @@ def join(record: DoseRecord) -> None:
     order, problem, match = found.order, found.problem, DoseMatch.WAITING
     if order is not None:
         match = DoseMatch.MATCHED
-        if _is_stranger(record, order):
+        if not found.patient_known and _is_stranger(record, order):
             match, order, problem = DoseMatch.MISMATCH, None, _MISMATCH
     tie(record, order, match, found.how if order else "")
     kept = [flag for flag in record.flags if flag not in {_MISMATCH, _TWO, _WRONG_ENTRY}]
@@ -111,10 +112,10 @@ def _find(record: DoseRecord) -> _Found:
         performed = record.performed
         if performed is None or performed.match != Match.MATCHED.value:
             return _Found()
-        return _Found(performed.order, "performed procedure step")
+        return _Found(performed.order, "performed procedure step", patient_known=True)
     tied = _orders_of([row for row in _performed_named(record) if row.resolved_at is not None])
     if len(tied) == 1:
-        return _Found(tied[0], "performed procedure step, tied by hand")
+        return _Found(tied[0], "performed procedure step, tied by hand", patient_known=True)
     accession = _by_accession(record)
     study = _by_study(record)
     if accession is not None and study and accession not in study:
@@ -137,9 +138,10 @@ def _by_accession(record: DoseRecord) -> Order | None:
     if not record.accession_number:
         return None
     rows = Order.objects.select_related("patient").filter(accession_number=record.accession_number)
-    if record.accession_issuer:
-        rows = rows.filter(accession_issuer__in=["", record.accession_issuer])
-    found = list(rows[:2])
+    issuer = record.accession_issuer
+    found = [order for order in rows[:9] if order.accession_issuer in {"", issuer} or not issuer]
+    exact = [order for order in found if issuer and order.accession_issuer == issuer]
+    found = exact or found
     return found[0] if len(found) == 1 else None
 
 
