@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
@@ -80,22 +80,13 @@ class FindHandlers:
     def c_find_at_once(self, request: Request) -> FindAnswer | None:
         """Implements ``worklist.prompt.Prompt``: asked before by this device, and nobody wrote."""
         clock = perf_counter()
-        known = self.memory.recall(request)
-        if (
-            known is None
-            or known.register is not self.registry.fresh()
-            or known.version != self.version.read()
-        ):
+        register = self.registry.fresh()
+        version = self.version.read_at_once() if register is not None else None
+        known = self.memory.recall(request, version, register)
+        if known is None:
             return None
         try:
-            self.record(
-                AnsweredQuery(
-                    at=datetime.now(UTC),
-                    actor=actor_of_peer(request.association),
-                    duration_ms=_since(clock),
-                    **known.said,
-                )
-            )
+            self.record(_query(request, known.said, clock))
         except OSError:
             return None  # the other way has room for trouble
         return known.answer
@@ -119,12 +110,16 @@ class FindHandlers:
             )
 
     def _find(self, request: Request) -> FindAnswer:
-        started_at, clock = datetime.now(UTC), perf_counter()
-        version = self.version.read()  # before anything else is read
+        clock = perf_counter()
+        snapshot = self.registry.snapshot()
+        version = with_connection(self.version.read)  # before anything else is read
+        known = self.memory.recall(request, version, snapshot)
+        if known is not None:
+            self._record(_query(request, known.said, clock))
+            return known.answer
         asked: WorklistRequest | None = None
         ready = NOTHING
         matches = 0
-        snapshot = self.registry.snapshot()
         profile = snapshot.profile(request.association.calling_ae_title)
         try:
             asked = matching.parsed(
@@ -149,14 +144,7 @@ class FindHandlers:
             "elements": final.offending_elements,
             "truncated": final.status == OUT_OF_RESOURCES,
         }
-        self._record(
-            AnsweredQuery(
-                at=started_at,
-                actor=actor_of_peer(request.association),
-                duration_ms=_since(clock),
-                **said,
-            )
-        )
+        self._record(_query(request, said, clock))
         some_unsupported = asked is not None and bool(asked.unsupported)
         answer = FindAnswer(
             ready,
@@ -217,6 +205,12 @@ def with_connection(read_it: Callable[[], R]) -> R:
         return read_it()
 
 
-def _since(clock: float) -> float:
-    """Milliseconds."""
-    return round((perf_counter() - clock) * 1000, 3)
+def _query(request: Request, said: Mapping[str, Any], clock: float) -> AnsweredQuery:
+    """For the record, at the time the query came."""
+    seconds = perf_counter() - clock
+    return AnsweredQuery(
+        at=datetime.now(UTC) - timedelta(seconds=seconds),
+        actor=actor_of_peer(request.association),
+        duration_ms=round(seconds * 1000, 3),
+        **said,
+    )

@@ -34,7 +34,7 @@ class Prompt(Protocol):
 class Remembered(NamedTuple):
     """An answer with what it rests on, and what the record of its query says."""
 
-    version: int
+    version: str | int
     register: object
     answer: FindAnswer
     said: Mapping[str, Any]
@@ -49,8 +49,14 @@ class FindMemory:
     _held: int = 0
     _lock: Lock = field(default_factory=Lock)
 
-    def recall(self, request: Request) -> Remembered | None:
-        return self._known.get(_key(request))
+    def recall(
+        self, request: Request, version: str | int | None, register: object
+    ) -> Remembered | None:
+        """The answer given before, if it rests on the same."""
+        known = self._known.get(_key(request)) if request.page is None else None
+        if known is None or known.register is not register or known.version != version:
+            return None
+        return known
 
     def remember(self, request: Request, known: Remembered) -> None:
         key = _key(request)

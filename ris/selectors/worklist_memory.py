@@ -1,7 +1,7 @@
 """What is remembered of worklist answers, and how it is known to be still right.
 
 Nothing here has to be invalidated. A remembered answer is given again only if the database shows
-the same rows with the same versions as before, or (SQLite) tells that nobody wrote since.
+the same rows with the same versions as before, or tells that nobody wrote since.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from ris.selectors.statements import fetch
 from ris.selectors.views import WorklistEntry, WorklistQuery
 
 Rows = list[tuple[Any, ...]]
@@ -97,23 +98,34 @@ class KnownAnswers:
 
 
 class DataVersion:
-    """Whether anybody wrote since: a number that changes with each commit. Only SQLite has one.
+    """Tells whether the same statement would find the same rows: nobody wrote since.
 
-    On a connection of its own, as it counts the commits of all others; reading it takes
-    microseconds, and it never waits.
+    SQLite has a number that changes with each commit of another connection, so it is read on a
+    connection of its own, in microseconds and without waiting. PostgreSQL has the snapshot, which
+    is all that a statement's result depends on; to ask for it takes a fifth of asking for a day.
     """
 
     def __init__(self) -> None:
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
 
-    def read(self) -> int | None:
-        """The number; None if there is none, or it could not be had at once."""
+    def read(self) -> str | int | None:
+        """What to compare; None if it cannot be told. May wait for the database."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        if connection.in_atomic_block:
+            return None  # what this transaction wrote does not show
+        if connection.vendor == "postgresql":
+            ((snapshot,),) = fetch("SELECT pg_current_snapshot()::text", ())
+            return str(snapshot)
+        return self.read_at_once()
+
+    def read_at_once(self) -> int | None:
+        """The same, for the event loop: None where it would mean to wait."""
         if not self._lock.acquire(blocking=False):
             return None
         try:
             if self._connection is None:
-                self._connection = self._open()
+                self._connection = _own_connection()
                 if self._connection is None:
                     return None
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
@@ -128,18 +140,22 @@ class DataVersion:
         with self._lock:
             self._close()
 
-    def _open(self) -> sqlite3.Connection | None:
-        settings = connections[DEFAULT_DB_ALIAS].settings_dict
-        name = str(settings["NAME"])
-        # Connections to a database in memory share one cache, which the number is not made for.
-        if "sqlite" not in settings["ENGINE"] or name == ":memory:" or "mode=memory" in name:
-            return None
-        address = f"file:{quote(name)}?mode=rw"
-        return sqlite3.connect(
-            address, uri=True, timeout=0, isolation_level=None, check_same_thread=False
-        )
-
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _own_connection() -> sqlite3.Connection | None:
+    settings = connections.settings[DEFAULT_DB_ALIAS]
+    name = str(settings["NAME"])
+    # Connections to a database in memory share one cache, which the number is not made for.
+    if "sqlite" not in settings["ENGINE"] or name == ":memory:" or "mode=memory" in name:
+        return None
+    return sqlite3.connect(
+        f"file:{quote(name)}?mode=rw",
+        uri=True,
+        timeout=0,
+        isolation_level=None,
+        check_same_thread=False,
+    )
