@@ -8,6 +8,8 @@ import uuid
 
 from django.db import models
 
+from ris.models.prepared import Quick
+
 
 def uuid7() -> uuid.UUID:
     """A UUID version 7 (RFC 9562 5.7): in order of time, so indexes stay dense."""
@@ -18,7 +20,7 @@ def uuid7() -> uuid.UUID:
     return uuid.UUID(int=value)
 
 
-class Public(models.Model):
+class Public(Quick):
     """A row the outside may name: by ``public_id``, never by its primary key."""
 
     public_id = models.UUIDField(default=uuid7, unique=True, editable=False)

@@ -6,9 +6,10 @@ from django.db import models
 from django.db.models import Q
 
 from ris.models.base import uuid7
+from ris.models.prepared import Quick
 
 
-class DomainEvent(models.Model):
+class DomainEvent(Quick):
     """A change that was made, and what the outside is told from.
 
     Picked up by ``fanned_out_at`` being empty, never by "id greater than the last seen": ids commit
@@ -53,7 +54,7 @@ class DomainEvent(models.Model):
         return self.name
 
 
-class AuditEvent(models.Model):
+class AuditEvent(Quick):
     """Who did or read what, from where, with what result (PS3.15 A.5; FHIR AuditEvent)."""
 
     at = models.DateTimeField()

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from ris.domain.patients import PatientClass, Sex
 from ris.models.base import Public, Versioned, known
+from ris.models.prepared import Quick
 
 
 class Patient(Versioned):
@@ -53,7 +54,7 @@ class Patient(Versioned):
         return f"patient {self.public_id}"
 
 
-class PatientIdentifier(models.Model):
+class PatientIdentifier(Quick):
     """A number an authority knows a patient by."""
 
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="identifiers")

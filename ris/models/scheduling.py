@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from ris.domain.scheduling import AppointmentStatus
 from ris.models.base import Versioned, known
+from ris.models.prepared import Quick
 
 
 class Appointment(Versioned):
@@ -49,7 +50,7 @@ class Appointment(Versioned):
         return f"appointment {self.public_id}"
 
 
-class Booking(models.Model):
+class Booking(Quick):
     """A resource taken for an interval.
 
     Two live bookings of one resource never overlap: an exclusion constraint on PostgreSQL and a

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from django.db.models import CharField
+
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.protocol import EndpointInfo
 from ris.models import Endpoint
+from ris.models.prepared import Given, Select
 
 
 def info(endpoint: Endpoint) -> EndpointInfo:
@@ -34,10 +37,15 @@ def endpoints(protocol: Protocol, direction: Direction) -> list[EndpointInfo]:
 
 def find_sender(protocol: Protocol, protocol_name: str) -> EndpointInfo | None:
     """The active inbound endpoint that goes by this name on the wire (MSH-3^MSH-4, client id)."""
-    row = Endpoint.objects.filter(
-        protocol=protocol.value,
-        direction=Direction.IN.value,
-        protocol_name=protocol_name,
-        active=True,
-    ).first()
+    row = _SENDER.first(protocol=protocol.value, name=protocol_name)
     return info(row) if row else None
+
+
+_SENDER = Select(
+    lambda: Endpoint.objects.filter(
+        protocol=Given("protocol", CharField()),
+        direction=Direction.IN.value,
+        protocol_name=Given("name", CharField()),
+        active=True,
+    )
+)

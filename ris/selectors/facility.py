@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from ris.models import Device, Site
+from ris.models.prepared import Select
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +34,12 @@ class DeviceView:
     site: str = ""  # name; of the room's site
 
 
+_SITE = Select(lambda: Site.objects.order_by("id")[:1])
+
+
 def site() -> SiteView:
     """The site; where nothing was registered, what the settings say."""
-    row = Site.objects.order_by("id").first()
+    row = _SITE.first()
     if row is None:
         return SiteView(
             name=settings.SITE_NAME,

@@ -16,12 +16,25 @@ from ris.domain.errors import DeniedError
 from ris.models import Order, Patient
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cause:
     """The stored message that commands are being applied for."""
 
     message_id: int
     correlation: str
+    # What the events of its commands were about, by primary key.
+    orders: set[int] = field(default_factory=set)
+    patients: set[int] = field(default_factory=set)
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Forget what was noted inside if it fails, for then it was undone as well."""
+        orders, patients = set(self.orders), set(self.patients)
+        try:
+            yield
+        except BaseException:
+            self.orders, self.patients = orders, patients
+            raise
 
 
 _cause: ContextVar[Cause | None] = ContextVar("ris_cause", default=None)

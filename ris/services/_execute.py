@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -155,7 +156,12 @@ def _write_journal(command: Command[Any], context: Context) -> None:
         )
         for emitted in context.emitted
     ]
-    DomainEvent.objects.bulk_create(events)
+    for event in events:
+        event.save(force_insert=True)
+    cause = current_cause()
+    if cause is not None:
+        cause.orders.update(event.order_id for event in events if event.order_id)
+        cause.patients.update(event.patient_id for event in events if event.patient_id)
     first = context.emitted[0] if context.emitted else None
     order = first.order if first else context.order
     patient = first.patient if first else (order.patient if order else None)
@@ -235,7 +241,8 @@ def _words(name: str) -> str:
 
 def together(work: Callable[[], T]) -> T:
     """Carry out many commands in one transaction: all of them, or none."""
-    with transaction.atomic():
+    cause = current_cause()
+    with cause.keeping() if cause is not None else nullcontext(), transaction.atomic():
         return work()
 
 

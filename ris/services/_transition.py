@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import BigIntegerField
+
 from ris.domain.orders import ReportState, Stage, StepStatus, stage
 from ris.domain.reporting import REPORT_STATE, ReportStatus
 from ris.domain.states import StateMachine
 from ris.models import InboundMessage, Report, RequestedProcedure, ScheduledProcedureStep
 from ris.models.base import Versioned
+from ris.models.prepared import Given, Select
 
 
 def state_field(instance: Any) -> str:
@@ -40,14 +43,22 @@ def touch(instance: Any, *fields: str) -> None:
     instance.save(update_fields=names)
 
 
+_STEPS = Select(
+    lambda: ScheduledProcedureStep.objects.only("status").filter(
+        procedure=Given("procedure", BigIntegerField())
+    )
+)
+_REPORTS = Select(
+    lambda: Report.objects.only("status").filter(procedures=Given("procedure", BigIntegerField()))
+)
+
+
 def restage(procedure: RequestedProcedure) -> None:
     """Store the stage that follows from the procedure's steps and report."""
-    states = [
-        StepStatus(value) for value in procedure.steps.order_by().values_list("status", flat=True)
-    ]
+    states = [StepStatus(step.status) for step in _STEPS.all(procedure=procedure.pk)]
     report = ReportState.NONE
-    for value in procedure.reports.order_by().values_list("status", flat=True):
-        state = REPORT_STATE[ReportStatus(value)]
+    for one in _REPORTS.all(procedure=procedure.pk):
+        state = REPORT_STATE[ReportStatus(one.status)]
         if state is not ReportState.NONE:
             report = state
     following: Stage = stage(states, report)

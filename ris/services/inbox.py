@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, Q
+from django.db.models import CharField, F, Q, QuerySet
 
 from ris.domain.actors import Actor
 from ris.domain.errors import ErrorCode, InternalError, RisError, UnknownKeyError, UnsupportedError
 from ris.domain.exchange import MESSAGE, MessageTrigger, Protocol, ReplyState
-from ris.models import DomainEvent, InboundMessage, Order
+from ris.models import InboundMessage, Order
+from ris.models.prepared import Given, Select
 from ris.services import _clock
 from ris.services._context import Cause, caused_by
 from ris.services._transition import move, set_reply_state
@@ -114,10 +115,20 @@ def receive(
     return Receipt(answer=answer, message=str(message.public_id), duplicate=False)
 
 
+def _of_key() -> QuerySet[InboundMessage]:
+    return InboundMessage.objects.filter(
+        protocol=Given("protocol", CharField()),
+        sender=Given("sender", CharField()),
+        key=Given("key", CharField()),
+    )
+
+
+_SAME = Select(lambda: _of_key().filter(digest=Given("digest", CharField())))
+_SAME_KEY = Select(lambda: _of_key().only("pk")[:1])
+
+
 def _earlier(protocol: Protocol, sender: str, key: str, digest: str) -> Receipt | None:
-    message = InboundMessage.objects.filter(
-        protocol=protocol.value, sender=sender, key=key, digest=digest
-    ).first()
+    message = _SAME.first(protocol=protocol.value, sender=sender, key=key, digest=digest)
     if message is None:
         return None
     InboundMessage.objects.filter(pk=message.pk).update(repeats=F("repeats") + 1)
@@ -128,10 +139,6 @@ def _earlier(protocol: Protocol, sender: str, key: str, digest: str) -> Receipt 
     )
 
 
-def _is_reused(protocol: Protocol, sender: str, key: str) -> bool:
-    return InboundMessage.objects.filter(protocol=protocol.value, sender=sender, key=key).exists()
-
-
 def _apply(
     message: InboundMessage,
     apply: Apply,
@@ -140,12 +147,10 @@ def _apply(
 ) -> Answer:
     """Run ``apply`` in a savepoint and move the message by how it ended, in one statement."""
     trigger = MessageTrigger.APPLY
+    cause = Cause(message_id=message.pk, correlation=message.correlation)
     message.error = message.error_path = message.error_id = ""
     try:
-        with (
-            caused_by(Cause(message_id=message.pk, correlation=message.correlation)),
-            transaction.atomic(),
-        ):
+        with caused_by(cause), cause.keeping(), transaction.atomic():
             answer = apply()
     except OperationalError:
         raise
@@ -168,7 +173,7 @@ def _apply(
     message.outcome = answer.outcome[:20]
     message.answered_at = _clock.now()
     set_reply_state(message, ReplyState.PENDING.value)
-    _tie(message, references)
+    _tie(message, cause, references)
     move(
         message,
         MESSAGE,
@@ -185,15 +190,12 @@ def _apply(
     return answer
 
 
-def _tie(message: InboundMessage, references: Sequence[tuple[str, str]]) -> None:
+def _tie(message: InboundMessage, cause: Cause, references: Sequence[tuple[str, str]]) -> None:
     """Tie a message to the orders it changed and to those it names, for the timeline.
 
     The patient is set, for the caller to save.
     """
-    about = list(
-        DomainEvent.objects.filter(message=message).values_list("order_id", "patient_id").distinct()
-    )
-    orders = {order for order, _ in about if order}
+    orders = set(cause.orders)
     wanted = Q()
     for kind, value in references:
         if kind in _REFERENCES and value:
@@ -202,9 +204,12 @@ def _tie(message: InboundMessage, references: Sequence[tuple[str, str]]) -> None
         orders |= set(Order.objects.filter(wanted).values_list("pk", flat=True)[:20])
     if orders:
         message.orders.add(*orders)
-    patients = {patient for _, patient in about if patient}
-    if len(patients) == 1:
-        message.patient_id = patients.pop()
+    if len(cause.patients) == 1:
+        (message.patient_id,) = cause.patients
+
+
+def _is_reused(protocol: Protocol, sender: str, key: str) -> bool:
+    return _SAME_KEY.first(protocol=protocol.value, sender=sender, key=key) is not None
 
 
 def mark_replied(message: str, *, sent: bool) -> None:

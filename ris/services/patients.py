@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db.models import CharField, QuerySet, UUIDField
 
 from ris.domain.actors import Role
 from ris.domain.errors import (
@@ -37,6 +40,7 @@ from ris.models import (
     Site,
     Visit,
 )
+from ris.models.prepared import Given, Select
 from ris.services import _numbers
 from ris.services._context import Context
 from ris.services._locks import public_key
@@ -70,25 +74,53 @@ def resolve(reference: PatientReference, context: Context) -> Patient:
     return patient
 
 
+def _by_key() -> QuerySet[Patient]:
+    return Patient.objects.filter(public_id=Given("key", UUIDField()))
+
+
+def _by_number() -> QuerySet[Patient]:
+    return Patient.objects.filter(
+        identifiers__value=Given("value", CharField()),
+        identifiers__issuer=Given("issuer", CharField()),
+    )
+
+
+def _by_typed_number() -> QuerySet[Patient]:
+    """Many systems leave the type out, so an identifier without one may be of any."""
+    return Patient.objects.filter(
+        identifiers__value=Given("value", CharField()),
+        identifiers__issuer=Given("issuer", CharField()),
+        identifiers__type__in=["", Given("type", CharField())],
+    )
+
+
+def _locked(rows: Callable[[], QuerySet[Patient]]) -> Select[Patient]:
+    return Select(lambda: rows().select_for_update(of=("self",)))
+
+
+_FOUND, _LOCKED = Select(_by_key), _locked(_by_key)
+_FOUND_BY_NUMBER, _LOCKED_BY_NUMBER = Select(_by_number), _locked(_by_number)
+_FOUND_BY_TYPED_NUMBER = Select(_by_typed_number)
+_LOCKED_BY_TYPED_NUMBER = _locked(_by_typed_number)
+
+
 def find(reference: PatientReference, *, lock: bool = False) -> Patient | None:
     """The living record of the patient meant (merged ones lead to their survivor), or None."""
-    rows = Patient.objects.all()
-    if lock:
-        rows = rows.select_for_update(of=("self",))
     if reference.public_id:
-        patient = rows.filter(public_id=public_key(reference.public_id, "patient")).first()
+        key = public_key(reference.public_id, "patient")
+        patient = (_LOCKED if lock else _FOUND).first(key=key)
         found = {patient.pk: patient} if patient else {}
     else:
         found = {}
         for identifier in reference.identifiers:
             if not identifier.issuer or not identifier.value:
                 continue
-            known = rows.filter(
-                identifiers__value=identifier.value, identifiers__issuer=identifier.issuer
-            )
+            rows = _LOCKED_BY_NUMBER if lock else _FOUND_BY_NUMBER
             if identifier.type:
-                known = known.filter(identifiers__type__in=["", identifier.type])
-            for patient in known:
+                rows = _LOCKED_BY_TYPED_NUMBER if lock else _FOUND_BY_TYPED_NUMBER
+            for patient in rows.all(
+                value=identifier.value, issuer=identifier.issuer, type=identifier.type
+            ):
                 found[patient.pk] = patient
     living = {survivor.pk: survivor for survivor in map(_survivor, found.values())}
     if len(living) > 1:
@@ -146,22 +178,34 @@ def register(
         site = Site.objects.order_by("id").first()
         issuer = (site.patient_id_issuer if site else "") or LOCAL_ISSUER
         qualified = [Identifier(_numbers.patient_number(), issuer, "MR")]
-    _add_identifiers(patient, qualified)
+    _add_identifiers(patient, qualified, have_primary=False)
     context.emit(PatientRegistered(patient=str(patient.public_id)), subject=patient)
     return patient
 
 
-def _add_identifiers(patient: Patient, identifiers: Sequence[Identifier]) -> list[str]:
+_NUMBERED = Select(
+    lambda: PatientIdentifier.objects.filter(
+        value=Given("value", CharField()),
+        issuer=Given("issuer", CharField()),
+        type=Given("type", CharField()),
+    )
+)
+
+
+def _has_primary(patient: Patient) -> bool:
+    return patient.identifiers.filter(primary=True).exists()
+
+
+def _add_identifiers(
+    patient: Patient, identifiers: Sequence[Identifier], *, have_primary: bool
+) -> list[str]:
     """Add what is new; the first one of a patient without any becomes the primary one."""
     added = []
-    have_primary = patient.identifiers.filter(primary=True).exists()
     for identifier in identifiers:
         if not identifier.value:
             continue
         value = require_text(identifier.value, path="PID-3", limit=64, name="patient identifier")
-        known = PatientIdentifier.objects.filter(
-            value=value, issuer=identifier.issuer, type=identifier.type
-        ).first()
+        known = _NUMBERED.first(value=value, issuer=identifier.issuer, type=identifier.type)
         if known is not None:
             if known.patient_id != patient.pk:
                 raise DuplicateKeyError(
@@ -231,24 +275,38 @@ def record_visit(patient: Patient, visit: VisitDetails | None) -> Visit | None:
     """Create or update the visit named by its number; None if there is no number."""
     if visit is None or not visit.number.value:
         return None
-    row, created = Visit.objects.get_or_create(
-        issuer=visit.number.issuer,
-        number=require_text(visit.number.value, path="PV1-19", limit=64, name="visit number"),
-        defaults={"patient": patient},
-    )
-    if not created and row.patient_id != patient.pk:
-        raise DuplicateKeyError("this visit belongs to another patient", path="PV1-19")
+    issuer = visit.number.issuer
+    number = require_text(visit.number.value, path="PV1-19", limit=64, name="visit number")
     # What a sender leaves out is not said: an order's PV1 is often thinner than the admission's.
+    said: dict[str, Any] = {}
     if visit.patient_class is not PatientClass.UNKNOWN:
-        row.patient_class = visit.patient_class.value
+        said["patient_class"] = visit.patient_class.value
     if visit.location:
-        row.location = require_text(visit.location, path="PV1-3", limit=200, name="location")
+        said["location"] = require_text(visit.location, path="PV1-3", limit=200, name="location")
     if visit.attending:
-        row.attending = str(visit.attending)
+        said["attending"] = str(visit.attending)
     if visit.referring:
-        row.referring = str(visit.referring)
-    row.save()
+        said["referring"] = str(visit.referring)
+    row = _VISIT.first(issuer=issuer, number=number)
+    if row is None:
+        row, _ = Visit.objects.get_or_create(
+            issuer=issuer, number=number, defaults={"patient": patient, **said}
+        )
+    if row.patient_id != patient.pk:
+        raise DuplicateKeyError("this visit belongs to another patient", path="PV1-19")
+    changed = [name for name, value in said.items() if getattr(row, name) != value]
+    if changed:
+        for name in changed:
+            setattr(row, name, said[name])
+        touch(row, *changed)
     return row
+
+
+_VISIT = Select(
+    lambda: Visit.objects.filter(
+        issuer=Given("issuer", CharField()), number=Given("number", CharField())
+    )
+)
 
 
 def register_patient(command: RegisterPatient, context: Context) -> str:
@@ -279,7 +337,7 @@ def update_patient(command: UpdatePatient, context: Context) -> str:
     changed = _apply(patient, command.demographics)
     if command.replace_identifiers:
         changed += _replace_identifiers(patient, command.patient.identifiers)
-    elif _add_identifiers(patient, command.patient.identifiers):
+    elif _add_identifiers(patient, command.patient.identifiers, have_primary=_has_primary(patient)):
         changed.append("identifiers")
     record_visit(patient, command.visit)
     if changed:
@@ -299,7 +357,7 @@ def _replace_identifiers(patient: Patient, identifiers: Sequence[Identifier]) ->
         if (row.issuer, row.type, row.value) not in wanted:
             row.delete()
             changed = True
-    if _add_identifiers(patient, identifiers):
+    if _add_identifiers(patient, identifiers, have_primary=_has_primary(patient)):
         changed = True
     if not patient.identifiers.exists():
         raise MissingValueError("a patient needs an identifier", path="Patient.identifier")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
+from django.db.models import BigIntegerField, CharField, Field, QuerySet, UUIDField
+
 from ris.domain.errors import (
     DuplicateKeyError,
     StateConflictError,
@@ -13,23 +18,35 @@ from ris.domain.orders import (
 )
 from ris.models import (
     Order,
+    RequestedProcedure,
 )
+from ris.models.prepared import Given, Select
 from ris.selectors.order_keys import criteria
 
 
 def find(reference: OrderReference, *, lock: bool = True) -> Order | None:
     """The order meant. Raises DuplicateKeyError if its numbers belong to different orders."""
-    rows = Order.objects.select_related("patient")
-    if lock:
-        rows = rows.select_for_update(of=("self",))
     found: dict[int, Order] = {}
     for filters in criteria(reference):
-        order = rows.filter(**filters).first()
+        order = _by(frozenset(filters), lock=lock).first(**filters)
         if order is not None:
             found[order.pk] = order
     if len(found) > 1:
         raise DuplicateKeyError("the numbers belong to different orders", path="ORC-2")
     return next(iter(found.values()), None)
+
+
+_FIELDS: dict[str, Field[Any, Any]] = {"public_id": UUIDField()}
+
+
+@cache
+def _by(names: frozenset[str], *, lock: bool) -> Select[Order]:
+    def rows() -> QuerySet[Order]:
+        given = {name: Given(name, _FIELDS.get(name, CharField())) for name in names}
+        orders = Order.objects.select_related("patient").filter(**given).order_by("pk")
+        return orders.select_for_update(of=("self",)) if lock else orders
+
+    return Select(rows)
 
 
 def require(reference: OrderReference) -> Order:
@@ -46,13 +63,22 @@ def require_live(order: Order) -> None:
         )
 
 
+_PROCEDURES = Select(
+    lambda: (
+        RequestedProcedure.objects.only("study_instance_uid")
+        .filter(order=Given("order", BigIntegerField()))
+        .order_by("pk")
+    )
+)
+
+
 def placed(order: Order, *, created: bool) -> PlacedOrder:
     return PlacedOrder(
         public_id=str(order.public_id),
         filler_order_number=order.filler_order_number,
         accession_number=order.accession_number,
         study_instance_uids=tuple(
-            order.procedures.order_by("id").values_list("study_instance_uid", flat=True)
+            procedure.study_instance_uid for procedure in _PROCEDURES.all(order=order.pk)
         ),
         created=created,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+from django.db.models import CharField
+
 from ris.domain.errors import (
     DuplicateKeyError,
     MissingValueError,
@@ -31,6 +33,7 @@ from ris.models import (
     Patient,
     ScheduledProcedureStep,
 )
+from ris.models.prepared import Given, Select
 from ris.services import _numbers, patients
 from ris.services._context import Context
 from ris.services._locks import lock_step
@@ -109,7 +112,14 @@ def _fingerprint(command: PlaceOrder) -> str:
 
 
 def _is_accession_known(number: str, issuer: str) -> bool:
-    return Order.objects.filter(accession_number=number, accession_issuer=issuer).exists()
+    return _OF_ACCESSION.first(number=number, issuer=issuer) is not None
+
+
+_OF_ACCESSION = Select(
+    lambda: Order.objects.only("pk").filter(
+        accession_number=Given("number", CharField()), accession_issuer=Given("issuer", CharField())
+    )
+)
 
 
 def _create_order(

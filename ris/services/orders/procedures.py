@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.db.models import CharField
+
 from ris.domain.errors import (
     InvalidValueError,
     MissingValueError,
@@ -21,16 +23,21 @@ from ris.models import (
     ScheduledProcedureStep,
     StepTemplate,
 )
+from ris.models.prepared import Given, Select
 from ris.services import _numbers
 from ris.services._context import Context
 from ris.services.scheduling import calendar
+
+_DEFINITIONS = Select(
+    lambda: ProcedureDefinition.objects.filter(code=Given("code", CharField()), active=True)[:3]
+)
 
 
 def definition_for(code: Code) -> ProcedureDefinition | None:
     """The catalog's procedure for a code: by scheme and value, else by value if only one has it."""
     if not code.value:
         return None
-    rows = list(ProcedureDefinition.objects.filter(code=code.value, active=True)[:3])
+    rows = _DEFINITIONS.all(code=code.value)
     exact = [row for row in rows if row.scheme == code.scheme]
     if exact:
         return exact[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db.models import CharField
+
 from ris.domain.errors import (
     SlotTakenError,
     StateConflictError,
@@ -22,6 +24,7 @@ from ris.models import (
     Device,
     ScheduledProcedureStep,
 )
+from ris.models.prepared import Given, Select
 from ris.services._context import Context
 from ris.services._locks import steps_of_appointment
 from ris.services._transition import move
@@ -180,6 +183,20 @@ def move_appointment(
         )
 
 
+_NAMED = Select(
+    lambda: Device.objects.select_related("resource", "room__resource").filter(
+        ae_title=Given("ae_title", CharField())
+    )
+)
+_SUITABLE = Select(
+    lambda: (
+        Device.objects.select_related("resource", "room__resource")
+        .filter(modality=Given("modality", CharField()), active=True)
+        .order_by("ae_title")
+    )
+)
+
+
 def schedule_as_ordered(
     step: ScheduledProcedureStep, context: Context, *, station: str = ""
 ) -> None:
@@ -196,20 +213,12 @@ def schedule_as_ordered(
     end_at = step.wished_at + timedelta(minutes=minutes)
     device = None
     if named:
-        device = (
-            Device.objects.select_related("resource", "room__resource")
-            .filter(ae_title=named)
-            .first()
-        )
+        device = _NAMED.first(ae_title=named)
         if device is None:
             # A station we do not know: on the worklist as ordered, without a place in the calendar.
             step.station_ae_title = named
     else:
-        candidates = list(
-            Device.objects.select_related("resource", "room__resource")
-            .filter(modality=step.modality, active=True)
-            .order_by("ae_title")
-        )
+        candidates = _SUITABLE.all(modality=step.modality)
         if not candidates:
             return
         device = next(

@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.db.models import BigIntegerField, DateTimeField
+
 from ris.domain.errors import (
     UnknownKeyError,
 )
@@ -20,6 +22,7 @@ from ris.models import (
     Device,
     Resource,
 )
+from ris.models.prepared import Given, Select
 from ris.services._locks import public_key
 
 LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
@@ -45,10 +48,36 @@ def resources_of(device: Device) -> list[Resource]:
     return resources
 
 
+_LOCKED = Select(
+    lambda: Resource.objects.select_for_update().filter(pk=Given("key", BigIntegerField()))
+)
+_BOOKED = Select(
+    lambda: (
+        Booking.objects.only("pk")
+        .filter(
+            resource=Given("resource", BigIntegerField()),
+            live=True,
+            start_at__lt=Given("end", DateTimeField()),
+            end_at__gt=Given("start", DateTimeField()),
+            # No booking is longer than a day, so the index need not walk through all of the past.
+            start_at__gt=Given("earliest", DateTimeField()),
+        )
+        .exclude(appointment=Given("besides", BigIntegerField()))[:1]
+    )
+)
+_CLOSED = Select(
+    lambda: Closure.objects.only("pk").filter(
+        resource=Given("resource", BigIntegerField()),
+        start_at__lt=Given("end", DateTimeField()),
+        end_at__gt=Given("start", DateTimeField()),
+    )[:1]
+)
+
+
 def lock(resources: Sequence[Resource]) -> None:
     """Lock in order of id, so that two bookings never wait for each other."""
-    ids = sorted(resource.pk for resource in resources)
-    list(Resource.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    for key in sorted({resource.pk for resource in resources}):
+        _LOCKED.all(key=key)
 
 
 def is_taken(
@@ -58,23 +87,23 @@ def is_taken(
     *,
     but: Appointment | None = None,
 ) -> bool:
-    rows = Booking.objects.filter(
-        resource__in=resources,
-        live=True,
-        start_at__lt=end_at,
-        end_at__gt=start_at,
-        # No booking is longer than a day, so the index need not walk through all of the past.
-        start_at__gt=start_at - LONGEST,
+    besides = but.pk if but is not None else 0
+    return any(
+        _BOOKED.first(
+            resource=resource.pk,
+            start=start_at,
+            end=end_at,
+            earliest=start_at - LONGEST,
+            besides=besides,
+        )
+        for resource in resources
     )
-    if but is not None:
-        rows = rows.exclude(appointment=but)
-    return rows.exists()
 
 
 def is_closed(resources: Sequence[Resource], start_at: datetime, end_at: datetime) -> bool:
-    return Closure.objects.filter(
-        resource__in=resources, start_at__lt=end_at, end_at__gt=start_at
-    ).exists()
+    return any(
+        _CLOSED.first(resource=resource.pk, start=start_at, end=end_at) for resource in resources
+    )
 
 
 def take(
@@ -83,18 +112,14 @@ def take(
     *,
     exclusive: bool,
 ) -> None:
-    Booking.objects.bulk_create(
-        [
-            Booking(
-                resource=resource,
-                appointment=appointment,
-                start_at=appointment.start_at,
-                end_at=appointment.end_at,
-                exclusive=exclusive,
-            )
-            for resource in resources
-        ]
-    )
+    for resource in resources:
+        Booking.objects.create(
+            resource=resource,
+            appointment=appointment,
+            start_at=appointment.start_at,
+            end_at=appointment.end_at,
+            exclusive=exclusive,
+        )
 
 
 def give_back(appointment: Appointment) -> None:
