@@ -30,7 +30,7 @@ from worklist.negotiation import Negotiator
 from worklist.pool import WorkerPool
 from worklist.rates import Rates
 from worklist.service import LOCAL_LIMIT_EXCEEDED, Admission, Service, ThreadAware
-from worklist.tls import TlsFiles
+from worklist.tls import TlsFiles, secure
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +75,7 @@ class UpperLayer:
         self._by_ae_title: Counter[str] = Counter()
         self._sockets_by_address: Counter[str] = Counter()
         self._handshakes: Counter[str] = Counter()
+        self._unheard: set[socket.socket] = set()  # accepted, handshake not begun
         self._rates = Rates()
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
@@ -267,18 +268,20 @@ class UpperLayer:
                 accepted.close()
                 continue
             self._handshakes[host] += 1
+            self._unheard.add(accepted)
             self.spawn(self._shake_hands(accepted, host, files.context))
 
     async def _shake_hands(
         self, accepted: socket.socket, host: str, context: ssl.SSLContext
     ) -> None:
+        self._unheard.discard(accepted)
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: Connection(self, tls=True),
+            await secure(
                 accepted,
-                ssl=context,
-                ssl_handshake_timeout=self.config.deadlines.tls_handshake,
-                ssl_shutdown_timeout=self.config.deadlines.linger,
+                context,
+                Connection(self, tls=True),
+                handshake_seconds=self.config.deadlines.tls_handshake,
+                shutdown_seconds=self.config.deadlines.linger,
             )
         except (OSError, ssl.SSLError) as error:
             self.metrics.tls_failures[_tls_reason(error)] += 1
@@ -296,8 +299,8 @@ class UpperLayer:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for listening in self._sockets:
-            listening.close()
+        for one in (*self._sockets, *self._unheard):
+            one.close()
         for connection in list(self._connections):
             connection.drain()
         with suppress(TimeoutError):
