@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from benchmarks import machine
+from benchmarks.goals import Goal, report
 from benchmarks.servers.ris import BenchmarkError
 from benchmarks.suites import fhir, footprint, hl7, mpps, worklist
 from benchmarks.workspace import FULL, QUICK, Workspace, has_postgresql, workspace
 
-SUITES: dict[str, tuple[str, Callable[[Workspace], Iterator[str]]]] = {
+# Each yields text to print and goals, which are printed together at the end.
+SUITES: dict[str, tuple[str, Callable[[Workspace], Iterator[str | Goal]]]] = {
     "worklist": ("Worklist queries", worklist.run),
     "hl7": ("HL7 orders over MLLP", hl7.run),
     "fhir": ("FHIR requests", fhir.run),
@@ -52,19 +54,25 @@ def main(argv: list[str]) -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(f"Machine: {machine.description()}", flush=True)
     failed = False
+    goals: list[Goal] = []
     with workspace(scale) as space:
         for name in names:
-            failed |= not _run(name, space)
+            failed |= not _run(name, space, goals)
+    if goals:
+        print(f"\n## Goals\n\n{report(goals)}", flush=True)
     return int(failed)
 
 
-def _run(name: str, space: Workspace) -> bool:
+def _run(name: str, space: Workspace, goals: list[Goal]) -> bool:
     title, suite = SUITES[name]
     began = time.monotonic()
     print(f"\n## {title}", flush=True)
     try:
-        for text in suite(space):
-            print(f"\n{text}", flush=True)
+        for said in suite(space):
+            if isinstance(said, Goal):
+                goals.append(said)
+            else:
+                print(f"\n{said}", flush=True)
     except (BenchmarkError, OSError) as error:
         print(f"\n{name}: {error}", file=sys.stderr, flush=True)
         return False
