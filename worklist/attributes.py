@@ -52,6 +52,13 @@ class Offer:
         return self.rules.stations_of(station) if station else ()
 
     @property
+    def study_start(self) -> datetime | None:
+        """When the first step of the procedure began, in the zone of the answer."""
+        began = self.entry.procedure.started_at
+        zone = self.start.tzinfo if self.start is not None else None
+        return None if began is None else began.astimezone(zone or UTC)
+
+    @property
     def end(self) -> datetime | None:
         if self.start is None or not self.entry.step.duration_minutes:
             return None
@@ -356,8 +363,9 @@ _PROCEDURE = (
     *code_rows("RequestedProcedureCodeSequence", "procedure_codes"),
     Attribute("StudyInstanceUID", "1", lambda o: o.entry.procedure.study_instance_uid,
               Matching.UID, query="study_instance_uids", exact=True),
-    Attribute("StudyDate", "3", not_held),
-    Attribute("StudyTime", "3", not_held),
+    Attribute("StudyDate", "3", lambda o: _date(o.study_start),
+              note="once the first step of the procedure began"),
+    Attribute("StudyTime", "3", lambda o: _time(o.study_start)),
     Attribute("ReferencedStudySequence", "2", _no_items),
     *reference_rows("ReferencedStudySequence"),
     Attribute("RequestedProcedurePriority", "2", lambda o: PRIORITIES[o.entry.priority],

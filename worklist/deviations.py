@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+import structlog
 from pydicom.datadict import dictionary_is_retired
 
 from ris.domain.errors import InvalidValueError
@@ -25,12 +26,14 @@ from worklist.elements import (
     tag_path,
     vr_of,
 )
-from worklist.rules import REFUSED, Deviation, Rules
+from worklist.rules import DEVIATIONS, REFUSED, Deviation, Rules
 
 QUERY_RETRIEVE_LEVEL = 0x00080052
 _STEP = WORKLIST_TREE[tag_of(SPS)].children
 # Matched as a single value only (PS3.4 Table K.6-1), though devices send wildcards.
 _SINGLE_ONLY = frozenset(map(tag_of, ("ScheduledStationAETitle", "Modality", "PatientID")))
+_KNOWN_LIMIT = 4_096
+log = structlog.get_logger(__name__)
 _MANY = {Matching.UID, Matching.SEQUENCE}
 
 
@@ -44,6 +47,27 @@ def found(elements: Elements, rules: Rules) -> tuple[Deviation, ...]:
             if deviation.kind in REFUSED:
                 raise InvalidValueError("not allowed by PS3.4 K", path=tag_path(tag))
     return tuple(dict.fromkeys(deviation for _, deviation in noted))
+
+
+class Noticed:
+    """Says in the log what a device does in its own way: once for each device and way."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, Deviation]] = set()
+
+    def notice(self, ae_title: str, deviations: tuple[Deviation, ...]) -> None:
+        for one in deviations:
+            if (ae_title, one) in self._known:
+                continue
+            if len(self._known) >= _KNOWN_LIMIT:
+                self._known.clear()
+            self._known.add((ae_title, one))
+            log.info(
+                "a query is not as the standard has it",
+                ae_title=ae_title,
+                element=one.element,
+                deviation=DEVIATIONS[one.kind],
+            )
 
 
 _Noted = Iterator[tuple[int, Deviation]]

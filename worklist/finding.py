@@ -19,6 +19,7 @@ from ris.selectors.worklist_memory import DataVersion
 from ris.services import queries
 from ris.services.queries import AnsweredQuery
 from worklist import matching, offering
+from worklist.deviations import Noticed
 from worklist.matching import WorklistRequest
 from worklist.prompt import FindMemory, Remembered
 from worklist.ready import NOTHING, Answers, Ready
@@ -39,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 R = TypeVar("R")
 
+_noticed = Noticed()
 # Of an identifier that is no dataset so much is kept to look at.
 _MALFORMED_BYTES: Final = 16_384
 
@@ -130,6 +132,7 @@ class FindHandlers:
                 self.matches,
                 profile.rules,
             )
+            _noticed.notice(request.association.calling_ae_title.strip(), asked.deviations)
             ready, final, matches = self._matches(request, asked, profile, snapshot)
         except RisError as error:
             final = find_refusal(error)

@@ -185,6 +185,7 @@ class ProcedureView:
     steps: tuple[StepView, ...] = ()
     performed: tuple[PerformedView, ...] = ()
     report: ReportView | None = None
+    started_at: datetime | None = None  # of a worklist entry: when its first step began
     updated_at: datetime | None = None
 
 

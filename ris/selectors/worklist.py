@@ -140,7 +140,7 @@ def _fixed_statement(query: WorklistQuery, vendor: str) -> tuple[str, tuple[Any,
 def _version_key(row: tuple[Any, ...]) -> tuple[int, ...]:
     """Changes whenever anything in the answer does; valid within this process."""
     step, step_version, procedure_at, order_version, patient, patient_version, *rest = row
-    visit, visit_at, institution, _ = rest
+    visit, visit_at, study_at, institution, _ = rest
     return (
         step,
         step_version,
@@ -150,6 +150,7 @@ def _version_key(row: tuple[Any, ...]) -> tuple[int, ...]:
         patient_version,
         visit or 0,
         hash(visit_at),
+        hash(study_at),
         zlib.crc32((institution or "").encode()),
     )
 
@@ -212,6 +213,7 @@ def _select(query: WorklistQuery, where: _Where) -> str:
     # Only names of tables and the fixed clauses of this module go into the text.
     return (
         "SELECT s.id, s.version, r.updated_at, o.version, p.id, p.version, v.id, v.updated_at,"  # noqa: S608
+        f" {worklist_shown.study_start(connection.vendor)},"
         f" (SELECT institution FROM {_table(Site)} ORDER BY id LIMIT 1), {name}"
         f"{_from(query)} WHERE {' AND '.join(where.clauses)}"
         f" ORDER BY s.start_at, {_PRIORITY_RANK}, s.step_id LIMIT %s OFFSET %s"

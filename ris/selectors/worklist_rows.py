@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +32,7 @@ from ris.selectors.patients import to_view as patient_view
 from ris.selectors.patients import visit_view
 from ris.selectors.statements import any_of, fetch
 from ris.selectors.views import ProcedureView, WorklistEntry
+from ris.selectors.worklist_shown import study_starts
 
 Convert = Callable[..., Any]
 
@@ -107,8 +109,11 @@ def read(step_ids: Sequence[int], institution: str) -> dict[int, WorklistEntry]:
     )
     joined = [tuple(part.instance(row) for part in parts) for row in rows]
     _attach_identifiers([patient for _, _, _, patient, _ in joined])
+    starts = study_starts([procedure for _, procedure, _, _, _ in joined])
     return {
-        step.pk: _entry(step, procedure, order, patient, visit, institution)
+        step.pk: _entry(
+            step, procedure, order, patient, visit, institution, starts.get(procedure.pk)
+        )
         for step, procedure, order, patient, visit in joined
     }
 
@@ -140,6 +145,7 @@ def _entry(
     patient: Patient,
     visit: Visit | None,
     institution: str,
+    study_start: datetime | None,
 ) -> WorklistEntry:
     step.appointment = None  # not part of an answer, and not worth a statement each
     return WorklistEntry(
@@ -152,6 +158,7 @@ def _entry(
             description=procedure.description,
             laterality=procedure.laterality,
             stage=Stage(procedure.stage),
+            started_at=study_start,
             updated_at=procedure.updated_at,
         ),
         patient=patient_view(patient),

@@ -6,14 +6,20 @@ is, cut to the 64 characters of LO, with the separator of values replaced.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 
 from django.db import connection
+from django.db.models import Min
 
+from ris.domain.orders import Stage
+from ris.domain.performing import Match
 from ris.domain.values import Code
-from ris.models import Site
+from ris.models import PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep, Site
 
 _LO = 64
+NOT_BEGUN = (Stage.REQUESTED, Stage.SCHEDULED, Stage.ARRIVED)
 
 
 def _shown(expression: str) -> str:
@@ -41,6 +47,40 @@ def text_columns(vendor: str) -> dict[str, str]:
         "requesting_service": _shown("o.requesting_service"),
         "institution": f"(SELECT institution FROM {site} ORDER BY id LIMIT 1)",  # noqa: S608
     }
+
+
+@lru_cache(maxsize=4)
+def study_start(vendor: str) -> str:
+    """When the first step of the procedure began; not looked for before one can have."""
+    links = PerformedProcedureStep.steps.through._meta
+    performed, steps, through = (
+        connection.ops.quote_name(table)
+        for table in (
+            PerformedProcedureStep._meta.db_table,
+            ScheduledProcedureStep._meta.db_table,
+            links.db_table,
+        )
+    )
+    waiting = ", ".join(f"'{stage.value}'" for stage in NOT_BEGUN)
+    return (
+        f"CASE WHEN r.stage NOT IN ({waiting}) THEN (SELECT MIN(d.started_at)"  # noqa: S608
+        f" FROM {steps} x JOIN {through} t ON t.scheduledprocedurestep_id = x.id"
+        f" JOIN {performed} d ON d.id = t.performedprocedurestep_id"
+        f" WHERE x.procedure_id = r.id AND d.match <> '{Match.QUARANTINED.value}') END"
+    )
+
+
+def study_starts(procedures: Sequence[RequestedProcedure]) -> dict[int, datetime]:
+    """The same for procedures that were read, by primary key."""
+    begun = [one.pk for one in procedures if one.stage not in set(NOT_BEGUN)]
+    if not begun:
+        return {}
+    return dict(
+        PerformedProcedureStep.objects.filter(steps__procedure__in=begun)
+        .exclude(match=Match.QUARANTINED.value)
+        .values_list("steps__procedure")
+        .annotate(Min("started_at"))
+    )
 
 
 def protocol_code(code: Code) -> tuple[str, list[str]]:
