@@ -20,8 +20,10 @@ from django.db import Error as DatabaseError
 
 from ris.config import Dicom
 from ris.domain.actors import Actor, device_actor
+from ris.domain.exchange import Direction, Protocol
 from ris.domain.orders import OFFERED, StepStatus
-from ris.selectors import facility
+from ris.domain.protocol import EndpointInfo
+from ris.selectors import exchange, facility
 from ris.selectors.facility import DeviceView, SiteView
 from ris.services.audit import record_security
 from worklist import charset
@@ -85,7 +87,8 @@ class Profile:
                               negotiation, kind 1 or 2)
     ``passcode``              and with this passcode, as ``ris passcode`` prints it
     ``services``              a list of the only services it is offered: ``worklist``, ``mpps``,
-                              ``availability``, ``dose``; verification is always
+                              ``availability``, ``dose``; verification is always. Who may tell
+                              what images are there must be named so: ``availability``
     ``associations``          how many it may have open at once, in each process
     ``queries_per_minute``    above which its queries are answered A700, in each process
     ========================  ==========================================================
@@ -141,6 +144,16 @@ class Profile:
             text=str(settings.get("text", "auto")),
             fixed_character_set=settings.get("fixed_character_set") is True,
             access=Access.of(settings),
+        )
+
+    @classmethod
+    def of_archive(cls, endpoint: EndpointInfo) -> Profile:
+        """An inbound endpoint: an archive, which tells what it has and passes dose reports on."""
+        return cls(
+            ae_title=endpoint.protocol_name,
+            addresses=endpoint.host,
+            known=True,
+            access=Access.of({"services": ["availability", "dose"]}),
         )
 
     @property
@@ -212,6 +225,7 @@ class Snapshot:
         *,
         window: Window | None = None,
         worklists: Mapping[str, View] | None = None,
+        archives: Sequence[EndpointInfo] = (),
     ) -> Snapshot:
         shared = groups_of(
             (
@@ -235,6 +249,8 @@ class Snapshot:
             device.ae_title: Profile.of(device, site_window=window, rules=rules)
             for device in devices
         }
+        for archive in archives:
+            profiles.setdefault(archive.protocol_name, Profile.of_archive(archive))
         return cls(
             profiles,
             zone,
@@ -246,6 +262,11 @@ class Snapshot:
         )
 
 
+def _archives() -> list[EndpointInfo]:
+    found = exchange.endpoints(Protocol.DICOM, Direction.IN)
+    return [endpoint for endpoint in found if endpoint.protocol_name]
+
+
 @dataclass(slots=True)
 class Registry:
     """Looks devices up, and decides on associations."""
@@ -255,6 +276,7 @@ class Registry:
     seconds: float = 1.0
     devices: Callable[[], Sequence[DeviceView]] = facility.devices
     site: Callable[[], SiteView] = facility.site
+    archives: Callable[[], Sequence[EndpointInfo]] = _archives
     window: Window | None = None  # for broad queries of devices that have none of their own
     worklists: Mapping[str, View] = field(default_factory=dict)  # by the AE title they are called
     queries_per_minute: int | None = None  # of devices that have no number of their own
@@ -285,6 +307,7 @@ class Registry:
                     monotonic() + self.seconds,
                     window=self.window,
                     worklists=self.worklists,
+                    archives=self.archives(),
                 )
             except DatabaseError as error:
                 if known is None:
