@@ -46,6 +46,9 @@ from worklist.moments import LAST_INSTANT, instant
 from worklist.mwl import Plan, Signature, plan, whole
 from worklist.rules import STANDARD, Deviation, Rules, operator_name
 
+# No scanner's query is longer; a thousand of a megabyte each would fill the memory.
+REMEMBERED_BYTES = 8 * 1_024
+
 _START_DATE = tag_of("ScheduledProcedureStepStartDate")
 _START_TIME = tag_of("ScheduledProcedureStepStartTime")
 _TIME_ZONE = tag_of("TimezoneOffsetFromUTC")
@@ -127,7 +130,6 @@ def to_request(
     )
 
 
-@lru_cache(maxsize=1024)
 def parsed(
     data: bytes,
     transfer_syntax: str,
@@ -137,6 +139,21 @@ def parsed(
     rules: Rules = STANDARD,
 ) -> WorklistRequest:
     """The same, remembered: modalities repeat the same identifier to the byte."""
+    if len(data) > REMEMBERED_BYTES:
+        read_it = _parsed.__wrapped__
+        return read_it(data, transfer_syntax, zone, default, limit, rules)
+    return _parsed(data, transfer_syntax, zone, default, limit, rules)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(
+    data: bytes,
+    transfer_syntax: str,
+    zone: tzinfo,
+    default: CharacterSet,
+    limit: int,
+    rules: Rules,
+) -> WorklistRequest:
     return to_request(data, transfer_syntax, zone=zone, default=default, limit=limit, rules=rules)
 
 

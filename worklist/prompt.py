@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from worklist.matching import REMEMBERED_BYTES
 from worklist.service import FindAnswer, Request
 
 
@@ -59,6 +60,8 @@ class FindMemory:
         return known
 
     def remember(self, request: Request, known: Remembered) -> None:
+        if len(request.dataset) > REMEMBERED_BYTES:
+            return
         key = _key(request)
         with self._lock:
             before = self._known.pop(key, None)
