@@ -24,12 +24,17 @@ def add(argv: list[str]) -> int:
         description="Make a bearer token for an API client. Only its hash is stored, so it is "
         "shown this once.",
     )
-    parser.add_argument("client", help="name of the client, as the audit will show it")
+    parser.add_argument(
+        "client",
+        help="name of the client, as the audit will show it; for a device its AE title",
+    )
     parser.add_argument(
         "--scope",
         action="append",
         metavar="SCOPE",
-        help=f"SMART scope such as system/ServiceRequest.cruds; may repeat; default {EVERYTHING}",
+        help="SMART scope such as system/ServiceRequest.cruds, or for DICOMweb "
+        "system/worklist.read or system/mpps.*; may repeat; default all of FHIR: "
+        f"{EVERYTHING}",
     )
     parser.add_argument("--days", type=int, metavar="N", help="ends after N days; default: never")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The demo's site, catalog, logins, token and practitioners."""
+"""The demo's site, catalog, logins, tokens and practitioners."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ris.domain.values import Identifier
 from ris.selectors.exchange import endpoints
 from ris.services import execute
 
+SCANNER_TOKEN = "demo-ct1-token"  # noqa: S105 - public, for DICOMweb
 PASSWORD = "demo"  # noqa: S105 - public: the start of anything but a demo refuses it
 
 
@@ -42,6 +43,12 @@ def equip(cast: Cast) -> dict[str, Actor]:
         )
     execute(
         IssueToken(client="Demo EHR", scopes=("system/*.cruds",), secret=DEMO_TOKEN),
+        actor=OPERATOR,
+    )
+    execute(
+        IssueToken(
+            client="CT1", scopes=("system/worklist.read", "system/mpps.*"), secret=SCANNER_TOKEN
+        ),
         actor=OPERATOR,
     )
     password_hash = hashing.result()

@@ -33,6 +33,7 @@ _CODE_OF_STATUS: Mapping[int, ErrorCode] = {
     405: ErrorCode.UNSUPPORTED,
     406: ErrorCode.UNSUPPORTED,
     409: ErrorCode.STATE_CONFLICT,
+    411: ErrorCode.INVALID_VALUE,
     413: ErrorCode.INVALID_VALUE,
     415: ErrorCode.UNSUPPORTED,
     429: ErrorCode.BUSY,

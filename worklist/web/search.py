@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ris.domain.errors import ErrorCode
+from ris.domain.errors import ErrorCode, InvalidValueError
 from worklist import dicom_json
 from worklist.elements import (
     SPECIFIC_CHARACTER_SET,
@@ -31,11 +31,11 @@ from worklist.service import (
     Request,
 )
 from worklist.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN, MODALITY_WORKLIST_FIND, Operation
-from worklist.status import NOT_AUTHORIZED, OUT_OF_RESOURCES, UNABLE_TO_PROCESS
+from worklist.status import NOT_AUTHORIZED, OUT_OF_RESOURCES, UNABLE_TO_PROCESS, find_refusal
 from worklist.web.access import Client
 from worklist.web.encoding import encode
 from worklist.web.parameters import SearchParameters
-from worklist.web.refusal import RETRY_AFTER_SECONDS, STATUS, Report
+from worklist.web.refusal import RETRY_AFTER_SECONDS, STATUS, Report, report
 
 UNSUPPORTED_WARNING = "Some of the requested attributes are not supported and were ignored."
 
@@ -51,16 +51,23 @@ class Found:
 
 def search(asked: SearchParameters, client: Client, handlers: Handlers) -> Found:
     """The page of matches that is asked for."""
+    caller = association(client, handlers)
+    try:
+        identifier = encode(asked.identifier)
+    except InvalidValueError as error:
+        # A key that no identifier could hold; on record like one that makes no sense.
+        handlers.note_query(caller, b"", EXPLICIT_VR_LITTLE_ENDIAN, find_refusal(error))
+        return Found(warnings=asked.warnings, refusal=report(error, query=True))
     most = handlers.matches if asked.limit is None else min(asked.limit, handlers.matches)
     answer = handlers.c_find(
         Request(
-            association(client, handlers),
+            caller,
             Operation.C_FIND,
             context_id=1,
             message_id=1,
             sop_class_uid=MODALITY_WORKLIST_FIND,
             transfer_syntax=EXPLICIT_VR_LITTLE_ENDIAN,
-            dataset=encode(asked.identifier),
+            dataset=identifier,
             page=Page(asked.offset, most),
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from typing import Any
 from xml.etree import ElementTree
 
@@ -295,6 +296,28 @@ def test_a_body_beyond_the_limit_is_too_large(api: Api, settings: Any) -> None:
 
     assert answer.status == 413
     assert not InboundMessage.objects.exists()
+
+
+@pytest.mark.parametrize(("terminated", "length", "status"), [
+    (True, 1000, 201), (True, 10_000_000, 413), (False, 1000, 411),
+])  # fmt: skip
+def test_a_body_in_chunks_is_taken_where_its_end_is_known(
+    api: Api, terminated: bool, length: int, status: int
+) -> None:
+    """As granian hands it over: no length, and a stream that ends."""
+    body = written(n_create())
+    environ = {
+        "wsgi.input": BytesIO(body + b" " * length),
+        "wsgi.input_terminated": terminated,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "HTTP_AUTHORIZATION": f"Bearer {api.token}",
+        "CONTENT_TYPE": JSON,
+        "CONTENT_LENGTH": "",
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": f"{PERFORMED}/{new_uid()}",
+    }
+
+    assert api.client.request(**environ).status_code == status
 
 
 def test_an_exam_with_thousands_of_images_is_taken(api: Api) -> None:

@@ -201,7 +201,7 @@ def test_beyond_what_a_query_may_find_is_too_large(api: Api, names: list[str]) -
 
 
 def test_unsupported_attributes_are_a_warning(api: Api, names: list[str]) -> None:
-    answer = api.search("PatientID=P0&includefield=StudyDate&fuzzymatching=true")
+    answer = api.search("PatientID=P0&includefield=Manufacturer&fuzzymatching=true")
 
     assert shown(api.search("PatientID=P0&includefield=PatientName")) == ["Adler"]
     assert answer.status == 200
@@ -246,6 +246,22 @@ def test_another_form_or_character_set_is_refused(api: Api) -> None:
     assert api.search(Accept="text/html").status == 406
     assert api.search("charset=ISO_IR%20100").status == 400
     assert api.search(Accept_Charset="iso-8859-1").status == 400
+
+
+def test_a_key_that_no_identifier_could_hold_is_refused_and_on_record(api: Api) -> None:
+    answer = api.search("PatientName=A%1BB")
+
+    assert answer.status == 400
+    assert answer.body == {
+        "status": 400,
+        "message": "a value holds a control character",
+        "dicomStatus": "A900",
+        "attributes": ["(0010,0010)"],
+    }
+    assert (WorklistQueryLog.objects.get().status, WorklistQueryLog.objects.get().matches) == (
+        0xA900,
+        0,
+    )
 
 
 def test_a_head_request_has_no_body(api: Api, names: list[str]) -> None:
