@@ -10,6 +10,7 @@ READERS = (Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
 DESK = (Role.SCHEDULER, Role.FRONTDESK, Role.MANAGER, Role.ADMIN)
 FLOOR = (Role.TECHNOLOGIST, Role.FRONTDESK, Role.SCHEDULER, Role.MANAGER, Role.ADMIN)
 REPAIR = (Role.TECHNOLOGIST, Role.MANAGER, Role.ADMIN)
+MENDING = (*REPAIR, Role.SCHEDULER)
 SYSTEM = (Role.MANAGER, Role.ADMIN)
 
 
@@ -36,7 +37,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/room/", "Rooms", "device", "t", FLOOR),
     Entry("/reading/", "Reading", "book", "r", READERS),
     Entry("/patients/", "Patients", "users", "p"),
-    Entry("/exceptions/", "Exceptions", "alert", "x", REPAIR, "Behind the scenes"),
+    Entry("/exceptions/", "Exceptions", "alert", "x", MENDING, "Behind the scenes"),
     Entry("/messages/", "Messages", "message", "m", SYSTEM, "Behind the scenes"),
     Entry("/interfaces/", "Interfaces", "plug", "", SYSTEM, "Behind the scenes"),
     Entry("/devices/", "Devices", "device", "", SYSTEM, "Behind the scenes"),

@@ -36,7 +36,7 @@ PAGES: dict[str, frozenset[str]] = {
     "/reading/?pile=signed": READERS,
     "/patients/": EVERYBODY,
     "/patients/new/": frozenset({"scheduler", "frontdesk"}),
-    "/exceptions/": frozenset({"technologist", "manager", "admin"}),
+    "/exceptions/": frozenset({"technologist", "scheduler", "manager", "admin"}),
     "/messages/": SYSTEM,
     "/messages/?way=out": SYSTEM,
     "/messages/?state=open": SYSTEM,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris import config
+from ris.domain.commands import Command
 from ris.domain.corrections import (
     MovePerformedStep,
     OrderPerformedStep,
@@ -23,20 +25,22 @@ from ris.domain.corrections import (
 from ris.domain.discontinuation import FollowUpAction
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.exchange import ResolveException
+from ris.domain.orders import DiscontinueOrder, RepeatStep
 from ris.domain.performing import PerformedStatus, RelinkPerformedStep
 from ris.selectors import corrections, patient_lists
 from ris.selectors import exceptions as lists
 from ris.selectors import messages as message_lists
+from ris.selectors.corrections import FollowUpLine
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
-from ris.web.navigation import DESK, REPAIR
+from ris.web.navigation import MENDING
 
 SHOWN = 50
 
 
 @require_GET
-@page(*REPAIR)
+@page(*MENDING)
 def exception_list(request: PageRequest) -> HttpResponse:
     rows = lists.performed_rows(lists.unmatched(), SHOWN)
     proposed = corrections.proposals(rows, config.load().performing.rematch_minutes)
@@ -61,7 +65,7 @@ def exception_list(request: PageRequest) -> HttpResponse:
         "counts": lists.counts(),
         "performed": performed,
         "stuck": stuck,
-        "follow_ups": follow_ups,
+        "follow_ups": [(line, _open_to(request, line)) for line in follow_ups],
         "double": double,
         "inbound": inbound,
         "outbound": outbound,
@@ -70,11 +74,26 @@ def exception_list(request: PageRequest) -> HttpResponse:
     return show(request, "exchange/exceptions.html", context, fragment="exchange/_exceptions.html")
 
 
+# What each answer to a follow-up does, besides settling it.
+_DOES: Mapping[FollowUpAction, type[Command[Any]]] = {
+    FollowUpAction.PLAN_AGAIN: RepeatStep,
+    FollowUpAction.CANCEL_ORDER: DiscontinueOrder,
+    FollowUpAction.WAS_COMPLETED: RevisePerformedStep,
+}
+
+
+def _open_to(request: PageRequest, line: FollowUpLine) -> list[FollowUpAction]:
+    """The answers this person may give, the proposed one first; DONE has a form of its own."""
+    return [
+        action for action in line.actions if action in _DOES and may(request.actor, _DOES[action])
+    ]
+
+
 # --- one exam
 
 
 @require_http_methods(["GET", "POST"])
-@page(*REPAIR)
+@page(*MENDING)
 def relink(request: PageRequest, key: UUID) -> HttpResponse:
     """One exam: what the device said of it, what people mended, and the ways to mend it."""
     row = lists.find_performed(str(key))
@@ -193,7 +212,7 @@ _MENDING: Mapping[str, Callable[[PageRequest, str], str]] = {
 
 
 @require_POST
-@page(*REPAIR)
+@page(*MENDING)
 def undo(request: PageRequest, key: UUID) -> HttpResponse:
     """Take a correction back."""
     do(request, UndoCorrection(correction=str(key), reason=_reason(request)))
@@ -202,7 +221,7 @@ def undo(request: PageRequest, key: UUID) -> HttpResponse:
 
 
 @require_POST
-@page(*REPAIR, *DESK)
+@page(*MENDING)
 def settle(request: PageRequest, key: UUID) -> HttpResponse:
     """Do what a follow-up proposes."""
     try:
