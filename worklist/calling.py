@@ -23,9 +23,10 @@ from ris.domain.protocol import Attempt, EndpointInfo, Result
 from ris.selectors.performed_messages import was_unclear
 from worklist import notification, outbound, scu
 from worklist.client_tls import ClientTls
+from worklist.command_sets import Response
 from worklist.endpoint_settings import Settings
 from worklist.raw import StoredRequest
-from worklist.requestor import CallError, Response, Target
+from worklist.requestor import CallError, Target
 
 DUPLICATE_SOP_INSTANCE: Final = 0x0111
 NO_SUCH_SOP_INSTANCE: Final = 0x0112

@@ -23,6 +23,7 @@ from worklist.attributes import (
 )
 from worklist.charset import EXTENDED, SINGLE
 from worklist.config import IMPLEMENTATION_CLASS_UID, Deadlines, Limits, ListenerConfig
+from worklist.conformance_scu import section as requested_services
 from worklist.elements import tag_path
 from worklist.mpps_attributes import FIXED, PERFORMED, PerformedAttribute
 from worklist.registry import Profile
@@ -36,7 +37,7 @@ def statement() -> str:
     """The whole document, Markdown."""
     sections = [
         _cover(), _overview(), _general(), _dimse(), _worklist(), _performed(), _characters(),
-        _security(), _configuration(), _audit(), web_services(10),
+        _security(), _configuration(), _audit(), web_services(10), requested_services(11),
     ]  # fmt: skip
     return "\n\n".join("\n".join(lines).strip() for lines in sections) + "\n"
 
@@ -80,6 +81,7 @@ def _overview() -> list[str]:
         ),
         "Verification, worklist, MPPS and MPPS Retrieve are also used as SCU by the commands",
         "`ris echo`, `ris mwl find` and `ris simulate modality`, which exist to test a connection.",
+        "What is asked of other applications in daily work is in chapter 11.",
     ]
 
 

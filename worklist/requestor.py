@@ -20,7 +20,6 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from struct import Struct, error, unpack_from
 from time import monotonic
 from typing import Any, Final
 
@@ -37,7 +36,18 @@ from pynetdicom.presentation import PresentationContext
 from ris.domain.protocol import Result
 from ris.version import version
 from worklist.client_tls import ClientTls, client_context, is_expected
+from worklist.command_sets import (
+    DATASET_TYPE,
+    MESSAGE_ID,
+    NO_DATASET,
+    WITH_DATASET,
+    Response,
+    command_set,
+    has_dataset,
+    read_response,
+)
 from worklist.config import IMPLEMENTATION_CLASS_UID
+from worklist.dimse import CommandError
 from worklist.negotiation import APPLICATION_CONTEXT_NAME
 from worklist.pdu import (
     HEADER,
@@ -100,16 +110,6 @@ class NotAcceptedError(CallError):
     """No association that would do, by the peer's own word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A response's command set (PS3.7 9.3, 10.3)."""
-
-    status: int
-    comment: str = ""
-    error_id: int | None = None
-    attributes: tuple[int, ...] = ()
-
-
 @dataclass(slots=True)
 class Association:
     """An open association."""
@@ -131,7 +131,7 @@ class Association:
             {
                 **fields,
                 MESSAGE_ID: self._message_id,
-                DATASET_TYPE: _WITH_DATASET if dataset else _NO_DATASET,
+                DATASET_TYPE: WITH_DATASET if dataset else NO_DATASET,
             }
         )
         frames = data_frames(context.context_id, command, self._fragment, command=True)
@@ -140,10 +140,11 @@ class Association:
         deadline = monotonic() + self._seconds
         self._line.send(frames, deadline)
         try:
-            raw = self._message(deadline)
-            response, answered = _read_response(raw)
+            response, answered = read_response(self._message(deadline))
         except PduError as broken:
             raise CallError(Result.AMBIGUOUS, f"unreadable answer: {broken}") from None
+        except CommandError as broken:
+            raise CallError(Result.AMBIGUOUS, str(broken)) from None
         if answered != self._message_id:
             raise CallError(Result.AMBIGUOUS, "the answer belongs to another request")
         return response
@@ -166,7 +167,7 @@ class Association:
                     dataset_bytes += len(data)
                 if len(command) + dataset_bytes > _MESSAGE_BYTES:
                     raise CallError(Result.AMBIGUOUS, "the answer is larger than any answer is")
-                if is_last and is_command_whole and not (is_command and _has_dataset(command)):
+                if is_last and is_command_whole and not (is_command and has_dataset(command)):
                     return bytes(command)
 
 
@@ -415,90 +416,3 @@ def _role_items(proposals: Sequence[Proposal]) -> list[SCP_SCU_RoleSelectionNego
         item.scp_role = True
         items.append(item)
     return items
-
-
-# --- command sets (PS3.7 6.3.1: Implicit VR Little Endian, flat)
-
-AFFECTED_SOP_CLASS_UID: Final = 0x0002
-REQUESTED_SOP_CLASS_UID: Final = 0x0003
-COMMAND_FIELD: Final = 0x0100
-MESSAGE_ID: Final = 0x0110
-DATASET_TYPE: Final = 0x0800
-AFFECTED_SOP_INSTANCE_UID: Final = 0x1000
-REQUESTED_SOP_INSTANCE_UID: Final = 0x1001
-EVENT_TYPE_ID: Final = 0x1002
-_MESSAGE_ID_RESPONDED_TO: Final = 0x0120
-_STATUS: Final = 0x0900
-_ERROR_COMMENT: Final = 0x0902
-_ERROR_ID: Final = 0x0903
-_ATTRIBUTE_IDENTIFIER_LIST: Final = 0x1005
-_WITH_DATASET: Final = 0x0001
-_NO_DATASET: Final = 0x0101
-_RESPONSE: Final = 0x8000
-
-_ELEMENT = Struct("<HHL")
-_TAG = Struct("<HH")
-
-
-def command_set(fields: Mapping[int, int | str]) -> bytes:
-    """A command set; numbers are US, texts UIDs, which is all that requests of ours hold."""
-    parts: list[bytes] = []
-    for element, value in sorted(fields.items()):
-        if isinstance(value, int):
-            data = value.to_bytes(2, "little")
-        else:
-            data = value.encode("ascii")
-            data += b"\0" * (len(data) % 2)
-        parts += (_ELEMENT.pack(0, element, len(data)), data)
-    body = b"".join(parts)
-    return _ELEMENT.pack(0, 0, 4) + len(body).to_bytes(4, "little") + body
-
-
-def _elements(raw: bytes | bytearray) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
-    place = 0
-    while place < len(raw):
-        try:
-            group, element, length = _ELEMENT.unpack_from(raw, place)
-        except error:
-            raise CallError(Result.AMBIGUOUS, "the answer ends inside an element") from None
-        place += _ELEMENT.size
-        if group or length > len(raw) - place:
-            raise CallError(Result.AMBIGUOUS, "the answer is no command set")
-        found[element] = bytes(raw[place : place + length])
-        place += length
-    return found
-
-
-def _number(value: bytes) -> int:
-    number: int = unpack_from("<H", value)[0]
-    return number
-
-
-def _has_dataset(raw: bytes | bytearray) -> bool:
-    value = _elements(raw).get(DATASET_TYPE, b"")
-    return len(value) >= 2 and _number(value) != _NO_DATASET
-
-
-def _read_response(raw: bytes) -> tuple[Response, int]:
-    """The response and the message it answers."""
-    elements = _elements(raw)
-    try:
-        if not _number(elements[COMMAND_FIELD]) & _RESPONSE:
-            raise CallError(Result.AMBIGUOUS, "the peer asked something instead of answering")
-        answered = _number(elements[_MESSAGE_ID_RESPONDED_TO])
-        status = _number(elements[_STATUS])
-        error_id = _number(elements[_ERROR_ID]) if elements.get(_ERROR_ID) else None
-    except (KeyError, error):
-        raise CallError(Result.AMBIGUOUS, "the answer lacks a field that every one has") from None
-    listed = elements.get(_ATTRIBUTE_IDENTIFIER_LIST, b"")
-    whole = listed[: len(listed) // 4 * 4]
-    return (
-        Response(
-            status,
-            elements.get(_ERROR_COMMENT, b"").decode("latin-1").strip(" \0"),
-            error_id,
-            tuple(group << 16 | number for group, number in _TAG.iter_unpack(whole)),
-        ),
-        answered,
-    )

@@ -9,21 +9,23 @@ from collections.abc import Mapping, Sequence
 
 from ris.domain.errors import RisError
 from ris.domain.protocol import Result
-from worklist.raw import StoredRequest
-from worklist.recode import recode
-from worklist.requestor import (
+from worklist.command_sets import (
     AFFECTED_SOP_CLASS_UID,
     AFFECTED_SOP_INSTANCE_UID,
     COMMAND_FIELD,
     EVENT_TYPE_ID,
     REQUESTED_SOP_CLASS_UID,
     REQUESTED_SOP_INSTANCE_UID,
+    Response,
+)
+from worklist.raw import StoredRequest
+from worklist.recode import recode
+from worklist.requestor import (
     Accepted,
     Association,
     CallError,
     NotAcceptedError,
     Proposal,
-    Response,
     Target,
     associate,
 )
