@@ -17,6 +17,8 @@ def to_answer(outcome: Outcome) -> Answer:
         payload["comment"] = outcome.comment
     if outcome.error_id is not None:
         payload["error_id"] = outcome.error_id
+    if outcome.offending_elements:
+        payload["offending"] = list(outcome.offending_elements)
     if outcome.attribute_identifiers:
         payload["attributes"] = list(outcome.attribute_identifiers)
     if outcome.dataset:
@@ -30,6 +32,7 @@ def from_answer(answer: Answer) -> Outcome:
         payload["status"],
         payload.get("comment", ""),
         error_id=payload.get("error_id"),
+        offending_elements=tuple(payload.get("offending", ())),
         attribute_identifiers=tuple(payload.get("attributes", ())),
         dataset=base64.b64decode(payload.get("dataset", "")),
     )

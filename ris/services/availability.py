@@ -37,7 +37,12 @@ from ris.selectors.availability import due_to_join
 from ris.services._context import Context
 from ris.services._locks import public_key
 
-_CODES = {one: one.value[0] for one in Availability}
+_CODES = {
+    Availability.ONLINE: "1",
+    Availability.NEARLINE: "2",
+    Availability.OFFLINE: "3",
+    Availability.UNAVAILABLE: "0",
+}
 _BY_CODE = {code: one for one, code in _CODES.items()}
 
 
