@@ -117,8 +117,10 @@ def from_n_create(
         study_id=texts.text("StudyID"),
         references=references,
         patient_identifier=_patient_identifier(texts, faults),
+        other_identifiers=_other_identifiers(texts),
         patient_name=_short(texts, "PatientName", faults, 194),
         patient_birth_date=_short(texts, "PatientBirthDate", faults, 10),
+        patient_sex=_short(texts, "PatientSex", faults, 16),
         details=details,
         dataset=dataset,
         flags=tuple(dict.fromkeys(faults.flags)),
@@ -143,7 +145,12 @@ def from_n_set(
     faults = _Faults(circumstances.strict and not ended)
     fixed = FIXED & texts.elements.keys()
     for tag in sorted(fixed):
-        faults.add(InvalidValueError("not allowed in an N-SET, ignored", path=tag_path(tag)))
+        # 0105, No Such Attribute: an N-SET has none (PS3.7 10.1.3.1.8).
+        faults.add(
+            InvalidValueError(
+                "not allowed in an N-SET, ignored", path=tag_path(tag), details={"attribute": True}
+            )
+        )
     dataset = dicom_json.to_json(texts, order=_order(transfer_syntax), without=FIXED)
     status = _status(texts, faults)
     final = status in _FINAL
@@ -197,6 +204,21 @@ def _check_presence(texts: Texts, faults: _Faults) -> None:
             continue
         if row.create == "1" or (row.create == "2" and faults.strict):
             faults.missing(texts, row.keyword)
+    _check_items(texts, _SCHEDULED, faults)
+
+
+def _check_items(texts: Texts, sequence: str, faults: _Faults) -> None:
+    """Type 2 attributes absent from the items of a sequence, which again only strict mode minds.
+
+    Those of type 1 are asked for where they are read.
+    """
+    if not faults.strict:
+        return
+    wanted = [row.keyword for row in PERFORMED if row.within == sequence and row.create == "2"]
+    for item in texts.items(sequence):
+        for keyword in wanted:
+            if keyword not in item:
+                faults.missing(item, keyword)
 
 
 _CHECKED_ELSEWHERE = frozenset(
@@ -261,7 +283,25 @@ def _reference(item: Texts, faults: _Faults) -> ScheduledReference:
         accession_number=item.text("AccessionNumber"),
         procedure_id=item.text("RequestedProcedureID"),
         step_id=item.text("ScheduledProcedureStepID"),
+        accession_issuer=_issuer(item, "IssuerOfAccessionNumberSequence"),
+        placer_order_number=item.text("PlacerOrderNumberImagingServiceRequest"),
+        placer_issuer=_issuer(item, "OrderPlacerIdentifierSequence"),
+        filler_order_number=item.text("FillerOrderNumberImagingServiceRequest"),
+        filler_issuer=_issuer(item, "OrderFillerIdentifierSequence"),
+        referenced_study_uids=tuple(
+            uid
+            for study in item.items("ReferencedStudySequence")
+            if (uid := study.text("ReferencedSOPInstanceUID"))
+        ),
     )
+
+
+def _issuer(item: Texts, keyword: str) -> str:
+    """Who gave a number out (PS3.3 Table 10-17): by its universal id, else by its local name."""
+    for designator in item.items(keyword):
+        universal = designator.text("UniversalEntityID")
+        return universal or designator.text("LocalNamespaceEntityID")
+    return ""
 
 
 def _uid(texts: Texts, keyword: str, faults: _Faults) -> str:
@@ -285,6 +325,15 @@ def _short(texts: Texts, keyword: str, faults: _Faults, limit: int) -> str:
 def _patient_identifier(texts: Texts, faults: _Faults) -> Identifier | None:
     value = _short(texts, "PatientID", faults, 64)
     return Identifier(value, _short(texts, "IssuerOfPatientID", faults, 64)) if value else None
+
+
+def _other_identifiers(texts: Texts) -> tuple[Identifier, ...]:
+    """Further numbers of the patient; any of them may be the one we know."""
+    return tuple(
+        Identifier(value[:64], item.text("IssuerOfPatientID")[:64])
+        for item in texts.items("OtherPatientIDsSequence")
+        if (value := item.text("PatientID"))
+    )
 
 
 def _moment(
@@ -366,6 +415,7 @@ def _reason(texts: Texts) -> Code | None:
 def _series(texts: Texts, faults: _Faults) -> tuple[SeriesDetails, ...] | None:
     if _SERIES not in texts:
         return None
+    _check_items(texts, _SERIES, faults)
     return tuple(filter(None, (_one_series(item, faults) for item in texts.items(_SERIES))))
 
 

@@ -11,6 +11,7 @@ from worklist.service import SUCCESS_STATUS, Outcome
 OUT_OF_RESOURCES = 0xA700
 IDENTIFIER_DOES_NOT_MATCH = 0xA900
 UNABLE_TO_PROCESS = 0xC000
+NO_SUCH_ATTRIBUTE = 0x0105
 INVALID_ATTRIBUTE_VALUE = 0x0106
 PROCESSING_FAILURE = 0x0110
 DUPLICATE_SOP_INSTANCE = 0x0111
@@ -80,13 +81,15 @@ def refusal(error: RisError) -> Outcome:
     """The response of a DIMSE-N operation that was refused.
 
     ``details`` of the error tell apart what one code has two statuses for: ``empty`` (the attribute
-    is there, its value is not), ``operation`` (not the class, but what is to be done with it) and
-    ``final`` (the performed step has ended).
+    is there, its value is not), ``attribute`` (it has no place in this request), ``operation`` (not
+    the class, but what is to be done with it) and ``final`` (the performed step has ended).
     """
     status = DIMSE_N[error.code]
     error_id = None
     if error.code is ErrorCode.MISSING_VALUE and error.details.get("empty"):
         status = MISSING_ATTRIBUTE_VALUE
+    elif error.code is ErrorCode.INVALID_VALUE and error.details.get("attribute"):
+        status = NO_SUCH_ATTRIBUTE
     elif error.code is ErrorCode.UNSUPPORTED and error.details.get("operation"):
         status = UNRECOGNIZED_OPERATION
     elif error.code is ErrorCode.STATE_CONFLICT and error.details.get("final"):

@@ -86,6 +86,7 @@ def test_a_complete_n_create_starts_a_performed_step(syntax: str, strict: bool) 
         patient_identifier=Identifier("MRN1", "HOSP"),
         patient_name="Baker^Nora",
         patient_birth_date="19700503",
+        patient_sex="F",
         details=PerformedDetails(
             description="",
             procedure_codes=(Code("CTABD", "99SITE", "CT abdomen"),),
@@ -269,6 +270,75 @@ def test_an_absent_type_2_attribute_matters_only_when_strict() -> None:
         created(dataset, strict=True)
 
 
+NESTED_2 = [(row.within, row.keyword) for row in PERFORMED if row.within and row.create == "2"]
+
+
+@pytest.mark.parametrize(("within", "keyword"), NESTED_2)
+def test_an_absent_type_2_attribute_of_an_item_matters_only_when_strict(
+    within: str, keyword: str
+) -> None:
+    item = scheduled(**{keyword: None}) if "Scheduled" in within else series(**{keyword: None})
+    dataset = n_create(**{within: [item]})
+
+    assert created(dataset).flags == ()
+    with pytest.raises(MissingValueError) as refused:
+        created(dataset, strict=True)
+    assert refused.value.path == f"({tag_of(keyword) >> 16:04X},{tag_of(keyword) & 0xFFFF:04X})"
+
+
+@pytest.mark.parametrize(
+    ("within", "keyword"),
+    [(row.within, row.keyword) for row in PERFORMED if row.within and row.create == "1"],
+)
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_type_1_attribute_of_an_item_is_refused_when_strict_and_noted_else(
+    within: str, keyword: str, empty: bool
+) -> None:
+    value: Any = "" if empty else None
+    item = scheduled(**{keyword: value}) if "Scheduled" in within else series(**{keyword: value})
+    dataset = n_create(**{within: [item]})
+
+    with pytest.raises(MissingValueError) as refused:
+        created(dataset, strict=True)
+    assert refused.value.details == ({"empty": True} if empty else {})
+    assert [keyword in flag for flag in created(dataset).flags] == [True]
+
+
+def test_numbers_come_with_who_gave_them_out() -> None:
+    def by(**designator: str) -> Dataset:
+        item = Dataset()
+        for name, value in designator.items():
+            setattr(item, name, value)
+        return item
+
+    study = Dataset()
+    study.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"
+    study.ReferencedSOPInstanceUID = "2.25.77"
+    item = scheduled(
+        IssuerOfAccessionNumberSequence=[by(LocalNamespaceEntityID="HOSP")],
+        PlacerOrderNumberImagingServiceRequest="PL1",
+        OrderPlacerIdentifierSequence=[by(UniversalEntityID="1.2.3", UniversalEntityIDType="ISO")],
+        FillerOrderNumberImagingServiceRequest="F1",
+        OrderFillerIdentifierSequence=[],
+        ReferencedStudySequence=[study],
+    )
+
+    (reference,) = created(n_create(ScheduledStepAttributesSequence=[item])).references
+
+    assert (reference.accession_issuer, reference.referenced_study_uids) == ("HOSP", ("2.25.77",))
+    assert (reference.placer_order_number, reference.placer_issuer) == ("PL1", "1.2.3")
+    assert (reference.filler_order_number, reference.filler_issuer) == ("F1", "")
+
+
+def test_other_numbers_of_the_patient_come_along() -> None:
+    other = Dataset()
+    other.PatientID, other.IssuerOfPatientID, other.TypeOfPatientID = "OLD1", "WARD", "TEXT"
+
+    command = created(n_create(OtherPatientIDsSequence=[other]))
+
+    assert command.other_identifiers == (Identifier("OLD1", "WARD"),)
+
+
 def test_an_exam_without_an_order_needs_no_numbers() -> None:
     item = scheduled(
         StudyInstanceUID="2.25.9", AccessionNumber="", RequestedProcedureID="",
@@ -377,8 +447,9 @@ def test_patient_study_and_start_stay_as_created(keyword: str) -> None:
     tag = f"{tag_of(keyword):08X}"
     assert tag not in command.dataset
     assert command.flags == (f"({tag[:4]},{tag[4:]}): not allowed in an N-SET, ignored",)
-    with pytest.raises(InvalidValueError):
+    with pytest.raises(InvalidValueError) as refused:
         changed(dataset, strict=True)
+    assert refused.value.details == {"attribute": True}  # 0105
 
 
 def test_every_fixed_attribute_is_top_level_and_creatable() -> None:

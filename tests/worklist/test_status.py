@@ -32,6 +32,7 @@ def test_both_tables_cover_every_code() -> None:
         (MissingValueError("x"), 0xA900, 0x0120),
         (MissingValueError("x", details={"empty": True}), 0xA900, 0x0121),
         (InvalidValueError("x"), 0xA900, 0x0106),
+        (InvalidValueError("x", details={"attribute": True}), 0xA900, 0x0105),
         (UnknownKeyError("x"), 0x0000, 0x0112),
         (DuplicateKeyError("x"), 0xC000, 0x0111),
         (StateConflictError("x"), 0xC000, 0x0110),
