@@ -23,6 +23,11 @@ class Assembler:
         self._size = 0
 
     @property
+    def size(self) -> int:
+        """How many bytes of it are here."""
+        return self._size
+
+    @property
     def is_begun(self) -> bool:
         """Whether a message has begun and not ended."""
         return self._context is not None

@@ -185,6 +185,9 @@ class Connection(asyncio.Protocol):
                 for message in self._assembler.receive(buffer, start, end):
                     self._message_since = inf
                     serving.receive(*message)
+                serving.share.arriving(self._assembler.size)
+                if serving.share.is_too_much:
+                    raise PduError(AbortReason.NOT_SPECIFIED, "too much is under way")
                 if self._assembler.is_begun and self._message_since == inf:
                     self._message_since = self._layer.now()
         elif kind == PduType.ASSOCIATE_RQ:

@@ -29,6 +29,8 @@ class Limits:
     command_set_bytes: int = 64 * 1024
     waiting_requests: int = 16  # sent ahead by a peer although the window is 1
     write_buffer_bytes: int = 128 * 1024  # no more rows are drawn above this
+    held_bytes: int = 128 * 1024 * 1024  # of messages of all associations, until answered
+    held_bytes_free: int = 64 * 1024  # that each association may have in any case
 
     def __post_init__(self) -> None:
         _require_positive(self)

@@ -59,7 +59,7 @@ _METHODS: Final = {
     Operation.N_SET: "n_set",
     Operation.N_GET: "n_get",
 }
-_NAMES: Final = {operation: operation.name.replace("_", "-") for operation in Operation}
+_NAMES: Final[Mapping[int, str]] = {one: one.name.replace("_", "-") for one in Operation}
 
 
 class Exchange:
@@ -131,6 +131,11 @@ class Exchange:
     @property
     def message_id(self) -> int:
         return self._command.message_id
+
+    @property
+    def size(self) -> int:
+        """Of its dataset."""
+        return len(self._dataset)
 
     @property
     def field(self) -> int:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from worklist.budget import Budget, Share
 from worklist.dimse import C_CANCEL, RESPONSE, Command
 from worklist.exchange import CANCELLED, Exchange
 from worklist.metrics import Metrics
@@ -27,6 +28,7 @@ class Host(Protocol):
 
     service: Service
     metrics: Metrics
+    budget: Budget
 
     def now(self) -> float: ...
 
@@ -71,6 +73,7 @@ class Serving:
         "_waiting",
         "_write_bytes",
         "running",
+        "share",
     )
 
     def __init__(
@@ -89,6 +92,7 @@ class Serving:
         self._fragment = fragment
         self._write_bytes = write_bytes
         self._most_waiting = most_waiting
+        self.share = Share(host.budget)
         self.running: Exchange | None = None
         self._parked: Exchange | None = None  # waits for the peer to read
         self._waiting: deque[Exchange] = deque()
@@ -109,6 +113,7 @@ class Serving:
             self._association.calling_ae_title
         ):
             refusal = _TOO_MANY_QUERIES
+        self.share.add(len(dataset))
         self._waiting.append(
             Exchange(
                 host.service,
@@ -150,7 +155,9 @@ class Serving:
         """Serve the next request, or say that there is none."""
         while self._waiting:
             exchange = self._waiting.popleft()
-            if not exchange.answered:
+            if exchange.answered:
+                self.share.add(-exchange.size)
+            else:
                 self.running = exchange
                 known = exchange.at_once()
                 if known is None:
@@ -169,6 +176,9 @@ class Serving:
 
     def stop(self) -> None:
         """The association has ended."""
+        self.share.arriving(0)
+        for one in self._waiting:
+            self.share.add(-one.size)
         self._waiting.clear()
         self._tell(sent=self._line.unsent_bytes() == 0)
         running = self.running
@@ -222,6 +232,7 @@ class Serving:
                 self._submit(exchange)
             return
         exchange.answered = True
+        self.share.add(-exchange.size)
         told = exchange.outcome.sent if exchange.outcome is not None else None
         if told is not None:
             if was_answered:  # the peer went away before

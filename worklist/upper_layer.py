@@ -23,6 +23,7 @@ import structlog
 from ris.counters import Family
 from worklist.admission import Gatekeeper
 from worklist.association import Connection, plain_address
+from worklist.budget import Budget
 from worklist.config import ListenerConfig
 from worklist.exchange import fault
 from worklist.metrics import Metrics
@@ -63,6 +64,7 @@ class UpperLayer:
         self.config = config
         self.service = service
         self.metrics = Metrics()
+        self.budget = Budget(config.limits.held_bytes, config.limits.held_bytes_free)
         self._loop = asyncio.get_running_loop()
         self.now: Callable[[], float] = self._loop.time
         self.gatekeeper = Gatekeeper(service, Negotiator(config), self.metrics.faults)

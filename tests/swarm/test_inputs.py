@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import select
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -215,3 +217,28 @@ def test_what_follows_a_refusal_is_not_kept(server: Listener) -> None:
         peer.send(long_pdu(0x55, 10))
         assert is_ended(peer.socket)
     assert server.memory - before <= 1
+
+
+def test_many_large_messages_at_once_stay_within_one_budget() -> None:
+    """Each within its own limit; the small ones of others are taken all the while."""
+    with (
+        listener(limits={"held_bytes": 4 << 20, "associations_per_ae_title": 64}) as server,
+        ExitStack() as stack,
+    ):
+        honest(server.port)
+        before = server.memory
+        ended = 0
+        for number in range(40):
+            peer = stack.enter_context(Peer(server.port))
+            peer.associate(context(1, WORKLIST), calling=f"BIG{number}")
+            peer.send(pdu(4, value(1, _find(), is_command=True)))
+            part = pdu(4, value(1, b"X" * 65_536, is_command=False, is_last=False))
+            takes(peer, part, times=14)
+            honest(server.port)
+            readable, _, _ = select.select([peer.socket], [], [], 0.1)
+            ended += bool(readable) and peer.read()[0] == 7
+
+        assert ended >= 30
+        assert server.memory - before <= MOST_MEMORY
+        stack.close()
+        honest(server.port)
