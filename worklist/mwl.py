@@ -41,6 +41,7 @@ LIMITS = {
 # Control characters, the separator of values, and halves of surrogate pairs that cannot be encoded.
 _NOT_IN_ONE_VALUE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
 _NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_NOT_IN_CODE = re.compile(r"[^A-Z0-9_ ]")
 _HEAD = struct.Struct("<HHI").pack
 _EXPLICIT_SHORT = struct.Struct("<HH2sH").pack
 _EXPLICIT_LONG = struct.Struct("<HH2sHI").pack
@@ -127,6 +128,8 @@ def fit(attribute: Attribute, text: str) -> str:
             return ""
         text = bad.sub(lambda found: "/" if found[0] == "\\" else " ", text)
     if vr not in TEXT_VRS and not text.isascii():
+        return ""
+    if vr == "CS" and _NOT_IN_CODE.search(text):
         return ""
     text = text.rstrip() if vr in UNDIVIDED_VRS else text.strip()
     if vr == "PN":
