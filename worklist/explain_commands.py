@@ -97,10 +97,10 @@ def _query_row(query: StoredQuery, zone: tzinfo) -> tuple[str, ...]:
         str(query.number),
         f"{query.at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
         query.ae_title,
-        f"{query.status:04X} {query.status_words}",
+        f"{query.status_hex} {query.status_words}",
         f"{query.matches} steps",
         f"{query.duration_ms:.1f} ms",
-        f"{query.elements} {query.comment}".strip() or keys,
+        query.remark or keys,
     )
 
 
@@ -188,7 +188,7 @@ def query_json(query: StoredQuery) -> dict[str, Any]:
         "address": query.address,
         "keys": dict(query.keys),
         "steps": query.matches,
-        "status": f"{query.status:04X}",
+        "status": query.status_hex,
         "comment": query.comment,
         "elements": query.elements,
         "truncated": query.truncated,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from importlib import import_module
 from typing import Any
@@ -19,10 +19,11 @@ from ris.domain.performing import (
 )
 from ris.domain.values import Code, PersonName
 from ris.models import ScheduledProcedureStep
-from ris.selectors.views import WorklistQuery
+from ris.selectors.views import WorklistEntry, WorklistQuery
 from ris.selectors.worklist import entries
 from ris.services import execute, inbox
 from ris.services.queries import record_worklist_query
+from ris.services.refusals import record_refusal
 
 # The edge that speaks DICOM, by name only (DESIGN 4).
 HANDLERS = "worklist.handlers"
@@ -142,14 +143,57 @@ class Devices:
                 start_before=began + timedelta(days=1),
             )
         )
+        keys = {
+            "ScheduledStationAETitle": ae_title,
+            "ScheduledProcedureStepStartDate": f"{at:%Y%m%d}",
+        }
+        self._asked(ae_title, at, keys, _day_query(**keys), entries=answer.entries)
+
+    def ask_wrongly(self, ae_title: str, at: datetime) -> None:
+        """C-FIND with a date that is none, as after somebody typed it at the console."""
+        self._asked(
+            ae_title,
+            at,
+            {},
+            _day_query(ScheduledStationAETitle=ae_title, ScheduledProcedureStepStartDate="TODAY"),
+            status=0xA900,
+            comment="(0040,0002) not a date (YYYYMMDD)",
+            elements=(0x00400002,),
+        )
+
+    def knock(self, ae_title: str, address: str, at: datetime, count: int) -> None:
+        """A device that is new here tries to connect, again and again."""
+        record_refusal(
+            ae_title,
+            address=address,
+            operation="A-ASSOCIATE",
+            status="1/1/3",
+            reason="AE title is not registered",
+            at=at,
+            count=count,
+        )
+
+    def _asked(
+        self,
+        ae_title: str,
+        at: datetime,
+        keys: Mapping[str, str],
+        query: Json,
+        entries: Sequence[WorklistEntry] = (),
+        **answered: Any,
+    ) -> None:
         record_worklist_query(
             _device(ae_title),
-            keys={"ScheduledStationAETitle": ae_title, "Date": f"{at:%Y%m%d}"},
-            entries=answer.entries,
-            status=0,
+            keys=keys,
+            identifier=self._encode(
+                query, EXPLICIT, self._register.profile(ae_title).answer_sets(())
+            ),
+            transfer_syntax=EXPLICIT,
             started_at=at,
             duration_ms=round(self._dice.uniform(2, 9), 1),
             called_ae="RIS",
+            entries=entries,
+            **answered,
         )
 
     def uid(self) -> str:
@@ -235,6 +279,28 @@ def _device(ae_title: str) -> Actor:
 
 
 # --- datasets as DICOM JSON (PS3.18 F.2)
+
+
+def _day_query(**keys: str) -> Json:
+    """The identifier of a broad query (IHE RAD-5)."""
+    step = {
+        "00080060": _element("CS"),
+        "00400001": _element("AE", keys["ScheduledStationAETitle"]),
+        "00400002": _element("DA", keys["ScheduledProcedureStepStartDate"]),
+        "00400003": _element("TM"),
+        "00400007": _element("LO"),
+        "00400009": _element("SH"),
+    }
+    return {
+        "00080050": _element("SH"),
+        "00100010": _element("PN"),
+        "00100020": _element("LO"),
+        "00100030": _element("DA"),
+        "00100040": _element("CS"),
+        "0020000D": _element("UI"),
+        "00400100": _element("SQ", step),
+        "00401001": _element("SH"),
+    }
 
 
 def _element(vr: str, *values: Any) -> Json:

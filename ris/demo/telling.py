@@ -74,7 +74,10 @@ def _relay() -> None:
 
 
 def _questions(world: World, now: datetime) -> Story:
-    """The devices ask for their day, now and then."""
+    """The devices ask for their day, now and then; one wrongly, one that nobody registered."""
+    yield now - 110 * MINUTE
+    world.devices.ask_wrongly("US1", now - 110 * MINUTE)
+    world.devices.knock("MR2", "10.20.0.12", now - 110 * MINUTE, count=14)
     for minutes in (100, 2):
         at = now - minutes * MINUTE
         yield at

@@ -136,14 +136,14 @@ def _refusals(ae_title: str, limit: int) -> Iterator[Trouble]:
 
 def _queries(ae_title: str, limit: int) -> Iterator[Trouble]:
     rows = _failed_queries().filter(calling_ae_title=ae_title).order_by("-at", "-id")
-    for row in rows.defer("keys", "identifier", "steps")[:limit]:
+    for query in map(stored, rows[:limit]):
         yield Trouble(
-            at=row.at,
+            at=query.at,
             operation="C-FIND",
-            status=f"{row.status:04X}",
-            words=f"{row.elements} {row.comment}".strip(),
-            link=f"/devices/queries/{row.pk}/",
-            address=row.address,
+            status=query.status_hex,
+            words=query.remark or query.status_words,
+            link=f"/devices/queries/{query.number}/",
+            address=query.address,
         )
 
 

@@ -223,6 +223,7 @@ MADE: dict[str, Callable[[Candidate, int], Any]] = {
     "start_before": _at,
     "time_from": _clock,
     "time_to": _clock,
+    "time_zone": lambda one, way: ["", "UTC+01:00", "UTC-05:30", "Europe/Vienna", "UTC"][way % 5],
     "patient_name": _name(lambda one: one.patient_name),
     "patient_id": _texts(lambda one: one.identifiers[-1][0].value),
     "patient_id_issuer": lambda one, way: ["HOSP", "hosp", "OTHER"][way % 3],
@@ -271,6 +272,8 @@ def test_a_step_is_answered_exactly_if_every_condition_is_met(
 ) -> None:
     names = data.draw(st.lists(st.sampled_from(sorted(MADE)), min_size=0, max_size=3, unique=True))
     one = everything[data.draw(st.integers(0, len(everything) - 1))]
+    if "time_zone" in names:
+        names.append("time_from")
     query = WorklistQuery(
         **{name: MADE[name](one, data.draw(st.integers(0, 89), label=name)) for name in names}
     )
@@ -305,20 +308,20 @@ def test_a_failed_condition_names_both_values(everything: Everything) -> None:
     )
 
     assert failed(query, "山田") == [
-        "Station AE title: asked CT1 or CT2, this step has MR1",
-        "Modality: asked CT, this step has MR",
+        "Station AE title: asked CT1 or CT2, this step is for MR1",
+        "Modality: asked CT, this step is for MR",
         "Start: asked 2026-07-05, this step has 2026-07-07 12:00",
-        "Sex: asked M, this step has F",
+        "Sex: asked M, the patient has F",
     ]
 
 
 def test_what_is_never_offered_says_so(everything: Everything) -> None:
     assert failed(WorklistQuery(), "Canceled") == [
-        "State of the step: offered are scheduled, arrived or ready, this step has canceled",
-        "State of the order: offered are active, this step has canceled",
+        "State of the step: offered are scheduled, arrived or ready, this step is canceled",
+        "State of the order: offered are active, this order is canceled",
     ]
     assert failed(WorklistQuery(), "Held") == [
-        "State of the order: offered are active, this step has on hold"
+        "State of the order: offered are active, this order is on hold"
     ]
 
 
@@ -331,7 +334,7 @@ def test_what_the_device_is_set_to_is_told_apart_from_what_it_asked(
     )
 
     assert failed(offered, "Müller", sent) == [
-        "Stations of its view: the device is set to CT2, this step has CT1",
+        "Stations of its view: the device is set to CT2, this step is for CT1",
         "Start: the device is set to from 2026-07-14 00:00, this step has 2026-07-05 09:00",
     ]
     assert {

@@ -223,7 +223,7 @@ def test_a_query_shows_its_keys_bytes_and_what_was_left_out(day: Day, as_: As) -
     page = as_("manager").get(f"/devices/queries/{number}/").content.decode()
 
     assert 'ScheduledStationAETitle</dt><dd class="mono">CT1</dd>' in page
-    assert "Station AE title: asked CT1, this step has CT2" in page
+    assert "Station AE title: asked CT1, this step is for CT2" in page
     assert "State of the step: offered are scheduled, arrived or ready" in page  # Ito waits
     assert "000000  " in page
     assert "1.2.840.10008.1.2.1" in page
@@ -259,7 +259,7 @@ def test_a_technologist_learns_why_a_device_does_not_show_a_step(day: Day, as_: 
     ).content.decode()
 
     assert "CT1 does not see this step." in hidden
-    assert "Station AE title: asked CT1, this step has CT2" in hidden
+    assert "Station AE title: asked CT1, this step is for CT2" in hidden
     assert "CT1 sees this step when it asks." in shown
     assert "/devices/queries/" not in hidden  # that page is not for technologists
     assert AuditEvent.objects.filter(action="ExplainStep").count() == 2

@@ -51,7 +51,7 @@ def test_a_query_is_explained_in_lines(order: Order, capsys: Printed) -> None:
     assert "CT1  0000 all sent  0 steps" in printed
     assert "given: 0" in printed
     assert "Berg^Anna" in printed
-    assert "       Station AE title: asked CT1, this step has CT2\n" in printed
+    assert "       Station AE title: asked CT1, this step is for CT2\n" in printed
     assert "now it would give: 0" in printed
 
 
@@ -93,7 +93,7 @@ def test_a_step_and_a_device_are_explained(order: Order, capsys: Printed) -> Non
     second = json.loads(capsys.readouterr().out)
 
     assert first.startswith(
-        "CT1 does not see this step. Station AE title: asked CT1, this step has CT2.\n"
+        "CT1 does not see this step. Station AE title: asked CT1, this step is for CT2.\n"
     )
     assert "What it asks: What it asked last." in first
     assert second["sees"] is True

@@ -109,10 +109,10 @@ def test_an_explanation_tells_what_was_given_and_what_was_left_out_by_which_key(
 
     assert [step.patient_name for step in explanation.given] == ["Given^A"]
     assert left_out(explanation) == {
-        "Other^B": ("Station AE title: asked CT1, this step has CT2",),
+        "Other^B": ("Station AE title: asked CT1, this step is for CT2",),
         "Canceled^D": (
-            "State of the step: offered are scheduled, arrived or ready, this step has canceled",
-            "State of the order: offered are active, this step has canceled",
+            "State of the step: offered are scheduled, arrived or ready, this step is canceled",
+            "State of the order: offered are active, this order is canceled",
         ),
     }
     assert explanation.replay is not None
@@ -146,8 +146,8 @@ def test_a_step_that_waits_for_a_time_is_among_those_left_out() -> None:
     explanation = explained(ask(day()))
 
     assert left_out(explanation)["Waiting^W"] == (
-        "State of the step: offered are scheduled, arrived or ready, this step has pending",
-        "Station AE title: asked CT1, this step has none",
+        "State of the step: offered are scheduled, arrived or ready, this step is pending",
+        "Station AE title: asked CT1, this step is for none",
         "Start: asked 2026-03-02, this step has no time yet",
     )
 
@@ -264,7 +264,7 @@ def test_another_device_does_not_and_is_told_why() -> None:
 
     assert not seen.sees
     assert seen.verdict == (
-        "CT2 does not see this step. Station AE title: asked CT2, this step has CT1."
+        "CT2 does not see this step. Station AE title: asked CT2, this step is for CT1."
     )
     assert seen.shown is None
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from ris.domain.orders import OFFERED, OrderStatus, StepStatus
 from ris.domain.values import Code, PersonName, fold
@@ -37,6 +38,7 @@ class Condition:
     asked: str
     has: str
     meets: bool
+    says: str = "this step has"
     source: Source = Source.QUERY
 
     @property
@@ -47,7 +49,7 @@ class Condition:
             Source.DEVICE: "the device is set to",
             Source.RULE: "offered are",
         }[self.source]
-        return f"{self.name}: {asked} {self.asked}, this step has {self.has}"
+        return f"{self.name}: {asked} {self.asked}, {self.says} {self.has}"
 
 
 Check = Callable[[WorklistQuery, Candidate, tzinfo], Condition | None]
@@ -127,9 +129,12 @@ def _state(status: StepStatus | OrderStatus) -> str:
     return status.value.lower().replace("_", " ")
 
 
+_NEVER = "no time yet"
+
+
 def when(at: datetime | None, zone: tzinfo) -> str:
     """A local time as pages of explanations write it."""
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at else "no time yet"
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at else _NEVER
 
 
 # --- texts
@@ -166,7 +171,7 @@ def _text(field: str, name: str, read: Callable[[Candidate], str | None]) -> Che
     return check
 
 
-def _texts(field: str, name: str, read: Callable[[Candidate], str]) -> Check:
+def _texts(field: str, name: str, read: Callable[[Candidate], str], says: str) -> Check:
     """A key with several values, any of which may match."""
 
     def check(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | None:
@@ -180,12 +185,13 @@ def _texts(field: str, name: str, read: Callable[[Candidate], str]) -> Check:
             asked=_or(values),
             has=_shown(stored),
             meets=any(one_text(value, stored, wildcard=True) for value in values),
+            says=says,
         )
 
     return check
 
 
-def _view(field: str, name: str, read: Callable[[Candidate], str]) -> Check:
+def _view(field: str, name: str, read: Callable[[Candidate], str], says: str) -> Check:
     """What a device is shown at all: several lists, one value of each of which must match."""
 
     def check(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | None:
@@ -201,6 +207,7 @@ def _view(field: str, name: str, read: Callable[[Candidate], str]) -> Check:
             meets=all(
                 any(one_text(value, stored, wildcard=True) for value in values) for values in lists
             ),
+            says=says,
             source=Source.DEVICE,
         )
 
@@ -208,7 +215,11 @@ def _view(field: str, name: str, read: Callable[[Candidate], str]) -> Check:
 
 
 def _name(
-    field: str, name: str, read: Callable[[Candidate], str], key: Callable[[Candidate], str]
+    field: str,
+    name: str,
+    read: Callable[[Candidate], str],
+    key: Callable[[Candidate], str],
+    says: str = "this step has",
 ) -> Check:
     def check(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | None:
         asked: str = getattr(query, field)
@@ -220,6 +231,7 @@ def _name(
             asked=_or(asked.split("\\")),
             has=_shown(read(step)),
             meets=bool(key(step)) and name_keys.matches(asked, key(step)),
+            says=says,
         )
 
     return check
@@ -262,6 +274,8 @@ def _time(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | No
     if not (query.time_from or query.time_to):
         return None
     at = step.start_at
+    if query.time_zone:
+        zone = _zone(query.time_zone)
     local = f"{at.astimezone(zone):%H%M%S.%f}" if at else ""
     return Condition(
         field="time_from" if query.time_from else "time_to",
@@ -274,11 +288,24 @@ def _time(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | No
             )
             if part
         ),
-        has=f"{at.astimezone(zone):%H:%M:%S}" if at else "no time yet",
+        has=f"{at.astimezone(zone):%H:%M:%S}" if at else _NEVER,
         meets=bool(local)
         and (not query.time_from or local >= query.time_from)
         and (not query.time_to or local <= query.time_to),
     )
+
+
+def _zone(name: str) -> tzinfo:
+    """The zone that a query names (dicom.md MWL-29): of the world's, or UTC+01:00."""
+    offset = _OFFSET.fullmatch(name)
+    if offset is None:
+        return ZoneInfo(name)
+    sign, hours, minutes = offset.groups()
+    delta = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(-delta if sign == "-" else delta)
+
+
+_OFFSET = re.compile(r"UTC([+-])(\d\d):(\d\d)")
 
 
 def _clock(text: str) -> str:
@@ -286,6 +313,9 @@ def _clock(text: str) -> str:
 
 
 # --- the patient
+
+
+_PATIENT = "the patient has"
 
 
 def _patient_id(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | None:
@@ -300,6 +330,7 @@ def _patient_id(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Conditio
         asked=_or(match.pattern.split("\\")),
         has=_or(stored) if stored else "none",
         meets=any(_text_meets(match, one) for one in stored),
+        says=_PATIENT,
     )
 
 
@@ -320,6 +351,7 @@ def _issuer(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | 
         asked=issuer,
         has=_or(_shown(one) for one in held) if held else "none",
         meets=issuer in held,
+        says=_PATIENT,
     )
 
 
@@ -333,6 +365,7 @@ def _birth_date(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Conditio
         name="Birth date",
         asked=first if first == last else f"{first or '…'} to {last or '…'}",
         has=_shown(born),
+        says=_PATIENT,
         meets=len(born) == 10 and (not first or born >= first) and (not last or born <= last),
     )
 
@@ -351,6 +384,7 @@ def _sex(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | Non
         asked=_or(values),
         has=_shown(step.sex.value),
         meets=step.sex.value in values,
+        says=_PATIENT,
     )
 
 
@@ -455,6 +489,7 @@ def _status(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition:
         asked=_or(_state(status) for status in StepStatus if status in wanted),
         has=_state(step.status),
         meets=step.status in wanted,
+        says="this step is",
         source=Source.QUERY if query.statuses else Source.RULE,
     )
 
@@ -473,23 +508,26 @@ def _order_status(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condit
         asked=_or(_state(status) for status in wanted),
         has=_state(step.order_status),
         meets=step.order_status in wanted,
+        says="this order is",
         source=Source.RULE,
     )
 
+
+_FOR = "this step is for"
 
 # In the order in which a person would look: what and when first, then the numbers.
 CHECKS: Mapping[str, Check] = {
     "statuses": _status,
     "order_status": _order_status,
     "station_ae_titles": _texts(
-        "station_ae_titles", "Station AE title", lambda step: step.station_ae_title
+        "station_ae_titles", "Station AE title", lambda step: step.station_ae_title, _FOR
     ),
-    "modalities": _texts("modalities", "Modality", lambda step: step.modality),
+    "modalities": _texts("modalities", "Modality", lambda step: step.modality, _FOR),
     "view_stations": _view(
-        "view_stations", "Stations of its view", lambda step: step.station_ae_title
+        "view_stations", "Stations of its view", lambda step: step.station_ae_title, _FOR
     ),
     "view_modalities": _view(
-        "view_modalities", "Modalities of its view", lambda step: step.modality
+        "view_modalities", "Modalities of its view", lambda step: step.modality, _FOR
     ),
     "start_from": _start,
     "time_from": _time,
@@ -498,6 +536,7 @@ CHECKS: Mapping[str, Check] = {
         "Patient name",
         lambda step: str(PersonName.parse(step.patient_name)),
         lambda step: step.name_key,
+        "the patient is",
     ),
     "patient_id": _patient_id,
     "patient_id_issuer": _issuer,
@@ -565,4 +604,5 @@ CHECKS: Mapping[str, Check] = {
 TOLD_WITH: Mapping[str, str] = {
     "start_before": "start_from",
     "time_to": "time_from",
+    "time_zone": "time_from",
 }

@@ -14,6 +14,7 @@ from ris.domain.errors import UnknownKeyError
 from ris.models import WorklistQueryLog
 from ris.selectors import worklist
 from ris.selectors.explain import candidates
+from ris.selectors.explain.callers import registered_as
 from ris.selectors.explain.candidates import Candidate
 from ris.selectors.explain.conditions import Condition, conditions
 from ris.selectors.explain.reading import Asked, Element, Reader, Reading, reader
@@ -61,6 +62,13 @@ class StoredQuery:
     @property
     def status_hex(self) -> str:
         return f"{self.status:04X}"
+
+    @property
+    def remark(self) -> str:
+        """The comment that went with the status, with the offending elements."""
+        if self.elements in self.comment:
+            return self.comment
+        return f"{self.elements} {self.comment}".strip()
 
     @property
     def failed(self) -> bool:
@@ -183,7 +191,9 @@ def explain(number: int, now: datetime) -> Explanation:
     left_out: tuple[LeftOut, ...] = ()
     if then.offered is not None:
         near = candidates.near(then.offered, query.at)
-        left_out = missing(then, near, set(query.step_keys), zone)[:LEFT_OUT]
+        device = registered_as(query.ae_title)
+        modality = device.modality if device is not None else ""
+        left_out = missing(then, near, set(query.step_keys), zone, modality)[:LEFT_OUT]
     return Explanation(
         query=query,
         reading=then,
@@ -195,9 +205,9 @@ def explain(number: int, now: datetime) -> Explanation:
 
 
 def missing(
-    reading: Reading, near: Sequence[Candidate], given: set[int], zone: tzinfo
+    reading: Reading, near: Sequence[Candidate], given: set[int], zone: tzinfo, modality: str
 ) -> tuple[LeftOut, ...]:
-    """The steps that a query does not match, those that come closest first."""
+    """The steps that a query does not match, those that come closest to it and its device first."""
     query = reading.offered
     if query is None:
         return ()
@@ -206,8 +216,17 @@ def missing(
         failed = failures(query, step, zone, reading.sent)
         if step.key not in given and failed:
             found.append(LeftOut(step=step, failed=failed))
-    found.sort(key=lambda one: (len(one.failed), one.step.start_at is None, one.step.step_id))
+    found.sort(key=lambda one: (_distance(one, modality), one.step.step_id))
     return tuple(found)
+
+
+def _distance(one: LeftOut, modality: str) -> int:
+    """How far a step is from being given: what another kind of room does is nobody's miss."""
+    fields = {condition.field for condition in one.failed}
+    if "statuses" in fields:
+        fields.discard("order_status")  # says the same
+    is_foreign = bool(modality and one.step.modality) and one.step.modality != modality
+    return len(fields) + (3 if is_foreign else 0)
 
 
 def failures(

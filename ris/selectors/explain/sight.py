@@ -144,7 +144,7 @@ def findings_of(
             Finding(
                 Weight.MAY,
                 f"Its last query ended with {last.status:04X} ({last.status_words})"
-                f" {last.elements} {last.comment}".rstrip(),
+                f" {last.remark}".rstrip(),
             )
         )
     return found
