@@ -59,7 +59,7 @@ _METHODS: Final = {
     Operation.N_SET: "n_set",
     Operation.N_GET: "n_get",
 }
-_NAMES: Final[Mapping[int, str]] = {one: one.name.replace("_", "-") for one in Operation}
+_NAMES: Final[dict[int, str]] = {one: one.name.replace("_", "-") for one in Operation}
 
 
 class Exchange:
