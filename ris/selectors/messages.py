@@ -297,6 +297,18 @@ def endpoint_lines() -> list[EndpointLine]:
     return found
 
 
+def stuck_deliveries(endpoint: str, limit: int) -> list[str]:
+    """Public ids of what a peer refused or was given up, oldest first, as far as it was written."""
+    rows = (
+        Delivery.objects.filter(
+            endpoint__public_id=_key(endpoint, "endpoint"), state__in=STUCK_DELIVERY
+        )
+        .exclude(payload=b"")
+        .order_by("id")
+    )
+    return [str(key) for key in rows.values_list("public_id", flat=True)[:limit]]
+
+
 def patients_of(message: InboundMessage) -> list[str]:
     """Public ids of the patients a message is about, for the audit of showing it."""
     keys = {str(order.patient.public_id) for order in message.orders.all()}

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from ris.domain.errors import UnsupportedError
 from ris.domain.exchange import Protocol, Subscription
-from ris.models import Delivery, InboundMessage
+from ris.models import Delivery, Endpoint, InboundMessage
 from ris.services import outbox, peers
 from ris.services.peers import Peer
 from ris.web.exchange.decoding import Item, decode
@@ -150,3 +151,76 @@ def test_either_transfer_syntax_is_read(syntax: str) -> None:
     raw = StoredRequest("N-SET", MPPS, "2.25.8", syntax, "CT1", data).pack()
 
     assert Item("(0010,0020)", "PatientID", "MRN1") in decode(raw, "dicom").parts[1].items
+
+
+# --- on the page of interfaces
+
+
+def pacs_endpoint(port: int) -> str:
+    return make.endpoint(
+        "PACS",
+        protocol=Protocol.DICOM,
+        protocol_name="PACS",
+        port=port,
+        version="",
+        sends=(Subscription.MPPS,),
+    )
+
+
+@pytest.mark.django_db
+def test_a_connection_is_tested_by_a_button(as_: As) -> None:
+    with PpsManager() as pacs:
+        key = pacs_endpoint(pacs.port)
+        page = as_("manager").get("/interfaces/").content.decode()
+        well = as_("manager").post(f"/interfaces/{key}/test/", follow=True).content.decode()
+    gone = as_("manager").post(f"/interfaces/{key}/test/", follow=True).content.decode()
+
+    assert f"/interfaces/{key}/test/" in page
+    assert "PACS answers (" in well
+    assert "PACS: no connection: Connection refused." in gone
+
+
+@pytest.mark.django_db
+def test_a_connection_is_tested_by_those_who_watch_interfaces_only(as_: As) -> None:
+    key = pacs_endpoint(1)
+
+    assert as_("technologist").post(f"/interfaces/{key}/test/").status_code == 403
+    assert as_("manager").post(f"/interfaces/{'0' * 32}/test/").status_code == 404
+
+
+@pytest.mark.django_db
+def test_an_interface_without_a_test_has_no_button(as_: As) -> None:
+    key = make.endpoint("FHIR", protocol=Protocol.FHIR)
+
+    assert f"/interfaces/{key}/test/" not in as_("admin").get("/interfaces/").content.decode()
+
+
+@pytest.mark.django_db
+def test_all_that_a_peer_refused_is_sent_again_by_a_button(as_: As) -> None:
+    make.site()
+    make.device("CT1", "CT")
+    key = pacs_endpoint(1)
+    other = make.endpoint("EHR")
+    for uid in ("2.25.21", "2.25.22"):
+        Delivery.objects.create(
+            endpoint_id=endpoint_id(key), lane=uid, control_id=uid, payload=b"x",
+            state="REFUSED", due_at=timezone.now(),
+        )  # fmt: skip
+    Delivery.objects.create(
+        endpoint_id=endpoint_id(key), lane="u", control_id="u", payload=b"", state="DEAD",
+        due_at=timezone.now(),
+    )  # fmt: skip
+    Delivery.objects.create(
+        endpoint_id=endpoint_id(other), lane="o", control_id="o", payload=b"x", state="REFUSED",
+        due_at=timezone.now(),
+    )  # fmt: skip
+
+    page = as_("admin").post(f"/interfaces/{key}/requeue/", follow=True).content.decode()
+
+    states = dict(Delivery.objects.values_list("control_id", "state"))
+    assert "2 messages wait to be sent again." in page
+    assert states == {"2.25.21": "PENDING", "2.25.22": "PENDING", "u": "DEAD", "o": "REFUSED"}
+
+
+def endpoint_id(key: str) -> int:
+    return Endpoint.objects.get(public_id=key).pk

@@ -213,6 +213,10 @@ POSTS = [
     ),
     Post(ReplayMessage, lambda d: f"/messages/in/{d.rejected.public_id}/replay/"),
     Post(RequeueDelivery, lambda d: f"/messages/out/{d.delivery.public_id}/requeue/"),
+    Post(
+        RequeueDelivery,
+        lambda d: f"/interfaces/{Endpoint.objects.get(name='EHR').public_id}/requeue/",
+    ),
     Post(ResendDelivery, lambda d: f"/messages/out/{d.delivery.public_id}/resend/"),
     Post(SkipDelivery, lambda d: f"/messages/out/{d.delivery.public_id}/skip/", lambda d: REASON),
     Post(

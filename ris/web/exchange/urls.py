@@ -23,4 +23,6 @@ urlpatterns = [
     path("messages/out/<uuid:key>/skip/", messages.skip, name="delivery-skip"),
     path("interfaces/", interfaces.interface_list, name="interfaces"),
     path("interfaces/<uuid:key>/pause/", interfaces.pause, name="interface-pause"),
+    path("interfaces/<uuid:key>/test/", interfaces.test, name="interface-test"),
+    path("interfaces/<uuid:key>/requeue/", interfaces.requeue, name="interface-requeue"),
 ]
