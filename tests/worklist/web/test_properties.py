@@ -25,7 +25,7 @@ LINE = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\\=^"),
     min_size=1,
     max_size=12,
-).filter(lambda text: text == text.strip(" ") and text.strip())
+).filter(lambda text: text == text.strip())
 NAMES = st.dictionaries(
     st.sampled_from(["Alphabetic", "Ideographic", "Phonetic"]), LINE, min_size=1
 )
