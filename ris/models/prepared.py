@@ -8,12 +8,14 @@ Django's converters belong to one. What a field makes of a value, in and out, st
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models import Expression, Field, ForeignKey, Model, QuerySet
 from django.db.models.query import ModelIterable, get_related_populators
 from django.db.models.sql import InsertQuery
 
@@ -119,11 +121,98 @@ _INSERTS: WeakKeyDictionary[BaseDatabaseWrapper, dict[Any, str]] = WeakKeyDictio
 _UPDATES: WeakKeyDictionary[BaseDatabaseWrapper, dict[Any, str]] = WeakKeyDictionary()
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a model's saves need to know of it."""
+
+    fields: tuple[Field[Any, Any], ...]  # all that are inserted
+    by_name: Mapping[str, Field[Any, Any]]  # by name and by attribute
+    relations: tuple[ForeignKey[Any, Any], ...]
+
+
+@cache
+def _shape(model: type[Model]) -> _Shape:
+    meta = model._meta
+    fields = tuple(f for f in meta.local_concrete_fields if f is not meta.auto_field)
+    by_name = {name: f for f in fields for name in (f.name, f.attname)}
+    return _Shape(fields, by_name, tuple(f for f in fields if isinstance(f, ForeignKey)))
+
+
 class Quick(Model):
-    """Makes ``save`` and ``create`` use kept statements; what they do else is Django's."""
+    """Makes ``save`` and ``create`` use kept statements.
+
+    New rows and saves of named fields go straight to their statement: there are no parents, no
+    deferred fields and no signals here to look after. Everything else is left to Django.
+    """
 
     class Meta:
         abstract = True
+
+    def save(self, **options: Any) -> None:
+        names = options.pop("update_fields", None)
+        force_insert = options.pop("force_insert", False)
+        shape, state = _shape(type(self)), self._state
+        if (
+            options.get("using") in {None, DEFAULT_DB_ALIAS}
+            and not options.get("force_update")
+            and (names or (names is None and state.adding and self.pk is None))
+            and (not names or (self.pk is not None and not force_insert))
+            and (not names or all(name in shape.by_name for name in names))
+            and self._relations_are_saved(shape)
+        ):
+            with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS):
+                if not names:
+                    (row,) = self._do_insert(
+                        None, DEFAULT_DB_ALIAS, shape.fields, (self._meta.pk,), raw=False
+                    )
+                    setattr(self, self._meta.pk.attname, row[0])
+                else:
+                    fields = {shape.by_name[name] for name in names}
+                    values = [
+                        (field, None, field.pre_save(self, False))
+                        for field in shape.fields
+                        if field in fields
+                    ]
+                    if not self._do_update(None, DEFAULT_DB_ALIAS, self.pk, values, names, True):
+                        raise DatabaseError("Save with update_fields did not affect any rows.")
+            state.db, state.adding = DEFAULT_DB_ALIAS, False
+            return
+        super().save(force_insert=force_insert, update_fields=names, **options)
+
+    def insert_unless_known(self) -> bool:
+        """Add this new row; False, and nothing done, if a unique constraint holds one like it.
+
+        One statement where ``get_or_create`` takes a savepoint and a failure inside.
+        """
+        shape = _shape(type(self))
+        connection = connections[DEFAULT_DB_ALIAS]
+        values = [field.pre_save(self, True) for field in shape.fields]
+        known = _INSERTS.setdefault(connection, {})
+        sql = known.get((type(self), "unless known"))
+        if sql is None:
+            plain = _insert_sql(self, connection, shape.fields, (self._meta.pk,))
+            sql = plain.replace(" RETURNING ", " ON CONFLICT DO NOTHING RETURNING ")
+            known[type(self), "unless known"] = sql
+        with (
+            transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql, _prepared(shape.fields, values, connection))
+            row = cursor.fetchone()
+        if row is None:
+            return False
+        setattr(self, self._meta.pk.attname, row[0])
+        self._state.db, self._state.adding = DEFAULT_DB_ALIAS, False
+        return True
+
+    def _relations_are_saved(self, shape: _Shape) -> bool:
+        """Whether each related row has a key, and this one holds it; else it is Django's matter."""
+        for field in shape.relations:
+            if field.is_cached(self):
+                related = getattr(self, field.name)
+                if related is not None and related.pk != getattr(self, field.attname):
+                    return False
+        return True
 
     def _do_insert(
         self,
@@ -137,18 +226,16 @@ class Quick(Model):
         values = [getattr(self, f.attname) if raw else f.pre_save(self, True) for f in fields]
         if any(hasattr(value, "resolve_expression") for value in values):
             above: Any = super()
+            if manager is None:
+                manager = type(self)._base_manager
             return list(above._do_insert(manager, using, fields, returning_fields, raw))
         known = _INSERTS.setdefault(connection, {})
         key = (type(self), len(fields))
         sql = known.get(key)
         if sql is None:
             sql = known[key] = _insert_sql(self, connection, fields, returning_fields)
-        params = [
-            field.get_db_prep_save(value, connection)
-            for field, value in zip(fields, values, strict=True)
-        ]
         with connection.cursor() as cursor:
-            cursor.execute(sql, params)
+            cursor.execute(sql, _prepared(fields, values, connection))
             return [cursor.fetchone()]
 
     def _do_update(  # type: ignore[override]  # the stubs are those of a later Django
@@ -162,6 +249,8 @@ class Quick(Model):
     ) -> bool:
         if not values or any(hasattr(value, "resolve_expression") for _, _, value in values):
             above: Any = super()
+            if base_qs is None:
+                base_qs = type(self)._base_manager.using(using)
             return bool(
                 above._do_update(base_qs, using, pk_val, values, update_fields, forced_update)
             )
@@ -175,6 +264,15 @@ class Quick(Model):
         with connection.cursor() as cursor:
             cursor.execute(sql, [*params, pk_val])
             return bool(cursor.rowcount > 0)
+
+
+def _prepared(
+    fields: Sequence[Field[Any, Any]], values: Sequence[Any], connection: BaseDatabaseWrapper
+) -> list[Any]:
+    return [
+        field.get_db_prep_save(value, connection)
+        for field, value in zip(fields, values, strict=True)
+    ]
 
 
 def _insert_sql(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import OperationalError, transaction
 from django.db.models import CharField, F, Q, QuerySet
 
 from ris.domain.actors import Actor
@@ -90,26 +90,24 @@ def receive(
         earlier = _earlier(protocol, sender, key, digest) if dedupe and key else None
         if earlier is not None:
             return earlier
-        try:
-            with transaction.atomic():
-                message = InboundMessage.objects.create(
-                    endpoint_id=actor.endpoint_id,
-                    protocol=protocol.value,
-                    sender=sender,
-                    peer=actor.address,
-                    key=key if dedupe else f"{key} {uuid.uuid4().hex}".strip(),
-                    digest=digest,
-                    message_type=message_type,
-                    raw=raw,
-                    correlation=uuid.uuid4().hex,
-                    received_at=_clock.now(),
-                    key_reused=_is_reused(protocol, sender, key) if dedupe and key else False,
-                )
-        except IntegrityError:
+        message = InboundMessage(
+            endpoint_id=actor.endpoint_id,
+            protocol=protocol.value,
+            sender=sender,
+            peer=actor.address,
+            key=key if dedupe else f"{key} {uuid.uuid4().hex}".strip(),
+            digest=digest,
+            message_type=message_type,
+            raw=raw,
+            correlation=uuid.uuid4().hex,
+            received_at=_clock.now(),
+            key_reused=_is_reused(protocol, sender, key) if dedupe and key else False,
+        )
+        if not message.insert_unless_known():
             # The same message on another connection committed first: its answer is the answer.
             earlier = _earlier(protocol, sender, key, digest)
             if earlier is None:
-                raise
+                raise OperationalError("a message could neither be stored nor found")
             return earlier
         answer = _apply(message, apply, refuse, references)
     return Receipt(answer=answer, message=str(message.public_id), duplicate=False)

@@ -289,9 +289,9 @@ def record_visit(patient: Patient, visit: VisitDetails | None) -> Visit | None:
         said["referring"] = str(visit.referring)
     row = _VISIT.first(issuer=issuer, number=number)
     if row is None:
-        row, _ = Visit.objects.get_or_create(
-            issuer=issuer, number=number, defaults={"patient": patient, **said}
-        )
+        row = Visit(issuer=issuer, number=number, patient=patient, **said)
+        if not row.insert_unless_known():  # another transaction was quicker
+            row = Visit.objects.get(issuer=issuer, number=number)
     if row.patient_id != patient.pk:
         raise DuplicateKeyError("this visit belongs to another patient", path="PV1-19")
     changed = [name for name, value in said.items() if getattr(row, name) != value]

@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import CharField, DateTimeField, F, QuerySet, UUIDField
 from django.test.utils import CaptureQueriesContext
 
@@ -144,6 +144,28 @@ def test_a_new_row_has_its_key_its_times_and_its_defaults() -> None:
     assert stored.public_id == visit.public_id
     assert stored.created_at == visit.created_at
     assert visit.pk is not None
+
+
+def test_a_row_is_added_unless_one_like_it_is_known() -> None:
+    make.order()
+    patient = Patient.objects.get()
+    first = Visit(patient=patient, number="V1", issuer="HOSP", location="4 West")
+    second = Visit(patient=patient, number="V1", issuer="HOSP", location="5 East")
+
+    done = (first.insert_unless_known(), second.insert_unless_known())
+
+    assert done == (True, False)
+    assert Visit.objects.get(number="V1") == first
+    assert Visit.objects.get(number="V1").location == "4 West"
+    assert second.pk is None
+
+
+def test_a_row_that_the_schema_forbids_is_not_taken_for_a_known_one() -> None:
+    make.order()
+    visit = Visit(patient=Patient.objects.get(), number="V1", patient_class="?")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        visit.insert_unless_known()
 
 
 def test_json_and_nothing_are_kept_apart() -> None:
