@@ -116,6 +116,7 @@ def report(
         "PatientBirthDate": "19700503",
         "PatientSex": "F",
         "DeviceSerialNumber": "SN-1",
+        "SoftwareVersions": "1.0",
         "StudyInstanceUID": "2.25.1001",
         "SeriesInstanceUID": "2.25.2999",
         "StudyID": "1",
