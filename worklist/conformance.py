@@ -23,9 +23,9 @@ from worklist.attributes import (
 )
 from worklist.charset import EXTENDED, SINGLE
 from worklist.config import IMPLEMENTATION_CLASS_UID, Deadlines, Limits, ListenerConfig
+from worklist.conformance_mpps import section as performed_steps
 from worklist.conformance_scu import section as requested_services
 from worklist.elements import tag_path
-from worklist.mpps_attributes import FIXED, PERFORMED, PerformedAttribute
 from worklist.registry import Profile
 from worklist.sop_classes import SOP_CLASSES, TRANSFER_SYNTAXES, Operation
 from worklist.web.conformance import web_services
@@ -36,7 +36,7 @@ _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"
 def statement() -> str:
     """The whole document, Markdown."""
     sections = [
-        _cover(), _overview(), _general(), _dimse(), _worklist(), _performed(), _characters(),
+        _cover(), _overview(), _general(), _dimse(), _worklist(), performed_steps(5), _characters(),
         _security(), _configuration(), _audit(), web_services(10), requested_services(11),
     ]  # fmt: skip
     return "\n\n".join("\n".join(lines).strip() for lines in sections) + "\n"
@@ -218,52 +218,6 @@ def _nested(rows: Sequence[Attribute]) -> list[Attribute]:
 
     add("")
     return found
-
-
-def _performed_place(row: PerformedAttribute) -> str:
-    return f"> {row.keyword}" if row.within else row.keyword
-
-
-def _performed() -> list[str]:
-    fixed = sum(1 for row in PERFORMED if row.tag in FIXED and not row.within)
-    return [
-        "## 5 Modality Performed Procedure Step",
-        "",
-        "### 5.1 Attributes",
-        "",
-        "Types are those of PS3.4 Table F.7.2-1 for the SCU; `-` is not allowed. Whatever else is",
-        "sent is kept and returned by N-GET.",
-        "",
-        *_table(
-            ("attribute", "tag", "N-CREATE", "N-SET", "final state", "use"),
-            (
-                (_performed_place(row), tag_path(row.tag), row.create, row.set, row.final, row.use)
-                for row in PERFORMED
-            ),
-        ),
-        "### 5.2 Behavior",
-        "",
-        "- Each message is stored, applied and answered in one transaction. A device is registered",
-        "  as `repair` (default) or `strict`: strict refuses what Table F.7.2-1 does not allow",
-        "  with 0120 (missing), 0121 (empty) or 0106; repair mends it where that is safe, flags it",
-        "  for people to see, and answers 0000. A wrong status and text that does not fit its",
-        "  character set are refused in both modes.",
-        "- N-CREATE: the status must be IN PROGRESS (else 0106). A UID that is known is refused",
-        "  with 0111, also if the content is the same. Without a UID one is assigned.",
-        "- IN PROGRESS makes the scheduled steps STARTED. They are found by Study Instance UID and",
-        "  Scheduled Procedure Step ID; accession number and Scheduled Procedure Step ID;",
-        "  accession number and Requested Procedure ID; Study Instance UID alone. What fits no",
-        "  step, or the step of another patient, is kept and shown to people.",
-        "- COMPLETED and DISCONTINUED end the scheduled steps when no other performed step of them",
-        "  is in progress. DISCONTINUED for (110514, DCM) gives the step back to the worklist.",
-        f"- N-SET: the {fixed} attributes of patient, study and scheduled step that Table F.7.2-1",
-        "  does not allow are ignored and flagged (strict: 0106). A sequence replaces the stored",
-        "  one. After the end 0110 with Error ID A710; an identical repeated N-SET gets its first",
-        "  answer again. An unknown UID is 0112.",
-        "- N-GET (Retrieve class) returns what is asked for, or everything; 0001 if an attribute",
-        "  is not known.",
-        "- Performed steps are not deleted, and attributes are not coerced.",
-    ]
 
 
 def _characters() -> list[str]:
