@@ -55,6 +55,8 @@ class Profile:
 
     ========================  ==========================================================
     ``mpps``                  ``repair`` (default) or ``strict``
+    ``mpps_close_hours``      hours of silence after which its exams are ended; 0: never (default:
+                              the site's)
     ``offers``                what is shown if the query does not say: a list of SCHEDULED,
                               ARRIVED, READY (the default is these three), STARTED, DEPARTED
     ``offer_started``         also offer steps that were started (default: no)
