@@ -30,6 +30,7 @@ class WorklistConfig(AppConfig):
         outbox.register_protocol(Protocol.DICOM, outbound.Dicom())
         peers.register_probe(Protocol.DICOM, outbound.probe)
         peers.register_reader(Protocol.DICOM, outbound.readable)
+        peers.register_reader(Protocol.DICOMWEB, inbound.readable)
         facility.check_device = check
         reading.register_reader(_query_reader)
 

@@ -1,6 +1,12 @@
-"""Registers how a stored DICOMweb request is applied again (``ReplayMessage``)."""
+"""What is done with a stored DICOMweb request: applied again, or shown to people.
+
+Imported by every process, so what needs the DICOM libraries is imported when it is needed.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from ris.domain.actors import Actor
 from ris.services.inbox import Apply, Refuse
@@ -8,8 +14,23 @@ from ris.services.inbox import Apply, Refuse
 
 def replay(raw: bytes, actor: Actor, sender: str) -> tuple[Apply, Refuse]:
     """What applying a stored request means now: with today's register and rules."""
-    # Imported when needed: every process knows this module, few need the DICOM libraries.
     from worklist.registry import Registry
     from worklist.web.performed import replayed
 
     return replayed(raw, actor, sender, Registry(ae_title="", seconds=0).snapshot())
+
+
+def readable(raw: bytes) -> Mapping[str, Any] | None:
+    """A stored request for ``ris.services.peers``; raises if the payload cannot be read."""
+    from worklist import dicom_json
+    from worklist.elements import Texts, read
+    from worklist.web.exchange import Incoming
+
+    incoming = Incoming.from_bytes(raw)
+    request = incoming.request("")
+    return {
+        "request": f"POST {incoming.url}",
+        **incoming.headers,
+        "operation": request.operation,
+        "dataset": dicom_json.to_json(Texts.of(read(request.dataset, request.transfer_syntax))),
+    }

@@ -15,6 +15,7 @@ from ris.domain.identifiers import new_uid
 from ris.domain.performing import PerformedStatus
 from ris.models import AuditEvent, DomainEvent, InboundMessage, PerformedProcedureStep
 from ris.services import execute
+from ris.web.exchange.decoding import Item, decode
 from tests import make
 from tests.worklist.performed import n_create, n_set
 from tests.worklist.web.api import JSON, PERFORMED, XML, Answer, Api, token, written
@@ -64,6 +65,24 @@ def test_the_request_is_kept_as_it_came_without_the_token(api: Api) -> None:
     )  # fmt: skip
     assert kept.reply_state == "SENT"
     assert Incoming.from_bytes(bytes(kept.raw)).body == body
+
+
+@pytest.mark.parametrize("content_type", [JSON, XML])
+def test_a_kept_request_is_readable_on_its_page(api: Api, content_type: str) -> None:
+    body = as_xml(n_create()) if content_type == XML else written(n_create())
+
+    api.create("1.2.3", body, content_type=content_type)
+
+    decoded = decode(bytes(message().raw), Protocol.DICOMWEB.value)
+    assert [part.title for part in decoded.parts] == ["Message", "dataset"]
+    assert Item("operation", "", "N-CREATE") in decoded.parts[0].items
+    assert Item("(0010,0010)", "PatientName", "Baker^Nora") in decoded.parts[1].items
+
+
+def test_a_kept_request_that_cannot_be_read_is_shown_as_it_came(api: Api) -> None:
+    api.create("1.2.3", b"{broken")
+
+    assert decode(bytes(message().raw), Protocol.DICOMWEB.value).text.endswith("{broken")
 
 
 def test_the_examples_write_an_update_as_a_path(api: Api) -> None:
