@@ -61,6 +61,7 @@ _ASCII = "iso8859"  # pydicom's name for ISO IR 6, though it is Latin-1 to Pytho
 # The separators that reset to the initial set (PS3.5 6.1.2.5.3); backslash only where several
 # values may stand.
 _TEXT_DELIMITERS = {0x0A, 0x0C, 0x0D, 0x09, 0x5C}
+_LINES = re.compile(r"([\r\n\f\t\\])")
 _NAME_DELIMITERS = {0x5E, 0x3D, 0x5C}
 _ESCAPE = re.compile(rb"\x1b(?:\$\(.|\$\).|\$.|[(\-).].)", re.DOTALL)
 
@@ -110,7 +111,11 @@ class ExtendedSet:
         for position, char in enumerate(text):
             if not any(_holds(codec, char) for codec in self.codecs):
                 raise UnicodeEncodeError(self.codecs[0], text, position, position + 1, "not held")
-        encoded = encode_string(text, self.codecs)
+        # Each line starts again with the initial set (PS3.5 6.1.2.5.3).
+        encoded = b"".join(
+            part.encode("ascii") if part.isascii() else encode_string(part, self.codecs)
+            for part in _LINES.split(text)
+        )
         try:
             if self.decode(encoded) == text:
                 return encoded
