@@ -193,7 +193,10 @@ def delivery(public_id: str) -> Delivery:
     """One delivery with its attempts; raises UnknownKeyError."""
     row = (
         Delivery.objects.select_related("endpoint", "order__patient", "event", "patient")
-        .prefetch_related(Prefetch("attempts", queryset=DeliveryAttempt.objects.order_by("number")))
+        .prefetch_related(
+            Prefetch("attempts", queryset=DeliveryAttempt.objects.order_by("number")),
+            Prefetch("further_orders", queryset=Order.objects.order_by("id")),
+        )
         .filter(public_id=_key(public_id, "delivery"))
         .first()
     )

@@ -18,7 +18,7 @@ from ris.domain.configuration import (
     plan,
     render,
 )
-from ris.domain.errors import DeniedError, InvalidValueError, StateConflictError
+from ris.domain.errors import DeniedError, InvalidValueError, RisError, StateConflictError
 from ris.domain.facility import RegisterDevice
 from ris.models import (
     AuditEvent,
@@ -403,3 +403,51 @@ def test_the_starter_catalog_is_a_site_file() -> None:
     assert set(ProcedureDefinition.objects.values_list("modality", flat=True)) == {
         "CT", "MR", "US", "DX", "MG", "NM",
     }  # fmt: skip
+
+
+# --- an endpoint that MPPS is forwarded to
+
+FORWARD = """\
+[[endpoint]]
+name = "PACS"
+protocol = "dicom"
+direction = "out"
+protocol_name = "PACS"
+host = "127.0.0.1"
+port = 11113
+sends = ["mpps-events", "mpps"]
+settings = { modalities = ["CT"], events = ["completed"] }
+"""
+
+
+def test_mpps_forwarding_is_configured_by_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(FORWARD)
+
+    code = configure.main([str(file), "--yes"])
+
+    row = Endpoint.objects.get(name="PACS")
+    assert code == 0
+    assert (row.protocol, row.protocol_name, row.port) == ("dicom", "PACS", 11113)
+    assert row.sends == ["mpps", "mpps-events"]
+    assert row.settings == {"modalities": ["CT"], "events": ["completed"]}
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "message"),
+    [
+        ("modalities =", "modality =", "has no setting modality; did you mean modalities?"),
+        ('protocol_name = "PACS"', "", "a DICOM endpoint needs its AE title"),
+        ('"mpps"]', '"results"]', "results is not sent over dicom"),
+        ('["CT"]', '["ct"]', "ct is no modality, such as CT"),
+    ],
+)
+def test_a_fault_in_forwarding_is_named_with_its_endpoint(
+    line: str, instead: str, message: str
+) -> None:
+    with pytest.raises(RisError) as refused:
+        apply(FORWARD.replace(line, instead))
+
+    assert refused.value.message.startswith("endpoint dicom out PACS: ")
+    assert message in refused.value.message
+    assert not Endpoint.objects.exists()
