@@ -45,8 +45,9 @@ _PARAMETERS = f"""
   means what it means as a key of C-FIND. A parameter that stands several times, and a
   backslash, give alternatives; UIDs may also be divided by commas.
 - `includefield` names attributes, separated by commas or in several parameters; `all` is every
-  attribute of the table of the worklist. A sequence comes with all that is in it. Without it
-  answers hold the attributes of return types 1, 1C, 2 and 2C, and those matched on.
+  attribute of the table of the worklist that is not retired. A sequence comes with all that is
+  in it. Without it answers hold the attributes of return types 1, 1C, 2 and 2C, and those
+  matched on.
 - `limit` and `offset` page through the matches in the order of the worklist. What is left is
   told in the words of 8.3.4.4.1. No query finds more than the setting `RIS_DICOM__MATCHES`
   allows; if there are more, a Warning begins with A700.

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_is_retired, dictionary_VR, tag_for_keyword
 
 from worklist.attributes import WORKLIST_TREE, Node
-from worklist.elements import SPECIFIC_CHARACTER_SET, TEXT_VRS, UNDIVIDED_VRS, tag_path
+from worklist.elements import TEXT_VRS, UNDIVIDED_VRS, tag_path
 from worklist.web.encoding import NUMBER_VRS
 from worklist.web.refusal import HttpError
 
@@ -172,7 +172,7 @@ def _expanded(path: Path) -> Iterator[Path]:
             yield path
             return
         nodes = dict(node.children)
-    held = [tag for tag, child in nodes.items() if child.attribute.is_held]
+    held = [tag for tag, child in nodes.items() if _is_given(tag, child)]
     if not held:
         yield path
     for tag in held:
@@ -182,8 +182,13 @@ def _expanded(path: Path) -> Iterator[Path]:
 def all_paths() -> Iterator[Path]:
     """Everything we may have a value for."""
     for tag, node in WORKLIST_TREE.items():
-        if node.attribute.is_held and tag != SPECIFIC_CHARACTER_SET:
+        if _is_given(tag, node):
             yield (tag,)
+
+
+def _is_given(tag: int, node: Node) -> bool:
+    """Whether it is part of everything; retired attributes only say again what others say."""
+    return node.attribute.is_held and not dictionary_is_retired(tag)
 
 
 def required_paths() -> Iterator[Path]:
@@ -194,7 +199,7 @@ def required_paths() -> Iterator[Path]:
 def _required(nodes: Mapping[int, Node], above: Path) -> Iterator[Path]:
     for tag, node in nodes.items():
         attribute = node.attribute
-        if not attribute.is_held or attribute.return_type == "3":
+        if not _is_given(tag, node) or attribute.return_type == "3":
             continue
         if attribute.vr == "SQ" and not above and attribute.return_type == "1":
             yield from _required(node.children, (tag,))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydicom.datadict import dictionary_is_retired
 
 from ris.domain.values import PersonName
 from ris.models import AuditEvent, WorklistQueryLog
@@ -116,11 +117,16 @@ def test_who_names_no_field_gets_what_every_answer_must_have() -> None:
 def test_all_fields_are_all_of_them_beside_a_key_too() -> None:
     found = search_parameters(pairs_of("includefield=all&00400100.00080060=CT")).identifier
 
-    held = [row for row in WORKLIST if row.is_held]
+    held = [row for row in WORKLIST if row.is_held and not dictionary_is_retired(row.tag)]
     step = found["00400100"]["Value"][0]
     assert {f"{row.tag:08X}" for row in held if not row.within} == found.keys()
     assert {f"{row.tag:08X}" for row in held if row.within == SPS} == step.keys()
     assert step["00080060"] == {"vr": "CS", "Value": ["CT"]}
+
+
+def test_a_retired_attribute_comes_if_it_is_named() -> None:
+    assert "00101000" not in search_parameters(pairs_of("includefield=all")).identifier
+    assert "00101000" in search_parameters(pairs_of("includefield=OtherPatientIDs")).identifier
 
 
 # --- answers
