@@ -147,7 +147,7 @@ def test_a_step_that_waits_for_a_time_is_among_those_left_out() -> None:
 
     assert left_out(explanation)["Waiting^W"] == (
         "State of the step: offered are scheduled, arrived or ready, this step is pending",
-        "Station AE title: asked CT1, this step is for none",
+        "Station AE title: asked CT1, this step is for no station yet",
         "Start: asked 2026-03-02, this step has no time yet",
     )
 

@@ -183,7 +183,7 @@ def _texts(field: str, name: str, read: Callable[[Candidate], str], says: str) -
             field=field,
             name=name,
             asked=_or(values),
-            has=_shown(stored),
+            has=stored or f"no {name.split()[0].lower()} yet",
             meets=any(one_text(value, stored, wildcard=True) for value in values),
             says=says,
         )

@@ -88,10 +88,14 @@ _GOOD = {0x0000, 0xFE00}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A step that is not in an answer, with the conditions it does not meet."""
+    """A step that is not in an answer, with the conditions it does not meet.
+
+    ``elsewhere`` if it is for another kind of device, so that nobody misses it there.
+    """
 
     step: Candidate
     failed: tuple[Condition, ...]
+    elsewhere: bool = False
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -215,18 +219,18 @@ def missing(
     for step in near:
         failed = failures(query, step, zone, reading.sent)
         if step.key not in given and failed:
-            found.append(LeftOut(step=step, failed=failed))
-    found.sort(key=lambda one: (_distance(one, modality), one.step.step_id))
+            elsewhere = bool(modality and step.modality) and step.modality != modality
+            found.append(LeftOut(step=step, failed=failed, elsewhere=elsewhere))
+    found.sort(key=lambda one: (one.elsewhere, _distance(one), one.step.step_id))
     return tuple(found)
 
 
-def _distance(one: LeftOut, modality: str) -> int:
-    """How far a step is from being given: what another kind of room does is nobody's miss."""
+def _distance(one: LeftOut) -> int:
+    """How many conditions stand between a step and the answer."""
     fields = {condition.field for condition in one.failed}
     if "statuses" in fields:
         fields.discard("order_status")  # says the same
-    is_foreign = bool(modality and one.step.modality) and one.step.modality != modality
-    return len(fields) + (3 if is_foreign else 0)
+    return len(fields)
 
 
 def failures(

@@ -23,7 +23,12 @@ _DUMPED = 16_384
 def query(request: PageRequest, number: int) -> HttpResponse:
     explanation = explain(number, timezone.now())
     saw(request, "ExplainQuery", explanation.patients, subject=f"WorklistQuery {number}")
-    context = {"explanation": explanation, "dump": _dump(explanation.query.identifier)}
+    context = {
+        "explanation": explanation,
+        "near": [one for one in explanation.left_out if not one.elsewhere],
+        "elsewhere": [one for one in explanation.left_out if one.elsewhere],
+        "dump": _dump(explanation.query.identifier),
+    }
     return show(request, "facility/query.html", context)
 
 
@@ -47,6 +52,7 @@ def why(request: PageRequest) -> HttpResponse:
     seen = None
     if len(steps) == 1:
         (step,) = steps
+        text = step.step_id
         ae_title = ae_title or _likely(step, known)
         seen = sight(step.public_id, ae_title, timezone.now()) if ae_title else None
         about = f"{step.step_id} at {ae_title}"
