@@ -255,7 +255,19 @@ def _outgoing(lane: Lane, draft: Draft, telling: _Telling, control_id: str) -> O
         control_id=control_id,
         message_type=f"{draft.code}^{draft.trigger}",
         payload=build([header, *draft.rows], charset=profile.charset),
+        orders=_told_of(lane, telling),
     )
+
+
+def _told_of(lane: Lane, telling: _Telling) -> tuple[str, ...]:
+    """The orders a message belongs to: that of its lane, or all that its report is about."""
+    kind, _, key = lane.partition(":")
+    if kind == "order":
+        return (key,)
+    named = telling.event.payload.get("orders", ()) if kind == "report" else ()
+    if len(named) < 2:
+        return tuple(named)
+    return tuple(order.public_id for order in order_views(named) if telling.concerns(order))
 
 
 def _target(endpoint: EndpointInfo, settings: profiles.Settings) -> Target:

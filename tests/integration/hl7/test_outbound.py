@@ -31,10 +31,11 @@ from ris.domain.performing import (
     DiscontinuePerformedStep,
     PerformedDetails,
 )
-from ris.domain.reporting import AmendReport, VersionKind
+from ris.domain.reporting import AmendReport, FinalizeReport, OpenReport, VersionKind
 from ris.domain.scheduling import CancelAppointment, RecordArrival, RescheduleAppointment
 from ris.domain.values import Code, Identifier, PersonName
 from ris.models import Delivery, Endpoint, Order, Patient
+from ris.selectors import timeline
 from ris.selectors.exchange import info
 from ris.services import execute, outbox
 from tests import make, people
@@ -417,3 +418,29 @@ def test_every_event_is_told_or_is_known_not_to_be() -> None:
     assert told_of | set(_UNTOLD) >= _events()
     assert not told_of & set(_UNTOLD)
     assert told_of >= set(STATUS) | set(ARCHIVE)
+
+
+def test_a_report_on_two_orders_is_on_the_timeline_of_each() -> None:
+    endpoint(Subscription.RESULTS)
+    reference = make.patient("4712")
+    orders = [
+        make.performed(patient=reference, start_at=make.NOON + timedelta(hours=hours))
+        for hours in (0, 2)
+    ]
+    procedures = tuple(str(order.procedures.get().public_id) for order in orders)
+    report = execute(OpenReport(procedures=procedures), actor=people.radiologist)
+    execute(FinalizeReport(report=report, sections=dict(make.TEXT)), actor=people.radiologist)
+
+    outbox.fan_out()
+
+    (sent,) = Delivery.objects.filter(message_type="ORU^R01")
+    shown = [
+        [
+            one.name
+            for one in timeline.entries(str(order.public_id))
+            if one.link == str(sent.public_id)
+        ]
+        for order in orders
+    ]
+    assert shown == [["ORU^R01"], ["ORU^R01"]]
+    assert sent.order in orders
