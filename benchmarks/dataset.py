@@ -117,6 +117,30 @@ def broad_matches(size: int) -> int:
     return min(500, size // 2)
 
 
+def names() -> list[str]:
+    """Every name there is, as a key: family and given name."""
+    return [f"{family}^{given}" for family in _FAMILIES for given in _GIVEN]
+
+
+def spans(size: int, matches: int) -> list[tuple[str, date, date]]:
+    """Days of single stations on which about so many steps are scheduled."""
+    days: dict[str, dict[date, int]] = {}
+    for item in items(size):
+        if item.station.startswith("ST"):
+            found = days.setdefault(item.station, {})
+            found[item.at.date()] = found.get(item.at.date(), 0) + 1
+    spans = []
+    for station, counts in days.items():
+        for first in sorted(counts)[:20]:
+            total, last = 0, first
+            while total < matches and last in counts:
+                total += counts[last]
+                last += timedelta(days=1)
+            if total >= matches:
+                spans.append((station, first, last - timedelta(days=1)))
+    return spans
+
+
 def items(size: int) -> Iterator[Item]:
     """The steps of a worklist of this size, in no order that would help an index."""
     chance = random.Random(20260115 + size)

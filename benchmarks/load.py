@@ -65,6 +65,7 @@ class Sample:
     client_cpu: float = 0.0
     server_cpu: float = 0.0
     machine_cpu: float = 0.0
+    matches: int = 0  # of a worklist, in all answers
 
     def add(self, other: Sample) -> None:
         self.latencies += other.latencies
@@ -73,6 +74,7 @@ class Sample:
         self.client_cpu += other.client_cpu
         self.server_cpu += other.server_cpu
         self.machine_cpu += other.machine_cpu
+        self.matches += other.matches
 
     @property
     def rate(self) -> float:

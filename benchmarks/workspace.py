@@ -36,8 +36,8 @@ class Scale:
 
 
 FULL = Scale(
-    sizes=(100, 1_000, 10_000, 100_000),
-    peer_sizes=(100, 1_000, 10_000),
+    sizes=(100, 1_000, 10_000, 50_000, 100_000),
+    peer_sizes=(100, 1_000, 10_000, 50_000),
     slice_seconds=0.35,
     rounds=3,
     performed=6_000,
@@ -108,10 +108,11 @@ class Workspace:
         targets: Sequence[T],
         measure: Callable[[T, float], Sample],
         pid: Callable[[T], int | None],
+        rounds: int | None = None,
     ) -> list[Sample]:
         """Short slices of each target in turn, so that a busy machine meets all of them alike."""
         samples = [Sample() for _ in targets]
-        for turn in range(self.scale.rounds):
+        for turn in range(rounds or self.scale.rounds):
             for position in range(len(targets)):
                 index = (position + turn) % len(targets)
                 target = targets[index]

@@ -13,6 +13,8 @@ from benchmarks.load import Said, TalkError
 
 CALLING = "BENCHSCU"
 QUERIES = ("day", "single", "broad")
+# Names, and as many matches by date: each query another one, so that none is remembered.
+NAMES = ("prefix", "contains", "by date")
 
 _STEP_KEYS = {
     0x00080060: "CS", 0x00400001: "AE", 0x00400002: "DA", 0x00400003: "TM", 0x00400006: "PN",
@@ -49,6 +51,8 @@ def identifiers(query: str, size: int) -> Callable[[], bytes]:
     if query == "single":
         chance = random.Random(size)
         return lambda: _identifier({}, {0x00080050: f"A{chance.randrange(1, size + 1):08d}"})
+    if query in NAMES:
+        return _names(query, size)
     if query == "day":
         day = f"{dataset.DAY:%Y%m%d}"
         keys = {0x00400001: dataset.STATION, 0x00080060: "CT", 0x00400002: day}
@@ -61,8 +65,26 @@ def identifiers(query: str, size: int) -> Callable[[], bytes]:
     return lambda: fixed
 
 
-def expected(query: str, size: int) -> int:
-    """How many steps a query finds."""
+def _names(query: str, size: int) -> Callable[[], bytes]:
+    """One of all the full names there are; or the days of one station that are as many steps."""
+    chance = random.Random(size)
+    names = dataset.names()
+    if query == "prefix":
+        return lambda: _identifier({}, {0x00100010: f"{chance.choice(names)}*"})
+    if query == "contains":
+        return lambda: _identifier({}, {0x00100010: f"*{chance.choice(names)[1:]}*"})
+    spans = dataset.spans(size, size // len(names))
+    identifiers = [
+        _identifier({0x00400001: station, 0x00400002: f"{first:%Y%m%d}-{last:%Y%m%d}"}, {})
+        for station, first, last in spans
+    ]
+    return lambda: chance.choice(identifiers)
+
+
+def expected(query: str, size: int) -> int | None:
+    """How many steps a query finds; None if that is another number each time."""
+    if query in NAMES:
+        return None
     if query == "day":
         return dataset.day_matches(size)
     return dataset.broad_matches(size) if query == "broad" else 1
@@ -80,6 +102,8 @@ class WorklistTalk:
         self._reader = dicom.Reader()
         self._number = 0
         self._matches = 0
+        self.answers = 0
+        self.found = 0  # in all answers
 
     def hello(self) -> bytes:
         self._reader = dicom.Reader()
@@ -115,7 +139,9 @@ class WorklistTalk:
     def _check(self, status: int) -> None:
         if status:
             raise TalkError(f"status {status:04X}")
-        if self._matches != self._expected:
+        self.answers += 1
+        self.found += self._matches
+        if self._expected is not None and self._matches != self._expected:
             raise TalkError(f"{self._matches} matches instead of {self._expected}")
 
 

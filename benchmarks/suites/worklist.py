@@ -1,34 +1,38 @@
 """Worklist queries: ours on both databases, the peers, and the floor, at each size.
 
-Also measured: the rate with eight clients, and a client that leaves Nagle's algorithm on, as
-DCMTK's programs do.
+Size by size, so that the servers of one size are compared in turns. What the goals need is
+measured; what would only take long (a peer with 10,000 steps needs half a second for a query) is
+not.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
-from benchmarks.clients.worklist import QUERIES, WorklistTalk, expected, identifiers
+from benchmarks.clients import findscu
+from benchmarks.clients.worklist import NAMES, QUERIES, WorklistTalk, expected, identifiers
+from benchmarks.goals import Goal
 from benchmarks.load import Load, Sample
-from benchmarks.remarks import remarks
 from benchmarks.servers import peers, ris
-from benchmarks.servers.replay import record
-from benchmarks.servers.ris import Site, process, wait_for
-from benchmarks.tables import number, table, times
+from benchmarks.servers.floor import floor
+from benchmarks.servers.ris import Site
+from benchmarks.servers.writer import writing
+from benchmarks.suites.worklist_report import report
+from benchmarks.suites.worklist_results import FLOOR, OURS, Cell, Results, grows_from
 from benchmarks.workspace import Workspace
-from tests.running import accepts, clean_environment, free_ports
 
-FLOOR = "floor"
-OURS = {"SQLite": "RIS SQLite", "PostgreSQL": "RIS PostgreSQL"}
+# What the goals compare with the peers: query and association.
+COMPARED = (("day", "new"), ("day", "kept"), ("single", "new"), ("broad", "new"))
+CLIENTS = (8, 32)
+_SLOW = 50_000  # steps from which a peer takes seconds: one slice is enough
+_FINDSCU_TIMES = 41
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """One server with a worklist of one size; a floor knows one query only."""
 
@@ -38,69 +42,77 @@ class Target:
     pid: int
     ae_title: str
     query: str = ""
+    site: Site | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What one table cell is about."""
-
-    name: str
-    size: int
-    query: str
-    mode: str
-
-
-Results = dict[Cell, Sample]
-
-
-def run(space: Workspace) -> Iterator[str]:
-    """Measure everything; yields text for the report."""
+def run(space: Workspace) -> Iterator[str | Goal]:
+    """Measure everything; yields text and goals for the report."""
+    results: Results = {}
     with ExitStack() as stack:
-        targets = _start(space, stack)
-        results: Results = {}
-        for query in QUERIES:
-            asked = [one for one in targets if one.query in {"", query}]
-            _warm(asked, query)
-            for mode in ("new", "kept"):
+        ours, others = _start(space, stack)
+        reference = 1_000 if 1_000 in space.scale.sizes else space.scale.sizes[-1]
+        floors = _floors(space, stack, _of(ours, reference))
+        largest = space.scale.sizes[-1]
+        for target in [*ours, *others]:
+            _warm(space, target)
+        for size in space.scale.peer_sizes:
+            asked = [*(floors if size == reference else []), *_of(ours, size), *_of(others, size)]
+            for query, mode in COMPARED:
                 results |= _measure(space, asked, query, mode)
-        # Eight at a time, a peer with 10,000 steps would take half a minute for a slice.
-        asked = [
-            one
-            for one in targets
-            if one.query in {"", "day"}
-            and (one.name in {FLOOR, *OURS.values()} or one.size <= 1_000)
-        ]
-        results |= _measure(space, asked, "day", "new, 8 clients", clients=8)
-        results |= _measure(space, asked, "day", "new, Nagle", nagle=True)
-    names = list(dict.fromkeys(target.name for target in targets))
-    yield from _report(space, results, names)
+        near = [*floors, *_of(ours, reference)]
+        results |= _measure(space, near, "broad", "kept")
+        results |= _measure(space, near, "single", "kept")
+        first = grows_from(space.scale.sizes)
+        for query in QUERIES:
+            if expected(query, first) != expected(query, largest):
+                continue
+            both = [*_of(ours, first), *_of(ours, largest)]
+            for mode in ("new", "kept"):
+                results |= _measure(space, both, query, mode, label="growth")
+        for query in NAMES:
+            results |= _measure(space, _of(ours, largest), query, "kept")
+        results |= _written_meanwhile(space, _of(ours, reference))
+        for size in [one for one in (100, 1_000, 10_000) if one in space.scale.peer_sizes]:
+            asked = [*_of(ours, size), *_of(others, size)]
+            for clients in CLIENTS:
+                results |= _measure(space, asked, "day", "new", clients=clients, rounds=1)
+        if findscu.installed():
+            for target in [*_of(ours, reference), *_of(others, reference)]:
+                sample = findscu.ask(
+                    space.folder, target.port, target.ae_title, target.size, _FINDSCU_TIMES
+                )
+                results[Cell(target.name, target.size, "day", "findscu")] = sample
+    names = list(dict.fromkeys(target.name for target in [*floors, *ours, *others]))
+    yield from report(results, names, space.scale, reference)
+
+
+def _of(targets: Iterable[Target], size: int) -> list[Target]:
+    return [target for target in targets if target.size == size]
 
 
 # --- servers
 
 
-def _start(space: Workspace, stack: ExitStack) -> list[Target]:
+def _start(space: Workspace, stack: ExitStack) -> tuple[list[Target], list[Target]]:
+    """Ours and the peers, each at each size."""
     scale = space.scale
     files = space.folder / "worklists"
-    with ThreadPoolExecutor() as pool:
-        writing = pool.submit(peers.write_files, files, scale.peer_sizes)
+    with ThreadPoolExecutor(max_workers=3) as pool:
         filling = {
             (database, size): pool.submit(_filled, space, database, size)
             for size in sorted(scale.sizes, reverse=True)
             for database in space.databases()
         }
+        writing_files = pool.submit(peers.write_files, files, scale.peer_sizes)
         sites = {key: one.result() for key, one in filling.items()}
-        writing.result()
-    targets = []
-    for database, size in product(space.databases(), scale.sizes):
-        site = sites[database, size]
-        part = stack.enter_context(ris.part(site, "dicom"))
-        targets.append(Target(OURS[database], size, part.port, part.pid, ris.AE_TITLE))
-    targets += _peers(files, scale.peer_sizes, stack)
-    return targets + [
-        _floor(space, stack, query, next(one for one in targets if one.size == scale.sizes[-1]))
-        for query in QUERIES
-    ]
+        writing_files.result()
+    ours = []
+    for size in scale.sizes:
+        for database in space.databases():
+            site = sites[database, size]
+            part = stack.enter_context(ris.part(site, "dicom"))
+            ours.append(Target(OURS[database], size, part.port, part.pid, ris.AE_TITLE, site=site))
+    return ours, _peers(files, scale.peer_sizes, stack)
 
 
 def _filled(space: Workspace, database: str, size: int) -> Site:
@@ -121,27 +133,28 @@ def _peers(files: Path, sizes: tuple[int, ...], stack: ExitStack) -> list[Target
     return [Target(one.name, one.size, one.port, one.pid, one.ae_title) for one in found]
 
 
-def _floor(space: Workspace, stack: ExitStack, query: str, ours: Target) -> Target:
-    recording = space.folder / f"{query}.recording"
-    record(ours.port, ours.ae_title, query, ours.size).save(recording)
-    (port,) = free_ports(1)
-    command = [sys.executable, "-m", "benchmarks.servers.replay", str(port), str(recording)]
-    environment = clean_environment(space.folder)
-    log = space.folder / f"floor-{query}.log"
-    running = stack.enter_context(process(command, environment, log))
-    wait_for(lambda: accepts(port), running, "the floor", log)
-    return Target(FLOOR, ours.size, port, running.pid, ours.ae_title, query)
+def _floors(space: Workspace, stack: ExitStack, ours: Sequence[Target]) -> list[Target]:
+    """A replay of each query's answer, as our first listener gives it."""
+    told = ours[0]
+    found = []
+    for query in QUERIES:
+        running = stack.enter_context(
+            floor(space.folder, told.port, told.ae_title, query, told.size)
+        )
+        name = FLOOR if running.is_c else f"{FLOOR} (Python)"
+        found.append(Target(name, told.size, running.port, running.pid, told.ae_title, query))
+    return found
 
 
 # --- measuring
 
 
-def _warm(targets: list[Target], query: str) -> None:
-    """Once each: files are in memory, code is loaded, statements are known."""
-    for target in targets:
-        sample = _ask(target, query, identifiers(query, target.size), seconds=0, keep=False)
-        if sample.failures:
-            raise ris.BenchmarkError(f"{target.name}, {target.size} steps: {dict(sample.failures)}")
+def _warm(space: Workspace, target: Target) -> None:
+    """Files are in memory, code is loaded, statements are known."""
+    ours = target.name in OURS.values()
+    for query in QUERIES if ours else ("day",):
+        seconds = 0.2 * space.scale.slice_seconds if ours else 0.0
+        _ask(target, query, identifiers(query, target.size), seconds=seconds, keep=False)
 
 
 def _ask(
@@ -152,185 +165,54 @@ def _ask(
     seconds: float,
     keep: bool,
     clients: int = 1,
-    nagle: bool = False,
 ) -> Sample:
-    return Load(
-        target.port,
-        lambda: WorklistTalk(target.ae_title, query, target.size, identifier),
-        clients=clients,
-        seconds=seconds,
-        keep=keep,
-        delay_small_writes=nagle,
-    ).run()
+    talks: list[WorklistTalk] = []
+
+    def talk() -> WorklistTalk:
+        talks.append(WorklistTalk(target.ae_title, query, target.size, identifier))
+        return talks[-1]
+
+    sample = Load(target.port, talk, clients=clients, seconds=seconds, keep=keep).run()
+    sample.matches = sum(one.found for one in talks)
+    if sample.failures and not sample.latencies:
+        raise ris.BenchmarkError(f"{target.name}, {target.size} steps: {dict(sample.failures)}")
+    return sample
 
 
 def _measure(
     space: Workspace,
-    targets: list[Target],
+    targets: Sequence[Target],
     query: str,
     mode: str,
     *,
     clients: int = 1,
-    nagle: bool = False,
+    rounds: int | None = None,
+    label: str = "",
 ) -> Results:
-    chosen = {target: identifiers(query, target.size) for target in targets}
+    asked = [target for target in targets if target.query in {"", query}]
+    if any(target.size >= _SLOW and target.name not in OURS.values() for target in asked):
+        rounds = 1
+    chosen = {target: identifiers(query, target.size) for target in asked}
 
     def ask(target: Target, seconds: float) -> Sample:
         return _ask(
-            target,
-            query,
-            chosen[target],
-            seconds=seconds,
-            keep=mode == "kept",
-            clients=clients,
-            nagle=nagle,
+            target, query, chosen[target], seconds=seconds, keep=mode == "kept", clients=clients
         )
 
-    samples = space.interleaved(targets, ask, lambda target: target.pid)
+    samples = space.interleaved(asked, ask, lambda target: target.pid, rounds)
+    how = label or (f"{clients} clients" if clients > 1 else "")
     return {
-        Cell(target.name, target.size, query, mode): sample
-        for target, sample in zip(targets, samples, strict=True)
+        Cell(target.name, target.size, query, mode, how): sample
+        for target, sample in zip(asked, samples, strict=True)
     }
 
 
-# --- report
-
-
-def _report(space: Workspace, results: Results, names: list[str]) -> Iterator[str]:
-    scale = space.scale
-    others = [name for name in names if name not in OURS.values() and name != FLOOR]
-    ours = [name for name in names if name in OURS.values()]
-    columns = [FLOOR, *ours, *others]
-    cells = [
-        (query, mode, size) for query in QUERIES for mode in ("new", "kept") for size in scale.sizes
-    ]
-
-    yield "Latency of one client, ms, p50 (least). `new`: connect, associate, ask, release."
-    yield table(
-        ["query", "association", "steps", *columns],
-        [
-            [query, mode, f"{size:,}", *(_latency(results, name, *cell) for name in columns)]
-            for cell in cells
-            for query, mode, size in [cell]
-        ],
-    )
-    yield "Ours in detail: one client."
-    yield table(
-        ["query", "association", "steps", "server", "queries/s", "p50", "p99", "CPU ms/query"],
-        [
-            [query, mode, f"{size:,}", name, *_details(results[Cell(name, size, query, mode)])]
-            for query, mode, size in cells
-            for name in ours
-        ],
-    )
-    for mode, text in (
-        ("new, 8 clients", "Queries per second, `day`, new associations, eight clients."),
-        ("new, Nagle", "`day`, new, a client with Nagle's algorithm, ms, p50 (least)."),
-    ):
-        yield text
-        yield table(
-            ["steps", *columns],
-            [
-                [
-                    f"{size:,}",
-                    *(
-                        _rate(results, name, mode, size)
-                        if "8" in mode
-                        else _latency(results, name, "day", mode, size)
-                        for name in columns
-                    ),
-                ]
-                for size in scale.sizes
-            ],
-        )
-    if others:
-        yield from _against_peers(results, scale.peer_sizes, ours, others)
-    yield from _growth(results, scale.sizes, ours)
-    yield from remarks(
-        (f"{cell.name}, {cell.query}, {cell.mode}, {cell.size:,} steps", sample)
-        for cell, sample in results.items()
-    )
-
-
-def _found(results: Results, name: str, query: str, mode: str, size: int) -> Sample | None:
-    for cell, sample in results.items():
-        if (cell.name, cell.query, cell.mode) != (name, query, mode):
-            continue
-        # The floor replays the same answer whatever the size of a worklist.
-        same_answer = expected(query, cell.size) == expected(query, size)
-        if cell.size == size or (name == FLOOR and same_answer):
-            return sample
-    return None
-
-
-def _latency(results: Results, name: str, query: str, mode: str, size: int) -> str:
-    sample = _found(results, name, query, mode, size)
-    if sample is None or not sample.latencies:
-        return "–"
-    return f"{number(sample.median)} ({number(sample.least)})"
-
-
-def _rate(results: Results, name: str, mode: str, size: int) -> str:
-    sample = _found(results, name, "day", mode, size)
-    return number(sample.rate) if sample else "–"
-
-
-def _details(sample: Sample) -> list[str]:
-    figures = (sample.rate, sample.median, sample.percentile(0.99), sample.server_ms)
-    return [number(figure) for figure in figures]
-
-
-def _against_peers(
-    results: Results, sizes: tuple[int, ...], ours: list[str], others: list[str]
-) -> Iterator[str]:
-    shipped = [name for name in others if "tuned" not in name]
-    rows = []
-    for query in QUERIES:
-        for mode in ("new", "kept"):
-            for size in sizes:
-                row = [query, mode, f"{size:,}"]
-                for ours_name in ours:
-                    mine = results[Cell(ours_name, size, query, mode)].median
-                    for group in (shipped, others):
-                        best = min(results[Cell(name, size, query, mode)].median for name in group)
-                        row.append(times(best / mine))
-                rows.append(row)
-    yield "The best peer's p50 divided by ours; above 1 we are ahead."
-    heads = [f"{name}, {how}" for name in ours for how in ("as shipped", "tuned")]
-    yield table(["query", "association", "steps", *heads], rows)
-    if 1_000 in sizes:
-        for ours_name in ours:
-            mine = results[Cell(ours_name, 1_000, "day", "new")].median
-            best = min(results[Cell(name, 1_000, "day", "new")].median for name in others)
-            verdict = "holds" if mine < best else "DOES NOT HOLD"
-            yield (
-                f"Claim, {ours_name}: a day's list on a new association is ahead of every peer "
-                f"and setting at 1,000 steps: {verdict} ({times(best / mine)})."
-            )
-
-
-def _growth(results: Results, sizes: tuple[int, ...], ours: list[str]) -> Iterator[str]:
-    first, last = (1_000, sizes[-1]) if 1_000 in sizes[:-1] else (sizes[0], sizes[-1])
-    rows = []
-    worst: dict[tuple[str, str], float] = {}
-    for query in QUERIES:
-        if expected(query, first) != expected(query, last):
-            continue
-        for mode in ("new", "kept"):
-            row = [query, mode]
-            for name in ours:
-                small = results[Cell(name, first, query, mode)]
-                large = results[Cell(name, last, query, mode)]
-                row += [times(large.median / small.median), times(large.least / small.least)]
-                growth = large.median / small.median
-                worst[name, query] = max(worst.get((name, query), 0.0), growth)
-            rows.append(row)
-    yield f"Growth from {first:,} to {last:,} steps."
-    heads = [f"{name}, {what}" for name in ours for what in ("p50", "least")]
-    yield table(["query", "association", *heads], rows)
-    for name in ours:
-        verdict = "holds" if worst[name, "day"] <= 1.3 else "DOES NOT HOLD"
-        yield (
-            f"Claim, {name}: a day's list grows by at most x1.3: {verdict} "
-            f"({times(worst[name, 'day'])})."
-        )
+def _written_meanwhile(space: Workspace, targets: Sequence[Target]) -> Results:
+    """While another process commits all the time, so that no answer can be given again."""
+    found: Results = {}
+    for target in targets:
+        assert target.site is not None
+        with writing(target.site):
+            for mode in ("new", "kept"):
+                found |= _measure(space, [target], "day", mode, label="written meanwhile")
+    return found

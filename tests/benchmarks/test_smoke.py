@@ -45,4 +45,12 @@ def test_the_worklist_is_compared_with_its_floor(printed: str) -> None:
     section = printed.partition("## Worklist queries\n")[2]
 
     assert "| floor |" in " ".join(section.split())
-    assert "Growth from 100 to 1,000 steps." in section
+    assert "÷ C replay" in printed
+
+
+def test_a_run_ends_with_its_goals_in_one_table(printed: str) -> None:
+    goals = printed.partition("\n## Goals\n")[2]
+
+    assert "| goal | what " in goals
+    assert "figures meet their goal." in goals
+    assert "p50 at 1,000 ÷ 100 steps" in goals
