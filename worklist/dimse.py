@@ -7,6 +7,7 @@ directly: a C-FIND with many answers would spend most of its time in a general c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct, error, pack, unpack_from
 from typing import Final
 
@@ -21,6 +22,7 @@ _WITH_DATASET: Final = 0x0001
 
 _HEADER = Struct("<HHL")
 _US_ELEMENT = Struct("<HHLH")
+_US = Struct("<H")
 
 _AFFECTED_SOP_CLASS_UID: Final = 0x0002
 _REQUESTED_SOP_CLASS_UID: Final = 0x0003
@@ -144,17 +146,23 @@ class Reply:
         return frames
 
     def _command(self, status: int, fields: bytes, *, has_dataset: bool) -> bytes:
-        body = b"".join(
-            (
-                _text(_AFFECTED_SOP_CLASS_UID, self.sop_class_uid, b"\0"),
-                _US_ELEMENT.pack(0, _COMMAND_FIELD, 2, self.field | RESPONSE),
-                _US_ELEMENT.pack(0, _MESSAGE_ID_RESPONDED_TO, 2, self.message_id),
-                _US_ELEMENT.pack(0, _DATASET_TYPE, 2, _WITH_DATASET if has_dataset else NO_DATASET),
-                _US_ELEMENT.pack(0, _STATUS, 2, status),
-                fields,
-            )
-        )
-        return pack("<HHLL", 0, 0, 4, len(body)) + body
+        before, after = _response(self.sop_class_uid, self.field, status, fields, has_dataset)
+        return before + _US.pack(self.message_id) + after
+
+
+@lru_cache(maxsize=512)
+def _response(
+    sop_class_uid: str, field: int, status: int, fields: bytes, has_dataset: bool
+) -> tuple[bytes, bytes]:
+    """A response command set, before and after the number of the request it answers."""
+    before = _text(_AFFECTED_SOP_CLASS_UID, sop_class_uid, b"\0")
+    before += _US_ELEMENT.pack(0, _COMMAND_FIELD, 2, field | RESPONSE)
+    before += _HEADER.pack(0, _MESSAGE_ID_RESPONDED_TO, 2)
+    after = _US_ELEMENT.pack(0, _DATASET_TYPE, 2, _WITH_DATASET if has_dataset else NO_DATASET)
+    after += _US_ELEMENT.pack(0, _STATUS, 2, status)
+    after += fields
+    length = pack("<HHLL", 0, 0, 4, len(before) + _US.size + len(after))
+    return length + before, after
 
 
 def _explanation(outcome: Outcome, *, normalized: bool) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from django.db import InterfaceError, OperationalError
@@ -17,7 +17,7 @@ from ris.domain.errors import BusyError, RisError
 from ris.selectors import worklist
 from ris.selectors.worklist_memory import DataVersion
 from ris.services import queries
-from ris.services.queries import AnsweredQuery
+from ris.services.queries import AnsweredQuery, Said
 from worklist import matching, offering
 from worklist.deviations import Noticed
 from worklist.matching import WorklistRequest
@@ -100,14 +100,16 @@ class FindHandlers:
         with suppress(BusyError), self._database():
             self._record(
                 AnsweredQuery(
-                    at=datetime.now(UTC),
-                    actor=actor_of_peer(association),
-                    called_ae=association.called_ae_title.strip(),
-                    identifier=identifier[:_MALFORMED_BYTES],
-                    transfer_syntax=transfer_syntax,
-                    status=outcome.status,
-                    comment=outcome.comment,
-                    elements=outcome.offending_elements,
+                    datetime.now(UTC),
+                    actor_of_peer(association),
+                    Said(
+                        called_ae=association.called_ae_title.strip(),
+                        identifier=identifier[:_MALFORMED_BYTES],
+                        transfer_syntax=transfer_syntax,
+                        status=outcome.status,
+                        comment=outcome.comment,
+                        elements=outcome.offending_elements,
+                    ),
                 )
             )
 
@@ -136,17 +138,17 @@ class FindHandlers:
             ready, final, matches = self._matches(request, asked, profile, snapshot)
         except RisError as error:
             final = find_refusal(error)
-        said: dict[str, Any] = {
-            "called_ae": request.association.called_ae_title.strip(),
-            "identifier": request.dataset,
-            "transfer_syntax": request.transfer_syntax,
-            "keys": asked.keys if asked else {},
-            "shown": ready.shown,
-            "status": final.status,
-            "comment": final.comment,
-            "elements": final.offending_elements,
-            "truncated": final.status == OUT_OF_RESOURCES,
-        }
+        said = Said(
+            called_ae=request.association.called_ae_title.strip(),
+            identifier=request.dataset,
+            transfer_syntax=request.transfer_syntax,
+            keys=asked.keys if asked else {},
+            shown=ready.shown,
+            status=final.status,
+            comment=final.comment,
+            elements=final.offending_elements,
+            truncated=final.status == OUT_OF_RESOURCES,
+        )
         self._record(_query(request, said, clock))
         some_unsupported = asked is not None and bool(asked.unsupported)
         answer = FindAnswer(
@@ -208,12 +210,12 @@ def with_connection(read_it: Callable[[], R]) -> R:
         return read_it()
 
 
-def _query(request: Request, said: Mapping[str, Any], clock: float) -> AnsweredQuery:
+def _query(request: Request, said: Said, clock: float) -> AnsweredQuery:
     """For the record, at the time the query came."""
     seconds = perf_counter() - clock
     return AnsweredQuery(
-        at=datetime.now(UTC) - timedelta(seconds=seconds),
-        actor=actor_of_peer(request.association),
-        duration_ms=round(seconds * 1000, 3),
-        **said,
+        datetime.now(UTC) - timedelta(seconds=seconds),
+        actor_of_peer(request.association),
+        said,
+        round(seconds * 1000, 3),
     )

@@ -7,11 +7,11 @@ can tell that nothing changed implements :class:`Prompt`; all that is not known 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from ris.services.queries import Said
 from worklist.matching import REMEMBERED_BYTES
 from worklist.service import FindAnswer, Request
 
@@ -38,7 +38,7 @@ class Remembered(NamedTuple):
     version: str | int
     register: object
     answer: FindAnswer
-    said: Mapping[str, Any]
+    said: Said
 
 
 @dataclass(slots=True)

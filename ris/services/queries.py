@@ -63,15 +63,13 @@ def _correlation() -> str:
     return f"query {_TOKEN}-{os.getpid()}-{next(_NUMBERS)}"  # processes may be forked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnsweredQuery:
-    """One query as it came and what was answered.
+@dataclass(slots=True, kw_only=True, eq=False)
+class Said:
+    """A query as it came and what was answered: the same each time a scanner asks the same.
 
     ``identifier`` is what was asked, byte for byte; ``elements`` the offending ones of a refusal.
     """
 
-    at: datetime
-    actor: Actor
     called_ae: str = ""
     identifier: bytes = b""
     transfer_syntax: str = ""
@@ -81,48 +79,67 @@ class AnsweredQuery:
     comment: str = ""
     elements: Sequence[int] = ()
     truncated: bool = False
+    _json: str = ""
+
+    @property
+    def as_json(self) -> str:
+        """The fields of an object, without its braces."""
+        if not self._json:
+            text = json.dumps(
+                {
+                    "called": self.called_ae,
+                    "identifier": base64.b64encode(self.identifier).decode("ascii"),
+                    "syntax": self.transfer_syntax,
+                    "keys": dict(self.keys),
+                    "status": self.status,
+                    "comment": self.comment,
+                    "elements": list(self.elements),
+                    "truncated": self.truncated,
+                }
+            )
+            self._json = f'{text[1:-1]}, "shown": {self.shown.as_json}'
+        return self._json
+
+
+@dataclass(slots=True, eq=False)
+class AnsweredQuery:
+    """One query: who, when, how long, and what was said."""
+
+    at: datetime
+    actor: Actor
+    said: Said
     duration_ms: float = 0.0
     correlation: str = field(default_factory=_correlation)
 
     def to_json(self) -> str:
-        head = json.dumps(
-            {
-                "at": self.at.isoformat(),
-                "kind": self.actor.kind.value,
-                "name": self.actor.name,
-                "address": self.actor.address,
-                "called": self.called_ae,
-                "identifier": base64.b64encode(self.identifier).decode("ascii"),
-                "syntax": self.transfer_syntax,
-                "keys": dict(self.keys),
-                "status": self.status,
-                "comment": self.comment,
-                "elements": list(self.elements),
-                "truncated": self.truncated,
-                "ms": self.duration_ms,
-                "correlation": self.correlation,
-            }
+        actor = self.actor
+        return (
+            f'{{"at": "{self.at.isoformat()}", "ms": {self.duration_ms},'
+            f' "correlation": "{self.correlation}", "kind": "{actor.kind.value}",'
+            f' "name": {json.dumps(actor.name)}, "address": {json.dumps(actor.address)},'
+            f" {self.said.as_json}}}"
         )
-        return f'{head[:-1]}, "shown": {self.shown.as_json}}}'
 
     @classmethod
     def from_json(cls, text: str) -> AnsweredQuery:
-        said = json.loads(text)
-        steps, patients, matches = said["shown"]
+        read = json.loads(text)
+        steps, patients, matches = read["shown"]
         return cls(
-            at=datetime.fromisoformat(said["at"]),
-            actor=Actor(kind=ActorKind(said["kind"]), name=said["name"], address=said["address"]),
-            called_ae=said["called"],
-            identifier=base64.b64decode(said["identifier"]),
-            transfer_syntax=said["syntax"],
-            keys=said["keys"],
-            shown=Shown.made(steps, patients, matches),
-            status=said["status"],
-            comment=said["comment"],
-            elements=said["elements"],
-            truncated=said["truncated"],
-            duration_ms=said["ms"],
-            correlation=said["correlation"],
+            datetime.fromisoformat(read["at"]),
+            Actor(kind=ActorKind(read["kind"]), name=read["name"], address=read["address"]),
+            Said(
+                called_ae=read["called"],
+                identifier=base64.b64decode(read["identifier"]),
+                transfer_syntax=read["syntax"],
+                keys=read["keys"],
+                shown=Shown.made(steps, patients, matches),
+                status=read["status"],
+                comment=read["comment"],
+                elements=read["elements"],
+                truncated=read["truncated"],
+            ),
+            read["ms"],
+            read["correlation"],
         )
 
 
@@ -131,10 +148,12 @@ def record_worklist_query(
     *,
     entries: Sequence[WorklistEntry],
     started_at: datetime,
+    duration_ms: float = 0.0,
     **said: Any,
 ) -> None:
-    """Keep one query at once; ``said`` are fields of :class:`AnsweredQuery`."""
-    record([AnsweredQuery(actor=actor, at=started_at, shown=Shown.of(entries), **said)])
+    """Keep one query at once; ``said`` are fields of :class:`Said`."""
+    told = Said(shown=Shown.of(entries), **said)
+    record([AnsweredQuery(started_at, actor, told, duration_ms)])
 
 
 @transactional
@@ -161,26 +180,28 @@ def recorded(queries: Sequence[AnsweredQuery]) -> set[str]:
 
 
 def _log_row(query: AnsweredQuery) -> dict[str, Any]:
-    elements = " ".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in query.elements)
+    said = query.said
+    elements = " ".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in said.elements)
     return {
         "at": _instant(query.at),
         "calling_ae_title": query.actor.name,
-        "called_ae_title": query.called_ae,
+        "called_ae_title": said.called_ae,
         "address": query.actor.address,
-        "identifier": query.identifier,
-        "transfer_syntax": query.transfer_syntax,
-        "keys": json.dumps(query.keys),
-        "matches": query.shown.matches,
-        "steps": query.shown.step_list,
-        "status": query.status,
-        "comment": query.comment[:64],
+        "identifier": said.identifier,
+        "transfer_syntax": said.transfer_syntax,
+        "keys": json.dumps(said.keys),
+        "matches": said.shown.matches,
+        "steps": said.shown.step_list,
+        "status": said.status,
+        "comment": said.comment[:64],
         "elements": elements[:200],
-        "truncated": query.truncated,
+        "truncated": said.truncated,
         "duration_ms": query.duration_ms,
     }
 
 
 def _audit_row(query: AnsweredQuery) -> dict[str, Any]:
+    said = query.said
     return {
         "at": _instant(query.at),
         "actor_kind": query.actor.kind.value,
@@ -188,9 +209,9 @@ def _audit_row(query: AnsweredQuery) -> dict[str, Any]:
         "address": query.actor.address,
         "action": "QueryWorklist",
         "subject": "",
-        "patients": query.shown.patient_list,
-        "outcome": "success" if query.status == 0 else f"{query.status:04X}",
-        "detail": json.dumps({"matches": query.shown.matches}),
+        "patients": said.shown.patient_list,
+        "outcome": "success" if said.status == 0 else f"{said.status:04X}",
+        "detail": json.dumps({"matches": said.shown.matches}),
         "correlation": query.correlation,
     }
 
@@ -215,7 +236,7 @@ def _count_sightings(queries: Sequence[AnsweredQuery]) -> None:
     # The same answer is given many times.
     answers: dict[tuple[Shown, str], list[Any]] = {}
     for query in queries:
-        _add(answers, (query.shown, query.actor.name), query.at, query.at, 1)
+        _add(answers, (query.said.shown, query.actor.name), query.at, query.at, 1)
     seen: dict[tuple[int, str, int], list[Any]] = {}
     for (shown, ae_title), times in answers.items():
         for step, version in shown.steps:

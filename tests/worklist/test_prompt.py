@@ -14,7 +14,7 @@ from django.db.models import F
 from ris.models import Device, Patient
 from ris.selectors.worklist_memory import DataVersion
 from ris.services import queries
-from ris.services.queries import AnsweredQuery
+from ris.services.queries import AnsweredQuery, Said
 from tests import make
 from tests.worklist import requests
 from tests.worklist.entries import identifier
@@ -85,7 +85,7 @@ def test_the_same_question_gets_the_same_answer_and_is_recorded_each_time(
     second = server.c_find(query())
 
     assert second is first
-    assert [one.shown.matches for one in asked] == [1, 1]
+    assert [one.said.shown.matches for one in asked] == [1, 1]
     assert len({one.correlation for one in asked}) == 2
 
 
@@ -153,7 +153,7 @@ def test_the_memory_is_bounded_by_matches() -> None:
         request = requests.request(
             Operation.C_FIND, identifier(PatientName=""), ae_title=f"CT{number}"
         )
-        memory.remember(request, Remembered(1, None, FindAnswer(matches=5), {}))
+        memory.remember(request, Remembered(1, None, FindAnswer(matches=5), Said()))
 
     assert len(memory._known) == 2
     assert memory._held == 30
