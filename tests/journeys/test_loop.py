@@ -7,6 +7,7 @@ it on one page at the end.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from tests.pages import Person
 from tests.peers import MllpReceiver
 from tests.programs import node_modules, requires
 from tests.running import ROOT, Running, running_ris, wait_until
+from tests.worklist.performed import n_create, n_set
 from worklist.modality import begun, ended
 
 pytestmark = [pytest.mark.wire, pytest.mark.timeout(240)]
@@ -75,6 +77,26 @@ class Hospital:
         )
         with urllib.request.urlopen(request, timeout=20) as response:
             return json.load(response)
+
+    def web(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, chunked: bool = False
+    ) -> tuple[int, bytes]:
+        """A DICOMweb request as CT1."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ris.http_port, timeout=20)
+        headers = {"Authorization": "Bearer demo-ct1-token"}
+        if body is not None:
+            headers["Content-Type"] = "application/dicom+json"
+        raw = json.dumps(body).encode() if body is not None else None
+        with closing(connection):
+            connection.request(
+                method,
+                f"/dicom-web/{path}",
+                iter([raw]) if chunked else raw,
+                headers,
+                encode_chunked=chunked,
+            )
+            response = connection.getresponse()
+            return response.status, response.read()
 
     def findscu(self, *keys: str) -> list[dict[str, str]]:
         """Ask the worklist with dcmtk; the answers by keyword."""
@@ -427,3 +449,33 @@ def test_errors_of_fhir_are_outcomes(hospital: Hospital) -> None:
         body = json.loads(refused.value.read())
         refused.value.close()
         assert (refused.value.code, body["resourceType"]) == (status, "OperationOutcome")
+
+
+def test_a_scanner_may_do_the_same_by_http(hospital: Hospital) -> None:
+    """PS3.18 14 and 15 through the web server itself; CT1 has a token in the demo."""
+    today, uid = f"{datetime.now(UTC):%Y%m%d}", new_uid()
+    begun = n_create(PatientName="Webster^Wanda", PatientID="J99998").to_json_dict()
+    ended = n_set().to_json_dict()
+
+    by_dimse = hospital.findscu(
+        "(0040,0100)[0].ScheduledStationAETitle=CT1",
+        f"(0040,0100)[0].ScheduledProcedureStepStartDate={today}-",
+    )
+    found = hospital.web(
+        "GET",
+        "modality-scheduled-procedure-steps?includefield=AccessionNumber,PatientName"
+        "&00400100.ScheduledStationAETitle=CT1"
+        f"&00400100.ScheduledProcedureStepStartDate={today}-",
+    )
+    address = f"modality-performed-procedure-steps/{uid}"
+    created = hospital.web("POST", address, begun)
+    # In chunks, without a length, as some HTTP clients send every body.
+    updated = hospital.web("POST", f"{address}?update", ended, chunked=True)
+    read = hospital.web("GET", f"{address}?includefield=PerformedProcedureStepStatus")
+
+    numbers = [one["00080050"]["Value"][0] for one in json.loads(found[1])]
+    assert numbers == [one["AccessionNumber"] for one in by_dimse] != []
+    assert (found[0], created[0], updated[0], read[0]) == (200, 201, 200, 200)
+    assert json.loads(read[1]) == [{"00400252": {"vr": "CS", "Value": ["COMPLETED"]}}]
+    assert "Webster" not in hospital.ris.output
+    assert "includefield" not in hospital.ris.output
