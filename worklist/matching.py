@@ -393,7 +393,11 @@ def _issuers(item: Texts) -> tuple[str, ...]:
     if universal:
         if local:
             raise _Nothing  # what has a universal id is shown without a local one
-        return (universal, f"urn:oid:{universal}", f"urn:uuid:{universal}")
+        spellings = (universal, f"urn:oid:{universal}", f"urn:uuid:{universal}")
+        found = tuple(one for one in spellings if universal_id(one)[0] == universal)
+        if not found:
+            raise _Nothing
+        return found
     if local and universal_id(local)[0]:
         raise _Nothing
     return (local,) if local else ()

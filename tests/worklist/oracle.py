@@ -199,6 +199,7 @@ def _status(step: Dataset, key: Dataset) -> bool:
 def _patient_id(stored: Dataset, query: Dataset) -> bool:
     """Also by the other numbers of the patient, each with its own issuer (dicom.md CHG-02)."""
     key, issuer = _text(query, "PatientID"), _text(query, "IssuerOfPatientID")
+    issuer = issuer if issuer.strip("*") else ""
     numbers = [(_text(stored, "PatientID"), _text(stored, "IssuerOfPatientID"))]
     alternatives = [one.strip() for one in key.split("\\") if one.strip()]
     if alternatives and all(one.strip("*") for one in alternatives):

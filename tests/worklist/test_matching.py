@@ -111,6 +111,34 @@ def test_a_code_key_is_tried_in_every_spelling_of_its_scheme() -> None:
 
 
 @pytest.mark.parametrize(
+    ("item", "issuers"),
+    [
+        ({"LocalNamespaceEntityID": "HOSP"}, ("HOSP",)),
+        ({"UniversalEntityID": "1.2.3"}, ("1.2.3", "urn:oid:1.2.3")),
+        ({"UniversalEntityID": "https://example.org"}, ("https://example.org",)),
+    ],
+)
+def test_an_issuer_key_is_tried_in_every_spelling(
+    item: dict[str, str], issuers: tuple[str, ...]
+) -> None:
+    found = query(IssuerOfAccessionNumberSequence=[identifier(**item)])
+
+    assert found == WorklistQuery(accession_issuers=issuers)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"UniversalEntityID": "HOSP"},
+        {"LocalNamespaceEntityID": "1.2.3"},
+        {"LocalNamespaceEntityID": "HOSP", "UniversalEntityID": "1.2.3"},
+    ],
+)
+def test_an_issuer_key_that_no_issuer_is_shown_by_matches_nothing(item: dict[str, str]) -> None:
+    assert query(IssuerOfAdmissionIDSequence=[identifier(**item)]) is None
+
+
+@pytest.mark.parametrize(
     "root",
     [
         {},
@@ -437,13 +465,15 @@ def test_queries_for_the_same_attributes_share_a_plan() -> None:
 
 
 def test_keys_this_system_does_not_have_are_noted() -> None:
-    asked = identifier(PatientName="", StudyDate="", PatientComments="", step={"SeriesNumber": "1"})
+    asked = identifier(
+        PatientName="", BarcodeValue="", PatientComments="", step={"SeriesNumber": "1"}
+    )
     asked.add_new(0x00091001, "LO", "private")
 
     found = request(asked)
 
     assert set(found.unsupported) == {
-        tag_of("StudyDate"),
+        tag_of("BarcodeValue"),
         tag_of("PatientComments"),
         tag_of("SeriesNumber"),
         0x00091001,
