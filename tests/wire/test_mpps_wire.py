@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 from pynetdicom.association import Association
@@ -15,12 +16,14 @@ from pynetdicom.association import Association
 from ris.domain.identifiers import new_uid
 from ris.domain.orders import StepStatus
 from ris.domain.performing import Match, PerformedStatus
-from ris.models import InboundMessage, Order, PerformedProcedureStep
+from ris.models import DomainEvent, InboundMessage, Order, PerformedProcedureStep
+from ris.services import timers
 from tests import make
 from tests.wire.worklist_server import dcmjs, modality, running
-from tests.worklist.performed import n_create, n_set
-from worklist.elements import tag_of
+from tests.worklist.performed import n_create, n_set, series
+from worklist.elements import tag_of, tag_path
 from worklist.modality import begun, ended, query
+from worklist.mpps_attributes import PERFORMED
 from worklist.server import ServerThread
 from worklist.sop_classes import (
     EXPLICIT_VR_BIG_ENDIAN,
@@ -230,6 +233,156 @@ def test_what_matches_no_step_is_kept(server: ServerThread) -> None:
     )
 
 
+# --- a strict device
+
+
+@pytest.fixture
+def strict(server: ServerThread) -> None:
+    make.device("CT1", "CT", settings={"mpps": "strict"})
+
+
+TYPE_1 = [row.keyword for row in PERFORMED if row.create == "1" and not row.within]
+
+
+def test_a_strict_device_is_told_what_its_n_create_lacks(
+    strict: None, association: Callable[..., Association]
+) -> None:
+    scanner = association()
+
+    def answers(value: Any) -> dict[str, tuple[int, str]]:
+        found = {}
+        for keyword in TYPE_1:
+            empty = [] if keyword.endswith("Sequence") else ""
+            dataset = n_create(**{keyword: None if value is None else empty})
+            status, _ = scanner.send_n_create(dataset, MPPS, new_uid())
+            found[keyword] = status.Status, status.ErrorComment[:11]
+        return found
+
+    def expected(status: int) -> dict[str, tuple[int, str]]:
+        return {keyword: (status, tag_path(tag_of(keyword))) for keyword in TYPE_1}
+
+    assert answers(None) == expected(0x0120)
+    assert answers("") == expected(0x0121)
+    assert not PerformedProcedureStep.objects.exists()
+
+
+def test_a_strict_device_is_told_what_its_n_set_lacks_or_may_not_say(
+    strict: None, association: Callable[..., Association]
+) -> None:
+    scanner, uid = association(), new_uid()
+    scanner.send_n_create(n_create(), MPPS, uid)
+
+    def answer(**said: Any) -> tuple[int, str]:
+        status, _ = scanner.send_n_set(n_set(**said), MPPS, uid)
+        return status.Status, str(status.get("ErrorComment", ""))[:11]
+
+    assert answer(PerformedProcedureStepEndTime="") == (0x0121, "(0040,0251)")
+    assert answer(PerformedProcedureStepEndDate=None) == (0x0120, "(0040,0250)")
+    assert answer(PerformedSeriesSequence=None) == (0x0121, "(0040,0340)")  # created empty
+    assert answer(PerformedSeriesSequence=[series(ProtocolName="")]) == (0x0121, "(0018,1030)")
+    assert answer(PatientID="OTHER") == (0x0105, "(0010,0020)")
+    assert stored(uid).status == "IN PROGRESS"
+    assert answer() == (0x0000, "")
+
+
+# --- several orders, several patients, several hours
+
+
+def test_two_orders_are_performed_as_one(server: ServerThread) -> None:
+    patient = make.patient("GROUP1")
+    orders = [make.booked(NOON.replace(hour=hour), patient=patient) for hour in (12, 14)]
+    scanner, uid = modality(server), new_uid()
+    first, second = scanner.find(query()).identifiers
+    created = begun(first, station="CT1", at=NOON)
+    other = begun(second, station="CT1", at=NOON)
+    created.ScheduledStepAttributesSequence.append(other.ScheduledStepAttributesSequence[0])
+
+    scanner.create(created, uid)
+    during = [status_of(order) for order in orders]
+    scanner.set(ended(first, at=NOON.replace(minute=20)), uid)
+
+    assert during == [StepStatus.STARTED] * 2
+    assert [status_of(order) for order in orders] == [StepStatus.COMPLETED] * 2
+    for order in orders:
+        events = DomainEvent.objects.filter(order=order, name="PerformedStepCompleted")
+        assert events.count() == 1
+
+
+def test_after_the_wrong_entry_the_right_one_is_performed(
+    server: ServerThread, order: Order
+) -> None:
+    right = make.booked(NOON.replace(hour=14))
+    scanner, first, second = modality(server), new_uid(), new_uid()
+    wrong_entry, right_entry = scanner.find(query()).identifiers
+
+    scanner.create(begun(wrong_entry, station="CT1", at=NOON), first)
+    reason = ("110514", "Incorrect worklist entry selected")
+    scanner.set(ended(wrong_entry, at=NOON, reason=reason), first)
+    scanner.create(begun(right_entry, station="CT1", at=NOON), second)
+    scanner.set(ended(right_entry, at=NOON.replace(minute=20)), second)
+
+    assert (status_of(order), status_of(right)) == (StepStatus.SCHEDULED, StepStatus.COMPLETED)
+    assert (stored(first).match, stored(second).order_id) == ("QUARANTINED", right.pk)
+
+
+def test_what_the_clock_ended_is_final_for_the_scanner_too(
+    server: ServerThread, association: Callable[..., Association], order: Order
+) -> None:
+    scanner, uid = association(), new_uid()
+    scanner.send_n_create(n_create(), MPPS, uid)
+    PerformedProcedureStep.objects.update(updated_at=timezone.now() - timedelta(hours=25))
+    timers.run_due()
+
+    status, _ = scanner.send_n_set(n_set(), MPPS, uid)
+
+    assert (status.Status, status.ErrorID) == (0x0110, 0xA710)
+    assert stored(uid).status == "DISCONTINUED"
+
+
+def test_the_performed_station_may_be_any(
+    association: Callable[..., Association], order: Order
+) -> None:
+    uid = new_uid()
+
+    status, _ = association().send_n_create(
+        n_create(PerformedStationAETitle="CONSOLE_7"), MPPS, uid
+    )
+
+    assert status.Status == 0x0000
+    assert stored(uid).station_ae_title == "CONSOLE_7"
+
+
+def test_an_n_set_may_come_on_another_association_than_its_n_create(
+    server: ServerThread, association: Callable[..., Association], order: Order
+) -> None:
+    uid = new_uid()
+    before = association()
+    before.send_n_create(n_create(), MPPS, uid)
+    before.release()
+
+    status, _ = association().send_n_set(n_set(), MPPS, uid)
+
+    assert (status.Status, stored(uid).status) == (0x0000, "COMPLETED")
+
+
+def test_of_n_sets_at_once_one_ends_the_exam(
+    association: Callable[..., Association], order: Order
+) -> None:
+    uid = new_uid()
+    association().send_n_create(n_create(), MPPS, uid)
+    scanners = [association() for _ in range(4)]
+
+    def end(number: int) -> int:
+        said = n_set(PerformedProcedureStepDescription=f"end {number}")
+        return scanners[number].send_n_set(said, MPPS, uid)[0].Status
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = sorted(pool.map(end, range(4)))
+
+    assert statuses == [0x0000, 0x0110, 0x0110, 0x0110]
+    assert DomainEvent.objects.filter(name="PerformedStepCompleted").count() == 1
+
+
 def test_broken_text_is_refused_and_kept_for_a_look(
     association: Callable[..., Association],
 ) -> None:
@@ -321,6 +474,23 @@ def test_dcmjs_hears_each_refusal(server: ServerThread, order: Order) -> None:
     assert again["status"] == 0x0111
     assert late["status"] == 0x0110
     assert unknown["status"] == 0x0112
+
+
+def test_dcmjs_is_told_which_attribute_is_wrong(server: ServerThread, order: Order) -> None:
+    make.device("CT1", "CT", settings={"mpps": "strict"})
+    without = {key: value for key, value in _created(order).items() if key != "Modality"}
+
+    (missing,) = dcmjs(server, "n-create", uid=new_uid(), elements=without)
+    (wrong,) = dcmjs(
+        server,
+        "n-create",
+        uid=new_uid(),
+        elements={**_created(order), "PerformedProcedureStepStatus": "COMPLETED"},
+    )
+
+    assert (missing["status"], wrong["status"]) == (0x0120, 0x0106)
+    assert wrong["dataset"]["PerformedProcedureStepStatus"] == "COMPLETED"
+    assert not PerformedProcedureStep.objects.exists()
 
 
 def test_nothing_of_a_dataset_is_lost(association: Callable[..., Association]) -> None:
