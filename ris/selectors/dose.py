@@ -120,6 +120,7 @@ class ExamLine:
     values: tuple[ValueLine, ...]
     exceeded: tuple[str, ...]
     document: str = ""
+    patient: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +276,7 @@ def of_patient(public_id: str) -> list[ExamLine]:
     """The patient's exams with dose, the newest first, and documents that wait for their exam."""
     rows = (
         ExamDose.objects.filter(order__patient__public_id=uuid.UUID(public_id))
-        .select_related("order")
+        .select_related("order__patient")
         .prefetch_related(
             Prefetch(
                 "order__procedures",
@@ -311,6 +312,7 @@ def _exam_line(row: ExamDose) -> ExamLine:
         at=row.started_at or order.ordered_at,
         values=_totals(row.totals),
         exceeded=_exceeded(row.exceeded),
+        patient=str(order.patient.public_id),
     )
 
 
@@ -492,7 +494,7 @@ def above_level(limit: int = EXAMS_SHOWN) -> Sequence[ExamLine]:
     """Exams whose dose was above a reference level, the latest first."""
     rows = (
         ExamDose.objects.filter(alerted_at__isnull=False)
-        .select_related("order")
+        .select_related("order__patient")
         .prefetch_related(
             Prefetch(
                 "order__procedures",

@@ -22,6 +22,7 @@ from ris.models import (
     PerformedProcedureStep,
     ScheduledProcedureStep,
 )
+from ris.selectors import availability, dose
 from ris.selectors.calendar import midnight
 from ris.selectors.corrections import open_follow_ups
 from ris.selectors.messages import STUCK_DELIVERY, STUCK_MESSAGE
@@ -278,4 +279,6 @@ def counts() -> dict[str, int]:
         "messages": stuck_messages().count(),
         "deliveries": stuck_deliveries().count(),
         "double_booked": _overlapping().count(),
+        "doses": dose.waiting().count(),
+        "images": availability.differing().count(),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,6 +13,7 @@ from django.utils import timezone
 from ris.domain.orders import OrderStatus, Stage
 from ris.domain.reporting import ReportStatus
 from ris.models import Report, RequestedProcedure, ScheduledProcedureStep
+from ris.selectors.availability import images_of
 from ris.selectors.order_lists import MANY, priority_rank
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.reports import person_name
@@ -58,6 +59,7 @@ class ReadingLine:
     author_id: int | None = None
     changed_at: datetime | None = None
     together: tuple[str, ...] = ()
+    images: str = ""  # what an archive told of them, empty if nothing
 
 
 def _live_report(**conditions: object) -> Exists:
@@ -123,10 +125,13 @@ def lines(rows: Iterable[RequestedProcedure]) -> list[ReadingLine]:
     for procedure in found:
         if procedure.stage == Stage.PERFORMED.value and not procedure.reports.all():
             unread.setdefault(procedure.order_id, []).append(str(procedure.public_id))
-    return [_line(procedure, unread.get(procedure.order_id, [])) for procedure in found]
+    images = images_of(str(procedure.order.public_id) for procedure in found)
+    return [_line(one, unread.get(one.order_id, []), images) for one in found]
 
 
-def _line(procedure: RequestedProcedure, unread: list[str]) -> ReadingLine:
+def _line(
+    procedure: RequestedProcedure, unread: list[str], images: Mapping[str, str]
+) -> ReadingLine:
     order = procedure.order
     report = next(iter(procedure.reports.all()), None)
     own = str(procedure.public_id)
@@ -148,6 +153,7 @@ def _line(procedure: RequestedProcedure, unread: list[str]) -> ReadingLine:
         author=person_name(report.author).display if report is not None else "",
         author_id=report.author_id if report is not None else None,
         changed_at=(report.draft_saved_at or report.updated_at) if report is not None else None,
+        images=images.get(str(order.public_id), ""),
         together=(own, *(key for key in unread if key != own)) if own in unread else (own,),
     )
 

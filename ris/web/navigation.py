@@ -12,6 +12,7 @@ FLOOR = (Role.TECHNOLOGIST, Role.FRONTDESK, Role.SCHEDULER, Role.MANAGER, Role.A
 REPAIR = (Role.TECHNOLOGIST, Role.MANAGER, Role.ADMIN)
 MENDING = (*REPAIR, Role.SCHEDULER)
 SYSTEM = (Role.MANAGER, Role.ADMIN)
+DOSE = (Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/room/", "Rooms", "device", "t", FLOOR),
     Entry("/reading/", "Reading", "book", "r", READERS),
     Entry("/patients/", "Patients", "users", "p"),
+    Entry("/dose/", "Dose", "bolt", "", DOSE),
     Entry("/exceptions/", "Exceptions", "alert", "x", MENDING, "Behind the scenes"),
     Entry("/messages/", "Messages", "message", "m", SYSTEM, "Behind the scenes"),
     Entry("/interfaces/", "Interfaces", "plug", "", SYSTEM, "Behind the scenes"),

@@ -34,6 +34,7 @@ from ris.selectors.corrections import FollowUpLine
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
+from ris.web.dose.views import exceptions_context
 from ris.web.navigation import MENDING
 
 SHOWN = 50
@@ -54,6 +55,7 @@ def exception_list(request: PageRequest) -> HttpResponse:
     outbound = message_lists.outbound_lines(
         message_lists.with_outbound_lines(lists.stuck_deliveries())[:SHOWN]
     )
+    unclear = exceptions_context(SHOWN)
     known = (
         *(line.patient for line, _ in performed),
         *(line.patient for line in stuck),
@@ -69,7 +71,9 @@ def exception_list(request: PageRequest) -> HttpResponse:
         "double": double,
         "inbound": inbound,
         "outbound": outbound,
-        "nothing": not (performed or stuck or follow_ups or double or inbound or outbound),
+        **unclear,
+        "nothing": not (performed or stuck or follow_ups or double or inbound or outbound)
+        and not (unclear["doses"] or unclear["images_differ"]),
     }
     return show(request, "exchange/exceptions.html", context, fragment="exchange/_exceptions.html")
 

@@ -142,6 +142,7 @@ def _repair(with_interfaces: bool) -> list[Tile]:
             urgent=f"{counts['stuck']} never ended" if counts["stuck"] else "",
             tone=Tone.WARN,
         ),
+        Tile(words="Doses that fit no exam", count=counts["doses"], href="/dose/"),
         Tile(words="Messages not applied", count=counts["messages"], href="/exceptions/"),
         Tile(words="Messages not delivered", count=counts["deliveries"], href="/exceptions/"),
         Tile(words="Double booked", count=counts["double_booked"], href="/exceptions/"),

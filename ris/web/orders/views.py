@@ -33,6 +33,7 @@ from ris.selectors.orders import order_view
 from ris.selectors.views import OrderView
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, number, said
+from ris.web.dose.views import order_context
 from ris.web.navigation import REPAIR
 from ris.web.orders.forms import CompleteForm
 from ris.web.paging import slice_of
@@ -118,6 +119,7 @@ def order(request: PageRequest, key: UUID) -> HttpResponse:
         **_possible(view),
         "entries": [tell(entry) for entry in timelines.entries(view.public_id)],
         "priorities": list(Priority),
+        **order_context(view),
         "can_explain": request.actor.has(*REPAIR),
     }
     return show(request, "orders/order.html", context, fragment="orders/_order.html")
