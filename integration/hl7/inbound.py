@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from django.db import IntegrityError, OperationalError, close_old_connections, connection
 
 from integration.hl7 import acks, bindings, schema, times
+from integration.hl7.batch import answer, differences, file_difference, is_batch, take_apart
 from integration.hl7.er7 import Header, Message
 from integration.hl7.er7_writer import Raw, SegmentRow, Value
 from integration.hl7.profiles import Profile, for_unknown_sender, profile
@@ -89,7 +91,41 @@ class Sender:
 
 
 def handle(frame: bytes, peer: Peer) -> Reply | None:
-    """Answer one message; None if it holds nothing that an answer could refer to."""
+    """Answer one message, or a batch of them; None if there is nothing an answer could refer to."""
+    if is_batch(frame):
+        return _handle_batch(frame, peer)
+    return _handle_message(frame, peer)
+
+
+def _handle_batch(frame: bytes, peer: Peer) -> Reply:
+    """Every message by itself; what is wrong with one does not stop the rest (2.10.3)."""
+    batch = take_apart(frame)
+    replies = [
+        [_handle_message(message, peer) for message in group.messages] for group in batch.groups
+    ]
+    for group in batch.groups:
+        if group.stray:
+            _handle_message(group.stray, peer)  # kept as what cannot be read
+    payload = answer(
+        batch,
+        [[reply.payload for reply in told if reply is not None] for told in replies],
+        control_id=acks.new_control_id()[:18],
+        at=datetime.now(UTC),
+    )
+    wrong = [*filter(None, (*differences(batch), file_difference(batch)))]
+    if wrong:
+        log.warning("an HL7 batch is not what it says", peer=peer.address, differences=wrong)
+
+    def sent(written: bool) -> None:
+        for told in replies:
+            for reply in told:
+                if reply is not None:
+                    reply.sent(written)
+
+    return Reply(payload, sent)
+
+
+def _handle_message(frame: bytes, peer: Peer) -> Reply | None:
     _check_connection()
     started = time.monotonic()
     header = Header.read(frame)
