@@ -40,8 +40,8 @@ _REFUSED = {
     400: "a parameter, header field or payload that makes no sense",
     401: "no valid token",
     403: "the token or its device may not do this",
-    406: "none of the accepted media types is offered",
 }
+_READ = {406: "none of the accepted media types is offered"}
 _WRITTEN = {
     409: "the UID is in use",
     413: "the payload is too long",
@@ -64,6 +64,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
             200: "matches, or a page of them",
             204: "no match",
             **_REFUSED,
+            **_READ,
             413: "the offset is beyond what one query may find",
             429: "more queries a minute than the device may send",
             503: "busy, try again",
@@ -106,7 +107,13 @@ TRANSACTIONS: tuple[Transaction, ...] = (
         "system/mpps.read",
         "N-GET",
         ("includefield", "accept", "charset"),
-        {200: "the step", **_REFUSED, 404: "the UID is not known", 503: "busy, try again"},
+        {
+            200: "the step",
+            **_REFUSED,
+            404: "the UID is not known",
+            **_READ,
+            503: "busy, try again",
+        },
         answers=_FORMS,
     ),
 )  # fmt: skip

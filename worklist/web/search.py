@@ -73,6 +73,10 @@ def search(asked: SearchParameters, client: Client, handlers: Handlers) -> Found
     )
     rows = list(answer.identifiers)
     refusal = _refusal(answer)
+    if _is_truncated(answer) and asked.offset >= answer.matches:
+        # There is more, but not even page by page.
+        words = f"a query finds at most {answer.matches} steps: ask for less"
+        refusal = Report(413, words, OUT_OF_RESOURCES)
     if refusal is not None:
         return Found(warnings=asked.warnings, refusal=refusal)
     return Found(

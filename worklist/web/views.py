@@ -198,9 +198,6 @@ class ScheduledView(DicomWebView):
         pairs = self.pairs()
         form = self.form(pairs)
         asked = parameters.search_parameters(pairs)
-        most = handlers().matches
-        if asked.offset >= most:
-            raise HttpError(413, f"a query finds at most {most} steps: ask for less")
         found = search(asked, client, handlers())
         if found.refusal is not None:
             return self.refusal(found.refusal)
@@ -234,7 +231,6 @@ class PerformedView(DicomWebView):
     def post(self, request: HttpRequest, uid: str, update: str = "") -> HttpResponseBase:
         client = self.client(access.MPPS_WRITE)
         performed.require_uid(uid)
-        self.form(self.pairs())
         incoming = Incoming(
             url=request.build_absolute_uri(),
             headers={name: request.headers.get(name, "") for name in KEPT},

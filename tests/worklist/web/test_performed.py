@@ -96,6 +96,10 @@ def test_the_examples_write_an_update_as_a_path(api: Api) -> None:
     assert stored(uid).status == PerformedStatus.COMPLETED.value
 
 
+def test_an_answer_without_a_body_is_acceptable_in_any_form(api: Api) -> None:
+    assert api.create(new_uid(), n_create(), Accept="text/html").status == 201
+
+
 def test_a_repeated_create_is_a_duplicate(api: Api) -> None:
     uid = new_uid()
     api.create(uid, n_create())

@@ -197,13 +197,24 @@ def test_a_limit_of_zero_gets_nothing(api: Api, names: list[str]) -> None:
     assert api.search("limit=0").status == 204
 
 
-def test_beyond_what_a_query_may_find_is_too_large(api: Api, names: list[str]) -> None:
-    answer = api.search("offset=500")
+def test_beyond_what_a_query_may_find_is_too_large(
+    api: Api, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views.handlers(), "matches", 2)
 
-    assert (answer.status, answer.body["message"]) == (
+    last, beyond = api.search("offset=1"), api.search("offset=2")
+
+    assert last.status == 200
+    assert last.warning.endswith("A700 There are more than 2 matches; ask for less.")
+    assert (beyond.status, beyond.body["message"], beyond.body["dicomStatus"]) == (
         413,
-        "a query finds at most 500 steps: ask for less",
+        "a query finds at most 2 steps: ask for less",
+        "A700",
     )
+
+
+def test_beyond_the_last_match_is_nothing(api: Api, names: list[str]) -> None:
+    assert api.search("offset=100000").status == 204
 
 
 def test_unsupported_attributes_are_a_warning(api: Api, names: list[str]) -> None:
