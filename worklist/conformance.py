@@ -12,22 +12,14 @@ from pydicom.uid import UID
 
 from ris import config
 from ris.version import version
-from worklist.attributes import (
-    ESSENTIAL,
-    PRIORITIES,
-    SPS,
-    STEP_STATUSES,
-    WORKLIST,
-    Attribute,
-    Matching,
-)
 from worklist.charset import EXTENDED, SINGLE
 from worklist.config import IMPLEMENTATION_CLASS_UID, Deadlines, Limits, ListenerConfig
 from worklist.conformance_mpps import section as performed_steps
 from worklist.conformance_scu import section as requested_services
-from worklist.elements import tag_path
+from worklist.conformance_worklist import section as worklist
 from worklist.registry import Profile
 from worklist.sop_classes import SOP_CLASSES, TRANSFER_SYNTAXES, Operation
+from worklist.transliteration import ROWS
 from worklist.web.conformance import web_services
 
 _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"
@@ -36,7 +28,7 @@ _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"
 def statement() -> str:
     """The whole document, Markdown."""
     sections = [
-        _cover(), _overview(), _general(), _dimse(), _worklist(), performed_steps(5), _characters(),
+        _cover(), _overview(), _general(), _dimse(), worklist(4), performed_steps(5), _characters(),
         _security(), _configuration(), _audit(), web_services(10), requested_services(11),
     ]  # fmt: skip
     return "\n\n".join("\n".join(lines).strip() for lines in sections) + "\n"
@@ -60,6 +52,22 @@ def _cover() -> list[str]:
                 ("Product", "RIS, radiology information system"),
                 ("Version", version()),
                 ("Form", "PS3.2 Annex N; PS3.4 K.6.1.3 and F.7.4 for the services"),
+            ],
+        ),
+        "What Annex N asks for stands here:",
+        "",
+        *_table(
+            ("PS3.2", "here"),
+            [
+                ("N.1 Overview: services, SOP classes", "1"),
+                ("N.5.2 DIMSE services: Modality Worklist", "4"),
+                ("N.5.2 DIMSE services: Modality Performed Procedure Step", "5"),
+                ("N.5.2 DIMSE services of which we are the user", "11"),
+                ("N.5.3 Web services", "10"),
+                ("N.6 Configuration", "8"),
+                ("N.7 Network: associations, presentation contexts, transfer syntaxes", "2, 3"),
+                ("N.7 Character sets", "6"),
+                ("N.11 Security, audit", "7, 9"),
             ],
         ),
     ]
@@ -131,95 +139,6 @@ def _dimse() -> list[str]:
     ]
 
 
-def _place(row: Attribute) -> str:
-    depth = row.within.count(".") + 1 if row.within else 0
-    return f"{'>' * depth}{' ' if depth else ''}{row.keyword}"
-
-
-def _worklist() -> list[str]:
-    ordered = _nested(WORKLIST)
-    essential = ", ".join(row.keyword for row in ESSENTIAL)
-    statuses = "; ".join(
-        f"{term}: {', '.join(sorted(s.value for s, t in STEP_STATUSES.items() if t == term))}"
-        for term in dict.fromkeys(filter(None, STEP_STATUSES.values()))
-    )
-    return [
-        "## 4 Modality Worklist",
-        "",
-        "### 4.1 Attributes",
-        "",
-        "Every attribute may be asked for; only what is asked for is returned. Type 2 is returned",
-        "empty if there is no value, type 3 and 1C are left out. An empty value, `*` alone and an",
-        "absent key match everything; a sequence that is empty, or holds one empty item, asks for",
-        f"all of it. Of several items the first counts. The {SPS} holds exactly",
-        "one item in every answer.",
-        "",
-        *_table(
-            ("attribute", "tag", "VR", "return type", "matching", "remark"),
-            (
-                (_place(row), tag_path(row.tag), row.vr, row.return_type, row.matching.value,
-                 row.note if row.is_held else "never held: asking for it is answered with FF01")
-                for row in ordered
-            ),
-        ),
-        "Any other key is ignored and answered with pending status FF01.",
-        "",
-        "### 4.2 Matching",
-        "",
-        "- Values are compared exactly and with case; spaces around them are padding. `*` and `?`",
-        f"  are wildcards in all attributes marked \"{Matching.WILDCARD.value}\". Several values,",
-        "  separated by backslash, are alternatives.",
-        "- Person names are compared without case and accents, component group by component group.",
-        "  A key of one group in ASCII letters is compared with the alphabetic group; in any other",
-        "  script with every group. Trailing empty components do not count. Matching by sound is",
-        "  not negotiated and not done.",
-        "- Dates and times are those of the site, or of the zone in (0008,0201) of the query. A",
-        "  range of dates with a range of times is one interval. A time without minutes or seconds",
-        "  means, as the upper end of a range, the last instant of what it names. Every step has a",
-        "  time with six digits.",
-        "- A patient is also found by the other numbers that name it, so by the old one after a",
-        "  merge.",
-        f"- Scheduled Procedure Step Status: {statuses}. Without this key SCHEDULED, ARRIVED and",
-        "  READY are offered, and STARTED to devices that are registered so.",
-        "- Requested Procedure Priority: "
-        + "; ".join(f"{ours.value} is {theirs}" for ours, theirs in PRIORITIES.items())
-        + ".",
-        "- Entries without one of these are not offered, and the log says so: " + essential + ".",
-        "- Answers come in order of start, priority and Scheduled Procedure Step ID. A change is",
-        "  seen by the next query.",
-        "",
-        "### 4.3 Status",
-        "",
-        *_table(
-            ("status", "meaning"),
-            [
-                ("FF00", "a match; all requested keys are supported"),
-                ("FF01", "a match; a requested key is not supported"),
-                ("0000", "all matches were sent"),
-                ("FE00", "cancelled"),
-                ("A700", "more matches than the limit, of which the first were sent; or busy"),
-                ("A900", "a key cannot be read; Offending Element and Error Comment say which"),
-                ("C000", "a fault of ours; the comment holds a reference"),
-                ("0124", "not authorized"),
-            ],
-        ),
-    ]  # fmt: skip
-
-
-def _nested(rows: Sequence[Attribute]) -> list[Attribute]:
-    """The rows as they stand in a dataset: by tag, each sequence followed by its items."""
-    found: list[Attribute] = []
-
-    def add(within: str) -> None:
-        for row in sorted((r for r in rows if r.within == within), key=lambda r: r.tag):
-            found.append(row)
-            if row.vr == "SQ":
-                add(row.path)
-
-    add("")
-    return found
-
-
 def _characters() -> list[str]:
     return [
         "## 6 Character sets",
@@ -233,8 +152,16 @@ def _characters() -> list[str]:
         "A query is read in the set it names, else in the first of its device. An answer is in the",
         "query's set if that holds every text of it, else in the device's, else in ISO_IR 192; a",
         "device may be registered to get its own set first. (0008,0005) is present whenever text",
-        "is not plain ASCII. No character is ever replaced. Explicit VR Big Endian answers use",
-        "ISO_IR 192 for what is not ASCII. What was received is kept as Unicode.",
+        "is not plain ASCII, and absent otherwise. No character is ever replaced by another sign.",
+        "Explicit VR Big Endian answers use ISO_IR 192 for what is not ASCII. What was received is",
+        "kept as Unicode.",
+        "",
+        "A device may be registered with `text = fixed` (its own set only) or `text = ascii`:",
+        f"letters it lacks are then transliterated by a fixed table of {len(ROWS)} rows (accents",
+        "are dropped; Cyrillic and Arabic by ICAO 9303-3, Greek by ELOT 743, kana by Hepburn,",
+        "Hangul by the Revised Romanization), of a name the groups it cannot show are left out,",
+        "and what has no row is written as U+ and its number. Identifiers are never",
+        "transliterated: their answer is in ISO_IR 192.",
     ]
 
 
