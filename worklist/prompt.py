@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from ris.services.queries import Said
 from worklist.matching import REMEMBERED_BYTES
 from worklist.service import FindAnswer, Request
+
+if TYPE_CHECKING:  # the upper layer runs without the core
+    from ris.services.queries import Said
 
 
 @runtime_checkable
