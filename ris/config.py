@@ -179,7 +179,10 @@ class Dicom(Listener):
         default=60, gt=0, description="An idle association is released after this."
     )
     associate_seconds: float = Field(
-        default=5, gt=0, description="A new connection must have asked for an association by then."
+        default=5,
+        gt=0,
+        description="A new connection must have asked for an association by then; with TLS it "
+        "has the same again for the handshake before.",
     )
     pdu_seconds: float = Field(
         default=10, gt=0, description="A begun PDU must be complete by then."

@@ -105,6 +105,7 @@ def listener_config(dicom: config.Dicom) -> ListenerConfig:
         ),
         deadlines=Deadlines(
             associate=dicom.associate_seconds,
+            tls_handshake=dicom.associate_seconds,
             pdu=dicom.pdu_seconds,
             write=dicom.write_seconds,
             idle=dicom.idle_seconds,

@@ -171,12 +171,12 @@ def crl_ends(raw: bytes) -> list[datetime]:
 
 
 class _SmallBuffer(SSLProtocol):
-    """asyncio's TLS with a buffer of one record and some, in place of a quarter of a megabyte.
+    """asyncio's TLS with a small buffer in place of a quarter of a megabyte.
 
     It is held as long as the connection, by silent clients too.
     """
 
-    max_size = 32 * 1024
+    max_size = 8 * 1024
 
 
 async def secure(

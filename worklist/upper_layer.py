@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 # that are cut off unheard.
 _SPARE_SOCKETS: Final = 512
 _SPARE_SOCKETS_PER_ADDRESS: Final = 64
-_HANDSHAKES_AT_ONCE: Final = 256
+_HANDSHAKES_AT_ONCE: Final = 1_024
 _LONGEST_TICK: Final = 0.25
 _SHORTEST_TICK: Final = 0.01
 

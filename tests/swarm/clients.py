@@ -6,6 +6,7 @@ import json
 import os
 import select
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -113,10 +114,13 @@ def idlers(stack: ExitStack, port: int, count: int) -> list[socket.socket]:
     return made
 
 
-def honest(port: int) -> float:
+def honest(port: int, certificates: Path | None = None) -> float:
     """Associate, query, release, as a scanner does; the seconds it took."""
     began = time.perf_counter()
     with Peer(port, seconds=20) as peer:
+        if certificates is not None:
+            context_ = ssl.create_default_context(cafile=str(certificates / "authority.pem"))
+            peer.socket = context_.wrap_socket(peer.socket, server_hostname="127.0.0.1")
         peer.associate(context(1, WORKLIST), calling="CT1")
         peer.send(find_rq())
         rows, final = peer.answer()

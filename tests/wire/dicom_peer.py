@@ -235,7 +235,7 @@ class Peer:
 
     def answer(self) -> tuple[list[bytes], Response]:
         """All identifiers of a C-FIND and its final response."""
-        rows = []
+        rows: list[bytes] = []
         for response in self.responses():
             if response.status not in (0xFF00, 0xFF01):
                 return rows, response
