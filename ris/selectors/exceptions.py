@@ -22,7 +22,7 @@ from ris.models import (
     PerformedProcedureStep,
     ScheduledProcedureStep,
 )
-from ris.selectors import availability, dose
+from ris.selectors import availability, dose, worklist_quality
 from ris.selectors.calendar import midnight
 from ris.selectors.corrections import open_follow_ups
 from ris.selectors.messages import STUCK_DELIVERY, STUCK_MESSAGE
@@ -279,6 +279,7 @@ def counts() -> dict[str, int]:
         "messages": stuck_messages().count(),
         "deliveries": stuck_deliveries().count(),
         "double_booked": _overlapping().count(),
+        "not_offered": worklist_quality.not_offered().count(),
         "doses": dose.waiting().count(),
         "images": availability.differing().count(),
     }

@@ -27,7 +27,7 @@ from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.exchange import ResolveException
 from ris.domain.orders import DiscontinueOrder, RepeatStep
 from ris.domain.performing import PerformedStatus, RelinkPerformedStep
-from ris.selectors import corrections, patient_lists
+from ris.selectors import corrections, patient_lists, worklist_quality
 from ris.selectors import exceptions as lists
 from ris.selectors import messages as message_lists
 from ris.selectors.corrections import FollowUpLine
@@ -49,6 +49,7 @@ def exception_list(request: PageRequest) -> HttpResponse:
     stuck = lists.performed_lines(lists.stuck(), SHOWN)
     follow_ups = corrections.follow_up_lines(corrections.open_follow_ups(), SHOWN)
     double = lists.double_booked()
+    not_offered = worklist_quality.lines()
     inbound = message_lists.inbound_lines(
         message_lists.with_inbound_lines(lists.stuck_messages())[:SHOWN]
     )
@@ -60,6 +61,7 @@ def exception_list(request: PageRequest) -> HttpResponse:
         *(line.patient for line, _ in performed),
         *(line.patient for line in stuck),
         *(line.patient for line in follow_ups),
+        *(line.patient for line in not_offered),
     )
     patients = [patient.public_id for patient in known if patient]
     saw(request, "ListExceptions", [*patients, *(line.patient.public_id for line in double)])
@@ -69,10 +71,13 @@ def exception_list(request: PageRequest) -> HttpResponse:
         "stuck": stuck,
         "follow_ups": [(line, _open_to(request, line)) for line in follow_ups],
         "double": double,
+        "not_offered": not_offered,
         "inbound": inbound,
         "outbound": outbound,
         **unclear,
-        "nothing": not (performed or stuck or follow_ups or double or inbound or outbound)
+        "nothing": not (
+            performed or stuck or follow_ups or double or not_offered or inbound or outbound
+        )
         and not (unclear["doses"] or unclear["images_differ"]),
     }
     return show(request, "exchange/exceptions.html", context, fragment="exchange/_exceptions.html")

@@ -146,6 +146,7 @@ def _repair(with_interfaces: bool) -> list[Tile]:
         Tile(words="Messages not applied", count=counts["messages"], href="/exceptions/"),
         Tile(words="Messages not delivered", count=counts["deliveries"], href="/exceptions/"),
         Tile(words="Double booked", count=counts["double_booked"], href="/exceptions/"),
+        Tile(words="On no worklist", count=counts["not_offered"], href="/exceptions/"),
     ]
     if with_interfaces:
         paused = dashboard.paused_endpoints()
