@@ -169,10 +169,16 @@ def _security() -> list[str]:
     return [
         "## 7 Security",
         "",
-        "- TLS 1.2 and 1.3 on a port of its own (PS3.15 B.12); with a CA file client certificates",
-        "  are required. A device may be bound to a certificate and to TLS.",
-        "- A device is known by AE title and, if registered, by address or network.",
-        "- User identity negotiation is understood and not required.",
+        "- TLS 1.2 and 1.3 on a port of its own, by the profile of PS3.15 B.12 or, as a setting,",
+        "  of B.13 (its suites but those with Camellia and with CCM-8); with a CA file client",
+        "  certificates are required, and revocation lists are checked if there are any.",
+        "- A device is known by AE title and, if registered, by address or network, by the digest",
+        "  of its certificate or a name in it, and by its user identity.",
+        "- User identity negotiation: kinds 1 and 2 are checked where the register demands an",
+        "  identity, and confirmed if a positive response is requested; kinds 3, 4 and 5 are then",
+        "  rejected (2, 2, 1). Where none is demanded, an identity is accepted and not confirmed.",
+        "- A device may be held to some of the services, to a number of associations, and to a",
+        "  number of queries a minute, above which A700 is answered.",
     ]
 
 
