@@ -94,7 +94,8 @@ class WorklistQueryLog(models.Model):
     """
 
     at = models.DateTimeField()
-    calling_ae_title = models.CharField(max_length=16)
+    # An AE title, or over HTTP the name of a client, which may be longer.
+    calling_ae_title = models.CharField(max_length=100)
     called_ae_title = models.CharField(max_length=16, blank=True, default="")
     address = models.CharField(max_length=100, blank=True, default="")
     # With defaults in the database: a release before these columns may still be writing.
@@ -158,7 +159,7 @@ class WorklistSighting(models.Model):
     step = models.ForeignKey(
         "ris.ScheduledProcedureStep", on_delete=models.CASCADE, related_name="sightings"
     )
-    ae_title = models.CharField(max_length=16)
+    ae_title = models.CharField(max_length=100)  # or the name of an HTTP client
     step_version = models.PositiveIntegerField()
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
