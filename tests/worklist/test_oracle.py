@@ -338,6 +338,7 @@ _VALUES = {
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(query=_queries())
+@pytest.mark.timeout(120 + EXAMPLES // 5)
 @pytest.mark.parametrize("syntax", ["explicit", "implicit"])
 def test_a_query_is_answered_as_the_standard_says(site: Site, syntax: str, query: Dataset) -> None:
     answer = requests.find(site.server, query, syntax=syntax)
