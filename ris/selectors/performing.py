@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import CharField
+
 from ris.domain.errors import UnknownKeyError
 from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.domain.values import Code
 from ris.models import PerformedProcedureStep
+from ris.models.prepared import Given, Select
 from ris.selectors.views import PerformedView, SeriesView
 
 
@@ -69,12 +72,14 @@ def performed_dataset(sop_instance_uid: str) -> dict[str, Any]:
 
     Corrections by people are no part of it (PS3.4 F.7.2.2.3).
     """
-    row = (
-        PerformedProcedureStep.objects.filter(sop_instance_uid=sop_instance_uid)
-        .values_list("dataset", "status")
-        .first()
-    )
+    row = _SAID.first(uid=sop_instance_uid)
     if row is None:
         raise UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)")
-    dataset, status = row
-    return {**dataset, "00400252": {"vr": "CS", "Value": [status]}}
+    return {**row.dataset, "00400252": {"vr": "CS", "Value": [row.status]}}
+
+
+_SAID = Select(
+    lambda: PerformedProcedureStep.objects.only("dataset", "status").filter(
+        sop_instance_uid=Given("uid", CharField())
+    )
+)

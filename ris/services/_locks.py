@@ -9,8 +9,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
+from django.db.models import BigIntegerField
+
 from ris.domain.errors import UnknownKeyError
 from ris.models import Appointment, Order, ScheduledProcedureStep
+from ris.models.prepared import Given, Select
 
 _STEP_RELATED = ("procedure__order__patient", "appointment", "device")
 
@@ -23,13 +26,18 @@ def public_key(text: str, what: str) -> uuid.UUID:
         raise UnknownKeyError(f"no such {what}") from None
 
 
-def lock_orders(ids: Iterable[int]) -> list[Order]:
-    return list(
+_ORDER = Select(
+    lambda: (
         Order.objects.select_for_update(of=("self",))
         .select_related("patient")
-        .filter(pk__in=set(ids))
-        .order_by("pk")
+        .filter(pk=Given("pk", BigIntegerField()))
     )
+)
+
+
+def lock_orders(ids: Iterable[int]) -> list[Order]:
+    """The orders, locked one by one in the order of their keys."""
+    return [order for key in sorted(set(ids)) for order in _ORDER.all(pk=key)]
 
 
 def lock_step(public_id: str) -> ScheduledProcedureStep:

@@ -52,7 +52,7 @@ from ris.services._locks import lock_orders, public_key
 from ris.services._transition import touch
 from ris.services.orders.ending import void_order
 from ris.services.orders.placing import place_order
-from ris.services.performing.following import follow, note_end, reload
+from ris.services.performing.following import follow, note_end, steps_named, steps_of
 from ris.services.performing.matching import named_by_people
 from ris.services.performing.taking import Taken, taken_by_key
 from ris.services.performing.telling import public_ids, tell
@@ -69,7 +69,7 @@ def _with_steps(public_id: str, steps: Sequence[str]) -> tuple[Taken, list[Sched
     """The exam and the steps it is to have, with all orders concerned locked."""
     wanted = named_by_people(steps)
     taken = taken_by_key(public_id, [step.order for step in wanted])
-    after = reload(taken.locked, pk__in=[step.pk for step in wanted]) if wanted else []
+    after = steps_named(taken.locked, [step.pk for step in wanted])
     if len({step.procedure.order.patient_id for step in after}) > 1:
         raise StateConflictError("these steps belong to different patients")
     return taken, after
@@ -195,7 +195,7 @@ def order_performed_step(command: OrderPerformedStep, context: Context) -> Place
         Order.objects.filter(public_id=placed.public_id).values_list("pk", flat=True)
     )[0]
     taken.locked[order.pk] = order
-    steps = reload(taken.locked, procedure__order=order)
+    steps = steps_of(taken.locked, order)
     done = [step for step in steps if step.modality == performed.modality] or steps[:1]
     context.emit(
         PerformedStepOrdered(

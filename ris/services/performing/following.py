@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from django.db.models import BigIntegerField
+
 from ris.domain.orders import (
     OPEN,
     ORDER,
@@ -20,10 +22,10 @@ from ris.domain.orders import (
 from ris.domain.performing import Match, PerformedStatus, step_status_from
 from ris.domain.scheduling import APPOINTMENT, AppointmentStatus, AppointmentTrigger
 from ris.models import Order, PerformedProcedureStep, ScheduledProcedureStep, StudyAlias
+from ris.models.prepared import Given, Select
 from ris.services._context import Context
 from ris.services._transition import move
 
-_OPEN = [status.value for status in OPEN]
 _ENDED = frozenset({StepStatus.COMPLETED, StepStatus.DISCONTINUED})
 _BEFORE_START = frozenset(
     {StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.READY, StepStatus.CANCELED}
@@ -31,19 +33,42 @@ _BEFORE_START = frozenset(
 _GONE = frozenset({OrderStatus.CANCELED.value, OrderStatus.DISCONTINUED.value})
 
 
-def reload(orders: Mapping[int, Order], **condition: object) -> list[ScheduledProcedureStep]:
-    """The steps as they are now that their ``orders`` are locked."""
-    rows = list(
-        ScheduledProcedureStep.objects.select_for_update(of=("self",))
-        .select_related("procedure", "appointment")
-        .filter(**condition)
-        .order_by("id")
-    )
-    for step in rows:
+_LOCKED = ScheduledProcedureStep.objects.select_for_update(of=("self",)).select_related(
+    "procedure", "appointment"
+)
+_STEP = Select(lambda: _LOCKED.filter(pk=Given("pk", BigIntegerField())))
+_STEPS_PERFORMED = Select(
+    lambda: _LOCKED.filter(performed=Given("performed", BigIntegerField())).order_by("id")
+)
+_STEPS_OF_ORDER = Select(
+    lambda: _LOCKED.filter(procedure__order=Given("order", BigIntegerField())).order_by("id")
+)
+
+
+def steps_named(orders: Mapping[int, Order], keys: Iterable[int]) -> list[ScheduledProcedureStep]:
+    """The steps with these primary keys as they are now that their ``orders`` are locked."""
+    return _with(orders, [step for key in sorted(set(keys)) for step in _STEP.all(pk=key)])
+
+
+def steps_performed(
+    orders: Mapping[int, Order], performed: PerformedProcedureStep
+) -> list[ScheduledProcedureStep]:
+    return _with(orders, _STEPS_PERFORMED.all(performed=performed.pk))
+
+
+def steps_of(orders: Mapping[int, Order], order: Order) -> list[ScheduledProcedureStep]:
+    return _with(orders, _STEPS_OF_ORDER.all(order=order.pk))
+
+
+def _with(
+    orders: Mapping[int, Order], steps: list[ScheduledProcedureStep]
+) -> list[ScheduledProcedureStep]:
+    """With the locked orders in place, which spares reading order and patient once more."""
+    for step in steps:
         order = orders.get(step.procedure.order_id)
         if order is not None:
-            step.procedure.order = order  # spares reading order and patient once more
-    return rows
+            step.procedure.order = order
+    return steps
 
 
 def bring_to_start(step: ScheduledProcedureStep, at: datetime, context: Context) -> None:
@@ -112,19 +137,25 @@ def performed_states(
     steps: Sequence[ScheduledProcedureStep], *, without: PerformedProcedureStep | None = None
 ) -> dict[int, list[PerformedStatus]]:
     """What was performed for each step, as people know it; what is in quarantine does not count."""
-    links = PerformedProcedureStep.steps.through.objects.filter(
-        scheduledprocedurestep__in=[step.pk for step in steps]
-    ).exclude(performedprocedurestep__match=Match.QUARANTINED.value)
-    if without is not None:
-        links = links.exclude(performedprocedurestep=without)
     found: dict[int, list[PerformedStatus]] = {}
-    for key, revised, said in links.values_list(
-        "scheduledprocedurestep_id",
-        "performedprocedurestep__revised_status",
-        "performedprocedurestep__status",
-    ):
-        found.setdefault(key, []).append(PerformedStatus(revised or said))
+    for step in steps:
+        states = [
+            PerformedStatus(row.effective_status)
+            for row in _PERFORMED.all(step=step.pk)
+            if without is None or row.pk != without.pk
+        ]
+        if states:
+            found[step.pk] = states
     return found
+
+
+_PERFORMED = Select(
+    lambda: (
+        PerformedProcedureStep.objects.only("status", "revised_status")
+        .filter(steps=Given("step", BigIntegerField()))
+        .exclude(match=Match.QUARANTINED.value)
+    )
+)
 
 
 def take_back(step: ScheduledProcedureStep, context: Context) -> None:
@@ -188,10 +219,12 @@ def note_aliases(
 
 def done_with(orders: Sequence[Order]) -> frozenset[int]:
     """The orders of which no step is open any more."""
-    keys = [order.pk for order in orders]
-    if not keys:
-        return frozenset()
-    left = ScheduledProcedureStep.objects.filter(
-        procedure__order__in=keys, status__in=_OPEN
-    ).values_list("procedure__order_id", flat=True)
-    return frozenset(keys) - set(left)
+    return frozenset(order.pk for order in orders if not _OPEN_STEPS.all(order=order.pk))
+
+
+_OPEN_STEPS = Select(
+    lambda: ScheduledProcedureStep.objects.only("status").filter(
+        procedure__order=Given("order", BigIntegerField()),
+        status__in=[status.value for status in OPEN],
+    )[:1]
+)

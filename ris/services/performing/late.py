@@ -32,7 +32,7 @@ from ris.services import _clock
 from ris.services._context import Context
 from ris.services._transition import move, touch
 from ris.services.performing.follow_ups import raise_follow_up
-from ris.services.performing.following import done_with, follow, note_end, reload
+from ris.services.performing.following import done_with, follow, note_end, steps_named
 from ris.services.performing.matching import (
     Found,
     find_patient,
@@ -105,7 +105,7 @@ def _tie(row: PerformedProcedureStep, found: Sequence[Found], context: Context) 
     taken = taken_by_key(str(row.public_id), [step.order for step in found])
     if taken.performed.match != Match.UNMATCHED.value:
         return 0
-    steps = reload(taken.locked, pk__in=[step.pk for step in found])
+    steps = steps_named(taken.locked, [step.pk for step in found])
     before = snapshot(taken.performed, ())
     reason = "its order came after the exam"
     try:

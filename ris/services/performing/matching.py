@@ -9,30 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import CharField, Q
 
 from ris.domain.errors import UnknownKeyError
 from ris.domain.orders import OPEN, StepStatus
 from ris.domain.performing import EVIDENCE_MODALITIES, ScheduledReference
 from ris.domain.values import Identifier
 from ris.models import Patient, PatientIdentifier, ScheduledProcedureStep, StudyAlias
+from ris.models.prepared import Given, Select
 from ris.services._locks import public_key
-
-_COLUMNS = {
-    "pk": "pk",
-    "status": "status",
-    "modality": "modality",
-    "study_uid": "procedure__study_instance_uid",
-    "procedure": "procedure__procedure_id",
-    "order": "procedure__order_id",
-    "patient": "procedure__order__patient_id",
-    "accession": "procedure__order__accession_number",
-    "accession_issuer": "procedure__order__accession_issuer",
-    "placer": "procedure__order__placer_order_number",
-    "placer_issuer": "procedure__order__placer_issuer",
-    "filler": "procedure__order__filler_order_number",
-    "filler_issuer": "procedure__order__filler_issuer",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +56,48 @@ def find_steps(
     return list(found.values())
 
 
+_STEPS = (
+    ScheduledProcedureStep.objects.select_related("procedure__order")
+    .only(
+        *("status", "modality", "procedure__study_instance_uid", "procedure__procedure_id"),
+        *("procedure__order__patient", "procedure__order__accession_number"),
+        *("procedure__order__accession_issuer", "procedure__order__placer_order_number"),
+        *("procedure__order__placer_issuer", "procedure__order__filler_order_number"),
+        *("procedure__order__filler_issuer",),
+    )
+    .order_by("pk")
+)
+_BY_STEP_ID = Select(lambda: _STEPS.filter(step_id=Given("step_id", CharField())))
+
+
 def _rows(**condition: object) -> list[Found]:
-    rows = ScheduledProcedureStep.objects.filter(**condition).order_by("pk")
-    return [Found(*row) for row in rows.values_list(*_COLUMNS.values())[:50]]
+    return [_found(step) for step in _STEPS.filter(**condition)[:50]]
+
+
+def _found(step: ScheduledProcedureStep) -> Found:
+    order = step.procedure.order
+    return Found(
+        pk=step.pk,
+        status=step.status,
+        modality=step.modality,
+        study_uid=step.procedure.study_instance_uid,
+        procedure=step.procedure.procedure_id,
+        order=order.pk,
+        patient=order.patient_id,
+        accession=order.accession_number,
+        accession_issuer=order.accession_issuer,
+        placer=order.placer_order_number,
+        placer_issuer=order.placer_issuer,
+        filler=order.filler_order_number,
+        filler_issuer=order.filler_issuer,
+    )
 
 
 def _find_by(reference: ScheduledReference, identifiers: Sequence[Identifier]) -> list[Found]:
     if reference.step_id:
         # Ours are unique, so there is at most one; another system's may look the same.
-        steps = [
-            step
-            for step in _rows(step_id=reference.step_id)
-            if _agrees(step, reference, identifiers)
-        ]
+        named = [_found(step) for step in _BY_STEP_ID.all(step_id=reference.step_id)]
+        steps = [step for step in named if _agrees(step, reference, identifiers)]
         if steps:
             return steps
     if reference.procedure_id:
@@ -190,6 +204,12 @@ def named_by_people(public_ids: Sequence[str]) -> list[Found]:
 
 # --- patients
 
+_NUMBERS = Select(
+    lambda: PatientIdentifier.objects.only("patient", "issuer").filter(
+        value=Given("value", CharField())
+    )
+)
+
 
 def _known(identifiers: Iterable[Identifier]) -> list[Identifier]:
     return [identifier for identifier in identifiers if identifier.value]
@@ -201,14 +221,11 @@ def strangers(identifiers: Sequence[Identifier], patients: Iterable[int]) -> set
     said = _known(identifiers)
     if not said or not wanted:
         return set()
-    issuers: dict[str, set[str]] = {}
-    for identifier in said:
-        issuers.setdefault(identifier.value, set()).add(identifier.issuer)
-    rows = PatientIdentifier.objects.filter(patient__in=wanted, value__in=issuers)
     owners = {
-        patient
-        for patient, value, issuer in rows.values_list("patient_id", "value", "issuer")
-        if any(_same_issuer(issuer, one) for one in issuers[value])
+        row.patient_id
+        for identifier in said
+        for row in _NUMBERS.all(value=identifier.value)
+        if _same_issuer(row.issuer, identifier.issuer)
     }
     return wanted - owners
 

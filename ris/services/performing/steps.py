@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import CharField
+
 from ris.domain.discontinuation import (
     INCORRECT_WORKLIST_ENTRY,
     FollowUpKind,
@@ -35,6 +37,7 @@ from ris.domain.performing import (
 )
 from ris.domain.values import Code, Identifier
 from ris.models import Order, PerformedProcedureStep, PerformedSeries, ScheduledProcedureStep
+from ris.models.prepared import Given, Select
 from ris.services._context import Context
 from ris.services._locks import lock_orders
 from ris.services._transition import move
@@ -52,7 +55,7 @@ from ris.services.performing.following import (
     note_aliases,
     note_end,
     performed_states,
-    reload,
+    steps_named,
     take_back,
 )
 from ris.services.performing.matching import (
@@ -66,10 +69,16 @@ from ris.services.performing.matching import (
 from ris.services.performing.taking import taken_by_uid
 from ris.services.performing.telling import public_ids, tell
 
+_KNOWN = Select(
+    lambda: PerformedProcedureStep.objects.only("pk").filter(
+        sop_instance_uid=Given("uid", CharField())
+    )
+)
+
 
 def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     uid = require_uid(command.sop_instance_uid, "(0000,1000)")
-    if PerformedProcedureStep.objects.filter(sop_instance_uid=uid).exists():
+    if _KNOWN.first(uid=uid) is not None:
         raise DuplicateKeyError("this SOP Instance UID is known already", path="(0000,1000)")
     identifiers = _identifiers(command)
     found = (
@@ -84,7 +93,7 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     if match is Match.MATCHED and _is_void(locked):
         match = Match.UNMATCHED
         flags.append("the order had been marked as entered in error")
-    linked = reload(orders, pk__in=[step.pk for step in found]) if match is Match.MATCHED else []
+    linked = steps_named(orders, [step.pk for step in found]) if match is Match.MATCHED else []
     if any(step.status == StepStatus.COMPLETED.value for step in linked):
         flags.append("appended to a completed step")
     canceled = [step for step in linked if step.status == StepStatus.CANCELED.value]

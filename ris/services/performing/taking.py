@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import BigIntegerField, CharField, UUIDField
+
 from ris.domain.errors import UnknownKeyError
-from ris.models import Order, PerformedProcedureStep, ScheduledProcedureStep
+from ris.models import Order, PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep
+from ris.models.prepared import Given, Select
 from ris.services._locks import lock_orders, public_key
-from ris.services.performing.following import reload
+from ris.services.performing.following import steps_performed
 
 
 @dataclass(slots=True)
@@ -29,42 +32,51 @@ class Taken:
 
 def taken_by_uid(sop_instance_uid: str) -> Taken:
     """Raises UnknownKeyError; in the words of a scanner's N-SET."""
-    return _take(
-        {"sop_instance_uid": sop_instance_uid},
-        UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)"),
-    )
+    performed = _BY_UID.first(uid=sop_instance_uid)
+    if performed is None:
+        raise UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)")
+    return _take(performed)
 
 
 def taken_by_key(public_id: str, orders: Iterable[int] = ()) -> Taken:
     """With further ``orders`` locked in the same go, in the order all lock them in."""
-    return _take(
-        {"public_id": public_key(public_id, "performed step")},
-        UnknownKeyError("no such performed step"),
-        orders,
-    )
-
-
-def _take(
-    condition: dict[str, object], unknown: UnknownKeyError, further: Iterable[int] = ()
-) -> Taken:
-    rows = PerformedProcedureStep.objects.filter(**condition)
-    keys = {
-        key
-        for pair in rows.values_list("order_id", "steps__procedure__order_id")
-        for key in pair
-        if key
-    } | set(further)
-    locked = {order.pk: order for order in lock_orders(keys)} if keys else {}
-    performed = (
-        PerformedProcedureStep.objects.select_for_update(of=("self",)).filter(**condition).first()
-    )
+    performed = _BY_KEY.first(key=public_key(public_id, "performed step"))
     if performed is None:
-        raise unknown
+        raise UnknownKeyError("no such performed step")
+    return _take(performed, orders)
+
+
+_BY_UID = Select(
+    lambda: PerformedProcedureStep.objects.only("order").filter(
+        sop_instance_uid=Given("uid", CharField())
+    )
+)
+_BY_KEY = Select(
+    lambda: PerformedProcedureStep.objects.only("order").filter(public_id=Given("key", UUIDField()))
+)
+_LOCKED = Select(
+    lambda: PerformedProcedureStep.objects.select_for_update(of=("self",)).filter(
+        pk=Given("pk", BigIntegerField())
+    )
+)
+_ORDERS = Select(
+    lambda: RequestedProcedure.objects.only("order").filter(
+        steps__performed=Given("performed", BigIntegerField())
+    )
+)
+
+
+def _take(sought: PerformedProcedureStep, further: Iterable[int] = ()) -> Taken:
+    """The orders first, as everybody locks them; what belongs to none needs no second look."""
+    keys = {procedure.order_id for procedure in _ORDERS.all(performed=sought.pk)} | set(further)
+    if sought.order_id:
+        keys.add(sought.order_id)
+    locked = {order.pk: order for order in lock_orders(keys)}
+    (performed,) = _LOCKED.all(pk=sought.pk)
     for order in locked.values():
         # Spares reading order and patient once more.
         if performed.order_id == order.pk:
             performed.order = order
         if performed.patient_id == order.patient_id:
             performed.patient = order.patient
-    steps = reload(locked, performed=performed) if locked else []
-    return Taken(performed, steps, locked)
+    return Taken(performed, steps_performed(locked, performed) if locked else [], locked)
