@@ -36,7 +36,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     said = False
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO ris_counter (name, value) VALUES ('benchmark', 0)")
+        cursor.execute(
+            "INSERT INTO ris_counter (name, value) VALUES ('benchmark', 0) ON CONFLICT DO NOTHING"
+        )
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("UPDATE ris_counter SET value = value + 1 WHERE name = 'benchmark'")
