@@ -32,6 +32,7 @@ from worklist.pool import WorkerPool
 from worklist.rates import Rates
 from worklist.service import LOCAL_LIMIT_EXCEEDED, Admission, Service, ThreadAware
 from worklist.tls import TlsFiles, secure
+from worklist.transport import Acceptor
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +80,7 @@ class UpperLayer:
         self._handshakes: Counter[str] = Counter()
         self._unheard: set[socket.socket] = set()  # accepted, handshake not begun
         self._rates = Rates()
-        self._servers: list[asyncio.Server] = []
+        self._acceptors: list[Acceptor] = []
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._clock: asyncio.Task[None] | None = None
@@ -96,11 +97,8 @@ class UpperLayer:
         if config.plain:
             listening = self._listen(config.port)
             self.port = listening.getsockname()[1]
-            self._servers.append(
-                await self._loop.create_server(
-                    lambda: Connection(self, tls=False), sock=listening, backlog=config.backlog
-                )
-            )
+            accept = Acceptor(self._loop, listening, lambda: Connection(self, tls=False))
+            self._acceptors.append(accept)
         if config.tls is not None:
             self.tls = TlsFiles(config.tls, time.time)
             listening = self._listen(config.tls.port)
@@ -296,8 +294,8 @@ class UpperLayer:
     async def drain(self, seconds: float | None = None) -> None:
         """Stop accepting, let running requests be answered, release; then abort what is left."""
         self._draining = True
-        for server in self._servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
