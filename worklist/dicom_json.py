@@ -61,7 +61,7 @@ def _element(texts: Texts, tag: int, element: Element, order: str) -> Json:
     text = texts.decode(tag, element)
     if vr in UNDIVIDED_VRS:
         return {"vr": vr, "Value": [text]} if text else {"vr": vr}
-    values = [value.strip() for value in text.split("\\")]
+    values = [value.strip(" \0") for value in text.split("\\")]  # other white space is text
     if vr == "PN":
         return {"vr": vr, "Value": [_name(value) for value in values]}
     # DS and IS stay text, as F.2.3 allows: 1.20 must not become 1.2.
