@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from ris.domain.dose import (
+    MEASURES,
     DoseKind,
     DoseSource,
     IrradiationEventDetails,
@@ -285,7 +286,7 @@ def _complete(command: RecordDose, content: _Content, flags: list[str]) -> Recor
     if any(not event.uid for event in events):
         flags.append("an irradiation event has no UID")
     problems = [
-        f"{one.measure.value}: {one.problem}"
+        f"{MEASURES[one.measure].words}: {one.problem}"
         for quantities in (content.totals, *(event.quantities for event in events))
         for one in quantities
         if one.problem

@@ -120,7 +120,7 @@ class MeasureInfo:
 
 MEASURES: Mapping[Measure, MeasureInfo] = {
     Measure.DLP: MeasureInfo("Dose length product (DLP)", Dimension.DOSE_LENGTH),
-    Measure.CTDI_VOL: MeasureInfo("CTDIvol, highest", Dimension.DOSE, Adding.HIGHEST),
+    Measure.CTDI_VOL: MeasureInfo("CTDIvol", Dimension.DOSE, Adding.HIGHEST),
     Measure.EFFECTIVE_DOSE: MeasureInfo("Effective dose", Dimension.EFFECTIVE),
     Measure.DAP: MeasureInfo("Dose area product (DAP)", Dimension.DOSE_AREA),
     Measure.DAP_FLUORO: MeasureInfo("DAP of fluoroscopy", Dimension.DOSE_AREA),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from ris.domain.availability import Comparison, ImagesState
 from ris.models import (
@@ -16,6 +17,9 @@ from ris.models import (
     SeriesAvailability,
     StudyAvailability,
 )
+
+
+_SILENCE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +98,14 @@ def images_of(orders: Iterable[str]) -> dict[str, str]:
 
 
 def differing() -> QuerySet[StudyAvailability]:
-    """Studies where archive and device do not agree, and nobody has looked at it yet."""
+    """Studies where archive and device do not agree, and nobody has looked at it yet.
+
+    Archives tell of a study piece by piece: what is missing counts when they have been silent.
+    """
+    silent = timezone.now() - _SILENCE
     return (
         StudyAvailability.objects.filter(
-            Q(comparison__missing__gt=0)
+            Q(comparison__missing__gt=0, last_told_at__lt=silent)
             | Q(comparison__extra__gt=0)
             | Q(images=ImagesState.UNAVAILABLE.value, unavailable_expected=False),
             resolved_at__isnull=True,

@@ -14,6 +14,7 @@ from django.utils import timezone
 from ris.domain.dose import (
     MEASURES,
     PART_WORDS,
+    Adding,
     DoseMatch,
     Exceeded,
     Measure,
@@ -169,9 +170,10 @@ def value_line(one: Quantity) -> ValueLine:
 
 def total_line(total: Total) -> ValueLine:
     info = MEASURES[total.measure]
+    highest = info.adding is Adding.HIGHEST
     return ValueLine(
         measure=total.measure.value,
-        words=info.words,
+        words=f"{info.words}, highest" if highest else info.words,
         text=f"{plain(total.value)} {total.unit}".strip(),
         part=PART_WORDS[total.part],
         source=total.source.value,

@@ -182,7 +182,7 @@ def test_several_numbers_in_one_measurement_are_not_counted() -> None:
     command = read(document)
 
     assert command.totals[1].value is None
-    assert "dlp: more than one number" in command.flags
+    assert "Dose length product (DLP): more than one number" in command.flags
 
 
 def test_missing_identifiers_are_flagged_not_fatal() -> None:
