@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, QuerySet
 
 from ris.domain.exchange import MessageState, Protocol
-from ris.models import DeviceRefusal, InboundMessage, WorklistQueryLog
+from ris.models import ApiToken, DeviceRefusal, InboundMessage, WorklistQueryLog
 from ris.selectors.explain.queries import StoredQuery, stored
 from ris.selectors.facility import DeviceView, devices
 
@@ -17,6 +17,8 @@ SHOWN = 20
 RECENT = timedelta(days=1)
 REMEMBERED = timedelta(days=30)
 STRANGERS = 50
+# How many rows are looked through for them.
+LOOKED_AT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stranger:
-    """A caller that nobody registered."""
+    """A caller that nobody registered, and why it was refused; ``count`` of what is looked at."""
 
     ae_title: str
     address: str
@@ -161,19 +163,47 @@ def _messages(ae_title: str, limit: int) -> Iterator[Trouble]:
 
 
 def strangers(now: datetime) -> list[Stranger]:
-    """Callers that nobody registered, the last one first."""
-    known = [device.ae_title for device in devices()]
-    rows = DeviceRefusal.objects.filter(
-        Q(operation="A-ASSOCIATE"), last_at__gte=now - REMEMBERED
-    ).exclude(ae_title__in=known)
+    """Callers that nobody registered, the last one first; three statements."""
+    registered = devices()
+    known = {device.ae_title for device in registered}
+    known |= {title for device in registered for title in device.settings.get("aliases", ())}
     found: dict[str, Stranger] = {}
-    for row in rows.order_by("-last_at")[:STRANGERS]:
-        before = found.get(row.ae_title)
-        found[row.ae_title] = Stranger(
+    for caller in (*_refused(now), *_let_in()):
+        if caller.ae_title in known:
+            continue
+        before = found.get(caller.ae_title)
+        if before is None:
+            found[caller.ae_title] = caller
+        else:
+            newer = max(before, caller, key=lambda one: one.last_at)
+            found[caller.ae_title] = replace(newer, count=before.count + caller.count)
+    return sorted(found.values(), key=lambda one: one.last_at, reverse=True)[:STRANGERS]
+
+
+def _refused(now: datetime) -> Iterator[Stranger]:
+    rows = DeviceRefusal.objects.filter(
+        operation="A-ASSOCIATE", last_at__gte=now - REMEMBERED
+    ).order_by("-last_at")
+    for row in rows[:LOOKED_AT]:
+        yield Stranger(
             ae_title=row.ae_title,
-            address=before.address if before else row.address,
-            last_at=before.last_at if before else row.last_at,
-            count=row.count + (before.count if before else 0),
-            reason=before.reason if before else row.reason,
+            address=row.address,
+            last_at=row.last_at,
+            count=row.count,
+            reason=row.reason,
         )
-    return list(found.values())
+
+
+def _let_in() -> Iterator[Stranger]:
+    """Who asked lately where callers that nobody registered are accepted, HTTP clients aside."""
+    clients = set(ApiToken.objects.values_list("client", flat=True))
+    rows = WorklistQueryLog.objects.order_by("-at").values_list("calling_ae_title", "address", "at")
+    for ae_title, address, at in rows[:LOOKED_AT]:
+        if ae_title not in clients:
+            yield Stranger(
+                ae_title=ae_title,
+                address=address,
+                last_at=at,
+                count=1,
+                reason="let in all the same",
+            )

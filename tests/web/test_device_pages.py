@@ -113,6 +113,20 @@ def test_settings_are_kept_and_nonsense_is_refused(day: Day, as_: As) -> None:
     assert Device.objects.get(ae_title="CT1").settings == {"window_days": [1, 7]}
 
 
+def test_a_caller_that_was_let_in_without_being_registered_is_listed(day: Day, as_: As) -> None:
+    make.device("CT2", "CT", settings={"aliases": ["OLDCT2"]})
+    ask("CT1", ae_title="GUEST")
+    ask("CT2", ae_title="OLDCT2")
+
+    page = as_("admin").get("/devices/").content.decode()
+    former = as_("admin").get("/devices/OLDCT2/").content.decode()
+
+    assert "let in all the same" in page
+    assert "?ae=GUEST" in page
+    assert "OLDCT2" not in page
+    assert "now CT2, CT" in former
+
+
 # --- one device
 
 
@@ -192,17 +206,23 @@ def test_odd_ae_titles_have_a_page(day: Day, as_: As, ae_title: str) -> None:
 
 @pytest.mark.wire
 @pytest.mark.django_db(transaction=True)
-def test_a_device_that_listens_is_asked_whether_it_answers(as_: As, rooms: None) -> None:
-    with running() as scanner:
-        make.device("CT1", "CT", settings={"listens_at": f"127.0.0.1:{scanner.port}"})
+@pytest.mark.parametrize(
+    ("ae_title", "words"), [("RIS", "RIS answers ("), ("CT1", "CT1 does not answer: ")]
+)
+def test_a_device_that_listens_is_asked_whether_it_answers(
+    as_: As, rooms: None, ae_title: str, words: str
+) -> None:
+    with running(accept_unknown=True) as scanner:  # it is called RIS, and refuses other names
+        make.device(ae_title, "CT", settings={"listens_at": f"127.0.0.1:{scanner.port}"})
         client = as_("admin")
-        page = client.get("/devices/CT1/").content.decode()
+        page = client.get(f"/devices/{ae_title}/").content.decode()
 
-        answer = client.post("/devices/CT1/echo/", follow=True).content.decode()
+        answer = client.post(
+            f"/devices/{ae_title}/echo/", {"next": f"/devices/{ae_title}/"}, follow=True
+        ).content.decode()
 
     assert "Test (C-ECHO)" in page
-    # The listener of the test is called RIS, so it does not answer to CT1: but it says so.
-    assert "CT1 does not answer" in answer
+    assert words in answer
 
 
 def test_a_device_of_which_no_address_is_known_is_not_asked(day: Day, as_: As) -> None:

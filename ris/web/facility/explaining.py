@@ -46,7 +46,7 @@ def _dump(data: bytes) -> str:
 @page(*REPAIR)
 def why(request: PageRequest) -> HttpResponse:
     """``?step=`` is any number of a step or its order, ``?ae=`` the device."""
-    text, ae_title = asked(request, "step", 64), asked(request, "ae", 16)
+    text, ae_title = asked(request, "step", 64), asked(request, "ae")
     steps = candidates.by_number(text) if text else []
     known = devices()
     seen = None

@@ -31,7 +31,7 @@ def device_list(request: PageRequest) -> HttpResponse:
 
 def _form(request: PageRequest) -> DeviceForm:
     """The form for the device, or the caller, that the address names."""
-    ae_title = asked(request, "ae", 16)
+    ae_title = asked(request, "ae")
     known = device_by_ae(ae_title) if ae_title else None
     if known is not None:
         return DeviceForm.of(known)
