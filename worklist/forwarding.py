@@ -18,9 +18,9 @@ from ris.selectors.orders import order_views
 from ris.selectors.performed_messages import (
     PerformedRecord,
     Said,
-    is_new_lane,
+    last_event_in,
     performed_record,
-    said_until,
+    said_since,
 )
 from worklist import synthesis
 from worklist.endpoint_settings import Settings
@@ -43,9 +43,8 @@ def messages(
     if not concerns(record.view.station_ae_title, record.view.modality, settings):
         return []
     lane = f"mpps:{record.view.sop_instance_uid}"
-    said = said_until(performed, event.id, sorted(EVENTS))
-    if not is_new_lane(endpoint.id, lane):
-        said = said[-1:]
+    had = last_event_in(endpoint.id, lane, performed)
+    said = said_since(performed, had, event.id, sorted(EVENTS))
     requests = list(_requests(said, record, endpoint, settings))
     return [
         Outgoing(
@@ -64,8 +63,7 @@ def _requests(
 ) -> Iterator[StoredRequest]:
     """The requests; a peer that is not sent the N-CREATE is sent nothing that follows it.
 
-    A lane without deliveries is that of an endpoint that was configured during the exam: it gets
-    everything from the N-CREATE on.
+    An endpoint that was configured or switched on during the exam gets what it has not had yet.
     """
     for one in said:
         request = _request(one, record, endpoint, settings)

@@ -63,8 +63,8 @@ def performed_record(public_id: str) -> PerformedRecord:
     )
 
 
-def said_until(performed: str, event_id: int, names: Sequence[str]) -> list[Said]:
-    """What was said of a performed step up to an event, oldest first, each message once.
+def said_since(performed: str, after: int, until: int, names: Sequence[str]) -> list[Said]:
+    """What was said of a performed step behind one event and up to another, oldest first.
 
     Of the events that one message caused for several orders only the leading one counts.
     """
@@ -73,7 +73,8 @@ def said_until(performed: str, event_id: int, names: Sequence[str]) -> list[Said
             subject_type=PerformedProcedureStep.__name__,
             subject_id=performed,
             name__in=list(names),
-            pk__lte=event_id,
+            pk__gt=after,
+            pk__lte=until,
         )
         .select_related("message")
         .defer("message__reply")
@@ -91,9 +92,19 @@ def said_until(performed: str, event_id: int, names: Sequence[str]) -> list[Said
     ]
 
 
-def is_new_lane(endpoint_id: int, lane: str) -> bool:
-    """Whether nothing was ever to be sent in this lane."""
-    return not Delivery.objects.filter(endpoint_id=endpoint_id, lane=lane).exists()
+def last_event_in(endpoint_id: int, lane: str, performed: str) -> int:
+    """The event of a performed step that last became a delivery in this lane; 0 if none did."""
+    events = DomainEvent.objects.filter(
+        subject_type=PerformedProcedureStep.__name__, subject_id=performed
+    )
+    # By the index on events: that on endpoints would lead through everything ever sent there.
+    rows = Delivery.objects.filter(event_id__in=list(events.values_list("pk", flat=True)))
+    found = [
+        event
+        for event, endpoint, own in rows.values_list("event_id", "endpoint_id", "lane")
+        if endpoint == endpoint_id and own == lane and event is not None
+    ]
+    return max(found, default=0)
 
 
 def was_unclear(endpoint_id: int, control_id: str) -> bool:

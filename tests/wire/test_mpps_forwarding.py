@@ -15,7 +15,7 @@ from pynetdicom import AE
 from ris.domain.exchange import Protocol, RequeueDelivery, Subscription
 from ris.domain.identifiers import new_uid
 from ris.domain.performing import CompletePerformedStep, PerformedDetails
-from ris.models import Delivery, InboundMessage, Order, PerformedProcedureStep
+from ris.models import Delivery, Endpoint, InboundMessage, Order, PerformedProcedureStep
 from ris.services import execute, outbox
 from tests import make, people
 from tests.wire.pps_manager import PpsManager
@@ -213,6 +213,26 @@ def test_an_endpoint_made_during_an_exam_gets_it_from_its_beginning(scanner: Tel
 
     assert [one.operation for one in pacs.told] == ["N-CREATE", "N-SET", "N-SET"]
     assert pacs.objects == {uid: "COMPLETED"}
+
+
+def test_an_endpoint_that_was_off_during_an_exam_gets_what_it_missed(scanner: Tell) -> None:
+    uid = new_uid()
+    with PpsManager() as pacs:
+        key = endpoint(pacs)
+        scanner("n_create", n_create(), uid)
+        deliver()
+        Endpoint.objects.filter(public_id=key).update(active=False)
+        scanner("n_set", n_set("IN PROGRESS"), uid)
+        deliver()
+        Endpoint.objects.filter(public_id=key).update(active=True)
+        scanner("n_set", n_set(), uid)
+        deliver()
+
+    assert told(pacs) == [("N-CREATE", uid, 0), ("N-SET", uid, 0), ("N-SET", uid, 0)]
+    assert [one.dataset.PerformedProcedureStepStatus for one in pacs.told[1:]] == [
+        "IN PROGRESS",
+        "COMPLETED",
+    ]
 
 
 def test_an_exam_of_several_orders_is_on_the_timeline_of_each(scanner: Tell) -> None:

@@ -17,8 +17,8 @@ from tests.worklist.performed import n_create
 from worklist.client_tls import ClientTls
 from worklist.mwl import write
 from worklist.raw import StoredRequest
-from worklist.requestor import CallError, Target
-from worklist.scu import echo, perform
+from worklist.requestor import CallError, NotAcceptedError, Target
+from worklist.scu import echo, notify, perform
 from worklist.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN
 from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
 
@@ -364,6 +364,40 @@ def test_a_peer_that_does_not_answer_the_release_changes_nothing() -> None:
 
     assert done.status == 0x0107
     assert time.monotonic() - started < AT_MOST
+
+
+def test_a_report_of_an_event_says_which_and_of_what() -> None:
+    asked: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        accept(connection)
+        asked.append(read_pdu(connection))
+        connection.sendall(response(field=0x8100))
+
+    with peer(answer) as port:
+        done = notify(target(port), "2.25.1", 3, confirmed=False)
+
+    (raw,) = asked
+    assert done.status == 0
+    assert element(0x0002, b"1.2.840.10008.3.1.2.3.5\0") in raw
+    assert element(0x0100, b"\x00\x01") in raw  # N-EVENT-REPORT-RQ
+    assert element(0x0800, b"\x01\x01") in raw  # no event information
+    assert element(0x1000, b"2.25.1") in raw
+    assert element(0x1002, b"\x03\x00") in raw
+
+
+def test_without_the_peers_word_on_roles_nothing_is_reported() -> None:
+    asked: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        accept(connection)
+        asked.append(read_pdu(connection))
+
+    with peer(answer) as port, pytest.raises(NotAcceptedError, match="as provider") as failure:
+        notify(target(port), "2.25.1", 3)
+
+    assert failure.value.result is Result.REFUSED
+    assert asked == [b"\x07\x00\x00\x00\x00\x04\x00\x00\x00\x00"]  # A-ABORT, nothing else
 
 
 def test_echo_is_bounded_too() -> None:
