@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from pydicom.dataset import Dataset
 
+from tests.fuzz.targets import REPORTS
 from tests.wire import dicom_peer as peer
 from tests.worklist.entries import SYNTAXES, encoded
+from tests.worklist.notices import notice
 from tests.worklist.performed import n_create, n_set, series
+from tests.worklist.reports import encode as encode_report
+from tests.worklist.reports import report
 from worklist.sop_classes import TRANSFER_SYNTAXES
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _query(**values: str) -> Dataset:
@@ -63,6 +72,25 @@ def performed_steps() -> list[bytes]:
         ):
             found += _with_syntax(dataset, 0x80 | strict)
     return found
+
+
+def dose_reports() -> list[bytes]:
+    """The golden cases, each in every syntax and said to be what it is."""
+    found = []
+    for case in sorted((ROOT / "fixtures" / "dicom" / "dose").glob("*/report.json")):
+        said = json.loads(case.read_text(encoding="utf-8"))
+        extra = {name: said[name] for name in ("sop_class", "title") if name in said}
+        document = report(said["content"], **extra, **said["attributes"])
+        kind = REPORTS.index(str(document.SOPClassUID))
+        for name, uid in SYNTAXES.items():
+            start = bytes((TRANSFER_SYNTAXES.index(uid), kind))
+            found.append(start + encode_report(document, name))
+    return found
+
+
+def availabilities() -> list[bytes]:
+    series = {"2.25.2001": {"2.25.2001.1": "ONLINE", "2.25.2001.2": "NEARLINE"}}
+    return _with_syntax(notice("2.25.1001", series, performed=["2.25.3001"]))
 
 
 def command_sets() -> list[bytes]:
@@ -128,6 +156,8 @@ def streams() -> list[bytes]:
 SEEDS = {
     "identifier": identifiers,
     "performed_step": performed_steps,
+    "dose_report": dose_reports,
+    "availability": availabilities,
     "command_set": command_sets,
     "association_request": association_requests,
     "stream": streams,

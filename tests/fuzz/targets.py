@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ris.domain.errors import RisError
-from worklist import matching, retrieval
+from worklist import dose, ian, matching, retrieval
 from worklist.association import Connection
 from worklist.charset import UTF8, character_set
 from worklist.config import ListenerConfig
@@ -25,10 +25,11 @@ from worklist.negotiation import Negotiator, ae_titles
 from worklist.pdu import PduError
 from worklist.prescan import prescan
 from worklist.service import Admission, FindAnswer, Outcome, Rejection, Request
-from worklist.sop_classes import TRANSFER_SYNTAXES
+from worklist.sop_classes import DOSE_REPORTS, TRANSFER_SYNTAXES
 from worklist.upper_layer import UpperLayer
 
 ZONE = ZoneInfo("Europe/Vienna")
+REPORTS = tuple(DOSE_REPORTS)
 NOW = datetime(2026, 7, 6, 9, 0, tzinfo=UTC)
 
 
@@ -67,6 +68,32 @@ def performed_step(raw: bytes) -> str:
         return _refused(error, data, syntax)
     retrieval.encode(stored, syntax, (character_set(UTF8),))
     return "taken"
+
+
+def dose_report(raw: bytes) -> str:
+    """The dataset of a C-STORE; the second byte chooses the kind of report it is said to be."""
+    syntax, data = syntax_of(raw)
+    sop_class = REPORTS[data[0] % len(REPORTS)] if data else REPORTS[0]
+    dose.references_in(data[1:], syntax)
+    try:
+        dose.from_report(
+            sop_class, "2.25.7001", data[1:], syntax, dose.Circumstances(ae_title="CT1", zone=ZONE)
+        )
+    except RisError as error:
+        return _refused(error, data[1:], syntax)
+    return "read"
+
+
+def availability(raw: bytes) -> str:
+    """The dataset of an Instance Availability Notification."""
+    syntax, data = syntax_of(raw)
+    ian.references_in(data, syntax)
+    try:
+        prescan(data, syntax, elements=150_000)
+        ian.from_notification(data, syntax, "PACS")
+    except RisError as error:
+        return _refused(error, data, syntax)
+    return "read"
 
 
 def _refused(error: RisError, data: bytes, syntax: str) -> str:
@@ -232,6 +259,8 @@ def _check(written: bytes) -> str:
 TARGETS: Mapping[str, Callable[[bytes], str]] = {
     "identifier": identifier,
     "performed_step": performed_step,
+    "dose_report": dose_report,
+    "availability": availability,
     "command_set": command_set,
     "association_request": association_request,
     "stream": stream,

@@ -33,6 +33,8 @@ def test_proper_messages_are_taken(name: str) -> None:
     expected = {
         "identifier": {"read"},
         "performed_step": {"taken"},
+        "dose_report": {"read"},
+        "availability": {"read"},
         "command_set": {"read"},
         "association_request": {"agreed"},
         "stream": {"ended by 4", "ended by 6"},
