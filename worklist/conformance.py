@@ -14,6 +14,7 @@ from ris import config
 from ris.version import version
 from worklist.charset import EXTENDED, SINGLE
 from worklist.config import IMPLEMENTATION_CLASS_UID, Deadlines, Limits, ListenerConfig
+from worklist.conformance_documents import section as documents
 from worklist.conformance_mpps import section as performed_steps
 from worklist.conformance_scu import section as requested_services
 from worklist.conformance_worklist import section as worklist
@@ -30,6 +31,7 @@ def statement() -> str:
     sections = [
         _cover(), _overview(), _general(), _dimse(), worklist(4), performed_steps(5), _characters(),
         _security(), _configuration(), _audit(), web_services(10), requested_services(11),
+        documents(12),
     ]  # fmt: skip
     return "\n\n".join("\n".join(lines).strip() for lines in sections) + "\n"
 
@@ -62,6 +64,7 @@ def _cover() -> list[str]:
                 ("N.1 Overview: services, SOP classes", "1"),
                 ("N.5.2 DIMSE services: Modality Worklist", "4"),
                 ("N.5.2 DIMSE services: Modality Performed Procedure Step", "5"),
+                ("N.5.2 DIMSE services: Storage, Instance Availability Notification", "12"),
                 ("N.5.2 DIMSE services of which we are the user", "11"),
                 ("N.5.3 Web services", "10"),
                 ("N.6 Configuration", "8"),
@@ -78,7 +81,7 @@ def _overview() -> list[str]:
         "## 1 Overview",
         "",
         "The product schedules imaging procedures, offers them to modalities as a worklist and",
-        "follows what was performed. It stores no images.",
+        "follows what was performed. It stores dose reports and no images.",
         "",
         *_table(
             ("service", "SOP class UID", "role", "operations"),

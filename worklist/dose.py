@@ -349,7 +349,7 @@ _ACCUMULATED = ("113811", "113702", "130500")
 _EVENT = ("113819", "113706", "130501")
 
 # NUM concepts of the accumulated dose, whatever template it is (TID 10004 to 10007, 10012).
-_TOTALS: Mapping[str, Measure] = {
+TOTALS: Mapping[str, Measure] = {
     "113812": Measure.EVENTS,
     "113813": Measure.DLP,
     "130745": Measure.DLP,
@@ -366,7 +366,7 @@ _TOTALS: Mapping[str, Measure] = {
     "111637": Measure.GLANDULAR_DOSE,
 }
 # NUM concepts of one event (TID 10003, 10013).
-_OF_EVENT: Mapping[str, Measure] = {
+OF_EVENT: Mapping[str, Measure] = {
     "113830": Measure.CTDI_VOL,
     "113838": Measure.DLP,
     "113839": Measure.EFFECTIVE_DOSE,
@@ -410,7 +410,7 @@ def _accumulated(container: Item) -> list[Quantity]:
     plane = _plane(container)
     found = []
     for item in container.below():
-        measure = _TOTALS.get(item.name.value) if item.name.scheme == "DCM" else None
+        measure = TOTALS.get(item.name.value) if item.name.scheme == "DCM" else None
         if measure is None or item.value_type != "NUM":
             continue
         part = _side(item) or plane
@@ -444,7 +444,7 @@ def _event(container: Item, zone: tzinfo) -> IrradiationEventDetails:
     phantom = _phantom(container)
     quantities: dict[tuple[Measure, Part], Quantity] = {}
     for item in container.below():
-        measure = _OF_EVENT.get(item.name.value) if item.name.scheme == "DCM" else None
+        measure = OF_EVENT.get(item.name.value) if item.name.scheme == "DCM" else None
         if measure is None or item.value_type != "NUM":
             continue
         part = plane

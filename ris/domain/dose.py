@@ -38,7 +38,7 @@ class Dimension(StrEnum):
 
 # UCUM code → factor to the dimension's unit. Nothing else is understood: "mGycm" may be a misprint
 # of two different things.
-_UNITS: Mapping[Dimension, Mapping[str, Decimal]] = {
+UNITS: Mapping[Dimension, Mapping[str, Decimal]] = {
     dimension: {unit: Decimal(factor) for unit, factor in units.items()}
     for dimension, units in {
         Dimension.DOSE_LENGTH: {
@@ -295,7 +295,7 @@ def quantity(
     if number and not -_MAGNITUDE < number.adjusted() < _MAGNITUDE:
         return flawed("out of any range")  # also keeps the digits few: 1E-99999 is short to send
     number = number if number else Decimal(0)
-    factor = _UNITS[info.dimension].get(sent_unit) if scheme == "UCUM" else None
+    factor = UNITS[info.dimension].get(sent_unit) if scheme == "UCUM" else None
     if factor is None:
         return flawed(f"unit not understood: {sent_unit or 'none given'}")
     if number < 0:
