@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ris.domain.errors import InvalidValueError
 from ris.domain.identifiers import is_ae_title
@@ -20,6 +28,7 @@ from ris.domain.identifiers import is_ae_title
 # A delivery's lease is 90 seconds (ris.services.outbox): all waits of one call stay below it.
 LONGEST_CALL_SECONDS = 75.0
 
+_AS_SAID = "as said"
 EventWord = Literal["started", "completed", "discontinued", "updated"]
 
 
@@ -93,8 +102,9 @@ class Settings(BaseModel):
 
     @field_validator("tls_ca", "tls_cert", "tls_key")
     @classmethod
-    def _is_a_file(cls, value: str) -> str:
-        if value and not Path(value).is_file():
+    def _is_a_file(cls, value: str, info: ValidationInfo) -> str:
+        # Looked for when it is said; later a missing file delays a call, and loses no message.
+        if value and info.context == _AS_SAID and not Path(value).is_file():
             raise ValueError(f"{value} is no file")
         return value
 
@@ -117,13 +127,17 @@ class Settings(BaseModel):
 
 def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings, checked; what is not said stays unsaid, so that defaults can improve."""
-    return read_settings(settings).model_dump(mode="json", exclude_unset=True)
+    return _validated(settings, _AS_SAID).model_dump(mode="json", exclude_unset=True)
 
 
 def read_settings(settings: Mapping[str, Any]) -> Settings:
     """The settings with all defaults. Raises InvalidValueError for the first that is wrong."""
+    return _validated(settings, None)
+
+
+def _validated(settings: Mapping[str, Any], context: str | None) -> Settings:
     try:
-        return Settings.model_validate(dict(settings))
+        return Settings.model_validate(dict(settings), context=context)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])

@@ -199,6 +199,23 @@ def test_a_peer_of_an_unknown_authority_is_not_told(certificates: Path, tmp_path
     assert error.startswith("no TLS connection: ")
 
 
+def test_a_certificate_that_is_gone_delays_and_loses_nothing(certificates: Path) -> None:
+    gone = certificates / "gone.pem"
+    gone.write_bytes((certificates / "authority.pem").read_bytes())
+    with PpsManager(tls=secured(certificates)) as pacs:
+        endpoint("PACS", pacs.port, **tls_settings(certificates, tls_ca=str(gone)))
+        gone.unlink()
+        begin()
+        outbox.fan_out()
+        outbox.deliver_due()
+
+    row = Delivery.objects.get()
+    assert (row.state, row.last_error) == (
+        "PENDING",
+        "no TLS connection: No such file or directory",
+    )
+
+
 # --- a peer that hangs
 
 

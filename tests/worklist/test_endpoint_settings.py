@@ -74,6 +74,12 @@ def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
         check_settings({"tls": True, "tls_cert": str(certificate)})
 
 
+def test_a_file_that_is_gone_later_does_not_make_the_settings_wrong() -> None:
+    settings = read_settings({"tls": True, "tls_ca": "/nowhere/ca.pem"})
+
+    assert settings.tls_ca == "/nowhere/ca.pem"
+
+
 # --- the endpoint around them
 
 
