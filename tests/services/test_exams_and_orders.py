@@ -41,6 +41,7 @@ from ris.models import (
     ScheduledProcedureStep,
     StudyAlias,
 )
+from ris.selectors import search
 from ris.selectors.orders import order_view
 from ris.selectors.performing import performed_dataset
 from ris.selectors.timeline import entries
@@ -677,3 +678,15 @@ def test_what_the_modality_said_is_untouched_by_what_people_know() -> None:
     dataset = performed_dataset(performed.sop_instance_uid)
 
     assert dataset["00400252"] == {"vr": "CS", "Value": ["DISCONTINUED"]}
+
+
+def test_a_group_is_one_procedure_of_both_orders_for_those_who_search(
+    pair: tuple[Order, Order],
+) -> None:
+    command = both(pair)
+    execute(command, actor=people.ct1)
+    key = str(stored(command).public_id)
+
+    (hit,) = search.performed.load([key])
+
+    assert [order.public_id for order, _ in hit.covers] == [str(one.public_id) for one in pair]

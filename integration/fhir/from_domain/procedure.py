@@ -47,12 +47,12 @@ def has_images(view: PerformedView) -> bool:
 
 
 def _based_on(hit: PerformedHit) -> list[Resource]:
-    if hit.order is None:
-        return []
     found: list[Resource] = []
-    for each in hit.procedures:
-        found.extend(ref for ref in requests_of(hit.order, each) if ref not in found)
-    return found or [datatypes.reference("ServiceRequest", hit.order.public_id)]
+    for order, each in hit.covers:
+        found.extend(ref for ref in requests_of(order, each) if ref not in found)
+    if not found and hit.order is not None:
+        return [datatypes.reference("ServiceRequest", hit.order.public_id)]
+    return found
 
 
 def _code(view: PerformedView, procedures: tuple[ProcedureView, ...]) -> Resource:

@@ -98,22 +98,27 @@ def _load_performed(public_ids: Sequence[str]) -> list[PerformedHit]:
         str(row.public_id): row
         for row in PerformedProcedureStep.objects.filter(public_id__in=keys)
         .select_related("patient", "order")
-        .prefetch_related("series", "steps")
+        .prefetch_related("series", "steps__procedure")
     }
-    orders = by_number((row.order_id for row in rows.values() if row.order_id), reports=True)
+    wanted = {one.order_id for one in rows.values() if one.order_id}
+    for one in rows.values():
+        wanted |= {step.procedure.order_id for step in one.steps.all()}
+    orders = by_number(sorted(wanted), reports=True)
     found = []
     for public_id in public_ids:
         row = rows.get(public_id)
         if row is None or row.patient is None:
             continue
         view = performed_view(row)
-        order = orders.get(str(row.order.public_id)) if row.order else None
-        procedures = tuple(
-            procedure
-            for procedure in (order.procedures if order else ())
-            if {step.public_id for step in procedure.steps} & set(view.steps)
+        steps = set(view.steps)
+        covers = tuple(
+            (order, procedure)
+            for order in orders.values()
+            for procedure in order.procedures
+            if not steps.isdisjoint(step.public_id for step in procedure.steps)
         )
-        found.append(PerformedHit(view, str(row.patient.public_id), order, procedures))
+        order = orders.get(str(row.order.public_id)) if row.order else None
+        found.append(PerformedHit(view, str(row.patient.public_id), order, covers))
     return found
 
 

@@ -48,12 +48,19 @@ class AppointmentHit:
 
 @dataclass(frozen=True, slots=True)
 class PerformedHit:
-    """A performed step of a known patient; ``order`` is None if it was done without one."""
+    """A performed step of a known patient; ``order`` is None if it was done without one.
+
+    ``covers`` is what was requested and done by it; several orders may be among it.
+    """
 
     performed: PerformedView
     patient: str
     order: OrderView | None = None
-    procedures: tuple[ProcedureView, ...] = ()
+    covers: tuple[tuple[OrderView, ProcedureView], ...] = ()
+
+    @property
+    def procedures(self) -> tuple[ProcedureView, ...]:
+        return tuple(procedure for _, procedure in self.covers)
 
 
 @dataclass(frozen=True, slots=True)

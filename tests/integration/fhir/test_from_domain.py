@@ -66,7 +66,8 @@ def _appointment() -> Resource:
 
 def _procedure(**changes: Any) -> Resource:
     order = views.order()
-    hit = PerformedHit(views.performed(**changes), order.patient.public_id, order, order.procedures)
+    covers = tuple((order, each) for each in order.procedures)
+    hit = PerformedHit(views.performed(**changes), order.patient.public_id, order, covers)
     return procedure(hit, views.shown())
 
 
