@@ -114,6 +114,10 @@ class WorklistQueryLog(models.Model):
         indexes = [
             models.Index(fields=["at"], name="query_at"),
             models.Index(fields=["calling_ae_title", "at"], name="query_calling_at"),
+            # Few fail; without it a device that never does has all its queries looked through.
+            models.Index(
+                fields=["calling_ae_title", "at"], condition=Q(status__gt=0), name="query_failed"
+            ),
         ]
 
     def __str__(self) -> str:
