@@ -49,6 +49,8 @@ def _element(texts: Texts, tag: int, element: Element, order: str) -> Json:
         items = [to_json(Texts.of(item, texts.characters), order=order) for item in element.items]
         return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
     vr = element.vr if element.vr != "UN" else vr_of(tag)
+    if vr == "SQ":  # of unknown VR, not read as a sequence: kept as it came
+        vr = "UN"
     if not element.value or not element.value.strip(b"\0 " if vr not in _NUMBERS else b""):
         return {"vr": vr}
     if vr in _BINARY:
@@ -126,7 +128,7 @@ def to_dataset(data: Mapping[str, Any]) -> Dataset:
         tag, vr = int(key, 16), str(element.get("vr", "UN"))
         try:
             dataset.add(DataElement(tag, vr, _value(vr, element), validation_mode=IGNORE))
-        except (TypeError, ValueError, ArithmeticError, KeyError):
+        except (AttributeError, TypeError, ValueError, ArithmeticError, KeyError):
             continue
     return dataset
 

@@ -42,6 +42,27 @@ def test_proper_messages_are_taken(name: str) -> None:
     assert results == expected[name]
 
 
+# Each was a fault once; the comment says which.
+FOUND = (
+    # (0008,1032), a sequence by the dictionary, came as UN of a defined length: kept as text of VR
+    # SQ, it made every later N-GET fail.
+    (
+        "performed_step",
+        (
+            "0008003210554e00002e000000feff00e0260000000800000106000000435441424420080002010600"
+            "0000393953495445080004010200000061624000520243530c00494e2050524f475245535320"
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(("name", "hexadecimal"), FOUND)
+def test_what_was_found_stays_mended(name: str, hexadecimal: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        one(TARGETS[name], bytes.fromhex(hexadecimal), Budget(PATIENT))
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_noise_ends_in_an_answer_or_a_refusal(name: str) -> None:
     @settings(max_examples=150, deadline=None)
