@@ -79,8 +79,12 @@ class Devices:
         at: datetime,
         *,
         reference: ScheduledReference | None = None,
+        modality: str = "",
     ) -> str:
-        """N-CREATE; ``reference`` and ``person`` may be wrong, for they may be typed in."""
+        """N-CREATE; ``reference`` and ``person`` may be wrong, for they may be typed in.
+
+        Another ``modality`` than the step's makes something from its images.
+        """
         self._performed += 1
         uid = self.uid()
         procedure = step.procedure
@@ -94,7 +98,7 @@ class Devices:
         station_name, room = self._stations[ae_title]
         number = f"PPS{self._performed:06d}"
         data = {
-            "00080060": _element("CS", step.modality),
+            "00080060": _element("CS", modality or step.modality),
             "00081032": _element("SQ"),
             "00081120": _element("SQ"),
             "00100010": _name(person.name),

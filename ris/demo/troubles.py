@@ -23,6 +23,7 @@ def stories(world: World, now: datetime) -> Iterator[Story]:
     yield _wrong_patient(world, now)
     yield _wrong_entry(world, now)
     yield _never_finished(world, now)
+    yield _measured(world, now)
     yield _messages(world, now)
     yield _unknown_procedures(world, now)
     yield _patients(world, now)
@@ -123,6 +124,18 @@ def _never_finished(world: World, now: datetime) -> Story:
     """Begun this morning; the device was switched off before it told of the end."""
     exam = _exam(world, "NMTHYROID", down_to_grid(now) - 6 * HOUR, End.STARTED)
     yield from exam_story(world, exam)
+
+
+def _measured(world: World, now: datetime) -> Story:
+    """Measured on the images afterwards: no trouble, and it moves no step (IHE RAD-20, RAD-21)."""
+    exam = _exam(world, "CTSINUS", down_to_grid(now) - 5 * HOUR, End.PERFORMED)
+    yield from exam_story(world, exam)
+    at = down_to_grid(now) - 3 * HOUR
+    yield at
+    step = exam.steps[0]
+    uid = world.devices.start(step, exam.person, at, modality="SR")
+    yield at + 2 * MINUTE
+    world.devices.complete(uid, step, at + 2 * MINUTE)
 
 
 # --- messages
