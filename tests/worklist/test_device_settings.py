@@ -14,6 +14,7 @@ from worklist.registry import Profile
 
 GOOD: dict[str, Any] = {
     "mpps": "strict",
+    "mpps_close_hours": 12,
     "offer_started": True,
     "window_days": [1, 7],
     "fixed_character_set": False,
@@ -56,6 +57,7 @@ def test_every_name_the_listener_reads_may_be_said() -> None:
         ({"color": "red"}, "settings", "a device has no setting color"),
         ({"tls": "requierd"}, "settings.tls", "tls is required"),
         ({"mpps": "lax"}, "settings.mpps", "mpps is repair or strict"),
+        ({"mpps_close_hours": -1}, "settings.mpps_close_hours", "mpps_close_hours is a whole"),
         ({"offer_started": "yes"}, "settings.offer_started", "offer_started is true or false"),
         ({"window_days": [1]}, "settings.window_days", "window_days is two whole numbers"),
         ({"window_days": [True, 1]}, "settings.window_days", "window_days is two whole numbers"),
