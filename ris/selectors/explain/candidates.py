@@ -198,17 +198,23 @@ def by_id(step: str) -> Candidate:
 def by_number(number: str) -> list[Candidate]:
     """Steps by whatever people have at hand: step, procedure or accession number, in order."""
     text = number.strip()
+    if not text:
+        return []
     try:
-        wanted = Q(public_id=uuid.UUID(text))
+        wanted = [Q(public_id=uuid.UUID(text))]
     except ValueError:
-        wanted = (
-            Q(step_id=text)
-            | Q(procedure__procedure_id=text)
-            | Q(procedure__order__accession_number=text)
-        )
-    institution = site().institution
-    rows = _rows().filter(wanted).order_by("start_at", "step_id")[:NUMBERED] if text else []
-    return [_of(row, institution) for row in rows]
+        wanted = [
+            Q(step_id=text),
+            Q(procedure__procedure_id=text),
+            Q(procedure__order__accession_number=text),
+        ]
+    return by_keys(_keys(wanted))
+
+
+def _keys(wanted: Iterable[Q], limit: int = NUMBERED) -> set[int]:
+    """The latest steps that meet any of these: a statement for each, for ORed they use no index."""
+    steps = ScheduledProcedureStep.objects.order_by("-start_at")
+    return {key for one in wanted for key in steps.filter(one).values_list("pk", flat=True)[:limit]}
 
 
 def by_keys(keys: Iterable[int]) -> list[Candidate]:
@@ -289,7 +295,7 @@ def _numbers(query: WorklistQuery) -> Q | None:
             wanted.append(_text(column, match))
     if query.study_instance_uids:
         wanted.append(Q(procedure__study_instance_uid__in=query.study_instance_uids))
-    return _any(wanted)
+    return Q(pk__in=_keys(wanted)) if wanted else None
 
 
 def _patients(query: WorklistQuery) -> Q | None:
@@ -301,12 +307,7 @@ def _patients(query: WorklistQuery) -> Q | None:
         for group in key.groups[:1]:
             prefixes = [variant.prefix for variant in group if variant.prefix]
             wanted += [Q(procedure__order__patient__name_key__startswith=one) for one in prefixes]
-    found = _any(wanted)
-    if found is None:
-        return None
-    # Through a subquery: a join with the identifiers would give a step once for each of them.
-    ids = ScheduledProcedureStep.objects.filter(found).values("pk")
-    return Q(pk__in=ids)
+    return Q(pk__in=_keys(wanted, OF_PATIENTS)) if wanted else None
 
 
 def _text(column: str, match: TextMatch) -> Q:
@@ -319,15 +320,6 @@ def _text(column: str, match: TextMatch) -> Q:
         else:
             wanted |= Q(**{f"{column}__in": list({value, value.upper(), value.lower()})})
     return wanted
-
-
-def _any(wanted: Sequence[Q]) -> Q | None:
-    if not wanted:
-        return None
-    found = wanted[0]
-    for one in wanted[1:]:
-        found |= one
-    return found
 
 
 def _days(query: WorklistQuery, now: datetime) -> Q:
