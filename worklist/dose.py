@@ -34,6 +34,7 @@ from worklist.prescan import prescan
 from worklist.sop_classes import (
     DOSE_REPORT_DEPTH,
     DOSE_REPORT_ELEMENTS,
+    EXPLICIT_VR_BIG_ENDIAN,
     PATIENT_RADIATION_DOSE_SR,
     RADIOPHARMACEUTICAL_RADIATION_DOSE_SR,
     X_RAY_RADIATION_DOSE_SR,
@@ -41,6 +42,10 @@ from worklist.sop_classes import (
 
 # More irradiation events than any exam has; a report with more tells its totals only.
 EVENTS_KEPT = 5_000
+
+# Content Sequence (0040,A730), as its tag stands in the bytes.
+_CONTENT, _CONTENT_BIG = b"\x40\x00\x30\xa7", b"\x00\x40\xa7\x30"
+_HEAD_ELEMENTS = 10_000
 
 _ROOTS: Mapping[str, str] = {
     X_RAY_RADIATION_DOSE_SR: "113701",
@@ -97,10 +102,15 @@ def _mismatch(message: str, keyword: str) -> InvalidValueError:
 
 
 def references_in(data: bytes, transfer_syntax: str) -> tuple[tuple[str, str], ...]:
-    """What ties a report to orders even if it is refused; nothing if it cannot be read."""
+    """What ties a report to orders even if it is refused; nothing if it cannot be read.
+
+    The content tree, which is nearly all of a report, comes last and is not looked at.
+    """
+    marker = _CONTENT_BIG if transfer_syntax == EXPLICIT_VR_BIG_ENDIAN else _CONTENT
+    head = data[: data.find(marker)] if marker in data else data
     try:
-        prescan(data, transfer_syntax, depth=DOSE_REPORT_DEPTH, elements=DOSE_REPORT_ELEMENTS)
-        texts = Texts.of(read(data, transfer_syntax, DOSE_REPORT_DEPTH))
+        prescan(head, transfer_syntax, depth=DOSE_REPORT_DEPTH, elements=_HEAD_ELEMENTS)
+        texts = Texts.of(read(head, transfer_syntax, DOSE_REPORT_DEPTH))
         found = (
             ("study", texts.text("StudyInstanceUID")),
             ("accession", texts.text("AccessionNumber")),

@@ -8,6 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from ris.domain.actors import OPERATOR
+from ris.domain.errors import ErrorCode
 from ris.domain.exchange import (
     ConfigureEndpoint,
     Direction,
@@ -38,6 +39,7 @@ from worklist.sop_classes import (
     X_RAY_RADIATION_DOSE_SR,
     Operation,
 )
+from worklist.status import C_STORE
 
 pytestmark = pytest.mark.django_db
 
@@ -236,6 +238,10 @@ def test_an_archive_passes_dose_reports_on(server: Handlers) -> None:
 
     assert outcome.status == 0x0000
     assert DoseRecord.objects.get().order == order
+
+
+def test_every_error_has_its_status_of_c_store() -> None:
+    assert set(C_STORE) == set(ErrorCode)
 
 
 # --- notices of images

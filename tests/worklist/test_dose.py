@@ -260,6 +260,9 @@ def test_references_tie_even_what_is_refused() -> None:
 
     assert found == (("study", "2.25.1001"), ("accession", "A1"))
     assert references_in(data[:40], SYNTAXES["explicit"]) == ()
+    for syntax in SYNTAXES:
+        whole = encode(ct(EVENTS, AccessionNumber="A1"), syntax)
+        assert references_in(whole, SYNTAXES[syntax]) == found
 
 
 @pytest.mark.parametrize(
