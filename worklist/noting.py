@@ -19,7 +19,9 @@ class Noting(Protocol):
 
     def note_refusal(
         self, ae_title: str, address: str, operation: str, status: str, reason: str
-    ) -> None: ...
+    ) -> None:
+        """An association or a request; without AE title a TLS handshake that failed."""
+        ...
 
     def note_query(
         self, association: Association, identifier: bytes, transfer_syntax: str, outcome: Outcome

@@ -14,6 +14,8 @@ from time import monotonic
 import structlog
 from django.db import Error as DatabaseError
 
+from ris.domain.actors import device_actor
+from ris.services.audit import record_security
 from ris.services.refusals import record_refusal
 
 log = structlog.get_logger(__name__)
@@ -45,6 +47,10 @@ class Refusals:
         if not count:
             return
         try:
+            if not ae_title:  # the page of no device would show it, but it is a security alert
+                actor = device_actor("unknown", address)
+                record_security(actor, action="RefuseConnection", detail={"reason": reason})
+                return
             record_refusal(
                 ae_title,
                 address=address,

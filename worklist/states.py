@@ -54,6 +54,5 @@ def check_header(kind: int, length: int, state: State, limits: Limits) -> None:
     else:
         limit = _FIXED_REST
     if length > limit:
-        raise PduError(
-            AbortReason.INVALID_PARAMETER, f"PDU type {kind:02X} of {length} bytes is too long"
-        )
+        # Without the number: reasons are counted, and a peer could make up millions.
+        raise PduError(AbortReason.INVALID_PARAMETER, f"PDU type {kind:02X} is too long")

@@ -28,6 +28,7 @@ from worklist.config import ListenerConfig
 from worklist.exchange import fault
 from worklist.metrics import Metrics
 from worklist.negotiation import Negotiator
+from worklist.noting import Noting
 from worklist.pool import WorkerPool
 from worklist.rates import Rates
 from worklist.service import LOCAL_LIMIT_EXCEEDED, Admission, Service, ThreadAware
@@ -284,8 +285,11 @@ class UpperLayer:
                 shutdown_seconds=self.config.deadlines.linger,
             )
         except (OSError, ssl.SSLError) as error:
-            self.metrics.tls_failures[_tls_reason(error)] += 1
-            log.info("dicom tls handshake failed", address=host, error=_tls_reason(error))
+            reason = _tls_reason(error)
+            self.metrics.tls_failures[reason] += 1
+            log.info("dicom tls handshake failed", address=host, error=reason)
+            if isinstance(error, ssl.SSLError) and isinstance(self.service, Noting):
+                self.submit(self.service.note_refusal, "", host, "TLS", "", reason)
         finally:
             _decrement(self._handshakes, host)
 

@@ -258,3 +258,25 @@ def test_plain_words_on_the_tls_port_are_cut_off(handlers: Handlers, authority: 
 
         assert answer[:1] in {b"", b"\x15"}  # nothing, or a TLS alert
     assert handlers.callers == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_certificate_that_is_refused_is_a_security_alert(authority: Authority) -> None:
+    from ris.models import AuditEvent
+    from worklist.handlers import Handlers as Product
+    from worklist.registry import Registry
+    from worklist.server import ServerThread
+
+    crl = authority.revoke("ct1")
+    product = Product(Registry("RIS", seconds=0))
+    with ServerThread(
+        secured(authority.folder, crl=crl, require_client_certificate=True), product
+    ) as server:
+        served = is_served(server.tls_port, authority.folder, "ct1")
+        until(lambda: AuditEvent.objects.filter(action="RefuseConnection").exists())
+    product.close()
+
+    assert not served
+    alert = AuditEvent.objects.get()
+    assert (alert.address, alert.outcome) == ("127.0.0.1", "refused")
+    assert alert.detail == {"reason": "CERTIFICATE_VERIFY_FAILED"}
