@@ -148,7 +148,7 @@ def from_n_set(
         # 0105, No Such Attribute: an N-SET has none (PS3.7 10.1.3.1.8).
         faults.add(
             InvalidValueError(
-                "not allowed in an N-SET, ignored", path=tag_path(tag), details={"attribute": True}
+                "not allowed in an N-SET", path=tag_path(tag), details={"attribute": True}
             )
         )
     dataset = dicom_json.to_json(texts, order=_order(transfer_syntax), without=FIXED)

@@ -446,7 +446,7 @@ def test_patient_study_and_start_stay_as_created(keyword: str) -> None:
 
     tag = f"{tag_of(keyword):08X}"
     assert tag not in command.dataset
-    assert command.flags == (f"({tag[:4]},{tag[4:]}): not allowed in an N-SET, ignored",)
+    assert command.flags == (f"({tag[:4]},{tag[4:]}): not allowed in an N-SET",)
     with pytest.raises(InvalidValueError) as refused:
         changed(dataset, strict=True)
     assert refused.value.details == {"attribute": True}  # 0105
