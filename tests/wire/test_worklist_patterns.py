@@ -15,10 +15,12 @@ from pydicom.dataset import Dataset
 from ris.domain.orders import ProcedureRequest
 from ris.domain.values import Code, Identifier, PersonName
 from tests import make
+from tests.wire.dicom_peer import associated, find_rq
 from tests.wire.test_worklist_wire import names_in
 from tests.wire.worklist_server import dcmjs, findscu, modality, running
 from tests.worklist.entries import identifier
 from worklist.server import ServerThread
+from worklist.sop_classes import MODALITY_WORKLIST_FIND
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
 
@@ -147,6 +149,62 @@ def test_a_scanner_that_refreshes_gets_the_same_list_in_the_same_order(
     pattern, people = PATTERNS["broad, all modalities of two days"]
 
     assert [by_pynetdicom(server, pattern) for _ in range(5)] == [people] * 5
+
+
+# --- what no library would send, and devices do (dicom.md MWL-33)
+
+
+def raw(tag: int, value: bytes) -> bytes:
+    """One element in Implicit VR Little Endian, whatever its value."""
+    return (
+        (tag >> 16).to_bytes(2, "little")
+        + (tag & 0xFFFF).to_bytes(2, "little")
+        + (len(value).to_bytes(4, "little") + value)
+    )
+
+
+NAME = raw(0x00100010, b"")
+ODD: dict[str, tuple[bytes, int]] = {
+    "a value of odd length": (NAME + raw(0x00100020, b"PB-1 "), 1),
+    "a value of odd length that is the last": (NAME + raw(0x00401001, b"RP-1\0"), 1),
+    "group lengths": (raw(0x00100000, b"\x08\0\0\0") + NAME, 4),
+    "a Query/Retrieve Level": (raw(0x00080052, b"WORKLIST") + NAME, 4),
+    "private elements": (raw(0x00090010, b"ACME") + raw(0x00091001, b"\1\2\3\4") + NAME, 4),
+    "an empty character set": (raw(0x00080005, b"") + NAME, 4),
+    "a retired element": (NAME + raw(0x00101000, b""), 4),
+    "titles padded with zeros": (
+        NAME + raw(0x00400100, raw(0xFFFEE000, raw(0x00400001, b"CT1\0"))), 2,
+    ),
+    "an item without attributes": (NAME + raw(0x00400100, raw(0xFFFEE000, b"")), 4),
+    "a station key at root level": (NAME + raw(0x00400001, b"MR1 "), 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_query_is_answered(server: ServerThread, name: str) -> None:
+    identifier_bytes, matches = ODD[name]
+
+    with associated(server.port, MODALITY_WORKLIST_FIND) as peer:
+        peer.send(find_rq(identifier=identifier_bytes))
+        rows, final = peer.answer()
+
+    assert final.status == 0x0000
+    assert len(rows) == matches
+
+
+def test_keys_of_the_step_at_root_level_count_for_a_device_that_sends_them_there(
+    server: ServerThread,
+) -> None:
+    make.device("CT1", settings={"step_keys_at_root": True})
+
+    with associated(server.port, MODALITY_WORKLIST_FIND) as peer:
+        peer.send(find_rq(identifier=ODD["a station key at root level"][0]))
+        rows, final = peer.answer()
+
+    assert final.status == 0x0000
+    assert len(rows) == 1
+    assert b"Stone^Ada" in rows[0]
+    assert b"MR1" in rows[0]
 
 
 # --- what single vendors need
