@@ -202,14 +202,35 @@ class Exchange:
         What was answered before in the same bytes has been looked through before.
         """
         find = getattr(self._service, "c_find_at_once", None)
-        if find is None or not self.is_find or self._refused_before or self._refusal():
+        if find is None or not self._may_be_known():
             return None
         try:
-            answer: FindAnswer | None = find(self._request())
-            return None if answer is None else self._answer(answer)
+            return self._known(find(self._request()))
         except Exception as error:
             log.error("a known answer cannot be given", **fault(error))
             return None
+
+    def when_known(self, then: Callable[[tuple[bytes, bool] | None], None]) -> bool:
+        """The same where the service needs a moment to tell; False if it cannot."""
+        find = getattr(self._service, "c_find_when_known", None)
+        if find is None or not self._may_be_known():
+            return False
+
+        def told(answer: FindAnswer | None) -> None:
+            try:
+                begun = self._known(answer)
+            except Exception as error:
+                log.error("a known answer cannot be given", **fault(error))
+                begun = None
+            then(begun)
+
+        return bool(find(self._request(), told))
+
+    def _may_be_known(self) -> bool:
+        return self.is_find and self._refused_before is None and self._refusal() is None
+
+    def _known(self, answer: FindAnswer | None) -> tuple[bytes, bool] | None:
+        return None if answer is None or self.stopped else self._answer(answer)
 
     @property
     def is_ready(self) -> bool:

@@ -15,6 +15,7 @@ from django.db import connection as database
 from ris.domain.actors import Actor
 from ris.domain.errors import BusyError, RisError
 from ris.selectors import worklist
+from ris.selectors.snapshots import Snapshots
 from ris.selectors.worklist_memory import DataVersion
 from ris.services import queries
 from ris.services.queries import AnsweredQuery, Said
@@ -60,6 +61,7 @@ class FindHandlers:
     record: Callable[[AnsweredQuery], None]
     memory: FindMemory
     version: DataVersion
+    snapshots: Snapshots
 
     def _database(self) -> AbstractContextManager[None]:
         raise NotImplementedError
@@ -84,6 +86,24 @@ class FindHandlers:
         clock = perf_counter()
         register = self.registry.fresh()
         version = self.version.read_at_once() if register is not None else None
+        return self._again(request, version, register, clock)
+
+    def c_find_when_known(
+        self, request: Request, then: Callable[[FindAnswer | None], None]
+    ) -> bool:
+        """Implements ``worklist.prompt.Prompt``: PostgreSQL is asked whether anybody wrote."""
+        clock = perf_counter()
+        register = self.registry.fresh()
+        if register is None or not self.memory.may_know(request, register):
+            return False
+        return self.snapshots.ask(
+            lambda snapshot: then(self._again(request, snapshot, register, clock))
+        )
+
+    def _again(
+        self, request: Request, version: str | int | None, register: object, clock: float
+    ) -> FindAnswer | None:
+        """What was answered before, recorded as asked once more."""
         known = self.memory.recall(request, version, register)
         if known is None:
             return None

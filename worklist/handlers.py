@@ -30,6 +30,7 @@ from ris.domain.errors import BusyError, DuplicateKeyError, RisError
 from ris.domain.exchange import Protocol
 from ris.domain.identifiers import new_uid
 from ris.selectors import performing
+from ris.selectors.snapshots import Snapshots
 from ris.selectors.worklist_memory import DataVersion
 from ris.services import execute, inbox
 from ris.services.audit import record_access
@@ -84,6 +85,7 @@ class Handlers(FindHandlers, DocumentHandlers):
     record: Callable[[AnsweredQuery], None] = record_at_once
     memory: FindMemory = field(default_factory=FindMemory)
     version: DataVersion = field(default_factory=DataVersion)
+    snapshots: Snapshots = field(default_factory=Snapshots)
     _connections: WeakSet[BaseDatabaseWrapper] = field(default_factory=WeakSet)
 
     def admit(self, request: AssociationRequest) -> Admission | Rejection:
@@ -106,6 +108,7 @@ class Handlers(FindHandlers, DocumentHandlers):
     def close(self) -> None:
         """Close the connections of the pool's threads; they must have ended."""
         self.version.close()
+        self.snapshots.close()
         for one in list(self._connections):
             one.inc_thread_sharing()
             one.close()

@@ -7,6 +7,7 @@ can tell that nothing changed implements :class:`Prompt`; all that is not known 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
@@ -31,6 +32,15 @@ class Prompt(Protocol):
 
     def c_find_at_once(self, request: Request) -> FindAnswer | None:
         """The answer if it is known; None to be asked by ``c_find``."""
+        ...
+
+    def c_find_when_known(
+        self, request: Request, then: Callable[[FindAnswer | None], None]
+    ) -> bool:
+        """The same where telling takes a moment: ``then`` is called on the loop.
+
+        False, and no call, if it cannot be told.
+        """
         ...
 
 
@@ -60,6 +70,11 @@ class FindMemory:
         if known is None or known.register is not register or known.version != version:
             return None
         return known
+
+    def may_know(self, request: Request, register: object) -> bool:
+        """Whether there is an answer at all, right or not."""
+        known = self._known.get(_key(request)) if request.page is None else None
+        return known is not None and known.register is register
 
     def remember(self, request: Request, known: Remembered) -> None:
         if len(request.dataset) > REMEMBERED_BYTES:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from worklist.budget import Budget, Share
@@ -160,10 +161,10 @@ class Serving:
             else:
                 self.running = exchange
                 known = exchange.at_once()
-                if known is None:
-                    self._submit(exchange)
-                else:
+                if known is not None:
                     self._deliver(exchange, *known)
+                elif not exchange.when_known(partial(self._begun, exchange)):
+                    self._submit(exchange)
                 return
         self._line.idle()
 
@@ -214,6 +215,13 @@ class Serving:
         """In a pool thread: one step, whose result goes back to the loop."""
         frames, done = exchange.step()
         self._host.post(self._deliver, exchange, frames, done)
+
+    def _begun(self, exchange: Exchange, begun: tuple[bytes, bool] | None) -> None:
+        """The service has told whether it has the answer."""
+        if begun is None:
+            self._submit(exchange)
+        else:
+            self._deliver(exchange, *begun)
 
     def _go_on(self, exchange: Exchange) -> None:
         """The next page of an answer that is ready: on the loop, after whoever else is due."""

@@ -18,7 +18,6 @@ from ris.models import (
     StudyAvailability,
 )
 
-
 _SILENCE = timedelta(minutes=10)
 
 
