@@ -175,7 +175,8 @@ def _rank(at: datetime | None, name: str) -> tuple[datetime, str]:
 
 def keep_events(record: DoseRecord, events: Sequence[IrradiationEventDetails]) -> None:
     """Tie the record to its events; an event that is known takes the latest document's values."""
-    told = {event.uid: event for event in events if event.uid}
+    # In one order for everybody, so that two documents never wait for each other.
+    told = {event.uid: event for event in sorted(events, key=lambda one: one.uid) if event.uid}
     IrradiationEvent.objects.bulk_create(
         [
             IrradiationEvent(
