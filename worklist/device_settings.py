@@ -61,6 +61,7 @@ def _is_hours(value: Any) -> bool:
 
 NAMES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "mpps": (lambda value: value in ("repair", "strict"), "repair or strict"),
+    "mpps_repeats": (lambda value: value in ("refuse", "accept"), "refuse or accept"),
     "mpps_close_hours": (_is_hours, "a whole number of hours, 0 for never"),
     "offer_started": (_is_bool, "true or false"),
     "offers": (_is_statuses, f"a list of {', '.join(STATUSES)}"),

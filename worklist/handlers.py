@@ -162,7 +162,8 @@ class Handlers(FindHandlers, DocumentHandlers):
         try:
             with self._database():
                 snapshot = self.registry.snapshot()
-                receipt = receive(stored, actor, snapshot, dedupe=repeatable)
+                again = repeatable or snapshot.profile(stored.ae_title).accept_repeats
+                receipt = receive(stored, actor, snapshot, dedupe=again)
                 if receipt.duplicate and from_answer(receipt.answer).status != SUCCESS.status:
                     # A refusal had no effect, and what was wrong then may be right now.
                     receipt = receive(stored, actor, snapshot, dedupe=False)

@@ -55,6 +55,8 @@ class Profile:
 
     ========================  ==========================================================
     ``mpps``                  ``repair`` (default) or ``strict``
+    ``mpps_repeats``          ``accept``: an N-CREATE that is the same to the byte as its first
+                              gets the first answer again; ``refuse`` (default): 0111
     ``mpps_close_hours``      hours of silence after which its exams are ended; 0: never (default:
                               the site's)
     ``offers``                what is shown if the query does not say: a list of SCHEDULED,
@@ -103,6 +105,7 @@ class Profile:
     known: bool = False
     character_sets: tuple[str, ...] = ()
     strict_mpps: bool = False
+    accept_repeats: bool = False
     offers: frozenset[StepStatus] = OFFERED
     window: Window | None = None
     view: View = field(default=View())
@@ -127,6 +130,7 @@ class Profile:
             known=True,
             character_sets=tuple(device.character_sets),
             strict_mpps=settings.get("mpps") == "strict",
+            accept_repeats=settings.get("mpps_repeats") == "accept",
             offers=_offers(settings),
             window=window(settings["window_days"]) if "window_days" in settings else site_window,
             view=View(

@@ -14,6 +14,7 @@ from worklist.registry import Profile
 
 GOOD: dict[str, Any] = {
     "mpps": "strict",
+    "mpps_repeats": "accept",
     "mpps_close_hours": 12,
     "offer_started": True,
     "window_days": [1, 7],

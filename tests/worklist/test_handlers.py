@@ -290,6 +290,18 @@ def test_the_message_is_kept_as_a_dicom_file(server: Handlers) -> None:
     assert StoredRequest.unpack(bytes(message.raw)).operation == "N-CREATE"
 
 
+def test_a_device_may_be_answered_alike_when_it_repeats_itself(server: Handlers) -> None:
+    make.device(settings={"mpps_repeats": "accept"})
+    uid = new_uid()
+
+    first = requests.create(server, n_create(), uid)
+    same = requests.create(server, n_create(), uid)
+    other = requests.create(server, n_create(StudyID="2"), uid)
+
+    assert [one.status for one in (first, same, other)] == [0x0000, 0x0000, 0x0111]
+    assert PerformedProcedureStep.objects.count() == 1
+
+
 def test_an_n_create_without_uid_gets_one(server: Handlers) -> None:
     order = make.booked(NOON)
 
@@ -459,7 +471,7 @@ def test_another_patient_in_an_n_set_is_ignored_and_noted(server: Handlers) -> N
 
     assert outcome.status == 0
     assert stored(uid).patient_identifier == order.patient.identifiers.get().value
-    assert stored(uid).flags == ["(0010,0020): not allowed in an N-SET, ignored"]
+    assert stored(uid).flags == ["(0010,0020): not allowed in an N-SET"]
 
 
 def test_a_fault_of_ours_shows_only_its_reference(
