@@ -263,16 +263,6 @@ class Connection(asyncio.Protocol):
     def no_worker(self) -> None:
         self._abort(USER_ABORT, "no worker is left")
 
-    @property
-    def is_owing(self) -> bool:
-        """Whether somebody waits to hear that an answer left."""
-        return self._serving is not None and self._serving.is_owing
-
-    def note_sent(self) -> None:
-        """Called by the layer's clock while that is so."""
-        if self._serving is not None:
-            self._serving.note_sent()
-
     # Decision on the association
 
     def _decide(self, raw: bytes, titles: tuple[str, str]) -> None:

@@ -30,6 +30,7 @@ class Host(Protocol):
     service: Service
     metrics: Metrics
     budget: Budget
+    owing: set[Serving]  # somebody waits to hear that their answers left
 
     def now(self) -> float: ...
 
@@ -191,11 +192,6 @@ class Serving:
             self._parked = None
             self._host.submit(self._serve, running)
 
-    @property
-    def is_owing(self) -> bool:
-        """Whether somebody waits to hear that an answer left."""
-        return bool(self._unsent)
-
     def note_sent(self) -> None:
         """Tell who waits for it that the answers have been handed to the network."""
         if self._unsent and not self._line.unsent_bytes():
@@ -203,6 +199,8 @@ class Serving:
 
     def _tell(self, *, sent: bool) -> None:
         waiting, self._unsent = self._unsent, []
+        if waiting:
+            self._host.owing.discard(self)
         for told in waiting:
             self._host.submit(told, sent)
 
@@ -247,6 +245,7 @@ class Serving:
                 self._host.submit(told, False)
             else:
                 self._unsent.append(told)
+                self._host.owing.add(self)
                 self.note_sent()
         self._count(exchange)
         self.running = None

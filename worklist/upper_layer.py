@@ -32,6 +32,7 @@ from worklist.noting import Noting
 from worklist.pool import WorkerPool
 from worklist.rates import Rates
 from worklist.service import LOCAL_LIMIT_EXCEEDED, Admission, Service, ThreadAware
+from worklist.serving import Serving
 from worklist.tls import TlsFiles, secure
 from worklist.transport import Acceptor
 
@@ -79,6 +80,7 @@ class UpperLayer:
         self._by_ae_title: Counter[str] = Counter()
         self._sockets_by_address: Counter[str] = Counter()
         self._handshakes: Counter[str] = Counter()
+        self.owing: set[Serving] = set()
         self._unheard: set[socket.socket] = set()  # accepted, handshake not begun
         self._rates = Rates()
         self._acceptors: list[Acceptor] = []
@@ -237,12 +239,14 @@ class UpperLayer:
             now = self.now()
             if self.tls is not None:
                 self.tls.look(now)
-            for connection in list(self._connections):
+            for serving in list(self.owing):
+                serving.note_sent()
+            due = [
+                one for one in self._connections if one.deadline <= now or one.write_deadline <= now
+            ]
+            for connection in due:
                 try:
-                    if connection.deadline <= now or connection.write_deadline <= now:
-                        connection.expire(now)
-                    elif connection.is_owing:
-                        connection.note_sent()
+                    connection.expire(now)
                 except Exception as error:
                     # Without the clock nobody would ever be cut off again.
                     self.metrics.faults["clock"] += 1
