@@ -1,7 +1,8 @@
 """Golden cases of the worklist: what scanners send, and the whole answer (fixtures/dicom/mwl).
 
 A case is a folder: ``query.json`` (DICOM JSON), ``entries.json`` (what differs from the entry in
-``entries.py``), and ``response.json``, which ``--update-golden`` rewrites.
+``entries.py``, and how the device is registered), and ``response.json``, which ``--update-golden``
+rewrites.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from worklist import mwl
 from worklist.attributes import Offer
 from worklist.charset import candidates
 from worklist.matching import to_request
+from worklist.rules import Rules
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = sorted((ROOT / "fixtures" / "dicom" / "mwl").glob("*/query.json"))
@@ -37,16 +39,20 @@ def test_the_answer_to(query: Path, syntax: str, golden: Callable[[Path, str], N
     case = json.loads((query.parent / "entries.json").read_text(encoding="utf-8"))
     asked = Dataset.from_json(query.read_text(encoding="utf-8"))
 
-    request = to_request(
-        encoded(asked, syntax), SYNTAXES[syntax], zone=ZoneInfo(case.get("zone", "Europe/Vienna"))
-    )
+    zone = ZoneInfo(case.get("zone", "Europe/Vienna"))
+    said = case.get("rules", {})
+    rules = Rules(**said | {"shared": tuple(tuple(group) for group in said.get("shared", ()))})
+
+    request = to_request(encoded(asked, syntax), SYNTAXES[syntax], zone=zone, rules=rules)
 
     answers = []
     for data in case["entries"]:
-        offer = Offer.of(
-            build(WorklistEntry, data, ENTRY), ZoneInfo(case.get("zone", "Europe/Vienna"))
+        offer = Offer.of(build(WorklistEntry, data, ENTRY), zone, rules)
+        among = candidates(
+            request.character_terms,
+            tuple(case.get("character_sets", ())),
+            mode=case.get("text", "auto"),
         )
-        among = candidates(request.character_terms, tuple(case.get("character_sets", ())))
         answer = mwl.encode(request.plan.keys, offer, among, SYNTAXES[syntax])
         answers.append(decode(BytesIO(answer), syntax == "implicit", True).to_json_dict())
     told = {
