@@ -54,9 +54,15 @@ class Offer:
     @property
     def study_start(self) -> datetime | None:
         """When the first step of the procedure began, in the zone of the answer."""
-        began = self.entry.procedure.started_at
+        return self._local(self.entry.procedure.started_at)
+
+    @property
+    def ordered(self) -> datetime | None:
+        return self._local(self.entry.ordered_at)
+
+    def _local(self, at: datetime | None) -> datetime | None:
         zone = self.start.tzinfo if self.start is not None else None
-        return None if began is None else began.astimezone(zone or UTC)
+        return None if at is None else at.astimezone(zone or UTC)
 
     @property
     def end(self) -> datetime | None:
@@ -401,6 +407,10 @@ _REQUEST = (
     Attribute("OrderFillerIdentifierSequence", "3", lambda o: _issuers(o.entry.filler.issuer)),
     *issuer_rows("OrderFillerIdentifierSequence"),
     Attribute("OrderEnteredBy", "3", lambda o: o.entry.entered_by),
+    Attribute("OrderCallbackPhoneNumber", "3", lambda o: o.entry.callback_phone, exact=True),
+    Attribute("IssueDateOfImagingServiceRequest", "3", lambda o: _date(o.ordered)),
+    Attribute("IssueTimeOfImagingServiceRequest", "3", lambda o: _time(o.ordered)),
+    Attribute("ImagingServiceRequestComments", "3", lambda o: o.entry.comments),
 )  # fmt: skip
 
 _VISIT = (

@@ -262,6 +262,8 @@ class WorklistEntry:
     transport: str
     institution: str
     entered_by: str = ""
+    callback_phone: str = ""
+    ordered_at: datetime | None = None
     key: tuple[int, ...] = ()  # versions of step, order, patient: changes when the answer may
 
 

@@ -177,4 +177,6 @@ def _entry(
         transport=order.transport,
         institution=institution,
         entered_by=order.entered_by,
+        callback_phone=order.callback_phone,
+        ordered_at=order.ordered_at,
     )

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from structlog.testing import capture_logs
 
 from ris.domain.actors import OPERATOR
+from ris.domain.errors import InvalidValueError
 from ris.domain.facility import RegisterRoom, RegisterSite
 from ris.domain.orders import OrderDetails, ProcedureRequest
 from ris.domain.patients import MergePatients, PatientReference, VisitDetails
@@ -306,6 +307,47 @@ def test_a_deviation_is_logged_once_for_each_device() -> None:
 
     lines = [one for one in logs if one["event"] == "a query is not as the standard has it"]
     assert [(one["ae_title"], one["element"]) for one in lines] == [("CT9", "QueryRetrieveLevel")]
+
+
+# --- values and their representation (MWL-38)
+
+
+def test_an_accession_number_that_no_scanner_keeps_is_refused_at_order_entry() -> None:
+    with pytest.raises(InvalidValueError):
+        place(accession=Identifier("A" * 17, "RIS"))
+    with pytest.raises(InvalidValueError):
+        place(accession=Identifier("A\\B", "RIS"))
+
+
+def test_a_separator_in_a_description_is_sent_as_something_else() -> None:
+    make.device()
+    place(study="Head\\neck " + "x" * 80)
+
+    (row,) = shown(identifier(RequestedProcedureDescription=""))
+
+    assert row.RequestedProcedureDescription == ("Head/neck " + "x" * 80)[:64]
+    assert names(identifier(RequestedProcedureDescription="Head/neck*")) == ["Berg^Anna"]
+
+
+def test_when_and_by_whom_it_was_ordered_can_be_asked_for() -> None:
+    make.device()
+    place(
+        details=OrderDetails(
+            ordered_at=NOON, callback_phone="+43 1 555", comments="urgent", entered_by="Olm^Eva"
+        )
+    )
+    query = identifier(
+        IssueDateOfImagingServiceRequest="", IssueTimeOfImagingServiceRequest="",
+        OrderCallbackPhoneNumber="", ImagingServiceRequestComments="", OrderEnteredBy="",
+    )  # fmt: skip
+
+    (row,) = shown(query)
+
+    assert row.IssueDateOfImagingServiceRequest == "20260302"
+    assert row.IssueTimeOfImagingServiceRequest == "130000"
+    assert row.OrderCallbackPhoneNumber == "+43 1 555"
+    assert row.ImagingServiceRequestComments == "urgent"
+    assert row.OrderEnteredBy == "Olm^Eva"
 
 
 # --- the study once begun (SPS-06)
