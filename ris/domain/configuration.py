@@ -16,6 +16,7 @@ from typing import Any
 
 from ris.domain.actors import Role
 from ris.domain.commands import Command, Event
+from ris.domain.discontinuation import WORDS
 from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Protocol, Subscription
 
@@ -108,6 +109,15 @@ TABLES: tuple[Table, ...] = (
             "laterality_required": Field(bool, False),
             "active": Field(bool, True),
             "steps": Field(list, []),
+        },
+    ),
+    Table(
+        "follow_up",
+        ("scheme", "code"),
+        {
+            "code": _text(required=True),
+            "scheme": _text("DCM"),
+            "then": _text("", *WORDS, required=True),
         },
     ),
     Table(

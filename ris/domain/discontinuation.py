@@ -194,7 +194,8 @@ REASONS: Mapping[tuple[str, str], Reason] = {
 }
 
 NO_FOLLOW_UP = "none"
-# The words of the table ``follow_up``.
+# The table in which a site says otherwise (MapCode; ``[[follow_up]]`` of a site file), its words.
+FOLLOW_UPS = "follow_up"
 WORDS: Mapping[str, FollowUpKind | None] = {
     "rebook": _REBOOK,
     "cancel": _CANCEL,

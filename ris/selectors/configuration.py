@@ -6,7 +6,9 @@ import hashlib
 
 from ris.domain.actors import Role
 from ris.domain.configuration import TABLE, Record, Tables, format_hours, render
+from ris.domain.discontinuation import FOLLOW_UPS
 from ris.models import (
+    CodeMap,
     ConfigurationVersion,
     Device,
     Endpoint,
@@ -29,6 +31,16 @@ def stored() -> Tables:
             for row in Device.objects.select_related("room").order_by("ae_title")
         ],
         "procedure": _procedures(),
+        "follow_up": [
+            {
+                "code": row.source_value,
+                "scheme": row.source_scheme,
+                "then": row.target.get("value", ""),
+            }
+            for row in CodeMap.objects.filter(table=FOLLOW_UPS, endpoint=None).order_by(
+                "source_scheme", "source_value"
+            )
+        ],
         "endpoint": [
             {**_plain("endpoint", row), "sends": sorted(row.sends)}
             for row in Endpoint.objects.order_by("protocol", "direction", "name")

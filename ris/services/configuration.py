@@ -7,7 +7,7 @@ from typing import Any
 
 from ris.domain.accounts import CreateUser, DisableUser, SetRoles
 from ris.domain.actors import Role
-from ris.domain.catalog import DefineProcedure, RetireProcedure, StepTemplateDetails
+from ris.domain.catalog import DefineProcedure, MapCode, RetireProcedure, StepTemplateDetails
 from ris.domain.commands import Command
 from ris.domain.configuration import (
     ApplyConfiguration,
@@ -22,6 +22,7 @@ from ris.domain.configuration import (
     plan,
     render,
 )
+from ris.domain.discontinuation import FOLLOW_UPS
 from ris.domain.errors import RisError, StateConflictError, UnknownKeyError
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscription
 from ris.domain.facility import RegisterDevice, RegisterRoom, RegisterSite
@@ -86,6 +87,12 @@ def _commands(change: Change) -> Iterator[Command[Any]]:
             yield RegisterDevice(**{**record, "character_sets": tuple(record["character_sets"])})
         case "procedure":
             yield from _procedure(record, change)
+        case "follow_up":
+            yield MapCode(
+                table=FOLLOW_UPS,
+                source=Code(record["code"], record["scheme"]),
+                target=Code(record["then"]),
+            )
         case "endpoint":
             yield _endpoint(record)
         case "user":

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from ris.domain.actors import OPERATOR, TIMER
 from ris.domain.catalog import MapCode
+from ris.domain.configuration import ApplyConfiguration
 from ris.domain.corrections import ClosePerformedSteps, RematchPerformedSteps, SettleFollowUp
 from ris.domain.discontinuation import MODALITY_REASONS, REASONS, FollowUpAction, FollowUpKind
 from ris.domain.errors import (
@@ -598,6 +599,19 @@ def test_a_site_may_say_otherwise_what_a_reason_asks_for(word: str, kinds: list[
     stop(performed, "110501")
 
     assert [row.kind for row in performed.follow_ups.all()] == kinds
+
+
+def test_a_site_file_says_it_too() -> None:
+    text = '[[follow_up]]\ncode = "110501"\nthen = "note"\n'
+
+    first = execute(ApplyConfiguration(content=text), actor=OPERATOR)
+    again = execute(ApplyConfiguration(content=text), actor=OPERATOR)
+    performed = begin(make.booked())
+    stop(performed, "110501")
+
+    assert [change.table for change in first.changes] == ["follow_up"]
+    assert again.changes == ()
+    assert [row.kind for row in performed.follow_ups.all()] == ["NOTE"]
 
 
 def test_the_reasons_are_those_of_dicom() -> None:

@@ -12,6 +12,7 @@ from ris.domain.corrections import (
 )
 from ris.domain.discontinuation import (
     ACTIONS,
+    FOLLOW_UPS,
     WORDS,
     FollowUpAction,
     FollowUpKind,
@@ -38,9 +39,6 @@ from ris.services._context import Context
 from ris.services._execute import execute
 from ris.services._locks import public_key
 from ris.services._transition import touch
-
-# Of the site's own table (MapCode); the default is DICOM's reasons with ours beside them.
-TABLE = "follow_up"
 
 
 def raise_follow_up(
@@ -84,7 +82,7 @@ def for_reason(reason: Code) -> FollowUpKind | None:
     scheme = reason.scheme or "DCM"
     mapped: Mapping[str, str] | None = (
         CodeMap.objects.filter(
-            table=TABLE,
+            table=FOLLOW_UPS,
             endpoint=None,
             source_value=reason.value,
             source_scheme__in=["", scheme],
