@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 
 from ris.domain.actors import OPERATOR
 from ris.selectors.device_activity import last_queries
-from ris.selectors.explain import queries
+from ris.selectors.explain import candidates, queries
 from ris.selectors.explain.candidates import Candidate
 from ris.selectors.explain.conditions import Condition, when
 from ris.selectors.explain.queries import Explanation, LeftOut, StoredQuery
 from ris.selectors.explain.sight import Sight, sight
 from ris.selectors.facility import site
 from ris.services.audit import record_access
-from ris.terminal import say, table
+from ris.terminal import complain, say, table
 
 
 def explain(argv: list[str]) -> int:
@@ -29,7 +29,11 @@ def explain(argv: list[str]) -> int:
         " would give now. For a step and a device: whether the device sees it, and why not.",
     )
     parser.add_argument("--query", type=int, metavar="ID", help="a number of `ris mwl queries`")
-    parser.add_argument("--step", metavar="ID", help="scheduled procedure step ID")
+    parser.add_argument(
+        "--step",
+        metavar="ID",
+        help="scheduled procedure step ID, or the accession number of an order with one step",
+    )
     parser.add_argument("--device", metavar="AE", help="the device's AE title")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
@@ -51,7 +55,12 @@ def explain(argv: list[str]) -> int:
         else:
             _say_explanation(explanation, _zone())
         return 0
-    seen = sight(arguments.step, arguments.device, now)
+    steps = candidates.by_number(arguments.step)
+    if len(steps) > 1:
+        complain("ris: several steps have this number; name one of them by its step ID")
+        table([_step_row(step, _zone()) for step in steps])
+        return 1
+    seen = sight(steps[0].public_id if steps else arguments.step, arguments.device, now)
     record_access(
         OPERATOR,
         action="ExplainStep",

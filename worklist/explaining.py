@@ -36,6 +36,7 @@ class QueryReader:
         dicom = config.load().dicom
         self._ae_title = dicom.ae_title
         self._limit = dicom.matches
+        self._accepts_strangers = dicom.unknown_ae == "accept"
         self._snapshot: Callable[[], Snapshot] = cache(configured(dicom).snapshot)
 
     def read(self, asked: Asked) -> Reading:
@@ -60,12 +61,19 @@ class QueryReader:
             notes=tuple(f"{one.element}: {DEVIATIONS[one.kind]}" for one in request.deviations),
         )
 
-    def offer(self, query: WorklistQuery, ae_title: str, at: datetime) -> WorklistQuery:
+    def offer(
+        self, query: WorklistQuery, ae_title: str, called: str, at: datetime
+    ) -> WorklistQuery:
         snapshot = self._snapshot()
         query = replace(query, limit=self._limit)
         request = WorklistRequest(query=query, plan=plan(()))
-        found = offering.offered(request, snapshot.profile(ae_title), snapshot, self._ae_title, at)
+        found = offering.offered(
+            request, snapshot.profile(ae_title), snapshot, called or self._ae_title, at
+        )
         return found or query
+
+    def accepts_strangers(self) -> bool:
+        return self._accepts_strangers
 
     def lacking(self, entry: WorklistEntry) -> tuple[str, ...]:
         return missing(Offer.of(entry, self._snapshot().zone))

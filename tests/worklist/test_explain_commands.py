@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ris.domain.values import PersonName
+from ris.domain.orders import ProcedureRequest
+from ris.domain.values import Code, PersonName
 from ris.models import AuditEvent, Order, WorklistQueryLog
 from tests import make
 from tests.worklist import requests
@@ -101,6 +102,28 @@ def test_a_step_and_a_device_are_explained(order: Order, capsys: Printed) -> Non
         {"weight": "may", "words": "It has never asked for its worklist here"}
     ]
     assert AuditEvent.objects.filter(action="ExplainStep", order=order).count() == 2
+
+
+def test_the_accession_number_of_an_order_with_one_step_will_do(
+    order: Order, capsys: Printed
+) -> None:
+    wanted = ["--step", order.accession_number, "--device", "CT2"]
+
+    assert explain_commands.explain(wanted) == 0
+    assert capsys.readouterr().out.startswith("CT2 sees this step when it asks.")
+
+
+def test_several_steps_of_one_number_are_listed(order: Order, capsys: Printed) -> None:
+    code = make.step_of(order).procedure.code_value
+    steps = (make.step_request(description="First"), make.step_request(description="Second"))
+    two = make.order(
+        procedures=(ProcedureRequest(code=Code(code, "TEST", "Two steps"), steps=steps),)
+    )
+
+    assert explain_commands.explain(["--step", two.accession_number, "--device", "CT1"]) == 1
+    printed = capsys.readouterr()
+    assert "several steps have this number" in printed.err
+    assert ("First" in printed.out, "Second" in printed.out) == (True, True)
 
 
 def test_what_devices_asked_is_listed(order: Order, capsys: Printed) -> None:

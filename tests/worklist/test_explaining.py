@@ -333,13 +333,36 @@ def test_a_device_that_is_out_of_use_or_refused_sees_nothing() -> None:
     assert "The device is out of use, so it is not let in" in why(order).verdict
 
 
+def test_an_association_that_was_broken_off_may_be_why_but_need_not() -> None:
+    order = place("Berg^Anna")
+    ask(day(), at=NOW - timedelta(minutes=5))
+    record_refusal(
+        "CT1",
+        address="127.0.0.1",
+        operation="A-ASSOCIATE",
+        status="abort",
+        reason="a PDU came too slowly",
+        at=NOW,
+    )
+
+    seen = why(order)
+
+    assert seen.sees
+    (finding,) = seen.findings
+    assert finding.weight is Weight.MAY
+    assert finding.words == (
+        "Its last association from 127.0.0.1 was broken off at 2026-03-02 13:00:"
+        " a PDU came too slowly"
+    )
+
+
 def test_a_caller_that_nobody_registered_is_named() -> None:
     order = place("Berg^Anna")
 
     seen = why(order, "NOBODY")
 
     assert seen.device is None
-    assert seen.findings[0].words.startswith("No device is registered as NOBODY")
+    assert seen.findings[0].words == "No device is registered as NOBODY, so it is not let in"
     assert not seen.sees
 
 

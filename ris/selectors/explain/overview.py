@@ -57,12 +57,13 @@ def overview(ae_title: str, now: datetime) -> Overview:
     asked = usual(ae_title, device, now, edge)
     answer = worklist.entries(asked.offered)
     queries = last_queries(ae_title)
+    last = queries[0] if queries else None
     readings = [edge.read(one.asked) for one in queries if one.identifier]
     lacking = {one.step.public_id: edge.lacking(one) for one in answer.entries}
     return Overview(
         ae_title=ae_title,
         device=device,
-        findings=tuple(findings_of(ae_title, device, queries[0] if queries else None, now)),
+        findings=tuple(findings_of(ae_title, device, last, now, edge)),
         usual=asked,
         asks=asked_for(asked.offered, zone, asked.sent),
         seen=answer.entries[:SEEN],

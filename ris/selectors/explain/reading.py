@@ -62,8 +62,14 @@ class Reader(Protocol):
         """Raises nothing: what is wrong with a query is part of its reading."""
         ...
 
-    def offer(self, query: WorklistQuery, ae_title: str, at: datetime) -> WorklistQuery:
-        """A query with the settings of the device that asks it at that time."""
+    def offer(
+        self, query: WorklistQuery, ae_title: str, called: str, at: datetime
+    ) -> WorklistQuery:
+        """A query with the settings of the device that asks it then; ``called`` empty: as usual."""
+        ...
+
+    def accepts_strangers(self) -> bool:
+        """Whether callers that nobody registered are let in."""
         ...
 
     def lacking(self, entry: WorklistEntry) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -84,7 +84,7 @@ def sight(step: str, ae_title: str, now: datetime) -> Sight:
     asked = usual(ae_title, device, now, edge)
     checked = conditions(asked.offered, candidate, zone, asked.sent)
     last = _last_query(ae_title)
-    findings = [*findings_of(ae_title, device, last, now)]
+    findings = [*findings_of(ae_title, device, last, now, edge)]
     matched = all(one.meets for one in checked)
     findings += _of_answer(candidate, asked, edge) if matched else _of_step(candidate)
     return Sight(
@@ -106,18 +106,20 @@ def _last_query(ae_title: str) -> StoredQuery | None:
 
 
 def findings_of(
-    ae_title: str, device: DeviceView | None, last: StoredQuery | None, now: datetime
+    ae_title: str,
+    device: DeviceView | None,
+    last: StoredQuery | None,
+    now: datetime,
+    edge: Reader,
 ) -> list[Finding]:
     """What is wrong before any query."""
     zone = ZoneInfo(site().time_zone)
     found = []
-    if device is None:
+    if device is None and edge.accepts_strangers():
+        found.append(Finding(Weight.NOTE, f"No device is registered as {ae_title}"))
+    elif device is None:
         found.append(
-            Finding(
-                Weight.MAY,
-                f"No device is registered as {ae_title}; its associations are refused unless"
-                " callers that nobody registered are accepted",
-            )
+            Finding(Weight.STOPS, f"No device is registered as {ae_title}, so it is not let in")
         )
     elif not device.active:
         found.append(Finding(Weight.STOPS, "The device is out of use, so it is not let in"))
@@ -127,14 +129,7 @@ def findings_of(
         .first()
     )
     if refusal is not None and (last is None or refusal.last_at > last.at):
-        since = when(refusal.last_at, zone)
-        found.append(
-            Finding(
-                Weight.STOPS,
-                f"Its last association from {refusal.address} was refused at {since}:"
-                f" {refusal.reason}",
-            )
-        )
+        found.append(_of_refusal(refusal, zone))
     if last is None:
         found.append(Finding(Weight.MAY, "It has never asked for its worklist here"))
     elif now - last.at > SILENT:
@@ -148,6 +143,16 @@ def findings_of(
             )
         )
     return found
+
+
+def _of_refusal(refusal: DeviceRefusal, zone: tzinfo) -> Finding:
+    """Rejected for good (PS3.8 9.3.4, result 1) or for the moment, or broken off."""
+    ended = "broken off" if refusal.status == "abort" else "refused"
+    return Finding(
+        Weight.STOPS if refusal.status.startswith("1/") else Weight.MAY,
+        f"Its last association from {refusal.address} was {ended} at"
+        f" {when(refusal.last_at, zone)}: {refusal.reason}",
+    )
 
 
 def _of_step(step: Candidate) -> list[Finding]:

@@ -43,7 +43,8 @@ def usual(ae_title: str, device: DeviceView | None, now: datetime, edge: Reader)
         if asked_on != today and (sent.start_from or sent.start_before):
             sent = _moved(sent, today - asked_on, zone)
             words = f"What it asked last, on {asked_on}, moved to today."
-    offered = edge.offer(sent, ae_title, now)
+    called = basis.called_ae_title if basis is not None else ""
+    offered = edge.offer(sent, ae_title, called, now)
     return Usual(sent=sent, offered=offered, basis=basis, words=words)
 
 
