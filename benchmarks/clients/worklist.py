@@ -73,7 +73,7 @@ def _names(query: str, size: int) -> Callable[[], bytes]:
         return lambda: _identifier({}, {0x00100010: f"{chance.choice(names)}*"})
     if query == "contains":
         return lambda: _identifier({}, {0x00100010: f"*{chance.choice(names)[1:]}*"})
-    spans = dataset.spans(size, size // len(names))
+    spans = dataset.spans(size, dataset.each_name(size))
     identifiers = [
         _identifier({0x00400001: station, 0x00400002: f"{first:%Y%m%d}-{last:%Y%m%d}"}, {})
         for station, first, last in spans

@@ -55,6 +55,9 @@ def _fetch_prepared(
         return cursor.execute(statement, params, binary=binary).fetchall()
     if raw.prepare_threshold is None:
         raw.prepare_threshold = sys.maxsize  # only what asks for it
+        # PostgreSQL's default is a disk with arms: it would rather read a whole table than look up
+        # a few hundred rows.
+        cursor.execute(b"SET random_page_cost = 1.1")
     try:
         return cursor.execute(statement, params, prepare=True, binary=binary).fetchall()
     except (
