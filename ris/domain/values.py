@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 
 from ris.domain.errors import InvalidValueError
 
@@ -34,10 +35,16 @@ class NameGroup:
     @classmethod
     def parse(cls, text: str) -> NameGroup:
         """Read ``family^given^middle^prefix^suffix``; more components are joined to the suffix."""
-        parts = [part.strip() for part in text.split("^")]
-        if len(parts) > 5:
-            parts = [*parts[:4], " ".join(part for part in parts[4:] if part)]
-        return cls(*parts)
+        return _group(text)
+
+
+@lru_cache(maxsize=4096)
+def _group(text: str) -> NameGroup:
+    """Lists read the same few physicians over and over."""
+    parts = [part.strip() for part in text.split("^")]
+    if len(parts) > 5:
+        parts = [*parts[:4], " ".join(part for part in parts[4:] if part)]
+    return NameGroup(*parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Model
+from django.db.models.base import ModelState
 
 from ris.domain.orders import Priority, Stage
 from ris.domain.values import Code, Identifier, PersonName
@@ -54,7 +55,14 @@ class _Part:
         for index, converters in self.converters:
             for convert, column in converters:
                 values[index] = convert(values[index], column, connection)
-        return self.model.from_db(connection.alias, self.names, values)
+        # What from_db() makes, without what Model.__init__ does for instances that may be
+        # incomplete: that took longer than all the rest of reading an entry.
+        instance = self.model.__new__(self.model)
+        instance.__dict__.update(zip(self.names, values, strict=True))
+        instance._state = ModelState()
+        instance._state.adding = False
+        instance._state.db = connection.alias
+        return instance
 
 
 @lru_cache(maxsize=8)
