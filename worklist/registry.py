@@ -244,17 +244,18 @@ class Snapshot:
             for device in devices
         )
         rules = Rules(shared=shared)
-        profiles: dict[str, Profile] = {}
-        sites: dict[str, list[str]] = {}
-        for device in devices:
-            profile = Profile.of(device, site_window=window, rules=rules)
-            aliases = _names(device.settings.get("aliases"))
-            profiles |= {alias: profile for alias in aliases if alias not in profiles}
-            sites.setdefault(device.site, []).extend((device.ae_title, *aliases))
-        profiles |= {
+        profiles = {
             device.ae_title: Profile.of(device, site_window=window, rules=rules)
             for device in devices
         }
+        registered = set(profiles)
+        sites: dict[str, list[str]] = {}
+        for device in devices:
+            aliases = _names(device.settings.get("aliases"))
+            profiles |= {
+                alias: profiles[device.ae_title] for alias in aliases if alias not in registered
+            }
+            sites.setdefault(device.site, []).extend((device.ae_title, *aliases))
         for archive in archives:
             profiles.setdefault(archive.protocol_name, Profile.of_archive(archive))
         return cls(

@@ -7,15 +7,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import ValidationError
 from pydicom.dataset import Dataset
 
+from ris.config import Dicom
 from ris.domain.orders import StepStatus
 from ris.selectors.facility import DeviceView
 from ris.selectors.views import TextMatch, WorklistQuery
 from tests.worklist.entries import SYNTAXES, encoded, identifier
 from worklist.matching import to_request
 from worklist.offering import offered, with_sharers
-from worklist.registry import Snapshot, window
+from worklist.registry import Snapshot, configured, window
 from worklist.rules import View
 
 VIENNA = ZoneInfo("Europe/Vienna")
@@ -165,6 +167,28 @@ def test_the_called_title_and_the_device_may_each_name_a_worklist() -> None:
     found = shown(identifier(), device("CT1", worklist="ER"), called="CTLIST ", worklists=lists)
 
     assert found == wanted(view_stations=(("CT9", "DX9"),), view_modalities=(("CT",),))
+
+
+def test_the_settings_name_worklists_and_the_window() -> None:
+    dicom = Dicom.model_validate(
+        {"window_days": "0, 2", "worklists": {"ERLIST": {"stations": ["CT9"], "sites": "North"}}}
+    )
+
+    registry = configured(dicom)
+
+    assert registry.window == (timedelta(0), timedelta(days=3))
+    assert registry.worklists == {"ERLIST": View(stations=("CT9",), sites=("North",))}
+    assert configured(Dicom(window_days=())).window is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"window_days": (1,)}, {"window_days": (-1, 7)}, {"worklists": {"A" * 17: {}}},
+     {"worklists": {"ER": {"rooms": ["1"]}}}],
+)  # fmt: skip
+def test_settings_that_mean_nothing_are_refused(said: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Dicom.model_validate(said)
 
 
 def test_a_worklist_that_is_not_there_narrows_nothing() -> None:

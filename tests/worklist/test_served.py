@@ -25,6 +25,7 @@ from tests.worklist.entries import identifier
 from worklist.handlers import Handlers
 from worklist.registry import Registry
 from worklist.rules import View
+from worklist.service import Admission, Rejection
 from worklist.sop_classes import Operation
 
 pytestmark = pytest.mark.django_db
@@ -208,7 +209,20 @@ def test_the_called_title_chooses_a_named_worklist() -> None:
     found = requests.rows(server.c_find(asked))
 
     assert [str(row.PatientName) for row in found] == ["Olm^Eva"]
-    assert registry.admit(caller).__class__.__name__ == "Admission"
+    assert isinstance(registry.admit(caller), Admission)
+
+
+def test_a_device_may_still_call_by_its_former_title() -> None:
+    make.device("CT1", address="10.0.0.1", settings={"aliases": ["OLDCT"]})
+    registry = Registry("RIS", seconds=0)
+
+    ours = registry.admit(requests.caller("OLDCT", address="10.0.0.1"))
+    elsewhere = registry.admit(requests.caller("OLDCT", address="10.0.0.2"))
+    stranger = registry.admit(requests.caller("OLDER", address="10.0.0.1"))
+
+    assert isinstance(ours, Admission)
+    assert isinstance(elsewhere, Rejection)
+    assert isinstance(stranger, Rejection)
 
 
 def test_a_broad_query_sees_the_days_of_the_window() -> None:
