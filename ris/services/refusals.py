@@ -32,7 +32,7 @@ def record_refusal(
     """Count a refusal; ``reason`` is in our own words, never what a peer sent."""
     at = at or _clock.now()
     row, is_new = DeviceRefusal.objects.get_or_create(
-        ae_title=ae_title.strip()[:16],
+        ae_title=_printable(ae_title.strip()[:16]),
         address=address[:100],
         operation=operation[:20],
         status=status[:12],
@@ -43,6 +43,11 @@ def record_refusal(
         _forget_the_oldest()
     else:
         DeviceRefusal.objects.filter(pk=row.pk).update(last_at=at, count=F("count") + count)
+
+
+def _printable(text: str) -> str:
+    """What a caller says of itself may be any bytes, and not every database keeps those."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _forget_the_oldest() -> None:

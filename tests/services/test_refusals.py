@@ -51,6 +51,12 @@ def test_what_is_too_long_is_cut() -> None:
     assert (row.ae_title, row.reason) == ("A" * 16, "r" * 100)
 
 
+def test_what_no_database_keeps_is_replaced() -> None:
+    refuse("C\0T\udcff1")
+
+    assert DeviceRefusal.objects.get().ae_title == "C?T?1"
+
+
 def test_of_invented_callers_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refusals, "KEPT", 3)
 
