@@ -64,6 +64,9 @@ EVIDENCE_MODALITIES = frozenset(
     }
 )
 
+# Of these two a device may well acquire something itself: without a step it is an exam.
+ONLY_EVIDENCE = EVIDENCE_MODALITIES - {"DOC", "OT"}
+
 
 def step_status_from(performed: Iterable[PerformedStatus]) -> StepStatus | None:
     """The state of a step over all that was performed for it; None if nothing was.

@@ -168,10 +168,16 @@ def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[
 def proposals(rows: Sequence[PerformedProcedureStep], rematch_minutes: int) -> dict[str, Proposal]:
     """For each exam that fits no order what most likely mends it; two queries in all."""
     near = _open_steps(rows)
+    mended = set(
+        PerformedCorrection.objects.filter(performed__in=[row.pk for row in rows]).values_list(
+            "performed_id", flat=True
+        )
+    )
     found = {}
     for row in rows:
         steps = [step for step in near.get(row.patient_id or 0, ()) if _is_near(step, row)]
-        found[str(row.public_id)] = _proposal(row, steps, rematch_minutes)
+        minutes = 0 if row.pk in mended else rematch_minutes
+        found[str(row.public_id)] = _proposal(row, steps, minutes)
     return found
 
 

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from ris.domain.errors import UnknownKeyError
-from ris.domain.orders import StepStatus
+from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.performing import Match, PerformedStatus
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.values import PersonName
@@ -74,10 +74,10 @@ class Candidate:
 
 
 def unmatched() -> QuerySet[PerformedProcedureStep]:
-    """Exams that fit no order; what was made from images of a known one needs none."""
+    """Exams that fit no order; what was made from images needs none."""
     return (
         PerformedProcedureStep.objects.exclude(match=Match.MATCHED.value)
-        .exclude(match=Match.EVIDENCE.value, order__isnull=False)
+        .exclude(match=Match.EVIDENCE.value)
         .filter(resolved_at=None)
         .order_by("-started_at", "-id")
     )
@@ -165,8 +165,12 @@ def candidates(performed: PerformedProcedureStep, text: str = "") -> list[Candid
     By a number the device named, by its patient's number, by its station and day; with ``text``,
     by accession or patient number.
     """
-    rows = ScheduledProcedureStep.objects.exclude(status=StepStatus.CANCELED.value)
+    rows = ScheduledProcedureStep.objects.exclude(
+        procedure__order__status=OrderStatus.ENTERED_IN_ERROR.value
+    )
     text = text.strip()
+    if not text:  # who was canceled is found by its number, and opened again
+        rows = rows.exclude(status=StepStatus.CANCELED.value)
     groups: list[tuple[str, QuerySet[ScheduledProcedureStep]]] = []
     if text:
         groups.append(

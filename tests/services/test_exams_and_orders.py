@@ -12,7 +12,13 @@ from django.utils import timezone
 from ris.domain.actors import OPERATOR, TIMER
 from ris.domain.catalog import MapCode
 from ris.domain.configuration import ApplyConfiguration
-from ris.domain.corrections import ClosePerformedSteps, RematchPerformedSteps, SettleFollowUp
+from ris.domain.corrections import (
+    ClosePerformedSteps,
+    RematchPerformedSteps,
+    RevisePerformedStep,
+    SettleFollowUp,
+    UndoCorrection,
+)
 from ris.domain.discontinuation import MODALITY_REASONS, REASONS, FollowUpAction, FollowUpKind
 from ris.domain.errors import (
     DeniedError,
@@ -21,12 +27,20 @@ from ris.domain.errors import (
     StateConflictError,
 )
 from ris.domain.identifiers import new_uid
-from ris.domain.orders import PlaceOrder, ProcedureRequest, StepRequest
+from ris.domain.orders import (
+    CancelOrder,
+    OrderReference,
+    PlaceOrder,
+    ProcedureRequest,
+    StepRequest,
+)
 from ris.domain.patients import MergePatients, RegisterPatient
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
     PerformedDetails,
+    PerformedStatus,
+    RelinkPerformedStep,
     ScheduledReference,
     StartPerformedStep,
     UpdatePerformedStep,
@@ -42,7 +56,7 @@ from ris.models import (
     ScheduledProcedureStep,
     StudyAlias,
 )
-from ris.selectors import search
+from ris.selectors import exceptions, search
 from ris.selectors.orders import order_view
 from ris.selectors.performing import performed_dataset
 from ris.selectors.timeline import entries
@@ -300,6 +314,16 @@ def test_evidence_moves_no_step_of_another_modality(modality: str) -> None:
     assert DomainEvent.objects.filter(payload__steps__0__isnull=False).count() == 0
 
 
+@pytest.mark.parametrize(("modality", "match"), [("PR", "EVIDENCE"), ("OT", "UNSCHEDULED")])
+def test_evidence_of_a_study_that_is_not_ours_is_no_exception(modality: str, match: str) -> None:
+    prior = ScheduledReference(study_instance_uid=new_uid())
+
+    performed = begin(make.booked(), modality=modality, references=(prior,))
+
+    assert performed.match == match
+    assert exceptions.unmatched().count() == (match != "EVIDENCE")
+
+
 def test_a_step_planned_for_evidence_is_moved_by_it() -> None:
     make.device("WS1", "SR")
     order = make.booked(
@@ -350,6 +374,27 @@ def test_an_exam_finds_its_order_when_that_comes() -> None:
     assert make.step_of(order).status == "COMPLETED"
     assert early.corrections.get().kind == "MATCHED_LATER"
     assert names(order) == ["PerformedStepRelinked"]
+
+
+def test_what_people_untied_is_not_tied_again_by_the_clock() -> None:
+    reference = ScheduledReference(accession_number="LATE9", step_id="LATESTEP9")
+    early = begin(
+        make.booked(), references=(reference,), patient_identifier=Identifier("L9", "HOSP")
+    )
+    execute(order_for(reference, "L9"), actor=people.ehr)
+    timers.run_due()
+    correction = str(early.corrections.get().public_id)
+    execute(UndoCorrection(correction=correction, reason="not his"), actor=people.technologist)
+    apart = make.booked(LATER)
+    performed = begin(apart)
+    untie = RelinkPerformedStep(performed=str(performed.public_id), steps=(), reason="wrong")
+    execute(untie, actor=people.technologist)
+
+    timers.run_due()
+
+    for one in (early, performed):
+        one.refresh_from_db()
+        assert (one.match, one.steps.count()) == ("UNMATCHED", 0)
 
 
 def test_an_order_of_somebody_else_does_not_take_the_exam() -> None:
@@ -561,6 +606,31 @@ def test_what_the_clock_ended_can_be_said_to_have_been_completed() -> None:
     step = make.step_of(order)
     assert (step.status, step.procedure.stage) == ("COMPLETED", "PERFORMED")
     assert order.performed.get().status == "DISCONTINUED"
+
+
+def test_what_is_taken_from_a_step_leaves_nothing_to_decide_there() -> None:
+    reopened = make.booked()
+    command = make.start(reopened)
+    execute(CancelOrder(order=OrderReference(public_id=str(reopened.public_id))), actor=people.ehr)
+    execute(command, actor=people.ct1)
+    assert follow_up(FollowUpKind.REOPENED)
+
+    stop(stored(command), "110514")
+
+    assert not FollowUp.objects.filter(settled_at=None).exists()
+
+
+def test_an_exam_set_right_on_its_page_is_asked_about_no_more() -> None:
+    performed = begin(make.booked())
+    silent_for(performed, 25)
+    timers.run_due()
+    right = RevisePerformedStep(
+        performed=str(performed.public_id), status=PerformedStatus.COMPLETED, reason="it was"
+    )
+
+    execute(right, actor=people.technologist)
+
+    assert not FollowUp.objects.filter(settled_at=None).exists()
 
 
 def test_a_follow_up_is_settled_once_and_only_by_what_it_offers() -> None:

@@ -19,6 +19,7 @@ from ris.domain.corrections import (
     RevisePerformedStep,
     UndoCorrection,
 )
+from ris.domain.discontinuation import FollowUpKind
 from ris.domain.errors import (
     DuplicateKeyError,
     InvalidValueError,
@@ -52,6 +53,7 @@ from ris.services._locks import lock_orders, public_key
 from ris.services._transition import touch
 from ris.services.orders.ending import void_order
 from ris.services.orders.placing import place_order
+from ris.services.performing.follow_ups import drop_follow_ups
 from ris.services.performing.following import follow, note_end, steps_named, steps_of
 from ris.services.performing.matching import named_by_people
 from ris.services.performing.taking import Taken, taken_by_key
@@ -101,6 +103,7 @@ def quarantine(
     performed.match = Match.QUARANTINED.value
     performed.order = None
     performed.save(update_fields=["match", "order"])
+    drop_follow_ups(performed, context, "the exam was taken from this step")
     if steps:
         reason = "the device ended it with: incorrect worklist entry selected"
         after = snapshot(performed, ())
@@ -266,6 +269,7 @@ def revise_performed_step(command: RevisePerformedStep, context: Context) -> str
     if not changed:
         raise StateConflictError("it says so already")
     _save_ending(taken)
+    drop_follow_ups(performed, context, reason[:500], kind=FollowUpKind.CLOSED)
     after = snapshot(performed, taken.steps)
     row = record(performed, CorrectionKind.REVISED, before, after, reason, context)
     tell(

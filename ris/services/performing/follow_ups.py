@@ -75,6 +75,29 @@ def raise_follow_up(
     )
 
 
+def drop_follow_ups(
+    performed: PerformedProcedureStep,
+    context: Context,
+    why: str,
+    *,
+    steps: Iterable[ScheduledProcedureStep] | None = None,
+    kind: FollowUpKind | None = None,
+) -> None:
+    """Settle what has become pointless: the exam left these steps, or was set right."""
+    rows = FollowUp.objects.filter(performed=performed, settled_at=None)
+    if steps is not None:
+        rows = rows.filter(step__in=[step.pk for step in steps])
+    if kind is not None:
+        rows = rows.filter(kind=kind.value)
+    rows.update(
+        settled_at=context.now,
+        settled_by=context.actor.name,
+        action=FollowUpAction.DONE.value,
+        note=why,
+        updated_at=context.now,
+    )
+
+
 def for_reason(reason: Code) -> FollowUpKind | None:
     """What a reason asks for: by the site's table, else by ours."""
     if not reason.value:

@@ -51,11 +51,15 @@ CLOSE_HOURS = "mpps_close_hours"
 
 
 def waiting(minutes: int, now: datetime) -> QuerySet[PerformedProcedureStep]:
-    """Exams without an order, or without a patient, that may find theirs still."""
+    """Exams without an order, or without a patient, that may find theirs still.
+
+    Where people decided, untying it or taking a tie back, nothing is done against them.
+    """
     return PerformedProcedureStep.objects.filter(
         match__in=[Match.UNMATCHED.value, Match.UNSCHEDULED.value],
         resolved_at=None,
         created_at__gt=now - timedelta(minutes=minutes),
+        corrections=None,
     ).order_by("id")
 
 

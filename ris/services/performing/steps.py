@@ -20,6 +20,7 @@ from ris.domain.errors import DuplicateKeyError, StateConflictError
 from ris.domain.identifiers import require_uid
 from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.performing import (
+    ONLY_EVIDENCE,
     PERFORMED_STEP,
     CompletePerformedStep,
     DiscontinuePerformedStep,
@@ -137,6 +138,8 @@ def _match(
     flags: list[str],
 ) -> Match:
     if not found:
+        if command.modality in ONLY_EVIDENCE:
+            return Match.EVIDENCE  # of images we know nothing of, priors for one
         named = any(reference.names_a_step for reference in command.references)
         return Match.UNMATCHED if named else Match.UNSCHEDULED
     patients = {step.patient for step in found}

@@ -18,6 +18,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.services._context import Context
+from ris.services.performing.follow_ups import drop_follow_ups
 from ris.services.performing.following import (
     bring_to_start,
     follow,
@@ -100,6 +101,7 @@ def tie(
     performed.resolved_note = reason[:500] if after else ""
     performed.resolved_at = context.now if after else None
     performed.save()
+    drop_follow_ups(performed, context, "the exam was taken from this step", steps=leaving)
     _untie(leaving, context)
     for step in after:
         bring_to_start(step, performed.started_at, context)
