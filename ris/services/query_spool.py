@@ -3,7 +3,7 @@
 A query is on record, in a file of this process, before its answer ends: a process that dies leaves
 the file behind, and the next one takes it over. Rows of many queries are written together, so that
 an answer waits neither for a commit nor for whoever else is writing
-(docs/adr/0015-worklist-queries-are-recorded-by-way-of-a-file.md).
+(docs/adr/0016-worklist-queries-are-recorded-by-way-of-a-file.md).
 """
 
 from __future__ import annotations
