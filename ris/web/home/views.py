@@ -143,6 +143,7 @@ def _repair(with_interfaces: bool) -> list[Tile]:
             tone=Tone.WARN,
         ),
         Tile(words="Doses that fit no exam", count=counts["doses"], href="/dose/"),
+        Tile(words="Exams to decide on", count=counts["follow_ups"], href="/exceptions/"),
         Tile(words="Messages not applied", count=counts["messages"], href="/exceptions/"),
         Tile(words="Messages not delivered", count=counts["deliveries"], href="/exceptions/"),
         Tile(words="Double booked", count=counts["double_booked"], href="/exceptions/"),
