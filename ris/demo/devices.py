@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 from importlib import import_module
 from typing import Any
 
+from ris.demo import dose
 from ris.demo.cast import ISSUER, Person
 from ris.domain.actors import Actor, device_actor
 from ris.domain.performing import (
@@ -27,6 +28,7 @@ from ris.services.refusals import record_refusal
 
 # The edge that speaks DICOM, by name only (DESIGN 4).
 HANDLERS = "worklist.handlers"
+DOCUMENTS = "worklist.documents"
 RAW = "worklist.raw"
 RETRIEVAL = "worklist.retrieval"
 REGISTRY = "worklist.registry"
@@ -67,7 +69,9 @@ class Devices:
         self._dice = dice
         self._stations = stations  # AE title → station name, room
         self._performed = 0
+        self._begun: dict[str, dose.Begun] = {}
         self._edge = import_module(HANDLERS)
+        self._documents = import_module(DOCUMENTS)
         self._raw = import_module(RAW)
         self._encode = import_module(RETRIEVAL).encode
         self._register = import_module(REGISTRY).Registry(ae_title="RIS").snapshot()
@@ -123,11 +127,22 @@ class Devices:
             "00400340": _element("SQ"),
         }
         self._tell("N-CREATE", uid, ae_title, data)
+        if not modality:
+            self._begun[uid] = dose.Begun(
+                uid=uid, reference=named, person=person, station_name=station_name
+            )
         return uid
 
     def complete(self, uid: str, step: ScheduledProcedureStep, at: datetime) -> None:
-        """N-SET with COMPLETED and every series."""
-        self._tell("N-SET", uid, f"{step.modality}1", self._end("COMPLETED", step, at))
+        """N-SET with COMPLETED and every series; then the dose report, where there is one."""
+        begun = self._begun.pop(uid, None)
+        data = self._end("COMPLETED", step, at)
+        if begun is not None:
+            data |= dose.attributes(step)
+        self._tell("N-SET", uid, f"{step.modality}1", data)
+        made = dose.report(step, begun, at) if begun is not None else None
+        if made is not None:
+            self._store(*made, f"{step.modality}1")
 
     def discontinue(
         self, uid: str, step: ScheduledProcedureStep, at: datetime, reason: Code = COULD_NOT_GO_ON
@@ -245,6 +260,15 @@ class Devices:
             operation, MPPS, uid, EXPLICIT, ae_title, self._encode(data, EXPLICIT, sets)
         )
         receipt = self._edge.receive(stored, _device(ae_title), self._register, dedupe=True)
+        inbox.mark_replied(receipt.message, sent=True)
+
+    def _store(self, uid: str, data: Json, ae_title: str) -> None:
+        """C-STORE of a dose report."""
+        sets = self._register.profile(ae_title).answer_sets(())
+        stored = self._raw.StoredRequest(
+            "C-STORE", dose.SOP_CLASS, uid, EXPLICIT, ae_title, self._encode(data, EXPLICIT, sets)
+        )
+        receipt = self._documents.receive(stored, _device(ae_title), self._register, dedupe=True)
         inbox.mark_replied(receipt.message, sent=True)
 
 

@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from django.contrib.auth.hashers import make_password
 
 from ris.checks import DEMO_TOKEN
+from ris.demo import dose
 from ris.demo.cast import ISSUER, LOGINS, Cast, Login, catalog, folder
 from ris.domain.accounts import CreateUser, IssueToken
 from ris.domain.actors import OPERATOR, Actor
 from ris.domain.configuration import ApplyConfiguration, Tables, render
+from ris.domain.dose import Measure, SetReferenceLevel
 from ris.domain.exchange import Direction, PauseEndpoint, Protocol
 from ris.domain.facility import RegisterPractitioner
-from ris.domain.values import Identifier
+from ris.domain.values import Code, Identifier
 from ris.selectors.exchange import endpoints
 from ris.services import execute
 
@@ -38,6 +40,16 @@ def equip(cast: Cast) -> dict[str, Actor]:
                 name=physician.name,
                 identifier=Identifier(physician.number, ISSUER),
                 phone=physician.phone,
+            ),
+            actor=OPERATOR,
+        )
+    for value, level in dose.LEVELS.items():
+        execute(
+            SetReferenceLevel(
+                code=Code(value, dose.SCHEME),
+                measure=Measure.DLP,
+                value=level,
+                origin="invented for the demo",
             ),
             actor=OPERATOR,
         )

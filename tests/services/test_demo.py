@@ -29,7 +29,9 @@ from ris.models import (
     Delivery,
     Device,
     DomainEvent,
+    DoseRecord,
     Endpoint,
+    ExamDose,
     InboundMessage,
     Order,
     Patient,
@@ -256,6 +258,18 @@ def test_only_the_overbooked_appointment_overlaps_another() -> None:
 def test_devices_asked_for_what_they_then_did() -> None:
     assert WorklistSighting.objects.filter(ae_title="CT1").exists()
     assert AuditEvent.objects.filter(action="QueryWorklist").exists()
+
+
+@looks
+def test_devices_told_of_dose_and_one_dose_fits_no_exam() -> None:
+    assert {row.kind for row in DoseRecord.objects.all()} == {"CT", "MAMMOGRAPHY", "PROJECTION"}
+    assert {row.source for row in DoseRecord.objects.all()} == {"RDSR", "MPPS"}
+    (loose,) = DoseRecord.objects.filter(match="WAITING")
+    assert loose.order is None
+    assert ExamDose.objects.count() > 15
+    assert DomainEvent.objects.filter(name="DoseLevelExceeded").exists()
+    assert not DoseRecord.objects.filter(match="MISMATCH").exists()
+    assert not [row for row in DoseRecord.objects.all() if row.flags]
 
 
 @looks
