@@ -13,7 +13,7 @@ from ris.domain.actors import OPERATOR
 from ris.selectors.device_activity import last_queries
 from ris.selectors.explain import candidates, queries
 from ris.selectors.explain.candidates import Candidate
-from ris.selectors.explain.conditions import Condition, when
+from ris.selectors.explain.condition import Condition, when
 from ris.selectors.explain.queries import Explanation, LeftOut, StoredQuery
 from ris.selectors.explain.sight import Sight, sight
 from ris.selectors.facility import site

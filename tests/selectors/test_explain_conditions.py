@@ -28,7 +28,8 @@ from ris.models import Order, ScheduledProcedureStep
 from ris.selectors import worklist
 from ris.selectors.explain import candidates
 from ris.selectors.explain.candidates import Candidate
-from ris.selectors.explain.conditions import CHECKS, TOLD_WITH, Condition, Source, conditions
+from ris.selectors.explain.condition import Condition, Source
+from ris.selectors.explain.conditions import CHECKS, TOLD_WITH, conditions
 from ris.selectors.views import TextMatch, WorklistQuery
 from ris.services import execute
 from tests import make, people

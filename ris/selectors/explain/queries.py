@@ -16,7 +16,8 @@ from ris.selectors import worklist
 from ris.selectors.explain import candidates
 from ris.selectors.explain.callers import registered_as
 from ris.selectors.explain.candidates import Candidate
-from ris.selectors.explain.conditions import Condition, conditions
+from ris.selectors.explain.condition import Condition
+from ris.selectors.explain.conditions import conditions
 from ris.selectors.explain.reading import Asked, Element, Reader, Reading, reader
 from ris.selectors.facility import site
 from ris.selectors.views import WorklistEntry, WorklistQuery

@@ -13,7 +13,8 @@ from ris.selectors import worklist
 from ris.selectors.explain import candidates
 from ris.selectors.explain.callers import registered_as
 from ris.selectors.explain.candidates import Candidate
-from ris.selectors.explain.conditions import Condition, conditions, when
+from ris.selectors.explain.condition import Condition, when
+from ris.selectors.explain.conditions import conditions
 from ris.selectors.explain.queries import StoredQuery, stored
 from ris.selectors.explain.reading import Reader, reader
 from ris.selectors.explain.usual import Usual, usual
