@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
@@ -42,8 +42,10 @@ log = structlog.get_logger(__name__)
 R = TypeVar("R")
 
 _noticed = Noticed()
-# Of an identifier that is no dataset so much is kept to look at.
-_MALFORMED_BYTES: Final = 16_384
+# So much of an identifier is kept, and of each key: any query of a scanner, but not whatever
+# somebody sends to fill the disk.
+_KEPT_BYTES: Final = 16_384
+_KEPT_CHARACTERS: Final = 1_024
 
 
 def record_at_once(query: AnsweredQuery) -> None:
@@ -124,7 +126,7 @@ class FindHandlers:
                     actor_of_peer(association),
                     Said(
                         called_ae=association.called_ae_title.strip(),
-                        identifier=identifier[:_MALFORMED_BYTES],
+                        identifier=identifier[:_KEPT_BYTES],
                         transfer_syntax=transfer_syntax,
                         status=outcome.status,
                         comment=outcome.comment,
@@ -160,9 +162,9 @@ class FindHandlers:
             final = find_refusal(error)
         said = Said(
             called_ae=request.association.called_ae_title.strip(),
-            identifier=request.dataset,
+            identifier=request.dataset[:_KEPT_BYTES],
             transfer_syntax=request.transfer_syntax,
-            keys=asked.keys if asked else {},
+            keys=_kept(asked.keys) if asked else {},
             shown=ready.shown,
             status=final.status,
             comment=final.comment,
@@ -239,3 +241,7 @@ def _query(request: Request, said: Said, clock: float) -> AnsweredQuery:
         said,
         round(seconds * 1000, 3),
     )
+
+
+def _kept(keys: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: text[:_KEPT_CHARACTERS] for name, text in keys.items()}

@@ -48,6 +48,9 @@ from worklist.rules import STANDARD, Deviation, Rules, operator_name
 
 # No scanner's query is longer; a thousand of a megabyte each would fill the memory.
 REMEMBERED_BYTES = 8 * 1_024
+# Alternatives in one key. More would be more than a database takes in one condition.
+_MOST_VALUES = 100
+_MOST_UIDS = 1_000
 
 _START_DATE = tag_of("ScheduledProcedureStepStartDate")
 _START_TIME = tag_of("ScheduledProcedureStepStartTime")
@@ -267,12 +270,15 @@ def is_universal(attribute: Attribute, text: str) -> bool:
     return not text.strip("*")
 
 
-def _values(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, (value.strip() for value in text.split("\\"))))
+def _values(text: str, attribute: Attribute) -> tuple[str, ...]:
+    found = tuple(filter(None, (value.strip() for value in text.split("\\"))))
+    if len(found) > (_MOST_UIDS if attribute.vr == "UI" else _MOST_VALUES):
+        raise InvalidValueError("too many values", path=tag_path(attribute.tag))
+    return found
 
 
 def _alternatives(text: str, attribute: Attribute) -> tuple[str, ...]:
-    values = _values(text)
+    values = _values(text, attribute)
     return () if any(not value.strip("*") for value in values) else values
 
 
@@ -285,7 +291,7 @@ def _text_match(text: str, attribute: Attribute) -> TextMatch | None:
 
 
 def _name(text: str, attribute: Attribute) -> str:
-    names = _values(text)
+    names = _values(text, attribute)
     return "" if any(is_universal(attribute, name) for name in names) else "\\".join(names)
 
 
@@ -294,7 +300,7 @@ def _uids(text: str, attribute: Attribute) -> tuple[str, ...]:
 
 
 def _priorities(text: str, attribute: Attribute) -> tuple[Priority, ...]:
-    terms = set(_values(text))
+    terms = set(_values(text, attribute))
     found = tuple(priority for priority, term in PRIORITIES.items() if term in terms)
     if not found:
         raise _Nothing
@@ -302,7 +308,7 @@ def _priorities(text: str, attribute: Attribute) -> tuple[Priority, ...]:
 
 
 def _statuses(text: str, attribute: Attribute) -> frozenset[StepStatus]:
-    terms = set(_values(text))
+    terms = set(_values(text, attribute))
     found = frozenset(status for status, term in STEP_STATUSES.items() if term in terms)
     if not found:
         raise _Nothing
@@ -310,7 +316,7 @@ def _statuses(text: str, attribute: Attribute) -> frozenset[StepStatus]:
 
 
 def _sex(text: str, attribute: Attribute) -> str:
-    return "\\".join(_values(text))
+    return "\\".join(_values(text, attribute))
 
 
 def _issuer(text: str, attribute: Attribute) -> str:
