@@ -196,6 +196,11 @@ class Dicom(Listener):
         description="Days before and after today that a worklist query gets which names no day, "
         "patient or number; empty for all. A device may have its own.",
     )
+    query_days: int = Field(
+        default=90, ge=0,
+        description="Days for which worklist queries are kept to be explained; 0: for ever. The "
+        "audit trail and the timeline of an order keep theirs.",
+    )  # fmt: skip
     worklists: dict[str, Worklist] = Field(
         default={},
         description="Named worklists, by the AE title they are called by beside ours: tables of "

@@ -8,6 +8,7 @@ from ris.services import (
     dose,
     exchange,
     facility,
+    journal,
     orders,
     patients,
     performing,
@@ -30,6 +31,7 @@ for _area in (
     configuration,
     dose,
     availability,
+    journal,
 ):
     register(_area.HANDLERS, _area.PERMISSIONS)
 

@@ -7,8 +7,10 @@ from ris.domain.actors import TIMER
 from ris.domain.availability import JoinAvailability
 from ris.domain.corrections import ClosePerformedSteps, RematchPerformedSteps
 from ris.domain.dose import JoinDoses
+from ris.domain.journal import ForgetQueries
 from ris.domain.scheduling import ExpireHolds
 from ris.selectors import availability, dose
+from ris.selectors.query_age import queries_due
 from ris.selectors.schedule_due import holds_due
 from ris.services import execute
 from ris.services.performing import late
@@ -23,6 +25,9 @@ def run_due() -> None:
         execute(RematchPerformedSteps(minutes=performing.rematch_minutes), actor=TIMER)
     if late.closable(performing.close_hours):
         execute(ClosePerformedSteps(hours=performing.close_hours), actor=TIMER)
+    days = config.load().dicom.query_days
+    if queries_due(days):
+        execute(ForgetQueries(days=days), actor=TIMER)
     if dose.due_to_join():
         execute(JoinDoses(), actor=TIMER)
     if availability.due_to_join():
