@@ -80,8 +80,10 @@ class WorklistRequest:
     def is_broad(self) -> bool:
         """Whether neither a day nor a patient or order is named (dicom.md MWL-30)."""
         query = self.query
+        # Some ask for "00010101-99991231", which limits nothing and is a range all the same.
         return query is not None and not (
-            query.start_from
+            "ScheduledProcedureStepStartDate" in self.keys
+            or query.start_from
             or query.start_before
             or query.patient_name
             or query.patient_id

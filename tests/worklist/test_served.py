@@ -299,6 +299,33 @@ def test_times_of_day_are_in_the_zone_of_the_query() -> None:
     assert names(identifier(step={"ScheduledProcedureStepStartTime": "1300"})) == ["Berg^Anna"]
 
 
+@pytest.mark.parametrize(
+    ("step", "people"),
+    [
+        ({"ScheduledProcedureStepStartDate": "20261025"}, ["First^A", "Second^B"]),
+        ({"ScheduledProcedureStepStartDate": "20261025",
+          "ScheduledProcedureStepStartTime": "0230"}, ["First^A", "Second^B"]),
+        ({"ScheduledProcedureStepStartDate": "20261025",
+          "ScheduledProcedureStepStartTime": "0200-0259"}, ["First^A", "Second^B"]),
+        ({"ScheduledProcedureStepStartDate": "20260329"}, ["Third^C"]),
+        # Ordered for a time that the clocks left out, which is an hour later.
+        ({"ScheduledProcedureStepStartDate": "20260329",
+          "ScheduledProcedureStepStartTime": "0230"}, ["Third^C"]),
+        ({"ScheduledProcedureStepStartDate": "20260329",
+          "ScheduledProcedureStepStartTime": "0330"}, ["Third^C"]),
+    ],
+)  # fmt: skip
+def test_a_step_in_the_night_of_a_clock_change_is_found(
+    step: dict[str, str], people: list[str]
+) -> None:
+    make.device()
+    place("First^A", step={"start_at": datetime(2026, 10, 25, 0, 30, tzinfo=UTC)})
+    place("Second^B", step={"start_at": datetime(2026, 10, 25, 1, 30, tzinfo=UTC)})
+    place("Third^C", step={"start_at": datetime(2026, 3, 29, 1, 30, tzinfo=UTC)})
+
+    assert names(identifier(step=step)) == people
+
+
 def test_a_strict_device_is_told_what_it_may_not_send() -> None:
     make.device("CT1", settings={"queries": "strict"})
 
