@@ -20,6 +20,7 @@ from tests.wire.dicom_peer import (
     context,
     echo_rq,
     find_rq,
+    until,
     user_identity,
 )
 from tests.wire.worklist_server import running
@@ -86,7 +87,7 @@ def test_more_queries_than_allowed_are_answered_a700(server: ServerThread) -> No
 
     assert [one.status for one in finals] == [0x0000, 0x0000, 0xA700, 0xA700]
     assert finals[2].comment == "too many queries, ask again later"
-    assert server.layer.metrics.requests["C-FIND", "A700"] == 2
+    until(lambda: server.layer.metrics.requests["C-FIND", "A700"] == 2)
 
 
 def test_a_device_has_no_more_associations_than_allowed_and_a_change_counts_at_once(
@@ -147,6 +148,7 @@ def test_what_happens_is_counted(server: ServerThread) -> None:
     asked(server, calling="NOBODY")
 
     metrics = server.layer.metrics
+    until(lambda: metrics.requests.total() == 2)
     assert metrics.accepted == 1
     assert metrics.rejected == {"AE title is not registered": 1}
     assert metrics.requests == {("C-ECHO", "0000"): 1, ("C-FIND", "0000"): 1}
