@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from itertools import combinations_with_replacement, product
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -355,6 +356,36 @@ def _plain(row: Dataset) -> dict[str, Any]:
     plain = row.to_json_dict()
     plain.pop("00080005", None)
     return plain
+
+
+REQUIRED = {
+    "PatientName": ["muller*", "Doe^John", "山田*"],
+    "PatientID": ["ab1", "a%1"],
+    "ScheduledStationAETitle": ["CT1", "MR1"],
+    "ScheduledProcedureStepStartDate": ["20260706", "20260705-20260706"],
+    "ScheduledProcedureStepStartTime": ["080000", "0800-1830"],
+    "Modality": ["CT", "MR"],
+    "ScheduledPerformingPhysicianName": ["osei^ama", "L*"],
+}  # PS3.4 Table K.6-1
+
+
+def test_the_required_keys_are_matched_one_by_one_and_in_pairs(site: Site) -> None:
+    found_something = 0
+    for first, second in combinations_with_replacement(REQUIRED, 2):
+        for values in product(REQUIRED[first], REQUIRED[second]):
+            keys = dict(zip((first, second), values, strict=True))
+            step = {one: keys[one] for one in keys if not one.startswith("Patient")}
+            query = dataset(**{one: keys[one] for one in keys if one.startswith("Patient")})
+            query.SpecificCharacterSet = "ISO_IR 192"
+            query.add(element("AccessionNumber", None))
+            if step:
+                query.ScheduledProcedureStepSequence = [dataset(**step)]
+
+            found = [_plain(row) for row in requests.rows(requests.find(site.server, query))]
+
+            assert found == [_plain(row) for row in oracle.answer(site.stored, query)], keys
+            found_something += bool(found)
+    assert found_something > 40
 
 
 def test_the_list_is_in_order_of_start(site: Site) -> None:
