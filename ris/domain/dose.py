@@ -206,6 +206,11 @@ class DoseMatch(StrEnum):
     SET_ASIDE = "SET ASIDE"  # a person said that it belongs to none
 
 
+# How a record was joined by people; what they decided is not looked at again.
+BY_HAND = "by hand"
+ENTERED = "entered for the order"
+
+
 class Scope(StrEnum):
     """Scope of accumulation (113705, DCM)."""
 

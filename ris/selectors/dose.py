@@ -12,10 +12,13 @@ from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from ris.domain.dose import (
+    BY_HAND,
+    ENTERED,
     MEASURES,
     PART_WORDS,
     Adding,
     DoseMatch,
+    DoseSource,
     Exceeded,
     Measure,
     Quantity,
@@ -335,9 +338,14 @@ def _loose_line(row: DoseRecord) -> ExamLine:
 
 
 def waiting() -> QuerySet[DoseRecord]:
-    """Documents that fit no exam, or the exam of another patient: entries under Exceptions."""
+    """Documents that fit no exam, or the exam of another patient: entries under Exceptions.
+
+    What an MPPS said goes with its performed step, which is an entry itself.
+    """
     return DoseRecord.objects.filter(
-        match__in=[DoseMatch.WAITING.value, DoseMatch.MISMATCH.value], withdrawn_at__isnull=True
+        match__in=[DoseMatch.WAITING.value, DoseMatch.MISMATCH.value],
+        source=DoseSource.RDSR.value,
+        withdrawn_at__isnull=True,
     ).order_by("-created_at", "-id")
 
 
@@ -390,7 +398,7 @@ def due_to_join(limit: int = 50) -> list[int]:
         Q(performed__updated_at__gt=timezone.now() - _RETRIED),
         match=DoseMatch.MATCHED.value,
         performed__updated_at__gt=F("updated_at"),
-    ).exclude(joined_by__in=["by hand", "entered for the order"])
+    ).exclude(joined_by__in=[BY_HAND, ENTERED])
     found = [*waits.values_list("pk", flat=True)[:limit]]
     return [*found, *retied.values_list("pk", flat=True)[: limit - len(found)]]
 

@@ -52,6 +52,7 @@ from ris.models import (
     Order,
     PerformedProcedureStep,
 )
+from ris.selectors.dose import waiting_lines
 from ris.services import execute
 from ris.services.timers import run_due
 from tests import make, people
@@ -483,6 +484,47 @@ def test_dose_of_the_wrong_entry_belongs_to_no_exam() -> None:
     assert (mpps.order, mpps.match) == (None, DoseMatch.WAITING.value)
     assert (report.order, report.match) == (None, DoseMatch.WAITING.value)
     assert report.flags == ["the exam was ended as the wrong worklist entry"]
+
+
+def test_a_report_that_came_before_is_taken_from_the_wrong_entry() -> None:
+    order = make.booked()
+    command = make.start(order)
+    execute(command, actor=people.ct1)
+    early = record(document(order))
+    assert early.order == order
+
+    execute(
+        DiscontinuePerformedStep(
+            sop_instance_uid=command.sop_instance_uid,
+            details=PerformedDetails(
+                ended_at=NOON + timedelta(minutes=9),
+                discontinuation_reason=Code("110514", "DCM", "Incorrect worklist entry selected"),
+            ),
+            dataset=dose_in(area="31.5"),
+        ),
+        actor=people.ct1,
+    )
+
+    early.refresh_from_db()
+    assert (early.order, early.match) == (None, DoseMatch.WAITING.value)
+    assert not ExamDose.objects.exists()
+    # What the MPPS said goes with its performed step, which is an exception itself.
+    assert [line.source for line in waiting_lines()] == ["RDSR"]
+
+
+def test_a_performed_step_that_comes_later_is_known_then() -> None:
+    order = make.booked()
+    command = make.start(order)
+    early = record(
+        document(order, accession_number="", study_instance_uid="2.25.99",
+                 performed_uids=(command.sop_instance_uid,))
+    )  # fmt: skip
+    execute(command, actor=people.ct1)
+
+    run_due()
+
+    early.refresh_from_db()
+    assert (early.order, early.performed) == (order, PerformedProcedureStep.objects.get())
 
 
 def test_dose_follows_an_exam_that_is_tied_to_another_order() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ris.domain.dose import (
+    BY_HAND,
     DoseMatch,
     DoseSetAside,
     DoseSource,
@@ -17,7 +18,7 @@ from ris.models import DoseRecord, Order, RequestedProcedure
 from ris.selectors.dose import due_to_join
 from ris.services._context import Context
 from ris.services._locks import public_key
-from ris.services.dose.joining import emit_linked, join, tie
+from ris.services.dose.joining import emit_linked, join_again, tie
 from ris.services.dose.totals import recompute, sharing_orders
 
 
@@ -39,11 +40,8 @@ def link_dose(command: LinkDose, context: Context) -> None:
     tie(record, order, match, BY_HAND, procedure)
     record.note = reason
     record.save()
-    recompute(before | sharing_orders(record), context)
     emit_linked(record, previous, context, how=BY_HAND, reason=reason)
-
-
-BY_HAND = "by hand"
+    recompute(before | sharing_orders(record), context)
 
 
 def set_dose_aside(command: SetDoseAside, context: Context) -> None:
@@ -86,12 +84,8 @@ def join_doses(command: JoinDoses, context: Context) -> int:
             .select_related("order", "performed")
             .get(pk=key)
         )
-        before, previous = sharing_orders(record), record.order
-        join(record)
-        if record.order_id != (previous.pk if previous else None):
-            recompute(before | sharing_orders(record), context)
-            emit_linked(record, previous, context, how=record.joined_by)
-            found += record.order_id is not None
+        if join_again(record, context) and record.order_id is not None:
+            found += 1
     return found
 
 

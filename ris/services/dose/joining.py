@@ -22,6 +22,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.services._context import Context
+from ris.services.dose.totals import recompute, sharing_orders
 
 # Clocks of devices differ; an exam that never ended is over after so long.
 _SLACK = timedelta(minutes=30)
@@ -42,6 +43,7 @@ class _Found:
 
 def join(record: DoseRecord) -> None:
     """Tie the record to its exam if there is exactly one; say why not if there is none."""
+    record.performed = record.performed or performed_of(record)
     found = _find(record)
     order, problem, match = found.order, found.problem, DoseMatch.WAITING
     if order is not None:
@@ -52,6 +54,29 @@ def join(record: DoseRecord) -> None:
     kept = [flag for flag in record.flags if flag not in {_MISMATCH, _TWO, _WRONG_ENTRY}]
     record.flags = [*kept, problem] if problem else kept
     record.save()
+
+
+def performed_of(record: DoseRecord) -> PerformedProcedureStep | None:
+    """The performed step that the document names, if it is known by now."""
+    if not record.performed_uids:
+        return None
+    return (
+        PerformedProcedureStep.objects.select_related("order__patient")
+        .filter(sop_instance_uid__in=record.performed_uids)
+        .order_by("-id")
+        .first()
+    )
+
+
+def join_again(record: DoseRecord, context: Context) -> bool:
+    """Find its exam anew; whether that is another one now, which is then told."""
+    before, previous = sharing_orders(record), record.order
+    join(record)
+    if record.order_id == (previous.pk if previous else None):
+        return False
+    emit_linked(record, previous, context, how=record.joined_by)
+    recompute(before | sharing_orders(record), context)
+    return True
 
 
 def emit_linked(

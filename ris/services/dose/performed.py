@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from ris.domain.dose import DoseSource, RecordDose
+from ris.domain.dose import BY_HAND, DoseMatch, DoseSource, RecordDose
 from ris.domain.dose_performed import comments_in, kind_of, quantities_in
+from ris.domain.performing import Match
 from ris.domain.values import Identifier
-from ris.models import PerformedProcedureStep
+from ris.models import DoseRecord, PerformedProcedureStep
 from ris.services._context import Context
 from ris.services.availability import look_again
+from ris.services.dose.joining import join_again
 from ris.services.dose.recording import record_dose
 
 
@@ -39,4 +41,17 @@ def after_ending(performed: PerformedProcedureStep, context: Context) -> None:
             ),
             context,
         )
+    if performed.match == Match.QUARANTINED.value and performed.study_instance_uid:
+        _reconsider(performed, context)
     look_again(performed, context)
+
+
+def _reconsider(performed: PerformedProcedureStep, context: Context) -> None:
+    """Take the reports of the wrong entry away from its exam; they came before we knew (SPS-04)."""
+    rows = DoseRecord.objects.select_for_update(of=("self",)).filter(
+        study_instance_uid=performed.study_instance_uid,
+        source=DoseSource.RDSR.value,
+        match=DoseMatch.MATCHED.value,
+    )
+    for record in rows.exclude(joined_by=BY_HAND):
+        join_again(record, context)

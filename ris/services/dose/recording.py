@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ris.domain.dose import (
+    ENTERED,
     DoseMatch,
     DoseRecorded,
     DoseSource,
@@ -18,10 +19,10 @@ from ris.domain.dose import (
 from ris.domain.errors import MissingValueError, UnknownKeyError
 from ris.domain.identifiers import require_uid
 from ris.domain.values import Identifier
-from ris.models import DoseRecord, IrradiationEvent, Order, PerformedProcedureStep
+from ris.models import DoseRecord, IrradiationEvent, Order
 from ris.services._context import Context
 from ris.services._locks import public_key
-from ris.services.dose.joining import join
+from ris.services.dose.joining import join, performed_of
 from ris.services.dose.totals import recompute, sharing_orders
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -60,11 +61,11 @@ def record_dose(command: RecordDose, context: Context) -> str:
     known = record.match
     if record.match in _OPEN:
         join(record)
-    recompute(before | sharing_orders(record), context)
     if is_new or known != record.match:
         _announce(record, context)
     else:
         context.about(record, record.order)
+    recompute(before | sharing_orders(record), context)
     return str(record.public_id)
 
 
@@ -108,11 +109,11 @@ def _by_hand(command: RecordDose, context: Context) -> str:
     procedures = list(order.procedures.all()[:2])
     record.procedure = procedures[0] if len(procedures) == 1 else None
     record.match = DoseMatch.MATCHED.value
-    record.joined_by = "entered for the order"
+    record.joined_by = ENTERED
     record.entered_by = (context.actor.display or context.actor.name)[:150]
     record.save()
-    recompute({order.pk}, context)
     _announce(record, context)
+    recompute({order.pk}, context)
     return str(record.public_id)
 
 
@@ -127,12 +128,7 @@ def _say_whose(record: DoseRecord, command: RecordDose) -> None:
     record.patient_name = command.patient_name[:324]
     record.patient_birth_date = command.patient_birth_date[:10]
     record.performed_uids = list(command.performed_uids)
-    record.performed = (
-        PerformedProcedureStep.objects.select_related("order__patient")
-        .filter(sop_instance_uid__in=command.performed_uids)
-        .order_by("-id")
-        .first()
-    )
+    record.performed = performed_of(record)
 
 
 def _say_what(record: DoseRecord, command: RecordDose, digest: str) -> None:
