@@ -12,6 +12,7 @@ from django.db import connection
 from ris.domain.errors import RisError, SlotTakenError, StateConflictError
 from ris.domain.identifiers import new_uid
 from ris.domain.orders import CancelOrder, OrderReference
+from ris.domain.performing import RelinkPerformedStep
 from ris.domain.scheduling import BookAppointment
 from ris.models import (
     Appointment,
@@ -128,6 +129,33 @@ def test_start_against_cancel_has_one_winner() -> None:
         # Who canceled first was told so, and a person hears that it was done all the same.
         told = [row.kind for row in performed.follow_ups.all()]
         assert told == ([] if isinstance(canceled, StateConflictError) else ["REOPENED"])
+
+
+def test_two_people_tie_one_exam_and_the_last_one_counts() -> None:
+    make.device()
+    own = make.performed()
+    rights = [make.booked(make.NOON + timedelta(hours=hour)) for hour in (1, 2)]
+    performed = own.performed.get()
+    ties = [
+        RelinkPerformedStep(
+            performed=str(performed.public_id),
+            steps=(str(make.step_of(order).public_id),),
+            reason="mine",
+        )
+        for order in rights
+    ]
+
+    results = together(*(lambda tie=tie: execute(tie, actor=people.technologist) for tie in ties))
+
+    performed.refresh_from_db()
+    assert results == [None, None]
+    assert make.step_of(own).status == "SCHEDULED"
+    for order in rights:
+        is_its = performed.order_id == order.pk
+        assert make.step_of(order).status == ("COMPLETED" if is_its else "SCHEDULED")
+    assert performed.steps.count() == 1
+    first, last = performed.corrections.order_by("id")
+    assert last.before["steps"] == first.after["steps"]
 
 
 def test_one_uid_starts_one_performed_step() -> None:

@@ -21,6 +21,7 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.identifiers import new_uid
+from ris.domain.orders import CancelOrder, OrderReference, VoidOrder
 from ris.domain.patients import MergePatients, RegisterPatient
 from ris.domain.performing import (
     CompletePerformedStep,
@@ -163,6 +164,57 @@ def test_steps_of_different_patients_are_not_one_exam() -> None:
 
     with pytest.raises(StateConflictError, match="different patients"):
         relink(performed, make.booked(), make.booked(make.NOON + timedelta(hours=1)))
+
+
+def test_an_order_entered_in_error_gets_no_exam() -> None:
+    void = make.booked()
+    step = str(make.step_of(void).public_id)
+    execute(
+        VoidOrder(order=OrderReference(public_id=str(void.public_id)), reason="twice"),
+        actor=people.manager,
+    )
+    performed = exam()
+
+    with pytest.raises(StateConflictError, match="entered in error"):
+        execute(
+            RelinkPerformedStep(performed=str(performed.public_id), steps=(step,), reason="x"),
+            actor=people.technologist,
+        )
+
+    assert make.step_of(void).status == "CANCELED"
+
+
+def test_an_exam_may_be_tied_to_what_was_canceled_which_opens_it() -> None:
+    canceled = make.booked()
+    execute(CancelOrder(order=OrderReference(public_id=str(canceled.public_id))), actor=people.ehr)
+    performed = exam()
+
+    relink(performed, canceled)
+
+    canceled.refresh_from_db()
+    assert (canceled.status, make.step_of(canceled).status) == ("ACTIVE", "COMPLETED")
+    undo(performed)
+    canceled.refresh_from_db()
+    assert (canceled.status, make.step_of(canceled).status) == ("CANCELED", "CANCELED")
+
+
+def test_an_order_is_made_of_an_exam_that_goes_on() -> None:
+    command = make.start(
+        make.booked(make.NOON + timedelta(hours=5)),
+        references=(ScheduledReference(study_instance_uid=new_uid()),),
+    )
+    execute(command, actor=people.ct1)
+    performed = PerformedProcedureStep.objects.get(sop_instance_uid=command.sop_instance_uid)
+
+    placed = execute(
+        OrderPerformedStep(performed=str(performed.public_id), reason="walked in"),
+        actor=people.technologist,
+    )
+    order = Order.objects.get(public_id=placed.public_id)
+    during = make.step_of(order).status
+    execute(CompletePerformedStep(sop_instance_uid=command.sop_instance_uid), actor=people.ct1)
+
+    assert (during, make.step_of(order).status) == ("STARTED", "COMPLETED")
 
 
 def test_the_wrong_entry_can_turn_out_to_have_been_right() -> None:

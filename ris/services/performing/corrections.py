@@ -30,6 +30,7 @@ from ris.domain.errors import (
 from ris.domain.orders import (
     OrderDetails,
     OrderReference,
+    OrderStatus,
     PlacedOrder,
     PlaceOrder,
     ProcedureRequest,
@@ -72,8 +73,11 @@ def _with_steps(public_id: str, steps: Sequence[str]) -> tuple[Taken, list[Sched
     wanted = named_by_people(steps)
     taken = taken_by_key(public_id, [step.order for step in wanted])
     after = steps_named(taken.locked, [step.pk for step in wanted])
-    if len({step.procedure.order.patient_id for step in after}) > 1:
+    orders = [step.procedure.order for step in after]
+    if len({order.patient_id for order in orders}) > 1:
         raise StateConflictError("these steps belong to different patients")
+    if any(order.status == OrderStatus.ENTERED_IN_ERROR.value for order in orders):
+        raise StateConflictError("this order was entered in error")
     return taken, after
 
 

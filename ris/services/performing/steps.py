@@ -101,7 +101,7 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     if canceled:
         flags.append("the step had been canceled; it is open again")
     belongs = locked if match in {Match.MATCHED, Match.EVIDENCE} else []
-    performed = _create(command, uid, match, flags, belongs, identifiers)
+    performed = _create(command, uid, match, flags, belongs, identifiers, context)
     performed.steps.add(*linked)
     if command.details.series:
         _add_series(performed, command.details)
@@ -165,6 +165,7 @@ def _create(
     flags: list[str],
     orders: Sequence[Order],
     identifiers: Sequence[Identifier],
+    context: Context,
 ) -> PerformedProcedureStep:
     order = orders[0] if orders else None
     identifier = command.patient_identifier
@@ -198,6 +199,7 @@ def _create(
         comments=details.comments or "",
         dataset=command.dataset,
         flags=flags,
+        resolved_at=context.now if match is Match.EVIDENCE else None,  # nothing is to be done
     )
 
 

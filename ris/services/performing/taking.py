@@ -79,4 +79,9 @@ def _take(sought: PerformedProcedureStep, further: Iterable[int] = ()) -> Taken:
             performed.order = order
         if performed.patient_id == order.patient_id:
             performed.patient = order.patient
-    return Taken(performed, steps_performed(locked, performed) if locked else [], locked)
+    steps = steps_performed(locked, performed)
+    missing = {step.procedure.order_id for step in steps} - locked.keys()
+    if missing:  # somebody tied it to others meanwhile
+        locked |= {order.pk: order for order in lock_orders(missing)}
+        steps = steps_performed(locked, performed)
+    return Taken(performed, steps, locked)
