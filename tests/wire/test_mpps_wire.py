@@ -19,16 +19,21 @@ from ris.domain.performing import Match, PerformedStatus
 from ris.models import DomainEvent, InboundMessage, Order, PerformedProcedureStep
 from ris.services import timers
 from tests import make
+from tests.running import wait_until
 from tests.wire.worklist_server import dcmjs, modality, running
 from tests.worklist.performed import n_create, n_set, series
+from worklist.config import Deadlines, ListenerConfig
 from worklist.elements import tag_of, tag_path
+from worklist.handlers import Handlers
 from worklist.modality import begun, ended, query
 from worklist.mpps_attributes import PERFORMED
+from worklist.registry import Registry
 from worklist.server import ServerThread
 from worklist.sop_classes import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
+    MODALITY_WORKLIST_FIND,
 )
 from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
 from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE as RETRIEVE
@@ -363,6 +368,30 @@ def test_an_n_set_may_come_on_another_association_than_its_n_create(
     status, _ = association().send_n_set(n_set(), MPPS, uid)
 
     assert (status.Status, stored(uid).status) == (0x0000, "COMPLETED")
+
+
+def test_an_association_stays_open_for_the_exam_while_others_are_let_go(order: Order) -> None:
+    handlers = Handlers(Registry("RIS", seconds=0))
+    config = ListenerConfig(port=0, threads=2, deadlines=Deadlines(idle=0.4, idle_holding=60))
+    uid = new_uid()
+    try:
+        with ServerThread(config, handlers) as server:
+            ae = AE("CT1")
+            ae.add_requested_context(MPPS, EXPLICIT_VR_LITTLE_ENDIAN)
+            asking = AE("CT1")
+            asking.add_requested_context(MODALITY_WORKLIST_FIND, EXPLICIT_VR_LITTLE_ENDIAN)
+            scanner = ae.associate("127.0.0.1", server.port, ae_title="RIS")
+            list_only = asking.associate("127.0.0.1", server.port, ae_title="RIS")
+            created, _ = scanner.send_n_create(n_create(), MPPS, uid)
+
+            wait_until(lambda: not list_only.is_established, "the idle association to end")
+            changed, _ = scanner.send_n_set(n_set(), MPPS, uid)
+            scanner.release()
+    finally:
+        handlers.close()
+
+    assert (created.Status, changed.Status) == (0x0000, 0x0000)
+    assert stored(uid).status == "COMPLETED"
 
 
 def test_of_n_sets_at_once_one_ends_the_exam(
