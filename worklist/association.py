@@ -180,15 +180,17 @@ class Connection(asyncio.Protocol):
     def _receive(self, kind: int, buffer: bytes | bytearray, start: int, end: int) -> None:
         if kind == PduType.P_DATA_TF:
             # Data that crosses our release request is not served any more.
-            serving = self._serving
-            if self.state is State.ESTABLISHED and serving and self._assembler is not None:
-                for message in self._assembler.receive(buffer, start, end):
+            serving, assembler = self._serving, self._assembler
+            if self.state is State.ESTABLISHED and serving and assembler is not None:
+                for message in assembler.receive(buffer, start, end):
                     self._message_since = inf
                     serving.receive(*message)
-                serving.share.arriving(self._assembler.size)
+                    if self.state is not State.ESTABLISHED:
+                        return  # it was the end
+                serving.share.arriving(assembler.size)
                 if serving.share.is_too_much:
                     raise PduError(AbortReason.NOT_SPECIFIED, "too much is under way")
-                if self._assembler.is_begun and self._message_since == inf:
+                if assembler.is_begun and self._message_since == inf:
                     self._message_since = self._layer.now()
         elif kind == PduType.ASSOCIATE_RQ:
             self._receive_request(bytes(memoryview(buffer)[start:end]))
@@ -413,7 +415,8 @@ class Connection(asyncio.Protocol):
     def _leave(self, state: State) -> None:
         self.state = state
         self.deadline = inf
-        self._rest.clear()
+        self._rest = bytearray()
+        self._assembler = None  # with what had come of a message
         if self._serving is not None:
             self._serving.stop()
         self._layer.leave(self)

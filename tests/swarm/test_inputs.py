@@ -239,6 +239,7 @@ def test_many_large_messages_at_once_stay_within_one_budget() -> None:
             ended += bool(readable) and peer.read()[0] == 7
 
         assert ended >= 30
-        assert server.memory - before <= MOST_MEMORY
+        # The budget, and nothing of those that were ended.
+        assert server.memory - before <= 10
         stack.close()
         honest(server.port)
