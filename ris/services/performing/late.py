@@ -31,6 +31,7 @@ from ris.models import Device, PerformedProcedureStep
 from ris.services import _clock
 from ris.services._context import Context
 from ris.services._transition import move, touch
+from ris.services.dose.performed import after_ending
 from ris.services.performing.follow_ups import raise_follow_up
 from ris.services.performing.following import done_with, follow, note_end, steps_named
 from ris.services.performing.matching import (
@@ -232,3 +233,4 @@ def _close(row: PerformedProcedureStep, context: Context) -> None:
         raise_follow_up(performed, FollowUpKind.CLOSED, context, detail=detail)
     for step in steps:
         raise_follow_up(performed, FollowUpKind.CLOSED, context, step=step, detail=detail)
+    after_ending(performed, context)
