@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ris.domain.availability import AT_HAND, Availability
-from ris.domain.dose import MEASURES, UNITS, Measure
-from worklist.dose import EVENTS_KEPT, OF_EVENT, TOTALS
+from ris.domain.measures import MEASURES, UNITS, Measure
+from worklist.dose import EVENTS_KEPT
+from worklist.dose_content import OF_EVENT, TOTALS
 from worklist.elements import tag_of, tag_path
 from worklist.ian import NOTICE
 from worklist.sop_classes import (

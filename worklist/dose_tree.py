@@ -173,3 +173,9 @@ def require_container(root: Texts) -> None:
     """Raise InvalidValueError unless the dataset begins a content tree."""
     if root.text("ValueType") != "CONTAINER":
         raise InvalidValueError("not a structured report", path="(0040,A040)")
+
+
+def time_of(item: Item, code: str, zone: tzinfo) -> datetime | None:
+    """The first time below an item that has this concept."""
+    found = item.some(code)
+    return moment(found.moment, zone) if found else None

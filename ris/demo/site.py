@@ -13,9 +13,10 @@ from ris.demo.cast import ISSUER, LOGINS, Cast, Login, catalog, folder
 from ris.domain.accounts import CreateUser, IssueToken
 from ris.domain.actors import OPERATOR, Actor
 from ris.domain.configuration import ApplyConfiguration, Tables, render
-from ris.domain.dose import Measure, SetReferenceLevel
+from ris.domain.dose import SetReferenceLevel
 from ris.domain.exchange import Direction, PauseEndpoint, Protocol
 from ris.domain.facility import RegisterPractitioner
+from ris.domain.measures import Measure
 from ris.domain.values import Code, Identifier
 from ris.selectors.exchange import endpoints
 from ris.services import execute

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ris.domain.dose import DoseKind, Measure, Part, Quantity, quantity
+from ris.domain.dose import DoseKind
+from ris.domain.measures import Measure, Part, Quantity, quantity
 
 # Tag → measure and unit. The entrance dose is there twice, once in whole dGy: the finer one counts.
 _ATTRIBUTES: Sequence[tuple[str, Measure, str]] = (

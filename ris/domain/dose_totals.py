@@ -12,20 +12,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from ris.domain.dose import (
-    MEASURES,
-    RANK,
-    Adding,
-    DoseKind,
-    DoseSource,
-    Exceeded,
-    Measure,
-    Part,
-    Quantity,
-    ReferenceLevel,
-    Scope,
-    plain,
-)
+from ris.domain.dose import RANK, DoseKind, DoseSource, Exceeded, ReferenceLevel, Scope
+from ris.domain.measures import MEASURES, Adding, Measure, Part, Quantity, plain
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 

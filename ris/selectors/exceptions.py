@@ -22,7 +22,7 @@ from ris.models import (
     PerformedProcedureStep,
     ScheduledProcedureStep,
 )
-from ris.selectors import availability, dose, worklist_quality
+from ris.selectors import availability, dose_waiting, worklist_quality
 from ris.selectors.calendar import midnight
 from ris.selectors.corrections import open_follow_ups
 from ris.selectors.messages import STUCK_DELIVERY, STUCK_MESSAGE
@@ -284,6 +284,6 @@ def counts() -> dict[str, int]:
         "deliveries": stuck_deliveries().count(),
         "double_booked": _overlapping().count(),
         "not_offered": worklist_quality.not_offered().count(),
-        "doses": dose.waiting().count(),
+        "doses": dose_waiting.waiting().count(),
         "images": availability.differing().count(),
     }

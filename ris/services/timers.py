@@ -9,7 +9,7 @@ from ris.domain.corrections import ClosePerformedSteps, RematchPerformedSteps
 from ris.domain.dose import JoinDoses
 from ris.domain.journal import ForgetQueries
 from ris.domain.scheduling import ExpireHolds
-from ris.selectors import availability, dose
+from ris.selectors import availability, dose_waiting
 from ris.selectors.query_age import queries_due
 from ris.selectors.schedule_due import holds_due
 from ris.services import execute
@@ -28,7 +28,7 @@ def run_due() -> None:
     days = config.load().dicom.query_days
     if queries_due(days):
         execute(ForgetQueries(days=days), actor=TIMER)
-    if dose.due_to_join():
+    if dose_waiting.due_to_join():
         execute(JoinDoses(), actor=TIMER)
     if availability.due_to_join():
         execute(JoinAvailability(), actor=TIMER)

@@ -9,18 +9,9 @@ from typing import Any
 
 import pytest
 
-from ris.domain.dose import (
-    DoseKind,
-    DoseSource,
-    Measure,
-    Part,
-    Quantity,
-    ReferenceLevel,
-    Scope,
-    plain,
-    quantity,
-)
+from ris.domain.dose import DoseKind, DoseSource, ReferenceLevel, Scope
 from ris.domain.dose_totals import Document, ExamDose, Total, exam_dose, exceeded
+from ris.domain.measures import Measure, Part, Quantity, plain, quantity
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -17,13 +17,11 @@ from ris.domain.dose import (
     DoseKind,
     DoseSource,
     IrradiationEventDetails,
-    Measure,
-    Part,
     RecordDose,
     SetReferenceLevel,
-    quantity,
 )
 from ris.domain.identifiers import new_uid
+from ris.domain.measures import Measure, Part, quantity
 from ris.domain.values import Identifier
 from ris.models import (
     AuditEvent,

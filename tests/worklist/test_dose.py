@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydicom.dataset import Dataset
 
-from ris.domain.dose import DoseKind, Measure, RecordDose, Scope
+from ris.domain.dose import DoseKind, RecordDose, Scope
 from ris.domain.errors import InvalidValueError, RisError
+from ris.domain.measures import Measure
 from tests.worklist.entries import SYNTAXES
 from tests.worklist.reports import code, ct, ct_event, encode, report, scope
 from worklist.dose import Circumstances, from_report, references_in

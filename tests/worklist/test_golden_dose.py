@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ris.domain.dose import plain
+from ris.domain.measures import plain
 from tests.worklist.entries import SYNTAXES
 from tests.worklist.reports import encode, report
 from worklist.dose import Circumstances, from_report

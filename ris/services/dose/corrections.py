@@ -15,7 +15,7 @@ from ris.domain.dose import (
 )
 from ris.domain.errors import MissingValueError, StateConflictError, UnknownKeyError
 from ris.models import DoseRecord, Order, RequestedProcedure
-from ris.selectors.dose import due_to_join
+from ris.selectors.dose_waiting import due_to_join
 from ris.services._context import Context
 from ris.services._locks import public_key
 from ris.services.dose.joining import emit_linked, join_again, tie

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from ris.domain.dose import (
     ANY_AGE,
-    MEASURES,
-    Adding,
     ReferenceLevelRemoved,
     ReferenceLevelSet,
     RemoveReferenceLevel,
     SetReferenceLevel,
-    plain,
 )
 from ris.domain.errors import InvalidValueError, UnknownKeyError
+from ris.domain.measures import MEASURES, Adding, plain
 from ris.domain.values import require_text
 from ris.models import DoseReferenceLevel, ProcedureDefinition
 from ris.services._context import Context

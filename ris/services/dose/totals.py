@@ -11,12 +11,11 @@ from ris.domain.dose import (
     DoseMatch,
     DoseSource,
     Exceeded,
-    Measure,
-    Quantity,
     ReferenceLevel,
     Scope,
 )
 from ris.domain.dose_totals import Document, exam_dose, exceeded
+from ris.domain.measures import Measure, Quantity
 from ris.models import (
     DoseRecord,
     DoseReferenceLevel,

@@ -8,17 +8,9 @@ from decimal import Decimal, InvalidOperation
 
 from django.http import HttpRequest
 
-from ris.domain.dose import (
-    ANY_AGE,
-    MEASURES,
-    Adding,
-    Measure,
-    Part,
-    Quantity,
-    SetReferenceLevel,
-    quantity,
-)
+from ris.domain.dose import ANY_AGE, SetReferenceLevel
 from ris.domain.errors import InvalidValueError, MissingValueError
+from ris.domain.measures import MEASURES, Adding, Measure, Part, Quantity, quantity
 from ris.domain.values import Code
 from ris.web.asking import number, said
 

@@ -22,7 +22,7 @@ from ris.domain.dose_performed import kind_of
 from ris.domain.errors import MissingValueError
 from ris.domain.identifiers import new_uid
 from ris.models import ProcedureDefinition
-from ris.selectors import availability, dose
+from ris.selectors import availability, dose, dose_waiting
 from ris.selectors.orders import order_view
 from ris.selectors.views import OrderView
 from ris.services import may
@@ -38,9 +38,9 @@ SHOWN = 50
 @page(*DOSE)
 def overview(request: PageRequest) -> HttpResponse:
     above = dose.above_level()
-    waiting = dose.waiting_lines(SHOWN)
+    waiting = dose_waiting.waiting_lines(SHOWN)
     saw(request, "ListDose", (line.patient for line in above if line.patient))
-    context = {"above": above, "waiting": waiting, "waiting_count": dose.waiting().count()}
+    context = {"above": above, "waiting": waiting, "waiting_count": dose_waiting.waiting().count()}
     return show(request, "dose/overview.html", context)
 
 
@@ -51,11 +51,11 @@ def overview(request: PageRequest) -> HttpResponse:
 @page(*DOSE)
 def document(request: PageRequest, key: UUID) -> HttpResponse:
     """What it says, where it belongs, and the orders it may belong to."""
-    line = dose.find_document(str(key))
-    order = dose.order_of_document(str(key))
+    line = dose_waiting.find_document(str(key))
+    order = dose_waiting.order_of_document(str(key))
     text = asked(request, "q")
     can_link = may(request.actor, LinkDose)
-    found = dose.choices(line, text) if can_link and (text or not order) else []
+    found = dose_waiting.choices(line, text) if can_link and (text or not order) else []
     patients = {choice.patient.public_id for choice in found}
     view = order_view(order) if order else None
     if view is not None:
@@ -183,8 +183,8 @@ def order_context(view: OrderView) -> dict[str, object]:
 def exceptions_context(limit: int) -> dict[str, object]:
     """What the exceptions page lists of dose and images."""
     return {
-        "doses": dose.waiting_lines(limit),
-        "dose_count": dose.waiting().count(),
+        "doses": dose_waiting.waiting_lines(limit),
+        "dose_count": dose_waiting.waiting().count(),
         "images_differ": availability.differing_lines(limit),
         "images_count": availability.differing().count(),
     }
