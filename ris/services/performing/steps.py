@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import CharField
+from django.db.models import BigIntegerField, CharField
 
 from ris.domain.discontinuation import (
     INCORRECT_WORKLIST_ENTRY,
@@ -207,8 +207,16 @@ def _replace_series(performed: PerformedProcedureStep, details: PerformedDetails
     """A sequence replaces the stored one whole (PS3.4 F.7.2.2.2)."""
     if details.series is None:
         return
-    performed.series.all().delete()
+    if _SERIES.first(performed=performed.pk) is not None:
+        performed.series.all().delete()
     _add_series(performed, details)
+
+
+_SERIES = Select(
+    lambda: PerformedSeries.objects.only("pk").filter(
+        performed=Given("performed", BigIntegerField())
+    )[:1]
+)
 
 
 def _add_series(performed: PerformedProcedureStep, details: PerformedDetails) -> None:
