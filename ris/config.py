@@ -191,6 +191,11 @@ class Dicom(Listener):
         default=30, gt=0, description="A peer that reads nothing for so long is cut off."
     )
     matches: int = Field(default=500, ge=1, description="Most worklist answers to one query.")
+    statement_seconds: float = Field(
+        default=5, ge=0,
+        description="PostgreSQL ends a statement that takes longer; the query is answered A700. "
+        "0 for no end.",
+    )  # fmt: skip
     window_days: Days = Field(
         default=(1, 7),
         description="Days before and after today that a worklist query gets which names no day, "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ris import config, counters
 from ris.parts import run_folder
+from ris.selectors import statements
 from ris.services.query_spool import QuerySpool
 from ris.terminal import say
 from ris.version import version
@@ -46,6 +47,7 @@ def serve_one(
 ) -> int:
     """One process of the listener."""
     home = config.load().home
+    statements.longest_seconds = dicom.statement_seconds
     folder = run_folder(home)
     spool = QuerySpool(home / "queries")
     handlers = Handlers(configured(dicom), matches=dicom.matches, record=spool.keep)

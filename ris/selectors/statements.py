@@ -18,6 +18,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 _MARK = re.compile(r"(?<!%)%s")
 # Set where a pooler between us and PostgreSQL does not keep prepared statements.
 _unprepared: set[str] = set()
+# Set by a part whose peers do not wait for long: PostgreSQL then ends what takes longer.
+longest_seconds = 0.0
 
 
 def fetch(statement: str, params: Sequence[Any], *, as_text: bool = False) -> list[tuple[Any, ...]]:
@@ -58,6 +60,9 @@ def _fetch_prepared(
         # PostgreSQL's default is a disk with arms: it would rather read a whole table than look up
         # a few hundred rows.
         cursor.execute(b"SET random_page_cost = 1.1")
+        if longest_seconds:
+            milliseconds = round(longest_seconds * 1000)
+            cursor.execute(f"SET statement_timeout = {milliseconds}".encode())
     try:
         return cursor.execute(statement, params, prepare=True, binary=binary).fetchall()
     except (
