@@ -1,7 +1,8 @@
 """A DICOM listener among clients that wait and stall: what it costs, and what others feel of it.
 
 Hundreds of idle associations, of half PDUs and of half TLS hellos stand beside an honest scanner
-that asks for its day's list; quiet and crowded take turns, so that a busy machine meets both alike.
+that asks for its day's list; each is compared with the quiet right before and after, so that a busy
+machine meets both alike.
 Then: many connects at one moment, TLS beside plain, memory and start. Goals are those of the
 requirements; R17 and R18 are there, 12, 13, 20, 21 and 22 too.
 """
@@ -62,8 +63,9 @@ CROWDS = (
 
 @dataclass(slots=True)
 class Felt:
-    """What was measured with one crowd."""
+    """What was measured with one crowd, and right before and after it without."""
 
+    quiet: Sample = field(default_factory=Sample)
     sample: Sample = field(default_factory=Sample)
     megabytes: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
@@ -111,10 +113,11 @@ def _felt(part: Part, tls_port: int, seconds: float) -> dict[Crowd, Felt]:
     for turn in range(_ROUNDS if seconds > 0.1 else 1):
         for position in range(len(CROWDS)):
             crowd = CROWDS[(position + turn) % len(CROWDS)]
+            one = felt[crowd]
+            one.quiet.add(_ask(part.port, 2 * seconds))
             before = memory(part.pid).resident
             with _gathered(crowd, tls_port if crowd.tls else part.port) as clients:
                 said = time.monotonic()
-                one = felt[crowd]
                 one.megabytes.append(memory(part.pid).resident - before)
                 one.sample.add(_ask(part.port, 4 * seconds))
                 if crowd.idle:
@@ -122,6 +125,7 @@ def _felt(part: Part, tls_port: int, seconds: float) -> dict[Crowd, Felt]:
                 elif clients and turn == 0:
                     _wait_for_end(clients)
                     one.dropped.append(time.monotonic() - said)
+            one.quiet.add(_ask(part.port, 2 * seconds))
     return felt
 
 
@@ -175,10 +179,9 @@ def _wait_for_end(clients: list[socket.socket], patience: float = 30.0) -> None:
 
 
 def _crowded(felt: dict[Crowd, Felt]) -> str:
-    quiet = felt[CROWDS[0]].sample
     rows = []
     for crowd, one in felt.items():
-        sample = one.sample
+        sample, quiet = one.sample, one.quiet
         rows.append(
             [
                 f"{crowd.count or ''} {crowd.name}".strip(),
