@@ -74,11 +74,14 @@ class Table:
         columns = ", ".join(name(f"{field.column}") for field in self._fields.values())
         marks = ", ".join(["%s"] * len(self._fields))
         table = name(self.model._meta.db_table)
+        rows = [self._row(item) for item in batch]
         with self._connection.cursor() as cursor:
-            cursor.executemany(
-                f"INSERT INTO {table} ({columns}) VALUES ({marks})",
-                [self._row(item) for item in batch],
-            )
+            if self._connection.vendor == "postgresql":
+                with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+            else:
+                cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
 
     def _row(self, item: Item) -> list[Any]:
         # The item's number is the key of all its rows, so that nothing needs to be looked up.
@@ -86,7 +89,10 @@ class Table:
         if "public_id" in self._fields:
             said["public_id"] = self._fields["public_id"].get_default()
         prepared = {
-            name: self._fields[name].get_db_prep_save(value, self._connection)
+            # Texts and numbers are stored as they are.
+            name: value
+            if type(value) in {str, int, float}
+            else self._fields[name].get_db_prep_save(value, self._connection)
             for name, value in said.items()
         }
         return list({**self._defaults, **prepared}.values())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,6 +67,7 @@ class Workspace:
     _sites: dict[str, Site] = field(default_factory=dict)
     _count: int = 0
     _lock: Lock = field(default_factory=Lock)
+    _told: float = field(default_factory=time.monotonic)
 
     def databases(self) -> list[str]:
         return ["SQLite", "PostgreSQL"] if self.cluster else ["SQLite"]
@@ -100,6 +103,13 @@ class Workspace:
     def _sql(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def tell(self, what: str) -> None:
+        """Progress, for who watches."""
+        now = time.monotonic()
+        sys.stderr.write(f"  {now - self._told:5.0f} s  {what}\n")
+        sys.stderr.flush()
+        self._told = now
 
     # --- measuring
 

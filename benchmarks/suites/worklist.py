@@ -48,21 +48,23 @@ class Target:
 def run(space: Workspace) -> Iterator[str | Goal]:
     """Measure everything; yields text and goals for the report."""
     results: Results = {}
+    sizes = space.scale.sizes
     with ExitStack() as stack:
         ours, others = _start(space, stack)
-        reference = 1_000 if 1_000 in space.scale.sizes else space.scale.sizes[-1]
+        reference = 1_000 if 1_000 in sizes else sizes[-1]
         floors = _floors(space, stack, _of(ours, reference))
-        largest = space.scale.sizes[-1]
+        first, largest = grows_from(sizes), sizes[-1]
         for target in [*ours, *others]:
             _warm(space, target)
+        space.tell("servers asked once")
         for size in space.scale.peer_sizes:
             asked = [*(floors if size == reference else []), *_of(ours, size), *_of(others, size)]
             for query, mode in COMPARED:
                 results |= _measure(space, asked, query, mode)
+            space.tell(f"{size:,} steps beside the peers")
         near = [*floors, *_of(ours, reference)]
         results |= _measure(space, near, "broad", "kept")
         results |= _measure(space, near, "single", "kept")
-        first = grows_from(space.scale.sizes)
         for query in QUERIES:
             if expected(query, first) != expected(query, largest):
                 continue
@@ -72,16 +74,19 @@ def run(space: Workspace) -> Iterator[str | Goal]:
         for query in NAMES:
             results |= _measure(space, _of(ours, largest), query, "kept")
         results |= _written_meanwhile(space, _of(ours, reference))
-        for size in [one for one in (100, 1_000, 10_000) if one in space.scale.peer_sizes]:
-            asked = [*_of(ours, size), *_of(others, size)]
-            for clients in CLIENTS:
-                results |= _measure(space, asked, "day", "new", clients=clients, rounds=1)
+        space.tell("ours alone")
         if findscu.installed():
             for target in [*_of(ours, reference), *_of(others, reference)]:
                 sample = findscu.ask(
                     space.folder, target.port, target.ae_title, target.size, _FINDSCU_TIMES
                 )
                 results[Cell(target.name, target.size, "day", "findscu")] = sample
+            space.tell("findscu")
+        for size in [one for one in (100, 1_000, 10_000) if one in space.scale.peer_sizes]:
+            asked = [*_of(ours, size), *_of(others, size)]
+            for clients in CLIENTS:
+                results |= _measure(space, asked, "day", "new", clients=clients, rounds=1)
+                space.tell(f"{size:,} steps, {clients} clients")
     names = list(dict.fromkeys(target.name for target in [*floors, *ours, *others]))
     yield from report(results, names, space.scale, reference)
 
@@ -106,13 +111,16 @@ def _start(space: Workspace, stack: ExitStack) -> tuple[list[Target], list[Targe
         writing_files = pool.submit(peers.write_files, files, scale.peer_sizes)
         sites = {key: one.result() for key, one in filling.items()}
         writing_files.result()
+    space.tell("databases and files filled")
     ours = []
     for size in scale.sizes:
         for database in space.databases():
             site = sites[database, size]
             part = stack.enter_context(ris.part(site, "dicom"))
             ours.append(Target(OURS[database], size, part.port, part.pid, ris.AE_TITLE, site=site))
-    return ours, _peers(files, scale.peer_sizes, stack)
+    found = _peers(files, scale.peer_sizes, stack)
+    space.tell("servers started")
+    return ours, found
 
 
 def _filled(space: Workspace, database: str, size: int) -> Site:
