@@ -46,11 +46,15 @@ def _identifier(step: dict[int, str], top: dict[int, str]) -> bytes:
     )
 
 
-def identifiers(query: str, size: int) -> Callable[[], bytes]:
-    """What makes the identifier of each request; `single` asks for another step each time."""
+def identifiers(query: str, size: int, among: int = 0) -> Callable[[], bytes]:
+    """What makes the identifier of each request; `single` asks for another step each time.
+
+    ``among`` is of how many steps, if not all: so that as much is in memory at each size.
+    """
     if query == "single":
         chance = random.Random(size)
-        return lambda: _identifier({}, {0x00080050: f"A{chance.randrange(1, size + 1):08d}"})
+        most = among or size
+        return lambda: _identifier({}, {0x00080050: f"A{chance.randrange(1, most + 1):08d}"})
     if query in NAMES:
         return _names(query, size)
     if query == "day":

@@ -70,7 +70,7 @@ def run(space: Workspace) -> Iterator[str | Goal]:
                 continue
             both = [*_of(ours, first), *_of(ours, largest)]
             for mode in ("new", "kept"):
-                results |= _measure(space, both, query, mode, label="growth")
+                results |= _measure(space, both, query, mode, label="growth", among=first)
         for query in NAMES:
             results |= _measure(space, _of(ours, largest), query, "kept")
         results |= _written_meanwhile(space, _of(ours, reference))
@@ -196,11 +196,12 @@ def _measure(
     clients: int = 1,
     rounds: int | None = None,
     label: str = "",
+    among: int = 0,
 ) -> Results:
     asked = [target for target in targets if target.query in {"", query}]
     if any(target.size >= _SLOW and target.name not in OURS.values() for target in asked):
         rounds = 1
-    chosen = {target: identifiers(query, target.size) for target in asked}
+    chosen = {target: identifiers(query, target.size, among) for target in asked}
 
     def ask(target: Target, seconds: float) -> Sample:
         return _ask(
