@@ -19,6 +19,8 @@ class PerformedProcedureStep(Public):
     # How it really ended, if people know better than the device; empty: as the device said.
     revised_status = models.CharField(max_length=12, blank=True, default="", db_default="")
     revised_ended_at = models.DateTimeField(null=True, blank=True)
+    # Ended without an image, for a reason that leaves its steps to be done: it counts for none.
+    abandoned = models.BooleanField(default=False, db_default=False)
     match = models.CharField(max_length=12, default=Match.UNMATCHED.value)
     origin = models.CharField(max_length=6, default=Origin.MPPS.value)
     order = models.ForeignKey(
@@ -95,6 +97,11 @@ class PerformedProcedureStep(Public):
     def effective_status(self) -> str:
         """How it stands, as far as anybody knows."""
         return self.revised_status or self.status
+
+    @property
+    def counts(self) -> bool:
+        """Whether its steps follow it; people may say that it was something after all."""
+        return not self.abandoned or bool(self.revised_status)
 
     @property
     def effective_end(self) -> datetime | None:

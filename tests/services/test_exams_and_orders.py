@@ -774,3 +774,40 @@ def test_a_group_is_one_procedure_of_both_orders_for_those_who_search(
     (hit,) = search.performed.load([key])
 
     assert [order.public_id for order, _ in hit.covers] == [str(one.public_id) for one in pair]
+
+
+def test_what_was_abandoned_does_not_count_when_the_next_try_goes_elsewhere() -> None:
+    order = make.booked()
+    stop(begin(order), "110501", images=False)
+    second = begin(order)
+    untie = RelinkPerformedStep(performed=str(second.public_id), steps=(), reason="not his")
+
+    execute(untie, actor=people.technologist)
+
+    assert make.step_of(order).status == "SCHEDULED"
+
+
+def test_the_wrong_entry_leaves_a_step_to_what_else_was_done_for_it() -> None:
+    order = make.booked()
+    stop(begin(order), "110505")
+    mistaken = begin(order)
+
+    stop(mistaken, "110514")
+
+    assert make.step_of(order).status == "DISCONTINUED"
+
+
+def test_people_may_say_that_an_abandoned_exam_was_completed() -> None:
+    order = make.booked()
+    performed = begin(order)
+    stop(performed, "110501", images=False)
+    right = RevisePerformedStep(
+        performed=str(performed.public_id), status=PerformedStatus.COMPLETED, reason="images came"
+    )
+
+    execute(right, actor=people.technologist)
+    revised = make.step_of(order).status
+    correction = str(performed.corrections.get().public_id)
+    execute(UndoCorrection(correction=correction, reason="x"), actor=people.technologist)
+
+    assert (revised, make.step_of(order).status) == ("COMPLETED", "SCHEDULED")

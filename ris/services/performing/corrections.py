@@ -28,6 +28,7 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.orders import (
+    PERFORMED,
     OrderDetails,
     OrderReference,
     OrderStatus,
@@ -35,6 +36,7 @@ from ris.domain.orders import (
     PlaceOrder,
     ProcedureRequest,
     StepRequest,
+    StepStatus,
     VoidOrder,
 )
 from ris.domain.patients import Demographics, PatientReference, Sex
@@ -55,11 +57,17 @@ from ris.services._transition import touch
 from ris.services.orders.ending import void_order
 from ris.services.orders.placing import place_order
 from ris.services.performing.follow_ups import drop_follow_ups
-from ris.services.performing.following import follow, note_end, steps_named, steps_of
+from ris.services.performing.following import (
+    bring_to_start,
+    follow,
+    note_end,
+    steps_named,
+    steps_of,
+)
 from ris.services.performing.matching import named_by_people
 from ris.services.performing.taking import Taken, taken_by_key
 from ris.services.performing.telling import public_ids, tell
-from ris.services.performing.tying import record, snapshot, tie
+from ris.services.performing.tying import let_go, record, snapshot, tie
 
 
 def _reason(text: str) -> str:
@@ -272,7 +280,7 @@ def revise_performed_step(command: RevisePerformedStep, context: Context) -> str
         changed.append("ended_at")
     if not changed:
         raise StateConflictError("it says so already")
-    _save_ending(taken)
+    _save_ending(taken, context)
     drop_follow_ups(performed, context, reason[:500], kind=FollowUpKind.CLOSED)
     after = snapshot(performed, taken.steps)
     row = record(performed, CorrectionKind.REVISED, before, after, reason, context)
@@ -293,13 +301,18 @@ def revise_performed_step(command: RevisePerformedStep, context: Context) -> str
     return str(row.public_id)
 
 
-def _save_ending(taken: Taken) -> None:
-    performed = taken.performed
+def _save_ending(taken: Taken, context: Context) -> None:
+    performed, steps = taken.performed, taken.steps
     touch(performed, "revised_status", "revised_ended_at")
     end = performed.effective_end
-    if taken.steps and end is not None:
-        note_end(taken.steps, end)
-        follow(taken.steps, performed)
+    if not performed.counts:
+        let_go(steps, context, performed)
+    elif steps and end is not None:
+        for step in steps:
+            if StepStatus(step.status) not in PERFORMED:
+                bring_to_start(step, performed.started_at, context)
+        note_end(steps, end)
+        follow(steps, performed)
 
 
 # --- taken back
@@ -351,7 +364,7 @@ def _put_back(
     performed.revised_status = before["revised_status"]
     performed.revised_ended_at = _moment(before["revised_ended_at"])
     if correction.kind == CorrectionKind.REVISED.value:
-        _save_ending(taken)
+        _save_ending(taken, context)
         return
     patient = (
         patients.find(PatientReference(public_id=before["patient"])) if before["patient"] else None

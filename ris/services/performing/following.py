@@ -136,13 +136,16 @@ def _fulfill(step: ScheduledProcedureStep) -> None:
 def performed_states(
     steps: Sequence[ScheduledProcedureStep], *, without: PerformedProcedureStep | None = None
 ) -> dict[int, list[PerformedStatus]]:
-    """What was performed for each step, as people know it; what is in quarantine does not count."""
+    """What was performed for each step, as people know it.
+
+    What is in quarantine does not count, nor what was abandoned without an image.
+    """
     found: dict[int, list[PerformedStatus]] = {}
     for step in steps:
         states = [
             PerformedStatus(row.effective_status)
             for row in _PERFORMED.all(step=step.pk)
-            if without is None or row.pk != without.pk
+            if row.counts and (without is None or row.pk != without.pk)
         ]
         if states:
             found[step.pk] = states

@@ -340,12 +340,15 @@ def discontinue_performed_step(command: DiscontinuePerformedStep, context: Conte
         returned = _give_back(performed, steps, context)
         quarantine(performed, steps, context)
     elif _is_abandoned(performed, reason):
+        performed.abandoned = bool(steps)
         returned = _give_back(performed, steps, context)
         if returned:
             performed.flags = [*performed.flags, "ended without an image: back on the worklist"]
-            performed.save(update_fields=["flags"])
+        performed.save(update_fields=["abandoned", "flags"])
     rest = [step for step in steps if step not in returned]
-    if rest and not mistaken:
+    if rest and (mistaken or performed.abandoned):
+        follow(rest)
+    elif rest:
         note_end(rest, performed.ended_at)
         follow(rest, performed)
     done = done_with(taken.orders)

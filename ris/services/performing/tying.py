@@ -102,10 +102,10 @@ def tie(
     performed.resolved_at = context.now if after else None
     performed.save()
     drop_follow_ups(performed, context, "the exam was taken from this step", steps=leaving)
-    _untie(leaving, context)
-    for step in after:
-        bring_to_start(step, performed.started_at, context)
-    if after:
+    let_go(leaving, context)
+    if after and performed.counts:
+        for step in after:
+            bring_to_start(step, performed.started_at, context)
         end = performed.effective_end
         if end is not None:
             note_end(after, end)
@@ -116,10 +116,13 @@ def tie(
     _say(taken, sorted({*previous, *(order.pk for order in taken.orders)}), before, context, reason)
 
 
-def _untie(steps: Sequence[ScheduledProcedureStep], context: Context) -> None:
-    if not steps:
-        return
-    others = performed_states(steps)
+def let_go(
+    steps: Sequence[ScheduledProcedureStep],
+    context: Context,
+    performed: PerformedProcedureStep | None = None,
+) -> None:
+    """Give steps the state they have without this exam."""
+    others = performed_states(steps, without=performed)
     follow([step for step in steps if step.pk in others])
     for step in steps:
         if step.pk not in others:
