@@ -145,7 +145,7 @@ def performed_states(
         states = [
             PerformedStatus(row.effective_status)
             for row in _PERFORMED.all(step=step.pk)
-            if row.counts and (without is None or row.pk != without.pk)
+            if (without is None or row.pk != without.pk) and row.counts
         ]
         if states:
             found[step.pk] = states
@@ -154,7 +154,7 @@ def performed_states(
 
 _PERFORMED = Select(
     lambda: (
-        PerformedProcedureStep.objects.only("status", "revised_status")
+        PerformedProcedureStep.objects.only("status", "revised_status", "abandoned")
         .filter(steps=Given("step", BigIntegerField()))
         .exclude(match=Match.QUARANTINED.value)
     )
