@@ -95,6 +95,10 @@ class Workspace:
         self._sql("CREATE DATABASE original")
         return ris.site(folder, self.url("original"))
 
+    def create_database(self, name: str) -> None:
+        """An empty one on the private PostgreSQL."""
+        self._sql(f"CREATE DATABASE {name}")
+
     def url(self, name: str) -> str:
         if self.cluster is None:
             raise ris.BenchmarkError("no PostgreSQL in this run")
