@@ -70,7 +70,7 @@ def orthanc(files: Path, size: int, *, tuned: bool) -> Iterator[Peer]:
     (port,) = free_ports(1)
     name = "Orthanc tuned" if tuned else "Orthanc"
     folder = files.parent / f"{name.replace(' ', '-')}-{size}"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     settings = folder / "orthanc.json"
     settings.write_text(json.dumps(_orthanc_settings(folder, port, files / _folder(size))))
     with process(["Orthanc", str(settings)], _environment(tuned), folder / "log") as running:

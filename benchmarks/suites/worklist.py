@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.clients import findscu
 from benchmarks.clients.worklist import NAMES, QUERIES, WorklistTalk, expected, identifiers
@@ -24,6 +26,8 @@ from benchmarks.servers.writer import writing
 from benchmarks.suites.worklist_report import report
 from benchmarks.suites.worklist_results import FLOOR, OURS, Cell, Results, grows_from
 from benchmarks.workspace import Workspace
+
+T = TypeVar("T")
 
 # What the goals compare with the peers: query and association.
 COMPARED = (("day", "new"), ("day", "kept"), ("single", "new"), ("broad", "new"))
@@ -116,11 +120,19 @@ def _start(space: Workspace, stack: ExitStack) -> tuple[list[Target], list[Targe
     for size in scale.sizes:
         for database in space.databases():
             site = sites[database, size]
-            part = stack.enter_context(ris.part(site, "dicom"))
+            part = _started(stack, partial(ris.part, site, "dicom"))
             ours.append(Target(OURS[database], size, part.port, part.pid, ris.AE_TITLE, site=site))
     found = _peers(files, scale.peer_sizes, stack)
     space.tell("servers started")
     return ours, found
+
+
+def _started(stack: ExitStack, start: Callable[[], AbstractContextManager[T]]) -> T:
+    """Once more if somebody took the port between our look and its use."""
+    for _ in range(2):
+        with suppress(ris.BenchmarkError):
+            return stack.enter_context(start())
+    return stack.enter_context(start())
 
 
 def _filled(space: Workspace, database: str, size: int) -> Site:
@@ -133,10 +145,10 @@ def _peers(files: Path, sizes: tuple[int, ...], stack: ExitStack) -> list[Target
     found: list[peers.Peer] = []
     for tuned in (False, True):
         if "wlmscpfs" in peers.installed():
-            found += stack.enter_context(peers.wlmscpfs(files, sizes, tuned=tuned))
+            found += _started(stack, partial(peers.wlmscpfs, files, sizes, tuned=tuned))
         if "orthanc" in peers.installed():
             found += [
-                stack.enter_context(peers.orthanc(files, size, tuned=tuned)) for size in sizes
+                _started(stack, partial(peers.orthanc, files, size, tuned=tuned)) for size in sizes
             ]
     return [Target(one.name, one.size, one.port, one.pid, one.ae_title) for one in found]
 
