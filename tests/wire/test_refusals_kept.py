@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from io import BytesIO
 
 import pytest
-from pynetdicom import AE
-from pynetdicom.dimse_primitives import C_FIND
 
 from ris.domain.errors import DeniedError
 from ris.models import DeviceRefusal, WorklistQueryLog
 from tests import make
 from tests.running import wait_until
-from tests.wire.dicom_peer import associate_rq
+from tests.wire.dicom_peer import Peer, associate_rq, context, find_rq
 from tests.wire.worklist_server import modality, running
 from worklist.server import ServerThread
 from worklist.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN, MODALITY_WORKLIST_FIND
@@ -51,24 +48,20 @@ def test_a_caller_that_nobody_registered_is_kept_once(server: ServerThread) -> N
 
 
 def test_a_query_that_is_no_dataset_is_kept_byte_for_byte(server: ServerThread) -> None:
-    ae = AE("CT1")
-    ae.add_requested_context(MODALITY_WORKLIST_FIND, EXPLICIT_VR_LITTLE_ENDIAN)
-    association = ae.associate("127.0.0.1", server.port, ae_title="RIS")
-    request = C_FIND()
-    request.MessageID = 1
-    request.AffectedSOPClassUID = MODALITY_WORKLIST_FIND
-    request.Priority = 2
     broken = b"\x10\x00\x10\x00PN\xff\x00Berg"
-    request.Identifier = BytesIO(broken)
-    association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
-    _, response = association.dimse.get_msg(block=True)
-    association.release()
 
-    assert response.Status == 0xA900
+    with Peer(server.port) as scanner:
+        scanner.associate(
+            context(1, MODALITY_WORKLIST_FIND, EXPLICIT_VR_LITTLE_ENDIAN), calling="CT1"
+        )
+        scanner.send(find_rq(identifier=broken))
+        response = scanner.response()
+
+    assert response.status == 0xA900
     row = WorklistQueryLog.objects.get()
     assert bytes(row.identifier) == broken
     assert (row.calling_ae_title, row.status) == ("CT1", 0xA900)
-    assert row.comment == response.ErrorComment
+    assert row.comment == response.comment
     assert kept() == []
 
 

@@ -304,7 +304,7 @@ def queries(api: Api, address: str) -> int:
         ("ServiceRequest", 9),
         ("Task", 11),
         ("Appointment", 11),
-        ("Procedure", 12),
+        ("Procedure", 13),  # one more for the other orders of a group
         ("ImagingStudy", 11),
         ("DiagnosticReport", 13),
         ("Encounter", 5),
