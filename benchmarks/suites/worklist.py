@@ -33,7 +33,7 @@ T = TypeVar("T")
 COMPARED = (("day", "new"), ("day", "kept"), ("single", "new"), ("broad", "new"))
 CLIENTS = (8, 32)
 _SLOW = 50_000  # steps from which a peer takes seconds: one slice is enough
-_FINDSCU_TIMES = 41
+_FINDSCU_TIMES = 14  # in each round
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,14 +81,13 @@ def run(space: Workspace) -> Iterator[str | Goal]:
         space.tell("ours alone")
         if findscu.installed():
             for target in [*_of(ours, reference), *_of(others, reference)]:
-                sample = findscu.ask(
-                    space.folder, target.port, target.ae_title, target.size, _FINDSCU_TIMES
-                )
+                times = _FINDSCU_TIMES * space.scale.rounds
+                sample = findscu.ask(space.folder, target.port, target.ae_title, target.size, times)
                 results[Cell(target.name, target.size, "day", "findscu")] = sample
             space.tell("findscu")
         for size in [one for one in (100, 1_000, 10_000) if one in space.scale.peer_sizes]:
             asked = [*_of(ours, size), *_of(others, size)]
-            for clients in CLIENTS:
+            for clients in CLIENTS[: space.scale.rounds]:
                 results |= _measure(space, asked, "day", "new", clients=clients, rounds=1)
                 space.tell(f"{size:,} steps, {clients} clients")
     names = list(dict.fromkeys(target.name for target in [*floors, *ours, *others]))

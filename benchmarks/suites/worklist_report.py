@@ -82,7 +82,7 @@ def _latency(sample: Sample | None) -> str:
 def _details(results: Results, ours: list[str]) -> Iterator[str]:
     yield (
         "Ours in detail, one client. `written meanwhile`: another process commits 200 times a "
-        "second, so that no answer can be given again. `prefix`, `contains`: a patient's name, "
+        "second, so that no answer is right for long. `prefix`, `contains`: a patient's name, "
         "another one each time; `by date`: as many matches by station and days."
     )
     rows = [
