@@ -10,10 +10,12 @@ import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import structlog
-from django.db import OperationalError, transaction
-from django.db.models import CharField, F, Q, QuerySet
+from django.db import OperationalError, connection, transaction
+from django.db.models import CharField, F, Field, QuerySet, UUIDField
 
 from ris.domain.actors import Actor
 from ris.domain.errors import ErrorCode, InternalError, RisError, UnknownKeyError, UnsupportedError
@@ -188,20 +190,32 @@ def _apply(
     return answer
 
 
+@cache
+def _named(kind: str) -> Select[Order]:
+    """The orders of one number. Each kind by itself: no index serves a choice between tables."""
+    field: Field[Any, Any] = UUIDField() if kind == "order" else CharField()
+    return Select(
+        lambda: Order.objects.only("pk").filter(**{_REFERENCES[kind]: Given("value", field)})[:20]
+    )
+
+
 def _tie(message: InboundMessage, cause: Cause, references: Sequence[tuple[str, str]]) -> None:
     """Tie a message to the orders it changed and to those it names, for the timeline.
 
     The patient is set, for the caller to save.
     """
     orders = set(cause.orders)
-    wanted = Q()
     for kind, value in references:
         if kind in _REFERENCES and value:
-            wanted |= Q(**{_REFERENCES[kind]: value})
-    if wanted:
-        orders |= set(Order.objects.filter(wanted).values_list("pk", flat=True)[:20])
-    if orders:
-        message.orders.add(*orders)
+            orders |= {order.pk for order in _named(kind).all(value=value)}
+    table = connection.ops.quote_name(InboundMessage.orders.through._meta.db_table)
+    for order in sorted(orders):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} (inboundmessage_id, order_id) VALUES (%s, %s)"  # noqa: S608
+                " ON CONFLICT DO NOTHING",
+                [message.pk, order],
+            )
     if len(cause.patients) == 1:
         (message.patient_id,) = cause.patients
 
