@@ -20,7 +20,8 @@ from typing import Any
 
 import structlog
 from django.db import close_old_connections, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, QuerySet
+from django.db.models.functions import Coalesce
 
 from ris.domain.errors import RisError
 from ris.domain.exchange import BLOCKING, DELIVERY, DeliveryState, DeliveryTrigger, Direction
@@ -35,6 +36,7 @@ from ris.models import (
     Order,
     Report,
 )
+from ris.models.prepared import Given, Select
 from ris.selectors.exchange import info
 from ris.services import _clock
 from ris.services._execute import after_commit
@@ -330,27 +332,37 @@ def _serve(endpoint: Endpoint, limit: int) -> int:
     return attempts
 
 
-def _claim(endpoint: Endpoint) -> Delivery | None:
-    """Lease the oldest delivery that heads its lane; the try is counted before it is made."""
-    now = _clock.now()
+def _heads() -> QuerySet[Delivery]:
+    """What is due at the head of its lane, oldest first: both parts follow an index."""
     earlier = Delivery.objects.filter(
         endpoint_id=OuterRef("endpoint_id"),
         lane=OuterRef("lane"),
         pk__lt=OuterRef("pk"),
         state__in=[state.value for state in BLOCKING],
     )
-    with transaction.atomic():
-        delivery = (
-            Delivery.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(
-                ~Exists(earlier),
-                endpoint=endpoint,
-                state=DeliveryState.PENDING.value,
-                due_at__lte=now,
-            )
-            .order_by("pk")
-            .first()
+    return (
+        Delivery.objects.select_for_update(skip_locked=True, of=("self",))
+        # Not by the index of what is due, which SQLite would take: it finds all that waits, while
+        # the endpoint's in their order end at the first.
+        .alias(due=Coalesce("due_at", "created_at"))
+        .filter(
+            ~Exists(earlier),
+            endpoint=Given("endpoint", BigIntegerField()),
+            state=DeliveryState.PENDING.value,
+            due__lte=Given("now", DateTimeField()),
         )
+        .order_by("pk")[:1]
+    )
+
+
+_HEAD = Select(_heads)
+
+
+def _claim(endpoint: Endpoint) -> Delivery | None:
+    """Lease the oldest delivery that heads its lane; the try is counted before it is made."""
+    now = _clock.now()
+    with transaction.atomic():
+        delivery = _HEAD.first(endpoint=endpoint.pk, now=now)
         if delivery is None:
             return None
         delivery.lease_token = uuid.uuid4().hex

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ris.domain.errors import InvalidValueError
@@ -290,3 +292,20 @@ def test_waiting_grows_but_never_beyond_five_minutes(attempts: int) -> None:
 
     assert min(waits) >= 0.5
     assert max(waits) <= min(300, 2.0**attempts)
+
+
+def test_the_next_delivery_is_found_by_indexes_alone(wire: Wire) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL chooses by the number of rows")
+    with CaptureQueriesContext(connection) as asked:
+        outbox._HEAD.first(endpoint=1, now=timezone.now())
+
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN QUERY PLAN " + asked[0]["sql"])
+        plan = [row[3] for row in cursor.fetchall()]
+
+    assert plan == [
+        "SEARCH ris_delivery USING INDEX delivery_endpoint_state (endpoint_id=? AND state=?)",
+        "CORRELATED SCALAR SUBQUERY 1",
+        "SEARCH U0 USING INDEX delivery_lane (endpoint_id=? AND lane=? AND id<?)",
+    ]
