@@ -156,17 +156,24 @@ def worker(argv: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     sweeper.start()
-    part = Part(
-        app=app,
-        hostname=f"ris-{os.getpid()}@{socket.gethostname()}",
-        pool="threads",
-        concurrency=settings.delivery.threads,
-        quiet=True,
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=settings.broker_is_embedded,
-    )
-    part.start()
+    while True:
+        part = Part(
+            app=app,
+            hostname=f"ris-{os.getpid()}@{socket.gethostname()}",
+            pool="threads",
+            concurrency=settings.delivery.threads,
+            quiet=True,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=settings.broker_is_embedded,
+        )
+        part.start()
+        if sweeper.stopping.is_set() or not part.exitcode:
+            break
+        # Celery stumbles over a broker that dies at an awkward moment. The sweeper goes on all the
+        # while, and the next consumer waits for the broker as it should.
+        log.warning("the consumer ended by itself and begins anew")
+        sweeper.stopping.wait(1)
     sweeper.stopping.set()
     sweeper.ended.set()
     sweeper.join(5)
