@@ -18,11 +18,11 @@ import json
 from pathlib import Path
 from typing import Final
 
+from ris.client_tls import ClientTls
 from ris.domain.errors import InvalidValueError
 from ris.domain.protocol import Attempt, EndpointInfo, Result
 from ris.selectors.performed_messages import was_unclear
 from worklist import notification, outbound, scu
-from worklist.client_tls import ClientTls
 from worklist.command_sets import Response
 from worklist.endpoint_settings import Settings
 from worklist.raw import StoredRequest

@@ -33,9 +33,9 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext
 
+from ris.client_tls import ClientTls, client_context, is_expected
 from ris.domain.protocol import Result
 from ris.version import version
-from worklist.client_tls import ClientTls, client_context, is_expected
 from worklist.command_sets import (
     DATASET_TYPE,
     MESSAGE_ID,

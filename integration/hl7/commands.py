@@ -19,8 +19,9 @@ from integration.hl7.mllp_client import Connections, Target
 from integration.hl7.profiles import Profile, for_unknown_sender
 from integration.hl7.server import Listener, ListenerConfig, serve
 from integration.hl7.times import message_zone
-from integration.hl7.tls import ClientTls, ServerTls
+from integration.hl7.tls import ServerTls
 from ris import config
+from ris.client_tls import ClientTls
 from ris.domain.errors import InvalidValueError, RisError, SeveralErrors
 from ris.parent import watch_parent
 from ris.selectors.facility import SiteView

@@ -26,7 +26,8 @@ from integration.hl7 import acks, mllp
 from integration.hl7.acks import Ack
 from integration.hl7.er7 import Header
 from integration.hl7.mllp import Decoder
-from integration.hl7.tls import ClientTls, client_context, peer_certificate
+from integration.hl7.tls import peer_certificate
+from ris.client_tls import ClientTls, client_context
 from ris.domain.errors import RisError
 from ris.domain.protocol import Result
 

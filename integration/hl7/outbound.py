@@ -25,7 +25,7 @@ from integration.hl7.from_domain.results import SIGNED, oru_r01
 from integration.hl7.from_domain.scheduling import APPOINTMENTS, siu
 from integration.hl7.mllp_client import Target
 from integration.hl7.profiles import Profile
-from integration.hl7.tls import ClientTls
+from ris.client_tls import ClientTls
 from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Subscription
 from ris.domain.exchange import Protocol as ProtocolName

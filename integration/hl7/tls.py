@@ -1,4 +1,4 @@
-"""TLS for MLLP, both ends: BCP 195 (TLS 1.2 and later), client certificates as ATNA wants them."""
+"""TLS of the MLLP listener: BCP 195 (TLS 1.2 and later), client certificates as ATNA wants them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Forward secrecy and authenticated encryption only.
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aNULL:!PSK:!SRP:!aDSS"
+from ris.client_tls import harden
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +18,6 @@ class ServerTls:
     certificate: Path
     key: Path
     ca: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ClientTls:
-    """How we connect: ``ca`` instead of the system's authorities, our own certificate if asked.
-
-    ``fingerprint`` (SHA-256, hexadecimal) pins the peer's certificate instead of its name.
-    """
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    server_name: str = ""
-    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +32,12 @@ class PeerCertificate:
 def server_context(tls: ServerTls) -> ssl.SSLContext:
     """For the listener; raises OSError or ssl.SSLError for bad files."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _harden(context)
+    harden(context)
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     context.load_cert_chain(tls.certificate, tls.key)
     if tls.ca is not None:
         context.load_verify_locations(tls.ca)
         context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-def client_context(tls: ClientTls) -> ssl.SSLContext:
-    """For the sender; raises OSError or ssl.SSLError for bad files."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    _harden(context)
-    if tls.fingerprint:
-        # The one certificate is known; who signed it and what it is called adds nothing.
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif tls.ca is not None:
-        context.load_verify_locations(tls.ca)
-    else:
-        context.load_default_certs()
-    if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.key)
     return context
 
 
@@ -82,9 +50,3 @@ def peer_certificate(connection: ssl.SSLObject | ssl.SSLSocket | None) -> PeerCe
     subject = [f"{name}={value}" for part in fields.get("subject", ()) for name, value in part]
     names = tuple(str(value) for _, value in fields.get("subjectAltName", ()))
     return PeerCertificate(hashlib.sha256(raw).hexdigest(), ", ".join(subject), names)
-
-
-def _harden(context: ssl.SSLContext) -> None:
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    context.set_ciphers(_CIPHERS)

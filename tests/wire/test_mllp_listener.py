@@ -19,7 +19,8 @@ import pytest
 from integration.hl7 import acks, server
 from integration.hl7.er7 import Header, Message
 from integration.hl7.server import Handle, Listener, ListenerConfig, Peer, Reply
-from integration.hl7.tls import ClientTls, ServerTls, client_context
+from integration.hl7.tls import ServerTls
+from ris.client_tls import ClientTls, client_context
 from tests.running import wait_until
 from tests.wire.mllp_certificates import Authority
 

@@ -16,7 +16,8 @@ from integration.hl7 import acks, mllp_client, server
 from integration.hl7.er7 import Header, Message
 from integration.hl7.mllp_client import Connections, Exchange, Target
 from integration.hl7.server import ListenerConfig, Peer
-from integration.hl7.tls import ClientTls, ServerTls
+from integration.hl7.tls import ServerTls
+from ris.client_tls import ClientTls
 from ris.domain.errors import BusyError, DeniedError, InvalidValueError, RisError
 from ris.domain.protocol import Result
 from tests.running import wait_until

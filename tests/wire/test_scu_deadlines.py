@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 import pytest
 from pydicom.dataset import Dataset
 
+from ris.client_tls import ClientTls
 from ris.domain.protocol import Result
 from tests.worklist.performed import n_create
-from worklist.client_tls import ClientTls
 from worklist.mwl import write
 from worklist.raw import StoredRequest
 from worklist.requestor import CallError, NotAcceptedError, Target
