@@ -69,23 +69,29 @@ class QuerySpool:
 
     def _run(self) -> None:
         try:
-            self._recover()
+            self._guarded(self._recover)
             while not self._stop.is_set():
                 if self._is_filled.wait(_RECOVERY_SECONDS):
                     # Others that come meanwhile are written together with this one.
                     self._stop.wait(self._seconds)
                     self._is_filled.clear()
                 else:
-                    self._recover()
-                self._empty()
-            self._empty()
-        except Exception:
-            log.exception("the record of queries stopped")
+                    self._guarded(self._recover)
+                self._guarded(self._empty)
+            self._guarded(self._empty)
         finally:
             database.close()
             for one in (*self._full, self._file):
                 if one is not None:
                     one.leave()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A fault must not end the thread: what is in the files is then tried again later."""
+        try:
+            work()
+        except Exception:
+            log.exception("queries could not be recorded")
+            self._stop.wait(_RETRY_SECONDS)
 
     def _empty(self) -> None:
         with self._lock:
