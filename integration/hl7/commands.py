@@ -14,9 +14,10 @@ from pathlib import Path
 from integration.hl7 import acks, schema
 from integration.hl7 import conformance as statements
 from integration.hl7.er7 import Header, Message
-from integration.hl7.inbound import ROUTES, handle
+from integration.hl7.inbound import handle
 from integration.hl7.mllp_client import Connections, Target
 from integration.hl7.profiles import Profile, for_unknown_sender
+from integration.hl7.routes import ROUTES
 from integration.hl7.server import Listener, ListenerConfig, serve
 from integration.hl7.times import message_zone
 from integration.hl7.tls import ServerTls

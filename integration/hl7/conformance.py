@@ -23,9 +23,9 @@ from integration.hl7.fields import (
 )
 from integration.hl7.from_domain import results, scheduling, segments
 from integration.hl7.from_domain.orders import ARCHIVE, PAIRS, STATUS, Say
-from integration.hl7.inbound import ROUTES as INBOUND
 from integration.hl7.outbound import ROUTES as OUTBOUND
 from integration.hl7.profiles import MOVABLE, Settings
+from integration.hl7.routes import ROUTES as INBOUND
 from ris.domain.errors import ErrorCode
 
 _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,9 +24,8 @@ from integration.hl7.batch import answer, differences, file_difference, is_batch
 from integration.hl7.er7 import Header, Message
 from integration.hl7.er7_writer import Raw, SegmentRow, Value
 from integration.hl7.profiles import Profile, for_unknown_sender, profile
+from integration.hl7.routes import ROUTES, Route
 from integration.hl7.server import Peer, Reply
-from integration.hl7.to_domain.adt import from_adt, from_merge
-from integration.hl7.to_domain.orders import from_order
 from integration.hl7.to_domain.request import Request, located
 from ris import config
 from ris.domain.actors import Actor, endpoint_actor
@@ -51,28 +50,6 @@ from ris.services.audit import record_security
 from ris.services.inbox import Answer
 
 log = structlog.get_logger(__name__)
-
-Translate = Callable[[Message, Profile], list[Request]]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One message that is served; ``reply`` is its own answer where a peer wants that."""
-
-    translate: Translate
-    reply: tuple[str, ...] = ()
-
-
-ROUTES: Mapping[tuple[str, str], Route] = {
-    ("ORM", "O01"): Route(from_order, ("ORR", "O02", "ORR_O02")),
-    ("OMG", "O19"): Route(from_order, ("ORG", "O20", "ORG_O20")),
-    ("OMI", "O23"): Route(from_order, ("ORI", "O24", "ORI_O24")),
-    **{
-        ("ADT", trigger): Route(from_adt)
-        for trigger in ("A01", "A03", "A04", "A05", "A08", "A28", "A31")
-    },
-    ("ADT", "A40"): Route(from_merge),
-}
 
 _KEY_LENGTH = 160  # of MSH-10; the journal keeps 200 characters, some of them its own
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from integration.hl7.commands import messages_of
 from integration.hl7.er7 import Header, Message
-from integration.hl7.inbound import ROUTES
+from integration.hl7.routes import ROUTES
 from ris.domain.errors import RisError
 from tests.integration.hl7.messages import profile
 

@@ -21,8 +21,9 @@ import pytest
 
 from integration.hl7.commands import messages_of
 from integration.hl7.er7 import Message
-from integration.hl7.inbound import ROUTES, handle
+from integration.hl7.inbound import handle
 from integration.hl7.profiles import for_unknown_sender
+from integration.hl7.routes import ROUTES
 from integration.hl7.server import Peer, Reply
 from integration.hl7.times import message_zone
 from ris import config

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from integration.hl7.inbound import ROUTES, handle
+from integration.hl7.inbound import handle
+from integration.hl7.routes import ROUTES
 from integration.hl7.server import Peer, Reply
 from ris import config
 from ris.domain.actors import OPERATOR

@@ -1,0 +1,42 @@
+"""Which messages are served, what reads each, and what answers it where a peer wants more than ACK.
+
+One block an area; a message of none of them is refused (AR, 200 or 201).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from integration.hl7.er7 import Message
+from integration.hl7.profiles import Profile
+from integration.hl7.to_domain.adt import from_adt, from_merge
+from integration.hl7.to_domain.orders import from_order
+from integration.hl7.to_domain.request import Request
+
+Translate = Callable[[Message, Profile], list[Request]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One message that is served; ``reply`` is its own answer where a peer wants that."""
+
+    translate: Translate
+    reply: tuple[str, ...] = ()
+
+
+_ORDERS: Mapping[tuple[str, str], Route] = {
+    ("ORM", "O01"): Route(from_order, ("ORR", "O02", "ORR_O02")),
+    ("OMG", "O19"): Route(from_order, ("ORG", "O20", "ORG_O20")),
+    ("OMI", "O23"): Route(from_order, ("ORI", "O24", "ORI_O24")),
+}
+
+_PATIENTS: Mapping[tuple[str, str], Route] = {
+    **{
+        ("ADT", trigger): Route(from_adt)
+        for trigger in ("A01", "A03", "A04", "A05", "A08", "A28", "A31")
+    },
+    ("ADT", "A40"): Route(from_merge),
+}
+
+ROUTES: Mapping[tuple[str, str], Route] = {**_ORDERS, **_PATIENTS}
