@@ -1,195 +1,25 @@
-"""Per-peer deviations as data: the settings of an HL7 endpoint, and the profile made of them.
+"""What was agreed with one peer, ready for the translators: settings, zone, character set, names.
 
-Endpoints carry address, version, character set and time zone as columns; everything else that
-peers differ in is a setting here. Unknown names and bad values are refused when an endpoint is
-configured (:func:`check_settings`), so nothing is silently ignored afterwards.
+What a peer's settings may say is in :mod:`.settings`.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from integration.hl7 import acks, times
 from integration.hl7 import charset as charsets
 from integration.hl7.charset import Charset
-from integration.hl7.paths import parse_path
-from ris.domain.errors import InvalidValueError
+from integration.hl7.settings import MOVABLE as MOVABLE
+from integration.hl7.settings import Settings as Settings
+from integration.hl7.settings import check_settings as check_settings
+from integration.hl7.settings import read_settings as read_settings
 from ris.domain.protocol import EndpointInfo
 from ris.selectors.facility import SiteView
 
 DEFAULT_VERSION = "2.5.1"
 NEW_SEGMENTS = (2, 5)  # from here on TQ1 and IPC carry what ORC-7, OBR-27 and ZDS did
-
-# Inbound values whose place a peer may change; the rows are in integration/hl7/fields.py.
-MOVABLE = (
-    "placer",
-    "filler",
-    "accession",
-    "procedure_id",
-    "step_id",
-    "study_instance_uid",
-    "modality",
-    "station",
-    "start",
-    "reason",
-    "requesting_service",
-)
-
-
-class Settings(BaseModel):
-    """What an endpoint's ``settings`` may say; the description is the operator's documentation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    # --- both ways
-    application: str = Field(default="RIS", max_length=20, description="our name in MSH-3 / MSH-5")
-    facility: str = Field(default="", max_length=20, description="our facility in MSH-4 / MSH-6")
-
-    # --- what comes in
-    addresses: tuple[str, ...] = Field(
-        default=(), strict=False, description="networks it may send from; empty: any"
-    )
-    processing_ids: tuple[Literal["P", "T", "D"], ...] = Field(
-        default=("P",), strict=False, description="values of MSH-11 that are taken"
-    )
-    accepts: tuple[str, ...] = Field(
-        default=(), strict=False, description="messages taken, as ORM^O01; empty: all"
-    )
-    reply: Literal["ack", "typed"] = Field(
-        default="ack", description="answer orders with ACK, or with ORR, ORG, ORI"
-    )
-    acknowledgement: Literal["application", "accept"] = Field(
-        default="application",
-        description="answer a message whose MSH-15 is valued with AA/AE/AR, or with CA/CE/CR",
-    )
-    default_authority: str = Field(
-        default="", max_length=200, description="assigning authority of patient ids without one"
-    )
-    visit_authority: str = Field(
-        default="", max_length=200, description="the same of visits; empty: as for patients"
-    )
-    order_authority: str = Field(
-        default="", max_length=200, description="the same of ORC-2; empty: the sender's MSH-3"
-    )
-    strict_catalog: bool = Field(
-        default=False, description="refuse procedure codes the catalog does not know"
-    )
-    strict_tables: bool = Field(
-        default=False, description="refuse what the standard's own tables do not allow"
-    )
-    wait_for_scheduler: bool = Field(
-        default=False, description="a time that an order names is a wish, to be booked by a person"
-    )
-    paths: dict[str, list[str]] = Field(
-        default_factory=dict,
-        strict=False,
-        description="other places of a value, first first: {station = ['ORC-18']}; []: nowhere",
-    )
-
-    # --- what goes out
-    orders: Literal["all", "own"] = Field(
-        default="all", description="tell it of every order, or only of those it placed"
-    )
-    processing_id: Literal["P", "T", "D"] = Field(default="P", description="MSH-11 of our messages")
-    order_message: Literal["auto", "ORM", "OMG"] = Field(
-        default="auto", description="order status as ORM^O01 or OMG^O19; auto: by version"
-    )
-    procedure_message: Literal["auto", "ORM", "OMI"] = Field(
-        default="auto", description="procedures scheduled as ORM^O01 or OMI^O23; auto: by version"
-    )
-    complete_at: Literal["report", "exam"] = Field(
-        default="report", description="ORC-5 CM with the final report, or when the exam is done"
-    )
-    performed_status: Literal["I", "N", "R"] = Field(
-        default="I", description="OBR-25 of an exam that is done and not reported"
-    )
-    preliminary_results: bool = Field(default=True, description="send preliminary reports too")
-    report_text: Literal["FT", "TX"] = Field(
-        default="FT", description="lines of the report parted by \\.br\\ (FT) or ~ (TX)"
-    )
-    report_layout: Literal["sections", "suffix", "lines", "whole"] = Field(
-        default="sections",
-        description="one OBX a section (by LOINC or by code suffix), one a line, or one in all",
-    )
-    amended_status: Literal["C", "F"] = Field(
-        default="C", description="OBR-25 and OBX-11 of an addendum; a correction is always C"
-    )
-    study_uid_type: Literal["HD", "ST", "RP"] = Field(
-        default="ST", description="OBX-2 of the Study Instance UID"
-    )
-    time_offset: bool = Field(default=True, description="write times with offset from UTC")
-    timeout_seconds: float = Field(
-        default=30, gt=0, le=60, strict=False, description="wait so long for an acknowledgement"
-    )
-    connect_seconds: float = Field(
-        default=10, gt=0, le=60, strict=False, description="wait so long for a connection"
-    )
-    keep_open: bool = Field(
-        default=True, description="send many messages over one connection, one after the other"
-    )
-    release_2: bool = Field(
-        default=False, description="wait for the COMMIT of MLLP release 2 before the answer"
-    )
-    tls: bool = Field(default=False, description="connect with TLS")
-    tls_ca: str = Field(default="", description="authorities that may sign its certificate, PEM")
-    tls_cert: str = Field(default="", description="our certificate chain, PEM")
-    tls_key: str = Field(default="", description="our private key, PEM")
-    tls_server_name: str = Field(default="", description="name in its certificate; empty: host")
-    tls_fingerprint: str = Field(
-        default="", description="SHA-256 of its certificate instead of a name"
-    )
-
-    @field_validator("addresses")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            try:
-                ipaddress.ip_network(network, strict=False)
-            except ValueError:
-                raise ValueError(f"{network} is no address or network") from None
-        return value
-
-    @field_validator("paths")
-    @classmethod
-    def _are_paths(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
-        for name, paths in value.items():
-            if name not in MOVABLE:
-                raise ValueError(f"{name} is none of {', '.join(MOVABLE)}")
-            for path in paths:
-                if not parse_path(path).segment:
-                    raise ValueError(f"{path} lacks its segment")
-        return value
-
-    @field_validator("tls_ca", "tls_cert", "tls_key")
-    @classmethod
-    def _is_a_file(cls, value: str) -> str:
-        if value and not Path(value).is_file():
-            raise ValueError(f"{value} is no file")
-        return value
-
-
-def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, checked; what is not said stays unsaid, so that defaults can improve."""
-    return read_settings(settings).model_dump(mode="json", exclude_unset=True)
-
-
-def read_settings(settings: Mapping[str, Any]) -> Settings:
-    """The settings with all defaults. Raises InvalidValueError for the first that is wrong."""
-    try:
-        return Settings.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        unknown = first["type"] == "extra_forbidden"
-        text = "no such setting" if unknown else str(first["msg"]).removeprefix("Value error, ")
-        raise InvalidValueError(f"{name}: {text}", path=f"settings.{name}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
