@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from integration.hl7 import acks, mllp_client, profiles, times
+from integration.hl7 import acks, mllp_client, profiles, replies, times
 from integration.hl7 import charset as charsets
 from integration.hl7.er7 import Header
 from integration.hl7.er7_writer import build, msh
@@ -217,6 +217,10 @@ class Hl7:
         fields = head.split(header.delimiters.field)
         fields[9] = control_id  # MSH-10; MSH-1 is the separator itself
         return header.charset.encode(header.delimiters.field.join(fields) + end + rest)
+
+    def accepted(self, payload: bytes, reply: bytes, endpoint: EndpointInfo) -> None:
+        """Take what an answer of its own says (ORR, ORG, ORI); see :mod:`.replies`."""
+        replies.take(reply, endpoint)
 
     def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         return profiles.check_settings(settings)

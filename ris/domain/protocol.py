@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +100,18 @@ class OutboundProtocol(Protocol):
 
     def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The endpoint's protocol settings, completed and checked; raises InvalidValueError."""
+
+
+@runtime_checkable
+class TakesReplies(Protocol):
+    """Implemented by an edge for which a reply may say more than "received".
+
+    An order's placer gives its own number in the answer (ORR with NA), for example.
+    """
+
+    def accepted(self, payload: bytes, reply: bytes, endpoint: EndpointInfo) -> None:
+        """Do what the reply to a delivered message asks for, through the one door.
+
+        Called in the transaction that notes the delivery, so that both are kept or neither; what it
+        raises undoes its own work, is shown with the delivery, and undoes nothing else.
+        """

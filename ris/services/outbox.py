@@ -19,14 +19,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import close_old_connections, transaction
+from django.db import OperationalError, close_old_connections, transaction
 from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 
 from ris.domain.errors import RisError
 from ris.domain.exchange import BLOCKING, DELIVERY, DeliveryState, DeliveryTrigger, Direction
 from ris.domain.exchange import Protocol as ProtocolName
-from ris.domain.protocol import Attempt, OutboundProtocol, Outgoing, Result, StoredEvent
+from ris.domain.protocol import (
+    Attempt,
+    EndpointInfo,
+    OutboundProtocol,
+    Outgoing,
+    Result,
+    StoredEvent,
+    TakesReplies,
+)
 from ris.models import (
     Counter,
     Delivery,
@@ -34,6 +42,7 @@ from ris.models import (
     DomainEvent,
     Endpoint,
     Order,
+    Patient,
     Report,
 )
 from ris.models.prepared import Given, Select
@@ -99,11 +108,14 @@ def _base36(number: int) -> str:
     return digits or "0"
 
 
-def new_control_id(endpoint_id: int, number: int) -> str:
+def new_control_id(endpoint_id: int, number: int | None = None) -> str:
     """A control id of at most 20 characters (HL7 v2.3.1 MSH-10), never given twice.
 
-    The random end keeps it unique towards a peer even if this database was restored from a backup.
+    ``number`` is that of the event; without one the id is all random. The random end keeps it
+    unique towards a peer even if this database was restored from a backup.
     """
+    if number is None:
+        number = secrets.randbits(31)
     return f"{_base36(number)}.{_base36(endpoint_id)}.{_base36(secrets.randbits(30))}"[:18]
 
 
@@ -193,6 +205,34 @@ def _render(event: DomainEvent, endpoint: Endpoint) -> None:
         if len(message.orders) > 1:
             row.further_orders.set([orders[key] for key in message.orders[1:]])
     _date(rows)
+
+
+def enqueue(endpoint: EndpointInfo, message: Outgoing, *, patient: str = "") -> str:
+    """Queue a message that no event means (an application acknowledgement); its public id.
+
+    It joins the caller's transaction if there is one, so it leaves only if that is committed. The
+    same control id again is the same message: nothing is added.
+    """
+    orders = _orders([message])
+    named = [orders[key] for key in message.orders if key in orders]
+    with transaction.atomic():
+        row, is_new = Delivery.objects.get_or_create(
+            endpoint_id=endpoint.id,
+            control_id=message.control_id,
+            defaults={
+                "lane": message.lane,
+                "message_type": message.message_type,
+                "payload": message.payload,
+                "order": named[0] if named else None,
+                "patient": Patient.objects.filter(public_id=patient).first() if patient else None,
+                "due_at": _clock.now(),
+            },
+        )
+        if is_new:
+            row.further_orders.set(named[1:])
+            _date([row])
+            transaction.on_commit(_ring, robust=True)
+    return str(row.public_id)
 
 
 def _orders(outgoing: Sequence[Outgoing]) -> dict[str, Order]:
@@ -324,7 +364,7 @@ def _serve(endpoint: Endpoint, limit: int) -> int:
             break
         attempts += 1
         attempt = _send(endpoint, delivery)
-        _finish(delivery, attempt)
+        _finish(delivery, attempt, endpoint)
         reached = attempt.result in {Result.DELIVERED, Result.REFUSED}
         _breaker.note(endpoint.pk, reached=reached)
         if not reached:
@@ -393,7 +433,7 @@ def _send(endpoint: Endpoint, delivery: Delivery) -> Attempt:
         return Attempt(result=Result.AMBIGUOUS, error=f"internal error ({type(error).__name__})")
 
 
-def _finish(delivery: Delivery, attempt: Attempt) -> None:
+def _finish(delivery: Delivery, attempt: Attempt, endpoint: Endpoint) -> None:
     """Note how an attempt ended, unless the lease was lost meanwhile (fencing)."""
     now = _clock.now()
     with transaction.atomic():
@@ -412,6 +452,7 @@ def _finish(delivery: Delivery, attempt: Attempt) -> None:
         fields = ("last_error", "lease_until")
         if attempt.result is Result.DELIVERED:
             row.delivered_at = now
+            row.last_error = _accepted(row, attempt, endpoint)
             move(row, DELIVERY, DeliveryTrigger.SUCCEED, "delivered_at", *fields)
         elif attempt.result is Result.REFUSED and _refusals(row) >= REFUSALS_BEFORE_PARKING:
             move(row, DELIVERY, DeliveryTrigger.REFUSE, *fields)
@@ -419,6 +460,28 @@ def _finish(delivery: Delivery, attempt: Attempt) -> None:
         else:
             row.due_at = now + back_off(row.attempt_count)
             move(row, DELIVERY, DeliveryTrigger.DEFER, "due_at", *fields)
+
+
+def _accepted(delivery: Delivery, attempt: Attempt, endpoint: Endpoint) -> str:
+    """Have the edge do what the reply asks for; what went wrong with that, if anything did.
+
+    The message has arrived all the same, so it stays delivered.
+    """
+    protocol = _PROTOCOLS.get(ProtocolName(endpoint.protocol))
+    if not attempt.reply or not isinstance(protocol, TakesReplies):
+        return ""
+    try:
+        with transaction.atomic():
+            protocol.accepted(bytes(delivery.payload), attempt.reply, info(endpoint))
+    except OperationalError:
+        raise  # nothing is known of the delivery either: it goes again, with the same control id
+    except RisError as error:
+        return f"delivered, but the answer could not be applied: {error.message}"
+    except Exception:
+        error_id = uuid.uuid4().hex[:12]
+        log.exception("a reply could not be applied", error_id=error_id, endpoint=endpoint.name)
+        return f"delivered, but the answer could not be applied: internal error {error_id}"
+    return ""
 
 
 def _refusals(delivery: Delivery) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,8 +20,10 @@ from ris.domain.exchange import (
     ResendDelivery,
     SkipDelivery,
 )
+from ris.domain.orders import HoldOrder, OrderReference
 from ris.domain.protocol import Attempt, EndpointInfo, Outgoing, Result, StoredEvent
-from ris.models import Delivery, DomainEvent, Endpoint
+from ris.models import Delivery, DomainEvent, Endpoint, Order
+from ris.selectors.exchange import info
 from ris.services import execute, outbox
 from tests import make, people
 
@@ -39,6 +41,8 @@ class Wire:
         self.sent: list[tuple[str, bytes]] = []
         self.answers: list[Attempt] = []
         self.unwritable = False
+        self.taken: list[tuple[bytes, bytes]] = []
+        self.on_reply: Callable[[], object] = lambda: None
 
     def render(
         self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
@@ -63,6 +67,10 @@ class Wire:
     def readdress(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> bytes:
         return payload + b" again"
 
+    def accepted(self, payload: bytes, reply: bytes, endpoint: EndpointInfo) -> None:
+        self.taken.append((payload, reply))
+        self.on_reply()
+
     def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         return dict(settings)
 
@@ -79,6 +87,10 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 
 def names(deliveries: Sequence[Delivery]) -> list[str]:
     return [delivery.message_type for delivery in deliveries]
+
+
+def hold(order: Order) -> None:
+    execute(HoldOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
 
 
 def later(seconds: float) -> time_machine.travel:
@@ -122,6 +134,75 @@ def test_what_was_accepted_is_delivered(wire: Wire) -> None:
     assert outbox.deliver_due() == 0
 
 
+def test_what_a_reply_asks_for_is_done_with_the_delivery(wire: Wire) -> None:
+    order = make.order()
+    outbox.fan_out()
+    wire.on_reply = lambda: hold(order)
+
+    outbox.deliver_due()
+
+    assert wire.taken == [(f"OrderPlaced {order.public_id}".encode(), b"AA")]
+    assert Delivery.objects.get().state == "DELIVERED"
+    assert DomainEvent.objects.filter(name="OrderHeld").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [(InvalidValueError("no such order"), "no such order"), (ValueError("a bug"), "internal err")],
+)
+def test_a_reply_that_cannot_be_applied_is_shown_and_undoes_nothing_else(
+    wire: Wire, error: Exception, shown: str
+) -> None:
+    order = make.order()
+    outbox.fan_out()
+
+    def half() -> None:
+        hold(order)
+        raise error
+
+    wire.on_reply = half
+    outbox.deliver_due()
+
+    delivery = Delivery.objects.get()
+    assert delivery.state == "DELIVERED"
+    assert delivery.last_error.startswith(
+        f"delivered, but the answer could not be applied: {shown}"
+    )
+    assert not DomainEvent.objects.filter(name="OrderHeld").exists()
+
+
+def test_a_refusal_s_reply_asks_for_nothing(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+    wire.answers = [REFUSED]
+
+    outbox.deliver_due()
+
+    assert wire.taken == []
+
+
+def test_a_message_without_event_is_queued_once(wire: Wire) -> None:
+    order = make.order()
+    endpoint = info(Endpoint.objects.get(name="A"))
+    message = Outgoing(
+        lane="acks",
+        control_id=outbox.new_control_id(endpoint.id),
+        message_type="ACK^O01",
+        payload=b"accepted",
+        orders=(str(order.public_id),),
+    )
+
+    first = outbox.enqueue(endpoint, message, patient=str(order.patient.public_id))
+    again = outbox.enqueue(endpoint, message)
+    outbox.deliver_due()
+
+    row = Delivery.objects.get()
+    assert str(row.public_id) == first == again
+    assert (row.order, row.patient, row.event) == (order, order.patient, None)
+    assert (row.state, row.lane, row.message_type) == ("DELIVERED", "acks", "ACK^O01")
+    assert wire.sent == [(message.control_id, b"accepted")]
+
+
 def test_silence_is_tried_again_later_with_the_same_control_id(wire: Wire) -> None:
     make.order()
     outbox.fan_out()
@@ -141,8 +222,6 @@ def test_silence_is_tried_again_later_with_the_same_control_id(wire: Wire) -> No
 
 
 def test_later_messages_of_a_lane_wait_for_the_earlier_ones(wire: Wire) -> None:
-    from ris.domain.orders import HoldOrder, OrderReference
-
     first = make.order()
     execute(HoldOrder(order=OrderReference(public_id=str(first.public_id))), actor=people.ehr)
     second = make.order()
@@ -164,8 +243,6 @@ def test_later_messages_of_a_lane_wait_for_the_earlier_ones(wire: Wire) -> None:
 
 
 def test_a_peer_that_keeps_refusing_stops_its_lane_and_asks_for_a_person(wire: Wire) -> None:
-    from ris.domain.orders import HoldOrder, OrderReference
-
     order = make.order()
     execute(HoldOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
     outbox.fan_out()
@@ -257,7 +334,7 @@ def test_a_sender_that_was_only_slow_does_not_overwrite_the_outcome(wire: Wire) 
     with later(100):
         outbox.deliver_due()
 
-    outbox._finish(slow, NO_ANSWER)
+    outbox._finish(slow, NO_ANSWER, slow.endpoint)
 
     assert Delivery.objects.get().state == "DELIVERED"
 

@@ -1,0 +1,62 @@
+"""What a reply to a message of ours asks for: an order's placer gives its number (ORR with NA).
+
+Such a reply is a message like any other (HL7 v2.5.1 4.4.2, IHE RAD-3): it is kept in the inbox, is
+shown there if it could not be applied, and can be applied again. The edge of the outbox calls this
+in the transaction that notes the delivery.
+"""
+
+from __future__ import annotations
+
+from integration.hl7 import profiles
+from integration.hl7.er7 import Header, Message
+from integration.hl7.routes import ROUTES
+from integration.hl7.to_domain.request import located
+from ris.domain.actors import endpoint_actor
+from ris.domain.errors import RisError, SeveralErrors
+from ris.domain.exchange import Protocol
+from ris.domain.protocol import EndpointInfo
+from ris.selectors.facility import site
+from ris.services import execute, inbox
+from ris.services.inbox import Answer
+
+# The application's own answers to orders; a plain ACK says no more than its MSA and ERR.
+REPLIES = frozenset({"ORR", "ORG", "ORI"})
+
+
+def take(reply: bytes, endpoint: EndpointInfo) -> None:
+    """Apply a reply that says more than "received"; nothing happens for any other."""
+    header = Header.read(reply)
+    if header is None or header.code not in REPLIES:
+        return
+    route = ROUTES.get((header.code, header.trigger))
+    if route is None:
+        return
+    actor = endpoint_actor(endpoint.name, endpoint.id, endpoint.host)
+
+    def apply() -> Answer:
+        application, facility = header.sending_application, header.sending_facility
+        profile = profiles.profile(endpoint, site(), sender=(application, facility))
+        message = Message.from_bytes(reply, default_charset=profile.charset.label)
+        faults: list[RisError] = []
+        for request in route.translate(message, profile):
+            try:
+                for command in request.commands:
+                    execute(command, actor=actor)
+            except RisError as error:
+                faults.append(located(error, request))
+        if faults:
+            raise faults[0] if len(faults) == 1 else SeveralErrors(faults)
+        return Answer(payload=b"", outcome="reply")
+
+    inbox.receive(
+        protocol=Protocol.HL7,
+        actor=actor,
+        key=header.control_id.replace("\x00", "")[:160],
+        raw=reply,
+        message_type=f"{header.code}^{header.trigger}"[:60],
+        apply=apply,
+        refuse=lambda error: Answer(payload=b"", outcome="reply"),
+        sender=endpoint.protocol_name[:200],
+        # Kept or undone together with the delivery it answers, so it is applied once as it is.
+        dedupe=False,
+    )
