@@ -28,6 +28,7 @@ class EndpointInfo:
     time_zone: str
     sends: frozenset[str]
     settings: Mapping[str, Any]
+    mapping_version: int = 0  # of its value maps and rules (ris.selectors.mapping); 0: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

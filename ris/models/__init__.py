@@ -20,6 +20,7 @@ from ris.models.journal import (
     WorklistQueryLog,
     WorklistSighting,
 )
+from ris.models.mapping import MappingVersion
 from ris.models.orders import Counter, Order, RequestedProcedure, ScheduledProcedureStep
 from ris.models.patients import Patient, PatientIdentifier, Visit
 from ris.models.performing import PerformedProcedureStep, PerformedSeries
@@ -48,6 +49,7 @@ __all__ = [
     "FollowUp",
     "InboundMessage",
     "IrradiationEvent",
+    "MappingVersion",
     "Order",
     "Patient",
     "PatientIdentifier",

@@ -23,6 +23,8 @@ class Endpoint(Public):
     time_zone = models.CharField(max_length=60, blank=True, default="")
     sends = models.JSONField(default=list, blank=True)
     settings = models.JSONField(default=dict, blank=True)
+    # The number of the MappingVersion in force; 0: messages are taken and written as they are.
+    mapping_version = models.PositiveIntegerField(default=0, db_default=0)
     active = models.BooleanField(default=True)
     paused = models.BooleanField(default=False)
 

@@ -24,6 +24,7 @@ def info(endpoint: Endpoint) -> EndpointInfo:
         time_zone=endpoint.time_zone,
         sends=frozenset(endpoint.sends),
         settings=endpoint.settings,
+        mapping_version=endpoint.mapping_version,
     )
 
 
