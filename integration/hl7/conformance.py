@@ -291,7 +291,8 @@ def _kind(annotation: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in choices)
     if choices:
         return "table" if "dict" in str(annotation) else "list"
-    return {bool: "`true`, `false`", str: "text", float: "number"}[annotation]
+    words = {bool: "`true`, `false`", str: "text", int: "whole number", float: "number"}
+    return words[annotation]
 
 
 def _default(field: Any) -> str:

@@ -59,6 +59,37 @@ class Settings(BaseModel):
         default="application",
         description="answer a message whose MSH-15 is valued with AA/AE/AR, or with CA/CE/CR",
     )
+    acknowledge_after: Literal["processed", "stored"] = Field(
+        default="processed",
+        description="answer when a message is applied, or as soon as it is stored; then what is "
+        "wrong with it is found among the exceptions",
+    )
+    sequence_numbers: bool = Field(
+        default=False, description="MSH-13 must count up; refused otherwise, MSA-4 tells the number"
+    )
+    continuation_minutes: int = Field(
+        default=30,
+        ge=0,
+        le=1440,
+        description="a message in parts (MSH-14, DSC) must be complete by then; 0: parts are "
+        "refused",
+    )
+    certificates: tuple[str, ...] = Field(
+        default=(),
+        strict=False,
+        description="client certificates it must show one of: SHA-256 fingerprint, subject or "
+        "name; empty: none needed",
+    )
+    folder: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$",
+        description="its pick-up folder, below mllp.pickup_dir",
+    )
+    folder_pattern: str = Field(
+        default="*.hl7",
+        pattern=r"^[^/\\]{1,64}$",
+        description="names of the files that are picked up there",
+    )
     default_authority: str = Field(
         default="", max_length=200, description="assigning authority of patient ids without one"
     )
@@ -71,8 +102,13 @@ class Settings(BaseModel):
     strict_catalog: bool = Field(
         default=False, description="refuse procedure codes the catalog does not know"
     )
+    validation: Literal["off", "key", "tables"] = Field(
+        default="key",
+        description="refuse what lacks its key fields, or what the standard's own tables do not "
+        "allow; off: only what cannot be used",
+    )
     strict_tables: bool = Field(
-        default=False, description="refuse what the standard's own tables do not allow"
+        default=False, description="the former name of validation = 'tables'"
     )
     wait_for_scheduler: bool = Field(
         default=False, description="a time that an order names is a wish, to be booked by a person"
@@ -125,7 +161,8 @@ class Settings(BaseModel):
         default=True, description="send many messages over one connection, one after the other"
     )
     release_2: bool = Field(
-        default=False, description="wait for the COMMIT of MLLP release 2 before the answer"
+        default=False,
+        description="MLLP release 2: a COMMIT or NAK comes before each answer, theirs and ours",
     )
     tls: bool = Field(default=False, description="connect with TLS")
     tls_ca: str = Field(default="", description="authorities that may sign its certificate, PEM")
@@ -135,6 +172,11 @@ class Settings(BaseModel):
     tls_fingerprint: str = Field(
         default="", description="SHA-256 of its certificate instead of a name"
     )
+
+    @property
+    def level(self) -> Literal["off", "key", "tables"]:
+        """How closely a message is looked at before it is applied."""
+        return "tables" if self.strict_tables else self.validation
 
     @field_validator("addresses")
     @classmethod
