@@ -109,6 +109,29 @@ DELIVERY = StateMachine[DeliveryState, DeliveryTrigger](
     },
 )
 
+
+class RunState(StrEnum):
+    """A run over many messages, applied or sent again."""
+
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    STOPPED = "STOPPED"
+
+
+class RunTrigger(StrEnum):
+    FINISH = "finish"
+    STOP = "stop"
+
+
+RUN = StateMachine[RunState, RunTrigger](
+    "MessageRun",
+    RunState.RUNNING,
+    {
+        (RunState.RUNNING, RunTrigger.FINISH): RunState.FINISHED,
+        (RunState.RUNNING, RunTrigger.STOP): RunState.STOPPED,
+    },
+)
+
 # States in which a delivery keeps later ones of its lane waiting.
 BLOCKING = frozenset(
     {
@@ -135,7 +158,11 @@ class ConfigureEndpoint(Command[str]):
     time_zone: str = ""
     sends: tuple[Subscription, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    # When it is to be reported (ris.domain.interfaces.Watch); None: as it was.
+    watch: dict[str, Any] | None = None
     active: bool = True
+    # The record to change, where it is not told by its name: so that it can get another one.
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +204,53 @@ class SkipDelivery(Command[None]):
 
     delivery: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditMessage(Command[str]):
+    """Apply a changed text of a message as a new one; returns the new message.
+
+    The first stays as it was. ``resolve`` marks it as dealt with.
+    """
+
+    message: str
+    text: str
+    reason: str
+    resolve: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditDelivery(Command[str]):
+    """Send a changed text of a message under a new control id; returns the delivery.
+
+    What was parked keeps its place in its lane.
+    """
+
+    delivery: str
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRun(Command[str]):
+    """Apply or send again all that a filter finds, in order; returns the run.
+
+    ``expected`` is how many the person was shown: others that came meanwhile are a conflict.
+    """
+
+    direction: Direction
+    filters: dict[str, str]
+    reason: str
+    expected: int
+    per_minute: int = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRun(Command[None]):
+    """Leave the rest of a run undone."""
+
+    run: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +298,35 @@ class DeliveryResent(Event):
 class DeliverySkipped(Event):
     delivery: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEdited(Event):
+    message: str
+    previous: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryEdited(Event):
+    delivery: str
+    previous: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    run: str
+    direction: Direction
+    total: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Event):
+    run: str
+    done: int
+    refused: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

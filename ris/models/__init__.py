@@ -13,6 +13,7 @@ from ris.models.exchange import (
     InboundMessage,
 )
 from ris.models.facility import Device, Practitioner, Resource, Room, Site
+from ris.models.interfaces import InterfaceAlert, MessageEdit, MessageRun, Traffic
 from ris.models.journal import (
     AuditEvent,
     DeviceRefusal,
@@ -48,8 +49,11 @@ __all__ = [
     "ExamDose",
     "FollowUp",
     "InboundMessage",
+    "InterfaceAlert",
     "IrradiationEvent",
     "MappingVersion",
+    "MessageEdit",
+    "MessageRun",
     "Order",
     "Patient",
     "PatientIdentifier",
@@ -70,6 +74,7 @@ __all__ = [
     "StepTemplate",
     "StudyAlias",
     "StudyAvailability",
+    "Traffic",
     "User",
     "Visit",
     "WorklistQueryLog",

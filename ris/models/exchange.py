@@ -27,6 +27,10 @@ class Endpoint(Public):
     mapping_version = models.PositiveIntegerField(default=0, db_default=0)
     active = models.BooleanField(default=True)
     paused = models.BooleanField(default=False)
+    paused_reason = models.CharField(max_length=200, blank=True, default="")
+    paused_at = models.DateTimeField(null=True, blank=True)
+    # When it is to be reported: ris.domain.interfaces.Watch, as far as it differs.
+    watch = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints = [
@@ -52,7 +56,12 @@ class InboundMessage(Public):
     """A message as it came, what was answered, and what became of it."""
 
     endpoint = models.ForeignKey(
-        Endpoint, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages"
+        Endpoint,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="messages",
+        db_index=False,  # message_endpoint serves for it
     )
     protocol = models.CharField(max_length=8)
     sender = models.CharField(max_length=200, blank=True, default="")
@@ -99,6 +108,8 @@ class InboundMessage(Public):
             # Asked for with every message; SQLite cannot use the partial unique index for it.
             models.Index(fields=["key", "sender"], name="message_key"),
             models.Index(fields=["received_at"], name="message_received"),
+            # The newest of one peer, however seldom it sends.
+            models.Index(fields=["endpoint", "id"], name="message_endpoint"),
             models.Index(fields=["state", "received_at"], name="message_state_received"),
             models.Index(fields=["correlation"], name="message_correlation"),
         ]
@@ -183,6 +194,7 @@ class DeliveryAttempt(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["delivery", "number"], name="attempt_number_unique")
         ]
+        indexes = [models.Index(fields=["started_at"], name="attempt_started")]
 
     def __str__(self) -> str:
         return f"attempt {self.number}"
