@@ -12,6 +12,14 @@ class RisConfig(AppConfig):
     def ready(self) -> None:
         from ris import checks  # noqa: F401 - registers the system checks
         from ris.services import outbox
-        from ris.tasks import ring
 
-        outbox.on_commit_ring = ring
+        outbox.on_commit_ring = _ring
+
+
+def _ring() -> None:
+    """Celery is loaded with the first event: a listener at rest, or one that starts, needs none."""
+    from ris.services import outbox
+    from ris.tasks import ring
+
+    outbox.on_commit_ring = ring
+    ring()

@@ -18,12 +18,13 @@ class Command(NamedTuple):
     target: str  # module:function taking the arguments and returning the exit code
     summary: str
     django: bool = True  # whether Django must be set up first
+    pages: bool = True  # whether it needs the apps of pages and of the other edge, too
 
 
 COMMANDS: dict[str, Command] = {
     "up": Command("ris.supervisor:main", "start every part on this machine", django=False),
     "run web": Command("ris.parts:web", "pages, REST and FHIR", django=False),
-    "run dicom": Command("worklist.listener:run", "DICOM listener: worklist and MPPS"),
+    "run dicom": Command("worklist.listener:run", "DICOM listener: worklist and MPPS", pages=False),
     "run mllp": Command("integration.hl7.commands:run_mllp", "HL7 v2 listener"),
     "run worker": Command("ris.parts:worker", "deliveries to other systems"),
     "run beat": Command("ris.parts:beat", "clock of the worker", django=False),
@@ -111,6 +112,9 @@ def run(name: str, arguments: list[str]) -> int:
     if command.django:
         import django
 
+        from ris import lean
+
+        lean.is_lean = not command.pages
         django.setup()  # a second time does nothing
     if name.startswith("run "):
         from ris.parent import watch_parent

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 
-from ris import config
+from ris import config, lean
 from ris.logging import settings as logging_settings
 from ris.secret_key import read_or_create
 
@@ -56,6 +56,13 @@ INSTALLED_APPS = [
     "worklist",
     "integration",
 ]
+if lean.is_lean:
+    INSTALLED_APPS = [
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "ris",
+        "worklist",
+    ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
