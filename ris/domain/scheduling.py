@@ -20,6 +20,13 @@ class AppointmentStatus(StrEnum):
     NO_SHOW = "NO_SHOW"
 
 
+class NumberKind(StrEnum):
+    """Who gave an appointment its number: who asked for it, or who keeps the calendar."""
+
+    PLACER = "placer"
+    FILLER = "filler"
+
+
 class AppointmentTrigger(StrEnum):
     BOOK = "book"
     EXPIRE = "expire"

@@ -4,6 +4,7 @@ from ris.models.accounts import ApiToken, User
 from ris.models.availability import SeriesAvailability, StudyAvailability
 from ris.models.catalog import CodeMap, ProcedureDefinition, StepTemplate
 from ris.models.corrections import FollowUp, PerformedCorrection, StudyAlias
+from ris.models.documents import Document
 from ris.models.dose import DoseRecord, DoseReferenceLevel, ExamDose, IrradiationEvent
 from ris.models.exchange import (
     ConfigurationVersion,
@@ -26,11 +27,18 @@ from ris.models.orders import Counter, Order, RequestedProcedure, ScheduledProce
 from ris.models.patients import Patient, PatientIdentifier, Visit
 from ris.models.performing import PerformedProcedureStep, PerformedSeries
 from ris.models.reporting import CriticalResult, Report, ReportVersion
-from ris.models.scheduling import Appointment, Booking, Closure, ResourceHours
+from ris.models.scheduling import (
+    Appointment,
+    AppointmentNumber,
+    Booking,
+    Closure,
+    ResourceHours,
+)
 
 __all__ = [
     "ApiToken",
     "Appointment",
+    "AppointmentNumber",
     "AuditEvent",
     "Booking",
     "Closure",
@@ -42,6 +50,7 @@ __all__ = [
     "DeliveryAttempt",
     "Device",
     "DeviceRefusal",
+    "Document",
     "DomainEvent",
     "DoseRecord",
     "DoseReferenceLevel",

@@ -18,6 +18,8 @@ class Report(Public):
     draft = models.JSONField(default=dict, blank=True)
     draft_revision = models.PositiveIntegerField(default=0)
     draft_saved_at = models.DateTimeField(null=True, blank=True)
+    # Where the draft came from, if it was not written here (ris.domain.reporting.Particulars).
+    particulars = models.JSONField(null=True, blank=True)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="reports"
     )
@@ -49,6 +51,7 @@ class ReportVersion(models.Model):
     )
     signed_at = models.DateTimeField()
     content_hash = models.CharField(max_length=64)
+    particulars = models.JSONField(null=True, blank=True)
 
     class Meta:
         ordering = ["number"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
-from ris.domain.scheduling import AppointmentStatus
+from ris.domain.scheduling import AppointmentStatus, NumberKind
 from ris.models.base import Versioned, known
 from ris.models.prepared import Quick
 
@@ -26,6 +26,8 @@ class Appointment(Versioned):
     reason = models.CharField(max_length=200, blank=True, default="")
     expires_at = models.DateTimeField(null=True, blank=True)
     arrived_at = models.DateTimeField(null=True, blank=True)
+    # Its scheduler said that it should never have been made; it is canceled as well.
+    voided_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -48,6 +50,29 @@ class Appointment(Versioned):
 
     def __str__(self) -> str:
         return f"appointment {self.public_id}"
+
+
+class AppointmentNumber(models.Model):
+    """What a scheduling system calls an appointment (SCH-1, SCH-2); several steps may share it."""
+
+    appointment = models.ForeignKey(Appointment, on_delete=models.CASCADE, related_name="numbers")
+    kind = models.CharField(max_length=6)
+    value = models.CharField(max_length=64)
+    issuer = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["appointment", "kind"], name="appointment_number_unique"
+            ),
+            models.CheckConstraint(
+                condition=known("kind", NumberKind), name="appointment_number_kind_known"
+            ),
+        ]
+        indexes = [models.Index(fields=["value", "issuer"], name="appointment_number_value")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} number of appointment {self.appointment_id}"
 
 
 class Booking(Quick):
