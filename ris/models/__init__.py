@@ -23,7 +23,13 @@ from ris.models.journal import (
     WorklistSighting,
 )
 from ris.models.mapping import MappingVersion
-from ris.models.orders import Counter, Order, RequestedProcedure, ScheduledProcedureStep
+from ris.models.orders import (
+    Counter,
+    EarlyCancellation,
+    Order,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
 from ris.models.patients import Patient, PatientIdentifier, Visit
 from ris.models.performing import PerformedProcedureStep, PerformedSeries
 from ris.models.reporting import CriticalResult, Report, ReportVersion
@@ -54,6 +60,7 @@ __all__ = [
     "DomainEvent",
     "DoseRecord",
     "DoseReferenceLevel",
+    "EarlyCancellation",
     "Endpoint",
     "ExamDose",
     "FollowUp",

@@ -33,6 +33,12 @@ class Order(Versioned):
     accession_number = models.CharField(max_length=16)
     accession_issuer = models.CharField(max_length=200, blank=True, default="")
     group_number = models.CharField(max_length=64, blank=True, default="")
+    # The requisition that several orders came under (ORC-8), by the placer's number of it.
+    parent_order_number = models.CharField(max_length=64, blank=True, default="", db_default="")
+    parent_issuer = models.CharField(max_length=200, blank=True, default="", db_default="")
+    replaces = models.ManyToManyField(
+        "self", symmetrical=False, related_name="replaced_by", blank=True
+    )
     status = models.CharField(max_length=20, default=OrderStatus.ACTIVE.value)
     priority = models.CharField(max_length=10, default=Priority.ROUTINE.value)
     reason = models.TextField(blank=True, default="")
@@ -42,10 +48,16 @@ class Order(Versioned):
     requester_identifier = models.CharField(max_length=64, blank=True, default="")
     requester_issuer = models.CharField(max_length=200, blank=True, default="")
     requesting_service = models.CharField(max_length=64, blank=True, default="")
+    requesting_service_code = models.JSONField(default=dict, blank=True, db_default={})
     referring = models.CharField(max_length=324, blank=True, default="")
     transport = models.CharField(max_length=64, blank=True, default="")
     entered_by = models.CharField(max_length=324, blank=True, default="")
+    entering_location = models.CharField(max_length=64, blank=True, default="", db_default="")
     callback_phone = models.CharField(max_length=250, blank=True, default="")
+    clinical_information = models.TextField(blank=True, default="", db_default="")
+    patient_state = models.CharField(max_length=64, blank=True, default="", db_default="")
+    confidentiality = models.CharField(max_length=64, blank=True, default="", db_default="")
+    patient_confidentiality = models.CharField(max_length=64, blank=True, default="", db_default="")
     ordered_at = models.DateTimeField()
     source = models.ForeignKey(
         "ris.Endpoint", null=True, blank=True, on_delete=models.SET_NULL, related_name="orders"
@@ -82,10 +94,37 @@ class Order(Versioned):
             models.Index(fields=["patient", "ordered_at"], name="order_patient_ordered"),
             models.Index(fields=["updated_at"], name="order_updated"),
             models.Index(fields=["group_number"], name="order_group"),
+            models.Index(fields=["parent_order_number"], name="order_parent"),
         ]
 
     def __str__(self) -> str:
         return self.accession_number
+
+
+class EarlyCancellation(Public):
+    """A cancellation that came before its order: refused, and remembered for a while.
+
+    The order that then comes is accepted and canceled at once. ``message`` is the refused message,
+    which administrators see until its order came.
+    """
+
+    placer_order_number = models.CharField(max_length=64)
+    placer_issuer = models.CharField(max_length=200, blank=True, default="")
+    reason = models.TextField(blank=True, default="")
+    message = models.ForeignKey(
+        "ris.InboundMessage", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    received_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    order = models.ForeignKey(
+        Order, null=True, on_delete=models.SET_NULL, related_name="early_cancellations"
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["placer_order_number"], name="early_cancellation_number")]
+
+    def __str__(self) -> str:
+        return f"early cancellation {self.pk}"
 
 
 class RequestedProcedure(Public):
