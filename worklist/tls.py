@@ -8,16 +8,11 @@ import socket
 import ssl
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
-import structlog
-
+from ris import server_tls
 from worklist.config import Tls, TlsProfile
 from worklist.service import PeerCertificate
-
-log = structlog.get_logger(__name__)
 
 # Forward secrecy and authenticated encryption only. Python takes OpenSSL's three suites of TLS 1.3
 # with each of them.
@@ -41,10 +36,6 @@ _CIPHERS: Final[Mapping[TlsProfile, str]] = {
         )
     ),
 }
-_LOOK_SECONDS: Final = 1.0
-_DAY: Final = 86_400.0
-_WARN_DAYS: Final = (60, 30, 7, 0)
-_NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:
@@ -66,108 +57,20 @@ def server_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-class TlsFiles:
-    """The context for new connections, built anew when a file changes.
-
-    Associations that are open keep what they began with. A file that cannot be used, or a key that
-    does not belong to its certificate yet, changes nothing until it changes again.
-    """
+class TlsFiles(server_tls.TlsFiles):
+    """The files of the DICOM listener."""
 
     def __init__(self, tls: Tls, wall_clock: Callable[[], float]) -> None:
-        self._tls = tls
-        self._wall_clock = wall_clock
-        self._next_look = 0.0
-        self._stamps = self._read_stamps()
-        self._warned: dict[str, int] = {}
-        self._day = 0.0
-        self.context = server_context(tls)
-        self.ends = _ends(tls)
-        self.reloads = 0
-
-    def look(self, now: float) -> None:
-        """Called by the listener's clock; looks at the files once a second."""
-        if now < self._next_look:
-            return
-        self._next_look = now + _LOOK_SECONDS
-        stamps = self._read_stamps()
-        if stamps != self._stamps:
-            self._stamps = stamps
-            self._reload()
-            self._day = 0.0
-        if now >= self._day:
-            self._day = now + _DAY
-            self._warn()
-
-    def _reload(self) -> None:
-        try:
-            context, ends = server_context(self._tls), _ends(self._tls)
-        except Exception as error:
-            # Also what cryptography raises for odd files: none of it may stop the clock.
-            log.error("tls files not usable, the former ones stay", error=str(error))
-            return
-        self.context, self.ends = context, ends
-        self.reloads += 1
-        self._warned.clear()
-        log.info("tls files read anew")
-
-    def _warn(self) -> None:
-        """Once for each of the days before the end that matter."""
-        for name, end in self.ends.items():
-            days = (end - self._wall_clock()) / _DAY
-            passed = sum(days < one for one in _WARN_DAYS)
-            if passed > self._warned.get(name, 0):
-                self._warned[name] = passed
-                write = log.error if days < 0 else log.warning
-                write("tls file ends", file=name, days=round(days, 1))
-
-    def _read_stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_stamp(path) for _, path in _files(self._tls))
-
-
-def _files(tls: Tls) -> list[tuple[str, Path]]:
-    named = {
-        "certificate": tls.certificate,
-        "key": tls.key,
-        "authority": tls.ca,
-        "revocations": tls.crl,
-    }
-    return [(name, path) for name, path in named.items() if path is not None]
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
-
-
-def _ends(tls: Tls) -> dict[str, float]:
-    """When each file ends, in Unix time: the first of what it holds."""
-    from cryptography import x509  # only who has TLS pays for it
-
-    found = {"certificate": tls.certificate.read_bytes()}
-    if tls.ca is not None:
-        found["authority"] = tls.ca.read_bytes()
-    ends = {
-        name: min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(raw))
-        for name, raw in found.items()
-    }
-    if tls.crl is not None:
-        ends["revocations"] = min(crl_ends(tls.crl.read_bytes()))
-    return {name: end.timestamp() for name, end in ends.items()}
-
-
-def crl_ends(raw: bytes) -> list[datetime]:
-    """When the next lists are due; from then on OpenSSL refuses every client certificate."""
-    from cryptography import x509
-
-    mark = b"-----END X509 CRL-----"
-    parts = [part + mark for part in raw.split(mark)[:-1]]
-    ends = [x509.load_pem_x509_crl(part).next_update_utc for part in parts]
-    if not ends:
-        raise ValueError("no certificate revocation list in PEM form")
-    return [end for end in ends if end is not None] or [_NEVER]
+        super().__init__(
+            {
+                "certificate": tls.certificate,
+                "key": tls.key,
+                "authority": tls.ca,
+                server_tls.REVOCATIONS: tls.crl,
+            },
+            lambda: server_context(tls),
+            wall_clock,
+        )
 
 
 class _SmallBuffer(SSLProtocol):
