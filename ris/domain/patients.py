@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ris.domain.commands import Command, Event
+from ris.domain.states import StateMachine
 from ris.domain.values import Identifier, PartialDate, PersonName
 
 
@@ -29,6 +30,78 @@ class PatientClass(StrEnum):
     RECURRING = "R"
     OBSTETRICS = "B"
     UNKNOWN = "U"
+
+
+class VisitStatus(StrEnum):
+    """How a visit stands (FHIR Encounter.status, as far as ADT tells it)."""
+
+    UNKNOWN = "UNKNOWN"  # named by an order; nobody told of the visit itself
+    PLANNED = "PLANNED"
+    IN_PROGRESS = "IN_PROGRESS"
+    FINISHED = "FINISHED"
+    CANCELED = "CANCELED"
+
+
+class VisitTrigger(StrEnum):
+    PLAN = "plan"
+    ADMIT = "admit"
+    DISCHARGE = "discharge"
+    CANCEL_ADMIT = "cancel_admit"
+    CANCEL_PLAN = "cancel_plan"
+    CANCEL_DISCHARGE = "cancel_discharge"
+
+
+def _visits() -> dict[tuple[VisitStatus, VisitTrigger], VisitStatus]:
+    """Messages are late, repeated or never sent, so what is true already is no conflict.
+
+    An admission under a number that was discharged or canceled takes it up again. What is not
+    possible: to cancel the admission of who has left, or a plan that came true.
+    """
+    s, t = VisitStatus, VisitTrigger
+    table = {(state, t.ADMIT): s.IN_PROGRESS for state in s}
+    table |= {(state, t.DISCHARGE): s.FINISHED for state in s if state is not s.CANCELED}
+    # A pre-admission that is overtaken by the admission tells nothing new.
+    table |= {(state, t.PLAN): state for state in (s.IN_PROGRESS, s.FINISHED)}
+    table |= {(state, t.PLAN): s.PLANNED for state in (s.UNKNOWN, s.PLANNED, s.CANCELED)}
+    table |= {
+        (state, t.CANCEL_ADMIT): s.CANCELED
+        for state in (s.UNKNOWN, s.PLANNED, s.IN_PROGRESS, s.CANCELED)
+    }
+    table |= {(state, t.CANCEL_PLAN): s.CANCELED for state in (s.UNKNOWN, s.PLANNED, s.CANCELED)}
+    table |= {
+        (state, t.CANCEL_DISCHARGE): s.IN_PROGRESS
+        for state in (s.UNKNOWN, s.IN_PROGRESS, s.FINISHED)
+    }
+    return table
+
+
+VISIT = StateMachine[VisitStatus, VisitTrigger]("Visit", VisitStatus.UNKNOWN, _visits())
+
+
+class ReviewState(StrEnum):
+    """What became of a difference that a person looks at."""
+
+    OPEN = "OPEN"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    OUTDATED = "OUTDATED"  # the patient's data became what was said
+
+
+class ReviewTrigger(StrEnum):
+    ACCEPT = "accept"
+    REJECT = "reject"
+    OUTDATE = "outdate"
+
+
+REVIEW = StateMachine[ReviewState, ReviewTrigger](
+    "DemographicReview",
+    ReviewState.OPEN,
+    {
+        (ReviewState.OPEN, ReviewTrigger.ACCEPT): ReviewState.ACCEPTED,
+        (ReviewState.OPEN, ReviewTrigger.REJECT): ReviewState.REJECTED,
+        (ReviewState.OPEN, ReviewTrigger.OUTDATE): ReviewState.OUTDATED,
+    },
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

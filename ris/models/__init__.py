@@ -30,7 +30,13 @@ from ris.models.orders import (
     RequestedProcedure,
     ScheduledProcedureStep,
 )
-from ris.models.patients import Patient, PatientIdentifier, Visit
+from ris.models.patients import (
+    DemographicReview,
+    Patient,
+    PatientIdentifier,
+    PatientLink,
+    Visit,
+)
 from ris.models.performing import PerformedProcedureStep, PerformedSeries
 from ris.models.reporting import CriticalResult, Report, ReportVersion
 from ris.models.scheduling import (
@@ -54,6 +60,7 @@ __all__ = [
     "CriticalResult",
     "Delivery",
     "DeliveryAttempt",
+    "DemographicReview",
     "Device",
     "DeviceRefusal",
     "Document",
@@ -73,6 +80,7 @@ __all__ = [
     "Order",
     "Patient",
     "PatientIdentifier",
+    "PatientLink",
     "PerformedCorrection",
     "PerformedProcedureStep",
     "PerformedSeries",
