@@ -102,6 +102,7 @@ DELIVERY = StateMachine[DeliveryState, DeliveryTrigger](
         (DeliveryState.LEASED, DeliveryTrigger.DEFER): DeliveryState.PENDING,
         (DeliveryState.LEASED, DeliveryTrigger.REFUSE): DeliveryState.REFUSED,
         (DeliveryState.LEASED, DeliveryTrigger.GIVE_UP): DeliveryState.DEAD,
+        (DeliveryState.LEASED, DeliveryTrigger.SKIP): DeliveryState.SKIPPED,  # by a peer's rule
         (DeliveryState.REFUSED, DeliveryTrigger.REQUEUE): DeliveryState.PENDING,
         (DeliveryState.DEAD, DeliveryTrigger.REQUEUE): DeliveryState.PENDING,
         (DeliveryState.REFUSED, DeliveryTrigger.SKIP): DeliveryState.SKIPPED,

@@ -42,6 +42,7 @@ class StoredEvent:
     order: str = ""  # public ids, empty if the event is not about one
     patient: str = ""
     actor_endpoint_id: int | None = None  # who caused it, so that nobody is told his own news
+    message: int | None = None  # the stored message it was applied for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +68,31 @@ class Result(StrEnum):
     REFUSED = "REFUSED"  # the peer said never: a person must look
 
 
+# A peer that answers AE may have been busy with the same record: it is asked this often in all.
+REFUSALS_BEFORE_PARKING = 3
+
+
+class OnRefusal(StrEnum):
+    """What becomes of a message that a peer keeps refusing."""
+
+    PARK = "park"  # its lane waits for a person
+    SKIP = "skip"  # its lane goes on; the message stays in sight as skipped
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """How one attempt to send ended."""
+    """How one attempt to send ended, and what was agreed for a refusal.
+
+    ``answered``: TRANSIENT, and yet the peer is well; only this message has to wait.
+    ``park_after`` refusals in a row the peer is not asked again.
+    """
 
     result: Result
     reply: bytes = b""
     error: str = ""
+    answered: bool = False
+    park_after: int = REFUSALS_BEFORE_PARKING
+    on_refusal: OnRefusal = OnRefusal.PARK
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -116,3 +135,11 @@ class TakesReplies(Protocol):
         Called in the transaction that notes the delivery, so that both are kept or neither; what it
         raises undoes its own work, is shown with the delivery, and undoes nothing else.
         """
+
+
+@runtime_checkable
+class KeepsHours(Protocol):
+    """Implemented by an edge whose peers may be closed at times; what waits is sent afterwards."""
+
+    def is_open(self, endpoint: EndpointInfo, now: datetime) -> bool:
+        """Whether the endpoint takes messages now."""

@@ -136,7 +136,7 @@ def replay_message(command: ReplayMessage, context: Context) -> str:
 def _lock_delivery(public_id: str) -> Delivery:
     delivery = (
         Delivery.objects.select_for_update(of=("self",))
-        .select_related("order__patient", "endpoint")
+        .select_related("order__patient", "endpoint", "event__order", "event__patient")
         .filter(public_id=public_key(public_id, "delivery"))
         .first()
     )
@@ -147,13 +147,9 @@ def _lock_delivery(public_id: str) -> Delivery:
 
 def requeue_delivery(command: RequeueDelivery, context: Context) -> None:
     delivery = _lock_delivery(command.delivery)
-    if not delivery.payload:
-        raise StateConflictError(
-            "this message could not be written for its receiver: mend the cause, then resend the "
-            "change it tells of"
-        )
+    written = () if delivery.payload else outbox.write_again(delivery)
     delivery.due_at = context.now
-    move(delivery, DELIVERY, DeliveryTrigger.REQUEUE, "due_at")
+    move(delivery, DELIVERY, DeliveryTrigger.REQUEUE, "due_at", *written)
     context.emit(
         DeliveryRequeued(delivery=str(delivery.public_id), reason=command.reason),
         subject=delivery,

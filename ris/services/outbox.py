@@ -9,14 +9,11 @@ order, one at a time.
 from __future__ import annotations
 
 import random
-import secrets
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django.db import OperationalError, close_old_connections, transaction
@@ -26,42 +23,41 @@ from django.db.models.functions import Coalesce
 from ris.domain.errors import RisError
 from ris.domain.exchange import BLOCKING, DELIVERY, DeliveryState, DeliveryTrigger, Direction
 from ris.domain.exchange import Protocol as ProtocolName
+from ris.domain.protocol import REFUSALS_BEFORE_PARKING as REFUSALS_BEFORE_PARKING
 from ris.domain.protocol import (
     Attempt,
     EndpointInfo,
-    OutboundProtocol,
+    KeepsHours,
+    OnRefusal,
     Outgoing,
     Result,
-    StoredEvent,
     TakesReplies,
 )
-from ris.models import (
-    Counter,
-    Delivery,
-    DeliveryAttempt,
-    DomainEvent,
-    Endpoint,
-    Order,
-    Patient,
-    Report,
-)
+from ris.models import Counter, Delivery, DeliveryAttempt, DomainEvent, Endpoint, Patient
 from ris.models.prepared import Given, Select
 from ris.selectors.exchange import info
 from ris.services import _clock
+from ris.services._edges import PROTOCOLS as _PROTOCOLS
+from ris.services._edges import check_settings as check_settings
+from ris.services._edges import register_protocol as register_protocol
+from ris.services._edges import speaking as speaking
 from ris.services._execute import after_commit
 from ris.services._gates import BREAKER_FAILURES as BREAKER_FAILURES
 from ris.services._gates import Breaker, Gate
 from ris.services._transition import move
+from ris.services._writing import date, in_words, orders_of, write
+from ris.services._writing import new_control_id as new_control_id
+from ris.services._writing import with_control_id as with_control_id
+from ris.services._writing import write_again as write_again
 
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=90)
 BACK_OFF_SECONDS = 1.0
 BACK_OFF_LIMIT_SECONDS = 300.0
-# A peer that answers AE may have been busy with the same record: it is asked this often in all.
-REFUSALS_BEFORE_PARKING = 3
-
-_PROTOCOLS: dict[ProtocolName, OutboundProtocol] = {}
+# A message whose sender died each time it was tried is a danger to every sender.
+CRASHES_BEFORE_PARKING = 5
+_CRASHED = "the sender stopped"
 
 # Called after a commit that wrote an event; the app sets it to the Celery doorbell.
 on_commit_ring: Callable[[], None] = lambda: None  # noqa: E731 - a slot, not a function
@@ -72,57 +68,6 @@ def _ring() -> None:
 
 
 after_commit(_ring)
-
-
-def register_protocol(name: ProtocolName, protocol: OutboundProtocol) -> None:
-    """Called by each edge when it starts."""
-    _PROTOCOLS[name] = protocol
-
-
-@contextmanager
-def speaking(
-    name: ProtocolName, wrap: Callable[[OutboundProtocol], OutboundProtocol]
-) -> Iterator[None]:
-    """Let something else speak for an edge inside; where there is no such edge, nothing does."""
-    edge = _PROTOCOLS.get(name)
-    if edge is None:
-        yield
-        return
-    _PROTOCOLS[name] = wrap(edge)
-    try:
-        yield
-    finally:
-        _PROTOCOLS[name] = edge
-
-
-def check_settings(name: ProtocolName, settings: Mapping[str, Any]) -> dict[str, Any]:
-    protocol = _PROTOCOLS.get(name)
-    return protocol.check_settings(settings) if protocol else dict(settings)
-
-
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digit] + digits
-    return digits or "0"
-
-
-def new_control_id(endpoint_id: int, number: int | None = None) -> str:
-    """A control id of at most 20 characters (HL7 v2.3.1 MSH-10), never given twice.
-
-    ``number`` is that of the event; without one the id is all random. The random end keeps it
-    unique towards a peer even if this database was restored from a backup.
-    """
-    if number is None:
-        number = secrets.randbits(31)
-    return f"{_base36(number)}.{_base36(endpoint_id)}.{_base36(secrets.randbits(30))}"[:18]
-
-
-def with_control_id(delivery: Delivery, control_id: str) -> bytes:
-    """The delivery's message as a new one."""
-    protocol = _PROTOCOLS[ProtocolName(delivery.endpoint.protocol)]
-    return protocol.readdress(bytes(delivery.payload), control_id, info(delivery.endpoint))
 
 
 # --- events become deliveries
@@ -151,60 +96,11 @@ def fan_out(limit: int = 200) -> int:
         )
         for event in events:
             for endpoint in endpoints:
-                _render(event, endpoint)
+                write(event, endpoint)
         DomainEvent.objects.filter(pk__in=[event.pk for event in events]).update(
             fanned_out_at=_clock.now()
         )
     return len(events)
-
-
-def _render(event: DomainEvent, endpoint: Endpoint) -> None:
-    protocol = _PROTOCOLS.get(ProtocolName(endpoint.protocol))
-    if protocol is None:
-        return
-    control_id = new_control_id(endpoint.pk, event.pk)
-    stored = StoredEvent(
-        id=event.pk,
-        name=event.name,
-        payload=event.payload,
-        at=event.at,
-        order=str(event.order.public_id) if event.order else "",
-        patient=str(event.patient.public_id) if event.patient else "",
-        actor_endpoint_id=event.actor_endpoint_id,
-    )
-    try:
-        with transaction.atomic():
-            outgoing = protocol.render(stored, info(endpoint), control_id)
-    except RisError as error:
-        _unwritable(event, endpoint, control_id, error.message)
-        return
-    except Exception:
-        error_id = uuid.uuid4().hex[:12]
-        log.exception("an event could not be rendered", error_id=error_id, event=event.name)
-        _unwritable(event, endpoint, control_id, f"internal error {error_id}")
-        return
-    orders = _orders(outgoing)
-    rows = Delivery.objects.bulk_create(
-        [
-            Delivery(
-                endpoint=endpoint,
-                event=event,
-                order=orders[message.orders[0]] if message.orders else event.order,
-                report=_report(event),
-                patient=event.patient,
-                lane=message.lane,
-                control_id=message.control_id,
-                message_type=message.message_type,
-                payload=message.payload,
-                due_at=_clock.now(),
-            )
-            for message in outgoing
-        ]
-    )
-    for row, message in zip(rows, outgoing, strict=True):
-        if len(message.orders) > 1:
-            row.further_orders.set([orders[key] for key in message.orders[1:]])
-    _date(rows)
 
 
 def enqueue(endpoint: EndpointInfo, message: Outgoing, *, patient: str = "") -> str:
@@ -213,7 +109,7 @@ def enqueue(endpoint: EndpointInfo, message: Outgoing, *, patient: str = "") -> 
     It joins the caller's transaction if there is one, so it leaves only if that is committed. The
     same control id again is the same message: nothing is added.
     """
-    orders = _orders([message])
+    orders = orders_of([message])
     named = [orders[key] for key in message.orders if key in orders]
     with transaction.atomic():
         row, is_new = Delivery.objects.get_or_create(
@@ -230,50 +126,9 @@ def enqueue(endpoint: EndpointInfo, message: Outgoing, *, patient: str = "") -> 
         )
         if is_new:
             row.further_orders.set(named[1:])
-            _date([row])
+            date([row])
             transaction.on_commit(_ring, robust=True)
     return str(row.public_id)
-
-
-def _orders(outgoing: Sequence[Outgoing]) -> dict[str, Order]:
-    """The orders that messages name, by public id."""
-    keys = {key for message in outgoing for key in message.orders}
-    if not keys:
-        return {}
-    return {str(row.public_id): row for row in Order.objects.filter(public_id__in=keys)}
-
-
-def _report(event: DomainEvent) -> Report | None:
-    key = event.payload.get("report")
-    return Report.objects.filter(public_id=key).first() if key else None
-
-
-def _unwritable(event: DomainEvent, endpoint: Endpoint, control_id: str, error: str) -> None:
-    """Keep a message that cannot be written (a name the peer's character set lacks) in sight.
-
-    It is dead from the start and holds nothing up: a lane of its own.
-    """
-    row = Delivery.objects.create(
-        endpoint=endpoint,
-        event=event,
-        order=event.order,
-        report=_report(event),
-        patient=event.patient,
-        lane=f"unwritable:{control_id}",
-        control_id=control_id,
-        message_type=event.name,
-        payload=b"",
-        state=DeliveryState.DEAD.value,
-        due_at=_clock.now(),
-        last_error=error,
-    )
-    _date([row])
-
-
-def _date(rows: Sequence[Delivery]) -> None:
-    """Where history is told, a message was made then, whatever the machine's clock says."""
-    if rows and _clock.is_told():
-        Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(created_at=_clock.now())
 
 
 # --- deliveries are sent
@@ -309,7 +164,9 @@ def deliver_due(limit: int = 1000, *, threads: int = 0) -> int:
             paused=False,
         ).order_by("id")
     )
-    mine = (each for each in due if _breaker.lets(each.pk) and _gate.enter(each.pk))
+    mine = (
+        each for each in due if _breaker.lets(each.pk) and _is_open(each) and _gate.enter(each.pk)
+    )
     if threads < 2:
         return sum(_serve_alone(endpoint, limit) for endpoint in mine)
     awaited = []
@@ -321,6 +178,14 @@ def deliver_due(limit: int = 1000, *, threads: int = 0) -> int:
             awaited.append(future)
     done, _ = wait(awaited, timeout=WAIT_SECONDS)
     return sum(future.result() for future in done)
+
+
+def _is_open(endpoint: Endpoint) -> bool:
+    """Whether the endpoint takes messages at this hour."""
+    protocol = _PROTOCOLS.get(ProtocolName(endpoint.protocol))
+    if not isinstance(protocol, KeepsHours):
+        return True
+    return protocol.is_open(info(endpoint), _clock.now())
 
 
 def _pool(name: str, threads: int) -> ThreadPoolExecutor:
@@ -365,7 +230,7 @@ def _serve(endpoint: Endpoint, limit: int) -> int:
         attempts += 1
         attempt = _send(endpoint, delivery)
         _finish(delivery, attempt, endpoint)
-        reached = attempt.result in {Result.DELIVERED, Result.REFUSED}
+        reached = attempt.answered or attempt.result in {Result.DELIVERED, Result.REFUSED}
         _breaker.note(endpoint.pk, reached=reached)
         if not reached:
             break  # the next sweep tries again; hammering a peer in trouble helps nobody
@@ -454,9 +319,10 @@ def _finish(delivery: Delivery, attempt: Attempt, endpoint: Endpoint) -> None:
             row.delivered_at = now
             row.last_error = _accepted(row, attempt, endpoint)
             move(row, DELIVERY, DeliveryTrigger.SUCCEED, "delivered_at", *fields)
-        elif attempt.result is Result.REFUSED and _refusals(row) >= REFUSALS_BEFORE_PARKING:
-            move(row, DELIVERY, DeliveryTrigger.REFUSE, *fields)
-            log.warning("a peer refuses a message", endpoint=delivery.endpoint_id)
+        elif attempt.result is Result.REFUSED and _refusals(row, attempt) >= attempt.park_after:
+            skips = attempt.on_refusal is OnRefusal.SKIP
+            move(row, DELIVERY, DeliveryTrigger.SKIP if skips else DeliveryTrigger.REFUSE, *fields)
+            log.warning("a peer refuses a message", endpoint=delivery.endpoint_id, skipped=skips)
         else:
             row.due_at = now + back_off(row.attempt_count)
             move(row, DELIVERY, DeliveryTrigger.DEFER, "due_at", *fields)
@@ -476,7 +342,7 @@ def _accepted(delivery: Delivery, attempt: Attempt, endpoint: Endpoint) -> str:
     except OperationalError:
         raise  # nothing is known of the delivery either: it goes again, with the same control id
     except RisError as error:
-        return f"delivered, but the answer could not be applied: {error.message}"
+        return f"delivered, but the answer could not be applied: {in_words(error)}"
     except Exception:
         error_id = uuid.uuid4().hex[:12]
         log.exception("a reply could not be applied", error_id=error_id, endpoint=endpoint.name)
@@ -484,11 +350,11 @@ def _accepted(delivery: Delivery, attempt: Attempt, endpoint: Endpoint) -> str:
     return ""
 
 
-def _refusals(delivery: Delivery) -> int:
-    """Refusals since the delivery was last queued by a person."""
+def _refusals(delivery: Delivery, attempt: Attempt) -> int:
+    """Refusals in a row up to now; those before a person asked for another try count as well."""
     results = delivery.attempts.order_by("-number").values_list("result", flat=True)
     count = 0
-    for result in results[: REFUSALS_BEFORE_PARKING + 1]:
+    for result in results[: attempt.park_after]:
         if result != Result.REFUSED.value:
             break
         count += 1
@@ -511,11 +377,14 @@ def _free_expired() -> None:
         for row in expired.select_for_update(skip_locked=True, of=("self",)):
             DeliveryAttempt.objects.filter(
                 delivery=row, number=row.attempt_count, ended_at__isnull=True
-            ).update(ended_at=now, result=Result.AMBIGUOUS.value, error="the sender stopped")
+            ).update(ended_at=now, result=Result.AMBIGUOUS.value, error=_CRASHED)
             row.last_error = "the sender stopped before an answer came"
             row.lease_until = None
             row.due_at = now
-            move(row, DELIVERY, DeliveryTrigger.DEFER, "last_error", "lease_until", "due_at")
+            crashes = row.attempts.order_by("-number").values_list("error", flat=True)
+            gives_up = list(crashes[:CRASHES_BEFORE_PARKING]) == [_CRASHED] * CRASHES_BEFORE_PARKING
+            trigger = DeliveryTrigger.GIVE_UP if gives_up else DeliveryTrigger.DEFER
+            move(row, DELIVERY, trigger, "last_error", "lease_until", "due_at")
 
 
 def free_leases_of_this_machine() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +22,14 @@ from ris.domain.exchange import (
     SkipDelivery,
 )
 from ris.domain.orders import HoldOrder, OrderReference
-from ris.domain.protocol import Attempt, EndpointInfo, Outgoing, Result, StoredEvent
+from ris.domain.protocol import (
+    Attempt,
+    EndpointInfo,
+    OnRefusal,
+    Outgoing,
+    Result,
+    StoredEvent,
+)
 from ris.models import Delivery, DomainEvent, Endpoint, Order
 from ris.selectors.exchange import info
 from ris.services import execute, outbox
@@ -41,6 +49,7 @@ class Wire:
         self.sent: list[tuple[str, bytes]] = []
         self.answers: list[Attempt] = []
         self.unwritable = False
+        self.closed = False
         self.taken: list[tuple[bytes, bytes]] = []
         self.on_reply: Callable[[], object] = lambda: None
 
@@ -66,6 +75,9 @@ class Wire:
 
     def readdress(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> bytes:
         return payload + b" again"
+
+    def is_open(self, endpoint: EndpointInfo, now: datetime) -> bool:
+        return not self.closed
 
     def accepted(self, payload: bytes, reply: bytes, endpoint: EndpointInfo) -> None:
         self.taken.append((payload, reply))
@@ -306,8 +318,90 @@ def test_what_cannot_be_written_for_a_peer_is_shown_and_holds_nothing_up(wire: W
     outbox.deliver_due()
 
     dead, sent = Delivery.objects.order_by("id")
-    assert (dead.state, dead.last_error) == ("DEAD", "this name does not fit ISO_IR 100")
+    assert (dead.state, dead.last_error) == (
+        "DEAD",
+        "this name does not fit ISO_IR 100 (PID-5)",
+    )
     assert sent.state == "DELIVERED"
+
+
+def test_what_could_not_be_written_is_written_anew_when_the_cause_is_mended(wire: Wire) -> None:
+    wire.unwritable = True
+    order = make.order()
+    outbox.fan_out()
+    key = str(Delivery.objects.get().public_id)
+    with pytest.raises(InvalidValueError, match=r"does not fit ISO_IR 100 \(PID-5\)"):
+        execute(RequeueDelivery(delivery=key), actor=people.admin)
+    assert Delivery.objects.get().state == "DEAD"
+    wire.unwritable = False
+
+    execute(RequeueDelivery(delivery=key, reason="another character set"), actor=people.admin)
+    outbox.deliver_due()
+
+    row = Delivery.objects.get()
+    assert (row.state, row.lane, row.last_error) == ("DELIVERED", str(order.public_id), "")
+    assert wire.sent == [(row.control_id, f"OrderPlaced {order.public_id}".encode())]
+
+
+def test_a_peer_says_after_how_many_refusals_a_person_is_asked(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+    wire.answers = [replace(REFUSED, park_after=1)]
+
+    outbox.deliver_due()
+
+    assert Delivery.objects.get().state == "REFUSED"
+
+
+def test_a_rule_may_pass_over_what_a_peer_refuses(wire: Wire) -> None:
+    order = make.order()
+    hold(order)
+    outbox.fan_out()
+    wire.answers = [replace(REFUSED, park_after=1, on_refusal=OnRefusal.SKIP)]
+
+    outbox.deliver_due()
+
+    rows = list(Delivery.objects.order_by("id").values_list("state", "last_error"))
+    assert rows == [("SKIPPED", "unknown patient"), ("DELIVERED", "")]
+
+
+def test_a_peer_that_asks_for_patience_gets_the_messages_of_other_lanes(wire: Wire) -> None:
+    for _ in range(outbox.BREAKER_FAILURES + 3):
+        make.order()
+    outbox.fan_out()
+    busy = Attempt(result=Result.TRANSIENT, reply=b"AR", error="locked", answered=True)
+    wire.answers = [busy] * (outbox.BREAKER_FAILURES + 1)
+
+    outbox.deliver_due()
+
+    states = list(Delivery.objects.order_by("id").values_list("state", flat=True))
+    assert states == ["PENDING"] * (outbox.BREAKER_FAILURES + 1) + ["DELIVERED"] * 2
+
+
+def test_a_message_that_kills_its_sender_each_time_is_put_aside(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+    endpoint = Endpoint.objects.get(name="A")
+
+    for crash in range(outbox.CRASHES_BEFORE_PARKING):
+        with later(100 * (2 * crash)):
+            assert outbox._claim(endpoint) is not None
+        with later(100 * (2 * crash + 1)):
+            outbox._free_expired()
+
+    row = Delivery.objects.get()
+    assert (row.state, row.attempt_count, wire.sent) == ("DEAD", 5, [])
+    assert row.last_error == "the sender stopped before an answer came"
+
+
+def test_outside_of_its_hours_a_peer_is_left_in_peace(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+    wire.closed = True
+    assert outbox.deliver_due() == 0
+    wire.closed = False
+
+    assert outbox.deliver_due() == 1
 
 
 def test_a_sender_that_died_loses_its_lease_and_the_message_goes_again(wire: Wire) -> None:

@@ -346,7 +346,7 @@ def test_a_name_outside_of_the_peers_set_is_in_sight_and_holds_nothing_up() -> N
     make.booked(start_at=make.NOON + timedelta(hours=2))
 
     assert told() == [
-        "unwritable: U+00FC cannot be written in ASCII",
+        "unwritable: U+00FC cannot be written in ASCII (PID-5)",
         "OMG^O19 SC SC S",
     ]
     assert list(Delivery.objects.order_by("id").values_list("state", flat=True)) == [
