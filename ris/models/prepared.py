@@ -1,8 +1,9 @@
 """Statements that are worked out once and run many times.
 
 Building SQL from a queryset takes Django several times as long as the database takes to run it, and
-a message in makes fifty statements. Here the text of a statement is kept: per connection, because
-Django's converters belong to one. What a field makes of a value, in and out, stays Django's work.
+a message in makes forty statements. Here the text of a statement is kept, what its values need on
+their way in and out, and how a row becomes an instance. What a field makes of a value stays
+Django's word; the quick ways are for what needs nothing done.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Field, ForeignKey, Model, QuerySet
-from django.db.models.query import ModelIterable, get_related_populators
+from django.db.models import Expression, Field, ForeignKey, Manager, Model, QuerySet
+from django.db.models.base import ModelState
+from django.db.models.query import ModelIterable
 from django.db.models.sql import InsertQuery
+
+from ris.models import driver
+from ris.models.columns import Column, ExpressedError, Prepare, columns, preparing, stored
+from ris.models.driver import Text
 
 M = TypeVar("M", bound=Model)
 
@@ -43,20 +48,21 @@ class Given(Expression):
 class Select(Generic[M]):
     """A SELECT of instances whose text does not change, only its :class:`Given` values.
 
-    ``build`` makes the queryset and is called once per connection; ``select_related`` and
+    ``build`` makes the queryset and is called once per kind of database; ``select_related`` and
     ``select_for_update`` count, ``prefetch_related`` does not. None as a value finds nothing.
     """
 
     def __init__(self, build: Callable[[], QuerySet[M]]) -> None:
         self._build = build
-        self._known: WeakKeyDictionary[BaseDatabaseWrapper, _Statement[M]] = WeakKeyDictionary()
+        self._known: dict[str, _Statement[M]] = {}
 
     def all(self, **values: Any) -> list[M]:
         """The instances the statement finds."""
         connection = connections[DEFAULT_DB_ALIAS]
-        statement = self._known.get(connection)
+        statement = self._known.get(connection.vendor)
         if statement is None:
-            statement = self._known[connection] = _Statement(self._build(), connection)
+            statement = _Statement(self._build(), connection)
+            self._known[connection.vendor] = statement
         return statement.run(connection, values)
 
     def first(self, **values: Any) -> M | None:
@@ -72,16 +78,16 @@ class _Statement(Generic[M]):
         if queryset._iterable_class is not ModelIterable:
             raise TypeError("only instances can be selected")
         compiler = queryset.query.get_compiler(connection=connection)
-        self._sql, params = compiler.as_sql()
-        self._params = tuple(params)
-        # The connection knows this statement: a reference back would keep both for ever.
+        sql, params = compiler.as_sql()
+        self._text = Text(sql, connection.vendor)
+        self._params: list[tuple[str, Prepare] | tuple[None, Any]] = [
+            (param.name, preparing(param.kind, connection.vendor))
+            if isinstance(param, Given)
+            else (None, param)
+            for param in params
+        ]
         select, info = compiler.select, compiler.klass_info
-        first, last = info["select_fields"][0], info["select_fields"][-1] + 1
-        self._model: type[M] = info["model"]
-        self._fields = slice(first, last)
-        self._names = [column[0].target.attname for column in select[first:last]]
-        # The stubs are those of a later Django.
-        self._related = get_related_populators(info, select, connection.alias)  # type: ignore[call-arg]
+        self._make = _Making(info, select)
         columns = [column[0] for column in select]
         self._converters = [
             (index, [_bound(convert, expression) for convert in converters])
@@ -90,15 +96,11 @@ class _Statement(Generic[M]):
 
     def run(self, connection: BaseDatabaseWrapper, values: Mapping[str, Any]) -> list[M]:
         params = [
-            param.kind.get_db_prep_value(values[param.name], connection, prepared=False)
-            if isinstance(param, Given)
-            else param
-            for param in self._params
+            value if name is None else value(values[name], connection)
+            for name, value in self._params
         ]
-        with connection.cursor() as cursor:
-            cursor.execute(self._sql, params)
-            rows = cursor.fetchall()
-        return [self._instance(row, connection) for row in rows]
+        rows = driver.rows(connection, self._text, params)
+        return [self._instance(row, connection) for row in rows] if rows else []
 
     def _instance(self, row: Sequence[Any], connection: BaseDatabaseWrapper) -> M:
         values = list(row)
@@ -107,27 +109,57 @@ class _Statement(Generic[M]):
             for convert in converters:
                 value = convert(value, connection)
             values[index] = value
-        instance = self._model.from_db(connection.alias, self._names, values[self._fields])
-        for populator in self._related:
-            populator.populate(values, instance)
-        return instance
+        made: M = self._make(values, connection.alias)
+        return made
 
 
 def _bound(convert: Any, expression: Any) -> Callable[[Any, BaseDatabaseWrapper], Any]:
     return lambda value, connection: convert(value, expression, connection)
 
 
-_INSERTS: WeakKeyDictionary[BaseDatabaseWrapper, dict[Any, str]] = WeakKeyDictionary()
-_UPDATES: WeakKeyDictionary[BaseDatabaseWrapper, dict[Any, str]] = WeakKeyDictionary()
+class _Making:
+    """How the columns of a row become an instance, with those it is related to."""
+
+    def __init__(self, info: Mapping[str, Any], select: Sequence[Any]) -> None:
+        if info.get("from_parent"):
+            raise TypeError("no table here has a parent")
+        first, last = info["select_fields"][0], info["select_fields"][-1] + 1
+        self._model: Any = info["model"]
+        self._slice = slice(first, last)
+        self._names = [column[0].target.attname for column in select[first:last]]
+        self._key = first + self._names.index(self._model._meta.pk.attname)
+        # A model with an __init__ of its own would expect it to be called.
+        self._plain = self._model.from_db.__func__ is Model.from_db.__func__  # type: ignore[attr-defined]
+        self._related = [
+            (_Making(other, select), other["local_setter"], other["remote_setter"])
+            for other in info.get("related_klass_infos", ())
+        ]
+
+    def __call__(self, values: list[Any], alias: str) -> Any:
+        if self._plain:
+            instance = self._model.__new__(self._model)
+            state = ModelState()
+            state.db, state.adding = alias, False
+            instance.__dict__["_state"] = state
+            instance.__dict__.update(zip(self._names, values[self._slice], strict=True))
+        else:
+            instance = self._model.from_db(alias, self._names, values[self._slice])
+        for make, set_here, set_there in self._related:
+            other = make(values, alias) if values[make._key] is not None else None
+            set_here(instance, other)
+            if other is not None:
+                set_there(other, instance)
+        return instance
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What a model's saves need to know of it."""
+    """What a model's new rows and saves need to know of it."""
 
-    fields: tuple[Field[Any, Any], ...]  # all that are inserted
     by_name: Mapping[str, Field[Any, Any]]  # by name and by attribute
-    relations: tuple[ForeignKey[Any, Any], ...]
+    relations: Mapping[str, ForeignKey[Any, Any]]
+    constants: Mapping[str, Any]  # what a new instance holds if nothing else is said
+    makers: Mapping[str, Callable[[], Any]]  # the same, made for each
 
 
 @cache
@@ -135,18 +167,69 @@ def _shape(model: type[Model]) -> _Shape:
     meta = model._meta
     fields = tuple(f for f in meta.local_concrete_fields if f is not meta.auto_field)
     by_name = {name: f for f in fields for name in (f.name, f.attname)}
-    return _Shape(fields, by_name, tuple(f for f in fields if isinstance(f, ForeignKey)))
+    constants: dict[str, Any] = {meta.pk.attname: None}
+    makers: dict[str, Callable[[], Any]] = {}
+    for field in fields:
+        if callable(field.default):
+            makers[field.attname] = field.get_default
+        elif field.has_default() or not hasattr(field, "db_default"):
+            constants[field.attname] = field.get_default()
+        else:
+            value = field.get_default()
+            if hasattr(value, "resolve_expression"):
+                makers[field.attname] = field.get_default  # the database's default
+            else:
+                constants[field.attname] = value
+    return _Shape(
+        by_name,
+        {f.name: f for f in fields if isinstance(f, ForeignKey)},
+        constants,
+        makers,
+    )
+
+
+_Texts = dict[Any, Text]
+_INSERTS: _Texts = {}
+_UPDATES: dict[Any, tuple[Text, tuple[Column, ...]]] = {}
+
+
+class QuickManager(Manager[M]):
+    """``create`` without a queryset in between."""
+
+    def create(self, **values: Any) -> M:
+        instance = self.model(**values)
+        instance.save(force_insert=True)
+        return instance
 
 
 class Quick(Model):
-    """Makes ``save`` and ``create`` use kept statements.
+    """Makes new instances, ``save`` and ``create`` take short ways.
 
     New rows and saves of named fields go straight to their statement: there are no parents, no
     deferred fields and no signals here to look after. Everything else is left to Django.
     """
 
+    objects = QuickManager()
+
     class Meta:
         abstract = True
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        shape = _shape(type(self))
+        if args or not values.keys() <= shape.by_name.keys():
+            super().__init__(*args, **values)
+            return
+        held = self.__dict__
+        self._state = ModelState()
+        held.update(shape.constants)
+        for name, make in shape.makers.items():
+            if name not in values:
+                held[name] = make()
+        for name, value in values.items():
+            if name in shape.relations:
+                setattr(self, name, value)  # which checks and keeps the related instance
+            else:
+                held[name] = value
 
     def save(self, **options: Any) -> None:
         names = options.pop("update_fields", None)
@@ -160,23 +243,13 @@ class Quick(Model):
             and (not names or all(name in shape.by_name for name in names))
             and self._relations_are_saved(shape)
         ):
-            with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS):
-                if not names:
-                    (row,) = self._do_insert(
-                        None, DEFAULT_DB_ALIAS, shape.fields, (self._meta.pk,), raw=False
-                    )
-                    setattr(self, self._meta.pk.attname, row[0])
-                else:
-                    fields = {shape.by_name[name] for name in names}
-                    values = [
-                        (field, None, field.pre_save(self, False))
-                        for field in shape.fields
-                        if field in fields
-                    ]
-                    if not self._do_update(None, DEFAULT_DB_ALIAS, self.pk, values, names, True):
-                        raise DatabaseError("Save with update_fields did not affect any rows.")
-            state.db, state.adding = DEFAULT_DB_ALIAS, False
-            return
+            try:
+                self._update(tuple(names)) if names else self._insert()
+            except ExpressedError:
+                pass
+            else:
+                state.db, state.adding = DEFAULT_DB_ALIAS, False
+                return
         super().save(force_insert=force_insert, update_fields=names, **options)
 
     def insert_unless_known(self) -> bool:
@@ -184,115 +257,77 @@ class Quick(Model):
 
         One statement where ``get_or_create`` takes a savepoint and a failure inside.
         """
-        shape = _shape(type(self))
-        connection = connections[DEFAULT_DB_ALIAS]
-        values = [field.pre_save(self, True) for field in shape.fields]
-        known = _INSERTS.setdefault(connection, {})
-        sql = known.get((type(self), "unless known"))
-        if sql is None:
-            plain = _insert_sql(self, connection, shape.fields, (self._meta.pk,))
-            sql = plain.replace(" RETURNING ", " ON CONFLICT DO NOTHING RETURNING ")
-            known[type(self), "unless known"] = sql
-        with (
-            transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(sql, _prepared(shape.fields, values, connection))
-            row = cursor.fetchone()
-        if row is None:
+        if not self._insert(unless_known=True):
             return False
-        setattr(self, self._meta.pk.attname, row[0])
         self._state.db, self._state.adding = DEFAULT_DB_ALIAS, False
         return True
 
     def _relations_are_saved(self, shape: _Shape) -> bool:
         """Whether each related row has a key, and this one holds it; else it is Django's matter."""
-        for field in shape.relations:
-            if field.is_cached(self):
-                related = getattr(self, field.name)
-                if related is not None and related.pk != getattr(self, field.attname):
-                    return False
+        cached = self._state.fields_cache
+        for name, field in shape.relations.items():
+            related = cached.get(name)
+            if related is not None and related.pk != self.__dict__.get(field.attname):
+                return False
         return True
 
-    def _do_insert(
-        self,
-        manager: Any,
-        using: str,
-        fields: Sequence[Field[Any, Any]],
-        returning_fields: Sequence[Field[Any, Any]],
-        raw: bool,
-    ) -> list[Any]:
-        connection = connections[using]
-        values = [getattr(self, f.attname) if raw else f.pre_save(self, True) for f in fields]
-        if any(hasattr(value, "resolve_expression") for value in values):
-            above: Any = super()
-            if manager is None:
-                manager = type(self)._base_manager
-            return list(above._do_insert(manager, using, fields, returning_fields, raw))
-        known = _INSERTS.setdefault(connection, {})
-        key = (type(self), len(fields))
-        sql = known.get(key)
-        if sql is None:
-            sql = known[key] = _insert_sql(self, connection, fields, returning_fields)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, _prepared(fields, values, connection))
-            return [cursor.fetchone()]
+    def _insert(self, *, unless_known: bool = False) -> bool:
+        connection = connections[DEFAULT_DB_ALIAS]
+        wanted = columns(type(self), connection.vendor)
+        params = stored(self, connection, wanted)
+        key = (type(self), connection.vendor, unless_known)
+        text = _INSERTS.get(key)
+        if text is None:
+            text = _INSERTS[key] = _insert_text(self, connection, wanted, unless_known)
+        with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS):
+            found = driver.rows(connection, text, params)
+        if not found:
+            return False
+        self.__dict__[self._meta.pk.attname] = found[0][0]
+        return True
 
-    def _do_update(  # type: ignore[override]  # the stubs are those of a later Django
-        self,
-        base_qs: Any,
-        using: str,
-        pk_val: Any,
-        values: Sequence[tuple[Field[Any, Any], Any, Any]],
-        update_fields: Any,
-        forced_update: Any,
-    ) -> bool:
-        if not values or any(hasattr(value, "resolve_expression") for _, _, value in values):
-            above: Any = super()
-            if base_qs is None:
-                base_qs = type(self)._base_manager.using(using)
-            return bool(
-                above._do_update(base_qs, using, pk_val, values, update_fields, forced_update)
-            )
-        connection = connections[using]
-        known = _UPDATES.setdefault(connection, {})
-        key = (type(self), *(field.attname for field, _, _ in values))
-        sql = known.get(key)
-        if sql is None:
-            sql = known[key] = _update_sql(type(self), connection, [row[0] for row in values])
-        params = [field.get_db_prep_save(value, connection) for field, _, value in values]
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [*params, pk_val])
-            return bool(cursor.rowcount > 0)
+    def _update(self, names: tuple[str, ...]) -> None:
+        connection = connections[DEFAULT_DB_ALIAS]
+        key = (type(self), connection.vendor, names)
+        known = _UPDATES.get(key)
+        if known is None:
+            known = _UPDATES[key] = _update_text(type(self), connection, names)
+        text, wanted = known
+        params = stored(self, connection, wanted)
+        params.append(self.pk)
+        with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS):
+            if not driver.count(connection, text, params):
+                raise DatabaseError("Save with update_fields did not affect any rows.")
 
 
-def _prepared(
-    fields: Sequence[Field[Any, Any]], values: Sequence[Any], connection: BaseDatabaseWrapper
-) -> list[Any]:
-    return [
-        field.get_db_prep_save(value, connection)
-        for field, value in zip(fields, values, strict=True)
-    ]
-
-
-def _insert_sql(
+def _insert_text(
     instance: Model,
     connection: BaseDatabaseWrapper,
-    fields: Sequence[Field[Any, Any]],
-    returning_fields: Sequence[Field[Any, Any]],
-) -> str:
+    wanted: Sequence[Column],
+    unless_known: bool,
+) -> Text:
     query = InsertQuery(type(instance))
-    query.insert_values(fields, [instance], raw=True)
+    query.insert_values([column.field for column in wanted], [instance], raw=True)
     compiler = query.get_compiler(connection=connection)
-    compiler.returning_fields = returning_fields
+    compiler.returning_fields = (instance._meta.pk,)
     ((sql, _),) = compiler.as_sql()
-    return str(sql)
+    if unless_known:
+        sql = sql.replace(" RETURNING ", " ON CONFLICT DO NOTHING RETURNING ")
+    return Text(sql, connection.vendor)
 
 
-def _update_sql(
-    model: type[Model], connection: BaseDatabaseWrapper, fields: Sequence[Field[Any, Any]]
-) -> str:
+def _update_text(
+    model: type[Model], connection: BaseDatabaseWrapper, names: Sequence[str]
+) -> tuple[Text, tuple[Column, ...]]:
+    by_name = _shape(model).by_name
+    fields = {by_name[name] for name in names}
+    wanted = tuple(
+        column._replace(now=getattr(column.field, "auto_now", False))
+        for column in columns(model, connection.vendor)
+        if column.field in fields
+    )
     quote = connection.ops.quote_name
-    sets = ", ".join(f"{quote(str(field.column))} = %s" for field in fields)
+    sets = ", ".join(f"{quote(str(column.field.column))} = %s" for column in wanted)
     key = quote(str(model._meta.pk.column))
-    return f"UPDATE {quote(model._meta.db_table)} SET {sets} WHERE {key} = %s"  # noqa: S608
+    sql = f"UPDATE {quote(model._meta.db_table)} SET {sets} WHERE {key} = %s"  # noqa: S608
+    return Text(sql, connection.vendor), wanted

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
+from weakref import WeakSet
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -18,6 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 _MARK = re.compile(r"(?<!%)%s")
 # Set where a pooler between us and PostgreSQL does not keep prepared statements.
 _unprepared: set[str] = set()
+_tuned: WeakSet[Any] = WeakSet()  # connections of the driver
 # Set by a part whose peers do not wait for long: PostgreSQL then ends what takes longer.
 longest_seconds = 0.0
 
@@ -55,7 +57,8 @@ def _fetch_prepared(
     cursor = psycopg.Cursor(raw, row_factory=psycopg.rows.tuple_row)
     if connection.alias in _unprepared:
         return cursor.execute(statement, params, binary=binary).fetchall()
-    if raw.prepare_threshold is None:
+    if raw not in _tuned:
+        _tuned.add(raw)
         raw.prepare_threshold = sys.maxsize  # only what asks for it
         # PostgreSQL's default is a disk with arms: it would rather read a whole table than look up
         # a few hundred rows.

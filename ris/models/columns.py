@@ -1,0 +1,181 @@
+"""What becomes of a field's value on its way into a column, without asking the field each time.
+
+Most values need nothing done: a text is a text to every driver. Only what is exactly of the type
+that a field holds takes the short way; anything else, and any field not named here, is Django's
+matter.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import (
+    BigIntegerField,
+    BinaryField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    Field,
+    FloatField,
+    ForeignKey,
+    IntegerField,
+    JSONField,
+    Model,
+    PositiveIntegerField,
+    PositiveSmallIntegerField,
+    SmallIntegerField,
+    TextField,
+    UUIDField,
+)
+from django.utils import timezone
+
+Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
+
+_NONE = type(None)
+_AS_THEY_ARE: dict[type[Field[Any, Any]], tuple[type, ...]] = {
+    CharField: (str,),
+    TextField: (str,),
+    BooleanField: (bool, _NONE),
+    FloatField: (float, _NONE),
+    IntegerField: (int, _NONE),
+    BigIntegerField: (int, _NONE),
+    SmallIntegerField: (int, _NONE),
+    PositiveIntegerField: (int, _NONE),
+    PositiveSmallIntegerField: (int, _NONE),
+    ForeignKey: (int, _NONE),  # our keys are all numbers
+}
+
+
+class ExpressedError(Exception):
+    """A value is an expression, which is part of the statement's text."""
+
+
+class Column(NamedTuple):
+    """A column of a new row: what it is called, what it holds, how it is stored."""
+
+    name: str  # of the attribute
+    field: Field[Any, Any]
+    prepare: Prepare
+    now: bool  # the time of its insertion
+    read: bool  # what the instance holds is what is stored; otherwise the field is asked
+
+
+def _slow(field: Field[Any, Any]) -> Prepare:
+    def prepare(value: Any, connection: BaseDatabaseWrapper) -> Any:
+        if hasattr(value, "resolve_expression"):
+            raise ExpressedError
+        return field.get_db_prep_save(value, connection=connection)
+
+    return prepare
+
+
+@cache
+def preparing(field: Field[Any, Any], vendor: str) -> Prepare:
+    """How a value of the field is given to the driver of that database."""
+    slow = _slow(field)
+    kind = type(field)
+    types = _AS_THEY_ARE.get(kind)
+    if kind is ForeignKey and not _is_numbered(field):
+        types = None
+    if types is not None and int in types and vendor != "sqlite":
+        return _typed(field, slow)
+    if types is not None:
+        return _as_it_is(frozenset(types), slow)
+    if vendor == "postgresql" and kind in {DateTimeField, UUIDField, BinaryField}:
+        return _as_it_is(frozenset({datetime, uuid.UUID, bytes, _NONE}), slow)
+    if vendor == "sqlite" and kind is DateTimeField:
+        return _sqlite_time(slow)
+    if vendor == "sqlite" and kind is UUIDField:
+        return lambda value, connection: (
+            value.hex if type(value) is uuid.UUID else slow(value, connection)
+        )
+    if vendor == "sqlite" and kind is BinaryField:
+        return _as_it_is(frozenset({bytes, _NONE}), slow)
+    if vendor == "sqlite" and kind is JSONField and getattr(field, "encoder", None) is None:
+        return lambda value, connection: (
+            json.dumps(value) if type(value) in {dict, list} else slow(value, connection)
+        )
+    return slow
+
+
+def _is_numbered(field: Field[Any, Any]) -> bool:
+    target = field.target_field  # type: ignore[attr-defined]
+    return isinstance(target, IntegerField)
+
+
+def _as_it_is(types: frozenset[type], slow: Prepare) -> Prepare:
+    def prepare(value: Any, connection: BaseDatabaseWrapper) -> Any:
+        return value if type(value) in types else slow(value, connection)
+
+    return prepare
+
+
+def _typed(field: Field[Any, Any], slow: Prepare) -> Prepare:
+    """With the column's own type: a number alone is sent as the smallest type that holds it."""
+    internal = getattr(field, "target_field", field).get_internal_type()
+    internal = {"BigAutoField": "BigIntegerField"}.get(internal, internal)
+
+    def prepare(value: Any, connection: BaseDatabaseWrapper) -> Any:
+        if type(value) is int:
+            return connection.ops.adapt_integerfield_value(value, internal)
+        return None if value is None else slow(value, connection)
+
+    return prepare
+
+
+def _sqlite_time(slow: Prepare) -> Prepare:
+    """SQLite keeps times as text, in the zone of the connection: UTC unless it was configured."""
+
+    def prepare(value: Any, connection: BaseDatabaseWrapper) -> Any:
+        if type(value) is datetime and value.tzinfo is UTC and connection.timezone is UTC:
+            return str(value.replace(tzinfo=None))
+        return slow(value, connection)
+
+    return prepare
+
+
+@cache
+def columns(model: type[Model], vendor: str) -> tuple[Column, ...]:
+    """All columns of a new row but the key that the database gives."""
+    meta = model._meta
+    return tuple(
+        Column(
+            field.attname,
+            field,
+            preparing(field, vendor),
+            _is_now(field),
+            type(field).pre_save in {Field.pre_save, ForeignKey.pre_save},
+        )
+        for field in meta.local_concrete_fields
+        if field is not meta.auto_field
+    )
+
+
+def _is_now(field: Field[Any, Any]) -> bool:
+    return type(field) is DateTimeField and (field.auto_now or field.auto_now_add)
+
+
+def stored(
+    instance: Model, connection: BaseDatabaseWrapper, wanted: tuple[Column, ...]
+) -> list[Any]:
+    """The values of a new row. Raises ExpressedError if one is an expression."""
+    held = instance.__dict__
+    params = []
+    now: Any = None
+    for name, field, prepare, is_now, is_read in wanted:
+        if is_now:
+            if now is None:
+                now = timezone.now()
+            value = held[name] = now
+        elif is_read and name in held:
+            value = held[name]
+        else:
+            value = field.pre_save(instance, True)
+        params.append(prepare(value, connection))
+    return params

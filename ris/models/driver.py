@@ -1,0 +1,96 @@
+"""Kept statements on the connection of the database driver, where nobody watches them.
+
+Django's cursor rewrites a statement's marks each time, and sends PostgreSQL a new text that costs
+more to plan than to carry out. Inside of a transaction a kept statement goes straight to the
+driver; whoever counts, logs or wraps statements gets Django's cursor.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+_MARK = re.compile(r"(?<!%)%s")
+_KEPT = 400  # prepared statements of a connection
+# Set where a pooler between us and PostgreSQL does not keep prepared statements.
+_unprepared: set[str] = set()
+
+Params = Sequence[Any]
+Rows = list[tuple[Any, ...]]
+
+
+class Text:
+    """The text of a statement: with Django's marks, and as the driver takes it."""
+
+    __slots__ = ("marked", "native")
+
+    def __init__(self, marked: str, vendor: str) -> None:
+        self.marked = marked
+        self.native: Any = marked.encode()
+        if vendor == "sqlite":
+            self.native = _MARK.sub("?", marked).replace("%%", "%")
+
+
+def rows(connection: BaseDatabaseWrapper, text: Text, params: Params) -> Rows:
+    """What the statement finds or returns."""
+    if _is_watched(connection):
+        with connection.cursor() as cursor:
+            cursor.execute(text.marked, params)
+            return list(cursor.fetchall())
+    with connection.wrap_database_errors:
+        found: Rows = _execute(connection, text, params).fetchall()
+        return found
+
+
+def count(connection: BaseDatabaseWrapper, text: Text, params: Params) -> int:
+    """How many rows the statement changed."""
+    if _is_watched(connection):
+        with connection.cursor() as cursor:
+            cursor.execute(text.marked, params)
+            return int(cursor.rowcount)
+    with connection.wrap_database_errors:
+        return int(_execute(connection, text, params).rowcount)
+
+
+def _is_watched(connection: BaseDatabaseWrapper) -> bool:
+    if connection.needs_rollback:
+        connection.validate_no_broken_transaction()
+    return (
+        not connection.in_atomic_block
+        or connection.connection is None
+        or bool(connection.execute_wrappers)
+        or connection.queries_logged
+    )
+
+
+def _execute(connection: BaseDatabaseWrapper, text: Text, params: Params) -> Any:
+    raw = connection.connection
+    if connection.vendor == "sqlite":
+        return raw.execute(text.native, params)
+    return _prepared(connection, raw, text, params)
+
+
+def _prepared(connection: BaseDatabaseWrapper, raw: Any, text: Text, params: Params) -> Any:
+    import psycopg
+
+    cursor = psycopg.Cursor(raw)
+    if connection.alias in _unprepared:
+        return cursor.execute(text.native, params)
+    if raw.prepare_threshold is None:
+        raw.prepare_threshold = sys.maxsize  # only what asks for it
+        raw.prepared_max = _KEPT
+    try:
+        return cursor.execute(text.native, params, prepare=True)
+    except (
+        psycopg.errors.InvalidSqlStatementName,
+        psycopg.errors.DuplicatePreparedStatement,
+        psycopg.errors.FeatureNotSupported,  # a migration changed a column meanwhile
+    ) as error:
+        # The transaction is lost, but not what it was about: the next try goes without.
+        _unprepared.add(connection.alias)
+        raise OperationalError("the database does not know a prepared statement") from error
