@@ -208,6 +208,60 @@ CONTROLS: Mapping[str, Control] = _frozen(
         "DC": Control("discontinue order", "DR", "UD"),
         "HD": Control("hold order", "HR", "UH"),
         "RL": Control("release previous hold", "OR", "UR"),
+        "RP": Control("replace order; its RO follows", "RQ", "UM"),
+        "RO": Control("replacement order", "RO", "UM"),
+        "PA": Control("parent order: the requisition of its CH", "OK", "UA"),
+        "CH": Control("child order, under PA or ORC-8", "OK", "UA"),
+        "SS": Control("send order status", "SR", "DE"),
+    }
+)
+# What fills orders too may say of ours, where its endpoint allows it (``other_filler``).
+FILLER_CONTROLS: Mapping[str, Control] = _frozen(
+    {
+        "SC": Control("status changed: CA, DC and HD of ORC-5, or a time", "OK", "DE"),
+        "XX": Control("order changed, unsolicited", "OK", "DE"),
+        "RU": Control("replaced unsolicited; its RO follows", "OK", "DE"),
+    }
+)
+# The order control of a fault in what cannot even be read as an order.
+NOT_READ = "UA"
+
+# What ORR, ORG and ORI tell us of an order of ours. NA brings the placer's number; the others
+# answer what we told, and change nothing.
+ANSWERS: Mapping[str, str] = _frozen(
+    {
+        "NA": "number assigned: ORC-2 for the order of ORC-3",
+        "OK": "accepted",
+        "UA": "not accepted",
+        "CR": "canceled as requested",
+        "UC": "not canceled",
+        "DR": "discontinued as requested",
+        "UD": "not discontinued",
+        "HR": "put on hold",
+        "UH": "not put on hold",
+        "OR": "released",
+        "UR": "not released",
+        "XR": "changed as requested",
+        "UX": "not changed",
+        "RQ": "replaced as requested",
+        "UM": "not replaced",
+        "RO": "replacement order",
+        "SR": "status",
+        "DE": "data errors",
+    }
+)
+
+# ORC-1 and ORC-5 towards an archive, by what happened (spec 1.2): dcm4chee takes no other pairs.
+# ``archive_controls`` of an endpoint changes them.
+ARCHIVE_CONTROLS: Mapping[str, str] = MappingProxyType(
+    {
+        "scheduled": "NW_SC",
+        "arrived": "XO_SC",
+        "started": "NW_IP",
+        "changed": "XO_SC",
+        "completed": "XO_CM",
+        "canceled": "CA_CA",
+        "discontinued": "DC_CA",
     }
 )
 

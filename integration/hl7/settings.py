@@ -8,12 +8,14 @@ so nothing is silently ignored afterwards.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from integration.hl7.bindings import ARCHIVE_CONTROLS
 from integration.hl7.paths import parse_path
 from ris.domain.errors import InvalidValueError
 
@@ -113,6 +115,22 @@ class Settings(BaseModel):
     wait_for_scheduler: bool = Field(
         default=False, description="a time that an order names is a wish, to be booked by a person"
     )
+    changed_order: Literal["refuse", "revise"] = Field(
+        default="refuse",
+        description="a new order (NW) under a known number with other content: refused (205), or "
+        "taken as a change (XO)",
+    )
+    early_cancel_minutes: int = Field(
+        default=15,
+        ge=0,
+        le=1440,
+        description="a cancellation of an order that is not known is refused (204), but the order "
+        "is canceled if it comes within so many minutes; 0: it is not",
+    )
+    other_filler: bool = Field(
+        default=False,
+        description="take SC, XX and RU from it: what it did to orders that it fills too",
+    )
     paths: dict[str, list[str]] = Field(
         default_factory=dict,
         strict=False,
@@ -129,6 +147,17 @@ class Settings(BaseModel):
     )
     procedure_message: Literal["auto", "ORM", "OMI"] = Field(
         default="auto", description="procedures scheduled as ORM^O01 or OMI^O23; auto: by version"
+    )
+    own_orders: Literal["none", "SN", "NW", "SN+NW"] = Field(
+        default="SN",
+        description="what it hears of an order without its number: a request for one (SN), the "
+        "order itself (NW), or both, one after the other",
+    )
+    archive_controls: dict[str, str] = Field(
+        default_factory=dict,
+        strict=False,
+        description="other ORC-1_ORC-5 towards an archive: {arrived = '', completed = 'SC_CM'}; "
+        "'': not told",
     )
     complete_at: Literal["report", "exam"] = Field(
         default="report", description="ORC-5 CM with the final report, or when the exam is done"
@@ -197,6 +226,16 @@ class Settings(BaseModel):
             for path in paths:
                 if not parse_path(path).segment:
                     raise ValueError(f"{path} lacks its segment")
+        return value
+
+    @field_validator("archive_controls")
+    @classmethod
+    def _are_pairs(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, pair in value.items():
+            if name not in ARCHIVE_CONTROLS:
+                raise ValueError(f"{name} is none of {', '.join(ARCHIVE_CONTROLS)}")
+            if pair and not re.fullmatch("[A-Z]{2}_[A-Z]{1,2}", pair):
+                raise ValueError(f"{pair} is no ORC-1_ORC-5, as NW_SC")
         return value
 
     @field_validator("tls_ca", "tls_cert", "tls_key")
