@@ -18,5 +18,6 @@ class IntegrationConfig(AppConfig):
             "integration.hl7.outbound",
             "integration.hl7.inbound",
             "integration.fhir.inbound",
+            "integration.hl7.desk",
         ):
             import_module(module)

@@ -269,6 +269,15 @@ def _text(error: BaseException) -> str:
     return str(error)
 
 
+def try_connection(target: Target) -> str:
+    """Connect, shake hands if it is TLS, and hang up: what went wrong, or ""."""
+    try:
+        _Line(target)._connect().close()
+    except _Failed as failed:
+        return str(failed)
+    return ""
+
+
 # The connections of this process.
 CONNECTIONS = Connections()
 

@@ -198,7 +198,7 @@ class Hl7:
             settings = profiles.read_settings(endpoint.settings)
         except InvalidValueError as error:
             return Attempt(result=Result.TRANSIENT, error=error.message)  # an operator mends it
-        exchange = mllp_client.send(_target(endpoint, settings), payload)
+        exchange = mllp_client.send(target(endpoint, settings), payload)
         result = exchange.result
         if result is Result.REFUSED and exchange.ack and _is_for_now(exchange.ack):
             result = Result.TRANSIENT
@@ -274,7 +274,8 @@ def _told_of(lane: Lane, telling: _Telling) -> tuple[str, ...]:
     return tuple(order.public_id for order in order_views(named) if telling.concerns(order))
 
 
-def _target(endpoint: EndpointInfo, settings: profiles.Settings) -> Target:
+def target(endpoint: EndpointInfo, settings: profiles.Settings) -> Target:
+    """Where and how an endpoint is reached."""
     tls = None
     if settings.tls:
         tls = ClientTls(
