@@ -64,6 +64,10 @@ class PatientIdentifier(Quick):
     issuer = models.CharField(max_length=200, blank=True, default="")
     type = models.CharField(max_length=10, blank=True, default="")
     primary = models.BooleanField(default=False)
+    # The record it came with by a merge: a number that finds the patient and is used no more.
+    former = models.ForeignKey(
+        Patient, null=True, blank=True, on_delete=models.PROTECT, related_name="former_identifiers"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
