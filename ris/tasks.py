@@ -6,6 +6,7 @@ broker (docs/adr/0005-events-and-deliveries-are-rows.md).
 
 from __future__ import annotations
 
+import threading
 import time
 
 import structlog
@@ -17,6 +18,7 @@ from ris.celery import app
 log = structlog.get_logger(__name__)
 
 BREAKER_SECONDS = 30.0
+RING_SECONDS = 0.02  # between rings; one answers for all commits before it
 EVENTS_AT_ONCE = 200  # one transaction
 PASSES = 50  # then deliver; the next pass goes on
 
@@ -70,19 +72,38 @@ class Doorbell:
     """Rings the worker after a commit; best effort, and silent for a while after a failure.
 
     With the broker down a ring costs a connection attempt: after one failure the breaker stays
-    open, so a clinical save is slowed once and never fails.
+    open, so a clinical save is slowed once and never fails. Of many commits in a row the first
+    rings at once and those after it together, a moment later.
     """
 
     def __init__(self) -> None:
         self._silent_until = 0.0
+        self._rung_at = 0.0
+        self._waiting = False
+        self._lock = threading.Lock()
 
     @property
     def is_silent(self) -> bool:
         return time.monotonic() < self._silent_until
 
     def ring(self) -> None:
-        if self.is_silent:
-            return
+        with self._lock:
+            if self._waiting or self.is_silent:
+                return  # the ring that waits comes after this commit as well
+            wait = self._rung_at + RING_SECONDS - time.monotonic()
+            if wait > 0:
+                self._waiting = True
+        if wait > 0:
+            later = threading.Timer(wait, self._ring_now)
+            later.daemon = True
+            later.start()
+        else:
+            self._ring_now()
+
+    def _ring_now(self) -> None:
+        with self._lock:
+            self._waiting = False
+            self._rung_at = time.monotonic()
         try:
             deliver_task.apply_async((time.time(),), retry=False, expires=30)
         except Exception as error:
