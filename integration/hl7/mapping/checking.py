@@ -130,7 +130,7 @@ def _map(kind: Kind, content: Any, way: Direction, faults: list[RisError]) -> di
     seen: dict[str, str] = {}
     for code, ours in values.items():
         if not code.strip():
-            wrong("a row needs a code; for what is empty write a rule")
+            wrong("a row needs a code; for what is empty write a rule", code)
         elif folded(code) in seen:
             wrong(f"the same as {seen[folded(code)]}: case and blanks do not count", code)
         seen[folded(code)] = code
