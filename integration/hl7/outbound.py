@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from integration.hl7 import acks, mllp_client, profiles, replies, times
+from integration.hl7 import acks, hours, mllp_client, profiles, replies, times
 from integration.hl7 import charset as charsets
 from integration.hl7.er7 import Header
 from integration.hl7.er7_writer import build, msh
@@ -29,7 +30,7 @@ from ris.client_tls import ClientTls
 from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Subscription
 from ris.domain.exchange import Protocol as ProtocolName
-from ris.domain.protocol import Attempt, EndpointInfo, Outgoing, Result, StoredEvent
+from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Result, StoredEvent
 from ris.selectors.exchange import endpoints
 from ris.selectors.facility import site
 from ris.selectors.orders import order_view, order_views
@@ -206,6 +207,9 @@ class Hl7:
             result=result,
             reply=exchange.reply,
             error=exchange.error,
+            answered=exchange.ack is not None,
+            park_after=settings.refusals,
+            on_refusal=OnRefusal(settings.on_refusal),
             details={"seconds": round(exchange.seconds, 3)},
         )
 
@@ -221,6 +225,14 @@ class Hl7:
     def accepted(self, payload: bytes, reply: bytes, endpoint: EndpointInfo) -> None:
         """Take what an answer of its own says (ORR, ORG, ORI); see :mod:`.replies`."""
         replies.take(reply, endpoint)
+
+    def is_open(self, endpoint: EndpointInfo, now: datetime) -> bool:
+        """Not in its blackout hours; what waits is sent afterwards."""
+        spans = endpoint.settings.get("blackout", ())
+        if not spans:
+            return True
+        zone = times.zone(endpoint.time_zone or site().time_zone, path="time_zone")
+        return not hours.within(spans, now, zone)
 
     def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         return profiles.check_settings(settings)

@@ -13,11 +13,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from integration.hl7 import hours
 from integration.hl7.bindings import ARCHIVE_CONTROLS
 from integration.hl7.paths import parse_path
 from ris.domain.errors import InvalidValueError
+from ris.domain.protocol import REFUSALS_BEFORE_PARKING
+
+# A message is leased for 90 seconds (ris.services.outbox.LEASE).
+MOST_SECONDS = 80
 
 # Inbound values whose place a peer may change; the rows are in integration/hl7/fields.py.
 MOVABLE = (
@@ -186,6 +198,35 @@ class Settings(BaseModel):
     connect_seconds: float = Field(
         default=10, gt=0, le=60, strict=False, description="wait so long for a connection"
     )
+    refusals: int = Field(
+        default=REFUSALS_BEFORE_PARKING,
+        ge=1,
+        le=20,
+        description="a message is offered so often in all before a refusal (AE, AR) counts",
+    )
+    on_refusal: Literal["park", "skip"] = Field(
+        default="park",
+        description="then its lane waits for a person, or passes over the message",
+    )
+    blackout: tuple[str, ...] = Field(
+        default=(),
+        strict=False,
+        description="when nothing is sent to it, in its time zone: ['22:00-02:00', "
+        "'Sun 01:00-05:30']",
+    )
+    unencodable: Literal["hold", "transliterate"] = Field(
+        default="hold",
+        description="what its character set lacks: the message is held and shown, or the character "
+        "is written in others, as Ä by AE and a Japanese name in its Latin writing",
+    )
+    registrations: Literal["none", "A01", "A04", "A28"] = Field(
+        default="none", description="tell it of new patients, as this event"
+    )
+    relay_adt: bool = Field(
+        default=False,
+        description="pass on every ADT message that was applied, with MSH-3 to 6 and MSH-10 of "
+        "ours and all else byte for byte",
+    )
     keep_open: bool = Field(
         default=True, description="send many messages over one connection, one after the other"
     )
@@ -216,6 +257,23 @@ class Settings(BaseModel):
             except ValueError:
                 raise ValueError(f"{network} is no address or network") from None
         return value
+
+    @field_validator("blackout")
+    @classmethod
+    def _are_hours(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for span in value:
+            if (message := hours.fault(span)) is not None:
+                raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _fits_a_lease(self) -> Settings:
+        """A try that outlives its lease would be made twice at once."""
+        if self.connect_seconds + self.timeout_seconds > MOST_SECONDS:
+            raise ValueError(
+                f"connect_seconds and timeout_seconds are {MOST_SECONDS} together at most"
+            )
+        return self
 
     @field_validator("paths")
     @classmethod
@@ -260,4 +318,5 @@ def read_settings(settings: Mapping[str, Any]) -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         unknown = first["type"] == "extra_forbidden"
         text = "no such setting" if unknown else str(first["msg"]).removeprefix("Value error, ")
-        raise InvalidValueError(f"{name}: {text}", path=f"settings.{name}") from None
+        where = f"settings.{name}".rstrip(".")
+        raise InvalidValueError(f"{name}: {text}".removeprefix(": "), path=where) from None
