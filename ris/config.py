@@ -251,9 +251,16 @@ class Mllp(Listener):
     )
     threads: int = Field(default=8, ge=1, le=256, description="Messages applied at once.")
     connections: int = Field(default=256, ge=1, description="Open connections, in all.")
-    frame_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="Longest message.")
+    frame_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, description="Longest message.")
     frame_seconds: float = Field(
-        default=10, gt=0, description="A begun message must be complete by then."
+        default=5,
+        gt=0,
+        description="A begun message must be complete by then; a second more for every 128 KiB.",
+    )
+    pickup_dir: Path | None = Field(
+        default=None,
+        description="Folder with the pick-up folders of HL7 endpoints; empty: `hl7` in the data "
+        "directory.",
     )
     idle_seconds: float = Field(
         default=3600, gt=0, description="An idle connection is closed after this."

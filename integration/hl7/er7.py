@@ -45,11 +45,11 @@ from integration.hl7.escapes import NULL, STANDARD, Delimiters, unescape
 from integration.hl7.paths import parse_path as parse_path  # part of the interface of this module
 from ris.domain.errors import InvalidValueError, MissingValueError
 
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 MAX_SEGMENTS = 5_000
 MAX_FIELDS = 1_000
 MAX_REPETITIONS = 2_000
-_MAX_LINES = 100_000  # 4 MB of Base64 in lines of 76 characters are some 55,000
+_MAX_LINES = 250_000  # 16 MB of Base64 in lines of 76 characters are some 220,000
 
 
 class Repetition:

@@ -19,7 +19,7 @@ CARRIAGE_RETURN = b"\x0d"
 COMMIT = b"\x06"
 NAK = b"\x15"
 
-MAX_FRAME = 4 * 1024 * 1024
+MAX_FRAME = 16 * 1024 * 1024
 _HEAD = 4_096  # enough of an over-long frame to answer it
 _MAX_NOISE = 65_536
 _AFTER_END = b"\x0d\x0a\x0b"  # what may follow 0x1C; anything else makes it part of the text
@@ -63,6 +63,11 @@ class Decoder:
     def begun(self) -> bool:
         """A frame has begun and not ended; its peer must go on within the time limit."""
         return self._inside or bool(self._buffer)
+
+    @property
+    def held(self) -> int:
+        """Bytes of the frame that has begun, for limits."""
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that ``data`` completes, empty ones left out.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ris.client_tls import harden
+from ris.server_tls import TlsFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,35 @@ def server_context(tls: ServerTls) -> ssl.SSLContext:
         context.load_verify_locations(tls.ca)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def tls_files(tls: ServerTls) -> TlsFiles:
+    """The listener's context, built anew when a file changes; raises as ``server_context``."""
+    return TlsFiles(
+        {"certificate": tls.certificate, "key": tls.key, "authority": tls.ca},
+        lambda: server_context(tls),
+        time.time,
+    )
+
+
+def is_one_of(certificate: PeerCertificate | None, wanted: Iterable[str]) -> bool:
+    """Whether a certificate is among those that were agreed: by fingerprint, subject or name.
+
+    A subject or a name counts only if an authority of ours vouched for it.
+    """
+    if certificate is None:
+        return False
+    known = {certificate.fingerprint, certificate.subject, *certificate.names}
+    known |= {
+        part.removeprefix("commonName=")
+        for part in certificate.subject.split(", ")
+        if part.startswith("commonName=")
+    }
+    return any(
+        one.strip() in known or one.replace(":", "").strip().lower() == certificate.fingerprint
+        for one in wanted
+        if one.strip()
+    )
 
 
 def peer_certificate(connection: ssl.SSLObject | ssl.SSLSocket | None) -> PeerCertificate | None:

@@ -5,95 +5,20 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-import ssl
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
 
 import pytest
 
-from integration.hl7 import acks, server
-from integration.hl7.er7 import Header, Message
-from integration.hl7.server import Handle, Listener, ListenerConfig, Peer, Reply
-from integration.hl7.tls import ServerTls
-from ris.client_tls import ClientTls, client_context
+from integration.hl7 import server
+from integration.hl7.er7 import Message
+from integration.hl7.server import Commit, Listener, ListenerConfig, Peer, Reply
 from tests.running import wait_until
-from tests.wire.mllp_certificates import Authority
+from tests.wire.mllp_sender import Client, Connect, accept, frame, listening, order
 
 pytestmark = pytest.mark.wire
-
-
-def order(control_id: str = "M1", text: str = "") -> bytes:
-    head = f"MSH|^~\\&|HIS|GENERAL|RIS|RAD|2029||ORM^O01|{control_id}|P|2.3.1\r"
-    return (head + f"NTE|1|L|{text}\r").encode()
-
-
-def frame(message: bytes) -> bytes:
-    return b"\x0b" + message + b"\x1c\x0d"
-
-
-def accept(message: bytes, peer: Peer) -> bytes:
-    header = Header.read(message)
-    assert header is not None
-    return acks.acknowledge(header)
-
-
-class Client:
-    """A sender of bytes that reads whole answers."""
-
-    def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
-        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
-        self.sock = context.wrap_socket(plain, server_hostname="localhost") if context else plain
-        self._buffer = b""
-
-    def send(self, data: bytes) -> None:
-        self.sock.sendall(data)
-
-    def answer(self) -> Message:
-        return Message.from_bytes(self.raw_answer())
-
-    def raw_answer(self) -> bytes:
-        while b"\x1c\x0d" not in self._buffer:
-            data = self.sock.recv(65_536)
-            assert data, "closed without an answer"
-            self._buffer += data
-        content, _, self._buffer = self._buffer.partition(b"\x1c\x0d")
-        assert content.startswith(b"\x0b")
-        return content[1:]
-
-    def is_closed(self) -> bool:
-        """Wait for the end of the connection; anything else than silence before it fails."""
-        try:
-            return self.sock.recv(1) == b""
-        except (ConnectionError, ssl.SSLError):
-            return True
-
-    def close(self) -> None:
-        self.sock.close()
-
-
-@pytest.fixture
-def clients() -> Iterator[Callable[..., Client]]:
-    opened: list[Client] = []
-
-    def connect(port: int, context: ssl.SSLContext | None = None) -> Client:
-        opened.append(Client(port, context))
-        return opened[-1]
-
-    yield connect
-    for client in opened:
-        client.close()
-
-
-def listening(handle: Handle = accept, **options: Any) -> AbstractContextManager[Listener]:
-    return server.running(ListenerConfig(port=0, **options), handle)
-
-
-Connect = Callable[..., Client]
 
 
 # --- one connection -----------------------------------------------------------------------------
@@ -224,6 +149,72 @@ def test_release_2_commits_before_the_answer(clients: Connect) -> None:
         client.send(frame(b"\x06") + frame(order("2")))
         assert client.raw_answer() == b"\x06"
         assert client.answer().get("MSA-2") == "2"
+
+
+def test_release_2_may_be_agreed_with_one_peer_only(clients: Connect) -> None:
+    def handle(message: bytes, peer: Peer) -> Reply:
+        agreed = Commit.STORED if b"|new|" in message else Commit.NONE
+        return Reply(accept(message, peer), lambda written: None, agreed)
+
+    with listening(handle) as listener:
+        modern, plain = clients(listener.port), clients(listener.port)
+        modern.send(frame(order("new")))
+        plain.send(frame(order("old")))
+
+        assert modern.raw_answer() == b"\x06"
+        assert modern.answer().get("MSA-2") == "new"
+        assert plain.answer().get("MSA-2") == "old"
+
+
+def test_release_2_is_told_what_was_not_stored_and_nothing_else(clients: Connect) -> None:
+    def handle(message: bytes, peer: Peer) -> Reply:
+        agreed = Commit.NOT_STORED if b"|full|" in message else Commit.STORED
+        return Reply(accept(message, peer), lambda written: None, agreed)
+
+    with listening(handle) as listener:
+        client = clients(listener.port)
+
+        client.send(frame(order("full")) + frame(order("again")))
+
+        assert client.raw_answer() == b"\x15"
+        assert client.raw_answer() == b"\x06"
+        assert client.answer().get("MSA-2") == "again"
+
+
+def test_a_crash_is_a_nak_in_release_2(clients: Connect) -> None:
+    def handle(message: bytes, peer: Peer) -> Reply:
+        raise KeyError("anything")
+
+    with listening(handle, release_2=True) as listener:
+        client = clients(listener.port)
+
+        client.send(frame(order("1")))
+
+        assert client.raw_answer() == b"\x15"
+
+
+def test_a_sender_that_wants_no_answer_gets_none_and_goes_on(clients: Connect) -> None:
+    def handle(message: bytes, peer: Peer) -> Reply:
+        payload = b"" if b"|silent|" in message else accept(message, peer)
+        return Reply(payload, lambda written: None)
+
+    with listening(handle) as listener:
+        client = clients(listener.port)
+
+        client.send(frame(order("silent")) + frame(order("loud")))
+
+        assert client.answer().get("MSA-2") == "loud"
+
+
+def test_only_so_many_long_messages_are_held_at_once(clients: Connect) -> None:
+    with listening(large_bytes=10_000, large_frames=1, frame_seconds=0.5) as listener:
+        greedy, patient = clients(listener.port), clients(listener.port)
+        greedy.send(b"\x0b" + order("1", "x" * 20_000))
+        patient.send(frame(order("2", "x" * 300_000)))
+
+        # The first never ends and is given up; the second is read only then.
+        assert patient.answer().get("MSA-2") == "2"
+        assert greedy.is_closed()
 
 
 # --- answers that fail --------------------------------------------------------------------------
@@ -433,112 +424,7 @@ def test_connections_beyond_the_limit_are_closed_and_others_unharmed(
             assert client.answer().get("MSA-1") == "AA"
 
 
-# --- TLS ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
-
-
-def server_tls(authority: Authority, *, client_certificates: bool = False) -> ServerTls:
-    certificate, key = authority.certify("ris")
-    return ServerTls(certificate, key, authority.pem if client_certificates else None)
-
-
-def trusting(authority: Authority, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext:
-    mine, key = certificate or (None, None)
-    return client_context(ClientTls(ca=authority.pem, certificate=mine, key=key))
-
-
-def test_tls_and_plain_ports_serve_side_by_side(clients: Connect, authority: Authority) -> None:
-    seen: list[Peer] = []
-
-    def handle(message: bytes, peer: Peer) -> bytes:
-        seen.append(peer)
-        return accept(message, peer)
-
-    with listening(handle, tls_port=0, tls=server_tls(authority)) as listener:
-        assert listener.tls_port is not None
-        plain, secure = clients(listener.port), clients(listener.tls_port, trusting(authority))
-        for client in (plain, secure):
-            client.send(frame(order("1")))
-            assert client.answer().get("MSA-1") == "AA"
-
-    assert [(peer.tls, peer.local_port) for peer in seen] == [
-        (False, listener.port),
-        (True, listener.tls_port),
-    ]
-
-
-def test_a_client_certificate_is_required_checked_and_handed_on(
-    clients: Connect, authority: Authority, stranger: Authority
-) -> None:
-    seen: list[Peer] = []
-
-    def handle(message: bytes, peer: Peer) -> bytes:
-        seen.append(peer)
-        return accept(message, peer)
-
-    tls = server_tls(authority, client_certificates=True)
-    with listening(handle, tls_port=0, tls=tls) as listener:
-        for context in (
-            trusting(authority),
-            trusting(authority, stranger.certify("impostor")),
-        ):
-            with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
-                exchange(clients(listener.tls_port, context))
-
-        exchange(clients(listener.tls_port, trusting(authority, authority.certify("his"))))
-
-    (peer,) = seen
-    assert peer.certificate is not None
-    assert peer.certificate.subject == "commonName=his"
-    assert peer.certificate.names == ("localhost", "127.0.0.1")
-    assert len(peer.certificate.fingerprint) == 64
-
-
-def exchange(client: Client) -> Message:
-    client.send(frame(order("1")))
-    return client.answer()
-
-
-def test_old_tls_is_refused(clients: Connect, authority: Authority) -> None:
-    with listening(tls_port=0, tls=server_tls(authority)) as listener:
-        context = ssl.create_default_context(cafile=str(authority.pem))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        exchange(clients(listener.tls_port, context))
-
-        context.set_ciphers("ALL:@SECLEVEL=0")
-        context.set_ciphers("AES128-SHA")  # no forward secrecy
-        with pytest.raises(ssl.SSLError):
-            clients(listener.tls_port, context)
-
-
-def test_a_silent_tls_client_is_given_up_and_keeps_nobody_out(
-    clients: Connect, authority: Authority
-) -> None:
-    tls = server_tls(authority)
-    with listening(tls_port=0, tls=tls, handshake_seconds=0.3) as listener:
-        silent = clients(listener.tls_port)
-        wait_until(lambda: listener.connections == 1, "the silent one is counted")
-
-        exchange(clients(listener.tls_port, trusting(authority)))
-
-        assert silent.is_closed()
-
-
-def test_a_bad_certificate_file_is_told_at_the_start(tmp_path: Path) -> None:
-    missing = ServerTls(tmp_path / "no.pem", tmp_path / "no.key")
-
-    with pytest.raises(FileNotFoundError), listening(tls_port=0, tls=missing):
-        pass
+# --- the start and the stop ----------------------------------------------------------------------
 
 
 def test_a_port_that_is_taken_is_told_at_the_start() -> None:
@@ -546,9 +432,6 @@ def test_a_port_that_is_taken_is_told_at_the_start() -> None:
         config = ListenerConfig(port=listener.port)
         with pytest.raises(OSError, match="in use"), server.running(config, accept):
             pass
-
-
-# --- the stop -----------------------------------------------------------------------------------
 
 
 def test_the_stop_answers_what_has_begun_and_closes_the_rest(clients: Connect) -> None:

@@ -174,7 +174,7 @@ def test_a_frame_may_be_as_long_as_the_limit() -> None:
 
 
 def test_an_endless_frame_is_refused_before_it_fills_the_memory() -> None:
-    decoder = Decoder()
+    decoder = Decoder(limit=4 * 1024 * 1024)
     decoder.feed(b"\x0bMSH|")
 
     with pytest.raises(FrameTooLongError) as refused:
