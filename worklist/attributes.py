@@ -102,10 +102,12 @@ class Attribute:
     note: str = ""
     tag: int = field(init=False)
     vr: str = field(init=False)
+    always_present: bool = field(init=False)  # it comes back empty rather than not at all
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tag", tag_of(self.keyword))
         object.__setattr__(self, "vr", vr_of(self.tag))
+        object.__setattr__(self, "always_present", self.return_type in {"2", "2C"})
 
     @property
     def path(self) -> str:
@@ -115,11 +117,6 @@ class Attribute:
     def is_held(self) -> bool:
         """Whether this system may ever have a value."""
         return self.value is not not_held
-
-    @property
-    def always_present(self) -> bool:
-        """Whether it comes back empty rather than not at all."""
-        return self.return_type in {"2", "2C"}
 
 
 SPS = "ScheduledProcedureStepSequence"

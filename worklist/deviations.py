@@ -88,23 +88,30 @@ def _character_set(elements: Elements) -> _Noted:
 def _of_level(elements: Elements, nodes: Mapping[int, Node], *, at_root: bool) -> _Noted:
     for tag, element in elements.items():
         node = nodes.get(tag)
-        for kind in _kinds(tag, element, node, at_root=at_root):
+        kind = _of_tag(tag, at_root=at_root, is_known=node is not None)
+        if kind:
             yield tag, Deviation(kind, keyword_of(tag) or tag_path(tag))
+        if element.value or element.items:  # most keys are empty
+            for kind in _of_value(tag, element, node, at_root=at_root):
+                yield tag, Deviation(kind, keyword_of(tag) or tag_path(tag))
         if element.items and node is not None:
             yield from _of_level(element.items[0], node.children, at_root=False)
 
 
-def _kinds(tag: int, element: Element, node: Node | None, *, at_root: bool) -> Iterator[str]:
+@lru_cache(maxsize=4096)
+def _of_tag(tag: int, *, at_root: bool, is_known: bool) -> str:
     if tag & 0xFFFF == 0:
-        yield "group-length"
-    elif tag >> 16 & 1:
-        yield "private"
-    elif tag == QUERY_RETRIEVE_LEVEL:
-        yield "retrieve-level"
-    elif at_root and tag in _STEP and node is None:
-        yield "step-keys-at-root"
-    elif _is_retired(tag):
-        yield "retired"
+        return "group-length"
+    if tag >> 16 & 1:
+        return "private"
+    if tag == QUERY_RETRIEVE_LEVEL:
+        return "retrieve-level"
+    if at_root and tag in _STEP and not is_known:
+        return "step-keys-at-root"
+    return "retired" if _is_retired(tag) else ""
+
+
+def _of_value(tag: int, element: Element, node: Node | None, *, at_root: bool) -> Iterator[str]:
     if element.items is not None:
         if len(element.items) > 1:
             yield "several-items"
@@ -128,7 +135,6 @@ def _is_escaped(tag: int, value: bytes) -> bool:
     return vr_of(tag) in TEXT_VRS and any(byte > 0x7F or byte == 0x1B for byte in value)
 
 
-@lru_cache(maxsize=4096)
 def _is_retired(tag: int) -> bool:
     try:
         return dictionary_is_retired(tag)

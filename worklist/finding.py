@@ -138,8 +138,10 @@ class FindHandlers:
     def _find(self, request: Request) -> FindAnswer:
         clock = perf_counter()
         snapshot = self.registry.snapshot()
-        version = with_connection(self.version.read)  # before anything else is read
-        known = self.memory.recall(request, version, snapshot)
+        version: str | int | None = None
+        if self.memory.was_asked(request):
+            version = with_connection(self.version.read)  # before anything else is read
+        known = self.memory.recall(request, version, snapshot) if version is not None else None
         if known is not None:
             self._record(_query(request, known.said, clock))
             return known.answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def run(argv: list[str]) -> int:
     ).parse_args(argv)
     dicom = config.load().dicom
     if dicom.processes == 1:
+        gc.collect()
+        gc.freeze()  # code and tables are no garbage: not looked through again while we serve
         return serve_one(dicom, listener_config(dicom), "dicom-1", lambda: _say_where(dicom))
     settings = listener_config(dicom)
     ports = [settings.port, *([settings.tls.port] if settings.tls else [])]

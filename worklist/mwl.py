@@ -144,9 +144,12 @@ def fit(attribute: Attribute, text: str) -> str:
 def texts(attribute: Attribute, source: Any) -> tuple[str, ...]:
     """The values of a simple attribute that are not empty, fitted."""
     value = attribute.value(source)
+    if not value:
+        return ()
     if isinstance(value, str):
-        value = (value,) if value else ()
-    return tuple(filter(None, (fit(attribute, one) for one in value)))
+        fitted = fit(attribute, value)
+        return (fitted,) if fitted else ()
+    return tuple(filter(None, [fit(attribute, one) for one in value]))
 
 
 def missing(offer: Offer) -> tuple[str, ...]:
@@ -196,14 +199,20 @@ class Encoder:
 
     def item(self, keys: tuple[Key, ...], source: Any) -> bytes:
         parts = []
+        explicit = self.explicit
         for key in keys:
             attribute = key.attribute
-            if attribute.vr == "SQ":
+            if key.vr == b"SQ":
                 value = self._items(key, source)
             else:
-                value = self._value(attribute, texts(attribute, source))
+                found = texts(attribute, source)
+                value = self._value(attribute, found) if found else b""
             if value or attribute.always_present:
-                parts.append(self._element(key.group, key.number, key.vr, value))
+                if explicit:
+                    parts.append(self._element(key.group, key.number, key.vr, value))
+                else:
+                    parts.append(_HEAD(key.group, key.number, len(value)))
+                    parts.append(value)
         return b"".join(parts)
 
     def _items(self, key: Key, source: Any) -> bytes:
@@ -216,14 +225,12 @@ class Encoder:
         return b"".join(parts)
 
     def _value(self, attribute: Attribute, values: tuple[str, ...]) -> bytes:
-        if not values:
-            return b""
         vr = attribute.vr
         if vr == "US":
             return b"".join(_US(int(value)) for value in values)
         if isinstance(self.characters, PlainSet):
             values = in_letters_of(self.characters, attribute, values)
-        text = "\\".join(values)
+        text = values[0] if len(values) == 1 else "\\".join(values)
         if text.isascii():
             encoded = text.encode("ascii")
         elif vr == "PN":

@@ -55,12 +55,31 @@ class Remembered(NamedTuple):
 
 @dataclass(slots=True)
 class FindMemory:
-    """The last answer to each query of each device, bounded by the matches it holds."""
+    """The last answer to each query of each device, bounded by the matches it holds.
+
+    What is asked for the first time is not kept: to know whether an answer is still right the
+    database is asked for its version, and most of what is looked up by a number never comes again.
+    """
 
     capacity: int = 20_000
+    asked: int = 4_096  # queries known to have been asked once
     _known: OrderedDict[Any, Remembered] = field(default_factory=OrderedDict)
+    _asked: OrderedDict[Any, None] = field(default_factory=OrderedDict)
     _held: int = 0
     _lock: Lock = field(default_factory=Lock)
+
+    def was_asked(self, request: Request) -> bool:
+        """Whether this query came before, so that its answer is worth keeping; now it did."""
+        if request.page is not None or len(request.dataset) > REMEMBERED_BYTES:
+            return False
+        key = _key(request)
+        with self._lock:
+            if key in self._known or key in self._asked:
+                return True
+            self._asked[key] = None
+            while len(self._asked) > self.asked:
+                self._asked.popitem(last=False)
+        return False
 
     def recall(
         self, request: Request, version: str | int | None, register: object
@@ -85,6 +104,7 @@ class FindMemory:
             if before is not None:
                 self._held -= _size(before)
             self._known[key] = known
+            self._asked.pop(key, None)
             self._held += _size(known)
             while self._held > self.capacity and len(self._known) > 1:
                 _, dropped = self._known.popitem(last=False)

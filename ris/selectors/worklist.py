@@ -155,6 +155,7 @@ def _version_key(row: tuple[Any, ...]) -> tuple[int, ...]:
     )
 
 
+@lru_cache(maxsize=64)
 def _table(model: Any) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 

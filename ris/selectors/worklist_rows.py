@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Model
 from django.db.models.base import ModelState
 
@@ -52,16 +52,21 @@ class _Part:
         values = list(row[self.start : self.start + len(self.names)])
         if values[0] is None:
             return None
+        database = connections[DEFAULT_DB_ALIAS]  # looked up once: it is the thread's own
         for index, converters in self.converters:
+            value = values[index]
+            if value is None:
+                continue  # Django's converters all leave it
             for convert, column in converters:
-                values[index] = convert(values[index], column, connection)
+                value = convert(value, column, database)
+            values[index] = value
         # What from_db() makes, without what Model.__init__ does for instances that may be
         # incomplete: that took longer than all the rest of reading an entry.
         instance = self.model.__new__(self.model)
         instance.__dict__.update(zip(self.names, values, strict=True))
         instance._state = ModelState()
         instance._state.adding = False
-        instance._state.db = connection.alias
+        instance._state.db = DEFAULT_DB_ALIAS
         return instance
 
 
@@ -95,28 +100,29 @@ _TABLES: tuple[tuple[str, type[Model]], ...] = (
     ("p", Patient),
     ("v", Visit),
 )
+_IDENTIFIERS: tuple[str, type[Model]] = ("i", PatientIdentifier)
+# A step and its patient's numbers come as one row for each number: for a few steps that is less
+# than another statement, for a list it is not.
+_FEW = 4
 
 
+@lru_cache(maxsize=64)
 def _table(model: type[Model]) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 
 
 def read(step_ids: Sequence[int], institution: str) -> dict[int, WorklistEntry]:
     """The entries of these steps by primary key."""
-    columns, parts = _parts(connection.vendor, *_TABLES)
-    chosen, params = any_of("s.id", step_ids)
-    rows = fetch(
-        f"SELECT {columns} FROM {_table(ScheduledProcedureStep)} s"  # noqa: S608 - names only
-        f" JOIN {_table(RequestedProcedure)} r ON r.id = s.procedure_id"
-        f" JOIN {_table(Order)} o ON o.id = r.order_id"
-        f" JOIN {_table(Patient)} p ON p.id = o.patient_id"
-        f" LEFT JOIN {_table(Visit)} v ON v.id = o.visit_id"
-        f" WHERE {chosen}",
-        params,
-        as_text=True,
-    )
-    joined = [tuple(part.instance(row) for part in parts) for row in rows]
-    _attach_identifiers([patient for _, _, _, patient, _ in joined])
+    together = len(step_ids) <= _FEW
+    tables = (*_TABLES, _IDENTIFIERS) if together else _TABLES
+    columns, parts = _parts(connection.vendor, *tables)
+    statement, params = _statement(columns, step_ids, together=together)
+    rows = fetch(statement, params, as_text=True)
+    if together:
+        joined = _with_identifiers(rows, parts)
+    else:
+        joined = [tuple(part.instance(row) for part in parts) for row in rows]
+        _attach_identifiers([patient for _, _, _, patient, _ in joined])
     starts = study_starts([procedure for _, procedure, _, _, _ in joined])
     return {
         step.pk: _entry(
@@ -124,6 +130,45 @@ def read(step_ids: Sequence[int], institution: str) -> dict[int, WorklistEntry]:
         )
         for step, procedure, order, patient, visit in joined
     }
+
+
+def _statement(
+    columns: str, step_ids: Sequence[int], *, together: bool
+) -> tuple[str, Sequence[Any]]:
+    chosen, params = any_of("s.id", step_ids)
+    numbers = f" LEFT JOIN {_table(PatientIdentifier)} i ON i.patient_id = p.id" if together else ""
+    return (
+        f"SELECT {columns} FROM {_table(ScheduledProcedureStep)} s"  # noqa: S608 - names only
+        f" JOIN {_table(RequestedProcedure)} r ON r.id = s.procedure_id"
+        f" JOIN {_table(Order)} o ON o.id = r.order_id"
+        f" JOIN {_table(Patient)} p ON p.id = o.patient_id"
+        f" LEFT JOIN {_table(Visit)} v ON v.id = o.visit_id{numbers}"
+        f" WHERE {chosen}"
+    ), params
+
+
+def _with_identifiers(
+    rows: Iterable[Sequence[Any]], parts: Sequence[_Part]
+) -> list[tuple[Any, ...]]:
+    """The instances of each step; its rows differ in the patient's number alone."""
+    *firsts, last = parts
+    found: dict[Any, tuple[tuple[Any, ...], list[PatientIdentifier]]] = {}
+    for row in rows:
+        known = found.get(row[0])
+        if known is None:
+            known = found[row[0]] = tuple(part.instance(row) for part in firsts), []
+        identifier = last.instance(row)
+        if identifier is not None:
+            known[1].append(identifier)
+    for (_, _, _, patient, _), identifiers in found.values():
+        _attach(patient, identifiers)
+    return [joined for joined, _ in found.values()]
+
+
+def _attach(patient: Patient, identifiers: list[PatientIdentifier]) -> None:
+    rows = patient.identifiers.all()
+    rows._result_cache = identifiers
+    patient._prefetched_objects_cache = {"identifiers": rows}  # type: ignore[attr-defined]
 
 
 def _attach_identifiers(patients: Iterable[Patient]) -> None:
@@ -141,9 +186,7 @@ def _attach_identifiers(patients: Iterable[Patient]) -> None:
         identifier = part.instance(row)
         found[identifier.patient_id].append(identifier)
     for patient in listed:
-        rows = patient.identifiers.all()
-        rows._result_cache = found[patient.pk]
-        patient._prefetched_objects_cache = {"identifiers": rows}  # type: ignore[attr-defined]
+        _attach(patient, found[patient.pk])
 
 
 def _entry(

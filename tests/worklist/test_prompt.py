@@ -84,6 +84,7 @@ def test_the_same_question_gets_the_same_answer_and_is_recorded_each_time(
     for _ in range(50):
         # A PostgreSQL server has one snapshot for all its databases: another's commit shows.
         before = server.version.read()
+        server.c_find(query())  # what is asked for once is not kept
         asked.clear()
         first = server.c_find(query())
         second = server.c_find(query())
@@ -97,8 +98,33 @@ def test_the_same_question_gets_the_same_answer_and_is_recorded_each_time(
     assert len({one.correlation for one in asked}) == 2
 
 
-def test_who_writes_makes_the_answer_anew(server: Handlers) -> None:
+def ask_twice(server: Handlers, ae_title: str = "CT1") -> None:
+    """So that the answer is known."""
+    server.c_find(query(ae_title))
+    server.c_find(query(ae_title))
+
+
+def test_what_is_asked_for_the_first_time_is_not_kept(server: Handlers) -> None:
     server.c_find(query())
+    once = len(server.memory._known)
+    server.c_find(query())
+
+    assert once == 0
+    assert len(server.memory._known) == int(can_tell(server))
+
+
+def test_what_was_asked_once_is_forgotten_in_time(server: Handlers) -> None:
+    server.memory.asked = 1
+    make.device("CT2")
+    for ae_title in ("CT1", "CT2", "CT1"):
+        server.c_find(query(ae_title))
+
+    assert len(server.memory._known) == 0
+    assert len(server.memory._asked) == 1
+
+
+def test_who_writes_makes_the_answer_anew(server: Handlers) -> None:
+    ask_twice(server)
     elsewhere(rename)
 
     assert server.c_find_at_once(query()) is None
@@ -107,7 +133,7 @@ def test_who_writes_makes_the_answer_anew(server: Handlers) -> None:
 
 
 def test_what_the_own_thread_wrote_makes_the_answer_anew(server: Handlers) -> None:
-    server.c_find(query())
+    ask_twice(server)
     rename()
 
     assert server.c_find_at_once(query()) is None
@@ -117,13 +143,13 @@ def test_what_the_own_thread_wrote_makes_the_answer_anew(server: Handlers) -> No
 
 def test_another_device_is_answered_by_its_own_rules(server: Handlers) -> None:
     make.device("CT2")
-    server.c_find(query("CT1"))
+    ask_twice(server, "CT1")
 
     assert server.c_find_at_once(query("CT2")) is None
 
 
 def test_an_answer_goes_with_the_register(server: Handlers) -> None:
-    server.c_find(query())
+    ask_twice(server)
     server.registry._snapshot = None
     before = server.c_find_at_once(query())
     server.registry.snapshot()
