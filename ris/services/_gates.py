@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 BREAKER_FAILURES = 5
 BREAKER_SECONDS = 15.0
@@ -12,14 +13,15 @@ BREAKER_SECONDS = 15.0
 class Breaker:
     """Keeps a process from asking an endpoint that does not answer, but for a probe."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._failures: dict[int, int] = {}
         self._closed_until: dict[int, float] = {}
         self._lock = threading.Lock()
 
     def lets(self, endpoint_id: int) -> bool:
         with self._lock:
-            return time.monotonic() >= self._closed_until.get(endpoint_id, 0.0)
+            return self._clock() >= self._closed_until.get(endpoint_id, 0.0)
 
     def doubts(self, endpoint_id: int) -> bool:
         """Whether the last try did not reach it."""
@@ -35,7 +37,7 @@ class Breaker:
             failures = self._failures.get(endpoint_id, 0) + 1
             self._failures[endpoint_id] = failures
             if failures >= BREAKER_FAILURES:
-                self._closed_until[endpoint_id] = time.monotonic() + BREAKER_SECONDS
+                self._closed_until[endpoint_id] = self._clock() + BREAKER_SECONDS
 
 
 class Gate:
