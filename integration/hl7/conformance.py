@@ -42,6 +42,13 @@ _MEANINGS = {
     "ADT^A28": "add person",
     "ADT^A31": "update person",
     "ADT^A40": "merge patients",
+    "SIU^S12": "appointment booked",
+    "SIU^S13": "appointment moved",
+    "SIU^S14": "appointment changed; by `SCH-25` also arrived, canceled or missed",
+    "SIU^S15": "appointment canceled",
+    "SIU^S16": "appointment discontinued: canceled, if the patient has not come",
+    "SIU^S17": "appointment deleted: canceled, and marked as an error",
+    "SIU^S26": "patient did not come",
 }
 
 

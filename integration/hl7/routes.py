@@ -13,6 +13,7 @@ from integration.hl7.profiles import Profile
 from integration.hl7.to_domain.adt import from_adt, from_merge
 from integration.hl7.to_domain.orders import from_order
 from integration.hl7.to_domain.request import Request
+from integration.hl7.to_domain.schedule import TRIGGERS, from_siu
 
 Translate = Callable[[Message, Profile], list[Request]]
 
@@ -39,4 +40,8 @@ _PATIENTS: Mapping[tuple[str, str], Route] = {
     ("ADT", "A40"): Route(from_merge),
 }
 
-ROUTES: Mapping[tuple[str, str], Route] = {**_ORDERS, **_PATIENTS}
+_SCHEDULES: Mapping[tuple[str, str], Route] = {
+    **{("SIU", trigger): Route(from_siu) for trigger in TRIGGERS},
+}
+
+ROUTES: Mapping[tuple[str, str], Route] = {**_ORDERS, **_PATIENTS, **_SCHEDULES}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 
 from ris.domain.commands import Command, Event
+from ris.domain.orders import OrderReference
+from ris.domain.patients import PatientReference
 from ris.domain.states import StateMachine
+from ris.domain.values import Code, Identifier, PersonName
 
 
 class AppointmentStatus(StrEnum):
@@ -119,6 +122,66 @@ class RecordArrival(Command[None]):
     appointment: str
 
 
+class ScheduleChange(StrEnum):
+    """What the system that keeps an appointment's calendar says became of it (SIU, HL7 10.4)."""
+
+    BOOK = "book"
+    MOVE = "move"
+    MODIFY = "modify"
+    ARRIVE = "arrive"
+    CANCEL = "cancel"
+    DISCONTINUE = "discontinue"
+    DELETE = "delete"
+    MISS = "miss"
+
+
+# What gives the time back, each in its own words.
+ENDING = frozenset(
+    {
+        ScheduleChange.CANCEL,
+        ScheduleChange.DISCONTINUE,
+        ScheduleChange.DELETE,
+        ScheduleChange.MISS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledService:
+    """One service of an appointment: what, when, where, by whom. What is not said is not changed.
+
+    ``stations`` and ``rooms`` are names, any of which may be one of ours.
+    """
+
+    code: Code = field(default_factory=lambda: Code(""))
+    start_at: datetime | None = None
+    duration_minutes: int | None = None
+    stations: tuple[str, ...] = ()
+    rooms: tuple[str, ...] = ()
+    performer: PersonName = field(default_factory=PersonName)
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowSchedule(Command[tuple[str, ...]]):
+    """Do on our calendar what another scheduler did; returns the appointments' public ids.
+
+    The order is named by its numbers, the appointment by those the scheduler gave it or by our own
+    (``appointment``); all that are said must agree. The rules are those of a person at a page: what
+    is taken is not booked over unless the scheduler says that it did so (``overbook``).
+    """
+
+    change: ScheduleChange
+    order: OrderReference | None = None
+    placer: Identifier | None = None
+    filler: Identifier | None = None
+    appointment: str = ""
+    patient: PatientReference | None = None
+    services: tuple[ScheduledService, ...] = ()
+    reason: str = ""
+    overbook: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareStep(Command[None]):
     """The patient is prepared and in the room (READY)."""
@@ -189,6 +252,7 @@ class AppointmentBooked(Event):
     station: str
     overbooked: bool = False
     first: bool = True  # False: the step had been announced to the archive before
+    followed: bool = False  # the actor keeps the calendar and told us of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +266,20 @@ class AppointmentMoved(Event):
     previous_start_at: datetime
     previous_station: str
     overbooked: bool = False
+    followed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppointmentModified(Event):
+    """Something but time and station: how long, why, by whom."""
+
+    order: str
+    step: str
+    appointment: str
+    start_at: datetime
+    end_at: datetime
+    station: str
+    followed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +291,7 @@ class AppointmentCanceled(Event):
     start_at: datetime
     end_at: datetime
     station: str
+    followed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +322,7 @@ class NoShowRecorded(Event):
     start_at: datetime
     end_at: datetime
     station: str
+    followed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ EVENT: Mapping[str, Label] = {
     "HoldExpired": Label("Held time let go", "clock"),
     "AppointmentBooked": Label("Booked", "calendar", Tone.INFO),
     "AppointmentMoved": Label("Moved", "swap", Tone.INFO),
+    "AppointmentModified": Label("Appointment changed", "pencil", Tone.INFO),
     "AppointmentCanceled": Label("Appointment canceled", "cross", Tone.WARN),
     "PatientArrived": Label("Patient arrived", "person-check", Tone.BUSY),
     "StepPrepared": Label("Patient is ready in the room", "door", Tone.BUSY),

@@ -17,11 +17,13 @@ class Request:
     """One thing that is asked for: its commands are carried out in order, or none of them.
 
     ``places`` says which occurrence of a segment it was read from, so that a fault is told where it
-    is; ``control``, ``placer`` and ``filler`` are for an ORR, ORG or ORI.
+    is; ``words`` says where the core's own words for a place stand in this message, before those
+    that all messages share; ``control``, ``placer`` and ``filler`` are for an ORR, ORG or ORI.
     """
 
     commands: tuple[Command[Any], ...]
     places: Mapping[str, int] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
     control: str = ""
     placer: str = ""
     filler: str = ""
@@ -87,7 +89,7 @@ def located(error: RisError, request: Request) -> RisError:
     if isinstance(error, SeveralErrors):
         error.errors = [located(each, request) for each in error.errors]
         return error
-    path = _WORDS.get(error.path, error.path)
+    path = request.words.get(error.path) or _WORDS.get(error.path, error.path)
     if not path and request.control and error.code is ErrorCode.STATE_CONFLICT:
         path = "ORC-1"  # what was asked for cannot be done now
     if "IPC" in request.places:

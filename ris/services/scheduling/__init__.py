@@ -8,6 +8,7 @@ from ris.domain.scheduling import (
     BookAppointment,
     CancelAppointment,
     ExpireHolds,
+    FollowSchedule,
     HoldSlot,
     PrepareStep,
     RecordArrival,
@@ -24,6 +25,7 @@ from ris.services.scheduling.appointments import (
     reschedule_appointment,
 )
 from ris.services.scheduling.arrivals import prepare_step, record_arrival, record_no_show
+from ris.services.scheduling.following import follow_schedule
 from ris.services.scheduling.hours import add_closure, remove_closure, set_resource_hours
 
 HANDLERS = {
@@ -31,6 +33,7 @@ HANDLERS = {
     BookAppointment: book_appointment,
     RescheduleAppointment: reschedule_appointment,
     CancelAppointment: cancel_appointment,
+    FollowSchedule: follow_schedule,
     RecordArrival: record_arrival,
     PrepareStep: prepare_step,
     RecordNoShow: record_no_show,
@@ -52,6 +55,7 @@ PERMISSIONS = {
     BookAppointment: _DESK,
     RescheduleAppointment: _DESK,
     CancelAppointment: _DESK,
+    FollowSchedule: {Role.INTERFACE, Role.SYSTEM},
     RecordArrival: _DESK | {Role.TECHNOLOGIST},
     PrepareStep: {Role.TECHNOLOGIST, Role.FRONTDESK, Role.SYSTEM},
     RecordNoShow: _DESK | {Role.TECHNOLOGIST},

@@ -15,6 +15,7 @@ from ris.domain.scheduling import (
     APPOINTMENT,
     AppointmentBooked,
     AppointmentCanceled,
+    AppointmentModified,
     AppointmentMoved,
     AppointmentStatus,
     AppointmentTrigger,
@@ -36,6 +37,8 @@ from ris.services.scheduling.resources import (
     resources_of,
     take,
 )
+
+AS_ORDERED = "as ordered"  # why a time was booked that nobody but the order wished for
 
 _STEP_FIELDS = (
     "start_at",
@@ -131,7 +134,7 @@ def move_appointment(
     overbook: bool,
     reason: str,
 ) -> None:
-    previous_start = appointment.start_at
+    previous_start, previous_device = appointment.start_at, appointment.device
     end_at = start_at + timedelta(minutes=minutes)
     taken = False
     if device is not None:
@@ -165,6 +168,9 @@ def move_appointment(
     for step in steps:
         assign(step, appointment, device)
         move(step, STEP, StepTrigger.SCHEDULE, *_STEP_FIELDS)
+        if (start_at, device) == (previous_start, previous_device):
+            say_modified(step, appointment, context)
+            continue
         order = step.procedure.order
         context.emit(
             AppointmentMoved(
@@ -237,10 +243,10 @@ def schedule_as_ordered(
             minutes,
             context,
             overbook=True,
-            reason="as ordered",
+            reason=AS_ORDERED,
         )
         return
-    book(step, device, step.wished_at, minutes, context, overbook=True, reason="as ordered")
+    book(step, device, step.wished_at, minutes, context, overbook=True, reason=AS_ORDERED)
 
 
 def release(step: ScheduledProcedureStep, reason: str, context: Context) -> None:
@@ -261,6 +267,23 @@ def release(step: ScheduledProcedureStep, reason: str, context: Context) -> None
     else:
         return
     give_back(appointment)
+
+
+def say_modified(step: ScheduledProcedureStep, appointment: Appointment, context: Context) -> None:
+    """Time and station stay: a change that is no move (SIU^S14, HL7 v2.5.1 10.4.3)."""
+    order = step.procedure.order
+    context.emit(
+        AppointmentModified(
+            order=str(order.public_id),
+            step=str(step.public_id),
+            appointment=str(appointment.public_id),
+            start_at=appointment.start_at,
+            end_at=appointment.end_at,
+            station=step.station_ae_title,
+        ),
+        subject=appointment,
+        order=order,
+    )
 
 
 def say_canceled(

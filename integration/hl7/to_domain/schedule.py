@@ -1,0 +1,419 @@
+"""SIU → what another scheduler did with an appointment (HL7 v2.5.1 10.4, IHE RAD-48; spec 1.1).
+
+The order is named by SCH-26 and SCH-27, else by an ORC; the appointment by SCH-1 and SCH-2, our own
+number among them. Before 2.4 SCH has no order numbers: there SCH-1 and SCH-2 may be the order's. A
+service is an AIS with the resources of its RGS; where a message has none, SCH alone says when.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from integration.hl7 import acks, datatypes, times
+from integration.hl7.bindings import read as read_table
+from integration.hl7.er7 import Group, Message, Segment
+from integration.hl7.fields import Faults
+from integration.hl7.profiles import Profile
+from integration.hl7.to_domain import patient
+from integration.hl7.to_domain.request import Request
+from ris.domain.errors import InvalidValueError, MissingValueError
+from ris.domain.orders import OrderReference
+from ris.domain.patients import Demographics, PatientReference
+from ris.domain.scheduling import (
+    ENDING,
+    FollowSchedule,
+    ScheduleChange,
+    ScheduledService,
+)
+from ris.domain.values import Code, Identifier, PersonName
+
+MAX_SERVICES = 50
+
+# The trigger events that are served; S14 says in SCH-25 what else became of the appointment.
+TRIGGERS: Mapping[str, ScheduleChange] = {
+    "S12": ScheduleChange.BOOK,
+    "S13": ScheduleChange.MOVE,
+    "S14": ScheduleChange.MODIFY,
+    "S15": ScheduleChange.CANCEL,
+    "S16": ScheduleChange.DISCONTINUE,
+    "S17": ScheduleChange.DELETE,
+    "S26": ScheduleChange.MISS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a filler status (table 0278) says besides the trigger."""
+
+    meaning: str
+    change: ScheduleChange | None = None  # that it stands for in an S14
+    confirmed: bool = True
+    overbook: bool = False
+    nothing: bool = False  # an S14 with it changes nothing on the calendar
+
+
+# Table 0278, which sites extend; folded, without blanks. Below it what is seen in the field.
+STATUSES: Mapping[str, Status] = {
+    "BOOKED": Status("booked"),
+    "OVERBOOK": Status("booked over what is there", overbook=True),
+    "PENDING": Status("not confirmed yet", confirmed=False),
+    "WAITLIST": Status("waits for a time", confirmed=False),
+    "BLOCKED": Status("not for an appointment", confirmed=False),
+    "STARTED": Status("begun: the scanner tells us", nothing=True),
+    "COMPLETE": Status("over: the scanner tells us", nothing=True),
+    "CANCELLED": Status("canceled", ScheduleChange.CANCEL),
+    "DC": Status("discontinued", ScheduleChange.DISCONTINUE),
+    "DELETED": Status("deleted", ScheduleChange.DELETE),
+    "NOSHOW": Status("did not come", ScheduleChange.MISS),
+    "SCHEDULED": Status("booked"),
+    "CONFIRMED": Status("booked"),
+    "CANCELED": Status("canceled", ScheduleChange.CANCEL),
+    "ARRIVED": Status("the patient is here", ScheduleChange.ARRIVE),
+    "CHECKEDIN": Status("the patient is here", ScheduleChange.ARRIVE),
+    "COMPLETED": Status("over: the scanner tells us", nothing=True),
+}
+
+# AIP-4 of who does the exam; other staff is not the performing physician (table 0286, 0443).
+_PERFORMERS = frozenset({"", "AT", "MD", "P", "PHYSICIAN", "PP", "PRF", "PROVIDER", "RAD", "RP"})
+_REMOVED = frozenset({"D", "X"})  # table 0206, and 0287 as some use it
+
+# Where each value stands, for the conformance statement.
+FIELDS: Sequence[tuple[str, str]] = (
+    ("placer order number", "`SCH-26`, else `ORC-2`"),
+    ("filler order number", "`SCH-27`, else `ORC-3`"),
+    ("appointment number of the placer", "`SCH-1`"),
+    ("appointment number of the filler; ours under our own name", "`SCH-2`"),
+    ("patient, to compare with the order's", "`PID-3`, `PID-5`, `PID-7`"),
+    ("reason", "`SCH-6`, else `SCH-7`"),
+    ("status", "`SCH-25`"),
+    ("procedure", "`AIS-3`"),
+    ("start", "`AIS-4`, else `SCH-11.4`, `TQ1-7`; with the offset `AIS-5`"),
+    ("duration", "`AIS-7`, else `SCH-9`, `SCH-11.3`, `TQ1-6`, or the end `SCH-11.5`, `TQ1-8`"),
+    ("device, by AE title or station name", "`AIG-3`"),
+    ("room, by name", "`AIL-3`"),
+    ("performing physician", "`AIP-3`"),
+    ("service that is taken out", "`AIS-2` or `RGS-2` D"),
+)
+
+
+def from_siu(message: Message, profile: Profile) -> list[Request]:
+    """The commands of a schedule message. Raises every fault that reading finds, together."""
+    change = TRIGGERS[message.header.trigger]
+    sch = message.first("SCH")
+    if sch is None:
+        raise MissingValueError("the appointment is required", path="SCH")
+    if len(message.segments("PID")) > 1:
+        raise InvalidValueError("an appointment is one patient's here", path="PID[2]")
+    faults = Faults()
+    status = faults.take(lambda: _status(sch, change))
+    names = faults.take(lambda: _appointment(sch, profile)) or {}
+    orders = faults.take(lambda: _orders(message, sch, profile)) or []
+    who = faults.take(lambda: _patient(message, profile))
+    services, words = _services(message, sch, profile, faults, ending=change in ENDING)
+    faults.raise_if_any()
+    assert status is not None  # noqa: S101 - otherwise there is a fault
+    if change is ScheduleChange.MODIFY:
+        if status.nothing:
+            return []
+        change = status.change or change
+    if len(orders) > 1 and len(orders) != len(services):
+        raise InvalidValueError("several orders need a service (AIS) each", path=sch.at("26[2]"))
+    each: list[OrderReference | None] = [*orders] or [None]
+    return [
+        Request(
+            commands=(
+                FollowSchedule(
+                    change=change,
+                    order=order,
+                    patient=who,
+                    services=tuple(services if len(each) == 1 else services[at : at + 1]),
+                    reason=_reason(sch),
+                    overbook=status.overbook,
+                    **names,
+                ),
+            ),
+            words=_words(sch, words if len(each) == 1 else words[at : at + 1], message),
+        )
+        for at, order in enumerate(each)
+    ]
+
+
+# --- the appointment ----------------------------------------------------------------------------
+
+
+def _status(sch: Segment, change: ScheduleChange) -> Status:
+    """SCH-25, as far as it may stand beside the trigger."""
+    text = "".join((sch.get("25") or sch.get("25.2") or "").split())
+    if not text or change in ENDING:
+        return STATUSES["BOOKED"]
+    status = read_table(STATUSES, text.replace("-", ""), table="0278", path=sch.at("25"))
+    if not status.confirmed:
+        raise InvalidValueError(
+            f"an appointment that is {text.lower()} is not on our calendar", path=sch.at("25")
+        )
+    if change is not ScheduleChange.MODIFY and status.change in ENDING:
+        raise InvalidValueError("this status contradicts the event", path=sch.at("25"))
+    return status
+
+
+def _appointment(sch: Segment, profile: Profile) -> dict[str, Any]:
+    """SCH-1 and SCH-2; a number of ours is told apart by our name beside it."""
+    placer = datatypes.entity(sch, 1, profile.order_authority)
+    filler = datatypes.entity(sch, 2, profile.order_authority)
+    said: dict[str, Any] = {}
+    if placer is not None:
+        said["placer"] = placer
+    if filler is not None and filler.issuer == profile.settings.application and _is_ours(filler):
+        said["appointment"] = filler.value
+    elif filler is not None:
+        said["filler"] = filler
+    return said
+
+
+def _is_ours(number: Identifier) -> bool:
+    try:
+        uuid.UUID(number.value)
+    except ValueError:
+        return False
+    return True
+
+
+def _orders(message: Message, sch: Segment, profile: Profile) -> list[OrderReference]:
+    """By SCH-26 and SCH-27, each of which repeats; else by the ORC of the message."""
+    placers = _entities(sch, "26", profile.order_authority)
+    fillers = _entities(sch, "27", "")
+    if not placers and not fillers:
+        for orc in message.segments("ORC"):
+            placer = datatypes.entity(orc, 2, profile.order_authority)
+            filler = datatypes.entity(orc, 3)
+            placers += [placer] if placer else []
+            fillers += [filler] if filler else []
+    if placers and fillers and len(placers) != len(fillers):
+        raise InvalidValueError("not as many filler as placer numbers", path=sch.at("27"))
+    count = max(len(placers), len(fillers))
+    found = [
+        OrderReference(
+            placer=placers[at] if placers else None, filler=fillers[at] if fillers else None
+        )
+        for at in range(count)
+    ]
+    if not found and acks.version_of(message.header.version) < (2, 4):
+        return _of_old_versions(sch, profile)
+    return found
+
+
+def _entities(segment: Segment, number: str, authority: str) -> list[Identifier]:
+    return [
+        Identifier(
+            datatypes.within(value, 64, each.at("1")),
+            datatypes.within(each.get(2) or each.get(3) or authority, 200, each.at("2")),
+        )
+        for each in segment.repeats(number)
+        if (value := (each.get(1) or "").strip())
+    ]
+
+
+def _of_old_versions(sch: Segment, profile: Profile) -> list[OrderReference]:
+    """Before 2.4 SCH-1 has to be the placer's order, unless the appointment is named as ours."""
+    number = datatypes.entity(sch, 1, profile.order_authority)
+    if number is None or "appointment" in _appointment(sch, profile):
+        return []
+    return [OrderReference(placer=number)]
+
+
+def _patient(message: Message, profile: Profile) -> PatientReference | None:
+    pid = message.first("PID")
+    if pid is None:
+        return None
+    identifiers = patient.identifiers(pid, profile)
+    name = datatypes.person(pid.repeats("5"))
+    text = pid.get("7")
+    if not text:
+        return PatientReference(identifiers=identifiers, demographics=Demographics(name=name))
+    born = times.read_date(text, path=pid.at("7"))
+    return PatientReference(
+        identifiers=identifiers, demographics=Demographics(name=name, birth_date=born)
+    )
+
+
+def _reason(sch: Segment) -> str:
+    """Why: SCH-6, but not where it only repeats the event; else SCH-7."""
+    code = (sch.get("6") or "").strip().upper()
+    told = datatypes.words(sch, 6) if code not in TRIGGERS else None
+    return (told or datatypes.words(sch, 7) or "").strip()[:200]
+
+
+# --- the services -------------------------------------------------------------------------------
+
+
+def _services(
+    message: Message, sch: Segment, profile: Profile, faults: Faults, *, ending: bool
+) -> tuple[list[ScheduledService], list[dict[str, str]]]:
+    """Each service, and where in the message its parts stand."""
+    timing = _Timing() if ending else faults.take(lambda: _timing(message, sch, profile))
+    timing = timing or _Timing()
+    services: list[ScheduledService] = []
+    words: list[dict[str, str]] = []
+    for ais, group in _blocks(message):
+        if len(services) >= MAX_SERVICES:
+            raise InvalidValueError(f"more than {MAX_SERVICES} services", path=ais.at("1"))
+        service = faults.take(
+            lambda ais=ais, group=group: _service(  # type: ignore[misc]
+                ais, group, timing, profile, ending=ending
+            )
+        )
+        if service is not None:
+            services.append(service)
+        words.append(_places(ais, group))
+    if not services and not faults.errors and (timing.start_at is not None or "RGS" in message):
+        place = "TQ1-7" if "TQ1" in message else sch.at("11.4")
+        services.append(
+            replace(
+                _resources(message),
+                start_at=timing.start_at,
+                duration_minutes=timing.minutes,
+            )
+        )
+        words.append({**_places(None, message), "start_at": place})
+    return services, words
+
+
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    """When, as SCH or TQ1 says it for all services."""
+
+    start_at: datetime | None = None
+    minutes: int | None = None
+
+
+def _timing(message: Message, sch: Segment, profile: Profile) -> _Timing:
+    tq1 = message.first("TQ1")
+    minutes = datatypes.quantity(sch.get("9"), sch.get("10"))
+    if tq1 is not None and tq1.get("7"):
+        start = _instant(tq1, "7", profile)
+        end = _instant(tq1, "8", profile)
+        minutes = minutes or datatypes.quantity(tq1.get("6.1"), tq1.get("6.2"))
+    else:
+        start = _instant(sch, "11.4", profile)
+        end = _instant(sch, "11.5", profile)
+        minutes = minutes or datatypes.duration(sch.get("11.3"))
+    if minutes is None and start is not None and end is not None and end > start:
+        minutes = round((end - start).total_seconds() / 60)
+    return _Timing(start, minutes)
+
+
+def _instant(segment: Segment, place: str, profile: Profile) -> datetime | None:
+    stamp = datatypes.time(segment, place, profile.zone)
+    if stamp is None:
+        return None
+    if datatypes.is_day_only(stamp):
+        raise InvalidValueError("a time of day is required", path=segment.at(place))
+    return stamp.utc
+
+
+def _blocks(message: Message) -> Iterator[tuple[Segment, Group]]:
+    """Each AIS with what shares its RGS; a message without RGS is one block."""
+    for group in message.groups("RGS") if "RGS" in message else (message,):
+        services = group.segments("AIS")
+        if len(services) < 2:
+            for ais in services:
+                yield ais, group
+            continue
+        own = list(group.groups("AIS"))
+        # Resources behind each AIS are its own; those behind the last one are everybody's.
+        apart = all(any(name in each for name in ("AIG", "AIL", "AIP")) for each in own)
+        for ais, part in zip(services, own, strict=True):
+            yield ais, part if apart else group
+
+
+def _service(
+    ais: Segment, group: Group, timing: _Timing, profile: Profile, *, ending: bool
+) -> ScheduledService:
+    code = datatypes.code(ais, 3) or Code("")
+    if ending:
+        return ScheduledService(code=code)
+    start_at = _instant(ais, "4", profile)
+    if start_at is None and timing.start_at is not None:
+        offset = datatypes.quantity(ais.get("5"), ais.get("6")) or 0
+        start_at = timing.start_at + timedelta(minutes=offset)
+    rgs = group.first("RGS")
+    removed = {ais.get("2") or "", (rgs.get("2") if rgs else "") or ""} & _REMOVED
+    return replace(
+        _resources(group),
+        code=code,
+        start_at=start_at,
+        duration_minutes=datatypes.quantity(ais.get("7"), ais.get("8")) or timing.minutes,
+        removed=bool(removed),
+    )
+
+
+def _resources(group: Group) -> ScheduledService:
+    """AIG, AIL and AIP as names; which of them are ours the core knows."""
+    stations = [
+        text
+        for aig in group.segments("AIG")
+        if (aig.get("2") or "") not in _REMOVED
+        for text in (aig.get("3.1"), aig.get("3.2"))
+    ]
+    rooms = [
+        text
+        for ail in group.segments("AIL")
+        if (ail.get("2") or "") not in _REMOVED
+        for text in (datatypes.location(ail, 3), *(ail.get(f"3.{part}") for part in (1, 2, 3, 9)))
+    ]
+    return ScheduledService(
+        stations=_unique(stations), rooms=_unique(rooms), performer=_performer(group)
+    )
+
+
+def _unique(texts: Sequence[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
+
+
+def _performer(group: Group) -> PersonName:
+    for aip in group.segments("AIP"):
+        role = (aip.get("4") or "").strip().upper()
+        if (aip.get("2") or "") in _REMOVED or role not in _PERFORMERS:
+            continue
+        name = datatypes.clinician(aip.repeats("3"))
+        if name is not None:
+            return name
+    return PersonName()
+
+
+# --- where a refusal of the core stands ---------------------------------------------------------
+
+
+def _places(ais: Segment | None, group: Group) -> dict[str, str]:
+    def at(name: str, place: str) -> str:
+        segment = group.first(name)
+        return segment.at(place) if segment is not None else f"{name}-{place}"
+
+    return {
+        "code": ais.at("3") if ais else "AIS-3",
+        "start_at": ais.at("4") if ais else "AIS-4",
+        "duration_minutes": ais.at("7") if ais else "SCH-9",
+        "station": at("AIG", "3"),
+        "room": at("AIL", "3"),
+    }
+
+
+def _words(sch: Segment, services: Sequence[Mapping[str, str]], message: Message) -> dict[str, str]:
+    """The core's words for places, in those of this message."""
+    in_sch = bool(sch.get("26") or sch.get("27"))
+    in_orc = not in_sch and "ORC" in message
+    words = {
+        "placer": "ORC-2" if in_orc else "SCH-26",
+        "filler": "ORC-3" if in_orc else "SCH-27",
+        "number": "SCH-1" if sch.get("1") else "SCH-2",
+    }
+    if acks.version_of(message.header.version) < (2, 4) and not in_orc:
+        words["placer"] = "SCH-1"
+    first = services[0] if services else {"code": "AIS-3", "start_at": "SCH-11.4"}
+    for number, places in enumerate(services or [first], start=1):
+        words |= {f"services.{number}.{name}": place for name, place in places.items()}
+    return {**words, **first}

@@ -1,0 +1,450 @@
+"""Doing on our calendar what another scheduler did on its own (HL7 v2.5.1 10.4, IHE RAD-48).
+
+The hospital's scheduler keeps the appointment and tells of it afterwards. What it says is carried
+out by the same functions as a click on a page, so a time that is taken here is refused and waits
+for a person; it is booked over only where the scheduler says that it booked over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import cast
+
+from ris.domain.commands import Event
+from ris.domain.errors import (
+    DuplicateKeyError,
+    InvalidValueError,
+    MissingValueError,
+    RisError,
+    SlotTakenError,
+    StateConflictError,
+    UnknownKeyError,
+)
+from ris.domain.orders import StepStatus
+from ris.domain.scheduling import (
+    APPOINTMENT,
+    ENDING,
+    OCCUPYING,
+    AppointmentBooked,
+    AppointmentCanceled,
+    AppointmentModified,
+    AppointmentMoved,
+    AppointmentStatus,
+    AppointmentTrigger,
+    CancelAppointment,
+    FollowSchedule,
+    NoShowRecorded,
+    NumberKind,
+    RecordArrival,
+    RecordNoShow,
+    ScheduleChange,
+    ScheduledService,
+)
+from ris.models import Appointment, AppointmentNumber, Device, Order, ScheduledProcedureStep
+from ris.services._context import Context
+from ris.services._locks import lock_appointment, lock_orders, public_key, steps_of_order
+from ris.services._references import require_order, require_patient_of
+from ris.services._transition import move, touch
+from ris.services.scheduling.appointments import cancel_appointment
+from ris.services.scheduling.arrivals import record_arrival, record_no_show
+from ris.services.scheduling.calendar import (
+    AS_ORDERED,
+    book,
+    move_appointment,
+    say_modified,
+)
+from ris.services.scheduling.resources import give_back, is_taken, resources_of
+
+_BOOKABLE = frozenset({StepStatus.PENDING.value, StepStatus.NO_SHOW.value})
+_TOLD = (
+    AppointmentBooked,
+    AppointmentMoved,
+    AppointmentModified,
+    AppointmentCanceled,
+    NoShowRecorded,
+)
+
+
+def follow_schedule(command: FollowSchedule, context: Context) -> tuple[str, ...]:
+    order, named = _meant(command)
+    require_patient_of(order, command.patient)
+    work = _Work(command, order, named, context)
+    if command.change in ENDING or command.change is ScheduleChange.ARRIVE:
+        done = work.end()
+    else:
+        done = work.place()
+    # Whoever keeps the calendar is not told of its own decision; all others are.
+    for emitted in context.emitted:
+        if isinstance(emitted.event, _TOLD):
+            emitted.event = cast(Event, replace(emitted.event, followed=True))
+    context.about(done[0], order)
+    return tuple(str(appointment.public_id) for appointment in done)
+
+
+# --- which order, which appointments ------------------------------------------------------------
+
+
+def _meant(command: FollowSchedule) -> tuple[Order, list[Appointment]]:
+    """The order, locked, and the appointments that go by the numbers given."""
+    named = _named(command)
+    if command.order is not None:
+        order = require_order(command.order)
+    else:
+        orders = lock_orders(
+            ScheduledProcedureStep.objects.filter(appointment__in=named).values_list(
+                "procedure__order_id", flat=True
+            )
+        )
+        if len(orders) > 1:
+            raise MissingValueError("which order is meant is required", path="placer")
+        if not orders:
+            # Its steps may have gone on to other appointments; the number alone says no more.
+            raise _unknown(command)
+        order = orders[0]
+    ours = [appointment for appointment in named if appointment.patient_id == order.patient_id]
+    if len(ours) < len(named):
+        raise DuplicateKeyError("this appointment belongs to another patient", path="number")
+    return order, ours
+
+
+def _named(command: FollowSchedule) -> list[Appointment]:
+    """By the scheduler's own numbers and by ours; they must not contradict each other."""
+    found: list[set[int]] = []
+    for kind, number in ((NumberKind.PLACER, command.placer), (NumberKind.FILLER, command.filler)):
+        if number is not None:
+            rows = AppointmentNumber.objects.filter(
+                value=number.value, issuer=number.issuer, kind=kind.value
+            )
+            found.append(set(rows.values_list("appointment_id", flat=True)))
+    if command.appointment:
+        key = public_key(command.appointment, "appointment")
+        found.append(set(Appointment.objects.filter(public_id=key).values_list("pk", flat=True)))
+    told = [keys for keys in found if keys]
+    if not told:
+        return []
+    both = set.intersection(*told)
+    if not both:
+        raise DuplicateKeyError("the numbers belong to different appointments", path="number")
+    return list(Appointment.objects.filter(pk__in=both).order_by("pk"))
+
+
+def _unknown(command: FollowSchedule) -> RisError:
+    named = command.placer is not None or command.filler is not None or command.appointment
+    if command.change is ScheduleChange.BOOK or not named:
+        return MissingValueError("a number of the order is required", path="placer")
+    return UnknownKeyError("no such appointment", path="number")
+
+
+# --- what to do ---------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Work:
+    """One command with what was found for it."""
+
+    command: FollowSchedule
+    order: Order
+    named: list[Appointment]
+    context: Context
+
+    # --- give back, or arrive
+
+    def end(self) -> list[Appointment]:
+        """All that is meant and still stands; once more the same is no fault."""
+        change = self.command.change
+        meant = self.named or self._of_services()
+        if not meant:
+            raise UnknownKeyError("this order has no such appointment", path="number")
+        standing = [each for each in meant if AppointmentStatus(each.status) in OCCUPYING]
+        for appointment in standing:
+            self._name(appointment)
+            self._end(change, str(appointment.public_id))
+        return meant
+
+    def _end(self, change: ScheduleChange, key: str) -> None:
+        command, context = self.command, self.context
+        if change is ScheduleChange.ARRIVE:
+            appointment = lock_appointment(key)
+            if appointment.status == AppointmentStatus.BOOKED.value:
+                record_arrival(RecordArrival(appointment=key), context)
+        elif change is ScheduleChange.MISS:
+            record_no_show(RecordNoShow(appointment=key), context)
+        else:
+            cancel_appointment(CancelAppointment(appointment=key, reason=command.reason), context)
+            if change is ScheduleChange.DELETE:
+                appointment = lock_appointment(key)
+                appointment.voided_at = context.now
+                touch(appointment, "voided_at")
+
+    def _of_services(self) -> list[Appointment]:
+        """The order's appointments, where the message names none by its number."""
+        steps = [step for step in steps_of_order(self.order) if step.appointment is not None]
+        codes = {each.code.value.upper() for each in self.command.services if each.code.value}
+        several = len({step.procedure_id for step in steps}) > 1
+        if several and codes:
+            steps = [step for step in steps if _codes(step) & codes]
+        elif several and not codes:
+            raise MissingValueError(
+                "this order has several procedures: which one is required", path="services.1.code"
+            )
+        return list(
+            {step.appointment.pk: step.appointment for step in steps if step.appointment}.values()
+        )
+
+    # --- book or move
+
+    def place(self) -> list[Appointment]:
+        services = self.command.services or (ScheduledService(),)
+        standing = [each for each in self.named if AppointmentStatus(each.status) in OCCUPYING]
+        if self.command.change is ScheduleChange.BOOK and standing:
+            self._require_repeat(standing, services)
+            return standing
+        done: list[Appointment] = []
+        used: set[int] = set()
+        for number, service in enumerate(services, start=1):
+            try:
+                done += self._place(service, services, standing, used)
+            except RisError as error:
+                if error.path in {"code", "start_at", "station", "room", "duration_minutes"}:
+                    error.path = f"services.{number}.{error.path}"
+                raise
+        return done
+
+    def _require_repeat(
+        self, standing: Sequence[Appointment], services: Sequence[ScheduledService]
+    ) -> None:
+        """A new appointment under a number that has one: the same once more, or a fault."""
+        told = {service.start_at for service in services} - {None}
+        if told <= {appointment.start_at for appointment in standing}:
+            return
+        raise DuplicateKeyError(
+            "an appointment with this number is booked at another time: it has to be moved",
+            path="number",
+        )
+
+    def _place(
+        self,
+        service: ScheduledService,
+        services: Sequence[ScheduledService],
+        standing: Sequence[Appointment],
+        used: set[int],
+    ) -> list[Appointment]:
+        alike = [each for each in services if each.code.value == service.code.value]
+        steps = self._steps(service, standing, used)
+        if len(alike) > 1:
+            steps = steps[:1]  # a service each
+        used |= {step.pk for step in steps}
+        if service.removed:
+            return self._remove(steps)
+        start_at = service.start_at
+        done: list[Appointment] = []
+        for step in steps:
+            single = len(steps) == 1
+            appointment = self._place_step(step, service, start_at, single=single)
+            self._name(appointment)
+            done.append(appointment)
+            if start_at is not None:
+                start_at = appointment.end_at  # the steps of one service follow one another
+        return done
+
+    def _remove(self, steps: Iterable[ScheduledProcedureStep]) -> list[Appointment]:
+        gone = [step.appointment for step in steps if step.appointment is not None]
+        for appointment in gone:
+            self._end(ScheduleChange.CANCEL, str(appointment.public_id))
+        return gone
+
+    def _steps(
+        self, service: ScheduledService, standing: Sequence[Appointment], used: set[int]
+    ) -> list[ScheduledProcedureStep]:
+        """The steps of the one procedure that is meant, those that wait first."""
+        steps = [
+            step
+            for step in steps_of_order(self.order)
+            if step.pk not in used
+            and (step.status in _BOOKABLE or step.status == StepStatus.SCHEDULED.value)
+        ]
+        here = {appointment.pk for appointment in standing}
+        booked = [step for step in steps if step.appointment_id in here]
+        steps = booked or steps
+        wanted = service.code.value.upper()
+        matching = [step for step in steps if wanted and wanted in _codes(step)]
+        procedures = {step.procedure_id for step in steps}
+        if wanted and not matching and len(procedures) > 1:
+            raise UnknownKeyError("the order has no such procedure to schedule", path="code")
+        steps = matching or steps
+        if len({step.procedure_id for step in steps}) > 1:
+            raise MissingValueError(
+                "this order has several procedures: which one is required", path="code"
+            )
+        if not steps:
+            raise StateConflictError("nothing of this order can be scheduled any more", path="code")
+        waiting = [step for step in steps if step.status in _BOOKABLE]
+        if self.command.change is ScheduleChange.BOOK and waiting:
+            steps = waiting
+        devices = _devices(service)
+        suited = [
+            step for step in steps if any(device.modality == step.modality for device in devices)
+        ]
+        return suited or steps
+
+    def _place_step(
+        self,
+        step: ScheduledProcedureStep,
+        service: ScheduledService,
+        start_at: datetime | None,
+        *,
+        single: bool,
+    ) -> Appointment:
+        if service.performer:
+            step.performing_physician = str(service.performer)
+            touch(step, "performing_physician")
+        appointment = step.appointment
+        if appointment is None or step.status != StepStatus.SCHEDULED.value:
+            return self._book(step, service, start_at, single=single)
+        appointment = lock_appointment(str(appointment.public_id))
+        start = start_at or appointment.start_at
+        present = round((appointment.end_at - appointment.start_at).total_seconds() / 60)
+        minutes = (service.duration_minutes if single else None) or present
+        device = _device(service, step, start, minutes, present=appointment.device)
+        same = (start, device) == (appointment.start_at, appointment.device)
+        if self.command.change is ScheduleChange.BOOK and not same:
+            self._require_wish(appointment)
+        if same and minutes == present:
+            if self.command.change is not ScheduleChange.BOOK:
+                say_modified(step, appointment, self.context)
+            return appointment
+        move_appointment(
+            appointment,
+            device,
+            start,
+            minutes,
+            self.context,
+            overbook=self.command.overbook,
+            reason=self.command.reason[:200],
+        )
+        return appointment
+
+    def _book(
+        self,
+        step: ScheduledProcedureStep,
+        service: ScheduledService,
+        start_at: datetime | None,
+        *,
+        single: bool,
+    ) -> Appointment:
+        if start_at is None:
+            raise MissingValueError("a date and time is required", path="start_at")
+        if not step.modality:
+            raise StateConflictError("this order lacks its modality: complete it first")
+        held = step.appointment
+        if held is not None and held.status == AppointmentStatus.HELD.value:
+            move(held, APPOINTMENT, AppointmentTrigger.EXPIRE)
+            give_back(held)
+        minutes = (service.duration_minutes if single else None) or step.duration_minutes
+        return book(
+            step,
+            _device(service, step, start_at, minutes),
+            start_at,
+            minutes,
+            self.context,
+            overbook=self.command.overbook,
+            reason=self.command.reason[:200],
+        )
+
+    def _require_wish(self, appointment: Appointment) -> None:
+        """A time that only the order wished for gives way; one that was agreed does not."""
+        if appointment.reason == AS_ORDERED and not appointment.numbers.exists():
+            return
+        raise StateConflictError(
+            "this exam is booked already, at another time: it has to be moved", path="start_at"
+        )
+
+    def _name(self, appointment: Appointment) -> None:
+        """Remember what the scheduler calls it, for what it says next."""
+        numbers = (
+            (NumberKind.PLACER, self.command.placer),
+            (NumberKind.FILLER, self.command.filler),
+        )
+        for kind, number in numbers:
+            if number is None or not number.value:
+                continue
+            AppointmentNumber.objects.update_or_create(
+                appointment=appointment,
+                kind=kind.value,
+                defaults={"value": number.value, "issuer": number.issuer},
+            )
+
+
+def _codes(step: ScheduledProcedureStep) -> set[str]:
+    """What the step's procedure goes by, folded."""
+    codes = {step.procedure.code_value, *(code.get("value", "") for code in step.protocol_codes)}
+    return {code.upper() for code in codes if code}
+
+
+# --- where --------------------------------------------------------------------------------------
+
+
+def _devices(service: ScheduledService) -> list[Device]:
+    """Those that the service names, by station or else by room."""
+    if not service.stations and not service.rooms:
+        return []
+    stations = {name.casefold() for name in service.stations}
+    rooms = {name.casefold() for name in service.rooms}
+    active = list(
+        Device.objects.filter(active=True)
+        .select_related("resource", "room__resource")
+        .order_by("ae_title")
+    )
+    named = [
+        device
+        for device in active
+        if {device.ae_title.casefold(), device.station_name.casefold()} & stations
+    ]
+    return named or [
+        device for device in active if device.room and device.room.name.casefold() in rooms
+    ]
+
+
+def _device(
+    service: ScheduledService,
+    step: ScheduledProcedureStep,
+    start_at: datetime,
+    minutes: int,
+    *,
+    present: Device | None = None,
+) -> Device:
+    """The device of the service, else where it is booked, else the first suitable that is free."""
+    if service.stations or service.rooms:
+        devices = _devices(service)
+        path = "station" if service.stations else "room"
+        if not devices:
+            raise UnknownKeyError("no device of ours goes by this name", path=path)
+        suited = [device for device in devices if device.modality == step.modality]
+        if not suited:
+            raise InvalidValueError(
+                f"{devices[0].ae_title} is {devices[0].modality}, the exam needs {step.modality}",
+                path=path,
+            )
+        return _free(suited, start_at, minutes) or suited[0]
+    if present is not None:
+        return present
+    suited = list(
+        Device.objects.filter(active=True, modality=step.modality)
+        .select_related("resource", "room__resource")
+        .order_by("ae_title")
+    )
+    if not suited:
+        raise UnknownKeyError(f"no device of ours is {step.modality}", path="station")
+    free = _free(suited, start_at, minutes)
+    if free is None:
+        raise SlotTakenError("every suitable device is taken at that time", path="start_at")
+    return free
+
+
+def _free(devices: Sequence[Device], start_at: datetime, minutes: int) -> Device | None:
+    end_at = start_at + timedelta(minutes=minutes)
+    return next(
+        (device for device in devices if not is_taken(resources_of(device), start_at, end_at)), None
+    )
