@@ -14,6 +14,7 @@ from ris.models.exchange import (
     InboundMessage,
 )
 from ris.models.facility import Device, Practitioner, Resource, Room, Site
+from ris.models.intake import MessagePart, SequenceLink
 from ris.models.interfaces import InterfaceAlert, MessageEdit, MessageRun, Traffic
 from ris.models.journal import (
     AuditEvent,
@@ -76,6 +77,7 @@ __all__ = [
     "IrradiationEvent",
     "MappingVersion",
     "MessageEdit",
+    "MessagePart",
     "MessageRun",
     "Order",
     "Patient",
@@ -93,6 +95,7 @@ __all__ = [
     "ResourceHours",
     "Room",
     "ScheduledProcedureStep",
+    "SequenceLink",
     "SeriesAvailability",
     "Site",
     "StepTemplate",
