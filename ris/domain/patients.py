@@ -131,13 +131,16 @@ class Demographics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitDetails:
-    """An encounter (HL7 PV1, FHIR Encounter)."""
+    """An encounter (HL7 PV1, FHIR Encounter). ``None`` means "not said", empty means "delete"."""
 
     number: Identifier
     patient_class: PatientClass = PatientClass.UNKNOWN
-    location: str = ""
-    attending: PersonName = field(default_factory=PersonName)
-    referring: PersonName = field(default_factory=PersonName)
+    location: str | None = None
+    attending: PersonName | None = None
+    referring: PersonName | None = None
+    account: Identifier | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +148,23 @@ class PatientReference:
     """How a sender names a patient: by identifiers, or by our own public id.
 
     ``identifiers`` must carry an issuer to match; matching never guesses by name.
-    ``demographics`` fills a patient that is not known yet; it never overwrites a known one.
+    ``demographics`` fills a patient that is not known yet. It never overwrites a known one: what
+    differs goes to a person, unless the sender is ``authoritative``. ``places`` says where the
+    identifiers stand in the sender's message, for telling what is wrong with them.
     """
 
     identifiers: tuple[Identifier, ...] = ()
     public_id: str = ""
     demographics: Demographics = field(default_factory=Demographics)
+    authoritative: bool = False
+    places: tuple[str, ...] = field(default=(), compare=False)
+
+    def place(self, position: int) -> str:
+        """Where an identifier stands."""
+        return self.places[position] if position < len(self.places) else "PID-3"
+
+
+# --- commands -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,32 +185,159 @@ class UpdatePatient(Command[str]):
 
     ``create`` registers a patient that is not known (an ADT A08 may be the first we hear of one).
     ``replace_identifiers`` drops identifiers of the same issuers that are not named (FHIR PUT).
-    ``expected_version`` refuses the change when somebody else was faster.
+    ``expected_version`` refuses the change when somebody else was faster. Without authority only
+    an unknown patient is told of; differences to a known one go to a person.
     """
 
     patient: PatientReference
     demographics: Demographics
     visit: VisitDetails | None = None
+    visit_trigger: VisitTrigger | None = None
+    prior_visit: Identifier | None = None  # the number this visit had (ADT^A06, A07)
     create: bool = False
     replace_identifiers: bool = False
+    authoritative: bool = True
     expected_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateVisit(Command[str]):
+    """Change a visit that is known; returns its public id.
+
+    ``undo_transfer`` takes the patient back to where the visit says, or to where it was before.
+    """
+
+    patient: PatientReference
+    visit: VisitDetails
+    trigger: VisitTrigger | None = None
+    undo_transfer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeVisits(Command[str]):
+    """Let ``visit`` take over the orders of ``prior``; returns the public id of what remains.
+
+    If ``visit`` is not known yet, the prior one gets its number; with ``rename`` it must not be
+    known.
+    """
+
+    patient: PatientReference
+    visit: Identifier
+    prior: Identifier
+    rename: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeAccounts(Command[None]):
+    """The visits of one account are those of another one from now on (ADT^A35, A41)."""
+
+    patient: PatientReference
+    account: Identifier
+    prior: Identifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveVisits(Command[str]):
+    """Give a visit, or all visits of an account, with their orders to another patient.
+
+    Returns the public id of the patient who has them now (ADT^A44, A45).
+    """
+
+    patient: PatientReference
+    previous: PatientReference
+    visit: Identifier | None = None
+    account: Identifier | None = None
+    number: Identifier | None = None  # the visit's number from now on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleVisit(Command[None]):
+    """Leave the open orders of a visit that ended as they are; the note says why."""
+
+    visit: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergePatients(Command[str]):
-    """Let ``survivor`` take over everything of ``subsumed``; returns the survivor's public id."""
+    """Let ``survivor`` take over everything of ``subsumed``; returns the survivor's public id.
+
+    ``ahead`` names all patients of a message with several merges: they are locked together before
+    the first, so that two such messages cannot wait for each other.
+    """
 
     survivor: PatientReference
     subsumed: PatientReference
     reason: str = ""
+    ahead: tuple[PatientReference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmergePatients(Command[str]):
-    """Undo the last merge of ``subsumed``; what came after it stays with the survivor."""
+    """Undo the merge of ``subsumed``; returns its public id.
+
+    What had been its own goes back with all that was done for it since: orders, their appointments
+    and exams, the visits and what was ordered in them. What was added to the survivor otherwise
+    stays.
+    """
 
     subsumed_id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeIdentifiers(Command[str]):
+    """Replace ``prior`` identifiers of a patient by those of ``patient`` (ADT^A47); no merge."""
+
+    patient: PatientReference
+    prior: tuple[Identifier, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveIdentifiers(Command[str]):
+    """Give identifiers of ``previous`` to ``patient`` (ADT^A43); returns who has them now.
+
+    If nothing is left of the previous record it is merged; if it has orders under other numbers,
+    nobody but a person can say which of them move, and it is refused.
+    """
+
+    patient: PatientReference
+    previous: PatientReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkPatients(Command[None]):
+    """Note that two records are of one person and stay apart (ADT^A24)."""
+
+    patient: PatientReference
+    other: PatientReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlinkPatients(Command[None]):
+    """Take such a note back (ADT^A37)."""
+
+    patient: PatientReference
+    other: PatientReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovePatient(Command[str]):
+    """Mark a person as deleted by the hospital (ADT^A29); refused while orders are open."""
+
+    patient: PatientReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideReview(Command[None]):
+    """Take over what a sender without authority said of a patient, or leave it."""
+
+    review: str
+    accept: bool
+    note: str = ""
+
+
+# --- events ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,14 +352,107 @@ class PatientUpdated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatientRemoved(Event):
+    patient: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PatientsMerged(Event):
     patient: str
     subsumed: str
     moved: dict[str, list[int]]  # table → row ids that changed hands, so that a merge can be undone
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatientsUnmerged(Event):
+    """``stayed``: how many orders came to the survivor after the merge and stay there."""
+
     patient: str
     subsumed: str
     at: datetime
+    reason: str = ""
+    stayed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifiersChanged(Event):
+    """``previous`` is what became of use no more: [value, issuer, type] each."""
+
+    patient: str
+    previous: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifiersMoved(Event):
+    patient: str
+    previous: str
+    identifiers: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientsLinked(Event):
+    patient: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientsUnlinked(Event):
+    patient: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemographicsQuestioned(Event):
+    """A sender without authority says otherwise; ``fields`` wait for a person."""
+
+    patient: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewDecided(Event):
+    patient: str
+    field: str
+    accepted: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitUpdated(Event):
+    patient: str
+    visit: str
+    status: VisitStatus
+    changed: tuple[str, ...]
+    orders: int = 0  # still open when the visit ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitsMerged(Event):
+    patient: str
+    visit: str
+    subsumed: str = ""  # empty: it got another number
+    previous: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChanged(Event):
+    patient: str
+    account: str
+    previous: str
+    visits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitsMoved(Event):
+    patient: str
+    previous: str
+    visits: tuple[str, ...]
+    orders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitSettled(Event):
+    patient: str
+    visit: str
+    note: str

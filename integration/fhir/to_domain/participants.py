@@ -197,5 +197,5 @@ def _contained_visit(reader: Reader, inner: Json) -> VisitDetails:
         patient_class=bindings.PATIENT_CLASS_IN.get(
             datatypes.text(kind, "code", "Encounter.class"), PatientClass.UNKNOWN
         ),
-        location=datatypes.one_line(place, "display", "Encounter.location") if place else "",
+        location=datatypes.one_line(place, "display", "Encounter.location") if place else None,
     )
