@@ -8,10 +8,9 @@ the same answer. Queries for one order message are bounded and indexed, whatever
 from __future__ import annotations
 
 import ipaddress
-import threading
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +27,7 @@ from integration.hl7.routes import ROUTES, Route
 from integration.hl7.server import Peer, Reply
 from integration.hl7.to_domain.request import Request, located
 from ris import config
-from ris.domain.actors import Actor, endpoint_actor
+from ris.domain.actors import Actor, ActorKind, endpoint_actor
 from ris.domain.commands import Command
 from ris.domain.errors import (
     BusyError,
@@ -107,8 +106,7 @@ def _handle_message(frame: bytes, peer: Peer) -> Reply | None:
     started = time.monotonic()
     header = Header.read(frame)
     try:
-        with _turn():
-            receipt = _receive(frame, header, peer.address)
+        receipt = _receive(frame, header, peer.address)
     except OperationalError:
         # Nothing was stored, so nothing may be acknowledged: the sender is asked to try again.
         log.exception("an HL7 message could not be stored")
@@ -128,9 +126,7 @@ def _handle_message(frame: bytes, peer: Peer) -> Reply | None:
         return None
 
     def sent(written: bool) -> None:
-        _check_connection()
-        with _turn():
-            inbox.mark_replied(receipt.message, sent=written)
+        inbox.mark_replied_soon(receipt.message, sent=written)
 
     return Reply(receipt.answer.payload, sent)
 
@@ -139,18 +135,6 @@ def _check_connection() -> None:
     """Give up a database connection that died or is too old, as Django does between requests."""
     if not connection.in_atomic_block:
         close_old_connections()
-
-
-_writing = threading.Lock()
-
-
-def _turn() -> AbstractContextManager[object]:
-    """One writer at a time where the database has no more than one.
-
-    SQLite lets the others poll for its lock with growing pauses, and whoever comes last may wait
-    for seconds; here they queue, and are served as soon as it is free.
-    """
-    return _writing if connection.vendor == "sqlite" else nullcontext()
 
 
 def _nothing(written: bool) -> None:
@@ -465,6 +449,8 @@ def _replay(raw: bytes, actor: Actor, sender: str) -> tuple[inbox.Apply, inbox.R
 
         return unreadable, lambda error: Answer(payload=b"", outcome="unreadable")
     known = _sender(header, actor.address)
+    if actor.kind is ActorKind.USER:  # who edited it answers for it
+        known = replace(known, actor=actor)
     work = _Work(raw, header, known)
     return work.apply, work.refuse
 

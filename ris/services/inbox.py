@@ -1,7 +1,8 @@
 """Every message in: stored, applied and answered in one transaction (DESIGN 8, ADR 0006).
 
 ``receive`` commits the raw bytes, the effect and the answer together, so whatever was acknowledged
-is durable, and what comes again gets the stored answer and has no second effect.
+is durable, and what comes again gets the stored answer and has no second effect. Messages that wait
+for the only writer of SQLite are committed together (docs/adr/0021).
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -20,10 +22,14 @@ from django.db.models import CharField, F, Field, QuerySet, UUIDField
 from ris.domain.actors import Actor
 from ris.domain.errors import ErrorCode, InternalError, RisError, UnknownKeyError, UnsupportedError
 from ris.domain.exchange import MESSAGE, MessageTrigger, Protocol, ReplyState
-from ris.models import InboundMessage, Order
+from ris.models import InboundMessage, Order, driver
+from ris.models.columns import preparing
+from ris.models.driver import Text
 from ris.models.prepared import Given, Select
 from ris.services import _clock
 from ris.services._context import Cause, caused_by
+from ris.services._notes import Notes
+from ris.services._together import Together
 from ris.services._transition import move, set_reply_state
 
 log = structlog.get_logger(__name__)
@@ -67,6 +73,14 @@ def register_replayer(protocol: Protocol, replayer: Replayer) -> None:
     _REPLAYERS[protocol] = replayer
 
 
+def replayer(protocol: Protocol) -> Replayer:
+    """How messages of a protocol are applied; raises UnsupportedError where that cannot be done."""
+    found = _REPLAYERS.get(protocol)
+    if found is None:
+        raise UnsupportedError(f"{protocol.value} messages cannot be applied again")
+    return found
+
+
 def receive(
     *,
     protocol: Protocol,
@@ -87,31 +101,120 @@ def receive(
     error of the database itself propagates: then nothing was stored and nothing may be
     acknowledged.
     """
-    digest = hashlib.sha256(raw).hexdigest()
-    with transaction.atomic():
-        earlier = _earlier(protocol, sender, key, digest) if dedupe and key else None
+    incoming = _Incoming(
+        protocol=protocol,
+        actor=actor,
+        key=key,
+        raw=raw,
+        message_type=message_type,
+        apply=apply,
+        refuse=refuse,
+        sender=sender,
+        references=references,
+        dedupe=dedupe and bool(key),
+    )
+    if connection.in_atomic_block or connection.vendor != "sqlite":
+        # PostgreSQL has many writers, and puts their commits together by itself.
+        return _store([incoming])[0]
+    _TOGETHER.submit(incoming)
+    if incoming.error is not None:
+        raise incoming.error
+    assert incoming.receipt is not None  # noqa: S101 - there is one or the other
+    return incoming.receipt
+
+
+@dataclass(slots=True, kw_only=True)
+class _Incoming:
+    """A message on its way in, and what came of it."""
+
+    protocol: Protocol
+    actor: Actor
+    key: str
+    raw: bytes
+    message_type: str
+    apply: Apply
+    refuse: Refuse
+    sender: str
+    references: Sequence[tuple[str, str]]
+    dedupe: bool
+    # Of the thread it came on: another one may store it.
+    context: Context = field(default_factory=copy_context)
+    receipt: Receipt | None = None
+    error: Exception | None = None
+
+
+def _store_together(waiting: Sequence[_Incoming | None]) -> None:
+    """Several messages in one transaction, each in a savepoint of its own; else one by one.
+
+    What is wrong with a message undoes that message alone. Only what the database itself refuses
+    (a full disk, a lock) undoes them all; then each is tried by itself. (None stands for nothing
+    but the notes.)
+    """
+    messages = [one for one in waiting if one is not None]
+    try:
+        for one, receipt in zip(messages, _store(messages), strict=True):
+            one.receipt = receipt
+        return
+    except Exception as error:
+        if len(messages) <= 1:
+            for one in messages:
+                one.error = error
+            if not messages:
+                raise
+            return
+    for one in messages:
+        try:
+            (one.receipt,) = _store([one])
+        except Exception as error:
+            one.error = error
+
+
+_MOST_TOGETHER = 32
+_TOGETHER = Together(_store_together, at_most=_MOST_TOGETHER)
+
+
+def _store(messages: Sequence[_Incoming]) -> list[Receipt]:
+    """The messages and what waits to be noted, in one transaction."""
+    notes = _NOTES.take() if not connection.in_atomic_block else []
+    try:
+        with transaction.atomic():
+            receipts = [one.context.run(_receive, one) for one in messages]
+            _write_notes(notes)
+    except BaseException:
+        _NOTES.put_back(notes)
+        raise
+    return receipts
+
+
+def _receive(incoming: _Incoming) -> Receipt:
+    protocol, sender, key = incoming.protocol, incoming.sender, incoming.key
+    digest = hashlib.sha256(incoming.raw).hexdigest()
+    reused = False
+    if incoming.dedupe:
+        reused = _SAME_KEY.first(protocol=protocol.value, sender=sender, key=key) is not None
+        earlier = _earlier(protocol, sender, key, digest) if reused else None
         if earlier is not None:
             return earlier
-        message = InboundMessage(
-            endpoint_id=actor.endpoint_id,
-            protocol=protocol.value,
-            sender=sender,
-            peer=actor.address,
-            key=key if dedupe else f"{key} {uuid.uuid4().hex}".strip(),
-            digest=digest,
-            message_type=message_type,
-            raw=raw,
-            correlation=uuid.uuid4().hex,
-            received_at=_clock.now(),
-            key_reused=_is_reused(protocol, sender, key) if dedupe and key else False,
-        )
-        if not message.insert_unless_known():
-            # The same message on another connection committed first: its answer is the answer.
-            earlier = _earlier(protocol, sender, key, digest)
-            if earlier is None:
-                raise OperationalError("a message could neither be stored nor found")
-            return earlier
-        answer = _apply(message, apply, refuse, references)
+    message = InboundMessage(
+        endpoint_id=incoming.actor.endpoint_id,
+        protocol=protocol.value,
+        sender=sender,
+        peer=incoming.actor.address,
+        key=key if incoming.dedupe else f"{key} {uuid.uuid4().hex}".strip(),
+        digest=digest,
+        message_type=incoming.message_type,
+        raw=incoming.raw,
+        correlation=uuid.uuid4().hex,
+        received_at=_clock.now(),
+        key_reused=reused,
+    )
+    if not message.insert_unless_known():
+        # The same message on another connection committed first: its answer is the answer.
+        earlier = _earlier(protocol, sender, key, digest)
+        if earlier is None:
+            raise OperationalError("a message could neither be stored nor found")
+        return earlier
+    answer = _apply(message, incoming.apply, incoming.refuse, incoming.references)
     return Receipt(answer=answer, message=str(message.public_id), duplicate=False)
 
 
@@ -220,14 +323,46 @@ def _tie(message: InboundMessage, cause: Cause, references: Sequence[tuple[str, 
         (message.patient_id,) = cause.patients
 
 
-def _is_reused(protocol: Protocol, sender: str, key: str) -> bool:
-    return _SAME_KEY.first(protocol=protocol.value, sender=sender, key=key) is not None
-
-
 def mark_replied(message: str, *, sent: bool) -> None:
     """Note whether the answer could be written to the peer; it stays available for a repeat."""
     state = ReplyState.SENT if sent else ReplyState.UNDELIVERED
     InboundMessage.objects.filter(public_id=message).update(reply_state=state.value)
+
+
+def mark_replied_soon(message: str, *, sent: bool) -> None:
+    """The same along with the next message, or a moment later; what a crash loses stays PENDING."""
+    if connection.in_atomic_block:
+        mark_replied(message, sent=sent)
+    else:
+        _NOTES.add((message, sent))
+
+
+def _write_notes(notes: Sequence[tuple[str, bool]]) -> None:
+    if not notes:
+        return
+    text = _noting(connection.vendor)
+    key = preparing(_PUBLIC_ID, connection.vendor)
+    for message, sent in notes:
+        state = ReplyState.SENT if sent else ReplyState.UNDELIVERED
+        driver.count(connection, text, [state.value, key(uuid.UUID(message), connection)])
+
+
+@cache
+def _noting(vendor: str) -> Text:
+    return Text("UPDATE ris_inboundmessage SET reply_state = %s WHERE public_id = %s", vendor)
+
+
+_PUBLIC_ID = InboundMessage._meta.get_field("public_id")
+
+
+def _write_notes_alone() -> None:
+    if connection.vendor == "sqlite":
+        _TOGETHER.submit(None)
+    else:
+        _store([])
+
+
+_NOTES: Notes[tuple[str, bool]] = Notes(_write_notes_alone)
 
 
 def apply_again(public_id: uuid.UUID, actor: Actor) -> InboundMessage:
@@ -243,10 +378,8 @@ def apply_again(public_id: uuid.UUID, actor: Actor) -> InboundMessage:
     )
     if message is None:
         raise UnknownKeyError("no such message")
-    replayer = _REPLAYERS.get(Protocol(message.protocol))
-    if replayer is None:
-        raise UnsupportedError(f"{message.protocol} messages cannot be applied again")
+    again = replayer(Protocol(message.protocol))
     move(message, MESSAGE, MessageTrigger.REPLAY)
-    apply, refuse = replayer(bytes(message.raw), actor, message.sender)
+    apply, refuse = again(bytes(message.raw), actor, message.sender)
     _apply(message, apply, refuse)
     return message
