@@ -143,6 +143,22 @@ class Settings(BaseModel):
         default=False,
         description="take SC, XX and RU from it: what it did to orders that it fills too",
     )
+    results: Literal["no", "draft", "preliminary", "final"] = Field(
+        default="draft",
+        description="what a report from it becomes at most: a draft that a radiologist signs "
+        "here, or what it says it is; no: reports are refused",
+    )
+    withdraw_results: bool = Field(
+        default=False, description="it may withdraw reports that it sent as signed"
+    )
+    addendum_in: Literal["whole", "group", "only"] = Field(
+        default="whole",
+        description="an addendum comes as the whole report again with C, as an addition to a "
+        "repeated F, or alone",
+    )
+    document_megabytes: int = Field(
+        default=20, ge=1, le=200, description="the largest document (ED, PDF) that is taken"
+    )
     paths: dict[str, list[str]] = Field(
         default_factory=dict,
         strict=False,
@@ -187,6 +203,12 @@ class Settings(BaseModel):
     )
     amended_status: Literal["C", "F"] = Field(
         default="C", description="OBR-25 and OBX-11 of an addendum; a correction is always C"
+    )
+    addendum: Literal["whole", "only"] = Field(
+        default="whole", description="tell an addendum with the whole report, or alone"
+    )
+    documents: bool = Field(
+        default=False, description="send what documents (PDF) came with a report along, as ED"
     )
     study_uid_type: Literal["HD", "ST", "RP"] = Field(
         default="ST", description="OBX-2 of the Study Instance UID"
