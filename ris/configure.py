@@ -18,6 +18,7 @@ from ris.domain.configuration import (
 from ris.domain.errors import InvalidValueError
 from ris.selectors import configuration
 from ris.services import execute
+from ris.services.configuration import check
 from ris.terminal import complain, confirmed, say
 
 
@@ -61,6 +62,7 @@ def main(argv: list[str]) -> int:
         try:
             content = Path(arguments.file).read_text(encoding="utf-8")
             found = plan(parse(content), stored)
+            check(found)
         except UnicodeDecodeError:
             complain(f"ris: {arguments.file} is not UTF-8 text")
             return 1

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import time
+<<<<<<< Updated upstream
 from collections.abc import Mapping
 from contextlib import suppress
+=======
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+>>>>>>> Stashed changes
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +27,7 @@ from integration.hl7 import acks, bindings, schema, times
 from integration.hl7.batch import answer, differences, file_difference, is_batch, take_apart
 from integration.hl7.er7 import Header, Message
 from integration.hl7.er7_writer import Raw, SegmentRow, Value
+from integration.hl7.mapping.applying import together, understood
 from integration.hl7.profiles import Profile, for_unknown_sender, profile
 from integration.hl7.routes import ROUTES, Route
 from integration.hl7.server import Peer, Reply
@@ -259,13 +265,15 @@ class _Work:
         self.references: list[tuple[str, str]] = []
         self.message: Message | None = None
         self.fault: RisError | None = None
+        self.refused: Sequence[RisError] = ()  # by the peer's mapping
         self._read()
 
     def _read(self) -> None:
         profile = self.sender.profile
         try:
-            self.message = Message.from_bytes(self.raw, default_charset=profile.charset.label)
-            self.header = self.message.header
+            received = Message.from_bytes(self.raw, default_charset=profile.charset.label)
+            self.header = received.header
+            self.message, self.refused = understood(received, profile.mapping)
         except RisError as error:
             self.fault = error
 
@@ -291,7 +299,9 @@ class _Work:
             if faults:
                 raise faults[0] if len(faults) == 1 else SeveralErrors(faults)
         route = _route(self.header)
-        self.requests = route.translate(self.message, profile)
+        message = self.message
+        together(self.refused, lambda: route.translate(message, profile))
+        self.requests = route.translate(message, profile)
         placed = _carry_out(self.requests, self.sender.actor)
         return self._answer(None, placed)
 

@@ -17,7 +17,7 @@ from typing import Any
 from integration.hl7 import acks, hours, mllp_client, profiles, replies, times
 from integration.hl7 import charset as charsets
 from integration.hl7.er7 import Header
-from integration.hl7.er7_writer import build, msh
+from integration.hl7.er7_writer import Raw, SegmentRow, build, msh
 from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.orders import ARCHIVE, REQUESTS, STATUS, order_status
 from integration.hl7.from_domain.orders import procedure_scheduled as to_archive
@@ -266,11 +266,14 @@ def _outgoing(lane: Lane, draft: Draft, telling: _Telling, control_id: str) -> O
         processing_id=profile.settings.processing_id,
         charset=profile.charset,
     )
+    rows: Sequence[SegmentRow | Raw] = [header, *draft.rows]
+    if profile.mapping is not None:
+        rows = profile.mapping.write(rows, draft.code, draft.trigger)
     return Outgoing(
         lane=lane,
         control_id=control_id,
         message_type=f"{draft.code}^{draft.trigger}",
-        payload=build([header, *draft.rows], charset=profile.charset),
+        payload=build(rows, charset=profile.charset),
         orders=_told_of(lane, telling),
     )
 

@@ -11,6 +11,8 @@ from datetime import tzinfo
 from integration.hl7 import acks, times
 from integration.hl7 import charset as charsets
 from integration.hl7.charset import Charset
+from integration.hl7.mapping.applying import of_endpoint
+from integration.hl7.mapping.engine import Compiled
 from integration.hl7.settings import MOVABLE as MOVABLE
 from integration.hl7.settings import Settings as Settings
 from integration.hl7.settings import check_settings as check_settings
@@ -34,6 +36,7 @@ class Profile:
     facility: str = ""
     default_authority: str
     order_authority: str = ""
+    mapping: Compiled | None = None  # rewrites what comes from it, or goes to it
 
     @property
     def visit_authority(self) -> str:
@@ -66,6 +69,7 @@ def profile(
         facility=settings.facility or _facility(site),
         default_authority=settings.default_authority or sender[1] or site.patient_id_issuer,
         order_authority=settings.order_authority or named[0],
+        mapping=of_endpoint(endpoint, settings.paths),
     )
 
 

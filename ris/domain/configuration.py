@@ -19,6 +19,8 @@ from ris.domain.commands import Command, Event
 from ris.domain.discontinuation import WORDS
 from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Protocol, Subscription
+from ris.domain.mapping import differences
+from ris.domain.mapping import normal as normal_mapping
 
 Record = dict[str, Any]
 Tables = dict[str, list[Record]]
@@ -135,6 +137,7 @@ TABLES: tuple[Table, ...] = (
             "time_zone": _text(),
             "sends": Field(list, [], words=tuple(item.value for item in Subscription)),
             "settings": Field(dict, {}),
+            "mapping": Field(dict, {}),
             "active": Field(bool, True),
         },
     ),
@@ -331,10 +334,27 @@ def render(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             lines = [f"[[{table.name}]]"]
             for name, row in table.fields.items():
                 value = record.get(name, row.default)
+                if name == "mapping":
+                    continue
                 if row.required or value not in (row.default, None):
                     lines.append(f"{name} = {_toml(value)}")
+            lines += _mapping(table.name, record.get("mapping") or {})
             parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n" if parts else ""
+
+
+def _mapping(table: str, content: Mapping[str, Any]) -> list[str]:
+    """Rules a line each and maps as tables of their own: files are read and compared by people."""
+    lines: list[str] = []
+    if content.get("rules"):
+        rules = [f"  {_quoted(line)}," for line in content["rules"]]
+        lines += [f"[{table}.mapping]", "rules = [", *rules, "]"]
+    for name, one in content.get("maps", {}).items():
+        lines.append(f"[{table}.mapping.maps.{_name(name)}]")
+        lines += [f"{key} = {_toml(one[key])}" for key in ("otherwise", "fixed") if key in one]
+        lines.append(f"[{table}.mapping.maps.{_name(name)}.values]")
+        lines += [f"{_name(code)} = {_toml(ours)}" for code, ours in one["values"].items()]
+    return lines
 
 
 def _toml(value: Any) -> str:
@@ -382,14 +402,23 @@ class Change:
 
     def lines(self) -> list[str]:
         """The change for people: a title, and a line for each name that differs."""
-        if self.before is None:
-            return [f"{self.title}: new"] + [
-                f"  {name} = {_toml(self.after[name])}" for name in self.names
+        before = self.before
+        if before is None:
+            told = [f"{name} = {_toml(self.after[name])}" for name in self._plain]
+        else:
+            told = [
+                f"{name}: {_shown(before.get(name))} → {_shown(self.after.get(name))}"
+                for name in self._plain
             ]
-        return [f"{self.title}: changed"] + [
-            f"  {name}: {_shown(self.before.get(name))} → {_shown(self.after.get(name))}"
-            for name in self.names
-        ]
+        if "mapping" in self.names:
+            was = before.get("mapping", {}) if before else {}
+            told += [f"mapping {line}" for line in differences(was, self.after["mapping"])]
+        kind = "new" if before is None else "changed"
+        return [f"{self.title}: {kind}", *(f"  {line}" for line in told)]
+
+    @property
+    def _plain(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name != "mapping")
 
 
 def _shown(value: Any) -> str:
@@ -454,7 +483,8 @@ def _compare(
     after = dict(before)
     for name, given in said.items():
         # A setting that is not named stays.
-        value = {**before[name], **given} if merge and isinstance(given, dict) else given
+        part = merge and isinstance(given, dict) and name != "mapping"
+        value = {**before[name], **given} if part else given
         if value == before[name]:
             continue
         if name in _ONCE.get(table.name, ()):
@@ -478,6 +508,8 @@ def _normal(table: Table, record: Record) -> Record:
     for name in ("sends", "roles"):
         if name in normal:
             normal[name] = sorted(set(normal[name]))
+    if "mapping" in normal:
+        normal["mapping"] = normal_mapping(normal["mapping"])
     if "hours" in normal:
         normal["hours"] = format_hours(
             [row for text in normal["hours"] for row in parse_hours(text)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from django.db.models import F
+
 from ris.domain.actors import Role
 from ris.domain.configuration import TABLE, Record, Tables, format_hours, render
 from ris.domain.discontinuation import FOLLOW_UPS
@@ -12,6 +14,7 @@ from ris.models import (
     ConfigurationVersion,
     Device,
     Endpoint,
+    MappingVersion,
     ProcedureDefinition,
     ResourceHours,
     Room,
@@ -23,6 +26,10 @@ from ris.models import (
 
 def stored() -> Tables:
     """Everything a site file can say, as it is now; each record has every name."""
+    mappings = {
+        (row.endpoint_id, row.number): row.content
+        for row in MappingVersion.objects.filter(number=F("endpoint__mapping_version"))
+    }
     return {
         "site": [_plain("site", row) for row in Site.objects.order_by("name")],
         "room": _rooms(),
@@ -42,7 +49,11 @@ def stored() -> Tables:
             )
         ],
         "endpoint": [
-            {**_plain("endpoint", row), "sends": sorted(row.sends)}
+            {
+                **_plain("endpoint", row),
+                "sends": sorted(row.sends),
+                "mapping": mappings.get((row.pk, row.mapping_version), {}),
+            }
             for row in Endpoint.objects.order_by("protocol", "direction", "name")
         ],
         "user": _users(),

@@ -9,6 +9,7 @@ from ris.services import (
     exchange,
     facility,
     journal,
+    mapping,
     orders,
     patients,
     performing,
@@ -32,6 +33,7 @@ for _area in (
     dose,
     availability,
     journal,
+    mapping,
 ):
     register(_area.HANDLERS, _area.PERMISSIONS)
 

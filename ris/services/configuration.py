@@ -23,13 +23,21 @@ from ris.domain.configuration import (
     render,
 )
 from ris.domain.discontinuation import FOLLOW_UPS
-from ris.domain.errors import RisError, StateConflictError, UnknownKeyError
+from ris.domain.errors import (
+    InvalidValueError,
+    RisError,
+    SeveralErrors,
+    StateConflictError,
+    UnknownKeyError,
+)
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscription
 from ris.domain.facility import RegisterDevice, RegisterRoom, RegisterSite
+from ris.domain.mapping import SaveMapping
 from ris.domain.scheduling import SetResourceHours
 from ris.domain.values import Code
-from ris.models import ConfigurationVersion, ProcedureDefinition, Room
+from ris.models import ConfigurationVersion, Endpoint, ProcedureDefinition, Room
 from ris.selectors import configuration
+from ris.services import mapping
 from ris.services._context import Context
 from ris.services._execute import execute
 
@@ -61,7 +69,8 @@ def _apply(wanted: Tables, expected: str, context: Context, *, whole: bool = Fal
                 execute(command, actor=context.actor, correlation=context.correlation)
         except RisError as error:
             # A file has many records: say which one it was.
-            error.message = f"{change.title}: {error.message}"
+            told = _listed(error) if isinstance(error, SeveralErrors) else error.message
+            error.message = f"{change.title}: {told}"
             error.args = (error.message,)
             raise
     context.emit(
@@ -73,6 +82,23 @@ def _apply(wanted: Tables, expected: str, context: Context, *, whole: bool = Fal
         subject=version,
     )
     return found
+
+
+def check(found: Plan) -> None:
+    """Refuse what could not be applied as far as that is known before: mappings, row by row."""
+    for change in found.changes:
+        if change.table == "endpoint" and change.after["mapping"]:
+            protocol = Protocol(change.after["protocol"])
+            direction = Direction(change.after["direction"])
+            try:
+                mapping.check(protocol, direction, change.after["mapping"])
+            except RisError as error:
+                raise InvalidValueError(f"{change.title}: {_listed(error)}") from None
+
+
+def _listed(error: RisError) -> str:
+    errors = error.errors if isinstance(error, SeveralErrors) else [error]
+    return "; ".join(f"{each.path}: {each.message}" for each in errors)
 
 
 def _commands(change: Change) -> Iterator[Command[Any]]:
@@ -94,7 +120,7 @@ def _commands(change: Change) -> Iterator[Command[Any]]:
                 target=Code(record["then"]),
             )
         case "endpoint":
-            yield _endpoint(record)
+            yield from _endpoint(record, change)
         case "user":
             yield from _user(record, change)
 
@@ -137,15 +163,24 @@ def _procedure(record: Record, change: Change) -> Iterator[Command[Any]]:
         yield RetireProcedure(procedure=str(definition.public_id))
 
 
-def _endpoint(record: Record) -> Command[str]:
-    return ConfigureEndpoint(
-        **{
-            **record,
-            "protocol": Protocol(record["protocol"]),
-            "direction": Direction(record["direction"]),
-            "sends": tuple(Subscription(word) for word in record["sends"]),
-        }
-    )
+def _endpoint(record: Record, change: Change) -> Iterator[Command[Any]]:
+    content = record["mapping"]
+    if change.names != ("mapping",):
+        yield ConfigureEndpoint(
+            **{
+                **{name: value for name, value in record.items() if name != "mapping"},
+                "protocol": Protocol(record["protocol"]),
+                "direction": Direction(record["direction"]),
+                "sends": tuple(Subscription(word) for word in record["sends"]),
+            }
+        )
+    if "mapping" in change.names and (content or change.before):
+        endpoint = Endpoint.objects.get(
+            **{name: record[name] for name in ("protocol", "direction", "name")}
+        )
+        yield SaveMapping(
+            endpoint=str(endpoint.public_id), content=content, note="from a site file"
+        )
 
 
 def _user(record: Record, change: Change) -> Iterator[Command[Any]]:

@@ -88,6 +88,7 @@ EVENT: Mapping[str, Label] = {
     "TokenIssued": Label("API token issued", "shield"),
     "TokenRevoked": Label("API token revoked", "shield"),
     "EndpointConfigured": Label("Interface configured", "plug"),
+    "MappingSaved": Label("Mapping changed", "plug"),
     "EndpointPaused": Label("Interface paused or resumed", "pause"),
     "MessageReplayed": Label("Message applied again", "undo", Tone.WARN),
     "DeliveryRequeued": Label("Message sent again", "send", Tone.INFO),
