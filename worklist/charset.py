@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from pydicom.charset import CODES_TO_ENCODINGS, decode_bytes, encode_string
 
-from worklist.transliteration import transliterate
+from ris.domain.transliteration import transliterate
 
 # Defined terms of (0008,0005) without code extensions (PS3.3 Tables C.12-2 and C.12-5).
 SINGLE = {

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pydicom.uid import UID
 
 from ris import config
+from ris.domain.transliteration import ROWS
 from ris.version import version
 from worklist.charset import EXTENDED, SINGLE
 from worklist.config import IMPLEMENTATION_CLASS_UID, Deadlines, Limits, ListenerConfig
@@ -20,7 +21,6 @@ from worklist.conformance_scu import section as requested_services
 from worklist.conformance_worklist import section as worklist
 from worklist.registry import Profile
 from worklist.sop_classes import SOP_CLASSES, TRANSFER_SYNTAXES, Operation
-from worklist.transliteration import ROWS
 from worklist.web.conformance import web_services
 
 _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"

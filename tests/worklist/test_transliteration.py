@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ris.domain.transliteration import ROWS, transliterate
 from worklist.charset import ASCII, PlainSet, candidates, character_set
-from worklist.transliteration import ROWS, transliterate
 
 
 def plain(text: str) -> str:
