@@ -9,13 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import time
-<<<<<<< Updated upstream
-from collections.abc import Mapping
-from contextlib import suppress
-=======
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
->>>>>>> Stashed changes
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
