@@ -115,6 +115,15 @@ class Text:
             raise InvalidValueError("the message lacks its header or MSH-10", path="MSH-10")
         return f"{header.code}^{header.trigger}".strip("^")[:60], header.control_id[:160]
 
+    def character_sets(self) -> Sequence[str]:
+        return charsets.names()
+
+    def check_character_set(self, name: str) -> None:
+        try:
+            charsets.find("", name)
+        except InvalidValueError:
+            raise InvalidValueError("no character set of HL7 table 0211", path="") from None
+
 
 def _read(raw: bytes, character_set: str) -> Message:
     try:

@@ -267,6 +267,7 @@ class ResolveException(Command[None]):
 class EndpointConfigured(Event):
     endpoint: str
     changed: tuple[str, ...]
+    changes: tuple[str, ...] = ()  # in words: what it was, and what it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

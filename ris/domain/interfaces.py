@@ -150,3 +150,15 @@ class AlertEnded(Event):
 class AlertAcknowledged(Event):
     alert: str
     note: str
+
+
+# --- the names of connections in counts
+
+
+def link_in(protocol: str, endpoint_id: int | None) -> str:
+    """Of a peer that sends to us; without an endpoint, all that nobody registered together."""
+    return f"in:{protocol}:{endpoint_id or '-'}"
+
+
+def link_out(endpoint_id: int) -> str:
+    return f"out:{endpoint_id}"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Prefetch, QuerySet
 
 from ris.domain.errors import UnknownKeyError
-from ris.domain.exchange import DeliveryState, Direction, MessageState
-from ris.models import Delivery, DeliveryAttempt, Endpoint, InboundMessage, Order
-
-STUCK_DELIVERY = (DeliveryState.REFUSED.value, DeliveryState.DEAD.value)
-STUCK_MESSAGE = (MessageState.REJECTED.value, MessageState.FAILED.value)
+from ris.models import Delivery, DeliveryAttempt, InboundMessage, Order
+from ris.selectors.message_filters import STUCK_DELIVERY as STUCK_DELIVERY
+from ris.selectors.message_filters import STUCK_MESSAGE as STUCK_MESSAGE
+from ris.selectors.message_filters import key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +63,6 @@ class OutboundLine:
 # --- in
 
 
-def inbound(
-    *, state: str = "", protocol: str = "", endpoint: str = "", text: str = ""
-) -> QuerySet[InboundMessage]:
-    """Messages in, newest first. ``state`` may also be ``flagged``: an old key with new content."""
-    rows = InboundMessage.objects.order_by("-id")
-    if state == "flagged":
-        rows = rows.filter(key_reused=True)
-    elif state == "open":
-        rows = rows.filter(state__in=STUCK_MESSAGE, resolved_at=None)
-    elif state:
-        rows = rows.filter(state=state)
-    if protocol:
-        rows = rows.filter(protocol=protocol)
-    if endpoint:
-        rows = rows.filter(endpoint__public_id=_key(endpoint, "endpoint"))
-    text = text.strip()
-    if text:
-        rows = rows.filter(
-            Q(key=text)
-            | Q(sender__icontains=text)
-            | Q(message_type__icontains=text)
-            | Q(pk__in=InboundMessage.objects.filter(orders__accession_number=text).values("pk"))
-        )
-    return rows
-
-
 def with_inbound_lines(rows: QuerySet[InboundMessage]) -> QuerySet[InboundMessage]:
     return (
         rows.select_related("endpoint")
@@ -134,7 +106,7 @@ def inbound_message(public_id: str) -> InboundMessage:
         .prefetch_related(
             Prefetch("orders", queryset=Order.objects.select_related("patient")), "events"
         )
-        .filter(public_id=_key(public_id, "message"))
+        .filter(public_id=key_of(public_id, "message"))
         .first()
     )
     if row is None:
@@ -143,23 +115,6 @@ def inbound_message(public_id: str) -> InboundMessage:
 
 
 # --- out
-
-
-def outbound(*, state: str = "", endpoint: str = "", text: str = "") -> QuerySet[Delivery]:
-    """Deliveries, newest first. ``state`` may also be ``open``: what needs a person."""
-    rows = Delivery.objects.order_by("-id")
-    if state == "open":
-        rows = rows.filter(state__in=STUCK_DELIVERY)
-    elif state:
-        rows = rows.filter(state=state)
-    if endpoint:
-        rows = rows.filter(endpoint__public_id=_key(endpoint, "endpoint"))
-    text = text.strip()
-    if text:
-        rows = rows.filter(
-            Q(control_id=text) | Q(message_type__icontains=text) | Q(order__accession_number=text)
-        )
-    return rows
 
 
 def with_outbound_lines(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
@@ -197,7 +152,7 @@ def delivery(public_id: str) -> Delivery:
             Prefetch("attempts", queryset=DeliveryAttempt.objects.order_by("number")),
             Prefetch("further_orders", queryset=Order.objects.order_by("id")),
         )
-        .filter(public_id=_key(public_id, "delivery"))
+        .filter(public_id=key_of(public_id, "delivery"))
         .first()
     )
     if row is None:
@@ -207,108 +162,18 @@ def delivery(public_id: str) -> Delivery:
 
 def of_report(public_id: str) -> list[OutboundLine]:
     """Where a report was sent, and how that went."""
-    rows = Delivery.objects.filter(report__public_id=_key(public_id, "report")).order_by("-id")
+    rows = Delivery.objects.filter(report__public_id=key_of(public_id, "report")).order_by("-id")
     return outbound_lines(with_outbound_lines(rows))
 
 
-# --- endpoints
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointLine:
-    """A peer system with how its traffic stands."""
-
-    public_id: str
-    name: str
-    protocol: str
-    direction: str
-    protocol_name: str
-    address: str
-    version: str
-    sends: tuple[str, ...]
-    active: bool
-    paused: bool
-    last_at: datetime | None
-    queued: int
-    stuck: int
-    oldest_at: datetime | None
-
-    @property
-    def is_out(self) -> bool:
-        return self.direction == Direction.OUT.value
-
-
-@dataclass(frozen=True, slots=True)
-class _Traffic:
-    queued: int = 0
-    stuck: int = 0
-    oldest_at: datetime | None = None
-
-
-def endpoint_lines() -> list[EndpointLine]:
-    """All peers by name, in three queries however many; only what is open is counted."""
-    waiting = (DeliveryState.PENDING.value, DeliveryState.LEASED.value)
-    out = {
-        row["endpoint"]: _Traffic(row["queued"], row["stuck"], row["oldest"])
-        for row in Delivery.objects.order_by()
-        .filter(state__in=(*waiting, *STUCK_DELIVERY))
-        .values("endpoint")
-        .annotate(
-            queued=Count("pk", filter=Q(state__in=waiting)),
-            stuck=Count("pk", filter=Q(state__in=STUCK_DELIVERY)),
-            oldest=Min("created_at", filter=Q(state__in=waiting)),
-        )
-    }
-    into = {
-        row["endpoint"]: _Traffic(0, row["stuck"])
-        for row in InboundMessage.objects.order_by()
-        .filter(state__in=STUCK_MESSAGE, resolved_at=None)
-        .exclude(endpoint=None)
-        .values("endpoint")
-        .annotate(stuck=Count("pk"))
-    }
-    received = InboundMessage.objects.filter(endpoint=OuterRef("pk")).order_by("-id")
-    delivered = Delivery.objects.filter(
-        endpoint=OuterRef("pk"), state=DeliveryState.DELIVERED.value
-    ).order_by("-id")
-    rows = Endpoint.objects.annotate(
-        last_in=Subquery(received.values("received_at")[:1]),
-        last_out=Subquery(delivered.values("delivered_at")[:1]),
-    ).order_by("name", "direction", "protocol")
-    found = []
-    for row in rows:
-        is_out = row.direction == Direction.OUT.value
-        traffic = (out if is_out else into).get(row.pk, _Traffic())
-        found.append(
-            EndpointLine(
-                public_id=str(row.public_id),
-                name=row.name,
-                protocol=row.protocol,
-                direction=row.direction,
-                protocol_name=row.protocol_name,
-                address=f"{row.host}:{row.port}" if row.port else row.host,
-                version=row.version,
-                sends=tuple(row.sends),
-                active=row.active,
-                paused=row.paused,
-                last_at=row.last_out if is_out else row.last_in,
-                queued=traffic.queued,
-                stuck=traffic.stuck,
-                oldest_at=traffic.oldest_at,
-            )
-        )
-    return found
+# --- what is stuck
 
 
 def stuck_deliveries(endpoint: str, limit: int) -> list[str]:
-    """Public ids of what a peer refused or was given up, oldest first, as far as it was written."""
-    rows = (
-        Delivery.objects.filter(
-            endpoint__public_id=_key(endpoint, "endpoint"), state__in=STUCK_DELIVERY
-        )
-        .exclude(payload=b"")
-        .order_by("id")
-    )
+    """Public ids of what a peer refused or was given up, oldest first."""
+    rows = Delivery.objects.filter(
+        endpoint__public_id=key_of(endpoint, "endpoint"), state__in=STUCK_DELIVERY
+    ).order_by("id")
     return [str(key) for key in rows.values_list("public_id", flat=True)[:limit]]
 
 
@@ -318,10 +183,3 @@ def patients_of(message: InboundMessage) -> list[str]:
     if message.patient:
         keys.add(str(message.patient.public_id))
     return sorted(keys)
-
-
-def _key(text: str, what: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise UnknownKeyError(f"no such {what}") from None

@@ -2,6 +2,7 @@
 
 from ris.services import (
     accounts,
+    alerts,
     availability,
     catalog,
     configuration,
@@ -32,6 +33,7 @@ for _area in (
     configuration,
     dose,
     availability,
+    alerts,
     journal,
     mapping,
 ):

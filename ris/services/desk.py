@@ -56,6 +56,12 @@ class TextForm(Offers):
     def header(self, raw: bytes) -> tuple[str, str]:
         """Type and key of a message; raises RisError without them."""
 
+    def character_sets(self) -> Sequence[str]:
+        """Names an endpoint may have as its character set."""
+
+    def check_character_set(self, name: str) -> None:
+        """Raises RisError for a name that stands for none."""
+
 
 class Kind(StrEnum):
     """How a setting is asked for on a page."""
@@ -120,6 +126,18 @@ def form_of(protocol: Protocol) -> TextForm:
     if form is None:
         raise UnsupportedError(f"messages of {protocol.value} are not edited here")
     return form
+
+
+def character_sets(protocol: Protocol) -> Sequence[str]:
+    form = _TEXTS.get(protocol)
+    return form.character_sets() if form else ()
+
+
+def check_character_set(protocol: Protocol, name: str) -> None:
+    """Raises RisError for what an edge knows to be no character set of its protocol."""
+    form = _TEXTS.get(protocol)
+    if form is not None and name:
+        form.check_character_set(name)
 
 
 def tree(protocol: Protocol, raw: bytes, character_set: str = "") -> Sequence[Node] | None:

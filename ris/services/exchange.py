@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Any
+from zoneinfo import available_timezones
 
 from ris.domain.actors import Role, device_actor, endpoint_actor
 from ris.domain.errors import (
+    DuplicateKeyError,
     InvalidValueError,
     MissingValueError,
+    RisError,
     StateConflictError,
     UnknownKeyError,
 )
@@ -35,20 +41,25 @@ from ris.domain.exchange import (
     SkipDelivery,
 )
 from ris.domain.identifiers import is_ae_title
+from ris.domain.interfaces import Watch
 from ris.models import Delivery, Endpoint, InboundMessage, PerformedProcedureStep
-from ris.services import inbox, outbox
+from ris.services import desk, inbox, message_edits, message_runs, outbox
 from ris.services._context import Context
 from ris.services._locks import public_key
 from ris.services._transition import move, touch
 
 
 def configure_endpoint(command: ConfigureEndpoint, context: Context) -> str:
-    if not command.name.strip():
+    name = command.name.strip()
+    if not name:
         raise MissingValueError("an endpoint needs a name", path="name")
     if command.port is not None and not 1 <= command.port <= 65535:
         raise InvalidValueError("a port is 1 to 65535", path="port")
     _check_sending(command)
-    values = {
+    _check_words(command)
+    endpoint = _endpoint_of(command)
+    values: dict[str, Any] = {
+        "name": name,
         "protocol_name": command.protocol_name,
         "host": command.host,
         "port": command.port,
@@ -59,26 +70,80 @@ def configure_endpoint(command: ConfigureEndpoint, context: Context) -> str:
         "settings": outbox.check_settings(command.protocol, command.settings),
         "active": command.active,
     }
-    endpoint = Endpoint.objects.filter(
-        name=command.name, protocol=command.protocol.value, direction=command.direction.value
-    ).first()
+    if command.watch is not None:
+        values["watch"] = Watch.of(command.watch).said()
     if endpoint is None:
-        endpoint = Endpoint(
-            name=command.name,
-            protocol=command.protocol.value,
-            direction=command.direction.value,
-        )
-        changed = ["created"]
+        endpoint = Endpoint(protocol=command.protocol.value, direction=command.direction.value)
+        changed, changes = ["created"], []
     else:
         changed = [name for name, value in values.items() if getattr(endpoint, name) != value]
+        changes = [
+            line for name in changed for line in _change(name, getattr(endpoint, name), values)
+        ]
     for name, value in values.items():
         setattr(endpoint, name, value)
     endpoint.save()
     context.emit(
-        EndpointConfigured(endpoint=str(endpoint.public_id), changed=tuple(changed)),
+        EndpointConfigured(
+            endpoint=str(endpoint.public_id), changed=tuple(changed), changes=tuple(changes)
+        ),
         subject=endpoint,
     )
     return str(endpoint.public_id)
+
+
+def _endpoint_of(command: ConfigureEndpoint) -> Endpoint | None:
+    """The endpoint that the command names, else the one of its name; None for a new one."""
+    alike = Endpoint.objects.filter(
+        protocol=command.protocol.value, direction=command.direction.value
+    )
+    if command.endpoint:
+        found = alike.filter(public_id=public_key(command.endpoint, "endpoint")).first()
+        if found is None:
+            raise UnknownKeyError("no such endpoint")
+    else:
+        found = alike.filter(name=command.name.strip()).first()
+    others = alike.exclude(pk=found.pk) if found else alike
+    if others.filter(name=command.name.strip()).exists():
+        raise DuplicateKeyError("another endpoint has this name", path="name")
+    if command.protocol_name and others.filter(protocol_name=command.protocol_name).exists():
+        raise DuplicateKeyError("another endpoint goes by this name", path="protocol_name")
+    return found
+
+
+def _check_words(command: ConfigureEndpoint) -> None:
+    """Names that the machine must know: a time zone, a character set."""
+    if command.time_zone and command.time_zone not in available_timezones():
+        raise InvalidValueError("no such time zone; write it as Europe/Vienna", path="time_zone")
+    try:
+        desk.check_character_set(command.protocol, command.character_set)
+    except RisError as error:
+        raise InvalidValueError(error.message, path="character_set") from None
+
+
+_SECRET = re.compile("password|passcode|secret|token", re.IGNORECASE)
+
+
+def _change(name: str, before: Any, values: Mapping[str, Any]) -> Iterator[str]:
+    """``port: 2575 → 2576``; of settings each that differs, a secret without what it says."""
+    after = values[name]
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        yield f"{name}: {_words(before)} → {_words(after)}"
+        return
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            said = (
+                "changed"
+                if _SECRET.search(key)
+                else f"{_words(before.get(key))} → {_words(after.get(key))}"
+            )
+            yield f"{name}.{key}: {said}"
+
+
+def _words(value: Any) -> str:
+    if value in (None, "", [], {}):
+        return "nothing"
+    return str(value)[:100]
 
 
 def _check_sending(command: ConfigureEndpoint) -> None:
@@ -107,7 +172,9 @@ def pause_endpoint(command: PauseEndpoint, context: Context) -> None:
     if endpoint is None:
         raise UnknownKeyError("no such endpoint")
     endpoint.paused = command.paused
-    touch(endpoint, "paused")
+    endpoint.paused_reason = command.reason.strip()[:200] if command.paused else ""
+    endpoint.paused_at = context.now if command.paused else None
+    touch(endpoint, "paused", "paused_reason", "paused_at")
     context.emit(
         EndpointPaused(
             endpoint=str(endpoint.public_id), paused=command.paused, reason=command.reason
@@ -230,6 +297,8 @@ HANDLERS = {
     SkipDelivery: skip_delivery,
     ResendDelivery: resend_delivery,
     ResolveException: resolve_exception,
+    **message_edits.HANDLERS,
+    **message_runs.HANDLERS,
 }
 
 _ADMIN = {Role.ADMIN, Role.SYSTEM}
@@ -242,4 +311,6 @@ PERMISSIONS = {
     SkipDelivery: _ADMIN,
     ResendDelivery: _ADMIN | {Role.RADIOLOGIST},
     ResolveException: _ADMIN | {Role.TECHNOLOGIST, Role.SCHEDULER},
+    **message_edits.PERMISSIONS,
+    **message_runs.PERMISSIONS,
 }

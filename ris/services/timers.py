@@ -12,7 +12,7 @@ from ris.domain.scheduling import ExpireHolds
 from ris.selectors import availability, dose_waiting
 from ris.selectors.query_age import queries_due
 from ris.selectors.schedule_due import holds_due
-from ris.services import execute
+from ris.services import alerts, execute, message_runs, traffic
 from ris.services.performing import late
 
 
@@ -32,3 +32,6 @@ def run_due() -> None:
         execute(JoinDoses(), actor=TIMER)
     if availability.due_to_join():
         execute(JoinAvailability(), actor=TIMER)
+    message_runs.advance()
+    traffic.count()
+    alerts.watch()

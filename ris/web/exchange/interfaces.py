@@ -12,7 +12,8 @@ from django.views.decorators.http import require_GET, require_POST
 from ris.domain.errors import StateConflictError, UnknownKeyError
 from ris.domain.exchange import PauseEndpoint, Protocol, RequeueDelivery
 from ris.models import Endpoint
-from ris.selectors.messages import endpoint_lines, stuck_deliveries
+from ris.selectors.interfaces import tiles
+from ris.selectors.messages import stuck_deliveries
 from ris.services import peers
 from ris.services.peers import Peer
 from ris.web.access import PageRequest, do, page, redirect_back, show
@@ -24,7 +25,7 @@ from ris.web.navigation import SYSTEM
 @page(*SYSTEM)
 def interface_list(request: PageRequest) -> HttpResponse:
     testable = {protocol.value for protocol in Protocol if peers.can_test(protocol)}
-    context = {"lines": endpoint_lines(), "testable": testable}
+    context = {"lines": tiles(), "testable": testable}
     return show(request, "exchange/interfaces.html", context, fragment="exchange/_interfaces.html")
 
 

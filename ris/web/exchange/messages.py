@@ -19,6 +19,10 @@ from ris.domain.exchange import (
 )
 from ris.models import Delivery, InboundMessage
 from ris.selectors import messages as lists
+from ris.selectors.interfaces import endpoint_choices
+from ris.selectors.message_filters import Filter
+from ris.selectors.message_filters import inbound as found_in
+from ris.selectors.message_filters import outbound as found_out
 from ris.web import labels
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
@@ -44,11 +48,11 @@ def message_list(request: PageRequest) -> HttpResponse:
     is_out = asked(request, "way") == "out"
     text = asked(request, "q", 100)
     endpoint = asked(request, "endpoint")
-    endpoints = [line for line in lists.endpoint_lines() if line.is_out == is_out]
+    endpoints = [line for line in endpoint_choices() if line.is_out == is_out]
     protocol = ""
     if is_out:
         state = _one_of(asked(request, "state"), OUT_STATES)
-        rows_out = lists.outbound(state=state, endpoint=endpoint, text=text)
+        rows_out = found_out(Filter(state=state, endpoint=endpoint, text=text))
         page_out = slice_of(lists.with_outbound_lines(rows_out), request)
         shown: dict[str, object] = {
             "lines": lists.outbound_lines(page_out.rows),
@@ -59,7 +63,7 @@ def message_list(request: PageRequest) -> HttpResponse:
         state = _one_of(asked(request, "state"), IN_STATES)
         protocols = [(item.value, labels.PROTOCOL[item].words) for item in Protocol]
         protocol = _one_of(asked(request, "protocol"), protocols)
-        rows_in = lists.inbound(state=state, protocol=protocol, endpoint=endpoint, text=text)
+        rows_in = found_in(Filter(state=state, protocol=protocol, endpoint=endpoint, text=text))
         page_in = slice_of(lists.with_inbound_lines(rows_in), request)
         shown = {
             "lines": lists.inbound_lines(page_in.rows),

@@ -9,7 +9,16 @@ from django.views.decorators.http import require_GET
 
 from ris.domain.actors import Actor, Role
 from ris.models import Delivery, InboundMessage
-from ris.selectors import dashboard, exceptions, messages, order_lists, patient_lists, reading
+from ris.selectors import (
+    dashboard,
+    exceptions,
+    message_filters,
+    messages,
+    order_lists,
+    patient_lists,
+    reading,
+)
+from ris.selectors.message_filters import Filter
 from ris.selectors.order_lists import Tab
 from ris.selectors.reading import Pile
 from ris.web.access import PageRequest, page, saw, show
@@ -197,10 +206,12 @@ def _inbound(text: str) -> list[InboundMessage]:
     """A control id is meant whole."""
     if not text:
         return []
-    return list(messages.with_inbound_lines(messages.inbound().filter(key=text))[:20])
+    rows = message_filters.inbound(Filter()).filter(key=text)
+    return list(messages.with_inbound_lines(rows)[:20])
 
 
 def _outbound(text: str) -> list[Delivery]:
     if not text:
         return []
-    return list(messages.with_outbound_lines(messages.outbound().filter(control_id=text))[:20])
+    rows = message_filters.by_control_id(text)
+    return list(messages.with_outbound_lines(rows)[:20])

@@ -1,0 +1,510 @@
+"""How each connection stands: traffic, queue, answer times, alerts.
+
+Traffic is read from rows that the clock writes (ris.services.traffic); what waits is counted from
+what is open. Nothing here costs more the older the archive is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min, OuterRef, Q, Subquery
+from django.utils import timezone
+
+from ris.domain.configuration import parse_hours
+from ris.domain.errors import UnknownKeyError
+from ris.domain.exchange import DeliveryState, Direction, MessageState, Protocol
+from ris.domain.interfaces import AlertKind, Watch, added, link_in, link_out, percentile
+from ris.domain.protocol import Result
+from ris.models import (
+    Delivery,
+    DeliveryAttempt,
+    Endpoint,
+    InboundMessage,
+    InterfaceAlert,
+    Traffic,
+)
+from ris.selectors.calendar import midnight
+from ris.selectors.message_filters import STUCK_DELIVERY, STUCK_MESSAGE, key_of
+
+WAITING = (DeliveryState.PENDING.value, DeliveryState.LEASED.value)
+# Tries in a row that did not reach a peer, before it is said not to answer.
+UNREACHED_TRIES = 3
+HEADS = 50
+_UNREACHED = {Result.TRANSIENT.value, Result.AMBIGUOUS.value}
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointChoice:
+    """An endpoint to choose by name."""
+
+    public_id: str
+    name: str
+    is_out: bool
+
+
+def endpoint_choices() -> list[EndpointChoice]:
+    rows = Endpoint.objects.order_by("name", "protocol").values_list(
+        "public_id", "name", "direction"
+    )
+    return [EndpointChoice(str(key), name, way == Direction.OUT.value) for key, name, way in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertLine:
+    public_id: str
+    kind: str
+    detail: str
+    endpoint: str
+    endpoint_id: str
+    since: datetime
+    last_seen_at: datetime
+    ended_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What passed in a span of time; ``failed``: by our fault, or tries that reached nobody."""
+
+    messages: int = 0
+    refused: int = 0
+    failed: int = 0
+    p95: int | None = None  # milliseconds that 95 % of the answers stayed within; -1: longer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One connection as it stands now."""
+
+    public_id: str  # empty: senders that nobody registered
+    pk: int | None
+    name: str
+    protocol: str
+    direction: str
+    protocol_name: str = ""
+    address: str = ""
+    version: str = ""
+    sends: tuple[str, ...] = ()
+    active: bool = True
+    paused: bool = False
+    paused_reason: str = ""
+    paused_at: datetime | None = None
+    last_at: datetime | None = None
+    today: Sums = field(default_factory=Sums)
+    p95: int | None = None  # of the last hour
+    queued: int = 0
+    stuck: int = 0
+    oldest_at: datetime | None = None
+    unreached_since: datetime | None = None
+    alerts: tuple[AlertLine, ...] = ()
+
+    @property
+    def is_out(self) -> bool:
+        return self.direction == Direction.OUT.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    queued: int = 0
+    stuck: int = 0
+    oldest_at: datetime | None = None
+
+
+def tiles() -> list[Tile]:
+    """All connections by name, in a fixed number of queries and one for each that has trouble."""
+    now = timezone.now()
+    out, into = _queues()
+    alerts: dict[int | None, list[AlertLine]] = {}
+    for row in open_alerts():
+        alerts.setdefault(row.endpoint_id, []).append(alert_line(row))
+    today = _sums(midnight(timezone.localdate(), timezone.get_default_timezone()))
+    hour = _answers(now - timedelta(hours=1))
+    found = []
+    for endpoint in _with_last():
+        is_out = endpoint.direction == Direction.OUT.value
+        link = link_out(endpoint.pk) if is_out else link_in(endpoint.protocol, endpoint.pk)
+        queue = (out if is_out else into).get(endpoint.pk, _Queue())
+        found.append(
+            Tile(
+                public_id=str(endpoint.public_id),
+                pk=endpoint.pk,
+                name=endpoint.name,
+                protocol=endpoint.protocol,
+                direction=endpoint.direction,
+                protocol_name=endpoint.protocol_name,
+                address=f"{endpoint.host}:{endpoint.port}" if endpoint.port else endpoint.host,
+                version=endpoint.version,
+                sends=tuple(endpoint.sends),
+                active=endpoint.active,
+                paused=endpoint.paused,
+                paused_reason=endpoint.paused_reason,
+                paused_at=endpoint.paused_at,
+                last_at=endpoint.last_out if is_out else endpoint.last_in,  # type: ignore[attr-defined]  # annotated
+                today=today.get(link, Sums()),
+                p95=percentile(hour.get(link, [])),
+                queued=queue.queued,
+                stuck=queue.stuck,
+                oldest_at=queue.oldest_at,
+                unreached_since=unreached_since(endpoint) if queue.queued else None,
+                alerts=tuple(alerts.get(endpoint.pk, ())),
+            )
+        )
+    return [*found, *_strangers(today, hour, into, alerts)]
+
+
+def _strangers(
+    today: Mapping[str, Sums],
+    hour: Mapping[str, list[int]],
+    into: Mapping[int | None, _Queue],
+    alerts: Mapping[int | None, list[AlertLine]],
+) -> list[Tile]:
+    """A tile for what came today from senders that nobody registered, by protocol."""
+    found = []
+    for protocol in Protocol:
+        link = link_in(protocol.value, None)
+        if link not in today:
+            continue
+        is_hl7 = protocol is Protocol.HL7  # the others' devices and clients have pages of their own
+        found.append(
+            Tile(
+                public_id="",
+                pk=None,
+                name="Senders that are no interface here",
+                protocol=protocol.value,
+                direction=Direction.IN.value,
+                last_at=InboundMessage.objects.filter(endpoint=None, protocol=protocol.value)
+                .order_by("-received_at")
+                .values_list("received_at", flat=True)
+                .first(),
+                today=today[link],
+                p95=percentile(hour.get(link, [])),
+                stuck=into.get(None, _Queue()).stuck if is_hl7 else 0,
+                alerts=tuple(alerts.get(None, ())) if is_hl7 else (),
+            )
+        )
+    return found
+
+
+def _with_last() -> list[Endpoint]:
+    received = InboundMessage.objects.filter(endpoint=OuterRef("pk")).order_by("-id")
+    delivered = Delivery.objects.filter(
+        endpoint=OuterRef("pk"), state=DeliveryState.DELIVERED.value
+    ).order_by("-id")
+    return list(
+        Endpoint.objects.annotate(
+            last_in=Subquery(received.values("received_at")[:1]),
+            last_out=Subquery(delivered.values("delivered_at")[:1]),
+        ).order_by("name", "direction", "protocol")
+    )
+
+
+def _queues() -> tuple[dict[int, _Queue], dict[int | None, _Queue]]:
+    """What waits and what is stuck, by endpoint; only what is open is read."""
+    out = {
+        row["endpoint"]: _Queue(row["queued"], row["stuck"], row["oldest"])
+        for row in Delivery.objects.order_by()
+        .filter(state__in=(*WAITING, *STUCK_DELIVERY))
+        .values("endpoint")
+        .annotate(
+            queued=Count("pk", filter=Q(state__in=WAITING)),
+            stuck=Count("pk", filter=Q(state__in=STUCK_DELIVERY)),
+            oldest=Min("created_at", filter=Q(state__in=WAITING)),
+        )
+    }
+    into: dict[int | None, _Queue] = {
+        row["endpoint"]: _Queue(0, row["stuck"])
+        for row in InboundMessage.objects.order_by()
+        .filter(state__in=STUCK_MESSAGE, resolved_at=None)
+        .values("endpoint")
+        .annotate(stuck=Count("pk"))
+    }
+    return out, into
+
+
+def _sums(since: datetime) -> dict[str, Sums]:
+    found: dict[str, list[int]] = {}
+    rows = Traffic.objects.filter(start_at__gte=since).values_list(
+        "link", "messages", "refused", "failed"
+    )
+    for link, *numbers in rows:
+        total = found.setdefault(link, [0, 0, 0])
+        for place, number in enumerate(numbers):
+            total[place] += number
+    return {link: Sums(*total) for link, total in found.items()}
+
+
+def _answers(since: datetime) -> dict[str, list[int]]:
+    found: dict[str, list[list[int]]] = {}
+    for link, answers in Traffic.objects.filter(start_at__gte=since).values_list("link", "answers"):
+        found.setdefault(link, []).append(answers)
+    return {link: added(rows) for link, rows in found.items()}
+
+
+def unreached_since(endpoint: Endpoint) -> datetime | None:
+    """Since when nobody answers there: the last tries of what waits longest all failed."""
+    heads = (
+        Delivery.objects.filter(endpoint=endpoint, state=DeliveryState.PENDING.value)
+        .order_by("id")
+        .values("pk")[:20]
+    )
+    tries = list(
+        DeliveryAttempt.objects.filter(delivery__in=[row["pk"] for row in heads])
+        .exclude(ended_at=None)
+        .order_by("-started_at")
+        .values_list("result", "started_at")[:HEADS]
+    )
+    failed = []
+    for result, started_at in tries:
+        if result not in _UNREACHED:
+            break
+        failed.append(started_at)
+    if len(failed) < UNREACHED_TRIES:
+        return None
+    since: datetime = failed[-1]
+    last = (
+        Delivery.objects.filter(endpoint=endpoint, state=DeliveryState.DELIVERED.value)
+        .order_by("-id")
+        .values_list("delivered_at", flat=True)
+        .first()
+    )
+    if last is not None and last > failed[UNREACHED_TRIES - 1]:
+        return None  # it answered meanwhile
+    return max(since, last) if last is not None else since
+
+
+# --- one connection
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    start_at: datetime
+    sums: Sums
+
+
+def endpoint_row(public_id: str) -> Endpoint:
+    """The endpoint; raises UnknownKeyError."""
+    row = Endpoint.objects.filter(public_id=key_of(public_id, "interface")).first()
+    if row is None:
+        raise UnknownKeyError("no such interface")
+    return row
+
+
+def link_of(endpoint: Endpoint) -> str:
+    if endpoint.direction == Direction.OUT.value:
+        return link_out(endpoint.pk)
+    return link_in(endpoint.protocol, endpoint.pk)
+
+
+def hours(endpoint: Endpoint, now: datetime, count: int = 24) -> list[Hour]:
+    """The last hours one by one, the present one last; those without traffic too."""
+    this = timezone.localtime(now).replace(minute=0, second=0, microsecond=0)
+    starts = [this - timedelta(hours=back) for back in range(count - 1, -1, -1)]
+    numbers = {start: [0, 0, 0] for start in starts}
+    answers: dict[datetime, list[list[int]]] = {start: [] for start in starts}
+    rows = Traffic.objects.filter(link=link_of(endpoint), start_at__gte=starts[0])
+    for row in rows:
+        back = int((row.start_at - starts[0]).total_seconds() // 3600)
+        start = starts[min(back, count - 1)]
+        for place, number in enumerate((row.messages, row.refused, row.failed)):
+            numbers[start][place] += number
+        answers[start].append(row.answers)
+    found = []
+    for start in starts:
+        messages, refused, failed = numbers[start]
+        within = percentile(added(answers[start]))
+        found.append(Hour(start, Sums(messages, refused, failed, within)))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A message that holds others up, or the first that waits."""
+
+    delivery: str
+    lane: str
+    message_type: str
+    control_id: str
+    state: str
+    since: datetime
+    due_at: datetime
+    attempts: int
+    error: str
+    behind: int
+    can_edit: bool
+
+
+def parked(endpoint: Endpoint) -> list[Lane]:
+    """What was refused or given up at a peer, oldest first, with how many wait behind it."""
+    rows = Delivery.objects.filter(endpoint=endpoint, state__in=STUCK_DELIVERY).order_by("id")
+    return [_lane(row) for row in rows.defer("payload")[:HEADS]]
+
+
+def tried(endpoint: Endpoint) -> list[Lane]:
+    """What waits for another try at a peer, oldest first."""
+    rows = (
+        Delivery.objects.filter(endpoint=endpoint, state__in=WAITING)
+        .order_by("id")
+        .defer("payload")[:HEADS]
+    )
+    return [_lane(row) for row in rows if row.attempt_count][:10]
+
+
+def _lane(row: Delivery) -> Lane:
+    behind = Delivery.objects.filter(
+        endpoint_id=row.endpoint_id, lane=row.lane, pk__gt=row.pk, state__in=WAITING
+    )
+    return Lane(
+        delivery=str(row.public_id),
+        lane=row.lane,
+        message_type=row.message_type,
+        control_id=row.control_id,
+        state=row.state,
+        since=row.created_at,
+        due_at=row.due_at,
+        attempts=row.attempt_count,
+        error=row.last_error,
+        behind=behind[:1000].count(),
+        can_edit=row.state in STUCK_DELIVERY,
+    )
+
+
+# --- alerts
+
+
+def open_alerts() -> list[InterfaceAlert]:
+    return list(
+        InterfaceAlert.objects.filter(ended_at=None)
+        .select_related("endpoint")
+        .order_by("acknowledged_at", "since", "id")
+    )
+
+
+def past_alerts(endpoint: Endpoint | None = None, limit: int = 20) -> list[AlertLine]:
+    """Alerts that ended, the latest first."""
+    rows = InterfaceAlert.objects.exclude(ended_at=None).select_related("endpoint")
+    if endpoint is not None:
+        rows = rows.filter(endpoint=endpoint)
+    return [alert_line(row) for row in rows.order_by("-ended_at")[:limit]]
+
+
+def alert_line(row: InterfaceAlert) -> AlertLine:
+    return AlertLine(
+        public_id=str(row.public_id),
+        kind=row.kind,
+        detail=row.detail,
+        endpoint=row.endpoint.name if row.endpoint else "",
+        endpoint_id=str(row.endpoint.public_id) if row.endpoint else "",
+        since=row.since,
+        last_seen_at=row.last_seen_at,
+        ended_at=row.ended_at,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=row.acknowledged_by,
+        note=row.note,
+    )
+
+
+def alert_counts() -> tuple[int, int]:
+    """Alerts that last, and how many of them nobody has acknowledged."""
+    rows = InterfaceAlert.objects.filter(ended_at=None).values_list("acknowledged_at", flat=True)
+    found = list(rows)
+    return len(found), sum(at is None for at in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Something that is wrong with a connection now; ``detail`` has numbers and no patient."""
+
+    endpoint: Endpoint | None
+    kind: AlertKind
+    detail: str
+
+
+def faults(now: datetime) -> list[Wrong]:
+    """What is beyond the limits of each connection in use."""
+    out, into = _queues()
+    last_hour = _sums(now - timedelta(hours=1))
+    found = []
+    for endpoint in _with_last():
+        if not endpoint.active:
+            continue
+        watch = Watch.of(endpoint.watch)
+        is_out = endpoint.direction == Direction.OUT.value
+        queue = (out if is_out else into).get(endpoint.pk, _Queue())
+        if is_out:
+            found += _wrong_out(endpoint, watch, queue, now)
+        elif queue.stuck:
+            found.append(Wrong(endpoint, AlertKind.WAITING, _so_many(queue.stuck, "not applied")))
+        refused = last_hour.get(link_of(endpoint), Sums()).refused
+        if watch.refused_an_hour and refused >= watch.refused_an_hour:
+            words = f"{_so_many(refused, 'refused')} within the hour"
+            found.append(Wrong(endpoint, AlertKind.REFUSED, words))
+        silent = _silent(endpoint, watch, is_out, now)
+        if silent is not None:
+            found.append(Wrong(endpoint, AlertKind.SILENT, f"no message for {_span(silent)}"))
+    strangers = into.get(None, _Queue()).stuck
+    if strangers:
+        found.append(Wrong(None, AlertKind.WAITING, _so_many(strangers, "not applied")))
+    return found
+
+
+def _wrong_out(endpoint: Endpoint, watch: Watch, queue: _Queue, now: datetime) -> list[Wrong]:
+    found = []
+    if queue.stuck:
+        found.append(
+            Wrong(endpoint, AlertKind.PARKED, _so_many(queue.stuck, "refused or given up"))
+        )
+    reasons = []
+    if queue.oldest_at is not None and watch.oldest_minutes:
+        age = now - queue.oldest_at
+        if age >= timedelta(minutes=watch.oldest_minutes):
+            reasons.append(f"the oldest waits for {_span(age)}")
+    if watch.queued and queue.queued >= watch.queued:
+        reasons.append(f"{queue.queued} wait")
+    if reasons:
+        paused = ", paused" if endpoint.paused else ""
+        found.append(Wrong(endpoint, AlertKind.LAGGING, f"{', '.join(reasons)}{paused}"))
+    if queue.queued and not endpoint.paused and unreached_since(endpoint) is not None:
+        found.append(Wrong(endpoint, AlertKind.UNREACHED, "it does not answer"))
+    return found
+
+
+def _silent(endpoint: Endpoint, watch: Watch, is_out: bool, now: datetime) -> timedelta | None:
+    """For how long nothing came or went, if that is longer than agreed for this time of day."""
+    local = timezone.localtime(now)
+    if not watch.silent_minutes or endpoint.paused or not watch.is_on(local):
+        return None
+    last = endpoint.last_out if is_out else endpoint.last_in  # type: ignore[attr-defined]  # annotated
+    begins = [endpoint.created_at if last is None else last]
+    for text in watch.hours:
+        for day, opens, closes in parse_hours(text):
+            if day == local.weekday() and opens <= local.time() < closes:
+                begins.append(
+                    local.replace(hour=opens.hour, minute=opens.minute, second=0, microsecond=0)
+                )
+    silent = now - max(begins)
+    return silent if silent >= timedelta(minutes=watch.silent_minutes) else None
+
+
+def _so_many(count: int, words: str) -> str:
+    return f"{count} message{'' if count == 1 else 's'} {words}"
+
+
+def _span(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
+
+
+def recent_failures(endpoint: Endpoint, limit: int = 10) -> list[InboundMessage]:
+    """The latest messages of a peer that were refused or failed, without their content."""
+    rows = InboundMessage.objects.filter(
+        endpoint=endpoint, state__in=(MessageState.REJECTED.value, MessageState.FAILED.value)
+    )
+    since = timezone.now() - timedelta(days=7)
+    return list(rows.filter(received_at__gte=since).order_by("-received_at")[:limit])
