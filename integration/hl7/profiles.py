@@ -37,6 +37,12 @@ class Profile:
     default_authority: str
     order_authority: str = ""
     mapping: Compiled | None = None  # rewrites what comes from it, or goes to it
+    message: str = ""  # MSH-9.1 of what is being read
+
+    @property
+    def is_authority(self) -> bool:
+        """Whether this message may change who a known patient is."""
+        return self.message in self.settings.authoritative
 
     @property
     def visit_authority(self) -> str:

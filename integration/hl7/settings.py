@@ -113,6 +113,17 @@ class Settings(BaseModel):
     order_authority: str = Field(
         default="", max_length=200, description="the same of ORC-2; empty: the sender's MSH-3"
     )
+    authoritative: tuple[str, ...] = Field(
+        default=("ADT",),
+        strict=False,
+        description="messages (ADT, BAR, ORM ...) whose patient data are taken over; what others "
+        "say otherwise of a known patient goes to a person",
+    )
+    snapshots: tuple[Literal["A08", "A28", "A31"], ...] = Field(
+        default=(),
+        strict=False,
+        description="ADT events that tell all of a person: what they leave out is deleted",
+    )
     strict_catalog: bool = Field(
         default=False, description="refuse procedure codes the catalog does not know"
     )
@@ -239,10 +250,14 @@ class Settings(BaseModel):
     unencodable: Literal["hold", "transliterate"] = Field(
         default="hold",
         description="what its character set lacks: the message is held and shown, or the character "
-        "is written in others, as Ä by AE and a Japanese name in its Latin writing",
+        "is written in others: É as E, a Japanese name in its Latin writing",
     )
     registrations: Literal["none", "A01", "A04", "A28"] = Field(
         default="none", description="tell it of new patients, as this event"
+    )
+    identifier_event: Literal["A47", "A40", "A08"] = Field(
+        default="A47",
+        description="tell it of a changed identifier as this event; A08 leaves out the former one",
     )
     relay_adt: bool = Field(
         default=False,
