@@ -16,16 +16,17 @@ from typing import Any
 
 from integration.hl7 import acks, hours, mllp_client, profiles, replies, times
 from integration.hl7 import charset as charsets
-from integration.hl7.er7 import Header
 from integration.hl7.er7_writer import Raw, SegmentRow, build, msh
+from integration.hl7.fitting import fit
 from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.orders import ARCHIVE, REQUESTS, STATUS, order_status
 from integration.hl7.from_domain.orders import procedure_scheduled as to_archive
-from integration.hl7.from_domain.patients import adt_a08, adt_a40
+from integration.hl7.from_domain.patients import PATIENT_EVENTS, PatientsTold, patient_told
 from integration.hl7.from_domain.results import SIGNED, oru_r01
 from integration.hl7.from_domain.scheduling import APPOINTMENTS, siu
 from integration.hl7.mllp_client import Target
 from integration.hl7.profiles import Profile
+from integration.hl7.relay import RELAYED, is_same_peer, rewritten
 from ris.client_tls import ClientTls
 from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Subscription
@@ -34,7 +35,7 @@ from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Resu
 from ris.selectors.exchange import endpoints
 from ris.selectors.facility import site
 from ris.selectors.orders import order_view, order_views
-from ris.selectors.outgoing import identifiers_moved, orders_of_steps
+from ris.selectors.outgoing import identifiers_moved, is_relayed, orders_of_steps
 from ris.selectors.patients import patient_view
 from ris.selectors.reports import report_view
 from ris.selectors.views import OrderView
@@ -83,16 +84,11 @@ class _Telling:
         """
         if self._asked is None:
             self._asked = self.event.actor_endpoint_id is not None and any(
-                each.id == self.event.actor_endpoint_id and self._is_receiver(each)
+                each.id == self.event.actor_endpoint_id and is_same_peer(each, self.endpoint)
                 for protocol in (ProtocolName.HL7, ProtocolName.FHIR)
                 for each in endpoints(protocol, Direction.IN)
             )
         return self._asked
-
-    def _is_receiver(self, other: EndpointInfo) -> bool:
-        return other.name == self.endpoint.name or (
-            bool(other.protocol_name) and other.protocol_name == self.endpoint.protocol_name
-        )
 
 
 # --- who wants what -----------------------------------------------------------------------------
@@ -133,20 +129,28 @@ def _results(telling: _Telling) -> Drafts:
 
 
 def _patient(telling: _Telling) -> Drafts:
+    """What happened to a patient; through a peer that relays, only what no message said."""
     event, profile = telling.event, telling.profile
-    if telling.asked_by_receiver:
+    relays = profile.settings.relay_adt
+    if telling.asked_by_receiver or (relays and is_relayed(event.message)):
         return
-    key = str(event.payload["patient"])
-    patient = patient_view(key)
-    if event.name == "PatientsMerged":
-        merged = identifiers_moved(event.payload["moved"]["identifiers"])
-        yield f"patient:{key}", adt_a40(patient, merged, event.at, profile)
-        return
-    yield f"patient:{key}", adt_a08(patient, event.at, profile)
-    if event.name == "PatientsUnmerged":
-        # There is no event for "not one person after all": both are told as they are.
-        other = patient_view(str(event.payload["subsumed"]))
-        yield f"patient:{key}", adt_a08(other, event.at, profile)
+    # What is relayed and what is told stay in order as well.
+    lane = RELAYED if relays else f"patient:{event.payload['patient']}"
+    for draft in patient_told(event, profile, _patients(event)):
+        yield lane, draft
+
+
+def _patients(event: StoredEvent) -> PatientsTold:
+    """The patients that an event is about, as they are now."""
+    payload = event.payload
+    other = str(payload.get("subsumed") or payload.get("previous") or "")
+    is_other = event.name in ("PatientsUnmerged", "IdentifiersMoved")
+    merged = event.name == "PatientsMerged"
+    return PatientsTold(
+        patient=patient_view(str(payload["patient"])),
+        other=patient_view(other) if is_other else None,
+        merged=identifiers_moved(payload["moved"]["identifiers"]) if merged else (),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +168,9 @@ ROUTES: Mapping[Subscription, Route] = {
     Subscription.PROCEDURE_SCHEDULED: Route(frozenset(ARCHIVE), _archive, "ORM^O01 or OMI^O23"),
     Subscription.RESULTS: Route(SIGNED, _results, "ORU^R01"),
     Subscription.PATIENT_UPDATES: Route(
-        frozenset({"PatientUpdated", "PatientsMerged", "PatientsUnmerged"}),
+        PATIENT_EVENTS,
         _patient,
-        "ADT^A08 A40",
+        "ADT^A08 A40 A47, and A01, A04 or A28",
     ),
 }
 
@@ -214,13 +218,7 @@ class Hl7:
         )
 
     def readdress(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> bytes:
-        header = Header.read(payload, endpoint.character_set or charsets.UTF_8)
-        if header is None or header.charset is None:
-            raise InvalidValueError("the stored message has no header", path="MSH")
-        head, end, rest = header.charset.decode(payload).partition("\r")
-        fields = head.split(header.delimiters.field)
-        fields[9] = control_id  # MSH-10; MSH-1 is the separator itself
-        return header.charset.encode(header.delimiters.field.join(fields) + end + rest)
+        return rewritten(payload, {10: control_id}, endpoint.character_set or charsets.UTF_8)
 
     def accepted(self, payload: bytes, reply: bytes, endpoint: EndpointInfo) -> None:
         """Take what an answer of its own says (ORR, ORG, ORI); see :mod:`.replies`."""
@@ -273,9 +271,16 @@ def _outgoing(lane: Lane, draft: Draft, telling: _Telling, control_id: str) -> O
         lane=lane,
         control_id=control_id,
         message_type=f"{draft.code}^{draft.trigger}",
-        payload=build(rows, charset=profile.charset),
+        payload=_written(rows, profile),
         orders=_told_of(lane, telling),
     )
+
+
+def _written(rows: Sequence[SegmentRow | Raw], profile: Profile) -> bytes:
+    """The message in the peer's character set; raises InvalidValueError with the place."""
+    if profile.settings.unencodable == "transliterate":
+        rows = fit(rows, profile.charset)
+    return build(rows, charset=profile.charset)
 
 
 def _told_of(lane: Lane, telling: _Telling) -> tuple[str, ...]:

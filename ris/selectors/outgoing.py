@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
+from ris.domain.exchange import Protocol
 from ris.domain.values import Identifier
-from ris.models import Order, PatientIdentifier
+from ris.models import InboundMessage, Order, PatientIdentifier
 
 
 def orders_of_steps(public_ids: Iterable[str]) -> list[str]:
@@ -23,3 +24,13 @@ def identifiers_moved(ids: Iterable[int]) -> tuple[Identifier, ...]:
     """The patient identifiers that a merge gave to the survivor (``PatientsMerged.moved``)."""
     rows = PatientIdentifier.objects.filter(id__in=list(ids)).order_by("id")
     return tuple(Identifier(row.value, row.issuer, row.type) for row in rows)
+
+
+def is_relayed(message: int | None) -> bool:
+    """Whether the stored message is one that a relay passes on by itself: an ADT message."""
+    return (
+        message is not None
+        and InboundMessage.objects.filter(
+            pk=message, protocol=Protocol.HL7.value, message_type__startswith="ADT"
+        ).exists()
+    )

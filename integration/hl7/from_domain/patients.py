@@ -1,38 +1,111 @@
-"""Events + patient → ADT^A08, ADT^A40 (HL7 v2.5.1 3.3.8 and 3.3.40, IHE RAD-12)."""
+"""Events + patient → ADT (HL7 v2.5.1 3.3, IHE RAD-12).
+
+==================  ============================================================================
+event               told as
+==================  ============================================================================
+registered          A01, A04 or A28, where the peer wants it (3.3.1, 3.3.4, 3.3.28)
+updated             A08 (3.3.8)
+merged              A40, the former identifiers in MRG-1 (3.3.40)
+taken apart again   A08 of each: there is no event for "not one person after all"
+identifier changed  A47, the former identifier in MRG-1 (3.3.47); or A40, or A08
+identifiers moved   A08 of each
+==================  ============================================================================
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.segments import EVN, MRG, PID, PV1, Told, row
 from integration.hl7.profiles import Profile
+from ris.domain.protocol import StoredEvent
 from ris.domain.values import Identifier
 from ris.selectors.views import PatientView
 
+PATIENT_EVENTS = frozenset(
+    {
+        "PatientRegistered",
+        "PatientUpdated",
+        "PatientsMerged",
+        "PatientsUnmerged",
+        "IdentifiersChanged",
+        "IdentifiersMoved",
+    }
+)
+# The structures of what tells of one patient as it is (3.3; the table in 2.17.3).
+_STRUCTURES = {"A01": "ADT_A01", "A04": "ADT_A01", "A08": "ADT_A01", "A28": "ADT_A05"}
 
-def adt_a08(patient: PatientView, at: datetime, profile: Profile) -> Draft:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientsTold:
+    """Who an event is about, as they are now; ``other`` lost or got back what the patient has."""
+
+    patient: PatientView
+    other: PatientView | None = None
+    merged: tuple[Identifier, ...] = ()
+
+
+def patient_told(event: StoredEvent, profile: Profile, about: PatientsTold) -> Iterator[Draft]:
+    """The messages that an event of :data:`PATIENT_EVENTS` means."""
+    match event.name:
+        case "PatientRegistered":
+            trigger = profile.settings.registrations
+            if trigger != "none":
+                yield adt_as_is(trigger, about.patient, event.at, profile)
+        case "PatientsMerged":
+            yield adt_a40(about.patient, about.merged, event.at, profile)
+        case "IdentifiersChanged":
+            yield _identifier_changed(event, about.patient, profile)
+        case _:
+            yield adt_as_is("A08", about.patient, event.at, profile)
+            if about.other is not None:
+                yield adt_as_is("A08", about.other, event.at, profile)
+
+
+def _identifier_changed(event: StoredEvent, patient: PatientView, profile: Profile) -> Draft:
+    previous = tuple(Identifier(*each) for each in event.payload["previous"])
+    trigger = profile.settings.identifier_event
+    if not previous or trigger == "A08":
+        return adt_as_is("A08", _without(patient, previous), event.at, profile)
+    if trigger == "A40":
+        return adt_a40(patient, previous, event.at, profile)
+    return _with_former("A47", "ADT_A30", patient, previous, event.at, profile)
+
+
+def adt_as_is(trigger: str, patient: PatientView, at: datetime, profile: Profile) -> Draft:
     """What is known of the patient now."""
-    told = Told(profile=profile, at=at, patient=patient, event="A08")
+    told = Told(profile=profile, at=at, patient=patient, event=trigger)
     rows = [row("EVN", EVN, told), row("PID", PID, told), row("PV1", PV1, told)]
-    return Draft("ADT", "A08", "ADT_A01", rows)
+    return Draft("ADT", trigger, _STRUCTURES[trigger], rows)
 
 
 def adt_a40(
     patient: PatientView, merged: Sequence[Identifier], at: datetime, profile: Profile
 ) -> Draft:
     """The patient takes over another one's identifiers, which are told in MRG and not in PID."""
+    return _with_former("A40", "ADT_A39", patient, merged, at, profile)
+
+
+def _with_former(
+    trigger: str,
+    structure: str,
+    patient: PatientView,
+    former: Sequence[Identifier],
+    at: datetime,
+    profile: Profile,
+) -> Draft:
     told = Told(
         profile=profile,
         at=at,
-        patient=_without(patient, merged),
-        event="A40",
-        merged=tuple(merged),
+        patient=_without(patient, former),
+        event=trigger,
+        merged=tuple(former),
     )
     rows = [row("EVN", EVN, told), row("PID", PID, told), row("MRG", MRG, told)]
-    return Draft("ADT", "A40", "ADT_A39", rows)
+    return Draft("ADT", trigger, structure, rows)
 
 
 def _without(patient: PatientView, merged: Sequence[Identifier]) -> PatientView:

@@ -405,7 +405,10 @@ _UNTOLD: Sequence[str] = (
     "StepPrepared", "PerformedStepUpdated", "DoseRecorded",
     "ReportOpened", "DraftDiscarded", "ReportSigned",
     "CriticalResultCommunicated", "CriticalResultAcknowledged",
-    "PatientRegistered",  # told with the first order
+    "PatientRemoved", "PatientsLinked", "PatientsUnlinked",  # nothing of the record changed
+    "DemographicsQuestioned", "ReviewDecided",  # an accepted one is told as a change
+    "VisitUpdated", "VisitsMerged", "VisitsMoved", "VisitSettled",  # told with the next order
+    "AccountChanged",
     "PerformedStepMoved", "CorrectionUndone",  # told by what became of the steps
     "FollowUpRaised", "FollowUpSettled",  # told by what is done about them
     "Event",
