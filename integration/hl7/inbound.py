@@ -23,6 +23,7 @@ from integration.hl7.batch import answer, differences, file_difference, is_batch
 from integration.hl7.er7 import Header, Message
 from integration.hl7.er7_writer import Raw, SegmentRow, Value
 from integration.hl7.mapping.applying import together, understood
+from integration.hl7.relay import pass_on
 from integration.hl7.profiles import Profile, for_unknown_sender, profile
 from integration.hl7.routes import ROUTES, Route
 from integration.hl7.server import Peer, Reply
@@ -296,6 +297,7 @@ class _Work:
         route = _route(self.header)
         message = self.message
         together(self.refused, lambda: route.translate(message, profile))
+        pass_on(self.raw, self.header, self.sender.actor.endpoint_id)
         self.requests = route.translate(message, profile)
         placed = _carry_out(self.requests, self.sender.actor)
         return self._answer(None, placed)

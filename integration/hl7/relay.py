@@ -35,19 +35,20 @@ def pass_on(raw: bytes, header: Header, source: int | None) -> None:
     for endpoint in receivers:
         if sender is not None and is_same_peer(sender, endpoint):
             continue
-        agreed = profiles.profile(endpoint, site())
         control_id = outbox.new_control_id(endpoint.id)
-        names = dict(zip((3, 4, 5, 6), (*agreed.own, *agreed.peer), strict=True))
-        payload = rewritten(raw, {**names, 10: control_id}, sender_set(sender))
-        outbox.enqueue(
-            endpoint,
-            Outgoing(
-                lane=RELAYED,
-                control_id=control_id,
-                message_type=f"{header.code}^{header.trigger}",
-                payload=payload,
-            ),
+        payload, fault = b"", ""
+        try:
+            agreed = profiles.profile(endpoint, site())
+            names = dict(zip((3, 4, 5, 6), (*agreed.own, *agreed.peer), strict=True))
+            payload = rewritten(raw, {**names, 10: control_id}, _set_of(sender))
+        except InvalidValueError as error:
+            # No reason to refuse what the sender said: it is shown with who was not told of it.
+            fault = error.message
+        message_type = f"{header.code}^{header.trigger}"[:60]
+        outgoing = Outgoing(
+            lane=RELAYED, control_id=control_id, message_type=message_type, payload=payload
         )
+        outbox.enqueue(endpoint, outgoing, fault=fault)
 
 
 def _wants(endpoint: EndpointInfo) -> bool:
@@ -60,7 +61,7 @@ def _inbound(endpoint_id: int | None) -> EndpointInfo | None:
     return next(found, None) if endpoint_id is not None else None
 
 
-def sender_set(sender: EndpointInfo | None) -> str:
+def _set_of(sender: EndpointInfo | None) -> str:
     """The character set of a message that does not name its own."""
     return (sender.character_set if sender else "") or charsets.UTF_8
 

@@ -103,11 +103,14 @@ def fan_out(limit: int = 200) -> int:
     return len(events)
 
 
-def enqueue(endpoint: EndpointInfo, message: Outgoing, *, patient: str = "") -> str:
+def enqueue(
+    endpoint: EndpointInfo, message: Outgoing, *, patient: str = "", fault: str = ""
+) -> str:
     """Queue a message that no event means (an application acknowledgement); its public id.
 
     It joins the caller's transaction if there is one, so it leaves only if that is committed. The
-    same control id again is the same message: nothing is added.
+    same control id again is the same message: nothing is added. With a ``fault`` it could not be
+    written: it is kept in sight and holds nothing up.
     """
     orders = orders_of([message])
     named = [orders[key] for key in message.orders if key in orders]
@@ -116,9 +119,11 @@ def enqueue(endpoint: EndpointInfo, message: Outgoing, *, patient: str = "") -> 
             endpoint_id=endpoint.id,
             control_id=message.control_id,
             defaults={
-                "lane": message.lane,
+                "lane": f"unwritable:{message.control_id}" if fault else message.lane,
                 "message_type": message.message_type,
                 "payload": message.payload,
+                "state": (DeliveryState.DEAD if fault else DeliveryState.PENDING).value,
+                "last_error": fault,
                 "order": named[0] if named else None,
                 "patient": Patient.objects.filter(public_id=patient).first() if patient else None,
                 "due_at": _clock.now(),
