@@ -22,7 +22,7 @@ from types import MappingProxyType
 from integration.hl7 import charset as charsets
 from integration.hl7 import times
 from integration.hl7.er7 import Header, Message, Segment
-from integration.hl7.er7_writer import SegmentRow, Value, render
+from integration.hl7.er7_writer import Raw, SegmentRow, Value, render
 from integration.hl7.escapes import escape
 from ris.domain.errors import (
     ErrorCode,
@@ -138,7 +138,7 @@ def acknowledge(
     accept: bool = False,
     text: str = "",
     message_type: tuple[str, ...] = (),
-    segments: Iterable[SegmentRow] = (),
+    segments: Iterable[SegmentRow | Raw] = (),
     control_id: str = "",
     at: datetime | None = None,
 ) -> bytes:

@@ -19,6 +19,7 @@ from ris.domain.values import Code, Identifier, NameGroup, PartialDate, PersonNa
 T = TypeVar("T")
 
 Read = Callable[[Segment, str, Profile], Any]
+_LONGEST_LO = 64  # PS3.5 6.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,12 @@ def _words(segment: Segment, place: str, profile: Profile) -> str | None:
     return datatypes.words(segment, int(place))
 
 
+def _short_words(segment: Segment, place: str, profile: Profile) -> str | None:
+    """As far as a scanner's field holds it whole (LO); the comments have it in any case."""
+    text = datatypes.words(segment, int(place))
+    return text if text is None or len(text.strip()) <= _LONGEST_LO else None
+
+
 def _code(segment: Segment, place: str, profile: Profile) -> Code | None:
     return datatypes.code(segment, int(place))
 
@@ -149,6 +156,26 @@ def _entity(segment: Segment, place: str, profile: Profile) -> Identifier | None
 
 def _placer(segment: Segment, place: str, profile: Profile) -> Identifier | None:
     return datatypes.entity(segment, int(place), profile.order_authority)
+
+
+def _parent(segment: Segment, place: str, profile: Profile) -> Identifier | None:
+    """The placer's part of an EIP, whose entity identifiers have subcomponents (2A.28)."""
+    value, namespace, universal = (
+        (segment.get(f"{place}.1.{number}") or "").strip() for number in (1, 2, 3)
+    )
+    if not value:
+        return None
+    issuer = namespace or universal or profile.order_authority
+    at = segment.at(place)
+    return Identifier(datatypes.within(value, 64, at), datatypes.within(issuer, 200, at))
+
+
+def _diagnosis(segment: Segment, place: str, profile: Profile) -> Code | None:
+    """DG1-3, else the text that DG1-4 had for it before 2.3.1."""
+    if place == "4":
+        text = (segment.get(place) or "").strip()
+        return Code("", "", text) if text else None
+    return datatypes.code(segment, int(place)) or None
 
 
 def _person(segment: Segment, place: str, profile: Profile) -> Any:
@@ -292,12 +319,15 @@ VISIT: tuple[Field, ...] = (
     Field("location", ("PV1-3",), _place, "where the patient is"),
     Field("attending", ("PV1-7",), _person, "attending doctor"),
     Field("referring", ("PV1-8",), _person, "referring doctor"),
+    Field("started_at", ("PV1-44",), _instant, "admission"),
+    Field("ended_at", ("PV1-45",), _instant, "discharge"),
 )
 
 NUMBERS: tuple[Field, ...] = (
     Field("placer", ("ORC-2", "OBR-2"), _placer, "placer order number"),
     Field("filler", ("ORC-3", "OBR-3"), _entity, "filler order number"),
     Field("group_number", ("ORC-4",), _filled, "placer group number"),
+    Field("parent", ("ORC-8",), _parent, "the placer's number of the requisition it came under"),
     Field("accession", ("IPC-1", "OBR-18"), _entity, "accession number, at most 16 characters"),
 )
 
@@ -313,6 +343,12 @@ DETAILS: tuple[Field, ...] = (
     Field("referring", ("PV1-8",), _person, "referring doctor"),
     Field("transport", ("OBR-30",), _transport, "transportation mode"),
     Field("entered_by", ("ORC-10",), _person_text, "entered by"),
+    Field("entering_location", ("ORC-13",), _place, "where it was entered"),
+    Field("requesting_service_code", ("ORC-17",), _coded, "requesting service, coded"),
+    Field("clinical_information", ("OBR-13",), _free_text, "relevant clinical information"),
+    Field("patient_state", ("OBR-12",), _short_words, "danger code, up to 64 characters"),
+    Field("confidentiality", ("ORC-28",), _words, "confidentiality of the order"),
+    Field("patient_confidentiality", ("PV1-16",), _text, "confidentiality of the patient's data"),
     Field("ordered_at", ("ORC-9", "ORC-15"), _instant, "time of the request"),
     Field("callback_phone", ("ORC-14", "OBR-17"), _phone, "call back phone number"),
 )
@@ -337,6 +373,7 @@ STEP: tuple[Field, ...] = (
     Field("performing_physician", ("OBR-34",), _ndl, "performing physician"),
 )
 
+DIAGNOSIS = Field("diagnosis", ("DG1-3", "DG1-4"), _diagnosis, "diagnosis; reason if none is told")
 COMMENTS = Field("comments", ("NTE-3",), _free_text, "comments, all NTE of the order")
 CLINICAL = Field("clinical", ("OBR-13",), _free_text, "relevant clinical information, as a comment")
 HAZARD = Field("hazard", ("OBR-12",), _words, "danger code, as a comment")

@@ -18,10 +18,9 @@ from typing import Any
 import structlog
 from django.db import IntegrityError, OperationalError, close_old_connections, connection
 
-from integration.hl7 import acks, bindings, schema, times
+from integration.hl7 import acks, order_replies, schema, times
 from integration.hl7.batch import answer, differences, file_difference, is_batch, take_apart
 from integration.hl7.er7 import Header, Message
-from integration.hl7.er7_writer import Raw, SegmentRow, Value
 from integration.hl7.mapping.applying import together, understood
 from integration.hl7.relay import pass_on
 from integration.hl7.profiles import Profile, for_unknown_sender, profile
@@ -35,7 +34,6 @@ from ris.domain.errors import (
     BusyError,
     DeniedError,
     DuplicateKeyError,
-    ErrorCode,
     InvalidValueError,
     MissingValueError,
     RisError,
@@ -305,6 +303,7 @@ class _Work:
     def refuse(self, error: RisError) -> Answer:
         if self.sender.refusal is None:
             self.references[:] = self._named()
+            order_replies.expect_canceled(self.requests, error, self.sender.actor)
         return self._answer(error, {})
 
     def _profile(self, message: Message) -> Profile:
@@ -319,13 +318,20 @@ class _Work:
         settings = self.sender.profile.settings
         accept = settings.acknowledgement == "accept" and acks.is_enhanced(header)
         route = ROUTES.get((header.code, header.trigger))
-        typed = settings.reply == "typed" and route is not None and bool(route.reply)
-        if typed and route is not None and self.requests and not accept:
+        typed = order_replies.is_wanted(settings.reply, self.requests)
+        if typed and route is not None and route.reply and not accept:
             payload = acks.acknowledge(
                 header,
                 error,
                 message_type=_reply_type(route, header),
-                segments=_reply_segments(self.requests, placed, error),
+                segments=order_replies.segments(
+                    self.message,
+                    self.requests,
+                    placed,
+                    error,
+                    self.sender.profile,
+                    with_ipc=header.code == "OMI",
+                ),
             )
         else:
             payload = acks.acknowledge(header, error, accept=accept)
@@ -404,26 +410,6 @@ def _execute(command: Command[Any], actor: Actor) -> Any:
 def _reply_type(route: Route, header: Header) -> tuple[str, ...]:
     """MSH-9 of the answer; its structure is named from 2.4 on."""
     return route.reply if acks.version_of(header.version) >= (2, 4) else route.reply[:2]
-
-
-def _reply_segments(
-    requests: list[Request], placed: Mapping[int, PlacedOrder], error: RisError | None
-) -> list[SegmentRow]:
-    """An ORC for each order: what became of it, and our number (spec 1.2; 4.4.2)."""
-    rows: list[SegmentRow] = []
-    for number, request in enumerate(requests):
-        control = bindings.CONTROLS[request.control]
-        filler: Value = Raw(request.filler)
-        if number in placed:
-            filler = (placed[number].filler_order_number, "RIS")
-        code = control.accepted if error is None else control.refused
-        reason: Value = None if error is None else (None, _reason(error))
-        rows.append(("ORC", code, Raw(request.placer), filler, *(None,) * 12, reason))
-    return rows
-
-
-def _reason(error: RisError) -> str:
-    return "internal error" if error.code is ErrorCode.INTERNAL else error.message
 
 
 def _outcome(error: RisError | None, *, accept: bool) -> str:

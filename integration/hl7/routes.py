@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from integration.hl7.er7 import Message
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain.adt import from_adt, from_merge
+from integration.hl7.to_domain.order_answers import from_answer
 from integration.hl7.to_domain.orders import from_order
 from integration.hl7.to_domain.request import Request
 from integration.hl7.to_domain.schedule import TRIGGERS, from_siu
@@ -30,6 +31,9 @@ _ORDERS: Mapping[tuple[str, str], Route] = {
     ("ORM", "O01"): Route(from_order, ("ORR", "O02", "ORR_O02")),
     ("OMG", "O19"): Route(from_order, ("ORG", "O20", "ORG_O20")),
     ("OMI", "O23"): Route(from_order, ("ORI", "O24", "ORI_O24")),
+    ("ORR", "O02"): Route(from_answer),
+    ("ORG", "O20"): Route(from_answer),
+    ("ORI", "O24"): Route(from_answer),
 }
 
 _PATIENTS: Mapping[tuple[str, str], Route] = {

@@ -213,19 +213,30 @@ class OrderDetails:
     referring: PersonName | None = None
     transport: str | None = None
     entered_by: str | None = None
+    entering_location: str | None = None
     ordered_at: datetime | None = None
     callback_phone: str | None = None
+    requesting_service_code: Code | None = None
+    clinical_information: str | None = None
+    patient_state: str | None = None  # a danger to or from the patient
+    confidentiality: str | None = None  # of the order
+    patient_confidentiality: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReference:
-    """How a sender names an order: our public id, or one of its numbers with issuer."""
+    """How a sender names an order: our public id, or one of its numbers with issuer.
+
+    ``patient`` is whom the sender says it is for: a number that belongs to an order of somebody
+    else is refused.
+    """
 
     public_id: str = ""
     placer: Identifier | None = None
     filler: Identifier | None = None
     accession: Identifier | None = None
     study_instance_uid: str = ""
+    patient: tuple[Identifier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +248,7 @@ class PlacedOrder:
     accession_number: str
     study_instance_uids: tuple[str, ...]
     created: bool = True  # False: the same order was known already and nothing changed
+    status: OrderStatus = OrderStatus.ACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +257,9 @@ class PlaceOrder(Command[PlacedOrder]):
 
     Steps that name a time are scheduled at once; the others wait to be booked.
     ``wait_for_scheduler`` keeps even those with a time waiting (endpoint setting).
-    ``strict_catalog`` refuses a procedure code the catalog does not know.
+    ``strict_catalog`` refuses a procedure code the catalog does not know. ``revise_known`` takes
+    other content under a known number as a change. ``parent`` is the requisition it came under,
+    ``replaces`` what it stands for; these orders were closed before.
     """
 
     patient: PatientReference
@@ -256,16 +270,20 @@ class PlaceOrder(Command[PlacedOrder]):
     group_number: str = ""
     visit: VisitDetails | None = None
     details: OrderDetails = field(default_factory=OrderDetails)
+    parent: Identifier | None = None
+    replaces: tuple[OrderReference, ...] = ()
     wait_for_scheduler: bool = False
     strict_catalog: bool = False
+    revise_known: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviseOrder(Command[PlacedOrder]):
     """Change an order (ORC-1 XO): only what is said; identifiers, UIDs and bookings stay.
 
-    ``procedures`` is matched to the stored ones by Study Instance UID, procedure id, else by
-    position; a step's new time moves its booking.
+    ``procedures`` is matched to the stored ones by Study Instance UID, procedure id, step id, code,
+    else by position if there are as many; what may be meant for two of them is refused. A step's
+    new time moves its booking; a time that was wished before leaves it where a scheduler put it.
     """
 
     order: OrderReference
@@ -273,6 +291,7 @@ class ReviseOrder(Command[PlacedOrder]):
     procedures: tuple[ProcedureRequest, ...] = ()
     visit: VisitDetails | None = None
     expected_version: int | None = None
+    wait_for_scheduler: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +315,38 @@ class CancelOrder(Command[str]):
 
     order: OrderReference
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceOrder(Command[str]):
+    """Close an order for another one that follows (ORC-1 RP); refused after a start."""
+
+    order: OrderReference
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectCancellation(Command[None]):
+    """Remember a cancellation that came before its order: the order is canceled when it comes."""
+
+    placer: Identifier
+    minutes: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachPlacerNumber(Command[str]):
+    """Give an order of ours the number that its placer has for it (ORC-1 NA)."""
+
+    order: OrderReference
+    placer: Identifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskOrder(Command[PlacedOrder]):
+    """Name an order to be told of (ORC-1 SS); changes nothing, and is audited."""
+
+    order: OrderReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,6 +427,20 @@ class OrderCanceled(Event):
     reason: str
     by_placer: bool
     announced: bool  # the archive had been told of at least one step
+    early: bool = False  # the cancellation had come before the order, and had been refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReplaced(Event):
+    """``order`` stands for ``replaced``, which were canceled for it."""
+
+    order: str
+    replaced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacerNumberAssigned(Event):
+    order: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -260,7 +260,8 @@ def _apply(
     except RisError as error:
         trigger = MessageTrigger.FAIL if error.code is ErrorCode.INTERNAL else MessageTrigger.REJECT
         message.error, message.error_path = error.message, error.path[:200]
-        answer = refuse(error)
+        with caused_by(cause):  # a refusal may leave something to remember of the message
+            answer = refuse(error)
     except Exception:
         trigger = MessageTrigger.FAIL
         message.error_id = uuid.uuid4().hex[:12]

@@ -6,16 +6,17 @@ without gets the peer's default if it is of a kind that only this authority give
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from integration.hl7 import datatypes
-from integration.hl7.er7 import Group, Message, Repetition, Segment
+from integration.hl7.er7 import Group, Repetition, Segment
 from integration.hl7.fields import DEMOGRAPHICS, VISIT, Faults, Scope, values
 from integration.hl7.profiles import Profile
 from ris.domain.errors import MissingValueError
-from ris.domain.patients import Demographics, PatientReference, VisitDetails
-from ris.domain.values import Identifier
+from ris.domain.patients import Demographics, PatientReference, Sex, VisitDetails
+from ris.domain.values import Identifier, PartialDate
 
 # Identifier types (table 0203) that a hospital numbers itself; a social security number without
 # authority, say, is nobody's.
@@ -26,41 +27,58 @@ _WEIGHT = frozenset({"29463-7", "3141-9", "BODY WEIGHT", "WEIGHT"})
 _HEIGHT = frozenset({"8302-2", "3137-7", "BODY HEIGHT", "HEIGHT"})
 _PREGNANCY = frozenset({"82810-3"})
 _PREGNANCY_ANSWERS = {"LA15173-0": "3", "LA26683-5": "1", "LA4489-6": "4"}
-_NOT_A_RESULT = frozenset({"D", "W", "X"})  # OBX-11: deleted, wrong, cannot be obtained
+NOT_A_RESULT = frozenset({"D", "W", "X"})  # OBX-11: deleted, wrong, cannot be obtained
 
 
 def reference(pid: Segment, profile: Profile, demographics: Demographics) -> PatientReference:
     """Who is meant. Raises MissingValueError without any identifier."""
-    found = identifiers(pid, profile)
+    found = _named(pid, profile)
     if not found:
         raise MissingValueError("a patient identifier is required", path=pid.at("3"))
-    return PatientReference(identifiers=found, demographics=demographics)
+    return PatientReference(
+        identifiers=tuple(found),
+        places=tuple(found.values()) if len(found) > 1 or pid.occurrence > 1 else (),
+        demographics=demographics,
+        authoritative=profile.is_authority,
+    )
 
 
 def identifiers(pid: Segment, profile: Profile) -> tuple[Identifier, ...]:
     """PID-3, and PID-2 and PID-4 as before 2.3.1; the peer's own authority first, if it has one."""
-    found = [_identifier(each, profile) for each in pid.repeats("3")]
+    return tuple(_named(pid, profile))
+
+
+def _named(pid: Segment, profile: Profile) -> dict[Identifier, str]:
+    """Identifier → where it stands."""
+    found = _read(pid.repeats("3"), profile)
     for number in ("2", "4"):
         for each in pid.repeats(number):
-            if datatypes.authority(each, 4) or not any(found):
-                found.append(_identifier(each, profile))
-    unique = list(dict.fromkeys(each for each in found if each is not None))
+            if datatypes.authority(each, 4) or not found:
+                for identifier, place in _read([each], profile).items():
+                    found.setdefault(identifier, place)
     preferred = profile.settings.default_authority
-    if preferred:
-        unique.sort(key=lambda each: each.issuer != preferred)
-    return tuple(unique)
+    if not preferred:
+        return found
+    return dict(sorted(found.items(), key=lambda each: each[0].issuer != preferred))
 
 
-def merged_identifiers(mrg: Segment, profile: Profile) -> tuple[Identifier, ...]:
-    """MRG-1, else MRG-4 (the same before 2.3)."""
-    repeats = mrg.repeats("1") or mrg.repeats("4")
-    found = (_identifier(each, profile) for each in repeats)
-    unique = tuple(dict.fromkeys(each for each in found if each is not None))
-    if not unique:
+def _read(repeats: Sequence[Repetition], profile: Profile) -> dict[Identifier, str]:
+    found: dict[Identifier, str] = {}
+    for each in repeats:
+        identifier = _identifier(each, profile)
+        if identifier is not None:
+            found.setdefault(identifier, each.at())
+    return found
+
+
+def merged(mrg: Segment, profile: Profile) -> PatientReference:
+    """Whose record is given up: MRG-1, else MRG-4 (the same before 2.3)."""
+    found = _read(mrg.repeats("1") or mrg.repeats("4"), profile)
+    if not found:
         raise MissingValueError(
             "the identifier of the merged patient is required", path=mrg.at("1")
         )
-    return unique
+    return PatientReference(identifiers=tuple(found), places=tuple(found.values()))
 
 
 def _identifier(repetition: Repetition, profile: Profile) -> Identifier | None:
@@ -92,10 +110,17 @@ def clinical(group: Group, faults: Faults) -> dict[str, Any]:
     return said
 
 
+def is_measure(obx: Segment) -> bool:
+    """Whether an OBX tells one of these, so that it is no remark for people to read."""
+    names = {(obx.get(f"3.{part}") or "").strip().upper() for part in (1, 2)} - {""}
+    stems = {name.rpartition(" ")[0] for name in names}
+    return bool((names | stems) & (_WEIGHT | _HEIGHT | _PREGNANCY))
+
+
 def _measure(obx: Segment) -> tuple[str, float | str] | None:
     names = {(obx.get(f"3.{part}") or "").strip().upper() for part in (1, 2)} - {""}
     value = obx.get("5")
-    if not names or not value or (obx.get("11") or "") in _NOT_A_RESULT:
+    if not names or not value or (obx.get("11") or "") in NOT_A_RESULT:
         return None
     unit = obx.get("6") or ""
     for name in names:
@@ -114,12 +139,42 @@ def _unit(word: str) -> str:
     return word.lower() if word in {"KG", "G", "LB", "M", "CM", "IN"} else ""
 
 
-def visit(message: Message, scope: Scope, profile: Profile, faults: Faults) -> VisitDetails | None:
+def visit(group: Group, scope: Scope, profile: Profile, faults: Faults) -> VisitDetails | None:
     """PV1 under its number (PV1-19, else PID-18); None without one, for then nobody finds it."""
-    pv1, pid = message.first("PV1"), message.first("PID")
+    pv1, pid = scope.segment("PV1"), scope.segment("PID")
     if pv1 is None:
         return None
-    repeats = pv1.repeats("19") or (pid.repeats("18") if pid else [])
-    number = datatypes.patient_identifier(repeats[0], profile.visit_authority) if repeats else None
+    account = number(pid, "18", profile) if pid is not None else None
+    named = number(pv1, "19", profile)
     said = values(VISIT, scope, profile, faults)
-    return VisitDetails(number=number, **said) if number is not None else None
+    if named is None:
+        return VisitDetails(number=account, **said) if account is not None else None
+    return VisitDetails(number=named, account=account, **said)
+
+
+def number(segment: Segment, place: str, profile: Profile) -> Identifier | None:
+    """The number of a visit or an account (CX), under the authority of visits."""
+    repeats = segment.repeats(place)
+    return datatypes.patient_identifier(repeats[0], profile.visit_authority) if repeats else None
+
+
+# What a snapshot leaves out is empty. Never the name, for nobody is without one; nor death, which
+# is not undone by saying nothing; nor what is clinical.
+_CLEARED = Demographics(
+    birth_date=PartialDate(""),
+    sex=Sex.UNKNOWN,
+    phone="",
+    email="",
+    address="",
+    language="",
+)
+
+
+def snapshot(said: Demographics) -> Demographics:
+    """What a message says that tells all there is: what it leaves out, it deletes (spec 1.5)."""
+    left_out = {
+        each.name: getattr(_CLEARED, each.name)
+        for each in fields(said)
+        if getattr(said, each.name) is None
+    }
+    return replace(said, **left_out)

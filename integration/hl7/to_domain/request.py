@@ -18,7 +18,9 @@ class Request:
 
     ``places`` says which occurrence of a segment it was read from, so that a fault is told where it
     is; ``words`` says where the core's own words for a place stand in this message, before those
-    that all messages share; ``control``, ``placer`` and ``filler`` are for an ORR, ORG or ORI.
+    that all messages share; ``control``, ``placer``, ``filler`` and ``number`` (its place in the
+    message) are for an ORR, ORG or ORI. A cancellation of an order that is not known is remembered
+    for ``expect_minutes``.
     """
 
     commands: tuple[Command[Any], ...]
@@ -27,6 +29,8 @@ class Request:
     control: str = ""
     placer: str = ""
     filler: str = ""
+    number: int = 0
+    expect_minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,10 @@ _WORDS: Mapping[str, str] = {
     "requesting_service": "ORC-17",
     "transport": "OBR-30",
     "entered_by": "ORC-10",
+    "entering_location": "ORC-13",
+    "patient_state": "OBR-12",
+    "confidentiality": "ORC-28",
+    "patient_confidentiality": "PV1-16",
     "callback_phone": "ORC-14",
     "laterality": "OBR-15",
     "station": "OBR-21",
@@ -103,4 +111,9 @@ def located(error: RisError, request: Request) -> RisError:
         occurrence = request.places.get(match[1], 1)
         path = f"{match[1]}{f'[{occurrence}]' if occurrence > 1 else ''}{match[2] or ''}"
     error.path = path
+    error.details["request"] = request.number
+    if request.expect_minutes and error.code is ErrorCode.UNKNOWN_KEY:
+        minutes = request.expect_minutes
+        error.message += f"; canceled if it comes within {minutes} minutes"
+        error.details["expected"] = True
     return error

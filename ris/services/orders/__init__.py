@@ -5,23 +5,30 @@ from __future__ import annotations
 from ris.domain.actors import Role
 from ris.domain.orders import (
     AddProcedure,
+    AskOrder,
+    AttachPlacerNumber,
     CancelOrder,
     CancelStep,
     CompleteInformation,
     DiscontinueOrder,
+    ExpectCancellation,
     HoldOrder,
     PlaceOrder,
     ReleaseOrder,
     RepeatStep,
+    ReplaceOrder,
     ReviseOrder,
     VoidOrder,
 )
+from ris.services.orders.answering import ask_order, attach_placer_number
+from ris.services.orders.early import expect_cancellation
 from ris.services.orders.ending import (
     cancel_order,
     cancel_step,
     discontinue_order,
     hold_order,
     release_order,
+    replace_order,
     void_order,
 )
 from ris.services.orders.placing import (
@@ -44,6 +51,10 @@ HANDLERS = {
     CancelStep: cancel_step,
     RepeatStep: repeat_step,
     CompleteInformation: complete_information,
+    ReplaceOrder: replace_order,
+    ExpectCancellation: expect_cancellation,
+    AttachPlacerNumber: attach_placer_number,
+    AskOrder: ask_order,
 }
 
 
@@ -62,4 +73,8 @@ PERMISSIONS = {
     CancelStep: {Role.SCHEDULER, Role.INTERFACE, Role.SYSTEM},
     RepeatStep: {Role.SCHEDULER, Role.TECHNOLOGIST, Role.SYSTEM},
     CompleteInformation: {Role.SCHEDULER, Role.RADIOLOGIST, Role.SYSTEM},
+    ReplaceOrder: {Role.SCHEDULER, Role.INTERFACE, Role.SYSTEM},
+    ExpectCancellation: {Role.INTERFACE, Role.SYSTEM},
+    AttachPlacerNumber: {Role.INTERFACE, Role.SYSTEM},
+    AskOrder: {Role.INTERFACE, Role.SYSTEM},
 }

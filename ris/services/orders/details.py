@@ -8,12 +8,21 @@ from ris.domain.orders import (
     OrderDetails,
     Priority,
 )
-from ris.domain.values import PersonName, require_text
+from ris.domain.values import Code, PersonName, require_text
 from ris.models import (
     Order,
 )
 
-_TEXT_LIMITS = {"requesting_service": 64, "transport": 64, "entered_by": 324, "callback_phone": 250}
+_TEXT_LIMITS = {
+    "requesting_service": 64,
+    "transport": 64,
+    "entered_by": 324,
+    "entering_location": 64,
+    "callback_phone": 250,
+    "patient_state": 64,
+    "confidentiality": 64,
+    "patient_confidentiality": 64,
+}
 
 
 def apply_details(order: Order, said: OrderDetails) -> list[str]:
@@ -21,12 +30,14 @@ def apply_details(order: Order, said: OrderDetails) -> list[str]:
     values: dict[str, Any] = {}
     if said.priority is not None:
         values["priority"] = Priority(said.priority).value
-    for name in ("reason", "comments"):
+    for name in ("reason", "comments", "clinical_information"):
         text = getattr(said, name)
         if text is not None:
             values[name] = text.strip()
-    if said.reason_code is not None:
-        values["reason_code"] = said.reason_code.as_json() if said.reason_code else {}
+    for name in ("reason_code", "requesting_service_code"):
+        code: Code | None = getattr(said, name)
+        if code is not None:
+            values[name] = code.as_json() if code else {}
     for name in ("requester", "referring"):
         person: PersonName | None = getattr(said, name)
         if person is not None:

@@ -18,9 +18,11 @@ from ris.domain.orders import (
     OrderDiscontinued,
     OrderHeld,
     OrderReleased,
+    OrderStatus,
     OrderTrigger,
     OrderVoided,
     ReleaseOrder,
+    ReplaceOrder,
     StepCanceled,
     StepStatus,
     StepTrigger,
@@ -32,25 +34,28 @@ from ris.models import (
 from ris.services._context import Context
 from ris.services._locks import lock_step, steps_of_order
 from ris.services._transition import move, touch
-from ris.services.orders.finding import require
+from ris.services.orders.early import was_canceled_early
+from ris.services.orders.finding import require, require_all
 from ris.services.scheduling import calendar
 
 
 def hold_order(command: HoldOrder, context: Context) -> str:
-    order = require(command.order)
-    _refuse_if_started(order, "hold")
-    move(order, ORDER, OrderTrigger.HOLD)
-    _touch_steps(order)
-    context.emit(OrderHeld(order=str(order.public_id), reason=command.reason), subject=order)
-    return str(order.public_id)
+    orders = require_all(command.order)
+    for order in orders:
+        _refuse_if_started(order, "hold")
+        move(order, ORDER, OrderTrigger.HOLD)
+        _touch_steps(order)
+        context.emit(OrderHeld(order=str(order.public_id), reason=command.reason), subject=order)
+    return str(orders[0].public_id)
 
 
 def release_order(command: ReleaseOrder, context: Context) -> str:
-    order = require(command.order)
-    move(order, ORDER, OrderTrigger.RELEASE)
-    _touch_steps(order)
-    context.emit(OrderReleased(order=str(order.public_id)), subject=order)
-    return str(order.public_id)
+    orders = require_all(command.order)
+    for order in orders:
+        move(order, ORDER, OrderTrigger.RELEASE)
+        _touch_steps(order)
+        context.emit(OrderReleased(order=str(order.public_id)), subject=order)
+    return str(orders[0].public_id)
 
 
 def _touch_steps(order: Order) -> None:
@@ -69,46 +74,71 @@ def _refuse_if_started(order: Order, doing: str) -> None:
 
 
 def cancel_order(command: CancelOrder, context: Context) -> str:
-    order = require(command.order)
+    orders = require_all(command.order)
+    for order in orders:
+        if not was_canceled_early(order):
+            cancel(order, command.reason, context)
+    return str(orders[0].public_id)
+
+
+def cancel(order: Order, reason: str, context: Context, *, early: bool = False) -> None:
+    """Cancel an order, which is locked, and all that is open of it; refused after a start."""
     _refuse_if_started(order, "cancel")
     announced = any(step.announced for step in steps_of_order(order))
     move(order, ORDER, OrderTrigger.CANCEL)
-    _cancel_open_steps(order, command.reason, context)
+    _cancel_open_steps(order, reason, context)
     context.emit(
         OrderCanceled(
             order=str(order.public_id),
-            reason=command.reason,
+            reason=reason,
             by_placer=context.is_machine,
             announced=announced,
+            early=early,
         ),
         subject=order,
     )
-    return str(order.public_id)
+
+
+def replace_order(command: ReplaceOrder, context: Context) -> str:
+    """Close what another order stands for; told again, it is closed already."""
+    orders = require_all(command.order)
+    for order in orders:
+        if order.status == OrderStatus.CANCELED.value and order.replaced_by.exists():
+            continue
+        cancel(order, command.reason or "replaced by another order", context)
+    return str(orders[0].public_id)
 
 
 def discontinue_order(command: DiscontinueOrder, context: Context) -> str:
-    order = require(command.order)
+    orders = require_all(command.order)
+    for order in orders:
+        if not was_canceled_early(order):
+            _discontinue(order, command.reason, context)
+    return str(orders[0].public_id)
+
+
+def _discontinue(order: Order, reason: str, context: Context) -> None:
     steps = steps_of_order(order)
     if not any(StepStatus(step.status) in PERFORMED for step in steps):
         # Nothing was performed yet: to stop is to cancel (IHE RAD TF-2 4.2, 4.3).
-        return cancel_order(CancelOrder(order=command.order, reason=command.reason), context)
+        cancel(order, reason, context)
+        return
     if any(step.status == StepStatus.STARTED.value for step in steps):
         raise StateConflictError(
             "cannot discontinue: the exam is in progress", path="ORC-1", details={"started": True}
         )
     announced = any(step.announced for step in steps)
     move(order, ORDER, OrderTrigger.DISCONTINUE)
-    _cancel_open_steps(order, command.reason, context)
+    _cancel_open_steps(order, reason, context)
     context.emit(
         OrderDiscontinued(
             order=str(order.public_id),
-            reason=command.reason,
+            reason=reason,
             by_placer=context.is_machine,
             announced=announced,
         ),
         subject=order,
     )
-    return str(order.public_id)
 
 
 def void_order(command: VoidOrder, context: Context) -> str:

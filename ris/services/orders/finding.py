@@ -14,14 +14,20 @@ from ris.domain.errors import (
 )
 from ris.domain.orders import (
     OrderReference,
+    OrderStatus,
     PlacedOrder,
 )
+from ris.domain.patients import PatientReference
+from ris.domain.values import Identifier
 from ris.models import (
     Order,
     RequestedProcedure,
 )
 from ris.models.prepared import Given, Select
 from ris.selectors.order_keys import criteria
+from ris.services import patients
+
+_LIVE = frozenset({"ACTIVE", "ON_HOLD"})
 
 
 def find(reference: OrderReference, *, lock: bool = True) -> Order | None:
@@ -50,14 +56,53 @@ def _by(names: frozenset[str], *, lock: bool) -> Select[Order]:
 
 
 def require(reference: OrderReference) -> Order:
+    """The order meant, locked. Raises UnknownKeyError, StateConflictError for somebody else's."""
     order = find(reference)
     if order is None:
         raise UnknownKeyError("no such order", path="ORC-2")
+    _refuse_other_patient(order, reference)
     return order
 
 
+def require_all(reference: OrderReference) -> list[Order]:
+    """The order meant or, if the number is that of a requisition, what is live under it."""
+    if find(reference) is not None:
+        return [require(reference)]
+    placer = reference.placer or Identifier("")
+    children = [*_CHILDREN.all(value=placer.value, issuer=placer.issuer)] if placer.value else []
+    if not children:
+        raise UnknownKeyError("no such order", path="ORC-2")
+    _refuse_other_patient(children[0], reference)
+    return [child for child in children if child.status in _LIVE] or children
+
+
+_CHILDREN = Select(
+    lambda: (
+        Order.objects.select_related("patient")
+        .filter(
+            parent_order_number=Given("value", CharField()),
+            parent_issuer=Given("issuer", CharField()),
+        )
+        .order_by("pk")
+        .select_for_update(of=("self",))
+    )
+)
+
+
+def _refuse_other_patient(order: Order, reference: OrderReference) -> None:
+    """A number that leads to another patient's order is a mistake somewhere: nobody guesses where.
+
+    Only identifiers that lead to a known patient can contradict; the order's own is known.
+    """
+    if not reference.patient:
+        return
+    patient = patients.find(PatientReference(identifiers=reference.patient))
+    if patient is not None and patient.pk != order.patient_id:
+        raise StateConflictError("this order is of another patient", path="PID-3")
+
+
 def require_live(order: Order) -> None:
-    if order.status not in {"ACTIVE", "ON_HOLD"}:
+    if order.status not in _LIVE:
         raise StateConflictError(
             f"this order is {order.status.lower().replace('_', ' ')}", path="ORC-1"
         )
@@ -81,4 +126,5 @@ def placed(order: Order, *, created: bool) -> PlacedOrder:
             procedure.study_instance_uid for procedure in _PROCEDURES.all(order=order.pk)
         ),
         created=created,
+        status=OrderStatus(order.status),
     )

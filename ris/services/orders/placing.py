@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 from django.db.models import CharField
 
@@ -18,11 +19,13 @@ from ris.domain.orders import (
     CompleteInformation,
     OrderPlaced,
     OrderReference,
+    OrderReplaced,
     OrderStatus,
     PlacedOrder,
     PlaceOrder,
     ProcedureAdded,
     RepeatStep,
+    ReviseOrder,
     StepInformationCompleted,
     StepRepeated,
     StepStatus,
@@ -38,9 +41,12 @@ from ris.services import _numbers, patients
 from ris.services._context import Context
 from ris.services._locks import lock_step
 from ris.services._transition import restage, touch
+from ris.services.orders import early
 from ris.services.orders.details import apply_details
-from ris.services.orders.finding import find, placed, require, require_live
+from ris.services.orders.ending import cancel
+from ris.services.orders.finding import find, placed, require, require_all, require_live
 from ris.services.orders.procedures import create_procedure, schedule_wishes
+from ris.services.orders.revising import revise_order
 from ris.services.scheduling import calendar
 
 
@@ -53,6 +59,8 @@ def place_order(command: PlaceOrder, context: Context) -> PlacedOrder:
         if known.fingerprint == fingerprint:
             _refuse_if_ended(known)
             return placed(known, created=False)
+        if command.revise_known:
+            return _revise_known(known, command, fingerprint, context)
         raise DuplicateKeyError(
             "an order with this number but other content is known already",
             path="ORC-2",
@@ -66,9 +74,54 @@ def place_order(command: PlaceOrder, context: Context) -> PlacedOrder:
     for request in command.procedures:
         steps += create_procedure(order, request, strict=command.strict_catalog)
     context.emit(OrderPlaced(order=str(order.public_id), stage="REQUESTED"), subject=order)
-    if not command.wait_for_scheduler:
+    _link_replaced(order, command.replaces, context)
+    waiting = early.expected((command.placer, command.parent), context)
+    if waiting is not None:
+        early.settle(waiting, order, context)
+        cancel(order, waiting.reason or "canceled before it came", context, early=True)
+    elif not command.wait_for_scheduler:
         schedule_wishes(steps, context)
     return placed(order, created=True)
+
+
+def _link_replaced(order: Order, replaced: tuple[OrderReference, ...], context: Context) -> None:
+    """Tie an order to those it stands for, which ``replace_order`` closed."""
+    if not replaced:
+        return
+    old = [each for reference in replaced for each in require_all(reference)]
+    for each in old:
+        if each.status != OrderStatus.CANCELED.value:
+            raise StateConflictError("the order to be replaced is not closed", path="ORC-2")
+    order.replaces.set(old)
+    context.emit(
+        OrderReplaced(
+            order=str(order.public_id), replaced=tuple(str(each.public_id) for each in old)
+        ),
+        subject=order,
+    )
+
+
+def _revise_known(
+    known: Order, command: PlaceOrder, fingerprint: str, context: Context
+) -> PlacedOrder:
+    """Other content under a known number, from a placer whose new orders are also changes."""
+    _refuse_if_ended(known)
+    revised = revise_order(
+        ReviseOrder(
+            order=OrderReference(
+                public_id=str(known.public_id), patient=command.patient.identifiers
+            ),
+            details=replace(command.details, ordered_at=None),  # that was the first time
+            procedures=command.procedures,
+            visit=command.visit,
+            wait_for_scheduler=command.wait_for_scheduler,
+        ),
+        context,
+    )
+    known = require(OrderReference(public_id=str(known.public_id)))
+    known.fingerprint = fingerprint
+    touch(known, "fingerprint")
+    return revised
 
 
 def _refuse_if_ended(order: Order) -> None:
@@ -126,6 +179,7 @@ def _create_order(
     command: PlaceOrder, patient: Patient, fingerprint: str, context: Context
 ) -> Order:
     accession = command.accession or Identifier("")
+    parent = command.parent or Identifier("")
     if accession.value:
         number = require_accession_number(accession.value, "OBR-18")
         if _is_accession_known(number, accession.issuer):
@@ -150,6 +204,8 @@ def _create_order(
         accession_number=number,
         accession_issuer=accession.issuer,
         group_number=command.group_number,
+        parent_order_number=parent.value,
+        parent_issuer=parent.issuer,
         ordered_at=command.details.ordered_at or context.now,
         source_id=context.actor.endpoint_id,
         fingerprint=fingerprint,

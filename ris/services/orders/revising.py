@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from ris.domain.errors import (
+    InvalidValueError,
     StateConflictError,
 )
 from ris.domain.orders import (
@@ -16,6 +18,7 @@ from ris.domain.orders import (
     StepRequest,
     StepStatus,
 )
+from ris.domain.values import require_text
 from ris.models import (
     Order,
     RequestedProcedure,
@@ -44,7 +47,7 @@ def revise_order(command: ReviseOrder, context: Context) -> PlacedOrder:
             changed.append("visit")
     if changed:
         touch(order, *changed)
-    changed += _revise_procedures(order, command.procedures, context)
+    changed += _revise_procedures(order, command, context)
     if changed:
         # The worklist answers are keyed by the step's version.
         for step in steps_of_order(order):
@@ -56,39 +59,85 @@ def revise_order(command: ReviseOrder, context: Context) -> PlacedOrder:
     return placed(order, created=False)
 
 
-def _revise_procedures(
-    order: Order, requests: Sequence[ProcedureRequest], context: Context
-) -> list[str]:
-    stored = list(order.procedures.order_by("id"))
+def _revise_procedures(order: Order, command: ReviseOrder, context: Context) -> list[str]:
+    stored = list(order.procedures.prefetch_related("steps").order_by("id"))
     changed: list[str] = []
-    for position, request in enumerate(requests):
-        procedure = _match_procedure(stored, request, position)
+    for procedure, request in _matched(stored, command.procedures):
         if procedure is None:
-            schedule_wishes(create_procedure(order, request), context)
+            steps = create_procedure(order, request)
+            if not command.wait_for_scheduler:
+                schedule_wishes(steps, context)
             changed.append("procedures")
             continue
-        changed += _revise_procedure(procedure, request, context)
+        changed += _revise_procedure(procedure, request, command, context)
     return changed
 
 
-def _match_procedure(
-    stored: list[RequestedProcedure], request: ProcedureRequest, position: int
-) -> RequestedProcedure | None:
-    for procedure in stored:
-        if (
-            request.study_instance_uid
-            and procedure.study_instance_uid == request.study_instance_uid
-        ):
-            return procedure
-        if request.procedure_id and procedure.procedure_id == request.procedure_id:
-            return procedure
-    if request.study_instance_uid or request.procedure_id:
-        return stored[position] if len(stored) == 1 and position == 0 else None
-    return stored[position] if position < len(stored) else None
+Matched = tuple[RequestedProcedure | None, ProcedureRequest]
+
+
+def _matched(
+    stored: list[RequestedProcedure], requests: Sequence[ProcedureRequest]
+) -> list[Matched]:
+    """Which procedure each request is about; None for one that is new.
+
+    By identifiers, then by code among those that are left. What is left after that is meant by its
+    position if as many are stored as are told of; otherwise a request with identifiers of its own
+    or for one code more is new, and one that could mean several is refused.
+    """
+    free = list(stored)
+    found: dict[int, RequestedProcedure | None] = {}
+
+    def take(is_meant: Callable[[RequestedProcedure, ProcedureRequest], bool]) -> None:
+        for number, request in enumerate(requests):
+            if number in found:
+                continue
+            procedure = next((each for each in free if is_meant(each, request)), None)
+            if procedure is not None:
+                free.remove(procedure)
+                found[number] = procedure
+
+    take(_has_identifier)
+    take(_has_step)
+    take(lambda procedure, request: _has_code(procedure, request) and not _identifies(request))
+    rest = [number for number in range(len(requests)) if number not in found]
+    if len(rest) == len(free) and len(requests) == len(stored):
+        found.update(zip(rest, free, strict=True))
+    for number in rest:
+        if number in found:
+            continue
+        request = requests[number]
+        if free and not _identifies(request) and len(requests) <= len(stored):
+            raise InvalidValueError("which procedure of the order is meant?", path="OBR-19")
+        found[number] = None
+    return [(found[number], request) for number, request in enumerate(requests)]
+
+
+def _has_identifier(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
+    return bool(
+        (request.study_instance_uid and procedure.study_instance_uid == request.study_instance_uid)
+        or (request.procedure_id and procedure.procedure_id == request.procedure_id)
+    )
+
+
+def _has_step(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
+    wanted = {step.step_id for step in request.steps if step.step_id}
+    return bool(wanted) and any(step.step_id in wanted for step in procedure.steps.all())
+
+
+def _has_code(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
+    return bool(request.code.value) and procedure.code_value == request.code.value
+
+
+def _identifies(request: ProcedureRequest) -> bool:
+    return bool(request.study_instance_uid or request.procedure_id)
 
 
 def _revise_procedure(
-    procedure: RequestedProcedure, request: ProcedureRequest, context: Context
+    procedure: RequestedProcedure,
+    request: ProcedureRequest,
+    command: ReviseOrder,
+    context: Context,
 ) -> list[str]:
     changed: list[str] = []
     steps = list(
@@ -116,33 +165,89 @@ def _revise_procedure(
             if definition is not None and not request.steps:
                 step.modality = definition.modality
             touch(step, "description", "modality")
-    for position, wish in enumerate(request.steps):
-        target = next((s for s in steps if wish.step_id and s.step_id == wish.step_id), None)
-        if target is None and position < len(steps) and not wish.step_id:
-            target = steps[position]
-        if target is None and len(steps) == len(request.steps) == 1:
-            target = steps[0]
-        if target is not None:
-            changed += _revise_step(target, wish, context)
+    side = request.laterality.upper()[:1]
+    if side and side != procedure.laterality:
+        if started:
+            raise StateConflictError("the exam was started: its side stays", path="OBR-15")
+        procedure.laterality = side
+        procedure.save(update_fields=["laterality", "updated_at"])
+        changed.append("laterality")
+    for step, wish in _meant_steps(steps, request.steps):
+        changed += _revise_step(step, wish, command, context)
     return changed
 
 
-def _revise_step(step: ScheduledProcedureStep, wish: StepRequest, context: Context) -> list[str]:
-    changed: list[str] = []
-    if wish.modality and wish.modality.upper() != step.modality:
-        step.modality = wish.modality.upper()
-        changed.append("modality")
-    if wish.description and wish.description[:64] != step.description:
-        step.description = wish.description[:64]
-        changed.append("description")
-    if wish.performing_physician and str(wish.performing_physician) != step.performing_physician:
-        step.performing_physician = str(wish.performing_physician)
-        changed.append("performing_physician")
+def _meant_steps(
+    steps: list[ScheduledProcedureStep], wishes: Sequence[StepRequest]
+) -> Iterator[tuple[ScheduledProcedureStep, StepRequest]]:
+    """The step each wish is about, by its id, else by position; the others are left alone."""
+    for position, wish in enumerate(wishes):
+        target = next((s for s in steps if wish.step_id and s.step_id == wish.step_id), None)
+        if target is None and position < len(steps) and not wish.step_id:
+            target = steps[position]
+        if target is None and len(steps) == len(wishes) == 1:
+            target = steps[0]
+        if target is not None:
+            yield target, wish
+
+
+def _revise_step(
+    step: ScheduledProcedureStep, wish: StepRequest, command: ReviseOrder, context: Context
+) -> list[str]:
+    if StepStatus(step.status) in PERFORMED:
+        return _revise_performed(step, wish)
+    said = _said_of(wish)
+    changed = [name for name, value in said.items() if getattr(step, name) != value]
+    for name in changed:
+        setattr(step, name, said[name])
     if changed:
         touch(step, *changed)
-    if wish.start_at is not None and wish.start_at != step.start_at:
+    return changed + _revise_time(step, wish, command, context)
+
+
+def _said_of(wish: StepRequest) -> dict[str, Any]:
+    """What is said of a step besides its time and place, by the names of its columns."""
+    said: dict[str, Any] = {}
+    if wish.modality:
+        said["modality"] = wish.modality.upper()
+    if wish.description:
+        said["description"] = wish.description[:64]
+    if wish.performing_physician:
+        said["performing_physician"] = str(wish.performing_physician)
+    if wish.protocol_codes:
+        said["protocol_codes"] = [code.as_json() for code in wish.protocol_codes]
+    return said
+
+
+def _revise_performed(step: ScheduledProcedureStep, wish: StepRequest) -> list[str]:
+    """What was started stays as it was planned; the same told again is no change."""
+    is_new_time = wish.start_at is not None and wish.start_at not in (step.start_at, step.wished_at)
+    if is_new_time:
+        raise StateConflictError("the exam was started: its time stays", path="ORC-7")
+    if wish.modality and wish.modality.upper() != step.modality:
+        raise StateConflictError("the exam was started: its modality stays", path="OBR-24")
+    return []
+
+
+def _revise_time(
+    step: ScheduledProcedureStep, wish: StepRequest, command: ReviseOrder, context: Context
+) -> list[str]:
+    """Follow a new wish; one told before leaves the step where a scheduler put it."""
+    is_new_time = wish.start_at is not None and wish.start_at not in (step.start_at, step.wished_at)
+    # Where a scheduler put it, it stays: a station that is told again cannot be told from a wish.
+    station = wish.station_ae_title if is_new_time or step.start_at is None else ""
+    if not is_new_time and station in ("", step.station_ae_title):
+        return []
+    changed = ["start_at"] if is_new_time else []
+    if is_new_time:
         step.wished_at = wish.start_at
-        touch(step, "wished_at")
-        calendar.schedule_as_ordered(step, context, station=wish.station_ae_title)
-        changed.append("start_at")
+        step.duration_minutes = wish.duration_minutes or step.duration_minutes
+    if step.start_at is None and station:
+        step.station_ae_title = require_text(
+            station, path="station", limit=16, name="station AE title"
+        )
+        changed.append("station_ae_title")
+    touch(step, "wished_at", "duration_minutes", "station_ae_title")
+    if is_new_time and step.modality and not command.wait_for_scheduler:
+        calendar.schedule_as_ordered(step, context, station=station)
     return changed

@@ -302,12 +302,16 @@ def test_the_answer_to_an_order_says_what_became_of_it() -> None:
     make.device()
     cancel = order(orc=CANCEL, obr="", more=(), key="M2")
 
+    unknown = "no such order; canceled if it comes within 15 minutes"
     assert typed(cancel)[1:] == [
-        "MSA|AE|M2|no such order",
-        "ORC|UC|PL1^HIS" + "|" * 14 + "^no such order",
+        f"MSA|AE|M2|{unknown}",
+        "ORC|UC|PL1^HIS" + "|" * 14 + f"^{unknown}",
     ]
-    typed(order(key="M3"))
-    assert typed(order(orc=CANCEL, obr="", more=(), key="M4"))[2] == "ORC|CR|PL1^HIS"
+    other = obr(f2="PL2^HIS", f4="CTHEAD^CT head^L")
+    typed(order(orc=orc(f1="NW", f2="PL2^HIS"), obr=other, more=(), key="M3"))
+    filler = Order.objects.get().filler_order_number
+    accepted = typed(order(orc=orc(f1="CA", f2="PL2^HIS"), obr="", more=(), key="M4"))
+    assert accepted[2] == f"ORC|CR|PL2^HIS|{filler}^RIS||CA"
 
 
 def test_enhanced_mode_is_answered_by_what_was_agreed() -> None:

@@ -494,7 +494,7 @@ def test_a_fault_names_the_group_it_is_in() -> None:
     assert faults(message) == [("ORC[2]-7.4", "invalid-value")]
 
 
-@pytest.mark.parametrize("control", ["SN", "RP", "XX", "7"])
+@pytest.mark.parametrize("control", ["SN", "SC", "RU", "XX", "NA", "RE", "7"])
 def test_an_order_control_not_served_is_a_table_value_not_found(control: str) -> None:
     with pytest.raises(InvalidValueError) as caught:
         requests(order(orc=orc(f1=control, f2="PL1")))

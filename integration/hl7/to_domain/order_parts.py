@@ -1,0 +1,188 @@
+"""The parts of an order's commands: details, comments, procedures and their steps (spec 1.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from integration.hl7 import datatypes
+from integration.hl7.er7 import Group, Segment
+from integration.hl7.fields import (
+    CLINICAL,
+    COMMENTS,
+    DETAILS,
+    DIAGNOSIS,
+    HAZARD,
+    REASON,
+    Faults,
+    value_of,
+    values,
+)
+from integration.hl7.profiles import Profile
+from integration.hl7.times import Timestamp
+from integration.hl7.to_domain import patient
+from integration.hl7.to_domain.order_groups import Line, ToldOrder
+from ris.domain.errors import InvalidValueError
+from ris.domain.orders import OrderDetails, ProcedureRequest, StepRequest
+from ris.domain.values import Code, Identifier
+
+_MAX_OBSERVATIONS = 50  # told in the comments of one order
+
+
+def reason(order: ToldOrder, profile: Profile) -> str:
+    """ORC-16: why an order is canceled, held or replaced."""
+    return value_of(REASON, order.scope, profile) or ""
+
+
+def accession(order: ToldOrder) -> Identifier | None:
+    """The one accession number of all lines; an order has not two."""
+    found: Identifier | None = None
+    for line in order.lines:
+        told: Identifier | None = line.numbers.get("accession")
+        if told is None:
+            continue
+        if found is not None and told != found:
+            segment = line.scope.segment("IPC") or line.scope.segment("OBR")
+            number = "1" if segment and segment.name == "IPC" else "18"
+            raise InvalidValueError(
+                "one order has one accession number",
+                path=segment.at(number) if segment else "OBR-18",
+            )
+        found = told
+    return found
+
+
+def details(order: ToldOrder, profile: Profile, faults: Faults) -> OrderDetails:
+    said = values(DETAILS, order.scope, profile, faults)
+    diagnoses = _diagnoses(order, profile, faults)
+    for code in diagnoses:
+        # A diagnosis is why, where OBR-31 does not say it.
+        said.setdefault("reason_code", code)
+        said.setdefault("reason", code.meaning or code.value)
+    comments = _comments(order, profile, said.get("reason"), diagnoses)
+    if comments is not None:
+        said["comments"] = comments
+    return OrderDetails(**said)
+
+
+def _diagnoses(order: ToldOrder, profile: Profile, faults: Faults) -> list[Code]:
+    found: list[Code] = []
+    for line in order.lines:
+        for segment in line.scope.group.segments("DG1"):
+            code = faults.take(
+                lambda segment=segment: value_of(DIAGNOSIS, _Only(segment), profile)  # type: ignore[misc]
+            )
+            if code and code not in found:
+                found.append(code)
+    return found
+
+
+def _comments(
+    order: ToldOrder, profile: Profile, reason: str | None, diagnoses: Sequence[Code]
+) -> str | None:
+    """NTE of the order, and what else has no field of its own but must be read by people."""
+    told: list[str] = []
+    deleted = False
+    for line in order.lines:
+        for note in _notes(line.scope.group):
+            text = value_of(COMMENTS, _Only(note), profile)
+            deleted = deleted or text == ""
+            told += [text.strip()] if text else []
+        clinical = value_of(CLINICAL, line.scope, profile)
+        if clinical and clinical != reason:
+            told.append(f"Clinical information: {clinical.strip()}")
+        hazard = value_of(HAZARD, line.scope, profile)
+        if hazard:
+            told.append(f"Hazard: {hazard.strip()}")
+        told += _observations(line.scope.group)
+        told += _other_times(line, profile)
+    for code in diagnoses:
+        words = " ".join(text for text in (code.meaning, f"({code.value})" if code.value else ""))
+        if (code.meaning or code.value) != reason:
+            told.append(f"Diagnosis: {words.strip()}")
+    unique = list(dict.fromkeys(told))
+    return "\n".join(unique) if unique else ("" if deleted else None)
+
+
+def _observations(group: Group) -> Iterator[str]:
+    """What is known of the patient and has no field: a creatinine, the last meal."""
+    for obx in group.segments("OBX")[:_MAX_OBSERVATIONS]:
+        if patient.is_measure(obx) or (obx.get("11") or "") in patient.NOT_A_RESULT:
+            continue
+        name = datatypes.words(obx, 3)
+        value = obx.get("5.2") if obx.get("2") in ("CE", "CWE", "CF") else None
+        value = value or obx.text("5")
+        if name and value and obx.get("2") not in ("ED", "RP"):
+            unit = obx.get("6") or ""
+            yield f"{name.strip()}: {value.strip()} {unit}".strip()
+
+
+def _other_times(line: Line, profile: Profile) -> Iterator[str]:
+    """A day without a time of day, and the further times of a repeated TQ1."""
+    start: Timestamp | None = line.step.get("start")
+    if start is not None and datatypes.is_day_only(start):
+        yield f"Wanted on {start.text[:8]}, no time given"
+    for timing in line.scope.group.segments("TQ1")[1:]:
+        text = timing.get("7")
+        if text:
+            yield f"Wanted also at {text}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Only:
+    """A scope of one segment."""
+
+    only: Segment
+
+    def segment(self, name: str) -> Segment | None:
+        return self.only if name == self.only.name else None
+
+
+def _notes(group: Group) -> Iterator[Segment]:
+    """The notes to the order; one behind an OBX is about the observation."""
+    about = ""
+    for segment in group.segments():
+        if segment.name != "NTE":
+            about = segment.name
+        elif about not in ("OBX", "DG1"):
+            yield segment
+
+
+def procedures(order: ToldOrder) -> tuple[ProcedureRequest, ...]:
+    """Lines with the same UID or procedure id are steps of one procedure."""
+    grouped: list[list[Line]] = []
+    for line in order.lines:
+        if line.scope.segment("OBR") is None:
+            continue
+        same = next((lines for lines in grouped if _is_same(lines[0], line)), None)
+        if same is not None:
+            same.append(line)
+        else:
+            grouped.append([line])
+    return tuple(_procedure(lines) for lines in grouped)
+
+
+def _is_same(one: Line, other: Line) -> bool:
+    return any(
+        one.procedure.get(name) and one.procedure.get(name) == other.procedure.get(name)
+        for name in ("study_instance_uid", "procedure_id")
+    )
+
+
+def _procedure(lines: Sequence[Line]) -> ProcedureRequest:
+    said = dict(lines[0].procedure)
+    code: Code = said.pop("code", None) or Code("")
+    steps = tuple(step for line in lines if (step := _step(line)) is not None)
+    return ProcedureRequest(code=code, steps=steps, **said)
+
+
+def _step(line: Line) -> StepRequest | None:
+    """What is said of a step; None for nothing, so that a revision leaves it alone."""
+    said = dict(line.step)
+    start: Timestamp | None = said.pop("start", None)
+    station = said.pop("station", None)
+    if station is not None:
+        said["station_ae_title"] = station
+    if start is not None and not datatypes.is_day_only(start):
+        said["start_at"] = start.utc
+    return StepRequest(**said) if said else None
