@@ -18,7 +18,7 @@ from ris.celery import app
 log = structlog.get_logger(__name__)
 
 BREAKER_SECONDS = 30.0
-RING_SECONDS = 0.02  # between rings; one answers for all commits before it
+RING_SECONDS = 0.05  # between rings; one answers for all commits before it
 EVENTS_AT_ONCE = 200  # one transaction
 PASSES = 50  # then deliver; the next pass goes on
 

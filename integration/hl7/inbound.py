@@ -42,8 +42,9 @@ from ris.domain.errors import (
 )
 from ris.domain.exchange import Protocol
 from ris.domain.orders import PlacedOrder
+from ris.domain.protocol import EndpointInfo
 from ris.selectors.exchange import find_sender
-from ris.selectors.facility import site
+from ris.selectors.facility import SiteView, site
 from ris.services import execute, inbox
 from ris.services.audit import record_security
 from ris.services.inbox import Answer
@@ -211,7 +212,7 @@ def _sender(header: Header, address: str) -> Sender:
             refusal=refusal,
         )
     try:
-        agreed = profile(endpoint, here, sender=(application, facility))
+        agreed = _agreed(endpoint, here, (application, facility))
     except InvalidValueError as error:
         # Our fault, not the sender's, and mended by an operator: it is asked to try again.
         log.error("an endpoint cannot be used", endpoint=endpoint.name, reason=error.message)
@@ -231,6 +232,22 @@ def _sender(header: Header, address: str) -> Sender:
         profile=agreed,
         refusal=refusal,
     )
+
+
+def _agreed(endpoint: EndpointInfo, here: SiteView, sender: tuple[str, str]) -> Profile:
+    """The profile of a sender; the same one for as long as endpoint and site are the same."""
+    known = _PROFILES.get(sender)
+    if known is not None and known[0] is endpoint and known[1] is here:
+        return known[2]
+    agreed = profile(endpoint, here, sender=sender)
+    if len(_PROFILES) >= _MOST_PROFILES:
+        _PROFILES.clear()
+    _PROFILES[sender] = endpoint, here, agreed
+    return agreed
+
+
+_MOST_PROFILES = 1000
+_PROFILES: dict[tuple[str, str], tuple[EndpointInfo, SiteView, Profile]] = {}
 
 
 def _is_within(address: str, networks: tuple[str, ...]) -> bool:

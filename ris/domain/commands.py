@@ -7,7 +7,7 @@ transaction and is what the outside is told from.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -39,11 +39,26 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return {key: to_json(value) for key, value in asdict(self).items()}
+        return {name: to_json(getattr(self, name)) for name in _names(self)}
+
+
+def _names(instance: Any) -> tuple[str, ...]:
+    kind = type(instance)
+    names = _NAMES.get(kind)
+    if names is None:
+        names = _NAMES[kind] = tuple(field.name for field in fields(instance))
+    return names
+
+
+_NAMES: dict[type[Any], tuple[str, ...]] = {}
 
 
 def to_json(value: Any) -> Any:
     """``value`` as plain JSON: enums by value, times and dates in ISO form, tuples as lists."""
+    if type(value) is str:
+        return value
+    if is_dataclass(value):
+        return {name: to_json(getattr(value, name)) for name in _names(value)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime | date):

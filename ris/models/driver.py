@@ -1,8 +1,8 @@
 """Kept statements on the connection of the database driver, where nobody watches them.
 
 Django's cursor rewrites a statement's marks each time, and sends PostgreSQL a new text that costs
-more to plan than to carry out. Inside of a transaction a kept statement goes straight to the
-driver; whoever counts, logs or wraps statements gets Django's cursor.
+more to plan than to carry out. A kept statement goes straight to the driver; whoever counts, logs
+or wraps statements gets Django's cursor.
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ def count(connection: BaseDatabaseWrapper, text: Text, params: Params) -> int:
 
 
 def _is_watched(connection: BaseDatabaseWrapper) -> bool:
-    if connection.needs_rollback:
+    if not connection.in_atomic_block:
+        connection.close_if_health_check_failed()
+    elif connection.needs_rollback:
         connection.validate_no_broken_transaction()
     return (
-        not connection.in_atomic_block
-        or connection.connection is None
+        connection.connection is None
         or bool(connection.execute_wrappers)
         or connection.queries_logged
     )

@@ -22,7 +22,7 @@ from django.db.models.sql import InsertQuery
 
 from ris.models import driver
 from ris.models.columns import Column, ExpressedError, Prepare, columns, preparing, stored
-from ris.models.driver import Text
+from ris.models.driver import Rows, Text
 
 M = TypeVar("M", bound=Model)
 
@@ -59,11 +59,22 @@ class Select(Generic[M]):
     def all(self, **values: Any) -> list[M]:
         """The instances the statement finds."""
         connection = connections[DEFAULT_DB_ALIAS]
+        statement = self._statement(connection)
+        return statement.instances(connection, statement.rows(connection, values))
+
+    def rows(self, **values: Any) -> tuple[Rows, Callable[[], list[M]]]:
+        """The rows as the driver gives them, to be compared; and what makes instances of them."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        statement = self._statement(connection)
+        rows = statement.rows(connection, values)
+        return rows, lambda: statement.instances(connection, rows)
+
+    def _statement(self, connection: BaseDatabaseWrapper) -> _Statement[M]:
         statement = self._known.get(connection.vendor)
         if statement is None:
             statement = _Statement(self._build(), connection)
             self._known[connection.vendor] = statement
-        return statement.run(connection, values)
+        return statement
 
     def first(self, **values: Any) -> M | None:
         """The first instance the statement finds; say ``[:1]`` in the queryset if many would."""
@@ -94,13 +105,15 @@ class _Statement(Generic[M]):
             for index, (converters, expression) in compiler.get_converters(columns).items()
         ]
 
-    def run(self, connection: BaseDatabaseWrapper, values: Mapping[str, Any]) -> list[M]:
+    def rows(self, connection: BaseDatabaseWrapper, values: Mapping[str, Any]) -> Rows:
         params = [
             value if name is None else value(values[name], connection)
             for name, value in self._params
         ]
-        rows = driver.rows(connection, self._text, params)
-        return [self._instance(row, connection) for row in rows] if rows else []
+        return driver.rows(connection, self._text, params)
+
+    def instances(self, connection: BaseDatabaseWrapper, rows: Rows) -> list[M]:
+        return [self._instance(row, connection) for row in rows]
 
     def _instance(self, row: Sequence[Any], connection: BaseDatabaseWrapper) -> M:
         values = list(row)
@@ -298,6 +311,34 @@ class Quick(Model):
         with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS):
             if not driver.count(connection, text, params):
                 raise DatabaseError("Save with update_fields did not affect any rows.")
+
+
+_ROWS_AT_ONCE = 16
+
+
+def add_all(instances: Sequence[Quick]) -> None:
+    """Add new rows of one model, many in a statement; they do not learn their keys."""
+    for start in range(0, len(instances), _ROWS_AT_ONCE):
+        _add_some(instances[start : start + _ROWS_AT_ONCE])
+
+
+def _add_some(instances: Sequence[Quick]) -> None:
+    model = type(instances[0])
+    connection = connections[DEFAULT_DB_ALIAS]
+    wanted = columns(model, connection.vendor)
+    params: list[Any] = []
+    for instance in instances:
+        params += stored(instance, connection, wanted)
+    key = (model, connection.vendor, len(instances))
+    text = _INSERTS.get(key)
+    if text is None:
+        one = _insert_text(instances[0], connection, wanted, False).marked
+        head, _, tail = one.partition(" VALUES ")
+        values = tail.rpartition(" RETURNING ")[0]
+        sql = f"{head} VALUES {', '.join([values] * len(instances))}"
+        text = _INSERTS[key] = Text(sql, connection.vendor)
+    with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS):
+        driver.count(connection, text, params)
 
 
 def _insert_text(

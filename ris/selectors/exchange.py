@@ -8,6 +8,7 @@ from ris.domain.exchange import Direction, Protocol
 from ris.domain.protocol import EndpointInfo
 from ris.models import Endpoint
 from ris.models.prepared import Given, Select
+from ris.selectors.kept import Kept
 
 
 def info(endpoint: Endpoint) -> EndpointInfo:
@@ -38,10 +39,13 @@ def endpoints(protocol: Protocol, direction: Direction) -> list[EndpointInfo]:
 
 def find_sender(protocol: Protocol, protocol_name: str) -> EndpointInfo | None:
     """The active inbound endpoint that goes by this name on the wire (MSH-3^MSH-4, client id)."""
-    row = _SENDER.first(protocol=protocol.value, name=protocol_name)
-    return info(row) if row else None
+    rows, instances = _SENDER.rows(protocol=protocol.value, name=protocol_name)
+    if not rows:
+        return None
+    return _SENDERS.get((protocol, protocol_name), rows, lambda: info(instances()[0]))
 
 
+_SENDERS: Kept[EndpointInfo] = Kept()
 _SENDER = Select(
     lambda: Endpoint.objects.filter(
         protocol=Given("protocol", CharField()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.conf import settings
 
 from ris.models import Device, Site
 from ris.models.prepared import Select
+from ris.selectors.kept import Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,19 +35,25 @@ class DeviceView:
     site: str = ""  # name; of the room's site
 
 
+_SITES: Kept[SiteView] = Kept()
 _SITE = Select(lambda: Site.objects.order_by("id")[:1])
 
 
 def site() -> SiteView:
     """The site; where nothing was registered, what the settings say."""
-    row = _SITE.first()
-    if row is None:
+    rows, instances = _SITE.rows()
+    return _SITES.get("", rows, lambda: _site_view(instances()))
+
+
+def _site_view(found: Sequence[Site]) -> SiteView:
+    if not found:
         return SiteView(
             name=settings.SITE_NAME,
             institution="",
             time_zone=settings.TIME_ZONE,
             patient_id_issuer="RIS",
         )
+    row = found[0]
     return SiteView(
         name=row.name,
         institution=row.institution,

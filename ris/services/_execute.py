@@ -26,6 +26,7 @@ from ris.domain.errors import (
     UnsupportedError,
 )
 from ris.models import AuditEvent, DomainEvent
+from ris.models.prepared import add_all
 from ris.services import _clock
 from ris.services._context import Context, current_cause
 
@@ -144,8 +145,8 @@ def _write_journal(command: Command[Any], context: Context) -> None:
             version=emitted.event.version,
             subject_type=emitted.subject_type,
             subject_id=emitted.subject_id,
-            order=emitted.order,
-            patient=emitted.patient,
+            order_id=emitted.order.pk if emitted.order else None,
+            patient_id=emitted.patient.pk if emitted.patient else None,
             payload=emitted.event.payload(),
             actor_kind=actor.kind.value,
             actor_name=actor.name,
@@ -156,8 +157,7 @@ def _write_journal(command: Command[Any], context: Context) -> None:
         )
         for emitted in context.emitted
     ]
-    for event in events:
-        event.save(force_insert=True)
+    add_all(events)
     cause = current_cause()
     if cause is not None:
         cause.orders.update(event.order_id for event in events if event.order_id)
@@ -165,19 +165,20 @@ def _write_journal(command: Command[Any], context: Context) -> None:
     first = context.emitted[0] if context.emitted else None
     order = first.order if first else context.order
     patient = first.patient if first else (order.patient if order else None)
-    AuditEvent.objects.create(
+    audit = AuditEvent(
         at=context.now,
         actor_kind=actor.kind.value,
         actor_name=actor.name,
         address=actor.address,
         action=type(command).__name__,
         subject=f"{first.subject_type} {first.subject_id}" if first else context.subject,
-        order=order,
-        patient=patient,
+        order_id=order.pk if order else None,
+        patient_id=patient.pk if patient else None,
         patients=[str(patient.public_id)] if patient else [],
         detail={"events": [event.name for event in events]},
         correlation=context.correlation,
     )
+    add_all([audit])
 
 
 # What a violated constraint means to the sender: (part of the constraint's name or, on SQLite,

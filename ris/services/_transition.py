@@ -35,12 +35,15 @@ def move(instance: Any, machine: StateMachine[Any, Any], trigger: Any, *fields: 
 
 
 def touch(instance: Any, *fields: str) -> None:
-    """Save the named fields, and count the change where changes are counted."""
+    """Save the named fields, and count the change where changes are counted.
+
+    A new row is stored as it is by now, once.
+    """
     names = [*fields, "updated_at"] if hasattr(instance, "updated_at") else [*fields]
     if isinstance(instance, Versioned):
         instance.version += 1
         names.append("version")
-    instance.save(update_fields=names)
+    instance.save(update_fields=None if instance._state.adding else names)
 
 
 _STEPS = Select(

@@ -87,10 +87,10 @@ def book(
         taken = is_taken(resources, start_at, end_at)
         if taken and not overbook:
             raise SlotTakenError("that time is taken", path="start_at")
-        if is_closed(resources, start_at, end_at) and not overbook:
+        if not overbook and is_closed(resources, start_at, end_at):
             raise SlotTakenError("the room is closed at that time", path="start_at")
     if held is None:
-        appointment = Appointment.objects.create(
+        appointment = Appointment(
             patient=order.patient,
             device=device,
             start_at=start_at,
@@ -98,11 +98,11 @@ def book(
             overbooked=taken,
             reason=reason,
         )
-        if device is not None:
-            take(appointment, resources_of(device), exclusive=not taken)
     else:
         appointment = held
     move(appointment, APPOINTMENT, AppointmentTrigger.BOOK)
+    if held is None and device is not None:
+        take(appointment, resources_of(device), exclusive=not taken)
     assign(step, appointment, device)
     first = not step.announced
     step.announced = True
@@ -143,7 +143,7 @@ def move_appointment(
         taken = is_taken(resources, start_at, end_at, but=appointment)
         if taken and not overbook:
             raise SlotTakenError("that time is taken", path="start_at")
-        if is_closed(resources, start_at, end_at) and not overbook:
+        if not overbook and is_closed(resources, start_at, end_at):
             raise SlotTakenError("the room is closed at that time", path="start_at")
     steps = steps_of_appointment(appointment)
     previous_station = steps[0].station_ae_title if steps else ""

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import BigIntegerField, DateTimeField
 
 from ris.domain.errors import (
@@ -22,7 +23,7 @@ from ris.models import (
     Device,
     Resource,
 )
-from ris.models.prepared import Given, Select
+from ris.models.prepared import Given, Select, add_all
 from ris.services._locks import public_key
 
 LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
@@ -75,7 +76,12 @@ _CLOSED = Select(
 
 
 def lock(resources: Sequence[Resource]) -> None:
-    """Lock in order of id, so that two bookings never wait for each other."""
+    """Lock in order of id, so that two bookings never wait for each other.
+
+    Where rows cannot be locked, whoever writes at all is alone.
+    """
+    if not connection.features.has_select_for_update:
+        return
     for key in sorted({resource.pk for resource in resources}):
         _LOCKED.all(key=key)
 
@@ -112,14 +118,18 @@ def take(
     *,
     exclusive: bool,
 ) -> None:
-    for resource in resources:
-        Booking.objects.create(
-            resource=resource,
-            appointment=appointment,
-            start_at=appointment.start_at,
-            end_at=appointment.end_at,
-            exclusive=exclusive,
-        )
+    add_all(
+        [
+            Booking(
+                resource_id=resource.pk,
+                appointment_id=appointment.pk,
+                start_at=appointment.start_at,
+                end_at=appointment.end_at,
+                exclusive=exclusive,
+            )
+            for resource in resources
+        ]
+    )
 
 
 def give_back(appointment: Appointment) -> None:
