@@ -326,7 +326,9 @@ class _Work:
     def _profile(self, message: Message) -> Profile:
         """An offset in MSH-7 is in force for all times of the message (2.15.9.7)."""
         agreed = self.sender.profile
-        return replace(agreed, zone=times.message_zone(message.header.get("7"), agreed.zone))
+        header = message.header
+        zone = times.message_zone(header.get("7"), agreed.zone)
+        return replace(agreed, zone=zone, message=header.code)
 
     def _answer(self, error: RisError | None, placed: Mapping[int, PlacedOrder]) -> Answer:
         header = self.header

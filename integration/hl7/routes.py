@@ -10,8 +10,12 @@ from dataclasses import dataclass
 
 from integration.hl7.er7 import Message
 from integration.hl7.profiles import Profile
+<<<<<<< integration/hl7/routes.py
+from integration.hl7.to_domain import adt, adt_records
+=======
 from integration.hl7.to_domain.adt import from_adt, from_merge
 from integration.hl7.to_domain.order_answers import from_answer
+>>>>>>> /tmp/bm_n
 from integration.hl7.to_domain.orders import from_order
 from integration.hl7.to_domain.request import Request
 from integration.hl7.to_domain.schedule import TRIGGERS, from_siu
@@ -37,11 +41,19 @@ _ORDERS: Mapping[tuple[str, str], Route] = {
 }
 
 _PATIENTS: Mapping[tuple[str, str], Route] = {
-    **{
-        ("ADT", trigger): Route(from_adt)
-        for trigger in ("A01", "A03", "A04", "A05", "A08", "A28", "A31")
-    },
-    ("ADT", "A40"): Route(from_merge),
+    **{("ADT", trigger): Route(adt.from_adt) for trigger in adt.UPDATES},
+    **{("ADT", trigger): Route(adt.from_undo) for trigger in adt.UNDOES},
+    ("ADT", "A29"): Route(adt.from_removal),
+    **{("ADT", trigger): Route(adt_records.from_merge) for trigger in ("A40", "A18", "A34")},
+    ("ADT", "A36"): Route(adt_records.from_merge_with_account),
+    **{("ADT", trigger): Route(adt_records.from_account_merge) for trigger in ("A35", "A41")},
+    **{("ADT", trigger): Route(adt_records.from_visit_merge) for trigger in ("A42", "A50")},
+    ("ADT", "A43"): Route(adt_records.from_identifier_move),
+    ("ADT", "A44"): Route(adt_records.from_account_move),
+    ("ADT", "A45"): Route(adt_records.from_visit_move),
+    ("ADT", "A47"): Route(adt_records.from_identifier_change),
+    **{("ADT", trigger): Route(adt_records.from_link) for trigger in ("A24", "A37")},
+    **{("BAR", trigger): Route(adt.from_account) for trigger in adt.ACCOUNTS},
 }
 
 _SCHEDULES: Mapping[tuple[str, str], Route] = {

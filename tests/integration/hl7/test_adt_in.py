@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from integration.hl7.to_domain.adt import MAX_MERGES, from_adt, from_merge
+from integration.hl7.to_domain.adt import from_adt
+from integration.hl7.to_domain.adt_records import MAX_MERGES, from_merge
 from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.patients import (
     Demographics,
