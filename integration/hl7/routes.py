@@ -10,12 +10,8 @@ from dataclasses import dataclass
 
 from integration.hl7.er7 import Message
 from integration.hl7.profiles import Profile
-<<<<<<< integration/hl7/routes.py
 from integration.hl7.to_domain import adt, adt_records
-=======
-from integration.hl7.to_domain.adt import from_adt, from_merge
 from integration.hl7.to_domain.order_answers import from_answer
->>>>>>> /tmp/bm_n
 from integration.hl7.to_domain.orders import from_order
 from integration.hl7.to_domain.request import Request
 from integration.hl7.to_domain.schedule import TRIGGERS, from_siu
