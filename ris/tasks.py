@@ -29,13 +29,17 @@ _delivering_since = 0.0
 
 
 def deliver() -> None:
-    """Turn new events into deliveries, and deliver what is due."""
-    from ris.services import outbox
+    """Apply what was only stored, turn new events into deliveries, deliver what is due."""
+    from ris.services import deferred, outbox
 
     global _delivering_since
     ran_at["deliver"] = time.monotonic()
     _delivering_since = time.time()
     close_old_connections()
+    try:
+        deferred.apply_stored()
+    except Exception:
+        log.exception("applying stored messages stopped")  # what must leave goes on leaving
     for _ in range(PASSES):
         if outbox.fan_out(EVENTS_AT_ONCE) < EVENTS_AT_ONCE:
             break

@@ -141,6 +141,8 @@ def acknowledge(
     segments: Iterable[SegmentRow | Raw] = (),
     control_id: str = "",
     at: datetime | None = None,
+    expected: str = "",
+    conditions: tuple[str, ...] = (),
 ) -> bytes:
     """The answer to a message: success, or the fault(s) in ``error``.
 
@@ -148,6 +150,9 @@ def acknowledge(
     where the peer wants an application's own answer, whose ``segments`` follow MSA and ERR::
 
         acknowledge(header, message_type=("ORR", "O02", "ORR_O02"), segments=[pid, orc, obr])
+
+    ``expected`` is MSA-4; ``conditions`` are MSH-15 and MSH-16 of an answer that is sent as a
+    message of its own.
     """
     delimiters = header.delimiters
     version = version_of(header.version)
@@ -156,8 +161,8 @@ def acknowledge(
     if not text and faults:
         text = _public_text(faults[0])
     lines = [
-        _msh(header, version, message_type, control_id or new_control_id(), at),
-        _msa(header, ("C" if accept else "A") + letter, text, version),
+        _msh(header, version, message_type, control_id or new_control_id(), at, conditions),
+        _msa(header, ("C" if accept else "A") + letter, text, version, expected),
     ]
     if faults and version >= (2, 5):
         lines += [_err(fault, header) for fault in faults]
@@ -229,6 +234,7 @@ def _msh(
     message_type: tuple[str, ...],
     control_id: str,
     at: datetime | None,
+    conditions: tuple[str, ...],
 ) -> str:
     delimiters = header.delimiters
     if not message_type:
@@ -239,17 +245,19 @@ def _msh(
     fields = [
         "MSH", delimiters.encoding, raw(5), raw(6), raw(3), raw(4),
         times.write_utc(at or datetime.now(UTC)), "", delimiters.component.join(message_type),
-        control_id, raw(11), raw(12), "", "", "", "", "", raw(18),
+        control_id, raw(11), raw(12), "", "", *(conditions or ("", "")), "", raw(18),
     ]  # fmt: skip
     return delimiters.field.join(fields).rstrip(delimiters.field)
 
 
-def _msa(header: Header, code: str, text: str, version: tuple[int, ...]) -> str:
+def _msa(header: Header, code: str, text: str, version: tuple[int, ...], expected: str) -> str:
     fields = ["MSA", code, header.control_id]
     if text and version < (2, 7):  # withdrawn then
         if len(text) > _LONGEST_MSA_3:
             text = text[: _LONGEST_MSA_3 - 3] + "..."
         fields.append(escape(text, header.delimiters))
+    if expected:
+        fields += [""] * (4 - len(fields)) + [expected]
     return header.delimiters.field.join(fields)
 
 

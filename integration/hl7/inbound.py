@@ -7,27 +7,27 @@ the same answer. Queries for one order message are bounded and indexed, whatever
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from django.db import IntegrityError, OperationalError, close_old_connections, connection
 
-from integration.hl7 import acks, order_replies, schema, times
+from integration.hl7 import acks, continuation, later, order_replies, times, validation
 from integration.hl7.batch import answer, differences, file_difference, is_batch, take_apart
 from integration.hl7.er7 import Header, Message
 from integration.hl7.mapping.applying import together, understood
+from integration.hl7.peer import Commit, Peer, Reply
+from integration.hl7.profiles import Profile
 from integration.hl7.relay import pass_on
-from integration.hl7.profiles import Profile, for_unknown_sender, profile
 from integration.hl7.routes import ROUTES, Route
-from integration.hl7.server import Peer, Reply
+from integration.hl7.senders import Sender, column, sender_of
+from integration.hl7.sequence import Link, refuses
 from integration.hl7.to_domain.request import Request, located
-from ris import config
 from ris.domain.actors import Actor, ActorKind, endpoint_actor
 from ris.domain.commands import Command
 from ris.domain.errors import (
@@ -38,30 +38,25 @@ from ris.domain.errors import (
     MissingValueError,
     RisError,
     SeveralErrors,
+    StateConflictError,
     UnsupportedError,
 )
 from ris.domain.exchange import Protocol
 from ris.domain.orders import PlacedOrder
-from ris.domain.protocol import EndpointInfo
-from ris.selectors.exchange import find_sender
-from ris.selectors.facility import SiteView, site
-from ris.services import execute, inbox
+from ris.services import deferred, execute, inbox
 from ris.services.audit import record_security
 from ris.services.inbox import Answer
+from ris.services.parts import before, keep, use
 
 log = structlog.get_logger(__name__)
 
 _KEY_LENGTH = 160  # of MSH-10; the journal keeps 200 characters, some of them its own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """Who a message says it is from, and what was agreed with that peer."""
-
-    name: str
-    actor: Actor
-    profile: Profile
-    refusal: RisError | None = None  # not registered, or not from there
+# What these say cannot be answered, and the connection is closed.
+_UNANSWERED = frozenset({"unanswerable", "unreadable"})
+# Which senders agreed to release 2 of MLLP, for when the database cannot be asked.
+_release_2: set[str] = set()
 
 
 # --- the listener's handler ---------------------------------------------------------------------
@@ -107,13 +102,14 @@ def _handle_message(frame: bytes, peer: Peer) -> Reply | None:
     started = time.monotonic()
     header = Header.read(frame)
     try:
-        receipt = _receive(frame, header, peer.address)
+        receipt = _receive(frame, header, peer)
     except OperationalError:
         # Nothing was stored, so nothing may be acknowledged: the sender is asked to try again.
         log.exception("an HL7 message could not be stored")
         _check_connection()
         payload = acks.acknowledge_raw(frame, BusyError("the database is busy, try again"))
-        return Reply(payload, _nothing) if payload is not None else None
+        commit = Commit.NOT_STORED if _name(header) in _release_2 else Commit.NONE
+        return Reply(payload, _nothing, commit) if payload is not None else None
     log.info(
         "HL7 message",
         message=receipt.message,
@@ -123,13 +119,18 @@ def _handle_message(frame: bytes, peer: Peer) -> Reply | None:
         duplicate=receipt.duplicate,
         milliseconds=round(1000 * (time.monotonic() - started), 1),
     )
-    if not receipt.answer.payload:
+    if not receipt.answer.payload and receipt.answer.outcome in _UNANSWERED:
         return None
 
     def sent(written: bool) -> None:
         inbox.mark_replied_soon(receipt.message, sent=written)
 
-    return Reply(receipt.answer.payload, sent)
+    commit = Commit.STORED if _name(header) in _release_2 else Commit.NONE
+    return Reply(receipt.answer.payload, sent, commit)
+
+
+def _name(header: Header | None) -> str:
+    return f"{header.sending_application}^{header.sending_facility}" if header else ""
 
 
 def _check_connection() -> None:
@@ -142,10 +143,14 @@ def _nothing(written: bool) -> None:
     """For an answer to what was not stored."""
 
 
-def _receive(frame: bytes, header: Header | None, address: str) -> inbox.Receipt:
+def _receive(frame: bytes, header: Header | None, peer: Peer) -> inbox.Receipt:
     if header is None:
-        return _keep_unreadable(frame, address)
-    sender = _sender(header, address)
+        return _keep_unreadable(frame, peer.address)
+    sender = sender_of(header, peer.address, peer)
+    if sender.profile.settings.release_2:
+        _release_2.add(_name(header))
+    else:
+        _release_2.discard(_name(header))
     if isinstance(sender.refusal, DeniedError):
         record_security(
             sender.actor,
@@ -156,7 +161,7 @@ def _receive(frame: bytes, header: Header | None, address: str) -> inbox.Receipt
     return inbox.receive(
         protocol=Protocol.HL7,
         actor=sender.actor,
-        key=_column(header.control_id, _KEY_LENGTH),
+        key=column(header.control_id, _KEY_LENGTH),
         raw=frame,
         message_type=_type_of(header),
         apply=work.apply,
@@ -189,88 +194,24 @@ def _keep_unreadable(frame: bytes, address: str) -> inbox.Receipt:
     )
 
 
-# --- who ----------------------------------------------------------------------------------------
-
-
-def _sender(header: Header, address: str) -> Sender:
-    """The registered peer of MSH-3 and MSH-4, or of MSH-3 alone; or an unknown one."""
-    application = _column(header.sending_application, 90)
-    facility = _column(header.sending_facility, 90)
-    name = f"{application}^{facility}".rstrip("^")
-    here = site()
-    endpoint = find_sender(Protocol.HL7, name) if name else None
-    if endpoint is None and facility and application:
-        endpoint = find_sender(Protocol.HL7, application)
-    if endpoint is None:
-        refusal = None
-        if config.load().mllp.unknown_senders != "accept":
-            refusal = DeniedError("this sender is not registered", path="MSH-3")
-        return Sender(
-            name=name,
-            actor=endpoint_actor(name or "unnamed sender", None, address),
-            profile=for_unknown_sender(here, (application, facility)),
-            refusal=refusal,
-        )
-    try:
-        agreed = _agreed(endpoint, here, (application, facility))
-    except InvalidValueError as error:
-        # Our fault, not the sender's, and mended by an operator: it is asked to try again.
-        log.error("an endpoint cannot be used", endpoint=endpoint.name, reason=error.message)
-        return Sender(
-            name=name,
-            actor=endpoint_actor(endpoint.name, endpoint.id, address),
-            profile=for_unknown_sender(here, (application, facility)),
-            refusal=BusyError("the settings for this sender cannot be used at the moment"),
-        )
-    allowed = agreed.settings.addresses
-    refusal = None
-    if allowed and not _is_within(address, allowed):
-        refusal = DeniedError("this sender may not send from there", path="MSH-3")
-    return Sender(
-        name=name,
-        actor=endpoint_actor(endpoint.name, endpoint.id, address),
-        profile=agreed,
-        refusal=refusal,
-    )
-
-
-def _agreed(endpoint: EndpointInfo, here: SiteView, sender: tuple[str, str]) -> Profile:
-    """The profile of a sender; the same one for as long as endpoint and site are the same."""
-    known = _PROFILES.get(sender)
-    if known is not None and known[0] is endpoint and known[1] is here:
-        return known[2]
-    agreed = profile(endpoint, here, sender=sender)
-    if len(_PROFILES) >= _MOST_PROFILES:
-        _PROFILES.clear()
-    _PROFILES[sender] = endpoint, here, agreed
-    return agreed
-
-
-_MOST_PROFILES = 1000
-_PROFILES: dict[tuple[str, str], tuple[EndpointInfo, SiteView, Profile]] = {}
-
-
-def _is_within(address: str, networks: tuple[str, ...]) -> bool:
-    try:
-        here = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(here, "ipv4_mapped", None)
-    return any(
-        (mapped or here) in ipaddress.ip_network(network, strict=False) for network in networks
-    )
-
-
 # --- what ---------------------------------------------------------------------------------------
 
 
 class _Work:
     """One message with what it takes to apply and to answer it; the message is read once."""
 
-    def __init__(self, raw: bytes, header: Header, sender: Sender) -> None:
-        self.raw = raw
+    def __init__(
+        self, raw: bytes, header: Header, sender: Sender, *, is_stored: bool = False
+    ) -> None:
+        self.raw = self.whole = raw
         self.header = header
         self.sender = sender
+        self.is_stored = is_stored  # it came before, and was answered then
+        settings = sender.profile.settings
+        strict = settings.sequence_numbers and not is_stored
+        self.link = Link(header, sender.actor.endpoint_id, strict=strict)
+        self.part = continuation.WHOLE
+        self.parts: Sequence[str] = ()  # the messages in which the earlier parts came
         self.requests: list[Request] = []
         # Filled by a refusal; what was applied is tied to its orders by its events.
         self.references: list[tuple[str, str]] = []
@@ -282,11 +223,47 @@ class _Work:
     def _read(self) -> None:
         profile = self.sender.profile
         try:
-            received = Message.from_bytes(self.raw, default_charset=profile.charset.label)
-            self.header = received.header
+            raw = self._whole()
+            if raw is None:
+                return
+            self.whole = raw
+            received = Message.from_bytes(raw, default_charset=profile.charset.label)
+            if not self.parts:
+                self.header = received.header
             self.message, self.refused = understood(received, profile.mapping)
         except RisError as error:
             self.fault = error
+
+    def _whole(self) -> bytes | None:
+        """The message with the parts that came before; None if its rest is still to come."""
+        part = self.part = continuation.part_of(self.raw, self.header)
+        if part.is_whole or self.sender.refusal is not None:
+            return self.raw
+        if not self.sender.profile.settings.continuation_minutes:
+            raise UnsupportedError("messages in parts are not taken here", path="MSH-14")
+        if part.pointer:
+            return None
+        parts, self.parts = before(
+            self.sender.name,
+            part.previous,
+            most=continuation.MAX_PARTS,
+            in_time=not self.is_stored,
+        )
+        return continuation.join([*parts, self.raw])
+
+    def _keep_part(self, message: Any) -> None:
+        keep(
+            message,
+            sender=self.sender.name,
+            pointer=self.part.pointer,
+            previous=self.part.previous,
+            minutes=self.sender.profile.settings.continuation_minutes,
+        )
+        self.link.note()
+
+    def _keep(self, message: Any) -> None:
+        self.link.note()
+        deferred.ring()
 
     def _named(self) -> list[tuple[str, str]]:
         """The numbers by which a refused message is tied to orders that exist."""
@@ -303,24 +280,35 @@ class _Work:
         _require_servable(self.header, self.sender)
         if self.fault is not None:
             raise self.fault
-        assert self.message is not None  # noqa: S101 - otherwise there is a fault
-        profile = self._profile(self.message)
-        if profile.settings.strict_tables:
-            faults = schema.check(self.message)
-            if faults:
-                raise faults[0] if len(faults) == 1 else SeveralErrors(faults)
+        self.link.check()
+        if self.message is None:
+            if self.is_stored:
+                raise StateConflictError("a part is applied with the last one", path="DSC-1")
+            raise inbox.Defer(self._answer(None, {}), self._keep_part)
+        settings = self.sender.profile.settings
+        if not self.is_stored and later.is_deferred(self.header, settings):
+            raise inbox.Defer(self._answer(None, {}), self._keep)
+        answer = self._apply(self.message)
+        self.link.note()
+        return answer
+
+    def _apply(self, message: Message) -> Answer:
+        profile = self._profile(message)
         route = _route(self.header)
-        message = self.message
-        together(self.refused, lambda: route.translate(message, profile))
-        pass_on(self.raw, self.header, self.sender.actor.endpoint_id)
+        found = [*self.refused, *validation.faults(message, profile.settings.level)]
+        together(found, lambda: route.translate(message, profile))
+        pass_on(self.whole, self.header, self.sender.actor.endpoint_id)
         self.requests = route.translate(message, profile)
         placed = _carry_out(self.requests, self.sender.actor)
+        use(self.parts)
         return self._answer(None, placed)
 
     def refuse(self, error: RisError) -> Answer:
         if self.sender.refusal is None:
             self.references[:] = self._named()
             order_replies.expect_canceled(self.requests, error, self.sender.actor)
+            if not refuses(error):
+                self.link.note()
         return self._answer(error, {})
 
     def _profile(self, message: Message) -> Profile:
@@ -335,7 +323,11 @@ class _Work:
         if not header.control_id:
             return Answer(payload=b"", outcome="unanswerable")
         settings = self.sender.profile.settings
-        accept = settings.acknowledgement == "accept" and acks.is_enhanced(header)
+        enhanced = later.is_strict(header, settings)
+        accept = enhanced and not self.is_stored
+        if accept and later.accept_is_silent(header, failed=error is not None):
+            return Answer(payload=b"", outcome=_outcome(error, accept=True))
+        conditions = later.CONDITIONS if enhanced and self.is_stored else ()
         route = ROUTES.get((header.code, header.trigger))
         typed = order_replies.is_wanted(settings.reply, self.requests)
         if typed and route is not None and route.reply and not accept:
@@ -351,9 +343,13 @@ class _Work:
                     self.sender.profile,
                     with_ipc=header.code == "OMI",
                 ),
+                expected=self.link.told,
+                conditions=conditions,
             )
         else:
-            payload = acks.acknowledge(header, error, accept=accept)
+            payload = acks.acknowledge(
+                header, error, accept=accept, expected=self.link.told, conditions=conditions
+            )
         return Answer(payload=payload, outcome=_outcome(error, accept=accept))
 
 
@@ -440,12 +436,7 @@ def _outcome(error: RisError | None, *, accept: bool) -> str:
 def _type_of(header: Header | None) -> str:
     if header is None:
         return "unreadable"
-    return _column(f"{header.code}^{header.trigger}".strip("^"), 60)
-
-
-def _column(text: str, length: int) -> str:
-    """Text of a header for a database column: NUL is none of its characters."""
-    return text.replace("\x00", "")[:length].strip()
+    return column(f"{header.code}^{header.trigger}".strip("^"), 60)
 
 
 # --- applying a stored message again ------------------------------------------------------------
@@ -460,11 +451,33 @@ def _replay(raw: bytes, actor: Actor, sender: str) -> tuple[inbox.Apply, inbox.R
             raise InvalidValueError("the message does not start with MSH", path="MSH")
 
         return unreadable, lambda error: Answer(payload=b"", outcome="unreadable")
-    known = _sender(header, actor.address)
+    known = sender_of(header, actor.address)
     if actor.kind is ActorKind.USER:  # who edited it answers for it
         known = replace(known, actor=actor)
-    work = _Work(raw, header, known)
+    work = _Work(raw, header, known, is_stored=True)
     return work.apply, work.refuse
 
 
+def _later(
+    raw: bytes, actor: Actor, sender: str
+) -> tuple[inbox.Apply, inbox.Refuse, Sequence[tuple[str, str]]]:
+    """A message that was only stored: what is answered to it now leaves through the outbox."""
+    header = Header.read(raw)
+    if header is None:
+        raise InvalidValueError("the message does not start with MSH", path="MSH")
+    known = sender_of(header, actor.address)
+    work = _Work(raw, header, known, is_stored=True)
+    settings = known.profile.settings
+
+    def queued(told: Answer) -> Answer:
+        return later.queue(work.header, settings, actor, sender, told)
+
+    return (
+        lambda: queued(work.apply()),
+        lambda error: queued(work.refuse(error)),
+        work.references,
+    )
+
+
 inbox.register_replayer(Protocol.HL7, _replay)
+deferred.register(Protocol.HL7, _later)

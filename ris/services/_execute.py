@@ -98,7 +98,7 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
             result: R = handler(command, context)
             _write_journal(command, context)
             if context.emitted:
-                _call_after_commit()
+                call_after_commit()
     except DeniedError as denied:
         record_denial(command, context, denied)
         raise
@@ -111,7 +111,7 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
     return result
 
 
-def _call_after_commit() -> None:
+def call_after_commit() -> None:
     """Have each callback called once for the transaction, however many commands it carries."""
     waiting = [row[1] for row in connection.run_on_commit]
     for callback in _after_commit:

@@ -30,7 +30,7 @@ from ris.services import _clock
 from ris.services._context import Cause, caused_by
 from ris.services._notes import Notes
 from ris.services._together import Together
-from ris.services._transition import move, set_reply_state
+from ris.services._transition import move, set_reply_state, touch
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +50,18 @@ class Receipt:
     answer: Answer
     message: str
     duplicate: bool
+
+
+class Defer(Exception):  # noqa: N818 - an outcome of ``apply``, not a fault
+    """Raised by ``apply``: the message is stored and answered now, and applied later.
+
+    ``then`` is called with the message inside the transaction that stores it.
+    """
+
+    def __init__(self, answer: Answer, then: Callable[[InboundMessage], None]) -> None:
+        super().__init__()
+        self.answer = answer
+        self.then = then
 
 
 Apply = Callable[[], Answer]
@@ -249,7 +261,7 @@ def _apply(
     references: Sequence[tuple[str, str]] = (),
 ) -> Answer:
     """Run ``apply`` in a savepoint and move the message by how it ended, in one statement."""
-    trigger = MessageTrigger.APPLY
+    trigger: MessageTrigger | None = MessageTrigger.APPLY
     cause = Cause(message_id=message.pk, correlation=message.correlation)
     message.error = message.error_path = message.error_id = ""
     try:
@@ -257,6 +269,9 @@ def _apply(
             answer = apply()
     except OperationalError:
         raise
+    except Defer as deferred:
+        trigger, answer = None, deferred.answer
+        deferred.then(message)
     except RisError as error:
         trigger = MessageTrigger.FAIL if error.code is ErrorCode.INTERNAL else MessageTrigger.REJECT
         message.error, message.error_path = error.message, error.path[:200]
@@ -278,19 +293,14 @@ def _apply(
     message.answered_at = _clock.now()
     set_reply_state(message, ReplyState.PENDING.value)
     _tie(message, cause, references)
-    move(
-        message,
-        MESSAGE,
-        trigger,
-        "patient",
-        "reply",
-        "reply_state",
-        "outcome",
-        "answered_at",
-        "error",
-        "error_path",
-        "error_id",
-    )
+    fields = (
+        "patient", "reply", "reply_state", "outcome", "answered_at",
+        "error", "error_path", "error_id",
+    )  # fmt: skip
+    if trigger is None:
+        touch(message, *fields)
+    else:
+        move(message, MESSAGE, trigger, *fields)
     return answer
 
 

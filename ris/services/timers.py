@@ -12,7 +12,7 @@ from ris.domain.scheduling import ExpireHolds
 from ris.selectors import availability, dose_waiting
 from ris.selectors.query_age import queries_due
 from ris.selectors.schedule_due import holds_due
-from ris.services import alerts, execute, message_runs, traffic
+from ris.services import alerts, execute, message_runs, parts, traffic
 from ris.services.performing import late
 
 
@@ -35,3 +35,5 @@ def run_due() -> None:
     message_runs.advance()
     traffic.count()
     alerts.watch()
+    if parts.is_late():
+        parts.give_up_late()

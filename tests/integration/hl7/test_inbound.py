@@ -320,7 +320,7 @@ def test_enhanced_mode_is_answered_by_what_was_agreed() -> None:
     register(settings={"acknowledgement": "accept"})
 
     assert answer(enhanced.replace("M1", "M2"))[1] == "MSA|CA|M2"
-    assert answer(enhanced.replace("M1", "M3").replace("ORC|NW", "ORC|ZZ"))[1].startswith("MSA|CE|")
+    assert answer(enhanced.replace("M1", "M3").replace("M^O01", "M^O99"))[1].startswith("MSA|CR|")
     assert answer(order(key="M4"))[1] == "MSA|AA|M4"
 
 

@@ -1,0 +1,83 @@
+"""How closely a message is looked at before it is applied: off, key fields, tables (spec 3.4).
+
+Key fields are those that IHE RAD requires and that nothing can be done without, so that a sender
+learns of all of them at once, together with what its translator finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from integration.hl7 import schema
+from integration.hl7.er7 import Message, Segment
+from ris.domain.errors import MissingValueError, RisError
+
+Level = Literal["off", "key", "tables"]
+
+# Orders that are begun with the message, for which everything must be there; a change or an end
+# refers to what is known (MESA 101.188 cancels with ORC alone).
+_BEGINS = frozenset({"NW", "RO", "PA", "CH", "SN"})
+
+# For each kind of message: (segment, one of these fields). Every segment of that name is looked at.
+KEY_FIELDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "ORM": (("ORC", ("1",)), ("ORC", ("2", "3", "4"))),
+    "OMG": (("ORC", ("1",)), ("ORC", ("2", "3", "4"))),
+    "OMI": (("ORC", ("1",)), ("ORC", ("2", "3", "4"))),
+    "ADT": (("PID", ("2", "3", "4")),),
+    "MDM": (("TXA", ("2",)), ("TXA", ("12",))),
+}
+# And segments without which there is nothing to do.
+KEY_SEGMENTS: Mapping[str, tuple[str, ...]] = {
+    "ORM": ("ORC",),
+    "OMG": ("ORC",),
+    "OMI": ("ORC",),
+    "ADT": ("PID",),
+    "SIU": ("SCH",),
+    "ORU": ("OBR",),
+    "MDM": ("TXA",),
+    "BAR": ("PID",),
+}
+
+
+def faults(message: Message, level: Level) -> list[RisError]:
+    """What is wrong with a message at a level, each with its place."""
+    if level == "off":
+        return []
+    if level == "key":
+        return list(_missing(message))
+    return schema.check(message)
+
+
+def _missing(message: Message) -> Iterator[RisError]:
+    code = message.header.code
+    for name in KEY_SEGMENTS.get(code, ()):
+        if name not in message:
+            yield MissingValueError(f"{name} is required", path=name)
+    for name, fields in KEY_FIELDS.get(code, ()):
+        for segment in message.segments(name):
+            if not any(_says(segment, number) for number in fields):
+                text = " or ".join(f"{name}-{number}" for number in fields)
+                yield MissingValueError(f"{text} is required", path=segment.at(fields[0]))
+    if code in ("ORM", "OMG", "OMI") and _begins(message):
+        yield from _missing_of_new(message)
+
+
+def _missing_of_new(message: Message) -> Iterator[RisError]:
+    """What a new order must say of its patient."""
+    patient = message.first("PID")
+    if patient is None:
+        yield MissingValueError("PID is required", path="PID")
+        return
+    if not any(_says(patient, number) for number in ("2", "3", "4")):
+        yield MissingValueError("PID-3 is required", path=patient.at("3"))
+    if not _says(patient, "5"):
+        yield MissingValueError("PID-5 is required", path=patient.at("5"))
+
+
+def _begins(message: Message) -> bool:
+    return any((orc.get("1") or "").strip().upper() in _BEGINS for orc in message.segments("ORC"))
+
+
+def _says(segment: Segment, number: str) -> bool:
+    return any(repeat.raw != '""' for repeat in segment.repeats(number))
