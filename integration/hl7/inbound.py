@@ -297,9 +297,9 @@ class _Work:
         route = _route(self.header)
         found = [*self.refused, *validation.faults(message, profile.settings.level)]
         together(found, lambda: route.translate(message, profile))
-        pass_on(self.whole, self.header, self.sender.actor.endpoint_id)
         self.requests = route.translate(message, profile)
         placed = _carry_out(self.requests, self.sender.actor)
+        pass_on(self.whole, self.header, self.sender.actor.endpoint_id)
         use(self.parts)
         return self._answer(None, placed)
 
