@@ -19,5 +19,6 @@ class IntegrationConfig(AppConfig):
             "integration.hl7.inbound",
             "integration.fhir.inbound",
             "integration.hl7.desk",
+            "integration.hl7.mapping.trial",
         ):
             import_module(module)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
 
@@ -10,6 +11,7 @@ from ris.domain.actors import Actor
 from ris.domain.exchange import Protocol
 
 if TYPE_CHECKING:
+    from ris.selectors.views import WorklistEntry
     from ris.services.inbox import Apply, Refuse
     from worklist.explaining import QueryReader
 
@@ -20,7 +22,7 @@ class WorklistConfig(AppConfig):
 
     def ready(self) -> None:
         from ris.selectors.explain import reading
-        from ris.services import facility, inbox, outbox, peers
+        from ris.services import facility, inbox, outbox, peers, rehearsal
         from worklist import outbound
         from worklist.device_settings import check
         from worklist.web import inbound
@@ -33,6 +35,13 @@ class WorklistConfig(AppConfig):
         peers.register_reader(Protocol.DICOMWEB, inbound.readable)
         facility.check_device = check
         reading.register_reader(_query_reader)
+        rehearsal.register_worklist(_as_answered)
+
+
+def _as_answered(entry: WorklistEntry) -> Mapping[str, Any]:
+    from worklist.previewing import as_answered
+
+    return as_answered(entry)
 
 
 def _query_reader() -> QueryReader:

@@ -353,6 +353,11 @@ class _Work:
         return Answer(payload=payload, outcome=_outcome(error, accept=accept))
 
 
+def work_on(raw: bytes, header: Header, sender: Sender | None = None) -> _Work:
+    """What is done with a message, for a rehearsal; of the sender it names, or of another one."""
+    return _Work(raw, header, sender or _sender(header, ""))
+
+
 def _require_servable(header: Header, sender: Sender) -> None:
     """What is refused before the content is looked at (2.9.2.2): AR, all of it at once."""
     if sender.refusal is not None:

@@ -61,6 +61,14 @@ def entries(query: WorklistQuery) -> WorklistAnswer:
     return answer
 
 
+def unremembered(query: WorklistQuery) -> tuple[WorklistEntry, ...]:
+    """As ``entries``, and nothing of it kept: for what is not committed and may be undone."""
+    rows = _rows(query)[: query.limit]
+    institution = (rows[0][-2] or "") if rows else ""
+    read = worklist_rows.read([row[0] for row in rows], institution)
+    return tuple(read[row[0]] for row in rows if row[0] in read)
+
+
 # --- the statement
 
 

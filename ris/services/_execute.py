@@ -247,6 +247,17 @@ def together(work: Callable[[], T]) -> T:
         return work()
 
 
+def undone(work: Callable[[], T]) -> T:
+    """What ``work`` gives, without anything it wrote: for rehearsals.
+
+    Nothing is rung or called after a commit, for there is none.
+    """
+    with transaction.atomic():
+        result = work()
+        transaction.set_rollback(True)
+    return result
+
+
 def transactional(function: Callable[P, T]) -> Callable[P, T]:
     """Run a writer that is no command (the record of a query, a reply's state) in a transaction."""
 
