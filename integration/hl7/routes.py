@@ -14,6 +14,7 @@ from integration.hl7.to_domain import adt, adt_records
 from integration.hl7.to_domain.order_answers import from_answer
 from integration.hl7.to_domain.orders import from_order
 from integration.hl7.to_domain.request import Request
+from integration.hl7.to_domain.results import from_oru
 from integration.hl7.to_domain.schedule import TRIGGERS, from_siu
 
 Translate = Callable[[Message, Profile], list[Request]]
@@ -56,4 +57,8 @@ _SCHEDULES: Mapping[tuple[str, str], Route] = {
     **{("SIU", trigger): Route(from_siu) for trigger in TRIGGERS},
 }
 
-ROUTES: Mapping[tuple[str, str], Route] = {**_ORDERS, **_PATIENTS, **_SCHEDULES}
+_RESULTS: Mapping[tuple[str, str], Route] = {
+    ("ORU", "R01"): Route(from_oru),
+}
+
+ROUTES: Mapping[tuple[str, str], Route] = {**_ORDERS, **_PATIENTS, **_SCHEDULES, **_RESULTS}

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from ris.domain.commands import Command, Event
 from ris.domain.orders import ReportState
+from ris.domain.results import Particulars
 from ris.domain.states import StateMachine
 
 
@@ -110,6 +111,7 @@ class SaveDraft(Command[int]):
     report: str
     sections: dict[str, str]
     expected_revision: int | None = None
+    particulars: Particulars | None = None  # of a text that came from elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,7 @@ class SignPreliminary(Command[int]):
     report: str
     sections: dict[str, str]
     expected_revision: int | None = None
+    particulars: Particulars | None = None  # of a text that came from elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,7 @@ class FinalizeReport(Command[int]):
     report: str
     sections: dict[str, str]
     expected_revision: int | None = None
+    particulars: Particulars | None = None  # of a text that came from elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,7 @@ class AmendReport(Command[int]):
     sections: dict[str, str]
     reason: str = ""
     expected_version: int | None = None
+    particulars: Particulars | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

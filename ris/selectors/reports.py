@@ -8,6 +8,7 @@ from django.db.models import Prefetch
 
 from ris.domain.errors import UnknownKeyError
 from ris.domain.reporting import ReportStatus, VersionKind
+from ris.domain.results import Particulars
 from ris.domain.values import PersonName
 from ris.models import Report, ReportVersion, User
 from ris.selectors.views import ReportVersionView, ReportView
@@ -29,22 +30,27 @@ def to_view(report: Report) -> ReportView:
         public_id=str(report.public_id),
         status=ReportStatus(report.status),
         procedures=tuple(str(procedure.public_id) for procedure in report.procedures.all()),
-        versions=tuple(
-            ReportVersionView(
-                number=version.number,
-                kind=VersionKind(version.kind),
-                sections=version.sections,
-                author=version.author.username if version.author else "",
-                author_name=person_name(version.author),
-                signer=version.signer.username if version.signer else "",
-                signer_name=person_name(version.signer),
-                signed_at=version.signed_at,
-                content_hash=version.content_hash,
-                reason=version.reason,
-            )
-            for version in report.versions.all()
-        ),
+        versions=tuple(_version_view(version) for version in report.versions.all()),
         updated_at=report.updated_at,
+    )
+
+
+def _version_view(version: ReportVersion) -> ReportVersionView:
+    """Who signed elsewhere is nobody's login here: the sender's word names that person."""
+    particulars = Particulars.from_json(version.particulars)
+    elsewhere = particulars.interpreter if particulars is not None else PersonName()
+    return ReportVersionView(
+        number=version.number,
+        kind=VersionKind(version.kind),
+        sections=version.sections,
+        author=version.author.username if version.author else "",
+        author_name=person_name(version.author) or elsewhere,
+        signer=version.signer.username if version.signer else "",
+        signer_name=person_name(version.signer) or elsewhere,
+        signed_at=version.signed_at,
+        content_hash=version.content_hash,
+        reason=version.reason,
+        particulars=particulars,
     )
 
 

@@ -14,6 +14,7 @@ from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
 from ris.domain.patients import PatientClass, Sex
 from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.domain.reporting import ReportStatus, VersionKind
+from ris.domain.results import Particulars
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
 
@@ -144,6 +145,7 @@ class ReportVersionView:
     signed_at: datetime
     content_hash: str
     reason: str = ""
+    particulars: Particulars | None = None  # of a version that came from elsewhere
 
     @property
     def text(self) -> str:

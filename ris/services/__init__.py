@@ -6,6 +6,7 @@ from ris.services import (
     availability,
     catalog,
     configuration,
+    documents,
     dose,
     exchange,
     facility,
@@ -15,6 +16,7 @@ from ris.services import (
     patients,
     performing,
     reporting,
+    results,
     scheduling,
 )
 from ris.services._clock import as_of
@@ -26,6 +28,8 @@ for _area in (
     scheduling,
     performing,
     reporting,
+    results,
+    documents,
     catalog,
     facility,
     accounts,

@@ -45,13 +45,15 @@ from ris.domain.reporting import (
     VersionKind,
     content_hash,
 )
+from ris.domain.results import Particulars
 from ris.models import CriticalResult, Order, Report, ReportVersion, RequestedProcedure
+from ris.services import documents
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move, touch
 
 _KEYS = frozenset(key for key, _ in SECTIONS)
-_LIVE = (
+LIVE = (
     ReportStatus.DRAFT.value,
     ReportStatus.PRELIMINARY.value,
     ReportStatus.FINAL.value,
@@ -101,7 +103,7 @@ def open_report(command: OpenReport, context: Context) -> str:
         raise UnknownKeyError("no such procedure", path="procedures")
     if len({procedure.order.patient_id for procedure in procedures}) != 1:
         raise StateConflictError("these procedures belong to different patients")
-    existing = Report.objects.filter(procedures__in=procedures, status__in=_LIVE).distinct().first()
+    existing = Report.objects.filter(procedures__in=procedures, status__in=LIVE).distinct().first()
     if existing is not None:
         return str(existing.public_id)
     for procedure in procedures:
@@ -126,7 +128,11 @@ def save_draft(command: SaveDraft, context: Context) -> int:
     report.draft_revision += 1
     report.draft_saved_at = context.now
     report.author_id = context.actor.user_id or report.author_id
-    touch(report, "draft", "draft_revision", "draft_saved_at", "author")
+    if command.particulars is not None:
+        report.particulars = command.particulars.to_json()
+    elif report.particulars:
+        report.particulars = {**report.particulars, "edited": True}
+    touch(report, "draft", "draft_revision", "draft_saved_at", "author", "particulars")
     context.about(report, report.order)
     return report.draft_revision
 
@@ -149,8 +155,13 @@ def _sign(
     context: Context,
     *,
     reason: str = "",
+    particulars: Particulars | None = None,
 ) -> int:
-    """Add an immutable version and move the report."""
+    """Add an immutable version and move the report.
+
+    What came from elsewhere keeps the time at which it was signed there.
+    """
+    said_at = particulars.said_at if particulars is not None else None
     last = report.versions.order_by("-number").first()
     number = last.number + 1 if last else 1
     ReportVersion.objects.create(
@@ -161,12 +172,15 @@ def _sign(
         reason=reason,
         author_id=report.author_id,
         signer_id=context.actor.user_id,
-        signed_at=context.now,
+        signed_at=min(said_at or context.now, context.now),
         content_hash=content_hash(kind, sections),
+        particulars=particulars.to_json() if particulars is not None else report.particulars,
     )
+    documents.sign_with(report, number)
     report.draft = {}
     report.draft_revision += 1
-    move(report, REPORT, trigger, "draft", "draft_revision")
+    report.particulars = None
+    move(report, REPORT, trigger, "draft", "draft_revision", "particulars")
     return number
 
 
@@ -202,7 +216,12 @@ def sign_preliminary(command: SignPreliminary, context: Context) -> int:
     sections = _clean(command.sections)
     _require_text(sections)
     number = _sign(
-        report, VersionKind.PRELIMINARY, ReportTrigger.SIGN_PRELIMINARY, sections, context
+        report,
+        VersionKind.PRELIMINARY,
+        ReportTrigger.SIGN_PRELIMINARY,
+        sections,
+        context,
+        particulars=command.particulars,
     )
     _say(PreliminarySigned, report, VersionKind.PRELIMINARY, number, context)
     return number
@@ -213,7 +232,14 @@ def finalize_report(command: FinalizeReport, context: Context) -> int:
     _check_revision(report, command.expected_revision)
     sections = _clean(command.sections)
     _require_text(sections)
-    number = _sign(report, VersionKind.FINAL, ReportTrigger.FINALIZE, sections, context)
+    number = _sign(
+        report,
+        VersionKind.FINAL,
+        ReportTrigger.FINALIZE,
+        sections,
+        context,
+        particulars=command.particulars,
+    )
     _say(ReportFinalized, report, VersionKind.FINAL, number, context)
     for order in _orders_of(report):
         _complete_if_done(order, context)
@@ -244,7 +270,13 @@ def amend_report(command: AmendReport, context: Context) -> int:
     else:
         raise InvalidValueError("a report is amended by ADDENDUM or CORRECTION", path="kind")
     number = _sign(
-        report, command.kind, ReportTrigger.AMEND, sections, context, reason=command.reason
+        report,
+        command.kind,
+        ReportTrigger.AMEND,
+        sections,
+        context,
+        reason=command.reason,
+        particulars=command.particulars,
     )
     _say(ReportAmended, report, command.kind, number, context)
     return number

@@ -112,7 +112,7 @@ def from_siu(message: Message, profile: Profile) -> list[Request]:
     status = faults.take(lambda: _status(sch, change))
     names = faults.take(lambda: _appointment(sch, profile)) or {}
     orders = faults.take(lambda: _orders(message, sch, profile)) or []
-    who = faults.take(lambda: _patient(message, profile))
+    who = faults.take(lambda: said_patient(message, profile))
     services, words = _services(message, sch, profile, faults, ending=change in ENDING)
     faults.raise_if_any()
     assert status is not None  # noqa: S101 - otherwise there is a fault
@@ -225,7 +225,8 @@ def _of_old_versions(sch: Segment, profile: Profile) -> list[OrderReference]:
     return [OrderReference(placer=number)]
 
 
-def _patient(message: Message, profile: Profile) -> PatientReference | None:
+def said_patient(message: Message, profile: Profile) -> PatientReference | None:
+    """Who a message says it is about, to be compared with what is known of the order."""
     pid = message.first("PID")
     if pid is None:
         return None

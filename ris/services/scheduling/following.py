@@ -43,9 +43,9 @@ from ris.domain.scheduling import (
     ScheduledService,
 )
 from ris.models import Appointment, AppointmentNumber, Device, Order, ScheduledProcedureStep
+from ris.services import _references  # as a module: orders, which it looks up, need this area
 from ris.services._context import Context
 from ris.services._locks import lock_appointment, lock_orders, public_key, steps_of_order
-from ris.services._references import require_order, require_patient_of
 from ris.services._transition import move, touch
 from ris.services.scheduling.appointments import cancel_appointment
 from ris.services.scheduling.arrivals import record_arrival, record_no_show
@@ -69,7 +69,7 @@ _TOLD = (
 
 def follow_schedule(command: FollowSchedule, context: Context) -> tuple[str, ...]:
     order, named = _meant(command)
-    require_patient_of(order, command.patient)
+    _references.require_patient_of(order, command.patient)
     work = _Work(command, order, named, context)
     if command.change in ENDING or command.change is ScheduleChange.ARRIVE:
         done = work.end()
@@ -90,7 +90,7 @@ def _meant(command: FollowSchedule) -> tuple[Order, list[Appointment]]:
     """The order, locked, and the appointments that go by the numbers given."""
     named = _named(command)
     if command.order is not None:
-        order = require_order(command.order)
+        order = _references.require_order(command.order)
     else:
         orders = lock_orders(
             ScheduledProcedureStep.objects.filter(appointment__in=named).values_list(
