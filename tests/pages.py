@@ -145,7 +145,12 @@ class Person:
         self, page: Page, action: str, *, button: tuple[str, str] | None = None, **values: str
     ) -> Page:
         """Fill in the form whose address contains ``action`` and send it."""
-        form = page.form(action, button)
+        return self.send(page, page.form(action, button), button=button, **values)
+
+    def send(
+        self, page: Page, form: Form, *, button: tuple[str, str] | None = None, **values: str
+    ) -> Page:
+        """Fill in a form of a page and send it."""
         fields = {**form.fields, **values}
         if button is not None:
             fields[button[0]] = button[1]

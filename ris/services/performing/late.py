@@ -50,6 +50,8 @@ CLOSE_HOURS = "mpps_close_hours"
 
 # --- the order came late
 
+_LOOKING = (Match.UNMATCHED.value, Match.UNSCHEDULED.value)
+
 
 def waiting(minutes: int, now: datetime) -> QuerySet[PerformedProcedureStep]:
     """Exams without an order, or without a patient, that may find theirs still.
@@ -57,7 +59,7 @@ def waiting(minutes: int, now: datetime) -> QuerySet[PerformedProcedureStep]:
     Where people decided, untying it or taking a tie back, nothing is done against them.
     """
     return PerformedProcedureStep.objects.filter(
-        match__in=[Match.UNMATCHED.value, Match.UNSCHEDULED.value],
+        match__in=_LOOKING,
         resolved_at=None,
         created_at__gt=now - timedelta(minutes=minutes),
         corrections=None,
@@ -88,8 +90,12 @@ def _identifiers(row: PerformedProcedureStep) -> list[Identifier]:
 
 
 def _found(row: PerformedProcedureStep) -> list[Found]:
-    """The steps it names, if they are there by now and its patient's."""
-    if row.match != Match.UNMATCHED.value:
+    """The steps it names, if they are there by now and its patient's.
+
+    An exam that was done without an order names its study: the order that comes for it may bear
+    the same UID.
+    """
+    if row.match not in _LOOKING:
         return []
     identifiers = _identifiers(row)
     found = find_steps(
@@ -108,7 +114,7 @@ def _owner(row: PerformedProcedureStep) -> bool:
 
 def _tie(row: PerformedProcedureStep, found: Sequence[Found], context: Context) -> int:
     taken = taken_by_key(str(row.public_id), [step.order for step in found])
-    if taken.performed.match != Match.UNMATCHED.value:
+    if taken.performed.match not in _LOOKING:
         return 0
     steps = steps_named(taken.locked, [step.pk for step in found])
     before = snapshot(taken.performed, ())

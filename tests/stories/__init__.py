@@ -1,0 +1,1 @@
+"""Whole stories of IHE Scheduled Workflow, told over real sockets to a running RIS."""
