@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, get_args
 
@@ -13,8 +13,10 @@ from integration.hl7.fields import (
     COMMENTS,
     DEMOGRAPHICS,
     DETAILS,
+    DIAGNOSIS,
     HAZARD,
     NUMBERS,
+    OBSERVATION,
     PROCEDURE,
     REASON,
     STEP,
@@ -22,7 +24,8 @@ from integration.hl7.fields import (
     Field,
 )
 from integration.hl7.from_domain import results, scheduling, segments
-from integration.hl7.from_domain.orders import ARCHIVE, PAIRS, STATUS, Say
+from integration.hl7.from_domain.archive import ARCHIVE
+from integration.hl7.from_domain.orders import OF_OURS, STATUS, Say
 from integration.hl7.outbound import ROUTES as OUTBOUND
 from integration.hl7.profiles import MOVABLE, Settings
 from integration.hl7.routes import ROUTES as INBOUND
@@ -34,6 +37,9 @@ _MEANINGS = {
     "ORM^O01": "order; several in one message",
     "OMG^O19": "general clinical order",
     "OMI^O23": "imaging order",
+    "ORR^O02": "answer to an order of ours",
+    "ORG^O20": "answer to a general order of ours",
+    "ORI^O24": "answer to an imaging order of ours",
     "ADT^A01": "admit",
     "ADT^A02": "transfer",
     "ADT^A03": "discharge; open orders stay, for a person to decide",
@@ -175,7 +181,12 @@ def _fields_in() -> list[str]:
         "groups with the same Study Instance UID or requested procedure id, and each IPC, are",
         "steps of one procedure.",
         "",
-        *_table(heads, _field_rows([*NUMBERS, *DETAILS, COMMENTS, CLINICAL, HAZARD, REASON])),
+        *_table(
+            heads,
+            _field_rows(
+                [*NUMBERS, *DETAILS, DIAGNOSIS, COMMENTS, CLINICAL, HAZARD, OBSERVATION, REASON]
+            ),
+        ),
         "### Procedure and step",
         "",
         *_table(heads, _field_rows([*PROCEDURE, *STEP])),
@@ -183,16 +194,35 @@ def _fields_in() -> list[str]:
 
 
 def _controls() -> list[str]:
-    rows = [
-        (f"`{code}`", control.meaning, f"`{control.accepted}`", f"`{control.refused}`")
-        for code, control in bindings.CONTROLS.items()
-    ]
+    heads = ("ORC-1", "meaning", "accepted", "refused")
     return [
         "## Order controls",
         "",
-        "Any other ORC-1 is refused: AE, 103. Accepted and refused are ORC-1 of an ORR, ORG, ORI.",
+        "Any other ORC-1 is refused: AE, 103. Accepted and refused are ORC-1 of an ORR, ORG, ORI,",
+        "which also has our number (ORC-3), the status (ORC-5) of what is not active, and why it",
+        "was refused (ORC-16); an ORI has OBR and IPC with our UIDs. SS is answered so always. A",
+        "message is done as a whole or refused as a whole.",
         "",
-        *_table(("ORC-1", "meaning", "accepted", "refused"), rows),
+        "A number of a requisition (PA, ORC-8) stands for all orders under it. A cancellation of",
+        "an order that is not known is refused (204) and remembered (`early_cancel_minutes`): if",
+        "the order comes, it is accepted and canceled at once.",
+        "",
+        *_table(heads, _control_rows(bindings.CONTROLS)),
+        "From a peer that fills orders too (`other_filler`):",
+        "",
+        *_table(heads, _control_rows(bindings.FILLER_CONTROLS)),
+        "In an ORR, ORG or ORI to us, on the connection we sent over or as a message of its own:",
+        "",
+        *_table(
+            ("ORC-1", "meaning"), [(f"`{code}`", text) for code, text in bindings.ANSWERS.items()]
+        ),
+    ]
+
+
+def _control_rows(controls: Mapping[str, bindings.Control]) -> list[tuple[str, ...]]:
+    return [
+        (f"`{code}`", control.meaning, f"`{control.accepted}`", f"`{control.refused}`")
+        for code, control in controls.items()
     ]
 
 
@@ -234,7 +264,7 @@ def _statuses() -> list[str]:
         (kind.value.lower(), told.orc_5, told.obr_25, told.obx_11)
         for kind, told in bindings.RESULT_STATUS.items()
     ]
-    pairs = ", ".join(f"`{control}_{state}`" for control, state in PAIRS)
+    pairs = [(happened, f"`{pair}`") for happened, pair in bindings.ARCHIVE_CONTROLS.items()]
     stages = [
         (order.value, stage.value, told.orc_5, told.obr_25)
         for (order, stage), told in bindings.PROGRESS.items()
@@ -247,8 +277,15 @@ def _statuses() -> list[str]:
         "request it is `SC`.",
         "",
         *_table(("event", "ORC-1", "ORC-5", "OBR-25"), status),
-        f"To an archive, of {len(ARCHIVE)} events, only with these ORC-1 and ORC-5: {pairs}.",
+        "Of an order that was born here, and has no number of the placer, it hears by setting",
+        "(`own_orders`): `SN` with our number only, then how far it is (`SC`) once the answer `NA`",
+        "brought its number; or `NW`; or `SN`, and `NW` after the answer. An order that stands for",
+        f"others is `RU` of these and `RO`. Events: {', '.join(OF_OURS)}.",
         "",
+        f"To an archive, of {len(ARCHIVE)} events, only with these ORC-1 and ORC-5, which the",
+        "endpoint's `archive_controls` may change:",
+        "",
+        *_table(("what happened to a step", "ORC-1 and ORC-5"), pairs),
         "### Reports",
         "",
         *_table(("version", "ORC-5", "OBR-25", "OBX-11"), versions),

@@ -377,4 +377,7 @@ DIAGNOSIS = Field("diagnosis", ("DG1-3", "DG1-4"), _diagnosis, "diagnosis; reaso
 COMMENTS = Field("comments", ("NTE-3",), _free_text, "comments, all NTE of the order")
 CLINICAL = Field("clinical", ("OBR-13",), _free_text, "relevant clinical information, as a comment")
 HAZARD = Field("hazard", ("OBR-12",), _words, "danger code, as a comment")
+OBSERVATION = Field(
+    "observation", ("OBX-5",), _free_text, "what is known of the patient (OBX-3), as a comment"
+)
 REASON = Field("order_reason", ("ORC-16",), _words, "why an order is canceled or held")

@@ -428,6 +428,7 @@ class OrderCanceled(Event):
     by_placer: bool
     announced: bool  # the archive had been told of at least one step
     early: bool = False  # the cancellation had come before the order, and had been refused
+    replaced: bool = False  # for an order that stands for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

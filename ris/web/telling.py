@@ -38,6 +38,8 @@ EVENT: Mapping[str, Label] = {
     "OrderReleased": Label("Hold ended", "play", Tone.INFO),
     "OrderCanceled": Label("Order canceled", "cross", Tone.BAD),
     "OrderDiscontinued": Label("Order discontinued", "stop", Tone.BAD),
+    "OrderReplaced": Label("Stands for another order", "undo", Tone.WARN),
+    "PlacerNumberAssigned": Label("The placer gave its number", "link", Tone.INFO),
     "OrderVoided": Label("Order marked as entered in error", "ban", Tone.BAD),
     "OrderCompleted": Label("Order completed", "check", Tone.OK),
     "OrderReopened": Label("Order opened again", "undo", Tone.WARN),

@@ -81,7 +81,9 @@ def cancel_order(command: CancelOrder, context: Context) -> str:
     return str(orders[0].public_id)
 
 
-def cancel(order: Order, reason: str, context: Context, *, early: bool = False) -> None:
+def cancel(
+    order: Order, reason: str, context: Context, *, early: bool = False, replaced: bool = False
+) -> None:
     """Cancel an order, which is locked, and all that is open of it; refused after a start."""
     _refuse_if_started(order, "cancel")
     announced = any(step.announced for step in steps_of_order(order))
@@ -94,6 +96,7 @@ def cancel(order: Order, reason: str, context: Context, *, early: bool = False) 
             by_placer=context.is_machine,
             announced=announced,
             early=early,
+            replaced=replaced,
         ),
         subject=order,
     )
@@ -105,7 +108,7 @@ def replace_order(command: ReplaceOrder, context: Context) -> str:
     for order in orders:
         if order.status == OrderStatus.CANCELED.value and order.replaced_by.exists():
             continue
-        cancel(order, command.reason or "replaced by another order", context)
+        cancel(order, command.reason or "replaced by another order", context, replaced=True)
     return str(orders[0].public_id)
 
 

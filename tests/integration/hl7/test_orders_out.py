@@ -8,14 +8,10 @@ from typing import Any
 
 import pytest
 
+from integration.hl7.bindings import ARCHIVE_CONTROLS
 from integration.hl7.er7 import Message
-from integration.hl7.from_domain.orders import (
-    ARCHIVE,
-    PAIRS,
-    STATUS,
-    order_status,
-    procedure_scheduled,
-)
+from integration.hl7.from_domain.archive import ARCHIVE, procedure_scheduled
+from integration.hl7.from_domain.orders import STATUS, order_status
 from ris.domain.errors import InvalidValueError
 from ris.domain.orders import OrderStatus, Stage, StepStatus
 from ris.domain.protocol import StoredEvent
@@ -110,7 +106,7 @@ OVER = with_step(
             DONE,
             ("SC", "IP", "I"),
         ),
-        (views.event("PerformedStepOrdered", steps=[views.STEP]), DONE, ("SN", "IP", "I")),
+        (views.event("PerformedStepOrdered", steps=[views.STEP]), DONE, ("SC", "IP", "I")),
         (views.event("OrderHeld", reason=""), views.order(), ("OH", "HD", "")),
         (views.event("OrderReleased"), views.order(), ("OE", "SC", "S")),
         (views.event("OrderCanceled", reason="twice", by_placer=False), OVER, ("OC", "CA", "X")),
@@ -137,21 +133,6 @@ def test_the_placer_hears_each_step_of_the_way(
 def test_every_event_of_the_table_is_a_domain_event_with_a_test_above() -> None:
     tested = test_the_placer_hears_each_step_of_the_way.pytestmark[0].args[1]
     assert {case[0].name for case in tested} | {"StepCanceled"} == set(STATUS)
-
-
-def test_only_an_order_made_of_an_exam_asks_for_the_placers_number() -> None:
-    born_here = replace(DONE, placer=Identifier(""))
-
-    asking = status(views.event("PerformedStepOrdered", steps=[views.STEP]), born_here)
-    later = order_status(
-        views.event("PerformedStepCompleted", steps=[views.STEP], all_done=True),
-        born_here,
-        views.profile(),
-        asked_by_receiver=False,
-    )
-
-    assert (field(asking, "ORC-1"), field(asking, "ORC-2")) == ("SN", "")
-    assert later is None
 
 
 def test_a_canceled_step_is_told_by_what_is_left_of_its_procedure() -> None:
@@ -306,6 +287,7 @@ NEVER_BOOKED = with_step(status=StepStatus.STARTED, appointment=None, stage=Stag
         (views.booked(), views.order(), ["NW_SC"]),
         (views.booked("AppointmentMoved"), views.order(), ["XO_SC"]),
         (views.booked("NoShowRecorded"), views.order(), ["CA_CA"]),
+        (views.booked("PatientArrived"), with_step(status=StepStatus.ARRIVED), ["XO_SC"]),
         (
             views.booked("AppointmentCanceled", reason="x"),
             with_step(status=StepStatus.PENDING, start_at=None),
@@ -380,7 +362,7 @@ def test_the_archive_hears_only_the_pairs_that_it_takes(
     told = pairs(archive(event, order, version=version))
 
     assert told == expected
-    assert set(told) <= {"_".join(pair) for pair in PAIRS}
+    assert set(told) <= set(ARCHIVE_CONTROLS.values())
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -392,7 +374,7 @@ def test_what_the_archive_hears_is_well_formed_in_every_version(version: str) ->
 
 
 def test_the_pairs_are_those_of_dcm4chee() -> None:
-    assert {"_".join(pair) for pair in PAIRS} == {
+    assert set(ARCHIVE_CONTROLS.values()) == {
         "NW_SC", "NW_IP", "XO_SC", "XO_CM", "CA_CA", "DC_CA",
     }  # fmt: skip
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from integration.hl7.er7 import Message
-from integration.hl7.from_domain.orders import ARCHIVE, STATUS
+from integration.hl7.from_domain.archive import ARCHIVE
+from integration.hl7.from_domain.orders import EVENTS
 from integration.hl7.outbound import PROTOCOL, ROUTES
 from ris.domain import corrections, orders, patients, performing, reporting, scheduling
 from ris.domain.actors import OPERATOR, endpoint_actor
@@ -420,7 +421,7 @@ def test_every_event_is_told_or_is_known_not_to_be() -> None:
 
     assert told_of | set(_UNTOLD) >= _events()
     assert not told_of & set(_UNTOLD)
-    assert told_of >= set(STATUS) | set(ARCHIVE)
+    assert told_of >= set(EVENTS) | set(ARCHIVE)
 
 
 def test_a_report_on_two_orders_is_on_the_timeline_of_each() -> None:
