@@ -8,7 +8,7 @@ that a receiver refuses must never hold a report back; what is told of an order 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +18,19 @@ from integration.hl7 import acks, hours, mllp_client, profiles, replies, times
 from integration.hl7 import charset as charsets
 from integration.hl7.er7_writer import Raw, SegmentRow, build, msh
 from integration.hl7.fitting import fit
-from integration.hl7.from_domain.archive import ARCHIVE
-from integration.hl7.from_domain.archive import procedure_scheduled as to_archive
+from integration.hl7.from_domain.charges import (
+    EXAM_EVENTS,
+    REPORT_EVENTS,
+    Part,
+    charge,
+    credit,
+    is_charge,
+    is_due,
+)
 from integration.hl7.from_domain.draft import Draft
-from integration.hl7.from_domain.orders import EVENTS, REQUESTS, order_status
+from integration.hl7.from_domain.images import IMAGES_EVENTS, images_available
+from integration.hl7.from_domain.orders import ARCHIVE, REQUESTS, STATUS, order_status
+from integration.hl7.from_domain.orders import procedure_scheduled as to_archive
 from integration.hl7.from_domain.patients import PATIENT_EVENTS, PatientsTold, patient_told
 from integration.hl7.from_domain.results import SIGNED, oru_r01
 from integration.hl7.from_domain.scheduling import APPOINTMENTS, siu
@@ -36,10 +45,10 @@ from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Resu
 from ris.selectors.exchange import endpoints
 from ris.selectors.facility import site
 from ris.selectors.orders import order_view, order_views
-from ris.selectors.outgoing import identifiers_moved, is_relayed, orders_of_steps
+from ris.selectors.outgoing import identifiers_moved, is_relayed, last_told, orders_of_steps
 from ris.selectors.patients import patient_view
 from ris.selectors.reports import report_view
-from ris.selectors.views import OrderView
+from ris.selectors.views import OrderView, ProcedureView
 from ris.services.outbox import register_protocol
 
 Lane = str
@@ -96,13 +105,9 @@ class _Telling:
 
 
 def _status(telling: _Telling) -> Drafts:
-    event = telling.event
-    asked = event.name in REQUESTS and telling.asked_by_receiver
-    replaced = order_views(event.payload["replaced"]) if event.name == "OrderReplaced" else []
+    asked = telling.event.name in REQUESTS and telling.asked_by_receiver
     for order in telling.orders:
-        draft = order_status(
-            event, order, telling.profile, asked_by_receiver=asked, replaced=replaced
-        )
+        draft = order_status(telling.event, order, telling.profile, asked_by_receiver=asked)
         if draft is not None:
             yield f"order:{order.public_id}", draft
 
@@ -158,6 +163,44 @@ def _patients(event: StoredEvent) -> PatientsTold:
     )
 
 
+def _charges(telling: _Telling) -> Drafts:
+    event = telling.event
+    for order, procedure, part in _charged(telling):
+        lane = f"charge:{procedure.public_id}:{part.value}"
+        told = last_told(telling.endpoint.id, lane)
+        stands = told is not None and is_charge(told)
+        due = is_due(procedure, part)
+        if due and not stands:
+            yield lane, charge(order, procedure, part, event.at, telling.profile)
+        elif told is not None and stands and not due:
+            yield lane, credit(told, event.at, telling.profile)
+
+
+def _charged(telling: _Telling) -> Iterator[tuple[OrderView, ProcedureView, Part]]:
+    """The procedures whose charges an event may change."""
+    payload = telling.event.payload
+    if telling.event.name in REPORT_EVENTS:
+        procedures = set(report_view(payload["report"]).procedures)
+        for order in order_views(payload["orders"]):
+            if telling.concerns(order):
+                for procedure in order.procedures:
+                    if procedure.public_id in procedures:
+                        yield order, procedure, Part.PROFESSIONAL
+        return
+    steps = {*payload.get("steps", ()), *payload.get("previous_steps", ())}
+    for order in telling.orders:
+        for procedure in order.procedures:
+            if any(step.public_id in steps for step in procedure.steps):
+                yield order, procedure, Part.TECHNICAL
+
+
+def _images(telling: _Telling) -> Drafts:
+    for order in telling.orders:
+        draft = images_available(telling.event, order, telling.profile)
+        if draft is not None:
+            yield f"images:{telling.event.payload['study_instance_uid']}", draft
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """What a subscription brings: which events, and the messages they become."""
@@ -168,7 +211,7 @@ class Route:
 
 
 ROUTES: Mapping[Subscription, Route] = {
-    Subscription.ORDER_STATUS: Route(EVENTS, _status, "ORM^O01 or OMG^O19"),
+    Subscription.ORDER_STATUS: Route(frozenset(STATUS), _status, "ORM^O01 or OMG^O19"),
     Subscription.APPOINTMENTS: Route(frozenset(APPOINTMENTS), _appointment, "SIU^S12 S13 S15 S26"),
     Subscription.PROCEDURE_SCHEDULED: Route(frozenset(ARCHIVE), _archive, "ORM^O01 or OMI^O23"),
     Subscription.RESULTS: Route(SIGNED, _results, "ORU^R01"),
@@ -177,6 +220,8 @@ ROUTES: Mapping[Subscription, Route] = {
         _patient,
         "ADT^A08 A40 A47, and A01, A04 or A28",
     ),
+    Subscription.CHARGES: Route(EXAM_EVENTS | REPORT_EVENTS, _charges, "DFT^P03"),
+    Subscription.IMAGES: Route(IMAGES_EVENTS, _images, "ORU^R01"),
 }
 
 
@@ -270,22 +315,17 @@ def _outgoing(lane: Lane, draft: Draft, telling: _Telling, control_id: str) -> O
         charset=profile.charset,
     )
     rows: Sequence[SegmentRow | Raw] = [header, *draft.rows]
-    if profile.mapping is not None:
+    if profile.settings.unencodable == "transliterate":
+        rows = fit(rows, profile.charset)
+    if profile.mapping is not None and not draft.is_written:
         rows = profile.mapping.write(rows, draft.code, draft.trigger)
     return Outgoing(
         lane=lane,
         control_id=control_id,
         message_type=f"{draft.code}^{draft.trigger}",
-        payload=_written(rows, profile),
+        payload=build(rows, charset=profile.charset),
         orders=_told_of(lane, telling),
     )
-
-
-def _written(rows: Sequence[SegmentRow | Raw], profile: Profile) -> bytes:
-    """The message in the peer's character set; raises InvalidValueError with the place."""
-    if profile.settings.unencodable == "transliterate":
-        rows = fit(rows, profile.charset)
-    return build(rows, charset=profile.charset)
 
 
 def _told_of(lane: Lane, telling: _Telling) -> tuple[str, ...]:

@@ -259,6 +259,9 @@ class Settings(BaseModel):
         default="A47",
         description="tell it of a changed identifier as this event; A08 leaves out the former one",
     )
+    charge_department: str = Field(
+        default="RAD", max_length=20, description="our department in FT1-13 of charges"
+    )
     relay_adt: bool = Field(
         default=False,
         description="pass on every ADT message that was applied, with MSH-3 to 6 and MSH-10 of "

@@ -30,6 +30,8 @@ class Subscription(StrEnum):
     APPOINTMENTS = "appointments"
     PROCEDURE_SCHEDULED = "procedure-scheduled"
     PATIENT_UPDATES = "patient-updates"
+    CHARGES = "charges"
+    IMAGES = "images"
     MPPS = "mpps"
     MPPS_EVENTS = "mpps-events"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
-from ris.domain.exchange import Protocol
+from ris.domain.exchange import DeliveryState, Protocol
 from ris.domain.values import Identifier
-from ris.models import InboundMessage, Order, PatientIdentifier
+from ris.models import Delivery, InboundMessage, Order, PatientIdentifier
 
 
 def orders_of_steps(public_ids: Iterable[str]) -> list[str]:
@@ -24,6 +24,18 @@ def identifiers_moved(ids: Iterable[int]) -> tuple[Identifier, ...]:
     """The patient identifiers that a merge gave to the survivor (``PatientsMerged.moved``)."""
     rows = PatientIdentifier.objects.filter(id__in=list(ids)).order_by("id")
     return tuple(Identifier(row.value, row.issuer, row.type) for row in rows)
+
+
+def last_told(endpoint_id: int, lane: str) -> bytes | None:
+    """The last message of a lane that a peer got or will get; not what a person passed over."""
+    row = (
+        Delivery.objects.filter(endpoint_id=endpoint_id, lane=lane)
+        .exclude(state=DeliveryState.SKIPPED.value)
+        .order_by("-id")
+        .only("payload")
+        .first()
+    )
+    return bytes(row.payload) if row is not None else None
 
 
 def is_relayed(message: int | None) -> bool:

@@ -270,6 +270,8 @@ TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
         {key.value: label for key, label in FOLLOW_UP_ACTION.items()},
     ),
     "correction": (CorrectionKind, {key.value: label for key, label in CORRECTION.items()}),
+    Subscription.CHARGES: Label("Charges", "send"),
+    Subscription.IMAGES: Label("Images available", "send"),
     "dose_match": (DoseMatch, {key.value: label for key, label in DOSE_MATCH.items()}),
     "dose_source": (DoseSource, {key.value: label for key, label in DOSE_SOURCE.items()}),
     "dose_kind": (DoseKind, {key.value: label for key, label in DOSE_KIND.items()}),

@@ -212,11 +212,11 @@ def _phone(told: ToldOrder) -> Value:
     return datatypes.write_xtn(told.order.callback_phone, "")
 
 
-_SIDES = {"L": ("LT", "Left"), "R": ("RT", "Right"), "B": ("50", "Bilateral")}
+SIDES = {"L": ("LT", "Left"), "R": ("RT", "Right"), "B": ("50", "Bilateral")}
 
 
 def _side(told: ToldOrder) -> Value:
-    side = _SIDES.get(told.procedure.laterality)
+    side = SIDES.get(told.procedure.laterality)
     return (*side, "HL70340") if side else None
 
 

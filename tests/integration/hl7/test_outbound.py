@@ -13,7 +13,15 @@ from integration.hl7.er7 import Message
 from integration.hl7.from_domain.archive import ARCHIVE
 from integration.hl7.from_domain.orders import EVENTS
 from integration.hl7.outbound import PROTOCOL, ROUTES
-from ris.domain import corrections, orders, patients, performing, reporting, scheduling
+from ris.domain import (
+    availability,
+    corrections,
+    orders,
+    patients,
+    performing,
+    reporting,
+    scheduling,
+)
 from ris.domain.actors import OPERATOR, endpoint_actor
 from ris.domain.commands import Event
 from ris.domain.errors import InvalidValueError
@@ -224,7 +232,7 @@ def test_control_ids_are_all_different_and_short_enough_for_old_versions() -> No
     outbox.fan_out()
 
     ids = list(Delivery.objects.values_list("control_id", flat=True))
-    assert len(set(ids)) == len(ids) == 9
+    assert len(set(ids)) == len(ids) == 11
     assert max(map(len, ids)) <= 20
     assert {message.get("MSH-10") for message in payloads()} == set(ids)
 
@@ -383,7 +391,9 @@ def test_a_message_sent_once_more_differs_in_its_control_id_alone() -> None:
 
 def _events() -> set[str]:
     found: set[str] = set()
-    for module in (orders, scheduling, performing, corrections, reporting, patients):
+    for module in (
+        orders, scheduling, performing, corrections, reporting, patients, availability,
+    ):  # fmt: skip
         found |= {
             name
             for name, value in vars(module).items()
@@ -406,6 +416,7 @@ _UNTOLD: Sequence[str] = (
     "StepPrepared", "PerformedStepUpdated", "DoseRecorded",
     "ReportOpened", "DraftDiscarded", "ReportSigned",
     "CriticalResultCommunicated", "CriticalResultAcknowledged",
+    "ImagesPartlyAvailable", "ImagesUnavailable",  # there is no message for it
     "PatientRemoved", "PatientsLinked", "PatientsUnlinked",  # nothing of the record changed
     "DemographicsQuestioned", "ReviewDecided",  # an accepted one is told as a change
     "VisitUpdated", "VisitsMerged", "VisitsMoved", "VisitSettled",  # told with the next order
