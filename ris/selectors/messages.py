@@ -9,10 +9,19 @@ from datetime import datetime
 from django.db.models import Prefetch, QuerySet
 
 from ris.domain.errors import UnknownKeyError
-from ris.models import Delivery, DeliveryAttempt, InboundMessage, Order
+from ris.models import (
+    Delivery,
+    DeliveryAttempt,
+    DomainEvent,
+    InboundMessage,
+    MessageEdit,
+    Order,
+)
 from ris.selectors.message_filters import STUCK_DELIVERY as STUCK_DELIVERY
 from ris.selectors.message_filters import STUCK_MESSAGE as STUCK_MESSAGE
 from ris.selectors.message_filters import key_of
+
+EVENTS = 200  # shown of one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,9 @@ def inbound_message(public_id: str) -> InboundMessage:
     row = (
         InboundMessage.objects.select_related("endpoint", "patient")
         .prefetch_related(
-            Prefetch("orders", queryset=Order.objects.select_related("patient")), "events"
+            Prefetch("orders", queryset=Order.objects.select_related("patient")),
+            Prefetch("edits", queryset=MessageEdit.objects.select_related("after_message")),
+            Prefetch("edited_from", queryset=MessageEdit.objects.select_related("before_message")),
         )
         .filter(public_id=key_of(public_id, "message"))
         .first()
@@ -112,6 +123,12 @@ def inbound_message(public_id: str) -> InboundMessage:
     if row is None:
         raise UnknownKeyError("no such message")
     return row
+
+
+def events_of(message: InboundMessage) -> list[DomainEvent]:
+    """What a message did, in order."""
+    rows = DomainEvent.objects.filter(message=message).select_related("order", "patient")
+    return list(rows.order_by("id")[:EVENTS])
 
 
 # --- out
@@ -151,6 +168,8 @@ def delivery(public_id: str) -> Delivery:
         .prefetch_related(
             Prefetch("attempts", queryset=DeliveryAttempt.objects.order_by("number")),
             Prefetch("further_orders", queryset=Order.objects.order_by("id")),
+            Prefetch("edits", queryset=MessageEdit.objects.select_related("after_delivery")),
+            Prefetch("edited_from", queryset=MessageEdit.objects.select_related("before_delivery")),
         )
         .filter(public_id=key_of(public_id, "delivery"))
         .first()

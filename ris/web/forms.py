@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -17,6 +18,11 @@ class PageForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+        self.add({})
+
+    def add(self, fields: Mapping[str, forms.Field]) -> None:
+        """Take in fields that are known only when the form is made."""
+        self.fields.update(fields)
         for item in self.fields.values():
             item.widget.attrs.setdefault("class", _css_class(item.widget))
 

@@ -20,8 +20,10 @@ from ris.domain.exchange import (
     MessageState,
     Protocol,
     ReplyState,
+    RunState,
     Subscription,
 )
+from ris.domain.interfaces import AlertKind
 from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
 from ris.domain.patients import PatientClass, Sex
 from ris.domain.performing import Match, Origin, PerformedStatus
@@ -211,6 +213,21 @@ RESULT: Mapping[Result, Label] = {
     Result.REFUSED: Label("Refused by the peer", "ban", Tone.BAD),
 }
 
+ALERT: Mapping[AlertKind, Label] = {
+    AlertKind.SILENT: Label("Silent", "clock", Tone.WARN),
+    AlertKind.LAGGING: Label("Lags behind", "clock", Tone.WARN),
+    AlertKind.UNREACHED: Label("Does not answer", "plug", Tone.BAD),
+    AlertKind.PARKED: Label("Messages parked", "stop", Tone.BAD),
+    AlertKind.REFUSED: Label("Many refused", "ban", Tone.BAD),
+    AlertKind.WAITING: Label("Messages not applied", "inbox", Tone.WARN),
+}
+
+RUN: Mapping[RunState, Label] = {
+    RunState.RUNNING: Label("Running", "play", Tone.BUSY),
+    RunState.FINISHED: Label("Finished", "check", Tone.OK),
+    RunState.STOPPED: Label("Stopped", "stop", Tone.WARN),
+}
+
 PRIORITY: Mapping[Priority, Label] = {
     Priority.STAT: Label("STAT", "bolt", Tone.BAD),
     Priority.ASAP: Label("ASAP", "up", Tone.WARN),
@@ -253,6 +270,8 @@ SUBSCRIPTION: Mapping[Subscription, Label] = {
     Subscription.APPOINTMENTS: Label("Appointments", "send"),
     Subscription.PROCEDURE_SCHEDULED: Label("Scheduled procedures", "send"),
     Subscription.PATIENT_UPDATES: Label("Patient updates", "send"),
+    Subscription.CHARGES: Label("Charges", "send"),
+    Subscription.IMAGES: Label("Images available", "send"),
     Subscription.MPPS: Label("Exams as MPPS", "send"),
     Subscription.MPPS_EVENTS: Label("MPPS events", "send"),
 }
@@ -270,8 +289,6 @@ TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
         {key.value: label for key, label in FOLLOW_UP_ACTION.items()},
     ),
     "correction": (CorrectionKind, {key.value: label for key, label in CORRECTION.items()}),
-    Subscription.CHARGES: Label("Charges", "send"),
-    Subscription.IMAGES: Label("Images available", "send"),
     "dose_match": (DoseMatch, {key.value: label for key, label in DOSE_MATCH.items()}),
     "dose_source": (DoseSource, {key.value: label for key, label in DOSE_SOURCE.items()}),
     "dose_kind": (DoseKind, {key.value: label for key, label in DOSE_KIND.items()}),
@@ -284,6 +301,8 @@ TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
     "reply": (ReplyState, {key.value: label for key, label in REPLY.items()}),
     "delivery": (DeliveryState, {key.value: label for key, label in DELIVERY.items()}),
     "result": (Result, {key.value: label for key, label in RESULT.items()}),
+    "alert": (AlertKind, {key.value: label for key, label in ALERT.items()}),
+    "run": (RunState, {key.value: label for key, label in RUN.items()}),
     "priority": (Priority, {key.value: label for key, label in PRIORITY.items()}),
     "sex": (Sex, {key.value: label for key, label in SEX.items()}),
     "patient_class": (PatientClass, {key.value: label for key, label in PATIENT_CLASS.items()}),

@@ -22,13 +22,15 @@ def test_hl7_has_one_segment_a_line_and_names_its_fields() -> None:
         ("PID", "Patient"),
         ("ZZZ", "Segment of the sender's own"),
     ]
-    assert Item("PID-5", "Name", "Berg^Anna") in decoded.parts[1].items
+    assert Item("PID-5", "Patient name", "Berg^Anna") in decoded.parts[1].items
+    assert Item("PID-5.1", "Family last name", "Berg", 1) in decoded.parts[1].items
 
 
 def test_repetitions_are_numbered_and_empty_fields_left_out() -> None:
     patient = decode(ORM).parts[1]
 
-    assert [item.path for item in patient.items] == ["PID-3(1)", "PID-3(2)", "PID-5"]
+    whole = [item.path for item in patient.items if not item.depth]
+    assert whole == ["PID-3", "PID-3[2]", "PID-5"]
 
 
 def test_header_counts_its_separator_as_the_first_field() -> None:
@@ -36,7 +38,7 @@ def test_header_counts_its_separator_as_the_first_field() -> None:
 
     assert header.items[0] == Item("MSH-1", "Field separator", "|")
     assert header.items[1] == Item("MSH-2", "Encoding characters", "^~\\&")
-    assert Item("MSH-10", "Control id", "MSG1") in header.items
+    assert Item("MSH-10", "Message control id", "MSG1") in header.items
 
 
 def test_frame_bytes_and_line_feeds_do_not_matter() -> None:

@@ -176,7 +176,7 @@ def test_interface_is_paused_and_resumed(full: Department, as_: As) -> None:
     endpoint = Endpoint.objects.get(name="EHR")
     address = f"/interfaces/{endpoint.public_id}/pause/"
 
-    client.post(address, {"paused": "yes"})
+    client.post(address, {"paused": "yes", "reason": "Their line is moved"})
     endpoint.refresh_from_db()
     paused = endpoint.paused
     client.post(address, {"paused": "no"})

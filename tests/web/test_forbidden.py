@@ -222,7 +222,7 @@ POSTS = [
     Post(
         PauseEndpoint,
         lambda d: f"/interfaces/{Endpoint.objects.get(name='EHR').public_id}/pause/",
-        lambda d: {"paused": "yes"},
+        lambda d: {"paused": "yes", "reason": "because"},
     ),
     Post(
         RegisterPatient,

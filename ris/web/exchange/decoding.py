@@ -7,12 +7,12 @@ stand in the edges, and lend one to the pages where a message is no text (``ris.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ris.domain.exchange import Protocol
-from ris.services import peers
+from ris.services import desk, peers
 
 LIMIT = 200_000  # characters shown of one message
 ROWS = 2000
@@ -20,11 +20,15 @@ ROWS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """``path`` is the place (PID-3.1, (0008,0050)), ``name`` what it is, ``value`` what it says."""
+    """``path`` is the place (PID-3.1, (0008,0050)), ``name`` what it is, ``value`` what it says.
+
+    ``depth`` is 1 for a component, 2 for a part of one.
+    """
 
     path: str
     name: str
     value: str
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,136 +49,6 @@ class Decoded:
     cut: bool = False
 
 
-# Names of the segments and fields that turn up in radiology (HL7 v2.5.1 chapters 2 to 10).
-SEGMENTS: Mapping[str, str] = {
-    "MSH": "Message header",
-    "MSA": "Acknowledgment",
-    "ERR": "Error",
-    "EVN": "Event",
-    "PID": "Patient",
-    "PD1": "Patient, additional",
-    "PV1": "Visit",
-    "PV2": "Visit, additional",
-    "MRG": "Merge",
-    "AL1": "Allergy",
-    "OBX": "Observation",
-    "ORC": "Common order",
-    "OBR": "Order detail",
-    "TQ1": "Timing",
-    "IPC": "Imaging procedure control",
-    "ZDS": "Study Instance UID",
-    "NTE": "Note",
-    "SCH": "Appointment",
-    "RGS": "Resource group",
-    "AIS": "Service of the appointment",
-    "AIL": "Location of the appointment",
-    "AIP": "Person of the appointment",
-    "AIG": "Resource of the appointment",
-    "DG1": "Diagnosis",
-    "TXA": "Document",
-}
-FIELDS: Mapping[str, str] = {
-    "MSH-1": "Field separator",
-    "MSH-2": "Encoding characters",
-    "MSH-3": "Sending application",
-    "MSH-4": "Sending facility",
-    "MSH-5": "Receiving application",
-    "MSH-6": "Receiving facility",
-    "MSH-7": "Time of the message",
-    "MSH-9": "Message type",
-    "MSH-10": "Control id",
-    "MSH-11": "Processing id",
-    "MSH-12": "Version",
-    "MSH-15": "Accept acknowledgment",
-    "MSH-16": "Application acknowledgment",
-    "MSH-18": "Character set",
-    "MSA-1": "Code",
-    "MSA-2": "Control id of the message",
-    "MSA-3": "Text",
-    "ERR-2": "Place",
-    "ERR-3": "Error code",
-    "ERR-4": "Severity",
-    "ERR-5": "Application error code",
-    "ERR-7": "Diagnostic information",
-    "ERR-8": "Message for people",
-    "EVN-1": "Event",
-    "EVN-2": "Recorded at",
-    "PID-3": "Patient identifiers",
-    "PID-5": "Name",
-    "PID-7": "Birth date",
-    "PID-8": "Sex",
-    "PID-11": "Address",
-    "PID-13": "Phone",
-    "PID-18": "Account number",
-    "PV1-2": "Patient class",
-    "PV1-3": "Location",
-    "PV1-7": "Attending",
-    "PV1-8": "Referring",
-    "PV1-19": "Visit number",
-    "MRG-1": "Subsumed identifiers",
-    "AL1-3": "Allergy",
-    "ORC-1": "Order control",
-    "ORC-2": "Placer order number",
-    "ORC-3": "Filler order number",
-    "ORC-4": "Placer group number",
-    "ORC-5": "Order status",
-    "ORC-7": "Quantity and timing",
-    "ORC-9": "Entered at",
-    "ORC-10": "Entered by",
-    "ORC-12": "Ordering provider",
-    "ORC-14": "Callback phone",
-    "ORC-17": "Entering organization",
-    "OBR-2": "Placer order number",
-    "OBR-3": "Filler order number",
-    "OBR-4": "Procedure",
-    "OBR-5": "Priority",
-    "OBR-7": "Observation began",
-    "OBR-13": "Clinical information",
-    "OBR-16": "Ordering provider",
-    "OBR-18": "Accession number",
-    "OBR-19": "Requested procedure id",
-    "OBR-20": "Step id",
-    "OBR-21": "Filler field",
-    "OBR-22": "Results changed at",
-    "OBR-24": "Section",
-    "OBR-25": "Result status",
-    "OBR-27": "Quantity and timing",
-    "OBR-30": "Transport",
-    "OBR-31": "Reason",
-    "OBR-32": "Interpreter",
-    "OBR-36": "Scheduled for",
-    "OBR-44": "Procedure code",
-    "OBX-2": "Value type",
-    "OBX-3": "What",
-    "OBX-4": "Sub-id",
-    "OBX-5": "Value",
-    "OBX-6": "Unit",
-    "OBX-11": "Status",
-    "OBX-14": "Observed at",
-    "TQ1-7": "Start",
-    "TQ1-8": "End",
-    "TQ1-9": "Priority",
-    "IPC-1": "Accession number",
-    "IPC-2": "Requested procedure id",
-    "IPC-3": "Study Instance UID",
-    "IPC-4": "Step id",
-    "IPC-5": "Modality",
-    "IPC-6": "Protocol code",
-    "IPC-7": "Station name",
-    "IPC-8": "Location",
-    "IPC-9": "Station AE title",
-    "ZDS-1": "Study Instance UID",
-    "SCH-1": "Placer appointment id",
-    "SCH-2": "Filler appointment id",
-    "SCH-6": "Event reason",
-    "SCH-11": "Timing",
-    "SCH-25": "Status",
-    "AIS-3": "Service",
-    "AIS-4": "Start",
-    "AIS-7": "Duration",
-    "AIL-3": "Location",
-    "NTE-3": "Text",
-}
 # Attributes of worklist and performed steps (PS3.6), for DICOM JSON.
 ATTRIBUTES: Mapping[str, str] = {
     "00080005": "SpecificCharacterSet",
@@ -232,10 +106,11 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 
 
-def decode(raw: bytes, protocol: str = "") -> Decoded:
+def decode(raw: bytes, protocol: str = "", character_set: str = "") -> Decoded:
     """What a stored message says, whatever it is.
 
     ``protocol`` is that of its endpoint: an edge may know how to read what is no text.
+    ``character_set`` is in force where an HL7 message names none.
     """
     document = peers.readable(Protocol(protocol), raw) if protocol in set(Protocol) else None
     if document is not None:
@@ -245,7 +120,7 @@ def decode(raw: bytes, protocol: str = "") -> Decoded:
     cut = len(text) > LIMIT
     text = text[:LIMIT]
     if text.lstrip("\x0b").startswith(("MSH", "FHS", "BHS")):
-        return _hl7(text, cut)
+        return _hl7(raw, text, cut, character_set)
     parsed = _json(text) if not cut else None
     if parsed is not None:
         return Decoded(json.dumps(parsed, indent=2, ensure_ascii=False), _json_parts(parsed))
@@ -262,32 +137,20 @@ def _text(raw: bytes) -> str:
 # --- HL7
 
 
-def _hl7(text: str, cut: bool) -> Decoded:
-    lines = text.strip("\x0b\x1c\r\n").replace("\r\n", "\r").replace("\n", "\r").split("\r")
-    header = next((line for line in lines if line[:3] in {"MSH", "FHS", "BHS"}), "")
-    separator = header[3:4] or "|"
-    repeat = header[5:6] or "~"
-    parts = tuple(_segment(line, separator, repeat) for line in lines if line.strip())
-    return Decoded("\n".join(lines), parts[:ROWS], cut)
+def _hl7(raw: bytes, text: str, cut: bool, character_set: str) -> Decoded:
+    """By the reader of the edge; what it cannot read has its lines only."""
+    read = desk.text(Protocol.HL7, raw, character_set)
+    nodes = desk.tree(Protocol.HL7, raw, character_set) or ()
+    lines = text.strip("\x0b\x1c\r\n").replace("\r\n", "\n").replace("\r", "\n")
+    parts = tuple(Part(node.path, node.name, tuple(_items(node.parts))[:ROWS]) for node in nodes)
+    shown = lines if read is None else read[:LIMIT]
+    return Decoded(shown, parts, cut)
 
 
-def _segment(line: str, separator: str, repeat: str) -> Part:
-    name = line[:3]
-    values = line.split(separator)[1:]
-    is_header = name in {"MSH", "FHS", "BHS"}
-    if is_header:
-        values = [separator, *values]
-    items = []
-    for number, value in enumerate(values, start=1):
-        if not value:
-            continue
-        path = f"{name}-{number}"
-        # The header's second field is the encoding characters themselves.
-        repeats = [value] if is_header and number == 2 else value.split(repeat)
-        for index, single in enumerate(repeats, start=1):
-            place = f"{path}({index})" if len(repeats) > 1 else path
-            items.append(Item(place, FIELDS.get(path, ""), single))
-    return Part(name, SEGMENTS.get(name, "Segment of the sender's own"), tuple(items))
+def _items(nodes: Iterable[desk.Node], depth: int = 0) -> Iterator[Item]:
+    for node in nodes:
+        yield Item(node.path, node.name, node.value, depth)
+        yield from _items(node.parts, depth + 1)
 
 
 # --- JSON

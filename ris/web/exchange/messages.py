@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from ris.domain.errors import RisError
 from ris.domain.exchange import (
     DeliveryState,
     MessageState,
@@ -18,69 +21,56 @@ from ris.domain.exchange import (
     SkipDelivery,
 )
 from ris.models import Delivery, InboundMessage
+from ris.selectors import message_filters
 from ris.selectors import messages as lists
 from ris.selectors.interfaces import endpoint_choices
-from ris.selectors.message_filters import Filter
-from ris.selectors.message_filters import inbound as found_in
-from ris.selectors.message_filters import outbound as found_out
-from ris.web import labels
+from ris.services import desk
+from ris.web import labels, telling
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
-from ris.web.exchange.decoding import decode
+from ris.web.exchange.decoding import Decoded, decode
+from ris.web.exchange.filters import IN_STATES, OUT_STATES, address_of, filter_of, keyed
 from ris.web.navigation import SYSTEM
-from ris.web.paging import slice_of
-
-IN_STATES = [("open", "Need a person"), ("flagged", "Key came before")] + [
-    (state.value, labels.MESSAGE[state].words) for state in MessageState
-]
-OUT_STATES = [("open", "Need a person")] + [
-    (state.value, labels.DELIVERY[state].words) for state in DeliveryState
-]
-
-
-def _one_of(text: str, choices: list[tuple[str, str]]) -> str:
-    return text if text in {value for value, _ in choices} else ""
 
 
 @require_GET
 @page(*SYSTEM)
 def message_list(request: PageRequest) -> HttpResponse:
     is_out = asked(request, "way") == "out"
-    text = asked(request, "q", 100)
-    endpoint = asked(request, "endpoint")
-    endpoints = [line for line in endpoint_choices() if line.is_out == is_out]
-    protocol = ""
+    wanted = filter_of(request, is_out=is_out)
+    shown: dict[str, object]
     if is_out:
-        state = _one_of(asked(request, "state"), OUT_STATES)
-        rows_out = found_out(Filter(state=state, endpoint=endpoint, text=text))
-        page_out = slice_of(lists.with_outbound_lines(rows_out), request)
-        shown: dict[str, object] = {
-            "lines": lists.outbound_lines(page_out.rows),
-            "page": page_out,
-            "states": OUT_STATES,
-        }
+        rows_out = lists.with_outbound_lines(message_filters.outbound(wanted))
+        page_out = keyed(rows_out, "created_at", request)
+        shown = {"lines": lists.outbound_lines(page_out.rows), "page": page_out}
     else:
-        state = _one_of(asked(request, "state"), IN_STATES)
-        protocols = [(item.value, labels.PROTOCOL[item].words) for item in Protocol]
-        protocol = _one_of(asked(request, "protocol"), protocols)
-        rows_in = found_in(Filter(state=state, protocol=protocol, endpoint=endpoint, text=text))
-        page_in = slice_of(lists.with_inbound_lines(rows_in), request)
-        shown = {
-            "lines": lists.inbound_lines(page_in.rows),
-            "page": page_in,
-            "states": IN_STATES,
-            "protocols": protocols,
-        }
+        rows_in = lists.with_inbound_lines(message_filters.inbound(wanted))
+        page_in = keyed(rows_in, "received_at", request)
+        shown = {"lines": lists.inbound_lines(page_in.rows), "page": page_in}
+    since, _ = wanted.span(timezone.now())
+    detailed = wanted.said().keys() - {"state", "protocol", "endpoint", "text"}
     context = {
         **shown,
         "is_out": is_out,
-        "state": state,
-        "protocol": protocol,
-        "endpoint": endpoint,
-        "endpoints": endpoints,
-        "text": text,
+        "wanted": wanted,
+        "states": OUT_STATES if is_out else IN_STATES,
+        "protocols": [(item.value, labels.PROTOCOL[item].words) for item in Protocol],
+        "endpoints": [each for each in endpoint_choices() if each.is_out == is_out],
+        "since": since if wanted.needs_span and not wanted.since else None,
+        "is_filtered": bool(wanted.said()),
+        "is_detailed": bool(detailed),
+        "address": address_of(wanted, is_out=is_out),
     }
     return show(request, "exchange/messages.html", context, fragment="exchange/_messages.html")
+
+
+def _faults(request: PageRequest, raw: bytes, protocol: str, charset: str) -> dict[str, object]:
+    """What the standard says against a message, if the page asks for it."""
+    can = protocol in set(Protocol) and desk.is_text(Protocol(protocol))
+    if not can or asked(request, "check") != "yes":
+        return {"can_check": can, "can_edit": can}
+    found = desk.faults(Protocol(protocol), raw, charset)
+    return {"can_check": can, "can_edit": can, "checked": True, "faults": found}
 
 
 # --- in
@@ -93,15 +83,58 @@ def _inbound(request: PageRequest, key: UUID) -> InboundMessage:
     return message
 
 
+def _charset(message: InboundMessage) -> str:
+    return message.endpoint.character_set if message.endpoint else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """One thing that a message did, with where it is seen."""
+
+    words: str
+    href: str
+    link: str
+
+
+# The pages of what events are about, by the type of their subject.
+_PAGES = {"Report": ("/reports/", "report"), "Patient": ("/patients/", "patient")}
+
+
+def _created(message: InboundMessage) -> list[Created]:
+    found = []
+    for event in lists.events_of(message):
+        label = telling.EVENT.get(event.name)
+        words = label.words if label else event.name
+        href = link = ""
+        if event.subject_type in _PAGES:
+            base, link = _PAGES[event.subject_type]
+            href = f"{base}{event.subject_id}/"
+        elif event.order is not None:
+            href, link = f"/orders/{event.order.public_id}/", event.order.accession_number
+        elif event.patient is not None:
+            href, link = f"/patients/{event.patient.public_id}/", "patient"
+        found.append(Created(words, href, link))
+    return found
+
+
+def _reply(message: InboundMessage) -> Decoded | None:
+    if not message.reply:
+        return None
+    return decode(bytes(message.reply), message.protocol, _charset(message))
+
+
 @require_GET
 @page()
 def inbound(request: PageRequest, key: UUID) -> HttpResponse:
     message = _inbound(request, key)
+    raw, charset = bytes(message.raw), _charset(message)
     context = {
         "message": message,
-        "decoded": decode(bytes(message.raw), message.protocol),
-        "reply": decode(bytes(message.reply)) if message.reply else None,
+        "decoded": decode(raw, message.protocol, charset),
+        "reply": _reply(message),
+        "created": _created(message),
         "replayable": message.state in lists.STUCK_MESSAGE,
+        **_faults(request, raw, message.protocol, charset),
     }
     return show(request, "exchange/message_in.html", context)
 
@@ -112,8 +145,8 @@ def inbound_body(request: PageRequest, key: UUID) -> HttpResponse:
     """Raw and decoded, to be opened inside a timeline."""
     message = _inbound(request, key)
     context = {
-        "decoded": decode(bytes(message.raw), message.protocol),
-        "reply": decode(bytes(message.reply)) if message.reply else None,
+        "decoded": decode(bytes(message.raw), message.protocol, _charset(message)),
+        "reply": _reply(message),
         "id": f"in-{key}",
     }
     return show(request, "exchange/_bodies.html", context)
@@ -149,20 +182,23 @@ def _outbound(request: PageRequest, key: UUID) -> Delivery:
     return row
 
 
+def _answer(row: Delivery, reply: bytes) -> Decoded | None:
+    return decode(reply, row.endpoint.protocol, row.endpoint.character_set) if reply else None
+
+
 @require_GET
 @page()
 def outbound(request: PageRequest, key: UUID) -> HttpResponse:
     row = _outbound(request, key)
-    attempts = [
-        (attempt, decode(bytes(attempt.reply)) if attempt.reply else None)
-        for attempt in row.attempts.all()
-    ]
+    raw, charset = bytes(row.payload), row.endpoint.character_set
+    attempts = [(attempt, _answer(row, bytes(attempt.reply))) for attempt in row.attempts.all()]
     context = {
         "delivery": row,
-        "decoded": decode(bytes(row.payload), row.endpoint.protocol),
+        "decoded": decode(raw, row.endpoint.protocol, charset),
         "attempts": attempts,
         "is_stuck": row.state in lists.STUCK_DELIVERY,
         "is_over": row.state in {DeliveryState.DELIVERED.value, DeliveryState.SKIPPED.value},
+        **_faults(request, raw, row.endpoint.protocol, charset),
     }
     return show(request, "exchange/message_out.html", context)
 
@@ -173,8 +209,8 @@ def outbound_body(request: PageRequest, key: UUID) -> HttpResponse:
     row = _outbound(request, key)
     last = row.attempts.last()
     context = {
-        "decoded": decode(bytes(row.payload), row.endpoint.protocol),
-        "reply": decode(bytes(last.reply)) if last is not None and last.reply else None,
+        "decoded": decode(bytes(row.payload), row.endpoint.protocol, row.endpoint.character_set),
+        "reply": _answer(row, bytes(last.reply)) if last is not None else None,
         "id": f"out-{key}",
     }
     return show(request, "exchange/_bodies.html", context)
@@ -202,3 +238,8 @@ def skip(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, SkipDelivery(delivery=str(key), reason=said(request, "reason", 200)))
     messages.success(request, "Skipped; what waits behind it goes on.")
     return redirect_back(request, f"/messages/out/{key}/")
+
+
+def unreadable(error: RisError) -> str:
+    """Why a text cannot be shown, for people."""
+    return f"{error.path}: {error.message}" if error.path else error.message

@@ -177,6 +177,18 @@ def capped(count: int) -> str:
 
 
 @register.filter
+def within(milliseconds: int | None) -> str:
+    """A limit that answers stayed within: ``within 50 ms``; -1 is beyond all limits."""
+    if milliseconds is None:
+        return "no answers"
+    if milliseconds < 0:
+        return "over 30 s"
+    if milliseconds < 1000:
+        return f"within {milliseconds} ms"
+    return f"within {milliseconds // 1000} s"
+
+
+@register.filter
 def side(value: str) -> str:
     return labels.LATERALITY.get(value, "")
 

@@ -1,0 +1,43 @@
+"""Runs over many messages, and what one would do before it is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Max, Min
+
+from ris.domain.errors import UnknownKeyError
+from ris.domain.exchange import Direction
+from ris.models import MessageRun
+from ris.selectors.message_filters import OVER_DELIVERY, Filter, key_of, runnable
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a run would be about; ``anew`` of them were sent and would be sent as new messages."""
+
+    total: int
+    anew: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+def count(direction: Direction, wanted: Filter) -> Found:
+    rows = runnable(direction, wanted.said())
+    column = "received_at" if direction is Direction.IN else "created_at"
+    times = rows.aggregate(first=Min(column), last=Max(column))
+    anew = rows.filter(state__in=OVER_DELIVERY).count() if direction is Direction.OUT else 0
+    return Found(rows.count(), anew, times["first"], times["last"])
+
+
+def latest(limit: int = 50) -> list[MessageRun]:
+    return list(MessageRun.objects.order_by("-id")[:limit])
+
+
+def run(public_id: str) -> MessageRun:
+    """Raises UnknownKeyError."""
+    row = MessageRun.objects.filter(public_id=key_of(public_id, "run")).first()
+    if row is None:
+        raise UnknownKeyError("no such run")
+    return row

@@ -1,0 +1,119 @@
+"""Many messages applied or sent again: counted first, then done one after the other."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.exchange import Direction, StartRun, StopRun
+from ris.selectors import message_runs
+from ris.selectors.interfaces import endpoint_choices
+from ris.selectors.message_filters import Filter
+from ris.services import may
+from ris.web.access import PageRequest, do, page, redirect_back, show
+from ris.web.asking import asked, said
+from ris.web.errors import STATUS
+from ris.web.exchange.filters import address_of, filter_of, in_words
+from ris.web.forms import PageForm
+from ris.web.navigation import SYSTEM
+
+
+class RunForm(PageForm):
+    reason = forms.CharField(max_length=200, strip=True)
+    per_minute = forms.IntegerField(
+        label="Messages a minute", min_value=1, max_value=600, initial=60
+    )
+    expected = forms.IntegerField(widget=forms.HiddenInput())
+
+    def refuse(self, error: RisError) -> None:
+        self.add_error(error.path if error.path in self.fields else None, error.message)
+
+
+@require_GET
+@page(*SYSTEM)
+def run_list(request: PageRequest) -> HttpResponse:
+    return show(
+        request,
+        "exchange/runs.html",
+        {"runs": message_runs.latest()},
+        fragment="exchange/_runs.html",
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@page(*SYSTEM)
+def new(request: PageRequest) -> HttpResponse:
+    """What a filter finds, counted; nothing is done before the form is sent."""
+    if not may(request.actor, StartRun):
+        raise DeniedError("your roles do not include doing messages again")
+    is_out = asked(request, "way") == "out"
+    direction = Direction.OUT if is_out else Direction.IN
+    wanted = filter_of(request, is_out=is_out)
+    if not wanted.said():
+        raise InvalidValueError("filter the messages first: an interface, a time, a state")
+    found = message_runs.count(direction, wanted)
+    form = RunForm(request.POST or None, initial={"expected": found.total, "per_minute": 60})
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                key = do(
+                    request,
+                    StartRun(
+                        direction=direction,
+                        filters=wanted.said(),
+                        reason=form.cleaned_data["reason"],
+                        expected=form.cleaned_data["expected"],
+                        per_minute=form.cleaned_data["per_minute"],
+                    ),
+                )
+            except DeniedError:
+                raise
+            except RisError as error:
+                form.refuse(error)
+                status = STATUS[error.code]
+            else:
+                messages.success(request, "Started. It goes on by itself, also if you leave.")
+                response = HttpResponseRedirect(f"/messages/runs/{key}/")
+                response.status_code = 303
+                return response
+    names = {each.public_id: each.name for each in endpoint_choices()}
+    context = {
+        "form": form,
+        "found": found,
+        "is_out": is_out,
+        "words": in_words(wanted, names, is_out=is_out),
+        "address": address_of(wanted, is_out=is_out),
+    }
+    return show(request, "exchange/run_new.html", context, status=status)
+
+
+@require_GET
+@page(*SYSTEM)
+def run(request: PageRequest, key: UUID) -> HttpResponse:
+    row = message_runs.run(str(key))
+    is_out = row.direction == Direction.OUT.value
+    wanted = Filter.of(row.filters)
+    names = {each.public_id: each.name for each in endpoint_choices()}
+    context = {
+        "run": row,
+        "is_out": is_out,
+        "passed": row.done + row.refused,
+        "words": in_words(wanted, names, is_out=is_out),
+        "address": address_of(wanted, is_out=is_out),
+    }
+    return show(request, "exchange/run.html", context, fragment="exchange/_run.html")
+
+
+@require_POST
+@page()
+def stop(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, StopRun(run=str(key), reason=said(request, "reason", 200)))
+    messages.success(request, "Stopped. What was done stays done.")
+    return redirect_back(request, f"/messages/runs/{key}/")
