@@ -119,8 +119,12 @@ if CONFIG.database_is_sqlite:
                 "timeout": 20,
                 # The ORM writes more different statements than the 128 that are kept prepared.
                 "cached_statements": 1000,
+                # The log is brought into the database every 32 MB and not every 4: a page that
+                # each message changes is then copied once for some hundred of them. What counts
+                # is the log, which each commit forces to disk.
                 "init_command": (
                     "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout=20000;"
+                    "PRAGMA wal_autocheckpoint=8000;"
                 ),
             },
         }

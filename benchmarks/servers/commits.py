@@ -19,6 +19,7 @@ def sqlite_commits(folder: Path, seconds: float) -> Sample:
     database = sqlite3.connect(folder / "floor.sqlite3", isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
+    database.execute("PRAGMA wal_autocheckpoint=8000")
     database.execute("CREATE TABLE IF NOT EXISTS floor (id INTEGER PRIMARY KEY, data BLOB)")
     try:
         return _repeat(

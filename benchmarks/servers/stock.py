@@ -55,6 +55,7 @@ def _connect(where: str) -> Any:
     connection = sqlite3.connect(where, timeout=20)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA wal_autocheckpoint=8000")
     return connection
 
 

@@ -35,6 +35,9 @@ from django.db.models import (
 )
 from django.utils import timezone
 
+# A row has the same time in several columns, and so have the rows of a command.
+_last_time: tuple[Any, str] = (None, "")
+
 Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
 
 _NONE = type(None)
@@ -133,8 +136,14 @@ def _sqlite_time(slow: Prepare) -> Prepare:
     """SQLite keeps times as text, in the zone of the connection: UTC unless it was configured."""
 
     def prepare(value: Any, connection: BaseDatabaseWrapper) -> Any:
+        global _last_time
         if type(value) is datetime and value.tzinfo is UTC and connection.timezone is UTC:
-            return str(value.replace(tzinfo=None))
+            last = _last_time
+            if last[0] is value:
+                return last[1]
+            text = value.replace(tzinfo=None).isoformat(" ")
+            _last_time = value, text
+            return text
         return slow(value, connection)
 
     return prepare

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, ForeignKey, Manager, Model, QuerySet
 from django.db.models.base import ModelState
@@ -183,16 +183,13 @@ def _shape(model: type[Model]) -> _Shape:
     constants: dict[str, Any] = {meta.pk.attname: None}
     makers: dict[str, Callable[[], Any]] = {}
     for field in fields:
-        if callable(field.default):
-            makers[field.attname] = field.get_default
-        elif field.has_default() or not hasattr(field, "db_default"):
-            constants[field.attname] = field.get_default()
+        value = field.get_default()
+        if field.has_default() and callable(field.default):
+            makers[field.attname] = field.default
+        elif hasattr(value, "resolve_expression"):
+            makers[field.attname] = field.get_default  # the database's default
         else:
-            value = field.get_default()
-            if hasattr(value, "resolve_expression"):
-                makers[field.attname] = field.get_default  # the database's default
-            else:
-                constants[field.attname] = value
+            constants[field.attname] = value
     return _Shape(
         by_name,
         {f.name: f for f in fields if isinstance(f, ForeignKey)},
@@ -292,8 +289,11 @@ class Quick(Model):
         text = _INSERTS.get(key)
         if text is None:
             text = _INSERTS[key] = _insert_text(self, connection, wanted, unless_known)
-        with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS):
+        try:
             found = driver.rows(connection, text, params)
+        except Exception as error:
+            _mark_for_rollback(connection, error)
+            raise
         if not found:
             return False
         self.__dict__[self._meta.pk.attname] = found[0][0]
@@ -308,9 +308,12 @@ class Quick(Model):
         text, wanted = known
         params = stored(self, connection, wanted)
         params.append(self.pk)
-        with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS):
+        try:
             if not driver.count(connection, text, params):
                 raise DatabaseError("Save with update_fields did not affect any rows.")
+        except Exception as error:
+            _mark_for_rollback(connection, error)
+            raise
 
 
 _ROWS_AT_ONCE = 16
@@ -337,8 +340,18 @@ def _add_some(instances: Sequence[Quick]) -> None:
         values = tail.rpartition(" RETURNING ")[0]
         sql = f"{head} VALUES {', '.join([values] * len(instances))}"
         text = _INSERTS[key] = Text(sql, connection.vendor)
-    with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS):
+    try:
         driver.count(connection, text, params)
+    except Exception as error:
+        _mark_for_rollback(connection, error)
+        raise
+
+
+def _mark_for_rollback(connection: BaseDatabaseWrapper, error: Exception) -> None:
+    """As Django does where a write may have been done in part."""
+    if connection.in_atomic_block:
+        connection.needs_rollback = True
+        connection.rollback_exc = error  # type: ignore[attr-defined]
 
 
 def _insert_text(

@@ -322,16 +322,19 @@ def _tie(message: InboundMessage, cause: Cause, references: Sequence[tuple[str, 
     for kind, value in references:
         if kind in _REFERENCES and value:
             orders |= {order.pk for order in _named(kind).all(value=value)}
-    table = connection.ops.quote_name(InboundMessage.orders.through._meta.db_table)
     for order in sorted(orders):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO {table} (inboundmessage_id, order_id) VALUES (%s, %s)"  # noqa: S608
-                " ON CONFLICT DO NOTHING",
-                [message.pk, order],
-            )
+        driver.count(connection, _tying(connection.vendor), [message.pk, order])
     if len(cause.patients) == 1:
         (message.patient_id,) = cause.patients
+
+
+@cache
+def _tying(vendor: str) -> Text:
+    return Text(
+        "INSERT INTO ris_inboundmessage_orders (inboundmessage_id, order_id) VALUES (%s, %s)"
+        " ON CONFLICT DO NOTHING",
+        vendor,
+    )
 
 
 def mark_replied(message: str, *, sent: bool) -> None:
