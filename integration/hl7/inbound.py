@@ -277,10 +277,11 @@ class _Work:
 
     def apply(self) -> Answer:
         """Do what the message asks for; raises RisError with its place if that is refused."""
+        if self.sender.refusal is None:
+            self.link.check()
         _require_servable(self.header, self.sender)
         if self.fault is not None:
             raise self.fault
-        self.link.check()
         if self.message is None:
             if self.is_stored:
                 raise StateConflictError("a part is applied with the last one", path="DSC-1")

@@ -14,5 +14,8 @@ def expected(endpoint_id: int) -> int:
 
 
 def expect(endpoint_id: int, number: int) -> None:
-    """Note what is next, inside the transaction of the message that came."""
-    SequenceLink.objects.filter(endpoint=endpoint_id).update(expected=number)
+    """Note what is next, inside the transaction of the message that came.
+
+    The link may be new: what ``expected`` added goes with a message that is refused.
+    """
+    SequenceLink.objects.update_or_create(endpoint_id=endpoint_id, defaults={"expected": number})
