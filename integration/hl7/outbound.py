@@ -18,6 +18,8 @@ from integration.hl7 import acks, hours, mllp_client, profiles, replies, times
 from integration.hl7 import charset as charsets
 from integration.hl7.er7_writer import Raw, SegmentRow, build, msh
 from integration.hl7.fitting import fit
+from integration.hl7.from_domain.archive import ARCHIVE
+from integration.hl7.from_domain.archive import procedure_scheduled as to_archive
 from integration.hl7.from_domain.charges import (
     EXAM_EVENTS,
     REPORT_EVENTS,
@@ -29,8 +31,7 @@ from integration.hl7.from_domain.charges import (
 )
 from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.images import IMAGES_EVENTS, images_available
-from integration.hl7.from_domain.orders import ARCHIVE, REQUESTS, STATUS, order_status
-from integration.hl7.from_domain.orders import procedure_scheduled as to_archive
+from integration.hl7.from_domain.orders import EVENTS, REQUESTS, order_status
 from integration.hl7.from_domain.patients import PATIENT_EVENTS, PatientsTold, patient_told
 from integration.hl7.from_domain.results import SIGNED, oru_r01
 from integration.hl7.from_domain.scheduling import APPOINTMENTS, siu
@@ -105,9 +106,13 @@ class _Telling:
 
 
 def _status(telling: _Telling) -> Drafts:
-    asked = telling.event.name in REQUESTS and telling.asked_by_receiver
+    event = telling.event
+    asked = event.name in REQUESTS and telling.asked_by_receiver
+    replaced = order_views(event.payload["replaced"]) if event.name == "OrderReplaced" else []
     for order in telling.orders:
-        draft = order_status(telling.event, order, telling.profile, asked_by_receiver=asked)
+        draft = order_status(
+            event, order, telling.profile, asked_by_receiver=asked, replaced=replaced
+        )
         if draft is not None:
             yield f"order:{order.public_id}", draft
 
@@ -211,7 +216,7 @@ class Route:
 
 
 ROUTES: Mapping[Subscription, Route] = {
-    Subscription.ORDER_STATUS: Route(frozenset(STATUS), _status, "ORM^O01 or OMG^O19"),
+    Subscription.ORDER_STATUS: Route(EVENTS, _status, "ORM^O01 or OMG^O19"),
     Subscription.APPOINTMENTS: Route(frozenset(APPOINTMENTS), _appointment, "SIU^S12 S13 S15 S26"),
     Subscription.PROCEDURE_SCHEDULED: Route(frozenset(ARCHIVE), _archive, "ORM^O01 or OMI^O23"),
     Subscription.RESULTS: Route(SIGNED, _results, "ORU^R01"),
