@@ -29,6 +29,8 @@ from integration.hl7.from_domain.orders import OF_OURS, STATUS, Say
 from integration.hl7.outbound import ROUTES as OUTBOUND
 from integration.hl7.profiles import MOVABLE, Settings
 from integration.hl7.routes import ROUTES as INBOUND
+from integration.hl7.to_domain import documents, schedule
+from integration.hl7.to_domain import results as results_in
 from ris.domain.errors import ErrorCode
 
 _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"
@@ -80,6 +82,12 @@ _MEANINGS = {
     "SIU^S17": "appointment deleted: canceled, and marked as an error",
     "SIU^S26": "patient did not come",
     "ORU^R01": "report from dictation, an algorithm or another system",
+    "MDM^T02": "document",
+    "MDM^T04": "document with another status; `TXA-19` CA cancels it",
+    "MDM^T06": "addendum to a document",
+    "MDM^T08": "document edited",
+    "MDM^T10": "document that replaces another",
+    "MDM^T11": "document canceled",
 }
 
 
@@ -190,6 +198,33 @@ def _fields_in() -> list[str]:
         "### Procedure and step",
         "",
         *_table(heads, _field_rows([*PROCEDURE, *STEP])),
+        *_other_fields_in(),
+    ]
+
+
+def _other_fields_in() -> list[str]:
+    """Appointments, reports and documents, and what their statuses stand for."""
+    lines: list[str] = []
+    for title, fields in (
+        ("Appointment (SIU)", schedule.FIELDS),
+        ("Report (ORU)", results_in.FIELDS),
+        ("Document (MDM)", documents.FIELDS),
+    ):
+        lines += [f"### {title}", "", *_table(("value", "read from"), fields)]
+    statuses = [(f"`{code}`", status.meaning) for code, status in schedule.STATUSES.items()]
+    levels = [(f"`{code}`", level.name.lower()) for code, level in results_in.LEVELS.items()]
+    return [
+        *lines,
+        "### Status of an appointment (SCH-25, table 0278)",
+        "",
+        "In an S14 it says what became of the appointment; case and blanks do not count.",
+        "",
+        *_table(("status", "taken as"), statuses),
+        "### Status of a report (OBR-25, table 0123)",
+        "",
+        "At most what `results` allows the sender; C replaces what its sender signed.",
+        "",
+        *_table(("status", "taken as"), levels),
     ]
 
 

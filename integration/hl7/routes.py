@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from integration.hl7.er7 import Message
 from integration.hl7.profiles import Profile
-from integration.hl7.to_domain import adt, adt_records
+from integration.hl7.to_domain import adt, adt_records, documents
 from integration.hl7.to_domain.order_answers import from_answer
 from integration.hl7.to_domain.orders import from_order
 from integration.hl7.to_domain.request import Request
@@ -59,6 +59,8 @@ _SCHEDULES: Mapping[tuple[str, str], Route] = {
 
 _RESULTS: Mapping[tuple[str, str], Route] = {
     ("ORU", "R01"): Route(from_oru),
+    **{("MDM", trigger): Route(documents.from_mdm) for trigger in documents.TRIGGERS},
+    ("MDM", documents.CANCEL): Route(documents.from_mdm),
 }
 
 ROUTES: Mapping[tuple[str, str], Route] = {**_ORDERS, **_PATIENTS, **_SCHEDULES, **_RESULTS}

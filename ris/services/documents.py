@@ -186,16 +186,22 @@ def cancel_document(command: CancelDocument, context: Context) -> str:
         said = require_patient(command.patient)
         if said.pk != document.patient_id:
             raise DuplicateKeyError("this document belongs to another patient", path="number")
-    if document.status == DocumentStatus.CANCELED.value:
-        context.about(document, document.order)
-        return str(document.public_id)  # said twice
-    move(document, DOCUMENT, DocumentTrigger.CANCEL)
-    context.emit(
-        DocumentCanceled(document=str(document.public_id), order=_order(document)),
-        subject=document,
-        order=document.order,
-        patient=document.patient,
+    pieces = Document.objects.select_for_update(of=("self",)).filter(
+        number__startswith=f"{command.number.value}#",
+        issuer=command.number.issuer,
+        status=DocumentStatus.CURRENT.value,
     )
+    for each in (document, *pieces):
+        if each.status == DocumentStatus.CANCELED.value:
+            context.about(each, each.order)  # said twice
+            continue
+        move(each, DOCUMENT, DocumentTrigger.CANCEL)
+        context.emit(
+            DocumentCanceled(document=str(each.public_id), order=_order(each)),
+            subject=each,
+            order=each.order,
+            patient=each.patient,
+        )
     return str(document.public_id)
 
 

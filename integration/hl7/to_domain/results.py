@@ -397,7 +397,9 @@ def _together(parts: Sequence[_Part]) -> list[list[_Part]]:
     return reports
 
 
-def _request(report: Sequence[_Part], who: PatientReference | None, profile: Profile) -> Request | None:
+def _request(
+    report: Sequence[_Part], who: PatientReference | None, profile: Profile
+) -> Request | None:
     last = report[-1]
     references = tuple(part.reference for part in report if part.reference is not None)
     for part in report:
