@@ -44,7 +44,7 @@ def processes_of(data_dir: Path) -> dict[int, str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = start(tmp_path_factory.mktemp("site"), "--demo")
+    running = start(tmp_path_factory.mktemp("site"), "--demo", first=True)
     yield running
     running.stop()
 
