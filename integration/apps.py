@@ -20,5 +20,6 @@ class IntegrationConfig(AppConfig):
             "integration.fhir.inbound",
             "integration.hl7.desk",
             "integration.hl7.mapping.trial",
+            "integration.hl7.full_check",
         ):
             import_module(module)

@@ -6,7 +6,7 @@ tested, and its messages are shown as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -44,6 +44,21 @@ Probe = Callable[[Peer], str]
 # A stored message as JSON that a page can show (DICOM datasets as DICOM JSON), or None.
 Reader = Callable[[bytes], Mapping[str, Any] | None]
 
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the standard does not have like that; ``level`` is error or warning."""
+
+    path: str
+    level: str
+    text: str
+
+
+# Everything the standard says against a message; may take seconds, raises RisError for what cannot
+# be looked at. The second argument is the character set of the endpoint.
+Checker = Callable[[bytes, str], Sequence[Finding]]
+
+_CHECKERS: dict[Protocol, Checker] = {}
 _PROBES: dict[Protocol, Probe] = {}
 _READERS: dict[Protocol, Reader] = {}
 
@@ -54,6 +69,25 @@ def register_probe(protocol: Protocol, probe: Probe) -> None:
 
 def register_reader(protocol: Protocol, reader: Reader) -> None:
     _READERS[protocol] = reader
+
+
+def register_checker(protocol: Protocol, checker: Checker) -> None:
+    _CHECKERS[protocol] = checker
+
+
+def can_check(protocol: Protocol) -> bool:
+    return protocol in _CHECKERS
+
+
+def check_message(protocol: Protocol, raw: bytes, character_set: str = "") -> Sequence[Finding]:
+    """What a whole validator has to say of a message; for a person who waits.
+
+    Raises UnsupportedError where there is none, InvalidValueError and BusyError if it cannot look.
+    """
+    checker = _CHECKERS.get(protocol)
+    if checker is None:
+        raise UnsupportedError(f"there is no validator for {protocol.value} messages")
+    return checker(raw, character_set)
 
 
 def can_test(protocol: Protocol) -> bool:
