@@ -22,16 +22,31 @@ class DomainEvent(Quick):
     subject_type = models.CharField(max_length=40)
     subject_id = models.CharField(max_length=40)
     order = models.ForeignKey(
-        "ris.Order", null=True, blank=True, on_delete=models.PROTECT, related_name="events"
+        "ris.Order",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="events",
+        db_index=False,
     )
     patient = models.ForeignKey(
-        "ris.Patient", null=True, blank=True, on_delete=models.PROTECT, related_name="events"
+        "ris.Patient",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="events",
+        db_index=False,
     )
     payload = models.JSONField(default=dict)
     actor_kind = models.CharField(max_length=10)
     actor_name = models.CharField(max_length=150)
     actor_endpoint = models.ForeignKey(
-        "ris.Endpoint", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        "ris.Endpoint",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
     )
     message = models.ForeignKey(
         "ris.InboundMessage", null=True, blank=True, on_delete=models.PROTECT, related_name="events"
@@ -64,11 +79,21 @@ class AuditEvent(Quick):
     action = models.CharField(max_length=60)
     subject = models.CharField(max_length=100, blank=True, default="")
     order = models.ForeignKey(
-        "ris.Order", null=True, blank=True, on_delete=models.PROTECT, related_name="audit"
+        "ris.Order",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="audit",
+        db_index=False,
     )
     patients = models.JSONField(default=list)  # public ids; several for a list or a query
     patient = models.ForeignKey(
-        "ris.Patient", null=True, blank=True, on_delete=models.PROTECT, related_name="audit"
+        "ris.Patient",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="audit",
+        db_index=False,
     )
     outcome = models.CharField(max_length=20, default="success")
     detail = models.JSONField(default=dict)

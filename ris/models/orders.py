@@ -22,7 +22,9 @@ class Counter(models.Model):
 class Order(Versioned):
     """An imaging service request: what the referring side asked for."""
 
-    patient = models.ForeignKey("ris.Patient", on_delete=models.PROTECT, related_name="orders")
+    patient = models.ForeignKey(
+        "ris.Patient", on_delete=models.PROTECT, related_name="orders", db_index=False
+    )
     visit = models.ForeignKey(
         "ris.Visit", null=True, blank=True, on_delete=models.SET_NULL, related_name="orders"
     )

@@ -14,7 +14,10 @@ class Appointment(Versioned):
     """A time agreed for a patient."""
 
     patient = models.ForeignKey(
-        "ris.Patient", on_delete=models.PROTECT, related_name="appointments"
+        "ris.Patient",
+        on_delete=models.PROTECT,
+        related_name="appointments",
+        db_index=False,
     )
     status = models.CharField(max_length=10, default=AppointmentStatus.HELD.value)
     start_at = models.DateTimeField()
@@ -83,7 +86,9 @@ class Booking(Quick):
     purpose is not ``exclusive`` and stands outside the rule.
     """
 
-    resource = models.ForeignKey("ris.Resource", on_delete=models.PROTECT, related_name="bookings")
+    resource = models.ForeignKey(
+        "ris.Resource", on_delete=models.PROTECT, related_name="bookings", db_index=False
+    )
     appointment = models.ForeignKey(Appointment, on_delete=models.CASCADE, related_name="bookings")
     start_at = models.DateTimeField()
     end_at = models.DateTimeField()
