@@ -43,6 +43,8 @@ from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Subscription
 from ris.domain.exchange import Protocol as ProtocolName
 from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Result, StoredEvent
+from ris.selectors.appointments import appointment_numbers
+from ris.selectors.documents import of_version
 from ris.selectors.exchange import endpoints
 from ris.selectors.facility import site
 from ris.selectors.orders import order_view, order_views
@@ -118,8 +120,13 @@ def _status(telling: _Telling) -> Drafts:
 
 
 def _appointment(telling: _Telling) -> Drafts:
+    """Whoever keeps the calendar and told us of it is not told the same."""
+    event = telling.event
+    if event.payload.get("followed") and telling.asked_by_receiver:
+        return
+    numbers = appointment_numbers(event.payload["appointment"])
     for order in telling.orders:
-        draft = siu(telling.event, order, telling.profile)
+        draft = siu(event, order, telling.profile, numbers)
         if draft is not None:
             yield f"order:{order.public_id}", draft
 
@@ -136,9 +143,9 @@ def _results(telling: _Telling) -> Drafts:
         return
     payload = event.payload
     orders = [order for order in order_views(payload["orders"]) if telling.concerns(order)]
-    draft = oru_r01(
-        report_view(payload["report"]), int(payload["number"]), orders, event.at, profile
-    )
+    key, number = payload["report"], int(payload["number"])
+    attached = of_version(key, number) if profile.settings.documents else []
+    draft = oru_r01(report_view(key), number, orders, event.at, profile, attached)
     if draft is not None:
         yield f"report:{payload['report']}", draft
 
@@ -217,7 +224,7 @@ class Route:
 
 ROUTES: Mapping[Subscription, Route] = {
     Subscription.ORDER_STATUS: Route(EVENTS, _status, "ORM^O01 or OMG^O19"),
-    Subscription.APPOINTMENTS: Route(frozenset(APPOINTMENTS), _appointment, "SIU^S12 S13 S15 S26"),
+    Subscription.APPOINTMENTS: Route(frozenset(APPOINTMENTS), _appointment, "SIU^S12 S13 S14 S15 S26"),
     Subscription.PROCEDURE_SCHEDULED: Route(frozenset(ARCHIVE), _archive, "ORM^O01 or OMI^O23"),
     Subscription.RESULTS: Route(SIGNED, _results, "ORU^R01"),
     Subscription.PATIENT_UPDATES: Route(

@@ -145,6 +145,7 @@ Announce = Callable[[StoredEvent, OrderView], Announcement]
 ARCHIVE: Mapping[str, Announce | tuple[Announce, ...]] = {
     "AppointmentBooked": _booked,
     "AppointmentMoved": _if_active(_CHANGED),
+    "AppointmentModified": _if_active(_CHANGED),
     "AppointmentCanceled": _appointment_canceled,
     "NoShowRecorded": _if_active(_GONE),
     "PatientArrived": _if_active(_ARRIVED),

@@ -1,25 +1,27 @@
 """A signed version of a report → ORU^R01 (HL7 v2.5.1 7.3.1, IHE RAD-28 and RAD-128; spec 1.7).
 
 Every version is told whole, with its number, so a receiver that missed one is not left with a
-fragment. A report on several procedures has an OBR for each, each with the full text: whoever
-files by order finds all of it in every chart entry.
+fragment; only who wants addenda alone gets them alone. A report on several procedures has an OBR
+for each, each with the full text: whoever files by order finds all of it in every chart entry.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from integration.hl7 import bindings, datatypes
+from integration.hl7 import acks, bindings, datatypes
 from integration.hl7.bindings import Progress, ResultStatus
-from integration.hl7.er7_writer import SegmentRow, Value
+from integration.hl7.er7_writer import Raw, SegmentRow, Value
 from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.segments import OBR, ORC, PID, PV1, Column, ToldOrder, row
 from integration.hl7.profiles import Profile
 from ris.domain.orders import PERFORMED
 from ris.domain.reporting import SECTIONS, VersionKind, report_text
+from ris.selectors.documents import DocumentView
 from ris.selectors.views import (
     OrderView,
     ProcedureView,
@@ -64,10 +66,15 @@ OBX: tuple[Column[Any], ...] = (
 
 
 def oru_r01(
-    report: ReportView, number: int, orders: Sequence[OrderView], at: datetime, profile: Profile
+    report: ReportView,
+    number: int,
+    orders: Sequence[OrderView],
+    at: datetime,
+    profile: Profile,
+    documents: Sequence[DocumentView] = (),
 ) -> Draft | None:
     """The version ``number`` of a report, for the orders it covers; None without any."""
-    version = report.version(number)
+    version = _as_wanted(report, number, profile)
     status = _status(version, profile)
     rows: list[SegmentRow] = []
     set_id = 0
@@ -81,8 +88,19 @@ def oru_r01(
                 rows += [row("PID", PID, told), row("PV1", PV1, told)]
             rows += [row("ORC", ORC, told), row("OBR", OBR, told)]
             rows.append(("NTE", 1, "L", _note(version)))
-            rows += _observations(told, version, status)
+            rows += _observations(told, version, status, documents)
     return Draft("ORU", "R01", "ORU_R01", rows) if rows else None
+
+
+def _as_wanted(report: ReportView, number: int, profile: Profile) -> ReportVersionView:
+    """The version, or of an addendum only what it added if the peer wants that (spec 1.7)."""
+    version = report.version(number)
+    if version.kind is not VersionKind.ADDENDUM or profile.settings.addendum == "whole":
+        return version
+    whole = version.sections.get("addendum", "")
+    before = report.version(number - 1).sections.get("addendum", "") if number > 1 else ""
+    added = whole.removeprefix(before).strip() if before else whole
+    return replace(version, sections={"addendum": added or whole})
 
 
 def _status(version: ReportVersionView, profile: Profile) -> ResultStatus:
@@ -134,9 +152,12 @@ def _note(version: ReportVersionView) -> str:
 
 
 def _observations(
-    told: ToldOrder, version: ReportVersionView, status: ResultStatus
+    told: ToldOrder,
+    version: ReportVersionView,
+    status: ResultStatus,
+    documents: Sequence[DocumentView],
 ) -> Iterator[SegmentRow]:
-    """The Study Instance UID, then the text in the peer's layout."""
+    """The Study Instance UID, then the text in the peer's layout, then what came with it."""
     settings = told.profile.settings
     uid = told.procedure.study_instance_uid
     value: Value = uid
@@ -148,6 +169,10 @@ def _observations(
     parts += [
         (settings.report_text, name, sub_id, _text(text, settings.report_text), status.obx_11)
         for name, sub_id, text in _parts(told, version)
+    ]
+    parts += [
+        ("ED", _document_name(document), number, _encapsulated(document, told), status.obx_11)
+        for number, document in enumerate(documents, start=1)
     ]
     for number, (value_type, name, sub_id, content, result) in enumerate(parts, start=1):
         observation = ToldObservation(
@@ -201,3 +226,25 @@ def _sections(version: ReportVersionView) -> Iterator[tuple[str, str]]:
 def _text(text: str, value_type: str) -> Value:
     """Lines as ``\\.br\\`` (FT), or as repetitions, which is how TX parts them (2A.79)."""
     return text if value_type == "FT" else list(text.splitlines())
+
+
+def _document_name(document: DocumentView) -> Value:
+    """OBX-3 of a document: its kind by type, and the title it came with."""
+    subtype = document.media_type.partition("/")[2].upper()
+    return (subtype or "DOC", document.title or "Document", acks.OWN_CODES)
+
+
+def _encapsulated(document: DocumentView, told: ToldOrder) -> Value:
+    """ED (2A.24): application, type, subtype, Base64 without line breaks."""
+    kind, _, subtype = document.media_type.partition("/")
+    return (
+        told.profile.settings.application,
+        _ED_TYPES.get(kind, "Application"),
+        subtype.upper() if subtype in {"pdf", "rtf"} else subtype,
+        "Base64",
+        Raw(base64.b64encode(document.content).decode("ascii")),
+    )
+
+
+# Table 0191; what is none of its types is an application's.
+_ED_TYPES = {"application": "Application", "image": "Image", "text": "TEXT", "audio": "Audio"}

@@ -1,7 +1,7 @@
-"""Events + order → SIU^S12, S13, S15, S26 (HL7 v2.5.1 10.4, IHE RAD-48).
+"""Events + order → SIU^S12, S13, S14, S15, S26 (HL7 v2.5.1 10.4, IHE RAD-48).
 
 Time and station are those of the event. The appointment is named by our own id (SCH-2), which
-stays over every move.
+stays over every move; SCH-1 is what its scheduler calls it, else the placer's order.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.segments import PID, PV1, Column, ToldOrder, row
 from integration.hl7.profiles import Profile
 from ris.domain.protocol import StoredEvent
+from ris.domain.values import PersonName
+from ris.selectors.appointments import AppointmentNumbers
 from ris.selectors.views import OrderView
 
 
@@ -34,6 +36,7 @@ class Trigger:
 APPOINTMENTS: Mapping[str, Trigger] = {
     "AppointmentBooked": Trigger("S12", "new appointment booking", "Booked", "A"),
     "AppointmentMoved": Trigger("S13", "appointment rescheduling", "Booked", "U"),
+    "AppointmentModified": Trigger("S14", "appointment modification", "Booked", "U"),
     "AppointmentCanceled": Trigger("S15", "appointment cancellation", "Cancelled", "D"),
     "NoShowRecorded": Trigger("S26", "patient did not show up", "Noshow", "U"),
 }
@@ -48,6 +51,7 @@ class ToldAppointment(ToldOrder):
     start_at: datetime
     end_at: datetime
     station: str
+    numbers: AppointmentNumbers
 
     @property
     def minutes(self) -> int:
@@ -71,8 +75,13 @@ def _contact(told: ToldAppointment) -> Value:
 _MINUTES: Value = ("min", "minute", "UCUM")
 
 SCH: tuple[Column[Any], ...] = (
-    Column(1, "placer appointment id: the placer's order", lambda t: t.entity(t.order.placer)),
+    Column(
+        1,
+        "placer appointment id, else the placer's order",
+        lambda t: t.entity(t.numbers.placer if t.numbers.placer.value else t.order.placer),
+    ),
     Column(2, "filler appointment id", lambda t: (t.appointment, t.profile.settings.application)),
+    Column(4, "placer group number", lambda t: t.order.group_number),
     Column(6, "event", lambda t: (t.trigger.code, t.trigger.meaning, acks.OWN_CODES)),
     Column(7, "reason of the exam, or of the cancellation", lambda t: _appointment_reason(t)),
     Column(9, "duration", lambda t: t.minutes),
@@ -137,13 +146,30 @@ AIL: tuple[Column[Any], ...] = (
     Column(12, "status", lambda t: t.filler_status),
 )
 
+AIP: tuple[Column[Any], ...] = (
+    Column(1, "set id", lambda t: 1),
+    Column(2, "action", lambda t: t.trigger.action),
+    Column(3, "performing physician", lambda t: datatypes.write_xcn(_performer(t))),
+    Column(4, "kind of staff", lambda t: ("PP", "performing physician", acks.OWN_CODES)),
+    Column(6, "start", lambda t: t.time(t.start_at)),
+    Column(9, "duration", lambda t: t.minutes),
+    Column(10, "unit of the duration", lambda t: _MINUTES),
+    Column(11, "substitution is not allowed", lambda t: "NO"),
+    Column(12, "status", lambda t: t.filler_status),
+)
+
 TABLES: dict[str, tuple[Column[Any], ...]] = {
     "SCH": SCH,
     "RGS": RGS,
     "AIS": AIS,
     "AIG": AIG,
     "AIL": AIL,
+    "AIP": AIP,
 }
+
+
+def _performer(told: ToldAppointment) -> PersonName:
+    return told.step.performing_physician if told.step is not None else PersonName()
 
 
 def _room(told: ToldAppointment) -> str:
@@ -154,7 +180,12 @@ def _room(told: ToldAppointment) -> str:
     return (step.appointment.room if step.appointment else "") or step.location
 
 
-def siu(event: StoredEvent, order: OrderView, profile: Profile) -> Draft | None:
+def siu(
+    event: StoredEvent,
+    order: OrderView,
+    profile: Profile,
+    numbers: AppointmentNumbers = AppointmentNumbers(),  # noqa: B008 - frozen
+) -> Draft | None:
     """The message for an appointment; None if its step is not this order's."""
     payload = event.payload
     try:
@@ -178,6 +209,7 @@ def siu(event: StoredEvent, order: OrderView, profile: Profile) -> Draft | None:
         start_at=datetime.fromisoformat(payload["start_at"]),
         end_at=datetime.fromisoformat(payload["end_at"]),
         station=payload["station"],
+        numbers=numbers,
     )
     rows: list[SegmentRow] = [row("SCH", SCH, told), row("PID", PID, told), row("PV1", PV1, told)]
     rows += [row("RGS", RGS, told), row("AIS", AIS, told)]
@@ -185,4 +217,6 @@ def siu(event: StoredEvent, order: OrderView, profile: Profile) -> Draft | None:
         rows.append(row("AIG", AIG, told))
     if _room(told):
         rows.append(row("AIL", AIL, told))
+    if _performer(told):
+        rows.append(row("AIP", AIP, told))
     return Draft("SIU", trigger.code, "SIU_S12", rows)

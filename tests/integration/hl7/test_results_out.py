@@ -8,10 +8,11 @@ import pytest
 
 from integration.hl7 import bindings
 from integration.hl7.er7 import Message
-from integration.hl7.from_domain.patients import adt_a08, adt_a40
+from integration.hl7.from_domain.patients import adt_a40, adt_as_is
 from integration.hl7.from_domain.results import oru_r01
 from ris.domain.reporting import VersionKind
 from ris.domain.values import Identifier, PersonName
+from ris.selectors.documents import DocumentView
 from ris.selectors.views import ReportView
 from tests.integration.hl7 import views
 from tests.integration.hl7.oracles import field, segments, written
@@ -153,6 +154,47 @@ def test_an_earlier_version_is_told_as_it_was() -> None:
     assert texts(message)[0] == "No bleeding.\\.br\\No mass."
 
 
+def test_an_addendum_goes_alone_to_who_wants_it_so() -> None:
+    second = views.version(
+        number=2,
+        kind=VersionKind.ADDENDUM,
+        sections={**views.version().sections, "addendum": "First."},
+    )
+    third = views.version(
+        number=3,
+        kind=VersionKind.ADDENDUM,
+        sections={**views.version().sections, "addendum": "First.\n\nSecond."},
+    )
+    report = views.report(views.version(), second, third)
+
+    assert texts(result(report, number=2, addendum="only")) == ["First."]
+    assert texts(result(report, number=3, addendum="only")) == ["Second."]
+    assert texts(result(report, number=1, addendum="only"))[1] == "Normal CT of the head."
+
+
+def test_what_came_with_a_report_is_sent_along() -> None:
+    profile = views.profile()
+    document = DocumentView(
+        public_id="document-1",
+        patient="patient-1",
+        order=views.ORDER,
+        title="Report",
+        file_name="",
+        media_type="application/pdf",
+        content=b"%PDF-1.4",
+    )
+    order = views.order()
+
+    draft = oru_r01(views.report(), 1, [order], views.AT, profile, [document])
+
+    message = written(draft, profile)
+    last = len(segments(message, "OBX"))
+    assert field(message, f"OBX[{last}]-2") == "ED"
+    assert field(message, f"OBX[{last}]-3") == "PDF^Report^99RIS"
+    assert field(message, f"OBX[{last}]-5") == "RIS^Application^PDF^Base64^JVBERi0xLjQ="
+    assert field(message, f"OBX[{last}]-11") == "F"
+
+
 @pytest.mark.parametrize(
     ("value_type", "value"),
     [
@@ -205,7 +247,7 @@ def test_every_section_of_a_report_has_a_code() -> None:
 def test_an_update_tells_all_that_is_known(version: str) -> None:
     profile = views.profile(version)
 
-    message = written(adt_a08(views.patient(deceased=True), views.AT, profile), profile)
+    message = written(adt_as_is("A08", views.patient(deceased=True), views.AT, profile), profile)
 
     assert field(message, "MSH-9").split("^")[:2] == ["ADT", "A08"]
     assert field(message, "EVN-2") == "20260302093015+0100"

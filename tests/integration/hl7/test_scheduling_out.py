@@ -11,6 +11,7 @@ import pytest
 from integration.hl7.from_domain.scheduling import APPOINTMENTS, siu
 from ris.domain.protocol import StoredEvent
 from ris.domain.values import Identifier
+from ris.selectors.appointments import AppointmentNumbers
 from ris.selectors.views import OrderView
 from tests.integration.hl7 import views
 from tests.integration.hl7.oracles import field, segments, written
@@ -26,6 +27,7 @@ def told(event: StoredEvent, order: OrderView | None = None, **settings: Any) ->
     [
         ("AppointmentBooked", "S12", "Booked", "A"),
         ("AppointmentMoved", "S13", "Booked", "U"),
+        ("AppointmentModified", "S14", "Booked", "U"),
         ("AppointmentCanceled", "S15", "Cancelled", "D"),
         ("NoShowRecorded", "S26", "Noshow", "U"),
     ],
@@ -41,13 +43,14 @@ def test_each_event_has_its_trigger(
     assert field(text, "SCH-25") == f"{status}^^HL70278"
     assert field(text, "RGS-2") == action
     assert [line[:3] for line in text.split("\r") if line] == [
-        "MSH", "SCH", "PID", "PV1", "RGS", "AIS", "AIG", "AIL",
+        "MSH", "SCH", "PID", "PV1", "RGS", "AIS", "AIG", "AIL", "AIP",
     ]  # fmt: skip
 
 
 def test_all_appointment_events_are_told() -> None:
     assert set(APPOINTMENTS) == {
-        "AppointmentBooked", "AppointmentMoved", "AppointmentCanceled", "NoShowRecorded",
+        "AppointmentBooked", "AppointmentMoved", "AppointmentModified", "AppointmentCanceled",
+        "NoShowRecorded",
     }  # fmt: skip
 
 
@@ -64,6 +67,7 @@ def test_what_is_booked_when_and_where() -> None:
     assert field(text, "AIS-4") == "20260303100000+0100"
     assert field(text, "AIG-3") == "CT1"
     assert field(text, "AIL-3") == "Room 1"
+    assert field(text, "AIP-3") == "^Radic^Rita"
 
 
 def test_order_numbers_have_no_field_before_2_4() -> None:
@@ -101,3 +105,17 @@ def test_a_step_of_another_order_is_not_told() -> None:
     elsewhere = replace(order, procedures=())
 
     assert siu(views.booked(), elsewhere, views.profile()) is None
+
+
+def test_the_number_of_the_scheduler_goes_before_that_of_the_order() -> None:
+    profile = views.profile()
+    numbers = AppointmentNumbers(placer=Identifier("APT1", "HIS"))
+
+    text = written(siu(views.booked(), views.order(), profile, numbers), profile)
+
+    assert field(text, "SCH-1") == "APT1^HIS"
+    assert field(text, "SCH-26") == "PL1^EHR"
+
+
+def test_a_group_of_orders_is_named() -> None:
+    assert field(told(views.booked(), views.order(group_number="G7")), "SCH-4") == "G7"
