@@ -16,6 +16,7 @@ from integration.hl7 import times
 
 _BOM = b"\xef\xbb\xbf"
 _LINES = re.compile(rb"[\r\n]+")
+_BEGINNING = re.compile(rb"(?:^|[\r\n])MSH[^\sA-Za-z0-9]")
 _OWN_ID = 11  # FHS-11 and BHS-11, which the answer refers to in field 12
 
 
@@ -45,6 +46,12 @@ class Batch:
 def is_batch(frame: bytes) -> bool:
     """Whether this is an envelope and not a message."""
     return frame.removeprefix(_BOM).lstrip(b"\r\n")[:3] in {b"FHS", b"BHS"}
+
+
+def holds_several(content: bytes) -> bool:
+    """Whether a file without an envelope holds more than one message."""
+    found = _BEGINNING.finditer(content)
+    return next(found, None) is not None and next(found, None) is not None
 
 
 def take_apart(frame: bytes) -> Batch:

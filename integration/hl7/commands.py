@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from integration.hl7 import acks, schema
+from integration.hl7 import acks, folder, schema
 from integration.hl7 import conformance as statements
 from integration.hl7.er7 import Header, Message
 from integration.hl7.inbound import handle
@@ -37,7 +37,10 @@ def run_mllp(argv: list[str]) -> int:
         prog="ris run mllp", description="Receive HL7 v2 over MLLP as the settings say."
     ).parse_args(argv)
     watch_parent()
-    asyncio.run(_listen(listener_config(config.load().mllp)))
+    settings = config.load()
+    root = settings.mllp.pickup_dir or settings.home / "hl7"
+    with folder.running(root, handle):
+        asyncio.run(_listen(listener_config(settings.mllp)))
     return 0
 
 

@@ -18,7 +18,14 @@ import structlog
 from django.db import IntegrityError, OperationalError, close_old_connections, connection
 
 from integration.hl7 import acks, continuation, later, order_replies, times, validation
-from integration.hl7.batch import answer, differences, file_difference, is_batch, take_apart
+from integration.hl7.batch import (
+    answer,
+    differences,
+    file_difference,
+    holds_several,
+    is_batch,
+    take_apart,
+)
 from integration.hl7.er7 import Header, Message
 from integration.hl7.mapping.applying import together, understood
 from integration.hl7.peer import Commit, Peer, Reply
@@ -64,7 +71,7 @@ _release_2: set[str] = set()
 
 def handle(frame: bytes, peer: Peer) -> Reply | None:
     """Answer one message, or a batch of them; None if there is nothing an answer could refer to."""
-    if is_batch(frame):
+    if is_batch(frame) or (peer.folder and holds_several(frame)):
         return _handle_batch(frame, peer)
     return _handle_message(frame, peer)
 
@@ -356,7 +363,7 @@ class _Work:
 
 def work_on(raw: bytes, header: Header, sender: Sender | None = None) -> _Work:
     """What is done with a message, for a rehearsal; of the sender it names, or of another one."""
-    return _Work(raw, header, sender or _sender(header, ""))
+    return _Work(raw, header, sender or sender_of(header, ""), is_stored=True)
 
 
 def _require_servable(header: Header, sender: Sender) -> None:
