@@ -22,7 +22,7 @@ from ris.models import (
     PerformedProcedureStep,
     ScheduledProcedureStep,
 )
-from ris.selectors import availability, dose_waiting, worklist_quality
+from ris.selectors import availability, dose_waiting, patient_records, worklist_quality
 from ris.selectors.calendar import midnight
 from ris.selectors.corrections import open_follow_ups
 from ris.selectors.messages import STUCK_DELIVERY, STUCK_MESSAGE
@@ -284,6 +284,8 @@ def counts() -> dict[str, int]:
         "deliveries": stuck_deliveries().count(),
         "double_booked": _overlapping().count(),
         "not_offered": worklist_quality.not_offered().count(),
+        "reviews": patient_records.open_reviews().count(),
+        "visits": patient_records.ended_with_orders().count(),
         "doses": dose_waiting.waiting().count(),
         "images": availability.differing().count(),
     }

@@ -8,15 +8,20 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 
 from ris.domain.errors import UnknownKeyError
-from ris.domain.patients import PatientClass, Sex
+from ris.domain.patients import PatientClass, Sex, VisitStatus
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import Patient, PatientIdentifier, Visit
 from ris.selectors.views import PatientView, VisitView
 
 
+def _in_use_first(row: PatientIdentifier) -> tuple[bool, bool, int]:
+    """The primary one, then those in use, then those that came by a merge."""
+    return (not row.primary, row.former_id is not None, row.pk)
+
+
 def to_view(patient: Patient) -> PatientView:
     """``patient`` with its identifiers prefetched."""
-    identifiers = sorted(patient.identifiers.all(), key=lambda row: (not row.primary, row.pk))
+    identifiers = sorted(patient.identifiers.all(), key=_in_use_first)
     return PatientView(
         public_id=str(patient.public_id),
         name=PersonName.parse(patient.name),
@@ -35,6 +40,7 @@ def to_view(patient: Patient) -> PatientView:
         pregnancy_status=patient.pregnancy_status,
         special_needs=patient.special_needs,
         merged_into=str(patient.merged_into.public_id) if patient.merged_into else "",
+        removed_at=patient.removed_at,
         version=patient.version,
         updated_at=patient.updated_at,
     )
@@ -50,6 +56,10 @@ def visit_view(visit: Visit | None) -> VisitView | None:
         location=visit.location,
         attending=PersonName.parse(visit.attending),
         referring=PersonName.parse(visit.referring),
+        status=VisitStatus(visit.status),
+        account=Identifier(visit.account, visit.account_issuer, "AN") if visit.account else None,
+        started_at=visit.started_at,
+        ended_at=visit.ended_at,
     )
 
 

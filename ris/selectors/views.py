@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
-from ris.domain.patients import PatientClass, Sex
+from ris.domain.patients import PatientClass, Sex, VisitStatus
 from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.results import Particulars
@@ -40,6 +40,7 @@ class PatientView:
     pregnancy_status: str = ""
     special_needs: str = ""
     merged_into: str = ""
+    removed_at: datetime | None = None  # deleted by the hospital (ADT^A29)
     version: int = 1
     updated_at: datetime | None = None
 
@@ -57,6 +58,10 @@ class VisitView:
     location: str
     attending: PersonName
     referring: PersonName
+    status: VisitStatus = VisitStatus.UNKNOWN
+    account: Identifier | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

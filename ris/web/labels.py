@@ -25,7 +25,7 @@ from ris.domain.exchange import (
 )
 from ris.domain.interfaces import AlertKind
 from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
-from ris.domain.patients import PatientClass, Sex
+from ris.domain.patients import PatientClass, ReviewState, Sex, VisitStatus
 from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.domain.protocol import Result
 from ris.domain.reporting import ReportStatus, VersionKind
@@ -252,6 +252,21 @@ PATIENT_CLASS: Mapping[PatientClass, Label] = {
     PatientClass.UNKNOWN: Label("Class unknown", "question"),
 }
 
+VISIT: Mapping[VisitStatus, Label] = {
+    VisitStatus.UNKNOWN: Label("Named by an order", "minus"),
+    VisitStatus.PLANNED: Label("Pre-admitted", "clock", Tone.INFO),
+    VisitStatus.IN_PROGRESS: Label("Here", "person-check", Tone.OK),
+    VisitStatus.FINISHED: Label("Discharged", "check"),
+    VisitStatus.CANCELED: Label("Canceled", "cross", Tone.WARN),
+}
+
+REVIEW: Mapping[ReviewState, Label] = {
+    ReviewState.OPEN: Label("To decide", "question", Tone.WARN),
+    ReviewState.ACCEPTED: Label("Taken over", "check", Tone.OK),
+    ReviewState.REJECTED: Label("Left as it was", "cross"),
+    ReviewState.OUTDATED: Label("Agrees by now", "check"),
+}
+
 PROTOCOL: Mapping[Protocol, Label] = {
     Protocol.HL7: Label("HL7 v2", "message"),
     Protocol.DICOM: Label("DICOM", "device"),
@@ -278,6 +293,8 @@ SUBSCRIPTION: Mapping[Subscription, Label] = {
 
 # The name a template calls each table by.
 TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
+    "visit": (VisitStatus, {key.value: label for key, label in VISIT.items()}),
+    "review": (ReviewState, {key.value: label for key, label in REVIEW.items()}),
     "order": (OrderStatus, {key.value: label for key, label in ORDER.items()}),
     "step": (StepStatus, {key.value: label for key, label in STEP.items()}),
     "stage": (Stage, {key.value: label for key, label in STAGE.items()}),

@@ -69,7 +69,7 @@ HANDLERS = {
 }
 
 _DESK = {Role.SCHEDULER, Role.FRONTDESK, Role.INTERFACE, Role.SYSTEM}
-_RECORDS = {Role.SCHEDULER, Role.INTERFACE, Role.SYSTEM}
+_RECORDS = {Role.SCHEDULER, Role.MANAGER, Role.INTERFACE, Role.SYSTEM}
 _PEERS = {Role.INTERFACE, Role.SYSTEM}
 
 PERMISSIONS = {
@@ -77,7 +77,7 @@ PERMISSIONS = {
     UpdatePatient: _DESK,
     RemovePatient: _PEERS,
     MergePatients: _RECORDS,
-    UnmergePatients: {Role.SCHEDULER, Role.SYSTEM},
+    UnmergePatients: {Role.SCHEDULER, Role.MANAGER, Role.SYSTEM},
     ChangeIdentifiers: _RECORDS,
     MoveIdentifiers: _PEERS,
     LinkPatients: _RECORDS,

@@ -36,6 +36,7 @@ from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
 from ris.web.dose.views import exceptions_context
 from ris.web.navigation import MENDING
+from ris.web.patients.records import exceptions_context as patients_context
 
 SHOWN = 50
 
@@ -56,14 +57,15 @@ def exception_list(request: PageRequest) -> HttpResponse:
     outbound = message_lists.outbound_lines(
         message_lists.with_outbound_lines(lists.stuck_deliveries())[:SHOWN]
     )
-    unclear = exceptions_context(SHOWN)
+    records, of_records = patients_context(SHOWN)
+    unclear = exceptions_context(SHOWN) | records
     known = (
         *(line.patient for line, _ in performed),
         *(line.patient for line in stuck),
         *(line.patient for line in follow_ups),
         *(line.patient for line in not_offered),
     )
-    patients = [patient.public_id for patient in known if patient]
+    patients = [*of_records, *(patient.public_id for patient in known if patient)]
     saw(request, "ListExceptions", [*patients, *(line.patient.public_id for line in double)])
     context = {
         "counts": lists.counts(),
@@ -78,7 +80,9 @@ def exception_list(request: PageRequest) -> HttpResponse:
         "nothing": not (
             performed or stuck or follow_ups or double or not_offered or inbound or outbound
         )
-        and not (unclear["doses"] or unclear["images_differ"]),
+        and not any(
+            unclear[kind] for kind in ("doses", "images_differ", "reviews", "ended_visits")
+        ),
     }
     return show(request, "exchange/exceptions.html", context, fragment="exchange/_exceptions.html")
 

@@ -18,6 +18,7 @@ from ris.web.access import PageRequest, back_to, do, page, saw, show
 from ris.web.asking import asked
 from ris.web.errors import STATUS
 from ris.web.patients.forms import PatientForm
+from ris.web.patients.records import record_context
 
 
 @require_GET
@@ -51,6 +52,7 @@ def patient(request: PageRequest, key: UUID) -> HttpResponse:
         "open": [line for line in lines if line.status in {"ACTIVE", "ON_HOLD"}],
         "closed": [line for line in lines if line.status not in {"ACTIVE", "ON_HOLD"}],
         "exams": dose.of_patient(view.public_id),
+        **record_context(request, view.public_id),
     }
     return show(request, "patients/patient.html", context)
 
