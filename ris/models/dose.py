@@ -78,11 +78,7 @@ class DoseRecord(Public):
             models.CheckConstraint(condition=known("kind", DoseKind), name="dose_kind_known"),
         ]
         indexes = [
-            models.Index(
-                fields=["created_at"],
-                condition=Q(match__in=[DoseMatch.WAITING.value, DoseMatch.MISMATCH.value]),
-                name="dose_exceptions",
-            ),
+            models.Index(fields=["match", "created_at"], name="dose_match_created"),
         ]
 
     def __str__(self) -> str:

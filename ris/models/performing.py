@@ -83,11 +83,8 @@ class PerformedProcedureStep(Public):
         indexes = [
             models.Index(fields=["study_instance_uid"], name="performed_study"),
             models.Index(fields=["status", "started_at"], name="performed_status_started"),
-            models.Index(
-                fields=["started_at"],
-                condition=~Q(match=Match.MATCHED.value) & Q(resolved_at__isnull=True),
-                name="performed_exceptions",
-            ),
+            # Whole: SQLite uses a partial index only for a value that stands in the statement.
+            models.Index(fields=["match", "resolved_at", "started_at"], name="performed_open"),
         ]
 
     def __str__(self) -> str:

@@ -44,11 +44,7 @@ class Appointment(Versioned):
         indexes = [
             models.Index(fields=["start_at", "status"], name="appointment_start_status"),
             models.Index(fields=["patient", "start_at"], name="appointment_patient_start"),
-            models.Index(
-                fields=["expires_at"],
-                condition=Q(status=AppointmentStatus.HELD.value),
-                name="appointment_hold_expiry",
-            ),
+            models.Index(fields=["status", "expires_at"], name="appointment_status_expiry"),
         ]
 
     def __str__(self) -> str:

@@ -32,6 +32,9 @@ from ris.selectors.schedule import AppointmentLine, appointment_lines
 
 # An exam that has been going on for so long was most likely finished without a word.
 STUCK_HOURS = 4
+_WITHOUT_ORDER = sorted(
+    {match.value for match in Match} - {Match.MATCHED.value, Match.EVIDENCE.value}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +78,9 @@ class Candidate:
 
 def unmatched() -> QuerySet[PerformedProcedureStep]:
     """Exams that fit no order; what was made from images needs none."""
-    return (
-        PerformedProcedureStep.objects.exclude(match=Match.MATCHED.value)
-        .exclude(match=Match.EVIDENCE.value)
-        .filter(resolved_at=None)
-        .order_by("-started_at", "-id")
-    )
+    return PerformedProcedureStep.objects.filter(
+        match__in=_WITHOUT_ORDER, resolved_at=None
+    ).order_by("-started_at", "-id")
 
 
 def stuck() -> QuerySet[PerformedProcedureStep]:
