@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from ris.domain.documents import DocumentStatus
 from ris.domain.errors import UnknownKeyError
 from ris.domain.values import PersonName
-from ris.models import Document
+from ris.models import Document, Order, Report
 
 MANY = 100
 
@@ -33,6 +33,12 @@ class DocumentLine:
     at: datetime
     source: str
     version: int | None
+
+    @property
+    def type(self) -> str:
+        """Its type as people call it: PDF, JPEG, PLAIN."""
+        kind, _, subtype = self.media_type.partition("/")
+        return "text" if kind == "text" else subtype.removeprefix("x-").upper()
 
     @property
     def is_web_link(self) -> bool:
@@ -78,10 +84,12 @@ def _lines(rows: QuerySet[Document]) -> list[DocumentLine]:
 def of_order(order: str) -> list[DocumentLine]:
     """All of an order, those of its reports among them, the newest first."""
     key = uuid.UUID(order)
+    reports = Report.objects.filter(procedures__order__public_id=key)
+    orders = Order.objects.filter(public_id=key)
     return _lines(
         Document.objects.filter(
-            Q(order__public_id=key) | Q(report__procedures__order__public_id=key)
-        ).distinct()
+            Q(order__in=orders.values("pk")) | Q(report__in=reports.values("pk"))
+        )
     )
 
 

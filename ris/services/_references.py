@@ -44,6 +44,8 @@ def require_order(reference: OrderReference) -> Order:
 
 
 def _numbers(reference: OrderReference) -> Iterator[tuple[str, OrderReference]]:
+    if reference.public_id:
+        yield "order", OrderReference(public_id=reference.public_id)
     if reference.placer is not None and reference.placer.value:
         yield PLACER, OrderReference(placer=reference.placer)
     if reference.filler is not None and reference.filler.value:

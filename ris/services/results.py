@@ -225,7 +225,11 @@ class _Filing:
             )
         else:
             save_draft(
-                SaveDraft(report=self.key, sections=sections, particulars=self.particulars),
+                SaveDraft(
+                    report=self.key,
+                    sections=_as_written(sections),
+                    particulars=self.particulars,
+                ),
                 self.context,
             )
 
@@ -316,6 +320,15 @@ class _Filing:
             return ""
         earlier = before.get("addendum", "")
         return added.removeprefix(earlier).strip() if earlier else added
+
+
+def _as_written(sections: Mapping[str, str]) -> dict[str, str]:
+    """A draft has no addendum yet: such a text is told with the findings, for whoever signs."""
+    said = dict(sections)
+    added = said.pop("addendum", "")
+    if added:
+        said["findings"] = "\n\n".join(text for text in (said.get("findings"), added) if text)
+    return said
 
 
 _ORDER = ("indication", "technique", "comparison", "findings", "impression", "recommendation")

@@ -13,6 +13,7 @@ from enum import StrEnum
 from ris.domain.availability import ImagesState
 from ris.domain.corrections import CorrectionKind
 from ris.domain.discontinuation import FollowUpAction, FollowUpKind
+from ris.domain.documents import DocumentStatus
 from ris.domain.dose import DoseKind, DoseMatch, DoseSource
 from ris.domain.exchange import (
     DeliveryState,
@@ -183,6 +184,12 @@ VERSION: Mapping[VersionKind, Label] = {
     VersionKind.RETRACTION: Label("Retraction", "undo", Tone.BAD),
 }
 
+DOCUMENT: Mapping[DocumentStatus, Label] = {
+    DocumentStatus.CURRENT: Label("Current", "check", Tone.OK),
+    DocumentStatus.REPLACED: Label("Replaced", "swap", Tone.NEUTRAL),
+    DocumentStatus.CANCELED: Label("Canceled by its sender", "ban", Tone.WARN),
+}
+
 MESSAGE: Mapping[MessageState, Label] = {
     MessageState.RECEIVED: Label("Being applied", "clock", Tone.BUSY),
     MessageState.APPLIED: Label("Applied", "check", Tone.OK),
@@ -314,6 +321,7 @@ TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
     "appointment": (AppointmentStatus, {key.value: label for key, label in APPOINTMENT.items()}),
     "report": (ReportStatus, {key.value: label for key, label in REPORT.items()}),
     "version": (VersionKind, {key.value: label for key, label in VERSION.items()}),
+    "document": (DocumentStatus, {key.value: label for key, label in DOCUMENT.items()}),
     "message": (MessageState, {key.value: label for key, label in MESSAGE.items()}),
     "reply": (ReplyState, {key.value: label for key, label in REPLY.items()}),
     "delivery": (DeliveryState, {key.value: label for key, label in DELIVERY.items()}),

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("ris.web.scheduling.urls")),
     path("", include("ris.web.performing.urls")),
     path("", include("ris.web.reporting.urls")),
+    path("", include("ris.web.documents.urls")),
     path("", include("ris.web.dose.urls")),
     path("", include("ris.web.exchange.urls")),
     path("", include("ris.web.patients.urls")),

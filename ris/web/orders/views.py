@@ -26,7 +26,7 @@ from ris.domain.orders import (
     StepStatus,
     VoidOrder,
 )
-from ris.selectors import order_lists, patient_lists
+from ris.selectors import documents, order_lists, patient_lists
 from ris.selectors import timeline as timelines
 from ris.selectors.order_lists import Sort, Tab
 from ris.selectors.orders import order_view
@@ -120,6 +120,7 @@ def order(request: PageRequest, key: UUID) -> HttpResponse:
         "entries": [tell(entry) for entry in timelines.entries(view.public_id)],
         "priorities": list(Priority),
         **order_context(view),
+        "documents": documents.of_order(view.public_id),
         "can_explain": request.actor.has(*REPAIR),
     }
     return show(request, "orders/order.html", context, fragment="orders/_order.html")

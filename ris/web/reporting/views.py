@@ -33,9 +33,10 @@ from ris.domain.reporting import (
     SignPreliminary,
     VersionKind,
 )
+from ris.domain.results import Particulars
 from ris.models import Report
+from ris.selectors import documents, order_lists, reading
 from ris.selectors import messages as message_lists
-from ris.selectors import order_lists, reading
 from ris.selectors.orders import order_view
 from ris.selectors.reading import Pile
 from ris.selectors.reports import person_name, report_view
@@ -193,6 +194,8 @@ def _page(
         "deliveries": message_lists.of_report(str(key)),
         "critical": list(stored.critical_results.order_by("told_at")),
         "earlier": _earlier(order, view),
+        "documents": documents.of_order(order.public_id),
+        "draft_origin": Particulars.from_json(stored.particulars),
         "error": error,
     }
     status = STATUS[error.code] if error else 200

@@ -1,0 +1,1 @@
+"""Documents that came from elsewhere, as pages show them and hand them out."""
