@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import BigIntegerField
@@ -32,6 +33,24 @@ def move(instance: Any, machine: StateMachine[Any, Any], trigger: Any, *fields: 
     elif isinstance(instance, Report):
         for procedure in instance.procedures.all():
             restage(procedure)
+
+
+def decide(instance: Any, machine: StateMachine[Any, Any], trigger: Any) -> None:
+    """Take a row that is not stored yet through ``trigger``; its caller stores it.
+
+    Raises IllegalTransitionError.
+    """
+    field = state_field(instance)
+    following = machine.next(machine.states(getattr(instance, field)), trigger)
+    setattr(instance, field, following.value)
+    if isinstance(instance, Versioned):
+        instance.version += 1
+
+
+def set_first_stage(procedure: RequestedProcedure, steps: Sequence[ScheduledProcedureStep]) -> None:
+    """The stage of a procedure that is not stored yet, from all the steps it will have."""
+    states = [StepStatus(step.status) for step in steps]
+    procedure.stage = stage(states, ReportState.NONE).value
 
 
 def touch(instance: Any, *fields: str) -> None:

@@ -51,6 +51,8 @@ def before(sender: str, pointer: str, *, most: int, in_time: bool) -> tuple[list
 
 def use(messages: Sequence[str]) -> None:
     """The whole was applied, and so were these parts of it; joins the caller's transaction."""
+    if not messages:
+        return
     for message in InboundMessage.objects.filter(public_id__in=messages).order_by("pk"):
         if message.state == MessageState.REJECTED.value:
             move(message, MESSAGE, MessageTrigger.REPLAY)

@@ -45,7 +45,12 @@ from ris.services.orders import early
 from ris.services.orders.details import apply_details
 from ris.services.orders.ending import cancel
 from ris.services.orders.finding import find, placed, require, require_all, require_live
-from ris.services.orders.procedures import create_procedure, schedule_wishes
+from ris.services.orders.procedures import (
+    create_procedure,
+    plan_procedure,
+    schedule_wishes,
+    store,
+)
 from ris.services.orders.revising import revise_order
 from ris.services.scheduling import calendar
 
@@ -72,15 +77,16 @@ def place_order(command: PlaceOrder, context: Context) -> PlacedOrder:
     order = _create_order(command, patient, fingerprint, context)
     steps: list[ScheduledProcedureStep] = []
     for request in command.procedures:
-        steps += create_procedure(order, request, strict=command.strict_catalog)
+        steps += plan_procedure(order, request, strict=command.strict_catalog)
     context.emit(OrderPlaced(order=str(order.public_id), stage="REQUESTED"), subject=order)
     _link_replaced(order, command.replaces, context)
     waiting = early.expected((command.placer, command.parent), context)
+    if waiting is None and not command.wait_for_scheduler:
+        schedule_wishes(steps, context)
+    store(steps)
     if waiting is not None:
         early.settle(waiting, order, context)
         cancel(order, waiting.reason or "canceled before it came", context, early=True)
-    elif not command.wait_for_scheduler:
-        schedule_wishes(steps, context)
     return placed(order, created=True)
 
 

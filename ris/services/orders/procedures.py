@@ -26,6 +26,7 @@ from ris.models import (
 from ris.models.prepared import Given, Select
 from ris.services import _numbers
 from ris.services._context import Context
+from ris.services._transition import set_first_stage
 from ris.services.scheduling import calendar
 
 _DEFINITIONS = Select(
@@ -48,6 +49,26 @@ def create_procedure(
     order: Order, request: ProcedureRequest, *, strict: bool = False
 ) -> list[ScheduledProcedureStep]:
     """Store a requested procedure with its steps: as ordered, else as the catalog has them."""
+    steps = plan_procedure(order, request, strict=strict)
+    store(steps)
+    return steps
+
+
+def store(steps: Sequence[ScheduledProcedureStep]) -> None:
+    """Store planned steps, each once and as it is by now, and their procedures before them."""
+    for step in steps:
+        procedure = step.procedure
+        if procedure._state.adding:
+            set_first_stage(procedure, [one for one in steps if one.procedure is procedure])
+            procedure.save()
+        step.procedure = procedure  # which has a key now
+        step.save()
+
+
+def plan_procedure(
+    order: Order, request: ProcedureRequest, *, strict: bool = False
+) -> list[ScheduledProcedureStep]:
+    """The same, not stored yet."""
     definition = definition_for(request.code)
     if definition is None and strict:
         raise InvalidValueError("this procedure is not in the catalog", path="OBR-4")
@@ -60,7 +81,7 @@ def create_procedure(
     laterality = (request.laterality or "").upper()[:1]
     if laterality not in {"", "L", "R", "B", "U"}:
         raise InvalidValueError("laterality is L, R, B or U", path="laterality")
-    procedure = RequestedProcedure.objects.create(
+    procedure = RequestedProcedure(
         order=order,
         procedure_id=(
             require_text(request.procedure_id, path="OBR-19", limit=16, name="procedure id")
@@ -80,7 +101,7 @@ def create_procedure(
         laterality=laterality,
     )
     return [
-        _create_step(procedure, step, definition, position)
+        _plan_step(procedure, step, definition, position)
         for position, step in enumerate(_wanted_steps(request, definition))
     ]
 
@@ -103,7 +124,7 @@ def _duration(request: StepRequest, planned: StepTemplate | ProcedureDefinition 
     return minutes
 
 
-def _create_step(
+def _plan_step(
     procedure: RequestedProcedure,
     request: StepRequest,
     definition: ProcedureDefinition | None,
@@ -115,7 +136,7 @@ def _create_step(
     description = request.description or (
         template.description if template else procedure.description
     )
-    return ScheduledProcedureStep.objects.create(
+    return ScheduledProcedureStep(
         procedure=procedure,
         step_id=(
             require_text(request.step_id, path="OBR-20", limit=16, name="step id")

@@ -28,7 +28,7 @@ from ris.models import (
 from ris.models.prepared import Given, Select
 from ris.services._context import Context
 from ris.services._locks import steps_of_appointment
-from ris.services._transition import move
+from ris.services._transition import decide, move
 from ris.services.scheduling.resources import (
     give_back,
     is_closed,
@@ -106,7 +106,10 @@ def book(
     assign(step, appointment, device)
     first = not step.announced
     step.announced = True
-    move(step, STEP, StepTrigger.SCHEDULE, *_STEP_FIELDS)
+    if step._state.adding:
+        decide(step, STEP, StepTrigger.SCHEDULE)
+    else:
+        move(step, STEP, StepTrigger.SCHEDULE, *_STEP_FIELDS)
     context.emit(
         AppointmentBooked(
             order=str(order.public_id),
