@@ -258,6 +258,12 @@ def scheme_designator(scheme: str) -> str:
     return known if known and len(known) <= 16 else LOCAL_SCHEME
 
 
+def _alerts(offer: Offer) -> tuple[str, ...]:
+    """What is known of the patient, and what the order says for this exam (IHE RAD TF-2 B-1)."""
+    told = offer.entry.clinical_information.strip()
+    return (*offer.entry.patient.alerts, told) if told else tuple(offer.entry.patient.alerts)
+
+
 def _pregnancy(offer: Offer) -> str:
     status = offer.entry.patient.pregnancy_status
     return status if status in {"1", "2", "3", "4"} else ""
@@ -404,6 +410,10 @@ _REQUEST = (
     Attribute("OrderFillerIdentifierSequence", "3", lambda o: _issuers(o.entry.filler.issuer)),
     *issuer_rows("OrderFillerIdentifierSequence"),
     Attribute("OrderEnteredBy", "3", lambda o: o.entry.entered_by),
+    Attribute("OrderEntererLocation", "3", lambda o: o.entry.entering_location),
+    Attribute("RequestingServiceCodeSequence", "3",
+              lambda o: _codes(o.entry.requesting_service_code)),
+    *code_rows("RequestingServiceCodeSequence"),
     Attribute("OrderCallbackPhoneNumber", "3", lambda o: o.entry.callback_phone, exact=True),
     Attribute("IssueDateOfImagingServiceRequest", "3", lambda o: _date(o.ordered)),
     Attribute("IssueTimeOfImagingServiceRequest", "3", lambda o: _time(o.ordered)),
@@ -419,6 +429,9 @@ _VISIT = (
               lambda o: _issuers(o.entry.visit.number.issuer) if o.entry.visit else (),
               Matching.SEQUENCE),
     *issuer_rows("IssuerOfAdmissionIDSequence", "admission_issuers"),
+    Attribute("RouteOfAdmissions", "3",
+              lambda o: o.entry.visit.patient_class.value if o.entry.visit else "",
+              note="the patient class (HL7 table 0004)"),
     Attribute("CurrentPatientLocation", "2",
               lambda o: o.entry.visit.location if o.entry.visit else "", Matching.WILDCARD,
               query="current_location"),
@@ -457,10 +470,15 @@ _PATIENT = (
     Attribute("PatientWeight", "2", lambda o: _number(o.entry.patient.weight_kg)),
     Attribute("PatientAddress", "3", lambda o: o.entry.patient.address),
     Attribute("PatientTelephoneNumbers", "3", lambda o: o.entry.patient.phone, exact=True),
-    Attribute("ConfidentialityConstraintOnPatientDataDescription", "2", _nothing),
-    Attribute("PatientState", "2", _nothing),
+    Attribute("PatientMotherBirthName", "3", lambda o: _name(o.entry.patient.mother_birth_name)),
+    Attribute("EthnicGroup", "3", lambda o: o.entry.patient.ethnic_group),
+    Attribute("PatientComments", "3", lambda o: o.entry.patient.comments),
+    Attribute("ConfidentialityConstraintOnPatientDataDescription", "2",
+              lambda o: o.entry.patient_confidentiality),
+    Attribute("ConfidentialityCode", "3", lambda o: o.entry.confidentiality),
+    Attribute("PatientState", "2", lambda o: o.entry.patient_state),
     Attribute("PregnancyStatus", "2", _pregnancy),
-    Attribute("MedicalAlerts", "2", lambda o: o.entry.patient.alerts),
+    Attribute("MedicalAlerts", "2", _alerts, note="those of the patient, then of the order"),
     Attribute("Allergies", "2", lambda o: o.entry.patient.allergies),
     Attribute("SpecialNeeds", "2", lambda o: o.entry.patient.special_needs),
     Attribute("AdditionalPatientHistory", "3", lambda o: o.entry.reason),

@@ -205,6 +205,11 @@ def _patient_name(segment: Segment, place: str, profile: Profile) -> Any:
     return datatypes.person(segment.repeats(place))
 
 
+def _mother(segment: Segment, place: str, profile: Profile) -> Any:
+    """Whatever kind of name it is said to be: a maiden name is what the field is for."""
+    return datatypes.person(segment.repeats(place), kind=99)
+
+
 def _phone(segment: Segment, place: str, profile: Profile) -> str | None:
     return datatypes.phone(segment.repeats(place))
 
@@ -312,6 +317,8 @@ DEMOGRAPHICS: tuple[Field, ...] = (
     Field("language", ("PID-15",), _text, "primary language"),
     Field("pregnancy_status", ("PV1-15",), _pregnancy, "B6: definitely pregnant"),
     Field("special_needs", ("PV1-15",), _needs, "ambulatory status"),
+    Field("mother_birth_name", ("PID-6",), _mother, "the mother's name at birth"),
+    Field("ethnic_group", ("PID-22", "PID-10"), _words, "ethnic group, else race"),
 )
 
 VISIT: tuple[Field, ...] = (

@@ -127,6 +127,9 @@ class Demographics:
         None  # DICOM (0010,21C0): 1 not, 2 possible, 3 definite, 4 unknown
     )
     special_needs: str | None = None
+    mother_birth_name: PersonName | None = None
+    ethnic_group: str | None = None
+    comments: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

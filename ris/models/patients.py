@@ -28,6 +28,9 @@ class Patient(Versioned):
     alerts = models.JSONField(default=list, blank=True)
     pregnancy_status = models.CharField(max_length=1, blank=True, default="")
     special_needs = models.CharField(max_length=64, blank=True, default="")
+    mother_birth_name = models.CharField(max_length=324, blank=True, default="", db_default="")
+    ethnic_group = models.CharField(max_length=64, blank=True, default="", db_default="")
+    comments = models.TextField(blank=True, default="", db_default="")
     merged_into = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged_from"
     )

@@ -167,6 +167,7 @@ def to_view(order: Order, institution: str) -> OrderView:
         procedures=tuple(_procedure_view(procedure) for procedure in order.procedures.all()),
         source=order.source.name if order.source else "",
         institution=institution,
+        parent=Identifier(order.parent_order_number, order.parent_issuer, "PGN"),
         version=order.version,
         updated_at=order.updated_at,
     )

@@ -39,6 +39,9 @@ class PatientView:
     alerts: tuple[str, ...] = ()
     pregnancy_status: str = ""
     special_needs: str = ""
+    mother_birth_name: PersonName = field(default_factory=PersonName)
+    ethnic_group: str = ""
+    comments: str = ""
     merged_into: str = ""
     removed_at: datetime | None = None  # deleted by the hospital (ADT^A29)
     version: int = 1
@@ -226,6 +229,7 @@ class OrderView:
     procedures: tuple[ProcedureView, ...]
     source: str = ""  # name of the endpoint it came from
     institution: str = ""
+    parent: Identifier = field(default_factory=lambda: Identifier(""))  # the requisition
     version: int = 1
     updated_at: datetime | None = None
 
@@ -269,7 +273,13 @@ class WorklistEntry:
     transport: str
     institution: str
     entered_by: str = ""
+    entering_location: str = ""
     callback_phone: str = ""
+    requesting_service_code: Code = field(default_factory=lambda: Code(""))
+    clinical_information: str = ""
+    patient_state: str = ""
+    confidentiality: str = ""
+    patient_confidentiality: str = ""
     ordered_at: datetime | None = None
     key: tuple[int, ...] = ()  # versions of step, order, patient: changes when the answer may
 

@@ -228,6 +228,12 @@ def _entry(
         transport=order.transport,
         institution=institution,
         entered_by=order.entered_by,
+        entering_location=order.entering_location,
+        requesting_service_code=Code.from_json(order.requesting_service_code),
+        clinical_information=order.clinical_information,
+        patient_state=order.patient_state,
+        confidentiality=order.confidentiality,
+        patient_confidentiality=order.patient_confidentiality,
         callback_phone=order.callback_phone,
         ordered_at=order.ordered_at,
     )

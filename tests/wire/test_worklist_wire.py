@@ -211,7 +211,7 @@ def test_pending_says_whether_all_keys_are_supported(server: ServerThread) -> No
     association = ae.associate("127.0.0.1", server.port, ae_title="RIS")
     plain, exotic = Dataset(), Dataset()
     plain.PatientName = exotic.PatientName = ""
-    exotic.PatientComments = ""
+    exotic.PatientReligiousPreference = ""
 
     statuses = [
         [status.Status for status, _ in association.send_c_find(asked, MODALITY_WORKLIST_FIND)]

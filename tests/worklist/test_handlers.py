@@ -125,7 +125,7 @@ def test_a_query_that_matches_nothing_succeeds(server: Handlers) -> None:
 def test_a_key_we_do_not_have_makes_the_warning(server: Handlers) -> None:
     make.booked(NOON)
 
-    answer = requests.find(server, identifier(PatientName="", PatientComments=""))
+    answer = requests.find(server, identifier(PatientName="", PatientReligiousPreference=""))
 
     assert answer.pending == 0xFF01
     assert [element.keyword for element in requests.rows(answer)[0]] == ["PatientName"]

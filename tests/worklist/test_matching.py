@@ -466,7 +466,7 @@ def test_queries_for_the_same_attributes_share_a_plan() -> None:
 
 def test_keys_this_system_does_not_have_are_noted() -> None:
     asked = identifier(
-        PatientName="", BarcodeValue="", PatientComments="", step={"SeriesNumber": "1"}
+        PatientName="", BarcodeValue="", PatientReligiousPreference="", step={"SeriesNumber": "1"}
     )
     asked.add_new(0x00091001, "LO", "private")
 
@@ -474,7 +474,7 @@ def test_keys_this_system_does_not_have_are_noted() -> None:
 
     assert set(found.unsupported) == {
         tag_of("BarcodeValue"),
-        tag_of("PatientComments"),
+        tag_of("PatientReligiousPreference"),
         tag_of("SeriesNumber"),
         0x00091001,
     }

@@ -249,7 +249,7 @@ def _queries(draw: st.DrawFn) -> Dataset:
     if draw(st.booleans()):
         query.PatientName = query.get("PatientName", "")
     if draw(st.integers(0, 9)) == 0:
-        query.add(element("PatientComments", None))  # not held: FF01
+        query.add(element("PatientReligiousPreference", None))  # not held: FF01
     if draw(st.integers(0, 9)) == 0:
         query.add(element("QueryRetrieveLevel", "STUDY"))
         del query["QueryRetrieveLevel"]  # noted elsewhere; the oracle knows the standard only

@@ -6,7 +6,7 @@ without gets the peer's default if it is of a kind that only this authority give
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -107,7 +107,20 @@ def clinical(group: Group, faults: Faults) -> dict[str, Any]:
     if "AL1" in group:
         told_of = (datatypes.words(each, 3) or "" for each in group.segments("AL1"))
         said["allergies"] = tuple(dict.fromkeys(text.strip() for text in told_of if text.strip()))
+    notes = list(_notes(group))
+    if notes:
+        said["comments"] = "\n".join(text for text in notes if text)
     return said
+
+
+def _notes(group: Group) -> Iterator[str]:
+    """NTE behind PID are about the patient (2.5.1 3.3, 4.4.1); those behind others are not."""
+    about = ""
+    for segment in group.segments():
+        if segment.name == "NTE" and about == "PID":
+            yield (segment.text("3") or "").strip()
+        elif segment.name not in ("NTE", "PD1"):
+            about = segment.name
 
 
 def is_measure(obx: Segment) -> bool:

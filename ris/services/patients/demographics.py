@@ -19,6 +19,7 @@ _LIMITS = {
     "address": 500,
     "language": 60,
     "special_needs": 64,
+    "ethnic_group": 64,
 }
 
 
@@ -46,6 +47,10 @@ def apply(patient: Patient, said: Demographics) -> list[str]:
         text = getattr(said, name)
         if text is not None:
             values[name] = require_text(text, path=name, limit=limit, name=name)
+    if said.mother_birth_name is not None:
+        values["mother_birth_name"] = str(said.mother_birth_name)
+    if said.comments is not None:
+        values["comments"] = said.comments.strip()
     for name in ("deceased", "weight_kg", "height_m"):
         value = getattr(said, name)
         if value is not None:
