@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from django.conf import settings
@@ -12,7 +13,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from ris import config, counters, probes
+from ris.domain.interfaces import AlertKind
 from ris.parts import run_folder
+from ris.selectors.interfaces import open_alerts
 from ris.version import version
 
 
@@ -74,6 +77,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
         ("ris_messages_failed", "Messages that failed by our fault", numbers.failed_in),
     ):
         Gauge(name, text, registry=registry).set(value)
+    alerts = Gauge("ris_interface_alerts", "Alerts that last, by kind", ["kind"], registry=registry)
+    counts = Counter(row.kind for row in open_alerts())
+    for kind in AlertKind:
+        alerts.labels(kind.value.lower()).set(counts[kind.value])
     age = probes.worker_age(config.load())
     Gauge("ris_worker_seen_seconds", "Since a worker was seen", registry=registry).set(
         float("inf") if age is None else age

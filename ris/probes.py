@@ -26,6 +26,7 @@ from ris.checks import HOLDS_DEMO, unsafe_data
 from ris.domain.exchange import DeliveryState, MessageState
 from ris.models import ApiToken, Delivery, InboundMessage
 from ris.parts import run_folder
+from ris.selectors.interfaces import open_alerts
 
 WORKER_SECONDS = 60
 LOW_DISK = 2 * 1024**3
@@ -260,6 +261,20 @@ def queue(settings: config.Configuration) -> Iterable[Finding]:
         yield ok("queue", f"{numbers.waiting} waiting")
 
 
+def interface_alerts(settings: config.Configuration) -> Iterable[Finding]:
+    """What is wrong with a connection now; a person who acknowledged it knows of it."""
+    rows = open_alerts()
+    for row in rows:
+        name = row.endpoint.name if row.endpoint else "senders that are no interface"
+        words = f"{name}: {row.kind.lower()}, {row.detail}"
+        if row.acknowledged_at is None:
+            yield warning("interfaces", words, "see Interfaces, then acknowledge it")
+        else:
+            yield ok("interfaces", f"{words}; acknowledged by {row.acknowledged_by}")
+    if not rows:
+        yield ok("interfaces", "no alert")
+
+
 @dataclass(frozen=True, slots=True)
 class QueueNumbers:
     waiting: int
@@ -360,6 +375,7 @@ ALL: tuple[Probe, ...] = (
     ports,
     worker,
     queue,
+    interface_alerts,
     certificates,
     backups,
     tokens,

@@ -138,6 +138,7 @@ TABLES: tuple[Table, ...] = (
             "sends": Field(list, [], words=tuple(item.value for item in Subscription)),
             "settings": Field(dict, {}),
             "mapping": Field(dict, {}),
+            "watch": Field(dict, {}),
             "active": Field(bool, True),
         },
     ),

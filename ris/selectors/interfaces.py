@@ -59,6 +59,7 @@ class AlertLine:
     detail: str
     endpoint: str
     endpoint_id: str
+    is_out: bool
     since: datetime
     last_seen_at: datetime
     ended_at: datetime | None
@@ -335,7 +336,8 @@ class Lane:
     attempts: int
     error: str
     behind: int
-    can_edit: bool
+    can_act: bool
+    is_written: bool  # else there is no text of it yet
 
 
 def parked(endpoint: Endpoint) -> list[Lane]:
@@ -369,7 +371,8 @@ def _lane(row: Delivery) -> Lane:
         attempts=row.attempt_count,
         error=row.last_error,
         behind=behind[:1000].count(),
-        can_edit=row.state in STUCK_DELIVERY,
+        can_act=row.state in STUCK_DELIVERY,
+        is_written=not row.lane.startswith("unwritable:"),
     )
 
 
@@ -399,6 +402,7 @@ def alert_line(row: InterfaceAlert) -> AlertLine:
         detail=row.detail,
         endpoint=row.endpoint.name if row.endpoint else "",
         endpoint_id=str(row.endpoint.public_id) if row.endpoint else "",
+        is_out=row.endpoint is not None and row.endpoint.direction == Direction.OUT.value,
         since=row.since,
         last_seen_at=row.last_seen_at,
         ended_at=row.ended_at,

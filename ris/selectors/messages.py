@@ -67,6 +67,7 @@ class OutboundLine:
     last_error: str
     order: OrderKey | None
     paused: bool
+    is_written: bool  # else there is no text of it yet
 
 
 # --- in
@@ -158,6 +159,7 @@ def _outbound_line(row: Delivery) -> OutboundLine:
         last_error=row.last_error,
         order=OrderKey(str(row.order.public_id), row.order.accession_number) if row.order else None,
         paused=row.endpoint.paused,
+        is_written=not row.lane.startswith("unwritable:"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from ris.models import Delivery, InboundMessage
 from ris.selectors import message_filters
 from ris.selectors import messages as lists
 from ris.selectors.interfaces import endpoint_choices
-from ris.services import desk
+from ris.services import desk, peers
 from ris.web import labels, telling
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
@@ -69,8 +70,20 @@ def _faults(request: PageRequest, raw: bytes, protocol: str, charset: str) -> di
     can = protocol in set(Protocol) and desk.is_text(Protocol(protocol))
     if not can or asked(request, "check") != "yes":
         return {"can_check": can, "can_edit": can}
-    found = desk.faults(Protocol(protocol), raw, charset)
+    found = _against_standard(Protocol(protocol), raw, charset)
     return {"can_check": can, "can_edit": can, "checked": True, "faults": found}
+
+
+def _against_standard(
+    protocol: Protocol, raw: bytes, charset: str
+) -> Sequence[peers.Finding | desk.Fault]:
+    """By the whole of the standard where its edge can; else by its tables."""
+    if not peers.can_check(protocol):
+        return desk.faults(protocol, raw, charset)
+    try:
+        return peers.check_message(protocol, raw, charset)
+    except RisError as error:
+        return [desk.Fault(error.path, error.message)]
 
 
 # --- in
@@ -238,8 +251,3 @@ def skip(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, SkipDelivery(delivery=str(key), reason=said(request, "reason", 200)))
     messages.success(request, "Skipped; what waits behind it goes on.")
     return redirect_back(request, f"/messages/out/{key}/")
-
-
-def unreadable(error: RisError) -> str:
-    """Why a text cannot be shown, for people."""
-    return f"{error.path}: {error.message}" if error.path else error.message

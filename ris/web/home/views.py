@@ -12,6 +12,7 @@ from ris.models import Delivery, InboundMessage
 from ris.selectors import (
     dashboard,
     exceptions,
+    interfaces,
     message_filters,
     messages,
     order_lists,
@@ -159,6 +160,16 @@ def _repair(with_interfaces: bool) -> list[Tile]:
         Tile(words="On no worklist", count=counts["not_offered"], href="/exceptions/"),
     ]
     if with_interfaces:
+        open_alerts, unseen = interfaces.alert_counts()
+        tiles.append(
+            Tile(
+                words="Interface alerts",
+                count=open_alerts,
+                href="/interfaces/",
+                urgent=f"{unseen} not acknowledged" if unseen else "",
+                tone=Tone.BAD,
+            )
+        )
         paused = dashboard.paused_endpoints()
         tiles.append(
             Tile(
