@@ -339,23 +339,39 @@ def render(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
                     continue
                 if row.required or value not in (row.default, None):
                     lines.append(f"{name} = {_toml(value)}")
-            lines += _mapping(table.name, record.get("mapping") or {})
+            if record.get("mapping"):
+                lines += _mapping(f"{table.name}.mapping", record["mapping"])
             parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n" if parts else ""
 
 
-def _mapping(table: str, content: Mapping[str, Any]) -> list[str]:
+def _mapping(within: str, content: Mapping[str, Any]) -> list[str]:
     """Rules a line each and maps as tables of their own: files are read and compared by people."""
     lines: list[str] = []
     if content.get("rules"):
-        rules = [f"  {_quoted(line)}," for line in content["rules"]]
-        lines += [f"[{table}.mapping]", "rules = [", *rules, "]"]
+        lines += [f"[{within}]"] if within else []
+        lines += ["rules = [", *(f"  {_quoted(line)}," for line in content["rules"]), "]"]
     for name, one in content.get("maps", {}).items():
-        lines.append(f"[{table}.mapping.maps.{_name(name)}]")
+        table = f"{within}.maps.{_name(name)}".lstrip(".")
+        lines.append(f"[{table}]")
         lines += [f"{key} = {_toml(one[key])}" for key in ("otherwise", "fixed") if key in one]
-        lines.append(f"[{table}.mapping.maps.{_name(name)}.values]")
+        lines.append(f"[{table}.values]")
         lines += [f"{_name(code)} = {_toml(ours)}" for code, ours in one["values"].items()]
     return lines
+
+
+def render_mapping(content: Mapping[str, Any]) -> str:
+    """A mapping as a file of its own, as it would stand below an endpoint."""
+    return "".join(f"{line}\n" for line in _mapping("", content))
+
+
+def parse_mapping(text: str) -> Record:
+    """The mapping of a file. Raises InvalidValueError whose path is ``line N``."""
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n"))
+    except tomllib.TOMLDecodeError as error:
+        message, line = _place(str(error))
+        raise InvalidValueError(message, path=line) from None
 
 
 def _toml(value: Any) -> str:

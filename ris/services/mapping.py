@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ris.domain.actors import Role
@@ -17,11 +18,36 @@ from ris.services._transition import touch
 # The mapping in its stored form; raises SeveralErrors whose paths name the rows.
 Check = Callable[[Mapping[str, Any], Direction], dict[str, Any]]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapKind:
+    """One kind of value that can have a table, as the page describes it."""
+
+    name: str
+    title: str
+    places: str
+    example: str
+    parts: int = 1
+
+
+# The kinds that messages of a direction can have tables for.
+Kinds = Callable[[Direction], Sequence[MapKind]]
+
 _CHECKS: dict[Protocol, Check] = {}
+_KINDS: dict[Protocol, Kinds] = {}
 
 
-def register_language(protocol: Protocol, check: Check) -> None:
+def register_language(protocol: Protocol, check: Check, kinds: Kinds) -> None:
     _CHECKS[protocol] = check
+    _KINDS[protocol] = kinds
+
+
+def can_map(protocol: Protocol) -> bool:
+    return protocol in _CHECKS
+
+
+def kinds(protocol: Protocol, direction: Direction) -> Sequence[MapKind]:
+    return _KINDS[protocol](direction) if protocol in _KINDS else ()
 
 
 def check(protocol: Protocol, direction: Direction, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("ris.web.documents.urls")),
     path("", include("ris.web.dose.urls")),
     path("", include("ris.web.exchange.urls")),
+    path("", include("ris.web.mapping.urls")),
     path("", include("ris.web.patients.urls")),
     path("", include("ris.web.facility.urls")),
     path("", include("ris.web.journal.urls")),

@@ -8,11 +8,12 @@ from functools import lru_cache
 from integration.hl7.er7 import Message
 from integration.hl7.mapping.checking import check, compiled
 from integration.hl7.mapping.engine import Compiled
+from integration.hl7.mapping.kinds import kinds
 from ris.domain.errors import InvalidValueError, RisError, SeveralErrors, UnknownKeyError
-from ris.domain.exchange import Protocol
+from ris.domain.exchange import Direction, Protocol
 from ris.domain.protocol import EndpointInfo
 from ris.selectors import mapping as stored
-from ris.services.mapping import register_language
+from ris.services.mapping import MapKind, register_language
 
 Moved = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -62,4 +63,17 @@ def together(refused: Sequence[RisError], translate: Callable[[], object]) -> No
     raise errors[0] if len(errors) == 1 else SeveralErrors(errors)
 
 
-register_language(Protocol.HL7, check)
+def _described(way: Direction) -> list[MapKind]:
+    return [
+        MapKind(
+            name=kind.name,
+            title=kind.title,
+            places=", ".join(kind.paths),
+            example=kind.example,
+            parts=kind.parts,
+        )
+        for kind in kinds(way)
+    ]
+
+
+register_language(Protocol.HL7, check, _described)

@@ -7,14 +7,14 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
-from integration.hl7 import acks, inbound, times
+from integration.hl7 import acks, inbound, times, validation
 from integration.hl7.er7 import Header, Message
-from integration.hl7.inbound import Sender
 from integration.hl7.mapping.applying import together
 from integration.hl7.mapping.checking import check, compiled
 from integration.hl7.mapping.engine import Applied
 from integration.hl7.profiles import Profile, profile
 from integration.hl7.routes import ROUTES
+from integration.hl7.senders import Sender
 from integration.hl7.settings import read_settings
 from integration.hl7.to_domain.request import Request
 from ris.domain.actors import endpoint_actor
@@ -134,8 +134,10 @@ def _understood(raw: bytes, agreed: Profile) -> Understanding:
         if route is None:
             raise UnsupportedError("this event is not served", path="MSH-9")
         zone = times.message_zone(header.get("7"), agreed.zone)
-        told = replace(agreed, zone=zone)
-        together(applied.faults if applied else (), lambda: route.translate(message, told))
+        told = replace(agreed, zone=zone, message=header.code)
+        refused = applied.faults if applied else []
+        found = [*refused, *validation.faults(message, told.settings.level)]
+        together(found, lambda: route.translate(message, told))
         requests = route.translate(message, told)
     except RisError as error:
         return Understanding(faults=_faults(error))
