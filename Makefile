@@ -46,5 +46,5 @@ pins: ## compile the requirement files from pyproject.toml
 clients: ## install the Node clients the tests drive into .cache/clients
 	@mkdir -p .cache/clients && cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc .cache/clients/ && cd .cache/clients && npm ci --ignore-scripts --loglevel=error
 
-fuzz: setup ## feed mutated DICOM messages to the listener's code; FUZZ_INPUTS for each target
+fuzz: setup ## feed mutated DICOM and HL7 messages to the listeners' code; FUZZ_INPUTS for each target
 	$(BIN)/python -m tests.fuzz --inputs $(or $(FUZZ_INPUTS),100000)

@@ -45,6 +45,8 @@ def part_of(raw: bytes, header: Header) -> Part:
         if previous:
             raise UnsupportedError("parts in UTF-16 or UTF-32 are not joined", path="MSH-14")
         return WHOLE
+    if not header.delimiters.field.isascii():
+        return WHOLE  # the reader refuses it
     separator = header.delimiters.field.encode("ascii")
     line = _last_line(data)
     pointer = ""

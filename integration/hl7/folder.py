@@ -31,7 +31,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import structlog
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from integration.hl7 import acks, mllp
 from integration.hl7.peer import Peer, Reply
@@ -276,6 +276,7 @@ def running(root: Path, handle: Handle) -> Iterator[None]:
                 # The database may be away for a moment; the files stay where they are.
                 log.warning("looking into the pick-up folders failed", exc_info=True)
             stopping.wait(LOOK_SECONDS)
+        connections.close_all()  # those of this thread
 
     thread = threading.Thread(target=work, name="pick-up", daemon=True)
     thread.start()

@@ -14,12 +14,15 @@ import time
 from collections import Counter
 from itertools import islice
 
+import django
+
 LOOK = 2_000  # inputs between two looks at the time and the memory
 
 
 def main(argv: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
     os.environ.setdefault("RIS_CONFIG_FILE", os.devnull)
+    django.setup()
     import structlog
 
     from ris.terminal import complain, say

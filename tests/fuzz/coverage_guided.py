@@ -14,16 +14,21 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import django
+
 
 def main(argv: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
     os.environ.setdefault("RIS_CONFIG_FILE", os.devnull)
+    django.setup()
     try:
         import atheris
     except ImportError:
         sys.stderr.write("atheris is not installed; `make fuzz` needs nothing but this project\n")
         return 1
-    with atheris.instrument_imports(include=["worklist"], enable_loader_override=False):
+    with atheris.instrument_imports(
+        include=["worklist", "integration"], enable_loader_override=False
+    ):
         from tests.fuzz.targets import TARGETS
     import structlog
 

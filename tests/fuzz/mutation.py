@@ -1,4 +1,7 @@
-"""A mutator that knows a little about DICOM: it breaks lengths, tags and delimiters on purpose."""
+"""A mutator that knows a little of what it breaks: lengths, tags, delimiters, escapes.
+
+What pieces it puts in is given; those of DICOM are here.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,25 @@ _WORDS = (
 _LETTERS = b"0123456789*?-\\^=.+ \x00\x1b$B()ABTZaz\xe4\xc3\xff\x80\x8e"
 _LONGEST = 20_000
 
-Change = Callable[[random.Random, bytearray], None]
+
+class Chance(random.Random):
+    """Chance, with the pieces to choose from."""
+
+    words: Sequence[bytes] = _WORDS
 
 
-def _flip(chance: random.Random, raw: bytearray) -> None:
+Change = Callable[[Chance, bytearray], None]
+
+
+def _flip(chance: Chance, raw: bytearray) -> None:
     raw[chance.randrange(len(raw))] ^= 1 << chance.randrange(8)
 
 
-def _byte(chance: random.Random, raw: bytearray) -> None:
+def _byte(chance: Chance, raw: bytearray) -> None:
     raw[chance.randrange(len(raw))] = chance.randrange(256)
 
 
-def _text(chance: random.Random, raw: bytearray) -> None:
+def _text(chance: Chance, raw: bytearray) -> None:
     """Other letters in the same room, as most faults of scanners are."""
     at = chance.randrange(len(raw))
     for place in range(at, min(len(raw), at + chance.choice((1, 1, 2, 4, 8)))):
@@ -35,38 +45,38 @@ def _text(chance: random.Random, raw: bytearray) -> None:
             raw[place] = chance.choice(_LETTERS)
 
 
-def _number(chance: random.Random, raw: bytearray) -> None:
+def _number(chance: Chance, raw: bytearray) -> None:
     """A length a little off."""
     at = chance.randrange(len(raw))
     raw[at] = (raw[at] + chance.choice((-8, -2, -1, 1, 2, 8))) & 0xFF
 
 
-def _word(chance: random.Random, raw: bytearray) -> None:
-    at, word = chance.randrange(len(raw)), chance.choice(_WORDS)
+def _word(chance: Chance, raw: bytearray) -> None:
+    at, word = chance.randrange(len(raw)), chance.choice(chance.words)
     raw[at : at + len(word)] = word
 
 
-def _insert(chance: random.Random, raw: bytearray) -> None:
+def _insert(chance: Chance, raw: bytearray) -> None:
     at = chance.randrange(len(raw) + 1)
-    raw[at:at] = chance.choice(_WORDS) * chance.choice((1, 1, 1, 2, 40))
+    raw[at:at] = chance.choice(chance.words) * chance.choice((1, 1, 1, 2, 40))
 
 
-def _cut(chance: random.Random, raw: bytearray) -> None:
+def _cut(chance: Chance, raw: bytearray) -> None:
     at = chance.randrange(len(raw))
     del raw[at : at + chance.choice((1, 2, 4, 8, 64))]
 
 
-def _end(chance: random.Random, raw: bytearray) -> None:
+def _end(chance: Chance, raw: bytearray) -> None:
     del raw[chance.randrange(len(raw)) :]
 
 
-def _repeat(chance: random.Random, raw: bytearray) -> None:
+def _repeat(chance: Chance, raw: bytearray) -> None:
     at = chance.randrange(len(raw))
     part = raw[at : at + chance.randrange(1, 200)]
     raw[at:at] = part * chance.choice((1, 2, 30))
 
 
-def _swap(chance: random.Random, raw: bytearray) -> None:
+def _swap(chance: Chance, raw: bytearray) -> None:
     first, second = sorted(chance.randrange(len(raw)) for _ in range(2))
     raw[first:second] = raw[first:second][::-1] if second - first < 9 else raw[second:] + b"\0"
 
@@ -77,9 +87,10 @@ _CHANGES: Sequence[Change] = (
 )  # fmt: skip
 
 
-def mutated(seeds: Sequence[bytes], start: int) -> Iterator[bytes]:
+def mutated(seeds: Sequence[bytes], start: int, words: Sequence[bytes] = _WORDS) -> Iterator[bytes]:
     """Endless inputs, the same for the same start."""
-    chance = random.Random(start)
+    chance = Chance(start)
+    chance.words = words
     while True:
         raw = bytearray(chance.choice(seeds))
         if chance.random() < 0.05:

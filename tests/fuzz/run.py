@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tests.fuzz import hl7
 from tests.fuzz.mutation import mutated
 from tests.fuzz.targets import TARGETS
 
@@ -30,8 +31,12 @@ def feed(name: str, seeds: Sequence[bytes], start: int, budget: Budget) -> Itera
     target = TARGETS[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pydicom, about values
-        for raw in mutated(seeds, start):
+        for raw in mutated(seeds, start, *_words(name)):
             yield one(target, raw, budget)
+
+
+def _words(name: str) -> tuple[Sequence[bytes], ...]:
+    return (hl7.WORDS,) if name in hl7.TARGETS else ()
 
 
 def one(target: Callable[[bytes], str], raw: bytes, budget: Budget) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from tests.fuzz import hl7
 from tests.fuzz.targets import REPORTS
 from tests.wire import dicom_peer as peer
 from tests.worklist.entries import SYNTAXES, encoded
@@ -161,4 +162,5 @@ SEEDS = {
     "command_set": command_sets,
     "association_request": association_requests,
     "stream": streams,
+    **hl7.SEEDS,
 }

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ris.domain.errors import RisError
+from tests.fuzz import hl7
 from worklist import dose, ian, matching, retrieval
 from worklist.association import Connection
 from worklist.charset import UTF8, character_set
@@ -264,4 +265,5 @@ TARGETS: Mapping[str, Callable[[bytes], str]] = {
     "command_set": command_set,
     "association_request": association_request,
     "stream": stream,
+    **hl7.TARGETS,
 }

@@ -38,6 +38,9 @@ def test_proper_messages_are_taken(name: str) -> None:
         "command_set": {"read"},
         "association_request": {"agreed"},
         "stream": {"ended by 4", "ended by 6"},
+        "hl7_frames": {"answered"},
+        "hl7_message": {"read", "read, with faults"},
+        "hl7_order": {"translated"},
     }
     assert results == expected[name]
 
