@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, is_dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ from integration.hl7.routes import ROUTES
 from integration.hl7.server import Peer, Reply
 from integration.hl7.times import message_zone
 from ris import config
+from ris.domain.performing import CompletePerformedStep, PerformedDetails
+from ris.models import Order
 from ris.selectors.facility import SiteView
-from tests import make
+from ris.services import execute
+from tests import make, people
 
 ROOT = Path(__file__).resolve().parents[3]
 CASES = sorted(path.parent for path in (ROOT / "fixtures" / "hl7").glob("*/*/in.hl7"))
@@ -65,9 +68,25 @@ def _plain(value: Any) -> Any:
         return value.value
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode()
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
+
+
+def _perform_all() -> None:
+    """Do the exams that were ordered, as far as they were not done yet."""
+    for order in Order.objects.filter(procedures__steps__status="SCHEDULED").distinct():
+        command = make.start(order)
+        execute(command, actor=people.ct1)
+        execute(
+            CompletePerformedStep(
+                sop_instance_uid=command.sop_instance_uid,
+                details=PerformedDetails(ended_at=make.NOON + timedelta(minutes=15)),
+            ),
+            actor=people.ct1,
+        )
 
 
 def _messages(file: Path) -> list[bytes]:
@@ -109,6 +128,8 @@ def test_reply(case: Path, golden: Callable[[Path | str, str], None]) -> None:
     peer = Peer("127.0.0.1", 50000, 2575, 1)
     for raw in _messages(case / "before.hl7"):
         assert handle(raw, peer) is not None
+        if (case / "performed").is_file():
+            _perform_all()
     (raw,) = _messages(case / "in.hl7")
 
     reply = handle(raw, peer)
