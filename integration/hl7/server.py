@@ -39,6 +39,7 @@ _BACKLOG = 512
 _REFUSAL_LOG_SECONDS = 10.0
 _ACCEPT_PAUSE_SECONDS = 0.1
 _LOOK_SECONDS = 1.0
+_SEND_BUFFER = 64 * 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -291,6 +292,8 @@ def _set_options(sock: socket.socket) -> None:
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # The system would hold megabytes of answers for a peer that does not read them.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     for name, value in (
         ("TCP_KEEPIDLE", 30),
         ("TCP_KEEPINTVL", 10),

@@ -69,10 +69,10 @@ def _is_socket(path: Path) -> bool:
 
 
 @contextmanager
-def listener(**asked: Any) -> Iterator[Listener]:
+def listener(module: str = "tests.swarm.server", **asked: Any) -> Iterator[Listener]:
     """A listener with these deadlines, limits and TLS files."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.swarm.server", json.dumps(asked)],
+        [sys.executable, "-m", module, json.dumps(asked)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
