@@ -40,6 +40,12 @@ COMMANDS: dict[str, Command] = {
     "token revoke": Command("ris.tokens:revoke", "end an API token"),
     "hl7 send": Command("integration.hl7.commands:send", "send a message file over MLLP"),
     "hl7 check": Command("integration.hl7.commands:check", "say what is wrong with a message"),
+    "hl7 try": Command(
+        "integration.hl7.mapping.commands:try_messages", "show what a message would do, undone"
+    ),
+    "hl7 dry-run": Command(
+        "integration.hl7.mapping.commands:dry_run", "run other rules over what came"
+    ),
     "passcode": Command("worklist.passcodes:main", "hash the passcode of a device"),
     "mwl find": Command("worklist.commands:find", "ask a worklist, as a scanner does"),
     "mwl explain": Command(

@@ -14,6 +14,7 @@ from pathlib import Path
 from integration.hl7 import acks, folder, schema
 from integration.hl7 import conformance as statements
 from integration.hl7.er7 import Header, Message
+from integration.hl7.full_check import check_fully
 from integration.hl7.inbound import handle
 from integration.hl7.mllp_client import Connections, Target
 from integration.hl7.profiles import Profile, for_unknown_sender
@@ -118,7 +119,7 @@ def send(argv: list[str]) -> int:
     accepted = True
     try:
         for name in arguments.files:
-            for raw in messages_of(_bytes(name)):
+            for raw in messages_of(read_bytes(name)):
                 message = _renumbered(raw) if arguments.new_ids else raw
                 accepted &= _send_one(connections, target(arguments), message, arguments.show)
     finally:
@@ -126,7 +127,8 @@ def send(argv: list[str]) -> int:
     return 0 if accepted else 1
 
 
-def _bytes(name: str) -> bytes:
+def read_bytes(name: str) -> bytes:
+    """A file, or standard input for ``-``."""
     return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
 
 
@@ -187,12 +189,31 @@ def check(argv: list[str]) -> int:
         "--charset", default="UNICODE UTF-8", metavar="NAME", help="in force without MSH-18"
     )
     parser.add_argument("--show", action="store_true", help="print what the message asks for")
+    parser.add_argument(
+        "--full", action="store_true", help="have hl7apy validate them as well; takes a while"
+    )
     arguments = parser.parse_args(argv)
     good = True
     for name in arguments.files:
-        for raw in messages_of(_bytes(name)):
+        for raw in messages_of(read_bytes(name)):
             good &= _check_one(raw, arguments.charset, show=arguments.show)
+            if arguments.full:
+                good &= _check_fully(raw, arguments.charset)
     return 0 if good else 1
+
+
+def _check_fully(raw: bytes, charset: str) -> bool:
+    """What hl7apy says; its warnings alone do not make a message wrong."""
+    try:
+        findings = check_fully(raw, charset)
+    except RisError as error:
+        complain(f"hl7apy: {error.message}")
+        return False
+    for each in findings:
+        complain(f"hl7apy: {each.level} {each.path}: {each.text}")
+    if not findings:
+        say("hl7apy: nothing wrong")
+    return all(each.level != "error" for each in findings)
 
 
 def _check_one(raw: bytes, charset: str, *, show: bool) -> bool:
