@@ -29,6 +29,7 @@ from benchmarks.load import Load, Said, Sample
 from benchmarks.machine import memory, process_cpu
 from benchmarks.servers import ris
 from benchmarks.servers.ris import Part, Site
+from benchmarks.suites.flood import flooded
 from benchmarks.tables import number, table, times
 from benchmarks.workspace import Workspace
 from tests.running import ROOT, free_ports
@@ -98,6 +99,7 @@ def run(space: Workspace) -> Iterator[str | Goal]:
             felt = _felt(part, tls_port, space.scale.slice_seconds)
             yield _crowded(felt)
             yield _dropped(felt, deadline)
+            yield flooded(part, _ask, space.scale.slice_seconds, space.scale.rounds)
             yield from _idle_goals(felt, database)
             yield from _others(part, tls_port, authority, started, database)
 
