@@ -59,7 +59,8 @@ def require(reference: OrderReference) -> Order:
     """The order meant, locked. Raises UnknownKeyError, StateConflictError for somebody else's."""
     order = find(reference)
     if order is None:
-        raise UnknownKeyError("no such order", path="ORC-2")
+        by_ours = reference.filler is not None and reference.placer is None
+        raise UnknownKeyError("no such order", path="ORC-3" if by_ours else "ORC-2")
     _refuse_other_patient(order, reference)
     return order
 
@@ -71,7 +72,7 @@ def require_all(reference: OrderReference) -> list[Order]:
     placer = reference.placer or Identifier("")
     children = [*_CHILDREN.all(value=placer.value, issuer=placer.issuer)] if placer.value else []
     if not children:
-        raise UnknownKeyError("no such order", path="ORC-2")
+        return [require(reference)]  # which says that there is none
     _refuse_other_patient(children[0], reference)
     return [child for child in children if child.status in _LIVE] or children
 

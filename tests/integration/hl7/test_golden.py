@@ -27,6 +27,7 @@ from integration.hl7.routes import ROUTES
 from integration.hl7.server import Peer, Reply
 from integration.hl7.times import message_zone
 from ris import config
+from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.performing import CompletePerformedStep, PerformedDetails
 from ris.models import Order
 from ris.selectors.facility import SiteView
@@ -107,12 +108,16 @@ def test_commands(case: Path, golden: Callable[[Path | str, str], None]) -> None
     agreed = for_unknown_sender(SITE, (header.sending_application, header.sending_facility))
     agreed = replace(agreed, zone=message_zone(header.get("7"), ZoneInfo("Europe/Vienna")))
 
-    requests = ROUTES[header.code, header.trigger].translate(message, agreed)
-
-    told = [
-        [{type(command).__name__: _plain(command)} for command in request.commands]
-        for request in requests
-    ]
+    told: list[Any]
+    try:
+        requests = ROUTES[header.code, header.trigger].translate(message, agreed)
+        told = [
+            [{type(command).__name__: _plain(command)} for command in request.commands]
+            for request in requests
+        ]
+    except RisError as error:
+        faults = error.errors if isinstance(error, SeveralErrors) else [error]
+        told = [{"fault": each.code.value, "place": each.path} for each in faults]
     golden(
         (case / "commands.json").relative_to(ROOT),
         json.dumps(told, indent=2, ensure_ascii=False) + "\n",

@@ -1,0 +1,491 @@
+"""What placers ask of orders beside placing and canceling: replace, requisition, number, status."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ris.domain.errors import (
+    DuplicateKeyError,
+    InvalidValueError,
+    StateConflictError,
+    UnknownKeyError,
+)
+from ris.domain.orders import (
+    AskOrder,
+    AttachPlacerNumber,
+    CancelOrder,
+    DiscontinueOrder,
+    ExpectCancellation,
+    HoldOrder,
+    OrderDetails,
+    OrderReference,
+    PlacedOrder,
+    ProcedureRequest,
+    ReleaseOrder,
+    ReplaceOrder,
+    ReviseOrder,
+    StepRequest,
+)
+from ris.domain.scheduling import RescheduleAppointment
+from ris.domain.values import Code, Identifier
+from ris.models import (
+    AuditEvent,
+    DomainEvent,
+    EarlyCancellation,
+    Order,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
+from ris.services import as_of, execute
+from tests import make, people
+
+pytestmark = pytest.mark.django_db
+
+OLD, NEW = Identifier("PL-OLD", "EHR"), Identifier("PL-NEW", "EHR")
+REQUISITION = Identifier("RQ1", "EHR")
+CT_ABDOMEN = Code("CTABD", "TEST", "CT abdomen")
+MR_HEAD = Code("MRHEAD", "TEST", "MR head")
+
+
+def by(placer: Identifier) -> OrderReference:
+    return OrderReference(placer=placer)
+
+
+def statuses() -> list[str]:
+    return list(Order.objects.order_by("id").values_list("status", flat=True))
+
+
+def events() -> list[str]:
+    return list(DomainEvent.objects.order_by("id").values_list("name", flat=True))
+
+
+# --- replace ------------------------------------------------------------------------------------
+
+
+def test_a_replacement_closes_the_old_order_and_is_tied_to_it() -> None:
+    make.device()
+    patient = make.patient()
+    old = make.order(patient=patient, placer=OLD, start_at=make.NOON)
+
+    execute(ReplaceOrder(order=by(OLD), reason="wrong side"), actor=people.ehr)
+    new = make.order(patient=patient, placer=NEW, replaces=(by(OLD),))
+
+    assert statuses() == ["CANCELED", "ACTIVE"]
+    assert list(new.replaces.all()) == [old]
+    canceled = DomainEvent.objects.get(name="OrderCanceled").payload
+    assert (canceled["reason"], canceled["replaced"]) == ("wrong side", True)
+    replaced = DomainEvent.objects.get(name="OrderReplaced").payload
+    assert replaced == {"order": str(new.public_id), "replaced": [str(old.public_id)]}
+    assert make.step_of(old).status == "CANCELED"
+
+
+def test_a_replacement_told_twice_is_done_once() -> None:
+    patient = make.patient()
+    make.order(patient=patient, placer=OLD)
+    command = make.place_order(patient=patient, placer=NEW, replaces=(by(OLD),))
+    execute(ReplaceOrder(order=by(OLD)), actor=people.ehr)
+    execute(command, actor=people.ehr)
+    before = events()
+
+    execute(ReplaceOrder(order=by(OLD)), actor=people.ehr)
+    again: PlacedOrder = execute(command, actor=people.ehr)
+
+    assert again.created is False
+    assert events() == before
+
+
+def test_what_was_started_is_not_replaced() -> None:
+    make.device()
+    order = make.booked(placer=OLD)
+    execute(make.start(order), actor=people.ct1)
+
+    with pytest.raises(StateConflictError):
+        execute(ReplaceOrder(order=by(OLD)), actor=people.ehr)
+
+    assert statuses() == ["ACTIVE"]
+
+
+def test_an_order_that_is_still_open_cannot_be_stood_for() -> None:
+    make.order(placer=OLD)
+
+    with pytest.raises(StateConflictError):
+        make.order(placer=NEW, replaces=(by(OLD),))
+
+    assert statuses() == ["ACTIVE"]
+
+
+# --- requisition --------------------------------------------------------------------------------
+
+
+def _requisition() -> None:
+    patient = make.patient("4711")
+    for number in ("PL1", "PL2"):
+        make.order(patient=patient, placer=Identifier(number, "EHR"), parent=REQUISITION)
+
+
+def test_the_number_of_a_requisition_stands_for_all_orders_under_it() -> None:
+    _requisition()
+
+    execute(HoldOrder(order=by(REQUISITION)), actor=people.ehr)
+    held = statuses()
+    execute(ReleaseOrder(order=by(REQUISITION)), actor=people.ehr)
+    execute(CancelOrder(order=by(REQUISITION), reason="twice"), actor=people.ehr)
+
+    assert held == ["ON_HOLD", "ON_HOLD"]
+    assert statuses() == ["CANCELED", "CANCELED"]
+
+
+def test_canceling_a_requisition_leaves_alone_what_is_canceled_already() -> None:
+    _requisition()
+    execute(CancelOrder(order=by(Identifier("PL1", "EHR"))), actor=people.ehr)
+
+    execute(CancelOrder(order=by(REQUISITION)), actor=people.ehr)
+
+    assert statuses() == ["CANCELED", "CANCELED"]
+    assert events().count("OrderCanceled") == 2
+
+
+def test_a_requisition_of_another_authority_is_another_one() -> None:
+    _requisition()
+
+    with pytest.raises(UnknownKeyError):
+        execute(CancelOrder(order=by(Identifier("RQ1", "OTHER"))), actor=people.ehr)
+
+    assert statuses() == ["ACTIVE", "ACTIVE"]
+
+
+# --- a cancellation before its order ------------------------------------------------------------
+
+
+def _expect(minutes: int = 15) -> None:
+    execute(
+        ExpectCancellation(placer=OLD, minutes=minutes, reason="ordered twice"), actor=people.ehr
+    )
+
+
+def test_an_order_that_comes_after_its_cancellation_is_canceled_at_once() -> None:
+    make.device()
+    _expect()
+
+    order = make.order(placer=OLD, start_at=make.NOON)
+
+    assert order.status == "CANCELED"
+    step = make.step_of(order)
+    assert (step.status, step.appointment) == ("CANCELED", None)  # never on a worklist
+    assert events()[-2:] == ["OrderPlaced", "OrderCanceled"]
+    payload = DomainEvent.objects.get(name="OrderCanceled").payload
+    assert (payload["reason"], payload["early"]) == ("ordered twice", True)
+    assert EarlyCancellation.objects.get().order == order
+
+
+def test_the_same_cancellation_after_its_order_is_done_already() -> None:
+    _expect()
+    make.order(placer=OLD)
+    before = events()
+
+    execute(CancelOrder(order=by(OLD)), actor=people.ehr)
+    execute(DiscontinueOrder(order=by(OLD)), actor=people.ehr)
+
+    assert events() == before
+
+
+def test_an_early_cancellation_is_forgotten_after_its_time() -> None:
+    with as_of(make.NOON):
+        _expect(minutes=15)
+
+    with as_of(make.NOON + timedelta(minutes=16)):
+        order = make.order(placer=OLD)
+
+    assert order.status == "ACTIVE"
+
+
+@pytest.mark.parametrize("number", [NEW, Identifier(OLD.value, "OTHER")])
+def test_an_early_cancellation_is_for_its_number_and_authority_only(number: Identifier) -> None:
+    _expect()
+
+    assert make.order(placer=number).status == "ACTIVE"
+
+
+def test_an_early_cancellation_of_a_requisition_is_for_all_orders_under_it() -> None:
+    execute(ExpectCancellation(placer=REQUISITION, minutes=15), actor=people.ehr)
+
+    _requisition()
+
+    assert statuses() == ["CANCELED", "CANCELED"]
+
+
+# --- whose order --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [CancelOrder, DiscontinueOrder, HoldOrder, ReplaceOrder, AskOrder])
+def test_an_order_of_another_patient_is_not_meant(kind: Any) -> None:
+    make.order(patient=make.patient("4711"), placer=OLD)
+    make.order(patient=make.patient("4712"), placer=NEW)
+    somebody_else = (Identifier("4712", "HOSP", "MR"),)
+    before = events()
+
+    with pytest.raises(StateConflictError) as caught:
+        execute(kind(order=OrderReference(placer=OLD, patient=somebody_else)), actor=people.ehr)
+
+    assert caught.value.path == "PID-3"
+    assert events() == before
+
+
+def test_an_identifier_that_nobody_knows_contradicts_nothing() -> None:
+    make.order(patient=make.patient("4711"), placer=OLD)
+
+    execute(
+        CancelOrder(order=OrderReference(placer=OLD, patient=(Identifier("9", "ELSE"),))),
+        actor=people.ehr,
+    )
+
+    assert statuses() == ["CANCELED"]
+
+
+# --- numbers and status -------------------------------------------------------------------------
+
+
+def test_the_placer_gives_its_number_to_an_order_of_ours() -> None:
+    order = make.order(placer=None)
+    command = AttachPlacerNumber(
+        order=OrderReference(filler=Identifier(order.filler_order_number)), placer=NEW
+    )
+
+    execute(command, actor=people.ehr)
+    execute(command, actor=people.ehr)
+
+    order.refresh_from_db()
+    assert (order.placer_order_number, order.placer_issuer) == ("PL-NEW", "EHR")
+    assert events().count("PlacerNumberAssigned") == 1
+
+
+def test_an_order_keeps_the_number_that_it_has() -> None:
+    order = make.order(placer=OLD)
+
+    with pytest.raises(DuplicateKeyError):
+        execute(
+            AttachPlacerNumber(
+                order=OrderReference(filler=Identifier(order.filler_order_number)), placer=NEW
+            ),
+            actor=people.ehr,
+        )
+
+    order.refresh_from_db()
+    assert order.placer_order_number == "PL-OLD"
+
+
+def test_two_orders_never_have_one_number() -> None:
+    make.order(placer=NEW)
+    order = make.order(placer=None)
+
+    with pytest.raises(DuplicateKeyError):
+        execute(
+            AttachPlacerNumber(
+                order=OrderReference(filler=Identifier(order.filler_order_number)), placer=NEW
+            ),
+            actor=people.ehr,
+        )
+
+    assert Order.objects.filter(placer_order_number="PL-NEW").count() == 1
+
+
+def test_asking_changes_nothing_and_is_audited() -> None:
+    order = make.order(placer=OLD)
+    before = events()
+
+    told: PlacedOrder = execute(AskOrder(order=by(OLD)), actor=people.ehr)
+
+    assert told.public_id == str(order.public_id)
+    assert events() == before
+    audit = AuditEvent.objects.get(action="AskOrder")
+    assert (audit.order, audit.patient) == (order, order.patient)
+
+
+# --- changes ------------------------------------------------------------------------------------
+
+
+def _revise(order: Order, *procedures: ProcedureRequest, **overrides: Any) -> None:
+    execute(
+        ReviseOrder(
+            order=OrderReference(public_id=str(order.public_id)),
+            procedures=procedures,
+            **overrides,
+        ),
+        actor=people.ehr,
+    )
+
+
+def _two_procedures() -> Order:
+    return make.order(
+        procedures=tuple(
+            ProcedureRequest(code=code, steps=(make.step_request(start_at=make.NOON),))
+            for code in (make.CT_HEAD, CT_ABDOMEN)
+        )
+    )
+
+
+def _starts(order: Order) -> list[Any]:
+    steps = ScheduledProcedureStep.objects.filter(procedure__order=order).order_by("id")
+    return [step.start_at for step in steps]
+
+
+def test_a_change_of_one_procedure_leaves_the_other_alone() -> None:
+    make.device()
+    order = _two_procedures()
+    later = make.NOON + timedelta(hours=2)
+
+    _revise(order, ProcedureRequest(code=CT_ABDOMEN, steps=(StepRequest(start_at=later),)))
+
+    assert _starts(order) == [make.NOON, later]
+    codes = RequestedProcedure.objects.order_by("id").values_list("code_value", flat=True)
+    assert list(codes) == ["CTHEAD", "CTABD"]
+
+
+def test_a_change_that_could_mean_two_procedures_is_refused() -> None:
+    make.device()
+    order = _two_procedures()
+
+    with pytest.raises(InvalidValueError) as caught:
+        _revise(order, ProcedureRequest(code=MR_HEAD))
+
+    assert caught.value.path == "OBR-19"
+    codes = RequestedProcedure.objects.order_by("id").values_list("code_value", flat=True)
+    assert list(codes) == ["CTHEAD", "CTABD"]
+
+
+def test_a_procedure_is_meant_by_the_id_of_its_step() -> None:
+    make.device()
+    order = _two_procedures()
+    second = ScheduledProcedureStep.objects.order_by("id")[1]
+    wish = StepRequest(step_id=second.step_id, start_at=make.NOON + timedelta(hours=1))
+
+    _revise(order, ProcedureRequest(code=Code(""), steps=(wish,)))
+
+    assert _starts(order) == [make.NOON, make.NOON + timedelta(hours=1)]
+
+
+def test_a_time_told_again_leaves_the_step_where_a_scheduler_put_it() -> None:
+    make.device()
+    order = make.order(start_at=make.NOON)
+    moved = make.NOON + timedelta(hours=3)
+    step = make.step_of(order)
+    assert step.appointment is not None
+    execute(
+        RescheduleAppointment(appointment=str(step.appointment.public_id), start_at=moved),
+        actor=people.scheduler,
+    )
+
+    _revise(
+        order,
+        ProcedureRequest(code=make.CT_HEAD, steps=(StepRequest(start_at=make.NOON),)),
+        details=OrderDetails(reason="fall"),
+    )
+
+    assert _starts(order) == [moved]
+    order.refresh_from_db()
+    assert order.reason == "fall"
+
+
+def test_a_new_time_waits_for_a_scheduler_where_that_was_agreed() -> None:
+    make.device()
+    order = make.order(start_at=make.NOON)
+    later = make.NOON + timedelta(hours=3)
+
+    _revise(
+        order,
+        ProcedureRequest(code=make.CT_HEAD, steps=(StepRequest(start_at=later),)),
+        wait_for_scheduler=True,
+    )
+
+    step = make.step_of(order)
+    assert (step.start_at, step.wished_at) == (make.NOON, later)
+
+
+def test_side_and_protocol_are_changed_and_nothing_else() -> None:
+    make.device()
+    order = make.order(start_at=make.NOON)
+    protocol = Code("P7", "99TEST", "Low dose")
+    before = make.step_of(order)
+
+    _revise(
+        order,
+        ProcedureRequest(
+            code=make.CT_HEAD, laterality="L", steps=(StepRequest(protocol_codes=(protocol,)),)
+        ),
+    )
+
+    after = make.step_of(order)
+    assert after.procedure.laterality == "L"
+    assert after.protocol_codes == [protocol.as_json()]
+    assert (after.step_id, after.start_at, after.station_ae_title) == (
+        before.step_id,
+        before.start_at,
+        before.station_ae_title,
+    )
+    assert DomainEvent.objects.get(name="OrderRevised").payload["changed"] == [
+        "laterality",
+        "protocol_codes",
+    ]
+
+
+def test_the_time_of_what_was_started_stays() -> None:
+    make.device()
+    order = make.booked()
+    execute(make.start(order), actor=people.ct1)
+    wish = StepRequest(start_at=make.NOON + timedelta(hours=5))
+
+    with pytest.raises(StateConflictError):
+        _revise(order, ProcedureRequest(code=make.CT_HEAD, steps=(wish,)))
+    _revise(
+        order,
+        ProcedureRequest(code=make.CT_HEAD, steps=(StepRequest(start_at=make.NOON),)),
+        details=OrderDetails(comments="bring the old images"),
+    )
+
+    order.refresh_from_db()
+    assert order.comments == "bring the old images"
+
+
+# --- other content under a known number ---------------------------------------------------------
+
+
+def test_other_content_is_a_change_where_that_was_agreed() -> None:
+    patient = make.patient("4711")
+    first = make.order(patient=patient, placer=OLD)
+    changed = make.place_order(
+        patient=patient, placer=OLD, details=OrderDetails(reason="fall"), revise_known=True
+    )
+
+    told: PlacedOrder = execute(changed, actor=people.ehr)
+    again: PlacedOrder = execute(changed, actor=people.ehr)
+
+    first.refresh_from_db()
+    assert (told.public_id, told.created, again.created) == (str(first.public_id), False, False)
+    assert first.reason == "fall"
+    assert events().count("OrderRevised") == 1
+
+
+def test_another_patient_under_a_known_number_is_no_change() -> None:
+    make.order(patient=make.patient("4711"), placer=OLD)
+    make.order(patient=make.patient("4712"), placer=NEW)
+
+    with pytest.raises(StateConflictError):
+        make.order(patient=make.patient("4712"), placer=OLD, revise_known=True)
+
+    assert Order.objects.get(placer_order_number="PL-OLD").reason == "headache"
+
+
+def test_an_order_that_was_canceled_is_not_changed_by_a_new_one() -> None:
+    patient = make.patient()
+    make.order(patient=patient, placer=OLD)
+    execute(CancelOrder(order=by(OLD)), actor=people.ehr)
+
+    with pytest.raises(DuplicateKeyError):
+        make.order(
+            patient=patient, placer=OLD, details=OrderDetails(reason="fall"), revise_known=True
+        )
+
+    assert statuses() == ["CANCELED"]
