@@ -224,7 +224,9 @@ class Route:
 
 ROUTES: Mapping[Subscription, Route] = {
     Subscription.ORDER_STATUS: Route(EVENTS, _status, "ORM^O01 or OMG^O19"),
-    Subscription.APPOINTMENTS: Route(frozenset(APPOINTMENTS), _appointment, "SIU^S12 S13 S14 S15 S26"),
+    Subscription.APPOINTMENTS: Route(
+        frozenset(APPOINTMENTS), _appointment, "SIU^S12 S13 S14 S15 S26"
+    ),
     Subscription.PROCEDURE_SCHEDULED: Route(frozenset(ARCHIVE), _archive, "ORM^O01 or OMI^O23"),
     Subscription.RESULTS: Route(SIGNED, _results, "ORU^R01"),
     Subscription.PATIENT_UPDATES: Route(
@@ -274,6 +276,7 @@ class Hl7:
             reply=exchange.reply,
             error=exchange.error,
             answered=exchange.ack is not None,
+            says_more=exchange.ack is not None and replies.says_more(exchange.ack),
             park_after=settings.refusals,
             on_refusal=OnRefusal(settings.on_refusal),
             details={"seconds": round(exchange.seconds, 3)},

@@ -8,6 +8,7 @@ in the transaction that notes the delivery.
 from __future__ import annotations
 
 from integration.hl7 import profiles
+from integration.hl7.acks import Ack
 from integration.hl7.er7 import Header, Message
 from integration.hl7.routes import ROUTES
 from integration.hl7.to_domain.request import located
@@ -21,6 +22,12 @@ from ris.services.inbox import Answer
 
 # The application's own answers to orders; a plain ACK says no more than its MSA and ERR.
 REPLIES = frozenset({"ORR", "ORG", "ORI"})
+
+
+def says_more(ack: Ack) -> bool:
+    """Whether an answer is one that :func:`take` applies."""
+    header = ack.message.header
+    return header.code in REPLIES and (header.code, header.trigger) in ROUTES
 
 
 def take(reply: bytes, endpoint: EndpointInfo) -> None:

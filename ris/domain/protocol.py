@@ -84,6 +84,7 @@ class Attempt:
     """How one attempt to send ended, and what was agreed for a refusal.
 
     ``answered``: TRANSIENT, and yet the peer is well; only this message has to wait.
+    ``says_more``: DELIVERED, and the reply asks for something (:class:`TakesReplies`).
     ``park_after`` refusals in a row the peer is not asked again.
     """
 
@@ -91,6 +92,7 @@ class Attempt:
     reply: bytes = b""
     error: str = ""
     answered: bool = False
+    says_more: bool = False
     park_after: int = REFUSALS_BEFORE_PARKING
     on_refusal: OnRefusal = OnRefusal.PARK
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -55,6 +55,8 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=90)
 BACK_OFF_SECONDS = 1.0
 BACK_OFF_LIMIT_SECONDS = 300.0
+# While a queue is emptied: after so many messages, look whether it was paused meanwhile.
+LOOK_EVERY = 25
 # A message whose sender died each time it was tried is a danger to every sender.
 CRASHES_BEFORE_PARKING = 5
 _CRASHED = "the sender stopped"
@@ -227,19 +229,24 @@ def _serve_alone(
 
 
 def _serve(endpoint: Endpoint, limit: int) -> int:
+    """Send one message after the other, until none is due or the peer is in trouble."""
     attempts = 0
-    while attempts < limit and _breaker.lets(endpoint.pk):
-        delivery = _claim(endpoint)
-        if delivery is None:
-            break
+    delivery = _claim(endpoint) if limit > 0 and _breaker.lets(endpoint.pk) else None
+    while delivery is not None:
         attempts += 1
         attempt = _send(endpoint, delivery)
-        _finish(delivery, attempt, endpoint)
         reached = attempt.answered or attempt.result in {Result.DELIVERED, Result.REFUSED}
         _breaker.note(endpoint.pk, reached=reached)
-        if not reached:
-            break  # the next sweep tries again; hammering a peer in trouble helps nobody
+        # Otherwise the next sweep tries again; hammering a peer in trouble helps nobody.
+        goes_on = reached and attempts < limit and (attempts % LOOK_EVERY or _is_served(endpoint))
+        delivery = _settle(delivery, attempt, endpoint, claim=bool(goes_on))
     return attempts
+
+
+def _is_served(endpoint: Endpoint) -> bool:
+    """Whether it may still be sent to: neither paused meanwhile nor closed by its hours."""
+    now = Endpoint.objects.filter(pk=endpoint.pk, active=True, paused=False).first()
+    return now is not None and _is_open(now)
 
 
 def _heads() -> QuerySet[Delivery]:
@@ -269,26 +276,21 @@ _HEAD = Select(_heads)
 
 
 def _claim(endpoint: Endpoint) -> Delivery | None:
+    with transaction.atomic():
+        return _lease(endpoint)
+
+
+def _lease(endpoint: Endpoint) -> Delivery | None:
     """Lease the oldest delivery that heads its lane; the try is counted before it is made."""
     now = _clock.now()
-    with transaction.atomic():
-        delivery = _HEAD.first(endpoint=endpoint.pk, now=now)
-        if delivery is None:
-            return None
-        delivery.lease_token = uuid.uuid4().hex
-        delivery.lease_until = now + LEASE
-        delivery.attempt_count += 1
-        move(
-            delivery,
-            DELIVERY,
-            DeliveryTrigger.LEASE,
-            "lease_token",
-            "lease_until",
-            "attempt_count",
-        )
-        DeliveryAttempt.objects.create(
-            delivery=delivery, number=delivery.attempt_count, started_at=now
-        )
+    delivery = _HEAD.first(endpoint=endpoint.pk, now=now)
+    if delivery is None:
+        return None
+    delivery.lease_token = uuid.uuid4().hex
+    delivery.lease_until = now + LEASE
+    delivery.attempt_count += 1
+    move(delivery, DELIVERY, DeliveryTrigger.LEASE, "lease_token", "lease_until", "attempt_count")
+    DeliveryAttempt.objects.create(delivery=delivery, number=delivery.attempt_count, started_at=now)
     return delivery
 
 
@@ -303,34 +305,42 @@ def _send(endpoint: Endpoint, delivery: Delivery) -> Attempt:
         return Attempt(result=Result.AMBIGUOUS, error=f"internal error ({type(error).__name__})")
 
 
-def _finish(delivery: Delivery, attempt: Attempt, endpoint: Endpoint) -> None:
+def _settle(
+    delivery: Delivery, attempt: Attempt, endpoint: Endpoint, *, claim: bool
+) -> Delivery | None:
+    """Note how an attempt ended and lease the next one: one commit for a message, not two."""
+    with transaction.atomic():
+        _note(delivery, attempt, endpoint)
+        return _lease(endpoint) if claim else None
+
+
+def _note(delivery: Delivery, attempt: Attempt, endpoint: Endpoint) -> None:
     """Note how an attempt ended, unless the lease was lost meanwhile (fencing)."""
     now = _clock.now()
-    with transaction.atomic():
-        row = Delivery.objects.select_for_update(of=("self",)).get(pk=delivery.pk)
-        DeliveryAttempt.objects.filter(delivery=row, number=delivery.attempt_count).update(
-            ended_at=now,
-            result=attempt.result.value,
-            reply=attempt.reply,
-            error=attempt.error,
-        )
-        if row.state != DeliveryState.LEASED.value or row.lease_token != delivery.lease_token:
-            log.warning("a lease was lost before its delivery ended", delivery=str(row.public_id))
-            return
-        row.last_error = attempt.error
-        row.lease_until = None
-        fields = ("last_error", "lease_until")
-        if attempt.result is Result.DELIVERED:
-            row.delivered_at = now
-            row.last_error = _accepted(row, attempt, endpoint)
-            move(row, DELIVERY, DeliveryTrigger.SUCCEED, "delivered_at", *fields)
-        elif attempt.result is Result.REFUSED and _refusals(row, attempt) >= attempt.park_after:
-            skips = attempt.on_refusal is OnRefusal.SKIP
-            move(row, DELIVERY, DeliveryTrigger.SKIP if skips else DeliveryTrigger.REFUSE, *fields)
-            log.warning("a peer refuses a message", endpoint=delivery.endpoint_id, skipped=skips)
-        else:
-            row.due_at = now + back_off(row.attempt_count)
-            move(row, DELIVERY, DeliveryTrigger.DEFER, "due_at", *fields)
+    row = Delivery.objects.select_for_update(of=("self",)).get(pk=delivery.pk)
+    DeliveryAttempt.objects.filter(delivery=row, number=delivery.attempt_count).update(
+        ended_at=now,
+        result=attempt.result.value,
+        reply=attempt.reply,
+        error=attempt.error,
+    )
+    if row.state != DeliveryState.LEASED.value or row.lease_token != delivery.lease_token:
+        log.warning("a lease was lost before its delivery ended", delivery=str(row.public_id))
+        return
+    row.last_error = attempt.error
+    row.lease_until = None
+    fields = ("last_error", "lease_until")
+    if attempt.result is Result.DELIVERED:
+        row.delivered_at = now
+        row.last_error = _accepted(row, attempt, endpoint)
+        move(row, DELIVERY, DeliveryTrigger.SUCCEED, "delivered_at", *fields)
+    elif attempt.result is Result.REFUSED and _refusals(row, attempt) >= attempt.park_after:
+        skips = attempt.on_refusal is OnRefusal.SKIP
+        move(row, DELIVERY, DeliveryTrigger.SKIP if skips else DeliveryTrigger.REFUSE, *fields)
+        log.warning("a peer refuses a message", endpoint=delivery.endpoint_id, skipped=skips)
+    else:
+        row.due_at = now + back_off(row.attempt_count)
+        move(row, DELIVERY, DeliveryTrigger.DEFER, "due_at", *fields)
 
 
 def _accepted(delivery: Delivery, attempt: Attempt, endpoint: Endpoint) -> str:
@@ -339,7 +349,7 @@ def _accepted(delivery: Delivery, attempt: Attempt, endpoint: Endpoint) -> str:
     The message has arrived all the same, so it stays delivered.
     """
     protocol = _PROTOCOLS.get(ProtocolName(endpoint.protocol))
-    if not attempt.reply or not isinstance(protocol, TakesReplies):
+    if not attempt.says_more or not isinstance(protocol, TakesReplies):
         return ""
     try:
         with transaction.atomic():

@@ -37,7 +37,7 @@ from tests import make, people
 
 pytestmark = pytest.mark.django_db
 
-OK = Attempt(result=Result.DELIVERED, reply=b"AA")
+OK = Attempt(result=Result.DELIVERED, reply=b"AA", says_more=True)
 NO_ANSWER = Attempt(result=Result.AMBIGUOUS, error="no answer")
 REFUSED = Attempt(result=Result.REFUSED, reply=b"AE", error="unknown patient")
 
@@ -428,7 +428,7 @@ def test_a_sender_that_was_only_slow_does_not_overwrite_the_outcome(wire: Wire) 
     with later(100):
         outbox.deliver_due()
 
-    outbox._finish(slow, NO_ANSWER, slow.endpoint)
+    outbox._settle(slow, NO_ANSWER, slow.endpoint, claim=False)
 
     assert Delivery.objects.get().state == "DELIVERED"
 
@@ -443,6 +443,16 @@ def test_a_paused_endpoint_keeps_its_messages(wire: Wire) -> None:
     execute(PauseEndpoint(endpoint=str(endpoint.public_id), paused=False), actor=people.admin)
 
     assert outbox.deliver_due() == 1
+
+
+def test_a_queue_that_is_emptied_stops_soon_after_its_endpoint_is_paused(wire: Wire) -> None:
+    for _ in range(outbox.LOOK_EVERY + 2):
+        make.order()
+    outbox.fan_out()
+    endpoint = Endpoint.objects.get(name="A")
+    wire.on_reply = lambda: Endpoint.objects.filter(pk=endpoint.pk).update(paused=True)
+
+    assert outbox.deliver_due() == outbox.LOOK_EVERY
 
 
 def test_a_peer_that_is_down_is_asked_only_now_and_then(wire: Wire) -> None:

@@ -1,4 +1,4 @@
-"""Eight workers at one queue: each key's messages leave in order, also if workers die (R3, R5)."""
+"""Workers at one queue: each key's messages leave in order, also if workers die (R3, R5)."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class Wire:
         self.got: dict[str, list[int]] = defaultdict(list)
         self.crashes = crashes
         self.most: Counter[str] = Counter()
+        self.died: Counter[str] = Counter()
         self._inside: Counter[str] = Counter()
         self._random = random.Random(7)
         self._lock = threading.Lock()
@@ -55,8 +56,10 @@ class Wire:
         with self._lock:
             self.got[lane].append(int(number))
             self._inside[lane] -= 1
-            if self.crashes and self._random.random() < 0.5:
+            # Not so often for one message that it would be put aside.
+            if self.crashes and self.died[control_id] < 2 and self._random.random() < 0.5:
                 self.crashes -= 1
+                self.died[control_id] += 1
                 raise Died(control_id)
         return Attempt(result=Result.DELIVERED)
 
@@ -116,7 +119,9 @@ def test_no_message_overtakes_another_of_its_key(wire: Wire) -> None:
     fill(endpoint)
     until = timezone.now().timestamp() + SECONDS
 
-    threads = [threading.Thread(target=work, args=(endpoint, until)) for _ in range(WORKERS)]
+    # SQLite lets one write at a time, and the others poll.
+    workers = WORKERS if connection.vendor == "postgresql" else 3
+    threads = [threading.Thread(target=work, args=(endpoint, until)) for _ in range(workers)]
     for thread in threads:
         thread.start()
     for thread in threads:
