@@ -28,6 +28,7 @@ def measured(
     space: Workspace,
     cases: Sequence[Case],
     measure: Callable[[Case, Part, float], Sample],
+    rounds: int | None = None,
 ) -> list[tuple[Case, Sample]]:
     """The cases and the commit floors of their databases, interleaved."""
     floors = [Case(database, f"floor: {database}, 1 kB") for database in space.databases()]
@@ -38,7 +39,9 @@ def measured(
             return _commit(space, case.database, seconds)
         return measure(case, case.part, seconds)
 
-    samples = space.interleaved(everything, one, lambda case: case.part.pid if case.part else None)
+    samples = space.interleaved(
+        everything, one, lambda case: case.part.pid if case.part else None, rounds
+    )
     return list(zip(everything, samples, strict=True))
 
 
@@ -50,9 +53,14 @@ def _commit(space: Workspace, database: str, seconds: float) -> Sample:
     return commits.appends(space.folder, seconds)
 
 
+def rates_of_floors(results: Sequence[tuple[Case, Sample]]) -> dict[str, float]:
+    """Commits per second of one connection that does nothing else, by database."""
+    return {case.database: sample.rate for case, sample in results if case.part is None}
+
+
 def shares(results: list[tuple[Case, Sample]], what: str, commits_each: int = 1) -> str:
     """A table; the floor is the rate of a single connection that does nothing but commit."""
-    rates = {case.database: sample.rate for case, sample in results if case.part is None}
+    rates = rates_of_floors(results)
     rows = []
     for case, sample in results:
         row = [case.name, f"{case.connections}", number(sample.rate), number(sample.median)]

@@ -8,13 +8,18 @@ from benchmarks.dataset import Item, orm_o01
 from benchmarks.load import Said, TalkError
 
 _START, _END = b"\x0b", b"\x1c\r"
+_FILLER = b"ZFL|"
 
 
 class MllpTalk:
-    """Sends new orders; AA with the right control id is an answer."""
+    """Sends new orders; AA with the right control id is an answer.
 
-    def __init__(self, orders: Iterator[Item]) -> None:
+    ``length`` fills a message up to so many bytes with a segment that nobody knows.
+    """
+
+    def __init__(self, orders: Iterator[Item], length: int = 1024) -> None:
         self._orders = orders
+        self._length = length
         self._rest = b""
         self._control_id = ""
 
@@ -25,7 +30,11 @@ class MllpTalk:
     def request(self) -> bytes:
         order = next(self._orders)
         self._control_id = f"M{order.number}"
-        return _START + orm_o01(order, self._control_id) + _END
+        message = orm_o01(order, self._control_id)
+        missing = self._length - len(message) - len(_FILLER) - 1
+        if missing > 0:
+            message += _FILLER + b"x" * missing + b"\r"
+        return _START + message + _END
 
     def goodbye(self) -> bytes:
         return b""
