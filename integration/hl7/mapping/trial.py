@@ -164,7 +164,7 @@ def _values(requests: list[Request]) -> dict[str, str]:
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """What a value says, in names and texts; what says nothing is left out."""
-    if value is None or value in ("", (), {}) or value == frozenset():
+    if value is None or value is False or value in ("", (), {}) or value == frozenset():
         return
     if is_dataclass(value) and not isinstance(value, type):
         words = str(value) if type(value).__str__ is not object.__str__ else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from ris.selectors import messages as lists
 from ris.selectors.mapping import MappedEndpoint, mapped_endpoints
 from ris.services import desk, rehearsal
 from ris.services import mapping as service
-from ris.services.rehearsal import Trial
+from ris.services.rehearsal import Differs, Trial
 from ris.web.access import PageRequest, page, saw, show
 from ris.web.asking import asked, number, said
 from ris.web.errors import STATUS
@@ -155,8 +155,33 @@ def dry_run(request: PageRequest, key: UUID) -> HttpResponse:
     except RisError as error:
         context |= {"errors": _in_words(error)}
         return show(request, "mapping/dry_run.html", context, status=STATUS[error.code])
-    context |= {"found": found, "checked": already + found.checked}
+    context |= {
+        "found": found,
+        "checked": already + found.checked,
+        "groups": _together(found.differing),
+    }
     return show(request, "mapping/dry_run.html", context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Messages that would differ in the same way."""
+
+    kind: str
+    lines: tuple[str, ...]
+    messages: list[Differs]
+
+
+_ORDER = ("fails", "differs", "passes")
+
+
+def _together(differing: Sequence[Differs]) -> list[_Group]:
+    """What would fail first, then by how many messages it concerns."""
+    groups: dict[tuple[str, tuple[str, ...]], _Group] = {}
+    for each in differing:
+        key = (each.kind, each.lines)
+        groups.setdefault(key, _Group(*key, [])).messages.append(each)
+    return sorted(groups.values(), key=lambda one: (_ORDER.index(one.kind), -len(one.messages)))
 
 
 def _of_editor(request: PageRequest, endpoint: MappedEndpoint) -> str:
