@@ -135,6 +135,21 @@ def structure(version: str, code: str, trigger: str, declared: str = "") -> str 
     return None
 
 
+@lru_cache(maxsize=512)
+def described(version: str, code: str, trigger: str, declared: str = "") -> StructureSpec | None:
+    """What a message of this type must hold.
+
+    A type that its version does not have yet, or no longer (ORM from 2.7 on), is described as in
+    the nearest older version that has it, else in the next one.
+    """
+    known = VERSIONS.index(known_version(version))
+    for candidate in (*reversed(VERSIONS[: known + 1]), *VERSIONS[known + 1 :]):
+        name = structure(candidate, code, trigger, declared)
+        if name:
+            return message(candidate, name)
+    return None
+
+
 # --- segments, types, tables --------------------------------------------------------------------
 
 _ZDS = {1: FieldSpec(1, "STUDY INSTANCE UID", "RP", required=True, repeats=False)}
@@ -268,12 +283,12 @@ def check(received: Message, *, tables: bool = True) -> list[RisError]:
     except InvalidValueError as error:
         return [error]
     faults: list[RisError] = []
-    name = structure(version, header.code, header.trigger, header.structure)
-    spec = message(version, name) if name else None
-    for choice in spec.required if spec else ():
-        if not any(each in received for each in choice):
-            text = " or ".join(choice)
-            faults.append(MissingValueError(f"{text} is required in {name}", path=choice[0]))
+    spec = described(version, header.code, header.trigger, header.structure)
+    if spec is not None:
+        for choice in spec.required:
+            if not any(each in received for each in choice):
+                text = f"{' or '.join(choice)} is required in {spec.name}"
+                faults.append(MissingValueError(text, path=choice[0]))
     for each in received.segments():
         for fault in _check_segment(each, version, tables):
             faults.append(fault)
