@@ -188,3 +188,15 @@ def test_a_dry_run_shows_what_would_be_read_otherwise(as_: As, peer: str) -> Non
     assert "would be taken" in text
     assert "would fail" in text
     assert Endpoint.objects.get(name="HIS").mapping_version == 0
+
+
+def test_a_message_page_shows_what_fired_and_leads_to_the_bench(as_: As, peer: str) -> None:
+    execute(SaveMapping(endpoint=peer, content=WOMEN), actor=people.admin)
+    answer(order(pid=PID.replace("|F", "|2")))
+    key = InboundMessage.objects.get().public_id
+
+    text = as_("admin").get(f"/messages/in/{key}/").content.decode()
+
+    assert "By the mapping in force now" in text
+    assert "2 = F" in text
+    assert f"/interfaces/try/?message={key}" in text

@@ -35,6 +35,7 @@ from ris.selectors import messages as message_lists
 from ris.selectors.interfaces import Hour
 from ris.selectors.message_filters import Filter
 from ris.services import may, peers
+from ris.services.mapping import can_map
 from ris.services.peers import Peer
 from ris.web.access import PageRequest, do, page, redirect_back, show
 from ris.web.asking import asked, said
@@ -83,7 +84,7 @@ def interface(request: PageRequest, key: UUID) -> HttpResponse:
         "watch": watch_in_words(endpoint),
         "past": lists.past_alerts(endpoint, SHOWN),
         "testable": _testable(),
-        "mapping": _mapping(key),
+        "mapping": _mapping(key) if can_map(Protocol(endpoint.protocol)) else "",
         **(_outgoing(wanted) if is_out else _incoming(wanted)),
     }
     return show(request, "exchange/interface.html", context, fragment="exchange/_interface.html")

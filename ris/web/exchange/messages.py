@@ -31,6 +31,7 @@ from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
 from ris.web.exchange.decoding import Decoded, decode
 from ris.web.exchange.filters import IN_STATES, OUT_STATES, address_of, filter_of, keyed
+from ris.web.mapping.fired import on_the_bench
 from ris.web.navigation import SYSTEM
 
 
@@ -148,6 +149,7 @@ def inbound(request: PageRequest, key: UUID) -> HttpResponse:
         "created": _created(message),
         "replayable": message.state in lists.STUCK_MESSAGE,
         **_faults(request, raw, message.protocol, charset),
+        **on_the_bench(message, request.actor),
     }
     return show(request, "exchange/message_in.html", context)
 
