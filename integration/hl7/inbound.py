@@ -204,6 +204,16 @@ def _keep_unreadable(frame: bytes, address: str) -> inbox.Receipt:
 # --- what ---------------------------------------------------------------------------------------
 
 
+# Where a message names its orders, for tying a refused one to them.
+_OBR = (("placer", "2"), ("filler", "3"), ("accession", "18"))
+_ORDER_NUMBERS: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {
+    **{code: {"ORC": (("placer", "2"), ("filler", "3"))} for code in ("ORM", "OMG", "OMI")},
+    "SIU": {"SCH": (("placer", "26"), ("filler", "27"))},
+    "ORU": {"OBR": _OBR},
+    "MDM": {"TXA": (("placer", "14"), ("filler", "15")), "OBR": _OBR},
+}
+
+
 class _Work:
     """One message with what it takes to apply and to answer it; the message is read once."""
 
@@ -274,12 +284,13 @@ class _Work:
 
     def _named(self) -> list[tuple[str, str]]:
         """The numbers by which a refused message is tied to orders that exist."""
-        if self.message is None or self.header.code not in ("ORM", "OMG", "OMI"):
+        if self.message is None:
             return []
         found: list[tuple[str, str]] = []
         with suppress(RisError):
-            for segment in self.message.segments("ORC")[:20]:
-                found += [("placer", segment.get("2") or ""), ("filler", segment.get("3") or "")]
+            for name, places in _ORDER_NUMBERS.get(self.header.code, {}).items():
+                for segment in self.message.segments(name)[:20]:
+                    found += [(kind, segment.get(place) or "") for kind, place in places]
         return [(kind, value) for kind, value in dict.fromkeys(found) if value]
 
     def apply(self) -> Answer:

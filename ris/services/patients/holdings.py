@@ -1,6 +1,6 @@
 """What is a patient's, table by table, and how it changes hands: all with its order, or not at all.
 
-Reports, doses, follow-ups and documents belong to an order or an exam and go with it.
+Reports, doses and follow-ups belong to an order or an exam and go with it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from django.db.models import F, Model, QuerySet
 from ris.domain.errors import StateConflictError
 from ris.models import (
     Appointment,
+    Document,
     Order,
     Patient,
     PerformedProcedureStep,
@@ -29,6 +30,7 @@ TABLES: dict[str, type[Model]] = {
     "visits": Visit,
     "appointments": Appointment,
     "performed": PerformedProcedureStep,
+    "documents": Document,
 }
 
 
@@ -63,7 +65,7 @@ def _give(name: str, ids: Iterable[int], patient: Patient, now: datetime) -> Non
 
 
 def give_orders(orders: Sequence[int], patient: Patient, now: datetime) -> None:
-    """Let the orders, their appointments and their exams be the patient's."""
+    """Let the orders, their appointments, exams and documents be the patient's."""
     give(with_theirs(orders), patient, now)
 
 
@@ -72,14 +74,16 @@ def give_visits(visits: Sequence[int], patient: Patient, now: datetime) -> None:
 
 
 def with_theirs(orders: Sequence[int]) -> Moved:
-    """The orders with the appointments and the exams that are theirs."""
+    """The orders with the appointments, the exams and the documents that are theirs."""
     steps = ScheduledProcedureStep.objects.filter(procedure__order__in=orders)
     appointments = Appointment.objects.filter(steps__in=steps).values_list("id", flat=True)
     performed = PerformedProcedureStep.objects.filter(order__in=orders)
+    documents = Document.objects.filter(order__in=orders)
     return {
         "orders": sorted(orders),
         "appointments": sorted(set(appointments)),
         "performed": sorted(performed.values_list("id", flat=True)),
+        "documents": sorted(documents.values_list("id", flat=True)),
     }
 
 

@@ -22,6 +22,7 @@ from ris.domain.values import Identifier, PersonName
 from ris.models import (
     Appointment,
     DemographicReview,
+    Document,
     DomainEvent,
     Order,
     Patient,
@@ -200,6 +201,9 @@ def _going_back(moved: dict[str, Any], event: DomainEvent, survivor: Patient) ->
         .exclude(pk__in=taken)
         .values_list("id", flat=True)
     )
+    back["documents"] += Document.objects.filter(
+        pk__in=moved.get("documents", ()), patient=survivor, order=None
+    ).values_list("id", flat=True)
     return back
 
 

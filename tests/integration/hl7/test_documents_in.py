@@ -10,9 +10,11 @@ import pytest
 from integration.hl7.inbound import handle
 from integration.hl7.server import Peer, Reply
 from ris import config
-from ris.domain.values import Identifier
-from ris.models import Document, DomainEvent, Order
-from tests import make
+from ris.domain.patients import MergePatients, PatientReference, UnmergePatients
+from ris.domain.values import Identifier, PersonName
+from ris.models import Document, DomainEvent, InboundMessage, Order, Patient
+from ris.services import execute
+from tests import make, people
 from tests.integration.hl7.messages import text
 
 pytestmark = pytest.mark.django_db
@@ -203,3 +205,38 @@ def test_text_and_document_in_one_message_are_both_kept() -> None:
     assert [number for number, _, _ in stored()] == ["D1", "D1#2"]
     mdm("T11", PID, txa())
     assert {status for _, status, _ in stored()} == {"CANCELED"}
+
+
+def test_documents_follow_their_patient_through_a_merge_and_back() -> None:
+    mdm("T02", PID, txa(placer=""), ed())
+    document = Document.objects.get()
+    before = document.patient
+    make.order(patient=make.patient("4712"))
+    survivor = Patient.objects.exclude(pk=before.pk).get()
+
+    execute(
+        MergePatients(
+            survivor=PatientReference(public_id=str(survivor.public_id)),
+            subsumed=PatientReference(public_id=str(before.public_id)),
+        ),
+        actor=people.ehr,
+    )
+
+    document.refresh_from_db()
+    assert document.patient == survivor
+    execute(
+        UnmergePatients(subsumed_id=str(before.public_id), reason="two people"),
+        actor=people.manager,
+    )
+    document.refresh_from_db()
+    assert document.patient == before
+
+
+def test_what_is_refused_is_shown_with_the_order_it_names() -> None:
+    other = "PID|1||4799^^^HOSP^MR||Berg^Otto||19400101|M"
+    make.order(patient=make.patient("4799", name=PersonName.of("Berg", "Otto")))
+
+    assert mdm("T02", other, txa(), ed())[0] == "AE"
+
+    message = InboundMessage.objects.get()
+    assert [order.placer_order_number for order in message.orders.all()] == ["PL1"]
