@@ -37,7 +37,15 @@ _ORDER = Select(
 
 def lock_orders(ids: Iterable[int]) -> list[Order]:
     """The orders, locked one by one in the order of their keys."""
-    return [order for key in sorted(set(ids)) for order in _ORDER.all(pk=key)]
+    return [order for key in sorted(set(ids)) for order in _locked(key)]
+
+
+def _locked(key: int) -> list[Order]:
+    """The order; looked for twice, for a merge may give it another patient while we wait.
+
+    PostgreSQL then compares the new row with the patient it had joined before, and leaves it out.
+    """
+    return _ORDER.all(pk=key) or _ORDER.all(pk=key)
 
 
 def lock_step(public_id: str) -> ScheduledProcedureStep:

@@ -49,7 +49,7 @@ def _by_typed_number() -> QuerySet[Patient]:
 
 
 def _locked(rows: Callable[[], QuerySet[Patient]]) -> Select[Patient]:
-    return Select(lambda: rows().select_for_update(of=("self",)))
+    return Select(lambda: rows().select_for_update(of=("self",), no_key=True))
 
 
 _FOUND, _LOCKED = Select(_by_key), _locked(_by_key)
