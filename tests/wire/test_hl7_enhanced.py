@@ -14,11 +14,10 @@ from django.db import connections
 from integration.hl7.inbound import handle
 from integration.hl7.mllp_client import CONNECTIONS
 from integration.hl7.server import Listener, ListenerConfig, Peer, Reply, running
-from ris import tasks
 from ris.domain.actors import OPERATOR
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
 from ris.models import Delivery, InboundMessage, Order
-from ris.services import execute, outbox
+from ris.services import deferred, execute, outbox
 from tests import make
 from tests.integration.hl7.messages import order
 from tests.peers import Heard, MllpReceiver
@@ -100,7 +99,8 @@ def test_an_order_is_stored_committed_applied_and_acknowledged_on_its_way_back(
                 assert client.answer().get("MSA-1") == "CA", key
             assert Order.objects.count() == 0
 
-            tasks.deliver()
+            deferred.apply_stored()
+            outbox.deliver_due()
 
         assert Order.objects.count() == 2
         told = [(each.field("MSA", 1), each.field("MSA", 2)) for each in receiver.of_type("ACK.*")]
@@ -135,6 +135,6 @@ def test_what_was_stored_survives_the_end_of_the_listener_and_is_applied_once(
 
 def _apply() -> None:
     try:
-        tasks.deliver()
+        deferred.apply_stored()
     finally:
         connections.close_all()
