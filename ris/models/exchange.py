@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from ris.domain.exchange import DeliveryState, Direction, MessageState, Protocol, ReplyState
 from ris.models.base import Public, known
+from ris.models.prepared import Quick
 
 
 class Endpoint(Public):
@@ -178,7 +179,7 @@ class Delivery(Public):
         return f"{self.message_type} {self.control_id}"
 
 
-class DeliveryAttempt(models.Model):
+class DeliveryAttempt(Quick):
     """One try, begun before it is made, so that a crash counts as a try."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")

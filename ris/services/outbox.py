@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from django.db import OperationalError, close_old_connections, transaction
@@ -231,15 +232,15 @@ def _serve_alone(
 def _serve(endpoint: Endpoint, limit: int) -> int:
     """Send one message after the other, until none is due or the peer is in trouble."""
     attempts = 0
-    delivery = _claim(endpoint) if limit > 0 and _breaker.lets(endpoint.pk) else None
-    while delivery is not None:
+    lease = _claim(endpoint) if limit > 0 and _breaker.lets(endpoint.pk) else None
+    while lease is not None:
         attempts += 1
-        attempt = _send(endpoint, delivery)
+        attempt = _send(endpoint, lease.delivery)
         reached = attempt.answered or attempt.result in {Result.DELIVERED, Result.REFUSED}
         _breaker.note(endpoint.pk, reached=reached)
         # Otherwise the next sweep tries again; hammering a peer in trouble helps nobody.
         goes_on = reached and attempts < limit and (attempts % LOOK_EVERY or _is_served(endpoint))
-        delivery = _settle(delivery, attempt, endpoint, claim=bool(goes_on))
+        lease = _settle(lease, attempt, endpoint, claim=bool(goes_on))
     return attempts
 
 
@@ -273,14 +274,26 @@ def _heads() -> QuerySet[Delivery]:
 
 
 _HEAD = Select(_heads)
+_ROW = Select(
+    lambda: Delivery.objects.select_for_update(of=("self",)).filter(
+        pk=Given("pk", BigIntegerField())
+    )
+)
 
 
-def _claim(endpoint: Endpoint) -> Delivery | None:
+class _Leased(NamedTuple):
+    """A delivery that is being sent, and the try that was counted for it."""
+
+    delivery: Delivery
+    attempt: DeliveryAttempt
+
+
+def _claim(endpoint: Endpoint) -> _Leased | None:
     with transaction.atomic():
         return _lease(endpoint)
 
 
-def _lease(endpoint: Endpoint) -> Delivery | None:
+def _lease(endpoint: Endpoint) -> _Leased | None:
     """Lease the oldest delivery that heads its lane; the try is counted before it is made."""
     now = _clock.now()
     delivery = _HEAD.first(endpoint=endpoint.pk, now=now)
@@ -290,8 +303,10 @@ def _lease(endpoint: Endpoint) -> Delivery | None:
     delivery.lease_until = now + LEASE
     delivery.attempt_count += 1
     move(delivery, DELIVERY, DeliveryTrigger.LEASE, "lease_token", "lease_until", "attempt_count")
-    DeliveryAttempt.objects.create(delivery=delivery, number=delivery.attempt_count, started_at=now)
-    return delivery
+    attempt = DeliveryAttempt.objects.create(
+        delivery=delivery, number=delivery.attempt_count, started_at=now
+    )
+    return _Leased(delivery, attempt)
 
 
 def _send(endpoint: Endpoint, delivery: Delivery) -> Attempt:
@@ -305,25 +320,23 @@ def _send(endpoint: Endpoint, delivery: Delivery) -> Attempt:
         return Attempt(result=Result.AMBIGUOUS, error=f"internal error ({type(error).__name__})")
 
 
-def _settle(
-    delivery: Delivery, attempt: Attempt, endpoint: Endpoint, *, claim: bool
-) -> Delivery | None:
+def _settle(lease: _Leased, attempt: Attempt, endpoint: Endpoint, *, claim: bool) -> _Leased | None:
     """Note how an attempt ended and lease the next one: one commit for a message, not two."""
     with transaction.atomic():
-        _note(delivery, attempt, endpoint)
+        _note(lease, attempt, endpoint)
         return _lease(endpoint) if claim else None
 
 
-def _note(delivery: Delivery, attempt: Attempt, endpoint: Endpoint) -> None:
+def _note(lease: _Leased, attempt: Attempt, endpoint: Endpoint) -> None:
     """Note how an attempt ended, unless the lease was lost meanwhile (fencing)."""
     now = _clock.now()
-    row = Delivery.objects.select_for_update(of=("self",)).get(pk=delivery.pk)
-    DeliveryAttempt.objects.filter(delivery=row, number=delivery.attempt_count).update(
-        ended_at=now,
-        result=attempt.result.value,
-        reply=attempt.reply,
-        error=attempt.error,
-    )
+    delivery, tried = lease
+    row = _ROW.first(pk=delivery.pk)
+    if row is None:
+        raise Delivery.DoesNotExist
+    tried.ended_at, tried.result = now, attempt.result.value
+    tried.reply, tried.error = attempt.reply, attempt.error
+    tried.save(update_fields=["ended_at", "result", "reply", "error"])
     if row.state != DeliveryState.LEASED.value or row.lease_token != delivery.lease_token:
         log.warning("a lease was lost before its delivery ended", delivery=str(row.public_id))
         return

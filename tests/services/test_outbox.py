@@ -428,7 +428,7 @@ def test_a_sender_that_was_only_slow_does_not_overwrite_the_outcome(wire: Wire) 
     with later(100):
         outbox.deliver_due()
 
-    outbox._settle(slow, NO_ANSWER, slow.endpoint, claim=False)
+    outbox._settle(slow, NO_ANSWER, slow.delivery.endpoint, claim=False)
 
     assert Delivery.objects.get().state == "DELIVERED"
 
