@@ -84,7 +84,7 @@ def moment(text: str, path: str, *, ends: bool = False) -> datetime | None:
         return None
     found: date | datetime | None
     try:
-        found = parse_datetime(text) or parse_date(text)
+        found = parse_date(text) if len(text) == 10 else parse_datetime(text)
     except ValueError:
         found = None
     if found is None:
