@@ -124,6 +124,10 @@ class Text:
         except InvalidValueError:
             raise InvalidValueError("no character set of HL7 table 0211", path="") from None
 
+    def check_version(self, text: str) -> None:
+        if text not in schema.NAMED_VERSIONS:
+            raise InvalidValueError(f"no version of HL7 v2: {', '.join(schema.NAMED_VERSIONS)}")
+
 
 def _read(raw: bytes, character_set: str) -> Message:
     try:

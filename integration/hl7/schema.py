@@ -27,6 +27,8 @@ from ris.domain.errors import InvalidValueError, MissingValueError, RisError
 
 VERSIONS = ("2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8", "2.8.1", "2.8.2")
 _OLDER = ("2.1", "2.2")  # read by the tables of 2.3
+# What an endpoint may be said to speak; 2.7.1 and 2.9 are read by the tables before them.
+NAMED_VERSIONS = tuple(sorted((*_OLDER, *VERSIONS, "2.7.1", "2.9", "2.9.1")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,9 @@ class TextForm(Offers):
     def check_character_set(self, name: str) -> None:
         """Raises RisError for a name that stands for none."""
 
+    def check_version(self, text: str) -> None:
+        """Raises RisError for what is no version of the protocol."""
+
 
 class Kind(StrEnum):
     """How a setting is asked for on a page."""
@@ -138,6 +141,13 @@ def check_character_set(protocol: Protocol, name: str) -> None:
     form = _TEXTS.get(protocol)
     if form is not None and name:
         form.check_character_set(name)
+
+
+def check_version(protocol: Protocol, text: str) -> None:
+    """Raises RisError for what an edge knows to be no version of its protocol."""
+    form = _TEXTS.get(protocol)
+    if form is not None and text:
+        form.check_version(text)
 
 
 def tree(protocol: Protocol, raw: bytes, character_set: str = "") -> Sequence[Node] | None:

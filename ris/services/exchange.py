@@ -112,13 +112,17 @@ def _endpoint_of(command: ConfigureEndpoint) -> Endpoint | None:
 
 
 def _check_words(command: ConfigureEndpoint) -> None:
-    """Names that the machine must know: a time zone, a character set."""
+    """Names that the machine must know: a time zone, a character set, a version."""
     if command.time_zone and command.time_zone not in available_timezones():
         raise InvalidValueError("no such time zone; write it as Europe/Vienna", path="time_zone")
     try:
         desk.check_character_set(command.protocol, command.character_set)
     except RisError as error:
         raise InvalidValueError(error.message, path="character_set") from None
+    try:
+        desk.check_version(command.protocol, command.version)
+    except RisError as error:
+        raise InvalidValueError(error.message, path="version") from None
 
 
 _SECRET = re.compile("password|passcode|secret|token", re.IGNORECASE)

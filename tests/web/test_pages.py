@@ -47,6 +47,8 @@ PAGES: dict[str, frozenset[str]] = {
     "/messages/runs/new/?state=open": frozenset({"admin"}),
     "/interfaces/": SYSTEM,
     "/interfaces/new/": SYSTEM,
+    "/interfaces/mappings/": SYSTEM,
+    "/interfaces/try/": SYSTEM,
     "/interfaces/new/?protocol=hl7&direction=out": frozenset({"admin"}),
     "/devices/": SYSTEM,
     "/devices/CT1/": SYSTEM,
