@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from integration.hl7 import bindings, datatypes, times
 from integration.hl7.er7 import Segment
+from integration.hl7.paths import parse_path
 from integration.hl7.profiles import Profile
 from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.values import Code, Identifier, NameGroup, PartialDate, PersonName
@@ -70,21 +72,37 @@ def values(
     """What is said, by the names of a command; what is not said is left out."""
     found: dict[str, Any] = {}
     for row in table:
-        value = faults.take(lambda row=row: value_of(row, scope, profile))  # type: ignore[misc]
-        if value is not None:
-            found[row.name] = value
+        try:
+            value = value_of(row, scope, profile)
+        except RisError as error:
+            faults.add(error)
+        else:
+            if value is not None:
+                found[row.name] = value
     return found
 
 
 def value_of(row: Field, scope: Scope, profile: Profile) -> Any:
     """The value of one row; None if nobody says it. Raises InvalidValueError with its place."""
     for path in profile.settings.paths.get(row.name, row.paths):
-        name, _, place = path.partition("-")
+        name, place, number = _apart(path)
         segment = scope.segment(name)
-        value = row.read(segment, place, profile) if segment is not None else None
+        if segment is None:
+            continue
+        fields = segment.fields
+        if number >= len(fields) or not fields[number]:
+            continue  # most fields of most messages are empty
+        value = row.read(segment, place, profile)
         if value is not None:
             return value
     return None
+
+
+@cache
+def _apart(path: str) -> tuple[str, str, int]:
+    """``TQ1-7.1`` as segment, place and number of the field."""
+    name, _, place = path.partition("-")
+    return name, place, parse_path(place).field
 
 
 # --- readers: (segment, place, profile) → value, None if not said ------------------------------

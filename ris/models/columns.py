@@ -65,6 +65,7 @@ class Column(NamedTuple):
     name: str  # of the attribute
     field: Field[Any, Any]
     prepare: Prepare
+    types: frozenset[type]  # what is stored as it is
     now: bool  # the time of its insertion
     read: bool  # what the instance holds is what is stored; otherwise the field is asked
 
@@ -83,23 +84,17 @@ def preparing(field: Field[Any, Any], vendor: str) -> Prepare:
     """How a value of the field is given to the driver of that database."""
     slow = _slow(field)
     kind = type(field)
-    types = _AS_THEY_ARE.get(kind)
-    if kind is ForeignKey and not _is_numbered(field):
-        types = None
-    if types is not None and int in types and vendor != "sqlite":
+    types = _plain_types(field, vendor)
+    if types:
+        return _as_it_is(types, slow)
+    if vendor != "sqlite" and int in _AS_THEY_ARE.get(kind, ()) and _is_numbered(field):
         return _typed(field, slow)
-    if types is not None:
-        return _as_it_is(frozenset(types), slow)
-    if vendor == "postgresql" and kind in {DateTimeField, UUIDField, BinaryField}:
-        return _as_it_is(frozenset({datetime, uuid.UUID, bytes, _NONE}), slow)
     if vendor == "sqlite" and kind is DateTimeField:
         return _sqlite_time(slow)
     if vendor == "sqlite" and kind is UUIDField:
         return lambda value, connection: (
             value.hex if type(value) is uuid.UUID else slow(value, connection)
         )
-    if vendor == "sqlite" and kind is BinaryField:
-        return _as_it_is(frozenset({bytes, _NONE}), slow)
     if vendor == "sqlite" and kind is JSONField and getattr(field, "encoder", None) is None:
         return lambda value, connection: (
             json.dumps(value) if type(value) in {dict, list} else slow(value, connection)
@@ -107,9 +102,22 @@ def preparing(field: Field[Any, Any], vendor: str) -> Prepare:
     return slow
 
 
+@cache
+def _plain_types(field: Field[Any, Any], vendor: str) -> frozenset[type]:
+    """The types of what the driver takes as it is; none where something has to be done."""
+    kind = type(field)
+    types = _AS_THEY_ARE.get(kind, ())
+    if kind is BinaryField and vendor in {"sqlite", "postgresql"}:
+        types = (bytes, _NONE)
+    elif vendor == "postgresql" and kind in {DateTimeField, UUIDField}:
+        types = (datetime, uuid.UUID, _NONE)
+    elif int in types and (vendor != "sqlite" or not _is_numbered(field)):
+        types = ()
+    return frozenset(types)
+
+
 def _is_numbered(field: Field[Any, Any]) -> bool:
-    target = field.target_field  # type: ignore[attr-defined]
-    return isinstance(target, IntegerField)
+    return isinstance(getattr(field, "target_field", field), IntegerField)
 
 
 def _as_it_is(types: frozenset[type], slow: Prepare) -> Prepare:
@@ -158,8 +166,9 @@ def columns(model: type[Model], vendor: str) -> tuple[Column, ...]:
             field.attname,
             field,
             preparing(field, vendor),
+            _plain_types(field, vendor),
             _is_now(field),
-            type(field).pre_save in {Field.pre_save, ForeignKey.pre_save},
+            type(field).pre_save is Field.pre_save or type(field) is DateTimeField,
         )
         for field in meta.local_concrete_fields
         if field is not meta.auto_field
@@ -177,7 +186,7 @@ def stored(
     held = instance.__dict__
     params = []
     now: Any = None
-    for name, field, prepare, is_now, is_read in wanted:
+    for name, field, prepare, types, is_now, is_read in wanted:
         if is_now:
             if now is None:
                 now = timezone.now()
@@ -186,5 +195,5 @@ def stored(
             value = held[name]
         else:
             value = field.pre_save(instance, True)
-        params.append(prepare(value, connection))
+        params.append(value if type(value) in types else prepare(value, connection))
     return params
