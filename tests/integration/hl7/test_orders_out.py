@@ -286,6 +286,7 @@ NEVER_BOOKED = with_step(status=StepStatus.STARTED, appointment=None, stage=Stag
     [
         (views.booked(), views.order(), ["NW_SC"]),
         (views.booked("AppointmentMoved"), views.order(), ["XO_SC"]),
+        (views.booked("AppointmentModified"), views.order(), ["XO_SC"]),
         (views.booked("NoShowRecorded"), views.order(), ["CA_CA"]),
         (views.booked("PatientArrived"), with_step(status=StepStatus.ARRIVED), ["XO_SC"]),
         (
