@@ -336,7 +336,7 @@ def reviews_of(patient: str) -> list[ReviewLine]:
 
 
 def _shown(field: str, value: object) -> str:
-    if field == "name":
+    if field in {"name", "mother_birth_name"}:
         return PersonName.parse(str(value)).display
     if isinstance(value, bool):
         return "yes" if value else "no"

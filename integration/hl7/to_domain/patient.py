@@ -16,7 +16,7 @@ from integration.hl7.fields import DEMOGRAPHICS, VISIT, Faults, Scope, values
 from integration.hl7.profiles import Profile
 from ris.domain.errors import MissingValueError
 from ris.domain.patients import Demographics, PatientReference, Sex, VisitDetails
-from ris.domain.values import Identifier, PartialDate
+from ris.domain.values import Identifier, PartialDate, PersonName
 
 # Identifier types (table 0203) that a hospital numbers itself; a social security number without
 # authority, say, is nobody's.
@@ -180,6 +180,8 @@ _CLEARED = Demographics(
     email="",
     address="",
     language="",
+    mother_birth_name=PersonName(),
+    ethnic_group="",
 )
 
 

@@ -31,7 +31,18 @@ from ris.services.patients.demographics import apply
 from ris.services.patients.finding import living, lock_by_id
 
 # What says who somebody is and how to reach them; the rest is clinical, and as of now.
-FIELDS = ("name", "birth_date", "sex", "deceased", "phone", "email", "address", "language")
+FIELDS = (
+    "name",
+    "birth_date",
+    "sex",
+    "deceased",
+    "phone",
+    "email",
+    "address",
+    "language",
+    "mother_birth_name",
+    "ethnic_group",
+)
 _YES, _NO = "yes", "no"
 
 
@@ -109,13 +120,13 @@ def _agree(field: str, stored: str, said: str) -> bool:
     """Whether what is said is no more than what is stored, perhaps in other letters."""
     if not said:
         return not stored
-    if field == "name":
+    if field in {"name", "mother_birth_name"}:
         return _is_part(PersonName.parse(said), PersonName.parse(stored))
     if field == "birth_date":
         return stored.startswith(said)
     if field == "phone":
         return bool(stored) and _digits(said) == _digits(stored)
-    if field in {"address", "email", "language"}:
+    if field in {"address", "email", "language", "ethnic_group"}:
         return _words(said) == _words(stored)
     return False
 
@@ -214,6 +225,8 @@ def _as_said(field: str, text: str) -> Demographics:
     match field:
         case "name":
             return Demographics(name=PersonName.parse(text))
+        case "mother_birth_name":
+            return Demographics(mother_birth_name=PersonName.parse(text))
         case "birth_date":
             return Demographics(birth_date=PartialDate(text))
         case "sex":

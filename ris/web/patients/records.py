@@ -35,6 +35,8 @@ FIELD_WORDS = {
     "email": "Mail",
     "address": "Address",
     "language": "Language",
+    "mother_birth_name": "Mother's birth name",
+    "ethnic_group": "Ethnic group",
 }
 
 
