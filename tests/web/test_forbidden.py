@@ -17,14 +17,20 @@ from ris.domain.corrections import (
     UndoCorrection,
 )
 from ris.domain.exchange import (
+    ConfigureEndpoint,
+    EditDelivery,
+    EditMessage,
     PauseEndpoint,
     ReplayMessage,
     RequeueDelivery,
     ResendDelivery,
     ResolveException,
     SkipDelivery,
+    StartRun,
+    StopRun,
 )
 from ris.domain.facility import RegisterDevice
+from ris.domain.interfaces import AcknowledgeAlert
 from ris.domain.orders import (
     CancelOrder,
     CancelStep,
@@ -224,6 +230,37 @@ POSTS = [
         lambda d: f"/interfaces/{Endpoint.objects.get(name='EHR').public_id}/pause/",
         lambda d: {"paused": "yes", "reason": "because"},
     ),
+    Post(
+        ConfigureEndpoint,
+        lambda d: f"/interfaces/{Endpoint.objects.get(name='EHR').public_id}/edit/",
+        lambda d: {"name": "Other", "host": "127.0.0.1", "port": "2576"},
+    ),
+    Post(
+        ConfigureEndpoint,
+        lambda d: "/interfaces/new/?protocol=hl7&direction=in",
+        lambda d: {"name": "Other"},
+    ),
+    Post(
+        AcknowledgeAlert,
+        lambda d: f"/interfaces/alerts/{d.delivery.public_id}/",
+        lambda d: {"note": "seen"},
+    ),
+    Post(
+        EditMessage,
+        lambda d: f"/messages/in/{d.rejected.public_id}/edit/",
+        lambda d: {"text": "MSH|^~\\&|", **REASON},
+    ),
+    Post(
+        EditDelivery,
+        lambda d: f"/messages/out/{d.delivery.public_id}/edit/",
+        lambda d: {"text": "MSH|^~\\&|", **REASON},
+    ),
+    Post(
+        StartRun,
+        lambda d: "/messages/runs/new/?state=open",
+        lambda d: {"per_minute": "60", "expected": "1", **REASON},
+    ),
+    Post(StopRun, lambda d: f"/messages/runs/{d.delivery.public_id}/stop/"),
     Post(
         RegisterPatient,
         lambda d: "/patients/new/",
