@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, get_args
 
-from integration.hl7 import acks, bindings
+from integration.hl7 import acks, bindings, mapping
 from integration.hl7 import charset as charsets
 from integration.hl7.fields import (
     CLINICAL,
@@ -95,7 +95,8 @@ def statement() -> str:
     """The whole document, Markdown."""
     parts = [
         _cover(), _transport(), _messages_in(), _fields_in(), _controls(), _answers(),
-        _messages_out(), _statuses(), _fields_out(), _tables(), _charsets(), _settings(),
+        _messages_out(), _statuses(), _fields_out(), _tables(), _charsets(), _mapping(),
+        _settings(),
     ]  # fmt: skip
     return "\n\n".join("\n".join(part).strip() for part in parts) + "\n"
 
@@ -375,6 +376,40 @@ def _charsets() -> list[str]:
         "",
         f"Known: {names}.",
     ]
+
+
+def _mapping() -> list[str]:
+    return [
+        "## Mapping without code",
+        "",
+        "Each peer can have value maps and rules of its own (page *Interfaces*, *Mapping*; the",
+        "table `mapping` of an endpoint in a site file). What comes in: the rules in their order,",
+        "then the maps, then it is read as above. What goes out: it is written as above, then the",
+        "maps, then the rules. A rule and a map never take a value from another order or another",
+        "patient. Of what comes in, `MSH` stays as it is; Z segments can be read at any place.",
+        "",
+        *_table(
+            ("map", "is", "where", "gives, of what comes in"),
+            (
+                (
+                    f"`{kind.name}`",
+                    kind.title,
+                    ", ".join(f"`{path}`" for path in kind.paths),
+                    _given(kind),
+                )
+                for kind in mapping.KINDS.values()
+            ),
+        ),
+        *_table(("rule", "does"), ((f"`{rule}`", words) for rule, words in mapping.FORMS)),
+    ]
+
+
+def _given(kind: mapping.Kind) -> str:
+    if kind.parts > 1:
+        return "code, text and scheme"
+    if kind.allowed is None:
+        return "any text"
+    return f"a code of table {kind.table} above" if kind.table else "a known code"
 
 
 def _settings() -> list[str]:

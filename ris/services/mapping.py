@@ -33,12 +33,17 @@ class MapKind:
 # The kinds that messages of a direction can have tables for.
 Kinds = Callable[[Direction], Sequence[MapKind]]
 
+# What a rule can look like, and what it does.
+Forms = Sequence[tuple[str, str]]
+
 _CHECKS: dict[Protocol, Check] = {}
+_FORMS: dict[Protocol, Forms] = {}
 _KINDS: dict[Protocol, Kinds] = {}
 
 
-def register_language(protocol: Protocol, check: Check, kinds: Kinds) -> None:
+def register_language(protocol: Protocol, check: Check, kinds: Kinds, forms: Forms) -> None:
     _CHECKS[protocol] = check
+    _FORMS[protocol] = forms
     _KINDS[protocol] = kinds
 
 
@@ -48,6 +53,10 @@ def can_map(protocol: Protocol) -> bool:
 
 def kinds(protocol: Protocol, direction: Direction) -> Sequence[MapKind]:
     return _KINDS[protocol](direction) if protocol in _KINDS else ()
+
+
+def forms(protocol: Protocol) -> Forms:
+    return _FORMS.get(protocol, ())
 
 
 def check(protocol: Protocol, direction: Direction, content: Mapping[str, Any]) -> dict[str, Any]:

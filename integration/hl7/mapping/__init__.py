@@ -8,3 +8,4 @@ from integration.hl7.mapping.engine import Fired as Fired
 from integration.hl7.mapping.kinds import KINDS as KINDS
 from integration.hl7.mapping.kinds import Kind as Kind
 from integration.hl7.mapping.kinds import kinds as kinds
+from integration.hl7.mapping.rules import FORMS as FORMS

@@ -9,6 +9,7 @@ from integration.hl7.er7 import Message
 from integration.hl7.mapping.checking import check, compiled
 from integration.hl7.mapping.engine import Compiled
 from integration.hl7.mapping.kinds import kinds
+from integration.hl7.mapping.rules import FORMS
 from ris.domain.errors import InvalidValueError, RisError, SeveralErrors, UnknownKeyError
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.protocol import EndpointInfo
@@ -76,4 +77,4 @@ def _described(way: Direction) -> list[MapKind]:
     ]
 
 
-register_language(Protocol.HL7, check, _described)
+register_language(Protocol.HL7, check, _described, FORMS)

@@ -10,14 +10,14 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from integration.hl7.charset import Charset
-from integration.hl7.er7 import MAX_BYTES, MAX_FIELDS, MAX_REPETITIONS
+from integration.hl7.er7 import MAX_FIELDS, MAX_REPETITIONS
 from integration.hl7.er7_decode import HEADERS
 from integration.hl7.escapes import NULL, Delimiters, escape, unescape
 from integration.hl7.mapping.rules import EVERY, Place
 from ris.domain.errors import InvalidValueError
 
 MAX_VALUE = 65_536  # characters of one value that a rule looks into
-_MAX_GROWTH = 2 * MAX_BYTES
+_MAX_GROWTH = 8 * 1024 * 1024  # characters that rules may add to a message
 
 
 class Line:

@@ -138,7 +138,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 paths=("ORC-1",),
                 table="0119",
                 allowed=lambda: bindings.CONTROLS,
-                example="OK = SC",
+                example="NEW = NW",
             ),
             Kind(
                 name="order_status",

@@ -1,25 +1,7 @@
 """The language of rewriting rules: one line, one rule, no program.
 
-::
-
-    OBR-18 <- ORC-3.1                          copy, as it stands on the wire
-    move PV1-50 to PV1-19 if PV1-19 empty      copy, and empty the source
-    PID-3[*].4 = "HOSP" if empty               a fixed text; [*]: in every repetition
-    OBR-20 = OBR-19 + "-1"                     texts joined, if each says something
-    PV1-3 = wire "4W^12^A"                     delimiters meant as delimiters
-    drop ZZZ                                   a segment; or a field: drop PID-19
-    add PV1 after PID                          where there is none
-    trim|upper|lower|digits PID-3.1            blanks around; capitals; small letters; digits alone
-    strip "0" from start of PID-3.1            any of these characters; start or end
-    cut PID-3.1 to 10                          the first ten characters; or: to last 10
-    pad PID-3.1 to 8 with "0"                  on the left
-    replace "/" with "-" in OBR-18
-    split OBR-18 at "-" keep 2                 the second part
-
-Each may end with ``if CONDITION [and CONDITION …]`` and then with ``on ADT, ORM^O01``. A condition
-is ``empty``, ``not empty`` (of the rule's own place), ``PLACE empty``, ``PLACE = "X"``, ``!=``,
-``in "X", "Y"``, ``not in``, ``starts with``, ``ends with``, ``contains "X"``, ``ZAA present`` or
-``no ZAA``. A line that begins with ``#`` is a remark.
+What can be written stands in :data:`FORMS`, which the page, the conformance statement and the tests
+are made of. A line that begins with ``#`` is a remark.
 
 There are no patterns and no loops: the work of a rule grows with the length of the message alone.
 """
@@ -32,6 +14,39 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ris.domain.errors import InvalidValueError
+
+# Every form of a rule, and what it does.
+FORMS: tuple[tuple[str, str], ...] = (
+    ("OBR-18 <- ORC-3.1", "copies what stands there, if anything does; each order its own"),
+    ("move PV1-50 to PV1-19", "copies, and empties the source"),
+    ('PID-3[*].4 = "HOSP" if empty', "a fixed text; [*] in every repetition"),
+    ('OBR-20 = OBR-19 + "-1"', "texts joined, if each says something"),
+    ('PV1-3 = wire "4W^12"', "a text whose delimiters are meant as such"),
+    ('PID-19 = ""', "deletes what is stored (HL7's null)"),
+    ("drop ZZZ", "takes the segment out, each time it occurs"),
+    ("drop PID-19", "empties the place: nothing is said of it"),
+    ("add PV1 after PID", "a segment where a patient, or an order, has none"),
+    ("trim PID-3.1", "without the blanks around it"),
+    ("upper PID-5.1", "capitals"),
+    ("lower PID-5.1", "small letters"),
+    ("digits PID-3.1", "its digits alone"),
+    ('strip "0" from start of PID-3.1', "without these characters there"),
+    ('strip "/-" from end of OBR-18', "the same at the end"),
+    ("cut PID-3.1 to 10", "its first characters"),
+    ("cut OBR-18 to last 4", "its last characters"),
+    ('pad PID-3.1 to 8 with "0"', "filled up on the left"),
+    ('replace "/" with "-" in OBR-18', "each time it occurs"),
+    ('split OBR-18 at "-" keep 2', "its second part, if it has one"),
+    ('drop NTE if NTE-2 = "X"', "on a condition; also !="),
+    ('PID-8 = "U" if PID-8 not in "M", "F"', "one of several; also in"),
+    ("PV1-19 <- PID-18 if PV1-19 empty and PID-18 not empty", "two conditions; five at most"),
+    ('OBR-24 = "CT" if OBR-4.1 starts with "CT"', "also ends with, contains"),
+    (
+        "OBR-18 <- ZAC-1 if ZAC present",
+        "if the order, or the message, has the segment; also: no ZAC",
+    ),
+    ("drop PV2 on ADT, ORM^O01", "for these messages only"),
+)
 
 MAX_RULES = 200
 MAX_RULE = 300

@@ -130,6 +130,7 @@ def _page(
         "form": form,
         "used": [table for table in form.tables if table.is_used or table.errors],
         "unused": [table for table in form.tables if not (table.is_used or table.errors)],
+        "forms": service.forms(endpoint.protocol),
         "history": history,
         "version": endpoint.version if asked is None else asked,
         "note": said(request, "note", 200) if request.method == "POST" else "",

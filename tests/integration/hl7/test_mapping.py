@@ -254,6 +254,17 @@ def faults(content: dict[str, Any], way: Direction = Direction.IN) -> list[tuple
 
 
 class TestChecking:
+    @pytest.mark.parametrize("rule", [rule for rule, _ in mapping.FORMS])
+    @pytest.mark.parametrize("way", list(Direction))
+    def test_every_form_that_is_documented_can_be_written(self, rule: str, way: Direction) -> None:
+        assert mapping.check({"rules": [rule]}, way) == {"rules": [rule]}
+
+    @pytest.mark.parametrize("kind", mapping.KINDS.values(), ids=lambda kind: kind.name)
+    def test_every_example_of_a_table_can_be_written(self, kind: mapping.Kind) -> None:
+        code, _, ours = kind.example.partition(" = ")
+        content = {"maps": {kind.name: {"otherwise": "pass", "values": {code: ours}}}}
+        assert mapping.check(content, Direction.IN) == content
+
     @pytest.mark.parametrize(
         ("rule", "told"),
         [
