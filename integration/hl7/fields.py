@@ -393,7 +393,7 @@ STEP: tuple[Field, ...] = (
     Field("location", ("IPC-8",), _words, "station's place"),
     Field("start", ("TQ1-7", "ORC-7.4", "OBR-27.4", "OBR-36"), _time, "start date and time"),
     Field("duration_minutes", ("TQ1-6", "ORC-7.3", "OBR-27.3"), _duration, "duration"),
-    Field("description", ("IPC-6.2",), _text, "step description"),
+    Field("description", ("IPC-6.2", "OBR-4.5"), _text, "step description"),
     Field("protocol_codes", ("IPC-6", "OBR-4.4"), _codes, "protocol codes"),
     Field("performing_physician", ("OBR-34",), _ndl, "performing physician"),
 )
