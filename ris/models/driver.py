@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import OperationalError
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _MARK = re.compile(r"(?<!%)%s")
@@ -20,8 +21,19 @@ _KEPT = 400  # prepared statements of a connection
 # Set where a pooler between us and PostgreSQL does not keep prepared statements.
 _unprepared: set[str] = set()
 
+_thread = threading.local()
+
 Params = Sequence[Any]
 Rows = list[tuple[Any, ...]]
+
+
+def here() -> BaseDatabaseWrapper:
+    """The connection of this thread; the same for its whole life, so it is looked up once."""
+    try:
+        connection: BaseDatabaseWrapper = _thread.connection
+    except AttributeError:
+        connection = _thread.connection = connections[DEFAULT_DB_ALIAS]
+    return connection
 
 
 class Text:

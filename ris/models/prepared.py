@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, ForeignKey, Manager, Model, QuerySet
 from django.db.models.base import ModelState
@@ -58,13 +58,13 @@ class Select(Generic[M]):
 
     def all(self, **values: Any) -> list[M]:
         """The instances the statement finds."""
-        connection = connections[DEFAULT_DB_ALIAS]
+        connection = driver.here()
         statement = self._statement(connection)
         return statement.instances(connection, statement.rows(connection, values))
 
     def rows(self, **values: Any) -> tuple[Rows, Callable[[], list[M]]]:
         """The rows as the driver gives them, to be compared; and what makes instances of them."""
-        connection = connections[DEFAULT_DB_ALIAS]
+        connection = driver.here()
         statement = self._statement(connection)
         rows = statement.rows(connection, values)
         return rows, lambda: statement.instances(connection, rows)
@@ -274,15 +274,18 @@ class Quick(Model):
 
     def _relations_are_saved(self, shape: _Shape) -> bool:
         """Whether each related row has a key, and this one holds it; else it is Django's matter."""
-        cached = self._state.fields_cache
-        for name, field in shape.relations.items():
-            related = cached.get(name)
-            if related is not None and related.pk != self.__dict__.get(field.attname):
+        held = self.__dict__
+        for name, related in self._state.fields_cache.items():
+            field = shape.relations.get(name)
+            if field is None or related is None:
+                continue
+            key = related.__dict__.get(field.target_field.attname)
+            if key is None or key != held.get(field.attname):
                 return False
         return True
 
     def _insert(self, *, unless_known: bool = False) -> bool:
-        connection = connections[DEFAULT_DB_ALIAS]
+        connection = driver.here()
         wanted = columns(type(self), connection.vendor)
         params = stored(self, connection, wanted)
         key = (type(self), connection.vendor, unless_known)
@@ -300,7 +303,7 @@ class Quick(Model):
         return True
 
     def _update(self, names: tuple[str, ...]) -> None:
-        connection = connections[DEFAULT_DB_ALIAS]
+        connection = driver.here()
         key = (type(self), connection.vendor, names)
         known = _UPDATES.get(key)
         if known is None:
@@ -327,7 +330,7 @@ def add_all(instances: Sequence[Quick]) -> None:
 
 def _add_some(instances: Sequence[Quick]) -> None:
     model = type(instances[0])
-    connection = connections[DEFAULT_DB_ALIAS]
+    connection = driver.here()
     wanted = columns(model, connection.vendor)
     params: list[Any] = []
     for instance in instances:
