@@ -18,8 +18,9 @@ from ris.parent import PARENT_FD
 
 log = structlog.get_logger(__name__)
 
-SWEEP_SECONDS = 1.0
-QUIET_SECONDS = 2.0  # so long without a doorbell, and the worker looks for itself
+SWEEP_SECONDS = 0.5
+# So long without a doorbell, and the worker looks for itself: all is on its way within two seconds.
+QUIET_SECONDS = 1.4
 TIMERS_SECONDS = 30.0
 SEEN_SECONDS = 5.0
 LAST_RINGS = 30
