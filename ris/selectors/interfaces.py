@@ -29,6 +29,7 @@ from ris.models import (
 from ris.selectors.calendar import midnight
 from ris.selectors.message_filters import STUCK_DELIVERY, STUCK_MESSAGE, key_of
 
+STORED = MessageState.RECEIVED.value  # answered, and not applied yet
 WAITING = (DeliveryState.PENDING.value, DeliveryState.LEASED.value)
 # Tries in a row that did not reach a peer, before it is said not to answer.
 UNREACHED_TRIES = 3
@@ -151,7 +152,7 @@ def tiles() -> list[Tile]:
                 queued=queue.queued,
                 stuck=queue.stuck,
                 oldest_at=queue.oldest_at,
-                unreached_since=unreached_since(endpoint) if queue.queued else None,
+                unreached_since=unreached_since(endpoint) if is_out and queue.queued else None,
                 alerts=tuple(alerts.get(endpoint.pk, ())),
             )
         )
@@ -218,11 +219,15 @@ def _queues() -> tuple[dict[int, _Queue], dict[int | None, _Queue]]:
         )
     }
     into: dict[int | None, _Queue] = {
-        row["endpoint"]: _Queue(0, row["stuck"])
+        row["endpoint"]: _Queue(row["queued"], row["stuck"], row["oldest"])
         for row in InboundMessage.objects.order_by()
-        .filter(state__in=STUCK_MESSAGE, resolved_at=None)
+        .filter(state__in=(STORED, *STUCK_MESSAGE), resolved_at=None)
         .values("endpoint")
-        .annotate(stuck=Count("pk"))
+        .annotate(
+            queued=Count("pk", filter=Q(state=STORED)),
+            stuck=Count("pk", filter=Q(state__in=STUCK_MESSAGE)),
+            oldest=Min("received_at", filter=Q(state=STORED)),
+        )
     }
     return out, into
 
@@ -440,9 +445,10 @@ def faults(now: datetime) -> list[Wrong]:
         is_out = endpoint.direction == Direction.OUT.value
         queue = (out if is_out else into).get(endpoint.pk, _Queue())
         if is_out:
-            found += _wrong_out(endpoint, watch, queue, now)
+            found += _wrong_out(endpoint, queue)
         elif queue.stuck:
             found.append(Wrong(endpoint, AlertKind.WAITING, _so_many(queue.stuck, "not applied")))
+        found += _lagging(endpoint, watch, queue, now)
         refused = last_hour.get(link_of(endpoint), Sums()).refused
         if watch.refused_an_hour and refused >= watch.refused_an_hour:
             words = f"{_so_many(refused, 'refused')} within the hour"
@@ -456,12 +462,19 @@ def faults(now: datetime) -> list[Wrong]:
     return found
 
 
-def _wrong_out(endpoint: Endpoint, watch: Watch, queue: _Queue, now: datetime) -> list[Wrong]:
+def _wrong_out(endpoint: Endpoint, queue: _Queue) -> list[Wrong]:
     found = []
     if queue.stuck:
         found.append(
             Wrong(endpoint, AlertKind.PARKED, _so_many(queue.stuck, "refused or given up"))
         )
+    if queue.queued and not endpoint.paused and unreached_since(endpoint) is not None:
+        found.append(Wrong(endpoint, AlertKind.UNREACHED, "it does not answer"))
+    return found
+
+
+def _lagging(endpoint: Endpoint, watch: Watch, queue: _Queue, now: datetime) -> list[Wrong]:
+    """What waits to leave; or to be applied, where messages are answered when they are stored."""
     reasons = []
     if queue.oldest_at is not None and watch.oldest_minutes:
         age = now - queue.oldest_at
@@ -469,12 +482,10 @@ def _wrong_out(endpoint: Endpoint, watch: Watch, queue: _Queue, now: datetime) -
             reasons.append(f"the oldest waits for {_span(age)}")
     if watch.queued and queue.queued >= watch.queued:
         reasons.append(f"{queue.queued} wait")
-    if reasons:
-        paused = ", paused" if endpoint.paused else ""
-        found.append(Wrong(endpoint, AlertKind.LAGGING, f"{', '.join(reasons)}{paused}"))
-    if queue.queued and not endpoint.paused and unreached_since(endpoint) is not None:
-        found.append(Wrong(endpoint, AlertKind.UNREACHED, "it does not answer"))
-    return found
+    if not reasons:
+        return []
+    paused = ", paused" if endpoint.paused else ""
+    return [Wrong(endpoint, AlertKind.LAGGING, f"{', '.join(reasons)}{paused}")]
 
 
 def _silent(endpoint: Endpoint, watch: Watch, is_out: bool, now: datetime) -> timedelta | None:

@@ -237,6 +237,13 @@ def test_queue_over_its_limit_is_reported_and_says_that_it_is_paused() -> None:
     assert found() == [("EHR", "LAGGING", "2 wait, paused")]
 
 
+def test_what_is_stored_and_not_applied_lags_too() -> None:
+    ehr = endpoint("HIS", Direction.IN, protocol_name="HIS")
+    message(NOON - timedelta(minutes=20), ehr, "RECEIVED")
+
+    assert found() == [("HIS", "LAGGING", "the oldest waits for 20 min")]
+
+
 def test_peer_that_does_not_answer_is_reported_until_it_does() -> None:
     to = endpoint()
     row = delivery(to, attempt_count=3)

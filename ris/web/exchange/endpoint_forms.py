@@ -117,8 +117,6 @@ class EndpointForm(PageForm):
             if protocol is Protocol.HL7:
                 for name in ("host", "port"):
                     del self.fields[name]
-            for name in ("oldest_minutes", "queued"):
-                del self.fields[name]
         self.fields["protocol_name"].help_text = _NAMES.get(protocol, "")
         sets = desk.character_sets(protocol)
         if sets:
@@ -368,10 +366,9 @@ def watch_in_words(endpoint: Endpoint) -> list[tuple[str, str]]:
     found = [("Hours", ", ".join(watch.hours) or "always")]
     silent = f"after {watch.silent_minutes} min" if watch.silent_minutes else "not watched"
     found.append(("Silence", silent))
-    if endpoint.direction == Direction.OUT.value:
-        oldest = f"after {watch.oldest_minutes} min" if watch.oldest_minutes else "not watched"
-        found.append(("Oldest that waits", oldest))
-        found.append(("Queue", f"from {watch.queued} on" if watch.queued else "not watched"))
+    oldest = f"after {watch.oldest_minutes} min" if watch.oldest_minutes else "not watched"
+    found.append(("Oldest that waits", oldest))
+    found.append(("Queue", f"from {watch.queued} on" if watch.queued else "not watched"))
     refused = f"{watch.refused_an_hour} an hour" if watch.refused_an_hour else "not watched"
     found.append(("Refusals", refused))
     return found
