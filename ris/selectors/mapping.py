@@ -74,6 +74,7 @@ class StoredMessage:
     key: str
     state: str
     raw: bytes
+    patient: str = ""  # public id, if it is known whom it is about
 
 
 def in_force(endpoint: str, number: int) -> tuple[Direction, Mapping[str, Any]]:
@@ -144,21 +145,14 @@ def versions(endpoint: str, limit: int = 50) -> list[VersionView]:
 
 def stored_messages(endpoint: str, limit: int, *, before: int | None = None) -> list[StoredMessage]:
     """The newest messages of an endpoint, or those older than number ``before``."""
-    rows = InboundMessage.objects.filter(endpoint__public_id=endpoint).order_by("-id")
+    rows = (
+        InboundMessage.objects.filter(endpoint__public_id=endpoint)
+        .select_related("patient")
+        .order_by("-id")
+    )
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return [_stored(row) for row in rows[:limit]]
-
-
-def stored_message(public_id: str) -> StoredMessage:
-    """Raises UnknownKeyError."""
-    try:
-        row = InboundMessage.objects.filter(public_id=UUID(public_id)).first()
-    except ValueError:
-        row = None
-    if row is None:
-        raise UnknownKeyError("no such message")
-    return _stored(row)
 
 
 def _stored(row: InboundMessage) -> StoredMessage:
@@ -170,4 +164,5 @@ def _stored(row: InboundMessage) -> StoredMessage:
         key=row.key,
         state=row.state,
         raw=bytes(row.raw),
+        patient=str(row.patient.public_id) if row.patient else "",
     )

@@ -321,6 +321,7 @@ def dry_run(
     new = rehearsal.reading(found.info, content)
     started = monotonic()
     differing: list[Differs] = []
+    patients: set[str] = set()  # whose values are shown
     checked, last, over = 0, before, False
     left = max(0, min(limit, MOST_MESSAGES))
     while left > checked and not over:
@@ -332,6 +333,7 @@ def dry_run(
             difference = _compare(old(message.raw), new(message.raw))
             if difference is not None:
                 kind, lines = difference
+                patients |= {message.patient} if message.patient else set()
                 differing.append(
                     Differs(
                         message=message.public_id,
@@ -351,6 +353,7 @@ def dry_run(
     record_access(
         actor,
         action="DryRunMapping",
+        patients=sorted(patients),
         subject=f"Endpoint {found.name}",
         detail={"messages": checked, "differing": len(differing)},
     )

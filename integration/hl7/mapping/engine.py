@@ -117,10 +117,10 @@ class Compiled:
         editor = Editor(lines, delimiters, message.charset if message is not None else None)
         work = _Work(editor)
         if self.way is Direction.OUT:
-            self._maps(work)
+            self._maps(work, code)
         self._rules(work, code, trigger)
         if self.way is Direction.IN:
-            self._maps(work)
+            self._maps(work, code)
         return Applied(editor.texts(), editor.changed, work.fired, work.faults)
 
     def _rules(self, work: _Work, code: str, trigger: str) -> None:
@@ -131,8 +131,10 @@ class Compiled:
                 except InvalidValueError as error:
                     work.refuse(error)
 
-    def _maps(self, work: _Work) -> None:
+    def _maps(self, work: _Work, code: str) -> None:
         for value_map in self.maps:
+            if value_map.kind.messages and code not in value_map.kind.messages:
+                continue
             for place in value_map.places:
                 for line in work.editor.targets(place):
                     work.translate(value_map, line, place)

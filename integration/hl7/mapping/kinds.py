@@ -33,6 +33,7 @@ class Kind:
     movable: str = ""
     allowed: Callable[[], Collection[str]] | None = None
     example: str = ""
+    messages: frozenset[str] = frozenset()  # in these alone; empty: in all
 
 
 _STAFF = (
@@ -137,6 +138,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 title="Order control",
                 paths=("ORC-1",),
                 table="0119",
+                # What stands there in answers and results is no control.
+                messages=frozenset({"ORM", "OMG", "OMI"}),
                 allowed=lambda: bindings.CONTROLS,
                 example="NEW = NW",
             ),

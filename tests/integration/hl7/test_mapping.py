@@ -212,6 +212,13 @@ class TestMaps:
         message, _ = read(["PV1-2 <- ZRA-2"], {"patient_class": {"values": {"KONTRAST": "I"}}})
         assert message.get("PV1-2") == "I"
 
+    def test_an_answers_control_is_no_order_control(self) -> None:
+        maps = {"order_control": {"otherwise": "refuse", "values": {"NEW": "NW"}}}
+        lines = (ORDER[0].replace("ORM^O01", "ORR^O02"), "MSA|AA|1", "ORC|NA|P1|F1")
+
+        assert read(maps=maps, lines=lines)[1].faults == []
+        assert [fault.path for fault in read(maps=maps)[1].faults] == ["ORC-1", "ORC[2]-1"]
+
     def test_a_deleted_value_stays_deleted(self) -> None:
         lines = (ORDER[0], 'PID|1||7|||||""')
         message, applied = read(
