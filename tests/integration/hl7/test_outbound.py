@@ -410,7 +410,6 @@ def test_every_subscription_has_a_route_of_events_that_exist() -> None:
 
 # What nobody outside is told, each for a reason.
 _UNTOLD: Sequence[str] = (
-    "OrderPlaced",  # the placer has our answer; an archive hears once there is a time
     "StepRepeated", "StepInformationCompleted",  # told when it is booked
     "SlotHeld", "HoldExpired", "HoursSet", "ClosureAdded", "ClosureRemoved",  # our own business
     "StepPrepared", "PerformedStepUpdated", "DoseRecorded",
