@@ -7,7 +7,7 @@ outside (HL7 v2.5.1 7.3.1, IHE RAD-28; spec/hl7v2.md 1.7).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -45,6 +45,7 @@ class Observation:
     unit: str = ""
     flags: tuple[str, ...] = ()
     category: str = ""  # of an actionable finding
+    source: str = ""  # who brought it, where several wrote on one draft
 
     @property
     def text(self) -> str:
@@ -53,6 +54,39 @@ class Observation:
         words = f"{name}: {self.value}{f' {self.unit}' if self.unit else ''}"
         notes = [*self.flags, *([self.category] if self.category else [])]
         return f"{words} ({', '.join(notes)})" if notes else words
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "code": self.code.as_json(),
+            "value": self.value,
+            "unit": self.unit,
+            "flags": list(self.flags),
+            "category": self.category,
+            "source": self.source,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Observation:
+        return cls(
+            code=Code.from_json(stored["code"]),
+            value=stored["value"],
+            unit=stored["unit"],
+            flags=tuple(stored["flags"]),
+            category=stored["category"],
+            source=stored.get("source", ""),
+        )
+
+
+def with_observations(
+    sections: Mapping[str, str], observations: Iterable[Observation]
+) -> dict[str, str]:
+    """Coded results as lines of the findings, so that whoever reads and signs sees them."""
+    said = {key: text for key, text in sections.items() if text.strip()}
+    lines = [each.text for each in observations]
+    if lines:
+        before = said.get("findings")
+        said["findings"] = "\n".join([*([before, ""] if before else []), *lines])
+    return said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +100,7 @@ class Particulars:
     said_at: datetime | None = None
     comments: str = ""
     observations: tuple[Observation, ...] = ()
+    sections: Mapping[str, str] = field(default_factory=dict)  # the text as it came
     edited: bool = False  # somebody here wrote on the draft since
 
     def to_json(self) -> dict[str, Any]:
@@ -76,16 +111,8 @@ class Particulars:
             "transcriptionist": str(self.transcriptionist),
             "said_at": self.said_at.isoformat() if self.said_at else "",
             "comments": self.comments,
-            "observations": [
-                {
-                    "code": each.code.as_json(),
-                    "value": each.value,
-                    "unit": each.unit,
-                    "flags": list(each.flags),
-                    "category": each.category,
-                }
-                for each in self.observations
-            ],
+            "observations": [each.to_json() for each in self.observations],
+            "sections": dict(self.sections),
             "edited": self.edited,
         }
 
@@ -101,16 +128,8 @@ class Particulars:
             transcriptionist=PersonName.parse(stored.get("transcriptionist", "")),
             said_at=datetime.fromisoformat(said_at) if said_at else None,
             comments=stored.get("comments", ""),
-            observations=tuple(
-                Observation(
-                    code=Code.from_json(each["code"]),
-                    value=each["value"],
-                    unit=each["unit"],
-                    flags=tuple(each["flags"]),
-                    category=each["category"],
-                )
-                for each in stored.get("observations", ())
-            ),
+            observations=tuple(map(Observation.from_json, stored.get("observations", ()))),
+            sections=stored.get("sections", {}),
             edited=stored.get("edited", False),
         )
 

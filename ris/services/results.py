@@ -8,6 +8,7 @@ person sees it among the exceptions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ris.domain.actors import Role
 from ris.domain.errors import (
@@ -35,6 +36,7 @@ from ris.domain.results import (
     ResultLevel,
     ResultReference,
     WithdrawResult,
+    with_observations,
 )
 from ris.models import Report, ReportVersion, RequestedProcedure
 from ris.services import documents
@@ -55,7 +57,7 @@ _SIGNED = frozenset({ReportStatus.FINAL.value, ReportStatus.AMENDED.value})
 
 
 def file_result(command: FileResult, context: Context) -> str:
-    if not command.sections and not command.attachments:
+    if not (command.sections or command.observations or command.attachments):
         raise MissingValueError("the report has no text", path="text")
     procedures = _procedures(command.references, context, command)
     report = _report_on(procedures)
@@ -79,6 +81,7 @@ def withdraw_result(command: WithdrawResult, context: Context) -> str:
     key = str(report.public_id)
     if report.status == ReportStatus.DRAFT.value:
         _require_untouched(report)
+        _require_own(report, context)
         documents.supersede(report)
         discard_draft(DiscardDraft(report=key), context)
         return key
@@ -177,6 +180,13 @@ def _require_untouched(report: Report) -> None:
         raise StateConflictError("somebody here is writing on this report", path="status")
 
 
+def _require_own(report: Report, context: Context) -> None:
+    """Refuse to take back what another system wrote."""
+    source = (report.particulars or {}).get("source")
+    if report.draft and source != context.actor.name:
+        raise StateConflictError("this draft came from another sender", path="status")
+
+
 def _last(report: Report) -> ReportVersion | None:
     return report.versions.order_by("-number").first()
 
@@ -200,7 +210,10 @@ class _Filing:
             transcriptionist=command.transcriptionist,
             said_at=command.said_at,
             comments=command.comments,
-            observations=command.observations,
+            observations=tuple(
+                replace(each, source=context.actor.name) for each in command.observations
+            ),
+            sections=command.sections,
         )
 
     def file(self) -> None:
@@ -208,30 +221,62 @@ class _Filing:
             self._over_signed()
             return
         _require_untouched(self.report)
+        if self.level is ResultLevel.DRAFT:
+            self._draft()
+            return
         if self._is_repeated(self.level):
             return
+        self._require_may_follow()
         documents.supersede(self.report)
         self._attach()
-        sections = self._with_text(self.command.sections)
+        sections = self._with_text(self._said())
         if self.level is ResultLevel.FINAL:
             finalize_report(
                 FinalizeReport(report=self.key, sections=sections, particulars=self.particulars),
                 self.context,
             )
-        elif self.level is ResultLevel.PRELIMINARY:
+        else:
             sign_preliminary(
                 SignPreliminary(report=self.key, sections=sections, particulars=self.particulars),
                 self.context,
             )
+
+    def _require_may_follow(self) -> None:
+        """A preliminary report that was signed here is followed by a final one at least."""
+        last = _last(self.report)
+        if last is not None and last.signer_id is not None and self.level is not ResultLevel.FINAL:
+            raise StateConflictError("a preliminary report was signed here", path="status")
+
+    def _said(self) -> dict[str, str]:
+        return with_observations(self.command.sections, self.command.observations)
+
+    def _draft(self) -> None:
+        """Beside the text of one system may stand the coded results of others."""
+        earlier = Particulars.from_json(self.report.particulars) if self.report.draft else None
+        mine = self.particulars
+        if earlier is not None and earlier.source != mine.source:
+            if earlier.sections and mine.sections:
+                raise StateConflictError("the draft of another sender waits here", path="status")
+            main = mine if mine.sections else earlier
         else:
-            save_draft(
-                SaveDraft(
-                    report=self.key,
-                    sections=_as_written(sections),
-                    particulars=self.particulars,
-                ),
-                self.context,
-            )
+            documents.supersede(self.report)
+            main = mine
+        others = tuple(
+            each
+            for each in (earlier.observations if earlier is not None else ())
+            if each.source != mine.source
+        )
+        particulars = replace(main, observations=(*others, *mine.observations))
+        self._attach()
+        sections = with_observations(particulars.sections, particulars.observations)
+        save_draft(
+            SaveDraft(
+                report=self.key,
+                sections=_as_written(self._with_text(sections)),
+                particulars=particulars,
+            ),
+            self.context,
+        )
 
     def _is_repeated(self, level: ResultLevel) -> bool:
         """What is the last version already makes no other one."""
@@ -246,7 +291,7 @@ class _Filing:
         )
 
     def _stripped(self) -> dict[str, str]:
-        return {key: text.strip() for key, text in self.command.sections.items() if text.strip()}
+        return {key: text.strip() for key, text in self._said().items() if text.strip()}
 
     def _with_text(self, sections: Mapping[str, str]) -> dict[str, str]:
         """A report that is nothing but a document says so, for whoever reads the text."""

@@ -437,7 +437,7 @@ def _request(
                 correction=last.correction,
                 addendum=AddendumDialect(settings.addendum_in),
                 patient=who,
-                sections=_with_observations(last),
+                sections={key: text for key, text in last.sections.items() if text.strip()},
                 interpreter=_person(last.obr, "32") or last.observer,
                 assistant=_person(last.obr, "33"),
                 transcriptionist=_person(last.obr, "35"),
@@ -449,16 +449,6 @@ def _request(
         ),
         words=words,
     )
-
-
-def _with_observations(part: _Part) -> dict[str, str]:
-    """Coded results as lines of the findings, so that whoever reads and signs sees them."""
-    sections = {key: text for key, text in part.sections.items() if text.strip()}
-    lines = [each.text for each in part.observations]
-    if lines:
-        before = sections.get("findings")
-        sections["findings"] = "\n".join([*([before, ""] if before else []), *lines])
-    return sections
 
 
 def _person(obr: Segment, number: str) -> PersonName:

@@ -89,11 +89,11 @@ def body(state: str = "F") -> tuple[str, ...]:
     return tuple(line.format(state=state) for line in BODY)
 
 
-def oru(*segments: str, key: str = "") -> list[str]:
+def oru(*segments: str, key: str = "", sender: str = "HIS") -> list[str]:
     """MSA-1, and code and place of each fault of the answer."""
     message = text(
         *segments, message_type="ORU^R01^ORU_R01", key=key or f"R{next(_keys)}", version="2.5.1"
-    )
+    ).replace("|HIS|", f"|{sender}|", 1)
     reply = handle(message.encode(), PEER)
     assert isinstance(reply, Reply)
     lines = [line.split("|") for line in reply.payload.decode().split("\r") if line]
@@ -490,6 +490,43 @@ def test_results_of_an_algorithm_are_lines_of_a_draft() -> None:
         "findings": "Pulmonary nodule: present\nVolume: 120 mm3 (H, Noncritical actionable finding)"
     }
     assert report.particulars["observations"][1]["category"] == "Noncritical actionable finding"
+
+
+NODULE = "OBX|1|NM|118565006^Volume^SCT||{value}|mm3^^UCUM||||||P"
+
+
+def named(sender: str, *segments: str) -> list[str]:
+    """The same from another sender."""
+    return oru(*segments, key=f"{sender}{next(_keys)}", sender=sender)
+
+
+def test_results_of_an_algorithm_stand_beside_the_dictation_whichever_comes_first() -> None:
+    first, second = exam(), exam()
+
+    named("AI", PID, obr(first, "R"), NODULE.format(value=120))
+    oru(PID, obr(first, "P"), "OBX|1|TX|&GDT||No bleeding.||||||P")
+    oru(PID, obr(second, "P"), "OBX|1|TX|&GDT||No bleeding.||||||P")
+    named("AI", PID, obr(second, "R"), NODULE.format(value=110))
+    named("AI", PID, obr(second, "R"), NODULE.format(value=120))
+
+    drafts = [report.draft for report in Report.objects.order_by("id")]
+    assert drafts == [{"findings": "No bleeding.\n\nVolume: 120 mm3"}] * 2
+    assert {report.particulars["source"] for report in Report.objects.all()} == {"HIS^GENERAL"}
+
+
+def test_the_draft_of_another_sender_is_neither_replaced_nor_taken_back() -> None:
+    order = exam()
+    oru(PID, obr(order, "P"), "OBX|1|TX|&GDT||No bleeding.||||||P")
+
+    assert named("OTHER", PID, obr(order, "P"), "OBX|1|TX|&GDT||Bleeding.||||||P") == [
+        "AE",
+        "207 OBR^1^25",
+    ]
+    assert named("OTHER", PID, obr(order, "P"), "OBX|1|TX|&GDT||Bleeding.||||||D") == [
+        "AE",
+        "207 OBR^1^25",
+    ]
+    assert Report.objects.get().draft == {"findings": "No bleeding."}
 
 
 def test_comments_are_kept_beside_the_text() -> None:
