@@ -260,8 +260,15 @@ def _section(obx: Segment, part: _Part) -> str | None:
 
 
 def _add_text(part: _Part, section: str, text: str) -> None:
-    """Lines under the same name go on where the last one ended."""
+    """Lines under the same name go on where the last one ended.
+
+    Several sections share a suffix (7.1.2): a heading in the first line says which is meant.
+    """
     if section:
+        first, _, rest = text.partition("\n")
+        title = TITLES.get(first.upper().rstrip(": "))
+        if title is not None and rest:
+            section, text = title, rest
         before = part.sections.get(section)
         part.sections[section] = text if before is None else f"{before}\n{text}"
     else:
