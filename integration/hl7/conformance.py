@@ -23,7 +23,7 @@ from integration.hl7.fields import (
     VISIT,
     Field,
 )
-from integration.hl7.from_domain import results, scheduling, segments
+from integration.hl7.from_domain import charges, results, scheduling, segments
 from integration.hl7.from_domain.archive import ARCHIVE
 from integration.hl7.from_domain.orders import OF_OURS, STATUS, Say
 from integration.hl7.outbound import ROUTES as OUTBOUND
@@ -288,7 +288,14 @@ def _messages_out() -> list[str]:
         "ZDS for archives; from 2.5 on as OMG^O19 and, with IPC, OMI^O23. Messages about an order",
         "leave one after the other, as do the versions of a report and the changes of a patient.",
         "An answer counts only if its MSA-2 is our MSH-10. AE and AR stop the lane after three",
-        "tries, until a person resends or skips; anything else is repeated with back-off.",
+        "tries (`refusals`), until a person resends or skips, or pass the message over",
+        "(`on_refusal`). 206, AR with 207 and faults of the line are repeated with back-off, from",
+        "a second to five minutes; after five faults of the line a peer is probed every 15 s.",
+        "",
+        "What the peer's character set lacks is never replaced: the message is kept and shown with",
+        "the place, or the character is transliterated (`unencodable`). With `relay_adt` every ADT",
+        "message that was applied is passed on byte for byte, but for MSH-3 to MSH-6 and MSH-10.",
+        "A charge is told once for each part of a procedure, and credited with what was charged.",
         "",
         *_table(("subscription", "messages", "events"), rows),
     ]
@@ -339,7 +346,7 @@ def _progress(say: Say) -> tuple[str, str]:
 
 def _fields_out() -> list[str]:
     lines = ["## Fields sent", ""]
-    tables = {**segments.TABLES, **scheduling.TABLES, "OBX": results.OBX}
+    tables = {**segments.TABLES, **scheduling.TABLES, **charges.TABLES, "OBX": results.OBX}
     for name, table in tables.items():
         rows = [
             (f"`{name}-{column.number}`", column.title, column.since or "all") for column in table
