@@ -16,7 +16,7 @@ from dataclasses import replace
 from benchmarks import machine
 from benchmarks.goals import Goal, report
 from benchmarks.servers.ris import BenchmarkError
-from benchmarks.suites import delivery, fhir, footprint, hl7, mpps, swarm, worklist
+from benchmarks.suites import delivery, fhir, footprint, hl7, hl7_swarm, mpps, swarm, worklist
 from benchmarks.workspace import FULL, QUICK, Workspace, has_postgresql, workspace
 
 # Each yields text to print and goals, which are printed together at the end.
@@ -27,6 +27,7 @@ SUITES: dict[str, tuple[str, Callable[[Workspace], Iterator[str | Goal]]]] = {
     "fhir": ("FHIR requests", fhir.run),
     "mpps": ("Performed procedure steps", mpps.run),
     "footprint": ("Memory and start", footprint.run),
+    "hl7_swarm": ("An MLLP listener among senders that stall", hl7_swarm.run),
     "swarm": ("A listener among clients that wait and stall", swarm.run),
 }
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from integration.hl7 import acks, bindings, mapping
 from integration.hl7 import charset as charsets
+from integration.hl7 import conformance_intake as intake
 from integration.hl7.fields import (
     CLINICAL,
     COMMENTS,
@@ -94,7 +95,8 @@ _MEANINGS = {
 def statement() -> str:
     """The whole document, Markdown."""
     parts = [
-        _cover(), _transport(), _messages_in(), _fields_in(), _controls(), _answers(),
+        _cover(), intake.transport(), _messages_in(), intake.key_fields(), _fields_in(),
+        _controls(), _answers(),
         _messages_out(), _statuses(), _fields_out(), _tables(), _charsets(), _mapping(),
         _settings(),
     ]  # fmt: skip
@@ -117,19 +119,6 @@ def _cover() -> list[str]:
         "",
         "What this system receives and sends over HL7 v2, field by field. `ris hl7 check FILE`",
         "tells what is wrong with a message; `ris conformance hl7` prints this page.",
-    ]
-
-
-def _transport() -> list[str]:
-    return [
-        "## Transport",
-        "",
-        "MLLP release 1, with TLS 1.2 or later where a certificate is configured; release 2 by",
-        "setting when we send. Connections stay open; one message is in flight on each. Versions",
-        "2.1 to 2.8.2 are read, of which unknown segments and fields are kept and ignored; 2.3.1,",
-        "2.4 and 2.5.1 are written. A message is stored, applied and answered in one transaction.",
-        "The same bytes under the same MSH-10 from the same sender get the stored answer again;",
-        "other content under a known MSH-10 is a new message.",
     ]
 
 

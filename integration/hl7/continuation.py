@@ -19,6 +19,7 @@ from ris.domain.errors import InvalidValueError, UnsupportedError
 MAX_PARTS = 1_000
 _LINES = re.compile(rb"[\r\n]+")
 _LONGEST_POINTER = 180  # ST of DSC-1 and MSH-14
+_LONGEST_LINE = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,5 @@ def join(parts: Sequence[bytes]) -> bytes:
 
 
 def _last_line(data: bytes) -> bytes:
-    """The last line, without splitting all that comes before it."""
-    end = len(data)
-    while end and data[end - 1] in b"\r\n":
-        end -= 1
-    begin = max(data.rfind(b"\r", 0, end), data.rfind(b"\n", 0, end)) + 1
-    return data[begin:end]
+    """The last line if it can be a DSC, without looking at all that comes before it."""
+    return _LINES.split(data[-_LONGEST_LINE:].rstrip(b"\r\n"))[-1]

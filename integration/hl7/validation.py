@@ -24,7 +24,7 @@ KEY_FIELDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "ORM": (("ORC", ("1",)), ("ORC", ("2", "3", "4"))),
     "OMG": (("ORC", ("1",)), ("ORC", ("2", "3", "4"))),
     "OMI": (("ORC", ("1",)), ("ORC", ("2", "3", "4"))),
-    "ADT": (("PID", ("2", "3", "4")),),
+    "ADT": (("PID", ("3", "2", "4")),),
     "MDM": (("TXA", ("2",)), ("TXA", ("12",))),
 }
 # And segments without which there is nothing to do.
