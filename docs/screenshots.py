@@ -112,6 +112,8 @@ SHOTS: tuple[Shot, ...] = (
     Shot("patients", "frontdesk", "/patients/"),
     Shot("patient", "frontdesk", "/patients/", ROW),
     Shot("patient-new", "frontdesk", "/patients/new/"),
+    Shot("patient-record", "scheduler", "/patients/?q=H100161"),
+    Shot("patient-merge", "scheduler", "/patients/?q=H100161", "a[href$='/merge/']"),
     Shot("search", "admin", "/search/?q=a"),
     Shot("audit", "admin", "/audit/"),
     Shot("account", "radiologist", "/account/"),

@@ -45,6 +45,7 @@ class Ehr:
         reason: str = "",
         modality: bool = True,
         control_id: str = "",
+        visit: str = "",
     ) -> str:
         """ORM^O01; ``code`` is what OBR-4 says instead of the case's own. Returns MSA-1."""
         timing = (
@@ -56,7 +57,7 @@ class Ehr:
             "ORM^O01",
             at,
             self._pid(person),
-            self._pv1(case, provider),
+            visit or self._pv1(case, provider),
             _segment("ORC", control, f"{placer}^EHR", "", "", "", "", timing, "", _time(at),
                      "", "", provider, "", case.physician.phone, "", _text(reason),
                      _text(case.physician.service)),

@@ -27,6 +27,7 @@ def stories(world: World, now: datetime) -> Iterator[Story]:
     yield _messages(world, now)
     yield _unknown_procedures(world, now)
     yield _patients(world, now)
+    yield _records(world, now)
 
 
 def _exam(
@@ -212,3 +213,22 @@ def _patients(world: World, now: datetime) -> Story:
     yield at
     said = replace(moved.demographics, phone="+49 555 010 177")
     world.ehr.patient("A08", replace(moved, demographics=said), at)
+
+
+def _records(world: World, now: datetime) -> Story:
+    """An order with another phone number than the one known; an inpatient who left without it."""
+    person = world.cast.person("H100161")
+    stay = "PV1|1|I|N2^114^A" + "|" * 16 + f"V900001^^^{ISSUER}"
+    at = now - 26 * HOUR
+    yield at
+    world.ehr.patient("A01", person, at, stay)
+    at = now - 25 * HOUR
+    yield at
+    said = replace(person.demographics, phone="+49 555 010 199")
+    case = replace(world.cast.case("USABD"), priority="ROUTINE")
+    world.ehr.order(
+        world.ehr.next_order(), replace(person, demographics=said), case, at, visit=stay
+    )
+    at = now - 4 * HOUR
+    yield at
+    world.ehr.patient("A03", person, at, stay)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
 
@@ -83,7 +84,20 @@ class RecordEvent:
     at: datetime
     actor_kind: str
     actor: str
-    payload: Mapping[str, object]
+    payload: Mapping[str, Any]
+
+    @property
+    def other(self) -> str:
+        """Public id of the other record it was about."""
+        if self.name in {"PatientsMerged", "PatientsUnmerged"}:
+            return str(self.payload["subsumed"])
+        if self.name in {"PatientsLinked", "PatientsUnlinked"}:
+            return str(self.payload["other"])
+        return (
+            str(self.payload["previous"])
+            if self.name in {"IdentifiersMoved", "VisitsMoved"}
+            else ""
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,13 @@ from ris.domain.orders import (
     ReviseOrder,
     VoidOrder,
 )
-from ris.domain.patients import RegisterPatient
+from ris.domain.patients import (
+    DecideReview,
+    MergePatients,
+    RegisterPatient,
+    SettleVisit,
+    UnmergePatients,
+)
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
@@ -265,6 +271,30 @@ POSTS = [
         RegisterPatient,
         lambda d: "/patients/new/",
         lambda d: {"family_name": "New", "birth_date": "", "sex": ""},
+    ),
+    Post(
+        MergePatients,
+        lambda d: f"/patients/{d.waiting.patient.public_id}/merge/",
+        lambda d: {
+            "other": str(d.urgent.patient.public_id),
+            "survivor": str(d.waiting.patient.public_id),
+            **REASON,
+        },
+    ),
+    Post(
+        UnmergePatients,
+        lambda d: f"/patients/{d.waiting.patient.public_id}/unmerge/",
+        lambda d: REASON,
+    ),
+    Post(
+        DecideReview,
+        lambda d: f"/patients/differences/{d.delivery.public_id}/",
+        lambda d: {"action": "accept"},
+    ),
+    Post(
+        SettleVisit,
+        lambda d: f"/patients/visits/{d.delivery.public_id}/settle/",
+        lambda d: {"note": "x"},
     ),
     Post(
         RegisterDevice,

@@ -158,6 +158,11 @@ def _repair(with_interfaces: bool) -> list[Tile]:
         Tile(words="Messages not delivered", count=counts["deliveries"], href="/exceptions/"),
         Tile(words="Double booked", count=counts["double_booked"], href="/exceptions/"),
         Tile(words="On no worklist", count=counts["not_offered"], href="/exceptions/"),
+        Tile(
+            words="Patient data to decide",
+            count=counts["reviews"] + counts["visits"],
+            href="/exceptions/",
+        ),
     ]
     if with_interfaces:
         open_alerts, unseen = interfaces.alert_counts()

@@ -59,11 +59,28 @@ def record_context(request: PageRequest, patient: str) -> dict[str, object]:
             (
                 one,
                 EVENT.get(one.name) or Label(one.name, "dot"),
-                event_detail(one.name, one.payload),
+                _detail(one),
             )
             for one in patient_records.history(patient)
         ],
     }
+
+
+def _detail(one: patient_records.RecordEvent) -> str:
+    """What the event's payload adds: which number, which field, why."""
+    payload = one.payload
+    match one.name:
+        case "IdentifiersChanged":
+            return "was " + ", ".join(value for value, *_ in payload["previous"])
+        case "IdentifiersMoved":
+            return ", ".join(value for value, *_ in payload["identifiers"])
+        case "ReviewDecided":
+            decided = "taken over" if payload["accepted"] else "left as it was"
+            words = f"{FIELD_WORDS.get(payload['field'], payload['field'])} {decided}"
+            return f"{words}: {payload['note']}" if payload["note"] else words
+        case "PatientsUnmerged" if payload.get("stayed"):
+            return f"{payload['stayed']} orders placed since stayed; {payload['reason']}"
+    return event_detail(one.name, payload)
 
 
 def exceptions_context(limit: int) -> tuple[dict[str, object], list[str]]:
