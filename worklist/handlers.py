@@ -175,8 +175,7 @@ class Handlers(FindHandlers, DocumentHandlers):
 
     def _replied(self, message: str, sent: bool) -> None:
         """The answer left, or there was nobody to take it."""
-        with self._database():
-            inbox.mark_replied(message, sent=sent)
+        inbox.mark_replied_soon(message, sent=sent)
 
     def n_get(self, request: Request) -> Outcome:
         """What was said of a performed step so far (PS3.4 F.8.2)."""
