@@ -44,7 +44,7 @@ def is_wanted(reply: str, requests: Sequence[Request]) -> bool:
 
 
 def expect_canceled(requests: Sequence[Request], error: RisError, actor: Actor) -> None:
-    """Remember the cancellations of a refused message whose orders may still come (ADR 0032)."""
+    """Remember the cancellations of a refused message whose orders may still come (ADR 0025)."""
     early = {fault.details["request"] for fault in _faults(error) if fault.details.get("expected")}
     for request in requests:
         if request.number not in early:

@@ -1,4 +1,4 @@
-"""Cancellations that come before their order (spec 1.2, ADR 0032).
+"""Cancellations that come before their order (spec 1.2, ADR 0025).
 
 Two channels of a placer may overtake each other. The cancellation is refused, for nobody knows the
 order, and that is the truth; but it is remembered, so that the exam is not done when the order

@@ -29,6 +29,7 @@ from ris.domain.orders import (
 from ris.selectors import documents, order_lists, patient_lists
 from ris.selectors import timeline as timelines
 from ris.selectors.order_lists import Sort, Tab
+from ris.selectors.order_relations import relations
 from ris.selectors.orders import order_view
 from ris.selectors.views import OrderView
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
@@ -120,6 +121,7 @@ def order(request: PageRequest, key: UUID) -> HttpResponse:
         "entries": [tell(entry) for entry in timelines.entries(view.public_id)],
         "priorities": list(Priority),
         **order_context(view),
+        "relations": relations(view),
         "documents": documents.of_order(view.public_id),
         "can_explain": request.actor.has(*REPAIR),
     }
