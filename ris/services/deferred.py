@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 from django.db import OperationalError
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from ris.domain.actors import Actor, endpoint_actor
 from ris.domain.exchange import MessageState, Protocol
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 # queues them itself; the one that was given stays what a repeat gets.
 Later = Callable[[bytes, Actor, str], tuple[Apply, Refuse, Sequence[tuple[str, str]]]]
 
+_AT_ONCE = 200  # looked up together, each applied in a transaction of its own
+
 _LATER: dict[Protocol, Later] = {}
 
 
@@ -44,43 +46,49 @@ def ring() -> None:
 
 def apply_stored(limit: int = 500) -> int:
     """Apply what waits; how many messages were."""
-    passed: set[str] = set()
-    for number in range(limit):
-        try:
-            if not _apply_next(passed):
-                return number
-        except OperationalError:
-            # The message stays; its sender's turn comes with the next call.
-            log.warning("a stored message could not be applied now", exc_info=True)
-            if len(passed) > 10:
-                return number
-    return limit
+    count = 0
+    done: list[str] = []
+    while count < limit:
+        # By time, which an index knows; within a sender by the order of storing.
+        oldest = _waiting().exclude(sender__in=done).order_by("received_at").first()
+        if oldest is None:
+            break
+        done.append(oldest.sender)
+        count += _apply_of(oldest.sender, limit - count)
+    return count
 
 
-def is_waiting() -> bool:
-    """Whether anything was stored that is not applied."""
-    return _waiting().exists()
+def _apply_of(sender: str, limit: int) -> int:
+    """Apply the messages of one sender, in their order, as long as nobody else does."""
+    count = 0
+    while count < limit:
+        waiting = _waiting().filter(sender=sender).order_by("received_at")
+        keys = sorted(waiting.values_list("pk", flat=True)[: min(_AT_ONCE, limit - count)])
+        for key in keys:
+            try:
+                outcome = _apply_one(key)
+            except OperationalError:
+                # The message stays, and with it those that came after it.
+                log.warning("a stored message could not be applied now", exc_info=True)
+                return count
+            if outcome is None:
+                return count
+            count += outcome
+        if not keys:
+            break
+    return count
 
 
 @transactional
-def _apply_next(passed: set[str]) -> bool:
-    """Apply the oldest message that no earlier one of its sender is in front of."""
-    earlier = _waiting().filter(
-        protocol=OuterRef("protocol"), sender=OuterRef("sender"), pk__lt=OuterRef("pk")
-    )
-    message = (
-        _waiting()
-        .select_for_update(skip_locked=True, of=("self",))
-        .filter(~Exists(earlier))
-        .exclude(sender__in=passed)
-        .order_by("pk")
-        .first()
-    )
+def _apply_one(key: int) -> bool | None:
+    """Apply a message; False if that was done already, None if another worker is at it."""
+    locked = InboundMessage.objects.select_for_update(skip_locked=True, of=("self",))
+    message = locked.filter(pk=key).first()
     if message is None:
+        return None
+    if message.state != MessageState.RECEIVED.value:
         return False
-    passed.add(message.sender)
     _apply(message)
-    passed.discard(message.sender)
     return True
 
 
