@@ -18,6 +18,7 @@ from ris.domain.orders import HoldOrder, OrderReference
 from ris.models import (
     AuditEvent,
     DomainEvent,
+    Endpoint,
     InboundMessage,
     Order,
     Patient,
@@ -460,7 +461,8 @@ def test_a_registered_sender_may_be_bound_to_addresses() -> None:
 
 
 def test_a_sender_whose_settings_cannot_be_used_is_asked_to_try_again() -> None:
-    register(time_zone="Middle/Earth")
+    register()
+    Endpoint.objects.update(time_zone="Middle/Earth")  # by another release, or by hand
 
     code, faults = outcome(order())
 
