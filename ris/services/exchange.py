@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -15,6 +16,7 @@ from ris.domain.errors import (
     InvalidValueError,
     MissingValueError,
     RisError,
+    SeveralErrors,
     StateConflictError,
     UnknownKeyError,
 )
@@ -55,8 +57,7 @@ def configure_endpoint(command: ConfigureEndpoint, context: Context) -> str:
         raise MissingValueError("an endpoint needs a name", path="name")
     if command.port is not None and not 1 <= command.port <= 65535:
         raise InvalidValueError("a port is 1 to 65535", path="port")
-    _check_sending(command)
-    _check_words(command)
+    settings, watch = _checked(command)
     endpoint = _endpoint_of(command)
     values: dict[str, Any] = {
         "name": name,
@@ -67,11 +68,11 @@ def configure_endpoint(command: ConfigureEndpoint, context: Context) -> str:
         "character_set": command.character_set,
         "time_zone": command.time_zone,
         "sends": sorted(subscription.value for subscription in command.sends),
-        "settings": outbox.check_settings(command.protocol, command.settings),
+        "settings": settings,
         "active": command.active,
     }
     if command.watch is not None:
-        values["watch"] = Watch.of(command.watch).said()
+        values["watch"] = watch
     if endpoint is None:
         endpoint = Endpoint(protocol=command.protocol.value, direction=command.direction.value)
         changed, changes = ["created"], []
@@ -90,6 +91,38 @@ def configure_endpoint(command: ConfigureEndpoint, context: Context) -> str:
         subject=endpoint,
     )
     return str(endpoint.public_id)
+
+
+def _checked(command: ConfigureEndpoint) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and limits as they are stored; everything that is wrong is told at once."""
+    faults: list[RisError] = []
+    settings: dict[str, Any] = {}
+    watch: dict[str, Any] = {}
+
+    def read_settings() -> None:
+        settings.update(outbox.check_settings(command.protocol, command.settings))
+
+    def read_watch() -> None:
+        watch.update(Watch.of(command.watch or {}).said())
+
+    checks: tuple[Callable[[], None], ...] = (
+        partial(_check_sending, command),
+        partial(_check_zone, command),
+        partial(_check_word, command.protocol, "character_set", command.character_set),
+        partial(_check_word, command.protocol, "version", command.version),
+        read_settings,
+        read_watch,
+    )
+    for check in checks:
+        try:
+            check()
+        except SeveralErrors as several:
+            faults += several.errors
+        except RisError as error:
+            faults.append(error)
+    if faults:
+        raise faults[0] if len(faults) == 1 else SeveralErrors(faults)
+    return settings, watch
 
 
 def _endpoint_of(command: ConfigureEndpoint) -> Endpoint | None:
@@ -111,18 +144,18 @@ def _endpoint_of(command: ConfigureEndpoint) -> Endpoint | None:
     return found
 
 
-def _check_words(command: ConfigureEndpoint) -> None:
-    """Names that the machine must know: a time zone, a character set, a version."""
+def _check_zone(command: ConfigureEndpoint) -> None:
     if command.time_zone and command.time_zone not in available_timezones():
         raise InvalidValueError("no such time zone; write it as Europe/Vienna", path="time_zone")
+
+
+def _check_word(protocol: Protocol, name: str, word: str) -> None:
+    """A name that the edge must know: a character set, a version."""
+    check = desk.check_version if name == "version" else desk.check_character_set
     try:
-        desk.check_character_set(command.protocol, command.character_set)
+        check(protocol, word)
     except RisError as error:
-        raise InvalidValueError(error.message, path="character_set") from None
-    try:
-        desk.check_version(command.protocol, command.version)
-    except RisError as error:
-        raise InvalidValueError(error.message, path="version") from None
+        raise InvalidValueError(error.message, path=name) from None
 
 
 _SECRET = re.compile("password|passcode|secret|token", re.IGNORECASE)

@@ -290,6 +290,21 @@ def test_fault_stands_at_its_field_and_nothing_is_saved(rooms: None, as_: As) ->
     assert (sender.version, sender.settings) == ("2.5.1", {})
 
 
+def test_all_faults_of_a_form_are_told_at_once(rooms: None, as_: As) -> None:
+    sender = his()
+
+    response = as_("admin").post(
+        f"/interfaces/{sender.public_id}/edit/",
+        form_of(sender, time_zone="Mars/Base", character_set="KLINGON", set_addresses="nowhere"),
+    )
+
+    page = text_of(response)
+    told = [
+        f'id="id_{name}-error"' in page for name in ("time_zone", "character_set", "set_addresses")
+    ]
+    assert (response.status_code, told) == (422, [True] * 3)
+
+
 def test_endpoint_of_another_protocol_has_its_settings_as_one_text(
     full: Department, as_: As
 ) -> None:

@@ -332,6 +332,8 @@ def _shown(each: Setting, value: Any) -> Any:
         return "\n".join(map(str, value))
     if each.kind is Kind.DOCUMENT:
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return value
 
 
