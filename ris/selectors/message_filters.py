@@ -49,6 +49,7 @@ class Filter:
     since: str = ""  # local date or time
     until: str = ""
     contains: str = ""
+    keys: str = ""  # primary keys that were found before, with commas; nobody types them
 
     @classmethod
     def of(cls, said: Mapping[str, str]) -> Filter:
@@ -217,6 +218,8 @@ def _spanned(rows: QuerySet[Row], column: str, wanted: Filter) -> QuerySet[Row]:
 
 def _containing(rows: QuerySet[Row], wanted: Filter, column: str) -> QuerySet[Row]:
     """Those whose bytes hold a text, looked into one by one: no database indexes them."""
+    if wanted.keys:
+        return rows.filter(pk__in=[int(key) for key in wanted.keys.split(",")])
     if not wanted.contains:
         return rows
     needles = {wanted.contains.encode(), wanted.contains.encode("latin-1", "ignore")} - {b""}
@@ -251,6 +254,19 @@ def runnable(
     if direction is Direction.IN:
         return inbound(wanted).filter(state__in=STUCK_MESSAGE, resolved_at=None)
     return outbound(wanted).filter(state__in=(*STUCK_DELIVERY, *OVER_DELIVERY))
+
+
+def fixed(direction: Direction, filters: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """A filter that finds the same later on: its span begins when it did, its text is not sought
+    again."""
+    wanted = Filter.of({**filters, "keys": ""})
+    since, _ = wanted.span(now)
+    if since is not None:
+        wanted = replace(wanted, since=since.isoformat())
+    if wanted.contains:
+        keys = runnable(direction, wanted.said()).order_by("pk").values_list("pk", flat=True)
+        wanted = replace(wanted, keys=",".join(map(str, keys)))
+    return wanted.said()
 
 
 def key_of(text: str, what: str) -> uuid.UUID:

@@ -52,7 +52,8 @@ def start_run(command: StartRun, context: Context) -> str:
         raise MissingValueError("say why they are done again", path="reason")
     if not 1 <= command.per_minute <= FASTEST:
         raise InvalidValueError(f"1 to {FASTEST} a minute", path="per_minute")
-    found = message_filters.runnable(command.direction, command.filters)
+    filters = message_filters.fixed(command.direction, command.filters, context.now)
+    found = message_filters.runnable(command.direction, filters)
     total = found.count()
     if not total:
         raise InvalidValueError("this filter finds nothing that could be done again", path="filter")
@@ -65,7 +66,7 @@ def start_run(command: StartRun, context: Context) -> str:
     last = found.order_by("-pk").values_list("pk", flat=True).first()
     run = MessageRun.objects.create(
         direction=command.direction.value,
-        filters=command.filters,
+        filters=filters,
         reason=command.reason.strip()[:200],
         per_minute=command.per_minute,
         actor=context.actor.name,

@@ -318,6 +318,20 @@ def test_run_without_anything_to_do_is_refused(his: str) -> None:
         start(Direction.IN, 0, endpoint=his)
 
 
+def test_run_of_a_text_seeks_it_once_and_its_span_stays(his: str) -> None:
+    first, other = received("M1"), received("M2", BROKEN.replace("Anna", "Olga"))
+
+    run = start(Direction.IN, 1, contains="Anna")
+    message_runs.advance()
+    message_runs.advance()
+
+    run.refresh_from_db()
+    assert run.filters["keys"] == str(first.pk)
+    assert run.filters["since"] < first.received_at.isoformat()
+    assert (run.state, run.refused) == ("FINISHED", 1)
+    assert not other.events.exists()
+
+
 def test_filter_of_a_run_counts_days_whole(his: str) -> None:
     """A run of one day holds what came at its end."""
     message = received("M1")

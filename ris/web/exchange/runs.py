@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from django import forms
@@ -99,7 +100,7 @@ def new(request: PageRequest) -> HttpResponse:
 def run(request: PageRequest, key: UUID) -> HttpResponse:
     row = message_runs.run(str(key))
     is_out = row.direction == Direction.OUT.value
-    wanted = Filter.of(row.filters)
+    wanted = replace(Filter.of(row.filters), keys="")
     names = {each.public_id: each.name for each in endpoint_choices()}
     context = {
         "run": row,
