@@ -179,13 +179,13 @@ def _order(document: Document) -> str:
 
 
 def cancel_document(command: CancelDocument, context: Context) -> str:
+    # The patient before the document, as when one is filed: two messages never wait for each other.
+    said = require_patient(command.patient) if command.patient is not None else None
     document = _current(command.number)
     if document is None:
         raise UnknownKeyError("no such document", path="number")
-    if command.patient is not None:
-        said = require_patient(command.patient)
-        if said.pk != document.patient_id:
-            raise DuplicateKeyError("this document belongs to another patient", path="number")
+    if said is not None and said.pk != document.patient_id:
+        raise DuplicateKeyError("this document belongs to another patient", path="number")
     pieces = Document.objects.select_for_update(of=("self",)).filter(
         number__startswith=f"{command.number.value}#",
         issuer=command.number.issuer,

@@ -125,6 +125,8 @@ def _meant(
     reference: ResultReference, every: Sequence[RequestedProcedure]
 ) -> list[RequestedProcedure]:
     """By Study Instance UID, else by code, else the only one."""
+    if not every:
+        raise StateConflictError("all exams of this order were canceled", path="accession")
     if reference.study_instance_uids:
         wanted = set(reference.study_instance_uids)
         found = [each for each in every if each.study_instance_uid in wanted]

@@ -196,6 +196,7 @@ def _words(message: Message, txa: Segment) -> dict[str, str]:
         return txa.at(str(field))
 
     return {
+        "": "TXA-12",
         "number": "TXA-12",
         "parent": "TXA-13",
         "placer": first(14, ("ORC", 2), ("OBR", 2)),

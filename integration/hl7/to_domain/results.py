@@ -487,6 +487,7 @@ def _words(part: _Part) -> dict[str, str]:
         return obr.at(field) if obr.get(field) or orc is None else orc.at(other)
 
     return {
+        "": obr.at("18"),
         "accession": obr.at("18"),
         "filler": number("3", "3"),
         "placer": number("2", "2"),

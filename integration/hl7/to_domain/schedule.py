@@ -414,6 +414,7 @@ def _words(sch: Segment, services: Sequence[Mapping[str, str]], message: Message
     }
     if acks.version_of(message.header.version) < (2, 4) and not in_orc:
         words["placer"] = "SCH-1"
+    words[""] = words["placer"] if sch.get("26") or in_orc else words["number"]
     first = services[0] if services else {"code": "AIS-3", "start_at": "SCH-11.4"}
     for number, places in enumerate(services or [first], start=1):
         words |= {f"services.{number}.{name}": place for name, place in places.items()}

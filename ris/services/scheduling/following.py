@@ -87,13 +87,12 @@ def follow_schedule(command: FollowSchedule, context: Context) -> tuple[str, ...
 
 
 def _meant(command: FollowSchedule) -> tuple[Order, list[Appointment]]:
-    """The order, locked, and the appointments that go by the numbers given."""
-    named = _named(command)
+    """The order, locked, and the appointments that go by the numbers given, as they are then."""
     if command.order is not None:
         order = _references.require_order(command.order)
     else:
         orders = lock_orders(
-            ScheduledProcedureStep.objects.filter(appointment__in=named).values_list(
+            ScheduledProcedureStep.objects.filter(appointment__in=_named(command)).values_list(
                 "procedure__order_id", flat=True
             )
         )
@@ -103,6 +102,7 @@ def _meant(command: FollowSchedule) -> tuple[Order, list[Appointment]]:
             # Its steps may have gone on to other appointments; the number alone says no more.
             raise _unknown(command)
         order = orders[0]
+    named = _named(command)
     ours = [appointment for appointment in named if appointment.patient_id == order.patient_id]
     if len(ours) < len(named):
         raise DuplicateKeyError("this appointment belongs to another patient", path="number")

@@ -20,7 +20,7 @@ from ris.domain.exchange import (
     Protocol,
     ReplayMessage,
 )
-from ris.domain.orders import AddProcedure, OrderReference, ProcedureRequest
+from ris.domain.orders import AddProcedure, CancelOrder, OrderReference, ProcedureRequest
 from ris.domain.reporting import FinalizeReport, SaveDraft
 from ris.domain.values import Code, Identifier
 from ris.models import Document, InboundMessage, Order, Report, ReportVersion, User
@@ -283,6 +283,13 @@ def test_which_exam_of_an_order_is_not_guessed() -> None:
 
 def test_an_exam_that_was_not_done_has_no_report() -> None:
     order = make.booked(patient=make.patient("4711"))
+
+    assert oru(PID, obr(order), *body()) == ["AE", "207 OBR^1^18"]
+
+
+def test_an_exam_that_was_canceled_has_no_report() -> None:
+    order = make.booked(patient=make.patient("4711"))
+    execute(CancelOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
 
     assert oru(PID, obr(order), *body()) == ["AE", "207 OBR^1^18"]
 

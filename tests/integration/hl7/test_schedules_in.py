@@ -11,7 +11,7 @@ from integration.hl7.inbound import handle
 from integration.hl7.server import Peer, Reply
 from ris import config
 from ris.domain.exchange import MessageState
-from ris.domain.orders import OrderDetails, ProcedureRequest
+from ris.domain.orders import HoldOrder, OrderDetails, OrderReference, ProcedureRequest
 from ris.domain.scheduling import BookAppointment
 from ris.domain.values import Code, Identifier
 from ris.models import Appointment, DomainEvent, InboundMessage, Order
@@ -450,3 +450,10 @@ def test_the_performing_physician_is_on_the_step() -> None:
     siu("S12", sch(), PID, *resources(), "AIP|1|A|0300^Radic^Rita|RAD")
 
     assert make.step_of(order).performing_physician == "Radic^Rita"
+
+
+def test_an_order_on_hold_is_not_booked() -> None:
+    order = ordered()
+    execute(HoldOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
+
+    assert siu("S12", sch(), PID, *resources()) == ["AE", "207 SCH^1^26"]
