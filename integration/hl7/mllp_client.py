@@ -32,6 +32,7 @@ from ris.domain.errors import RisError
 from ris.domain.protocol import Result
 
 _READ = 65_536
+MAX_ANSWER = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +117,15 @@ class _Line:
 
     def _connect(self) -> socket.socket:
         target = self.target
+        deadline = monotonic() + target.connect_seconds
         try:
-            plain = socket.create_connection((target.host, target.port), target.connect_seconds)
+            plain = _dial(target, deadline)
         except (OSError, UnicodeError) as error:  # the latter for what can be no host name
             raise _Failed(Result.TRANSIENT, f"no connection: {_text(error)}") from None
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            plain.settimeout(_left(deadline))  # for the handshake
             return _secure(plain, target) if target.tls else plain
         except (OSError, ValueError) as error:
             plain.close()
@@ -137,7 +140,7 @@ class _Line:
             raise _Failed(Result.TRANSIENT, f"not sent: {_text(error)}") from None
 
     def _receive(self, sock: socket.socket, deadline: float) -> tuple[bytes, Ack]:
-        decoder = Decoder()
+        decoder = Decoder(MAX_ANSWER)
         committed = False
         while True:
             try:
@@ -220,11 +223,33 @@ class Connections:
                 line.close()
 
 
-def _read(sock: socket.socket, deadline: float) -> bytes:
+def _dial(target: Target, deadline: float) -> socket.socket:
+    """Connect to the first of the host's addresses that answers, all of them in time."""
+    error: OSError = ConnectionRefusedError("no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        target.host, target.port, type=socket.SOCK_STREAM
+    ):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(_left(deadline))
+            sock.connect(address)
+        except OSError as failed:
+            error = failed
+            sock.close()
+        else:
+            return sock
+    raise error
+
+
+def _left(deadline: float) -> float:
     wait = deadline - monotonic()
     if wait <= 0:
         raise TimeoutError("timed out")
-    sock.settimeout(wait)
+    return wait
+
+
+def _read(sock: socket.socket, deadline: float) -> bytes:
+    sock.settimeout(_left(deadline))
     data = sock.recv(_READ)
     if not data:
         raise EOFError
