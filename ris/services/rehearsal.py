@@ -10,7 +10,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from time import monotonic
 from typing import Any
 from typing import Protocol as Offers
@@ -22,7 +21,7 @@ from ris.domain.errors import BusyError, DeniedError, InvalidValueError, Unsuppo
 from ris.domain.exchange import Protocol
 from ris.domain.protocol import EndpointInfo
 from ris.models import DomainEvent, InboundMessage, Patient
-from ris.selectors.mapping import mapped_endpoint, stored_messages
+from ris.selectors.mapping import mapped_endpoint
 from ris.selectors.orders import order_views
 from ris.selectors.patients import patient_view
 from ris.selectors.views import OrderView, PatientView, TextMatch, WorklistEntry, WorklistQuery
@@ -33,9 +32,6 @@ from ris.services.audit import record_access
 
 MAY_TRY = (Role.ADMIN, Role.MANAGER, Role.SYSTEM)
 MAX_BYTES = 1_000_000
-MOST_MESSAGES = 1_000
-MAX_SECONDS = 20.0
-_CHUNK = 50
 
 
 # --- what an edge offers ------------------------------------------------------------------------
@@ -109,6 +105,12 @@ class Rehearsal(Offers):
         Nothing is applied and nothing is stored by it.
         """
 
+    def writing(self, endpoint: EndpointInfo, content: Mapping[str, Any]) -> Reading:
+        """What becomes of messages of ours that no mapping has rewritten yet, segment by segment.
+
+        Raises RisError with the row of what is wrong in a mapping.
+        """
+
     def explain(self, raw: bytes, endpoint: EndpointInfo) -> Explanation:
         """What the mapping in force does to a message. Raises RisError for what has no header."""
 
@@ -131,7 +133,8 @@ def can_rehearse(protocol: Protocol) -> bool:
     return protocol in _REHEARSALS
 
 
-def _rehearsal(protocol: Protocol) -> Rehearsal:
+def rehearsal_of(protocol: Protocol) -> Rehearsal:
+    """Raises UnsupportedError where messages cannot be tried out."""
     found = _REHEARSALS.get(protocol)
     if found is None:
         raise UnsupportedError(f"{protocol.value} messages cannot be tried out")
@@ -187,10 +190,10 @@ def try_message(
 
     Raises RisError for what cannot even be tried: no header, a wrong mapping, an outbound endpoint.
     """
-    _require(actor)
+    require_may_try(actor)
     if len(raw) > MAX_BYTES:
         raise InvalidValueError(f"the message is longer than {MAX_BYTES} bytes", path="message")
-    rehearsal = _rehearsal(protocol)
+    rehearsal = rehearsal_of(protocol)
     found = mapped_endpoint(endpoint) if endpoint else None
     if found is not None and not found.is_in:
         raise InvalidValueError("we send to that interface; choose one that sends", path="endpoint")
@@ -213,7 +216,8 @@ def try_message(
     return trial
 
 
-def _require(actor: Actor) -> None:
+def require_may_try(actor: Actor) -> None:
+    """Raises DeniedError for everybody who does not mind the interfaces."""
     if not actor.has(*MAY_TRY):
         raise DeniedError(f"{actor.name} may not try messages")
 
@@ -261,140 +265,3 @@ def _offered(orders: Sequence[OrderView]) -> Iterator[Offered]:
         for entry in unremembered(WorklistQuery(accession_number=TextMatch(pattern=accession))):
             if entry.order_public_id == order.public_id:
                 yield Offered(entry=entry, dataset=_SHOWN[0](entry) if _SHOWN else None)
-
-
-# --- many messages ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Differs:
-    """One stored message that would be read otherwise."""
-
-    message: str
-    received_at: datetime
-    message_type: str
-    key: str
-    kind: str  # "fails", "passes", "differs"
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DryRun:
-    """What a changed mapping would do to messages that came; ``before`` goes on from here."""
-
-    checked: int
-    same: int
-    differing: tuple[Differs, ...]
-    before: int | None  # None: there are no more, or enough was looked at
-    seconds: float
-
-    @property
-    def failing(self) -> int:
-        return sum(each.kind == "fails" for each in self.differing)
-
-    @property
-    def passing(self) -> int:
-        return sum(each.kind == "passes" for each in self.differing)
-
-
-def dry_run(
-    actor: Actor,
-    endpoint: str,
-    content: Mapping[str, Any],
-    *,
-    limit: int = MOST_MESSAGES,
-    before: int | None = None,
-    seconds: float = MAX_SECONDS,
-    progress: Callable[[int], None] | None = None,
-) -> DryRun:
-    """Read the endpoint's newest messages with the mapping in force and with another one.
-
-    Nothing is applied, so what depends on what is stored (an unknown order) is not found out. Stops
-    when the time is over and says where to go on.
-    """
-    _require(actor)
-    found = mapped_endpoint(endpoint)
-    if not found.is_in:
-        raise InvalidValueError("we send to that interface; choose one that sends", path="endpoint")
-    rehearsal = _rehearsal(found.protocol)
-    old = rehearsal.reading(found.info, found.content)
-    new = rehearsal.reading(found.info, content)
-    started = monotonic()
-    differing: list[Differs] = []
-    patients: set[str] = set()  # whose values are shown
-    checked, last, over = 0, before, False
-    left = max(0, min(limit, MOST_MESSAGES))
-    while left > checked and not over:
-        chunk = stored_messages(endpoint, min(_CHUNK, left - checked), before=last)
-        if not chunk:
-            last = None
-            break
-        for message in chunk:
-            difference = _compare(old(message.raw), new(message.raw))
-            if difference is not None:
-                kind, lines = difference
-                patients |= {message.patient} if message.patient else set()
-                differing.append(
-                    Differs(
-                        message=message.public_id,
-                        received_at=message.received_at,
-                        message_type=message.message_type,
-                        key=message.key,
-                        kind=kind,
-                        lines=lines,
-                    )
-                )
-            checked, last = checked + 1, message.number
-            if monotonic() - started > seconds:
-                over = True
-                break
-        if progress is not None:
-            progress(checked)
-    record_access(
-        actor,
-        action="DryRunMapping",
-        patients=sorted(patients),
-        subject=f"Endpoint {found.name}",
-        detail={"messages": checked, "differing": len(differing)},
-    )
-    return DryRun(
-        checked=checked,
-        same=checked - len(differing),
-        differing=tuple(differing),
-        before=last if over else None,
-        seconds=round(monotonic() - started, 1),
-    )
-
-
-_MOST_LINES = 20
-
-
-def _compare(old: Understanding, new: Understanding) -> tuple[str, tuple[str, ...]] | None:
-    """How two readings differ, in words; None if they do not."""
-    if old == new:
-        return None
-    if new.faults and not old.faults:
-        return "fails", _told(new.faults)
-    if old.faults and not new.faults:
-        return "passes", tuple(f"no more: {line}" for line in _told(old.faults))
-    if old.faults or new.faults:
-        if old.faults == new.faults:
-            return None
-        before, after = _told(old.faults), _told(new.faults)
-        gone = tuple(f"no more: {line}" for line in before if line not in after)
-        return "differs", (*gone, *(line for line in after if line not in before))
-    return "differs", _value_lines(old.values, new.values)
-
-
-def _told(faults: Sequence[Fault]) -> tuple[str, ...]:
-    return tuple(f"{each.path}: {each.text}" if each.path else each.text for each in faults)
-
-
-def _value_lines(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
-    names = [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
-    lines = [
-        f"{name}: {old.get(name) or 'nothing'} → {new.get(name) or 'nothing'}" for name in names
-    ]
-    if len(lines) > _MOST_LINES:
-        lines = [*lines[:_MOST_LINES], f"and {len(lines) - _MOST_LINES} more"]
-    return tuple(lines)

@@ -13,9 +13,9 @@ from ris import config
 from ris.domain.errors import DeniedError, InvalidValueError, SeveralErrors
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.mapping import SaveMapping
-from ris.models import AuditEvent, Endpoint, InboundMessage, Order
+from ris.models import AuditEvent, Delivery, Endpoint, InboundMessage, Order
 from ris.selectors.mapping import mapped_endpoint
-from ris.services import execute, rehearsal
+from ris.services import dry_runs, execute, outbox, rehearsal
 from ris.services._execute import after_commit
 from tests import make, people
 from tests.integration.hl7.messages import OBR, ORC, PID, order
@@ -160,7 +160,7 @@ class TestDryRun:
         before = everything()
         changed = {"maps": {"sex": {"values": {"M": "O", "3": "O"}}}, "rules": ["drop ZZZ"]}
 
-        found = rehearsal.dry_run(people.admin, peer, changed)
+        found = dry_runs.dry_run(people.admin, peer, changed)
 
         assert (found.checked, found.same, found.before) == (5, 2, None)
         assert [(each.key, each.kind) for each in found.differing] == [
@@ -176,8 +176,8 @@ class TestDryRun:
         assert everything() == before
 
     def test_it_ends_in_time_and_says_where_to_go_on(self, peer: str) -> None:
-        first = rehearsal.dry_run(people.admin, peer, {}, seconds=0)
-        rest = rehearsal.dry_run(people.admin, peer, {}, before=first.before)
+        first = dry_runs.dry_run(people.admin, peer, {}, seconds=0)
+        rest = dry_runs.dry_run(people.admin, peer, {}, before=first.before)
 
         assert first.checked == 1
         assert first.before == InboundMessage.objects.get(key="M4").pk
@@ -185,12 +185,12 @@ class TestDryRun:
 
     def test_progress_is_told(self, peer: str) -> None:
         told: list[int] = []
-        rehearsal.dry_run(people.admin, peer, {}, limit=2, progress=told.append)
-        assert told == [2]
+        dry_runs.dry_run(people.admin, peer, {}, limit=2, progress=told.append)
+        assert told == [1, 2]
 
     def test_wrong_rules_are_refused(self, peer: str) -> None:
         with pytest.raises((InvalidValueError, SeveralErrors)):
-            rehearsal.dry_run(people.admin, peer, {"rules": ["x", "y"]})
+            dry_runs.dry_run(people.admin, peer, {"rules": ["x", "y"]})
 
     def test_what_fired_for_a_stored_message_is_explained(self, peer: str) -> None:
         raw = bytes(InboundMessage.objects.get(key="M1").raw)
@@ -200,6 +200,39 @@ class TestDryRun:
         assert [(each.text, each.before, each.after) for each in explanation.changes] == [
             ("2 = F", "2", "F")
         ]
+
+
+def test_changed_rules_are_run_over_what_was_sent() -> None:
+    out = make.endpoint("EHR")
+    make.booked()
+    outbox.fan_out()
+    before = everything()
+    mapped = {"maps": {"order_status": {"values": {"SC": "ZP"}}}, "rules": ["drop ZZZ"]}
+
+    found = dry_runs.dry_run(people.admin, out, mapped)
+
+    assert found.checked == Delivery.objects.count()
+    told = [each for each in found.differing if each.message_type == "OMG^O19"]
+    assert told
+    assert {(each.kind, each.is_out) for each in told} == {("differs", True)}
+    (line,) = told[0].lines
+    assert line.startswith("ORC: ORC|SC|")
+    assert "|SC|" in line.partition(" → ")[0]
+    assert "|ZP|" in line.partition(" → ")[2]
+    assert everything() == before
+
+
+def test_what_could_not_be_said_in_the_peers_codes_is_told() -> None:
+    out = make.endpoint("EHR")
+    make.booked()
+    outbox.fan_out()
+
+    found = dry_runs.dry_run(
+        people.admin, out, {"maps": {"sex": {"otherwise": "refuse", "values": {}}}}
+    )
+
+    assert found.failing == found.checked > 0
+    assert found.differing[0].lines[0].startswith("PID-8: ")
 
 
 @pytest.mark.django_db(transaction=True)

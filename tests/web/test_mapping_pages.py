@@ -12,7 +12,7 @@ from ris.domain.exchange import Direction, Protocol
 from ris.domain.mapping import SaveMapping
 from ris.models import AuditEvent, Endpoint, InboundMessage, MappingVersion, Order
 from ris.selectors.mapping import mapped_endpoint
-from ris.services import execute
+from ris.services import execute, outbox
 from tests import make, people
 from tests.integration.hl7.messages import PID, order
 from tests.integration.hl7.test_inbound import answer
@@ -200,3 +200,19 @@ def test_a_message_page_shows_what_fired_and_leads_to_the_bench(as_: As, peer: s
     assert "By the mapping in force now" in text
     assert "2 = F" in text
     assert f"/interfaces/try/?message={key}" in text
+
+
+def test_rules_for_what_we_send_are_run_over_what_was_sent(as_: As, rooms: None) -> None:
+    out = make.endpoint("EHR")
+    make.booked()
+    outbox.fan_out()
+
+    text = (
+        as_("admin")
+        .post(f"/interfaces/{out}/mapping/dry-run/", {"rules": 'MSH-6 = "WEST"'})
+        .content.decode()
+    )
+
+    assert "written in" in text
+    assert "|WEST|" in text
+    assert "/messages/out/" in text

@@ -14,19 +14,21 @@ from ris.domain.errors import InvalidValueError, UnknownKeyError
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.mapping import differences
 from ris.selectors.mapping import MappedEndpoint, mapped_endpoints
-from ris.services import rehearsal
-from ris.services.rehearsal import DryRun, Trial
+from ris.services import dry_runs, rehearsal
+from ris.services.dry_runs import DryRun
+from ris.services.rehearsal import Trial
 from ris.terminal import complain, say
 
 
-def _peer(name: str) -> MappedEndpoint:
+def _peer(name: str, way: Direction = Direction.IN) -> MappedEndpoint:
     """The interface of that name, or that goes by it in MSH-3^MSH-4."""
-    known = mapped_endpoints(Protocol.HL7, Direction.IN)
+    known = mapped_endpoints(Protocol.HL7, way)
     for each in known:
         if name in (each.name, each.info.protocol_name, each.public_id):
             return each
     names = ", ".join(each.name for each in known) or "none yet"
-    raise UnknownKeyError(f"no interface {name} sends HL7 here; there are: {names}", path="--peer")
+    does = "sends HL7 here" if way is Direction.IN else "is sent HL7"
+    raise UnknownKeyError(f"no interface {name} {does}; there are: {names}", path="--peer")
 
 
 def _mapping(name: str | None) -> dict[str, Any] | None:
@@ -106,16 +108,19 @@ def dry_run(argv: list[str]) -> int:
     parser.add_argument(
         "--rules", required=True, metavar="FILE.toml", help="the mapping to try; - : none at all"
     )
+    parser.add_argument(
+        "--out", action="store_true", help="over what it was sent, written anew, instead"
+    )
     parser.add_argument("--messages", type=int, default=1000, metavar="N", help="default: 1000")
     parser.add_argument(
         "--seconds", type=float, default=120.0, metavar="N", help="at most; default: 120"
     )
     arguments = parser.parse_args(argv)
-    endpoint = _peer(arguments.peer)
+    endpoint = _peer(arguments.peer, Direction.OUT if arguments.out else Direction.IN)
     content = {} if arguments.rules == "-" else _mapping(arguments.rules) or {}
     for line in differences(endpoint.content, content):
         say(line)
-    found = rehearsal.dry_run(
+    found = dry_runs.dry_run(
         OPERATOR,
         endpoint.public_id,
         content,

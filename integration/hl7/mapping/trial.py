@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
 from integration.hl7 import acks, inbound, times, validation
+from integration.hl7 import charset as charsets
 from integration.hl7.er7 import Header, Message
 from integration.hl7.mapping.applying import together
 from integration.hl7.mapping.checking import check, compiled
@@ -71,9 +73,40 @@ class Bench:
 
         return read
 
+    def writing(self, endpoint: EndpointInfo, content: Mapping[str, Any]) -> Reading:
+        made = compiled(check(content, Direction.OUT), Direction.OUT)
+        default = endpoint.character_set or charsets.UTF_8
+
+        def write(raw: bytes) -> Understanding:
+            if not raw:
+                return Understanding(faults=(Fault("", "", "it would not be written now"),))
+            try:
+                message = Message.from_bytes(raw, default_charset=default)
+                lines = [segment.raw for segment in message.segments()]
+                if made is not None:
+                    header = message.header
+                    applied = made.apply(lines, message, header.code, header.trigger)
+                    if applied.faults:
+                        return Understanding(faults=_faults(applied.faults[0]))
+                    lines = applied.lines
+            except RisError as error:
+                return Understanding(faults=_faults(error))
+            return Understanding(values=dict(_numbered(lines)))
+
+        return write
+
     def explain(self, raw: bytes, endpoint: EndpointInfo) -> Explanation:
         header = _header(raw)
         return _explained(raw, _sender(header, endpoint, None).profile)
+
+
+def _numbered(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Each segment by its name and, from the second of a name on, its number."""
+    seen: Counter[str] = Counter()
+    for line in lines:
+        name = line[:3]
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}[{seen[name]}]", line
 
 
 def _header(raw: bytes) -> Header:

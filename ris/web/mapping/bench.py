@@ -16,9 +16,10 @@ from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.exchange import Direction, Protocol
 from ris.selectors import messages as lists
 from ris.selectors.mapping import MappedEndpoint, mapped_endpoints
-from ris.services import desk, rehearsal
+from ris.services import desk, dry_runs, rehearsal
 from ris.services import mapping as service
-from ris.services.rehearsal import Differs, Trial
+from ris.services.dry_runs import Differs
+from ris.services.rehearsal import Trial
 from ris.web.access import PageRequest, page, saw, show
 from ris.web.asking import asked, number, said
 from ris.web.errors import STATUS
@@ -144,11 +145,11 @@ def dry_run(request: PageRequest, key: UUID) -> HttpResponse:
     already = number(request, "checked") or 0
     context: dict[str, Any] = {"endpoint": endpoint, "mapping": text, "already": already}
     try:
-        found = rehearsal.dry_run(
+        found = dry_runs.dry_run(
             request.actor,
             endpoint.public_id,
             parse_mapping(text),
-            limit=rehearsal.MOST_MESSAGES - already,
+            limit=dry_runs.MOST_MESSAGES - already,
             before=number(request, "before"),
             seconds=8,
         )
