@@ -189,6 +189,8 @@ def _replace(order: ToldOrder, replaced: Sequence[ToldOrder], faults: Faults) ->
         ]
         for each in replaced:
             each.has_followers = True
+        if told not in [each.numbers.get("placer") for each in replaced]:
+            order.parent = told  # it came under the requisition of what it replaces
     elif told is not None:
         order.replaces = [OrderReference(placer=told)]
     else:

@@ -67,8 +67,10 @@ def require(reference: OrderReference) -> Order:
 
 def require_all(reference: OrderReference) -> list[Order]:
     """The order meant or, if the number is that of a requisition, what is live under it."""
-    if find(reference) is not None:
-        return [require(reference)]
+    order = find(reference)
+    if order is not None:
+        _refuse_other_patient(order, reference)
+        return [order]
     placer = reference.placer or Identifier("")
     children = [*_CHILDREN.all(value=placer.value, issuer=placer.issuer)] if placer.value else []
     if not children:
