@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import F
+
 from ris.domain.errors import UnknownKeyError
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.protocol import EndpointInfo
@@ -97,7 +99,10 @@ def mapped_endpoint(public_id: str) -> MappedEndpoint:
         row = None
     if row is None:
         raise UnknownKeyError("no such interface")
-    return _mapped(row)
+    content: Mapping[str, Any] = {}
+    if row.mapping_version:
+        content = in_force(public_id, row.mapping_version)[1]
+    return _mapped(row, content)
 
 
 def mapped_endpoints(
@@ -107,13 +112,16 @@ def mapped_endpoints(
     rows = Endpoint.objects.filter(protocol=protocol.value).order_by("name", "direction")
     if direction is not None:
         rows = rows.filter(direction=direction.value)
-    return [_mapped(row) for row in rows]
+    contents = {
+        version.endpoint_id: version.content
+        for version in MappingVersion.objects.filter(
+            endpoint__protocol=protocol.value, number=F("endpoint__mapping_version")
+        )
+    }
+    return [_mapped(row, contents.get(row.pk, {})) for row in rows]
 
 
-def _mapped(row: Endpoint) -> MappedEndpoint:
-    content: Mapping[str, Any] = {}
-    if row.mapping_version:
-        content = in_force(str(row.public_id), row.mapping_version)[1]
+def _mapped(row: Endpoint, content: Mapping[str, Any]) -> MappedEndpoint:
     return MappedEndpoint(
         info=info(row),
         protocol=Protocol(row.protocol),

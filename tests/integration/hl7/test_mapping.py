@@ -212,6 +212,16 @@ class TestMaps:
         message, _ = read(["PV1-2 <- ZRA-2"], {"patient_class": {"values": {"KONTRAST": "I"}}})
         assert message.get("PV1-2") == "I"
 
+    def test_a_value_that_stands_elsewhere_is_mapped_there_too(self) -> None:
+        content = {"maps": {"station": {"values": {"CT1": "CT_ER"}}}}
+        lines = (*ORDER[:3], "ORC|NW|P1" + "|" * 16 + "CT1", "OBR|1|P1")
+        made = mapping.compiled(content, Direction.IN, {"station": ["ORC-18"]})
+        assert made is not None
+
+        message, _ = made.read(Message.from_bytes("\r".join(lines).encode()))
+
+        assert message.get("ORC-18") == "CT_ER"
+
     def test_an_answers_control_is_no_order_control(self) -> None:
         maps = {"order_control": {"otherwise": "refuse", "values": {"NEW": "NW"}}}
         lines = (ORDER[0].replace("ORM^O01", "ORR^O02"), "MSA|AA|1", "ORC|NA|P1|F1")
