@@ -9,6 +9,7 @@ from django.db.models import F, Q
 
 from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.models.base import Public, known
+from ris.models.prepared import Quick
 
 
 class PerformedProcedureStep(Public):
@@ -105,7 +106,7 @@ class PerformedProcedureStep(Public):
         return self.revised_ended_at or self.ended_at
 
 
-class PerformedSeries(models.Model):
+class PerformedSeries(Quick):
     performed = models.ForeignKey(
         PerformedProcedureStep, on_delete=models.CASCADE, related_name="series"
     )

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db.models import CharField
+
 from ris.domain.actors import Role
 from ris.domain.availability import (
     AT_HAND,
@@ -33,6 +35,7 @@ from ris.models import (
     SeriesAvailability,
     StudyAvailability,
 )
+from ris.models.prepared import Given, Select
 from ris.selectors.availability import due_to_join
 from ris.services._context import Context
 from ris.services._locks import public_key
@@ -190,12 +193,18 @@ def _news(study: StudyAvailability, order: Order | None) -> Event:
     )
 
 
+_TOLD_OF = Select(
+    lambda: StudyAvailability.objects.select_for_update(of=("self",)).filter(
+        study_instance_uid=Given("uid", CharField())
+    )
+)
+
+
 def look_again(performed: PerformedProcedureStep, context: Context) -> None:
     """Compare again when a device has said what it made; for who ends a performed step."""
-    wanted = [performed.study_instance_uid] if performed.study_instance_uid else []
-    for study in StudyAvailability.objects.select_for_update(of=("self",)).filter(
-        study_instance_uid__in=wanted
-    ):
+    if not performed.study_instance_uid:
+        return
+    for study in _TOLD_OF.all(uid=performed.study_instance_uid):
         before = study.images
         order = judge(study)
         if study.images != before:

@@ -7,8 +7,10 @@ never refused because of what we do not know: what fits no step is kept and show
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
+from django.db import connection
 from django.db.models import BigIntegerField, CharField
 
 from ris.domain.discontinuation import (
@@ -37,8 +39,15 @@ from ris.domain.performing import (
     UpdatePerformedStep,
 )
 from ris.domain.values import Code, Identifier
-from ris.models import Order, PerformedProcedureStep, PerformedSeries, ScheduledProcedureStep
-from ris.models.prepared import Given, Select
+from ris.models import (
+    Order,
+    PerformedProcedureStep,
+    PerformedSeries,
+    ScheduledProcedureStep,
+    driver,
+)
+from ris.models.driver import Text
+from ris.models.prepared import Given, Select, add_all
 from ris.services._context import Context
 from ris.services._locks import lock_orders
 from ris.services._transition import move
@@ -102,7 +111,7 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
         flags.append("the step had been canceled; it is open again")
     belongs = locked if match in {Match.MATCHED, Match.EVIDENCE} else []
     performed = _create(command, uid, match, flags, belongs, identifiers, context)
-    performed.steps.add(*linked)
+    _link(performed, linked)
     if command.details.series:
         _add_series(performed, command.details)
     for step in linked:
@@ -124,6 +133,22 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     for step in canceled:
         raise_follow_up(performed, FollowUpKind.REOPENED, context, step=step)
     return str(performed.public_id)
+
+
+def _link(performed: PerformedProcedureStep, steps: Sequence[ScheduledProcedureStep]) -> None:
+    """Tie a new performed step to its scheduled ones; it has no others to compare with."""
+    for step in steps:
+        driver.count(connection, _linking(connection.vendor), [performed.pk, step.pk])
+
+
+@cache
+def _linking(vendor: str) -> Text:
+    return Text(
+        "INSERT INTO ris_performedprocedurestep_steps"
+        " (performedprocedurestep_id, scheduledprocedurestep_id) VALUES (%s, %s)"
+        " ON CONFLICT DO NOTHING",
+        vendor,
+    )
 
 
 def _identifiers(command: StartPerformedStep) -> tuple[Identifier, ...]:
@@ -221,7 +246,7 @@ _SERIES = Select(
 
 def _add_series(performed: PerformedProcedureStep, details: PerformedDetails) -> None:
     unique = {series.series_instance_uid: series for series in details.series or ()}
-    PerformedSeries.objects.bulk_create(
+    add_all(
         [
             PerformedSeries(
                 performed=performed,
