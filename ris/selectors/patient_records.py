@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, F, Prefetch, Q, QuerySet
 
 from ris.domain.orders import OrderStatus
 from ris.domain.patients import PatientClass, ReviewState, VisitStatus
@@ -177,13 +177,13 @@ def ended_with_orders() -> QuerySet[Visit]:
     Of discharges only those of who stayed in the house. An order that came after the decision
     asks anew.
     """
-    undecided = Order.objects.filter(visit=OuterRef("pk"), status__in=OPEN_ORDERS).filter(
-        Q(visit__settled_at=None) | Q(created_at__gt=F("visit__settled_at"))
+    ended = Q(visit__status=VisitStatus.CANCELED.value) | Q(
+        visit__status=VisitStatus.FINISHED.value, visit__patient_class__in=_STAYS
     )
-    ended = Q(status=VisitStatus.CANCELED.value) | Q(
-        status=VisitStatus.FINISHED.value, patient_class__in=_STAYS
-    )
-    return Visit.objects.filter(ended, Exists(undecided), merged_into=None)
+    undecided = Q(visit__settled_at=None) | Q(created_at__gt=F("visit__settled_at"))
+    # Open orders are few; visits that ended are all there ever were.
+    orders = Order.objects.filter(ended, undecided, status__in=OPEN_ORDERS)
+    return Visit.objects.filter(pk__in=orders.values("visit"))
 
 
 def ended_visit_lines(limit: int) -> list[VisitLine]:

@@ -20,6 +20,7 @@ from ris.domain.patients import (
     MergeVisits,
     MoveIdentifiers,
     MoveVisits,
+    PatientClass,
     PatientReference,
     RemovePatient,
     SettleVisit,
@@ -278,6 +279,37 @@ def test_a_merged_visit_gives_its_orders_and_is_found_by_its_number() -> None:
     order.refresh_from_db()
     assert order.visit == remains
     assert order_in("A", "V2").visit == remains
+
+
+@pytest.mark.parametrize("known_already", [False, True], ids=["another number", "known already"])
+def test_a_change_of_class_takes_the_orders_along(known_already: bool) -> None:
+    order = order_in("A", "V1")
+    if known_already:
+        tell("A", visit("V9"))
+
+    execute(
+        UpdatePatient(
+            patient=reference("A"),
+            demographics=make.demographics(),
+            visit=visit("V9"),
+            visit_trigger=VisitTrigger.ADMIT,
+            prior_visit=Identifier("V1", "HOSP"),
+        ),
+        actor=people.ehr,
+    )
+
+    order.refresh_from_db()
+    assert order.visit is not None
+    assert (order.visit.number, order.visit.status) == ("V9", "IN_PROGRESS")
+    assert Visit.objects.filter(merged_into=None).count() == 1
+
+
+def test_an_outpatient_who_went_home_asks_nobody() -> None:
+    make.order(patient=reference("A"), visit=visit("V1", patient_class=PatientClass.OUTPATIENT))
+
+    tell("A", visit("V1", patient_class=PatientClass.OUTPATIENT), VisitTrigger.DISCHARGE)
+
+    assert patient_records.ended_visit_lines(10) == []
 
 
 def test_an_account_is_changed_for_all_its_visits() -> None:

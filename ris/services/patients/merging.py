@@ -18,7 +18,7 @@ from ris.domain.patients import (
     PatientsUnmerged,
     UnmergePatients,
 )
-from ris.domain.values import Identifier, PersonName
+from ris.domain.values import PersonName
 from ris.models import (
     Appointment,
     DemographicReview,
@@ -92,7 +92,8 @@ def merge(survivor: Patient, subsumed: Patient, reason: str, context: Context) -
     set_primary(survivor)
     subsumed.merged_into = survivor
     touch(subsumed, "merged_into")
-    touch(survivor)
+    survivor.removed_at = None  # whom a merge names is not deleted
+    touch(survivor, "removed_at")
     context.emit(
         PatientsMerged(
             patient=str(survivor.public_id),
@@ -220,9 +221,3 @@ def _give_identifiers_back(moved: dict[str, Any], subsumed: Patient, survivor: P
     PatientIdentifier.objects.filter(pk__in=primary, patient=subsumed).update(primary=True)
     set_primary(subsumed)
     set_primary(survivor)
-
-
-def identifiers_of(patient: Patient) -> tuple[Identifier, ...]:
-    """The numbers in use of a patient."""
-    rows = patient.identifiers.filter(former=None).order_by("-primary", "id")
-    return tuple(Identifier(row.value, row.issuer, row.type) for row in rows)
