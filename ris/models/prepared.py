@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -208,7 +208,7 @@ class QuickManager(Manager[M]):
 
     def create(self, **values: Any) -> M:
         instance = self.model(**values)
-        instance.save(force_insert=True)
+        cast(Quick, instance)._store()
         return instance
 
 
@@ -261,6 +261,10 @@ class Quick(Model):
                 state.db, state.adding = DEFAULT_DB_ALIAS, False
                 return
         super().save(force_insert=force_insert, update_fields=names, **options)
+
+    def _store(self) -> None:
+        """What ``create`` does with a new instance: it is added, never updated."""
+        Quick.save(self, force_insert=True)
 
     def insert_unless_known(self) -> bool:
         """Add this new row; False, and nothing done, if a unique constraint holds one like it.

@@ -8,16 +8,21 @@ from tests.architecture.source import dotted, modules
 
 WRITERS = ("ris/services/",)
 METHODS = {"save", "delete", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}
+METHODS |= {"insert_unless_known"}  # and add_all, of ris.models.prepared
 THROUGH_OBJECTS = {"create", "update", "delete", "bulk_create", "bulk_update"}
 # Not the tables of the core: a session and a form, both Django's own. And how a row is saved, in
 # the models' base, which says nothing of who may.
-ALLOWED = {"request.session.save", "form.save", "super.save"}
+ALLOWED = {"request.session.save", "form.save", "super.save", "Quick.save"}
 
 
 def writes(tree: ast.Module) -> list[str]:
     found = []
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id == "add_all":
+            found.append(f"line {node.lineno}: add_all")
+        if not isinstance(node.func, ast.Attribute):
             continue
         name = dotted(node.func)
         method = node.func.attr
@@ -42,5 +47,7 @@ def test_only_services_write() -> None:
 
 def test_the_check_sees_a_write() -> None:
     tree = ast.parse("Order.objects.filter(pk=1).update(x=2)\norder.save()\nget().delete()")
+    quick = ast.parse("add_all([order])\norder.insert_unless_known()")
 
     assert len(writes(tree)) == 2
+    assert len(writes(quick)) == 2
