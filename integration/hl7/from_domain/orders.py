@@ -8,7 +8,7 @@ order that was born here, and has no number of it, is a setting (spec 1.2).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from integration.hl7 import bindings
@@ -134,7 +134,11 @@ def order_status(
         for old in replaced
         for each in _told(event, old, _REPLACED, profile, _parts(event, old, _REPLACED.about))
     ]
-    told += _told(event, order, say, profile, _parts(event, order, say.about))
+    stands_for = replaced[0] if replaced else None
+    told += [
+        replace(each, replaces=stands_for)
+        for each in _told(event, order, say, profile, _parts(event, order, say.about))
+    ]
     return _draft(told, profile) if told else None
 
 

@@ -50,6 +50,7 @@ class ToldOrder(Told):
     progress: Progress
     reason: str = ""
     modifier: str = ""  # ORC-25
+    replaces: OrderView | None = None  # ORC-8 of RO
     timing_in_orc: bool = True  # else in TQ1
     set_id: int = 1
     observed_at: datetime | None = None
@@ -220,6 +221,17 @@ def _side(told: ToldOrder) -> Value:
     return (*side, "HL70340") if side else None
 
 
+def _parent(told: ToldOrder) -> Value:
+    """An EIP, whose entity identifiers have subcomponents (2A.28)."""
+    if told.replaces is not None:
+        return (told.entity(told.replaces.placer), _filler_of(told, told.replaces))
+    return (told.entity(told.order.parent),) if told.order.parent.value else None
+
+
+def _filler_of(told: ToldOrder, order: OrderView) -> Value:
+    return told.entity(order.filler, told.profile.settings.application)
+
+
 def _of_step(write: Callable[[StepView], Value]) -> Callable[[ToldOrder], Value]:
     return lambda told: write(told.step) if told.step is not None else None
 
@@ -236,6 +248,7 @@ ORC: tuple[Column[ToldOrder], ...] = (
     Column(4, "placer group number", lambda told: told.order.group_number),
     Column(5, "order status", lambda told: told.progress.orc_5),
     Column(7, "start, duration and priority, before TQ1", lambda told: told.timing()),
+    Column(8, "the requisition it came under; of RO the order it stands for", _parent),
     Column(9, "time of the change", lambda told: told.time(told.at)),
     Column(12, "ordering provider", _requester),
     Column(14, "call back phone number", _phone),

@@ -98,8 +98,15 @@ def test_an_order_that_stands_for_another_is_told_behind_it() -> None:
         ["RU", "PL0^EHR", "F000000000^RIS"],
         ["RO", "PL1^EHR", "F000000001^RIS"],
     ]
+    assert field(text, "ORC[2]-8") == "PL0&EHR^F000000000&RIS"
     assert field(text, "OBR[1]-4").startswith("MRHEAD^")
     assert field(text, "OBR[2]-4").startswith("CTHEAD^")
+
+
+def test_an_order_under_a_requisition_names_it() -> None:
+    text = told(views.booked(), views.order(parent=Identifier("RQ1", "EHR")))
+
+    assert field(text, "ORC-8") == "RQ1&EHR"
 
 
 def test_who_asked_for_the_replacement_has_its_answer_already() -> None:
