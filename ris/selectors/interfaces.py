@@ -180,7 +180,7 @@ def _strangers(
                 protocol=protocol.value,
                 direction=Direction.IN.value,
                 last_at=InboundMessage.objects.filter(endpoint=None, protocol=protocol.value)
-                .order_by("-received_at")
+                .order_by("-id")
                 .values_list("received_at", flat=True)
                 .first(),
                 today=today[link],
@@ -514,12 +514,3 @@ def _span(span: timedelta) -> str:
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
-
-
-def recent_failures(endpoint: Endpoint, limit: int = 10) -> list[InboundMessage]:
-    """The latest messages of a peer that were refused or failed, without their content."""
-    rows = InboundMessage.objects.filter(
-        endpoint=endpoint, state__in=(MessageState.REJECTED.value, MessageState.FAILED.value)
-    )
-    since = timezone.now() - timedelta(days=7)
-    return list(rows.filter(received_at__gte=since).order_by("-received_at")[:limit])

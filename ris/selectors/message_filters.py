@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Concat
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
@@ -68,7 +69,7 @@ class Filter:
         if self.order or self.patient:
             return False
         asked = (self.protocol, self.endpoint, self.text, self.type, self.outcome, self.contains)
-        return any(asked) or self.state == "flagged"
+        return any(asked) or self.state in ("flagged", *OVER_DELIVERY)
 
     def span(self, now: datetime) -> tuple[datetime | None, datetime | None]:
         """From when and until when; raises InvalidValueError for what is no time."""
@@ -120,10 +121,8 @@ def inbound(wanted: Filter) -> QuerySet[InboundMessage]:
         rows = rows.filter(state=wanted.state)
     if wanted.protocol:
         rows = rows.filter(protocol=wanted.protocol)
-    if wanted.endpoint == "-":
-        rows = rows.filter(endpoint=None)
-    elif wanted.endpoint:
-        rows = rows.filter(endpoint__public_id=key_of(wanted.endpoint, "endpoint"))
+    if wanted.endpoint:
+        rows = of_endpoints(rows, [] if wanted.endpoint == "-" else _endpoint(wanted))
     if wanted.outcome:
         rows = rows.filter(outcome=wanted.outcome)
     if wanted.type:
@@ -165,12 +164,15 @@ def outbound(wanted: Filter) -> QuerySet[Delivery]:
             rows = rows.filter(message_type__icontains=wanted.text)
     if wanted.state == "open":
         rows = rows.filter(state__in=STUCK_DELIVERY)
+    elif wanted.state in OVER_DELIVERY:
+        rows = rows.alias(found=Concat("state", Value(""))).filter(found=wanted.state)
     elif wanted.state:
         rows = rows.filter(state=wanted.state)
     if wanted.protocol:
-        rows = rows.filter(endpoint__protocol=wanted.protocol)
+        spoken = Endpoint.objects.filter(protocol=wanted.protocol)
+        rows = of_endpoints(rows, list(spoken.values_list("pk", flat=True)))
     if wanted.endpoint:
-        rows = rows.filter(endpoint__public_id=key_of(wanted.endpoint, "endpoint"))
+        rows = of_endpoints(rows, _endpoint(wanted))
     if wanted.type:
         rows = rows.filter(message_type__istartswith=wanted.type)
     if wanted.order:
@@ -205,6 +207,20 @@ def _told_of(orders: Sequence[int]) -> list[int]:
 
 
 # --- both
+
+
+def _endpoint(wanted: Filter) -> list[int]:
+    key = key_of(wanted.endpoint, "endpoint")
+    return list(Endpoint.objects.filter(public_id=key).values_list("pk", flat=True)) or [-1]
+
+
+def of_endpoints(rows: QuerySet[Row], keys: Sequence[int]) -> QuerySet[Row]:
+    """Those of some endpoints, or of none; never by the index of endpoints.
+
+    It would find all a peer ever sent, to be sorted by time; here the span is read by the index of
+    times, and ends at the first page.
+    """
+    return rows.alias(of=Coalesce("endpoint_id", 0)).filter(of__in=keys or [0])
 
 
 def _spanned(rows: QuerySet[Row], column: str, wanted: Filter) -> QuerySet[Row]:

@@ -9,17 +9,19 @@ from datetime import datetime
 from django.db.models import Prefetch, QuerySet
 
 from ris.domain.errors import UnknownKeyError
+from ris.domain.exchange import DeliveryState
 from ris.models import (
     Delivery,
     DeliveryAttempt,
     DomainEvent,
+    Endpoint,
     InboundMessage,
     MessageEdit,
     Order,
 )
 from ris.selectors.message_filters import STUCK_DELIVERY as STUCK_DELIVERY
 from ris.selectors.message_filters import STUCK_MESSAGE as STUCK_MESSAGE
-from ris.selectors.message_filters import key_of
+from ris.selectors.message_filters import key_of, of_endpoints
 
 EVENTS = 200  # shown of one message
 
@@ -179,6 +181,30 @@ def delivery(public_id: str) -> Delivery:
     if row is None:
         raise UnknownKeyError("no such delivery")
     return row
+
+
+def last_received(endpoint: Endpoint, limit: int) -> list[InboundLine]:
+    """The newest of a peer, however seldom it sends: by the index of its messages."""
+    rows = InboundMessage.objects.filter(endpoint=endpoint).order_by("-id")
+    return inbound_lines(with_inbound_lines(rows)[:limit])
+
+
+def last_unapplied(endpoint: Endpoint, limit: int) -> list[InboundLine]:
+    """The newest of a peer that nobody dealt with."""
+    stuck = InboundMessage.objects.filter(state__in=STUCK_MESSAGE, resolved_at=None)
+    rows = of_endpoints(stuck, [endpoint.pk])  # few are stuck, many are of one peer
+    return inbound_lines(with_inbound_lines(rows.order_by("-id"))[:limit])
+
+
+def last_sent(endpoint: Endpoint, limit: int) -> list[OutboundLine]:
+    """The newest to a peer: of each state by its index, then together."""
+    keys: list[int] = []
+    for state in DeliveryState:
+        rows = Delivery.objects.filter(endpoint=endpoint, state=state.value).order_by("-id")
+        keys += rows.values_list("pk", flat=True)[:limit]
+    newest = sorted(keys, reverse=True)[:limit]
+    found = Delivery.objects.filter(pk__in=newest).order_by("-id")
+    return outbound_lines(with_outbound_lines(found))
 
 
 def of_report(public_id: str) -> list[OutboundLine]:

@@ -30,10 +30,8 @@ from ris.domain.exchange import (
 from ris.domain.interfaces import AcknowledgeAlert
 from ris.models import Endpoint
 from ris.selectors import interfaces as lists
-from ris.selectors import message_filters
 from ris.selectors import messages as message_lists
 from ris.selectors.interfaces import Hour
-from ris.selectors.message_filters import Filter
 from ris.services import may, peers
 from ris.services.mapping import can_map
 from ris.services.peers import Peer
@@ -71,7 +69,6 @@ def interface(request: PageRequest, key: UUID) -> HttpResponse:
     endpoint = lists.endpoint_row(str(key))
     is_out = endpoint.direction == Direction.OUT.value
     hours = lists.hours(endpoint, timezone.now())
-    wanted = Filter(endpoint=str(key))
     context = {
         "endpoint": endpoint,
         "tile": next(tile for tile in lists.tiles() if tile.pk == endpoint.pk),
@@ -85,7 +82,7 @@ def interface(request: PageRequest, key: UUID) -> HttpResponse:
         "past": lists.past_alerts(endpoint, SHOWN),
         "testable": _testable(),
         "mapping": _mapping(key) if can_map(Protocol(endpoint.protocol)) else "",
-        **(_outgoing(wanted) if is_out else _incoming(wanted)),
+        **_last(endpoint, is_out=is_out),
     }
     return show(request, "exchange/interface.html", context, fragment="exchange/_interface.html")
 
@@ -97,18 +94,12 @@ def _mapping(key: UUID) -> str:
     return ""
 
 
-def _outgoing(wanted: Filter) -> dict[str, object]:
-    rows = message_lists.with_outbound_lines(message_filters.outbound(wanted))[:SHOWN]
-    return {"last_out": message_lists.outbound_lines(rows)}
-
-
-def _incoming(wanted: Filter) -> dict[str, object]:
-    rows = message_lists.with_inbound_lines(message_filters.inbound(wanted))[:SHOWN]
-    wrong = Filter(endpoint=wanted.endpoint, state="open")
-    failed = message_lists.with_inbound_lines(message_filters.inbound(wrong))[:SHOWN]
+def _last(endpoint: Endpoint, *, is_out: bool) -> dict[str, object]:
+    if is_out:
+        return {"last_out": message_lists.last_sent(endpoint, SHOWN)}
     return {
-        "last_in": message_lists.inbound_lines(rows),
-        "wrong_in": message_lists.inbound_lines(failed),
+        "last_in": message_lists.last_received(endpoint, SHOWN),
+        "wrong_in": message_lists.last_unapplied(endpoint, SHOWN),
     }
 
 
