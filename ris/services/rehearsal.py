@@ -86,6 +86,7 @@ class Prepared:
     refuse: inbox.Refuse
     explanation: Explanation
     understanding: Understanding
+    note: str = ""  # what is otherwise than if it really came
 
 
 Reading = Callable[[bytes], Understanding]
@@ -176,6 +177,7 @@ class Trial:
     patients: tuple[PatientView, ...]
     worklist: tuple[Offered, ...]
     milliseconds: int
+    note: str = ""
 
 
 def try_message(
@@ -254,6 +256,7 @@ def _try(protocol: Protocol, raw: bytes, prepared: Prepared, started: float) -> 
         patients=tuple(patient_view(key) for key in sorted(patients)),
         worklist=tuple(_offered(orders)),
         milliseconds=round((monotonic() - started) * 1000),
+        note=prepared.note,
     )
 
 

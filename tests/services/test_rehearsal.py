@@ -119,6 +119,16 @@ def test_without_a_peer_the_message_is_from_whom_it_says() -> None:
     assert trial.error_path == "MSH-3"
 
 
+def test_a_message_of_another_sender_can_be_tried_and_that_is_told(peer: str) -> None:
+    trial = attempt(ORDER.replace(b"HIS|GENERAL", b"HIS|OTHER"), endpoint=peer)
+
+    assert trial.outcome == "AA"
+    assert trial.note == (
+        "MSH-3 and MSH-4 name HIS^OTHER: if it really came, it would not be taken as from HIS"
+    )
+    assert attempt(endpoint=peer).note == ""
+
+
 def test_a_message_without_header_cannot_be_tried(peer: str) -> None:
     with pytest.raises(InvalidValueError):
         attempt(b"PID|1||1", endpoint=peer)

@@ -73,6 +73,8 @@ def _say_trial(trial: Trial, *, show: bool) -> None:
     words = "would be taken" if trial.state == "APPLIED" else "would be refused"
     tell: Callable[[str], None] = say if trial.state == "APPLIED" else complain
     tell(f"{trial.outcome}: {words}")
+    if trial.note:
+        complain(f"  note: {trial.note}")
     faults = trial.understanding.faults
     for fault in faults:
         complain(f"  {fault.code} {fault.path}: {fault.text}")

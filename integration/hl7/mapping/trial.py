@@ -16,7 +16,7 @@ from integration.hl7.mapping.checking import check, compiled
 from integration.hl7.mapping.engine import Applied
 from integration.hl7.profiles import Profile, profile
 from integration.hl7.routes import ROUTES
-from integration.hl7.senders import Sender
+from integration.hl7.senders import Sender, sender_of
 from integration.hl7.settings import read_settings
 from integration.hl7.to_domain.request import Request
 from ris.domain.actors import endpoint_actor
@@ -56,6 +56,7 @@ class Bench:
             refuse=work.refuse,
             explanation=_explained(raw, agreed),
             understanding=_understood(raw, agreed),
+            note=_another(header, endpoint) if endpoint is not None else "",
         )
 
     def reading(self, endpoint: EndpointInfo, content: Mapping[str, Any]) -> Reading:
@@ -114,6 +115,17 @@ def _header(raw: bytes) -> Header:
     if header is None:
         raise InvalidValueError("the message does not start with MSH", path="MSH")
     return header
+
+
+def _another(header: Header, endpoint: EndpointInfo) -> str:
+    """Whom the message would be from, if that is not the peer it is tried for."""
+    if sender_of(header, "").actor.endpoint_id == endpoint.id:
+        return ""
+    named = "^".join(_named(header)).rstrip("^") or "nobody"
+    return (
+        f"MSH-3 and MSH-4 name {named}: if it really came, it would not be taken as from "
+        f"{endpoint.name}"
+    )
 
 
 def _named(header: Header) -> tuple[str, str]:
