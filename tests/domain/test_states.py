@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ris.domain.documents import DOCUMENT
 from ris.domain.errors import ErrorCode, IllegalTransitionError
 from ris.domain.exchange import DELIVERY, MESSAGE
 from ris.domain.orders import ORDER, STEP
@@ -74,6 +75,13 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
         miss: BOOKED -> NO_SHOW
         """,
     ),
+    "Document": (
+        DOCUMENT,
+        """
+        replace: CURRENT -> REPLACED
+        cancel: CURRENT -> CANCELED
+        """,
+    ),
     "InboundMessage": (
         MESSAGE,
         """
@@ -139,6 +147,7 @@ def test_final_states(name: str) -> None:
         "PerformedProcedureStep": {"COMPLETED", "DISCONTINUED"},
         "Report": {"DISCARDED", "RETRACTED"},
         "Appointment": {"EXPIRED", "FULFILLED", "CANCELED", "NO_SHOW"},
+        "Document": {"REPLACED", "CANCELED"},
         "InboundMessage": {"APPLIED"},
         "Delivery": {"DELIVERED", "SKIPPED"},
     }[name]
