@@ -172,6 +172,20 @@ def test_a_plain_contradiction_is_refused() -> None:
     assert opened() == []
 
 
+def test_a_number_without_its_type_is_no_second_number() -> None:
+    patient = known("A")
+
+    execute(
+        UpdatePatient(
+            patient=PatientReference(identifiers=(Identifier("A", "HOSP"),)),
+            demographics=make.demographics(),
+        ),
+        actor=people.ehr,
+    )
+
+    assert list(patient.identifiers.values_list("value", "type")) == [("A", "MR")]
+
+
 def test_an_identifier_without_authority_matches_nobody() -> None:
     known("A")
     alone = PatientReference(identifiers=(Identifier("A"),), demographics=make.demographics())

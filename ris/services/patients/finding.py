@@ -21,7 +21,7 @@ from ris.domain.errors import (
 )
 from ris.domain.patients import Demographics, PatientReference
 from ris.domain.values import Identifier, PersonName, fold
-from ris.models import Patient
+from ris.models import Patient, PatientIdentifier
 from ris.models.prepared import Given, Select
 from ris.services._locks import public_key
 
@@ -153,15 +153,14 @@ def lock_by_id(keys: Iterable[int]) -> dict[int, Patient]:
     return {key: patient for key in sorted(set(keys)) for patient in _LOCKED_BY_ID.all(pk=key)}
 
 
-def are_former(reference: PatientReference, patient: Patient) -> bool:
+def are_former(reference: PatientReference, own: Iterable[PatientIdentifier]) -> bool:
     """Whether the sender names only numbers that are of use no more since a merge.
 
     What it says of the person is then what was known of the record that was given up.
     """
     if reference.public_id:
         return False
-    rows = patient.identifiers.exclude(former=None).values_list("value", "issuer")
-    former = set(rows)
+    former = {(row.value, row.issuer) for row in own if row.former_id is not None}
     named = {(each.value, each.issuer) for each in reference.identifiers if each.issuer}
     return bool(former) and named <= former
 

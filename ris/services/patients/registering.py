@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import CharField
+from django.db.models import BigIntegerField, CharField
 
 from ris.domain.errors import (
     DuplicateKeyError,
@@ -80,7 +80,7 @@ def register(
         site = Site.objects.order_by("id").first()
         issuer = (site.patient_id_issuer if site else "") or LOCAL_ISSUER
         qualified = [Identifier(_numbers.patient_number(), issuer, "MR")]
-    add_identifiers(patient, qualified, have_primary=False, reference=reference)
+    add_identifiers(patient, qualified, (), reference)
     context.emit(PatientRegistered(patient=str(patient.public_id)), subject=patient)
     return patient
 
@@ -94,6 +94,9 @@ _NUMBERED = Select(
         type=Given("type", CharField()),
     )
 )
+
+
+_OWN = Select(lambda: PatientIdentifier.objects.filter(patient=Given("patient", BigIntegerField())))
 
 
 def has_primary(patient: Patient) -> bool:
@@ -113,17 +116,23 @@ def set_primary(patient: Patient) -> None:
 def add_identifiers(
     patient: Patient,
     identifiers: Sequence[Identifier],
-    *,
-    have_primary: bool,
+    own: Sequence[PatientIdentifier],
     reference: PatientReference | None = None,
 ) -> list[str]:
-    """Add what is new; the first one of a patient without any becomes the primary one."""
+    """Add what is not among the patient's own; without any, the first one is the primary one."""
     added = []
+    have_primary = any(row.primary for row in own)
     for position, identifier in enumerate(identifiers):
         if not identifier.value:
             continue
         place = reference.place(position) if reference else "PID-3"
         value = require_text(identifier.value, path=place, limit=64, name="patient identifier")
+        if any(
+            (row.value, row.issuer) == (value, identifier.issuer)
+            and (row.type == identifier.type or not identifier.type)
+            for row in own
+        ):
+            continue
         known = _NUMBERED.first(value=value, issuer=identifier.issuer, type=identifier.type)
         if known is not None:
             if known.patient_id != patient.pk:
@@ -151,7 +160,7 @@ def _replace_identifiers(patient: Patient, identifiers: Sequence[Identifier]) ->
         if (row.issuer, row.type, row.value) not in wanted:
             row.delete()
             changed = True
-    if add_identifiers(patient, identifiers, have_primary=has_primary(patient)):
+    if add_identifiers(patient, identifiers, list(patient.identifiers.all())):
         changed = True
     if not patient.identifiers.exists():
         raise MissingValueError("a patient needs an identifier", path="Patient.identifier")
@@ -207,19 +216,15 @@ def update_patient(command: UpdatePatient, context: Context) -> str:
     if command.expected_version is not None and command.expected_version != patient.version:
         raise StateConflictError("somebody else changed this patient meanwhile")
     said = command.demographics
-    if not command.authoritative or are_former(command.patient, patient):
+    own = _OWN.all(patient=patient.pk)
+    if not command.authoritative or are_former(command.patient, own):
         refuse_somebody_else(patient, said)
         reviewing.question(patient, said, context)
         said = reviewing.clinical(said)
     changed = apply(patient, said)
     if command.replace_identifiers:
         changed += _replace_identifiers(patient, command.patient.identifiers)
-    elif add_identifiers(
-        patient,
-        command.patient.identifiers,
-        have_primary=has_primary(patient),
-        reference=command.patient,
-    ):
+    elif add_identifiers(patient, command.patient.identifiers, own, command.patient):
         changed.append("identifiers")
     _record_visit(patient, command, context)
     if patient.removed_at is not None:
