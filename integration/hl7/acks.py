@@ -23,7 +23,7 @@ from integration.hl7 import charset as charsets
 from integration.hl7 import times
 from integration.hl7.er7 import Header, Message, Segment
 from integration.hl7.er7_writer import Raw, SegmentRow, Value, render
-from integration.hl7.escapes import escape
+from integration.hl7.escapes import Delimiters, escape
 from ris.domain.errors import (
     ErrorCode,
     InternalError,
@@ -168,7 +168,7 @@ def acknowledge(
         lines += [_err(fault, header) for fault in faults]
     elif faults:
         lines.append(_err_before_2_5(faults, header))
-    lines += [render(segment, delimiters) for segment in segments]
+    lines += [render(segment, _complete(delimiters)) for segment in segments]
     return _encode("\r".join((*lines, "")), header)
 
 
@@ -279,9 +279,20 @@ def _err_before_2_5(faults: list[RisError], header: Header) -> str:
     for fault in faults:
         code = table_code(fault)
         place = (*location(fault.path)[:3], "", "", "")[:3]
-        own = (fault.code.value, _public_text(fault), OWN_CODES)
-        rows.append((*place, (code, TEXTS[code], "HL70357", *own)))
+        told: Value = code  # all there is room for without subcomponents
+        if header.delimiters.subcomponent:
+            own = (fault.code.value, _public_text(fault), OWN_CODES)
+            told = (code, TEXTS[code], "HL70357", *own)
+        rows.append((*place, told))
     return render(("ERR", rows), header.delimiters)
+
+
+def _complete(delimiters: Delimiters) -> Delimiters:
+    """With a subcomponent separator, which a sender of three encoding characters has not named."""
+    if delimiters.subcomponent:
+        return delimiters
+    free = next(char for char in "&!@$%#" if char not in delimiters)
+    return delimiters._replace(subcomponent=free)
 
 
 def _encode(text: str, header: Header) -> bytes:

@@ -43,8 +43,7 @@ class Handling:
                 log.exception(
                     "an HL7 message failed", error_id=error_id, connection=peer.connection
                 )
-                told = acks.crashed(frame, error_id)
-                reply = None if told is None else Crash(told)
+                reply = _crash(frame, error_id)
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(finish, reply)
 
@@ -64,3 +63,13 @@ class Handling:
 
     def close(self, seconds: float) -> None:
         self._threads.close(seconds)
+
+
+def _crash(frame: bytes, error_id: str) -> Crash | None:
+    """The answer to a crash; None closes the connection. It must not end the thread as well."""
+    try:
+        told = acks.crashed(frame, error_id)
+    except Exception:
+        log.exception("a crash could not be answered", error_id=error_id)
+        return None
+    return None if told is None else Crash(told)

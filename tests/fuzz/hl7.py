@@ -107,7 +107,8 @@ def order(raw: bytes) -> str:
         requests = route.translate(read, profile())
     except RisError as error:
         return _refused(header, error)
-    if not all(request.commands for request in requests):
+    # A requisition (PA) is no order; its children are.
+    if not all(request.commands or request.control == "PA" for request in requests):
         raise AssertionError("a request for nothing")
     return "translated"
 

@@ -56,6 +56,24 @@ FOUND = (
             "0000393953495445080004010200000061624000520243530c00494e2050524f475245535320"
         ),
     ),
+    # A field separator outside of ASCII made the look for a continuation crash.
+    (
+        "hl7_message",
+        (
+            "4d5348ac5e7e5c267c4849537c47454e4552414c7c5249537c5241447c323032397c7c4144545e41"
+            "33317c41317c507c322e352e317c7c7c7c7c7c554e49434f4445205554462d380d5049447c317c7c"
+            "343731310d"
+        ),
+    ),
+    # Three encoding characters name no subcomponents, which ERR had before 2.5: no refusal of such
+    # a sender could be told, and the crash over it neither.
+    (
+        "hl7_order",
+        (
+            "4d53487c5e5c267c4849537c477c5249537c5241447c323032397c7c4f524d5e4f30317c4d327c50"
+            "7c322e332e310d5049447c317c7c343731310d4f52437c48447c7c504c310d"
+        ),
+    ),
 )
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from integration.hl7 import server
+from integration.hl7 import acks, server
 from integration.hl7.er7 import Message
 from integration.hl7.server import Commit, Listener, ListenerConfig, Peer, Reply
 from tests.running import wait_until
@@ -245,6 +245,28 @@ def test_a_crash_over_what_has_no_header_closes_the_connection(clients: Connect)
         client.send(frame(b"no message at all"))
 
         assert client.is_closed()
+
+
+def test_a_crash_that_cannot_be_answered_costs_its_connection_only(
+    clients: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def handle(message: bytes, peer: Peer) -> bytes:
+        if b"|bad|" in message:
+            raise KeyError("anything")
+        return accept(message, peer)
+
+    def crashes(frame: bytes, error_id: str) -> bytes:
+        raise ValueError("again")
+
+    monkeypatch.setattr(acks, "crashed", crashes)
+    with listening(handle, threads=1) as listener:
+        client = clients(listener.port)
+        client.send(frame(order("bad")))
+
+        assert client.is_closed()
+        other = clients(listener.port)
+        other.send(frame(order("good")))
+        assert other.answer().get("MSA-1") == "AA"
 
 
 def test_no_answer_closes_the_connection(clients: Connect) -> None:

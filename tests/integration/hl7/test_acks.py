@@ -83,6 +83,27 @@ def test_delimiters_character_set_and_identifiers_are_those_of_the_sender() -> N
     ).encode("latin-1")
 
 
+@pytest.mark.parametrize("delimiters", ["^~\\", "^\\&"])
+def test_a_sender_without_subcomponents_is_told_the_code_alone_before_2_5(delimiters: str) -> None:
+    sender = Header.read(f"MSH|{delimiters}|HIS|G|RIS|RAD|2029||ORM^O01|1|P|2.3.1\r".encode())
+    assert sender is not None
+    error = SeveralErrors([MissingValueError("a", path="PID-3"), MissingValueError("b")])
+
+    reply = Message.from_bytes(acks.acknowledge(sender, error))
+
+    assert [repeat.get(4) for repeat in reply.repeats("ERR-1")] == ["101", "101"]
+    assert reply.get("ERR-1.1") == "PID"
+
+
+def test_an_answer_of_an_application_needs_no_subcomponents_of_its_sender() -> None:
+    sender = Header.read(b"MSH|^~\\|HIS|G|RIS|RAD|2029||ORM^O01|1|P|2.3.1\r")
+    assert sender is not None
+
+    raw = acks.acknowledge(sender, segments=[("ORC", "OK", ("1", ("A", "1.2", "ISO")))])
+
+    assert raw.endswith(b"\rORC|OK|1^A&1.2&ISO\r")
+
+
 def test_a_header_outside_of_its_character_set_is_echoed_byte_by_byte() -> None:
     sender = Header.read(b"MSH|^~\\&|H\xfcS|G|R|S|2029||ADT^A08|\xe9|P|2.5||||||UNICODE UTF-8\r")
     assert sender is not None
