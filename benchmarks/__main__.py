@@ -16,13 +16,24 @@ from dataclasses import replace
 from benchmarks import machine
 from benchmarks.goals import Goal, report
 from benchmarks.servers.ris import BenchmarkError
-from benchmarks.suites import delivery, fhir, footprint, hl7, hl7_swarm, mpps, swarm, worklist
+from benchmarks.suites import (
+    delivery,
+    fhir,
+    footprint,
+    hl7,
+    hl7_memory,
+    hl7_swarm,
+    mpps,
+    swarm,
+    worklist,
+)
 from benchmarks.workspace import FULL, QUICK, Workspace, has_postgresql, workspace
 
 # Each yields text to print and goals, which are printed together at the end.
 SUITES: dict[str, tuple[str, Callable[[Workspace], Iterator[str | Goal]]]] = {
     "worklist": ("Worklist queries", worklist.run),
     "hl7": ("HL7 orders over MLLP", hl7.run),
+    "hl7_memory": ("Memory over a hundred thousand HL7 orders", hl7_memory.run),
     "delivery": ("Messages that leave", delivery.run),
     "fhir": ("FHIR requests", fhir.run),
     "mpps": ("Performed procedure steps", mpps.run),
