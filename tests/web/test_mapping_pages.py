@@ -13,6 +13,8 @@ from ris.domain.mapping import SaveMapping
 from ris.models import AuditEvent, Endpoint, InboundMessage, MappingVersion, Order
 from ris.selectors.mapping import mapped_endpoint
 from ris.services import execute, outbox
+from ris.services.mapping import MapKind
+from ris.web.mapping.forms import content_of, of_content
 from tests import make, people
 from tests.integration.hl7.messages import PID, order
 from tests.integration.hl7.test_inbound import answer
@@ -108,6 +110,14 @@ def test_a_mapping_leaves_and_comes_back_as_a_file(as_: As, peer: str) -> None:
     assert "2 = O</textarea>" in text
     assert "nothing is saved yet" in text
     assert mapped_endpoint(peer).content == WOMEN
+
+
+@pytest.mark.parametrize("code", ["A", "a = b", 'say "x"', '"', '"a"=', "back\\slash=", " blank "])
+def test_every_code_survives_the_form(code: str) -> None:
+    kind = MapKind(name="room", title="Rooms", places="AIL-3", example="")
+    content = {"maps": {"room": {"otherwise": "pass", "values": {code: "R 1"}}}}
+
+    assert content_of(of_content(content, [kind]))[0] == content
 
 
 def test_a_file_that_cannot_be_read_is_told_with_its_line(as_: As, peer: str) -> None:

@@ -60,6 +60,11 @@ def _rules(lines: Any, way: Direction, faults: list[RisError]) -> list[str]:
         return []
     rules, wrong = parse(lines)
     faults += wrong
+    faults += [
+        InvalidValueError("holds a line break or another control character", path=f"rules[{at}]")
+        for at, line in enumerate(lines, start=1)
+        if any(char < " " and char != "\t" for char in line)
+    ]
     for rule in rules:
         told = _untouchable(rule, way)
         if told:
@@ -131,6 +136,8 @@ def _map(kind: Kind, content: Any, way: Direction, faults: list[RisError]) -> di
     for code, ours in values.items():
         if not code.strip():
             wrong("a row needs a code; for what is empty write a rule", code)
+        elif any(char < " " for char in code):
+            wrong("holds a control character", code)
         elif folded(code) in seen:
             wrong(f"the same as {seen[folded(code)]}: case and blanks do not count", code)
         seen[folded(code)] = code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,10 @@ def of_content(content: Mapping[str, Any], kinds: Sequence[MapKind]) -> MappingF
 
 
 def _quoted(code: str) -> str:
-    return f'"{code}"' if "=" in code or code != code.strip() or code.startswith('"') else code
+    if "=" not in code and code == code.strip() and not code.startswith('"'):
+        return code
+    inside = code.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{inside}"'
 
 
 def of_post(post: QueryDict, kinds: Sequence[MapKind]) -> MappingForm:
@@ -129,12 +133,14 @@ def _rows(text: str) -> tuple[dict[str, str], list[str]]:
     return values, errors
 
 
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*=(.*)')
+
+
 def _split(line: str) -> tuple[str, str, str]:
     """A code with an equals sign in it stands in quotation marks."""
-    if line.startswith('"') and line.find('"', 1) > 0:
-        end = line.find('"', 1)
-        _, separator, ours = line[end + 1 :].partition("=")
-        return line[1:end], separator, ours.strip()
+    match = _QUOTED.fullmatch(line)
+    if match is not None:
+        return re.sub(r"\\(.)", r"\1", match[1]), "=", match[2].strip()
     code, separator, ours = line.partition("=")
     return code.strip(), separator, ours.strip()
 

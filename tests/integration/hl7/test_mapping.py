@@ -348,6 +348,10 @@ class TestChecking:
         assert mapping.check({"rules": ["", "  "], "maps": {"sex": {}}}, Direction.IN) == {}
         assert mapping.compiled({}, Direction.IN) is None
 
+    def test_a_row_is_one_line(self) -> None:
+        content = {"rules": ["# a\nremark"], "maps": {"room": {"values": {"a\nb": "x"}}}}
+        assert [path for path, _ in faults(content)] == ["maps.room[a\nb]", "rules[1]"]
+
     def test_remarks_are_kept_where_they_stand(self) -> None:
         rules = ["# wards", "drop ZZZ", "", "# end"]
         assert mapping.check({"rules": rules}, Direction.IN) == {"rules": rules}
