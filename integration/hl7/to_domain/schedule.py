@@ -53,15 +53,17 @@ class Status:
     change: ScheduleChange | None = None  # that it stands for in an S14
     confirmed: bool = True
     overbook: bool = False
-    nothing: bool = False  # an S14 with it changes nothing on the calendar
+    nothing: bool = False  # an S14 with it, or an S12 not confirmed, changes nothing here
 
 
 # Table 0278, which sites extend; folded, without blanks. Below it what is seen in the field.
 STATUSES: Mapping[str, Status] = {
     "BOOKED": Status("booked"),
     "OVERBOOK": Status("booked over what is there", overbook=True),
-    "PENDING": Status("not confirmed yet", confirmed=False),
-    "WAITLIST": Status("waits for a time", confirmed=False),
+    "PENDING": Status(
+        "not confirmed yet: in an S12 nothing is booked", confirmed=False, nothing=True
+    ),
+    "WAITLIST": Status("waits for a time: as PENDING", confirmed=False, nothing=True),
     "BLOCKED": Status("not for an appointment", confirmed=False),
     "STARTED": Status("begun: the scanner tells us", nothing=True),
     "COMPLETE": Status("over: the scanner tells us", nothing=True),
@@ -116,6 +118,8 @@ def from_siu(message: Message, profile: Profile) -> list[Request]:
     services, words = _services(message, sch, profile, faults, ending=change in ENDING)
     faults.raise_if_any()
     assert status is not None  # noqa: S101 - otherwise there is a fault
+    if change is ScheduleChange.BOOK and not status.confirmed:
+        return []
     if change is ScheduleChange.MODIFY:
         if status.nothing:
             return []
@@ -151,7 +155,7 @@ def _status(sch: Segment, change: ScheduleChange) -> Status:
     if not text or change in ENDING:
         return STATUSES["BOOKED"]
     status = read_table(STATUSES, text.replace("-", ""), table="0278", path=sch.at("25"))
-    if not status.confirmed:
+    if not status.confirmed and (change is not ScheduleChange.BOOK or not status.nothing):
         raise InvalidValueError(
             f"an appointment that is {text.lower()} is not on our calendar", path=sch.at("25")
         )

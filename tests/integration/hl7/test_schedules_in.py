@@ -457,3 +457,21 @@ def test_an_order_on_hold_is_not_booked() -> None:
     execute(HoldOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
 
     assert siu("S12", sch(), PID, *resources()) == ["AE", "207 SCH^1^26"]
+
+
+def test_what_is_not_confirmed_books_nothing_until_it_is() -> None:
+    order = ordered()
+
+    assert siu("S12", sch("Pending"), PID, *resources()) == ["AA"]
+    assert make.step_of(order).status == "PENDING"
+
+    assert siu("S14", sch(), PID, *resources()) == ["AA"]
+    assert make.step_of(order).start_at == AT
+
+
+def test_a_booked_time_does_not_become_unconfirmed_in_silence() -> None:
+    order = ordered()
+    siu("S12", sch(), PID, *resources())
+
+    assert siu("S14", sch("Waitlist"), PID, *resources()) == ["AE", "102 SCH^1^25"]
+    assert make.step_of(order).status == "SCHEDULED"
