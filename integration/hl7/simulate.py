@@ -15,7 +15,7 @@ from typing import Literal
 from integration.hl7 import acks, times
 from integration.hl7 import charset as charsets
 from integration.hl7.er7 import Message
-from integration.hl7.er7_writer import SegmentRow, build, msh
+from integration.hl7.er7_writer import Raw, SegmentRow, build, msh
 from integration.hl7.server import Handle, Peer
 from ris.domain.errors import DeniedError, InvalidValueError, RisError
 
@@ -127,7 +127,10 @@ Answer = Literal["AA", "AE", "AR", "none"]
 
 
 def receiver(say: Say, answer: Answer = "AA", *, whole: bool = False) -> Handle:
-    """A handler that prints what it gets and answers the same to everything."""
+    """A handler that prints what it gets and answers the same to everything.
+
+    Where it accepts, an order that asks for a number (SN) gets an invented one (NA).
+    """
 
     def handle(frame: bytes, peer: Peer) -> bytes | None:
         try:
@@ -141,9 +144,28 @@ def receiver(say: Say, answer: Answer = "AA", *, whole: bool = False) -> Handle:
                 say(f"  {segment.raw}")
         if answer == "none":
             return None
-        return acks.acknowledge(message.header, _refusal(answer))
+        numbers = _numbers(message) if answer == "AA" else []
+        return acks.acknowledge(
+            message.header,
+            _refusal(answer),
+            message_type=_NUMBERED[message.header.code] if numbers else (),
+            segments=numbers,
+        )
 
     return handle
+
+
+_NUMBERED = {"ORM": ("ORR", "O02", "ORR_O02"), "OMG": ("ORG", "O20", "ORG_O20")}
+
+
+def _numbers(message: Message) -> list[SegmentRow]:
+    """NA with a new number for each order that asks for one (IHE RAD-3)."""
+    if message.header.code not in _NUMBERED:
+        return []
+    number = (f"E{secrets.token_hex(4).upper()}", "EHR")
+    asked = [orc for orc in message.segments("ORC") if orc.get("1") == "SN"]
+    fillers = dict.fromkeys(orc.fields[3] for orc in asked if len(orc.fields) > 3)
+    return [("ORC", "NA", number, Raw(filler)) for filler in fillers]
 
 
 def _refusal(answer: Answer) -> RisError | None:

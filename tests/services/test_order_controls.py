@@ -209,6 +209,17 @@ def test_an_early_cancellation_is_for_its_number_and_authority_only(number: Iden
     assert make.order(placer=number).status == "ACTIVE"
 
 
+def test_what_came_to_nothing_is_not_kept_for_ever() -> None:
+    with as_of(make.NOON):
+        _expect()
+
+    with as_of(make.NOON + timedelta(days=2)):
+        execute(ExpectCancellation(placer=NEW, minutes=15), actor=people.ehr)
+
+    numbers = EarlyCancellation.objects.values_list("placer_order_number", flat=True)
+    assert list(numbers) == ["PL-NEW"]
+
+
 def test_an_early_cancellation_of_a_requisition_is_for_all_orders_under_it() -> None:
     execute(ExpectCancellation(placer=REQUISITION, minutes=15), actor=people.ehr)
 

@@ -17,8 +17,14 @@ from ris.models import EarlyCancellation, InboundMessage, Order
 from ris.models.prepared import Given, Select
 from ris.services._context import Context
 
+_KEPT = timedelta(days=1)
+
 
 def expect_cancellation(command: ExpectCancellation, context: Context) -> None:
+    # What came to nothing is told by its refused message; the number may mean another order later.
+    EarlyCancellation.objects.filter(
+        expires_at__lt=context.now - _KEPT, order__isnull=True
+    ).delete()
     EarlyCancellation.objects.create(
         placer_order_number=require_text(
             command.placer.value, path="ORC-2", limit=64, name="placer order number"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -210,6 +211,18 @@ def test_a_receiver_can_refuse_keep_silent_and_survive_nonsense() -> None:
     assert receiver(said.append, "none")(raw, peer) is None
     assert receiver(said.append)(b"nonsense", peer) is None
     assert said[-1].startswith("unreadable message")
+
+
+def test_the_simulated_ehr_numbers_an_order_of_ours() -> None:
+    peer = type("Peer", (), {"address": "127.0.0.1"})()
+    message = messages.text("ORC|SN||F1^RIS", "OBR|1||F1^RIS|CTHEAD^CT head^L", version="2.5.1")
+
+    answer = receiver([].append)(message.encode(), peer)  # type: ignore[arg-type]
+
+    assert isinstance(answer, bytes)
+    lines = answer.decode().split("\r")
+    assert lines[0].split("|")[8] == "ORR^O02^ORR_O02"
+    assert re.fullmatch(r"ORC\|NA\|E[0-9A-F]{8}\^EHR\|F1\^RIS", lines[2])
 
 
 def test_a_summary_fits_on_a_line() -> None:
