@@ -125,7 +125,9 @@ def register_practitioner(command: RegisterPractitioner, context: Context) -> st
             identifier=identifier.value, issuer=identifier.issuer, defaults=values
         )
     else:
-        row = Practitioner.objects.create(**values)
+        row = Practitioner.objects.create(
+            name=values["name"], phone=values["phone"], email=values["email"]
+        )
     context.emit(PractitionerRegistered(practitioner=str(row.public_id)), subject=row)
     return str(row.public_id)
 
