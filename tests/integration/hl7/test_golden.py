@@ -97,7 +97,7 @@ def _messages(file: Path) -> list[bytes]:
 def test_there_are_cases_for_every_message() -> None:
     kinds = {case.parent.name for case in CASES}
 
-    assert {"orm_o01", "omg_o19", "omi_o23", "adt_a01", "adt_a08", "adt_a40"} <= kinds
+    assert {f"{code}_{trigger}".lower() for code, trigger in ROUTES} <= kinds
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
