@@ -193,7 +193,12 @@ def _is_open(endpoint: Endpoint) -> bool:
     protocol = _PROTOCOLS.get(ProtocolName(endpoint.protocol))
     if not isinstance(protocol, KeepsHours):
         return True
-    return protocol.is_open(info(endpoint), _clock.now())
+    try:
+        return protocol.is_open(info(endpoint), _clock.now())
+    except Exception:
+        # What is wrong with one endpoint is told when it is sent to, and must not stop the others.
+        log.exception("the hours of an endpoint cannot be read", endpoint=endpoint.name)
+        return True
 
 
 def _pool(name: str, threads: int) -> ThreadPoolExecutor:

@@ -50,6 +50,7 @@ class Wire:
         self.answers: list[Attempt] = []
         self.unwritable = False
         self.closed = False
+        self.hours_fail = False
         self.taken: list[tuple[bytes, bytes]] = []
         self.on_reply: Callable[[], object] = lambda: None
 
@@ -77,6 +78,8 @@ class Wire:
         return payload + b" again"
 
     def is_open(self, endpoint: EndpointInfo, now: datetime) -> bool:
+        if self.hours_fail:
+            raise InvalidValueError("no such zone")
         return not self.closed
 
     def accepted(self, payload: bytes, reply: bytes, endpoint: EndpointInfo) -> None:
@@ -400,6 +403,14 @@ def test_outside_of_its_hours_a_peer_is_left_in_peace(wire: Wire) -> None:
     wire.closed = True
     assert outbox.deliver_due() == 0
     wire.closed = False
+
+    assert outbox.deliver_due() == 1
+
+
+def test_hours_that_cannot_be_read_stop_nobody(wire: Wire) -> None:
+    make.order()
+    outbox.fan_out()
+    wire.hours_fail = True
 
     assert outbox.deliver_due() == 1
 
