@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from ris.domain.errors import (
     DeniedError,
@@ -304,3 +306,16 @@ def test_the_page_lists_the_merge_with_its_reason() -> None:
             UnmergePatients(subsumed_id=str(survivor.public_id), reason="x"),
             actor=people.scheduler,
         )
+
+
+def test_numbers_of_merges_from_before_are_marked_as_theirs() -> None:
+    migration = import_module("ris.migrations.0023_numbers_of_earlier_merges")
+    records = {name: known(name) for name in "ABC"}
+    merge("B", "C")
+    merge("A", "B")
+    PatientIdentifier.objects.update(former=None)
+
+    migration.mark(apps, None)
+
+    marked = PatientIdentifier.objects.order_by("value").values_list("value", "former")
+    assert list(marked) == [("A", None), ("B", records["B"].pk), ("C", records["C"].pk)]
