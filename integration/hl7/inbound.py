@@ -64,6 +64,7 @@ _KEY_LENGTH = 160  # of MSH-10; the journal keeps 200 characters, some of them i
 _UNANSWERED = frozenset({"unanswerable", "unreadable"})
 # Which senders agreed to release 2 of MLLP, for when the database cannot be asked.
 _release_2: set[str] = set()
+_MOST_NAMES = 1_000
 
 
 # --- the listener's handler ---------------------------------------------------------------------
@@ -155,6 +156,8 @@ def _receive(frame: bytes, header: Header | None, peer: Peer) -> inbox.Receipt:
         return _keep_unreadable(frame, peer.address)
     sender = sender_of(header, peer.address, peer)
     if sender.profile.settings.release_2:
+        if len(_release_2) > _MOST_NAMES:  # one may send under many facilities
+            _release_2.clear()
         _release_2.add(_name(header))
     else:
         _release_2.discard(_name(header))
