@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from integration.hl7 import schema
 from integration.hl7.profiles import Profile
 from integration.hl7.routes import ROUTES
 from integration.hl7.to_domain import adt
@@ -189,6 +190,14 @@ def test_all_faults_of_all_pairs_are_told() -> None:
     segments = ("PID|1||||Berg^Anna", "MRG|1", "PID|2||4711||Berg^Anna||19701301", "MRG||x")
 
     assert faults("A40", *segments) == ["PID-3", "PID[2]-7", "MRG[2]-1"]
+
+
+def test_the_structure_of_a_cancelled_transfer_is_one_of_the_standard() -> None:
+    message = messages.text(
+        "EVN||20290310", PID, PV1, message_type="ADT^A12^ADT_A12", version="2.5.1"
+    )
+
+    assert [fault.path for fault in schema.check(read(message))] == []
 
 
 # --- settings of a peer ---------------------------------------------------------------------------
