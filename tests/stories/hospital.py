@@ -178,6 +178,7 @@ class Hospital:
         uid: str = "",
         control: str = "NW",
         birth: str = "19650212",
+        sex: str = "F",
     ) -> datetime:
         """Place an order that is booked at once; its time."""
         when = at or self.hour()
@@ -185,7 +186,7 @@ class Hospital:
         timing = f"^^^{stamp}^^R"
         self.tells(
             "ORM^O01",
-            f"PID|1||{patient}^^^HOSP^MR||{name}||{birth}|F",
+            f"PID|1||{patient}^^^HOSP^MR||{name}||{birth}|{sex}",
             "PV1|1|O|||||||44^Ordway^Olga",
             f"ORC|{control}|{number}^EHR|||||{timing}||20260302080000|||44^Ordway^Olga",
             f"OBR|1|{number}^EHR||{procedure}|||||||||||||||||{station}|||{modality}|||{timing}",

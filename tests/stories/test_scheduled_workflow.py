@@ -30,10 +30,12 @@ def _exam_before_its_order(hospital: Hospital) -> None:
     hospital.tells(
         "ADT^A04", "EVN|A04|20260302", "PID|1||S7^^^HOSP^MR||Falk^Fritz||19800101|M", "PV1|1|E"
     )
-    exam = unscheduled("S7", "Falk^Fritz", "19800101", uid="1.2.276.0.7230010.3.90.7")
+    exam = unscheduled("S7", "Falk^Fritz", "19800101", "M", uid="1.2.276.0.7230010.3.90.7")
     hospital.ct.ends(exam, hospital.ct.begins(exam))
     assert "FALK" in hospital.person.get("/exceptions/").text
-    hospital.orders("P1007", "S7", "Falk^Fritz", uid="1.2.276.0.7230010.3.90.7", birth="19800101")
+    hospital.orders(
+        "P1007", "S7", "Falk^Fritz", uid="1.2.276.0.7230010.3.90.7", birth="19800101", sex="M"
+    )
 
 
 def order_page(hospital: Hospital, number: str) -> Page:
@@ -75,7 +77,7 @@ def test_an_unscheduled_exam_becomes_an_order(hospital: Hospital) -> None:
     hospital.tells(
         "ADT^A04", "EVN|A04|20260302", "PID|1||S2^^^HOSP^MR||Buche^Bea||19711103|F", "PV1|1|E"
     )
-    nothing_scheduled = unscheduled("S2", "Buche^Bea", "19711103")
+    nothing_scheduled = unscheduled("S2", "Buche^Bea", "19711103", "F")
     uid = hospital.ct.begins(nothing_scheduled)
     hospital.ct.ends(nothing_scheduled, uid)
 
@@ -94,13 +96,13 @@ def test_an_unscheduled_exam_becomes_an_order(hospital: Hospital) -> None:
     assert told.field("ZDS", 1).split("^")[0] == str(nothing_scheduled.StudyInstanceUID)
 
 
-def unscheduled(patient: str, name: str, birth: str, uid: str = "") -> Dataset:
+def unscheduled(patient: str, name: str, birth: str, sex: str, uid: str = "") -> Dataset:
     """An entry as a technologist types it: the patient, and nothing of any order."""
     from ris.domain.identifiers import new_uid
 
     entry = query()
     entry.PatientID, entry.PatientName, entry.PatientBirthDate = patient, name, birth
-    entry.PatientSex = "F"
+    entry.PatientSex = sex
     entry.IssuerOfPatientID = "HOSP"
     entry.StudyInstanceUID = uid or new_uid()
     entry.AccessionNumber = ""
@@ -116,7 +118,7 @@ def test_an_unidentified_patient_is_merged_while_he_is_examined(hospital: Hospit
     hospital.tells(
         "ADT^A04", "EVN|A04|20260302", "PID|1||S3^^^HOSP^MR||Carlsen^Carl||19580704|M", "PV1|1|I"
     )
-    hospital.orders("P1003", "TMP3", "Doe^John", birth="19000101")
+    hospital.orders("P1003", "TMP3", "Doe^John", birth="19000101", sex="M")
     entry = hospital.ct.sees_one(PatientID="TMP3")
     uid = hospital.ct.begins(entry)
 
