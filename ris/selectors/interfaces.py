@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Min, OuterRef, Q, Subquery
 from django.utils import timezone
 
-from ris.domain.configuration import parse_hours
 from ris.domain.errors import UnknownKeyError
 from ris.domain.exchange import DeliveryState, Direction, MessageState, Protocol
-from ris.domain.interfaces import AlertKind, Watch, added, link_in, link_out, percentile
+from ris.domain.interfaces import added, link_in, link_out, percentile
 from ris.domain.protocol import Result
 from ris.models import (
     Delivery,
@@ -111,7 +110,7 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Queue:
+class Queue:
     queued: int = 0
     stuck: int = 0
     oldest_at: datetime | None = None
@@ -120,17 +119,17 @@ class _Queue:
 def tiles() -> list[Tile]:
     """All connections by name, in a fixed number of queries and one for each that has trouble."""
     now = timezone.now()
-    out, into = _queues()
+    out, into = queues()
     alerts: dict[int | None, list[AlertLine]] = {}
     for row in open_alerts():
         alerts.setdefault(row.endpoint_id, []).append(alert_line(row))
-    today = _sums(midnight(timezone.localdate(), timezone.get_default_timezone()))
+    today = sums_since(midnight(timezone.localdate(), timezone.get_default_timezone()))
     hour = _answers(now - timedelta(hours=1))
     found = []
-    for endpoint in _with_last():
+    for endpoint in with_last():
         is_out = endpoint.direction == Direction.OUT.value
         link = link_out(endpoint.pk) if is_out else link_in(endpoint.protocol, endpoint.pk)
-        queue = (out if is_out else into).get(endpoint.pk, _Queue())
+        queue = (out if is_out else into).get(endpoint.pk, Queue())
         found.append(
             Tile(
                 public_id=str(endpoint.public_id),
@@ -162,7 +161,7 @@ def tiles() -> list[Tile]:
 def _strangers(
     today: Mapping[str, Sums],
     hour: Mapping[str, list[int]],
-    into: Mapping[int | None, _Queue],
+    into: Mapping[int | None, Queue],
     alerts: Mapping[int | None, list[AlertLine]],
 ) -> list[Tile]:
     """A tile for what came today from senders that nobody registered, by protocol."""
@@ -185,14 +184,14 @@ def _strangers(
                 .first(),
                 today=today[link],
                 p95=percentile(hour.get(link, [])),
-                stuck=into.get(None, _Queue()).stuck if is_hl7 else 0,
+                stuck=into.get(None, Queue()).stuck if is_hl7 else 0,
                 alerts=tuple(alerts.get(None, ())) if is_hl7 else (),
             )
         )
     return found
 
 
-def _with_last() -> list[Endpoint]:
+def with_last() -> list[Endpoint]:
     received = InboundMessage.objects.filter(endpoint=OuterRef("pk")).order_by("-id")
     delivered = Delivery.objects.filter(
         endpoint=OuterRef("pk"), state=DeliveryState.DELIVERED.value
@@ -205,10 +204,10 @@ def _with_last() -> list[Endpoint]:
     )
 
 
-def _queues() -> tuple[dict[int, _Queue], dict[int | None, _Queue]]:
+def queues() -> tuple[dict[int, Queue], dict[int | None, Queue]]:
     """What waits and what is stuck, by endpoint; only what is open is read."""
     out = {
-        row["endpoint"]: _Queue(row["queued"], row["stuck"], row["oldest"])
+        row["endpoint"]: Queue(row["queued"], row["stuck"], row["oldest"])
         for row in Delivery.objects.order_by()
         .filter(state__in=(*WAITING, *STUCK_DELIVERY))
         .values("endpoint")
@@ -218,8 +217,8 @@ def _queues() -> tuple[dict[int, _Queue], dict[int | None, _Queue]]:
             oldest=Min("created_at", filter=Q(state__in=WAITING)),
         )
     }
-    into: dict[int | None, _Queue] = {
-        row["endpoint"]: _Queue(row["queued"], row["stuck"], row["oldest"])
+    into: dict[int | None, Queue] = {
+        row["endpoint"]: Queue(row["queued"], row["stuck"], row["oldest"])
         for row in InboundMessage.objects.order_by()
         .filter(state__in=(STORED, *STUCK_MESSAGE), resolved_at=None)
         .values("endpoint")
@@ -232,7 +231,7 @@ def _queues() -> tuple[dict[int, _Queue], dict[int | None, _Queue]]:
     return out, into
 
 
-def _sums(since: datetime) -> dict[str, Sums]:
+def sums_since(since: datetime) -> dict[str, Sums]:
     found: dict[str, list[int]] = {}
     rows = Traffic.objects.filter(start_at__gte=since).values_list(
         "link", "messages", "refused", "failed"
@@ -422,95 +421,3 @@ def alert_counts() -> tuple[int, int]:
     rows = InterfaceAlert.objects.filter(ended_at=None).values_list("acknowledged_at", flat=True)
     found = list(rows)
     return len(found), sum(at is None for at in found)
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """Something that is wrong with a connection now; ``detail`` has numbers and no patient."""
-
-    endpoint: Endpoint | None
-    kind: AlertKind
-    detail: str
-
-
-def faults(now: datetime) -> list[Wrong]:
-    """What is beyond the limits of each connection in use."""
-    out, into = _queues()
-    last_hour = _sums(now - timedelta(hours=1))
-    found = []
-    for endpoint in _with_last():
-        if not endpoint.active:
-            continue
-        watch = Watch.of(endpoint.watch)
-        is_out = endpoint.direction == Direction.OUT.value
-        queue = (out if is_out else into).get(endpoint.pk, _Queue())
-        if is_out:
-            found += _wrong_out(endpoint, queue)
-        elif queue.stuck:
-            found.append(Wrong(endpoint, AlertKind.WAITING, _so_many(queue.stuck, "not applied")))
-        found += _lagging(endpoint, watch, queue, now)
-        refused = last_hour.get(link_of(endpoint), Sums()).refused
-        if watch.refused_an_hour and refused >= watch.refused_an_hour:
-            words = f"{_so_many(refused, 'refused')} within the hour"
-            found.append(Wrong(endpoint, AlertKind.REFUSED, words))
-        silent = _silent(endpoint, watch, is_out, now)
-        if silent is not None:
-            found.append(Wrong(endpoint, AlertKind.SILENT, f"no message for {_span(silent)}"))
-    strangers = into.get(None, _Queue()).stuck
-    if strangers:
-        found.append(Wrong(None, AlertKind.WAITING, _so_many(strangers, "not applied")))
-    return found
-
-
-def _wrong_out(endpoint: Endpoint, queue: _Queue) -> list[Wrong]:
-    found = []
-    if queue.stuck:
-        found.append(
-            Wrong(endpoint, AlertKind.PARKED, _so_many(queue.stuck, "refused or given up"))
-        )
-    if queue.queued and not endpoint.paused and unreached_since(endpoint) is not None:
-        found.append(Wrong(endpoint, AlertKind.UNREACHED, "it does not answer"))
-    return found
-
-
-def _lagging(endpoint: Endpoint, watch: Watch, queue: _Queue, now: datetime) -> list[Wrong]:
-    """What waits to leave; or to be applied, where messages are answered when they are stored."""
-    reasons = []
-    if queue.oldest_at is not None and watch.oldest_minutes:
-        age = now - queue.oldest_at
-        if age >= timedelta(minutes=watch.oldest_minutes):
-            reasons.append(f"the oldest waits for {_span(age)}")
-    if watch.queued and queue.queued >= watch.queued:
-        reasons.append(f"{queue.queued} wait")
-    if not reasons:
-        return []
-    paused = ", paused" if endpoint.paused else ""
-    return [Wrong(endpoint, AlertKind.LAGGING, f"{', '.join(reasons)}{paused}")]
-
-
-def _silent(endpoint: Endpoint, watch: Watch, is_out: bool, now: datetime) -> timedelta | None:
-    """For how long nothing came or went, if that is longer than agreed for this time of day."""
-    local = timezone.localtime(now)
-    if not watch.silent_minutes or endpoint.paused or not watch.is_on(local):
-        return None
-    last = endpoint.last_out if is_out else endpoint.last_in  # type: ignore[attr-defined]  # annotated
-    begins = [endpoint.created_at if last is None else last]
-    for text in watch.hours:
-        for day, opens, closes in parse_hours(text):
-            if day == local.weekday() and opens <= local.time() < closes:
-                begins.append(
-                    local.replace(hour=opens.hour, minute=opens.minute, second=0, microsecond=0)
-                )
-    silent = now - max(begins)
-    return silent if silent >= timedelta(minutes=watch.silent_minutes) else None
-
-
-def _so_many(count: int, words: str) -> str:
-    return f"{count} message{'' if count == 1 else 's'} {words}"
-
-
-def _span(span: timedelta) -> str:
-    minutes = int(span.total_seconds() // 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"

@@ -16,7 +16,7 @@ from ris.domain.interfaces import (
 )
 from ris.models import Counter, InterfaceAlert
 from ris.selectors import interfaces
-from ris.selectors.interfaces import Wrong
+from ris.selectors.interface_faults import Wrong, faults
 from ris.services import _clock
 from ris.services._context import Context
 from ris.services._execute import execute, transactional
@@ -29,7 +29,7 @@ Key = tuple[int | None, str]
 
 def watch() -> None:
     """Compare what is wrong with what is known to be; called twice a minute."""
-    found = _by_key(interfaces.faults(_clock.now()))
+    found = _by_key(faults(_clock.now()))
     known = {(row.endpoint_id, row.kind) for row in interfaces.open_alerts()}
     if found.keys() != known:
         execute(RaiseAlerts(), actor=TIMER)
@@ -56,7 +56,7 @@ def _note_seen(found: dict[Key, Wrong]) -> None:
 def raise_alerts(command: RaiseAlerts, context: Context) -> int:
     Counter.objects.get_or_create(name="alerts")
     Counter.objects.select_for_update().get(name="alerts")  # one at a time
-    found = _by_key(interfaces.faults(context.now))
+    found = _by_key(faults(context.now))
     changed = 0
     for row in interfaces.open_alerts():
         if found.pop((row.endpoint_id, row.kind), None) is not None:

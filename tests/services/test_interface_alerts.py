@@ -36,6 +36,7 @@ from ris.models import (
     Traffic,
 )
 from ris.selectors import interfaces
+from ris.selectors.interface_faults import faults
 from ris.services import alerts, execute, traffic
 from tests import make, people
 
@@ -204,7 +205,7 @@ def found(at: datetime = NOON) -> list[tuple[str, str, str]]:
     with time_machine.travel(at, tick=False):
         return [
             (each.endpoint.name if each.endpoint else "", each.kind.value, each.detail)
-            for each in interfaces.faults(at)
+            for each in faults(at)
         ]
 
 
