@@ -100,7 +100,7 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
         refuse: LEASED -> REFUSED
         give_up: LEASED -> DEAD
         requeue: REFUSED, DEAD -> PENDING
-        skip: REFUSED, DEAD -> SKIPPED
+        skip: LEASED, REFUSED, DEAD -> SKIPPED
         """,
     ),
 }
