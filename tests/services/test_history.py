@@ -15,6 +15,7 @@ from ris.domain.exchange import Protocol
 from ris.domain.protocol import Attempt, EndpointInfo, Outgoing, Result, StoredEvent
 from ris.models import AuditEvent, Delivery, Device, DomainEvent, InboundMessage, Order
 from ris.services import as_of, inbox, outbox, together
+from ris.services._edges import PROTOCOLS
 from ris.services.inbox import Answer
 from tests import make, people
 
@@ -74,7 +75,7 @@ class _Wire:
 def test_a_message_out_is_made_and_sent_at_the_moment_that_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outbox, "_PROTOCOLS", {Protocol.HL7: _Wire(Result.TRANSIENT)})
+    monkeypatch.setitem(PROTOCOLS, Protocol.HL7, _Wire(Result.TRANSIENT))
     with as_of(LAST_WEEK), outbox.speaking(Protocol.HL7, lambda edge: _Wire(Result.DELIVERED)):
         make.endpoint()
         make.order()
@@ -84,13 +85,13 @@ def test_a_message_out_is_made_and_sent_at_the_moment_that_is_told(
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.created_at) == ("DELIVERED", LAST_WEEK)
     assert delivery.delivered_at == LAST_WEEK
-    assert outbox._PROTOCOLS[Protocol.HL7].send(b"", "", None).result is Result.TRANSIENT
+    assert PROTOCOLS[Protocol.HL7].send(b"", "", None).result is Result.TRANSIENT
 
 
 def test_where_there_is_no_edge_nothing_speaks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "_PROTOCOLS", {})
+    monkeypatch.delitem(PROTOCOLS, Protocol.HL7)
     with outbox.speaking(Protocol.HL7, lambda edge: _Wire(Result.DELIVERED)):
-        assert outbox._PROTOCOLS == {}
+        assert Protocol.HL7 not in PROTOCOLS
 
 
 def test_the_clock_goes_on_afterwards() -> None:
