@@ -105,8 +105,27 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+# The files that take longest, so that no process is left alone with one of them at the end.
+_LONGEST = (
+    "tests/kill/",
+    "tests/benchmarks/",
+    "tests/browser/",
+    "tests/stories/",
+    "tests/journeys/",
+    "tests/platform/",
+    "tests/swarm/",
+    "tests/wire/",
+)
+
+
+def _turn(item: pytest.Item) -> int:
+    found = (turn for turn, folder in enumerate(_LONGEST) if item.nodeid.startswith(folder))
+    return next(found, len(_LONGEST))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL, run what has to do with a database: the rest was run on SQLite just now."""
+    """The longest first. On PostgreSQL only what has to do with a database: the rest was run."""
+    items.sort(key=_turn)
     if config.getoption("--database") != "postgresql":
         return
     untouched = [item for item in items if not _touches_database(item)]
@@ -128,6 +147,15 @@ def _touches_database(item: pytest.Item) -> bool:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("requires"):
         demand(*mark.args)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """What is written a moment later is written while the test's database is there."""
+    from ris.services import inbox
+
+    if _touches_database(item):
+        inbox.write_notes_now()
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import structlog
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 _MOMENT = 0.05
+_AGAIN = 1.0
 _KEPT = 10_000  # with the database away for long, the oldest are given up
 
 
@@ -38,7 +39,7 @@ class Notes(Generic[T]):
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="notes", daemon=True)
                 self._thread.start()
-                atexit.register(self._write_rest)
+                atexit.register(self.write_rest)
         self._there.set()
 
     def take(self) -> list[T]:
@@ -60,15 +61,18 @@ class Notes(Generic[T]):
             self._there.wait()
             self._there.clear()
             time.sleep(_MOMENT)
-            self._write_rest()
+            if not self.write_rest():
+                time.sleep(_AGAIN)
+            connection.close()
 
-    def _write_rest(self) -> None:
-        if not self._notes:
-            return
+    def write_rest(self) -> bool:
+        """Write what there is now; False if that failed, which is told and tried again."""
+        if not self._notes or connection.in_atomic_block:
+            return True
         try:
             self._write()
-        except (DatabaseError, InterfaceError) as error:
+        except Exception as error:
+            # Whatever it is, the notes were put back, and the thread is there for the next ones.
             log.warning("what became of answers is not written yet", error=type(error).__name__)
-            time.sleep(1.0)
-        finally:
-            connection.close()
+            return False
+        return True

@@ -379,6 +379,11 @@ def _write_notes_alone() -> None:
 _NOTES: Notes[tuple[str, bool]] = Notes(_write_notes_alone)
 
 
+def write_notes_now() -> None:
+    """Write what was noted so far without waiting for the moment."""
+    _NOTES.write_rest()
+
+
 def apply_again(public_id: uuid.UUID, actor: Actor) -> InboundMessage:
     """Apply a rejected or failed message once more, inside the caller's transaction.
 

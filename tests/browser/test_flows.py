@@ -129,7 +129,7 @@ def test_timeline_opens_raw_and_decoded_in_place(at: At) -> None:
     entry.locator("summary").click()
 
     expect(entry.locator("pre.raw").first).to_contain_text("MSH|")
-    expect(entry.locator(".decoded").first).to_contain_text("Control id")
+    expect(entry.locator(".decoded").first).to_contain_text("Message control id")
     page.evaluate("htmx.trigger(document.querySelector('[data-live]'), 'every')")
     page.wait_for_timeout(500)
     expect(entry.locator("pre.raw").first).to_be_visible()
