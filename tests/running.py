@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import http.client
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,13 +24,26 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
 
+# Below what the system gives to outgoing connections (from 32768), and each process of a test run has
+# ports of its own: what is free now is free when the product under test takes it a moment later.
+_PORTS = 2_000
+_numbers = itertools.count(random.SystemRandom().randrange(_PORTS))
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now; all are held until all are chosen."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [held.getsockname()[1] for held in sockets]
-    for held in sockets:
-        held.close()
-    return ports
+    """Ports nobody listens on; not given again soon."""
+    first = 20_000 + _PORTS * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 6)
+    found: list[int] = []
+    for number in itertools.islice(_numbers, _PORTS):
+        port = first + number % _PORTS
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError("no free port")
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
