@@ -24,8 +24,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
 
-# Below what the system gives to outgoing connections (from 32768), and each process of a test run has
-# ports of its own: what is free now is free when the product under test takes it a moment later.
+# Below what the system gives to outgoing connections (from 32768), and each process of a test run
+# has ports of its own: what is free now is free when the product takes it a moment later.
 _PORTS = 2_000
 _numbers = itertools.count(random.SystemRandom().randrange(_PORTS))
 

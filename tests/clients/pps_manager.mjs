@@ -64,18 +64,6 @@ const probe = net.createServer().listen(0, '127.0.0.1', () => {
     const server = new Server(Manager);
     server.on('networkError', (error) => say({ error: String(error) }));
     server.listen(port);
-    sayOnceItListens(port, 200);
+    server.server.once('listening', () => say({ port }));
   });
 });
-
-// The library does not say when it listens.
-function sayOnceItListens(port, tries) {
-  const caller = net.connect(port, '127.0.0.1', () => {
-    caller.destroy();
-    say({ port });
-  });
-  caller.on('error', (error) => {
-    if (tries) setTimeout(() => sayOnceItListens(port, tries - 1), 25);
-    else say({ error: String(error) });
-  });
-}
