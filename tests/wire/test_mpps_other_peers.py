@@ -96,7 +96,7 @@ def dcmjs_manager() -> Iterator[tuple[int, Sequence[dict[str, Any]]]]:
         # The library writes its log between what the program says.
         told.extend(json.loads(line) for line in lines if line.startswith("{"))
 
-    first = json.loads(lines.readline())
+    first = json.loads(next(line for line in lines if line.startswith("{")))
     reader = threading.Thread(target=read)
     reader.start()
     try:
