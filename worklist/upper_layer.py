@@ -256,7 +256,12 @@ class UpperLayer:
     async def _accept_tls(self, listening: socket.socket, files: TlsFiles) -> None:
         while True:
             try:
-                accepted, address = await self._loop.sock_accept(listening)
+                # Not sock_accept: what it accepted is lost if it is canceled in that moment.
+                await self._readable(listening)
+                accepted, address = listening.accept()
+                accepted.setblocking(False)
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                continue  # whoever it was has gone again
             except OSError as error:
                 if listening.fileno() < 0:
                     return
@@ -275,6 +280,15 @@ class UpperLayer:
             self._handshakes[host] += 1
             self._unheard.add(accepted)
             self.spawn(self._shake_hands(accepted, host, files.context))
+
+    async def _readable(self, listening: socket.socket) -> None:
+        """Wait until somebody connects."""
+        came = asyncio.Event()
+        self._loop.add_reader(listening, came.set)
+        try:
+            await came.wait()
+        finally:
+            self._loop.remove_reader(listening)
 
     async def _shake_hands(
         self, accepted: socket.socket, host: str, context: ssl.SSLContext
@@ -320,8 +334,9 @@ class UpperLayer:
             self._clock.cancel()
             await asyncio.gather(self._clock, return_exceptions=True)
         self._pool.close()
-        # One turn for the closed transports to say so.
-        await asyncio.sleep(0)
+        # Some turns for the closed transports to say so: one may have a last alert to send.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
 
 def _tls_reason(error: OSError) -> str:
