@@ -1,9 +1,8 @@
-// A PPS manager on dcmjs-dimse: prints its port, then each request it was sent, one JSON a line.
+// A PPS manager on dcmjs-dimse: says when it listens, then each request it was sent, one JSON a line.
 //
-// usage: node pps_manager.mjs
+// usage: node pps_manager.mjs PORT
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import net from 'node:net';
 import path from 'node:path';
 
 const folder = process.env.RIS_TEST_NODE_MODULES;
@@ -57,13 +56,8 @@ class Manager extends Scp {
   }
 }
 
-// The server takes no port of 0: ask the system for a free one first.
-const probe = net.createServer().listen(0, '127.0.0.1', () => {
-  const { port } = probe.address();
-  probe.close(() => {
-    const server = new Server(Manager);
-    server.on('networkError', (error) => say({ error: String(error) }));
-    server.listen(port);
-    server.server.once('listening', () => say({ port }));
-  });
-});
+const port = Number(process.argv[2]);
+const server = new Server(Manager);
+server.on('networkError', (error) => say({ error: String(error) }));
+server.listen(port);
+server.server.once('listening', () => say({ port }));

@@ -25,6 +25,7 @@ from ris.models import Delivery
 from ris.services import execute, outbox
 from tests import make, people
 from tests.programs import demand, node_modules
+from tests.running import free_ports
 from tests.wire.dicom_certificates import Authority
 from tests.wire.pps_manager import PpsManager, eventually
 from worklist.config import Tls
@@ -82,8 +83,9 @@ def attempts() -> list[tuple[str, str]]:
 def dcmjs_manager() -> Iterator[tuple[int, Sequence[dict[str, Any]]]]:
     """Its port, and what it was told."""
     demand("dcmjs-dimse")
+    (port,) = free_ports(1)
     process = subprocess.Popen(
-        ["node", str(MANAGER)],
+        ["node", str(MANAGER), str(port)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "RIS_TEST_NODE_MODULES": str(node_modules())},
@@ -96,11 +98,11 @@ def dcmjs_manager() -> Iterator[tuple[int, Sequence[dict[str, Any]]]]:
         # The library writes its log between what the program says.
         told.extend(json.loads(line) for line in lines if line.startswith("{"))
 
-    first = json.loads(next(line for line in lines if line.startswith("{")))
+    assert json.loads(next(line for line in lines if line.startswith("{"))) == {"port": port}
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        yield first["port"], told
+        yield port, told
     finally:
         process.terminate()
         process.wait(SECONDS)
