@@ -25,9 +25,14 @@ def shown_for(kinds: Iterable[Kind], systems: Systems) -> Shown:
     return Shown(systems, selectors.directory(**dict.fromkeys(parts, True)))
 
 
+def resources(kind: Kind, hits: Iterable[Any], shown: Shown) -> list[Resource]:
+    """What was found, as it is shown: every resource of an answer is made here."""
+    return [kind.translate(hit, shown) for hit in hits]
+
+
 def load(kind: Kind, public_ids: Sequence[str], shown: Shown) -> list[Resource]:
     """The resources with these ids; unknown ones are left out."""
-    return [kind.translate(hit, shown) for hit in kind.finder.load(public_ids)]
+    return resources(kind, kind.finder.load(public_ids), shown)
 
 
 def read(kind: Kind, public_id: str, systems: Systems) -> Resource:
@@ -89,7 +94,7 @@ def search(
     parts += [KINDS[target] for each in query.includes for target in each.parameter.targets]
     parts += [each.source for each in query.reverse]
     shown = shown_for(parts, reading.systems)
-    matches = [kind.translate(hit, shown) for hit in found.hits]
+    matches = resources(kind, found.hits, shown)
     included = _Included({f"{kind.name}/{each['id']}" for each in matches})
     for each in query.includes:
         _follow(each, matches, included, shown, readable)
@@ -136,7 +141,7 @@ def _follow_back(
     wanted: dict[str, Any] = {include.parameter.field: (public_ids,)}
     criteria = include.source.criteria(**wanted)
     found = include.source.finder.search(criteria, Page(MAX_INCLUDED))
-    included.add(include.source.translate(hit, shown) for hit in found.hits)
+    included.add(resources(include.source, found.hits, shown))
     included.cut = included.cut or found.following is not None
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
-from integration.fhir import views
+from integration.fhir.views import history, operations, resources, system
 
 _TYPE = r"(?P<kind>[A-Z][A-Za-z]{1,63})"
 _ID = r"(?P<public_id>[A-Za-z0-9\-.]{1,64})"
 _VERSION = r"(?P<version>[A-Za-z0-9\-.]{1,64})"
 
+_NAME = r"\$(?P<name>[A-Za-z0-9\-]{1,64})"
+
 urlpatterns: list[URLPattern] = [
-    re_path(r"^metadata/?$", views.MetadataView.as_view()),
-    re_path(rf"^{_TYPE}/?$", views.TypeView.as_view()),
-    re_path(rf"^{_TYPE}/_search/?$", views.SearchFormView.as_view()),
-    re_path(rf"^{_TYPE}/{_ID}/?$", views.InstanceView.as_view()),
-    re_path(rf"^{_TYPE}/{_ID}/_history/{_VERSION}/?$", views.VersionView.as_view()),
-    re_path(r"^.*$", views.UnknownView.as_view()),
+    re_path(r"^metadata/?$", system.MetadataView.as_view()),
+    re_path(rf"^{_NAME}/?$", operations.OperationView.as_view()),
+    re_path(rf"^{_TYPE}/{_NAME}/?$", operations.OperationView.as_view()),
+    re_path(rf"^{_TYPE}/{_ID}/{_NAME}/?$", operations.OperationView.as_view()),
+    re_path(rf"^{_TYPE}/?$", resources.TypeView.as_view()),
+    re_path(rf"^{_TYPE}/_search/?$", resources.SearchFormView.as_view()),
+    re_path(rf"^{_TYPE}/{_ID}/?$", resources.InstanceView.as_view()),
+    re_path(rf"^{_TYPE}/{_ID}/_history/{_VERSION}/?$", history.VersionView.as_view()),
+    re_path(r"^.*$", system.UnknownView.as_view()),
 ]

@@ -14,6 +14,7 @@ from ris.models.exchange import (
     InboundMessage,
 )
 from ris.models.facility import Device, Practitioner, Resource, Room, Site
+from ris.models.fhir import FhirOverlay, FhirResource, FhirVersion
 from ris.models.intake import MessagePart, SequenceLink
 from ris.models.interfaces import InterfaceAlert, MessageEdit, MessageRun, Traffic
 from ris.models.journal import (
@@ -71,6 +72,9 @@ __all__ = [
     "EarlyCancellation",
     "Endpoint",
     "ExamDose",
+    "FhirOverlay",
+    "FhirResource",
+    "FhirVersion",
     "FollowUp",
     "InboundMessage",
     "InterfaceAlert",

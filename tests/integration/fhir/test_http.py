@@ -241,12 +241,12 @@ def test_a_fault_of_ours_is_told_by_its_id(api: Api, monkeypatch: pytest.MonkeyP
 def test_a_fault_while_applying_keeps_the_message_as_failed(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from integration.fhir import writing
+    from integration.fhir.writing import servicerequests
 
     def fail(*_: object) -> None:
         raise ValueError("secret detail")
 
-    monkeypatch.setattr(writing.servicerequest, "place_order", fail)
+    monkeypatch.setattr(servicerequests.servicerequest, "place_order", fail)
 
     answer = api.post("/ServiceRequest", resources.service_request())
 
@@ -270,14 +270,15 @@ def test_a_busy_database_asks_to_come_again(api: Api, monkeypatch: pytest.Monkey
 
 
 def test_a_failed_message_is_applied_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    from integration.fhir import inbound, writing
+    from integration.fhir import inbound
+    from integration.fhir.writing import servicerequests
     from ris.domain.exchange import ReplayMessage
     from ris.services import execute
     from tests import people
 
     assert inbound.replay
     with monkeypatch.context() as patched:
-        patched.setattr(writing.servicerequest, "place_order", lambda *_: 1 / 0)
+        patched.setattr(servicerequests.servicerequest, "place_order", lambda *_: 1 / 0)
         api.post("/ServiceRequest", resources.service_request("4711"))
     message = InboundMessage.objects.get()
 

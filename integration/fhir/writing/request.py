@@ -1,4 +1,4 @@
-"""Creates, updates and patches: one stored message, one transaction (DESIGN 8).
+"""One write: read, applied, answered (DESIGN 8).
 
 The body is read before the transaction begins; what is wrong with it is raised inside, so that a
 refused request is kept like any other. Conditional creates look and write in the same transaction.
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from django.utils import timezone
 
 from integration.fhir import formats, gate, json
-from integration.fhir.exchange import Incoming, Reply, etag, refuse, require_match
+from integration.fhir.exchange import Incoming, Reply, etag, require_match
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError, information, status_and_issue
 from integration.fhir.parameters import Reading
@@ -26,32 +26,16 @@ from integration.fhir.patch import json_patch, merge_patch
 from integration.fhir.query import PRESENTATION, parse
 from integration.fhir.reading import load, read, shown_for
 from integration.fhir.resources import KINDS, Kind
-from integration.fhir.systems import DICOM_UID, Systems
-from integration.fhir.to_domain import datatypes, patient, revision, servicerequest
-from integration.fhir.to_domain.references import Known, Reader, Target
+from integration.fhir.systems import Systems
 from integration.fhir.to_domain.servicerequest import Profile
+from integration.fhir.writing.targets import references
 from ris.domain.actors import Actor
 from ris.domain.commands import Command
-from ris.domain.errors import (
-    DeniedError,
-    DuplicateKeyError,
-    RisError,
-    SeveralErrors,
-    StateConflictError,
-)
-from ris.domain.exchange import Protocol
-from ris.domain.orders import HoldOrder, OrderReference
-from ris.domain.protocol import EndpointInfo
+from ris.domain.errors import DeniedError, RisError, SeveralErrors
 from ris.selectors import search as selectors
-from ris.selectors.exchange import find_sender
-from ris.selectors.orders import order_view
 from ris.selectors.search import Page
-from ris.selectors.search.terms import IdentifierTerm
-from ris.services import execute, inbox
+from ris.services import execute
 from ris.services.audit import record_access
-
-# What a reference may lead to: the type, the finder, and the criteria to look a number up with.
-_TARGETS = ("Patient", "Practitioner", "Encounter", "Device", "Location", "Organization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +44,16 @@ class Prepared:
 
     todo: Callable[[], Reply]
     references: list[tuple[str, str]]
+
+
+class Handler(Protocol):
+    """Turns resources of one type into commands; :mod:`handlers` says whose."""
+
+    def create(self, writer: Writer, resource: Resource) -> tuple[str, bool]:
+        """The id of what was created, and whether it is new; within the open transaction."""
+
+    def update(self, writer: Writer, resource: Resource, before: Resource) -> None:
+        """Bring the resource from ``before``, as it was shown, to ``resource``."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +70,12 @@ class Writer:
     @property
     def kind(self) -> Kind:
         return KINDS[self.incoming.address[0]]
+
+    @property
+    def handler(self) -> Handler:
+        from integration.fhir.writing.handlers import HANDLERS
+
+        return HANDLERS[self.kind.name]
 
     @property
     def public_id(self) -> str:
@@ -149,11 +149,7 @@ class Writer:
                 subject=f"{self.kind.name}/{existing}",
             )
             return self.reply(200, existing)
-        systems = self.systems
-        if self.kind.name == "Patient":
-            public_id, created = self.execute(patient.register_patient(resource, systems)), True
-        else:
-            public_id, created = self.place(resource, systems)
+        public_id, created = self.handler.create(self, resource)
         return self.reply(201 if created else 200, public_id)
 
     def existing(self) -> str | None:
@@ -179,32 +175,14 @@ class Writer:
             return None
         return str(self.kind.translate(hits[0], shown_for([self.kind], Systems()))["id"])
 
-    def place(self, resource: Resource, systems: Systems) -> tuple[str, bool]:
-        reader = Reader(resource, self.incoming.base, systems)
-        known = find_targets(servicerequest.targets(reader))
-        order = servicerequest.place_order(reader, known, self.profile)
-        try:
-            placed = execute(order.command, actor=self.actor)
-        except DuplicateKeyError as error:
-            if "order" in error.details:
-                raise
-            # The same request, or one for the same new patient, was committed by another
-            # connection meanwhile; now it can be seen, and the answer is that of a repetition.
-            placed = execute(order.command, actor=self.actor)
-        if order.on_hold and placed.created:
-            self.execute(HoldOrder(order=OrderReference(public_id=placed.public_id)))
-        return placed.public_id, placed.created
-
     # --- update and patch
 
     def update(self, resource: Resource) -> Reply:
-        systems = self.systems
-        before = self.present(systems)
-        return self.change(resource, before, systems)
+        self.handler.update(self, resource, self.present(self.systems))
+        return self.reply(200, self.public_id)
 
     def apply_patch(self, change: Any) -> Reply:
-        systems = self.systems
-        before = self.present(systems)
+        before = self.present(self.systems)
         patched = (
             json_patch(before, change) if isinstance(change, list) else merge_patch(before, change)
         )
@@ -215,7 +193,8 @@ class Writer:
         except RisError as error:
             raise _unprocessable(error) from None
         self.require_own_id(patched)
-        return self.change(patched, before, systems)
+        self.handler.update(self, patched, before)
+        return self.reply(200, self.public_id)
 
     def present(self, systems: Systems) -> Resource:
         """The resource as it stands, if the client's ``If-Match`` means this version."""
@@ -229,34 +208,6 @@ class Writer:
             raise
         require_match(self.incoming.header("If-Match"), found["meta"]["versionId"])
         return found
-
-    def change(self, resource: Resource, before: Resource, systems: Systems) -> Reply:
-        if self.kind.name == "Patient":
-            if not before["active"]:
-                survivor = before["link"][0]["other"]["reference"]
-                raise StateConflictError(f"this record was merged into {survivor}")
-            version = int(before["meta"]["versionId"])
-            self.execute(patient.update_patient(resource, self.public_id, version, systems))
-        else:
-            if before["intent"] != "order":
-                raise HttpError(
-                    405, "not-supported", "change the request of the order this is based on"
-                )
-            reader = Reader(resource, self.incoming.base, systems)
-            known = find_targets(servicerequest.targets(reader))
-            order = order_view(self.public_id)
-            commands = revision.revise(reader, order, before, known, self.profile)
-            for command in commands:
-                self.execute(command)
-            if not commands:
-                # Nothing for the door to audit, but the client is shown the order.
-                record_access(
-                    self.actor,
-                    action="FHIR update ServiceRequest",
-                    patients=[order.patient.public_id],
-                    order=order.public_id,
-                )
-        return self.reply(200, self.public_id)
 
     # --- carrying out and answering
 
@@ -280,81 +231,6 @@ class Writer:
         return Reply(status, resource, headers)
 
 
-def profile_for(name: str, endpoint: EndpointInfo | None) -> Profile:
-    """What is done with the requests of a client, by the settings of its endpoint."""
-    settings = endpoint.settings if endpoint else {}
-    return Profile(
-        issuer=Systems().issuer(str(settings.get("issuer") or name)),
-        wait_for_scheduler=bool(settings.get("wait_for_scheduler")),
-        strict_catalog=bool(settings.get("strict_catalog")),
-    )
-
-
-def receive(
-    incoming: Incoming,
-    actor: Actor,
-    profile: Profile,
-    *,
-    request_id: str,
-    may_search: bool,
-) -> inbox.Receipt:
-    """Store the request, apply it, store the answer."""
-    writer = Writer(incoming, actor, profile, may_search)
-    prepared = writer.prepare()
-    key = incoming.header("Idempotency-Key")
-    return inbox.receive(
-        protocol=Protocol.FHIR,
-        actor=actor,
-        key=key or request_id,
-        raw=incoming.to_bytes(),
-        message_type=f"{incoming.method} {writer.kind.name}",
-        apply=lambda: prepared.todo().to_answer(),
-        refuse=refuse,
-        sender=actor.name,
-        references=prepared.references,
-        dedupe=bool(key),
-    )
-
-
-def replay(raw: bytes, actor: Actor, sender: str) -> tuple[inbox.Apply, inbox.Refuse]:
-    """A stored request to be applied once more (``ReplayMessage``)."""
-    profile = profile_for(sender, find_sender(Protocol.FHIR, sender))
-    prepared = Writer(Incoming.from_bytes(raw), actor, profile, may_search=True).prepare()
-    return lambda: prepared.todo().to_answer(), refuse
-
-
-def find_targets(targets: frozenset[Target]) -> Known:
-    """What the references of a request lead to: one search per type and way of naming."""
-    found: dict[Target, Any] = {}
-    for name in _TARGETS:
-        kind = KINDS[name]
-        by_id = {each.id: each for each in targets if each.type == name and each.id}
-        for public_id, target in by_id.items():
-            for hit in kind.finder.load([public_id]):
-                found[target] = hit
-        for target in targets:
-            if target.type == name and target.identifier is not None:
-                hit = _by_number(kind, target)
-                if hit is not None:
-                    found[target] = hit
-    return Known(found)
-
-
-def _by_number(kind: Kind, target: Target) -> Any:
-    """The one thing that has this number; a number without issuer names nobody."""
-    number = target.identifier
-    if number is None or not number.issuer or "identifier" not in kind.parameters:
-        return None
-    parameter = kind.parameters["identifier"]
-    wanted: dict[str, Any] = {}
-    if parameter.field == "ae_titles":
-        wanted["ae_titles"] = ((number.value,),)
-    else:
-        wanted["identifiers"] = ((IdentifierTerm(number.value, number.issuer),),)
-    hits = kind.finder.search(kind.criteria(**wanted), Page(2)).hits
-    return hits[0] if len(hits) == 1 else None
-
-
 def _unprocessable(error: RisError) -> RisError:
     """What is wrong with the result of a patch is not the syntax of the request."""
     faults = error.errors if isinstance(error, SeveralErrors) else [error]
@@ -369,24 +245,6 @@ def _unprocessable(error: RisError) -> RisError:
 def _condition(header: str) -> list[tuple[str, str]]:
     """The query of ``If-None-Exist``, also where a client wrote the type or a question mark."""
     return parse_qsl(header.rpartition("?")[2], keep_blank_values=True)
-
-
-def references(resource: Resource) -> list[tuple[str, str]]:
-    """The numbers a new request names, to show a refused one beside its order."""
-    words = {"PLAC": "placer", "FILL": "filler", "ACSN": "accession"}
-    found = []
-    for element in resource.get("identifier", []):
-        value = str(element.get("value", ""))
-        if element.get("system") == DICOM_UID:
-            found.append(("study", value.removeprefix("urn:oid:")))
-            continue
-        try:
-            kind = datatypes.identifier_type(element, "ServiceRequest.identifier")
-        except RisError:
-            continue  # told when the request is translated
-        if kind in words and resource["resourceType"] == "ServiceRequest":
-            found.append((words[kind], value))
-    return found
 
 
 def last_modified(resource: Resource) -> str:

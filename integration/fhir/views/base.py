@@ -1,10 +1,8 @@
-"""The HTTP side (FHIR R4 3.1.0): authentication, negotiation, headers and errors; no rules."""
+"""What all FHIR addresses share: authentication, negotiation, headers and errors; no rules."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,10 +16,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integration.fhir import formats, json, reading, writing
+from integration.fhir import formats, reading, writing
 from integration.fhir.auth import BearerToken, Client
-from integration.fhir.capability import capability_statement
-from integration.fhir.exchange import BASE_PATH, KEPT, Incoming, Reply, etag, matches
+from integration.fhir.exchange import BASE_PATH, KEPT, Incoming, Reply, etag
 from integration.fhir.formats import FhirJsonRenderer, Negotiation
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError, refusal
@@ -117,6 +114,40 @@ class FhirView(APIView):
         except RequestDataTooBig:
             raise HttpError(413, "too-long", "the body is longer than this server takes") from None
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """The parameters of the address, in their order."""
+        return parse_qsl(self.request.META["QUERY_STRING"], keep_blank_values=True)
+
+    def incoming(self) -> Incoming:
+        """The request as the inbox keeps it."""
+        incoming = Incoming(
+            method=str(self.request.method),
+            url=self.request.build_absolute_uri(),
+            headers={name: self.request.headers.get(name, "") for name in KEPT},
+            body=self.body(),
+        )
+        if len(incoming.header("Idempotency-Key")) > MAX_KEY:
+            raise HttpError(400, "too-long", f"Idempotency-Key: more than {MAX_KEY} characters")
+        return incoming
+
+    def write(self) -> Response:
+        """Hand the request to the inbox and give its answer."""
+        incoming = self.incoming()
+        client = self.client
+        name = incoming.address[0]
+        receipt = writing.receive(
+            incoming,
+            client.actor,
+            writing.profile_for(client.actor.name, client.endpoint),
+            request_id=self.request_id,
+            may_search=client.scopes.allow(name, "s"),
+        )
+        reply = Reply.from_answer(receipt.answer)
+        return Acknowledgment(receipt.message, reply)
+
+    def not_allowed(self, message: str) -> HttpError:
+        return HttpError(405, "not-supported", message)
+
     # --- the answer
 
     def answer(self, resource: Resource, *, versioned: bool = True) -> Response:
@@ -177,152 +208,3 @@ class FhirView(APIView):
             return BusyError("the database is busy, try again")
         log.error("a FHIR request failed", error_id=self.request_id, exc_info=exc)
         return InternalError("internal error", details={"error_id": self.request_id})
-
-
-class MetadataView(FhirView):
-    """``[base]/metadata``: open to everybody, so that clients can find out what is served."""
-
-    authentication_classes = []  # noqa: RUF012
-    http_method_names = ["get", "head"]  # noqa: RUF012
-
-    def get(self, request: Request) -> Response:
-        mode = request.GET.get("mode", "full")
-        if mode not in {"full", "normative"}:
-            raise HttpError(400, "not-supported", f"no capabilities of mode {mode[:20]!r}")
-        return self.answer(capability_statement(self.base), versioned=False)
-
-
-class TypeView(FhirView):
-    """``[base]/Type``: search and create."""
-
-    def get(self, request: Request, kind: str) -> Response:
-        return self.search(kind, parse_qsl(request.META["QUERY_STRING"], keep_blank_values=True))
-
-    def search(self, name: str, pairs: list[tuple[str, str]]) -> Response:
-        kind = self.kind(name, "s")
-        scopes = self.client.scopes
-        bundle = reading.search(
-            kind,
-            pairs,
-            self.reading(),
-            strict="handling=strict" in self.request.headers.get("Prefer", "").replace(" ", ""),
-            readable={each: scopes.readable(each) for each in KINDS},
-        )
-        shown = [entry["resource"] for entry in bundle.get("entry", [])]
-        self.audit(f"search {name}", [each for each in shown if "id" in each])
-        return self.answer(bundle, versioned=False)
-
-    def post(self, request: Request, kind: str) -> Response:
-        found = self.kind(kind, "c")
-        if "create" not in found.interactions:
-            raise self.not_allowed(f"{kind} resources come from elsewhere")
-        return self.write()
-
-    def not_allowed(self, message: str) -> HttpError:
-        return HttpError(405, "not-supported", message)
-
-    def write(self) -> Response:
-        """Hand the request to the inbox and give its answer."""
-        incoming = Incoming(
-            method=str(self.request.method),
-            url=self.request.build_absolute_uri(),
-            headers={name: self.request.headers.get(name, "") for name in KEPT},
-            body=self.body(),
-        )
-        if len(incoming.header("Idempotency-Key")) > MAX_KEY:
-            raise HttpError(400, "too-long", f"Idempotency-Key: more than {MAX_KEY} characters")
-        client = self.client
-        name = incoming.address[0]
-        receipt = writing.receive(
-            incoming,
-            client.actor,
-            writing.profile_for(client.actor.name, client.endpoint),
-            request_id=self.request_id,
-            may_search=client.scopes.allow(name, "s"),
-        )
-        reply = Reply.from_answer(receipt.answer)
-        return Acknowledgment(receipt.message, reply)
-
-
-class SearchFormView(TypeView):
-    """``[base]/Type/_search``: a search whose parameters are a form."""
-
-    http_method_names = ["post"]  # noqa: RUF012
-
-    def post(self, request: Request, kind: str) -> Response:
-        content_type = request.META.get("CONTENT_TYPE", "")
-        pairs = parse_qsl(request.META["QUERY_STRING"], keep_blank_values=True)
-        body = self.body()
-        if body:
-            formats.require_body_type(content_type, frozenset({formats.FORM}))
-            pairs += parse_qsl(json.decode(body), keep_blank_values=True)
-        return self.search(kind, pairs)
-
-
-class InstanceView(TypeView):
-    """``[base]/Type/id``: read, update, patch."""
-
-    def get(self, request: Request, kind: str, public_id: str = "") -> Response:
-        found = self.kind(kind, "r")
-        resource = reading.read(found, public_id, Systems(selectors.issuers()))
-        self.audit(f"read {kind}", [resource], f"{kind}/{public_id}")
-        response = self.answer(resource)
-        if self.is_known(resource):
-            response.status_code = 304
-            response.data = None
-        return response
-
-    def is_known(self, resource: Resource) -> bool:
-        """Whether the client has this version (RFC 9110 13.1.2, 13.1.3)."""
-        given = self.request.headers.get("If-None-Match", "")
-        if given:
-            return matches(given, resource["meta"]["versionId"])
-        since = self.request.headers.get("If-Modified-Since", "")
-        if not since:
-            return False
-        try:
-            at = parsedate_to_datetime(since)
-        except ValueError:
-            return False
-        changed = datetime.fromisoformat(resource["meta"]["lastUpdated"])
-        return changed.replace(microsecond=0) <= at
-
-    def put(self, request: Request, kind: str, public_id: str) -> Response:
-        found = self.kind(kind, "u")
-        if "update" not in found.interactions:
-            raise self.not_allowed(f"{kind} resources are changed elsewhere")
-        return self.write()
-
-    def patch(self, request: Request, kind: str, public_id: str) -> Response:
-        found = self.kind(kind, "u")
-        if "patch" not in found.interactions:
-            raise self.not_allowed(f"{kind} resources are changed elsewhere")
-        return self.write()
-
-    def post(self, request: Request, kind: str, public_id: str = "") -> Response:
-        raise exceptions.MethodNotAllowed("POST")
-
-
-class VersionView(FhirView):
-    """``[base]/Type/id/_history/version``."""
-
-    http_method_names = ["get", "head"]  # noqa: RUF012
-
-    def get(self, request: Request, kind: str, public_id: str, version: str) -> Response:
-        found = self.kind(kind, "r")
-        systems = Systems(selectors.issuers())
-        resource = reading.read_version(found, public_id, version, systems)
-        self.audit(f"vread {kind}", [resource], f"{kind}/{public_id}")
-        return self.answer(resource)
-
-
-class UnknownView(FhirView):
-    """Every other address below the base."""
-
-    authentication_classes = []  # noqa: RUF012
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        raise HttpError(
-            404, "not-found", f"there is nothing at this address; see {self.base}/metadata"
-        )

@@ -1,0 +1,105 @@
+"""``[base]/Type`` and ``[base]/Type/id``: search, create, read, update, patch (FHIR R4 3.1.0)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qsl
+
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from integration.fhir import formats, json, reading
+from integration.fhir.exchange import matches
+from integration.fhir.from_domain.datatypes import Resource
+from integration.fhir.resources import KINDS
+from integration.fhir.systems import Systems
+from integration.fhir.views.base import FhirView
+from ris.selectors import search as selectors
+
+
+class TypeView(FhirView):
+    """``[base]/Type``: search and create."""
+
+    def get(self, request: Request, kind: str) -> Response:
+        return self.search(kind, self.pairs())
+
+    def search(self, name: str, pairs: list[tuple[str, str]]) -> Response:
+        kind = self.kind(name, "s")
+        scopes = self.client.scopes
+        bundle = reading.search(
+            kind,
+            pairs,
+            self.reading(),
+            strict="handling=strict" in self.request.headers.get("Prefer", "").replace(" ", ""),
+            readable={each: scopes.readable(each) for each in KINDS},
+        )
+        shown = [entry["resource"] for entry in bundle.get("entry", [])]
+        self.audit(f"search {name}", [each for each in shown if "id" in each])
+        return self.answer(bundle, versioned=False)
+
+    def post(self, request: Request, kind: str) -> Response:
+        found = self.kind(kind, "c")
+        if "create" not in found.interactions:
+            raise self.not_allowed(f"{kind} resources come from elsewhere")
+        return self.write()
+
+
+class SearchFormView(TypeView):
+    """``[base]/Type/_search``: a search whose parameters are a form."""
+
+    http_method_names = ["post"]  # noqa: RUF012
+
+    def post(self, request: Request, kind: str) -> Response:
+        content_type = request.META.get("CONTENT_TYPE", "")
+        pairs = self.pairs()
+        body = self.body()
+        if body:
+            formats.require_body_type(content_type, frozenset({formats.FORM}))
+            pairs += parse_qsl(json.decode(body), keep_blank_values=True)
+        return self.search(kind, pairs)
+
+
+class InstanceView(TypeView):
+    """``[base]/Type/id``: read, update, patch."""
+
+    def get(self, request: Request, kind: str, public_id: str = "") -> Response:
+        found = self.kind(kind, "r")
+        resource = reading.read(found, public_id, Systems(selectors.issuers()))
+        self.audit(f"read {kind}", [resource], f"{kind}/{public_id}")
+        response = self.answer(resource)
+        if self.is_known(resource):
+            response.status_code = 304
+            response.data = None
+        return response
+
+    def is_known(self, resource: Resource) -> bool:
+        """Whether the client has this version (RFC 9110 13.1.2, 13.1.3)."""
+        given = self.request.headers.get("If-None-Match", "")
+        if given:
+            return matches(given, resource["meta"]["versionId"])
+        since = self.request.headers.get("If-Modified-Since", "")
+        if not since:
+            return False
+        try:
+            at = parsedate_to_datetime(since)
+        except ValueError:
+            return False
+        changed = datetime.fromisoformat(resource["meta"]["lastUpdated"])
+        return changed.replace(microsecond=0) <= at
+
+    def put(self, request: Request, kind: str, public_id: str) -> Response:
+        found = self.kind(kind, "u")
+        if "update" not in found.interactions:
+            raise self.not_allowed(f"{kind} resources are changed elsewhere")
+        return self.write()
+
+    def patch(self, request: Request, kind: str, public_id: str) -> Response:
+        found = self.kind(kind, "u")
+        if "patch" not in found.interactions:
+            raise self.not_allowed(f"{kind} resources are changed elsewhere")
+        return self.write()
+
+    def post(self, request: Request, kind: str, public_id: str = "") -> Response:
+        raise exceptions.MethodNotAllowed("POST")

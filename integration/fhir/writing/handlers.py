@@ -1,0 +1,17 @@
+"""Who writes resources of which type.
+
+A type whose Kind lists "create", "update", "patch" or "delete" has its row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from integration.fhir.writing.patients import Patients
+from integration.fhir.writing.request import Handler
+from integration.fhir.writing.servicerequests import ServiceRequests
+
+HANDLERS: Mapping[str, Handler] = {
+    "Patient": Patients(),
+    "ServiceRequest": ServiceRequests(),
+}

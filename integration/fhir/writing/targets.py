@@ -1,0 +1,67 @@
+"""What the references of a request lead to, and the numbers a new request names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integration.fhir.from_domain.datatypes import Resource
+from integration.fhir.resources import KINDS, Kind
+from integration.fhir.systems import DICOM_UID
+from integration.fhir.to_domain import datatypes
+from integration.fhir.to_domain.references import Known, Target
+from ris.domain.errors import RisError
+from ris.selectors.search import Page
+from ris.selectors.search.terms import IdentifierTerm
+
+# What a reference may lead to.
+_TARGETS = ("Patient", "Practitioner", "Encounter", "Device", "Location", "Organization")
+
+
+def find_targets(targets: frozenset[Target]) -> Known:
+    """What the references of a request lead to: one search per type and way of naming."""
+    found: dict[Target, Any] = {}
+    for name in _TARGETS:
+        kind = KINDS[name]
+        by_id = {each.id: each for each in targets if each.type == name and each.id}
+        for public_id, target in by_id.items():
+            for hit in kind.finder.load([public_id]):
+                found[target] = hit
+        for target in targets:
+            if target.type == name and target.identifier is not None:
+                hit = _by_number(kind, target)
+                if hit is not None:
+                    found[target] = hit
+    return Known(found)
+
+
+def _by_number(kind: Kind, target: Target) -> Any:
+    """The one thing that has this number; a number without issuer names nobody."""
+    number = target.identifier
+    if number is None or not number.issuer or "identifier" not in kind.parameters:
+        return None
+    parameter = kind.parameters["identifier"]
+    wanted: dict[str, Any] = {}
+    if parameter.field == "ae_titles":
+        wanted["ae_titles"] = ((number.value,),)
+    else:
+        wanted["identifiers"] = ((IdentifierTerm(number.value, number.issuer),),)
+    hits = kind.finder.search(kind.criteria(**wanted), Page(2)).hits
+    return hits[0] if len(hits) == 1 else None
+
+
+def references(resource: Resource) -> list[tuple[str, str]]:
+    """The numbers a new request names, to show a refused one beside its order."""
+    words = {"PLAC": "placer", "FILL": "filler", "ACSN": "accession"}
+    found = []
+    for element in resource.get("identifier", []):
+        value = str(element.get("value", ""))
+        if element.get("system") == DICOM_UID:
+            found.append(("study", value.removeprefix("urn:oid:")))
+            continue
+        try:
+            kind = datatypes.identifier_type(element, "ServiceRequest.identifier")
+        except RisError:
+            continue  # told when the request is translated
+        if kind in words and resource["resourceType"] == "ServiceRequest":
+            found.append((words[kind], value))
+    return found
