@@ -8,7 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from integration.fhir.outcome import HttpError
-from integration.fhir.scopes import Scopes
+from integration.fhir.scopes import Filter, Scopes
 from ris.domain.actors import Actor, ActorKind, Role
 from ris.domain.exchange import Protocol
 from ris.domain.protocol import EndpointInfo
@@ -30,6 +30,19 @@ class Client:
     @property
     def is_authenticated(self) -> bool:
         return True
+
+    def may(self, kind: str, letters: str) -> bool:
+        """Whether one of ``letters`` (of c r u d s) is granted for a type, for some rows at least;
+        ``"rs"`` asks whether it may be shown at all, as an include is."""
+        return self.scopes.allow(kind, letters)
+
+    def filters(self, kind: str, letters: str) -> tuple[Filter, ...] | None:
+        """The rows that are granted: those matching one of these filters; None: every row.
+
+        A filter is pairs of search parameter and value that must all match. Without a grant at all
+        there is no filter either, so no row.
+        """
+        return self.scopes.filters(kind, letters)
 
 
 class BearerToken(BaseAuthentication):
