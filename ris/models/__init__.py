@@ -15,6 +15,7 @@ from ris.models.exchange import (
 )
 from ris.models.facility import Device, Practitioner, Resource, Room, Site
 from ris.models.fhir import FhirOverlay, FhirResource, FhirVersion
+from ris.models.fhir_index import FhirIndex
 from ris.models.intake import MessagePart, SequenceLink
 from ris.models.interfaces import InterfaceAlert, MessageEdit, MessageRun, Traffic
 from ris.models.journal import (
@@ -72,6 +73,7 @@ __all__ = [
     "EarlyCancellation",
     "Endpoint",
     "ExamDose",
+    "FhirIndex",
     "FhirOverlay",
     "FhirResource",
     "FhirVersion",
