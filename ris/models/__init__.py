@@ -1,6 +1,6 @@
 """The tables of the core: constraints and querysets, no workflow (DESIGN 5)."""
 
-from ris.models.accounts import ApiToken, User
+from ris.models.accounts import ApiClient, ApiToken, ClientAssertion, User
 from ris.models.availability import SeriesAvailability, StudyAvailability
 from ris.models.catalog import CodeMap, ProcedureDefinition, StepTemplate
 from ris.models.corrections import FollowUp, PerformedCorrection, StudyAlias
@@ -51,11 +51,13 @@ from ris.models.scheduling import (
 )
 
 __all__ = [
+    "ApiClient",
     "ApiToken",
     "Appointment",
     "AppointmentNumber",
     "AuditEvent",
     "Booking",
+    "ClientAssertion",
     "Closure",
     "CodeMap",
     "ConfigurationVersion",
