@@ -20,6 +20,7 @@ from integration.fhir.from_domain.patient import patient
 from integration.fhir.from_domain.procedure import procedure
 from integration.fhir.from_domain.servicerequest import procedure_request, service_request
 from integration.fhir.from_domain.task import task
+from integration.fhir.kept import DOCUMENTATION, kept
 from integration.fhir.parameters import Parameter, ReferenceParameter
 from ris.selectors import search as selectors
 from ris.selectors.search import criteria as asked
@@ -28,6 +29,7 @@ from ris.selectors.search.views import RequestHit
 
 READING = ("read", "vread", "search-type")
 WRITING = ("create", "update", "patch")
+KEEPING = (*READING, *WRITING, "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,19 @@ def _kind(
     sorts = {**search.COMMON_SORTS, **search.SORTS.get(name, {})}
     return Kind(
         name, finder, criteria, translate, parameters, interactions, beside, documentation, sorts
+    )
+
+
+def _kept(name: str, parameters: tuple[Parameter, ...] = ()) -> Kind:
+    """A type that the core has no table for."""
+    return _kind(
+        name,
+        selectors.kept(name),
+        asked.KeptCriteria,
+        kept,
+        parameters,
+        interactions=KEEPING,
+        documentation=DOCUMENTATION[name],
     )
 
 
@@ -191,6 +206,7 @@ KINDS: Mapping[str, Kind] = {
             organization,
             search.ORGANIZATION,
         ),
+        *(_kept(name) for name in sorted(DOCUMENTATION)),
     )
 }
 

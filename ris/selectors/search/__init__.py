@@ -9,6 +9,7 @@ from django.db import connection
 
 from ris.selectors.search.engine import Finder, Found, Page
 from ris.selectors.search.exams import performed, reports, studies
+from ris.selectors.search.kept import kept
 from ris.selectors.search.people import (
     directory,
     issuers,
@@ -41,6 +42,7 @@ __all__ = [
     "appointments",
     "directory",
     "issuers",
+    "kept",
     "patients",
     "performed",
     "practitioners",

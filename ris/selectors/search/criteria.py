@@ -148,3 +148,8 @@ class StationCriteria(Common):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteCriteria(Common):
     name: Terms[TextTerm] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptCriteria(Common):
+    """Resources kept as clients sent them."""

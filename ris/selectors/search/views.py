@@ -128,6 +128,19 @@ class InstitutionView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptHit:
+    """A resource as a client sent it, as JSON; ``patient`` is the public id of whom it is about."""
+
+    type: str
+    public_id: str
+    version: int
+    updated_at: datetime
+    content: str
+    patient: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
     """Public ids of what steps name only by word: stations by AE title, rooms by name."""
 
@@ -141,6 +154,7 @@ __all__ = [
     "AppointmentHit",
     "Directory",
     "InstitutionView",
+    "KeptHit",
     "PatientView",
     "PerformedHit",
     "PractitionerView",

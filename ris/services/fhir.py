@@ -1,0 +1,149 @@
+"""What FHIR clients gave to be kept, and the versions of resources that were shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from ris.domain.actors import Role
+from ris.domain.errors import StateConflictError, UnknownKeyError
+from ris.domain.fhir import (
+    ChangeResource,
+    DeleteResource,
+    KeepResource,
+    Method,
+    ResourceChanged,
+    ResourceDeleted,
+    ResourceKept,
+)
+from ris.domain.patients import PatientReference
+from ris.models import FhirResource, FhirVersion, Patient
+from ris.services import patients
+from ris.services._context import Context
+from ris.services._locks import public_key
+from ris.services._transition import touch
+
+# Called inside the transaction of each write with the type, the row and what it says now; with None
+# where it was deleted. Whoever keeps an index of kept resources writes it here.
+Indexer = Callable[[str, FhirResource, Mapping[str, Any] | None], None]
+_indexers: list[Indexer] = []
+
+
+def register_indexer(indexer: Indexer) -> None:
+    """Called by whoever keeps an index of what is kept; twice is once."""
+    if indexer not in _indexers:
+        _indexers.append(indexer)
+
+
+def _index(row: FhirResource) -> None:
+    if not _indexers:
+        return
+    said = None if row.deleted_at else json.loads(row.content, parse_float=Decimal)
+    for indexer in _indexers:
+        indexer(row.type, row, said)
+
+
+# --- kept resources
+
+
+def keep_resource(command: KeepResource, context: Context) -> str:
+    row = FhirResource.objects.create(
+        type=command.type,
+        patient=_patient(command.patient),
+        content=command.content,
+        source=context.actor.name[:200],
+    )
+    _index(row)
+    _write_version(row, Method.POST)
+    context.emit(
+        ResourceKept(type=row.type, resource=str(row.public_id), revision=row.version),
+        subject=row,
+        patient=row.patient,
+    )
+    return str(row.public_id)
+
+
+def change_resource(command: ChangeResource, context: Context) -> str:
+    row = _locked(command.type, command.resource, command.version)
+    if row.deleted_at is None and row.content == command.content:
+        context.about(row)  # nothing new: the version stays
+        return str(row.public_id)
+    row.patient = _patient(command.patient)
+    row.content = command.content
+    row.source = context.actor.name[:200]
+    row.deleted_at = None
+    touch(row, "patient", "content", "source", "deleted_at")
+    _index(row)
+    _write_version(row, command.method)
+    context.emit(
+        ResourceChanged(type=row.type, resource=str(row.public_id), revision=row.version),
+        subject=row,
+        patient=row.patient,
+    )
+    return str(row.public_id)
+
+
+def delete_resource(command: DeleteResource, context: Context) -> str:
+    row = _locked(command.type, command.resource, command.version)
+    if row.deleted_at is not None:
+        context.about(row)  # said twice
+        return str(row.public_id)
+    row.deleted_at = context.now
+    touch(row, "deleted_at")
+    _index(row)
+    _write_version(row, Method.DELETE)
+    context.emit(
+        ResourceDeleted(type=row.type, resource=str(row.public_id), revision=row.version),
+        subject=row,
+        patient=row.patient,
+    )
+    return str(row.public_id)
+
+
+def _locked(type_: str, public_id: str, version: int | None) -> FhirResource:
+    key = public_key(public_id, type_)
+    rows = FhirResource.objects.select_for_update(of=("self",)).select_related("patient")
+    row = rows.filter(type=type_, public_id=key).first()
+    if row is None:
+        raise UnknownKeyError(f"there is no {type_}/{public_id}")
+    if version is not None and version != row.version:
+        raise StateConflictError("it was changed meanwhile: read it and try again")
+    return row
+
+
+def _patient(public_id: str) -> Patient | None:
+    """Whom a resource is about: the survivor of who was merged."""
+    if not public_id:
+        return None
+    found = patients.find(PatientReference(public_id=public_id))
+    if found is None:
+        raise UnknownKeyError("no such patient")
+    return found
+
+
+def _write_version(row: FhirResource, method: Method) -> None:
+    FhirVersion(
+        type=row.type,
+        public_id=row.public_id,
+        version=str(row.version),
+        method=method.value,
+        at=row.updated_at,
+        patient=row.patient,
+        source=row.source,
+        content="" if method is Method.DELETE else row.content,
+    ).insert_unless_known()
+
+
+HANDLERS = {
+    KeepResource: keep_resource,
+    ChangeResource: change_resource,
+    DeleteResource: delete_resource,
+}
+
+PERMISSIONS = {
+    KeepResource: {Role.INTERFACE, Role.SYSTEM},
+    ChangeResource: {Role.INTERFACE, Role.SYSTEM},
+    DeleteResource: {Role.INTERFACE, Role.SYSTEM},
+}
