@@ -1,6 +1,6 @@
 # Two commands matter: `make run` starts everything with demo data, `make test` runs the tests.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-sqlite test-postgresql check docs bench fuzz fmt pins clients
+.PHONY: help setup run test test-sqlite test-postgresql check docs bench fuzz fmt pins clients elements
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -45,6 +45,9 @@ pins: ## compile the requirement files from pyproject.toml
 
 clients: ## install the Node clients the tests drive into .cache/clients
 	@mkdir -p .cache/clients && cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc .cache/clients/ && cd .cache/clients && npm ci --ignore-scripts --loglevel=error
+
+elements: setup ## make the FHIR element table anew from the definitions `make clients` installed
+	$(BIN)/python scripts/elements.py
 
 fuzz: setup ## feed mutated DICOM and HL7 messages to the listeners' code; FUZZ_INPUTS for each target
 	$(BIN)/python -m tests.fuzz --inputs $(or $(FUZZ_INPUTS),100000)

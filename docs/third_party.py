@@ -136,4 +136,13 @@ def document() -> str:
             lines.append(
                 f"| {row['name']} (`{folder}/{row['file']}`) | {row['version']} | {texts} |"
             )
+    lines += [
+        "",
+        "## Data, part of the product",
+        "",
+        "| file | made from | licence |",
+        "| --- | --- | --- |",
+        "| `integration/fhir/elements.json.gz` | HL7 FHIR 4.0.1 definitions, as the package",
+    ]
+    lines[-1] += " hl7.fhir.r4.examples 4.0.1 holds them (scripts/elements.py) | CC0-1.0 |"
     return "\n".join(lines) + "\n"
