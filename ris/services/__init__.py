@@ -3,6 +3,7 @@
 from ris.services import (
     accounts,
     alerts,
+    api_clients,
     availability,
     catalog,
     configuration,
@@ -34,6 +35,7 @@ for _area in (
     catalog,
     facility,
     accounts,
+    api_clients,
     exchange,
     fhir,
     configuration,
