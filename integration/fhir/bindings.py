@@ -125,6 +125,7 @@ TASK_STATUS: Mapping[tuple[StepStatus, OrderStatus], str] = {
 # --- Appointment.status
 
 _APPOINTMENT: Mapping[AppointmentStatus, str] = {
+    AppointmentStatus.PROPOSED: "proposed",
     AppointmentStatus.HELD: "pending",
     AppointmentStatus.BOOKED: "booked",
     AppointmentStatus.ARRIVED: "arrived",

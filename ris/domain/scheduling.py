@@ -14,6 +14,7 @@ from ris.domain.values import Code, Identifier, PersonName
 
 
 class AppointmentStatus(StrEnum):
+    PROPOSED = "PROPOSED"  # asked for; somebody has to find a time
     HELD = "HELD"
     BOOKED = "BOOKED"
     ARRIVED = "ARRIVED"
@@ -44,6 +45,8 @@ APPOINTMENT = StateMachine[AppointmentStatus, AppointmentTrigger](
     "Appointment",
     AppointmentStatus.HELD,
     {
+        (AppointmentStatus.PROPOSED, AppointmentTrigger.BOOK): AppointmentStatus.BOOKED,
+        (AppointmentStatus.PROPOSED, AppointmentTrigger.CANCEL): AppointmentStatus.CANCELED,
         (AppointmentStatus.HELD, AppointmentTrigger.BOOK): AppointmentStatus.BOOKED,
         (AppointmentStatus.HELD, AppointmentTrigger.EXPIRE): AppointmentStatus.EXPIRED,
         (AppointmentStatus.BOOKED, AppointmentTrigger.MOVE): AppointmentStatus.BOOKED,
@@ -66,15 +69,48 @@ OCCUPYING = frozenset(
 )
 
 
+class Answer(StrEnum):
+    """What somebody who is to take part in an appointment says to it."""
+
+    ACCEPTED = "ACCEPTED"
+    TENTATIVE = "TENTATIVE"
+    DECLINED = "DECLINED"
+
+
+class Participant(StrEnum):
+    """Who or what takes part in an appointment."""
+
+    PATIENT = "PATIENT"
+    DEVICE = "DEVICE"
+    ROOM = "ROOM"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoldSlot(Command[str]):
-    """Keep a time for a step for some minutes while a person decides; returns the appointment."""
+class ProposeAppointment(Command[str]):
+    """Ask for a time for a step that waits to be scheduled; returns the appointment's public id.
+
+    Nothing is taken: the step stays under To schedule, with the wish, until somebody books it.
+    """
 
     step: str
+    start_at: datetime | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldSlot(Command[str]):
+    """Keep a time for some minutes while a person decides; returns the appointment.
+
+    For a step, or without one for whoever is still to be named when it is booked; then it needs
+    ``duration_minutes``. ``open_only``: not in the past and not outside opening hours.
+    """
+
+    step: str = ""
     device: str
     start_at: datetime
     duration_minutes: int | None = None
     minutes: int = 5
+    open_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +124,14 @@ class BookAppointment(Command[str]):
     device: str = ""
     start_at: datetime | None = None
     duration_minutes: int | None = None
-    appointment: str = ""  # a hold to turn into a booking; then the other fields may stay empty
+    # A hold to turn into a booking; then the other fields may stay empty. One that was made without
+    # a step needs ``step``.
+    appointment: str = ""
     overbook: bool = False
     reason: str = ""
     expected_version: int | None = None  # of the step, as the page showed it
+    open_only: bool = False  # not in the past and not outside opening hours
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +145,7 @@ class RescheduleAppointment(Command[str]):
     overbook: bool = False
     reason: str = ""
     expected_version: int | None = None
+    open_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +154,21 @@ class CancelAppointment(Command[None]):
 
     appointment: str
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerAppointment(Command[str]):
+    """Record what a participant says to an appointment; returns the answer's public id.
+
+    A patient who declines has it canceled; what another participant says is shown beside it.
+    ``key`` is the public id of the patient, device or room.
+    """
+
+    appointment: str
+    participant: Participant
+    key: str
+    answer: Answer
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +289,22 @@ class Slot:
     room: str
     start_at: datetime
     end_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppointmentProposed(Event):
+    order: str
+    step: str
+    appointment: str
+    start_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppointmentAnswered(Event):
+    order: str
+    appointment: str
+    participant: Participant
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ from ris.models.performing import PerformedProcedureStep, PerformedSeries
 from ris.models.reporting import CriticalResult, Report, ReportVersion
 from ris.models.scheduling import (
     Appointment,
+    AppointmentAnswer,
     AppointmentNumber,
     Booking,
     Closure,
@@ -54,6 +55,7 @@ __all__ = [
     "ApiClient",
     "ApiToken",
     "Appointment",
+    "AppointmentAnswer",
     "AppointmentNumber",
     "AuditEvent",
     "Booking",

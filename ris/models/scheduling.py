@@ -5,19 +5,28 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
-from ris.domain.scheduling import AppointmentStatus, NumberKind
-from ris.models.base import Versioned, known
+from ris.domain.scheduling import Answer, AppointmentStatus, NumberKind, Participant
+from ris.models.base import Public, Versioned, known
 from ris.models.prepared import Quick
 
 
 class Appointment(Versioned):
-    """A time agreed for a patient."""
+    """A time agreed for a patient.
+
+    One that is only held may have no patient yet. One that is proposed has no time yet: its start
+    is the wish if there is one, else when it was asked for, and takes nothing.
+    """
 
     patient = models.ForeignKey(
         "ris.Patient",
+        null=True,
         on_delete=models.PROTECT,
         related_name="appointments",
         db_index=False,
+    )
+    # What it is or was for; the steps are let go when it is canceled.
+    order = models.ForeignKey(
+        "ris.Order", null=True, on_delete=models.SET_NULL, related_name="appointments"
     )
     status = models.CharField(max_length=10, default=AppointmentStatus.HELD.value)
     start_at = models.DateTimeField()
@@ -27,6 +36,8 @@ class Appointment(Versioned):
     )
     overbooked = models.BooleanField(default=False)
     reason = models.CharField(max_length=200, blank=True, default="")
+    comment = models.CharField(max_length=500, blank=True, default="")
+    held_by = models.CharField(max_length=200, blank=True, default="")  # the actor's name
     expires_at = models.DateTimeField(null=True, blank=True)
     arrived_at = models.DateTimeField(null=True, blank=True)
     # Its scheduler said that it should never have been made; it is canceled as well.
@@ -39,6 +50,17 @@ class Appointment(Versioned):
             ),
             models.CheckConstraint(
                 condition=Q(end_at__gt=F("start_at")), name="appointment_ends_after_start"
+            ),
+            models.CheckConstraint(
+                condition=Q(patient__isnull=False)
+                | Q(
+                    status__in=[
+                        AppointmentStatus.HELD.value,
+                        AppointmentStatus.EXPIRED.value,
+                        AppointmentStatus.CANCELED.value,
+                    ]
+                ),
+                name="appointment_of_a_patient",
             ),
         ]
         indexes = [
@@ -72,6 +94,27 @@ class AppointmentNumber(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} number of appointment {self.appointment_id}"
+
+
+class AppointmentAnswer(Public):
+    """What a participant said to an appointment; the newest of each is what counts."""
+
+    appointment = models.ForeignKey(Appointment, on_delete=models.CASCADE, related_name="answers")
+    participant = models.CharField(max_length=7)
+    key = models.UUIDField()  # public id of the patient, device or room
+    answer = models.CharField(max_length=9)
+    comment = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=known("participant", Participant), name="answer_participant_known"
+            ),
+            models.CheckConstraint(condition=known("answer", Answer), name="answer_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"answer {self.public_id}"
 
 
 class Booking(Quick):

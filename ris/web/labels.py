@@ -158,6 +158,7 @@ ORIGIN: Mapping[Origin, Label] = {
 }
 
 APPOINTMENT: Mapping[AppointmentStatus, Label] = {
+    AppointmentStatus.PROPOSED: Label("Asked for", "calendar"),
     AppointmentStatus.HELD: Label("Held", "clock", Tone.WARN),
     AppointmentStatus.BOOKED: Label("Booked", "calendar", Tone.INFO),
     AppointmentStatus.ARRIVED: Label("Arrived", "person-check", Tone.BUSY),

@@ -47,6 +47,8 @@ EVENT: Mapping[str, Label] = {
     "StepCanceled": Label("Step canceled", "cross", Tone.WARN),
     "StepRepeated": Label("Step planned again", "undo", Tone.INFO),
     "StepInformationCompleted": Label("Missing information added", "pencil", Tone.INFO),
+    "AppointmentProposed": Label("Appointment asked for", "calendar", Tone.INFO),
+    "AppointmentAnswered": Label("Answer to the appointment", "person"),
     "SlotHeld": Label("Time held for a few minutes", "clock"),
     "HoldExpired": Label("Held time let go", "clock"),
     "AppointmentBooked": Label("Booked", "calendar", Tone.INFO),

@@ -66,12 +66,12 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
     "Appointment": (
         APPOINTMENT,
         """
-        book: HELD -> BOOKED
+        book: PROPOSED, HELD -> BOOKED
         expire: HELD -> EXPIRED
         move: BOOKED -> BOOKED
         arrive: BOOKED -> ARRIVED
         fulfill: ARRIVED -> FULFILLED
-        cancel: HELD, BOOKED -> CANCELED
+        cancel: PROPOSED, HELD, BOOKED -> CANCELED
         miss: BOOKED -> NO_SHOW
         """,
     ),

@@ -411,6 +411,7 @@ def test_every_subscription_has_a_route_of_events_that_exist() -> None:
 # What nobody outside is told, each for a reason.
 _UNTOLD: Sequence[str] = (
     "StepRepeated", "StepInformationCompleted",  # told when it is booked
+    "AppointmentProposed", "AppointmentAnswered",  # the order tells of its own
     "SlotHeld", "HoldExpired", "HoursSet", "ClosureAdded", "ClosureRemoved",  # our own business
     "StepPrepared", "PerformedStepUpdated", "DoseRecorded",
     "ReportOpened", "DraftDiscarded", "ReportSigned",
