@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -31,8 +32,8 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 
 def read_stored(raw: bytes) -> Any:
-    """What :func:`write` wrote; no limits, because it is our own."""
-    return json.loads(raw)
+    """What :func:`write` wrote; no limits, because it is our own. Decimals keep their digits."""
+    return json.loads(raw, parse_float=Decimal)
 
 
 def decode(raw: bytes) -> str:
@@ -44,22 +45,44 @@ def decode(raw: bytes) -> str:
 
 
 def write(value: Any, *, pretty: bool = False) -> bytes:
-    """JSON as it is sent: UTF-8, no spaces unless asked for."""
+    """JSON as it is sent: UTF-8, no spaces unless asked for; decimals with the digits they have.
+
+    The encoder of the standard library knows no decimals: where one stands it writes a text that
+    nothing else can be (U+0000 is no character of JSON from outside nor of our tables), and the
+    quotes are taken off afterwards.
+    """
+    decimals = False
+
+    def number(other: object) -> str:
+        nonlocal decimals
+        if not isinstance(other, Decimal):
+            raise TypeError(f"{type(other).__name__} has no JSON form")
+        decimals = True
+        return f"\0{digits(other)}"
+
     text = json.dumps(
         value,
         ensure_ascii=False,
         allow_nan=False,
         indent=2 if pretty else None,
         separators=None if pretty else (",", ":"),
-        default=_number,
+        default=number,
     )
+    if decimals:
+        text = _NUMBER.sub(r"\1", text)
     return text.encode()
 
 
-def _number(value: object) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+_NUMBER = re.compile(r'"\\u0000([-+.\dE]+)"')
+
+
+def digits(value: Decimal) -> str:
+    """A decimal with every digit it has (FHIR R4 2.24.0.1: precision is not to be changed)."""
+    if not value.is_finite():
+        raise ValueError("only finite numbers have a JSON form")
+    _, _, exponent = value.as_tuple()
+    plain = isinstance(exponent, int) and -40 < exponent <= 0
+    return format(value, "f") if plain else str(value)
 
 
 def _malformed(message: str) -> HttpError:
