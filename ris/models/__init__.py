@@ -50,6 +50,7 @@ from ris.models.scheduling import (
     Closure,
     ResourceHours,
 )
+from ris.models.subscriptions import FhirNotification, FhirSubscription
 
 __all__ = [
     "ApiClient",
@@ -78,8 +79,10 @@ __all__ = [
     "Endpoint",
     "ExamDose",
     "FhirIndex",
+    "FhirNotification",
     "FhirOverlay",
     "FhirResource",
+    "FhirSubscription",
     "FhirVersion",
     "FollowUp",
     "InboundMessage",
