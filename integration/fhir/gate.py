@@ -8,8 +8,10 @@ coerces some primitives and lets modifiers pass; the translators look at those t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
+from fhir.resources.R4B import get_fhir_model_class
 from fhir.resources.R4B.patient import Patient
 from fhir.resources.R4B.servicerequest import ServiceRequest
 from pydantic import BaseModel, ValidationError
@@ -19,6 +21,13 @@ from integration.fhir.outcome import MAX_ISSUES, HttpError
 from ris.domain.errors import RisError, SeveralErrors
 
 MODELS: Mapping[str, type[BaseModel]] = {"Patient": Patient, "ServiceRequest": ServiceRequest}
+
+
+@cache
+def model(kind: str) -> type[BaseModel]:
+    """The class of a served type; the library loads it when it is first needed."""
+    return MODELS.get(kind) or get_fhir_model_class(kind)
+
 
 # Contained resources that may come with these; the library raises a bare KeyError for any type it
 # does not know, and would take types that R4 does not have.
@@ -48,7 +57,7 @@ def check_value(kind: str, value: dict[str, Any], text: str = "") -> dict[str, A
         raise HttpError(400, "invalid", f"the body is {said!r}, the address says {kind}")
     _refuse_strangers(value, kind)
     try:
-        MODELS[kind].model_validate_json(text or json.write(value))
+        model(kind).model_validate_json(text or json.write(value))
     except ValidationError as error:
         raise _faults(kind, error) from None
     except (KeyError, TypeError, ValueError, RecursionError, AssertionError) as error:
