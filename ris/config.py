@@ -287,6 +287,11 @@ class Fhir(Section):
     """The FHIR interface."""
 
     body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="Longest request body.")
+    jwks_hosts: Names = Field(
+        default=(),
+        description="Hosts that keys of API clients may be fetched from (`jwks_uri`), "
+        "comma-separated; empty: keys are registered only.",
+    )
 
 
 class Session(Section):
