@@ -26,12 +26,14 @@ class KeepResource(Command[str]):
     """Keep a new resource; returns its public id.
 
     ``content`` is its JSON without ``id``, ``meta.versionId`` and ``meta.lastUpdated``; ``patient``
-    the public id of whom it is about, empty for nobody.
+    the public id of whom it is about, empty for nobody; ``public_id`` is given by who promised it
+    to others already, such as the entries of one bundle.
     """
 
     type: str
     content: str
     patient: str = ""
+    public_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from ris.domain.fhir import (
 )
 from ris.domain.patients import PatientReference
 from ris.models import FhirResource, FhirVersion, Patient
+from ris.models.base import uuid7
 from ris.services import patients
 from ris.services._context import Context
 from ris.services._locks import public_key
@@ -50,6 +51,7 @@ def _index(row: FhirResource) -> None:
 
 def keep_resource(command: KeepResource, context: Context) -> str:
     row = FhirResource.objects.create(
+        public_id=public_key(command.public_id, command.type) if command.public_id else uuid7(),
         type=command.type,
         patient=_patient(command.patient),
         content=command.content,

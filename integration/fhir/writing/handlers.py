@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from integration.fhir.kept import DOCUMENTATION
+from integration.fhir.writing.kept import KeptResources
 from integration.fhir.writing.patients import Patients
 from integration.fhir.writing.request import Handler
 from integration.fhir.writing.servicerequests import ServiceRequests
@@ -14,4 +16,5 @@ from integration.fhir.writing.servicerequests import ServiceRequests
 HANDLERS: Mapping[str, Handler] = {
     "Patient": Patients(),
     "ServiceRequest": ServiceRequests(),
+    **{name: KeptResources() for name in DOCUMENTATION},
 }

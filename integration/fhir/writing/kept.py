@@ -1,0 +1,145 @@
+"""Types the core has no table for: keep, change, delete; whose they are, what they refer to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from integration.fhir import kept
+from integration.fhir.from_domain.datatypes import Resource
+from integration.fhir.outcome import HttpError
+from integration.fhir.resources import KINDS
+from integration.fhir.to_domain import datatypes
+from integration.fhir.writing.request import Writer
+from ris.domain.errors import RisError, SeveralErrors
+from ris.domain.fhir import ChangeResource, DeleteResource, KeepResource, Method
+from ris.selectors.patients import find_patient
+from ris.selectors.views import PatientView
+
+_LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
+
+
+class KeptResources:
+    """Writes of a type that is kept as it comes."""
+
+    def create(self, writer: Writer, resource: Resource) -> tuple[str, bool]:
+        require_targets(writer, resource)
+        patient = self.patient(writer, resource)
+        public_id = writer.execute(
+            KeepResource(
+                type=writer.kind.name,
+                public_id=writer.assigned,
+                content=kept.content(resource),
+                patient=patient,
+            )
+        )
+        self.written(writer, public_id, resource, patient)
+        return public_id, True
+
+    def update(self, writer: Writer, resource: Resource, before: Resource) -> None:
+        require_targets(writer, resource, but=before)
+        patient = self.patient(writer, resource)
+        writer.execute(
+            ChangeResource(
+                type=writer.kind.name,
+                resource=writer.public_id,
+                content=kept.content(resource),
+                patient=patient,
+                version=int(before["meta"]["versionId"]),
+                method=Method.PATCH if writer.incoming.method == "PATCH" else Method.PUT,
+            )
+        )
+        self.written(writer, writer.public_id, resource, patient)
+
+    def delete(self, writer: Writer) -> None:
+        writer.execute(DeleteResource(type=writer.kind.name, resource=writer.public_id))
+
+    def patient(self, writer: Writer, resource: Resource) -> str:
+        """The public id of whom it is about; empty for nobody we know."""
+        for element in kept.links(writer.kind.name, resource):
+            found = _patient(writer, element)
+            if found:
+                return found
+        return ""
+
+    def written(self, writer: Writer, public_id: str, resource: Resource, patient: str) -> None:
+        """What else is to be done with a resource that was kept."""
+
+
+def _patient(writer: Writer, element: dict[str, Any]) -> str:
+    text = element.get("reference", "")
+    target = _target(text, writer.incoming.base) if isinstance(text, str) else None
+    if target is not None and target[0] == "Patient":
+        return living(target[1])
+    inner = element.get("identifier")
+    if not isinstance(inner, dict) or element.get("type", "Patient") != "Patient":
+        return ""
+    number = datatypes.identifier(inner, f"{writer.kind.name}.subject.identifier", writer.systems)
+    found = find_patient([number]) if number.issuer else None
+    return living(found.public_id) if found else ""
+
+
+def living(public_id: str) -> str:
+    """The record that a merged one leads to."""
+    hits: list[PatientView] = KINDS["Patient"].finder.load([public_id])
+    if not hits:
+        return ""
+    return living(hits[0].merged_into) if hits[0].merged_into else hits[0].public_id
+
+
+def require_targets(writer: Writer, resource: Resource, but: Resource | None = None) -> None:
+    """Refuse references to resources of ours that are not there (FHIR R4 3.1.0.4.1).
+
+    What was ``but`` said before may stay: what it leads to may have been deleted since.
+    """
+    base = writer.incoming.base
+    before = {target for _, target in _targets(but, base)} if but else set()
+    known: dict[tuple[str, str], bool] = {}
+    faults: list[RisError] = []
+    for path, target in _targets(resource, base):
+        if target in before:
+            continue
+        if target not in known:
+            known[target] = bool(KINDS[target[0]].finder.load([target[1]]))
+        if not known[target]:
+            faults.append(
+                HttpError(
+                    422,
+                    "not-found",
+                    f"there is no {target[0]}/{target[1]}",
+                    path=f"{path}.reference",
+                )
+            )
+    if faults:
+        raise SeveralErrors(faults)
+
+
+def _targets(resource: Resource, base: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Each reference to a served type: its place, its type and id."""
+    for path, text in references(resource, resource["resourceType"]):
+        target = _target(text, base)
+        if target is not None and target[0] in KINDS:
+            yield path, target
+
+
+def references(value: Any, path: str) -> Iterable[tuple[str, str]]:
+    """Every literal reference in a resource, with the FHIRPath of its Reference."""
+    waiting: list[tuple[Any, str]] = [(value, path)]
+    while waiting:
+        item, where = waiting.pop()
+        if isinstance(item, dict):
+            text = item.get("reference")
+            if isinstance(text, str):
+                yield where, text
+            for name, inner in item.items():
+                if isinstance(inner, dict | list):
+                    waiting.append((inner, f"{where}.{name}"))
+        elif isinstance(item, list):
+            waiting.extend((inner, f"{where}[{index}]") for index, inner in enumerate(item))
+
+
+def _target(text: str, base: str) -> tuple[str, str] | None:
+    """Type and id of one of our own resources; None for what is contained or elsewhere."""
+    found = _LOCAL.fullmatch(text.removeprefix(base + "/"))
+    return (found[1], found[2]) if found is not None else None
