@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,8 @@ from integration.fhir.parameters import (
     refused,
 )
 from integration.fhir.resources import Kind, reverse_includes
-from ris.selectors.search import Page
+from integration.fhir.scopes import Filter
+from ris.selectors.search import Matching, Page
 from ris.selectors.search.criteria import Common
 from ris.selectors.search.terms import as_keys
 
@@ -125,6 +126,44 @@ def parse(
         applied=tuple(applied),
         ignored=tuple(ignored),
     )
+
+
+# --- row filters of scopes (SMART App Launch 2.2, "Finer-grained resource constraints")
+
+
+def filtered(kind: Kind, filters: Iterable[Filter], reading: Reading) -> tuple[Matching[Any], ...]:
+    """What rows match one of these filters, each of parameters that must all match."""
+    return tuple(Matching(kind.finder, criteria_of(kind, each, reading)) for each in filters)
+
+
+def restrict(
+    kind: Kind, criteria: Common, filters: Iterable[Filter] | None, reading: Reading
+) -> Common:
+    """``criteria`` among the rows that match one of ``filters``; None: among all rows."""
+    if filters is None:
+        return criteria
+    within = filtered(kind, filters, reading)
+    return replace(criteria, public_ids=(*criteria.public_ids, within))
+
+
+def allowed(
+    kind: Kind, public_ids: Sequence[str], filters: Iterable[Filter] | None, reading: Reading
+) -> frozenset[str]:
+    """Those of ``public_ids`` that match one of ``filters``; None: all of them, unasked."""
+    if filters is None or not public_ids:
+        return frozenset(public_ids)
+    criteria = kind.criteria(public_ids=(tuple(public_ids),))
+    found = kind.finder.keys(restrict(kind, criteria, filters, reading), Page(len(public_ids)))
+    return frozenset(found.hits)
+
+
+def criteria_of(kind: Kind, pairs: Iterable[tuple[str, str]], reading: Reading) -> Common:
+    """The criteria of search parameters alone; raises HttpError 400 for an unknown one."""
+    criteria: Criteria = {}
+    for name, value in pairs:
+        if not _criterion(kind, name, value, reading, criteria):
+            raise refused(name, f"is no search parameter of {kind.name}")
+    return kind.criteria(**criteria)
 
 
 def _criterion(kind: Kind, name: str, value: str, reading: Reading, into: Criteria) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.db import connection
 
-from ris.selectors.search.engine import Finder, Found, Page
+from ris.selectors.search.engine import Finder, Found, Matching, Page, Referred
 from ris.selectors.search.exams import performed, reports, studies
 from ris.selectors.search.kept import kept
 from ris.selectors.search.people import (
@@ -38,7 +38,9 @@ def serialize(kind: str) -> None:
 __all__ = [
     "Finder",
     "Found",
+    "Matching",
     "Page",
+    "Referred",
     "appointments",
     "directory",
     "issuers",

@@ -13,28 +13,46 @@ from ris.domain.patients import PatientClass, Sex
 from ris.domain.performing import Match, PerformedStatus
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.scheduling import AppointmentStatus
-from ris.selectors.search.terms import CodeTerm, DateTerm, IdentifierTerm, Terms, TextTerm, TimeTerm
+from ris.selectors.search.terms import (
+    Chosen,
+    CodeTerm,
+    DateTerm,
+    IdentifierTerm,
+    Ids,
+    Terms,
+    TextTerm,
+    TimeTerm,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    public_ids: Terms[str] = ()
+    """What every kind can be searched for.
+
+    ``indexed`` asks the index of what FHIR clients sent, ``without`` leaves out what another search
+    finds, ``present`` asks whether the field of this name has a value.
+    """
+
+    public_ids: Ids = ()
     updated: Terms[TimeTerm] = ()
     possible: bool = True  # False: something was asked that nothing here can match
+    indexed: tuple[tuple[Chosen, ...], ...] = ()
+    without: tuple[Chosen, ...] = ()
+    present: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfPatient(Common):
-    patients: Terms[str] = ()
+    patients: Ids = ()
     patient_identifiers: Terms[IdentifierTerm] = ()
-    visits: Terms[str] = ()
+    visits: Ids = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfOrder(OfPatient):
     """``requests`` are public ids of orders or of procedures."""
 
-    requests: Terms[str] = ()
+    requests: Ids = ()
     request_identifiers: Terms[IdentifierTerm] = ()
 
 
@@ -63,7 +81,7 @@ class RequestCriteria(OfPatient):
     levels: frozenset[str] | None = None  # "order", "procedure"
     priorities: frozenset[Priority] | None = None
     codes: Terms[CodeTerm] = ()
-    based_on: Terms[str] = ()
+    based_on: Ids = ()
     authored: Terms[TimeTerm] = ()
     occurrence: Terms[TimeTerm] = ()
 
@@ -75,7 +93,7 @@ class StepCriteria(OfOrder):
     states: frozenset[tuple[StepStatus, OrderStatus]] | None = None
     statuses: frozenset[StepStatus] | None = None
     priorities: frozenset[Priority] | None = None
-    stations: Terms[str] = ()  # public ids of devices
+    stations: Ids = ()  # public ids of devices
     authored: Terms[TimeTerm] = ()
     performed: Terms[TimeTerm] = ()
 
@@ -84,9 +102,9 @@ class StepCriteria(OfOrder):
 class AppointmentCriteria(OfOrder):
     states: frozenset[tuple[AppointmentStatus, StepStatus | None, OrderStatus | None]] | None = None
     start: Terms[TimeTerm] = ()
-    stations: Terms[str] = ()
-    rooms: Terms[str] = ()
-    actors: Terms[str] = ()  # public ids of patients, devices or rooms
+    stations: Ids = ()
+    rooms: Ids = ()
+    actors: Ids = ()  # public ids of patients, devices or rooms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +113,7 @@ class PerformedCriteria(OfOrder):
     states: frozenset[tuple[PerformedStatus, Match, bool]] | None = None
     codes: Terms[CodeTerm] = ()
     date: Terms[TimeTerm] = ()
-    stations: Terms[str] = ()
+    stations: Ids = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +136,7 @@ class ReportCriteria(OfOrder):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitCriteria(Common):
-    patients: Terms[str] = ()
+    patients: Ids = ()
     patient_identifiers: Terms[IdentifierTerm] = ()
     identifiers: Terms[IdentifierTerm] = ()
     classes: frozenset[PatientClass] | None = None
@@ -133,7 +151,7 @@ class PractitionerCriteria(Common):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomCriteria(Common):
     name: Terms[TextTerm] = ()
-    sites: Terms[str] = ()
+    sites: Ids = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +159,7 @@ class StationCriteria(Common):
     ae_titles: Terms[str] = ()
     name: Terms[TextTerm] = ()
     modalities: Terms[str] = ()
-    rooms: Terms[str] = ()
+    rooms: Ids = ()
     active: frozenset[bool] | None = None
 
 

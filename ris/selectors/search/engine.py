@@ -7,14 +7,17 @@ same at the end as at the beginning (FHIR R4 3.1.1.5; spec/fhir.md S7).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cmp_to_key
 from typing import Any, Generic, TypeVar
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import BaseExpression
 
-C = TypeVar("C")
+from ris.selectors.search import index, terms
+from ris.selectors.search.criteria import Common
+
+C = TypeVar("C", bound=Common)
 H = TypeVar("H")
 
 Values = tuple[Any, ...]
@@ -40,10 +43,49 @@ class Found(Generic[H]):
 
 @dataclass(frozen=True, slots=True)
 class Source(Generic[C]):
-    """A table with rows for some criteria. Sort keys never give NULL; ``_id`` is added."""
+    """A table with rows for some criteria. Sort keys never give NULL; ``_id`` is added.
+
+    ``paths`` maps a field of the criteria to the columns with the public ids it asks for, for
+    searches the other way round; ``there`` a field to the condition that there is a value.
+    """
 
     rows: Callable[[C], QuerySet[Any] | None]  # None: the criteria exclude this table
     sorts: Mapping[str, SortKey]
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    there: Mapping[str, Q] = field(default_factory=dict)
+
+    def found(self, criteria: C) -> QuerySet[Any] | None:
+        """The rows that fulfill all of the criteria."""
+        rows = self.rows(criteria) if criteria.possible else None
+        if rows is None:
+            return None
+        wanted = Q()
+        for indexed in criteria.indexed:
+            wanted &= terms.among(("public_id",), indexed)
+        for chosen in criteria.without:
+            wanted &= ~terms.among(("public_id",), (chosen,))
+        for name, present in criteria.present:
+            wanted &= self._has(rows, name, present)
+        return rows.filter(wanted) if wanted else rows
+
+    def _has(self, rows: QuerySet[Any], name: str, present: bool) -> Q:
+        having = self.there.get(name)
+        if having is None:
+            having = terms.NOTHING
+            for path in self.paths.get(name, ()):
+                having |= Q(**{f"{path}__isnull": False})
+        keys = rows.model._default_manager.filter(having).values("pk")
+        return Q(pk__in=keys) if present else ~Q(pk__in=keys)
+
+    def referred(self, criteria: C, name: str) -> list[QuerySet[Any, Any]]:
+        """Public ids of what the rows refer to by a field of the criteria."""
+        rows = self.found(criteria)
+        if rows is None:
+            return []
+        return [
+            rows.filter(**{f"{path}__isnull": False}).order_by().values(path)
+            for path in self.paths.get(name, ())
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +101,65 @@ class Finder(Generic[C, H]):
 
     def search(self, criteria: C, page: Page) -> Found[H]:
         """One page: a query for the keys per table, then what ``load`` needs."""
+        found = self.keys(criteria, page)
+        return Found(tuple(self.load(found.hits)), found.following)
+
+    def keys(self, criteria: C, page: Page) -> Found[str]:
+        """The public ids of one page: a query per table."""
         order = _with_id(page.order)
         merged: list[tuple[Values, str]] = []
         for source in self.sources:
-            rows = source.rows(criteria)
+            rows = source.found(criteria)
             if rows is not None:
                 merged.extend(_keys(rows, source, order, page))
         if len(self.sources) > 1:
             merged.sort(key=cmp_to_key(_comparison(order)))
         shown = merged[: page.size]
         more = len(merged) > page.size and bool(shown)
-        hits = self.load([public_id for _, public_id in shown])
-        return Found(tuple(hits), shown[-1][0] if more else None)
+        return Found(tuple(public_id for _, public_id in shown), shown[-1][0] if more else None)
 
     def count(self, criteria: C) -> int:
         total = 0
         for source in self.sources:
-            rows = source.rows(criteria)
+            rows = source.found(criteria)
             if rows is not None:
                 total += rows.order_by().values("pk").distinct().count()
         return total
+
+
+@dataclass(frozen=True, slots=True)
+class Matching(Generic[C]):
+    """What a search finds, in place of public ids: the targets of a chain."""
+
+    finder: Finder[C, Any]
+    criteria: C
+
+    def rows(self) -> list[QuerySet[Any, Any]]:
+        found = [source.found(self.criteria) for source in self.finder.sources]
+        return [rows.order_by().values("public_id") for rows in found if rows is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Referred(Generic[C]):
+    """What those that a search finds refer to: ``_has``.
+
+    By a field of their criteria or, if it has a ``type``, by a parameter of the index.
+    """
+
+    finder: Finder[C, Any]
+    criteria: C
+    name: str
+    type: str = ""
+
+    def rows(self) -> list[QuerySet[Any, Any]]:
+        if self.type:
+            matching = Matching(self.finder, self.criteria).rows()
+            return [index.targets(self.type, self.name, each) for each in matching]
+        return [
+            rows
+            for source in self.finder.sources
+            for rows in source.referred(self.criteria, self.name)
+        ]
 
 
 def _with_id(order: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...]:

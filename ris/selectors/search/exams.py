@@ -54,11 +54,9 @@ def _performed(criteria: PerformedCriteria) -> QuerySet[PerformedProcedureStep] 
     found = terms.keys("public_id", criteria.public_ids) & Q(patient__isnull=False)
     found &= of_patient(criteria, "patient", "order__visit")
     for alternatives in criteria.requests:
-        ids = list(terms.as_keys(alternatives))
-        found &= Q(order__public_id__in=ids) | Q(
-            pk__in=PerformedProcedureStep.objects.filter(
-                steps__procedure__public_id__in=ids
-            ).values("pk")
+        covering = terms.among(("steps__procedure__public_id",), alternatives)
+        found &= terms.among(("order__public_id",), alternatives) | Q(
+            pk__in=PerformedProcedureStep.objects.filter(covering).values("pk")
         )
     found &= terms.every(criteria.request_identifiers, lambda term: Q(order__in=orders_named(term)))
     found &= terms.every(
@@ -78,10 +76,8 @@ def _performed(criteria: PerformedCriteria) -> QuerySet[PerformedProcedureStep] 
     found &= terms.every(criteria.date, terms.period("started_at", "ended_at"))
     if criteria.stations:
         for alternatives in criteria.stations:
-            ids = list(terms.as_keys(alternatives))
-            found &= Q(
-                station_ae_title__in=Device.objects.filter(public_id__in=ids).values("ae_title")
-            )
+            wanted = Device.objects.filter(terms.among(("public_id",), alternatives))
+            found &= Q(station_ae_title__in=wanted.values("ae_title"))
     rows = PerformedProcedureStep.objects.all()
     if criteria.states is not None:
         rows = rows.annotate(has_images=_IMAGES, known_status=_KNOWN_STATUS)
@@ -158,8 +154,7 @@ def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
     found = terms.keys("public_id", criteria.public_ids)
     found &= of_patient(criteria, "order__patient", "order__visit")
     for alternatives in criteria.requests:
-        ids = list(terms.as_keys(alternatives))
-        found &= Q(order__public_id__in=ids) | Q(public_id__in=ids)
+        found &= terms.among(("order__public_id", "public_id"), alternatives)
     found &= terms.every(criteria.request_identifiers, lambda term: Q(order__in=orders_named(term)))
     found &= terms.every(criteria.identifiers, _study_identifier)
     for wanted in criteria.series_uids:
@@ -228,9 +223,8 @@ def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
     found = terms.keys("public_id", criteria.public_ids)
     found &= of_patient(criteria, "order__patient", "order__visit")
     for alternatives in criteria.requests:
-        ids = list(terms.as_keys(alternatives))
-        found &= Q(order__public_id__in=ids) | _covering(
-            Q(public_id__in=ids) | Q(order__public_id__in=ids)
+        found &= terms.among(("order__public_id",), alternatives) | _covering(
+            terms.among(("public_id", "order__public_id"), alternatives)
         )
     found &= terms.every(
         criteria.request_identifiers, lambda term: _covering(Q(order__in=orders_named(term)))

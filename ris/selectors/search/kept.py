@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import CharField, DateTimeField, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
-from ris.models import FhirResource
+from ris.domain.fhir_index import END
+from ris.models import FhirIndex, FhirResource
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import Common, KeptCriteria
 from ris.selectors.search.engine import Finder, SortKey, Source
@@ -49,9 +52,26 @@ def to_hit(row: FhirResource) -> KeptHit:
     )
 
 
-def kept(kind: str) -> Finder[KeptCriteria, KeptHit]:
-    """Finds the kept resources of one type."""
-    return Finder(sources=(Source(_of(kind), SORTS),), load=lambda ids: load(kind, ids))
+def by_index(kind: str, parameter: str, column: str) -> SortKey:
+    """A sort key: the smallest value of a parameter. What has none comes as the last time, or
+    before every text (FHIR R4 3.1.1.4.1 leaves that to the server)."""
+    values: QuerySet[Any, Any] = FhirIndex.objects.filter(
+        type=kind, parameter=parameter, public_id=OuterRef("public_id")
+    )
+    first = values.order_by(column).values(column)[:1]
+    if column == "low":
+        times = DateTimeField()
+        return Coalesce(Subquery(first, output_field=times), Value(END, output_field=times))
+    texts = CharField()
+    return Coalesce(Subquery(first, output_field=texts), Value("", output_field=texts))
+
+
+def kept(kind: str, sorts: Mapping[str, str] | None = None) -> Finder[KeptCriteria, KeptHit]:
+    """Finds the kept resources of one type; ``sorts`` are parameters with the column of the index
+    they sort by. Everything but id and time is asked of the index."""
+    keys = {**SORTS}
+    keys.update({name: by_index(kind, name, column) for name, column in (sorts or {}).items()})
+    return Finder(sources=(Source(_of(kind), keys),), load=lambda ids: load(kind, ids))
 
 
 def _of(kind: str) -> Callable[[KeptCriteria], QuerySet[FhirResource] | None]:

@@ -43,8 +43,7 @@ def of_order(criteria: OfOrder, order: str, procedure: str) -> Q:
     """By request: the order's, or that of one of its procedures."""
     found = Q()
     for alternatives in criteria.requests:
-        ids = list(terms.as_keys(alternatives))
-        found &= Q(**{f"{order}__public_id__in": ids}) | Q(**{f"{procedure}__public_id__in": ids})
+        found &= terms.among((f"{order}__public_id", f"{procedure}__public_id"), alternatives)
     return found & terms.every(
         criteria.request_identifiers,
         lambda term: Q(**{f"{order}__in": orders_named(term)}),

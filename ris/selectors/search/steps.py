@@ -95,6 +95,7 @@ steps: Finder[StepCriteria, StepHit] = Finder(
 # --- appointments
 # Usually one step has the appointment; where several share it, the first one speaks for them.
 
+_ACTORS = ("patient__public_id", "device__public_id", "device__room__public_id")
 _FIRST_STEP = ScheduledProcedureStep.objects.filter(appointment=OuterRef("pk")).order_by("id")
 _STEP_STATUS = Subquery(_FIRST_STEP.values("status")[:1])
 _ORDER_STATUS = Subquery(_FIRST_STEP.values("procedure__order__status")[:1])
@@ -114,20 +115,11 @@ def _appointments(criteria: AppointmentCriteria) -> QuerySet[Appointment] | None
     found &= terms.keys("device__public_id", criteria.stations)
     found &= terms.keys("device__room__public_id", criteria.rooms)
     for alternatives in criteria.actors:
-        ids = list(terms.as_keys(alternatives))
-        found &= (
-            Q(patient__public_id__in=ids)
-            | Q(device__public_id__in=ids)
-            | Q(device__room__public_id__in=ids)
-        )
+        found &= terms.among(_ACTORS, alternatives)
     with_steps = ScheduledProcedureStep.objects.filter(appointment__isnull=False)
     for alternatives in criteria.requests:
-        ids = list(terms.as_keys(alternatives))
-        found &= Q(
-            pk__in=with_steps.filter(
-                Q(procedure__public_id__in=ids) | Q(procedure__order__public_id__in=ids)
-            ).values("appointment_id")
-        )
+        wanted = terms.among(("procedure__public_id", "procedure__order__public_id"), alternatives)
+        found &= Q(pk__in=with_steps.filter(wanted).values("appointment_id"))
     found &= terms.every(
         criteria.request_identifiers,
         lambda term: Q(
@@ -137,12 +129,8 @@ def _appointments(criteria: AppointmentCriteria) -> QuerySet[Appointment] | None
         ),
     )
     for alternatives in criteria.visits:
-        ids = list(terms.as_keys(alternatives))
-        found &= Q(
-            pk__in=with_steps.filter(procedure__order__visit__public_id__in=ids).values(
-                "appointment_id"
-            )
-        )
+        wanted = terms.among(("procedure__order__visit__public_id",), alternatives)
+        found &= Q(pk__in=with_steps.filter(wanted).values("appointment_id"))
     rows = Appointment.objects.all()
     if criteria.states is not None:
         rows = rows.annotate(step_status=_STEP_STATUS, order_status=_ORDER_STATUS)
@@ -186,7 +174,8 @@ def _load_appointments(public_ids: Sequence[str]) -> list[AppointmentHit]:
             continue
         own = first.get(row.pk)
         place = places.get(str(own.public_id)) if own else None
-        found.append(AppointmentHit(view, str(row.patient.public_id), *(place or (None,) * 3)))
+        patient = str(row.patient.public_id) if row.patient else ""
+        found.append(AppointmentHit(view, patient, *(place or (None,) * 3)))
     return found
 
 

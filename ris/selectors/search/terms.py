@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from django.db.models import CharField, F, Q, Value
+from django.db.models import CharField, F, Q, QuerySet, Value
 from django.db.models.functions import Concat, StrIndex
 from django.db.models.lookups import GreaterThan
 
@@ -87,6 +87,18 @@ class DateTerm:
     text: str
 
 
+class Chosen(Protocol):
+    """Things found by another search, in place of their public ids: a subquery, never a list."""
+
+    def rows(self) -> list[QuerySet[Any, Any]]:
+        """Public ids, of one column each; any of them may hold one."""
+        ...
+
+
+# Public ids, or what finds them.
+Ids = Terms[str | Chosen]
+
+
 def every(terms: Terms[T], condition: Callable[[T], Q]) -> Q:
     """The condition of all terms together."""
     found = Q()
@@ -98,11 +110,30 @@ def every(terms: Terms[T], condition: Callable[[T], Q]) -> Q:
     return found
 
 
-def keys(field: str, terms: Terms[str]) -> Q:
+def keys(field: str, terms: Ids) -> Q:
     """Public ids; what is no id matches nothing."""
     found = Q()
     for alternatives in terms:
-        found &= Q(**{f"{field}__in": list(as_keys(alternatives))})
+        found &= among((field,), alternatives)
+    return found
+
+
+def among(fields: Iterable[str], alternatives: Iterable[str | Chosen]) -> Q:
+    """One of these fields holds one of these public ids."""
+    ids: list[str] = []
+    others: list[QuerySet[Any, Any]] = []
+    for each in alternatives:
+        if isinstance(each, str):
+            ids.append(each)
+        else:
+            others += each.rows()
+    listed = list(as_keys(ids))
+    found = NOTHING
+    for field in fields:
+        if listed:
+            found |= Q(**{f"{field}__in": listed})
+        for rows in others:
+            found |= Q(**{f"{field}__in": rows})
     return found
 
 

@@ -1,0 +1,181 @@
+"""Conditions on the index of what FHIR clients sent (FHIR R4 3.1.1.4).
+
+One row of the index holds one value of one parameter, so that a composite, whose parts must hold
+for the same element, is one row with both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from ris.domain.fhir_index import MAX_TEXT
+from ris.domain.values import fold
+from ris.models import FhirIndex
+from ris.selectors.search import terms
+from ris.selectors.search.terms import Chosen, Comparison, TextMode, TextTerm, TimeTerm
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """``system`` None is any system, an empty ``code`` any code."""
+
+    code: str
+    system: str | None = None
+    starts: bool = False  # as :below of a URI asks
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A comparison with the numbers [low, high); a ``unit`` is (system, code), either may be ""."""
+
+    comparison: Comparison
+    low: float
+    high: float
+    unit: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A reference to something here, by public id; ``type`` "" is any type."""
+
+    one: str | Chosen
+    type: str = ""
+
+
+Test = Token | TextTerm | TimeTerm | Amount | Target
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """One value of ``parameter`` of a resource of ``type`` passes all of one row of ``tests``."""
+
+    type: str
+    parameter: str
+    tests: tuple[tuple[Test, ...], ...]
+
+    def rows(self) -> list[QuerySet[Any, Any]]:
+        """Public ids of the resources."""
+        either = terms.NOTHING
+        for together in self.tests:
+            every = Q()
+            for test in together:
+                every &= _condition(test)
+            either |= every
+        found = values_of(self.type, self.parameter).filter(either)
+        return [found.values("public_id")]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Resources of ``type`` that have a value of ``parameter`` at all."""
+
+    type: str
+    parameter: str
+
+    def rows(self) -> list[QuerySet[Any, Any]]:
+        return [values_of(self.type, self.parameter).values("public_id")]
+
+
+def values_of(kind: str, parameter: str) -> QuerySet[FhirIndex]:
+    return FhirIndex.objects.filter(type=kind, parameter=parameter)
+
+
+def targets(kind: str, parameter: str, sources: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+    """What the resources with the public ids ``sources`` refer to."""
+    found = values_of(kind, parameter).filter(target__isnull=False, public_id__in=sources)
+    return found.values("target")
+
+
+def _condition(test: Test) -> Q:
+    match test:
+        case Token():
+            found = Q()
+            if test.starts:
+                found = Q(code__startswith=test.code[:MAX_TEXT])
+            elif test.code:
+                found = Q(code=test.code[:MAX_TEXT])
+            if test.system is not None:
+                found &= Q(system=test.system[:MAX_TEXT])
+            return found
+        case TextTerm():
+            return _text(test)
+        case TimeTerm():
+            return _date(test)
+        case Amount():
+            return _amount(test)
+        case Target():
+            found = terms.among(("target",), (test.one,))
+            return found & Q(system=test.type) if test.type else found
+
+
+def _text(term: TextTerm) -> Q:
+    if term.mode is TextMode.EXACT:
+        return Q(code=term.text[:MAX_TEXT])
+    key = fold(term.text.strip())[:MAX_TEXT]
+    if not key:
+        return terms.NOTHING
+    if term.mode is TextMode.CONTAINS:
+        return Q(text__contains=key)
+    # What is between, so that SQLite, too, uses the index; the pattern decides.
+    return Q(text__startswith=key)
+
+
+def _date(term: TimeTerm) -> Q:
+    low, high = term.low, term.high
+    inside = Q(low__gte=low, high__lte=high)
+    match term.comparison:
+        case Comparison.EQ:
+            return inside
+        case Comparison.NE:
+            return Q(low__lt=low) | Q(high__gt=high)
+        case Comparison.GT:
+            return Q(high__gt=high)
+        case Comparison.LT:
+            return Q(low__lt=low)
+        case Comparison.GE:
+            return Q(high__gt=high) | inside
+        case Comparison.LE:
+            return Q(low__lt=low) | inside
+        case Comparison.SA:
+            return Q(low__gte=high)
+        case Comparison.EB:
+            return Q(high__lte=low)
+
+
+def _amount(term: Amount) -> Q:
+    low, high = term.low, term.high
+    match term.comparison:
+        case Comparison.EQ:
+            found = Q(number__gte=low, number__lt=high)
+        case Comparison.NE:
+            found = Q(number__lt=low) | Q(number__gte=high)
+        case Comparison.GT | Comparison.SA:
+            found = Q(number__gte=high)
+        case Comparison.LT | Comparison.EB:
+            found = Q(number__lt=low)
+        case Comparison.GE:
+            found = Q(number__gte=low)
+        case Comparison.LE:
+            found = Q(number__lt=high)
+    system, unit = term.unit
+    if system:
+        found &= Q(system=system)
+    if unit:
+        # Of one without a system the text of the unit counts as well (FHIR R4 3.1.1.4.11).
+        found &= Q(code=unit) if system else Q(code=unit) | Q(text=fold(unit))
+    return found
+
+
+__all__ = [
+    "Amount",
+    "Indexed",
+    "Named",
+    "Target",
+    "Test",
+    "Token",
+    "targets",
+    "values_of",
+]
