@@ -43,6 +43,8 @@ class StoredEvent:
     patient: str = ""
     actor_endpoint_id: int | None = None  # who caused it, so that nobody is told his own news
     message: int | None = None  # the stored message it was applied for
+    subject_type: str = ""  # what it happened to: the table's name, and its public id
+    subject_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,8 +93,9 @@ def in_words(error: RisError) -> str:
     return f"{error.message} ({error.path})" if error.path else error.message
 
 
-def _outgoing(event: DomainEvent, endpoint: Endpoint, control_id: str) -> Sequence[Outgoing]:
-    stored = StoredEvent(
+def stored(event: DomainEvent) -> StoredEvent:
+    """The event as edges are shown it; its order and patient were loaded with it."""
+    return StoredEvent(
         id=event.pk,
         name=event.name,
         payload=event.payload,
@@ -103,9 +104,14 @@ def _outgoing(event: DomainEvent, endpoint: Endpoint, control_id: str) -> Sequen
         patient=str(event.patient.public_id) if event.patient else "",
         actor_endpoint_id=event.actor_endpoint_id,
         message=event.message_id,
+        subject_type=event.subject_type,
+        subject_id=event.subject_id,
     )
+
+
+def _outgoing(event: DomainEvent, endpoint: Endpoint, control_id: str) -> Sequence[Outgoing]:
     protocol = PROTOCOLS[ProtocolName(endpoint.protocol)]
-    return together(lambda: protocol.render(stored, info(endpoint), control_id))
+    return together(lambda: protocol.render(stored(event), info(endpoint), control_id))
 
 
 def _queue(event: DomainEvent, endpoint: Endpoint, outgoing: Sequence[Outgoing]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -32,6 +32,7 @@ from ris.domain.protocol import (
     OnRefusal,
     Outgoing,
     Result,
+    StoredEvent,
     TakesReplies,
 )
 from ris.models import Counter, Delivery, DeliveryAttempt, DomainEvent, Endpoint, Patient
@@ -46,7 +47,7 @@ from ris.services._execute import after_commit
 from ris.services._gates import BREAKER_FAILURES as BREAKER_FAILURES
 from ris.services._gates import Breaker, Gate
 from ris.services._transition import move
-from ris.services._writing import date, in_words, orders_of, write
+from ris.services._writing import date, in_words, orders_of, stored, write
 from ris.services._writing import new_control_id as new_control_id
 from ris.services._writing import with_control_id as with_control_id
 from ris.services._writing import write_again as write_again
@@ -76,24 +77,46 @@ after_commit(_ring)
 # --- events become deliveries
 
 
+# Called with the events of each fan-out once it is committed, by the process that made it: for what
+# follows from a change but must neither hold up its deliveries nor be lost with them.
+Follower = Callable[[Sequence[StoredEvent]], None]
+_followers: list[Follower] = []
+
+
+def follow_events(follower: Follower) -> None:
+    """Called by an edge when it starts; twice is once."""
+    if follower not in _followers:
+        _followers.append(follower)
+
+
 def fan_out(limit: int = 200) -> int:
     """Turn new events into deliveries for every endpoint that wants them; how many events.
 
     One process at a time does this, so that deliveries of one order are always in the order of its
     events.
     """
+    events = _fan_out(limit)
+    for follower in _followers if events else ():
+        try:
+            follower([stored(event) for event in events])
+        except Exception:
+            log.exception("what follows from events stopped", events=len(events))
+    return len(events)
+
+
+def _fan_out(limit: int) -> list[DomainEvent]:
     with transaction.atomic():
         Counter.objects.get_or_create(name="fan_out")
         lock = Counter.objects.select_for_update(skip_locked=True).filter(name="fan_out").first()
         if lock is None:
-            return 0
+            return []
         events = list(
             DomainEvent.objects.select_related("order", "patient")
             .filter(fanned_out_at__isnull=True)
             .order_by("id")[:limit]
         )
         if not events:
-            return 0
+            return []
         endpoints = list(
             Endpoint.objects.filter(direction=Direction.OUT.value, active=True).order_by("id")
         )
@@ -103,7 +126,7 @@ def fan_out(limit: int = 200) -> int:
         DomainEvent.objects.filter(pk__in=[event.pk for event in events]).update(
             fanned_out_at=_clock.now()
         )
-    return len(events)
+    return events
 
 
 def enqueue(
