@@ -214,7 +214,7 @@ def _with_lines(rows: QuerySet[Appointment]) -> QuerySet[Appointment]:
 
 def _line(appointment: Appointment) -> AppointmentLine | None:
     steps = list(appointment.steps.all())
-    if not steps:
+    if not steps or appointment.patient is None:
         return None
     order = steps[0].procedure.order
     device = appointment.device

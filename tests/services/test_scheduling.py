@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import time_machine
 
-from ris.domain.actors import TIMER
+from ris.domain.actors import TIMER, endpoint_actor
 from ris.domain.errors import (
     DeniedError,
     IllegalTransitionError,
@@ -16,13 +16,18 @@ from ris.domain.errors import (
     SlotTakenError,
     StateConflictError,
 )
+from ris.domain.orders import CancelOrder, OrderReference
 from ris.domain.scheduling import (
     AddClosure,
+    Answer,
+    AnswerAppointment,
     BookAppointment,
     CancelAppointment,
     ExpireHolds,
     HoldSlot,
+    Participant,
     PrepareStep,
+    ProposeAppointment,
     RecordArrival,
     RecordNoShow,
     RescheduleAppointment,
@@ -267,4 +272,156 @@ def test_the_schema_itself_refuses_a_double_booking() -> None:
             appointment=booking.appointment,
             start_at=booking.start_at + timedelta(minutes=1),
             end_at=booking.end_at,
+        )
+
+
+# --- asked for, held by systems, answered
+
+
+def test_an_appointment_asked_for_waits_and_becomes_the_one_that_is_booked() -> None:
+    order = make.order()
+
+    asked = execute(
+        ProposeAppointment(step=key(order), start_at=make.NOON, comment="mornings"),
+        actor=people.ehr,
+    )
+    waiting = make.step_of(order)
+    booked = book(order, start_at=make.NOON + timedelta(hours=1))
+
+    assert (waiting.status, waiting.wished_at, waiting.start_at) == ("PENDING", make.NOON, None)
+    assert booked == asked
+    appointment = appointment_of(order)
+    assert (appointment.status, appointment.comment) == ("BOOKED", "mornings")
+    assert appointment.start_at == make.NOON + timedelta(hours=1)
+
+
+def test_an_appointment_asked_for_goes_with_its_order() -> None:
+    order = make.order()
+    execute(ProposeAppointment(step=key(order)), actor=people.ehr)
+
+    execute(CancelOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
+
+    assert [row.status for row in Appointment.objects.all()] == ["CANCELED"]
+
+
+def test_a_patient_cannot_be_in_two_places_at_once() -> None:
+    reference = make.patient("P-TWICE")
+    first, second, third = (make.order(patient=reference) for _ in range(3))
+    book(first)
+
+    with pytest.raises(SlotTakenError, match="the patient has another appointment"):
+        book(second, device="CT2", start_at=make.NOON + timedelta(minutes=5))
+    book(second, device="CT2", start_at=make.NOON + timedelta(hours=1))
+    with pytest.raises(SlotTakenError, match="the patient has another appointment"):
+        execute(
+            RescheduleAppointment(
+                appointment=str(appointment_of(second).public_id), start_at=make.NOON
+            ),
+            actor=people.scheduler,
+        )
+    book(third, device="CT2", overbook=True, reason="two at once")  # who means it may
+
+    assert Appointment.objects.filter(status="BOOKED").count() == 3
+
+
+@pytest.mark.parametrize(
+    ("start_at", "error", "words"),
+    [
+        (make.NOON - timedelta(days=8), InvalidValueError, "that time is past"),
+        (make.NOON + timedelta(hours=8), SlotTakenError, "the room is not open at that time"),
+        (make.NOON + timedelta(hours=5, minutes=59), SlotTakenError, "the room is not open"),
+    ],
+)
+def test_a_booking_within_hours_is_refused_outside_them(
+    start_at: datetime, error: type[Exception], words: str
+) -> None:
+    order = make.order()
+
+    with (
+        time_machine.travel(make.NOON - timedelta(days=1), tick=False),
+        pytest.raises(error, match=words),
+    ):
+        book(order, start_at=start_at, open_only=True)
+
+    assert Appointment.objects.count() == 0
+
+
+def test_a_time_held_without_a_patient_is_booked_by_who_holds_it() -> None:
+    order = make.order()
+    held = execute(
+        HoldSlot(device="CT1", start_at=make.NOON, duration_minutes=30), actor=people.ehr
+    )
+    rival = endpoint_actor("Other portal", None, "127.0.0.1")
+    told = BookAppointment(appointment=held, step=key(order))
+
+    with pytest.raises(StateConflictError, match="held by somebody else"):
+        execute(told, actor=rival)
+    with pytest.raises(MissingValueError):
+        execute(BookAppointment(appointment=held), actor=people.ehr)
+    booked = execute(told, actor=people.ehr)
+
+    assert (booked, appointment_of(order).status) == (held, "BOOKED")
+    assert appointment_of(order).patient == order.patient
+
+
+def test_what_one_system_holds_for_an_exam_another_cannot_book() -> None:
+    order = make.order()
+    execute(HoldSlot(step=key(order), device="CT1", start_at=make.NOON), actor=people.ehr)
+    rival = endpoint_actor("Other portal", None, "127.0.0.1")
+
+    with pytest.raises(StateConflictError, match="held by somebody else"):
+        execute(BookAppointment(step=key(order), device="CT1", start_at=make.NOON), actor=rival)
+
+    assert make.step_of(order).status == "PENDING"
+
+
+def test_a_hold_that_ran_out_is_over_before_the_clock_comes_to_it() -> None:
+    order = make.order()
+    with time_machine.travel(make.NOON - timedelta(days=1), tick=False) as clock:
+        held = execute(
+            HoldSlot(step=key(order), device="CT1", start_at=make.NOON), actor=people.scheduler
+        )
+        clock.shift(timedelta(minutes=6))
+
+        with pytest.raises(StateConflictError, match="this hold is over"):
+            execute(BookAppointment(appointment=held), actor=people.scheduler)
+
+
+def test_a_patient_who_declines_gives_the_time_back_and_a_room_does_not() -> None:
+    order = make.booked()
+    appointment = appointment_of(order)
+    device = appointment.device
+    assert device is not None
+    fields = {"appointment": str(appointment.public_id), "answer": Answer.DECLINED}
+
+    execute(
+        AnswerAppointment(participant=Participant.DEVICE, key=str(device.public_id), **fields),
+        actor=people.ehr,
+    )
+    kept = make.step_of(order).status
+    execute(
+        AnswerAppointment(
+            participant=Participant.PATIENT, key=str(order.patient.public_id), **fields
+        ),
+        actor=people.ehr,
+    )
+
+    appointment.refresh_from_db()
+    assert (kept, make.step_of(order).status) == ("SCHEDULED", "PENDING")
+    assert (appointment.status, appointment.reason) == ("CANCELED", "declined by the patient")
+    assert appointment.answers.count() == 2
+
+
+def test_who_takes_no_part_has_nothing_to_answer() -> None:
+    order = make.booked()
+
+    with pytest.raises(InvalidValueError, match="does not take part"):
+        execute(
+            AnswerAppointment(
+                appointment=str(appointment_of(order).public_id),
+                participant=Participant.PATIENT,
+                key=str(make.order().patient.public_id),
+                answer=Answer.ACCEPTED,
+            ),
+            actor=people.ehr,
         )

@@ -5,23 +5,27 @@ from __future__ import annotations
 from ris.domain.actors import Role
 from ris.domain.scheduling import (
     AddClosure,
+    AnswerAppointment,
     BookAppointment,
     CancelAppointment,
     ExpireHolds,
     FollowSchedule,
     HoldSlot,
     PrepareStep,
+    ProposeAppointment,
     RecordArrival,
     RecordNoShow,
     RemoveClosure,
     RescheduleAppointment,
     SetResourceHours,
 )
+from ris.services.scheduling.answers import answer_appointment
 from ris.services.scheduling.appointments import (
     book_appointment,
     cancel_appointment,
     expire_holds,
     hold_slot,
+    propose_appointment,
     reschedule_appointment,
 )
 from ris.services.scheduling.arrivals import prepare_step, record_arrival, record_no_show
@@ -29,10 +33,12 @@ from ris.services.scheduling.following import follow_schedule
 from ris.services.scheduling.hours import add_closure, remove_closure, set_resource_hours
 
 HANDLERS = {
+    ProposeAppointment: propose_appointment,
     HoldSlot: hold_slot,
     BookAppointment: book_appointment,
     RescheduleAppointment: reschedule_appointment,
     CancelAppointment: cancel_appointment,
+    AnswerAppointment: answer_appointment,
     FollowSchedule: follow_schedule,
     RecordArrival: record_arrival,
     PrepareStep: prepare_step,
@@ -51,10 +57,12 @@ _SETUP = {Role.MANAGER, Role.ADMIN, Role.SYSTEM}
 
 
 PERMISSIONS = {
+    ProposeAppointment: _DESK,
     HoldSlot: _DESK,
     BookAppointment: _DESK,
     RescheduleAppointment: _DESK,
     CancelAppointment: _DESK,
+    AnswerAppointment: _DESK,
     FollowSchedule: {Role.INTERFACE, Role.SYSTEM},
     RecordArrival: _DESK | {Role.TECHNOLOGIST},
     PrepareStep: {Role.TECHNOLOGIST, Role.FRONTDESK, Role.SYSTEM},

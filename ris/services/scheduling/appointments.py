@@ -8,12 +8,12 @@ from ris.domain.actors import Role
 from ris.domain.errors import (
     InvalidValueError,
     MissingValueError,
-    SlotTakenError,
     StateConflictError,
 )
 from ris.domain.orders import STEP, StepStatus, StepTrigger
 from ris.domain.scheduling import (
     APPOINTMENT,
+    AppointmentProposed,
     AppointmentStatus,
     AppointmentTrigger,
     BookAppointment,
@@ -21,6 +21,7 @@ from ris.domain.scheduling import (
     ExpireHolds,
     HoldExpired,
     HoldSlot,
+    ProposeAppointment,
     RescheduleAppointment,
     SlotHeld,
 )
@@ -32,20 +33,25 @@ from ris.models import (
 from ris.services._context import Context
 from ris.services._locks import lock_appointment, lock_step, steps_of_appointment
 from ris.services._transition import move, touch
-from ris.services.scheduling.calendar import _STEP_FIELDS, book, move_appointment, say_canceled
+from ris.services.scheduling.calendar import (
+    _STEP_FIELDS,
+    book,
+    move_appointment,
+    require_free,
+    say_canceled,
+)
 from ris.services.scheduling.resources import (
     find_device,
     give_back,
-    is_closed,
-    is_taken,
-    lock,
+    require_open,
+    require_patient_free,
     resources_of,
     take,
 )
 
 
-def _minutes(step: ScheduledProcedureStep, said: int | None) -> int:
-    minutes = said or step.duration_minutes
+def _minutes(step: ScheduledProcedureStep | None, said: int | None) -> int:
+    minutes = said or (step.duration_minutes if step else 0)
     if not 1 <= minutes <= 24 * 60:
         raise InvalidValueError("a duration is 1 minute to 24 hours", path="duration_minutes")
     return minutes
@@ -76,38 +82,106 @@ def _check_modality(device: Device, step: ScheduledProcedureStep) -> None:
         )
 
 
-def hold_slot(command: HoldSlot, context: Context) -> str:
+def propose_appointment(command: ProposeAppointment, context: Context) -> str:
     step = lock_step(command.step)
+    _require_bookable(step)
+    present = step.appointment
+    if present is not None and present.status in _ASKED:
+        raise StateConflictError("an appointment for this exam is asked for already")
+    if command.start_at is not None:
+        step.wished_at = _require_aware(command.start_at)
+    start_at = step.wished_at or context.now
+    order = step.procedure.order
+    appointment = Appointment(
+        patient=order.patient,
+        order=order,
+        start_at=start_at,
+        end_at=start_at + timedelta(minutes=_minutes(step, None)),
+        status=AppointmentStatus.PROPOSED.value,
+        comment=command.comment[:500],
+    )
+    appointment.save()
+    step.appointment = appointment
+    touch(step, "appointment", "wished_at")
+    context.emit(
+        AppointmentProposed(
+            order=str(order.public_id),
+            step=str(step.public_id),
+            appointment=str(appointment.public_id),
+            start_at=step.wished_at,
+        ),
+        subject=appointment,
+        order=order,
+    )
+    return str(appointment.public_id)
+
+
+_ASKED = frozenset({AppointmentStatus.PROPOSED.value, AppointmentStatus.HELD.value})
+
+
+def _require_bookable(step: ScheduledProcedureStep) -> None:
     if step.status not in {StepStatus.PENDING.value, StepStatus.NO_SHOW.value}:
         raise StateConflictError("this step is scheduled already")
+
+
+def hold_slot(command: HoldSlot, context: Context) -> str:
+    step = lock_step(command.step) if command.step else None
+    if step is not None:
+        _require_bookable(step)
     device = find_device(command.device)
     start_at = _require_aware(command.start_at)
     end_at = start_at + timedelta(minutes=_minutes(step, command.duration_minutes))
-    resources = resources_of(device)
-    lock(resources)
-    if is_taken(resources, start_at, end_at) or is_closed(resources, start_at, end_at):
-        raise SlotTakenError("that time is taken", path="start_at")
+    if command.open_only:
+        require_open(device, start_at, end_at, context.now)
+    require_free(device, start_at, end_at)
+    if step is not None:
+        _check_modality(device, step)
+        _leave(step, context)
+        require_patient_free(step.procedure.order.patient_id, start_at, end_at)
     appointment = Appointment.objects.create(
-        patient=step.procedure.order.patient,
+        patient=step.procedure.order.patient if step else None,
+        order=step.procedure.order if step else None,
         device=device,
         start_at=start_at,
         end_at=end_at,
+        held_by=context.actor.name[:200],
         expires_at=context.now + timedelta(minutes=command.minutes),
     )
-    take(appointment, resources, exclusive=True)
-    step.appointment = appointment
-    touch(step, "appointment")
-    order = step.procedure.order
+    take(appointment, resources_of(device), exclusive=True)
+    if step is not None:
+        step.appointment = appointment
+        touch(step, "appointment")
+    order = step.procedure.order if step else None
     context.emit(
         SlotHeld(
-            order=str(order.public_id),
-            step=str(step.public_id),
+            order=str(order.public_id) if order else "",
+            step=str(step.public_id) if step else "",
             appointment=str(appointment.public_id),
         ),
         subject=appointment,
         order=order,
     )
     return str(appointment.public_id)
+
+
+def _leave(step: ScheduledProcedureStep, context: Context) -> None:
+    """Let go of what was only held or asked for; a time that another system holds stays."""
+    present = step.appointment
+    if present is None:
+        return
+    if present.status == AppointmentStatus.HELD.value:
+        _require_holder(present, context)
+        move(present, APPOINTMENT, AppointmentTrigger.EXPIRE)
+        give_back(present)
+    elif present.status == AppointmentStatus.PROPOSED.value:
+        present.reason = "another time was held"
+        move(present, APPOINTMENT, AppointmentTrigger.CANCEL, "reason")
+
+
+def _require_holder(appointment: Appointment, context: Context) -> None:
+    """What one system holds, another cannot book; people at the desk may."""
+    if appointment.held_by and context.is_machine and appointment.held_by != context.actor.name:
+        raise StateConflictError("this time is held by somebody else")
 
 
 def book_appointment(command: BookAppointment, context: Context) -> str:
@@ -125,8 +199,7 @@ def book_appointment(command: BookAppointment, context: Context) -> str:
     _check_modality(device, step)
     start_at = _require_aware(command.start_at)
     if step.appointment is not None and step.appointment.status == AppointmentStatus.HELD.value:
-        move(step.appointment, APPOINTMENT, AppointmentTrigger.EXPIRE)
-        give_back(step.appointment)
+        _leave(step, context)
     appointment = book(
         step,
         device,
@@ -135,27 +208,49 @@ def book_appointment(command: BookAppointment, context: Context) -> str:
         context,
         overbook=command.overbook,
         reason=command.reason,
+        open_only=command.open_only,
+        comment=command.comment,
     )
     return str(appointment.public_id)
 
 
 def _book_held(command: BookAppointment, context: Context) -> str:
+    # The order is locked before the appointment, whichever of them names the other.
+    step = lock_step(command.step) if command.step else None
     appointment = lock_appointment(command.appointment)
-    if appointment.status != AppointmentStatus.HELD.value:
+    if appointment.status != AppointmentStatus.HELD.value or _is_over(appointment, context):
         raise StateConflictError("this hold is over")
+    _require_holder(appointment, context)
     steps = steps_of_appointment(appointment)
+    if step is None:
+        if not steps and appointment.order_id is None:
+            raise MissingValueError("what the held time is for is required", path="step")
+        if not steps:
+            raise StateConflictError("this hold is over")
+        step = steps[0]
+    elif steps and steps[0].pk != step.pk:
+        raise StateConflictError("this time is held for another exam")
     if not steps:
-        raise StateConflictError("this hold is over")
+        _require_bookable(step)
+        if appointment.device is not None:
+            _check_modality(appointment.device, step)
+        _leave(step, context)
     book(
-        steps[0],
+        step,
         appointment.device,
         appointment.start_at,
         round((appointment.end_at - appointment.start_at).total_seconds() / 60),
         context,
         overbook=False,
         held=appointment,
+        comment=command.comment,
     )
     return str(appointment.public_id)
+
+
+def _is_over(appointment: Appointment, context: Context) -> bool:
+    """Whether a hold has run out that the clock has not come to yet."""
+    return appointment.expires_at is not None and appointment.expires_at <= context.now
 
 
 def reschedule_appointment(command: RescheduleAppointment, context: Context) -> str:
@@ -178,12 +273,15 @@ def reschedule_appointment(command: RescheduleAppointment, context: Context) -> 
         context,
         overbook=command.overbook,
         reason=command.reason,
+        open_only=command.open_only,
     )
     return str(appointment.public_id)
 
 
 def cancel_appointment(command: CancelAppointment, context: Context) -> None:
     appointment = lock_appointment(command.appointment)
+    if appointment.status == AppointmentStatus.HELD.value:
+        _require_holder(appointment, context)
     was_booked = appointment.status == AppointmentStatus.BOOKED.value
     appointment.reason = command.reason[:200]
     move(appointment, APPOINTMENT, AppointmentTrigger.CANCEL, "reason")

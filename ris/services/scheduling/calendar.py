@@ -34,6 +34,8 @@ from ris.services.scheduling.resources import (
     is_closed,
     is_taken,
     lock,
+    require_open,
+    require_patient_free,
     resources_of,
     take,
 )
@@ -50,6 +52,37 @@ _STEP_FIELDS = (
     "location",
     "announced",
 )
+
+
+_BOOKED_FIELDS = (
+    "patient",
+    "order",
+    "device",
+    "start_at",
+    "end_at",
+    "overbooked",
+    "reason",
+    "comment",
+)
+
+
+def require_free(
+    device: Device,
+    start_at: datetime,
+    end_at: datetime,
+    *,
+    overbook: bool = False,
+    but: Appointment | None = None,
+) -> bool:
+    """Whether it is booked over on purpose; raises SlotTakenError. The device is locked then."""
+    resources = resources_of(device)
+    lock(resources)
+    taken = is_taken(resources, start_at, end_at, but=but)
+    if taken and not overbook:
+        raise SlotTakenError("that time is taken", path="start_at")
+    if not overbook and is_closed(resources, start_at, end_at):
+        raise SlotTakenError("the room is closed at that time", path="start_at")
+    return taken
 
 
 def assign(step: ScheduledProcedureStep, appointment: Appointment, device: Device | None) -> None:
@@ -74,33 +107,43 @@ def book(
     overbook: bool,
     reason: str = "",
     held: Appointment | None = None,
+    open_only: bool = False,
+    comment: str = "",
 ) -> Appointment:
-    """Book ``step``: take the resources, schedule the step, say so."""
+    """Book ``step``: take the resources, schedule the step, say so.
+
+    An appointment that was asked for becomes the one that is agreed.
+    """
     order = step.procedure.order
     if order.status != "ACTIVE":
         raise StateConflictError(f"this order is {order.status.lower().replace('_', ' ')}")
     end_at = start_at + timedelta(minutes=minutes)
+    if device is not None and open_only:
+        require_open(device, start_at, end_at, context.now)
     taken = False
     if device is not None and held is None:
-        resources = resources_of(device)
-        lock(resources)
-        taken = is_taken(resources, start_at, end_at)
-        if taken and not overbook:
-            raise SlotTakenError("that time is taken", path="start_at")
-        if not overbook and is_closed(resources, start_at, end_at):
-            raise SlotTakenError("the room is closed at that time", path="start_at")
-    if held is None:
-        appointment = Appointment(
-            patient=order.patient,
-            device=device,
-            start_at=start_at,
-            end_at=end_at,
-            overbooked=taken,
-            reason=reason,
-        )
-    else:
+        taken = require_free(device, start_at, end_at, overbook=overbook)
+    if not overbook:
+        require_patient_free(order.patient_id, start_at, end_at, but=held)
+    proposed = step.appointment
+    if proposed is not None and proposed.status != AppointmentStatus.PROPOSED.value:
+        proposed = None
+    if held is not None:
         appointment = held
-    move(appointment, APPOINTMENT, AppointmentTrigger.BOOK)
+        if proposed is not None:
+            proposed.reason = "booked at a time that was held"
+            move(proposed, APPOINTMENT, AppointmentTrigger.CANCEL, "reason")
+    else:
+        appointment = proposed or Appointment()
+        appointment.device = device
+        appointment.start_at = start_at
+        appointment.end_at = end_at
+        appointment.overbooked = taken
+        appointment.reason = reason
+    appointment.patient = order.patient
+    appointment.order = order
+    appointment.comment = (comment or appointment.comment)[:500]
+    move(appointment, APPOINTMENT, AppointmentTrigger.BOOK, *_BOOKED_FIELDS)
     if held is None and device is not None:
         take(appointment, resources_of(device), exclusive=not taken)
     assign(step, appointment, device)
@@ -136,18 +179,17 @@ def move_appointment(
     *,
     overbook: bool,
     reason: str,
+    open_only: bool = False,
 ) -> None:
     previous_start, previous_device = appointment.start_at, appointment.device
     end_at = start_at + timedelta(minutes=minutes)
     taken = False
     if device is not None:
-        resources = resources_of(device)
-        lock(resources)
-        taken = is_taken(resources, start_at, end_at, but=appointment)
-        if taken and not overbook:
-            raise SlotTakenError("that time is taken", path="start_at")
-        if not overbook and is_closed(resources, start_at, end_at):
-            raise SlotTakenError("the room is closed at that time", path="start_at")
+        if open_only:
+            require_open(device, start_at, end_at, context.now)
+        taken = require_free(device, start_at, end_at, overbook=overbook, but=appointment)
+    if not overbook and appointment.patient_id is not None:
+        require_patient_free(appointment.patient_id, start_at, end_at, but=appointment)
     steps = steps_of_appointment(appointment)
     previous_station = steps[0].station_ae_title if steps else ""
     give_back(appointment)
@@ -252,6 +294,15 @@ def schedule_as_ordered(
     book(step, device, step.wished_at, minutes, context, overbook=True, reason=AS_ORDERED)
 
 
+_STILL_TO_COME = frozenset(
+    {
+        AppointmentStatus.PROPOSED.value,
+        AppointmentStatus.HELD.value,
+        AppointmentStatus.BOOKED.value,
+    }
+)
+
+
 def release(step: ScheduledProcedureStep, reason: str, context: Context) -> None:
     """Give a step's time back because the step goes away; says so if it had been booked."""
     appointment = step.appointment
@@ -261,7 +312,7 @@ def release(step: ScheduledProcedureStep, reason: str, context: Context) -> None
         return  # others still need the time
     if appointment.status == AppointmentStatus.ARRIVED.value:
         move(appointment, APPOINTMENT, AppointmentTrigger.FULFILL)
-    elif appointment.status in {AppointmentStatus.HELD.value, AppointmentStatus.BOOKED.value}:
+    elif appointment.status in _STILL_TO_COME:
         booked = appointment.status == AppointmentStatus.BOOKED.value
         appointment.reason = reason[:200]
         move(appointment, APPOINTMENT, AppointmentTrigger.CANCEL, "reason")

@@ -12,10 +12,14 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import BigIntegerField, DateTimeField
+from django.utils import timezone
 
 from ris.domain.errors import (
+    InvalidValueError,
+    SlotTakenError,
     UnknownKeyError,
 )
+from ris.domain.scheduling import AppointmentStatus
 from ris.models import (
     Appointment,
     Booking,
@@ -24,6 +28,7 @@ from ris.models import (
     Resource,
 )
 from ris.models.prepared import Given, Select, add_all
+from ris.selectors.calendar import Calendar
 from ris.services._locks import public_key
 
 LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
@@ -73,6 +78,24 @@ _CLOSED = Select(
         end_at__gt=Given("start", DateTimeField()),
     )[:1]
 )
+# Somebody whose exam is over can go on to the next, whatever had been planned for it.
+_BUSY = sorted(
+    status.value
+    for status in (AppointmentStatus.HELD, AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED)
+)
+_ELSEWHERE = Select(
+    lambda: (
+        Appointment.objects.only("pk")
+        .filter(
+            patient=Given("patient", BigIntegerField()),
+            status__in=_BUSY,
+            start_at__lt=Given("end", DateTimeField()),
+            end_at__gt=Given("start", DateTimeField()),
+            start_at__gt=Given("earliest", DateTimeField()),
+        )
+        .exclude(pk=Given("besides", BigIntegerField()))[:1]
+    )
+)
 
 
 def lock(resources: Sequence[Resource]) -> None:
@@ -110,6 +133,39 @@ def is_closed(resources: Sequence[Resource], start_at: datetime, end_at: datetim
     return any(
         _CLOSED.first(resource=resource.pk, start=start_at, end=end_at) for resource in resources
     )
+
+
+def require_open(device: Device, start_at: datetime, end_at: datetime, now: datetime) -> None:
+    """Refuse a time that is past, or when the device or its room is not open for all of it."""
+    if start_at < now:
+        raise InvalidValueError("that time is past", path="start_at")
+    day = timezone.localtime(start_at).date()
+    hours = Calendar([device], day, 1).open(device, day)
+    if not any(span.start <= start_at and end_at <= span.end for span in hours):
+        raise SlotTakenError("the room is not open at that time", path="start_at")
+
+
+def require_patient_free(
+    patient: int, start_at: datetime, end_at: datetime, *, but: Appointment | None = None
+) -> None:
+    """Refuse a second appointment of a patient (by primary key) at the same time, anywhere.
+
+    Two bookings at once lock different devices, so they wait for each other here; where rows
+    cannot be locked, whoever writes at all is alone.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"ris.day of {patient}"])
+    besides = but.pk if but is not None and but.pk is not None else 0
+    found = _ELSEWHERE.first(
+        patient=patient,
+        start=start_at,
+        end=end_at,
+        earliest=start_at - LONGEST,
+        besides=besides,
+    )
+    if found:
+        raise SlotTakenError("the patient has another appointment at that time", path="start_at")
 
 
 def take(
