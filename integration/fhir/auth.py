@@ -16,7 +16,7 @@ from ris.selectors.exchange import find_sender
 from ris.services import bearer
 
 REALM = "FHIR"
-WRITES = frozenset({"POST", "PUT", "PATCH"})
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,11 @@ class Incoming:
         return parse_qsl(urlsplit(self.url).query, keep_blank_values=True)
 
     @property
+    def condition(self) -> str:
+        """The query of the address, as it came."""
+        return urlsplit(self.url).query
+
+    @property
     def base(self) -> str:
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}{BASE_PATH}"

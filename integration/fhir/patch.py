@@ -13,6 +13,11 @@ MAX_OPERATIONS = 200
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 
 
+def apply_patch(target: dict[str, Any], patch: Any) -> Any:
+    """``target`` with a patch of either kind."""
+    return json_patch(target, patch) if isinstance(patch, list) else merge_patch(target, patch)
+
+
 def merge_patch(target: Any, patch: Any) -> Any:
     """``target`` with ``patch`` merged in: null deletes, objects merge, the rest replaces."""
     if not isinstance(patch, dict):

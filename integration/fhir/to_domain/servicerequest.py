@@ -47,6 +47,7 @@ class Profile:
     issuer: str = ""  # of a placer order number that came without a system
     wait_for_scheduler: bool = False
     strict_catalog: bool = False
+    require_if_match: bool = False  # of changes to any type
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,15 +133,7 @@ class FhirView(APIView):
     def write(self) -> Response:
         """Hand the request to the inbox and give its answer."""
         incoming = self.incoming()
-        client = self.client
-        name = incoming.address[0]
-        receipt = writing.receive(
-            incoming,
-            client.actor,
-            writing.profile_for(client.actor.name, client.endpoint),
-            request_id=self.request_id,
-            may_search=client.scopes.allow(name, "s"),
-        )
+        receipt = writing.receive(incoming, self.client, request_id=self.request_id)
         reply = Reply.from_answer(receipt.answer)
         return Acknowledgment(receipt.message, reply)
 

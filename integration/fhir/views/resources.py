@@ -16,6 +16,8 @@ from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.resources import KINDS
 from integration.fhir.systems import Systems
 from integration.fhir.views.base import FhirView
+from integration.fhir.writing.conditions import condition
+from integration.fhir.writing.request import INTERACTIONS, require_interaction
 from ris.selectors import search as selectors
 
 
@@ -40,16 +42,46 @@ class TypeView(FhirView):
         return self.answer(bundle, versioned=False)
 
     def post(self, request: Request, kind: str) -> Response:
-        found = self.kind(kind, "c")
-        if "create" not in found.interactions:
-            raise self.not_allowed(f"{kind} resources come from elsewhere")
+        return self.change(kind)
+
+    def put(self, request: Request, kind: str) -> Response:
+        return self.change_by_condition(kind)
+
+    def patch(self, request: Request, kind: str) -> Response:
+        return self.change_by_condition(kind)
+
+    def delete(self, request: Request, kind: str) -> Response:
+        return self.change_by_condition(kind)
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        """For the Allow header: what is done with resources of this type at this address."""
+        kind = KINDS.get(self.kwargs.get("kind", ""))
+        done = ["GET", "HEAD"]
+        for method, (interaction, _) in INTERACTIONS.items():
+            here = method != "POST" or "public_id" not in self.kwargs
+            if kind is not None and here and interaction in kind.interactions:
+                done.append(method)
+        return done
+
+    def change(self, kind: str) -> Response:
+        """A write, if the client may do it and it is done with resources of this type."""
+        interaction, letter = INTERACTIONS[str(self.request.method)]
+        require_interaction(self.kind(kind, letter), interaction)
         return self.write()
+
+    def change_by_condition(self, kind: str) -> Response:
+        """The query says which resource is meant (FHIR R4 3.1.0.4.3, 3.1.0.6, 3.1.0.7.1)."""
+        if not condition(self.request.META["QUERY_STRING"]):
+            raise exceptions.MethodNotAllowed(str(self.request.method))
+        return self.change(kind)
 
 
 class SearchFormView(TypeView):
     """``[base]/Type/_search``: a search whose parameters are a form."""
 
     http_method_names = ["post"]  # noqa: RUF012
+    allowed_methods = ["POST"]  # noqa: RUF012
 
     def post(self, request: Request, kind: str) -> Response:
         content_type = request.META.get("CONTENT_TYPE", "")
@@ -89,17 +121,14 @@ class InstanceView(TypeView):
         changed = datetime.fromisoformat(resource["meta"]["lastUpdated"])
         return changed.replace(microsecond=0) <= at
 
-    def put(self, request: Request, kind: str, public_id: str) -> Response:
-        found = self.kind(kind, "u")
-        if "update" not in found.interactions:
-            raise self.not_allowed(f"{kind} resources are changed elsewhere")
-        return self.write()
+    def put(self, request: Request, kind: str, public_id: str = "") -> Response:
+        return self.change(kind)
 
-    def patch(self, request: Request, kind: str, public_id: str) -> Response:
-        found = self.kind(kind, "u")
-        if "patch" not in found.interactions:
-            raise self.not_allowed(f"{kind} resources are changed elsewhere")
-        return self.write()
+    def patch(self, request: Request, kind: str, public_id: str = "") -> Response:
+        return self.change(kind)
+
+    def delete(self, request: Request, kind: str, public_id: str = "") -> Response:
+        return self.change(kind)
 
     def post(self, request: Request, kind: str, public_id: str = "") -> Response:
         raise exceptions.MethodNotAllowed("POST")

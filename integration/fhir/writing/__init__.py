@@ -1,10 +1,13 @@
-"""Creates, updates and patches: one stored message, one transaction (DESIGN 8)."""
+"""Creates, updates, patches and deletes: one stored message, one transaction (DESIGN 8)."""
 
 from __future__ import annotations
 
+from integration.fhir.auth import Client
 from integration.fhir.exchange import Incoming, refuse
+from integration.fhir.scopes import Scopes
 from integration.fhir.systems import Systems
 from integration.fhir.to_domain.servicerequest import Profile
+from integration.fhir.writing.message import Message
 from integration.fhir.writing.request import Writer, last_modified
 from ris.domain.actors import Actor
 from ris.domain.exchange import Protocol
@@ -14,6 +17,8 @@ from ris.services import inbox
 
 __all__ = ["last_modified", "profile_for", "receive", "replay"]
 
+EVERYTHING = Scopes.parse(["system/*.cruds"])
+
 
 def profile_for(name: str, endpoint: EndpointInfo | None) -> Profile:
     """What is done with the requests of a client, by the settings of its endpoint."""
@@ -22,30 +27,28 @@ def profile_for(name: str, endpoint: EndpointInfo | None) -> Profile:
         issuer=Systems().issuer(str(settings.get("issuer") or name)),
         wait_for_scheduler=bool(settings.get("wait_for_scheduler")),
         strict_catalog=bool(settings.get("strict_catalog")),
+        require_if_match=bool(settings.get("require_if_match")),
     )
 
 
-def receive(
-    incoming: Incoming,
-    actor: Actor,
-    profile: Profile,
-    *,
-    request_id: str,
-    may_search: bool,
-) -> inbox.Receipt:
+def _message(incoming: Incoming, client: Client) -> Message:
+    return Message(client, profile_for(client.actor.name, client.endpoint), incoming.base)
+
+
+def receive(incoming: Incoming, client: Client, *, request_id: str) -> inbox.Receipt:
     """Store the request, apply it, store the answer."""
-    writer = Writer(incoming, actor, profile, may_search)
+    writer = Writer(incoming, _message(incoming, client))
     prepared = writer.prepare()
     key = incoming.header("Idempotency-Key")
     return inbox.receive(
         protocol=Protocol.FHIR,
-        actor=actor,
+        actor=client.actor,
         key=key or request_id,
         raw=incoming.to_bytes(),
         message_type=f"{incoming.method} {writer.kind.name}",
-        apply=lambda: prepared.todo().to_answer(),
+        apply=lambda: writer.reply(prepared.todo()).to_answer(),
         refuse=refuse,
-        sender=actor.name,
+        sender=client.actor.name,
         references=prepared.references,
         dedupe=bool(key),
     )
@@ -53,6 +56,8 @@ def receive(
 
 def replay(raw: bytes, actor: Actor, sender: str) -> tuple[inbox.Apply, inbox.Refuse]:
     """A stored request to be applied once more (``ReplayMessage``)."""
-    profile = profile_for(sender, find_sender(Protocol.FHIR, sender))
-    prepared = Writer(Incoming.from_bytes(raw), actor, profile, may_search=True).prepare()
-    return lambda: prepared.todo().to_answer(), refuse
+    incoming = Incoming.from_bytes(raw)
+    client = Client(actor, EVERYTHING, find_sender(Protocol.FHIR, sender))
+    writer = Writer(incoming, _message(incoming, client))
+    prepared = writer.prepare()
+    return lambda: writer.reply(prepared.todo()).to_answer(), refuse

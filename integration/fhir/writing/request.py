@@ -1,48 +1,53 @@
 """One write: read, applied, answered (DESIGN 8).
 
 The body is read before the transaction begins; what is wrong with it is raised inside, so that a
-refused request is kept like any other. Conditional creates look and write in the same transaction.
+refused request is kept like any other. A condition is looked up in the transaction that writes.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
-from functools import cached_property
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
-
-from django.utils import timezone
 
 from integration.fhir import formats, gate, json
+from integration.fhir.auth import Client
 from integration.fhir.exchange import Incoming, Reply, etag, require_match
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError, information, status_and_issue
-from integration.fhir.parameters import Reading
-from integration.fhir.patch import json_patch, merge_patch
-from integration.fhir.query import PRESENTATION, parse
+from integration.fhir.patch import apply_patch
 from integration.fhir.reading import load, read, shown_for
 from integration.fhir.resources import KINDS, Kind
 from integration.fhir.systems import Systems
+from integration.fhir.to_domain.references import Known, Target
 from integration.fhir.to_domain.servicerequest import Profile
+from integration.fhir.writing.conditions import condition
+from integration.fhir.writing.message import Message
 from integration.fhir.writing.targets import references
 from ris.domain.actors import Actor
 from ris.domain.commands import Command
-from ris.domain.errors import DeniedError, RisError, SeveralErrors
+from ris.domain.errors import RisError, SeveralErrors
 from ris.selectors import search as selectors
-from ris.selectors.search import Page
 from ris.services import execute
 from ris.services.audit import record_access
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a write came to; ``public_id`` is empty where nothing is left to be shown."""
+
+    status: int
+    public_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What is to be done inside the transaction, and the numbers the request names."""
 
-    todo: Callable[[], Reply]
+    todo: Callable[[], Done]
     references: list[tuple[str, str]]
 
 
@@ -50,20 +55,32 @@ class Handler(Protocol):
     """Turns resources of one type into commands; :mod:`handlers` says whose."""
 
     def create(self, writer: Writer, resource: Resource) -> tuple[str, bool]:
-        """The id of what was created, and whether it is new; within the open transaction."""
+        """The id of what was created, and whether it is new; within the open transaction.
+
+        Where ``writer.assigned`` is not empty, it is the id to give, because other entries of the
+        bundle refer to it already (types whose Kind can take one).
+        """
 
     def update(self, writer: Writer, resource: Resource, before: Resource) -> None:
         """Bring the resource from ``before``, as it was shown, to ``resource``."""
 
 
+class Deleting(Handler, Protocol):
+    """A handler of a type whose Kind lists "delete"."""
+
+    def delete(self, writer: Writer, before: Resource) -> None:
+        """Delete ``writer.public_id``, which was shown as ``before``."""
+
+
 @dataclass(frozen=True)
 class Writer:
-    """One request being applied."""
+    """One request being applied; of a bundle, one entry, whose resource was read already."""
 
     incoming: Incoming
-    actor: Actor
-    profile: Profile
-    may_search: bool
+    message: Message
+    given: Any = None
+    target: str = ""  # the id, where the address has a condition instead
+    assigned: str = ""
 
     # --- reading the request
 
@@ -72,25 +89,50 @@ class Writer:
         return KINDS[self.incoming.address[0]]
 
     @property
-    def handler(self) -> Handler:
+    def handler(self) -> Any:
         from integration.fhir.writing.handlers import HANDLERS
 
         return HANDLERS[self.kind.name]
 
     @property
     def public_id(self) -> str:
-        return self.incoming.address[1]
+        return self.target or self.incoming.address[1]
 
-    @cached_property
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the address names a type, and what is meant by a query."""
+        return not self.target and len(self.incoming.address) == 1
+
+    @property
+    def client(self) -> Client:
+        return self.message.client
+
+    @property
+    def actor(self) -> Actor:
+        return self.message.client.actor
+
+    @property
+    def profile(self) -> Profile:
+        return self.message.profile
+
+    @property
     def systems(self) -> Systems:
-        return Systems(selectors.issuers())
+        return self.message.systems
+
+    def find(self, targets: frozenset[Target]) -> Known:
+        """What the references of a resource lead to."""
+        return self.message.find(targets)
 
     def resource(self) -> dict[str, Any]:
         """The body as a resource with the structure of R4."""
+        if self.given is not None:
+            return gate.check_value(self.kind.name, self.given)
         formats.require_body_type(self.incoming.header("Content-Type"), formats.BODIES)
         return gate.check(self.kind.name, self.incoming.body)
 
     def patch(self) -> Any:
+        if self.given is not None:
+            return self.given
         media_type = formats.require_body_type(
             self.incoming.header("Content-Type"), formats.PATCHES
         )
@@ -108,26 +150,30 @@ class Writer:
                     return Prepared(lambda: self.create(created), references(created))
                 case "PUT":
                     changed = self.resource()
-                    self.require_own_id(changed)
-                    return Prepared(lambda: self.update(changed), self.own_reference())
-                case _:
+                    if not self.is_conditional:
+                        self.require_own_id(changed)
+                    return Prepared(lambda: self.put(changed), self.own_reference())
+                case "PATCH":
                     change = self.patch()
-                    return Prepared(lambda: self.apply_patch(change), self.own_reference())
+                    return Prepared(lambda: self.change(change), self.own_reference())
+                case _:
+                    return Prepared(self.delete, self.own_reference())
         except RisError as error:
             fault = error
 
-        def fail() -> Reply:
+        def fail() -> Done:
             raise fault
 
         return Prepared(fail, [] if self.incoming.method == "POST" else self.own_reference())
 
     def own_reference(self) -> list[tuple[str, str]]:
         """The order a change is about, to show a refused one beside it."""
+        if self.is_conditional or self.kind.name != "ServiceRequest":
+            return []
         try:
-            key = str(uuid.UUID(self.public_id))
+            return [("order", str(uuid.UUID(self.public_id)))]
         except ValueError:
             return []
-        return [("order", key)] if self.kind.name == "ServiceRequest" else []
 
     def require_own_id(self, resource: Resource) -> None:
         if resource.get("id") != self.public_id:
@@ -140,7 +186,7 @@ class Writer:
 
     # --- create
 
-    def create(self, resource: Resource) -> Reply:
+    def create(self, resource: Resource) -> Done:
         existing = self.existing()
         if existing is not None:
             record_access(
@@ -148,44 +194,73 @@ class Writer:
                 action=f"FHIR conditional create {self.kind.name}",
                 subject=f"{self.kind.name}/{existing}",
             )
-            return self.reply(200, existing)
+            return Done(200, existing)
+        return self.add(resource)
+
+    def add(self, resource: Resource) -> Done:
         public_id, created = self.handler.create(self, resource)
-        return self.reply(201 if created else 200, public_id)
+        self.message.conditions.written(self.kind.name, resource, public_id)
+        return Done(201 if created else 200, public_id)
 
     def existing(self) -> str | None:
         """The one resource that ``If-None-Exist`` finds (FHIR R4 3.1.0.8.1)."""
         header = self.incoming.header("If-None-Exist")
         # Some clients send the condition as the query of the POST.
-        pairs = self.incoming.query if not header else _condition(header)
-        condition = [(name, value) for name, value in pairs if name not in PRESENTATION]
-        if not header and not condition:
+        pairs = condition(header or self.incoming.condition)
+        if not header and not pairs:
             return None
-        if not self.may_search:
-            raise DeniedError(f"a conditional create needs the scope to search {self.kind.name}")
-        zone = timezone.get_default_timezone()
-        reading = Reading(self.incoming.base, self.systems, zone)
-        query = parse(self.kind, condition, reading, strict=True)
-        if not query.applied:
-            raise HttpError(400, "required", "If-None-Exist asks nothing")
-        selectors.serialize(self.kind.name)
-        hits = self.kind.finder.search(query.criteria, Page(2)).hits
-        if len(hits) > 1:
-            raise HttpError(412, "multiple-matches", "If-None-Exist finds several resources")
-        if not hits:
-            return None
-        return str(self.kind.translate(hits[0], shown_for([self.kind], Systems()))["id"])
+        return self.message.conditions.one(self.kind, pairs, "a conditional create")
 
-    # --- update and patch
+    # --- update, patch and delete
 
-    def update(self, resource: Resource) -> Reply:
+    def meant(self, what: str) -> str | None:
+        """The id of what the query of the address finds; None for nothing."""
+        pairs = condition(self.incoming.condition)
+        return self.message.conditions.one(self.kind, pairs, what)
+
+    def at(self, public_id: str) -> Writer:
+        """The same request, now that its condition was looked up."""
+        return replace(self, target=public_id)
+
+    def put(self, resource: Resource) -> Done:
+        """An update, by id or by condition (FHIR R4 3.1.0.4.3)."""
+        if not self.is_conditional:
+            return self.update(resource)
+        found = self.meant("a conditional update")
+        if found is not None:
+            own = resource.get("id", found)
+            if own != found:
+                raise HttpError(
+                    400,
+                    "invalid",
+                    "the id in the body is not that of what the condition finds",
+                    path=f"{self.kind.name}.id",
+                )
+            return self.at(found).update({**resource, "id": found})
+        if resource.get("id"):
+            raise _ids_are_ours()
+        if self.incoming.header("If-Match"):
+            raise HttpError(412, "conflict", "there is nothing yet whose version could match")
+        require_interaction(self.kind, "create")
+        return self.add(resource)
+
+    def update(self, resource: Resource) -> Done:
         self.handler.update(self, resource, self.present(self.systems))
-        return self.reply(200, self.public_id)
+        self.message.forget(self.kind.name)
+        return Done(200, self.public_id)
 
-    def apply_patch(self, change: Any) -> Reply:
+    def change(self, change: Any) -> Done:
+        """A patch, by id or by condition (FHIR R4 3.1.0.6)."""
+        if not self.is_conditional:
+            return self.apply_patch(change)
+        found = self.meant("a conditional patch")
+        if found is None:
+            raise HttpError(404, "not-found", "the condition finds nothing")
+        return self.at(found).apply_patch(change)
+
+    def apply_patch(self, change: Any) -> Done:
         before = self.present(self.systems)
-        patched = (
-            json_patch(before, change) if isinstance(change, list) else merge_patch(before, change)
-        )
+        patched = apply_patch(before, change)
         if not isinstance(patched, dict):
             raise HttpError(400, "structure", "a patch is a list of operations or an object")
         try:
@@ -194,19 +269,45 @@ class Writer:
             raise _unprocessable(error) from None
         self.require_own_id(patched)
         self.handler.update(self, patched, before)
-        return self.reply(200, self.public_id)
+        self.message.forget(self.kind.name)
+        return Done(200, self.public_id)
+
+    def delete(self) -> Done:
+        """A delete, by id or by condition; what is not there is deleted already."""
+        if self.is_conditional:
+            found = self.meant("a conditional delete")
+            return self.at(found).delete() if found is not None else Done(204)
+        self.serialize()
+        try:
+            before = read(self.kind, self.public_id, self.systems)
+        except HttpError as error:
+            if error.status in {404, 410}:
+                return Done(204)
+            raise
+        require_match(self.incoming.header("If-Match"), before["meta"]["versionId"])
+        self.handler.delete(self, before)
+        self.message.forget(self.kind.name)
+        return Done(204)
+
+    def serialize(self) -> None:
+        """Who compares versions and writes does both before the next one looks."""
+        selectors.serialize(f"{self.kind.name}/{self.public_id}")
 
     def present(self, systems: Systems) -> Resource:
         """The resource as it stands, if the client's ``If-Match`` means this version."""
+        header = self.incoming.header("If-Match")
+        if self.profile.require_if_match and not header:
+            raise HttpError(
+                400, "required", "changes need If-Match with the version they are made to"
+            )
+        self.serialize()
         try:
             found = read(self.kind, self.public_id, systems)
-        except HttpError:
-            if self.incoming.method == "PUT":
-                raise HttpError(
-                    405, "not-supported", "ids are given by this server: create with POST"
-                ) from None
+        except HttpError as error:
+            if self.incoming.method == "PUT" and error.status == 404:
+                raise _ids_are_ours() from None
             raise
-        require_match(self.incoming.header("If-Match"), found["meta"]["versionId"])
+        require_match(header, found["meta"]["versionId"])
         return found
 
     # --- carrying out and answering
@@ -214,21 +315,62 @@ class Writer:
     def execute(self, command: Command[str]) -> str:
         return execute(command, actor=self.actor)
 
-    def reply(self, status: int, public_id: str) -> Reply:
+    def reply(self, done: Done) -> Reply:
         """The resource as it is now, as ``Prefer`` wants it (FHIR R4 3.1.0.1.5)."""
-        resource = load(self.kind, [public_id], shown_for([self.kind], self.systems))[0]
-        version = resource["meta"]["versionId"]
+        if not done.public_id:
+            return Reply(done.status)
+        shown = shown_for([self.kind], self.systems)
+        return self.show(done, load(self.kind, [done.public_id], shown)[0])
+
+    def show(self, done: Done, resource: Resource, default: str = "representation") -> Reply:
+        """The answer, once the resource was loaded; ``default`` is for who prefers nothing."""
         headers = {"ETag": etag(resource), "Last-Modified": last_modified(resource)}
-        address = f"{self.incoming.base}/{self.kind.name}/{public_id}/_history/{version}"
-        if self.incoming.method == "POST":
+        address = self.location(resource)
+        if self.incoming.method == "POST" or done.status == 201:
             headers["Location"] = address
-        wanted = self.incoming.header("Prefer").replace(" ", "")
-        if "return=minimal" in wanted:
-            return Reply(status, None, headers)
-        if "return=OperationOutcome" in wanted:
-            word = {201: "created", 200: "found" if self.incoming.method == "POST" else "updated"}
-            return Reply(status, information(f"{word[status]}: {address}"), headers)
-        return Reply(status, resource, headers)
+        match preference(self.incoming.header("Prefer"), default):
+            case "minimal":
+                return Reply(done.status, None, headers)
+            case "OperationOutcome":
+                found = "found" if self.incoming.method == "POST" else "updated"
+                word = "created" if done.status == 201 else found
+                return Reply(done.status, information(f"{word}: {address}"), headers)
+            case _:
+                return Reply(done.status, resource, headers)
+
+    def location(self, resource: Resource) -> str:
+        version = resource["meta"]["versionId"]
+        return f"{self.incoming.base}/{self.kind.name}/{resource['id']}/_history/{version}"
+
+
+# What a method does to the type, by name of the interaction; and the letter of the scope.
+INTERACTIONS: Mapping[str, tuple[str, str]] = {
+    "POST": ("create", "c"),
+    "PUT": ("update", "u"),
+    "PATCH": ("patch", "u"),
+    "DELETE": ("delete", "d"),
+}
+
+
+def require_interaction(kind: Kind, interaction: str) -> None:
+    """Raises HttpError 405 for what is not done with resources of this type over FHIR."""
+    if interaction not in kind.interactions:
+        words = {"create": "come from elsewhere", "delete": "are not deleted"}
+        said = words.get(interaction, "are changed elsewhere")
+        raise HttpError(405, "not-supported", f"{kind.name} resources {said}")
+
+
+def preference(header: str, default: str) -> str:
+    """What ``Prefer: return=`` asks for (RFC 7240 4.2)."""
+    for part in header.replace(";", ",").split(","):
+        name, _, value = part.replace(" ", "").partition("=")
+        if name.lower() == "return" and value in {"minimal", "representation", "OperationOutcome"}:
+            return value
+    return default
+
+
+def _ids_are_ours() -> HttpError:
+    return HttpError(405, "not-supported", "ids are given by this server: create with POST")
 
 
 def _unprocessable(error: RisError) -> RisError:
@@ -240,11 +382,6 @@ def _unprocessable(error: RisError) -> RisError:
             for fault in faults
         ]
     )
-
-
-def _condition(header: str) -> list[tuple[str, str]]:
-    """The query of ``If-None-Exist``, also where a client wrote the type or a question mark."""
-    return parse_qsl(header.rpartition("?")[2], keep_blank_values=True)
 
 
 def last_modified(resource: Resource) -> str:

@@ -7,7 +7,6 @@ from integration.fhir.outcome import HttpError
 from integration.fhir.to_domain import revision, servicerequest
 from integration.fhir.to_domain.references import Reader
 from integration.fhir.writing.request import Writer
-from integration.fhir.writing.targets import find_targets
 from ris.domain.errors import DuplicateKeyError
 from ris.domain.orders import HoldOrder, OrderReference
 from ris.selectors.orders import order_view
@@ -20,7 +19,7 @@ class ServiceRequests:
 
     def create(self, writer: Writer, resource: Resource) -> tuple[str, bool]:
         reader = Reader(resource, writer.incoming.base, writer.systems)
-        known = find_targets(servicerequest.targets(reader))
+        known = writer.find(servicerequest.targets(reader))
         order = servicerequest.place_order(reader, known, writer.profile)
         try:
             placed = execute(order.command, actor=writer.actor)
@@ -40,7 +39,7 @@ class ServiceRequests:
                 405, "not-supported", "change the request of the order this is based on"
             )
         reader = Reader(resource, writer.incoming.base, writer.systems)
-        known = find_targets(servicerequest.targets(reader))
+        known = writer.find(servicerequest.targets(reader))
         order = order_view(writer.public_id)
         commands = revision.revise(reader, order, before, known, writer.profile)
         for command in commands:

@@ -55,10 +55,10 @@ def test_a_trailing_slash_makes_no_difference(api: Api) -> None:
     ("method", "path", "allowed"),
     [
         ("DELETE", "/Patient/1", "GET, HEAD, POST, PUT, PATCH"),
-        ("PUT", "/Patient", "GET, HEAD, POST"),
+        ("PUT", "/Patient", "GET, HEAD, POST, PUT, PATCH"),
         ("PUT", "/metadata", "GET, HEAD"),
         ("GET", "/Patient/_search", "POST"),
-        ("OPTIONS", "/Patient", "GET, HEAD, POST"),
+        ("OPTIONS", "/Patient", "GET, HEAD, POST, PUT, PATCH"),
     ],
 )
 def test_a_method_that_is_not_served_is_an_outcome(

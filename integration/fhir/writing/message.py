@@ -1,0 +1,52 @@
+"""What all writes of one message share: who writes, by which rules, and what was looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.utils import timezone
+
+from integration.fhir.auth import Client
+from integration.fhir.parameters import Reading
+from integration.fhir.systems import Systems
+from integration.fhir.to_domain.references import Known, Target
+from integration.fhir.to_domain.servicerequest import Profile
+from integration.fhir.writing.conditions import Conditions
+from integration.fhir.writing.targets import find_targets
+from ris.selectors import search as selectors
+
+
+@dataclass(frozen=True)
+class Message:
+    """One request, or one bundle of them; ``base`` is our own address."""
+
+    client: Client
+    profile: Profile
+    base: str
+    targets: dict[Target, Any] = field(default_factory=dict)
+
+    @cached_property
+    def systems(self) -> Systems:
+        return Systems(selectors.issuers())
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        reading = Reading(self.base, self.systems, timezone.get_default_timezone())
+        return Conditions(self.client, reading)
+
+    def find(self, targets: frozenset[Target]) -> Known:
+        """What the references lead to; what another entry asked for is not asked for again."""
+        missing = frozenset(targets - self.targets.keys())
+        if missing:
+            found: Mapping[Target, Any] = find_targets(missing).views
+            self.targets.update(found)
+        return Known({each: self.targets[each] for each in targets if each in self.targets})
+
+    def forget(self, kind: str) -> None:
+        """Resources of a type were changed: look again."""
+        self.conditions.forget(kind)
+        for target in [target for target in self.targets if target.type == kind]:
+            del self.targets[target]
