@@ -21,6 +21,7 @@ DOCUMENTS = {
     "docs/reference/dicom-conformance.md": "worklist.conformance:statement",
     "docs/reference/hl7-conformance.md": "integration.hl7.conformance:statement",
     "docs/reference/fhir-conformance.md": "integration.fhir.conformance:statement",
+    "docs/reference/openapi.yaml": "integration.rest.description:document",
     "THIRD_PARTY.md": "docs.third_party:document",
 }
 

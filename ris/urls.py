@@ -23,6 +23,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
 for route, module in (
     # Also without the slash: clients POST to the base itself, and a redirect would lose the body.
     (r"^fhir(?:/|$)", "integration.fhir.urls"),
+    (r"^api/v1(?:/|$)", "integration.rest.urls"),
+    (r"^api/v1(?:/|$)", "integration.rest.urls"),
     (r"^dicom-web(?:/|$)", "worklist.web.urls"),
     (r"^", "ris.web.urls"),
 ):

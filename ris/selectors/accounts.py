@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from ris.domain.actors import Role
+from ris.domain.actors import Actor, ActorKind, Role
 from ris.models import ApiToken, User
 
 
@@ -34,6 +34,18 @@ def token_for(secret: str) -> TokenView | None:
         scopes=tuple(token.scopes),
         addresses=tuple(token.addresses),
         expires_at=token.expires_at,
+    )
+
+
+def user_actor(user: User, address: str = "") -> Actor:
+    """A login as the actor that the door knows."""
+    return Actor(
+        ActorKind.USER,
+        user.get_username(),
+        roles_of(user),
+        user_id=user.pk,
+        address=address,
+        display=user.get_full_name() or user.get_username(),
     )
 
 
