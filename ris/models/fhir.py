@@ -82,8 +82,8 @@ class FhirVersion(Quick):
             ),
         ]
         indexes = [
-            models.Index(fields=["type", "id"], name="fhir_version_type"),
-            models.Index(fields=["patient", "id"], name="fhir_version_patient"),
+            models.Index(fields=["type", "at", "id"], name="fhir_version_type_at"),
+            models.Index(fields=["at", "id"], name="fhir_version_at"),
         ]
 
     def __str__(self) -> str:
