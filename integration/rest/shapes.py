@@ -81,7 +81,7 @@ def shape(view: type, name: str = "", leave: tuple[str, ...] = ()) -> type[Any]:
     """The serializer class of a view; ``leave`` are fields it does not show."""
     hints = typing.get_type_hints(view)
     made = {each.name: _field(hints[each.name]) for each in fields(view) if each.name not in leave}
-    title = name or view.__name__.removesuffix("View").removesuffix("Line")
+    title = name or view.__name__.removesuffix("View")
     return type(inline_serializer(title, made))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from integration.rest.description import description
 from ris.domain.accounts import CreateUser, IssueToken
 from ris.domain.actors import OPERATOR, Role
 from ris.models import Appointment, AuditEvent, Order
@@ -220,6 +221,13 @@ def test_pages_go_on_where_the_last_one_ended() -> None:
     seen = [each["public_id"] for each in first["results"] + rest_of["results"]]
     assert len(set(seen)) == 3
     assert rest_of["next"] is None
+
+
+def test_the_description_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    document = description()
+
+    assert capsys.readouterr().err == ""  # names given twice, fields of no known type
+    assert set(document["components"]["securitySchemes"]) == {"session", "token"}
 
 
 def test_the_description_is_open_and_in_both_forms() -> None:
