@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PIN = re.compile(r"([A-Za-z0-9_.-]+)==([^ ;\\]+)")
 MANIFESTS = {
     "ris/web/static/vendor/manifest.json": "Vendored, part of the product",
+    "ris/printing/vendor/manifest.json": "Vendored, the fonts of printed reports",
     "tests/browser/assets/manifest.json": "Vendored, in the tests only",
 }
 

@@ -64,6 +64,7 @@ PROGRAMS: dict[str, Callable[[], str]] = {
     "chromium": lambda: "" if chromium() else "no Chromium",
     "postgresql": lambda: "" if postgresql_folder() else "no PostgreSQL binaries",
     "redis": _on_path("redis-server"),
+    "poppler": _on_path("pdftoppm"),
     "dcmjs-dimse": _package("dcmjs-dimse"),
     "fhir-kit-client": _package("fhir-kit-client"),
     "git": _on_path("git"),

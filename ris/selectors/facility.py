@@ -19,6 +19,7 @@ class SiteView:
     institution: str
     time_zone: str
     patient_id_issuer: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ def _site_view(found: Sequence[Site]) -> SiteView:
         institution=row.institution,
         time_zone=row.time_zone or settings.TIME_ZONE,
         patient_id_issuer=row.patient_id_issuer or "RIS",
+        address=row.address,
     )
 
 

@@ -25,6 +25,7 @@ from ris.selectors.order_keys import criteria
 from ris.selectors.patients import to_view as patient_to_view
 from ris.selectors.patients import visit_view
 from ris.selectors.performing import to_view as performed_to_view
+from ris.selectors.reports import report_view
 from ris.selectors.reports import to_view as report_to_view
 from ris.selectors.views import (
     AppointmentView,
@@ -189,6 +190,21 @@ def order_views(public_ids: Iterable[str]) -> list[OrderView]:
         str(row.public_id): to_view(row, institution) for row in rows().filter(public_id__in=wanted)
     }
     return [found[public_id] for public_id in wanted if public_id in found]
+
+
+def covered(report: str) -> tuple[ReportView, tuple[tuple[OrderView, ProcedureView], ...]]:
+    """A report with each procedure it is about and the order of that; raises UnknownKeyError."""
+    view = report_view(report)
+    orders = (
+        Order.objects.filter(procedures__public_id__in=view.procedures).distinct().order_by("id")
+    )
+    keys = [str(key) for key in orders.values_list("public_id", flat=True)]
+    found = {
+        procedure.public_id: (order, procedure)
+        for order in order_views(keys)
+        for procedure in order.procedures
+    }
+    return view, tuple(found[each] for each in view.procedures if each in found)
 
 
 def find_order(reference: OrderReference) -> OrderView | None:

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = (ROOT / "ris/web/static/vendor", ROOT / "tests/browser/assets")
+FOLDERS = (
+    ROOT / "ris/web/static/vendor",
+    ROOT / "ris/printing/vendor",
+    ROOT / "tests/browser/assets",
+)
 ENTRIES = [
     pytest.param(folder, entry, id=entry["name"])
     for folder in FOLDERS
@@ -32,7 +36,7 @@ def test_source_and_licence_are_named(folder: Path, entry: dict[str, list[str] |
         assert (folder / name).read_text(encoding="utf-8").strip()
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 def test_nothing_lies_there_unlisted(folder: Path) -> None:
     entries = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     listed = {"manifest.json"}

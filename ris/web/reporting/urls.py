@@ -11,6 +11,7 @@ urlpatterns = [
     path("reading/open/", views.open_report, name="reading-open"),
     path("reading/next/", views.open_next, name="reading-next"),
     path("reports/<uuid:key>/", views.report, name="report"),
+    path("reports/<uuid:key>/print/", views.printed, name="report-print"),
     path("reports/<uuid:key>/draft/", views.autosave, name="report-draft"),
     path("reports/<uuid:key>/sign/", views.sign, name="report-sign"),
     path("reports/<uuid:key>/discard/", views.discard, name="report-discard"),

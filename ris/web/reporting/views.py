@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import (
@@ -35,9 +36,11 @@ from ris.domain.reporting import (
 )
 from ris.domain.results import Particulars
 from ris.models import Report
+from ris.printing.report import report_pdf
 from ris.selectors import documents, order_lists, reading
 from ris.selectors import messages as message_lists
-from ris.selectors.orders import order_view
+from ris.selectors.facility import site
+from ris.selectors.orders import covered, order_view
 from ris.selectors.reading import Pile
 from ris.selectors.reports import person_name, report_view
 from ris.selectors.views import OrderView, ReportView
@@ -200,6 +203,35 @@ def _page(
     }
     status = STATUS[error.code] if error else 200
     return show(request, "reporting/report.html", context, status=status)
+
+
+@require_GET
+@page()
+def printed(request: PageRequest, key: UUID) -> HttpResponse:
+    """A signed version as PDF, the newest unless ``version`` is said."""
+    view, covers = covered(str(key))
+    wanted = asked(request, "version")
+    number_of = int(wanted) if wanted.isdecimal() and len(wanted) < 6 else len(view.versions)
+    if not covers or not 1 <= number_of <= len(view.versions):
+        raise UnknownKeyError("there is no such signed version to print")
+    order = covers[0][0]
+    saw(
+        request,
+        "PrintReport",
+        [order.patient.public_id],
+        order=order.public_id,
+        subject=f"Report {key} version {number_of}",
+    )
+    name = f"report {order.accession.value or key} v{number_of}.pdf"
+    return HttpResponse(
+        report_pdf(view, covers, site(), number_of),
+        content_type="application/pdf",
+        headers={
+            "Content-Disposition": content_disposition_header(False, name) or "",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, no-store",
+        },
+    )
 
 
 def _sections(

@@ -1,0 +1,204 @@
+"""A sheet laid out on A4 pages and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import IO
+
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+
+from ris.printing import fonts, scripts
+from ris.printing.report import Sheet
+
+WIDTH, HEIGHT = A4
+MARGIN = 56.0
+RIGHT = WIDTH - MARGIN
+BOTTOM = 64.0
+TOP = HEIGHT - MARGIN
+TEXT, SMALL, HEADING, TITLE, LETTERHEAD = 10.0, 8.0, 11.0, 14.0, 15.0
+LEADING = 1.4
+LABEL = 92.0  # width of a label column
+GRAY = 0.35
+
+Ink = tuple[float, float, str, float, bool, float]  # x, y, text in visual order, size, bold, gray
+
+
+@dataclass(slots=True)
+class _Layout:
+    """Pages being filled from the top."""
+
+    sheet: Sheet
+    pages: list[list[Ink]] = field(default_factory=lambda: [[]])
+    rules: list[list[tuple[float, float]]] = field(default_factory=lambda: [[]])
+    y: float = TOP
+
+    def feed(self) -> None:
+        self.pages.append([])
+        self.rules.append([])
+        self.y = TOP
+        self.put(MARGIN, self.sheet.running, SMALL, gray=GRAY)
+        self.y -= SMALL * 0.8
+        self.rule()
+        self.y -= TEXT
+
+    def room(self, height: float) -> None:
+        """Begin a new page unless there is this much room."""
+        if self.y - height < BOTTOM:
+            self.feed()
+
+    def put(self, x: float, text: str, size: float, *, bold: bool = False, gray: float = 0) -> None:
+        """One line at the present height, as it is read."""
+        shown = scripts.join(scripts.clean(text))
+        self.ink(x, scripts.visual(shown, right_to_left=False), size, bold, gray)
+
+    def ink(self, x: float, shown: str, size: float, bold: bool, gray: float) -> None:
+        self.pages[-1].append((x, self.y, shown, size, bold, gray))
+
+    def rule(self) -> None:
+        self.rules[-1].append((self.y, GRAY))
+
+    def lines(self, text: str, size: float, width: float, *, bold: bool) -> list[str]:
+        """A paragraph as lines that fit, still in the order of reading."""
+        found: list[str] = []
+        current = ""
+        for word in scripts.words(scripts.join(scripts.clean(text))):
+            if fonts.width((current + word).rstrip(), size, bold=bold) <= width:
+                current += word
+                continue
+            if current:
+                found.append(current)
+            current = ""
+            for each in self.fitting(word, size, width, bold=bold):
+                if current:
+                    found.append(current)
+                current = each
+        return [*found, current]
+
+    def fitting(self, word: str, size: float, width: float, *, bold: bool) -> list[str]:
+        """A word; one that is wider than the line, in pieces."""
+        if fonts.width(word.rstrip(), size, bold=bold) <= width:
+            return [word]
+        found, current = [], ""
+        for each in word:
+            if current and fonts.width(current + each, size, bold=bold) > width:
+                found.append(current)
+                current = ""
+            current += each
+        return [*found, current]
+
+    def paragraph(
+        self,
+        text: str,
+        size: float = TEXT,
+        *,
+        left: float = MARGIN,
+        right: float = RIGHT,
+        bold: bool = False,
+        gray: float = 0,
+    ) -> None:
+        """A paragraph in its own direction, over as many lines and pages as it takes."""
+        backwards = scripts.is_right_to_left(text)
+        for line in self.lines(text, size, right - left, bold=bold):
+            self.room(size * LEADING)
+            self.y -= size * LEADING
+            shown = scripts.visual(line.rstrip(), right_to_left=backwards)
+            x = right - fonts.width(shown, size, bold=bold) if backwards else left
+            self.ink(x, shown, size, bold, gray)
+
+    def table(self, pairs: Sequence[tuple[str, str]], left: float, right: float) -> None:
+        for label, value in pairs:
+            start = self.y
+            self.y -= TEXT * LEADING
+            self.put(left, label, SMALL, gray=GRAY)
+            self.y = start
+            self.paragraph(value, left=left + LABEL, right=right)
+
+
+def draw(sheet: Sheet, stream: IO[bytes]) -> None:
+    """Write the document; the same sheet gives the same bytes."""
+    with fonts.DRAWING:
+        layout = _lay_out(sheet)
+        canvas = Canvas("", pagesize=A4, invariant=1, pageCompression=1, lang="en")
+        canvas.setTitle(scripts.clean(f"Report {sheet.title}"))
+        canvas.setAuthor(scripts.clean(sheet.institution))
+        canvas.setCreator("RIS")
+        canvas.setSubject("Radiology report")
+        total = len(layout.pages)
+        for number, (inks, rules) in enumerate(
+            zip(layout.pages, layout.rules, strict=True), start=1
+        ):
+            for x, y, text, size, bold, gray in inks:
+                _write(canvas, x, y, text, size, bold, gray)
+            for y, gray in rules:
+                canvas.setStrokeGray(gray)
+                canvas.setLineWidth(0.6)
+                canvas.line(MARGIN, y, RIGHT, y)
+            _foot(canvas, sheet, f"Page {number} of {total}")
+            canvas.showPage()
+        stream.write(canvas.getpdfdata())
+
+
+def _lay_out(sheet: Sheet) -> _Layout:
+    layout = _Layout(sheet)
+    layout.paragraph(sheet.institution, LETTERHEAD, bold=True)
+    for line in sheet.address.splitlines():
+        layout.paragraph(line, SMALL, gray=GRAY)
+    layout.y -= TEXT * 0.8
+    layout.rule()
+    layout.y -= TEXT * 0.4
+    middle = (MARGIN + RIGHT) / 2
+    start = layout.y
+    layout.table(sheet.patient, MARGIN, middle - 10)
+    left_end = layout.y
+    layout.y = start
+    layout.table(sheet.exam, middle + 10, RIGHT)
+    layout.y = min(left_end, layout.y) - TEXT
+    layout.rule()
+    layout.y -= TEXT * 0.6
+    layout.paragraph(sheet.title, TITLE, bold=True)
+    if sheet.notice:
+        layout.y -= TEXT * 0.3
+        layout.paragraph(sheet.notice, HEADING, bold=True)
+    for heading, text in sheet.sections:
+        layout.room(HEADING * LEADING + 2 * TEXT * LEADING + TEXT)
+        layout.y -= TEXT * 0.9
+        layout.paragraph(heading, HEADING, bold=True)
+        layout.y -= TEXT * 0.1
+        for line in text.splitlines():
+            if line.strip():
+                layout.paragraph(line)
+            else:
+                layout.y -= TEXT * 0.6
+    layout.room((len(sheet.signature) + 2) * TEXT * LEADING)
+    layout.y -= TEXT * 1.6
+    for position, line in enumerate(sheet.signature):
+        layout.paragraph(line, bold=position == 0)
+    return layout
+
+
+def _foot(canvas: Canvas, sheet: Sheet, page: str) -> None:
+    canvas.setStrokeGray(GRAY)
+    canvas.setLineWidth(0.4)
+    canvas.line(MARGIN, BOTTOM - 14, RIGHT, BOTTOM - 14)
+    y = BOTTOM - 26
+    _write(canvas, MARGIN, y, sheet.footer, SMALL, False, GRAY)
+    x = RIGHT - fonts.width(page, SMALL)
+    _write(canvas, x, y, page, SMALL, False, GRAY)
+
+
+def _write(
+    canvas: Canvas,
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    bold: bool,
+    gray: float,
+) -> None:
+    canvas.setFillGray(gray)
+    for font, part in fonts.runs(text, bold=bold):
+        canvas.setFont(font, size)
+        canvas.drawString(x, y, part)
+        x += canvas.stringWidth(part, font, size)

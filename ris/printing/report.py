@@ -1,0 +1,169 @@
+"""A report version on paper (A4): letterhead, whom and what it is about, sections, who signed.
+
+The same input gives the same bytes (no clock, no random identifier), so that a hash of the document
+stays what it was when it was told to others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from io import BytesIO
+from zoneinfo import ZoneInfo
+
+from ris.domain.patients import Sex
+from ris.domain.reporting import SECTIONS, VersionKind
+from ris.domain.values import PersonName
+from ris.selectors.facility import SiteView
+from ris.selectors.views import OrderView, ProcedureView, ReportVersionView, ReportView
+
+# Printed once; lists, reads and messages then ask for the same versions again.
+KEPT = 128
+
+_KINDS = {
+    VersionKind.PRELIMINARY: "PRELIMINARY REPORT - not yet verified",
+    VersionKind.FINAL: "",
+    VersionKind.ADDENDUM: "REPORT WITH ADDENDUM",
+    VersionKind.CORRECTION: "CORRECTED REPORT - replaces the version before",
+    VersionKind.RETRACTION: "WITHDRAWN - do not use",
+}
+_SEXES = {Sex.MALE: "male", Sex.FEMALE: "female", Sex.OTHER: "other", Sex.UNKNOWN: ""}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """All that is printed, as text; what it is made from may be known to several edges."""
+
+    institution: str
+    address: str = ""
+    title: str = ""
+    notice: str = ""
+    patient: tuple[tuple[str, str], ...] = ()
+    exam: tuple[tuple[str, str], ...] = ()
+    sections: tuple[tuple[str, str], ...] = ()
+    signature: tuple[str, ...] = ()
+    running: str = ""  # whom the following pages belong to
+    footer: str = ""
+
+
+def report_pdf(
+    report: ReportView,
+    covers: Sequence[tuple[OrderView, ProcedureView]],
+    site: SiteView,
+    number: int | None = None,
+) -> bytes:
+    """A signed version of a report as PDF; the newest if no ``number`` is given."""
+    version = report.version(number) if number else report.versions[-1]
+    return _printed(sheet(version, covers, site))
+
+
+@lru_cache(maxsize=KEPT)
+def _printed(page: Sheet) -> bytes:
+    # What draws is loaded when something is drawn: no other part of the system needs it.
+    from ris.printing.page import draw
+
+    stream = BytesIO()
+    draw(page, stream)
+    return stream.getvalue()
+
+
+def sheet(
+    version: ReportVersionView,
+    covers: Sequence[tuple[OrderView, ProcedureView]],
+    site: SiteView,
+) -> Sheet:
+    zone = ZoneInfo(site.time_zone)
+    orders = list({order.public_id: order for order, _ in covers}.values())
+    order = orders[0]
+    patient = order.patient
+    procedures = [procedure for _, procedure in covers]
+    name = _writings(patient.name)
+    number = patient.identifier
+    accession = _joined(each.accession.value for each in orders)
+    signed = f"{_when(version.signed_at, zone)} ({zone.key})"
+    signer = _spoken(version.signer_name) or version.signer
+    return Sheet(
+        institution=site.institution or site.name,
+        address=site.address,
+        title=_joined((each.description or each.code.meaning for each in procedures), " + "),
+        notice=_notice(version),
+        patient=_filled(
+            ("Patient", name),
+            ("Patient ID", _joined((number.value, number.issuer), " / ")),
+            ("Born", patient.birth_date.text),
+            ("Sex", _SEXES[patient.sex]),
+        ),
+        exam=_filled(
+            ("Accession number", accession),
+            ("Order number", _joined(each.placer.value for each in orders)),
+            ("Examined", _performed_at(procedures, zone)),
+            ("Requested by", _spoken(order.requester)),
+        ),
+        sections=tuple(
+            (heading, text)
+            for key, heading in SECTIONS
+            if (text := version.sections.get(key, "").strip())
+        ),
+        signature=tuple(
+            line
+            for line in (
+                f"Electronically signed by {signer}" if signer else "",
+                f"{signed}, version {version.number}",
+                _author(version, signer),
+            )
+            if line
+        ),
+        running=_joined((name, number.value, accession), "  |  "),
+        footer=f"Version {version.number}, {signed}",
+    )
+
+
+def _notice(version: ReportVersionView) -> str:
+    words = _KINDS[version.kind]
+    return f"{words}: {version.reason}" if words and version.reason else words
+
+
+def _author(version: ReportVersionView, signer: str) -> str:
+    author = _spoken(version.author_name) or version.author
+    return f"Written by {author}" if author and author != signer else ""
+
+
+def _performed_at(procedures: Iterable[ProcedureView], zone: ZoneInfo) -> str:
+    started = [performed.started_at for each in procedures for performed in each.performed]
+    return _when(min(started), zone) if started else ""
+
+
+def _when(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+
+
+def _writings(name: PersonName) -> str:
+    """A name as it is filed, with its other writings."""
+    groups = (name.alphabetic, name.ideographic, name.phonetic)
+    said = [
+        _joined(
+            (
+                each.family,
+                _joined((each.prefix, each.given, each.middle, each.suffix), " "),
+            ),
+            ", " if each is name.alphabetic else " ",
+        )
+        for each in groups
+        if each
+    ]
+    return said[0] + "".join(f" ({each})" for each in said[1:]) if said else ""
+
+
+def _spoken(name: PersonName) -> str:
+    group = name.alphabetic or name.ideographic or name.phonetic
+    return _joined((group.prefix, group.given, group.middle, group.family, group.suffix), " ")
+
+
+def _joined(parts: Iterable[str], between: str = ", ") -> str:
+    return between.join(dict.fromkeys(part for part in parts if part))
+
+
+def _filled(*pairs: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((label, value) for label, value in pairs if value)

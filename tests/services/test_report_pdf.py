@@ -1,0 +1,250 @@
+"""Reports on paper: what stands there, in which order, and the same bytes every time."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ris.domain.reporting import VersionKind
+from ris.domain.values import NameGroup, PersonName
+from ris.printing import fonts, scripts
+from ris.printing.page import _lay_out
+from ris.printing.report import Sheet, _printed, report_pdf, sheet
+from ris.selectors.facility import SiteView
+from ris.selectors.views import ReportVersionView
+from tests.integration.fhir import views
+from tests.programs import requires
+
+SITE = SiteView(
+    name="Main",
+    institution="Test Hospital",
+    time_zone="Europe/Vienna",
+    patient_id_issuer="HOSP",
+    address="Ringstraße 2\n1010 Wien",
+)
+
+
+def covers() -> list[tuple[views.OrderView, views.ProcedureView]]:
+    order = views.order()
+    return [(order, procedure) for procedure in order.procedures]
+
+
+def printed(version: ReportVersionView) -> bytes:
+    return report_pdf(views.report(versions=(version,)), covers(), SITE)
+
+
+def lines(page: Sheet) -> list[list[str]]:
+    """What is drawn on each page, line by line, in visual order."""
+    return [[ink[2] for ink in inks] for inks in _lay_out(page).pages]
+
+
+def test_a_report_says_whom_and_what_it_is_about_and_who_signed() -> None:
+    page = sheet(views.version(), covers(), SITE)
+
+    assert page.institution == "Test Hospital"
+    assert page.title == "CT head without contrast"
+    assert page.patient == (
+        ("Patient", "Yamada, Tarou Jr. (山田 太郎) (やまだ たろう)"),
+        ("Patient ID", "4711 / HOSP"),
+        ("Born", "1970-05"),
+        ("Sex", "male"),
+    )
+    assert page.exam == (
+        ("Accession number", "A2600000001"),
+        ("Order number", "PL1"),
+        ("Examined", "2026-03-02 13:02"),
+        ("Requested by", "Dr. Olga Ordonez"),
+    )
+    assert page.sections == (
+        ("Findings", "No bleeding.\nNo fracture <skull>."),
+        ("Impression", "Normal CT of the head."),
+    )
+    assert page.signature == (
+        "Electronically signed by Ruth Weiss",
+        "2026-03-02 14:00 (Europe/Vienna), version 1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (VersionKind.PRELIMINARY, "PRELIMINARY REPORT - not yet verified"),
+        (VersionKind.FINAL, ""),
+        (VersionKind.ADDENDUM, "REPORT WITH ADDENDUM"),
+        (VersionKind.CORRECTION, "CORRECTED REPORT - replaces the version before: wrong side"),
+        (VersionKind.RETRACTION, "WITHDRAWN - do not use: wrong side"),
+    ],
+)
+def test_what_is_not_simply_final_is_said_at_the_top(kind: VersionKind, words: str) -> None:
+    reason = "wrong side" if kind in {VersionKind.CORRECTION, VersionKind.RETRACTION} else ""
+
+    page = sheet(views.version(kind, reason=reason), covers(), SITE)
+
+    assert page.notice == words
+    assert (words in lines(page)[0]) is bool(words)
+
+
+def test_the_same_report_is_printed_as_the_same_bytes() -> None:
+    first = printed(views.version())
+    _printed.cache_clear()
+
+    again = printed(views.version())
+
+    assert first == again
+    assert first.startswith(b"%PDF-1.")
+    assert first.rstrip().endswith(b"%%EOF")
+
+
+def test_another_text_is_another_document() -> None:
+    other = views.version(sections={"impression": "Fracture of the skull."})
+
+    assert printed(views.version()) != printed(other)
+
+
+def test_an_earlier_version_can_be_printed_still() -> None:
+    first = views.version(sections={"impression": "Fracture."})
+    second = replace(views.version(VersionKind.CORRECTION), number=2)
+    report = views.report(versions=(first, second))
+
+    assert report_pdf(report, covers(), SITE, 1) == printed(first)
+    assert report_pdf(report, covers(), SITE) == report_pdf(report, covers(), SITE, 2)
+
+
+def test_a_long_report_takes_several_pages_and_each_says_whose_it_is() -> None:
+    text = "\n".join(
+        f"{n}. No sign of a fracture or of a bleeding in this place." for n in range(90)
+    )
+
+    page = sheet(views.version(sections={"findings": text}), covers(), SITE)
+    found = lines(page)
+
+    assert len(found) == 3
+    assert all(page.running in each for each in found[1:])
+    assert sum(line.endswith("in this place.") for each in found for line in each) == 90
+    assert printed(views.version(sections={"findings": text})).count(b"/Type /Page\n") == 3
+
+
+def test_lines_fit_the_page() -> None:
+    long = "A" * 300 + " " + "word " * 100 + "脳室の拡大はなく" * 40
+
+    page = sheet(views.version(sections={"findings": long}), covers(), SITE)
+
+    for ink in _lay_out(page).pages[0]:
+        x, _, text, size, bold, _ = ink
+        assert x + fonts.width(text, size, bold=bold) <= 540
+    assert "".join(lines(page)[0]).count("脳") == 40
+
+
+def test_every_character_of_a_japanese_report_is_in_an_embedded_font() -> None:
+    text = "脳実質に明らかな出血、梗塞巣を認めません（右上顎洞）。髙﨑"
+    used = {font for font, _ in fonts.runs(text)}
+    content = printed(views.version(sections={"impression": text}))
+
+    assert used == {fonts.JAPANESE}
+    assert len(re.findall(rb"/FontFile2", content)) == 3
+    assert b"/STSong-Light" not in content
+
+
+def test_a_korean_name_is_set_in_the_font_readers_bring() -> None:
+    assert fonts.runs("A 김\U0001f9e0") == [
+        (fonts.REGULAR, "A "),
+        (fonts.KOREAN, "김"),
+        (fonts.REGULAR, fonts.UNKNOWN),
+    ]
+
+
+def test_no_line_begins_with_what_closes_one() -> None:
+    assert scripts.words("頭部CTで、異常なし。(山田)") == [
+        "頭", "部", "CT", "で、", "異", "常", "な", "し。", "(", "山", "田)",
+    ]  # fmt: skip
+
+
+# --- right to left
+
+
+def test_arabic_letters_take_the_form_they_have_beside_each_other() -> None:
+    assert (
+        scripts.join("سلام") == "\ufeb3\ufefc\ufee1"
+    )  # seen initial, lam-alef final, meem isolated
+    assert scripts.join("بَاب") == "\ufe91\u064e\ufe8e\ufe8f"  # a mark does not part two letters
+    assert scripts.join("CT") == "CT"
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("אבג", "גבא"),
+        ("אבג 12.03.2026", "12.03.2026 גבא"),
+        ("אבג (CT)", "(CT) גבא"),
+        ("CT אבג 5 mm", "mm 5 גבא CT"),
+    ],
+)
+def test_a_line_from_right_to_left_keeps_its_numbers(text: str, seen: str) -> None:
+    assert scripts.visual(text, right_to_left=True) == seen
+
+
+def test_words_from_right_to_left_in_a_line_from_left_to_right() -> None:
+    assert scripts.visual("see אבג דה here", right_to_left=False) == "see הד גבא here"
+    assert scripts.visual("plain (text)", right_to_left=False) == "plain (text)"
+
+
+def test_the_direction_of_a_paragraph_is_that_of_its_first_letter() -> None:
+    assert scripts.is_right_to_left("12. فحص CT")
+    assert not scripts.is_right_to_left("12. CT فحص")
+
+
+def test_a_paragraph_from_right_to_left_ends_at_the_right_margin() -> None:
+    page = sheet(views.version(sections={"impression": "אין דימום"}), covers(), SITE)
+
+    (ink,) = [ink for ink in _lay_out(page).pages[0] if ink[2] == "םומיד ןיא"]
+
+    assert ink[0] + fonts.width(ink[2], ink[3]) == pytest.approx(539.3, abs=0.1)
+
+
+# --- hostile text
+
+
+def test_control_characters_and_markup_are_text_or_nothing() -> None:
+    said = "a\x00b\x1b[31m\u202ec <b>&amp;\\(x) %s"
+
+    content = printed(views.version(sections={"findings": said}))
+
+    assert scripts.clean(said) == "ab[31mc <b>&amp;\\(x) %s"
+    assert content.startswith(b"%PDF-1.")
+
+
+def test_a_name_is_that_of_the_signer_even_from_elsewhere() -> None:
+    signer = PersonName(NameGroup("Sato", "Hanako"), NameGroup("佐藤", "花子"))
+    page = sheet(views.version(signer_name=signer), covers(), SITE)
+
+    assert page.signature[0] == "Electronically signed by Hanako Sato"
+    assert page.signature[2] == "Written by Ruth Weiss"
+
+
+def test_the_content_is_compressed() -> None:
+    assert printed(views.version()).count(b"/FlateDecode") >= 4
+    assert len(printed(views.version())) < 100_000
+
+
+@requires("poppler")
+def test_another_program_draws_every_page_without_complaint(tmp_path: Path) -> None:
+    text = "脳室の拡大はなく。\nفحص طبيعي للرأس\n" + "No bleeding.\n" * 90
+    file = tmp_path / "report.pdf"
+    file.write_bytes(printed(views.version(sections={"findings": text})))
+
+    done = subprocess.run(
+        [str(shutil.which("pdftoppm")), "-r", "30", "-gray", str(file), str(tmp_path / "page")],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    pages = sorted(tmp_path.glob("page-*.pgm"))
+    assert len(pages) == 3
+    assert all(min(page.read_bytes()[20:]) < 100 for page in pages)  # there is ink on each
