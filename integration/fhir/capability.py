@@ -15,9 +15,13 @@ from ris.version import version
 DATE = "2026-03-01"
 
 SECURITY = (
-    "Bearer tokens (RFC 6750) issued by the operator, with SMART on FHIR scopes such as "
-    "system/ServiceRequest.cruds (version 2) or system/Patient.read (version 1)."
+    "Bearer tokens (RFC 6750): given by the token endpoint to clients with a key of their own "
+    "(SMART App Launch 2.2 backend services, private_key_jwt by RS384 or ES384), or by the "
+    "operator; with SMART on FHIR scopes such as system/ServiceRequest.cruds (version 2), the same "
+    "narrowed to rows (system/ServiceRequest.rs?status=active) or system/Patient.read (version 1)."
 )
+_OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _DOCUMENTATION = {
     "vread": "The present version only; earlier versions are not kept as resources.",
     "patch": "JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396).",
@@ -38,10 +42,35 @@ def capability_statement(base: str) -> Resource:
         "rest": [
             {
                 "mode": "server",
-                "security": {"cors": False, "description": SECURITY},
+                "security": _security(base),
                 "resource": [dict(each) for each in _resources()],
             }
         ],
+    }
+
+
+def _security(base: str) -> Resource:
+    """Where tokens come from, in the words of SMART 1 too: older clients look here only."""
+    return {
+        "extension": [
+            {
+                "url": _OAUTH_URIS,
+                "extension": [{"url": "token", "valueUri": f"{base}/token"}],
+            }
+        ],
+        "cors": False,
+        "service": [
+            {
+                "coding": [
+                    {
+                        "system": _SECURITY_SERVICE,
+                        "code": "SMART-on-FHIR",
+                        "display": "SMART-on-FHIR",
+                    }
+                ]
+            }
+        ],
+        "description": SECURITY,
     }
 
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 _V2 = re.compile(r"(system|user)/([A-Z][A-Za-z]*|\*)\.(c?r?u?d?s?)(?:\?(.+))?")
-_V1 = re.compile(r"(system|user)/([A-Z][A-Za-z]*|\*)\.(read|write|\*)()")
+_V1 = re.compile(r"(system|user)/([A-Z][A-Za-z]*|\*)\.(read|write|\*)(?:\?(.+))?")
+_LETTERS = "cruds"
 _OF_V1 = {"read": "rs", "write": "cud", "*": "cruds"}
 
 # What a row must match: search parameters with their values, all of them.
@@ -25,12 +26,28 @@ Filter = tuple[tuple[str, str], ...]
 class Grant:
     """One scope: a type or ``*``, letters of cruds, and what rows it is limited to."""
 
+    level: str
     kind: str
     letters: str
     rows: Filter = ()
 
     def covers(self, kind: str, letters: str) -> bool:
         return self.kind in {kind, "*"} and any(each in self.letters for each in letters)
+
+    def within(self, other: Grant) -> Grant | None:
+        """What both grant; None if that is nothing."""
+        letters = "".join(
+            each for each in _LETTERS if each in self.letters and each in other.letters
+        )
+        kinds = {self.kind, other.kind} - {"*"}
+        if self.level != other.level or len(kinds) > 1 or not letters:
+            return None
+        rows = tuple(dict.fromkeys((*self.rows, *other.rows)))
+        return Grant(self.level, next(iter(kinds), "*"), letters, rows)
+
+    def __str__(self) -> str:
+        rows = f"?{urlencode(self.rows)}" if self.rows else ""
+        return f"{self.level}/{self.kind}.{self.letters}{rows}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +83,25 @@ def read(text: str) -> Grant | None:
     if found[4]:
         return None
     rows = tuple(parse_qsl(found[4] or "", keep_blank_values=True))
-    return Grant(found[2], _OF_V1.get(found[3], found[3]), rows)
+    return Grant(found[1], found[2], _OF_V1.get(found[3], found[3]), rows)
+
+
+def granted(asked: Iterable[str], registered: Iterable[str]) -> tuple[str, ...]:
+    """What a client is granted: what it asks for, as far as it is registered for it.
+
+    A scope that is granted whole is given back in the client's own words.
+    """
+    owned = tuple(registered)
+    grants = [grant for text in owned if (grant := read(text)) is not None]
+    found: dict[str, None] = {}
+    for text in asked:
+        wanted = read(text)
+        if wanted is None:
+            if text in owned and text.startswith("system/"):
+                found[text] = None  # a scope of another service here, such as DICOMweb
+            continue
+        for each in grants:
+            both = wanted.within(each)
+            if both is not None:
+                found[text if both == wanted else str(both)] = None
+    return tuple(found)

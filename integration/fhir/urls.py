@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
+from integration.fhir.smart.views import SmartConfigurationView, TokenView
 from integration.fhir.views import history, operations, resources, system
 
 _TYPE = r"(?P<kind>[A-Z][A-Za-z]{1,63})"
@@ -14,6 +15,8 @@ _NAME = r"\$(?P<name>[A-Za-z0-9\-]{1,64})"
 
 urlpatterns: list[URLPattern] = [
     re_path(r"^metadata/?$", system.MetadataView.as_view()),
+    re_path(r"^\.well-known/smart-configuration/?$", SmartConfigurationView.as_view()),
+    re_path(r"^token/?$", TokenView.as_view()),
     re_path(rf"^{_NAME}/?$", operations.OperationView.as_view()),
     re_path(rf"^{_TYPE}/{_NAME}/?$", operations.OperationView.as_view()),
     re_path(rf"^{_TYPE}/{_ID}/{_NAME}/?$", operations.OperationView.as_view()),

@@ -16,3 +16,11 @@ def api(db: None) -> Api:
     from tests.integration.fhir.api import Api, token
 
     return Api(token())
+
+
+@pytest.fixture(autouse=True)
+def a_new_minute() -> None:
+    """Of refused calls only so many a minute are kept."""
+    from ris.services import refused_calls
+
+    refused_calls.forget()

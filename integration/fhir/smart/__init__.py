@@ -1,0 +1,1 @@
+"""SMART backend services (SMART App Launch 2.2): a client's key for a token of a few minutes."""
