@@ -1,4 +1,4 @@
-"""Subscriptions of FHIR clients, and the numbered events each was told of (FHIR R4 Subscription)."""
+"""Subscriptions of FHIR clients, and the numbered events each was told of (FHIR R4)."""
 
 from __future__ import annotations
 
