@@ -77,17 +77,16 @@ _WHOLE: Mapping[Any, tuple[str, type[serializers.Serializer[Any]]]] = {
 
 
 @cache
-def shape(view: type, name: str = "", leave: tuple[str, ...] = ()) -> type[Any]:
-    """The serializer class of a view; ``leave`` are fields it does not show."""
+def shape(view: type) -> type[Any]:
+    """The serializer class of a view."""
     hints = typing.get_type_hints(view)
-    made = {each.name: _field(hints[each.name]) for each in fields(view) if each.name not in leave}
-    title = name or view.__name__.removesuffix("View")
-    return type(inline_serializer(title, made))
+    made = {each.name: _field(hints[each.name]) for each in fields(view)}
+    return type(inline_serializer(view.__name__.removesuffix("View"), made))
 
 
-def shown(view: Any, value: Any, *, name: str = "", leave: tuple[str, ...] = ()) -> Any:
+def shown(view: type, value: Any) -> Any:
     """``value`` as plain JSON values, by the serializer of ``view``."""
-    return shape(view, name, leave)(value).data
+    return shape(view)(value).data
 
 
 def _field(hint: Any, *, optional: bool = False) -> Any:

@@ -56,10 +56,9 @@ def lists(
     words: str,
     *asked: OpenApiParameter,
     paged: bool = True,
-    as_name: str = "",
 ) -> Callable[[F], F]:
     """Documents a GET that answers a list of ``view``."""
-    item = shape(view, as_name)
+    item = shape(view)
     return extend_schema(
         operation_id=name,
         summary=words,
