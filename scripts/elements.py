@@ -34,10 +34,15 @@ SHARED = {"clinical", "conformance", "individual", "medications"}
 # A parameter with more target types than this may point at any type.
 MANY = 100
 
-# What every element, backbone element and resource has; the reader adds them.
+# What structures of each form begin with (FHIR R4 2.26, 2.27); the reader adds it.
 INHERITED = {
-    "id", "meta", "implicitRules", "language", "text", "contained", "extension",
-    "modifierExtension",
+    "E": {"id", "extension"},
+    "B": {"id", "extension", "modifierExtension"},
+    "R": {"id", "meta", "implicitRules", "language"},
+    "D": {
+        "id", "meta", "implicitRules", "language", "text", "contained", "extension",
+        "modifierExtension",
+    },
 }  # fmt: skip
 
 
@@ -151,12 +156,10 @@ def structures(definitions: Iterable[Json], any_type: list[str], used: set[str])
             parent, _, own = element["path"].rpartition(".")
             if each["name"] == "SimpleQuantity":
                 parent = name
-            if own in INHERITED and not (name == "Extension" and own == "url"):
-                continue
-            if element["max"] == "0":
+            if own in INHERITED[rows[parent][0]] or element["max"] == "0":
                 continue
             row, nested = _row(element, any_type, used)
-            rows.setdefault(parent, ["B"]).append(row)
+            rows[parent].append(row)
             if nested:
                 rows[element["path"]] = [nested]
         found.update(rows)
