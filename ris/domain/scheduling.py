@@ -24,6 +24,15 @@ class AppointmentStatus(StrEnum):
     NO_SHOW = "NO_SHOW"
 
 
+class SlotState(StrEnum):
+    """What a time of a device is worth to somebody who looks for one."""
+
+    FREE = "FREE"
+    HELD = "HELD"
+    TAKEN = "TAKEN"
+    CLOSED = "CLOSED"
+
+
 class NumberKind(StrEnum):
     """Who gave an appointment its number: who asked for it, or who keeps the calendar."""
 

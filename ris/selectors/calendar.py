@@ -77,6 +77,7 @@ class Calendar:
 
     def __init__(self, devices: Sequence[Device], first: date, days: int) -> None:
         self.zone = timezone.get_default_timezone()
+        self.days = [first + timedelta(days=offset) for offset in range(days)]
         self.span = Span(midnight(first, self.zone), midnight(first + timedelta(days), self.zone))
         resources = {key for device in devices for key in _resource_ids(device)}
         inside = Q(start_at__lt=self.span.end, end_at__gt=self.span.start)
@@ -113,6 +114,14 @@ class Calendar:
             for row in self._bookings[key]
             if row.appointment_id != but
         ]
+
+    def bookings(self, device: Device) -> dict[int, Span]:
+        """What takes the device or its room: each appointment, by primary key, and its time."""
+        return {
+            row.appointment_id: Span(row.start_at, row.end_at)
+            for key in _resource_ids(device)
+            for row in self._bookings[key]
+        }
 
     def _hours_of(self, device: Device, weekday: int) -> list[tuple[time, time]]:
         found = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.db import connection
 
+from ris.selectors.search.appointments import answers, appointments
 from ris.selectors.search.engine import Finder, Found, Matching, Page, Referred
 from ris.selectors.search.exams import performed, reports, studies
 from ris.selectors.search.kept import kept
@@ -21,7 +22,8 @@ from ris.selectors.search.people import (
     visits,
 )
 from ris.selectors.search.requests import requests
-from ris.selectors.search.steps import appointments, steps
+from ris.selectors.search.slots import schedules, slots
+from ris.selectors.search.steps import steps
 
 
 def serialize(kind: str) -> None:
@@ -41,6 +43,7 @@ __all__ = [
     "Matching",
     "Page",
     "Referred",
+    "answers",
     "appointments",
     "directory",
     "issuers",
@@ -51,8 +54,10 @@ __all__ = [
     "reports",
     "requests",
     "rooms",
+    "schedules",
     "serialize",
     "sites",
+    "slots",
     "stations",
     "steps",
     "studies",

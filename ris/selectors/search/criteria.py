@@ -12,7 +12,7 @@ from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
 from ris.domain.patients import PatientClass, Sex
 from ris.domain.performing import Match, PerformedStatus
 from ris.domain.reporting import ReportStatus, VersionKind
-from ris.domain.scheduling import AppointmentStatus
+from ris.domain.scheduling import Answer, AppointmentStatus, SlotState
 from ris.selectors.search.terms import (
     Chosen,
     CodeTerm,
@@ -105,12 +105,17 @@ class AppointmentCriteria(OfOrder):
     stations: Ids = ()
     rooms: Ids = ()
     actors: Ids = ()  # public ids of patients, devices or rooms
+    identifiers: Terms[IdentifierTerm] = ()  # what a scheduling system calls it
+    slots: Ids = ()
+    codes: Terms[CodeTerm] = ()
+    reasons: Terms[CodeTerm] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerformedCriteria(OfOrder):
     identifiers: Terms[IdentifierTerm] = ()
     states: frozenset[tuple[PerformedStatus, Match, bool]] | None = None
+    planned: frozenset[tuple[StepStatus, OrderStatus]] | None = None  # nothing performed yet
     codes: Terms[CodeTerm] = ()
     date: Terms[TimeTerm] = ()
     stations: Ids = ()
@@ -129,6 +134,7 @@ class StudyCriteria(OfOrder):
 class ReportCriteria(OfOrder):
     identifiers: Terms[IdentifierTerm] = ()
     states: frozenset[tuple[ReportStatus, VersionKind | None]] | None = None
+    awaited: frozenset[tuple[Stage, OrderStatus]] | None = None  # not begun yet
     codes: Terms[CodeTerm] = ()
     issued: Terms[TimeTerm] = ()
     date: Terms[TimeTerm] = ()
@@ -171,3 +177,34 @@ class SiteCriteria(Common):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptCriteria(Common):
     """Resources kept as clients sent them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerCriteria(Common):
+    appointments: Ids = ()
+    patients: Ids = ()
+    patient_identifiers: Terms[IdentifierTerm] = ()
+    actors: Ids = ()
+    stations: Ids = ()
+    rooms: Ids = ()
+    answers: frozenset[Answer] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleCriteria(Common):
+    actors: Ids = ()  # public ids of devices or rooms
+    ae_titles: Terms[str] = ()
+    codes: Terms[CodeTerm] = ()
+    active: frozenset[bool] | None = None
+    date: Terms[TimeTerm] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotCriteria(Common):
+    """``schedules`` are public ids of devices."""
+
+    schedules: Ids = ()
+    actors: Ids = ()
+    start: Terms[TimeTerm] = ()
+    states: frozenset[SlotState] | None = None
+    codes: Terms[CodeTerm] = ()

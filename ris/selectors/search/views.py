@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+from ris.domain.scheduling import Answer, Participant
 from ris.domain.values import Identifier, PersonName
 from ris.selectors.views import (
     AppointmentView,
@@ -37,13 +38,37 @@ class StepHit:
 
 @dataclass(frozen=True, slots=True)
 class AppointmentHit:
-    """``order``, ``procedure`` and ``step`` are None once the time was given back."""
+    """``procedure`` and ``step`` are None once the time was given back, ``order`` and ``patient``
+    while a time is held that is nobody's yet. ``answers`` are the newest by participant's id.
+    """
 
     appointment: AppointmentView
     patient: str
     order: OrderView | None = None
     procedure: ProcedureView | None = None
     step: StepView | None = None
+    device: str = ""  # public id
+    slot: str = ""
+    reason: str = ""
+    comment: str = ""
+    wished: bool = False  # of one asked for: its start is a wish
+    answers: Mapping[str, Answer] = field(default_factory=lambda: MappingProxyType({}))
+    numbers: tuple[Identifier, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerHit:
+    """What a participant said to an appointment; ``key`` is the participant's public id."""
+
+    public_id: str
+    appointment: str
+    participant: Participant
+    key: str
+    answer: Answer
+    comment: str
+    start_at: datetime
+    end_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +89,15 @@ class PerformedHit:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedHit:
+    """A scheduled step for which nothing was performed: an exam that is prepared, or was not."""
+
+    order: OrderView
+    procedure: ProcedureView
+    step: StepView
+
+
+@dataclass(frozen=True, slots=True)
 class StudyHit:
     """A requested procedure of which something was performed."""
 
@@ -77,6 +111,14 @@ class ReportHit:
 
     report: ReportView
     covers: tuple[tuple[OrderView, ProcedureView], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedHit:
+    """A requested procedure that nobody wrote a report on yet."""
+
+    order: OrderView
+    procedure: ProcedureView
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +193,15 @@ class Directory:
 
 
 __all__ = [
+    "AnswerHit",
     "AppointmentHit",
+    "AwaitedHit",
     "Directory",
     "InstitutionView",
     "KeptHit",
     "PatientView",
     "PerformedHit",
+    "PlannedHit",
     "PractitionerView",
     "ReportHit",
     "RequestHit",

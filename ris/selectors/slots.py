@@ -1,0 +1,205 @@
+"""The calendar as slots: what is free, held, taken and closed; computed, never stored.
+
+The same hours, closures, bookings and start times that the pages offer (docs/adr/0012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from ris.domain.scheduling import AppointmentStatus, SlotState
+from ris.domain.values import Code
+from ris.models import Appointment, Device, ProcedureDefinition
+from ris.selectors.calendar import Calendar, Span, starts_in, subtract
+from ris.selectors.slot_ids import SlotKey, slot_id, slot_key
+
+DEFAULT_MINUTES = 30  # of a slot when nobody says what it is for
+MOST_CODES = 100  # of a schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotView:
+    """``schedule`` is the public id of the device whose time it is."""
+
+    public_id: str
+    schedule: str
+    modality: str
+    start_at: datetime
+    end_at: datetime
+    state: SlotState
+    code: Code | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleView:
+    """The calendar of a device and the room it stands in; ``codes`` are what it can be used for."""
+
+    public_id: str
+    ae_title: str
+    station_name: str
+    modality: str
+    room: str
+    active: bool
+    codes: tuple[Code, ...]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a time is wanted for: a modality, for how long, and what that is called."""
+
+    modality: str
+    minutes: int
+    code: Code | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A slot before it is given its name; sorts by time."""
+
+    start_at: datetime
+    device: int
+    end_at: datetime
+    state: SlotState
+    code: Code | None = None
+
+    @property
+    def key(self) -> SlotKey:
+        return slot_key(self.device, self.start_at, self.end_at)
+
+    @property
+    def place(self) -> tuple[datetime, int, datetime]:
+        """Where it stands in the order of all cells."""
+        return self.start_at.replace(microsecond=0), self.device, self.end_at.replace(microsecond=0)
+
+
+def cells(
+    devices: Sequence[Device],
+    low: datetime,
+    high: datetime,
+    services: Iterable[Service] = (),
+    states: Iterable[SlotState] = SlotState,
+) -> list[Cell]:
+    """The slots of devices that begin in [low, high), in order of time.
+
+    Free ones are as long as each service of the device's modality; without any, half an hour.
+    """
+    if not devices or high <= low:
+        return []
+    wanted = frozenset(states)
+    chosen = list(services)
+    first = timezone.localtime(low).date()
+    days = (timezone.localtime(high).date() - first).days + 1
+    calendar = Calendar(devices, first, days)
+    now = timezone.now()
+    held = _held(calendar, devices) if wanted & {SlotState.HELD, SlotState.TAKEN} else frozenset()
+    found: dict[tuple[datetime, int, datetime], Cell] = {}
+    for device in devices:
+        lengths = [each for each in chosen if each.modality == device.modality]
+        if chosen and not lengths:
+            continue
+        lengths = lengths or [Service(device.modality, DEFAULT_MINUTES)]
+        for cell in _of_device(calendar, device, lengths, held, now, wanted):
+            if low <= cell.start_at < high:
+                found.setdefault(cell.place, cell)
+    return sorted(found.values(), key=lambda cell: cell.place)
+
+
+def _of_device(
+    calendar: Calendar,
+    device: Device,
+    services: Sequence[Service],
+    held: frozenset[int],
+    now: datetime,
+    wanted: frozenset[SlotState],
+) -> Iterator[Cell]:
+    bookings = calendar.bookings(device)
+    code = services[0].code
+    for key, span in bookings.items():
+        state = SlotState.HELD if key in held else SlotState.TAKEN
+        if state in wanted:
+            yield Cell(span.start, device.pk, span.end, state, code)
+    if SlotState.CLOSED in wanted:
+        for span in calendar.closed(device):
+            yield Cell(span.start, device.pk, span.end, SlotState.CLOSED, code)
+    if SlotState.FREE not in wanted or not device.active:
+        return
+    past = Span(datetime.min.replace(tzinfo=calendar.zone), now)
+    cuts = [*bookings.values(), past]
+    for day in calendar.days:
+        gaps = subtract(calendar.open(device, day), cuts)
+        for service in services:
+            length = timedelta(minutes=service.minutes)
+            for gap in gaps:
+                for at in starts_in(gap, service.minutes):
+                    yield Cell(at, device.pk, at + length, SlotState.FREE, service.code)
+
+
+def _held(calendar: Calendar, devices: Sequence[Device]) -> frozenset[int]:
+    """The appointments among the bookings that are only held, by primary key."""
+    keys = {key for device in devices for key in calendar.bookings(device)}
+    rows = Appointment.objects.filter(pk__in=keys, status=AppointmentStatus.HELD.value)
+    return frozenset(rows.values_list("pk", flat=True))
+
+
+def state_of(keys: Iterable[SlotKey]) -> dict[SlotKey, tuple[Device, SlotState]]:
+    """What has become of slots that were named; those of unknown devices are left out."""
+    wanted = list(keys)
+    devices = {
+        device.pk: device
+        for device in Device.objects.select_related("room").filter(
+            pk__in={key.device for key in wanted}
+        )
+    }
+    now = timezone.now()
+    found: dict[SlotKey, tuple[Device, SlotState]] = {}
+    for key in wanted:
+        device = devices.get(key.device)
+        if device is None:
+            continue
+        first = timezone.localtime(key.start_at).date()
+        days = (timezone.localtime(key.end_at).date() - first).days + 1
+        calendar = Calendar([device], first, min(days, 2))
+        found[key] = (device, _state(calendar, device, key, now))
+    return found
+
+
+def _state(calendar: Calendar, device: Device, key: SlotKey, now: datetime) -> SlotState:
+    span = Span(key.start_at, key.end_at)
+    bookings = calendar.bookings(device)
+    over = [appointment for appointment, taken in bookings.items() if taken.overlaps(span)]
+    if over:
+        held = _held(calendar, [device])
+        return SlotState.HELD if held.issuperset(over) else SlotState.TAKEN
+    is_open = any(
+        hours.start <= span.start and span.end <= hours.end
+        for day in calendar.days
+        for hours in calendar.open(device, day)
+    )
+    if not device.active or span.start < now or not is_open:
+        return SlotState.CLOSED
+    return SlotState.FREE
+
+
+def slot_view(key: SlotKey, device: Device, state: SlotState, code: Code | None) -> SlotView:
+    return SlotView(
+        public_id=slot_id(key),
+        schedule=str(device.public_id),
+        modality=device.modality,
+        start_at=key.start_at,
+        end_at=key.end_at,
+        state=state,
+        code=code,
+    )
+
+
+def definition_services(rows: Iterable[ProcedureDefinition]) -> list[Service]:
+    """The services of a catalog's procedures."""
+    return [
+        Service(row.modality, row.duration_minutes, Code(row.code, row.scheme, row.meaning))
+        for row in rows
+    ]
