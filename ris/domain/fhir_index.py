@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 # Longer values are found by their beginning.
 MAX_TEXT = 255
 
+# The system of an element that does not name the one system of its codes, such as a status.
+ANY_SYSTEM = "*"
+
 # The ends of a period that has none (both databases and every zone can hold them).
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 END = datetime(9999, 12, 30, tzinfo=UTC)

@@ -150,11 +150,12 @@ class Referred(Generic[C]):
     criteria: C
     name: str
     type: str = ""
+    target: str = ""
 
     def rows(self) -> list[QuerySet[Any, Any]]:
         if self.type:
             matching = Matching(self.finder, self.criteria).rows()
-            return [index.targets(self.type, self.name, each) for each in matching]
+            return [index.targets(self.type, self.name, self.target, each) for each in matching]
         return [
             rows
             for source in self.finder.sources

@@ -11,9 +11,9 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from ris.domain.fhir_index import MAX_TEXT
+from ris.domain.fhir_index import ANY_SYSTEM, MAX_TEXT
 from ris.domain.values import fold
-from ris.models import FhirIndex
+from ris.models import FhirIndex, Patient
 from ris.selectors.search import terms
 from ris.selectors.search.terms import Chosen, Comparison, TextMode, TextTerm, TimeTerm
 
@@ -25,6 +25,14 @@ class Token:
     code: str
     system: str | None = None
     starts: bool = False  # as :below of a URI asks
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The token that is the first part of a composite; ``system`` None is any system."""
+
+    code: str
+    system: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Target:
     type: str = ""
 
 
-Test = Token | TextTerm | TimeTerm | Amount | Target
+Test = Token | Pair | TextTerm | TimeTerm | Amount | Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +91,12 @@ def values_of(kind: str, parameter: str) -> QuerySet[FhirIndex]:
     return FhirIndex.objects.filter(type=kind, parameter=parameter)
 
 
-def targets(kind: str, parameter: str, sources: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
-    """What the resources with the public ids ``sources`` refer to."""
+def targets(
+    kind: str, parameter: str, target: str, sources: QuerySet[Any, Any]
+) -> QuerySet[Any, Any]:
+    """What of type ``target`` the resources with the public ids ``sources`` refer to."""
     found = values_of(kind, parameter).filter(target__isnull=False, public_id__in=sources)
-    return found.values("target")
+    return (found.filter(system=target) if target else found).values("target")
 
 
 def _condition(test: Test) -> Q:
@@ -98,8 +108,13 @@ def _condition(test: Test) -> Q:
             elif test.code:
                 found = Q(code=test.code[:MAX_TEXT])
             if test.system is not None:
-                found &= Q(system=test.system[:MAX_TEXT])
+                # A code of one known system does not name it (FHIR R4 2.24.0.2).
+                found &= Q(system__in=[test.system[:MAX_TEXT], ANY_SYSTEM])
             return found
+        case Pair():
+            if test.system is None:
+                return Q(text__endswith=f"|{test.code}"[:MAX_TEXT])
+            return Q(text=f"{test.system}|{test.code}"[:MAX_TEXT])
         case TextTerm():
             return _text(test)
         case TimeTerm():
@@ -108,7 +123,15 @@ def _condition(test: Test) -> Q:
             return _amount(test)
         case Target():
             found = terms.among(("target",), (test.one,))
+            if test.type in {"", "Patient"}:
+                found |= Q(target__in=_merged_into(test.one))
             return found & Q(system=test.type) if test.type else found
+
+
+def _merged_into(one: str | Chosen) -> QuerySet[Any, Any]:
+    """Records that were merged into these patients: what was sent about one is about the other."""
+    levels = ("merged_into__public_id", "merged_into__merged_into__public_id")
+    return Patient.objects.filter(terms.among(levels, (one,))).values("public_id")
 
 
 def _text(term: TextTerm) -> Q:
@@ -119,7 +142,6 @@ def _text(term: TextTerm) -> Q:
         return terms.NOTHING
     if term.mode is TextMode.CONTAINS:
         return Q(text__contains=key)
-    # What is between, so that SQLite, too, uses the index; the pattern decides.
     return Q(text__startswith=key)
 
 
@@ -153,13 +175,13 @@ def _amount(term: Amount) -> Q:
         case Comparison.NE:
             found = Q(number__lt=low) | Q(number__gte=high)
         case Comparison.GT | Comparison.SA:
-            found = Q(number__gte=high)
+            found = Q(number__gt=high)
         case Comparison.LT | Comparison.EB:
             found = Q(number__lt=low)
         case Comparison.GE:
             found = Q(number__gte=low)
         case Comparison.LE:
-            found = Q(number__lt=high)
+            found = Q(number__lte=high)
     system, unit = term.unit
     if system:
         found &= Q(system=system)
@@ -173,6 +195,7 @@ __all__ = [
     "Amount",
     "Indexed",
     "Named",
+    "Pair",
     "Target",
     "Test",
     "Token",

@@ -34,9 +34,14 @@ def of_patient(criteria: OfPatient, patient: str, visit: str = "") -> Q:
 def patient_identifier(patient: str) -> Callable[[IdentifierTerm], Q]:
     """A patient by number; the rows are looked up first so that the index on it is used."""
     condition = terms.identifier("value", "issuer")
-    return lambda term: Q(
-        **{f"{patient}__in": PatientIdentifier.objects.filter(condition(term)).values("patient_id")}
-    )
+
+    def found(term: IdentifierTerm) -> Q:
+        rows = PatientIdentifier.objects.filter(condition(term))
+        if term.type:
+            rows = rows.filter(type=term.type)
+        return Q(**{f"{patient}__in": rows.values("patient_id")})
+
+    return found
 
 
 def of_order(criteria: OfOrder, order: str, procedure: str) -> Q:
@@ -58,12 +63,15 @@ def order_identifier(term: IdentifierTerm) -> Q:
     if term.issuer == UID:
         return by_uid
     found = terms.NOTHING
-    for value, issuer in (
-        ("placer_order_number", "placer_issuer"),
-        ("filler_order_number", "filler_issuer"),
-        ("accession_number", "accession_issuer"),
+    for kind, value, issuer in (
+        ("PLAC", "placer_order_number", "placer_issuer"),
+        ("FILL", "filler_order_number", "filler_issuer"),
+        ("ACSN", "accession_number", "accession_issuer"),
     ):
-        found |= terms.identifier(value, issuer)(term)
+        if term.type in {"", kind}:
+            found |= terms.identifier(value, issuer)(term)
+    if term.type:
+        return found
     return found | by_uid if term.issuer is None and "." in term.value else found
 
 
@@ -153,8 +161,10 @@ def _procedure_identifier(term: IdentifierTerm) -> Q:
         return Q(study_instance_uid=term.value)
     if term.issuer == PROCEDURE_ID:
         return Q(procedure_id=term.value)
+    if term.type not in {"", "ACSN"}:
+        return terms.NOTHING
     found = terms.identifier("order__accession_number", "order__accession_issuer")(term)
-    if term.issuer is None:
+    if term.issuer is None and not term.type:
         found |= Q(study_instance_uid=term.value) | Q(procedure_id=term.value)
     return found
 

@@ -25,6 +25,7 @@ NOTHING = Q(pk__in=[])
 
 # Issuers, for an IdentifierTerm, of what is unique without one: DICOM UIDs and our own ids.
 UID = "urn:dicom:uid"
+NO_TYPE = "-"  # the type of an IdentifierTerm that nothing here has
 PROCEDURE_ID = "urn:ris:procedure-id"
 STEP_ID = "urn:ris:step-id"
 
@@ -50,18 +51,26 @@ class TextMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IdentifierTerm:
-    """A number of an issuer; ``issuer`` None is any issuer, an empty ``value`` any number."""
+    """A number of an issuer; ``issuer`` None is any issuer, an empty ``value`` any number.
+
+    ``type`` is a code of HL7 table 0203, such as MR or ACSN; empty is any type.
+    """
 
     value: str
     issuer: str | None = None
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeTerm:
-    """A code of some schemes; ``schemes`` None is any scheme, an empty ``value`` any code."""
+    """A code of some schemes; ``schemes`` None is any scheme, an empty ``value`` any code.
+
+    ``meaning`` asks for words instead, from the beginning.
+    """
 
     value: str
     schemes: tuple[str, ...] | None = None
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +165,12 @@ def identifier(value_field: str, issuer_field: str) -> Callable[[IdentifierTerm]
 
 
 def code(value_field: str, scheme_field: str) -> Callable[[CodeTerm], Q]:
+    """A code; the field with its meaning is named like that with its value."""
+    meaning_field = value_field.removesuffix("value") + "meaning"
+
     def condition(term: CodeTerm) -> Q:
+        if term.meaning:
+            return Q(**{f"{meaning_field}__istartswith": term.meaning})
         found = Q(**{value_field: term.value}) if term.value else ~Q(**{value_field: ""})
         if term.schemes is not None:
             found &= Q(**{f"{scheme_field}__in": list(term.schemes)})
