@@ -13,6 +13,8 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 
+from ris.services import bearer
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 CORRELATION_HEADER = "X-Request-ID"
@@ -52,6 +54,8 @@ def correlation(get_response: GetResponse) -> GetResponse:
         structlog.contextvars.bind_contextvars(correlation_id=identifier)
         response = get_response(request)
         response[CORRELATION_HEADER] = identifier
+        # Called once the answer was sent, so that nobody waits for it.
+        response._resource_closers.append(bearer.write_uses)  # type: ignore[attr-defined]
         return response
 
     return middleware

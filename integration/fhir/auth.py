@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from integration.fhir import rows
 from integration.fhir.outcome import HttpError
 from integration.fhir.scopes import Filter, Scopes
 from ris.domain.actors import Actor, ActorKind, Role
@@ -58,6 +59,7 @@ class BearerToken(BaseAuthentication):
         endpoint = find_sender(Protocol.FHIR, token.client) if request.method in WRITES else None
         scopes = Scopes.parse(token.scopes)
         client = Client(actor_for(token.client, endpoint, address), scopes, endpoint)
+        rows.asked_by(client)
         return client, token.public_id
 
     def authenticate_header(self, request: Request) -> str:

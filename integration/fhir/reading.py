@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from integration.fhir import rows
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.outcome import HttpError, Issue, outcome
 from integration.fhir.parameters import Reading, ReferenceParameter
@@ -27,7 +28,12 @@ def shown_for(kinds: Iterable[Kind], systems: Systems) -> Shown:
 
 def resources(kind: Kind, hits: Iterable[Any], shown: Shown) -> list[Resource]:
     """What was found, as it is shown: every resource of an answer is made here."""
-    return [kind.translate(hit, shown) for hit in hits]
+    found = [kind.translate(hit, shown) for hit in hits]
+    return rows.without_foreign(kind, found, _id, lambda: Reading("", shown.systems))
+
+
+def _id(resource: Resource) -> str:
+    return str(resource["id"])
 
 
 def load(kind: Kind, public_ids: Sequence[str], shown: Shown) -> list[Resource]:

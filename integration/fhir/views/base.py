@@ -9,14 +9,15 @@ from urllib.parse import parse_qsl
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.db import OperationalError
-from django.http import Http404, UnreadablePostError
+from django.http import Http404, HttpRequest, UnreadablePostError
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integration.fhir import formats, reading, writing
+from integration.fhir import formats, reading, rows, writing
 from integration.fhir.auth import BearerToken, Client
 from integration.fhir.exchange import BASE_PATH, KEPT, Incoming, Reply, etag
 from integration.fhir.formats import FhirJsonRenderer, Negotiation
@@ -25,9 +26,10 @@ from integration.fhir.outcome import HttpError, refusal
 from integration.fhir.parameters import Reading
 from integration.fhir.resources import KINDS, Kind
 from integration.fhir.systems import Systems
+from ris.domain.actors import Actor, ActorKind
 from ris.domain.errors import BusyError, InternalError, RisError
 from ris.selectors import search as selectors
-from ris.services import inbox
+from ris.services import bearer, inbox, refused_calls
 from ris.services.audit import record_access
 
 log = structlog.get_logger(__name__)
@@ -72,6 +74,10 @@ class FhirView(APIView):
     content_negotiation_class = Negotiation
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]  # noqa: RUF012
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with rows.a_request():
+            return super().dispatch(request, *args, **kwargs)
+
     # --- the request
 
     @property
@@ -94,12 +100,13 @@ class FhirView(APIView):
         client = self.client
         if name not in KINDS:
             raise HttpError(404, "not-supported", f"there are no {name[:64]} resources here")
-        if not client.scopes.allow(name, letter):
-            record_access(
-                client.actor, action=f"FHIR {self.request.method} {name}", outcome="denied"
-            )
+        if not client.may(name, letter):
             raise HttpError(403, "forbidden", f"the token lacks the scope system/{name}.{letter}")
         return KINDS[name]
+
+    def require_read(self, kind: Kind, public_id: str) -> None:
+        """Raises HttpError 404 for a row that the client's scopes do not reach."""
+        rows.require_read(self.client, kind, public_id, self.reading)
 
     def reading(self) -> Reading:
         return Reading(self.base, Systems(selectors.issuers()), timezone.get_default_timezone())
@@ -176,9 +183,24 @@ class FhirView(APIView):
         """Every error as OperationOutcome; only our own texts reach the client."""
         error = self.known_error(exc)
         found = refusal(error, request_id=self.request_id)
+        if found.status in {401, 403}:
+            self.record_refused(error, found.status)
         response = Response(found.body, status=found.status, headers=found.headers)
         response.exception = True
         return response
+
+    def record_refused(self, error: RisError, status: int) -> None:
+        """In the audit: who was refused what (401, 403)."""
+        # Not ``request.user``, which would authenticate a second time.
+        client = getattr(self.request, "_user", None)
+        address = bearer.address_of(self.request.META)
+        known = client.actor if isinstance(client, Client) else None
+        refused_calls.record(
+            known or Actor(ActorKind.CLIENT, "", address=address),
+            action=f"FHIR {self.request.method} {self.kwargs.get('kind', '')}".strip(),
+            outcome="denied" if known else "refused",
+            detail={"status": status, "reason": error.message[:200]},
+        )
 
     def known_error(self, exc: Exception) -> RisError:
         if isinstance(exc, RisError):

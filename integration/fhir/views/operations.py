@@ -14,7 +14,6 @@ from integration.fhir.outcome import HttpError
 from integration.fhir.views.base import Acknowledgment, FhirView
 from ris.domain.exchange import Protocol
 from ris.services import inbox
-from ris.services.audit import record_access
 
 
 class OperationView(FhirView):
@@ -39,9 +38,10 @@ class OperationView(FhirView):
         if self.request.method != "POST" and operation.changes:
             raise self.not_allowed(f"${name} is called by POST")
         if kind and operation.letter:
-            self.kind(kind, operation.letter)
-        elif operation.letter and not client.scopes.allow("*", operation.letter):
-            record_access(client.actor, action=f"FHIR ${name}", outcome="denied")
+            found = self.kind(kind, operation.letter)
+            if public_id:
+                self.require_read(found, public_id)
+        elif operation.letter and not client.may("*", operation.letter):
             raise HttpError(403, "forbidden", f"the token lacks the scope for ${name}")
         call = Call(
             kind=kind,

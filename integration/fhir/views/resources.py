@@ -98,6 +98,7 @@ class InstanceView(TypeView):
 
     def get(self, request: Request, kind: str, public_id: str = "") -> Response:
         found = self.kind(kind, "r")
+        self.require_read(found, public_id)
         resource = reading.read(found, public_id, Systems(selectors.issuers()))
         self.audit(f"read {kind}", [resource], f"{kind}/{public_id}")
         response = self.answer(resource)
