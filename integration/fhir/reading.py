@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from integration.fhir import rows
+from integration.fhir import overlay, rows, versions
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.outcome import HttpError, Issue, outcome
 from integration.fhir.parameters import Reading, ReferenceParameter
@@ -14,6 +14,7 @@ from integration.fhir.query import Include, Query, parse, write_cursor
 from integration.fhir.resources import KINDS, Kind
 from integration.fhir.systems import Systems
 from ris.selectors import search as selectors
+from ris.selectors.fhir import is_deleted
 from ris.selectors.search import Page
 
 # Of everything that one page includes; what is cut is said.
@@ -27,8 +28,12 @@ def shown_for(kinds: Iterable[Kind], systems: Systems) -> Shown:
 
 
 def resources(kind: Kind, hits: Iterable[Any], shown: Shown) -> list[Resource]:
-    """What was found, as it is shown: every resource of an answer is made here."""
-    found = [kind.translate(hit, shown) for hit in hits]
+    """What was found, as it is shown: every resource of an answer is made here.
+
+    What clients sent of it is given back, and the version is kept for its history.
+    """
+    found = overlay.given_back(kind, [kind.translate(hit, shown) for hit in hits])
+    versions.note(kind, found)
     return rows.without_foreign(kind, found, _id, lambda: Reading("", shown.systems))
 
 
@@ -42,24 +47,13 @@ def load(kind: Kind, public_ids: Sequence[str], shown: Shown) -> list[Resource]:
 
 
 def read(kind: Kind, public_id: str, systems: Systems) -> Resource:
-    """One resource; raises HttpError 404."""
+    """One resource; raises HttpError 404, or 410 if it was deleted."""
     found = load(kind, [public_id], shown_for([kind], systems))
+    if not found and "delete" in kind.interactions and is_deleted(kind.name, public_id):
+        raise HttpError(410, "deleted", f"{kind.name}/{public_id} was deleted")
     if not found:
         raise HttpError(404, "not-found", f"there is no {kind.name}/{public_id}")
     return found[0]
-
-
-def read_version(kind: Kind, public_id: str, version: str, systems: Systems) -> Resource:
-    """The present version; earlier ones are not kept as resources."""
-    resource = read(kind, public_id, systems)
-    if resource["meta"]["versionId"] != version:
-        raise HttpError(
-            404,
-            "not-found",
-            f"version {version[:64]} of {kind.name}/{public_id} is not kept; "
-            f"the present one is {resource['meta']['versionId']}",
-        )
-    return resource
 
 
 @dataclass(slots=True)

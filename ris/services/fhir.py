@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from django.db.models import F, Model
 
 from ris.domain.actors import Role
 from ris.domain.errors import StateConflictError, UnknownKeyError
@@ -19,10 +24,24 @@ from ris.domain.fhir import (
     ResourceKept,
 )
 from ris.domain.patients import PatientReference
-from ris.models import FhirResource, FhirVersion, Patient
-from ris.models.base import uuid7
-from ris.services import patients
+from ris.models import (
+    Appointment,
+    Device,
+    FhirOverlay,
+    FhirResource,
+    FhirVersion,
+    Order,
+    Patient,
+    Practitioner,
+    Room,
+    ScheduledProcedureStep,
+    Site,
+    Visit,
+)
+from ris.models.base import Versioned, uuid7
+from ris.services import _clock, patients
 from ris.services._context import Context
+from ris.services._execute import transactional
 from ris.services._locks import public_key
 from ris.services._transition import touch
 
@@ -136,6 +155,80 @@ def _write_version(row: FhirResource, method: Method) -> None:
         source=row.source,
         content="" if method is Method.DELETE else row.content,
     ).insert_unless_known()
+
+
+# --- beside the core: no commands, for they change nothing of it
+
+
+@transactional
+def keep_overlay(type_: str, public_id: str, *, received: str, shown: str, source: str) -> None:
+    """Keep what a client sent of something the core has, and what the core showed of it."""
+    FhirOverlay.objects.update_or_create(
+        type=type_,
+        public_id=uuid.UUID(public_id),
+        defaults={"received": received, "shown": shown, "source": source[:200]},
+    )
+
+
+# Resource type → the table whose row counts its changes.
+_COUNTING: Mapping[str, type[Model]] = {
+    "Appointment": Appointment,
+    "Device": Device,
+    "Encounter": Visit,
+    "Location": Room,
+    "Organization": Site,
+    "Patient": Patient,
+    "Practitioner": Practitioner,
+    "ServiceRequest": Order,
+    "Task": ScheduledProcedureStep,
+}
+
+
+@transactional
+def count_change(type_: str, public_id: str) -> None:
+    """Let a row be a version further: what is shown beside it changed."""
+    model = _COUNTING[type_]
+    rows = model._default_manager.filter(public_id=uuid.UUID(public_id))
+    if issubclass(model, Versioned):
+        rows.update(version=F("version") + 1, updated_at=_clock.now())
+    else:
+        rows.update(updated_at=_clock.now())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownVersion:
+    """A version that was shown and is to be kept."""
+
+    type: str
+    public_id: str
+    version: str
+    method: Method
+    at: datetime
+    content: str
+    source: str = ""
+
+
+def note_versions(shown: Sequence[ShownVersion]) -> None:
+    """Keep versions that were shown; one that is kept already stays as it is.
+
+    In one order for all writers, so that no two of them wait for each other.
+    """
+    rows = [
+        FhirVersion(
+            type=each.type,
+            public_id=uuid.UUID(each.public_id),
+            version=each.version,
+            method=each.method.value,
+            at=each.at,
+            source=each.source[:200],
+            content=each.content,
+        )
+        for each in sorted(shown, key=lambda each: (each.type, each.public_id, each.version))
+    ]
+    FhirVersion.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
+
+
+_ROWS_AT_ONCE = 50
 
 
 HANDLERS = {

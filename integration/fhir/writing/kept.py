@@ -52,7 +52,7 @@ class KeptResources:
         )
         self.written(writer, writer.public_id, resource, patient)
 
-    def delete(self, writer: Writer) -> None:
+    def delete(self, writer: Writer, before: Resource) -> None:
         writer.execute(DeleteResource(type=writer.kind.name, resource=writer.public_id))
 
     def patient(self, writer: Writer, resource: Resource) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Protocol
 
-from integration.fhir import formats, gate, json
+from integration.fhir import formats, gate, json, overlay
 from integration.fhir.auth import Client
 from integration.fhir.exchange import Incoming, Reply, etag, require_match
 from integration.fhir.from_domain.datatypes import Resource
@@ -199,6 +199,8 @@ class Writer:
 
     def add(self, resource: Resource) -> Done:
         public_id, created = self.handler.create(self, resource)
+        if created:
+            self.keep(public_id, resource)
         self.message.conditions.written(self.kind.name, resource, public_id)
         return Done(201 if created else 200, public_id)
 
@@ -245,7 +247,9 @@ class Writer:
         return self.add(resource)
 
     def update(self, resource: Resource) -> Done:
-        self.handler.update(self, resource, self.present(self.systems))
+        before = self.present(self.systems)
+        self.handler.update(self, resource, before)
+        self.keep(self.public_id, resource, before)
         self.message.forget(self.kind.name)
         return Done(200, self.public_id)
 
@@ -269,8 +273,17 @@ class Writer:
             raise _unprocessable(error) from None
         self.require_own_id(patched)
         self.handler.update(self, patched, before)
+        self.keep(self.public_id, patched, before)
         self.message.forget(self.kind.name)
         return Done(200, self.public_id)
+
+    def keep(self, public_id: str, received: Resource, before: Resource | None = None) -> None:
+        """Keep what was received of something the core has, to be given back."""
+        if overlay.takes(self.kind):
+            shown = shown_for([self.kind], self.systems)
+            overlay.keep(
+                self.kind, public_id, received, before, shown, source=self.client.actor.name
+            )
 
     def delete(self) -> Done:
         """A delete, by id or by condition; what is not there is deleted already."""

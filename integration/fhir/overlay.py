@@ -1,0 +1,274 @@
+"""What a client sent of something the core has, given back beside what the core knows.
+
+The core has a place for what it works with; a resource says more: extensions, narrative, insurance,
+authors of notes. The JSON as it came is kept with what the core showed of it right then. On a
+read, element by element:
+
+- where the core still shows what it showed then, what was received is given back;
+- where it shows something else, something happened since, and the core's word stands;
+- identifiers, extensions, tags and profiles of both are given, the received ones first;
+- id, version, status and whom it is about are always the core's.
+
+The narrative was written for what was received: it is left out once the core shows anything else,
+for a text that contradicts the data is worse than none (FHIR R4 2.4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from integration.fhir import elements, json
+from integration.fhir.from_domain.datatypes import Resource, Shown
+from integration.fhir.kept import PATIENT_LINK
+from ris.selectors.fhir import overlays
+from ris.services import fhir as services
+
+if TYPE_CHECKING:
+    from integration.fhir.resources import Kind
+
+# Always as the core has it: a client that says otherwise is answered by a refusal or by a change.
+_OWN = frozenset({"resourceType", "id", "status", "active", "intent", "link", "for"})
+# What the core keeps whole, and shows with care: a Subscription's headers hold secrets.
+_NEVER = frozenset({"Subscription"})
+# Whom it is about: what was received is given with the core's reference.
+_ABOUT = frozenset({"subject", "patient", "beneficiary"})
+
+
+def takes(kind: Kind) -> bool:
+    """Whether clients write resources of this type that the core has tables for."""
+    written = "create" in kind.interactions or "update" in kind.interactions
+    return written and kind.name not in PATIENT_LINK and kind.name not in _NEVER
+
+
+def keep(
+    kind: Kind,
+    public_id: str,
+    received: Resource,
+    before: Resource | None,
+    shown: Shown,
+    *,
+    source: str,
+) -> None:
+    """Keep what was received and written, within the transaction that wrote it.
+
+    ``before`` is what was given before an update. If the core has no place for what is different
+    now, its version would stay: then the row is counted as changed, for its resource is.
+    """
+    present = _present(kind, public_id, shown)
+    if present is None:
+        return  # written to where it is not read from, such as a request of another state
+    if before is not None and before["meta"]["versionId"] == present["meta"]["versionId"]:
+        if same(before, merged(present, received, present)):
+            return
+        services.count_change(kind.name, public_id)
+        present = _present(kind, public_id, shown) or present
+    services.keep_overlay(
+        kind.name,
+        public_id,
+        received=json.write(_said(received)).decode(),
+        shown=json.write(present).decode(),
+        source=source,
+    )
+
+
+def _present(kind: Kind, public_id: str, shown: Shown) -> Resource | None:
+    hits = kind.finder.load([public_id])
+    return kind.translate(hits[0], shown) if hits else None
+
+
+def _said(received: Resource) -> Resource:
+    """What is kept: all but the id and what the server says of the resource."""
+    meta = _without(received.get("meta", {}), {"versionId", "lastUpdated"})
+    said = _without(received, {"id", "meta"})
+    return {**said, "meta": meta} if meta else said
+
+
+def _without(value: Mapping[str, Any], names: Iterable[str]) -> Resource:
+    return {name: inner for name, inner in value.items() if name not in names}
+
+
+def given_back(kind: Kind, resources: Sequence[Resource]) -> list[Resource]:
+    """The resources of one type with what was received of them; one query for all."""
+    if not resources or not takes(kind):
+        return list(resources)
+    kept = overlays(kind.name, [each["id"] for each in resources])
+    if not kept:
+        return list(resources)
+    return [
+        merged(each, json.read_stored(found.received), json.read_stored(found.shown))
+        if (found := kept.get(each["id"])) is not None
+        else each
+        for each in resources
+    ]
+
+
+def same(one: Resource, other: Resource) -> bool:
+    """Whether two versions say the same, apart from which version they are."""
+    return _comparable(one) == _comparable(other)
+
+
+def _comparable(resource: Resource) -> bytes:
+    # As text, for 1.5 and 1.50 are not the same (FHIR R4 2.24.0.1).
+    said = _said(resource)
+    return json.write({name: said[name] for name in sorted(said)})
+
+
+def merged(core: Resource, received: Resource, shown: Resource) -> Resource:
+    """``received`` by what the core shows now; ``shown`` is what it showed when it was received."""
+    kind = str(core["resourceType"])
+    groups = _groups(kind)
+    mine, given, then = groups(core), groups(received), groups(shown)
+    found: Resource = {
+        "resourceType": kind,
+        "id": core["id"],
+        "meta": _meta(core["meta"], received.get("meta", {}), shown.get("meta", {})),
+    }
+    stale = any(mine.get(group) != then.get(group) for group in {*mine, *then} if group != "meta")
+    for group in dict.fromkeys((*given, *mine)):
+        if group in {"resourceType", "id", "meta", "contained"} or (group == "text" and stale):
+            continue
+        own, said, old = mine.get(group, {}), given.get(group, {}), then.get(group, {})
+        if group in _OWN:
+            found.update(_own(group, own, said))
+        elif group in _ABOUT and own:
+            found.update(_about(group, own, said, same=own == old))
+        elif group in _UNITED:
+            found.update(_united(group, own, said, old))
+        elif own == old and said and not (own and _is_unresolved(said)):
+            found.update(said)
+        else:
+            found.update(own)
+    contained = _still_named(received.get("contained", []), found)
+    if contained:
+        found["contained"] = contained
+    return found
+
+
+def _groups(kind: str) -> Callable[[Resource], dict[str, Resource]]:
+    """Elements by what they are one of: a primitive with its ``_name``, a choice with its types."""
+    table = elements.of(kind).elements
+
+    def grouped(resource: Resource) -> dict[str, Resource]:
+        found: dict[str, Resource] = {}
+        for name, value in resource.items():
+            bare = name.removeprefix("_")
+            row = table.get(bare)
+            found.setdefault(row.choice if row and row.choice else bare, {})[name] = value
+        return found
+
+    return grouped
+
+
+def _own(group: str, own: Resource, said: Resource) -> Resource:
+    """The core's value; what a client says about the value stays as long as it is that value."""
+    beside = f"_{group}"
+    if beside in said and said.get(group) == own.get(group) and beside not in own:
+        return {**own, beside: said[beside]}
+    return own
+
+
+def _about(group: str, own: Resource, said: Resource, *, same: bool) -> Resource:
+    """The core's reference, with what else was said of it while it is the same."""
+    element = said.get(group)
+    if not same or not isinstance(element, dict):
+        return own
+    return {group: {**element, **own[group]}}
+
+
+def _is_unresolved(said: Resource) -> bool:
+    """Whether a reference in it meant something only in the request it came with."""
+    waiting: list[Any] = list(said.values())
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            text = item.get("reference")
+            if isinstance(text, str) and (text.startswith("urn:") or "?" in text):
+                return True
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return False
+
+
+# --- lists of both
+
+Key = Callable[[Any], Any]
+
+
+def _identifier(item: Any) -> Any:
+    return (item.get("system", ""), item.get("value")) if isinstance(item, dict) else None
+
+
+def _whole(item: Any) -> Any:
+    return json.write(item)
+
+
+def _coding(item: Any) -> Any:
+    return (item.get("system", ""), item.get("code")) if isinstance(item, dict) else None
+
+
+_UNITED: Mapping[str, Key] = {"identifier": _identifier, "extension": _whole}
+_UNITED_META: Mapping[str, Key] = {
+    "extension": _whole,
+    "profile": _whole,
+    "security": _coding,
+    "tag": _coding,
+}
+
+
+def _united(group: str, own: Resource, said: Resource, old: Resource) -> Resource:
+    items = _unite(own.get(group, []), said.get(group, []), old.get(group, []), _UNITED[group])
+    return {group: items} if items else {}
+
+
+def _unite(own: list[Any], said: list[Any], old: list[Any], key: Key) -> list[Any]:
+    """Received items that the core did not take away since, then its own others."""
+    present = {key(item) for item in own}
+    gone = {key(item) for item in old} - present
+    kept = [item for item in said if key(item) not in gone]
+    known = {key(item) for item in kept}
+    # A number that came without its system is the same number.
+    known |= {("urn:any", item.get("value")) for item in kept if key is _identifier}
+    others = [
+        item
+        for item in own
+        if key(item) not in known and not (key is _identifier and _came_bare(item, kept))
+    ]
+    return [*kept, *others]
+
+
+def _came_bare(item: Any, kept: list[Any]) -> bool:
+    """Whether an identifier was received without the system that the core knows for it."""
+    return any(each.get("value") == item.get("value") and not each.get("system") for each in kept)
+
+
+def _meta(own: Resource, said: Resource, old: Resource) -> Resource:
+    found = dict(own)
+    for name, value in said.items():
+        if name in _UNITED_META:
+            found[name] = _unite(own.get(name, []), value, old.get(name, []), _UNITED_META[name])
+        elif name not in found:
+            found[name] = value
+    return found
+
+
+def _still_named(contained: list[Any], resource: Resource) -> list[Any]:
+    """Contained resources that something still refers to (FHIR R4 dom-3)."""
+    found = list(contained)
+    while True:
+        named: set[str] = set()
+        waiting: list[Any] = [*resource.values(), *(_without(each, {"id"}) for each in found)]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, dict):
+                text = item.get("reference")
+                if isinstance(text, str) and text.startswith("#"):
+                    named.add(text[1:])
+                waiting.extend(item.values())
+            elif isinstance(item, list):
+                waiting.extend(item)
+        left = [each for each in found if each.get("id") in named or "" in named]
+        if len(left) == len(found):
+            return left
+        found = left

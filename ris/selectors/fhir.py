@@ -1,0 +1,144 @@
+"""What is kept beside the core for FHIR: as received, and the versions that were shown."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from ris.domain.exchange import Protocol
+from ris.models import ApiToken, Endpoint, FhirOverlay, FhirResource, FhirVersion
+from ris.selectors.search.terms import as_keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlayView:
+    """JSON, as bytes: what came, and what the core showed of it then."""
+
+    received: bytes
+    shown: bytes
+
+
+def overlays(kind: str, public_ids: Collection[str]) -> dict[str, OverlayView]:
+    """By public id, those there are."""
+    rows = FhirOverlay.objects.filter(type=kind, public_id__in=list(as_keys(public_ids)))
+    return {
+        str(public_id): OverlayView(received=received.encode(), shown=shown.encode())
+        for public_id, received, shown in rows.values_list("public_id", "received", "shown")
+    }
+
+
+# --- kept resources that are gone
+
+
+def is_deleted(kind: str, public_id: str) -> bool:
+    """Whether there was a resource of this id, and is none any more."""
+    keys = list(as_keys([public_id]))
+    return FhirResource.objects.filter(
+        type=kind, public_id__in=keys, deleted_at__isnull=False
+    ).exists()
+
+
+# --- versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionView:
+    """A version as it was shown; ``content`` is empty where the resource was deleted."""
+
+    number: int  # the row's own, for paging
+    type: str
+    public_id: str
+    version: str
+    method: str
+    at: datetime
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryQuery:
+    """``after`` is (at, number) of the last entry of the page before."""
+
+    types: tuple[str, ...] = ()  # none: every type
+    public_id: str = ""
+    since: datetime | None = None
+    current: tuple[datetime, datetime] | None = None  # versions that were so at some point in it
+    after: tuple[datetime, int] | None = None
+    count: int = 20
+
+
+def versions(query: HistoryQuery) -> list[VersionView]:
+    """The newest first, one more than asked for if there are more."""
+    wanted = _wanted(query)
+    if query.after is not None:
+        at, number = query.after
+        wanted &= Q(at__lt=at) | Q(at=at, id__lt=number)
+    rows = FhirVersion.objects.filter(wanted).order_by("-at", "-id")
+    return [_view(row) for row in rows[: query.count + 1]]
+
+
+def count_versions(query: HistoryQuery) -> int:
+    return FhirVersion.objects.filter(_wanted(query)).count()
+
+
+def _wanted(query: HistoryQuery) -> Q:
+    wanted = Q(type__in=query.types) if query.types else Q()
+    if query.public_id:
+        wanted &= Q(public_id__in=list(as_keys([query.public_id])))
+    if query.since is not None:
+        wanted &= Q(at__gte=query.since)
+    if query.current is not None:
+        low, high = query.current
+        # Those that began before its end, and were not followed by another before its begin.
+        following = FhirVersion.objects.filter(
+            type=OuterRef("type"), public_id=OuterRef("public_id"), at__lte=low
+        ).filter(Q(at__gt=OuterRef("at")) | Q(at=OuterRef("at"), id__gt=OuterRef("id")))
+        wanted &= Q(at__lt=high) & Q(~Exists(following))
+    return wanted
+
+
+def version(kind: str, public_id: str, number: str) -> VersionView | None:
+    row = FhirVersion.objects.filter(
+        type=kind, public_id__in=list(as_keys([public_id])), version=number
+    ).first()
+    return _view(row) if row else None
+
+
+def _view(row: FhirVersion) -> VersionView:
+    return VersionView(
+        number=row.pk,
+        type=row.type,
+        public_id=str(row.public_id),
+        version=row.version,
+        method=row.method,
+        at=row.at,
+        content=row.content,
+    )
+
+
+def known_versions(kind: str, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these (public id, version) that are kept already."""
+    rows = FhirVersion.objects.filter(
+        type=kind,
+        public_id__in=[uuid.UUID(public_id) for public_id, _ in wanted],
+        version__in={number for _, number in wanted},
+    )
+    return {(str(key), number) for key, number in rows.values_list("public_id", "version")}
+
+
+def with_versions(kind: str, public_ids: Iterable[str]) -> set[str]:
+    """Those of which any version is kept."""
+    rows = FhirVersion.objects.filter(type=kind, public_id__in=[uuid.UUID(i) for i in public_ids])
+    return {str(key) for key in rows.values_list("public_id", flat=True).distinct()}
+
+
+def anybody_listens() -> bool:
+    """Whether there is a client that could ask: a live token, or a FHIR endpoint."""
+    tokens = ApiToken.objects.filter(revoked_at=None)
+    if tokens.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now())).exists():
+        return True
+    return Endpoint.objects.filter(protocol=Protocol.FHIR.value, active=True).exists()
