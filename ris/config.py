@@ -287,6 +287,33 @@ class Fhir(Section):
     """The FHIR interface."""
 
     body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="Longest request body.")
+    bundle_bytes: int = Field(
+        default=50 * 1024 * 1024, ge=1024, description="Longest transaction or batch, unpacked."
+    )
+    bundle_entries: int = Field(
+        default=5_000, ge=1, description="Most entries of one transaction or batch."
+    )
+    cors_origins: Names = Field(
+        default=(),
+        description="Origins whose scripts may use the interface (CORS), such as "
+        "`https://viewer.example`, comma-separated; `*`: all. What needs no token is open to all.",
+    )
+    requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Most requests of one client in a minute to one web process, then 429; "
+        "0: no limit.",
+    )
+    subscription_hosts: Names = Field(
+        default=(),
+        description="Hosts that notifications may be sent to although they are in a private "
+        "network or without TLS: names, `name:port` or networks, comma-separated.",
+    )
+    subscription_ca: Path | None = Field(
+        default=None,
+        description="Authorities that sign the certificates of those who are notified, PEM; "
+        "empty: those of the operating system.",
+    )
     jwks_hosts: Names = Field(
         default=(),
         description="Hosts that keys of API clients may be fetched from (`jwks_uri`), "

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from integration.fhir import json
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError, refusal
+from integration.fhir.subscriptions.secrets import redacted
 from ris.domain.errors import RisError
 from ris.services.inbox import Answer
 
@@ -64,7 +65,8 @@ class Incoming:
     def to_bytes(self) -> bytes:
         lines = [f"{self.method} {self.url} HTTP/1.1"]
         lines += [f"{name}: {self.headers[name]}" for name in KEPT if self.headers.get(name)]
-        return "\r\n".join([*lines, "", ""]).encode() + self.body
+        kind = self.address[0] if self.address else ""
+        return "\r\n".join([*lines, "", ""]).encode() + redacted(self.body, kind)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Incoming:

@@ -20,6 +20,7 @@ from ris.services import (
     reporting,
     results,
     scheduling,
+    subscriptions,
 )
 from ris.services._clock import as_of
 from ris.services._execute import commands, execute, may, permitted_roles, register, together
@@ -44,6 +45,7 @@ for _area in (
     alerts,
     journal,
     mapping,
+    subscriptions,
 ):
     register(_area.HANDLERS, _area.PERMISSIONS)
 

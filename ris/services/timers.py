@@ -12,7 +12,7 @@ from ris.domain.scheduling import ExpireHolds
 from ris.selectors import availability, dose_waiting
 from ris.selectors.query_age import queries_due
 from ris.selectors.schedule_due import holds_due
-from ris.services import alerts, execute, message_runs, parts, traffic
+from ris.services import alerts, execute, message_runs, parts, subscriptions, traffic
 from ris.services.performing import late
 
 
@@ -33,6 +33,7 @@ def run_due() -> None:
     if availability.due_to_join():
         execute(JoinAvailability(), actor=TIMER)
     message_runs.advance()
+    subscriptions.run_due()
     traffic.count()
     alerts.watch()
     if parts.is_late():

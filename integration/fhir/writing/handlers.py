@@ -12,9 +12,11 @@ from integration.fhir.writing.kept import KeptResources
 from integration.fhir.writing.patients import Patients
 from integration.fhir.writing.request import Handler
 from integration.fhir.writing.servicerequests import ServiceRequests
+from integration.fhir.writing.subscriptions import Subscriptions
 
 HANDLERS: Mapping[str, Handler] = {
     "Patient": Patients(),
     "ServiceRequest": ServiceRequests(),
+    "Subscription": Subscriptions(),
     **{name: KeptResources() for name in DOCUMENTATION},
 }
