@@ -20,8 +20,24 @@ SECURITY = (
     "operator; with SMART on FHIR scopes such as system/ServiceRequest.cruds (version 2), the same "
     "narrowed to rows (system/ServiceRequest.rs?status=active) or system/Patient.read (version 1)."
 )
-_OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+# Where tokens come from is told by .well-known/smart-configuration only. The oauth-uris extension of
+# SMART 1 makes clients such as fhirclient refuse to work with a token they were given.
+_SECURITY = {
+    "cors": False,
+    "service": [
+        {
+            "coding": [
+                {
+                    "system": _SECURITY_SERVICE,
+                    "code": "SMART-on-FHIR",
+                    "display": "SMART-on-FHIR",
+                }
+            ]
+        }
+    ],
+    "description": SECURITY,
+}
 _DOCUMENTATION = {
     "vread": "The present version only; earlier versions are not kept as resources.",
     "patch": "JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396).",
@@ -42,35 +58,10 @@ def capability_statement(base: str) -> Resource:
         "rest": [
             {
                 "mode": "server",
-                "security": _security(base),
+                "security": _SECURITY,
                 "resource": [dict(each) for each in _resources()],
             }
         ],
-    }
-
-
-def _security(base: str) -> Resource:
-    """Where tokens come from, in the words of SMART 1 too: older clients look here only."""
-    return {
-        "extension": [
-            {
-                "url": _OAUTH_URIS,
-                "extension": [{"url": "token", "valueUri": f"{base}/token"}],
-            }
-        ],
-        "cors": False,
-        "service": [
-            {
-                "coding": [
-                    {
-                        "system": _SECURITY_SERVICE,
-                        "code": "SMART-on-FHIR",
-                        "display": "SMART-on-FHIR",
-                    }
-                ]
-            }
-        ],
-        "description": SECURITY,
     }
 
 
