@@ -19,13 +19,16 @@ from integration.fhir.from_domain.imagingstudy import imaging_study
 from integration.fhir.from_domain.patient import patient
 from integration.fhir.from_domain.procedure import procedure
 from integration.fhir.from_domain.servicerequest import procedure_request, service_request
+from integration.fhir.from_domain.subscription import subscription
 from integration.fhir.from_domain.task import task
 from integration.fhir.kept import DOCUMENTATION, kept
 from integration.fhir.parameters import Parameter, ReferenceParameter
+from integration.fhir.subscriptions.parameters import SUBSCRIPTION
 from ris.selectors import search as selectors
 from ris.selectors.search import criteria as asked
 from ris.selectors.search.engine import Finder
 from ris.selectors.search.views import RequestHit
+from ris.selectors.subscriptions import SubscriptionCriteria, subscriptions
 
 READING = ("read", "vread", "search-type")
 WRITING = ("create", "update", "patch")
@@ -207,6 +210,18 @@ KINDS: Mapping[str, Kind] = {
             search.ORGANIZATION,
         ),
         *(_kept(name) for name in sorted(DOCUMENTATION)),
+        _kind(
+            "Subscription",
+            subscriptions,
+            SubscriptionCriteria,
+            subscription,
+            SUBSCRIPTION,
+            interactions=KEEPING,
+            documentation=(
+                "rest-hook channels: criteria is a search, or a topic of the R5 backport (1.1.0). "
+                "Values of channel.header are masked when read."
+            ),
+        ),
     )
 }
 
