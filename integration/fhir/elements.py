@@ -91,11 +91,11 @@ class Structure:
 
     @cached_property
     def required(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """(name for people, the JSON names of which one must be there) of obligatory elements."""
+        """(name in FHIRPath, the JSON names of which one must be there) of obligatory elements."""
         found: dict[str, tuple[str, ...]] = {}
         for each in self.elements.values():
             if each.minimum:
-                name = f"{each.choice}[x]" if each.choice else each.name
+                name = each.choice or each.name
                 found[name] = (*found.get(name, ()), each.name)
         return tuple(found.items())
 
