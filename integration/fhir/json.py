@@ -15,10 +15,10 @@ MAX_DEPTH = strict_json.MAX_DEPTH
 MAX_NODES = strict_json.MAX_NODES
 
 
-def read(raw: bytes) -> Any:
+def read(raw: bytes, *, nodes: int = MAX_NODES) -> Any:
     """The value in ``raw``; decimals keep their digits. Raises HttpError (400)."""
     try:
-        return strict_json.read(raw, depth=MAX_DEPTH, nodes=MAX_NODES)
+        return strict_json.read(raw, depth=MAX_DEPTH, nodes=nodes)
     except InvalidValueError as error:
         raise _malformed(error.message) from None
 

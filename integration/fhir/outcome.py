@@ -49,7 +49,7 @@ _EXPRESSIONS: Mapping[str, str] = {
     "requesting_service": "ServiceRequest.requester",
     "callback_phone": "ServiceRequest.requester",
 }
-_FHIRPATH = re.compile(r"[A-Z][A-Za-z]+(\.[a-z_]\w*(\[\d+\])?)*")
+_FHIRPATH = re.compile(r"[A-Z][A-Za-z]+(\.([a-z_]\w*(\[\d+\])?|ofType\([A-Z][A-Za-z]+\)))*")
 
 # A structurally hopeless body can give thousands of faults; the first ones tell enough.
 MAX_ISSUES = 20
@@ -68,6 +68,7 @@ _CODE_OF_STATUS: Mapping[int, ErrorCode] = {
     413: ErrorCode.INVALID_VALUE,
     415: ErrorCode.UNSUPPORTED,
     422: ErrorCode.INVALID_VALUE,
+    429: ErrorCode.BUSY,
     503: ErrorCode.BUSY,
 }
 
@@ -166,9 +167,13 @@ def _issue(error: RisError, request_id: str) -> Issue:
         identifier = error.details.get("error_id") or request_id
         return Issue("fatal", code, f"internal error {identifier}".rstrip())
     severity = "fatal" if status == 503 else "error"
+    return Issue(severity, code, words(error), expression(error.path))
+
+
+def words(error: RisError) -> str:
+    """What is told: the message, and the order that stands in the way."""
     other = error.details.get("order")
-    words = f"{error.message}: ServiceRequest/{other}" if other else error.message
-    return Issue(severity, code, words, expression(error.path))
+    return f"{error.message}: ServiceRequest/{other}" if other else error.message
 
 
 def expression(path: str) -> str:

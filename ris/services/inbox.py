@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from django.db import OperationalError, connection, transaction
@@ -63,6 +63,8 @@ class Defer(Exception):  # noqa: N818 - an outcome of ``apply``, not a fault
         self.answer = answer
         self.then = then
 
+
+R = TypeVar("R")
 
 Apply = Callable[[], Answer]
 Refuse = Callable[[RisError], Answer]
@@ -364,6 +366,12 @@ def _write_notes(notes: Sequence[tuple[str, bool]]) -> None:
 @cache
 def _noting(vendor: str) -> Text:
     return Text("UPDATE ris_inboundmessage SET reply_state = %s WHERE public_id = %s", vendor)
+
+
+def attempt(part: Callable[[], R]) -> R:
+    """A part of a message that stands for itself: if it fails, what it did is undone, no more."""
+    with transaction.atomic():
+        return part()
 
 
 _PUBLIC_ID = InboundMessage._meta.get_field("public_id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from integration.fhir.from_domain.datatypes import Resource
@@ -32,6 +33,22 @@ def find_targets(targets: frozenset[Target]) -> Known:
                 if hit is not None:
                     found[target] = hit
     return Known(found)
+
+
+def load_targets(targets: Iterable[Target]) -> dict[Target, Any]:
+    """Those of the targets that are named by id and are there: one question per type and hundred.
+
+    Where some of a hundred are not there, they are left for :func:`find_targets`.
+    """
+    found: dict[Target, Any] = {}
+    for name in _TARGETS:
+        ids = sorted({each.id for each in targets if each.type == name and each.id})
+        for start in range(0, len(ids), 100):
+            some = ids[start : start + 100]
+            hits = KINDS[name].finder.load(some)
+            if len(hits) == len(some):
+                found.update(zip((Target(name, id=each) for each in some), hits, strict=True))
+    return found
 
 
 def _by_number(kind: Kind, target: Target) -> Any:

@@ -1,0 +1,401 @@
+"""Transactions and batches: many requests as one message (FHIR R4 3.1.0.11).
+
+A transaction is done as a whole or not at all, in the order DELETE, POST, PUT and PATCH, GET; what
+an entry refers to is written before it. The entries of a batch stand for themselves. What many
+entries ask for is looked up once, so an entry costs what the same request costs alone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+import structlog
+from django.db import OperationalError
+
+from integration.fhir.exchange import Incoming, Reply
+from integration.fhir.from_domain.datatypes import Resource
+from integration.fhir.outcome import HttpError, refusal
+from integration.fhir.reading import load, shown_for
+from integration.fhir.resources import KINDS, Kind
+from integration.fhir.to_domain.references import Target
+from integration.fhir.writing.conditions import Number, condition, number_of
+from integration.fhir.writing.entries import Bundle, Entry
+from integration.fhir.writing.links import Links, in_order
+from integration.fhir.writing.message import Message
+from integration.fhir.writing.request import (
+    INTERACTIONS,
+    Done,
+    Writer,
+    require_interaction,
+)
+from integration.fhir.writing.targets import load_targets, references
+from ris.domain.errors import DeniedError, InternalError, RisError, SeveralErrors
+from ris.selectors import search as selectors
+from ris.services import inbox
+
+log = structlog.get_logger(__name__)
+
+# Resources that are read again for the answer, in one go.
+_CHUNK = 200
+# Numbers by which a refused bundle is shown beside orders.
+MAX_REFERENCES = 50
+
+# Carries out what is no write of a resource: reads, searches, operations.
+Fetch = Callable[[Entry], Reply]
+
+
+@dataclass(slots=True)
+class Written:
+    """An entry that was carried out, before its answer is made."""
+
+    entry: Entry
+    writer: Writer
+    done: Done
+
+
+@dataclass(frozen=True)
+class Work:
+    """One bundle being applied."""
+
+    bundle: Bundle
+    incoming: Incoming
+    message: Message
+    fetch: Fetch
+    answers: dict[int, Resource] = field(default_factory=dict)
+
+    def apply(self) -> Reply:
+        """The answer with an entry for each that was asked, in their order."""
+        if self.bundle.type == "transaction":
+            self._transaction()
+        else:
+            self._batch()
+        found: Resource = {"resourceType": "Bundle", "type": f"{self.bundle.type}-response"}
+        if self.answers:
+            found["entry"] = [self.answers[index] for index in sorted(self.answers)]
+        return Reply(200, found)
+
+    def references(self) -> list[tuple[str, str]]:
+        """The numbers that new requests name, to show a refused bundle beside its orders."""
+        resources = (
+            each.resource
+            for each in self.bundle.entries
+            if each.method == "POST" and each.kind == "ServiceRequest"
+        )
+        found = (
+            number
+            for resource in resources
+            if isinstance(resource, dict) and isinstance(resource.get("identifier", []), list)
+            for number in references({"resourceType": "ServiceRequest", **resource})
+        )
+        return list(islice(found, MAX_REFERENCES))
+
+    # --- a transaction
+
+    def _transaction(self) -> None:
+        self.bundle.require_sound()
+        entries = self.bundle.entries
+        writes = [each for each in entries if each.writes]
+        links = Links(entries, self.incoming.base, self.message.conditions)
+        self._require_allowed(writes, links)
+        self._serialize(writes)
+        self._look_ahead(writes, links)
+        by_index = {each.index: each for each in writes}
+        for entry in writes:
+            if entry.method == "DELETE":
+                with _fault_of(entry):
+                    self._answer([self._write(entry, None)])
+        changing = [
+            *(each for each in writes if each.method == "POST"),
+            *(each for each in writes if each.method in {"PUT", "PATCH"}),
+        ]
+        needs = {each.index: links.needs(each) for each in changing}
+        order, cut = in_order([each.index for each in changing], needs)
+        assigned = self._assigned(by_index[index] for index in cut)
+        links.ids.update(assigned)
+        written = []
+        for index in order:
+            entry = by_index[index]
+            with _fault_of(entry):
+                carried = self._change(entry, links, assigned)
+            if carried is not None:
+                written.append(carried)
+        self._require_once(writes, written)
+        self._answer(written)
+        for entry in entries:
+            if not entry.writes:
+                with _fault_of(entry):
+                    self.answers[entry.index] = self._fetched(entry)
+
+    def _require_allowed(self, writes: Iterable[Entry], links: Links) -> None:
+        """Scopes, interactions and references of all entries, before anything is done."""
+        faults: list[RisError] = []
+        for entry in writes:
+            try:
+                self._require(entry)
+            except RisError as error:
+                faults += entry.located(error)
+            faults += links.faults(entry)
+        if faults:
+            raise SeveralErrors(faults)
+
+    def _require(self, entry: Entry) -> None:
+        if entry.is_call:
+            return  # the operation asks by itself
+        interaction, letter = INTERACTIONS[entry.method]
+        if not self.message.client.may(entry.kind, letter):
+            raise DeniedError(f"the token lacks the scope system/{entry.kind}.{letter}")
+        require_interaction(KINDS[entry.kind], interaction)
+
+    def _serialize(self, writes: Iterable[Entry]) -> None:
+        """All locks at the beginning, in one order, so that two bundles never wait in a circle."""
+        types = {each.kind for each in writes if _conditions(each)}
+        ones = {each.path for each in writes if each.public_id and not each.is_call}
+        for name in (*sorted(types), *sorted(ones)):
+            selectors.serialize(name)
+
+    def _look_ahead(self, writes: Sequence[Entry], links: Links) -> None:
+        """What several entries will ask for, in few questions."""
+        numbers: dict[str, dict[Number, None]] = {}
+        for entry in writes:
+            asked = [(entry.kind, pairs) for pairs in _conditions(entry)]
+            asked += [(kind, condition(query)) for kind, query in links.searches(entry)]
+            for kind, pairs in asked:
+                number = number_of(pairs)
+                if number is not None and kind in KINDS and self.message.client.may(kind, "s"):
+                    numbers.setdefault(kind, {})[number] = None
+        for kind, asked_for in numbers.items():
+            self.message.conditions.look_ahead(KINDS[kind], asked_for)
+        self.message.targets.update(load_targets(_named(writes, self.incoming.base)))
+
+    def _assigned(self, cut: Iterable[Entry]) -> dict[int, str]:
+        """Ids for entries of a circle, where the type takes one and no condition finds another."""
+        return {
+            each.index: str(uuid.uuid4())
+            for each in cut
+            if each.method == "POST" and not _conditions(each) and takes_ids(KINDS[each.kind])
+        }
+
+    def _change(self, entry: Entry, links: Links, assigned: Mapping[int, str]) -> Written | None:
+        if entry.is_call:
+            linked = Entry(
+                entry.index, entry.method, entry.url, entry.full_url, entry.headers,
+                links.linked(entry) if entry.resource is not None else None,
+            )  # fmt: skip
+            self.answers[entry.index] = self._fetched(linked)
+            return None
+        resource = entry.patch if entry.method == "PATCH" else links.linked(entry)
+        written = self._write(entry, resource, assigned.get(entry.index, ""))
+        links.ids[entry.index] = written.done.public_id
+        return written
+
+    def _require_once(self, writes: Iterable[Entry], written: Iterable[Written]) -> None:
+        """No resource is changed twice, or changed and deleted, by one transaction."""
+        seen: dict[str, int] = {}
+        changed = [(each.path, each) for each in writes if each.method == "DELETE"]
+        changed += [
+            (f"{each.entry.kind}/{each.done.public_id}", each.entry)
+            for each in written
+            if each.entry.method != "POST"
+        ]
+        for name, entry in changed:
+            if "/" not in name:
+                continue
+            first = seen.setdefault(name, entry.index)
+            if first != entry.index:
+                raise SeveralErrors(
+                    entry.located(
+                        HttpError(400, "invalid", f"{name} is changed by entry {first} as well")
+                    )
+                )
+
+    # --- a batch
+
+    def _batch(self) -> None:
+        for index, faults in self.bundle.faults.items():
+            self.answers[index] = _refused(SeveralErrors(list(faults)))
+        for entry in self.bundle.entries:
+            if entry.index in self.answers:
+                continue
+            try:
+                self.answers[entry.index] = self._apart(entry)
+            except RisError as error:
+                self.answers[entry.index] = _refused(SeveralErrors(entry.located(error)))
+
+    def _apart(self, entry: Entry) -> Resource:
+        """One entry of a batch; what goes wrong undoes that entry alone."""
+        if not entry.writes:
+            return self._fetched(entry)
+
+        def part() -> Resource:
+            if entry.is_call:
+                return self._fetched(entry)
+            self._require(entry)
+            links = Links([entry], self.incoming.base, self.message.conditions)
+            written = self._change(entry, links, {})
+            assert written is not None  # noqa: S101 - calls were answered above
+            self._answer([written])
+            return self.answers.pop(entry.index)
+
+        try:
+            return inbox.attempt(part)
+        except (RisError, OperationalError):
+            raise
+        except Exception:
+            error_id = uuid.uuid4().hex[:12]
+            log.exception("an entry of a batch failed", error_id=error_id)
+            raise InternalError("internal error", details={"error_id": error_id}) from None
+
+    # --- one entry
+
+    def _write(self, entry: Entry, resource: Any, assigned: str = "") -> Written:
+        incoming = Incoming(
+            entry.method,
+            f"{self.incoming.base}/{entry.url}",
+            {"Prefer": self.incoming.header("Prefer"), **entry.headers},
+            b"",
+        )
+        writer = Writer(incoming, self.message, assigned=assigned)
+        match entry.method:
+            case "POST":
+                done = writer.create(resource)
+            case "PUT":
+                done = writer.put(resource)
+            case "PATCH":
+                done = writer.change(resource)
+            case _:
+                done = writer.delete()
+        return Written(entry, writer, done)
+
+    def _answer(self, written: Iterable[Written]) -> None:
+        """The answers of writes: their resources as they are now, read type by type."""
+        by_type: dict[str, list[Written]] = {}
+        for each in written:
+            if each.done.public_id:
+                by_type.setdefault(each.entry.kind, []).append(each)
+            else:
+                self.answers[each.entry.index] = {"response": {"status": status(each.done.status)}}
+        for name, group in by_type.items():
+            shown = shown_for([KINDS[name]], self.message.systems)
+            for some in _chunks(group):
+                ids = list(dict.fromkeys(each.done.public_id for each in some))
+                found = {str(each["id"]): each for each in load(KINDS[name], ids, shown)}
+                for each in some:
+                    self.answers[each.entry.index] = self._shown(each, found[each.done.public_id])
+
+    def _shown(self, written: Written, resource: Resource) -> Resource:
+        reply = written.writer.show(written.done, resource, default="minimal")
+        response = {
+            "status": status(reply.status),
+            "location": written.writer.location(resource),
+            "etag": reply.headers["ETag"],
+            "lastModified": resource["meta"]["lastUpdated"],
+        }
+        name = f"{resource['resourceType']}/{resource['id']}"
+        entry: Resource = {"fullUrl": f"{self.incoming.base}/{name}"}
+        if reply.body is not None and reply.body["resourceType"] == "OperationOutcome":
+            response["outcome"] = reply.body
+        elif reply.body is not None:
+            entry["resource"] = reply.body
+        return {**entry, "response": response}
+
+    def _fetched(self, entry: Entry) -> Resource:
+        """A read, a search or an operation: its answer, or what it was refused with, raised."""
+        reply = self.fetch(entry)
+        if reply.status >= 400:
+            raise _error_of(reply)
+        response: Resource = {"status": status(reply.status)}
+        if "ETag" in reply.headers:
+            response["etag"] = reply.headers["ETag"]
+        if "Location" in reply.headers:
+            response["location"] = reply.headers["Location"]
+        modified = (reply.body or {}).get("meta", {}).get("lastUpdated")
+        if modified:
+            response["lastModified"] = modified
+        if reply.body is None:
+            return {"response": response}
+        return {"resource": reply.body, "response": response}
+
+
+@contextmanager
+def _fault_of(entry: Entry) -> Iterator[None]:
+    """What goes wrong inside is told as a fault of the entry."""
+    try:
+        yield
+    except RisError as error:
+        raise SeveralErrors(entry.located(error)) from error
+
+
+def takes_ids(kind: Kind) -> bool:
+    """Whether a resource of this type can be given its id before it is written."""
+    return bool(getattr(kind, "takes_ids", False))
+
+
+def status(code: int) -> str:
+    return f"{code} {HTTPStatus(code).phrase}"
+
+
+def _refused(error: RisError) -> Resource:
+    """The answer to an entry of a batch that was refused."""
+    found = refusal(error)
+    return {"response": {"status": status(found.status), "outcome": found.body}}
+
+
+def _error_of(reply: Reply) -> RisError:
+    """A refused read or operation as the error it was."""
+    issues = (reply.body or {}).get("issue") or [{}]
+    if reply.status >= 500 and reply.status != 503:
+        return InternalError(str(issues[0].get("diagnostics", "internal error")))
+    errors: list[RisError] = [
+        HttpError(
+            reply.status,
+            str(issue.get("code", "processing")),
+            str(issue.get("diagnostics", "refused")),
+            path=(issue.get("expression") or [""])[0],
+        )
+        for issue in issues
+    ]
+    return SeveralErrors(errors)
+
+
+def _conditions(entry: Entry) -> list[list[tuple[str, str]]]:
+    """The condition of a write, if it has one."""
+    if entry.is_call:
+        return []
+    header = entry.headers.get("If-None-Exist", "") if entry.method == "POST" else ""
+    found = condition(header or entry.url.partition("?")[2])
+    return [found] if found else []
+
+
+def _named(writes: Iterable[Entry], base: str) -> set[Target]:
+    """What of ours the entries refer to by id."""
+    found = set()
+    for entry in writes:
+        for text in _references(entry.resource):
+            kind, _, public_id = text.removeprefix(f"{base}/").partition("/")
+            if kind in KINDS and public_id and "/" not in public_id:
+                found.add(Target(kind, id=public_id))
+    return found
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        text = value.get("reference")
+        if isinstance(text, str):
+            yield text
+        for item in value.values():
+            if isinstance(item, dict | list):
+                yield from _references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+
+
+def _chunks(group: Sequence[Written]) -> Iterator[Sequence[Written]]:
+    for start in range(0, len(group), _CHUNK):
+        yield group[start : start + _CHUNK]
