@@ -6,7 +6,7 @@ What is stored is what is sent, but for the headers a client gave, which may be 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,10 @@ from ris.selectors.subscriptions import NotificationView, SubscriptionView
 _PROFILES = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-"
 STATUS_PROFILE = f"{_PROFILES}subscription-status-r4"
 BUNDLE_PROFILE = f"{_PROFILES}subscription-notification-r4"
+
+
+# Type/id of a resource, and the resource where it is told as well.
+Named = tuple[str, Resource | None]
 
 
 class Kind(StrEnum):
@@ -122,10 +126,10 @@ def status(
 def bundle(
     view: SubscriptionView,
     told: Resource,
-    resources: Mapping[str, Resource | None],
+    resources: Sequence[Named],
     at: datetime,
 ) -> Resource:
-    """A notification: the status first, then what it is about (by Type/id; None: only its name).
+    """A notification: the status first, then what it is about.
 
     A history Bundle needs request and response in every entry (bdl-3, bdl-4).
     """
@@ -147,7 +151,7 @@ def bundle(
                     "response": {"status": "200"},
                 }
             )
-            for focus, resource in resources.items()
+            for focus, resource in resources
         ]
     return {
         "resourceType": "Bundle",

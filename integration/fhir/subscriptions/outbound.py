@@ -114,7 +114,7 @@ def _bundles(
         number += len(part)
         status = told.status(view, Kind.EVENT, events, count=number - 1)
         full = view.content == Content.FULL
-        focus = {"/".join(_named(each)): each if full else None for each in part}
+        focus = [("/".join(_named(each)), each if full else None) for each in part]
         body = told.bundle(view, status, focus, timezone.now())
         found.append(_outgoing(key, Kind.EVENT.value, told.message(view, key, body)))
     return found
@@ -147,7 +147,7 @@ def _without_event(endpoint: EndpointInfo, kind: Kind) -> None:
     if view is None:
         return
     control_id = outbox.new_control_id(endpoint.id)
-    body = told.bundle(view, told.status(view, kind), {}, timezone.now())
+    body = told.bundle(view, told.status(view, kind), (), timezone.now())
     message = told.message(view, control_id, body)
     outbox.enqueue(endpoint, _outgoing(control_id, kind.value, message))
     subscriptions.note_queued(endpoint.id)
