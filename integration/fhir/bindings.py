@@ -192,9 +192,23 @@ STUDY_STATUS: Mapping[tuple[PerformedStatus, bool], str] = {
     (PerformedStatus.DISCONTINUED, False): "cancelled",
 }
 
-# --- DiagnosticReport.status, from the report's status and the kind of its newest version
+# --- DiagnosticReport.status, from the report's status and the kind of its newest version; the
+# third key is "a draft was saved"
 
 _REPORT: Mapping[ReportStatus, str] = {
+# --- Procedure.status of a scheduled step for which nothing was performed (rows 7, 8, 13-20)
+
+_PLANNED: Mapping[StepStatus, str] = {
+    StepStatus.ARRIVED: "preparation",
+    StepStatus.READY: "preparation",
+    StepStatus.NO_SHOW: "not-done",
+    StepStatus.CANCELED: "not-done",
+}
+PLANNED_STATUS: Mapping[tuple[StepStatus, OrderStatus], str] = {
+    (step, order): ("entered-in-error" if order is OrderStatus.ENTERED_IN_ERROR else _PLANNED[step])
+    for step, order in product(_PLANNED, OrderStatus)
+}
+
     ReportStatus.DRAFT: "registered",
     ReportStatus.PRELIMINARY: "preliminary",
     ReportStatus.FINAL: "final",
@@ -207,11 +221,34 @@ _AMENDED: Mapping[VersionKind | None, str] = {
     VersionKind.CORRECTION: "corrected",
 }
 
-REPORT_STATUS: Mapping[tuple[ReportStatus, VersionKind | None], str] = {
-    (status, kind): (
-        _AMENDED.get(kind, "amended") if status is ReportStatus.AMENDED else _REPORT[status]
-    )
-    for status, kind in product(ReportStatus, [*VersionKind, None])
+
+def _report_status(status: ReportStatus, kind: VersionKind | None, written: bool) -> str:
+    if status is ReportStatus.AMENDED:
+        return _AMENDED.get(kind, "amended")
+    if status is ReportStatus.DRAFT and written:
+        return "partial"  # dictated, and nobody vouches for it yet (row 21)
+    return _REPORT[status]
+
+
+REPORT_STATUS: Mapping[tuple[ReportStatus, VersionKind | None, bool], str] = {
+    key: _report_status(*key) for key in product(ReportStatus, [*VersionKind, None], [True, False])
+}
+
+# --- DiagnosticReport.status of an exam that nobody wrote a report on yet (rows 7-20)
+
+
+def _awaited_status(stage: Stage, order: OrderStatus) -> str:
+    if order is OrderStatus.ENTERED_IN_ERROR:
+        return "entered-in-error"
+    ended = order in {OrderStatus.CANCELED, OrderStatus.DISCONTINUED}
+    # What was performed before the rest was stopped is read all the same.
+    if stage is Stage.CANCELED or (ended and stage is not Stage.PERFORMED):
+        return "cancelled"
+    return "registered"
+
+
+AWAITED_STATUS: Mapping[tuple[Stage, OrderStatus], str] = {
+    key: _awaited_status(*key) for key in product(Stage, OrderStatus)
 }
 
 # --- reading

@@ -15,6 +15,7 @@ from integration.fhir.reading import MAX_INCLUDED
 from integration.fhir.resources import KINDS, Kind, reverse_includes
 from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.reporting import ReportStatus, VersionKind
+from ris.selectors.search.planned import AWAITED_STAGES, PLANNED_STEPS
 
 _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"
 
@@ -144,6 +145,32 @@ def _states() -> list[str]:
                 for (status, kind), code in _reports().items()
             ),
         ),
+        "A draft with a text is `partial`. Before anybody began a report, and before or without",
+        "anything performed, the exam itself is shown:",
+        "",
+        *_table(
+            ("step", *(f"`Procedure.status`, order {order.value}" for order in _SHOWN_ORDERS)),
+            (
+                (
+                    step.value,
+                    *(f"`{bindings.PLANNED_STATUS[step, order]}`" for order in _SHOWN_ORDERS),
+                )
+                for step in PLANNED_STEPS
+            ),
+        ),
+        *_table(
+            (
+                "procedure",
+                *(f"`DiagnosticReport.status`, order {order.value}" for order in _SHOWN_ORDERS),
+            ),
+            (
+                (
+                    stage.value,
+                    *(f"`{bindings.AWAITED_STATUS[stage, order]}`" for order in _SHOWN_ORDERS),
+                )
+                for stage in AWAITED_STAGES
+            ),
+        ),
     ]
 
 
@@ -162,7 +189,7 @@ _NEWEST: Mapping[ReportStatus, tuple[VersionKind | None, ...]] = {
 
 def _reports() -> dict[tuple[ReportStatus, VersionKind | None], str]:
     pairs = product(ReportStatus, [None, *VersionKind])
-    return {key: bindings.REPORT_STATUS[key] for key in pairs if key[1] in _NEWEST[key[0]]}
+    return {key: bindings.REPORT_STATUS[*key, False] for key in pairs if key[1] in _NEWEST[key[0]]}
 
 
 def _systems() -> list[str]:

@@ -241,7 +241,7 @@ PROCEDURE: tuple[Parameter, ...] = (
     StateParameter(
         name="status",
         expression="Procedure.status",
-        tables={"states": bindings.PROCEDURE_STATUS},
+        tables={"states": bindings.PROCEDURE_STATUS, "planned": bindings.PLANNED_STATUS},
     ),
     ConstantParameter(
         name="category", expression="Procedure.category", codes=((systems.SNOMED, "363679005"),)
@@ -290,7 +290,7 @@ DIAGNOSTIC_REPORT: tuple[Parameter, ...] = (
     StateParameter(
         name="status",
         expression="DiagnosticReport.status",
-        tables={"states": bindings.REPORT_STATUS},
+        tables={"states": bindings.REPORT_STATUS, "awaited": bindings.AWAITED_STATUS},
     ),
     ConstantParameter(
         name="category",

@@ -108,9 +108,9 @@ def _of_orders(orders: list[str]) -> Iterable[Name]:
         ("ServiceRequest", parts.requests),
         ("Task", parts.steps),
         ("Appointment", parts.appointments),
-        ("Procedure", parts.performed),
+        ("Procedure", (*parts.performed, *parts.steps)),
         ("ImagingStudy", parts.procedures),
-        ("DiagnosticReport", parts.reports),
+        ("DiagnosticReport", (*parts.reports, *parts.procedures)),
     ):
         for public_id in public_ids:
             yield kind, public_id

@@ -31,6 +31,7 @@ def to_view(report: Report) -> ReportView:
         status=ReportStatus(report.status),
         procedures=tuple(str(procedure.public_id) for procedure in report.procedures.all()),
         versions=tuple(_version_view(version) for version in report.versions.all()),
+        written=report.draft_saved_at is not None,
         updated_at=report.updated_at,
     )
 
@@ -51,7 +52,13 @@ def _version_view(version: ReportVersion) -> ReportVersionView:
         content_hash=version.content_hash,
         reason=version.reason,
         particulars=particulars,
+        signer_practitioner=_practitioner(version.signer),
     )
+
+
+def _practitioner(user: User | None) -> str:
+    practitioner = getattr(user, "practitioner", None)
+    return str(practitioner.public_id) if practitioner is not None else ""
 
 
 def report_view(public_id: str) -> ReportView:

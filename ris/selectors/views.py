@@ -154,6 +154,7 @@ class ReportVersionView:
     content_hash: str
     reason: str = ""
     particulars: Particulars | None = None  # of a version that came from elsewhere
+    signer_practitioner: str = ""  # public id
 
     @property
     def text(self) -> str:
@@ -170,6 +171,7 @@ class ReportView:
     status: ReportStatus
     procedures: tuple[str, ...]
     versions: tuple[ReportVersionView, ...]
+    written: bool = False  # somebody saved a draft
     updated_at: datetime | None = None
 
     @property

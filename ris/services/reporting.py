@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from ris.domain.actors import Role
 from ris.domain.errors import (
@@ -47,6 +48,7 @@ from ris.domain.reporting import (
 )
 from ris.domain.results import Particulars
 from ris.models import CriticalResult, Order, Report, ReportVersion, RequestedProcedure
+from ris.models.base import uuid7
 from ris.services import documents
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
@@ -109,7 +111,11 @@ def open_report(command: OpenReport, context: Context) -> str:
     for procedure in procedures:
         if procedure.stage not in {Stage.PERFORMED.value, Stage.IN_PROGRESS.value}:
             raise StateConflictError("there is nothing to report on yet: the exam was not done")
-    report = Report.objects.create(order=procedures[0].order, author_id=context.actor.user_id)
+    report = Report.objects.create(
+        public_id=_name(procedures[0]),
+        order=procedures[0].order,
+        author_id=context.actor.user_id,
+    )
     report.procedures.set(procedures)
     context.emit(
         ReportOpened(report=str(report.public_id), order=str(report.order.public_id)),
@@ -117,6 +123,13 @@ def open_report(command: OpenReport, context: Context) -> str:
         order=report.order,
     )
     return str(report.public_id)
+
+
+def _name(procedure: RequestedProcedure) -> UUID:
+    """The first report on a procedure is named as that is: who was told that a report is awaited
+    (FHIR DiagnosticReport) finds it under the same id."""
+    taken = Report.objects.filter(public_id=procedure.public_id).exists()
+    return uuid7() if taken else procedure.public_id
 
 
 def save_draft(command: SaveDraft, context: Context) -> int:

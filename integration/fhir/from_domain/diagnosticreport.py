@@ -1,4 +1,8 @@
-"""ReportHit → DiagnosticReport (FHIR R4 10.3; shaped after IHE RAD IMR: no contained resources)."""
+"""A report, written or awaited → DiagnosticReport (FHIR R4 10.3).
+
+Shaped after IHE RAD IMR 1.1.0: no contained resources, a page as HTML whose size and hash are those
+of the bytes, the organization and the interpreter named, the studies listed.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,15 @@ from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.servicerequest import requests_of
 from ris.domain.reporting import SECTIONS, ReportStatus
 from ris.domain.values import Identifier
-from ris.selectors.search.views import ReportHit
+from ris.printing.report import report_pdf
+from ris.selectors.search.views import AwaitedHit, ReportHit
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView
 
 RADIOLOGY = datatypes.coded("http://terminology.hl7.org/CodeSystem/v2-0074", "RAD", "Radiology")
 RADIOLOGY_LOINC = datatypes.coded(systems.LOINC, "LP29684-5", "Radiology")
 IMAGING_STUDY_REPORT = datatypes.coded(systems.LOINC, "18748-4", "Diagnostic imaging study")
+
+Covers = tuple[tuple[OrderView, ProcedureView], ...]
 
 # A login's practitioner is known by its name at this issuer (CreateUser).
 LOGIN_ISSUER = "RIS"
@@ -26,18 +33,50 @@ LOGIN_ISSUER = "RIS"
 _WITHOUT_CONTENT = frozenset({ReportStatus.DRAFT, ReportStatus.DISCARDED, ReportStatus.RETRACTED})
 
 
-def diagnostic_report(hit: ReportHit, shown: Shown) -> Resource:
+def diagnostic_report(hit: ReportHit | AwaitedHit, shown: Shown) -> Resource:
+    return _awaited(hit, shown) if isinstance(hit, AwaitedHit) else _written(hit, shown)
+
+
+def _awaited(hit: AwaitedHit, shown: Shown) -> Resource:
+    """The report that an exam waits for, or that will never be."""
+    order, procedure = hit.order, hit.procedure
+    updated_at = datatypes.latest(procedure.updated_at, order.updated_at)
+    return datatypes.resource(
+        "DiagnosticReport",
+        procedure.public_id,
+        datatypes.version_at(updated_at),
+        updated_at,
+        status=bindings.AWAITED_STATUS[procedure.stage, order.status],
+        **_about(((order, procedure),), shown),
+    )
+
+
+def _written(hit: ReportHit, shown: Shown) -> Resource:
     report = hit.report
     current = report.current
     shows = current is not None and report.status not in _WITHOUT_CONTENT
-    orders = list({order.public_id: order for order, _ in hit.covers}.values())
-    order = orders[0]
+    kind = current.kind if current else None
     return datatypes.resource(
         "DiagnosticReport",
         report.public_id,
         datatypes.version_at(report.updated_at),
         report.updated_at,
-        identifier=[
+        status=bindings.REPORT_STATUS[report.status, kind, report.written],
+        **_about(hit.covers, shown),
+        issued=datatypes.instant(current.signed_at) if current else None,
+        resultsInterpreter=datatypes.some(_interpreter(current, shown) if current else None),
+        result=[datatypes.reference("Observation", each) for each in hit.findings] if shows else [],
+        conclusion=current.sections.get("impression", "").strip() if current and shows else "",
+        presentedForm=_presented(hit, current, shown) if current and shows else [],
+    )
+
+
+def _about(covers: Covers, shown: Shown) -> Resource:
+    """Whom and what a report is about, whether there is one yet or not."""
+    orders = list({order.public_id: order for order, _ in covers}.values())
+    order = orders[0]
+    return {
+        "identifier": [
             found
             for each in orders
             for found in datatypes.some(
@@ -46,33 +85,28 @@ def diagnostic_report(hit: ReportHit, shown: Shown) -> Resource:
                 datatypes.identifier(each.accession, shown.systems, "ACSN"),
             )
         ],
-        basedOn=_based_on(hit.covers),
-        status=bindings.REPORT_STATUS[report.status, current.kind if current else None],
-        category=[RADIOLOGY, RADIOLOGY_LOINC],
-        code=_code([procedure for _, procedure in hit.covers]),
-        subject=datatypes.reference("Patient", order.patient.public_id),
-        encounter=(
+        "basedOn": _based_on(covers),
+        "category": [RADIOLOGY, RADIOLOGY_LOINC],
+        "code": _code([procedure for _, procedure in covers]),
+        "subject": datatypes.reference("Patient", order.patient.public_id),
+        "encounter": (
             datatypes.reference("Encounter", order.visit.public_id) if order.visit else None
         ),
-        effectiveDateTime=_effective(hit.covers),
-        issued=datatypes.instant(current.signed_at) if current else None,
-        performer=(
+        "effectiveDateTime": _effective(covers),
+        "performer": (
             [datatypes.reference("Organization", shown.directory.site, shown.directory.site_name)]
             if shown.directory.site
             else []
         ),
-        resultsInterpreter=datatypes.some(_interpreter(current, shown) if current else None),
-        imagingStudy=[
+        "imagingStudy": [
             datatypes.reference("ImagingStudy", procedure.public_id)
-            for _, procedure in hit.covers
+            for _, procedure in covers
             if procedure.performed
         ],
-        conclusion=current.sections.get("impression", "").strip() if current and shows else "",
-        presentedForm=_presented(current, _title(hit.covers)) if current and shows else [],
-    )
+    }
 
 
-def _based_on(covers: tuple[tuple[OrderView, ProcedureView], ...]) -> list[Resource]:
+def _based_on(covers: Covers) -> list[Resource]:
     found: list[Resource] = []
     for order, procedure in covers:
         found.extend(ref for ref in requests_of(order, procedure) if ref not in found)
@@ -86,14 +120,14 @@ def _code(procedures: list[ProcedureView]) -> Resource:
     return {**IMAGING_STUDY_REPORT, "text": " + ".join(each.description for each in procedures)}
 
 
-def _title(covers: tuple[tuple[OrderView, ProcedureView], ...]) -> str:
+def _title(covers: Covers) -> str:
     return " + ".join(
         procedure.description or procedure.code.meaning or procedure.code.value
         for _, procedure in covers
     )
 
 
-def _effective(covers: tuple[tuple[OrderView, ProcedureView], ...]) -> str | None:
+def _effective(covers: Covers) -> str | None:
     started: list[datetime] = [
         performed.started_at for _, procedure in covers for performed in procedure.performed
     ]
@@ -101,21 +135,28 @@ def _effective(covers: tuple[tuple[OrderView, ProcedureView], ...]) -> str | Non
 
 
 def _interpreter(version: ReportVersionView, shown: Shown) -> Resource | None:
-    return datatypes.person(
+    found = datatypes.person(
         version.signer_name,
         Identifier(version.signer, LOGIN_ISSUER) if version.signer else Identifier(""),
         shown.systems,
         "Practitioner",
     )
+    if found and version.signer_practitioner:
+        return {"reference": f"Practitioner/{version.signer_practitioner}", **found}
+    return found
 
 
-def _presented(version: ReportVersionView, title: str) -> list[Resource]:
+def _presented(hit: ReportHit, version: ReportVersionView, shown: Shown) -> list[Resource]:
+    """As a page, as a document to print, and as plain text (IMR wants the page)."""
+    title = _title(hit.covers)
+    forms = [(html(version.sections, title).encode(), "text/html")]
+    if shown.directory.letterhead is not None:
+        printed = report_pdf(hit.report, hit.covers, shown.directory.letterhead)
+        forms.append((printed, "application/pdf"))
+    forms.append((version.text.encode(), "text/plain; charset=utf-8"))
     return [
         datatypes.attachment(content, content_type, title, version.signed_at)
-        for content, content_type in (
-            (html(version.sections, title).encode(), "text/html; charset=utf-8"),
-            (version.text.encode(), "text/plain; charset=utf-8"),
-        )
+        for content, content_type in forms
     ]
 
 

@@ -1,4 +1,4 @@
-"""Performed procedure step → Procedure (FHIR R4 9.3)."""
+"""Performed procedure step, or one that is prepared or was not done → Procedure (FHIR R4 9.3)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,42 @@ from integration.fhir import bindings, systems
 from integration.fhir.from_domain import datatypes
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.servicerequest import requests_of
-from ris.selectors.search.views import PerformedHit
+from ris.selectors.search.terms import STEP_ID
+from ris.selectors.search.views import PerformedHit, PlannedHit
 from ris.selectors.views import PerformedView, ProcedureView
 
 IMAGING = datatypes.coded(systems.SNOMED, "363679005", "Imaging")
 
 
-def procedure(hit: PerformedHit, shown: Shown) -> Resource:
+def procedure(hit: PerformedHit | PlannedHit, shown: Shown) -> Resource:
+    return _planned(hit, shown) if isinstance(hit, PlannedHit) else _performed(hit, shown)
+
+
+def _planned(hit: PlannedHit, shown: Shown) -> Resource:
+    """The exam of a step for which nothing was performed: in preparation, or not done."""
+    order, step = hit.order, hit.step
+    updated_at = datatypes.latest(step.updated_at, order.updated_at)
+    device = datatypes.station(step.station_ae_title, step.station_name, shown)
+    return datatypes.resource(
+        "Procedure",
+        step.public_id,
+        datatypes.version_at(updated_at),
+        updated_at,
+        identifier=[{"system": STEP_ID, "value": step.step_id}],
+        basedOn=requests_of(order, hit.procedure),
+        status=bindings.PLANNED_STATUS[step.status, order.status],
+        category=IMAGING,
+        code=datatypes.concept(hit.procedure.code, step.description or hit.procedure.description),
+        subject=datatypes.reference("Patient", order.patient.public_id),
+        encounter=(
+            datatypes.reference("Encounter", order.visit.public_id) if order.visit else None
+        ),
+        performer=[{"actor": device}] if device else [],
+        location=datatypes.room(step.location, shown),
+    )
+
+
+def _performed(hit: PerformedHit, shown: Shown) -> Resource:
     view = hit.performed
     device = datatypes.station(view.station_ae_title, view.station_name, shown)
     visit = hit.order.visit if hit.order else None

@@ -133,7 +133,7 @@ class StudyCriteria(OfOrder):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportCriteria(OfOrder):
     identifiers: Terms[IdentifierTerm] = ()
-    states: frozenset[tuple[ReportStatus, VersionKind | None]] | None = None
+    states: frozenset[tuple[ReportStatus, VersionKind | None, bool]] | None = None
     awaited: frozenset[tuple[Stage, OrderStatus]] | None = None  # not begun yet
     codes: Terms[CodeTerm] = ()
     issued: Terms[TimeTerm] = ()

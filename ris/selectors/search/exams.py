@@ -18,11 +18,13 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
+    Value,
     When,
 )
 from django.db.models.functions import Coalesce, Greatest
 
 from ris.models import (
+    CriticalResult,
     Device,
     PerformedProcedureStep,
     PerformedSeries,
@@ -33,13 +35,13 @@ from ris.models import (
 )
 from ris.selectors.performing import to_view as performed_view
 from ris.selectors.reports import to_view as report_view
-from ris.selectors.search import terms
+from ris.selectors.search import planned, terms
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria, StudyCriteria
 from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.load import by_number, orders_with
 from ris.selectors.search.requests import of_patient, orders_named
 from ris.selectors.search.terms import UID
-from ris.selectors.search.views import PerformedHit, ReportHit, StudyHit
+from ris.selectors.search.views import AwaitedHit, PerformedHit, PlannedHit, ReportHit, StudyHit
 
 # --- performed steps
 
@@ -86,6 +88,16 @@ def _performed(criteria: PerformedCriteria) -> QuerySet[PerformedProcedureStep] 
     return rows.filter(found)
 
 
+def _load_exams(public_ids: Sequence[str]) -> list[PerformedHit | PlannedHit]:
+    found: dict[str, PerformedHit | PlannedHit] = {
+        hit.performed.public_id: hit for hit in _load_performed(public_ids)
+    }
+    missing = [each for each in public_ids if each not in found]
+    if missing:
+        found.update(planned.load_exams(missing))
+    return [found[each] for each in public_ids if each in found]
+
+
 def _load_performed(public_ids: Sequence[str]) -> list[PerformedHit]:
     keys = list(terms.as_keys(public_ids))
     if not keys:
@@ -118,9 +130,12 @@ def _load_performed(public_ids: Sequence[str]) -> list[PerformedHit]:
     return found
 
 
-performed: Finder[PerformedCriteria, PerformedHit] = Finder(
-    sources=(Source(_performed, {"updated": F("updated_at"), "date": F("started_at")}),),
-    load=_load_performed,
+performed: Finder[PerformedCriteria, PerformedHit | PlannedHit] = Finder(
+    sources=(
+        Source(_performed, {"updated": F("updated_at"), "date": F("started_at")}),
+        planned.exams,
+    ),
+    load=_load_exams,
 )
 
 # --- studies
@@ -216,6 +231,7 @@ _VERSIONS = ReportVersion.objects.filter(report=OuterRef("pk")).order_by("-numbe
 _LAST_KIND = Subquery(_VERSIONS.values("kind")[:1], output_field=CharField())
 _LAST_SIGNED = Subquery(_VERSIONS.values("signed_at")[:1], output_field=DateTimeField())
 
+_WRITTEN = Case(When(draft_saved_at=None, then=Value(False)), default=Value(True))
 
 def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
     if not criteria.possible:
@@ -247,8 +263,8 @@ def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
     )
     rows = Report.objects.all()
     if criteria.states is not None:
-        rows = rows.annotate(last_kind=_LAST_KIND)
-        found &= terms.product(("status", "last_kind"), criteria.states)
+        rows = rows.annotate(last_kind=_LAST_KIND, written=_WRITTEN)
+        found &= terms.product(("status", "last_kind", "written"), criteria.states)
     if criteria.issued:
         rows = rows.annotate(last_signed=_LAST_SIGNED)
         found &= terms.every(criteria.issued, terms.instant("last_signed"))
@@ -267,6 +283,16 @@ def _covering(condition: Q) -> Q:
 
 def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
     keys = list(terms.as_keys(public_ids))
+def _load_results(public_ids: Sequence[str]) -> list[ReportHit | AwaitedHit]:
+    found: dict[str, ReportHit | AwaitedHit] = {
+        hit.report.public_id: hit for hit in _load_reports(public_ids)
+    }
+    missing = [each for each in public_ids if each not in found]
+    if missing:
+        found.update(planned.load_reports(missing))
+    return [found[each] for each in public_ids if each in found]
+
+
     if not keys:
         return []
     versions = ReportVersion.objects.select_related(
@@ -275,7 +301,9 @@ def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
     rows = {
         str(row.public_id): row
         for row in Report.objects.filter(public_id__in=keys).prefetch_related(
-            "procedures", Prefetch("versions", versions)
+            "procedures",
+            Prefetch("versions", versions),
+            Prefetch("critical_results", CriticalResult.objects.order_by("told_at", "id")),
         )
     }
     orders = by_number(
@@ -283,6 +311,7 @@ def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
         performed=True,
     )
     procedures = {
+        identifiers=True,
         procedure.public_id: (order, procedure)
         for order in orders.values()
         for procedure in order.procedures
@@ -295,16 +324,18 @@ def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
         view = report_view(row)
         covers = tuple(procedures[each] for each in view.procedures if each in procedures)
         if covers:
-            found.append(ReportHit(view, covers))
+            told = tuple(str(each.public_id) for each in row.critical_results.all())
+            found.append(ReportHit(view, covers, told))
     return found
 
 
-reports: Finder[ReportCriteria, ReportHit] = Finder(
+reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
     sources=(
         Source(
             _reports,
             {"updated": F("updated_at"), "issued": Coalesce(_LAST_SIGNED, F("created_at"))},
         ),
     ),
-    load=_load_reports,
+    load=_load_results,
+        planned.reports,
 )

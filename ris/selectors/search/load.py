@@ -21,12 +21,16 @@ from ris.selectors.views import OrderView
 
 
 def order_rows(
-    *, performed: bool = False, series: bool = False, reports: bool = False
+    *,
+    performed: bool = False,
+    series: bool = False,
+    reports: bool = False,
+    identifiers: bool = False,
 ) -> QuerySet[Order]:
     """Orders with procedures and steps; the other parts only if asked for, else left empty.
 
-    The patient's identifiers and the institution are left out as well: a hit names its patient by
-    public id, and the institution is found by itself.
+    The patient's identifiers are left out mostly, and the institution always: a hit names its
+    patient by public id, and the institution is found by itself.
     """
     done = PerformedProcedureStep.objects.prefetch_related(
         "series" if series else Prefetch("series", PerformedSeries.objects.none()), "steps"
@@ -55,7 +59,9 @@ def order_rows(
         .order_by("id")
     )
     return Order.objects.select_related("patient__merged_into", "visit", "source").prefetch_related(
-        Prefetch("patient__identifiers", PatientIdentifier.objects.none()),
+        "patient__identifiers"
+        if identifiers
+        else Prefetch("patient__identifiers", PatientIdentifier.objects.none()),
         Prefetch("procedures", procedures),
     )
 

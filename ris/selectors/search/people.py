@@ -8,6 +8,7 @@ from django.db.models import F, Q, QuerySet
 
 from ris.domain.values import Identifier, PersonName
 from ris.models import CodeMap, Device, Patient, Practitioner, Room, Site, Visit
+from ris.selectors.facility import site as letterhead
 from ris.selectors.patients import patient_views, visit_view
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import (
@@ -263,6 +264,7 @@ def directory(*, stations: bool = False, rooms: bool = False, site: bool = False
         ),
         site=str(institution.public_id) if institution else "",
         site_name=(institution.institution or institution.name) if institution else "",
+        letterhead=letterhead() if site else None,
     )
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from ris.domain.scheduling import Answer, Participant
 from ris.domain.values import Identifier, PersonName
+from ris.selectors.facility import SiteView
 from ris.selectors.views import (
     AppointmentView,
     OrderView,
@@ -107,10 +108,11 @@ class StudyHit:
 
 @dataclass(frozen=True, slots=True)
 class ReportHit:
-    """A report with all it covers."""
+    """A report with all it covers; ``findings`` are public ids of its critical results."""
 
     report: ReportView
     covers: tuple[tuple[OrderView, ProcedureView], ...]
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,7 @@ class Directory:
     rooms: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     site: str = ""
     site_name: str = ""
+    letterhead: SiteView | None = None
 
 
 __all__ = [

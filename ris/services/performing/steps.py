@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import BigIntegerField, CharField
+from django.db.models import BigIntegerField, CharField, UUIDField
 
 from ris.domain.discontinuation import (
     INCORRECT_WORKLIST_ENTRY,
@@ -46,6 +47,7 @@ from ris.models import (
     ScheduledProcedureStep,
     driver,
 )
+from ris.models.base import uuid7
 from ris.models.driver import Text
 from ris.models.prepared import Given, Select, add_all
 from ris.services._context import Context
@@ -86,6 +88,13 @@ _KNOWN = Select(
 )
 
 
+_NAMED = Select(
+    lambda: PerformedProcedureStep.objects.only("pk").filter(
+        public_id=Given("public_id", UUIDField())
+    )
+)
+
+
 def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     uid = require_uid(command.sop_instance_uid, "(0000,1000)")
     if _KNOWN.first(uid=uid) is not None:
@@ -110,7 +119,8 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     if canceled:
         flags.append("the step had been canceled; it is open again")
     belongs = locked if match in {Match.MATCHED, Match.EVIDENCE} else []
-    performed = _create(command, uid, match, flags, belongs, identifiers, context)
+    public_id = _name(linked)
+    performed = _create(command, uid, match, flags, belongs, identifiers, public_id, context)
     _link(performed, linked)
     if command.details.series:
         _add_series(performed, command.details)
@@ -133,6 +143,14 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     for step in canceled:
         raise_follow_up(performed, FollowUpKind.REOPENED, context, step=step)
     return str(performed.public_id)
+
+
+def _name(steps: Sequence[ScheduledProcedureStep]) -> UUID:
+    """What is first performed for one step is named as the step is: who was told of an exam in
+    preparation (FHIR Procedure) finds under the same id what became of it."""
+    if len(steps) == 1 and _NAMED.first(public_id=steps[0].public_id) is None:
+        return steps[0].public_id
+    return uuid7()
 
 
 def _link(performed: PerformedProcedureStep, steps: Sequence[ScheduledProcedureStep]) -> None:
@@ -190,6 +208,7 @@ def _create(
     flags: list[str],
     orders: Sequence[Order],
     identifiers: Sequence[Identifier],
+    public_id: UUID,
     context: Context,
 ) -> PerformedProcedureStep:
     order = orders[0] if orders else None
@@ -197,6 +216,7 @@ def _create(
     details = command.details
     study_uid = next((r.study_instance_uid for r in command.references if r.study_instance_uid), "")
     return PerformedProcedureStep.objects.create(
+        public_id=public_id,
         sop_instance_uid=uid,
         match=match.value,
         origin=command.origin.value,

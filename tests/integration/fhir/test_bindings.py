@@ -13,6 +13,7 @@ from ris.domain.patients import PatientClass, Sex
 from ris.domain.performing import Match, PerformedStatus
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.scheduling import AppointmentStatus
+from ris.selectors.search.planned import PLANNED_STEPS
 
 # The value sets of FHIR R4 4.0.1.
 REQUEST = bindings.REQUEST_STATUS
@@ -50,11 +51,17 @@ REPORT = {
         ),
         (bindings.PROCEDURE_STATUS, set(product(PerformedStatus, Match, [True, False])), EVENT),
         (bindings.STUDY_STATUS, set(product(PerformedStatus, [True, False])), STUDY),
-        (bindings.REPORT_STATUS, set(product(ReportStatus, [*VersionKind, None])), REPORT),
+        (
+            bindings.REPORT_STATUS,
+            set(product(ReportStatus, [*VersionKind, None], [True, False])),
+            REPORT,
+        ),
+        (bindings.PLANNED_STATUS, set(product(PLANNED_STEPS, OrderStatus)), EVENT),
+        (bindings.AWAITED_STATUS, set(product(Stage, OrderStatus)), REPORT),
     ],
     ids=[
         "gender", "priority", "order", "procedure request", "task", "appointment", "procedure",
-        "study", "report",
+        "study", "report", "planned exam", "awaited report",
     ],
 )  # fmt: skip
 def test_a_table_covers_its_product_with_codes_of_r4(table, keys, codes) -> None:
@@ -97,19 +104,20 @@ def test_the_state_table_row(row, step, order, appointment, task, booking, code)
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "code"),
+    ("status", "kind", "written", "code"),
     [
-        ("DRAFT", None, "registered"),
-        ("PRELIMINARY", "PRELIMINARY", "preliminary"),
-        ("FINAL", "FINAL", "final"),
-        ("AMENDED", "ADDENDUM", "appended"),
-        ("AMENDED", "CORRECTION", "corrected"),
-        ("RETRACTED", "RETRACTION", "entered-in-error"),
-        ("DISCARDED", None, "cancelled"),
+        ("DRAFT", None, False, "registered"),
+        ("DRAFT", None, True, "partial"),
+        ("PRELIMINARY", "PRELIMINARY", False, "preliminary"),
+        ("FINAL", "FINAL", True, "final"),
+        ("AMENDED", "ADDENDUM", True, "appended"),
+        ("AMENDED", "CORRECTION", False, "corrected"),
+        ("RETRACTED", "RETRACTION", True, "entered-in-error"),
+        ("DISCARDED", None, True, "cancelled"),
     ],
 )
-def test_a_report_shows_its_state_and_newest_version(status, kind, code) -> None:
-    key = (ReportStatus(status), VersionKind(kind) if kind else None)
+def test_a_report_shows_its_state_and_newest_version(status, kind, written, code) -> None:
+    key = (ReportStatus(status), VersionKind(kind) if kind else None, written)
 
     assert bindings.REPORT_STATUS[key] == code
 
@@ -155,4 +163,6 @@ def test_a_code_outside_a_required_binding_is_refused() -> None:
 def test_a_search_by_code_finds_the_rows_that_show_it() -> None:
     rows = bindings.keys(bindings.REPORT_STATUS, frozenset({"appended"}))
 
-    assert rows == {(ReportStatus.AMENDED, VersionKind.ADDENDUM)}
+    assert rows == {
+        (ReportStatus.AMENDED, VersionKind.ADDENDUM, written) for written in (True, False)
+    }

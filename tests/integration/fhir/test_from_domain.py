@@ -256,7 +256,7 @@ def test_a_report_is_given_as_text_and_page_with_size_and_hash() -> None:
     )
     assert text["size"] == len(content)
     assert text["hash"] == base64.b64encode(hashlib.sha1(content).digest()).decode()
-    assert page["contentType"] == "text/html; charset=utf-8"
+    assert page["contentType"] == "text/html"
     assert page["size"] == len(base64.b64decode(page["data"]))
 
 

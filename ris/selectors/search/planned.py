@@ -1,0 +1,184 @@
+"""What is not there yet: exams that are prepared or were not done, reports that are awaited.
+
+FHIR shows them as Procedure and DiagnosticReport before a device or a radiologist made a row of
+their own (spec/fhir.md 1.5 rows 7, 8, 13, 16, 17, 20). Their ids are those of the scheduled step
+and of the requested procedure, and what is then made of them keeps the id where it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Greatest
+
+from ris.domain.orders import OrderStatus, Stage, StepStatus
+from ris.domain.reporting import ReportStatus
+from ris.models import (
+    Device,
+    PerformedProcedureStep,
+    Report,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
+from ris.selectors.search import terms
+from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria
+from ris.selectors.search.engine import Source
+from ris.selectors.search.load import orders_with
+from ris.selectors.search.requests import of_order, of_patient, orders_named
+from ris.selectors.search.views import AwaitedHit, PlannedHit
+
+# Steps whose exam is shown before, or without, anything that was performed.
+PLANNED_STEPS = (
+    StepStatus.ARRIVED,
+    StepStatus.READY,
+    StepStatus.NO_SHOW,
+    StepStatus.CANCELED,
+)
+# Procedures for which somebody waits, or would have waited, for a report.
+AWAITED_STAGES = (
+    Stage.REQUESTED,
+    Stage.SCHEDULED,
+    Stage.ARRIVED,
+    Stage.IN_PROGRESS,
+    Stage.PERFORMED,
+    Stage.CANCELED,
+)
+_BEGUN = (
+    StepStatus.ARRIVED,
+    StepStatus.READY,
+    StepStatus.STARTED,
+    StepStatus.COMPLETED,
+    StepStatus.DISCONTINUED,
+)
+
+# --- exams
+
+_DONE = PerformedProcedureStep.objects.filter(
+    Q(steps=OuterRef("pk")) | Q(public_id=OuterRef("public_id"))
+)
+_STEP_UPDATED = Greatest(F("updated_at"), F("procedure__order__updated_at"))
+
+
+def _exams(criteria: PerformedCriteria) -> QuerySet[ScheduledProcedureStep] | None:
+    if not criteria.possible or criteria.identifiers or criteria.date:
+        return None  # nothing was performed: there is neither a UID nor a time
+    order = "procedure__order"
+    found = terms.keys("public_id", criteria.public_ids)
+    # One that was canceled before it had a time was never planned to be done.
+    found &= Q(status__in=[each.value for each in PLANNED_STEPS], start_at__isnull=False)
+    found &= of_patient(criteria, f"{order}__patient", f"{order}__visit")
+    found &= of_order(criteria, order, "procedure")
+    found &= terms.every(
+        criteria.codes, terms.code("procedure__code_value", "procedure__code_scheme")
+    )
+    for alternatives in criteria.stations:
+        wanted = Device.objects.filter(terms.among(("public_id",), alternatives))
+        found &= Q(station_ae_title__in=wanted.values("ae_title"))
+    if criteria.planned is not None:
+        found &= terms.product(("status", f"{order}__status"), criteria.planned)
+    rows = ScheduledProcedureStep.objects.filter(~Exists(_DONE))
+    if criteria.updated:
+        rows = rows.annotate(last_change=_STEP_UPDATED)
+        found &= terms.every(criteria.updated, terms.instant("last_change"))
+    return rows.filter(found)
+
+
+# By the time it is planned for, among those that began.
+exams: Source[PerformedCriteria] = Source(_exams, {"updated": _STEP_UPDATED, "date": F("start_at")})
+
+
+def load_exams(public_ids: Sequence[str]) -> dict[str, PlannedHit]:
+    """The planned exams with these ids; empty without a query if there are none."""
+    keys = list(terms.as_keys(public_ids))
+    shown = ScheduledProcedureStep.objects.filter(
+        ~Exists(_DONE),
+        public_id__in=keys,
+        status__in=[each.value for each in PLANNED_STEPS],
+        start_at__isnull=False,
+    )
+    wanted = {str(key) for key in shown.values_list("public_id", flat=True)} if keys else set()
+    if not wanted:
+        return {}
+    return {
+        step.public_id: PlannedHit(order, procedure, step)
+        for order in orders_with(Q(procedures__steps__public_id__in=wanted), reports=True)
+        for procedure in order.procedures
+        for step in procedure.steps
+        if step.public_id in wanted
+    }
+
+
+# --- reports
+
+_LIVE = Report.objects.filter(
+    Q(procedures=OuterRef("pk")) & ~Q(status=ReportStatus.DISCARDED.value)
+    | Q(public_id=OuterRef("public_id"))
+)
+_STEPS_BEGUN = ScheduledProcedureStep.objects.filter(
+    procedure=OuterRef("pk"), status__in=[each.value for each in _BEGUN]
+)
+_STEPS_PLANNED = ScheduledProcedureStep.objects.filter(
+    procedure=OuterRef("pk"), start_at__isnull=False
+)
+_PROCEDURE_UPDATED = Greatest(F("updated_at"), F("order__updated_at"))
+_VOID = Q(order__status=OrderStatus.ENTERED_IN_ERROR.value)
+
+
+def _awaited() -> QuerySet[RequestedProcedure]:
+    return RequestedProcedure.objects.filter(
+        Exists(_STEPS_BEGUN)
+        | Q(Exists(_STEPS_PLANNED)) & Q(stage=Stage.CANCELED.value)
+        | Q(Exists(_STEPS_PLANNED)) & _VOID,
+        ~Exists(_LIVE),
+        stage__in=[each.value for each in AWAITED_STAGES],
+    )
+
+
+def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
+    if not criteria.possible or criteria.issued:
+        return None  # nothing was issued
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= of_patient(criteria, "order__patient", "order__visit")
+    for alternatives in criteria.requests:
+        found &= terms.among(("order__public_id", "public_id"), alternatives)
+    for numbers in (criteria.request_identifiers, criteria.identifiers):
+        found &= terms.every(numbers, lambda term: Q(order__in=orders_named(term)))
+    found &= terms.every(criteria.codes, terms.code("code_value", "code_scheme"))
+    found &= terms.every(
+        criteria.date,
+        lambda term: Q(
+            pk__in=ScheduledProcedureStep.objects.filter(
+                terms.instant("performed__started_at")(term)
+            ).values("procedure_id")
+        ),
+    )
+    if criteria.awaited is not None:
+        found &= terms.product(("stage", "order__status"), criteria.awaited)
+    rows = _awaited()
+    if criteria.updated:
+        rows = rows.annotate(last_change=_PROCEDURE_UPDATED)
+        found &= terms.every(criteria.updated, terms.instant("last_change"))
+    return rows.filter(found)
+
+
+reports: Source[ReportCriteria] = Source(
+    _reports, {"updated": _PROCEDURE_UPDATED, "issued": F("created_at")}
+)
+
+
+def load_reports(public_ids: Sequence[str]) -> dict[str, AwaitedHit]:
+    """The awaited reports with these ids."""
+    keys = list(terms.as_keys(public_ids))
+    shown = _awaited().filter(public_id__in=keys)
+    wanted = {str(key) for key in shown.values_list("public_id", flat=True)} if keys else set()
+    if not wanted:
+        return {}
+    return {
+        procedure.public_id: AwaitedHit(order, procedure)
+        for order in orders_with(
+            Q(procedures__public_id__in=wanted), performed=True, identifiers=True
+        )
+        for procedure in order.procedures
+        if procedure.public_id in wanted
+    }
