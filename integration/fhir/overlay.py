@@ -4,7 +4,8 @@ The core has a place for what it works with; a resource says more: extensions, n
 authors of notes. The JSON as it came is kept with what the core showed of it right then. On a
 read, element by element:
 
-- where the core still shows what it showed then, what was received is given back;
+- where the core still shows what it showed then, what was received is given back, unless it is a
+  plain value that the core did not take as it was said;
 - where it shows something else, something happened since, and the core's word stands;
 - identifiers, extensions, tags and profiles of both are given, the received ones first;
 - id, version, status and whom it is about are always the core's.
@@ -18,9 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.utils import timezone
+
 from integration.fhir import elements, json
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.kept import PATIENT_LINK
+from integration.fhir.outcome import HttpError
+from integration.fhir.parameters import interval
 from ris.selectors.fhir import overlays
 from ris.services import fhir as services
 
@@ -135,7 +140,7 @@ def merged(core: Resource, received: Resource, shown: Resource) -> Resource:
             found.update(_about(group, own, said, same=own == old))
         elif group in _UNITED:
             found.update(_united(group, own, said, old))
-        elif own == old and said and not (own and _is_unresolved(said)):
+        elif own == old and said and not (own and (_is_unresolved(said) or _differs(own, said))):
             found.update(said)
         else:
             found.update(own)
@@ -174,6 +179,31 @@ def _about(group: str, own: Resource, said: Resource, *, same: bool) -> Resource
     if not same or not isinstance(element, dict):
         return own
     return {group: {**element, **own[group]}}
+
+
+def _differs(own: Resource, said: Resource) -> bool:
+    """Whether plain values say different things: then the core did not take what was said."""
+    for name, value in own.items():
+        other = said.get(name)
+        if isinstance(value, dict) and isinstance(other, dict):
+            if name.endswith("Period") and _differs(value, other):
+                return True
+        elif not isinstance(value, dict | list) and value != other and not _is_in(value, other):
+            return True
+    return False
+
+
+def _is_in(moment: Any, said: Any) -> bool:
+    """Whether a moment is what was said, in another zone or to the day only."""
+    if not isinstance(moment, str) or not isinstance(said, str):
+        return False
+    zone = timezone.get_default_timezone()
+    try:
+        at, _ = interval("", moment, zone)
+        low, high = interval("", said, zone)
+    except HttpError:
+        return False
+    return low <= at < high
 
 
 def _is_unresolved(said: Resource) -> bool:
@@ -228,19 +258,24 @@ def _unite(own: list[Any], said: list[Any], old: list[Any], key: Key) -> list[An
     gone = {key(item) for item in old} - present
     kept = [item for item in said if key(item) not in gone]
     known = {key(item) for item in kept}
-    # A number that came without its system is the same number.
-    known |= {("urn:any", item.get("value")) for item in kept if key is _identifier}
-    others = [
-        item
-        for item in own
-        if key(item) not in known and not (key is _identifier and _came_bare(item, kept))
-    ]
-    return [*kept, *others]
+    others = [item for item in own if key(item) not in known]
+    if key is not _identifier:
+        return [*kept, *others]
+    # What the core knows of a number that came with less: its system, its type.
+    found = []
+    for item in kept:
+        same = next((each for each in own if _is_same_number(each, item)), None)
+        if same is None:
+            found.append(item)
+            continue
+        found.append({**same, **item})
+        others = [each for each in others if each is not same]
+    return [*found, *others]
 
 
-def _came_bare(item: Any, kept: list[Any]) -> bool:
-    """Whether an identifier was received without the system that the core knows for it."""
-    return any(each.get("value") == item.get("value") and not each.get("system") for each in kept)
+def _is_same_number(own: Any, said: Any) -> bool:
+    system = said.get("system", "")
+    return own.get("value") == said.get("value") and system in {"", own.get("system", "")}
 
 
 def _meta(own: Resource, said: Resource, old: Resource) -> Resource:
