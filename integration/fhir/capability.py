@@ -21,8 +21,8 @@ SECURITY = (
     "narrowed to rows (system/ServiceRequest.rs?status=active) or system/Patient.read (version 1)."
 )
 _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
-# Where tokens come from is told by .well-known/smart-configuration only. The oauth-uris extension of
-# SMART 1 makes clients such as fhirclient refuse to work with a token they were given.
+# Where tokens come from is told by .well-known/smart-configuration only. The oauth-uris extension
+# of SMART 1 makes clients such as fhirclient refuse to work with a token they were given.
 _SECURITY = {
     "cors": False,
     "service": [
