@@ -160,6 +160,20 @@ APPOINTMENT_STATUS: Mapping[
     for key in product(AppointmentStatus, [*StepStatus, None], [*OrderStatus, None])
 }
 
+# --- Slot.status, AppointmentResponse.participantStatus and Appointment.participant.status
+
+SLOT_STATUS: Mapping[SlotState, str] = {
+    SlotState.FREE: "free",
+    SlotState.HELD: "busy-tentative",
+    SlotState.TAKEN: "busy",
+    SlotState.CLOSED: "busy-unavailable",
+}
+PARTICIPATION: Mapping[Answer, str] = {
+    Answer.ACCEPTED: "accepted",
+    Answer.TENTATIVE: "tentative",
+    Answer.DECLINED: "declined",
+}
+
 # --- Procedure.status: a performed procedure step; the third key is "images were made"
 
 _PERFORMED: Mapping[PerformedStatus, str] = {
@@ -181,6 +195,19 @@ PROCEDURE_STATUS: Mapping[tuple[PerformedStatus, Match, bool], str] = {
     key: _performed_status(*key) for key in product(PerformedStatus, Match, [True, False])
 }
 
+# --- Procedure.status of a scheduled step for which nothing was performed (rows 7, 8, 13-20)
+
+_PLANNED: Mapping[StepStatus, str] = {
+    StepStatus.ARRIVED: "preparation",
+    StepStatus.READY: "preparation",
+    StepStatus.NO_SHOW: "not-done",
+    StepStatus.CANCELED: "not-done",
+}
+PLANNED_STATUS: Mapping[tuple[StepStatus, OrderStatus], str] = {
+    (step, order): ("entered-in-error" if order is OrderStatus.ENTERED_IN_ERROR else _PLANNED[step])
+    for step, order in product(_PLANNED, OrderStatus)
+}
+
 # --- ImagingStudy.status, from the furthest performed step of the study
 
 STUDY_STATUS: Mapping[tuple[PerformedStatus, bool], str] = {
@@ -196,19 +223,6 @@ STUDY_STATUS: Mapping[tuple[PerformedStatus, bool], str] = {
 # third key is "a draft was saved"
 
 _REPORT: Mapping[ReportStatus, str] = {
-# --- Procedure.status of a scheduled step for which nothing was performed (rows 7, 8, 13-20)
-
-_PLANNED: Mapping[StepStatus, str] = {
-    StepStatus.ARRIVED: "preparation",
-    StepStatus.READY: "preparation",
-    StepStatus.NO_SHOW: "not-done",
-    StepStatus.CANCELED: "not-done",
-}
-PLANNED_STATUS: Mapping[tuple[StepStatus, OrderStatus], str] = {
-    (step, order): ("entered-in-error" if order is OrderStatus.ENTERED_IN_ERROR else _PLANNED[step])
-    for step, order in product(_PLANNED, OrderStatus)
-}
-
     ReportStatus.DRAFT: "registered",
     ReportStatus.PRELIMINARY: "preliminary",
     ReportStatus.FINAL: "final",

@@ -229,9 +229,9 @@ studies: Finder[StudyCriteria, StudyHit] = Finder(
 
 _VERSIONS = ReportVersion.objects.filter(report=OuterRef("pk")).order_by("-number")
 _LAST_KIND = Subquery(_VERSIONS.values("kind")[:1], output_field=CharField())
+_WRITTEN = Case(When(draft_saved_at=None, then=Value(False)), default=Value(True))
 _LAST_SIGNED = Subquery(_VERSIONS.values("signed_at")[:1], output_field=DateTimeField())
 
-_WRITTEN = Case(When(draft_saved_at=None, then=Value(False)), default=Value(True))
 
 def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
     if not criteria.possible:
@@ -281,8 +281,6 @@ def _covering(condition: Q) -> Q:
     )
 
 
-def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
-    keys = list(terms.as_keys(public_ids))
 def _load_results(public_ids: Sequence[str]) -> list[ReportHit | AwaitedHit]:
     found: dict[str, ReportHit | AwaitedHit] = {
         hit.report.public_id: hit for hit in _load_reports(public_ids)
@@ -293,6 +291,8 @@ def _load_results(public_ids: Sequence[str]) -> list[ReportHit | AwaitedHit]:
     return [found[each] for each in public_ids if each in found]
 
 
+def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
+    keys = list(terms.as_keys(public_ids))
     if not keys:
         return []
     versions = ReportVersion.objects.select_related(
@@ -309,9 +309,9 @@ def _load_results(public_ids: Sequence[str]) -> list[ReportHit | AwaitedHit]:
     orders = by_number(
         (procedure.order_id for row in rows.values() for procedure in row.procedures.all()),
         performed=True,
+        identifiers=True,
     )
     procedures = {
-        identifiers=True,
         procedure.public_id: (order, procedure)
         for order in orders.values()
         for procedure in order.procedures
@@ -335,7 +335,7 @@ reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
             _reports,
             {"updated": F("updated_at"), "issued": Coalesce(_LAST_SIGNED, F("created_at"))},
         ),
+        planned.reports,
     ),
     load=_load_results,
-        planned.reports,
 )
