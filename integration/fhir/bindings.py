@@ -16,7 +16,7 @@ from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
 from ris.domain.patients import PatientClass, Sex
 from ris.domain.performing import Match, PerformedStatus
 from ris.domain.reporting import ReportStatus, VersionKind
-from ris.domain.scheduling import AppointmentStatus
+from ris.domain.scheduling import Answer, AppointmentStatus, SlotState
 
 E = TypeVar("E", bound=StrEnum)
 K = TypeVar("K")
