@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from integration.fhir import search
+from integration.fhir import others, search
 from integration.fhir.from_domain.appointment import appointment
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.diagnosticreport import diagnostic_report
@@ -30,12 +31,12 @@ from ris.selectors.search.engine import Finder
 from ris.selectors.search.views import RequestHit
 from ris.selectors.subscriptions import SubscriptionCriteria, subscriptions
 
-READING = ("read", "vread", "search-type")
+READING = ("read", "vread", "history-instance", "history-type", "search-type")
 WRITING = ("create", "update", "patch")
 KEEPING = (*READING, *WRITING, "delete")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
     """One resource type."""
 
@@ -49,18 +50,24 @@ class Kind:
     documentation: str = ""
     sorts: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def parameters(self) -> Mapping[str, Parameter]:
         return {each.name: each for each in (*search.COMMON, *self.own_parameters)}
+
+    @cached_property
+    def unsupported(self) -> Mapping[str, str]:
+        """Official search parameters that nothing answers here, with the reason."""
+        return others.unsupported(self.name, self.parameters)
+
+    @cached_property
+    def references(self) -> tuple[ReferenceParameter, ...]:
+        """The references that can be followed."""
+        return tuple(each for each in self.own_parameters if isinstance(each, ReferenceParameter))
 
     @property
     def includes(self) -> Mapping[str, ReferenceParameter]:
         """``Type:parameter`` → the reference that can be followed."""
-        return {
-            f"{self.name}:{each.name}": each
-            for each in self.own_parameters
-            if isinstance(each, ReferenceParameter)
-        }
+        return {f"{self.name}:{each.name}": each for each in self.references}
 
 
 def _request(hit: RequestHit, shown: Shown) -> Resource:
@@ -81,21 +88,25 @@ def _kind(
     documentation: str = "",
 ) -> Kind:
     sorts = {**search.COMMON_SORTS, **search.SORTS.get(name, {})}
+    every = others.parameters(name, parameters)
     return Kind(
-        name, finder, criteria, translate, parameters, interactions, beside, documentation, sorts
+        name, finder, criteria, translate, every, interactions, beside, documentation, sorts
     )
 
 
-def _kept(name: str, parameters: tuple[Parameter, ...] = ()) -> Kind:
-    """A type that the core has no table for."""
-    return _kind(
+def _kept(name: str) -> Kind:
+    """A type that the core has no table for: every parameter is asked of the index."""
+    parameters = others.parameters(name, (), kept=True)
+    columns = others.sorts(parameters)
+    return Kind(
         name,
-        selectors.kept(name),
+        selectors.kept(name, columns),
         asked.KeptCriteria,
         kept,
         parameters,
         interactions=KEEPING,
         documentation=DOCUMENTATION[name],
+        sorts={**search.COMMON_SORTS, **{each: each for each in columns}},
     )
 
 
@@ -232,5 +243,5 @@ def reverse_includes(kind: str) -> Mapping[str, tuple[Kind, ReferenceParameter]]
         name: (source, parameter)
         for source in KINDS.values()
         for name, parameter in source.includes.items()
-        if kind in parameter.targets
+        if parameter.may_be(kind)
     }
