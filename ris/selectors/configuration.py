@@ -54,7 +54,10 @@ def stored() -> Tables:
                 "sends": sorted(row.sends),
                 "mapping": mappings.get((row.pk, row.mapping_version), {}),
             }
-            for row in Endpoint.objects.order_by("protocol", "direction", "name")
+            # Those of subscriptions are their clients', who make them anew where they need them.
+            for row in Endpoint.objects.filter(subscription=None).order_by(
+                "protocol", "direction", "name"
+            )
         ],
         "user": _users(),
     }

@@ -116,8 +116,11 @@ class Queue:
     oldest_at: datetime | None = None
 
 
-def tiles() -> list[Tile]:
-    """All connections by name, in a fixed number of queries and one for each that has trouble."""
+def tiles(*, ended: bool = True) -> list[Tile]:
+    """All connections by name, in a fixed number of queries and one for each that has trouble.
+
+    Without ``ended`` those of subscriptions that were removed are left out.
+    """
     now = timezone.now()
     out, into = queues()
     alerts: dict[int | None, list[AlertLine]] = {}
@@ -126,7 +129,7 @@ def tiles() -> list[Tile]:
     today = sums_since(midnight(timezone.localdate(), timezone.get_default_timezone()))
     hour = _answers(now - timedelta(hours=1))
     found = []
-    for endpoint in with_last():
+    for endpoint in with_last(ended=ended):
         is_out = endpoint.direction == Direction.OUT.value
         link = link_out(endpoint.pk) if is_out else link_in(endpoint.protocol, endpoint.pk)
         queue = (out if is_out else into).get(endpoint.pk, Queue())
@@ -191,13 +194,16 @@ def _strangers(
     return found
 
 
-def with_last() -> list[Endpoint]:
+def with_last(*, ended: bool = True) -> list[Endpoint]:
     received = InboundMessage.objects.filter(endpoint=OuterRef("pk")).order_by("-id")
     delivered = Delivery.objects.filter(
         endpoint=OuterRef("pk"), state=DeliveryState.DELIVERED.value
     ).order_by("-id")
+    rows = Endpoint.objects.all()
+    if not ended:
+        rows = rows.exclude(subscription__removed_at__isnull=False)
     return list(
-        Endpoint.objects.annotate(
+        rows.annotate(
             last_in=Subquery(received.values("received_at")[:1]),
             last_out=Subquery(delivered.values("delivered_at")[:1]),
         ).order_by("name", "direction", "protocol")

@@ -31,6 +31,7 @@ from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.domain.protocol import Result
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.scheduling import AppointmentStatus
+from ris.domain.subscriptions import SubscriptionStatus
 
 
 class Tone(StrEnum):
@@ -230,6 +231,13 @@ ALERT: Mapping[AlertKind, Label] = {
     AlertKind.WAITING: Label("Messages not applied", "inbox", Tone.WARN),
 }
 
+SUBSCRIPTION_STATUS: Mapping[SubscriptionStatus, Label] = {
+    SubscriptionStatus.REQUESTED: Label("Requested", "clock", Tone.INFO),
+    SubscriptionStatus.ACTIVE: Label("Active", "check", Tone.OK),
+    SubscriptionStatus.ERROR: Label("Error", "alert", Tone.BAD),
+    SubscriptionStatus.OFF: Label("Off", "minus"),
+}
+
 RUN: Mapping[RunState, Label] = {
     RunState.RUNNING: Label("Running", "play", Tone.BUSY),
     RunState.FINISHED: Label("Finished", "check", Tone.OK),
@@ -328,6 +336,10 @@ TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
     "delivery": (DeliveryState, {key.value: label for key, label in DELIVERY.items()}),
     "result": (Result, {key.value: label for key, label in RESULT.items()}),
     "alert": (AlertKind, {key.value: label for key, label in ALERT.items()}),
+    "subscription_status": (
+        SubscriptionStatus,
+        {key.value: label for key, label in SUBSCRIPTION_STATUS.items()},
+    ),
     "run": (RunState, {key.value: label for key, label in RUN.items()}),
     "priority": (Priority, {key.value: label for key, label in PRIORITY.items()}),
     "sex": (Sex, {key.value: label for key, label in SEX.items()}),

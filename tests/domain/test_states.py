@@ -15,9 +15,19 @@ from ris.domain.performing import PERFORMED_STEP
 from ris.domain.reporting import REPORT
 from ris.domain.scheduling import APPOINTMENT
 from ris.domain.states import StateMachine
+from ris.domain.subscriptions import SUBSCRIPTION
 
 # Written from the design and not from the code: trigger: from, from → to.
 DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
+    "Subscription": (
+        SUBSCRIPTION,
+        """
+        request: requested, active, error, off -> requested
+        activate: requested, error -> active
+        fail: requested, active -> error
+        turn_off: requested, active, error -> off
+        """,
+    ),
     "Order": (
         ORDER,
         """

@@ -48,7 +48,7 @@ SHOWN = 10
 @require_GET
 @page(*SYSTEM)
 def interface_list(request: PageRequest) -> HttpResponse:
-    tiles = lists.tiles()
+    tiles = lists.tiles(ended=False)
     context = {
         "tiles": tiles,
         "alerts": [lists.alert_line(row) for row in lists.open_alerts()],

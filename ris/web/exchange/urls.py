@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.exchange import comparing, editing, exceptions, interfaces, messages, parked, runs
+from ris.web.exchange import (
+    comparing,
+    editing,
+    exceptions,
+    interfaces,
+    messages,
+    parked,
+    runs,
+    subscriptions,
+)
 
 urlpatterns = [
     path("exceptions/", exceptions.exception_list, name="exceptions"),
@@ -31,6 +40,12 @@ urlpatterns = [
     path("messages/out/<uuid:key>/skip/", messages.skip, name="delivery-skip"),
     path("interfaces/", interfaces.interface_list, name="interfaces"),
     path("interfaces/new/", interfaces.new, name="interface-new"),
+    path("interfaces/subscriptions/", subscriptions.subscription_list, name="subscriptions"),
+    path(
+        "interfaces/subscriptions/<uuid:key>/remove/",
+        subscriptions.remove,
+        name="subscription-remove",
+    ),
     path("interfaces/alerts/<uuid:key>/", interfaces.acknowledge, name="alert-acknowledge"),
     path("interfaces/<uuid:key>/", interfaces.interface, name="interface"),
     path("interfaces/<uuid:key>/edit/", interfaces.edit, name="interface-edit"),
