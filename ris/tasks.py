@@ -30,7 +30,7 @@ _delivering_since = 0.0
 
 def deliver() -> None:
     """Apply what was only stored, turn new events into deliveries, deliver what is due."""
-    from ris.services import deferred, outbox
+    from ris.services import afterwards, deferred, outbox
 
     global _delivering_since
     ran_at["deliver"] = time.monotonic()
@@ -43,6 +43,7 @@ def deliver() -> None:
     for _ in range(PASSES):
         if outbox.fan_out(EVENTS_AT_ONCE) < EVENTS_AT_ONCE:
             break
+    afterwards.follow_apart()
     outbox.deliver_due(threads=config.load().delivery.threads)
 
 

@@ -90,9 +90,7 @@ def _remember(kind: str, names: Iterable[tuple[str, str]]) -> None:
 
 
 def follow(events: Sequence[StoredEvent]) -> None:
-    """Keep the versions that these events made, while there is somebody who could ask for them."""
-    if not selected.anybody_listens():
-        return
+    """Keep the versions that these events made: what they touched is made as if it were asked."""
     from integration.fhir import touched
 
     names = touched.touched_by(events)

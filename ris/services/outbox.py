@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -32,13 +32,12 @@ from ris.domain.protocol import (
     OnRefusal,
     Outgoing,
     Result,
-    StoredEvent,
     TakesReplies,
 )
 from ris.models import Counter, Delivery, DeliveryAttempt, DomainEvent, Endpoint, Patient
 from ris.models.prepared import Given, Select
 from ris.selectors.exchange import info
-from ris.services import _clock
+from ris.services import _clock, afterwards
 from ris.services._edges import PROTOCOLS as _PROTOCOLS
 from ris.services._edges import check_settings as check_settings
 from ris.services._edges import register_protocol as register_protocol
@@ -77,18 +76,6 @@ after_commit(_ring)
 # --- events become deliveries
 
 
-# Called with the events of each fan-out once it is committed, by the process that made it: for what
-# follows from a change but must neither hold up its deliveries nor be lost with them.
-Follower = Callable[[Sequence[StoredEvent]], None]
-_followers: list[Follower] = []
-
-
-def follow_events(follower: Follower) -> None:
-    """Called by an edge when it starts; twice is once."""
-    if follower not in _followers:
-        _followers.append(follower)
-
-
 def fan_out(limit: int = 200) -> int:
     """Turn new events into deliveries for every endpoint that wants them; how many events.
 
@@ -96,11 +83,7 @@ def fan_out(limit: int = 200) -> int:
     events.
     """
     events = _fan_out(limit)
-    for follower in _followers if events else ():
-        try:
-            follower([stored(event) for event in events])
-        except Exception:
-            log.exception("what follows from events stopped", events=len(events))
+    afterwards.wait_with([stored(event) for event in events])
     return len(events)
 
 
