@@ -7,17 +7,19 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integration.fhir import formats, reading, rows, writing
+from integration.fhir import formats, reading, rows, transport, writing
 from integration.fhir.auth import BearerToken, Client
 from integration.fhir.exchange import BASE_PATH, KEPT, Incoming, Reply, etag
 from integration.fhir.formats import FhirJsonRenderer, Negotiation
@@ -35,6 +37,9 @@ from ris.services.audit import record_access
 log = structlog.get_logger(__name__)
 
 MAX_KEY = 160
+
+# In the environment of an entry's request: who asked the bundle.
+CLIENT = "ris.fhir.client"
 
 # HTTP status of an exception of Django or DRF → issue code.
 _ISSUES = {
@@ -74,9 +79,28 @@ class FhirView(APIView):
     content_negotiation_class = Negotiation
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]  # noqa: RUF012
 
+    # Whether scripts of any origin may read the answers, because they need no token.
+    is_open: bool = False
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "OPTIONS":
+            self.http_method_names = [*self.http_method_names, "options"]
         with rows.a_request():
             return super().dispatch(request, *args, **kwargs)
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        # Browsers ask whether they may send a token before they send it.
+        return [] if self.request.method == "OPTIONS" else list(super().get_authenticators())
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if isinstance(request.user, Client) and CLIENT not in request.META:
+            limit = settings.CONFIG.fhir.requests_per_minute
+            transport.throttle.take(request.user.actor.name, limit)
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        """What may be done here: in the Allow header, and for browsers by CORS."""
+        return Response(status=204)
 
     # --- the request
 
@@ -112,14 +136,14 @@ class FhirView(APIView):
         return Reading(self.base, Systems(selectors.issuers()), timezone.get_default_timezone())
 
     def body(self) -> bytes:
-        if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise HttpError(415, "not-supported", "the body must not be compressed")
         try:
-            return self.request.body
+            raw = self.request.body
         except UnreadablePostError:
             raise HttpError(400, "incomplete", "the body did not arrive") from None
         except RequestDataTooBig:
             raise HttpError(413, "too-long", "the body is longer than this server takes") from None
+        coding = self.request.headers.get("Content-Encoding", "")
+        return transport.plain(raw, coding, settings.CONFIG.fhir.body_bytes)
 
     def pairs(self) -> list[tuple[str, str]]:
         """The parameters of the address, in their order."""
@@ -177,6 +201,11 @@ class FhirView(APIView):
             # The name the client knows JSON by, which DRF would replace by the renderer's own.
             media_type = getattr(request, "accepted_media_type", formats.FHIR_JSON)
             final.content_type = f"{media_type}; charset=utf-8"
+        transport.allow_origin(
+            request, final, settings.CONFIG.fhir.cors_origins, open_to_all=self.is_open
+        )
+        if isinstance(final, Response):
+            final.add_post_render_callback(lambda rendered: transport.compress(request, rendered))
         return final
 
     def handle_exception(self, exc: Exception) -> Response:

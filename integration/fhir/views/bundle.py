@@ -16,16 +16,13 @@ from rest_framework.response import Response
 
 from integration.fhir import formats, json, rows, transport, writing
 from integration.fhir.auth import Client
+from integration.fhir.capability import capability_statement
 from integration.fhir.exchange import BASE_PATH, Reply
 from integration.fhir.outcome import HttpError
-from integration.fhir.views.base import Acknowledgment, FhirView
+from integration.fhir.views.base import CLIENT, Acknowledgment, FhirView
 from integration.fhir.writing.entries import Entry
 
 _CONDITIONS = {"If-None-Match": "HTTP_IF_NONE_MATCH", "If-Modified-Since": "HTTP_IF_MODIFIED_SINCE"}
-
-
-# In the environment of an entry's request: who asked the bundle.
-CLIENT = "ris.fhir.client"
 
 
 class BundleView(FhirView):
@@ -41,6 +38,10 @@ class BundleView(FhirView):
         if isinstance(received, Reply):
             return Response(received.body, status=received.status)
         return Acknowledgment(received.message, Reply.from_answer(received.answer))
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        """The CapabilityStatement, as servers of older releases gave it here."""
+        return self.answer(capability_statement(self.base), versioned=False)
 
     def body(self) -> bytes:
         """The body, which may be longer than that of other requests."""

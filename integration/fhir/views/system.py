@@ -16,6 +16,7 @@ class MetadataView(FhirView):
     """``[base]/metadata``: open to everybody, so that clients can find out what is served."""
 
     authentication_classes = []  # noqa: RUF012
+    is_open = True
     http_method_names = ["get", "head"]  # noqa: RUF012
 
     def get(self, request: Request) -> Response:

@@ -26,6 +26,7 @@ from integration.fhir.resources import KINDS, Kind
 from integration.fhir.to_domain.references import Target
 from integration.fhir.writing.conditions import Number, condition, number_of
 from integration.fhir.writing.entries import Bundle, Entry
+from integration.fhir.writing.kept import KeptResources
 from integration.fhir.writing.links import Links, in_order
 from integration.fhir.writing.message import Message
 from integration.fhir.writing.request import (
@@ -118,6 +119,7 @@ class Work:
         order, cut = in_order([each.index for each in changing], needs)
         assigned = self._assigned(by_index[index] for index in cut)
         links.ids.update(assigned)
+        self.message.promised.update((by_index[i].kind, given) for i, given in assigned.items())
         written = []
         for index in order:
             entry = by_index[index]
@@ -333,7 +335,9 @@ def _fault_of(entry: Entry) -> Iterator[None]:
 
 def takes_ids(kind: Kind) -> bool:
     """Whether a resource of this type can be given its id before it is written."""
-    return bool(getattr(kind, "takes_ids", False))
+    from integration.fhir.writing.handlers import HANDLERS
+
+    return isinstance(HANDLERS.get(kind.name), KeptResources)
 
 
 def status(code: int) -> str:

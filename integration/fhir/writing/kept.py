@@ -71,7 +71,8 @@ def _patient(writer: Writer, element: dict[str, Any]) -> str:
     text = element.get("reference", "")
     target = _target(text, writer.incoming.base) if isinstance(text, str) else None
     if target is not None and target[0] == "Patient":
-        return living(target[1])
+        hit = writer.message.load("Patient", target[1])
+        return living(target[1]) if hit is None or hit.merged_into else str(hit.public_id)
     inner = element.get("identifier")
     if not isinstance(inner, dict) or element.get("type", "Patient") != "Patient":
         return ""
@@ -101,7 +102,7 @@ def require_targets(writer: Writer, resource: Resource, but: Resource | None = N
         if target in before:
             continue
         if target not in known:
-            known[target] = bool(KINDS[target[0]].finder.load([target[1]]))
+            known[target] = writer.message.is_there(*target)
         if not known[target]:
             faults.append(
                 HttpError(

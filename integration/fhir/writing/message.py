@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from integration.fhir.auth import Client
 from integration.fhir.parameters import Reading
+from integration.fhir.resources import KINDS
 from integration.fhir.systems import Systems
 from integration.fhir.to_domain.references import Known, Target
 from integration.fhir.to_domain.servicerequest import Profile
@@ -27,6 +28,8 @@ class Message:
     profile: Profile
     base: str
     targets: dict[Target, Any] = field(default_factory=dict)
+    # What this message has written, or will: (type, id).
+    promised: set[tuple[str, str]] = field(default_factory=set)
 
     @cached_property
     def systems(self) -> Systems:
@@ -44,6 +47,20 @@ class Message:
             found: Mapping[Target, Any] = find_targets(missing).views
             self.targets.update(found)
         return Known({each: self.targets[each] for each in targets if each in self.targets})
+
+    def load(self, kind: str, public_id: str) -> Any:
+        """What has this id, as its finder gives it; None if it is not there."""
+        target = Target(kind, id=public_id)
+        if target not in self.targets:
+            hits = KINDS[kind].finder.load([public_id])
+            if not hits:
+                return None
+            self.targets[target] = hits[0]
+        return self.targets[target]
+
+    def is_there(self, kind: str, public_id: str) -> bool:
+        """Whether a reference leads to something, or will by the end of this message."""
+        return (kind, public_id) in self.promised or self.load(kind, public_id) is not None
 
     def forget(self, kind: str) -> None:
         """Resources of a type were changed: look again."""

@@ -202,6 +202,7 @@ class Writer:
         if created:
             self.keep(public_id, resource)
         self.message.conditions.written(self.kind.name, resource, public_id)
+        self.message.promised.add((self.kind.name, public_id))
         return Done(201 if created else 200, public_id)
 
     def existing(self) -> str | None:
@@ -299,6 +300,7 @@ class Writer:
             raise
         require_match(self.incoming.header("If-Match"), before["meta"]["versionId"])
         self.handler.delete(self, before)
+        self.message.promised.discard((self.kind.name, self.public_id))
         self.message.forget(self.kind.name)
         return Done(204)
 
