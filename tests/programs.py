@@ -67,6 +67,7 @@ PROGRAMS: dict[str, Callable[[], str]] = {
     "poppler": _on_path("pdftoppm"),
     "dcmjs-dimse": _package("dcmjs-dimse"),
     "fhir-kit-client": _package("fhir-kit-client"),
+    "@medplum/core": _package("@medplum/core"),
     "git": _on_path("git"),
 }
 

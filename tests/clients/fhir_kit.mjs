@@ -101,6 +101,39 @@ const revoked = await fhir.patch({
 });
 result.patch = { status: status(revoked), state: revoked.status };
 
+const transaction = await fhir.transaction({
+  body: {
+    resourceType: 'Bundle',
+    type: 'transaction',
+    entry: [
+      {
+        fullUrl: 'urn:uuid:5f1c0c0a-1f4e-4c34-9d55-0f6a0a6d1e03',
+        request: { method: 'POST', url: 'Patient', ifNoneExist: `identifier=${MRN}|${number}` },
+        resource: {
+          resourceType: 'Patient',
+          identifier: [{ system: MRN, value: number }],
+          name: [{ family: 'Somebody else' }],
+        },
+      },
+      {
+        request: { method: 'POST', url: 'ServiceRequest' },
+        resource: {
+          resourceType: 'ServiceRequest',
+          identifier: [{ system: ORDERS, value: `${number}-t` }],
+          status: 'active',
+          intent: 'order',
+          code: { text: 'CT head' },
+          subject: { reference: 'urn:uuid:5f1c0c0a-1f4e-4c34-9d55-0f6a0a6d1e03' },
+        },
+      },
+    ],
+  },
+});
+result.transaction = {
+  statuses: transaction.entry.map((entry) => entry.response.status.slice(0, 3)),
+  samePatient: transaction.entry[0].response.location.includes(patient.id),
+};
+
 const pages = [];
 let page = await fhir.search({
   resourceType: 'Patient',

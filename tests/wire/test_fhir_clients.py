@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from fhirclient.client import FHIRClient
+from fhirclient.models.bundle import Bundle
 from fhirclient.models.diagnosticreport import DiagnosticReport
 from fhirclient.models.fhirsearch import FHIRSearch
 from fhirclient.models.imagingstudy import ImagingStudy
@@ -165,6 +166,60 @@ def test_fhirclient_walks_pages(server: Any) -> None:
     assert len({each.id for each in found}) == len(found) == 5
 
 
+def transaction(number: str) -> dict[str, Any]:
+    """A patient unless known, and an order for him."""
+    patient = "urn:uuid:5f1c0c0a-1f4e-4c34-9d55-0f6a0a6d1e04"
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {
+                "fullUrl": patient,
+                "resource": resources.patient(number),
+                "request": {
+                    "method": "POST",
+                    "url": "Patient",
+                    "ifNoneExist": f"identifier={resources.MRN}|{number}",
+                },
+            },
+            {
+                "resource": resources.service_request(
+                    f"O-{number}", contained=None, subject={"reference": patient}
+                ),
+                "request": {"method": "POST", "url": "ServiceRequest"},
+            },
+        ],
+    }
+
+
+def test_fhirclient_sends_a_transaction_and_patches(server: Any) -> None:
+    known = Patient(resources.patient("4711")).create(server)["id"]
+
+    answer = Bundle(server.post_json("", transaction("4711")).json())
+
+    assert [each.response.status[:3] for each in answer.entry] == ["200", "201"]
+    kind, order = answer.entry[1].response.location.split("/")[-4:-2]
+    assert kind == "ServiceRequest"
+    read = ServiceRequest.read(order, server)
+    assert read.subject.reference == f"Patient/{known}"
+    patched = server.session.patch(
+        f"{server.base_uri}ServiceRequest/{order}",
+        json=[{"op": "replace", "path": "/priority", "value": "stat"}],
+        headers={"Content-Type": "application/json-patch+json"},
+    )
+    assert (patched.status_code, patched.json()["priority"]) == (200, "stat")
+
+
+def test_fhirclient_creates_unless_there_is_one(server: Any) -> None:
+    server.session.headers["If-None-Exist"] = f"identifier={resources.MRN}|4711"
+
+    first = server.post_json("Patient", resources.patient("4711"))
+    again = server.post_json("Patient", resources.patient("4711"))
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["id"] == again.json()["id"]
+
+
 # --- fhirpy: no model, sends plain JSON
 
 
@@ -217,6 +272,17 @@ def test_fhirpy_creates_unless_there_is_one(base: str, secret: str) -> None:
     assert first.id == again.id
 
 
+def test_fhirpy_sends_a_transaction_and_walks_pages(base: str, secret: str) -> None:
+    client = SyncFHIRClient(base, authorization=f"Bearer {secret}")
+
+    for number in ("4711", "4712", "4713"):
+        answer = client.execute("", method="post", data=transaction(number))
+        assert [each["response"]["status"][:3] for each in answer["entry"]] == ["201", "201"]
+
+    found = client.resources("ServiceRequest").limit(2).fetch_all()
+    assert len({each.id for each in found}) == len(found) == 3
+
+
 def test_fhirpy_hears_of_errors(base: str, secret: str) -> None:
     client = SyncFHIRClient(base, authorization=f"Bearer {secret}")
     for number in ("1", "2"):
@@ -265,8 +331,41 @@ def test_fhir_kit_client_creates_searches_patches_and_pages(base: str, secret: s
         "tasks": ["accepted"],
         "update": {"status": 200, "priority": "stat"},
         "patch": {"status": 200, "state": "revoked"},
+        "transaction": {"statuses": ["200", "201"], "samePatient": True},
         "pages": {"count": 1, "distinct": 1},
         "unknown": {"status": 404, "resourceType": "OperationOutcome"},
+    }
+
+
+# --- the Medplum client
+
+
+@requires("@medplum/core")
+def test_the_medplum_client_does_all_it_knows(base: str, secret: str) -> None:
+    done = subprocess.run(
+        ["node", str(ROOT / "tests/clients/medplum.mjs"), base, secret, str(node_modules())],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout) == {
+        "conditional": True,
+        "upsert": {"same": True, "gender": "other"},
+        "read": True,
+        "included": ["match ServiceRequest", "include Patient"],
+        "update": "stat",
+        "patch": "revoked",
+        "history": ["revoked", "active", "active"],
+        "transaction": ["201", "201"],
+        "pages": {"count": 2, "distinct": 2},
+        "validate": ["information"],
+        "binary": "dictated words",
+        "deleted": "deleted",
+        "everything": ["Patient", "ServiceRequest"],
+        "unknown": "OperationOutcome",
     }
 
 
