@@ -14,6 +14,7 @@ from ris.domain.errors import StateConflictError
 from ris.models import (
     Appointment,
     Document,
+    FhirResource,
     Order,
     Patient,
     PerformedProcedureStep,
@@ -31,6 +32,7 @@ TABLES: dict[str, type[Model]] = {
     "appointments": Appointment,
     "performed": PerformedProcedureStep,
     "documents": Document,
+    "kept": FhirResource,
 }
 
 
@@ -58,7 +60,7 @@ def give(moved: Moved, patient: Patient, now: datetime) -> None:
 
 def _give(name: str, ids: Iterable[int], patient: Patient, now: datetime) -> None:
     rows = TABLES[name]._default_manager.filter(pk__in=list(ids))
-    if name in {"orders", "appointments"}:  # whose changes are counted
+    if name in {"orders", "appointments", "kept"}:  # whose changes are counted
         rows.update(patient=patient, version=F("version") + 1, updated_at=now)
     else:
         rows.update(patient=patient, updated_at=now)

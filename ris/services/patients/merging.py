@@ -24,6 +24,7 @@ from ris.models import (
     DemographicReview,
     Document,
     DomainEvent,
+    FhirResource,
     Order,
     Patient,
     PatientIdentifier,
@@ -205,6 +206,11 @@ def _going_back(moved: dict[str, Any], event: DomainEvent, survivor: Patient) ->
     back["documents"] += Document.objects.filter(
         pk__in=moved.get("documents", ()), patient=survivor, order=None
     ).values_list("id", flat=True)
+    back["kept"] = list(
+        FhirResource.objects.filter(pk__in=moved.get("kept", ()), patient=survivor).values_list(
+            "id", flat=True
+        )
+    )
     return back
 
 
