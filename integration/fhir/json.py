@@ -23,6 +23,14 @@ def read(raw: bytes, *, nodes: int = MAX_NODES) -> Any:
         raise _malformed(error.message) from None
 
 
+def require_limits(value: Any, *, nodes: int = MAX_NODES) -> None:
+    """The limits of :func:`read`, for a value of another format. Raises HttpError (400)."""
+    try:
+        strict_json.check(value, MAX_DEPTH, nodes)
+    except InvalidValueError as error:
+        raise _malformed(error.message) from None
+
+
 def read_object(raw: bytes) -> dict[str, Any]:
     """Like :func:`read`, for a body that must be an object."""
     value = read(raw)

@@ -36,7 +36,7 @@ def read(raw: bytes, *, depth: int = MAX_DEPTH, nodes: int = MAX_NODES) -> Any:
     except ValueError as error:
         # JSONDecodeError, and integers of thousands of digits.
         raise InvalidValueError(f"not JSON: {error}") from None
-    _check(value, depth, nodes)
+    check(value, depth, nodes)
     return value
 
 
@@ -66,8 +66,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise InvalidValueError(f"{name} is not JSON")
 
 
-def _check(root: Any, most_depth: int, most_nodes: int) -> None:
-    """Depth, number of nodes and characters, without recursion."""
+def check(root: Any, most_depth: int, most_nodes: int) -> None:
+    """Depth, number of nodes and characters, without recursion. Raises InvalidValueError."""
     waiting: list[tuple[Any, int]] = [(root, 1)]
     nodes = 0
     while waiting:
