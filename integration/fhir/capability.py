@@ -7,8 +7,10 @@ from typing import Any
 
 from integration.fhir.formats import FHIR_JSON, FHIR_VERSION, JSON_PATCH, MERGE_PATCH
 from integration.fhir.from_domain.datatypes import Resource, compact
+from integration.fhir.operations import OPERATIONS
 from integration.fhir.parameters import Parameter, ReferenceParameter
 from integration.fhir.resources import KINDS, Kind, reverse_includes
+from integration.fhir.subscriptions.topics import TOPICS
 from ris.version import version
 
 # The day this statement was last changed in meaning; raise it with the tables.
@@ -60,6 +62,7 @@ def capability_statement(base: str) -> Resource:
                 "mode": "server",
                 "security": _SECURITY,
                 "resource": [dict(each) for each in _resources()],
+                **compact({"operation": _operations("")}),
             }
         ],
     }
@@ -74,6 +77,7 @@ def _resource(kind: Kind) -> Resource:
     creates = "create" in kind.interactions
     return compact(
         {
+            "extension": _topics() if kind.name == "Subscription" else [],
             "type": kind.name,
             "documentation": kind.documentation,
             "interaction": [
@@ -93,8 +97,36 @@ def _resource(kind: Kind) -> Resource:
             "searchParam": [
                 row for name in sorted(kind.parameters) for row in _rows(kind.parameters[name])
             ],
+            "operation": _operations(kind.name),
         }
     )
+
+
+_TOPIC = (
+    "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+    "capabilitystatement-subscriptiontopic-canonical"
+)
+
+
+def _topics() -> list[Resource]:
+    """What can be subscribed to: R4 has no resource that could say it."""
+    return [{"url": _TOPIC, "valueCanonical": canonical} for canonical in TOPICS]
+
+
+def _operations(kind: str) -> list[Resource]:
+    """The operations of a type and its instances; of the whole server for no type."""
+    return [
+        compact(
+            {
+                "name": each.name,
+                "definition": each.definition
+                or f"http://hl7.org/fhir/OperationDefinition/{kind or 'Resource'}-{each.name}",
+                "documentation": each.documentation,
+            }
+        )
+        for each in OPERATIONS
+        if (kind in each.types if kind else not each.types)
+    ]
 
 
 def _rows(parameter: Parameter) -> list[dict[str, Any]]:

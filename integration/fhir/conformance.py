@@ -8,11 +8,13 @@ from typing import Any
 
 from integration.fhir import bindings, json, systems
 from integration.fhir.formats import ANSWERS, FHIR_VERSION, PATCHES
+from integration.fhir.operations import OPERATIONS
 from integration.fhir.outcome import TABLE
 from integration.fhir.parameters import Parameter, ReferenceParameter
 from integration.fhir.query import DEFAULT_COUNT, MAX_COUNT
 from integration.fhir.reading import MAX_INCLUDED
 from integration.fhir.resources import KINDS, Kind, reverse_includes
+from integration.fhir.subscriptions.topics import TOPICS
 from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.selectors.search.planned import AWAITED_STAGES, PLANNED_STEPS
@@ -27,11 +29,46 @@ def statement() -> str:
         _http(),
         _resources(),
         *(_kind(KINDS[name]) for name in KINDS),
+        _operations(),
+        _topics(),
         _states(),
         _systems(),
         _errors(),
     ]
     return "\n\n".join("\n".join(part).strip() for part in parts) + "\n"
+
+
+def _operations() -> list[str]:
+    rows = [
+        (
+            f"`${each.name}`",
+            ", ".join(each.types) or "the server",
+            " and ".join(
+                word
+                for word, is_so in (("type", each.on_type), ("instance", each.on_instance))
+                if is_so
+            )
+            or "server",
+            f"`{each.letter}`" if each.letter else "",
+            each.documentation,
+        )
+        for each in OPERATIONS
+    ]
+    return ["## Operations", "", *_table(("operation", "of", "on", "scope", ""), rows)]
+
+
+def _topics() -> list[str]:
+    rows = [(f"`{each.canonical}`", each.kind, each.documentation) for each in TOPICS.values()]
+    return [
+        "## Subscription topics",
+        "",
+        "`Subscription.criteria` is a search, or one of these (R5 Subscriptions backport 1.1.0);",
+        "`backport-filter-criteria` takes every search parameter of the type. Notifications of a",
+        "search are an empty `POST`, or with `channel.payload` a `PUT` of the resource below the",
+        "endpoint; those of a topic are Bundles by `POST`.",
+        "",
+        *_table(("topic", "about", "when"), rows),
+    ]
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
