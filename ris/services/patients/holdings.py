@@ -5,6 +5,7 @@ Reports, doses and follow-ups belong to an order or an exam and go with it.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from ris.domain.errors import StateConflictError
 from ris.models import (
     Appointment,
     Document,
+    FhirIndex,
     FhirResource,
     Order,
     Patient,
@@ -60,10 +62,25 @@ def give(moved: Moved, patient: Patient, now: datetime) -> None:
 
 def _give(name: str, ids: Iterable[int], patient: Patient, now: datetime) -> None:
     rows = TABLES[name]._default_manager.filter(pk__in=list(ids))
+    if name == "kept":
+        _find_by(list(ids), patient)
     if name in {"orders", "appointments", "kept"}:  # whose changes are counted
         rows.update(patient=patient, version=F("version") + 1, updated_at=now)
     else:
         rows.update(patient=patient, updated_at=now)
+
+
+def _find_by(ids: Sequence[int], patient: Patient) -> None:
+    """Kept resources that named another patient are found by this one."""
+    rows = FhirResource.objects.filter(pk__in=ids, patient__isnull=False)
+    named: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for public_id, former in rows.values_list("public_id", "patient__public_id"):
+        if former is not None:
+            named.setdefault(former, []).append(public_id)
+    for former, public_ids in named.items():
+        FhirIndex.objects.filter(public_id__in=public_ids, target=former).update(
+            target=patient.public_id
+        )
 
 
 def give_orders(orders: Sequence[int], patient: Patient, now: datetime) -> None:
