@@ -72,7 +72,7 @@ class Kind:
 
 def _request(hit: RequestHit, shown: Shown) -> Resource:
     if hit.procedure is None:
-        return service_request(hit.order, shown)
+        return service_request(hit.order, shown, hit.replaces)
     return procedure_request(hit.order, hit.procedure, shown)
 
 

@@ -20,6 +20,7 @@ class SiteView:
     time_zone: str
     patient_id_issuer: str
     address: str = ""
+    public_id: str = ""  # empty: nothing was registered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ def _site_view(found: Sequence[Site]) -> SiteView:
         time_zone=row.time_zone or settings.TIME_ZONE,
         patient_id_issuer=row.patient_id_issuer or "RIS",
         address=row.address,
+        public_id=str(row.public_id),
     )
 
 

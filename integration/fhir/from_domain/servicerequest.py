@@ -41,8 +41,8 @@ def requests_of(order: OrderView, procedure: ProcedureView) -> list[Resource]:
     return [*own, datatypes.reference("ServiceRequest", order.public_id)]
 
 
-def service_request(order: OrderView, shown: Shown) -> Resource:
-    """The request for the whole order."""
+def service_request(order: OrderView, shown: Shown, replaces: Iterable[str] = ()) -> Resource:
+    """The request for the whole order; ``replaces`` are the ids of those it stands for."""
     procedures = order.procedures
     only = procedures[0] if len(procedures) == 1 else None
     code = (
@@ -65,6 +65,7 @@ def service_request(order: OrderView, shown: Shown) -> Resource:
             datatypes.identifier(order.accession, shown.systems, "ACSN"),
             *(datatypes.uid(each.study_instance_uid) for each in procedures),
         ),
+        replaces=[datatypes.reference("ServiceRequest", each) for each in replaces],
         status=bindings.ORDER_STATUS[order.status],
         intent="order",
         code=code,

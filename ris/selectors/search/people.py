@@ -31,6 +31,7 @@ from ris.selectors.search.views import (
 )
 from ris.selectors.views import PatientView
 
+_REACHED = ~Q(phone="") | ~Q(email="")
 _UPDATED: dict[str, SortKey] = {"updated": F("updated_at")}
 
 # --- patients
@@ -54,8 +55,15 @@ def _patients(criteria: PatientCriteria) -> QuerySet[Patient] | None:
         found &= Q() if False in criteria.active else Q(merged_into__isnull=True)
     found &= terms.every(criteria.phone, terms.text("phone"))
     found &= terms.every(criteria.email, terms.text("email"))
+    found &= terms.every(criteria.telecom, _telecom)
+    found &= terms.every(criteria.address, terms.part("address"))
+    found &= terms.keys("merged_into__public_id", criteria.links)
     found &= terms.every(criteria.updated, terms.instant("updated_at"))
     return Patient.objects.filter(found)
+
+
+def _telecom(term: terms.TextTerm) -> Q:
+    return terms.text("phone")(term) | terms.text("email")(term)
 
 
 def _load_patients(public_ids: Sequence[str]) -> list[PatientView]:
@@ -68,6 +76,18 @@ patients: Finder[PatientCriteria, PatientView] = Finder(
         Source(
             _patients,
             {"updated": F("updated_at"), "family": F("name_key"), "birth_date": F("birth_date")},
+            paths={"links": ("merged_into__public_id",)},
+            there={
+                "identifiers": Q(identifiers__isnull=False),
+                "name": ~Q(name_key=""),
+                "family": ~Q(name_key="") & ~Q(name_key__startswith="^"),
+                "given": Q(name_key__contains="^"),
+                "birth_date": ~Q(birth_date=""),
+                "phone": ~Q(phone=""),
+                "email": ~Q(email=""),
+                "telecom": _REACHED,
+                "address": ~Q(address=""),
+            },
         ),
     ),
     load=_load_patients,
@@ -101,7 +121,15 @@ def _load_visits(public_ids: Sequence[str]) -> list[VisitHit]:
 
 
 visits: Finder[VisitCriteria, VisitHit] = Finder(
-    sources=(Source(_visits, _UPDATED),), load=_load_visits
+    sources=(
+        Source(
+            _visits,
+            _UPDATED,
+            paths={"patients": ("patient__public_id",)},
+            there={"identifiers": ~Q(number="")},
+        ),
+    ),
+    load=_load_visits,
 )
 
 # --- practitioners
@@ -116,8 +144,39 @@ def _practitioners(criteria: PractitionerCriteria) -> QuerySet[Practitioner] | N
         criteria.name,
         lambda term: Q(name__icontains=term.text.replace("^", " ")),
     )
+    found &= terms.every(criteria.family, _family)
+    found &= terms.every(criteria.given, _given)
+    found &= terms.every(criteria.phone, terms.text("phone"))
+    found &= terms.every(criteria.email, terms.text("email"))
+    found &= terms.every(criteria.telecom, _telecom)
     found &= terms.every(criteria.updated, terms.instant("updated_at"))
     return Practitioner.objects.filter(found)
+
+
+def _family(term: terms.TextTerm) -> Q:
+    """The first part of a name, which is kept as in DICOM."""
+    if not term.text or "^" in term.text:
+        return terms.NOTHING
+    match term.mode:
+        case terms.TextMode.EXACT:
+            return Q(name=term.text) | terms.component("name", term.text, first=True)
+        case terms.TextMode.CONTAINS:
+            return Q(name__icontains=term.text)
+        case terms.TextMode.STARTS:
+            return Q(name__istartswith=term.text)
+
+
+def _given(term: terms.TextTerm) -> Q:
+    """A later part of a name."""
+    if not term.text or "^" in term.text:
+        return terms.NOTHING
+    match term.mode:
+        case terms.TextMode.EXACT:
+            return terms.component("name", term.text, first=False)
+        case terms.TextMode.CONTAINS:
+            return Q(name__icontains=term.text) & Q(name__contains="^")
+        case terms.TextMode.STARTS:
+            return Q(name__icontains=f"^{term.text}")
 
 
 def _load_practitioners(public_ids: Sequence[str]) -> list[PractitionerView]:
@@ -137,7 +196,22 @@ def _load_practitioners(public_ids: Sequence[str]) -> list[PractitionerView]:
 
 
 practitioners: Finder[PractitionerCriteria, PractitionerView] = Finder(
-    sources=(Source(_practitioners, _UPDATED),), load=_load_practitioners
+    sources=(
+        Source(
+            _practitioners,
+            _UPDATED,
+            there={
+                "identifiers": ~Q(identifier=""),
+                "name": ~Q(name=""),
+                "family": ~Q(name="") & ~Q(name__startswith="^"),
+                "given": Q(name__contains="^"),
+                "phone": ~Q(phone=""),
+                "email": ~Q(email=""),
+                "telecom": _REACHED,
+            },
+        ),
+    ),
+    load=_load_practitioners,
 )
 
 # --- rooms
@@ -168,7 +242,15 @@ def _load_rooms(public_ids: Sequence[str]) -> list[RoomView]:
 
 
 rooms: Finder[RoomCriteria, RoomView] = Finder(
-    sources=(Source(_rooms, _UPDATED),), load=_load_rooms
+    sources=(
+        Source(
+            _rooms,
+            _UPDATED,
+            paths={"sites": ("site__public_id",)},
+            there={"name": ~Q(name="")},
+        ),
+    ),
+    load=_load_rooms,
 )
 
 # --- modalities
@@ -209,7 +291,16 @@ def _load_stations(public_ids: Sequence[str]) -> list[StationView]:
 
 
 stations: Finder[StationCriteria, StationView] = Finder(
-    sources=(Source(_stations, _UPDATED),), load=_load_stations
+    sources=(
+        Source(
+            _stations,
+            _UPDATED,
+            paths={"rooms": ("room__public_id",)},
+            # A station without a name is called by its AE title.
+            there={"ae_titles": Q(), "name": Q(), "modalities": ~Q(modality="")},
+        ),
+    ),
+    load=_load_stations,
 )
 
 # --- the institution
@@ -222,6 +313,7 @@ def _sites(criteria: SiteCriteria) -> QuerySet[Site] | None:
     found &= terms.every(
         criteria.name, lambda term: terms.text("name")(term) | terms.text("institution")(term)
     )
+    found &= terms.every(criteria.address, terms.part("address"))
     found &= terms.every(criteria.updated, terms.instant("updated_at"))
     return Site.objects.filter(found)
 
@@ -242,7 +334,8 @@ def _load_sites(public_ids: Sequence[str]) -> list[InstitutionView]:
 
 
 sites: Finder[SiteCriteria, InstitutionView] = Finder(
-    sources=(Source(_sites, _UPDATED),), load=_load_sites
+    sources=(Source(_sites, _UPDATED, there={"name": ~Q(name=""), "address": ~Q(address="")}),),
+    load=_load_sites,
 )
 
 # --- what answers need beside
@@ -250,7 +343,7 @@ sites: Finder[SiteCriteria, InstitutionView] = Finder(
 
 def directory(*, stations: bool = False, rooms: bool = False, site: bool = False) -> Directory:
     """Public ids by AE title and room name, and of the institution; only what is asked for."""
-    institution = Site.objects.order_by("id").first() if site else None
+    here = letterhead() if site else None
     return Directory(
         stations=(
             {ae: str(key) for ae, key in Device.objects.values_list("ae_title", "public_id")}
@@ -262,9 +355,9 @@ def directory(*, stations: bool = False, rooms: bool = False, site: bool = False
             if rooms
             else {}
         ),
-        site=str(institution.public_id) if institution else "",
-        site_name=(institution.institution or institution.name) if institution else "",
-        letterhead=letterhead() if site else None,
+        site=here.public_id if here else "",
+        site_name=(here.institution or here.name) if here and here.public_id else "",
+        letterhead=here,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db.models import DateTimeField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
@@ -198,13 +199,23 @@ _PROCEDURE_UPDATED = Greatest(
 )
 
 
+def _replaced(keys: Sequence[UUID]) -> dict[str, tuple[str, ...]]:
+    """What the orders among ``keys`` stand for, as public ids (ORC-1 RP, RO)."""
+    found: dict[str, tuple[str, ...]] = {}
+    pairs = Order.objects.filter(public_id__in=keys, replaces__isnull=False).order_by("replaces")
+    for order, other in pairs.values_list("public_id", "replaces__public_id"):
+        found[str(order)] = (*found.get(str(order), ()), str(other))
+    return found
+
+
 def _load(public_ids: Sequence[str]) -> list[RequestHit]:
     keys = list(terms.as_keys(public_ids))
     if not keys:
         return []
     found: dict[str, RequestHit] = {}
+    replaced = _replaced(keys)
     for order in orders_with(Q(public_id__in=keys) | Q(procedures__public_id__in=keys)):
-        found[order.public_id] = RequestHit(order)
+        found[order.public_id] = RequestHit(order, replaces=replaced.get(order.public_id, ()))
         if len(order.procedures) > 1:
             for procedure in order.procedures:
                 found[procedure.public_id] = RequestHit(order, procedure)

@@ -24,10 +24,11 @@ from ris.selectors.views import (
 
 @dataclass(frozen=True, slots=True)
 class RequestHit:
-    """An order, or one of its several procedures."""
+    """An order, or one of its several procedures; ``replaces`` are the orders it stands for."""
 
     order: OrderView
     procedure: ProcedureView | None = None
+    replaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
