@@ -12,6 +12,7 @@ from typing import Any
 
 from integration.fhir import others, search
 from integration.fhir.from_domain.appointment import appointment
+from integration.fhir.from_domain.auditevent import audit_event
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.diagnosticreport import diagnostic_report
 from integration.fhir.from_domain.directory import device, location, organization, practitioner
@@ -19,14 +20,17 @@ from integration.fhir.from_domain.encounter import encounter
 from integration.fhir.from_domain.imagingstudy import imaging_study
 from integration.fhir.from_domain.patient import patient
 from integration.fhir.from_domain.procedure import procedure
+from integration.fhir.from_domain.provenance import provenance
 from integration.fhir.from_domain.servicerequest import procedure_request, service_request
 from integration.fhir.from_domain.subscription import subscription
 from integration.fhir.from_domain.task import task
+from integration.fhir.journal import AUDIT_EVENT, PROVENANCE
 from integration.fhir.kept import DOCUMENTATION, kept
 from integration.fhir.parameters import Parameter, ReferenceParameter
 from integration.fhir.subscriptions.parameters import SUBSCRIPTION
 from ris.selectors import search as selectors
 from ris.selectors.search import criteria as asked
+from ris.selectors.search import journal
 from ris.selectors.search.engine import Finder
 from ris.selectors.search.views import RequestHit
 from ris.selectors.subscriptions import SubscriptionCriteria, subscriptions
@@ -219,6 +223,29 @@ KINDS: Mapping[str, Kind] = {
             asked.SiteCriteria,
             organization,
             search.ORGANIZATION,
+        ),
+        _kind(
+            "AuditEvent",
+            journal.audit_events,
+            journal.AuditCriteria,
+            audit_event,
+            AUDIT_EVENT,
+            interactions=("read", "vread", "search-type"),
+            beside=("site",),
+            documentation=(
+                "Who read or changed what: a row for each call, also for those that were refused, "
+                "and for what people, devices and interfaces do. Newest first. Calls that are "
+                "refused again and again are counted."
+            ),
+        ),
+        _kind(
+            "Provenance",
+            journal.changes,
+            journal.ChangeCriteria,
+            provenance,
+            PROVENANCE,
+            interactions=("read", "vread", "search-type"),
+            documentation="Who changed what, and because of which message: one for each change.",
         ),
         *(_kept(name) for name in sorted(DOCUMENTATION)),
         _kind(

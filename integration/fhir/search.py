@@ -376,5 +376,7 @@ SORTS: Mapping[str, Mapping[str, str]] = {
     "Procedure": {"date": "date"},
     "ImagingStudy": {"started": "started"},
     "DiagnosticReport": {"issued": "issued"},
+    "AuditEvent": {"date": "at"},
+    "Provenance": {"recorded": "at"},
 }
 COMMON_SORTS: Mapping[str, str] = {"_id": "_id", "_lastUpdated": "updated"}

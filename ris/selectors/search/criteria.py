@@ -204,7 +204,7 @@ class SlotCriteria(Common):
     """``schedules`` are public ids of devices."""
 
     schedules: Ids = ()
-    actors: Ids = ()
+    names: Terms[str] = ()
     start: Terms[TimeTerm] = ()
     states: frozenset[SlotState] | None = None
     codes: Terms[CodeTerm] = ()

@@ -202,6 +202,8 @@ def _study_identifier(term: terms.IdentifierTerm) -> Q:
         pk__in=_procedures_with(Q(study_instance_uid=term.value))
     )
     accession = terms.identifier("order__accession_number", "order__accession_issuer")(term)
+    if term.type:
+        return accession if term.type == "ACSN" else terms.NOTHING
     if term.issuer == UID:
         return uid
     return uid | accession if term.issuer is None else accession

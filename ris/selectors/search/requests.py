@@ -105,13 +105,11 @@ def _orders(criteria: RequestCriteria) -> QuerySet[Order] | None:
                 )
             ),
         )
-    steps = ScheduledProcedureStep.objects
-    found &= terms.every(
-        criteria.occurrence,
-        lambda term: Q(
-            pk__in=steps.filter(terms.instant("start_at")(term)).values("procedure__order_id")
-        ),
-    )
+    found &= _by_steps(criteria, "procedure__order_id")
+    if criteria.lateralities is not None:
+        alone = RequestedProcedure.objects.filter(~Exists(_SIBLINGS))
+        sides = alone.filter(laterality__in=list(criteria.lateralities))
+        found &= Q(pk__in=sides.values("order_id"))
     rows = Order.objects.all()
     if criteria.updated:
         rows = rows.annotate(last_change=_ORDER_UPDATED)
@@ -132,19 +130,29 @@ def _procedures(criteria: RequestCriteria) -> QuerySet[RequestedProcedure] | Non
     if criteria.procedure_states is not None:
         found &= terms.product(("order__status", "stage"), criteria.procedure_states)
     found &= terms.every(criteria.codes, terms.code("code_value", "code_scheme"))
-    found &= terms.every(
-        criteria.occurrence,
-        lambda term: Q(
-            pk__in=ScheduledProcedureStep.objects.filter(terms.instant("start_at")(term)).values(
-                "procedure_id"
-            )
-        ),
-    )
+    found &= _by_steps(criteria, "procedure_id")
+    if criteria.lateralities is not None:
+        found &= Q(laterality__in=list(criteria.lateralities))
     rows = RequestedProcedure.objects.filter(Exists(_SIBLINGS))
     if criteria.updated:
         rows = rows.annotate(last_change=_PROCEDURE_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
+
+
+def _by_steps(criteria: RequestCriteria, key: str) -> Q:
+    """By what is planned: one of the steps has each of these."""
+    steps = ScheduledProcedureStep.objects
+    found = terms.every(
+        criteria.occurrence,
+        lambda term: Q(pk__in=steps.filter(terms.instant("start_at")(term)).values(key)),
+    )
+    for wanted in criteria.modalities:
+        found &= Q(pk__in=steps.filter(modality__in=list(wanted)).values(key))
+    for alternatives in criteria.stations:
+        at = terms.among(("device__public_id",), alternatives)
+        found &= Q(pk__in=steps.filter(at).values(key))
+    return found
 
 
 def _common(criteria: RequestCriteria, order: str) -> Q:
@@ -228,6 +236,47 @@ _PROCEDURE_SORTS: dict[str, SortKey] = {
     "authored": F("order__ordered_at"),
 }
 
-requests: Finder[RequestCriteria, RequestHit] = Finder(
-    sources=(Source(_orders, _ORDER_SORTS), Source(_procedures, _PROCEDURE_SORTS)), load=_load
+_SIDES = ["L", "R", "B", "U"]
+_ORDER = Source(
+    _orders,
+    _ORDER_SORTS,
+    paths={
+        "patients": ("patient__public_id",),
+        "visits": ("visit__public_id",),
+        "stations": ("procedures__steps__device__public_id",),
+    },
+    there={
+        "identifiers": Q(),
+        "group_numbers": ~Q(group_number=""),
+        "codes": Q(pk__in=RequestedProcedure.objects.filter(~Exists(_SIBLINGS)).values("order_id")),
+        "authored": Q(),
+        "occurrence": Q(procedures__steps__start_at__isnull=False),
+        "modalities": Q(procedures__steps__isnull=False),
+        "body_site": Q(
+            pk__in=RequestedProcedure.objects.filter(
+                ~Exists(_SIBLINGS), laterality__in=_SIDES
+            ).values("order_id")
+        ),
+    },
 )
+_PROCEDURE = Source(
+    _procedures,
+    _PROCEDURE_SORTS,
+    paths={
+        "patients": ("order__patient__public_id",),
+        "visits": ("order__visit__public_id",),
+        "based_on": ("order__public_id",),
+        "stations": ("steps__device__public_id",),
+    },
+    there={
+        "identifiers": Q(),
+        "group_numbers": ~Q(order__group_number=""),
+        "codes": ~Q(code_value="") | ~Q(description=""),
+        "authored": Q(),
+        "occurrence": Q(steps__start_at__isnull=False),
+        "modalities": Q(steps__isnull=False),
+        "body_site": Q(laterality__in=_SIDES),
+    },
+)
+
+requests: Finder[RequestCriteria, RequestHit] = Finder(sources=(_ORDER, _PROCEDURE), load=_load)
