@@ -306,7 +306,7 @@ def queries(api: Api, address: str) -> int:
         ("Appointment", 11),
         ("Procedure", 13),  # one more for the other orders of a group
         ("ImagingStudy", 11),
-        ("DiagnosticReport", 13),
+        ("DiagnosticReport", 15),
         ("Encounter", 5),
         ("Device", 5),
     ],
