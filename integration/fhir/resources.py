@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from integration.fhir import others, search
+from integration.fhir import others, search, search_scheduling
 from integration.fhir.from_domain.appointment import appointment
+from integration.fhir.from_domain.appointmentresponse import appointment_response
 from integration.fhir.from_domain.auditevent import audit_event
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.diagnosticreport import diagnostic_report
@@ -21,7 +22,9 @@ from integration.fhir.from_domain.imagingstudy import imaging_study
 from integration.fhir.from_domain.patient import patient
 from integration.fhir.from_domain.procedure import procedure
 from integration.fhir.from_domain.provenance import provenance
+from integration.fhir.from_domain.schedule import schedule
 from integration.fhir.from_domain.servicerequest import procedure_request, service_request
+from integration.fhir.from_domain.slot import slot
 from integration.fhir.from_domain.subscription import subscription
 from integration.fhir.from_domain.task import task
 from integration.fhir.journal import AUDIT_EVENT, PROVENANCE
@@ -37,6 +40,7 @@ from ris.selectors.subscriptions import SubscriptionCriteria, subscriptions
 
 READING = ("read", "vread", "history-instance", "history-type", "search-type")
 WRITING = ("create", "update", "patch")
+COMPUTED = ("read", "search-type")  # no version of it was ever stored
 KEEPING = (*READING, *WRITING, "delete")
 
 
@@ -91,7 +95,8 @@ def _kind(
     beside: tuple[str, ...] = (),
     documentation: str = "",
 ) -> Kind:
-    sorts = {**search.COMMON_SORTS, **search.SORTS.get(name, {})}
+    own_sorts = {**search.SORTS.get(name, {}), **search_scheduling.SORTS.get(name, {})}
+    sorts = {**search.COMMON_SORTS, **own_sorts}
     every = others.parameters(name, parameters)
     return Kind(
         name, finder, criteria, translate, every, interactions, beside, documentation, sorts
@@ -152,9 +157,47 @@ KINDS: Mapping[str, Kind] = {
             selectors.appointments,
             asked.AppointmentCriteria,
             appointment,
-            search.APPOINTMENT,
+            (*search.APPOINTMENT, *search_scheduling.APPOINTMENT),
+            interactions=(*READING, *WRITING),
             beside=("stations", "rooms"),
-            documentation="The time agreed for one or more steps, also once it was given back.",
+            documentation=(
+                "The time agreed for one or more steps, also once it was given back. Without slot "
+                "and start it is a wish that waits for a scheduler. It is for an order: basedOn, "
+                "or the only one of the patient that waits. Canceled by status, not by DELETE."
+            ),
+        ),
+        _kind(
+            "AppointmentResponse",
+            selectors.answers,
+            asked.AnswerCriteria,
+            appointment_response,
+            search_scheduling.APPOINTMENT_RESPONSE,
+            interactions=(*READING, "create"),
+            documentation=(
+                "What a participant says to an appointment. A patient who declines has it canceled."
+            ),
+        ),
+        _kind(
+            "Schedule",
+            selectors.schedules,
+            asked.ScheduleCriteria,
+            schedule,
+            search_scheduling.SCHEDULE,
+            interactions=COMPUTED,
+            beside=("stations", "rooms"),
+            documentation="The calendar of a device and the room it stands in.",
+        ),
+        _kind(
+            "Slot",
+            selectors.slots,
+            asked.SlotCriteria,
+            slot,
+            search_scheduling.SLOT,
+            interactions=COMPUTED,
+            documentation=(
+                "A time of a device, computed from opening hours, closures, bookings and holds and "
+                "never stored: an id means the same time for ever, and is read as it is now."
+            ),
         ),
         _kind(
             "Procedure",

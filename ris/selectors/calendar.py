@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from django.db.models import Q
 from django.utils import timezone
@@ -92,9 +92,15 @@ class Calendar:
             self._bookings[booking.resource_id].append(booking)
 
     def open(self, device: Device, day: date) -> list[Span]:
-        """When both the device and its room are open on a day, closures cut out."""
+        """When both the device and its room are open on a day, closures cut out.
+
+        In UTC: on the wall clock an hour more is no hour later on the day the clock is changed.
+        """
         spans = [
-            Span(_at(day, opens, self.zone), _at(day, closes, self.zone))
+            Span(
+                _at(day, opens, self.zone).astimezone(UTC),
+                _at(day, closes, self.zone).astimezone(UTC),
+            )
             for opens, closes in self._hours_of(device, day.weekday())
         ]
         return subtract(spans, self.closed(device))

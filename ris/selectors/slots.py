@@ -13,9 +13,15 @@ from django.utils import timezone
 
 from ris.domain.scheduling import AppointmentStatus, SlotState
 from ris.domain.values import Code
-from ris.models import Appointment, Device, ProcedureDefinition
+from ris.models import Appointment, Device, ProcedureDefinition, ScheduledProcedureStep
 from ris.selectors.calendar import Calendar, Span, starts_in, subtract
-from ris.selectors.slot_ids import SlotKey, slot_id, slot_key
+from ris.selectors.slot_ids import (
+    SlotKey,
+    read_offer_id,
+    read_slot_id,
+    slot_id,
+    slot_key,
+)
 
 DEFAULT_MINUTES = 30  # of a slot when nobody says what it is for
 MOST_CODES = 100  # of a schedule
@@ -203,3 +209,55 @@ def definition_services(rows: Iterable[ProcedureDefinition]) -> list[Service]:
         Service(row.modality, row.duration_minutes, Code(row.code, row.scheme, row.meaning))
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A time that was offered by name; ``step`` is empty unless it was for one."""
+
+    device: str
+    start_at: datetime
+    minutes: int
+    step: str = ""
+
+
+def offer_of_slot(text: str) -> Offer | None:
+    key = read_slot_id(text)
+    return _offer(key) if key is not None else None
+
+
+def offer(text: str) -> Offer | None:
+    """What ``Appointment/$find`` offered under this id."""
+    key = read_offer_id(text)
+    return _offer(key) if key is not None else None
+
+
+def _offer(key: SlotKey) -> Offer | None:
+    device = Device.objects.filter(pk=key.device, active=True).first()
+    if device is None:
+        return None
+    step = ""
+    if key.step:
+        row = ScheduledProcedureStep.objects.filter(pk=key.step).first()
+        if row is None:
+            return None
+        step = str(row.public_id)
+    return Offer(
+        device=str(device.public_id), start_at=key.start_at, minutes=key.minutes, step=step
+    )
+
+
+def free_device(
+    modality: str, start_at: datetime, minutes: int, *, rooms: Iterable[str] = ()
+) -> str | None:
+    """The first device of a modality that is free then, by public id; in these rooms if any."""
+    rows = Device.objects.filter(modality=modality, active=True).order_by("ae_title")
+    wanted = list(rooms)
+    if wanted:
+        rows = rows.filter(room__public_id__in=wanted)
+    end_at = start_at + timedelta(minutes=minutes)
+    keys = [slot_key(pk, start_at, end_at) for pk in rows.values_list("pk", flat=True)]
+    for device, state in state_of(keys).values():
+        if state is SlotState.FREE:
+            return str(device.public_id)
+    return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from integration.fhir.kept import DOCUMENTATION
+from integration.fhir.writing.appointments import AppointmentResponses, Appointments
 from integration.fhir.writing.kept import KeptResources
 from integration.fhir.writing.patients import Patients
 from integration.fhir.writing.request import Handler
@@ -15,6 +16,8 @@ from integration.fhir.writing.servicerequests import ServiceRequests
 from integration.fhir.writing.subscriptions import Subscriptions
 
 HANDLERS: Mapping[str, Handler] = {
+    "Appointment": Appointments(),
+    "AppointmentResponse": AppointmentResponses(),
     "Patient": Patients(),
     "ServiceRequest": ServiceRequests(),
     "Subscription": Subscriptions(),

@@ -212,15 +212,14 @@ def _cells(criteria: SlotCriteria) -> list[Cell]:
         return []
     if any(not there for _, there in criteria.present):
         return []  # a slot has everything it can have
-    named = [read_slot_id(text) for text in _texts(criteria.public_ids)]
-    if criteria.public_ids:
+    if criteria.public_ids or criteria.names:
+        texts = _texts((*criteria.public_ids, *criteria.names))
+        named = [read_slot_id(text) for text in texts]
         return _named(criteria, [key for key in named if key is not None])
     asked = services(criteria.codes)
     if asked == []:
         return []
     wanted = terms.keys("public_id", criteria.schedules)
-    for alternatives in criteria.actors:
-        wanted &= terms.among(("public_id", "room__public_id"), alternatives)
     if asked is not None:
         wanted &= Q(modality__in=sorted({service.modality for service in asked}))
     window = _window(criteria.start)
@@ -280,24 +279,24 @@ class Computed(Finder[SlotCriteria, SlotView]):
         return ("_id", "start", "updated")
 
     def search(self, criteria: SlotCriteria, page: Page) -> Found[SlotView]:
-        found, following = self._page(criteria, page)
-        devices = {row.pk: row for row in Device.objects.filter(pk__in={c.device for c in found})}
+        found = self._page(criteria, page)
+        wanted = {cell.device for cell in found.hits}
+        devices = {row.pk: row for row in Device.objects.filter(pk__in=wanted)}
         hits = [
             calendar.slot_view(cell.key, devices[cell.device], cell.state, cell.code)
-            for cell in found
+            for cell in found.hits
         ]
-        return Found(tuple(hits), following)
+        return Found(tuple(hits), found.following, found.preceding)
 
     def keys(self, criteria: SlotCriteria, page: Page) -> Found[str]:
         found = self.search(criteria, page)
-        return Found(tuple(hit.public_id for hit in found.hits), found.following)
+        ids = tuple(hit.public_id for hit in found.hits)
+        return Found(ids, found.following, found.preceding)
 
     def count(self, criteria: SlotCriteria) -> int:
         return len(_cells(criteria))
 
-    def _page(
-        self, criteria: SlotCriteria, page: Page
-    ) -> tuple[list[Cell], tuple[Any, ...] | None]:
+    def _page(self, criteria: SlotCriteria, page: Page) -> Found[Cell]:
         found = _cells(criteria)
         names = [name for name, _ in page.order]
         down = bool(page.order) and page.order[0][1]
@@ -305,18 +304,30 @@ class Computed(Finder[SlotCriteria, SlotView]):
             found.reverse()
         if "_id" not in names:
             names.append("_id")
-        if page.after is not None:
-            last = read_slot_id(str(page.after[names.index("_id")]))
+        edge = page.after if page.before is None else page.before
+        if edge is not None:
+            last = read_slot_id(str(edge[names.index("_id")]))
             if last is None:
-                return [], None
+                return Found(())
             place = (last.start_at, last.device, last.end_at)
-            found = [cell for cell in found if (cell.place < place if down else cell.place > place)]
-        shown = found[: page.size]
-        if len(found) <= page.size or not shown:
-            return shown, None
-        end = shown[-1]
-        last_id = slot_id(end.key)
-        return shown, tuple(last_id if name == "_id" else end.start_at for name in names)
+            # The slot itself may be gone by now.
+            onward = (page.before is None) != down
+            found = [c for c in found if (c.place > place if onward else c.place < place)]
+        back = page.before is not None
+        shown = found[-page.size :] if back else found[: page.size]
+        beyond = len(found) > page.size
+        return Found(
+            tuple(shown),
+            _edge(shown[-1], names) if shown and (back or beyond) else None,
+            _edge(shown[0], names)
+            if shown and (beyond if back else page.after is not None)
+            else None,
+        )
+
+
+def _edge(cell: Cell, names: Sequence[str]) -> tuple[Any, ...]:
+    own_id = slot_id(cell.key)
+    return tuple(own_id if name == "_id" else cell.start_at for name in names)
 
 
 slots: Finder[SlotCriteria, SlotView] = Computed(sources=(), load=_load_slots)
