@@ -38,6 +38,11 @@ COMMANDS: dict[str, Command] = {
     "token add": Command("ris.tokens:add", "make an API token; it is shown once"),
     "token list": Command("ris.tokens:show", "list API tokens"),
     "token revoke": Command("ris.tokens:revoke", "end an API token"),
+    "client add": Command("ris.api_clients:add", "register an API client with its key"),
+    "client list": Command("ris.api_clients:show", "list API clients"),
+    "client keys": Command("ris.api_clients:keys", "replace the keys of an API client"),
+    "client disable": Command("ris.api_clients:disable", "end an API client and its tokens"),
+    "client enable": Command("ris.api_clients:enable", "let an API client in again"),
     "hl7 send": Command("integration.hl7.commands:send", "send a message file over MLLP"),
     "hl7 check": Command("integration.hl7.commands:check", "say what is wrong with a message"),
     "hl7 try": Command(

@@ -74,7 +74,8 @@ def show(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     now = timezone.now()
     rows: list[tuple[str, ...]] = [("id", "client", "state", "last used", "scopes")]
-    for token in ApiToken.objects.order_by("client", "id"):
+    # Those of clients with keys come and go by themselves; `ris client list` has the clients.
+    for token in ApiToken.objects.filter(api_client__isnull=True).order_by("client", "id"):
         ended = token.expires_at is not None and token.expires_at <= now
         state = "revoked" if token.revoked_at else "ended" if ended else "valid"
         if state != "valid" and not arguments.all:
