@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from integration.fhir.formats import FHIR_JSON, FHIR_VERSION, JSON_PATCH, MERGE_PATCH
+from integration.fhir.formats import FHIR_JSON, FHIR_VERSION, FHIR_XML, JSON_PATCH, MERGE_PATCH
 from integration.fhir.from_domain.datatypes import Resource, compact
 from integration.fhir.operations import OPERATIONS
 from integration.fhir.parameters import Parameter, ReferenceParameter
@@ -55,7 +55,7 @@ def capability_statement(base: str) -> Resource:
         "software": {"name": "RIS", "version": version()},
         "implementation": {"description": "Radiology Information System", "url": base},
         "fhirVersion": FHIR_VERSION,
-        "format": [FHIR_JSON, "json"],
+        "format": [FHIR_JSON, FHIR_XML, "json", "xml"],
         "patchFormat": [JSON_PATCH, MERGE_PATCH],
         "rest": [
             {

@@ -109,7 +109,7 @@ def _http() -> list[str]:
     pages = f"pages of {DEFAULT_COUNT} up to {MAX_COUNT}, by cursor"
     beside = f"up to {MAX_INCLUDED:,} inclusions; `_total` if asked; `_summary=count`"
     rows = [
-        ("formats", f"{_code(ANSWERS)}; `_format` beats `Accept`; XML is not served"),
+        ("formats", f"{_code(ANSWERS)}; `_format` beats `Accept`"),
         ("patches", _code(sorted(PATCHES))),
         ("access", "`Authorization: Bearer`; SMART scopes, version 2 and 1"),
         ("versions", "`ETag`, `If-Match`, `If-None-Match`, `If-Modified-Since`"),

@@ -1,7 +1,7 @@
-"""Content negotiation of the FHIR edge (FHIR R4 3.1.0.1.9): JSON in its usual names.
+"""Content negotiation of the FHIR edge (FHIR R4 3.1.0.1.9): JSON and XML in their usual names.
 
-``_format`` beats ``Accept``; a media range with another FHIR version than 4.0 is no match. XML is
-not served: 406 as an answer, 415 as a body.
+``_format`` beats ``Accept``; a media range with another FHIR version than 4.0 is no match. JSON is
+what is answered where the client leaves the choice.
 """
 
 from __future__ import annotations
@@ -15,24 +15,30 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from integration.fhir import json
+from integration.fhir import json, xml
 from integration.fhir.outcome import HttpError
 
 FHIR_JSON = "application/fhir+json"
+FHIR_XML = "application/fhir+xml"
 FHIR_VERSION = "4.0.1"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 FORM = "application/x-www-form-urlencoded"
 
-# What the client may call it → the type the answer carries. Peers of older days still send
-# application/json+fhir (spec/fhir.md 1.1).
+# What the client may call it → the type the answer carries; of equal ones the first is taken.
+# Peers of older days still send application/json+fhir (spec/fhir.md 1.1).
 ANSWERS: Mapping[str, str] = {
     FHIR_JSON: FHIR_JSON,
     "application/json": "application/json",
     "text/json": "text/json",
     "application/json+fhir": FHIR_JSON,
+    FHIR_XML: FHIR_XML,
+    "application/xml": "application/xml",
+    "text/xml": "text/xml",
+    "application/xml+fhir": FHIR_XML,
 }
-FORMAT_WORDS: Mapping[str, str] = {"json": FHIR_JSON, **ANSWERS}
+XML_TYPES = frozenset(name for name in ANSWERS if "xml" in name)
+FORMAT_WORDS: Mapping[str, str] = {"json": FHIR_JSON, "xml": FHIR_XML, **ANSWERS}
 BODIES = frozenset(ANSWERS)
 PATCHES = frozenset({JSON_PATCH, MERGE_PATCH, "application/json", FHIR_JSON})
 
@@ -129,6 +135,20 @@ def require_body_type(content_type: str, allowed: frozenset[str]) -> str:
     return media_type
 
 
+def read_body(content_type: str, raw: bytes, *, nodes: int = json.MAX_NODES) -> Any:
+    """The value of a body in JSON or XML; raises HttpError 415 and what its reader raises."""
+    if require_body_type(content_type, BODIES) in XML_TYPES:
+        return xml.read(raw, nodes=nodes)
+    return json.read(raw, nodes=nodes)
+
+
+def read_object(content_type: str, raw: bytes) -> dict[str, Any]:
+    """Like :func:`read_body`, for a body that must be an object."""
+    if require_body_type(content_type, BODIES) in XML_TYPES:
+        return xml.read(raw)
+    return json.read_object(raw)
+
+
 def _right_version(parameters: Mapping[str, str]) -> bool:
     return parameters.get("fhirversion", "4.0") in _VERSIONS
 
@@ -141,11 +161,11 @@ def _not_acceptable(wanted: str) -> HttpError:
     )
 
 
-class FhirJsonRenderer(BaseRenderer):
-    """Writes the plain dictionaries the translators make."""
+class FhirRenderer(BaseRenderer):
+    """Writes the plain dictionaries the translators make, in the format that was agreed."""
 
     media_type = FHIR_JSON
-    format = "json"
+    format = "fhir"
     charset = "utf-8"
 
     def render(
@@ -159,6 +179,8 @@ class FhirJsonRenderer(BaseRenderer):
         if isinstance(data, bytes):
             return data  # an answer of the inbox, as it was stored
         pretty = bool(renderer_context and renderer_context.get("pretty"))
+        if accepted_media_type in XML_TYPES:
+            return xml.write(data, pretty=pretty)
         return json.write(data, pretty=pretty)
 
 
@@ -166,7 +188,7 @@ class Negotiation(BaseContentNegotiation):
     """DRF's hook: the renderer is always ours, the name of the type is negotiated."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        return None  # bodies are read by integration.fhir.json, with its limits
+        return None  # bodies are read by read_body, with its limits
 
     def select_renderer(
         self,

@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from integration.fhir import formats, reading, rows, transport, writing
 from integration.fhir.auth import BearerToken, Client
 from integration.fhir.exchange import BASE_PATH, KEPT, Incoming, Reply, etag
-from integration.fhir.formats import FhirJsonRenderer, Negotiation
+from integration.fhir.formats import FhirRenderer, Negotiation
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError, refusal
 from integration.fhir.parameters import Reading
@@ -75,7 +75,7 @@ class FhirView(APIView):
 
     authentication_classes = [BearerToken]  # noqa: RUF012 - DRF's way of configuring a view
     permission_classes = []  # noqa: RUF012 - scopes are asked for where the type is known
-    renderer_classes = [FhirJsonRenderer]  # noqa: RUF012
+    renderer_classes = [FhirRenderer]  # noqa: RUF012
     content_negotiation_class = Negotiation
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]  # noqa: RUF012
 
@@ -198,7 +198,7 @@ class FhirView(APIView):
     ) -> Response:
         final = super().finalize_response(request, response, *args, **kwargs)
         if final.data is not None:
-            # The name the client knows JSON by, which DRF would replace by the renderer's own.
+            # The name the client knows the format by; DRF would give the renderer's own.
             media_type = getattr(request, "accepted_media_type", formats.FHIR_JSON)
             final.content_type = f"{media_type}; charset=utf-8"
         transport.allow_origin(

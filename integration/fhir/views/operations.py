@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integration.fhir import formats, json
+from integration.fhir import formats
 from integration.fhir.exchange import Reply, refuse
 from integration.fhir.operations import Call, Operation, find
 from integration.fhir.outcome import HttpError
@@ -58,12 +58,11 @@ class OperationView(FhirView):
         return Response(reply.body, status=reply.status, headers=dict(reply.headers))
 
     def resource(self) -> Any:
-        """The body as JSON; None if there is none."""
+        """The body as an object; None if there is none."""
         raw = self.body()
         if not raw:
             return None
-        formats.require_body_type(self.request.META.get("CONTENT_TYPE", ""), formats.BODIES)
-        return json.read_object(raw)
+        return formats.read_object(self.request.META.get("CONTENT_TYPE", ""), raw)
 
     def keep(self, operation: Operation, call: Call) -> Response:
         """What changes something is a message like any other."""

@@ -95,7 +95,7 @@ def receive_bundle(
 
 def _work(incoming: Incoming, client: Client, fetch: Fetch) -> Work:
     most = django_settings.CONFIG.fhir.bundle_entries
-    bundle = entries.read(incoming.body, incoming.base, most)
+    bundle = entries.read(incoming.body, incoming.base, most, incoming.header("Content-Type"))
     return Work(bundle, incoming, _message(incoming, client), fetch)
 
 

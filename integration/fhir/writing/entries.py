@@ -138,9 +138,9 @@ class Bundle:
             raise SeveralErrors(faults)
 
 
-def read(raw: bytes, base: str, most: int) -> Bundle:
+def read(raw: bytes, base: str, most: int, content_type: str = "") -> Bundle:
     """The bundle in a body; raises HttpError for one that is none."""
-    found = json.read(raw, nodes=MAX_NODES)
+    found = formats.read_body(content_type, raw, nodes=MAX_NODES)
     return read_value(found, base, most)
 
 

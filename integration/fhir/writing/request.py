@@ -13,7 +13,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Protocol
 
-from integration.fhir import formats, gate, json, overlay
+from integration.fhir import formats, gate, json, overlay, xml
 from integration.fhir.auth import Client
 from integration.fhir.exchange import Incoming, Reply, etag, require_match
 from integration.fhir.from_domain.datatypes import Resource
@@ -127,7 +127,9 @@ class Writer:
         """The body as a resource with the structure of R4."""
         if self.given is not None:
             return gate.check_value(self.kind.name, self.given)
-        formats.require_body_type(self.incoming.header("Content-Type"), formats.BODIES)
+        said = formats.require_body_type(self.incoming.header("Content-Type"), formats.BODIES)
+        if said in formats.XML_TYPES:
+            return gate.check_value(self.kind.name, xml.read(self.incoming.body))
         return gate.check(self.kind.name, self.incoming.body)
 
     def patch(self) -> Any:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.test import Client
 from fhir.resources.R4B import get_fhir_model_class
 
+from integration.fhir import xml
 from ris.domain.accounts import IssueToken
 from ris.domain.actors import OPERATOR
 from ris.services import execute
@@ -68,7 +69,11 @@ class Api:
             method, f"/fhir{path}", raw, content_type=content_type, headers=sent
         )
         text = response.content.decode()
-        found = json.loads(text) if text else None
+        found = None
+        if text and "xml" in response.headers.get("Content-Type", ""):
+            found = xml.read(response.content)
+        elif text:
+            found = json.loads(text)
         if found is not None:
             valid(found)
         return Answer(response.status_code, dict(response.headers), found)

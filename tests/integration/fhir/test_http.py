@@ -98,8 +98,8 @@ def test_the_answer_has_the_name_of_json_the_client_uses(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("path", "accept"),
-    [("/Patient", "application/fhir+xml"), ("/Patient?_format=xml", "*/*"),
-     ("/metadata", "text/html"), ("/nowhere", "application/fhir+xml")],
+    [("/Patient", "text/turtle"), ("/Patient?_format=ttl", "*/*"),
+     ("/metadata", "text/html"), ("/nowhere", "text/turtle")],
 )  # fmt: skip
 def test_another_format_is_not_acceptable(api: Api, path: str, accept: str) -> None:
     answer = api.get(path, Accept=accept)
@@ -108,12 +108,11 @@ def test_another_format_is_not_acceptable(api: Api, path: str, accept: str) -> N
     assert answer.headers["Content-Type"] == "application/fhir+json; charset=utf-8"
 
 
-def test_a_body_in_xml_is_refused_and_kept(api: Api) -> None:
-    answer = api.request("POST", "/Patient", b"<Patient/>", Content_Type="application/fhir+xml")
+def test_a_body_in_another_format_is_refused_and_kept(api: Api) -> None:
+    answer = api.request("POST", "/Patient", b"a Patient .", Content_Type="text/turtle")
 
     assert (answer.status, answer.issue["code"]) == (415, "not-supported")
     assert InboundMessage.objects.get().outcome == "415"
-
 
 
 def test_json_is_indented_for_people(api: Api) -> None:
