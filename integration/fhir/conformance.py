@@ -12,8 +12,8 @@ from integration.fhir.operations import OPERATIONS
 from integration.fhir.outcome import TABLE
 from integration.fhir.parameters import Parameter, ReferenceParameter
 from integration.fhir.query import DEFAULT_COUNT, MAX_COUNT
-from integration.fhir.reading import MAX_INCLUDED
 from integration.fhir.resources import KINDS, Kind, reverse_includes
+from integration.fhir.searching import MAX_INCLUDED
 from integration.fhir.subscriptions.topics import TOPICS
 from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.reporting import ReportStatus, VersionKind
@@ -38,11 +38,15 @@ def statement() -> str:
     return "\n\n".join("\n".join(part).strip() for part in parts) + "\n"
 
 
+MANY_TYPES = 20  # more of them are not named one by one
+
+
 def _operations() -> list[str]:
     rows = [
         (
             f"`${each.name}`",
-            ", ".join(each.types) or "the server",
+            ("every type" if len(each.types) > MANY_TYPES else ", ".join(each.types))
+            or "the server",
             " and ".join(
                 word
                 for word, is_so in (("type", each.on_type), ("instance", each.on_instance))

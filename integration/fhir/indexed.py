@@ -52,6 +52,7 @@ class IndexedParameter(Parameter):
     """A parameter of resources of type ``kind``."""
 
     indexed: ClassVar[bool] = True
+    negates: ClassVar[bool] = True
     kind: str
 
     def apply(self, values: Sequence[str], modifier: str, reading: Reading, into: Criteria) -> None:

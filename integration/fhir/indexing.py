@@ -23,11 +23,6 @@ from ris.domain.fhir_index import ANY_SYSTEM, BEGINNING, END, IndexEntry
 from ris.domain.values import fold
 from ris.services import fhir_index
 
-# What every resource has and the index keeps.
-COMMON = ("_tag", "_profile", "_security", "_source")
-# Found elsewhere, or by nothing (FHIR R4 3.1.1.1): see search.NOT_INDEXED.
-LEFT_OUT = frozenset({"_id", "_lastUpdated", "_content", "_query", "_text"})
-
 
 def index(kind: str, public_id: str, resource: Mapping[str, Any] | None) -> None:
     """Keep what a resource is found by; part of the transaction that writes it.
@@ -45,8 +40,8 @@ def names_of(kind: str) -> frozenset[str]:
     from integration.fhir.resources import KINDS  # the tables stand on this module
 
     found = KINDS.get(kind)
-    own = (each.name for each in (found.own_parameters if found else ()) if each.indexed)
-    return frozenset((*own, *COMMON))
+    every = found.own_parameters if found else ()
+    return frozenset(each.name for each in every if each.indexed)
 
 
 def entries_of(

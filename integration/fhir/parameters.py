@@ -85,6 +85,7 @@ class Parameter:
 
     type: ClassVar[str] = ""
     indexed: ClassVar[bool] = False  # answered by the index of what clients sent
+    negates: ClassVar[bool] = False  # apply() knows :not itself
     name: str
     expression: str
     field: str = ""
@@ -264,6 +265,7 @@ class StateParameter(Parameter):
     """
 
     type: ClassVar[str] = "token"
+    negates: ClassVar[bool] = True
     tables: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
     always: bool = True
 
@@ -287,6 +289,7 @@ class ConstantParameter(Parameter):
     """An element that has the same codes in every resource of the type."""
 
     type: ClassVar[str] = "token"
+    negates: ClassVar[bool] = True
     codes: tuple[tuple[str, str], ...] = ()  # (system, code)
     always: bool = True
 
@@ -350,6 +353,10 @@ class ReferenceParameter(Parameter):
         # Not super(): a dataclass with slots is another class than the one super() looks for.
         Parameter.apply(self, values, modifier, reading, into)
 
+    def may_be(self, target: str) -> bool:
+        """Whether it may refer to this type; without targets it may refer to any."""
+        return not self.targets or target in self.targets
+
     def apply_chain(
         self, name: str, values: Sequence[str], reading: Reading, into: Criteria
     ) -> None:
@@ -389,6 +396,21 @@ class StringParameter(Parameter):
     def read(self, value: str, modifier: str, reading: Reading) -> TextTerm:
         modes = {"exact": TextMode.EXACT, "contains": TextMode.CONTAINS}
         return TextTerm(plain(value), modes.get(modifier, TextMode.STARTS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactParameter(Parameter):
+    """A number or address people are reached by, found from its beginning; officially a token,
+    whose system, phone or email, is not asked for."""
+
+    type: ClassVar[str] = "token"
+
+    @property
+    def modifiers(self) -> frozenset[str]:
+        return frozenset({"missing", "not"})
+
+    def read(self, value: str, modifier: str, reading: Reading) -> TextTerm:
+        return TextTerm(token(value)[1])
 
 
 # --- date

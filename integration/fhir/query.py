@@ -16,81 +16,113 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from integration.fhir.criteria import allowed, criteria_of, criterion, restrict
 from integration.fhir.outcome import HttpError
-from integration.fhir.parameters import (
-    Criteria,
-    Parameter,
-    Reading,
-    ReferenceParameter,
-    alternatives,
-    refused,
-)
-from integration.fhir.resources import Kind, reverse_includes
-from integration.fhir.scopes import Filter
-from ris.selectors.search import Matching, Page
+from integration.fhir.parameters import Criteria, Reading, ReferenceParameter, refused
+from integration.fhir.resources import KINDS, Kind
+from ris.selectors.search import Page
 from ris.selectors.search.criteria import Common
 from ris.selectors.search.terms import as_keys
 
 DEFAULT_COUNT = 50
 MAX_COUNT = 500
 MAX_PARAMETERS = 64
+MAX_INCLUDES = 32
 
 # Read by the HTTP layer; no part of the search itself.
 PRESENTATION = frozenset({"_format", "_pretty"})
 CURSOR = "_cursor"
+SUMMARIES = frozenset({"true", "text", "data", "count", "false"})
 
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """One ``_include`` or ``_revinclude``; ``target`` narrows to one type."""
+    """One ``_include`` or ``_revinclude``; ``target`` narrows to one type.
+
+    One that iterates is asked of what was included as well (FHIR R4 3.1.1.5.6).
+    """
 
     name: str
     parameter: ReferenceParameter
     source: Kind
     target: str = ""
+    iterate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The search in one type; a system search has several."""
+
+    kind: Kind
+    criteria: Common
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    criteria: Common
+    parts: tuple[Part, ...]
     page: Page
     includes: tuple[Include, ...]
     reverse: tuple[Include, ...]
     total: bool
     count_only: bool
+    summary: str  # true, text or data; "" shows everything
+    elements: tuple[str, ...]
     applied: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
 
-    def address(self, base: str, kind: str, cursor: str = "", *, first: bool = False) -> str:
+    @property
+    def kind(self) -> Kind:
+        """The type, of a search in one."""
+        return self.parts[0].kind
+
+    @property
+    def criteria(self) -> Common:
+        return self.parts[0].criteria
+
+    def address(self, base: str, path: str, cursor: str = "", *, first: bool = False) -> str:
         """The address of this search, with the parameters that were really applied."""
         pairs = [
             (name, value) for name, value in self.applied if name != CURSOR or not (cursor or first)
         ]
         if cursor:
             pairs.append((CURSOR, cursor))
-        return f"{base}/{kind}" + (f"?{urlencode(pairs)}" if pairs else "")
+        return f"{base}/{path}" + (f"?{urlencode(pairs)}" if pairs else "")
 
 
 @dataclass(slots=True)
 class _Draft:
     """What is known of a query while its parameters are read."""
 
-    criteria: Criteria
+    kinds: Sequence[Kind]
+    criteria: list[Criteria]
     count: int = DEFAULT_COUNT
     order: tuple[tuple[str, bool], ...] = ()
     cursor: str = ""
     total: bool = False
     count_only: bool = False
+    summary: str = ""
+    elements: tuple[str, ...] = ()
 
 
 def parse(
     kind: Kind, pairs: Iterable[tuple[str, str]], reading: Reading, *, strict: bool = False
 ) -> Query:
     """Read the parameters of a search for ``kind``; raises HttpError 400."""
+    return parse_several([kind], pairs, reading, strict=strict)
+
+
+def parse_several(
+    kinds: Sequence[Kind],
+    pairs: Iterable[tuple[str, str]],
+    reading: Reading,
+    *,
+    strict: bool = False,
+) -> Query:
+    """Read the parameters of a search in several types; one that any of them lacks is ignored."""
     given = [(name, value) for name, value in pairs if name not in PRESENTATION]
     if len(given) > MAX_PARAMETERS:
         raise HttpError(400, "too-costly", f"more than {MAX_PARAMETERS} parameters")
-    draft = _Draft({})
+    draft = _Draft(kinds, [{} for _ in kinds])
     includes: list[Include] = []
     reverse: list[Include] = []
     applied: list[tuple[str, str]] = []
@@ -100,92 +132,66 @@ def parse(
             raise refused(name.replace("\0", ""), "holds a NUL character")
         if not value:
             continue  # name= without value asks nothing
-        if name in {"_include", "_revinclude"}:
-            found = _include(kind, name, value)
-            (includes if name == "_include" else reverse).extend(found)
+        plain, _, modifier = name.partition(":")
+        if plain in {"_include", "_revinclude"}:
+            found = _include(kinds, plain, modifier, value)
+            (includes if plain == "_include" else reverse).extend(found)
             understood = bool(found)
         else:
-            understood = _result(kind, name, value, draft) or _criterion(
-                kind, name, value, reading, draft.criteria
-            )
+            understood = _result(name, value, draft) or _criteria(name, value, reading, draft)
         if understood:
             applied.append((name, value))
         else:
-            ignored.append(f"{name}={value}" if name.startswith("_") else name)
+            ignored.append(_ignored(kinds, name, value))
     if ignored and strict:
         raise HttpError(
             400, "not-supported", f"not supported: {', '.join(each[:100] for each in ignored)}"
         )
+    if len(includes) > MAX_INCLUDES or len(reverse) > MAX_INCLUDES:
+        raise HttpError(400, "too-costly", f"more than {MAX_INCLUDES} references to follow")
     return Query(
-        criteria=kind.criteria(**draft.criteria),
-        page=_page(kind, draft),
+        parts=tuple(
+            Part(
+                kind,
+                restrict(kind, kind.criteria(**criteria), reading.filters(kind.name), reading),
+            )
+            for kind, criteria in zip(kinds, draft.criteria, strict=True)
+        ),
+        page=_page(draft),
         includes=tuple(includes),
         reverse=tuple(reverse),
         total=draft.total,
         count_only=draft.count_only,
+        summary=draft.summary,
+        elements=draft.elements,
         applied=tuple(applied),
         ignored=tuple(ignored),
     )
 
 
-# --- row filters of scopes (SMART App Launch 2.2, "Finer-grained resource constraints")
-
-
-def filtered(kind: Kind, filters: Iterable[Filter], reading: Reading) -> tuple[Matching[Any], ...]:
-    """What rows match one of these filters, each of parameters that must all match."""
-    return tuple(Matching(kind.finder, criteria_of(kind, each, reading)) for each in filters)
-
-
-def restrict(
-    kind: Kind, criteria: Common, filters: Iterable[Filter] | None, reading: Reading
-) -> Common:
-    """``criteria`` among the rows that match one of ``filters``; None: among all rows."""
-    if filters is None:
-        return criteria
-    within = filtered(kind, filters, reading)
-    return replace(criteria, public_ids=(*criteria.public_ids, within))
-
-
-def allowed(
-    kind: Kind, public_ids: Sequence[str], filters: Iterable[Filter] | None, reading: Reading
-) -> frozenset[str]:
-    """Those of ``public_ids`` that match one of ``filters``; None: all of them, unasked."""
-    if filters is None or not public_ids:
-        return frozenset(public_ids)
-    criteria = kind.criteria(public_ids=(tuple(public_ids),))
-    found = kind.finder.keys(restrict(kind, criteria, filters, reading), Page(len(public_ids)))
-    return frozenset(found.hits)
-
-
-def criteria_of(kind: Kind, pairs: Iterable[tuple[str, str]], reading: Reading) -> Common:
-    """The criteria of search parameters alone; raises HttpError 400 for an unknown one."""
-    criteria: Criteria = {}
-    for name, value in pairs:
-        if not _criterion(kind, name, value, reading, criteria):
-            raise refused(name, f"is no search parameter of {kind.name}")
-    return kind.criteria(**criteria)
-
-
-def _criterion(kind: Kind, name: str, value: str, reading: Reading, into: Criteria) -> bool:
-    """Apply a search parameter; False if the type has none of this name."""
-    plain, dot, chained = name.partition(".")
-    plain, _, modifier = plain.partition(":")
-    parameter: Parameter | None = kind.parameters.get(plain)
-    if parameter is None:
-        return False
-    values = alternatives(name, value)
-    if not dot:
-        parameter.apply(values, modifier, reading, into)
-        return True
-    if not isinstance(parameter, ReferenceParameter):
-        raise refused(name, "only references can be chained")
-    if modifier and modifier not in parameter.targets:
-        raise refused(name, f"{plain} does not refer to {modifier}")
-    parameter.apply_chain(chained, values, reading, into)
+def _criteria(name: str, value: str, reading: Reading, draft: _Draft) -> bool:
+    """Apply a search parameter to every type; False, and nothing applied, if any lacks it."""
+    drafts: list[Criteria] = []
+    for kind, criteria in zip(draft.kinds, draft.criteria, strict=True):
+        own = dict(criteria)
+        if not criterion(kind, name, value, reading, own):
+            return False
+        drafts.append(own)
+    draft.criteria = drafts
     return True
 
 
-def _result(kind: Kind, name: str, value: str, draft: _Draft) -> bool:
+def _ignored(kinds: Sequence[Kind], name: str, value: str) -> str:
+    """What is said of a parameter that was not understood."""
+    plain = name.partition(":")[0].partition(".")[0]
+    for kind in kinds:
+        reason = kind.unsupported.get(plain)
+        if reason:
+            return f"{name} ({reason})"
+    return f"{name}={value}" if name.startswith("_") else name
+
+
+def _result(name: str, value: str, draft: _Draft) -> bool:
     """Apply a parameter that shapes the answer; False if it is none."""
     match name:
         case "_count":
@@ -198,11 +204,18 @@ def _result(kind: Kind, name: str, value: str, draft: _Draft) -> bool:
                 raise refused(name, "is none, estimate or accurate")
             draft.total = value != "none"
         case "_summary":
-            if value not in {"count", "false"}:
-                return False
+            if value not in SUMMARIES:
+                raise refused(name, f"is one of {', '.join(sorted(SUMMARIES))}")
             draft.count_only = draft.count_only or value == "count"
+            draft.summary = value if value in {"true", "text", "data"} else ""
+        case "_elements":
+            names = [each.strip().rpartition(".")[2] for each in value.split(",")]
+            draft.elements = (*draft.elements, *(each for each in names if each))
+        case "_contained":
+            if value != "false":
+                raise refused(name, "contained resources are not searched on their own")
         case "_sort":
-            draft.order = _sort(kind, value)
+            draft.order = _sort(draft.kinds, value)
         case "_cursor":
             draft.cursor = value
         case _:
@@ -210,58 +223,86 @@ def _result(kind: Kind, name: str, value: str, draft: _Draft) -> bool:
     return True
 
 
-def _sort(kind: Kind, value: str) -> tuple[tuple[str, bool], ...]:
+def _sort(kinds: Sequence[Kind], value: str) -> tuple[tuple[str, bool], ...]:
+    known = {
+        name: key
+        for name, key in kinds[0].sorts.items()
+        if all(kind.sorts.get(name) == key for kind in kinds)
+    }
     order: list[tuple[str, bool]] = []
     for each in value.split(","):
         name = each.strip().removeprefix("-")
-        if name not in kind.sorts:
-            raise refused("_sort", f"{name[:64]!r} is none of {', '.join(sorted(kind.sorts))}")
-        key = kind.sorts[name]
-        if key not in [known for known, _ in order]:
+        if name not in known:
+            raise refused("_sort", f"{name[:64]!r} is none of {', '.join(sorted(known))}")
+        key = known[name]
+        if key not in [used for used, _ in order]:
             order.append((key, each.strip().startswith("-")))
     return tuple(order)
 
 
-def _include(kind: Kind, name: str, value: str) -> list[Include]:
-    """The references to follow; none if they are not known, which is reported."""
-    source_name, _, target = value.rpartition(":") if value.count(":") == 2 else (value, "", "")
-    if name == "_include":
-        if value in {"*", f"{kind.name}:*"}:
-            return [Include(key, parameter, kind) for key, parameter in kind.includes.items()]
-        parameter = kind.includes.get(source_name)
-        source: Kind | None = kind
+def _include(kinds: Sequence[Kind], name: str, modifier: str, value: str) -> list[Include]:
+    """The references to follow; none if they are not known, which is reported.
+
+    ``:recurse`` is what STU3 called ``:iterate``.
+    """
+    if modifier not in {"", "iterate", "recurse"}:
+        raise refused(f"{name}:{modifier[:64]}", "only :iterate is known")
+    iterate = bool(modifier)
+    source_name, _, rest = value.partition(":")
+    parameter_name, _, target = rest.partition(":")
+    searched = {kind.name for kind in kinds}
+    if value == "*":
+        sources = list(kinds) if name == "_include" else list(KINDS.values())
     else:
-        source, parameter = reverse_includes(kind.name).get(source_name, (None, None))
-    if source is None or parameter is None or (target and target not in parameter.targets):
-        return []
-    return [Include(source_name, parameter, source, target)]
+        sources = [KINDS[source_name]] if source_name in KINDS else []
+    found = []
+    for source in sources:
+        for reference in source.references:
+            if value != "*" and parameter_name not in {"*", reference.name}:
+                continue
+            if target and not reference.may_be(target):
+                continue
+            if name == "_include" and not iterate and source.name not in searched:
+                continue
+            if name == "_revinclude" and not iterate and not any(map(reference.may_be, searched)):
+                continue
+            found.append(
+                Include(f"{source.name}:{reference.name}", reference, source, target, iterate)
+            )
+    return found
 
 
-def _page(kind: Kind, draft: _Draft) -> Page:
+def _page(draft: _Draft) -> Page:
     page = Page(draft.count, draft.order)
     if not draft.cursor:
         return page
     names = [name for name, _ in draft.order]
     if "_id" not in names:
         names.append("_id")
-    after = read_cursor(draft.cursor)
-    if len(after) != len(names):
+    back = draft.cursor.startswith(_BACK)
+    values = read_cursor(draft.cursor.removeprefix(_BACK))
+    if len(values) != len(names):
         raise refused(CURSOR, "is of another search")
-    if not list(as_keys([str(after[names.index("_id")])])):
+    computed = any(not kind.finder.sources for kind in draft.kinds)
+    if not computed and not list(as_keys([str(values[names.index("_id")])])):
         raise refused(CURSOR, "is not one of ours")
-    return replace(page, after=after)
+    return replace(page, before=values) if back else replace(page, after=values)
 
 
 # --- cursors: opaque to clients, the sort values of the last row to us
 
+_BACK = "b."
 
-def write_cursor(values: tuple[Any, ...]) -> str:
+
+def write_cursor(values: tuple[Any, ...], *, back: bool = False) -> str:
+    """The cursor of the page after these values, or of the one before them."""
     plain = [
         {"at": value.astimezone(UTC).isoformat()} if isinstance(value, datetime) else value
         for value in values
     ]
     text = json.dumps(plain, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    found = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return f"{_BACK}{found}" if back else found
 
 
 def read_cursor(text: str) -> tuple[Any, ...]:
@@ -284,3 +325,21 @@ def _cursor_value(value: Any) -> Any:
     if isinstance(value, str):
         return value
     raise TypeError("a cursor holds texts and times")
+
+
+__all__ = [
+    "CURSOR",
+    "DEFAULT_COUNT",
+    "MAX_COUNT",
+    "PRESENTATION",
+    "Include",
+    "Part",
+    "Query",
+    "allowed",
+    "criteria_of",
+    "parse",
+    "parse_several",
+    "read_cursor",
+    "restrict",
+    "write_cursor",
+]

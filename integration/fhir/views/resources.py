@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import parse_qsl
 
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integration.fhir import formats, json, reading
+from integration.fhir import reading, searching
 from integration.fhir.exchange import matches
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.resources import KINDS
 from integration.fhir.systems import Systems
-from integration.fhir.views.base import FhirView
+from integration.fhir.views.searches import SearchView
 from integration.fhir.writing.conditions import condition
 from integration.fhir.writing.request import INTERACTIONS, require_interaction
 from ris.selectors import search as selectors
 
 
-class TypeView(FhirView):
+class TypeView(SearchView):
     """``[base]/Type``: search and create."""
 
     def get(self, request: Request, kind: str) -> Response:
@@ -29,17 +28,8 @@ class TypeView(FhirView):
 
     def search(self, name: str, pairs: list[tuple[str, str]]) -> Response:
         kind = self.kind(name, "s")
-        scopes = self.client.scopes
-        bundle = reading.search(
-            kind,
-            pairs,
-            self.reading(),
-            strict="handling=strict" in self.request.headers.get("Prefer", "").replace(" ", ""),
-            readable={each: scopes.readable(each) for each in KINDS},
-        )
-        shown = [entry["resource"] for entry in bundle.get("entry", [])]
-        self.audit(f"search {name}", [each for each in shown if "id" in each])
-        return self.answer(bundle, versioned=False)
+        bundle = searching.search(kind, pairs, self.reading(), strict=self.strict)
+        return self.searchset(bundle, name)
 
     def post(self, request: Request, kind: str) -> Response:
         return self.change(kind)
@@ -84,13 +74,7 @@ class SearchFormView(TypeView):
     allowed_methods = ["POST"]  # noqa: RUF012
 
     def post(self, request: Request, kind: str) -> Response:
-        content_type = request.META.get("CONTENT_TYPE", "")
-        pairs = self.pairs()
-        body = self.body()
-        if body:
-            formats.require_body_type(content_type, frozenset({formats.FORM}))
-            pairs += parse_qsl(json.decode(body), keep_blank_values=True)
-        return self.search(kind, pairs)
+        return self.search(kind, self.form())
 
 
 class InstanceView(TypeView):

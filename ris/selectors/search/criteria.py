@@ -68,6 +68,9 @@ class PatientCriteria(Common):
     active: frozenset[bool] | None = None
     phone: Terms[TextTerm] = ()
     email: Terms[TextTerm] = ()
+    telecom: Terms[TextTerm] = ()
+    address: Terms[TextTerm] = ()
+    links: Ids = ()  # what records were merged into
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,9 @@ class RequestCriteria(OfPatient):
     based_on: Ids = ()
     authored: Terms[TimeTerm] = ()
     occurrence: Terms[TimeTerm] = ()
+    modalities: Terms[str] = ()
+    stations: Ids = ()
+    lateralities: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +133,7 @@ class StudyCriteria(OfOrder):
     uids: Terms[str] = ()
     series_uids: Terms[str] = ()
     modalities: Terms[str] = ()
+    stations: Ids = ()
     started: Terms[TimeTerm] = ()
 
 
@@ -136,6 +143,7 @@ class ReportCriteria(OfOrder):
     states: frozenset[tuple[ReportStatus, VersionKind | None, bool]] | None = None
     awaited: frozenset[tuple[Stage, OrderStatus]] | None = None  # not begun yet
     codes: Terms[CodeTerm] = ()
+    studies: Ids = ()
     issued: Terms[TimeTerm] = ()
     date: Terms[TimeTerm] = ()
 
@@ -152,6 +160,11 @@ class VisitCriteria(Common):
 class PractitionerCriteria(Common):
     identifiers: Terms[IdentifierTerm] = ()
     name: Terms[TextTerm] = ()
+    family: Terms[TextTerm] = ()
+    given: Terms[TextTerm] = ()
+    phone: Terms[TextTerm] = ()
+    email: Terms[TextTerm] = ()
+    telecom: Terms[TextTerm] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +185,7 @@ class StationCriteria(Common):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteCriteria(Common):
     name: Terms[TextTerm] = ()
+    address: Terms[TextTerm] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

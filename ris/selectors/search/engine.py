@@ -26,19 +26,27 @@ SortKey = BaseExpression | F
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``order`` names sort keys with "descending"; ``after`` are the values of the last row."""
+    """``order`` names sort keys with "descending"; ``after`` are the values of the last row.
+
+    ``before`` are those of a first row: asked is the page that ends there.
+    """
 
     size: int
     order: tuple[tuple[str, bool], ...] = ()
     after: Values | None = None
+    before: Values | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[H]):
-    """``following`` is what the next page starts after; None if this was the last."""
+    """``following`` is what the next page starts after; None if this was the last.
+
+    ``preceding`` is what the page before ends at; None if this was the first.
+    """
 
     hits: tuple[H, ...]
     following: Values | None = None
+    preceding: Values | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +110,13 @@ class Finder(Generic[C, H]):
     def search(self, criteria: C, page: Page) -> Found[H]:
         """One page: a query for the keys per table, then what ``load`` needs."""
         found = self.keys(criteria, page)
-        return Found(tuple(self.load(found.hits)), found.following)
+        return Found(tuple(self.load(found.hits)), found.following, found.preceding)
 
     def keys(self, criteria: C, page: Page) -> Found[str]:
         """The public ids of one page: a query per table."""
-        order = _with_id(page.order)
-        merged: list[tuple[Values, str]] = []
-        for source in self.sources:
-            rows = source.found(criteria)
-            if rows is not None:
-                merged.extend(_keys(rows, source, order, page))
-        if len(self.sources) > 1:
-            merged.sort(key=cmp_to_key(_comparison(order)))
-        shown = merged[: page.size]
-        more = len(merged) > page.size and bool(shown)
-        return Found(tuple(public_id for _, public_id in shown), shown[-1][0] if more else None)
+        found = together([(self, criteria)], page)
+        hits = tuple(public_id for _, public_id in found.hits)
+        return Found(hits, found.following, found.preceding)
 
     def count(self, criteria: C) -> int:
         total = 0
@@ -125,6 +125,39 @@ class Finder(Generic[C, H]):
             if rows is not None:
                 total += rows.order_by().values("pk").distinct().count()
         return total
+
+
+def together(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found[tuple[int, str]]:
+    """One page of what several finders find: the number of the finder and the public id.
+
+    Every finder must have the sort keys of the page; a query per table.
+    """
+    order = _with_id(page.order)
+    back = page.before is not None
+    if back:
+        order = tuple((name, not down) for name, down in order)
+    merged: list[tuple[Values, tuple[int, str]]] = []
+    tables = 0
+    for number, (finder, criteria) in enumerate(parts):
+        for source in finder.sources:
+            rows = source.found(criteria)
+            if rows is not None:
+                found = _keys(rows, source, order, page)
+                merged.extend((values, (number, public_id)) for values, public_id in found)
+                tables += 1
+    if tables > 1:
+        merged.sort(key=cmp_to_key(_comparison(order)))
+    shown = merged[: page.size]
+    beyond = len(merged) > page.size
+    if back:
+        shown.reverse()
+    following = shown and (back or beyond)
+    preceding = shown and (beyond if back else page.after is not None)
+    return Found(
+        tuple(hit for _, hit in shown),
+        shown[-1][0] if following else None,
+        shown[0][0] if preceding else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +210,10 @@ def _keys(
         alias = f"sort_key_{position}"
         rows = rows.annotate(**{alias: F("public_id") if name == "_id" else source.sorts[name]})
         names.append(alias)
-    if page.after is not None:
-        rows = rows.filter(_after(names, order, page.after))
+    # Back, the order is turned around: before is after.
+    edge = page.after if page.before is None else page.before
+    if edge is not None:
+        rows = rows.filter(_after(names, order, edge))
     columns = rows.order_by(
         *(f"-{alias}" if down else alias for alias, (_, down) in zip(names, order, strict=True))
     ).values_list(*names, "public_id")
@@ -201,8 +236,8 @@ def _after(names: Sequence[str], order: tuple[tuple[str, bool], ...], after: Val
 
 def _comparison(
     order: tuple[tuple[str, bool], ...],
-) -> Callable[[tuple[Values, str], tuple[Values, str]], int]:
-    def compare(a: tuple[Values, str], b: tuple[Values, str]) -> int:
+) -> Callable[[tuple[Values, Any], tuple[Values, Any]], int]:
+    def compare(a: tuple[Values, Any], b: tuple[Values, Any]) -> int:
         for left, right, (_, down) in zip(a[0], b[0], order, strict=True):
             if left != right:
                 return (-1 if left < right else 1) * (-1 if down else 1)

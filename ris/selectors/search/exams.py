@@ -132,7 +132,21 @@ def _load_performed(public_ids: Sequence[str]) -> list[PerformedHit]:
 
 performed: Finder[PerformedCriteria, PerformedHit | PlannedHit] = Finder(
     sources=(
-        Source(_performed, {"updated": F("updated_at"), "date": F("started_at")}),
+        Source(
+            _performed,
+            {"updated": F("updated_at"), "date": F("started_at")},
+            paths={
+                "patients": ("patient__public_id",),
+                "visits": ("order__visit__public_id",),
+                "requests": ("order__public_id", "steps__procedure__public_id"),
+            },
+            there={
+                "identifiers": Q(),
+                "codes": Q(),
+                "date": Q(),
+                "stations": ~Q(station_ae_title=""),
+            },
+        ),
         planned.exams,
     ),
     load=_load_exams,
@@ -180,6 +194,9 @@ def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
                 Q(series__modality__in=list(wanted)) | Q(modality__in=list(wanted))
             )
         )
+    for alternatives in criteria.stations:
+        at = Device.objects.filter(terms.among(("public_id",), alternatives)).values("ae_title")
+        found &= Q(pk__in=_procedures_with(Q(station_ae_title__in=at) & Q(series__isnull=False)))
     rows = RequestedProcedure.objects.filter(Exists(_DONE))
     if criteria.started:
         rows = rows.annotate(began=_STUDY_STARTED)
@@ -223,7 +240,27 @@ def _load_studies(public_ids: Sequence[str]) -> list[StudyHit]:
 
 
 studies: Finder[StudyCriteria, StudyHit] = Finder(
-    sources=(Source(_studies, {"updated": _STUDY_UPDATED, "started": _STUDY_STARTED}),),
+    sources=(
+        Source(
+            _studies,
+            {"updated": _STUDY_UPDATED, "started": _STUDY_STARTED},
+            paths={
+                "patients": ("order__patient__public_id",),
+                "visits": ("order__visit__public_id",),
+                "requests": ("order__public_id", "public_id"),
+            },
+            there={
+                "identifiers": Q(),
+                "requests": Q(),
+                "started": Q(),
+                "modalities": Q(steps__performed__series__isnull=False),
+                "series_uids": Q(steps__performed__series__isnull=False),
+                "stations": Q(
+                    pk__in=_procedures_with(~Q(station_ae_title="") & Q(series__isnull=False))
+                ),
+            },
+        ),
+    ),
     load=_load_studies,
 )
 
@@ -250,6 +287,11 @@ def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
     found &= terms.every(
         criteria.identifiers, lambda term: _covering(Q(order__in=orders_named(term)))
     )
+    for alternatives in criteria.studies:
+        done = RequestedProcedure.objects.filter(
+            terms.among(("public_id",), alternatives), Exists(_DONE)
+        )
+        found &= _covering(Q(pk__in=done.values("pk")))
     found &= terms.every(
         criteria.codes, lambda term: _covering(terms.code("code_value", "code_scheme")(term))
     )
@@ -336,6 +378,20 @@ reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
         Source(
             _reports,
             {"updated": F("updated_at"), "issued": Coalesce(_LAST_SIGNED, F("created_at"))},
+            paths={
+                "patients": ("order__patient__public_id",),
+                "visits": ("order__visit__public_id",),
+                "requests": ("procedures__order__public_id", "procedures__public_id"),
+                "studies": ("procedures__public_id",),
+            },
+            there={
+                "requests": Q(),
+                "identifiers": Q(),
+                "codes": Q(),
+                "studies": Q(procedures__steps__performed__isnull=False),
+                "issued": Q(versions__isnull=False),
+                "date": Q(procedures__steps__performed__isnull=False),
+            },
         ),
         planned.reports,
     ),

@@ -85,7 +85,16 @@ def _exams(criteria: PerformedCriteria) -> QuerySet[ScheduledProcedureStep] | No
 
 
 # By the time it is planned for, among those that began.
-exams: Source[PerformedCriteria] = Source(_exams, {"updated": _STEP_UPDATED, "date": F("start_at")})
+exams: Source[PerformedCriteria] = Source(
+    _exams,
+    {"updated": _STEP_UPDATED, "date": F("start_at")},
+    paths={
+        "patients": ("procedure__order__patient__public_id",),
+        "visits": ("procedure__order__visit__public_id",),
+        "requests": ("procedure__order__public_id", "procedure__public_id"),
+    },
+    there={"codes": Q(), "stations": ~Q(station_ae_title="")},
+)
 
 
 def load_exams(public_ids: Sequence[str]) -> dict[str, PlannedHit]:
@@ -142,6 +151,13 @@ def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
     found &= of_patient(criteria, "order__patient", "order__visit")
     for alternatives in criteria.requests:
         found &= terms.among(("order__public_id", "public_id"), alternatives)
+    for alternatives in criteria.studies:
+        found &= terms.among(("public_id",), alternatives)
+        found &= Q(
+            pk__in=ScheduledProcedureStep.objects.filter(performed__isnull=False).values(
+                "procedure_id"
+            )
+        )
     for numbers in (criteria.request_identifiers, criteria.identifiers):
         found &= terms.every(numbers, lambda term: Q(order__in=orders_named(term)))
     found &= terms.every(criteria.codes, terms.code("code_value", "code_scheme"))
@@ -163,7 +179,21 @@ def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
 
 
 reports: Source[ReportCriteria] = Source(
-    _reports, {"updated": _PROCEDURE_UPDATED, "issued": F("created_at")}
+    _reports,
+    {"updated": _PROCEDURE_UPDATED, "issued": F("created_at")},
+    paths={
+        "patients": ("order__patient__public_id",),
+        "visits": ("order__visit__public_id",),
+        "requests": ("order__public_id", "public_id"),
+        "studies": ("public_id",),
+    },
+    there={
+        "requests": Q(),
+        "identifiers": Q(),
+        "codes": Q(),
+        "studies": Q(steps__performed__isnull=False),
+        "date": Q(steps__performed__isnull=False),
+    },
 )
 
 

@@ -189,10 +189,19 @@ def text(field: str) -> Callable[[TextTerm], Q]:
     return lambda term: Q(**{f"{field}__{lookups[term.mode]}": term.text})
 
 
+def part(field: str) -> Callable[[TextTerm], Q]:
+    """A text that is several in one, such as an address: any part of it, exact only as a whole."""
+    return lambda term: (
+        Q(**{f"{field}__exact": term.text})
+        if term.mode is TextMode.EXACT
+        else Q(**{f"{field}__icontains": term.text})
+    )
+
+
 def family(term: TextTerm) -> Q:
     """A family name in any writing; ``name_key`` is the folded DICOM form, groups joined by =."""
     if term.mode is TextMode.EXACT:
-        return _exact_component(term.text, first=True)
+        return component("name", term.text, first=True)
     key = _folded(term.text)
     if not key:
         return NOTHING
@@ -204,7 +213,7 @@ def family(term: TextTerm) -> Q:
 def given(term: TextTerm) -> Q:
     """A given or later part of the name."""
     if term.mode is TextMode.EXACT:
-        return _exact_component(term.text, first=False)
+        return component("name", term.text, first=False)
     key = _folded(term.text)
     if not key:
         return NOTHING
@@ -221,15 +230,15 @@ def _folded(text: str) -> str:
     return fold(text.replace("^", " ").replace("=", " ").strip())
 
 
-def _exact_component(text: str, *, first: bool) -> Q:
-    """A whole component of the name as it was written, the first of a writing or a later one.
+def component(field: str, text: str, *, first: bool) -> Q:
+    """A whole component of a name as it was written, the first of a writing or a later one.
 
     Not LIKE, which takes no notice of case on SQLite; and never a regular expression made of what
     a peer sends.
     """
     if not text or "^" in text or "=" in text:
         return NOTHING
-    padded = Concat(Value("="), F("name"), Value("="), output_field=CharField())
+    padded = Concat(Value("="), F(field), Value("="), output_field=CharField())
     start = "=" if first else "^"
     found = NOTHING
     for end in "^=":

@@ -189,7 +189,7 @@ def test_a_day_is_the_day_of_the_site(api: Api, settings: Any) -> None:
         "_sort=colour",
         "_total=roughly",
         "_cursor=nonsense",
-        "name.given=berg",
+        "birthdate.given=berg",
         "family=%00",
         "&".join(["family=x"] * 65),
     ],
