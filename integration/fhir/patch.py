@@ -1,4 +1,4 @@
-"""JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396) on a resource."""
+"""JSON Patch (RFC 6902), JSON Merge Patch (RFC 7396) and FHIRPath Patch on a resource."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from integration.fhir.outcome import HttpError
+from integration.fhir.path_patch import path_patch
 
 MAX_OPERATIONS = 200
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 
 
 def apply_patch(target: dict[str, Any], patch: Any) -> Any:
-    """``target`` with a patch of either kind."""
-    return json_patch(target, patch) if isinstance(patch, list) else merge_patch(target, patch)
+    """``target`` with a patch of any kind: each shows by its form which one it is."""
+    if isinstance(patch, list):
+        return json_patch(target, patch)
+    if isinstance(patch, dict) and patch.get("resourceType") == "Parameters":
+        return path_patch(target, patch)
+    return merge_patch(target, patch)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

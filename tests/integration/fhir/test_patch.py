@@ -1,4 +1,4 @@
-"""JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396)."""
+"""JSON Patch (RFC 6902), JSON Merge Patch (RFC 7396), FHIRPath Patch (FHIR R4 3.1.0.6.2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integration.fhir.outcome import HttpError
-from integration.fhir.patch import MAX_OPERATIONS, json_patch, merge_patch
+from integration.fhir.patch import MAX_OPERATIONS, apply_patch, json_patch, merge_patch
 
 DOCUMENT: dict[str, Any] = {"a": {"b": [1, 2, 3]}, "c/d": "x", "e~f": True}
 
@@ -90,3 +90,94 @@ def test_a_merge_patch_deletes_by_null_and_goes_into_objects() -> None:
 
     assert patched == {"a": {"g": 1}, "c/d": "y", "e~f": True}
     assert DOCUMENT["a"] == {"b": [1, 2, 3]}
+
+
+# --- FHIRPath Patch
+
+PATIENT: dict[str, Any] = {
+    "resourceType": "Patient",
+    "birthDate": "1961",
+    "name": [{"use": "official", "family": "Berg"}, {"use": "nickname", "given": ["A", "B"]}],
+    "deceasedBoolean": False,
+}
+
+
+def operation(kind: str, path: str, **parts: Any) -> dict[str, Any]:
+    said = [{"name": "type", "valueCode": kind}, {"name": "path", "valueString": path}]
+    for name, value in parts.items():
+        if name == "value":
+            said.append({"name": name, **value})
+        elif name == "name":
+            said.append({"name": name, "valueString": value})
+        else:
+            said.append({"name": name, "valueInteger": value})
+    return {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": said}]}
+
+
+@pytest.mark.parametrize(
+    ("patch", "path", "expected"),
+    [
+        (operation("replace", "Patient.birthDate", value={"valueDate": "1962"}), "birthDate",
+         "1962"),
+        (operation("add", "Patient", name="gender", value={"valueCode": "female"}), "gender",
+         "female"),
+        (operation("add", "Patient", name="maritalStatus", value={"valueCodeableConcept":
+         {"text": "m"}}), "maritalStatus", {"text": "m"}),
+        (operation("add", "Patient", name="contact", value={"part": [
+            {"name": "gender", "valueCode": "male"},
+            {"name": "name", "valueHumanName": {"text": "N"}},
+            {"name": "telecom", "valueContactPoint": {"value": "1"}}]}), "contact",
+         [{"gender": "male", "name": {"text": "N"}, "telecom": [{"value": "1"}]}]),
+        (operation("add", "Patient.name.where(use = 'nickname')", name="family",
+         value={"valueString": "C"}), "name",
+         [PATIENT["name"][0], {"use": "nickname", "given": ["A", "B"], "family": "C"}]),
+        (operation("insert", "Patient.name[1].given", index=1, value={"valueString": "X"}), "name",
+         [PATIENT["name"][0], {"use": "nickname", "given": ["A", "X", "B"]}]),
+        (operation("move", "Patient.name.last().given", source=1, destination=0), "name",
+         [PATIENT["name"][0], {"use": "nickname", "given": ["B", "A"]}]),
+        (operation("delete", "Patient.name.where(use='official').family"), "name",
+         [{"use": "official"}, PATIENT["name"][1]]),
+        (operation("delete", "Patient.name.first()"), "name", [PATIENT["name"][1]]),
+        (operation("delete", "Patient.gender"), "birthDate", "1961"),
+        (operation("replace", "Patient.deceased", value={"valueDateTime": "2020"}),
+         "deceasedDateTime", "2020"),
+    ],
+)  # fmt: skip
+def test_a_fhirpath_operation_does_what_it_says(patch, path, expected) -> None:
+    before = str(PATIENT)
+
+    patched = apply_patch(PATIENT, patch)
+
+    assert patched[path] == expected
+    assert str(PATIENT) == before
+    assert "deceasedDateTime" not in patched or "deceasedBoolean" not in patched
+
+
+@pytest.mark.parametrize(
+    ("patch", "status"),
+    [
+        (operation("add", "Patient", name="birthDate", value={"valueDate": "1962"}), 422),
+        (operation("add", "Patient", name="colour", value={"valueString": "red"}), 422),
+        (operation("add", "Patient.birthDate", name="x", value={"valueString": "red"}), 422),
+        (operation("replace", "Patient.name", value={"valueHumanName": {}}), 422),
+        (operation("replace", "Patient.gender", value={"valueCode": "male"}), 422),
+        (operation("replace", "Patient.colour", value={"valueCode": "male"}), 422),
+        (operation("replace", "Practitioner.gender", value={"valueCode": "male"}), 400),
+        (operation("replace", "Patient.name.select(1)", value={"valueCode": "male"}), 400),
+        (operation("replace", "Patient.name.where(use ~ 1)", value={"valueCode": "male"}), 400),
+        (operation("replace", "Patient", value={"valueCode": "male"}), 422),
+        (operation("delete", "Patient"), 422),
+        (operation("delete", "Patient.name"), 422),
+        (operation("insert", "Patient.name", index=9, value={"valueHumanName": {}}), 422),
+        (operation("insert", "Patient.birthDate", index=0, value={"valueDate": "1"}), 422),
+        (operation("grow", "Patient"), 400),
+        (operation("add", "Patient", name="gender"), 400),
+        ({"resourceType": "Parameters"}, 400),
+        ({"resourceType": "Parameters", "parameter": [{"name": "x"}]}, 400),
+    ],
+)
+def test_a_fhirpath_operation_that_cannot_be_done_is_refused(patch, status) -> None:
+    with pytest.raises(HttpError) as caught:
+        apply_patch(PATIENT, patch)
+
+    assert caught.value.status == status
