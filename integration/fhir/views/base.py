@@ -133,7 +133,12 @@ class FhirView(APIView):
         rows.require_read(self.client, kind, public_id, self.reading)
 
     def reading(self) -> Reading:
-        return Reading(self.base, Systems(selectors.issuers()), timezone.get_default_timezone())
+        return Reading(
+            self.base,
+            Systems(selectors.issuers()),
+            timezone.get_default_timezone(),
+            access=self.client,
+        )
 
     def body(self) -> bytes:
         try:
