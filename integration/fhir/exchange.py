@@ -26,6 +26,7 @@ KEPT = (
     "Prefer",
     "Idempotency-Key",
     "X-Request-Id",
+    "X-Security-Context",
 )
 BASE_PATH = "/fhir"
 

@@ -82,7 +82,7 @@ def test_every_kept_type_is_created_read_changed_and_deleted(api: Api, patient: 
         created = api.post(f"/{kind}", sent)
         assert created.status == 201, created.body
         address = f"/{kind}/{created.body['id']}"
-        read = api.get(address)
+        read = api.get(address, Accept="application/fhir+json")
         changed = api.put(address, {**created.body, "language": "sv"}, If_Match='W/"1"')
         stale = api.put(address, {**created.body, "language": "de"}, If_Match='W/"1"')
         patched = api.patch(address, [{"op": "replace", "path": "/language", "value": "fi"}])
