@@ -5,12 +5,14 @@ Imported by every process when it starts, so it loads the translators only when 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ris.domain.actors import Actor
 from ris.domain.exchange import Protocol
 from ris.domain.protocol import StoredEvent
 from ris.services import afterwards, inbox
+from ris.services.fhir import register_indexer
 
 
 def replay(raw: bytes, actor: Actor, sender: str) -> tuple[inbox.Apply, inbox.Refuse]:
@@ -28,5 +30,13 @@ def follow(events: Sequence[StoredEvent]) -> None:
         versions.follow(events)
 
 
+def index(kind: str, row: Any, said: Mapping[str, Any] | None) -> None:
+    """What a kept resource is found by is written with it."""
+    from integration.fhir import indexing
+
+    indexing.index(kind, str(row.public_id), said)
+
+
 afterwards.register(follow)
+register_indexer(index)
 inbox.register_replayer(Protocol.FHIR, replay)

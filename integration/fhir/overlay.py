@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from integration.fhir import elements, json
+from integration.fhir import elements, indexing, json
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.kept import PATIENT_LINK
 from integration.fhir.outcome import HttpError
@@ -75,6 +75,7 @@ def keep(
         shown=json.write(present).decode(),
         source=source,
     )
+    indexing.index(kind.name, public_id, received)
 
 
 def _present(kind: Kind, public_id: str, shown: Shown) -> Resource | None:
@@ -184,13 +185,33 @@ def _about(group: str, own: Resource, said: Resource, *, same: bool) -> Resource
 def _differs(own: Resource, said: Resource) -> bool:
     """Whether plain values say different things: then the core did not take what was said."""
     for name, value in own.items():
-        other = said.get(name)
+        if name not in said:
+            # The other type of a choice: a time within a period, a date for a yes.
+            other = next((each for key, each in said.items() if not key.startswith("_")), None)
+            if value is False or (isinstance(other, dict) and not _is_within(value, other)):
+                return True
+            continue
+        other = said[name]
         if isinstance(value, dict) and isinstance(other, dict):
             if name.endswith("Period") and _differs(value, other):
                 return True
         elif not isinstance(value, dict | list) and value != other and not _is_in(value, other):
             return True
     return False
+
+
+def _is_within(moment: Any, period: Resource) -> bool:
+    """Whether a moment lies in a Period; anything else is no matter of time."""
+    if not isinstance(moment, str) or not {"start", "end"} & period.keys():
+        return True
+    zone = timezone.get_default_timezone()
+    try:
+        at, _ = interval("", moment, zone)
+        after = "start" not in period or interval("", str(period["start"]), zone)[0] <= at
+        before = "end" not in period or at < interval("", str(period["end"]), zone)[1]
+    except HttpError:
+        return False
+    return after and before
 
 
 def _is_in(moment: Any, said: Any) -> bool:

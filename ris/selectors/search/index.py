@@ -6,6 +6,7 @@ for the same element, is one row with both.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db.models import Q, QuerySet
 
 from ris.domain.fhir_index import ANY_SYSTEM, MAX_TEXT
 from ris.domain.values import fold
-from ris.models import FhirIndex, Patient
+from ris.models import FhirIndex
 from ris.selectors.search import terms
 from ris.selectors.search.terms import Chosen, Comparison, TextMode, TextTerm, TimeTerm
 
@@ -56,6 +57,19 @@ class Target:
 Test = Token | Pair | TextTerm | TimeTerm | Amount | Target
 
 
+# Things of the core among those that clients sent: (type, parameter) → public ids of what passes
+# the tests, or of what has a value at all.
+Beside = Callable[[Sequence[Sequence[Test]] | None], list[QuerySet[Any, Any]]]
+BESIDE: dict[tuple[str, str], Beside] = {}
+
+
+def _beside(
+    kind: str, parameter: str, tests: Sequence[Sequence[Test]] | None
+) -> list[QuerySet[Any, Any]]:
+    found = BESIDE.get((kind, parameter))
+    return found(tests) if found is not None else []
+
+
 @dataclass(frozen=True, slots=True)
 class Indexed:
     """One value of ``parameter`` of a resource of ``type`` passes all of one row of ``tests``."""
@@ -73,7 +87,7 @@ class Indexed:
                 every &= _condition(test)
             either |= every
         found = values_of(self.type, self.parameter).filter(either)
-        return [found.values("public_id")]
+        return [found.values("public_id"), *_beside(self.type, self.parameter, self.tests)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +98,8 @@ class Named:
     parameter: str
 
     def rows(self) -> list[QuerySet[Any, Any]]:
-        return [values_of(self.type, self.parameter).values("public_id")]
+        found = values_of(self.type, self.parameter).values("public_id")
+        return [found, *_beside(self.type, self.parameter, None)]
 
 
 def values_of(kind: str, parameter: str) -> QuerySet[FhirIndex]:
@@ -123,15 +138,7 @@ def _condition(test: Test) -> Q:
             return _amount(test)
         case Target():
             found = terms.among(("target",), (test.one,))
-            if test.type in {"", "Patient"}:
-                found |= Q(target__in=_merged_into(test.one))
             return found & Q(system=test.type) if test.type else found
-
-
-def _merged_into(one: str | Chosen) -> QuerySet[Any, Any]:
-    """Records that were merged into these patients: what was sent about one is about the other."""
-    levels = ("merged_into__public_id", "merged_into__merged_into__public_id")
-    return Patient.objects.filter(terms.among(levels, (one,))).values("public_id")
 
 
 def _text(term: TextTerm) -> Q:
@@ -192,7 +199,9 @@ def _amount(term: Amount) -> Q:
 
 
 __all__ = [
+    "BESIDE",
     "Amount",
+    "Beside",
     "Indexed",
     "Named",
     "Pair",
