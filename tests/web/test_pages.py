@@ -48,6 +48,7 @@ PAGES: dict[str, frozenset[str]] = {
     "/interfaces/": SYSTEM,
     "/interfaces/new/": SYSTEM,
     "/interfaces/mappings/": SYSTEM,
+    "/interfaces/clients/": SYSTEM,
     "/interfaces/try/": SYSTEM,
     "/interfaces/new/?protocol=hl7&direction=out": frozenset({"admin"}),
     "/devices/": SYSTEM,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from ris.web.exchange import (
+    clients,
     comparing,
     editing,
     exceptions,
@@ -46,6 +47,15 @@ urlpatterns = [
         subscriptions.remove,
         name="subscription-remove",
     ),
+    path("interfaces/clients/", clients.client_list, name="api-clients"),
+    path("interfaces/clients/add/", clients.add, name="api-client-add"),
+    path("interfaces/clients/tokens/", clients.issue, name="api-token-issue"),
+    path("interfaces/clients/tokens/<uuid:key>/revoke/", clients.revoke, name="api-token-revoke"),
+    path("interfaces/clients/<path:client_id>/keys/", clients.keys, name="api-client-keys"),
+    path(
+        "interfaces/clients/<path:client_id>/disable/", clients.disable, name="api-client-disable"
+    ),
+    path("interfaces/clients/<path:client_id>/enable/", clients.enable, name="api-client-enable"),
     path("interfaces/alerts/<uuid:key>/", interfaces.acknowledge, name="alert-acknowledge"),
     path("interfaces/<uuid:key>/", interfaces.interface, name="interface"),
     path("interfaces/<uuid:key>/edit/", interfaces.edit, name="interface-edit"),
