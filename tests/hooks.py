@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -69,6 +70,7 @@ class Hook:
     """Listens on a free port of this machine; ``answer`` may be changed while it does."""
 
     answer: Answer = well
+    tls: ssl.SSLContext | None = None
     heard: list[Hooked] = field(default_factory=list)
     _done: threading.Event = field(default_factory=threading.Event)
 
@@ -80,7 +82,7 @@ class Hook:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/hook"
 
     def _accept(self) -> None:
         while not self._done.is_set():
@@ -94,6 +96,8 @@ class Hook:
         with connection:
             connection.settimeout(10)
             try:
+                if self.tls is not None:
+                    connection = self.tls.wrap_socket(connection, server_side=True)
                 request = _read(connection)
                 self.heard.append(request)
                 answer = self.answer(request)
@@ -101,6 +105,8 @@ class Hook:
                     connection.sendall(answer)
             except OSError:
                 return
+            finally:
+                connection.close()
 
     def wait_for(self, count: int, seconds: float = 10) -> list[Hooked]:
         """The first ``count`` requests, once they are there."""
@@ -136,8 +142,8 @@ def _read(connection: socket.socket) -> Hooked:
 
 
 @contextmanager
-def hook(answer: Answer = well) -> Iterator[Hook]:
-    receiver = Hook(answer)
+def hook(answer: Answer = well, tls: ssl.SSLContext | None = None) -> Iterator[Hook]:
+    receiver = Hook(answer, tls)
     try:
         yield receiver
     finally:

@@ -5,13 +5,29 @@ An operation has a module of its own here and a row in :data:`OPERATIONS`.
 
 from __future__ import annotations
 
-from integration.fhir.operations import events, subscription_status
+from integration.fhir.operations import (
+    book,
+    events,
+    hold,
+    match,
+    subscription_status,
+    validate,
+)
+from integration.fhir.operations import find as find_appointments
 from integration.fhir.operations.interface import Call, Operation, Result
 from integration.fhir.outcome import HttpError
 
 __all__ = ["OPERATIONS", "Call", "Operation", "Result", "find"]
 
-OPERATIONS: tuple[Operation, ...] = (subscription_status.OPERATION, events.OPERATION)
+OPERATIONS: tuple[Operation, ...] = (
+    find_appointments.OPERATION,
+    hold.OPERATION,
+    book.OPERATION,
+    match.OPERATION,
+    validate.OPERATION,
+    subscription_status.OPERATION,
+    events.OPERATION,
+)
 
 
 def find(name: str, kind: str, *, instance: bool) -> Operation:

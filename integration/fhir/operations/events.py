@@ -13,11 +13,11 @@ from typing import Any
 from django.utils import timezone
 
 from integration.fhir import json
+from integration.fhir.criteria import allowed
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.operations.interface import Call, Operation, Result
 from integration.fhir.operations.subscription_status import values
 from integration.fhir.outcome import HttpError
-from integration.fhir.query import allowed
 from integration.fhir.resources import KINDS
 from integration.fhir.subscriptions.matching import visible
 from integration.fhir.subscriptions.notification import Kind, Message, Named, bundle, status

@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from integration.fhir.criteria import restrict
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.operations.interface import Call, Operation, Result
 from integration.fhir.outcome import HttpError
-from integration.fhir.query import restrict
 from integration.fhir.resources import KINDS
 from integration.fhir.subscriptions.notification import Kind, status
 from ris.domain.subscriptions import SubscriptionStatus

@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from integration.fhir import touched as touching
 from integration.fhir.auth import Client, actor_for
+from integration.fhir.criteria import allowed, criteria_of, restrict
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.parameters import Reading
-from integration.fhir.query import allowed, criteria_of, restrict
 from integration.fhir.reading import load, shown_for
 from integration.fhir.resources import KINDS
 from integration.fhir.scopes import Scopes

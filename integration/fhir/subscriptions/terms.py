@@ -17,10 +17,10 @@ from django.utils import timezone
 
 from integration.fhir import json
 from integration.fhir.auth import Client
+from integration.fhir.criteria import criteria_of
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError
 from integration.fhir.parameters import Reading
-from integration.fhir.query import criteria_of
 from integration.fhir.resources import KINDS
 from integration.fhir.subscriptions import ssrf, topics
 from integration.fhir.subscriptions.secrets import MASK
