@@ -13,7 +13,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Protocol
 
-from integration.fhir import formats, gate, json, overlay, xml
+from integration.fhir import binary, formats, gate, json, overlay, rows, xml
 from integration.fhir.auth import Client
 from integration.fhir.exchange import Incoming, Reply, etag, require_match
 from integration.fhir.from_domain.datatypes import Resource
@@ -127,7 +127,11 @@ class Writer:
         """The body as a resource with the structure of R4."""
         if self.given is not None:
             return gate.check_value(self.kind.name, self.given)
-        said = formats.require_body_type(self.incoming.header("Content-Type"), formats.BODIES)
+        content_type = self.incoming.header("Content-Type")
+        if self.kind.name == "Binary" and binary.is_content(content_type, self.incoming.body):
+            public_id = "" if len(self.incoming.address) == 1 else self.public_id
+            return binary.from_content(self.incoming.body, self.incoming.headers, public_id)
+        said = formats.require_body_type(content_type, formats.BODIES)
         if said in formats.XML_TYPES:
             return gate.check_value(self.kind.name, xml.read(self.incoming.body))
         return gate.check(self.kind.name, self.incoming.body)
@@ -201,10 +205,14 @@ class Writer:
 
     def add(self, resource: Resource) -> Done:
         public_id, created = self.handler.create(self, resource)
+        if not created and self.client.filters(self.kind.name, "c") is not None:
+            # It is there already, and what it was before may be beyond the client's rows.
+            raise HttpError(403, "forbidden", f"this {self.kind.name} exists: change it instead")
         if created:
             self.keep(public_id, resource)
         self.message.conditions.written(self.kind.name, resource, public_id)
         self.message.promised.add((self.kind.name, public_id))
+        self.require_reach(public_id, "c")
         return Done(201 if created else 200, public_id)
 
     def existing(self) -> str | None:
@@ -254,6 +262,7 @@ class Writer:
         self.handler.update(self, resource, before)
         self.keep(self.public_id, resource, before)
         self.message.forget(self.kind.name)
+        self.require_reach(self.public_id, "u")
         return Done(200, self.public_id)
 
     def change(self, change: Any) -> Done:
@@ -278,6 +287,7 @@ class Writer:
         self.handler.update(self, patched, before)
         self.keep(self.public_id, patched, before)
         self.message.forget(self.kind.name)
+        self.require_reach(self.public_id, "u")
         return Done(200, self.public_id)
 
     def keep(self, public_id: str, received: Resource, before: Resource | None = None) -> None:
@@ -294,6 +304,7 @@ class Writer:
             found = self.meant("a conditional delete")
             return self.at(found).delete() if found is not None else Done(204)
         self.serialize()
+        self.require_reach(self.public_id, "d")
         try:
             before = read(self.kind, self.public_id, self.systems)
         except HttpError as error:
@@ -305,6 +316,10 @@ class Writer:
         self.message.promised.discard((self.kind.name, self.public_id))
         self.message.forget(self.kind.name)
         return Done(204)
+
+    def require_reach(self, public_id: str, letter: str) -> None:
+        """Raises HttpError 403 for a row beyond the client's scopes, as it is or as it became."""
+        rows.require_write(self.client, self.kind, public_id, letter, self.message.reading)
 
     def serialize(self) -> None:
         """Who compares versions and writes does both before the next one looks."""
@@ -318,6 +333,7 @@ class Writer:
                 400, "required", "changes need If-Match with the version they are made to"
             )
         self.serialize()
+        self.require_reach(self.public_id, "u")
         try:
             found = read(self.kind, self.public_id, systems)
         except HttpError as error:
@@ -369,9 +385,18 @@ INTERACTIONS: Mapping[str, tuple[str, str]] = {
 }
 
 
+# What is refused, and what there is in its place.
+_INSTEAD: Mapping[tuple[str, str], str] = {
+    ("Patient", "delete"): "a patient is not deleted: records of one person are merged",
+    ("ServiceRequest", "delete"): "an order is not deleted: revoke it (status revoked)",
+}
+
+
 def require_interaction(kind: Kind, interaction: str) -> None:
     """Raises HttpError 405 for what is not done with resources of this type over FHIR."""
     if interaction not in kind.interactions:
+        if (kind.name, interaction) in _INSTEAD:
+            raise HttpError(405, "not-supported", _INSTEAD[kind.name, interaction])
         words = {"create": "come from elsewhere", "delete": "are not deleted"}
         said = words.get(interaction, "are changed elsewhere")
         raise HttpError(405, "not-supported", f"{kind.name} resources {said}")
