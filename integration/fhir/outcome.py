@@ -166,7 +166,7 @@ def _issue(error: RisError, request_id: str) -> Issue:
         # Our own fault: what is told is an identifier the operator finds in the log, no text.
         identifier = error.details.get("error_id") or request_id
         return Issue("fatal", code, f"internal error {identifier}".rstrip())
-    severity = "fatal" if status == 503 else "error"
+    severity = error.details.get("severity") or ("fatal" if status == 503 else "error")
     return Issue(severity, code, words(error), expression(error.path))
 
 

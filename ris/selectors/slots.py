@@ -9,14 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
-from ris.domain.scheduling import AppointmentStatus, SlotState
+from ris.domain.scheduling import OCCUPYING, AppointmentStatus, SlotState
 from ris.domain.values import Code
 from ris.models import Appointment, Device, ProcedureDefinition, ScheduledProcedureStep
 from ris.selectors.calendar import Calendar, Span, starts_in, subtract
 from ris.selectors.slot_ids import (
     SlotKey,
+    offer_id,
     read_offer_id,
     read_slot_id,
     slot_id,
@@ -261,3 +263,104 @@ def free_device(
         if state is SlotState.FREE:
             return str(device.public_id)
     return None
+
+
+# --- times to offer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferView:
+    """A time that could be booked, with the names to hold or book it by."""
+
+    public_id: str
+    slot: str
+    device: str  # public id
+    ae_title: str
+    station_name: str
+    room: str
+    modality: str
+    start_at: datetime
+    end_at: datetime
+    code: Code | None
+
+
+def free_times(
+    low: datetime,
+    high: datetime,
+    services: Iterable[Service] = (),
+    *,
+    rooms: Iterable[str] | None = None,
+    words: Iterable[str] = (),
+    patient: str = "",
+    besides_step: str = "",
+) -> list[Cell]:
+    """The free times in [low, high), in order of time.
+
+    ``rooms`` are public ids, ``words`` parts of a room's name or of its site's address; the
+    patient's other appointments stand in the way, what is held or asked for the step does not.
+    """
+    rows = Device.objects.select_related("room__site").filter(active=True)
+    if rooms is not None:
+        rows = rows.filter(room__public_id__in=list(rooms))
+    either = Q()
+    for word in words:
+        either |= (
+            Q(room__name__icontains=word)
+            | Q(room__site__name__icontains=word)
+            | Q(room__site__address__icontains=word)
+        )
+    devices = list(rows.filter(either).order_by("pk"))
+    found = cells(devices, low, high, services, (SlotState.FREE,))
+    busy = _patient_busy(patient, low, high, besides_step) if patient else []
+    if not busy:
+        return found
+    return [
+        cell
+        for cell in found
+        if not any(span.overlaps(Span(cell.start_at, cell.end_at)) for span in busy)
+    ]
+
+
+def _patient_busy(patient: str, low: datetime, high: datetime, besides: str) -> list[Span]:
+    rows = Appointment.objects.filter(
+        patient__public_id=patient,
+        status__in=[status.value for status in OCCUPYING],
+        start_at__lt=high + timedelta(days=1),
+        end_at__gt=low,
+    )
+    if besides:
+        own = ScheduledProcedureStep.objects.filter(public_id=besides).values("appointment")
+        rows = rows.exclude(pk__in=own, status=AppointmentStatus.HELD.value)
+    return [Span(row.start_at, row.end_at) for row in rows]
+
+
+def offers(found: Sequence[Cell], step: str = "") -> list[OfferView]:
+    """The times with names; for a step (by public id) if one is meant."""
+    devices = {
+        row.pk: row
+        for row in Device.objects.select_related("room").filter(
+            pk__in={cell.device for cell in found}
+        )
+    }
+    key = 0
+    if step:
+        key = ScheduledProcedureStep.objects.values_list("pk", flat=True).get(public_id=step)
+    views = []
+    for cell in found:
+        device = devices[cell.device]
+        named = slot_key(cell.device, cell.start_at, cell.end_at, key)
+        views.append(
+            OfferView(
+                public_id=offer_id(named),
+                slot=slot_id(named),
+                device=str(device.public_id),
+                ae_title=device.ae_title,
+                station_name=device.station_name,
+                room=device.room.name if device.room else "",
+                modality=device.modality,
+                start_at=cell.start_at,
+                end_at=cell.end_at,
+                code=cell.code,
+            )
+        )
+    return views

@@ -177,8 +177,7 @@ class Desk:
         if wanted.requests:
             return self._of_requests(wanted, patient, modality)
         if self.referral is not None:
-            hits = self._referred(self.referral)
-            return self._one(self._works(hits), wanted, patient, modality)
+            return self._one(self.referred(self.referral), wanted, patient, modality)
         if patient is None and self.patient is None:
             raise MissingValueError(
                 "the order (basedOn) or the patient is required", path=f"{PATH}.basedOn"
@@ -209,6 +208,25 @@ class Desk:
                 "there is no such order here", path=named.path, details={"issue": "not-found"}
             )
         return hits
+
+    def referred(self, number: Identifier) -> list[Work]:
+        """The steps of the orders that have this number."""
+        return self._works(self._referred(number))
+
+    def require_step(self, step: str, wanted: Wanted) -> None:
+        """What a time was offered or held for is what is to be booked."""
+        if wanted.patient is None and not wanted.requests and self.referral is None:
+            return
+        hits = KINDS["Task"].finder.load([step])
+        patient = self.patient_of(wanted.patient)
+        order = hits[0].order if hits else None
+        if patient and order and order.patient.public_id != patient.public_id:
+            raise InvalidValueError("this time is for another patient", path=f"{PATH}.participant")
+        meant = [work for named in wanted.requests for work in self._works(self.requests(named))]
+        if self.referral is not None:
+            meant += self.referred(self.referral)
+        if meant and step not in {work.step.public_id for work in meant}:
+            raise InvalidValueError("this time is for another exam", path=f"{PATH}.basedOn")
 
     def _referred(self, number: Identifier) -> list[RequestHit]:
         kind = KINDS["ServiceRequest"]
