@@ -67,6 +67,8 @@ PROGRAMS: dict[str, Callable[[], str]] = {
     "poppler": _on_path("pdftoppm"),
     "dcmjs-dimse": _package("dcmjs-dimse"),
     "fhir-kit-client": _package("fhir-kit-client"),
+    "fhir": _package("fhir"),
+    "hl7.fhir.r4.examples": _package("hl7.fhir.r4.examples"),
     "@medplum/core": _package("@medplum/core"),
     "git": _on_path("git"),
 }

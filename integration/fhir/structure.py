@@ -38,7 +38,7 @@ class _Scope:
 
     type: str
     path: str
-    contained: dict[str, str] = field(default_factory=dict)  # id → type
+    contained: dict[str, str] = field(default_factory=dict)  # id → type, "" if R4 has no such
     named: set[str] = field(default_factory=set)  # ids that something refers to
     locals: list[tuple[str, frozenset[str], str]] = field(default_factory=list)
 
@@ -84,7 +84,7 @@ class _Walk:
         if isinstance(own_id, str) and isinstance(kind, str):
             if own_id in scope.contained:
                 self.fault("two contained resources have this id", f"{path}.id", issue="duplicate")
-            scope.contained[own_id] = kind
+            scope.contained[own_id] = kind if kind in elements.resource_types() else ""
 
     def _local_references(self, scope: _Scope) -> None:
         for own_id, targets, path in scope.locals:
@@ -94,15 +94,16 @@ class _Walk:
                 self.fault(
                     "ref-1: no contained resource has this id", path, status=422, issue="not-found"
                 )
-            elif targets and kind not in targets:
+            elif targets and kind and kind not in targets:
                 self._wrong_target(kind, targets, path)
 
     def _unreferenced(self, contained: list[Any], scope: _Scope) -> None:
         """dom-3: what is contained belongs to something in the resource."""
         for index, each in enumerate(contained):
-            if not isinstance(each, dict) or "id" not in each:
-                continue
-            if each["id"] not in scope.named and not _points_out(each):
+            own_id = each.get("id") if isinstance(each, dict) else None
+            if not isinstance(own_id, str) or own_id not in scope.contained:
+                continue  # no resource at all, which was said
+            if own_id not in scope.named and not _points_out(each):
                 self.fault(
                     "dom-3: nothing refers to this contained resource",
                     f"{scope.path}.contained[{index}]",
