@@ -35,10 +35,13 @@ class Message:
     def systems(self) -> Systems:
         return Systems(selectors.issuers())
 
+    def reading(self) -> Reading:
+        zone = timezone.get_default_timezone()
+        return Reading(self.base, self.systems, zone, access=self.client)
+
     @cached_property
     def conditions(self) -> Conditions:
-        reading = Reading(self.base, self.systems, timezone.get_default_timezone())
-        return Conditions(self.client, reading)
+        return Conditions(self.client, self.reading())
 
     def find(self, targets: frozenset[Target]) -> Known:
         """What the references lead to; what another entry asked for is not asked for again."""
