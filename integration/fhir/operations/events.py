@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from django.utils import timezone
 
-from integration.fhir import json
 from integration.fhir.criteria import allowed
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.operations.interface import Call, Operation, Result
@@ -20,7 +18,14 @@ from integration.fhir.operations.subscription_status import values
 from integration.fhir.outcome import HttpError
 from integration.fhir.resources import KINDS
 from integration.fhir.subscriptions.matching import visible
-from integration.fhir.subscriptions.notification import Kind, Message, Named, bundle, status
+from integration.fhir.subscriptions.notification import (
+    Kind,
+    Message,
+    Named,
+    bundle,
+    decoded,
+    status,
+)
 from ris.domain.subscriptions import Content
 from ris.selectors.subscriptions import (
     NotificationView,
@@ -95,13 +100,12 @@ def _sent(
     control_ids = list({each.control_id for each in events})
     for control_id, raw in payloads(view.endpoint_id, control_ids).items():
         body = Message.from_bytes(raw).body if raw else b""
-        sent: dict[str, Any] | None = json.read_stored(body) if body else None
-        for each in _resources(sent) if sent else ():
+        for each in _resources(decoded(body)) if body else ():
             found[control_id, f"{each['resourceType']}/{each['id']}"] = each
     return found
 
 
-def _resources(sent: dict[str, Any]) -> list[Resource]:
+def _resources(sent: Resource) -> list[Resource]:
     if sent.get("resourceType") != "Bundle":
         return [sent]
     return [entry["resource"] for entry in sent["entry"][1:] if "resource" in entry]

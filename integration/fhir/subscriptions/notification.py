@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from integration.fhir import json
+from integration.fhir import json, xml
+from integration.fhir.formats import XML_TYPES
 from integration.fhir.from_domain.datatypes import Resource, compact, instant
 from ris.domain.subscriptions import Content
 from ris.selectors.subscriptions import NotificationView, SubscriptionView
@@ -67,8 +68,18 @@ def message(
         return Message("POST", view.url, headers)
     headers = (("Content-Type", f"{view.payload}; charset=utf-8"), *headers)
     if focus:
-        return Message("PUT", beneath(view.url, focus), headers, json.write(body))
-    return Message("POST", view.url, headers, json.write(body))
+        return Message("PUT", beneath(view.url, focus), headers, encoded(body, view.payload))
+    return Message("POST", view.url, headers, encoded(body, view.payload))
+
+
+def encoded(body: Resource, payload: str) -> bytes:
+    return xml.write(body) if payload in XML_TYPES else json.write(body)
+
+
+def decoded(body: bytes) -> Resource:
+    """What :func:`encoded` wrote, in either format."""
+    found: Resource = xml.read(body) if body.startswith(b"<") else json.read_stored(body)
+    return found
 
 
 def beneath(url: str, focus: str) -> str:

@@ -6,6 +6,7 @@ queued is checked once more when it is sent: a client that lost its rights meanw
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -38,6 +39,7 @@ LANE = "subscription"
 EVENTS_AT_ONCE = 20
 _AGAIN = frozenset({408, 425, 429})
 _GONE = 410
+_HEARTBEAT = re.compile(rb'"valueCode":"heartbeat"|<valueCode value="heartbeat"')
 
 
 # --- what an event means
@@ -172,7 +174,7 @@ def send(payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
         subscriptions.turn_off(endpoint.id, attempt.error)
     else:
         subscriptions.note_failure(endpoint.id, attempt.error)
-    if b'"valueCode":"heartbeat"' in payload and attempt.result is Result.REFUSED:
+    if _HEARTBEAT.search(payload) and attempt.result is Result.REFUSED:
         return replace(attempt, park_after=1, on_refusal=OnRefusal.SKIP)
     return attempt
 

@@ -36,7 +36,10 @@ HEARTBEAT = f"{BACKPORT}heartbeat-period"
 TIMEOUT = f"{BACKPORT}timeout"
 MAX_COUNT = f"{BACKPORT}max-count"
 
-JSON_TYPES = frozenset({"application/fhir+json", "application/json"})
+# The media types that notifications are written in (FHIR R4 3.1.0.1.9).
+PAYLOADS = frozenset(
+    {"application/fhir+json", "application/json", "application/fhir+xml", "application/xml"}
+)
 HEARTBEAT_LEAST = 30  # the clock that sends them looks twice a minute
 TIMEOUT_MOST = 60
 EVENTS_MOST = 100
@@ -235,9 +238,10 @@ class _Reader:
         media_type = text.partition(";")[0].strip().lower()
         if not media_type:
             return "application/fhir+json" if is_topic else ""
-        if media_type not in JSON_TYPES:
+        if media_type not in PAYLOADS:
             self.fault(
-                f"payload is application/fhir+json, or absent; not {text[:60]}",
+                "payload is application/fhir+json, application/fhir+xml, or absent; "
+                f"not {text[:60]}",
                 "channel.payload",
                 "not-supported",
             )

@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from ris import config
-from ris.services import outbox
-from tests import hooks, make
-from tests.hooks import Hook
-from tests.integration.fhir.api import Api
+from integration.fhir import xml
+from ris.domain.accounts import RevokeToken
+from ris.domain.actors import OPERATOR
+from ris.domain.exchange import PauseEndpoint
+from ris.domain.orders import CancelOrder, OrderReference
+from ris.models import (
+    ApiToken,
+    AuditEvent,
+    Delivery,
+    DomainEvent,
+    FhirSubscription,
+    InboundMessage,
+)
+from ris.services import execute, outbox, subscriptions
+from tests import hooks, make, people
+from tests.hooks import Hook, Hooked
+from tests.integration.fhir.api import Answer, Api, token, valid
+from tests.integration.fhir.subscribing import (
+    TOPIC,
+    due_now,
+    numbers,
+    plain,
+    relay,
+    topic,
+    trusting,
+)
 
-BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-"
+JSON = "application/fhir+json"
 
 
 @pytest.fixture(autouse=True)
-def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The receivers of the tests are on this machine, which no site would be called on."""
-    known = config.load()
-    fhir = known.fhir.model_copy(update={"subscription_hosts": ("127.0.0.1",)})
-    changed = known.model_copy(update={"fhir": fhir})
-    monkeypatch.setattr(config, "load", lambda: changed)
-    outbox.reset_breaker()
+def trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with trusting(monkeypatch, "127.0.0.1"):
+        yield
 
 
 @pytest.fixture
@@ -32,64 +53,621 @@ def hook() -> Iterator[Hook]:
         yield receiver
 
 
-def plain(hook: Hook, criteria: str = "ServiceRequest?status=active", **channel: Any) -> Any:
-    return {
-        "resourceType": "Subscription",
-        "status": "requested",
-        "reason": "the EHR shows what became of its orders",
-        "criteria": criteria,
-        "channel": {"type": "rest-hook", "endpoint": hook.url, **channel},
-    }
+def made(api: Api, resource: Any) -> Any:
+    answer = api.post("/Subscription", resource)
+    assert answer.status == 201, answer.body
+    return answer.body
 
 
-def topic(hook: Hook, name: str, content: str = "id-only", *filters: str, **channel: Any) -> Any:
-    found = plain(hook, f"urn:ris:subscription-topic:{name}", payload="application/fhir+json")
-    found["channel"]["_payload"] = {
-        "extension": [{"url": f"{BACKPORT}payload-content", "valueCode": content}]
-    }
-    found["channel"].update(channel)
-    if filters:
-        found["_criteria"] = {
-            "extension": [
-                {"url": f"{BACKPORT}filter-criteria", "valueString": each} for each in filters
-            ]
-        }
-    return found
+def state(api: Api, subscription: Any) -> str:
+    return str(api.get(f"/Subscription/{subscription['id']}").body["status"])
 
 
-def relay() -> None:
-    """What the worker does: events become deliveries, deliveries are sent."""
-    while outbox.fan_out():
-        pass
-    outbox.deliver_due()
+def canceled(order: Any) -> None:
+    execute(
+        CancelOrder(order=OrderReference(public_id=str(order.public_id)), reason="no more"),
+        actor=people.ehr,
+    )
+
+
+# --- plain R4
 
 
 def test_each_change_of_a_matching_resource_is_put_below_the_endpoint(api: Api, hook: Hook) -> None:
-    made = api.post("/Subscription", plain(hook, payload="application/fhir+json"))
+    subscription = made(api, plain(hook.url, payload=JSON, header=["Authorization: Bearer s3cret"]))
+    order = make.order()
+    relay()
+    canceled(order)
+    relay()
 
-    assert made.status == 201, made.body
-    assert made.body["status"] == "active"
+    assert subscription["status"] == "active"
+    (heard,) = hook.heard  # once canceled it does not match any more
+    assert (heard.method, heard.path) == ("PUT", f"/hook/ServiceRequest/{order.public_id}")
+    assert heard.headers["content-type"] == "application/fhir+json; charset=utf-8"
+    assert heard.headers["authorization"] == "Bearer s3cret"
+    assert (heard.body["resourceType"], heard.body["id"]) == (
+        "ServiceRequest",
+        str(order.public_id),
+    )
+    valid(heard.body)
+
+
+def test_without_payload_an_empty_post_says_that_something_changed(api: Api, hook: Hook) -> None:
+    made(api, plain(hook.url))
+    make.order()
+    relay()
+
+    (heard,) = hook.heard
+    assert (heard.method, heard.path, heard.raw) == ("POST", "/hook", b"")
+
+
+def test_xml_is_written_where_it_is_asked_for(api: Api, hook: Hook) -> None:
+    made(api, plain(hook.url, payload="application/fhir+xml"))
     order = make.order()
     relay()
 
     (heard,) = hook.heard
-    assert (heard.method, heard.path) == ("PUT", f"/hook/ServiceRequest/{order.public_id}")
-    assert heard.body["resourceType"] == "ServiceRequest"
-    assert heard.body["id"] == str(order.public_id)
+    assert heard.headers["content-type"] == "application/fhir+xml; charset=utf-8"
+    assert xml.read(heard.raw)["id"] == str(order.public_id)
+
+
+def test_what_a_client_sends_is_told_as_well(api: Api, hook: Hook) -> None:
+    made(api, plain(hook.url, "Observation?code=http://loinc.org|2160-0", payload=JSON))
+    creatinine = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2160-0"}]},
+        "valueQuantity": {"value": 1.10, "unit": "mg/dL"},
+    }
+    kept = api.post("/Observation", creatinine).body
+    api.post("/Observation", {**creatinine, "code": {"text": "something else"}})
+    relay()
+
+    assert [each.path for each in hook.heard] == [f"/hook/Observation/{kept['id']}"]
+
+
+def test_nothing_is_asked_where_nobody_subscribed(api: Api) -> None:
+    make.order()
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        relay()
+
+    assert not [q for q in asked.captured_queries if "fhirsubscription" in q["sql"].lower()]
+
+
+# --- topics
 
 
 def test_a_topic_is_proved_by_a_handshake_and_told_by_number(api: Api, hook: Hook) -> None:
-    made = api.post("/Subscription", topic(hook, "order-status"))
-    assert made.body["status"] == "requested", made.body
+    subscription = made(api, topic(hook.url, "order-status"))
+    assert subscription["status"] == "requested"
     relay()
+    order = make.order()
+    canceled(order)
+    relay()
+
+    handshake, *events = hook.heard
+    assert (handshake.kind, handshake.numbers) == ("handshake", [])
+    assert handshake.status["status"] == "requested"
+    assert [each.numbers for each in events] == [[1], [2]]
+    address = f"http://testserver/fhir/Subscription/{subscription['id']}"
+    told = events[1].status
+    assert told["subscription"] == {"reference": address}
+    assert told["topic"] == f"{TOPIC}order-status"
+    assert (told["status"], told["type"]) == ("active", "event-notification")
+    assert told["events-since-subscription-start"] == "2"
+    entry = events[1].body["entry"][1]
+    assert entry["fullUrl"] == f"http://testserver/fhir/ServiceRequest/{order.public_id}"
+    assert "resource" not in entry, "id-only"
+    assert state(api, subscription) == "active"
+    for each in hook.heard:
+        valid(each.body)
+
+
+def test_content(api: Api, hook: Hook) -> None:
+    for content in ("empty", "id-only", "full-resource"):
+        made(api, topic(hook.url, "order-status", content))
+    relay()
+    order = make.order()
+    relay()
+
+    told = {len(each.raw): each.body["entry"] for each in hook.heard if each.numbers}
+    empty, named, full = (told[size] for size in sorted(told))
+    assert [len(each) for each in (empty, named, full)] == [1, 2, 2]
+    assert str(order.public_id) not in str(empty)
+    assert "resource" not in named[1]
+    assert full[1]["resource"]["id"] == str(order.public_id)
+
+
+def test_filters_narrow_a_topic(api: Api, hook: Hook) -> None:
+    first, second = make.order(), make.order()
+    wanted = f"ServiceRequest?patient=Patient/{first.patient.public_id}"
+    relay()
+    made(api, topic(hook.url, "order-status", "id-only", wanted))
+    canceled(second)
+    canceled(first)
+    relay()
+
+    told = [each for each in hook.heard if each.numbers]
+    assert [each.body["entry"][1]["request"]["url"] for each in told] == [
+        f"ServiceRequest/{first.public_id}"
+    ]
+
+
+def test_every_topic_is_told_of_its_events(api: Api, hook: Hook) -> None:
+    """A whole exam: each topic hears its own, in order, and numbers have no gaps."""
+    names = ("order-status", "step-status", "report-final", "report-amended", "critical-finding",
+             "appointment-changed")  # fmt: skip
+    for name in names:
+        made(api, topic(hook.url, name))
+    make.device()
+    make.final_report(make.performed())
+    relay()
+
+    told: dict[str, list[int]] = {name: [] for name in names}
+    for each in hook.heard:
+        told[each.status["topic"].removeprefix(TOPIC)] += each.numbers
+    for name, found in told.items():
+        assert found == list(range(1, len(found) + 1)), name
+    assert told["report-final"] == [1]
+    assert told["report-amended"] == told["critical-finding"] == []
+    assert len(told["step-status"]) >= 3, "booked, started, completed"
+    assert len(told["appointment-changed"]) >= 1
+
+
+# --- faults
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "code"),
+    [
+        ({"criteria": "Nonsense?x=1"}, "Subscription.criteria", "not-supported"),
+        ({"criteria": "Patient?shoe-size=42"}, "Subscription.criteria", "invalid"),
+        ({"criteria": "Patient?_include=Patient:link"}, "Subscription.criteria", "invalid"),
+        ({"criteria": "urn:ris:subscription-topic:x"}, "Subscription.criteria", "not-supported"),
+        ({"criteria": "Subscription?status=off"}, "Subscription.criteria", "not-supported"),
+        ({"status": "active"}, "Subscription.status", "value"),
+        ({"end": "2020-01-01T00:00:00Z"}, "Subscription.end", "value"),
+        ({"type": "email"}, "Subscription.channel.type", "not-supported"),
+        ({"type": "websocket"}, "Subscription.channel.type", "not-supported"),
+        ({"endpoint": None}, "Subscription.channel.endpoint", "required"),
+        ({"endpoint": "http://ehr.example/x"}, "Subscription.channel.endpoint", "value"),
+        ({"endpoint": "https://169.254.169.254/"}, "Subscription.channel.endpoint", "value"),
+        ({"endpoint": "https://[::1]/"}, "Subscription.channel.endpoint", "value"),
+        ({"payload": "text/plain"}, "Subscription.channel.payload", "not-supported"),
+        ({"header": ["Host: x"]}, "Subscription.channel.header[0]", "value"),
+        ({"header": ["A: b", "content-length: 1"]}, "Subscription.channel.header[1]", "value"),
+        ({"header": ["A: b\r\nX: y"]}, "Subscription.channel.header[0]", "value"),
+        ({"header": ["no colon"]}, "Subscription.channel.header[0]", "value"),
+        ({"header": ["Authorization: ***"]}, "Subscription.channel.header[0]", "value"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_promised_is_refused(
+    api: Api, change: dict[str, Any], place: str, code: str
+) -> None:
+    resource = plain("https://ehr.example/hook")
+    for name, value in change.items():
+        into = resource if name in {"criteria", "status", "end"} else resource["channel"]
+        into[name] = value
+        if value is None:
+            del into[name]
+
+    answer = api.post("/Subscription", resource)
+
+    assert answer.status == 422, answer.body
+    assert (answer.issue["code"], answer.issue["expression"]) == (code, [place])
+    assert not FhirSubscription.objects.exists()
+    assert not Delivery.objects.exists()
+
+
+def test_all_faults_of_a_topic_are_told_at_once(api: Api) -> None:
+    resource = topic("https://ehr.example/x", "order-status", "much", "Task?status=x", heartbeat=1)
+
+    answer = api.post("/Subscription", resource)
+
+    assert answer.status == 422
+    assert {tuple(each["expression"]) for each in answer.body["issue"]} == {
+        ("Subscription.criteria.extension",),
+        ("Subscription.channel.payload",),
+        ("Subscription.channel.extension",),
+    }
+
+
+def test_a_client_subscribes_only_to_what_it_may_read(db: None) -> None:
+    narrow = Api(token("system/Subscription.cruds", "system/Task.rs", client="narrow"))
+
+    refused = narrow.post("/Subscription", plain("https://ehr.example/hook"))
+
+    assert (refused.status, refused.issue["code"]) == (403, "forbidden")
+    assert narrow.post("/Subscription", plain("https://ehr.example/hook", "Task")).status == 201
+
+
+# --- changed and ended
+
+
+def test_read_search_change_and_delete(api: Api, hook: Hook) -> None:
+    subscription = made(api, plain(hook.url, payload=JSON))
+    path = f"/Subscription/{subscription['id']}"
+
+    assert api.get(path).body == subscription
+    found = api.get("/Subscription?status=active&type=rest-hook&payload=application/fhir%2Bjson")
+    assert found.ids == [subscription["id"]]
+    assert api.get("/Subscription?criteria=Task").ids == []
+    assert api.get(f"/Subscription?url={hook.url}").ids == [subscription["id"]]
+
+    off = api.put(path, {**subscription, "status": "off"})
+    assert (off.status, off.body["status"]) == (200, "off")
     make.order()
+    relay()
+    assert hook.heard == []
+    again = api.patch(path, [{"op": "replace", "path": "/status", "value": "requested"}])
+    assert (again.status, again.body["status"]) == (200, "active")
+    wrong = api.put(path, {**again.body, "status": "error"})
+    assert (wrong.status, wrong.issue["expression"]) == (409, ["Subscription.status"])
+
+    assert api.request("DELETE", path).status == 204
+    make.order()
+    relay()
+    assert hook.heard == []
+    assert api.get(path).status in {404, 410}
+    assert api.get("/Subscription").ids == []
+
+
+def test_a_changed_endpoint_is_proved_anew_and_gets_what_waits(api: Api, hook: Hook) -> None:
+    hook.answer = lambda request: hooks.said(500)
+    subscription = made(api, topic(hook.url, "order-status"))
+    make.order()
+    relay()
+    with hooks.hook() as other:
+        subscription["channel"]["endpoint"] = other.url
+        changed = api.put(f"/Subscription/{subscription['id']}", subscription)
+        assert changed.body["status"] == "requested", changed.body
+        due_now()
+        relay()
+
+        assert [each.kind for each in other.heard] == [
+            "handshake", "event-notification", "handshake",
+        ]  # fmt: skip
+    assert state(api, subscription) == "active"
+
+
+def test_headers_are_shown_to_nobody_and_kept_through_a_change(api: Api, hook: Hook) -> None:
+    subscription = made(
+        api, plain(hook.url, payload=JSON, header=["Authorization: Bearer s3cret", "X-Site: RAD"])
+    )
+    assert subscription["channel"]["header"] == ["Authorization: ***", "X-Site: ***"]
+
+    subscription["reason"] = "another reason"
+    changed = api.put(f"/Subscription/{subscription['id']}", subscription)
     make.order()
     relay()
 
-    assert [each.kind for each in hook.heard] == [
-        "handshake",
-        "event-notification",
-        "event-notification",
+    assert (changed.status, changed.body["reason"]) == (200, "another reason")
+    assert hook.heard[0].headers["authorization"] == "Bearer s3cret"
+    stored = [bytes(row.raw) + bytes(row.reply) for row in InboundMessage.objects.all()]
+    stored += [bytes(row.payload) for row in Delivery.objects.all()]
+    stored += [str(row.payload).encode() for row in DomainEvent.objects.all()]
+    stored += [str(row.detail).encode() for row in AuditEvent.objects.all()]
+    assert not [raw for raw in stored if b"s3cret" in raw]
+
+
+def test_another_client_changes_nothing(api: Api, hook: Hook) -> None:
+    subscription = made(api, plain(hook.url, header=["Authorization: Bearer s3cret"]))
+    path = f"/Subscription/{subscription['id']}"
+    other = Api(token(client="OTHER"))
+
+    stolen = {
+        **subscription,
+        "channel": {**subscription["channel"], "endpoint": "https://x.example/"},
+    }
+    assert other.put(path, stolen).status in {403, 422}
+    assert (
+        other.put(path, {**subscription, "channel": plain("https://x.example/")["channel"]}).status
+        == 403
+    )
+    assert other.request("DELETE", path).status == 403
+    assert FhirSubscription.objects.get().url == hook.url
+
+
+def test_it_ends_when_it_said(api: Api, hook: Hook) -> None:
+    end = (timezone.now() + timedelta(hours=1)).isoformat()
+    subscription = made(api, {**plain(hook.url), "end": end})
+    FhirSubscription.objects.update(ends_at=timezone.now() - timedelta(seconds=1))
+
+    subscriptions.run_due()
+
+    assert state(api, subscription) == "off"
+
+
+def test_heartbeats_come_when_nothing_else_does(api: Api, hook: Hook) -> None:
+    made(api, topic(hook.url, "order-status", heartbeat=60))
+    relay()
+    subscriptions.run_due()
+    relay()
+    assert [each.kind for each in hook.heard] == ["handshake"]
+    FhirSubscription.objects.update(queued_at=timezone.now() - timedelta(seconds=61))
+    subscriptions.run_due()
+    subscriptions.run_due()
+    relay()
+
+    assert [each.kind for each in hook.heard] == ["handshake", "heartbeat"]
+    assert hook.heard[1].status["events-since-subscription-start"] == "0"
+    valid(hook.heard[1].body)
+
+
+# --- rights at the moment of delivery
+
+
+def test_a_client_without_a_valid_token_is_told_nothing_more(api: Api, hook: Hook) -> None:
+    subscription = made(api, plain(hook.url, payload=JSON))
+    make.order()
+    outbox.fan_out()
+    row = ApiToken.objects.get(client="EHR")
+    execute(RevokeToken(token=str(row.public_id)), actor=OPERATOR)
+    outbox.deliver_due()
+    make.order()
+    relay()
+
+    assert hook.heard == []
+    assert FhirSubscription.objects.get().status == "off"
+    again = Api(token())
+    assert state(again, subscription) == "off"
+
+
+def test_scopes_are_asked_when_it_is_sent(api: Api, hook: Hook) -> None:
+    made(api, plain(hook.url, payload=JSON))
+    make.order()
+    outbox.fan_out()
+    ApiToken.objects.filter(client="EHR").update(scopes=["system/Task.rs"])
+    outbox.deliver_due()
+    make.order()
+    relay()
+
+    assert hook.heard == []
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.last_error) == (
+        "SKIPPED",
+        "not sent: the client may not see this any more",
+    )
+
+
+def test_rows_beyond_a_filter_are_not_told(
+    api: Api, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(api, plain(hook.url, "ServiceRequest", payload=JSON))
+    first, second = make.order(), make.order()
+    only = ((("patient", f"Patient/{first.patient.public_id}"),),)
+    monkeypatch.setattr("integration.fhir.auth.Client.filters", lambda *asked: only)
+    relay()
+
+    assert [each.path for each in hook.heard] == [f"/hook/ServiceRequest/{first.public_id}"]
+    assert str(second.public_id) not in str(hook.heard)
+
+
+# --- when the subscriber does not answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "delivery", "words"),
+    [
+        (lambda request: hooks.said(500), "PENDING", "HTTP 500"),
+        (lambda request: hooks.said(429), "PENDING", "HTTP 429"),
+        (lambda request: None, "PENDING", "no answer"),
+        (lambda request: hooks.said(404), "PENDING", "HTTP 404"),
+        (
+            lambda request: hooks.said(302, b"", "Location: http://169.254.169.254/x"),
+            "PENDING",
+            "redirects are not followed",
+        ),
+        (lambda request: hooks.said(200, b"x" * 1_000_000), "DELIVERED", ""),
+    ],
+)
+def test_fault(api: Api, hook: Hook, answer: Any, delivery: str, words: str) -> None:
+    made(api, plain(hook.url, payload=JSON))
+    hook.answer = answer
+    make.order()
+    relay()
+
+    row = Delivery.objects.get()
+    assert (row.state, row.attempt_count) == (delivery, 1)
+    assert words in row.last_error
+    assert len(hook.heard) == 1
+
+
+def test_a_subscriber_that_fails_is_in_error_and_active_again_when_it_answers(
+    api: Api, hook: Hook
+) -> None:
+    subscription = made(api, topic(hook.url, "order-status"))
+    relay()
+    hook.answer = lambda request: hooks.said(503)
+    orders = [make.order() for _ in range(4)]
+    for _ in range(4):
+        relay()
+        due_now()
+
+    failed = api.get(f"/Subscription/{subscription['id']}").body
+    assert (failed["status"], failed["error"]) == ("error", "HTTP 503 Said")
+    tried = [each.numbers for each in hook.heard[1:]]
+    assert tried == [[1]] * len(tried), "the first holds the others back"
+    hook.heard.clear()
+    hook.answer = hooks.well
+    relay()
+
+    assert numbers(hook) == [1, 2, 3, 4], "each once, in order"
+    assert [each.body["entry"][1]["request"]["url"] for each in hook.heard] == [
+        f"ServiceRequest/{order.public_id}" for order in orders
     ]
-    assert [each.numbers for each in hook.heard] == [[], [1], [2]]
-    assert api.get(f"/Subscription/{made.body['id']}").body["status"] == "active"
+    assert state(api, subscription) == "active"
+
+
+def test_gone_is_off(api: Api, hook: Hook) -> None:
+    subscription = made(api, plain(hook.url))
+    hook.answer = lambda request: hooks.said(410)
+    make.order()
+    relay()
+
+    body = api.get(f"/Subscription/{subscription['id']}").body
+    assert (body["status"], body["error"]) == ("off", "HTTP 410 Said")
+
+
+def test_what_is_refused_is_parked_and_goes_again_when_it_is_asked_for(
+    api: Api, hook: Hook
+) -> None:
+    subscription = made(api, plain(hook.url, payload=JSON))
+    hook.answer = lambda request: hooks.said(400)
+    make.order()
+    make.order()
+    for _ in range(4):
+        relay()
+        due_now()
+    assert [row.state for row in Delivery.objects.order_by("id")] == ["REFUSED", "PENDING"]
+    assert state(api, subscription) == "error"
+
+    hook.answer = hooks.well
+    hook.heard.clear()
+    body = api.get(f"/Subscription/{subscription['id']}").body
+    api.put(f"/Subscription/{subscription['id']}", {**body, "status": "requested"})
+    relay()
+
+    assert len(hook.heard) == 2
+    assert state(api, subscription) == "active"
+
+
+def test_paused_it_keeps_what_waits(api: Api, hook: Hook) -> None:
+    made(api, topic(hook.url, "order-status"))
+    relay()
+    endpoint = str(FhirSubscription.objects.get().endpoint.public_id)
+    execute(PauseEndpoint(endpoint=endpoint, paused=True, reason="maintenance"), actor=OPERATOR)
+    make.order()
+    make.order()
+    relay()
+    assert numbers(hook) == []
+    execute(PauseEndpoint(endpoint=endpoint, paused=False), actor=OPERATOR)
+    relay()
+
+    assert numbers(hook) == [1, 2]
+
+
+def test_one_subscriber_that_hangs_keeps_no_other_waiting(api: Api) -> None:
+    with hooks.hook() as good, hooks.hook() as bad:
+        bad.answer = lambda request: None
+        for receiver in (bad, good, good, bad, good, good, bad, good):
+            made(api, topic(receiver.url, "order-status", timeout=1))
+        for _ in range(3):
+            make.order()
+        relay()
+        relay()
+
+        assert sorted(numbers(good)) == sorted([1, 2, 3] * 5)
+        assert numbers(bad) == []
+
+
+# --- $status and $events
+
+
+def test_status(api: Api, hook: Hook) -> None:
+    first = made(api, topic(hook.url, "order-status"))
+    second = made(api, plain(hook.url, "Task"))
+    relay()
+    make.order()
+    relay()
+
+    one = api.get(f"/Subscription/{first['id']}/$status")
+    assert one.status == 200
+    (parameters,) = one.resources
+    told = {each["name"]: each for each in parameters["parameter"]}
+    assert told["type"]["valueCode"] == "query-status"
+    assert told["status"]["valueCode"] == "active"
+    assert told["events-since-subscription-start"]["valueString"] == "1"
+    assert len(api.get("/Subscription/$status").resources) == 2
+    assert len(api.get(f"/Subscription/$status?id={first['id']},{second['id']}").resources) == 2
+    assert api.get("/Subscription/$status?status=off").resources == []
+    wanted = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "id", "valueId": second["id"]}],
+    }
+    assert len(api.post("/Subscription/$status", wanted).resources) == 1
+    assert api.get("/Subscription/$status?status=lost").status == 400
+    assert api.get("/Subscription/01939c0f-0000-7000-8000-000000000000/$status").status == 404
+
+
+def asked(api: Api, subscription: Any, **said: Any) -> Answer:
+    query = "&".join(f"{name}={value}" for name, value in said.items())
+    return api.get(f"/Subscription/{subscription['id']}/$events?{query}")
+
+
+def told_numbers(answer: Answer) -> list[str]:
+    assert answer.status == 200, answer.body
+    return [
+        part["part"][0]["valueString"]
+        for part in answer.body["entry"][0]["resource"]["parameter"]
+        if part["name"] == "notification-event"
+    ]
+
+
+def test_events_that_were_missed_are_told_again_as_they_were(api: Api, hook: Hook) -> None:
+    subscription = made(api, topic(hook.url, "order-status", "full-resource"))
+    orders = [make.order() for _ in range(3)]
+    relay()
+    canceled(orders[1])
+    relay()
+
+    some = asked(api, subscription, eventsSinceNumber=2, eventsUntilNumber=3)
+    assert told_numbers(some) == ["2", "3"]
+    assert some.body["type"] == "history"
+    kept = [entry["resource"] for entry in some.body["entry"][1:]]
+    assert [each["id"] for each in kept] == [str(each.public_id) for each in orders[1:]]
+    assert kept[0]["status"] == "active", "as it was sent, not as it is"
+    sent = [each.body["entry"][1]["resource"] for each in hook.heard if each.numbers]
+    assert kept == sent[1:3]
+    assert told_numbers(asked(api, subscription)) == ["1", "2", "3", "4"]
+    named = asked(api, subscription, content="id-only", eventsSinceNumber=4)
+    assert [entry.get("resource") for entry in named.body["entry"][1:]] == [None]
+    assert len(asked(api, subscription, content="empty").body["entry"]) == 1
+    assert asked(api, subscription, content="all").status == 400
+    assert asked(api, subscription, eventsSinceNumber="x").status == 400
+
+
+def test_events_are_told_as_far_as_the_caller_may_see_them(api: Api, hook: Hook) -> None:
+    subscription = made(api, topic(hook.url, "order-status", "full-resource"))
+    order = make.order()
+    relay()
+    blind = Api(token("system/Subscription.rs", client="blind"))
+
+    answer = asked(blind, subscription)
+
+    assert told_numbers(answer) == ["1"]
+    assert str(order.public_id) not in str(answer.body)
+
+
+# --- what stands elsewhere
+
+
+def test_a_notification_stands_with_the_order_as_any_delivery(api: Api, hook: Hook) -> None:
+    made(api, plain(hook.url, payload=JSON))
+    order = make.order()
+    relay()
+
+    delivery = Delivery.objects.get()
+    assert (delivery.order_id, delivery.state) == (order.pk, "DELIVERED")
+    stored = bytes(delivery.payload)
+    heard: Hooked = hook.heard[0]
+    assert stored.partition(b"\r\n\r\n")[2] == heard.raw, "stored bytes are the sent bytes"
+    assert stored.startswith(f"PUT {hook.url}/ServiceRequest/{order.public_id} HTTP/1.1".encode())
+    assert heard.headers["x-request-id"] == delivery.control_id
+    assert bytes(delivery.attempts.get().reply).startswith(b"HTTP 200")
+
+
+def test_the_statement_lists_topics_and_operations(api: Api) -> None:
+    rest = api.get("/metadata").body["rest"][0]
+    (subscription,) = [each for each in rest["resource"] if each["type"] == "Subscription"]
+
+    assert {each["valueCanonical"] for each in subscription["extension"]} == {
+        f"{TOPIC}{name}"
+        for name in (
+            "order-status", "step-status", "report-final", "report-amended", "critical-finding",
+            "appointment-changed",
+        )
+    }  # fmt: skip
+    assert {each["name"] for each in subscription["operation"]} == {"status", "events", "validate"}
