@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -321,6 +322,28 @@ class Fhir(Section):
     )
 
 
+def _web_address(value: str) -> str:
+    if value and not value.startswith(("https://", "http://")):
+        raise ValueError("an address begins with https:// or http://")
+    return value
+
+
+class Images(Section):
+    """Where the images of an exam are: told to FHIR clients as Endpoint, to readers as a link."""
+
+    wado_rs: Annotated[str, AfterValidator(_web_address)] = Field(
+        default="",
+        description="Address of the archive's DICOMweb service (WADO-RS), such as "
+        "`https://pacs.example/dicom-web`; empty: none is told.",
+    )
+    viewer_url: Annotated[str, AfterValidator(_web_address)] = Field(
+        default="",
+        description="Address of a viewer that shows a study, with `{study}` for the Study Instance "
+        "UID and, if it wants them, `{accession}` and `{patient}` (the patient's number), such as "
+        "`https://viewer.example/?studyUID={study}`; empty: there is no link to images.",
+    )
+
+
 class Session(Section):
     """Sessions of the web pages."""
 
@@ -384,6 +407,7 @@ class Configuration(BaseSettings):
     mllp: Mllp = Field(default_factory=Mllp)
     performing: Performing = Field(default_factory=Performing)
     fhir: Fhir = Field(default_factory=Fhir)
+    images: Images = Field(default_factory=Images)
     session: Session = Field(default_factory=Session)
     delivery: Delivery = Field(default_factory=Delivery)
 

@@ -39,6 +39,8 @@ ALLOWED_HOSTS = [
 ]
 CSRF_TRUSTED_ORIGINS = [CONFIG.base_url] if CONFIG.base_url else []
 SITE_NAME = CONFIG.site_name
+WADO_RS = CONFIG.images.wado_rs
+VIEWER_URL = CONFIG.images.viewer_url
 
 INSTALLED_APPS = [
     "django.contrib.auth",

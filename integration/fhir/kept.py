@@ -40,7 +40,10 @@ DOCUMENTATION: Mapping[str, str] = {
     ),
     "HealthcareService": "Kept as received.",
     "Media": "Kept as received.",
-    "Observation": "Kept as received.",
+    "Observation": (
+        "Kept as received; beside them the dose of exams (LOINC 73569-6) and critical findings, "
+        "which are read only."
+    ),
     "PractitionerRole": "Kept as received.",
     "RelatedPerson": "Kept as received.",
     "Specimen": "Kept as received.",

@@ -18,7 +18,9 @@ from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.diagnosticreport import diagnostic_report
 from integration.fhir.from_domain.directory import device, location, organization, practitioner
 from integration.fhir.from_domain.encounter import encounter
+from integration.fhir.from_domain.endpoint import endpoint
 from integration.fhir.from_domain.imagingstudy import imaging_study
+from integration.fhir.from_domain.observation import observation
 from integration.fhir.from_domain.patient import patient
 from integration.fhir.from_domain.procedure import procedure
 from integration.fhir.from_domain.provenance import provenance
@@ -33,7 +35,8 @@ from integration.fhir.parameters import Parameter, ReferenceParameter
 from integration.fhir.subscriptions.parameters import SUBSCRIPTION
 from ris.selectors import search as selectors
 from ris.selectors.search import criteria as asked
-from ris.selectors.search import journal
+from ris.selectors.search import journal, observations
+from ris.selectors.search.endpoints import EndpointCriteria, endpoints
 from ris.selectors.search.engine import Finder
 from ris.selectors.search.views import RequestHit
 from ris.selectors.subscriptions import SubscriptionCriteria, subscriptions
@@ -104,16 +107,18 @@ def _kind(
 
 
 def _kept(name: str) -> Kind:
-    """A type that the core has no table for: every parameter is asked of the index."""
+    """A type that the core has no table for, or some of: every parameter is asked of the index."""
     parameters = others.parameters(name, (), kept=True)
     columns = others.sorts(parameters)
+    united = name == observations.TYPE
     return Kind(
         name,
-        selectors.kept(name, columns),
+        observations.observations(columns) if united else selectors.kept(name, columns),
         asked.KeptCriteria,
-        kept,
+        observation if united else kept,
         parameters,
         interactions=KEEPING,
+        beside=("stations",) if united else (),
         documentation=DOCUMENTATION[name],
         sorts={**search.COMMON_SORTS, **{each: each for each in columns}},
     )
@@ -227,6 +232,19 @@ KINDS: Mapping[str, Kind] = {
             documentation=(
                 "A report with its newest signed version as HTML and plain text. Of one that "
                 "nobody signed yet, or that was withdrawn, only the state is shown."
+            ),
+        ),
+        _kind(
+            "Endpoint",
+            endpoints,
+            EndpointCriteria,
+            endpoint,
+            search.ENDPOINT,
+            interactions=COMPUTED,
+            beside=("site",),
+            documentation=(
+                "Where images can be had: the archive's DICOMweb service, and for each study a "
+                "viewer, which is found through ImagingStudy.endpoint."
             ),
         ),
         _kind(

@@ -363,6 +363,28 @@ DEVICE: tuple[Parameter, ...] = (
     ),
 )
 
+ENDPOINT: tuple[Parameter, ...] = (
+    PlainTokenParameter(
+        name="connection-type",
+        expression="Endpoint.connectionType",
+        field="connection_types",
+        system="http://terminology.hl7.org/CodeSystem/endpoint-connection-type",
+        always=True,
+    ),
+    StringParameter(name="name", expression="Endpoint.name", field="names", always=True),
+    StateParameter(
+        name="status",
+        expression="Endpoint.status",
+        tables={"statuses": {True: "active", False: "off"}},
+    ),
+    ConstantParameter(
+        name="payload-type",
+        expression="Endpoint.payloadType",
+        codes=((systems.DCM, "113014"),),
+        always=True,
+    ),
+)
+
 ORGANIZATION: tuple[Parameter, ...] = (
     StringParameter(name="name", expression="Organization.name", field="name"),
 )

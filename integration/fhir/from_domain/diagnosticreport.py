@@ -30,7 +30,7 @@ Covers = tuple[tuple[OrderView, ProcedureView], ...]
 LOGIN_ISSUER = "RIS"
 
 # What nobody signed, and what was withdrawn, is not handed out.
-_WITHOUT_CONTENT = frozenset({ReportStatus.DRAFT, ReportStatus.DISCARDED, ReportStatus.RETRACTED})
+WITHOUT_CONTENT = frozenset({ReportStatus.DRAFT, ReportStatus.DISCARDED, ReportStatus.RETRACTED})
 
 
 def diagnostic_report(hit: ReportHit | AwaitedHit, shown: Shown) -> Resource:
@@ -54,7 +54,7 @@ def _awaited(hit: AwaitedHit, shown: Shown) -> Resource:
 def _written(hit: ReportHit, shown: Shown) -> Resource:
     report = hit.report
     current = report.current
-    shows = current is not None and report.status not in _WITHOUT_CONTENT
+    shows = current is not None and report.status not in WITHOUT_CONTENT
     kind = current.kind if current else None
     return datatypes.resource(
         "DiagnosticReport",
@@ -64,7 +64,7 @@ def _written(hit: ReportHit, shown: Shown) -> Resource:
         status=bindings.REPORT_STATUS[report.status, kind, report.written],
         **_about(hit.covers, shown),
         issued=datatypes.instant(current.signed_at) if current else None,
-        resultsInterpreter=datatypes.some(_interpreter(current, shown) if current else None),
+        resultsInterpreter=datatypes.some(interpreter(current, shown) if current else None),
         result=[datatypes.reference("Observation", each) for each in hit.findings] if shows else [],
         conclusion=current.sections.get("impression", "").strip() if current and shows else "",
         presentedForm=_presented(hit, current, shown) if current and shows else [],
@@ -134,7 +134,7 @@ def _effective(covers: Covers) -> str | None:
     return datatypes.instant(min(started)) if started else None
 
 
-def _interpreter(version: ReportVersionView, shown: Shown) -> Resource | None:
+def interpreter(version: ReportVersionView, shown: Shown) -> Resource | None:
     found = datatypes.person(
         version.signer_name,
         Identifier(version.signer, LOGIN_ISSUER) if version.signer else Identifier(""),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from integration.fhir import bindings
 from integration.fhir.from_domain import datatypes
 from integration.fhir.from_domain.datatypes import Resource, Shown
+from integration.fhir.from_domain.diagnosticreport import WITHOUT_CONTENT, interpreter
+from integration.fhir.from_domain.endpoint import endpoints_of
 from integration.fhir.from_domain.procedure import has_images
 from integration.fhir.from_domain.servicerequest import requests_of
 from ris.domain.performing import PerformedStatus
@@ -44,6 +46,8 @@ def imaging_study(hit: StudyHit, shown: Shown) -> Resource:
         referrer=datatypes.person(
             order.requester, order.requester_identifier, shown.systems, "Practitioner"
         ),
+        interpreter=_interpreters(procedure, shown),
+        endpoint=endpoints_of(procedure.public_id) if performed else [],
         numberOfSeries=len(series),
         numberOfInstances=sum(each.instance_count for _, each in series),
         procedureReference=(
@@ -56,6 +60,14 @@ def imaging_study(hit: StudyHit, shown: Shown) -> Resource:
             for number, (step, each) in enumerate(series, start=1)
         ],
     )
+
+
+def _interpreters(procedure: ProcedureView, shown: Shown) -> list[Resource]:
+    """Who signed the newest version of the report."""
+    report = procedure.report
+    if report is None or report.current is None or report.status in WITHOUT_CONTENT:
+        return []
+    return datatypes.some(interpreter(report.current, shown))
 
 
 def status(performed: list[PerformedView]) -> str:

@@ -232,7 +232,13 @@ def _load_studies(public_ids: Sequence[str]) -> list[StudyHit]:
         return []
     found = {
         procedure.public_id: StudyHit(order, procedure)
-        for order in orders_with(Q(procedures__public_id__in=keys), performed=True, series=True)
+        for order in orders_with(
+            Q(procedures__public_id__in=keys),
+            performed=True,
+            series=True,
+            reports=True,
+            versions=True,
+        )
         for procedure in order.procedures
         if procedure.performed
     }

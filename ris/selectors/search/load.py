@@ -25,6 +25,7 @@ def order_rows(
     performed: bool = False,
     series: bool = False,
     reports: bool = False,
+    versions: bool = False,
     identifiers: bool = False,
 ) -> QuerySet[Order]:
     """Orders with procedures and steps; the other parts only if asked for, else left empty.
@@ -42,11 +43,14 @@ def order_rows(
         )
         .order_by("id")
     )
+    signed = ReportVersion.objects.select_related(
+        "author__practitioner", "signer__practitioner"
+    ).order_by("number")
     written = (
         Report.objects.exclude(status="DISCARDED")
         .prefetch_related(
             Prefetch("procedures", RequestedProcedure.objects.none()),
-            Prefetch("versions", ReportVersion.objects.none()),
+            Prefetch("versions", signed if versions else ReportVersion.objects.none()),
         )
         .order_by("id")
     )

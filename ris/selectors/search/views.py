@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+from ris.domain.reporting import ReportStatus
 from ris.domain.scheduling import Answer, Participant
 from ris.domain.values import Identifier, PersonName
+from ris.selectors.dose import DocumentLine
 from ris.selectors.facility import SiteView
 from ris.selectors.views import (
     AppointmentView,
@@ -125,6 +127,48 @@ class AwaitedHit:
 
 
 @dataclass(frozen=True, slots=True)
+class DoseHit:
+    """A dose document of an exam; ``procedure`` is the public id of the one it is of, if known."""
+
+    order: OrderView
+    document: DocumentLine
+    procedure: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingHit:
+    """A critical finding and whom it was told; ``studies`` are public ids of procedures."""
+
+    public_id: str
+    report: str
+    report_status: ReportStatus
+    patient: str
+    visit: str
+    requests: tuple[str, ...]
+    studies: tuple[str, ...]
+    finding: str
+    told: str
+    by: str
+    read_back: bool
+    told_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointHit:
+    """Where images can be had, as the settings say since the process began."""
+
+    public_id: str
+    connection_type: str
+    name: str
+    address: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class VisitHit:
     visit: VisitView
     patient: str
@@ -201,6 +245,9 @@ __all__ = [
     "AppointmentHit",
     "AwaitedHit",
     "Directory",
+    "DoseHit",
+    "EndpointHit",
+    "FindingHit",
     "InstitutionView",
     "KeptHit",
     "PatientView",

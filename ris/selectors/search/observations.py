@@ -1,0 +1,272 @@
+"""Observations of the core beside those that clients sent: the dose of exams, critical findings.
+
+What clients sent is found by the index. The same conditions are asked of the core's rows here, so
+that one search finds both; what the core has no word for, its rows do not fulfill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.db.models import (
+    CharField,
+    DateTimeField,
+    F,
+    Q,
+    QuerySet,
+    Value,
+)
+from django.db.models.functions import Coalesce
+
+from ris.domain.dose import DoseMatch, DoseSource
+from ris.domain.fhir_index import END
+from ris.domain.reporting import ReportStatus
+from ris.models import CriticalResult, DoseRecord, ExamDose
+from ris.selectors.dose import document_line, with_lines
+from ris.selectors.search import index, terms
+from ris.selectors.search.criteria import KeptCriteria
+from ris.selectors.search.engine import Finder, SortKey, Source
+from ris.selectors.search.index import Test, Token
+from ris.selectors.search.kept import kept
+from ris.selectors.search.kept import load as load_kept
+from ris.selectors.search.load import by_number
+from ris.selectors.search.terms import TimeTerm
+from ris.selectors.search.views import DoseHit, FindingHit, KeptHit
+
+TYPE = "Observation"
+Hit = KeptHit | DoseHit | FindingHit
+
+# What every row of a kind is: (system, code).
+LOINC = "http://loinc.org"
+CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
+DOSE_CODE = (LOINC, "73569-6")  # Radiation exposure and protection information
+FINDING_CODE = (LOINC, "18782-3")  # Radiology Study observation
+
+_EFFECTIVE = Coalesce("started_at", "content_at", "created_at")
+
+
+def _doses() -> QuerySet[DoseRecord]:
+    """Dose documents that found their exam."""
+    return DoseRecord.objects.filter(match=DoseMatch.MATCHED.value, order__isnull=False)
+
+
+def _findings() -> QuerySet[CriticalResult]:
+    return CriticalResult.objects.all()
+
+
+# --- one test of a parameter as a condition on the core's rows
+
+_ALL = Q(pk__isnull=False)  # an empty one would vanish beside another
+Condition = Callable[[Test], Q]
+
+
+def _column(*columns: str) -> Condition:
+    """A reference to something here."""
+
+    def condition(test: Test) -> Q:
+        if not isinstance(test, index.Target):
+            return terms.NOTHING
+        return terms.among(columns, (test.one,))
+
+    return condition
+
+
+def _constant(*codes: tuple[str, str]) -> Condition:
+    def condition(test: Test) -> Q:
+        if not isinstance(test, Token):
+            return terms.NOTHING
+        known = any(
+            test.code in {"", code} and test.system in {None, system} for system, code in codes
+        )
+        return _ALL if known else terms.NOTHING
+
+    return condition
+
+
+def _state(final: Q, wrong: Q) -> Condition:
+    def condition(test: Test) -> Q:
+        if not isinstance(test, Token):
+            return terms.NOTHING
+        return {"final": final, "entered-in-error": wrong, "": _ALL}.get(test.code, terms.NOTHING)
+
+    return condition
+
+
+def _time(column: str) -> Condition:
+    at = terms.instant(column)
+    return lambda test: at(test) if isinstance(test, TimeTerm) else terms.NOTHING
+
+
+def _document(test: Test) -> Q:
+    """The SOP Instance UID of a structured report."""
+    if not isinstance(test, Token) or test.system not in {None, terms.UID}:
+        return terms.NOTHING
+    uid = test.code.removeprefix("urn:oid:")
+    told = Q(source=DoseSource.RDSR.value)
+    return told & Q(source_uid=uid) if uid else told
+
+
+_IMAGING = (CATEGORY, "imaging")
+_DOSE: Mapping[str, Condition] = {
+    "patient": _column("order__patient__public_id"),
+    "subject": _column("order__patient__public_id"),
+    "encounter": _column("order__visit__public_id"),
+    "based-on": _column("order__public_id"),
+    "focus": _column("procedure__public_id"),
+    "part-of": _column("procedure__public_id"),
+    "code": _constant(DOSE_CODE),
+    "combo-code": _constant(DOSE_CODE),
+    "category": _constant(_IMAGING),
+    "status": _state(Q(withdrawn_at=None), Q(withdrawn_at__isnull=False)),
+    "date": _time("effective_at"),
+    "identifier": _document,
+}
+_RETRACTED = Q(report__status=ReportStatus.RETRACTED.value)
+_FINDING: Mapping[str, Condition] = {
+    "patient": _column("report__order__patient__public_id"),
+    "subject": _column("report__order__patient__public_id"),
+    "encounter": _column("report__order__visit__public_id"),
+    "based-on": _column("report__order__public_id"),
+    "derived-from": _column("report__procedures__public_id"),
+    "code": _constant(FINDING_CODE),
+    "combo-code": _constant(FINDING_CODE),
+    "category": _constant(_IMAGING),
+    "status": _state(~_RETRACTED, _RETRACTED),
+    "date": _time("told_at"),
+}
+
+
+def _beside(parameter: str) -> index.Beside:
+    """The public ids of the core's rows that pass one of the tests; None asks for any value."""
+
+    def rows(tests: Sequence[Sequence[Test]] | None) -> list[QuerySet[Any, Any]]:
+        tables: tuple[tuple[QuerySet[Any, Any], Mapping[str, Condition]], ...] = (
+            (_doses().annotate(effective_at=_EFFECTIVE), _DOSE),
+            (_findings(), _FINDING),
+        )
+        return [
+            source.filter(_passing(table[parameter], tests)).values("public_id")
+            for source, table in tables
+            if parameter in table
+        ]
+
+    return rows
+
+
+def _passing(condition: Condition, tests: Sequence[Sequence[Test]] | None) -> Q:
+    if tests is None:
+        return _ALL
+    either = terms.NOTHING
+    for together in tests:
+        every = _ALL
+        for test in together:
+            every &= condition(test)
+        either |= every
+    return either
+
+
+for _name in {*_DOSE, *_FINDING}:
+    index.BESIDE[TYPE, _name] = _beside(_name)
+
+
+# --- the two tables beside the kept ones
+
+
+def _dose_rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    return _doses().filter(found)
+
+
+def _finding_rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
+    found = terms.keys("public_id", criteria.public_ids)
+    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    return _findings().filter(found)
+
+
+def _sorts(columns: Mapping[str, str], at: SortKey) -> dict[str, SortKey]:
+    """The sort keys of the kept ones; what these rows have no value of comes where nothing does."""
+    found: dict[str, SortKey] = {"updated": F("updated_at")}
+    for name, column in columns.items():
+        if name == "date":
+            found[name] = at
+        elif column == "low":
+            found[name] = Value(END, output_field=DateTimeField())
+        else:
+            found[name] = Value("", output_field=CharField())
+    return found
+
+
+def load(public_ids: Sequence[str]) -> list[Hit]:
+    found: dict[str, Hit] = {each.public_id: each for each in load_kept(TYPE, public_ids)}
+    missing = [each for each in public_ids if each not in found]
+    if missing:
+        found.update(_load_doses(missing))
+        missing = [each for each in missing if each not in found]
+    if missing:
+        found.update(_load_findings(missing))
+    return [found[each] for each in public_ids if each in found]
+
+
+def _load_doses(public_ids: Sequence[str]) -> dict[str, DoseHit]:
+    keys = list(terms.as_keys(public_ids))
+    rows = list(
+        with_lines(_doses().filter(public_id__in=keys)).select_related("procedure", "order__dose")
+    )
+    orders = by_number([row.order_id for row in rows if row.order_id], performed=True)
+    found = {}
+    for row in rows:
+        if row.order is None:
+            continue  # never: such a document has not found its exam
+        dose: ExamDose | None = getattr(row.order, "dose", None)
+        line = document_line(row, dose.left_out.get(row.source_uid, "") if dose else "")
+        procedure = str(row.procedure.public_id) if row.procedure else ""
+        order = orders[str(row.order.public_id)]
+        found[line.public_id] = DoseHit(order, line, procedure, row.updated_at)
+    return found
+
+
+def _load_findings(public_ids: Sequence[str]) -> dict[str, FindingHit]:
+    keys = list(terms.as_keys(public_ids))
+    rows = list(
+        _findings()
+        .filter(public_id__in=keys)
+        .select_related("report__order__patient", "report__order__visit")
+        .prefetch_related("report__procedures__order")
+    )
+    return {
+        str(row.public_id): FindingHit(
+            public_id=str(row.public_id),
+            report=str(row.report.public_id),
+            report_status=ReportStatus(row.report.status),
+            patient=str(row.report.order.patient.public_id),
+            visit=str(row.report.order.visit.public_id) if row.report.order.visit else "",
+            requests=tuple(
+                dict.fromkeys(str(each.order.public_id) for each in row.report.procedures.all())
+            ),
+            studies=tuple(str(each.public_id) for each in row.report.procedures.all()),
+            finding=row.finding,
+            told=row.told,
+            by=row.by,
+            read_back=row.read_back,
+            told_at=row.told_at,
+            acknowledged_at=row.acknowledged_at,
+            acknowledged_by=row.acknowledged_by,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    }
+
+
+def observations(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
+    """``columns`` are the parameters of the index that are sorted by, with their column."""
+    (sent,) = kept(TYPE, columns).sources
+    return Finder(
+        sources=(
+            sent,
+            Source(_dose_rows, _sorts(columns, _EFFECTIVE)),
+            Source(_finding_rows, _sorts(columns, F("told_at"))),
+        ),
+        load=load,
+    )
