@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
 
-from integration.fhir import kept, rows
+from integration.fhir import kept
+from integration.fhir.criteria import allowed
 from integration.fhir.from_domain.datatypes import Resource, instant
 from integration.fhir.outcome import HttpError
 from integration.fhir.parameters import Reading, interval, refused
@@ -40,7 +41,7 @@ def read_version(kind: Kind, public_id: str, version: str, reading: Reading) -> 
         if present["meta"]["versionId"] == version:
             return present
     found = selected.version(kind.name, public_id, version)
-    if found is None:
+    if found is None or reading.filters(kind.name) is not None:
         raise HttpError(
             404, "not-found", f"version {version[:64]} of {kind.name}/{public_id} is not kept"
         )
@@ -87,7 +88,7 @@ def bundle(
     if public_id:
         _require(kinds[0], public_id, reading)
     found: Resource = {"resourceType": "Bundle", "type": "history"}
-    if public_id or not query.count:
+    if (public_id or not query.count) and all(reading.filters(each.name) is None for each in kinds):
         found["total"] = selected.count_versions(query)
     url = "/".join(each for each in (reading.base, kind, public_id, "_history") if each)
     found["link"] = [{"relation": "self", "url": asked.address(url)}]
@@ -115,13 +116,27 @@ def _require(kind: Kind, public_id: str, reading: Reading) -> None:
 
 
 def _reached(views: Sequence[VersionView], reading: Reading) -> list[VersionView]:
-    """Those of resources that the scopes of the client reach."""
-    own: set[tuple[str, str]] = set()
+    """Those that the scopes of the client reach.
+
+    A filter says what rows are now. What a row was before may have been beyond it, so of rows that
+    are filtered the present version is shown and no other.
+    """
+    hidden: set[int] = set()
     for name in dict.fromkeys(each.type for each in views):
-        ids = list(dict.fromkeys(each.public_id for each in views if each.type == name))
-        reached = rows.without_foreign(KINDS[name], ids, str, lambda: reading)
-        own |= {(name, public_id) for public_id in reached}
-    return [each for each in views if (each.type, each.public_id) in own]
+        if reading.filters(name) is None:
+            continue
+        own = [each for each in views if each.type == name]
+        ids = list(dict.fromkeys(each.public_id for each in own))
+        present = {
+            (resource["id"], resource["meta"]["versionId"])
+            for resource in load(
+                KINDS[name],
+                list(allowed(KINDS[name], ids, reading.filters(name), reading)),
+                shown_for([KINDS[name]], reading.systems),
+            )
+        }
+        hidden.update(each.number for each in own if (each.public_id, each.version) not in present)
+    return [each for each in views if each.number not in hidden]
 
 
 def _entry(view: VersionView, base: str) -> Resource:

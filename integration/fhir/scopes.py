@@ -80,9 +80,9 @@ def read(text: str) -> Grant | None:
     found = _V2.fullmatch(text) or _V1.fullmatch(text)
     if found is None or not found[3]:
         return None
-    if found[4]:
-        return None
     rows = tuple(parse_qsl(found[4] or "", keep_blank_values=True))
+    if found[4] and not rows:
+        return None  # a filter of nothing but separators
     return Grant(found[1], found[2], _OF_V1.get(found[3], found[3]), rows)
 
 
