@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from integration.fhir import elements, search
 from integration.fhir.formats import FHIR_JSON, FHIR_VERSION, FHIR_XML, JSON_PATCH, MERGE_PATCH
 from integration.fhir.from_domain.datatypes import Resource, compact
 from integration.fhir.operations import OPERATIONS
@@ -40,6 +41,11 @@ _SECURITY = {
     ],
     "description": SECURITY,
 }
+SYSTEM = {
+    "search-system": (
+        "GET [base]?_type=A,B and POST [base]/_search; in a compartment [base]/Patient/[id]/*."
+    ),
+}
 _DOCUMENTATION = {
     "vread": "The present version only; earlier versions are not kept as resources.",
     "patch": "JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396).",
@@ -62,6 +68,12 @@ def capability_statement(base: str) -> Resource:
                 "mode": "server",
                 "security": _SECURITY,
                 "resource": [dict(each) for each in _resources()],
+                "interaction": [
+                    {"code": code, "documentation": words} for code, words in SYSTEM.items()
+                ],
+                "searchParam": [
+                    row for parameter in search.COMMON for row in _rows(KINDS["Patient"], parameter)
+                ],
                 **compact({"operation": _operations("")}),
             }
         ],
@@ -79,7 +91,7 @@ def _resource(kind: Kind) -> Resource:
         {
             "extension": _topics() if kind.name == "Subscription" else [],
             "type": kind.name,
-            "documentation": kind.documentation,
+            "documentation": _words(kind),
             "interaction": [
                 compact({"code": code, "documentation": _DOCUMENTATION.get(code)})
                 for code in kind.interactions
@@ -95,11 +107,20 @@ def _resource(kind: Kind) -> Resource:
             "searchInclude": sorted(kind.includes),
             "searchRevInclude": sorted(reverse_includes(kind.name)),
             "searchParam": [
-                row for name in sorted(kind.parameters) for row in _rows(kind.parameters[name])
+                row
+                for name in sorted(kind.parameters)
+                for row in _rows(kind, kind.parameters[name])
             ],
             "operation": _operations(kind.name),
         }
     )
+
+
+def _words(kind: Kind) -> str:
+    """What the type is here, and which parameters of R4 are not searched by, with the reason."""
+    missing = [f"{name} ({why})" for name, why in sorted(kind.unsupported.items())]
+    words = [kind.documentation, f"Not searched by: {'; '.join(missing)}." if missing else ""]
+    return " ".join(word for word in words if word)
 
 
 _TOPIC = (
@@ -129,7 +150,13 @@ def _operations(kind: str) -> list[Resource]:
     ]
 
 
-def _rows(parameter: Parameter) -> list[dict[str, Any]]:
+def _definition(kind: Kind, parameter: Parameter) -> str:
+    """The official definition; empty for a parameter of a profile."""
+    official = elements.search_parameters(kind.name).get(parameter.name)
+    return official.url if official else ""
+
+
+def _rows(kind: Kind, parameter: Parameter) -> list[dict[str, Any]]:
     """A parameter, and each chain through it as a parameter of its own name."""
     words = [parameter.documentation]
     if parameter.modifiers:
@@ -138,6 +165,7 @@ def _rows(parameter: Parameter) -> list[dict[str, Any]]:
         compact(
             {
                 "name": parameter.name,
+                "definition": _definition(kind, parameter),
                 "type": parameter.type,
                 "documentation": " ".join(word for word in words if word),
             }

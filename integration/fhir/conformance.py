@@ -7,6 +7,8 @@ from itertools import product
 from typing import Any
 
 from integration.fhir import bindings, json, systems
+from integration.fhir.compartments import COMPARTMENTS
+from integration.fhir.criteria import MAX_DEPTH
 from integration.fhir.formats import ANSWERS, FHIR_VERSION, PATCHES
 from integration.fhir.operations import OPERATIONS
 from integration.fhir.outcome import TABLE
@@ -111,7 +113,7 @@ _PREFERENCES = (
 def _http() -> list[str]:
     strict = "duplicate keys, control characters, NaN, empty lists and objects are refused"
     pages = f"pages of {DEFAULT_COUNT} up to {MAX_COUNT}, by cursor"
-    beside = f"up to {MAX_INCLUDED:,} inclusions; `_total` if asked; `_summary=count`"
+    beside = f"up to {MAX_INCLUDED:,} inclusions; `_include:iterate`; `_total` if asked"
     rows = [
         ("formats", f"{_code(ANSWERS)}; `_format` beats `Accept`"),
         ("patches", _code(sorted(PATCHES))),
@@ -121,6 +123,10 @@ def _http() -> list[str]:
         ("`Prefer`", _PREFERENCES),
         ("JSON", f"UTF-8; depth {json.MAX_DEPTH}, {json.MAX_NODES:,} values; {strict}"),
         ("searches", f"{pages}; {beside}; GET and POST `_search`"),
+        ("chains", f"`patient.name`, `_has:Observation:patient:code`, {MAX_DEPTH} deep at most"),
+        ("several types", "`GET /?_type=A,B`, `POST /_search`"),
+        ("compartments", f"{_code(COMPARTMENTS)}, as `Patient/1/ServiceRequest`, `Patient/1/*`"),
+        ("parts", "`_summary` true, text, data, count; `_elements`; marked `SUBSETTED`"),
     ]
     return ["## HTTP", "", *_table(("matter", "what is done"), rows)]
 
@@ -144,6 +150,9 @@ def _kind(kind: Kind) -> list[str]:
     reverse = reverse_includes(kind.name)
     if reverse:
         lines.append(f"`_revinclude`: {_code(sorted(reverse))}.")
+    if kind.unsupported:
+        missing = (f"`{name}` ({why})" for name, why in sorted(kind.unsupported.items()))
+        lines.append(f"Not searched by: {'; '.join(missing)}.")
     return lines
 
 
