@@ -50,7 +50,7 @@ class KeptResources:
                 method=Method.PATCH if writer.incoming.method == "PATCH" else Method.PUT,
             )
         )
-        self.written(writer, writer.public_id, resource, patient)
+        self.written(writer, writer.public_id, resource, patient, before)
 
     def delete(self, writer: Writer, before: Resource) -> None:
         writer.execute(DeleteResource(type=writer.kind.name, resource=writer.public_id))
@@ -63,13 +63,20 @@ class KeptResources:
                 return found
         return ""
 
-    def written(self, writer: Writer, public_id: str, resource: Resource, patient: str) -> None:
-        """What else is to be done with a resource that was kept."""
+    def written(
+        self,
+        writer: Writer,
+        public_id: str,
+        resource: Resource,
+        patient: str,
+        before: Resource | None = None,
+    ) -> None:
+        """What else is to be done with a resource that was kept; ``before`` if it was there."""
 
 
 def _patient(writer: Writer, element: dict[str, Any]) -> str:
     text = element.get("reference", "")
-    target = _target(text, writer.incoming.base) if isinstance(text, str) else None
+    target = target_of(text, writer.incoming.base) if isinstance(text, str) else None
     if target is not None and target[0] == "Patient":
         hit = writer.message.load("Patient", target[1])
         return living(target[1]) if hit is None or hit.merged_into else str(hit.public_id)
@@ -99,8 +106,8 @@ def require_targets(writer: Writer, resource: Resource, but: Resource | None = N
     known: dict[tuple[str, str], bool] = {}
     faults: list[RisError] = []
     for path, target in _targets(resource, base):
-        if target in before:
-            continue
+        if target in before or target in writer.message.promised:
+            continue  # known to have been, or made by another entry of the same bundle
         if target not in known:
             known[target] = writer.message.is_there(*target)
         if not known[target]:
@@ -119,7 +126,7 @@ def require_targets(writer: Writer, resource: Resource, but: Resource | None = N
 def _targets(resource: Resource, base: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Each reference to a served type: its place, its type and id."""
     for path, text in references(resource, resource["resourceType"]):
-        target = _target(text, base)
+        target = target_of(text, base)
         if target is not None and target[0] in KINDS:
             yield path, target
 
@@ -140,7 +147,7 @@ def references(value: Any, path: str) -> Iterable[tuple[str, str]]:
             waiting.extend((inner, f"{where}[{index}]") for index, inner in enumerate(item))
 
 
-def _target(text: str, base: str) -> tuple[str, str] | None:
+def target_of(text: str, base: str) -> tuple[str, str] | None:
     """Type and id of one of our own resources; None for what is contained or elsewhere."""
     found = _LOCAL.fullmatch(text.removeprefix(base + "/"))
     return (found[1], found[2]) if found is not None else None
