@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 from integration.fhir.kept import DOCUMENTATION
 from integration.fhir.writing.appointments import AppointmentResponses, Appointments
+from integration.fhir.writing.documentreferences import DocumentReferences
 from integration.fhir.writing.kept import KeptResources
+from integration.fhir.writing.observations import Observations
 from integration.fhir.writing.patients import Patients
 from integration.fhir.writing.request import Handler
 from integration.fhir.writing.servicerequests import ServiceRequests
@@ -22,4 +24,6 @@ HANDLERS: Mapping[str, Handler] = {
     "ServiceRequest": ServiceRequests(),
     "Subscription": Subscriptions(),
     **{name: KeptResources() for name in DOCUMENTATION},
+    "DocumentReference": DocumentReferences(),
+    "Observation": Observations(),
 }
