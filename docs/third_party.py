@@ -27,7 +27,6 @@ LICENCES = {
     "asgiref": "BSD-3-Clause",
     "async-timeout": "Apache-2.0",
     "attrs": "MIT",
-    "authlib": "BSD-3-Clause",
     "billiard": "BSD-3-Clause",
     "celery": "BSD-3-Clause",
     "cffi": "MIT-0",
