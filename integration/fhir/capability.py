@@ -12,6 +12,7 @@ from integration.fhir.operations import OPERATIONS
 from integration.fhir.parameters import Parameter, ReferenceParameter
 from integration.fhir.resources import KINDS, Kind, reverse_includes
 from integration.fhir.subscriptions.topics import TOPICS
+from integration.fhir.versions import is_versioned
 from ris.version import version
 
 # The day this statement was last changed in meaning; raise it with the tables.
@@ -42,12 +43,14 @@ _SECURITY = {
     "description": SECURITY,
 }
 SYSTEM = {
+    "history-system": "Newest first, of all types the token may read; _since, _at, _count.",
     "search-system": (
         "GET [base]?_type=A,B and POST [base]/_search; in a compartment [base]/Patient/[id]/*."
     ),
 }
 _DOCUMENTATION = {
-    "vread": "The present version only; earlier versions are not kept as resources.",
+    "vread": "Each version that was written over FHIR, or that this server has shown.",
+    "history-instance": "Each committed change within a second; _since, _at, _count.",
     "patch": "JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396).",
 }
 
@@ -97,12 +100,12 @@ def _resource(kind: Kind) -> Resource:
                 for code in kind.interactions
             ],
             "versioning": "versioned",
-            "readHistory": False,
+            "readHistory": is_versioned(kind),
             "updateCreate": False,
             "conditionalCreate": creates,
             "conditionalRead": "full-support",
-            "conditionalUpdate": False,
-            "conditionalDelete": "not-supported",
+            "conditionalUpdate": creates and "update" in kind.interactions,
+            "conditionalDelete": "single" if "delete" in kind.interactions else "not-supported",
             "referencePolicy": ["literal", "logical", "local"] if creates else ["literal"],
             "searchInclude": sorted(kind.includes),
             "searchRevInclude": sorted(reverse_includes(kind.name)),
