@@ -56,6 +56,7 @@ def test_interactions_are_served_exactly_where_they_are_named(
         "patch": ("PATCH", "/none"),
         "delete": ("DELETE", "/none"),
         "history-instance": ("GET", "/none/_history"),
+        "history-type": ("GET", "/_history?_count=1"),
     }
     for kind, row in rows(statement).items():
         named = {each["code"] for each in row["interaction"]}
@@ -66,10 +67,12 @@ def test_interactions_are_served_exactly_where_they_are_named(
                 # An empty body is refused for its content where the interaction is served.
                 assert (answer.status != 405) == (code in named), message
             elif code == "delete":
+                assert answer.status == (204 if code in named else 405), message
+            elif code == "history-type":
+                assert answer.status == (200 if code in named else 405), message
+            elif code == "history-instance" and code not in named:
                 assert answer.status == 405, message
-            elif code == "history-instance":
-                assert answer.issue["diagnostics"].startswith("there is nothing"), message
-            elif code in {"read", "vread"}:
+            elif code in {"read", "vread", "history-instance"}:
                 assert answer.issue["diagnostics"] == f"there is no {kind}/none", message
             else:
                 assert answer.status == 200, message
@@ -137,8 +140,12 @@ def test_references_in_answers_lead_to_resources_that_are_served(api: Api) -> No
 
 
 def test_conditional_create_is_named_where_it_works(api: Api, statement: dict[str, Any]) -> None:
-    for kind, row in rows(statement).items():
-        assert row["conditionalCreate"] == (kind in {"Patient", "ServiceRequest"})
+    for row in rows(statement).values():
+        named = {each["code"] for each in row["interaction"]}
+        assert row["conditionalCreate"] == ("create" in named)
+        assert row["conditionalUpdate"] == ({"create", "update"} <= named)
+        assert row["conditionalDelete"] == ("single" if "delete" in named else "not-supported")
+        assert row["readHistory"] == ("history-instance" in named)
     api.post("/Patient", resources.patient("1"))
     again = api.post("/Patient", resources.patient("1"), If_None_Exist="identifier=1")
     assert again.status == 200
