@@ -43,6 +43,17 @@ class RetireProcedure(Command[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportProcedures(Command[int]):
+    """Define many procedures at once, all or none; those of ``retired`` are no longer offered.
+
+    Returns how many there were.
+    """
+
+    procedures: tuple[DefineProcedure, ...]
+    retired: tuple[Code, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MapCode(Command[None]):
     """Translate a peer's code: ``table`` says which kind (procedure, sex, priority, location)."""
 

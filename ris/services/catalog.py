@@ -6,6 +6,7 @@ from ris.domain.actors import Role
 from ris.domain.catalog import (
     CodeMapped,
     DefineProcedure,
+    ImportProcedures,
     MapCode,
     ProcedureDefined,
     ProcedureRetired,
@@ -72,6 +73,19 @@ def retire_procedure(command: RetireProcedure, context: Context) -> None:
     context.emit(ProcedureRetired(definition=str(definition.public_id)), subject=definition)
 
 
+def import_procedures(command: ImportProcedures, context: Context) -> int:
+    for each in command.procedures:
+        define_procedure(each, context)
+    for code in command.retired:
+        row = ProcedureDefinition.objects.filter(
+            code=code.value, scheme=code.scheme, code_version=code.version, active=True
+        ).first()
+        if row is None:
+            raise UnknownKeyError(f"no procedure {code.value} is offered", path="retired")
+        retire_procedure(RetireProcedure(procedure=str(row.public_id)), context)
+    return len(command.procedures) + len(command.retired)
+
+
 def map_code(command: MapCode, context: Context) -> None:
     endpoint = None
     if command.endpoint:
@@ -94,9 +108,15 @@ def map_code(command: MapCode, context: Context) -> None:
 HANDLERS = {
     DefineProcedure: define_procedure,
     RetireProcedure: retire_procedure,
+    ImportProcedures: import_procedures,
     MapCode: map_code,
 }
 
 _SETUP = {Role.MANAGER, Role.ADMIN, Role.SYSTEM}
 
-PERMISSIONS = {DefineProcedure: _SETUP, RetireProcedure: _SETUP, MapCode: _SETUP}
+PERMISSIONS = {
+    DefineProcedure: _SETUP,
+    RetireProcedure: _SETUP,
+    ImportProcedures: _SETUP,
+    MapCode: _SETUP,
+}

@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("ris.web.mapping.urls")),
     path("", include("ris.web.patients.urls")),
     path("", include("ris.web.facility.urls")),
+    path("", include("ris.web.catalog.urls")),
     path("", include("ris.web.journal.urls")),
     path("", include("ris.web.accounts.urls")),
 ]
