@@ -11,7 +11,7 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from ris.domain.errors import UnknownKeyError
-from ris.domain.exchange import DeliveryState
+from ris.domain.exchange import DeliveryState, Direction, Protocol
 from ris.domain.protocol import EndpointInfo
 from ris.domain.subscriptions import SubscriptionStatus
 from ris.models import (
@@ -263,6 +263,14 @@ def lines() -> list[SubscriptionLine]:
     )
     waiting, _ = queues()
     return [_line(row, waiting.get(row.endpoint_id, Queue())) for row in rows]
+
+
+def behind(endpoint: Endpoint) -> str:
+    """The subscription that is sent through an endpoint, removed or not; empty for another's."""
+    if endpoint.protocol != Protocol.FHIR.value or endpoint.direction != Direction.OUT.value:
+        return ""
+    row = FhirSubscription.objects.filter(endpoint=endpoint).only("public_id").first()
+    return str(row.public_id) if row else ""
 
 
 def _line(row: Any, queue: Queue) -> SubscriptionLine:

@@ -72,6 +72,7 @@ from ris.domain.scheduling import (
     RecordNoShow,
     RescheduleAppointment,
 )
+from ris.domain.subscriptions import RemoveSubscription
 from ris.models import (
     Appointment,
     AuditEvent,
@@ -245,6 +246,11 @@ POSTS = [
         ConfigureEndpoint,
         lambda d: "/interfaces/new/?protocol=hl7&direction=in",
         lambda d: {"name": "Other"},
+    ),
+    Post(
+        RemoveSubscription,
+        lambda d: f"/interfaces/subscriptions/{d.delivery.public_id}/remove/",
+        lambda d: REASON,
     ),
     Post(
         AcknowledgeAlert,

@@ -47,6 +47,7 @@ PAGES: dict[str, frozenset[str]] = {
     "/messages/runs/new/?state=open": frozenset({"admin"}),
     "/interfaces/": SYSTEM,
     "/interfaces/new/": SYSTEM,
+    "/interfaces/subscriptions/": SYSTEM,
     "/interfaces/mappings/": SYSTEM,
     "/interfaces/clients/": SYSTEM,
     "/interfaces/try/": SYSTEM,
