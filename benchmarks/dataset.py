@@ -302,3 +302,42 @@ def service_request(item: Item) -> bytes:
         "reasonCode": [{"text": "Follow-up"}],
     }
     return json.dumps(resource, ensure_ascii=False).encode()
+
+
+def transaction(first: int, entries: int = 300) -> bytes:
+    """A FHIR transaction: a patient, then orders and observations about the patient."""
+    item = new_item(first)
+    patient = json.loads(service_request(item))["contained"][0]
+    urn = f"urn:uuid:00000000-0000-4000-8000-{first:012d}"
+    made = [_entry("Patient", {**patient, "id": None}, urn, "urn:bench:mrn", item.patient_id)]
+    for position in range(1, entries):
+        if position % 10 == 1:
+            order = json.loads(service_request(new_item(first + position)))
+            order = {**order, "contained": None, "subject": {"reference": urn}}
+            order["occurrenceDateTime"] = None
+            made.append(_entry("ServiceRequest", order))
+            continue
+        value = f"{first}-{position}"
+        observation = {
+            "resourceType": "Observation",
+            "status": "final",
+            "identifier": [{"system": "urn:bench:observation", "value": value}],
+            "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+            "subject": {"reference": urn},
+            "effectiveDateTime": item.at.isoformat(),
+            "valueQuantity": {"value": 60 + position % 30, "unit": "/min"},
+        }
+        made.append(_entry("Observation", observation, "", "urn:bench:observation", value))
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": made}
+    return json.dumps(bundle, ensure_ascii=False).encode()
+
+
+def _entry(
+    kind: str, resource: dict[str, Any], full_url: str = "", system: str = "", value: str = ""
+) -> dict[str, Any]:
+    request = {"method": "POST", "url": kind}
+    if value:
+        request["ifNoneExist"] = f"identifier={system}|{value}"
+    said = {name: each for name, each in resource.items() if each is not None}
+    found = {"resource": said, "request": request}
+    return {"fullUrl": full_url, **found} if full_url else found

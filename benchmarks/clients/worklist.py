@@ -46,6 +46,11 @@ def _identifier(step: dict[int, str], top: dict[int, str]) -> bytes:
     )
 
 
+def identifier_of(accession: str) -> bytes:
+    """The identifier that asks for the steps of one order."""
+    return _identifier({}, {0x00080050: accession})
+
+
 def identifiers(query: str, size: int, among: int = 0) -> Callable[[], bytes]:
     """What makes the identifier of each request; `single` asks for another step each time.
 

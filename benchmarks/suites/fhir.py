@@ -1,31 +1,47 @@
-"""FHIR: ServiceRequests created and searched per second, beside an empty Django view.
+"""FHIR: orders created, seen on the worklist, read, searched, and transactions of 300 entries.
 
-The view runs on the same web server with as many threads and no middleware: what is left when
-nothing is done.
+Two floors run on the same web server with as many threads: an empty Django view, which does
+nothing, and plain Django on the same database, which stores and gives JSON without looking at it.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from itertools import count, repeat
+from pathlib import Path
 from urllib.parse import quote
 
+from benchmarks import goals
 from benchmarks.clients.http import HttpTalk, request
-from benchmarks.dataset import new_item, service_request
+from benchmarks.clients.visible import visible
+from benchmarks.dataset import new_item, service_request, transaction
+from benchmarks.goals import Goal
 from benchmarks.load import Load, Sample
 from benchmarks.remarks import remarks
 from benchmarks.servers import ris
-from benchmarks.servers.ris import Site, process, wait_for
+from benchmarks.servers.ris import AE_TITLE, Site, process, wait_for
 from benchmarks.tables import number, table
 from benchmarks.workspace import Workspace
 from tests.running import accepts, clean_environment, free_ports
 
 CLIENTS = (1, 8)
-FLOOR = "floor: empty view"
+ROWS = 200  # that the plain floor begins with
+MOST_ENTRIES = 300
+EMPTY = "floor: empty view"
+CREATE, VISIBLE, READ = "create", "create, seen on the worklist", "read"
+SINGLE, SEARCH_20, SEARCH_100 = "search, 1 match", "search, 20", "search, 100"
+NAIVE = "search, 20, by fhir.resources"
+
+# Eight transactions wait for each other.
+_PATIENCE = 120.0
+
+Measure = Callable[[float], Sample]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +51,50 @@ class Case:
     server: str
     operation: str
     clients: int
-    port: int
     pid: int
-    requests: Iterator[bytes]
-    wanted: int = 200
+    measure: Measure
 
 
-def run(space: Workspace) -> Iterator[str]:
+def run(space: Workspace) -> Iterator[str | Goal]:
     with ExitStack() as stack:
-        cases = []
+        cases: list[Case] = []
         for database in space.databases():
-            cases += _ris_cases(space, stack, database)
-        cases += _floor(space, stack)
+            site = space.site(database)
+            site.fill(space.scale.requests)
+            cases += _ris_cases(space, stack, site, database)
+            cases += _plain_cases(space, stack, site, database)
+        cases += _empty_cases(space, stack)
         for case in cases:
-            failed = _ask(case, 0).failures
+            failed = case.measure(0).failures
             if failed:
                 raise ris.BenchmarkError(f"{case.server}, {case.operation}: {dict(failed)}")
-        samples = space.interleaved(cases, _ask, lambda case: case.pid)
+        samples = space.interleaved(
+            cases, lambda case, seconds: case.measure(seconds), lambda case: case.pid
+        )
     results = list(zip(cases, samples, strict=True))
-    floors = {case.clients: sample.rate for case, sample in results if case.server == FLOOR}
     yield "Requests on kept connections; one in flight each."
-    yield table(
-        [
-            "",
-            "request",
-            "clients",
-            "per second",
-            "p50 ms",
-            "least",
-            "p99",
-            "CPU ms each",
-            "of floor",
-        ],
-        [
+    yield _table(results)
+    yield from remarks(
+        (f"{case.server}, {case.operation}, {case.clients}", sample) for case, sample in results
+    )
+    yield from _goals(results, space.databases())
+
+
+Results = list[tuple[Case, Sample]]
+
+
+def _rates(results: Results) -> dict[tuple[str, str, int], float]:
+    return {(case.server, case.operation, case.clients): sample.rate for case, sample in results}
+
+
+def _table(results: Results) -> str:
+    rates = _rates(results)
+    rows = []
+    for case, sample in results:
+        empty = rates[EMPTY, "", case.clients]
+        plain = rates.get((case.server.replace("RIS", "floor: plain Django"), case.operation,
+                           case.clients), 0.0)  # fmt: skip
+        rows.append(
             [
                 case.server,
                 case.operation,
@@ -77,59 +104,121 @@ def run(space: Workspace) -> Iterator[str]:
                 number(sample.least),
                 number(sample.percentile(0.99)),
                 number(sample.server_ms),
-                f"{100 * sample.rate / floors[case.clients]:.0f} %",
+                f"{100 * sample.rate / empty:.1f} %",
+                f"{100 * sample.rate / plain:.0f} %" if plain else "–",
             ]
-            for case, sample in results
-        ],
-    )
-    yield from remarks(
-        (f"{case.server}, {case.operation}, {case.clients}", sample) for case, sample in results
-    )
+        )
+    return table(
+        ["", "request", "clients", "per second", "p50 ms", "least", "p99", "CPU ms each",
+         "of the empty view", "of plain Django"],
+        rows,
+        left=(0, 1),
+    )  # fmt: skip
 
 
-def _ask(case: Case, seconds: float) -> Sample:
-    return Load(
-        case.port,
-        lambda: HttpTalk(case.requests, case.wanted),
-        clients=case.clients,
-        seconds=seconds,
-        keep=True,
-    ).run()
+def _goals(results: Results, databases: list[str]) -> Iterator[Goal]:
+    """spec/performance.md, goals 18 and 19."""
+    rates = _rates(results)
+    for database in databases:
+        ours, plain = f"RIS {database}", f"floor: plain Django {database}"
+        for clients in CLIENTS:
+            empty = rates[EMPTY, "", clients]
+            for operation, share in ((CREATE, 0.08), (SEARCH_20, 0.20)):
+                yield goals.at_least(
+                    18,
+                    f"FHIR {operation} ÷ empty view, {database}, {clients} clients",
+                    share,
+                    rates[ours, operation, clients] / empty,
+                    goals.percent,
+                )
+            yield goals.at_least(
+                19,
+                f"FHIR search, 20 ÷ by fhir.resources, {database}, {clients} clients",
+                12,
+                rates[ours, SEARCH_20, clients] / rates[plain, NAIVE, clients],
+            )
+
+
+def _entries(space: Workspace) -> int:
+    return min(MOST_ENTRIES, space.scale.requests // 5)
+
+
+def _transaction(entries: int) -> str:
+    return f"transaction of {entries}"
+
+
+def _http(port: int, requests: Iterator[bytes], wanted: int, clients: int) -> Measure:
+    def measure(seconds: float) -> Sample:
+        return Load(
+            port,
+            lambda: HttpTalk(requests, wanted),
+            clients=clients,
+            seconds=seconds,
+            keep=True,
+            patience=_PATIENCE,
+        ).run()
+
+    return measure
 
 
 # --- ours
 
 
-def _ris_cases(space: Workspace, stack: ExitStack, database: str) -> list[Case]:
-    site = space.site(database)
-    site.fill(space.scale.requests)
+def _ris_cases(space: Workspace, stack: ExitStack, site: Site, database: str) -> list[Case]:
     part = stack.enter_context(ris.part(site, "web"))
+    scanner = stack.enter_context(ris.part(site, "dicom"))
     headers = {
         "Authorization": f"Bearer {_token(site)}",
         "Accept": "application/fhir+json",
         "Content-Type": "application/fhir+json",
     }
-    operations: dict[str, tuple[Callable[[], Iterator[bytes]], int]] = {
-        "create": (lambda: _creates(headers), 201),
-        "search, 1 match": (lambda: _lookups(headers, space.scale.requests), 200),
-        "search, 20 of all": (lambda: repeat(_get("?_count=20", headers)), 200),
+    # Each order of its own number, whoever places it.
+    positions = count(1)
+    items = map(new_item, positions)
+    creates = (_post("/fhir/ServiceRequest", service_request(item), headers) for item in items)
+    entries = _entries(space)
+    bundles = (
+        _post("/fhir", transaction(each, entries), headers) for each in count(1_000_000, entries)
+    )
+    operations: dict[str, tuple[Iterator[bytes], int]] = {
+        CREATE: (creates, 201),
+        READ: (repeat(_get(f"/{_one(part.port, headers)}", headers)), 200),
+        SINGLE: (_lookups(headers, space.scale.requests), 200),
+        SEARCH_20: (repeat(_get("?_count=20", headers)), 200),
+        SEARCH_100: (repeat(_get("?_count=100", headers)), 200),
+        _transaction(entries): (bundles, 200),
     }
-    return [
-        Case(f"RIS {database}", name, clients, part.port, part.pid, requests, wanted)
-        for name, (make, wanted) in operations.items()
-        for requests in [make()]
+    cases = [
+        Case(
+            f"RIS {database}", name, clients, part.pid, _http(part.port, requests, wanted, clients)
+        )
+        for name, (requests, wanted) in operations.items()
         for clients in CLIENTS
     ]
+    for clients in CLIENTS:
+
+        def measure(seconds: float, clients: int = clients) -> Sample:
+            return visible(
+                part.port, scanner.port, AE_TITLE, headers, items, clients=clients, seconds=seconds
+            )
+
+        cases.append(Case(f"RIS {database}", VISIBLE, clients, part.pid, measure))
+    return cases
+
+
+def _one(port: int, headers: dict[str, str]) -> str:
+    """The id of an order that is there."""
+    asking = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        asking.request("GET", "/fhir/ServiceRequest?_count=1", headers=headers)
+        found = json.load(asking.getresponse())
+    finally:
+        asking.close()
+    return str(found["entry"][0]["resource"]["id"])
 
 
 def _token(site: Site) -> str:
     return site.ris("token", "add", "bench").split()[0]
-
-
-def _creates(headers: dict[str, str]) -> Iterator[bytes]:
-    for position in count(1):
-        body = service_request(new_item(position))
-        yield request("POST", "/fhir/ServiceRequest", headers=headers, body=body)
 
 
 def _lookups(headers: dict[str, str], size: int) -> Iterator[bytes]:
@@ -144,14 +233,48 @@ def _get(query: str, headers: dict[str, str]) -> bytes:
     return request("GET", f"/fhir/ServiceRequest{query}", headers=kept)
 
 
-# --- the floor
+def _post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
+    return request("POST", path, headers=headers, body=body)
 
 
-def _floor(space: Workspace, stack: ExitStack) -> list[Case]:
-    (port,) = free_ports(1)
-    log = space.folder / "empty.log"
-    command = [sys.executable, "-m", "benchmarks.servers.empty", str(port)]
-    running = stack.enter_context(process(command, clean_environment(space.folder), log))
-    wait_for(lambda: accepts(port), running, "the empty view", log)
+# --- the floors
+
+
+def _plain_cases(space: Workspace, stack: ExitStack, site: Site, database: str) -> list[Case]:
+    """Plain Django on the database of the site."""
+    port, pid = _floor(stack, "plain", site.folder / "plain.log", site.environment)
+    headers = {"Content-Type": "application/fhir+json"}
+    creates = (_post("/plain", service_request(new_item(each)), headers) for each in count(1))
+    entries = _entries(space)
+    bundles = (_post("/bundle", transaction(each, entries), headers) for each in count(1, entries))
+    operations: dict[str, tuple[Iterator[bytes], int]] = {
+        CREATE: (creates, 201),
+        READ: (repeat(request("GET", f"/plain/{ROWS // 2}")), 200),
+        SEARCH_20: (repeat(request("GET", "/plain?_count=20")), 200),
+        SEARCH_100: (repeat(request("GET", "/plain?_count=100")), 200),
+        _transaction(entries): (bundles, 200),
+        NAIVE: (repeat(request("GET", "/naive?_count=20")), 200),
+    }
+    return [
+        Case(f"floor: plain Django {database}", name, clients, pid,
+             _http(port, requests, wanted, clients))
+        for name, (requests, wanted) in operations.items()
+        for clients in CLIENTS
+    ]  # fmt: skip
+
+
+def _empty_cases(space: Workspace, stack: ExitStack) -> list[Case]:
+    environment = clean_environment(space.folder)
+    port, pid = _floor(stack, "empty", space.folder / "empty.log", environment)
     requests = repeat(request("GET", "/empty"))
-    return [Case(FLOOR, "", clients, port, running.pid, requests) for clients in CLIENTS]
+    return [
+        Case(EMPTY, "", clients, pid, _http(port, requests, 200, clients)) for clients in CLIENTS
+    ]
+
+
+def _floor(stack: ExitStack, name: str, log: Path, environment: dict[str, str]) -> tuple[int, int]:
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", f"benchmarks.servers.{name}", str(port), str(ROWS)]
+    running = stack.enter_context(process(command, environment, log))
+    wait_for(lambda: accepts(port), running, f"the floor ({name})", log)
+    return port, running.pid
