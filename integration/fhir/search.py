@@ -71,7 +71,12 @@ def _based_on(kind: str, name: str = "based-on") -> Parameter:
 
 
 PATIENT: tuple[Parameter, ...] = (
-    IdentifierParameter(name="identifier", expression="Patient.identifier", field="identifiers"),
+    IdentifierParameter(
+        name="identifier",
+        expression="Patient.identifier",
+        field="identifiers",
+        types=("*",),
+    ),
     StringParameter(name="name", expression="Patient.name", field="name"),
     StringParameter(name="family", expression="Patient.name.family", field="family"),
     StringParameter(
@@ -106,6 +111,7 @@ SERVICE_REQUEST: tuple[Parameter, ...] = (
         name="identifier",
         expression="ServiceRequest.identifier",
         field="identifiers",
+        types=("PLAC", "FILL", "ACSN"),
         documentation="Placer, filler and accession number, Study Instance UID, procedure id.",
     ),
     IdentifierParameter(
@@ -265,6 +271,7 @@ IMAGING_STUDY: tuple[Parameter, ...] = (
         name="identifier",
         expression="ImagingStudy.identifier",
         field="identifiers",
+        types=("ACSN",),
         documentation="Study Instance UID (urn:oid:…, also urn:dicom:uid|urn:oid:…), accession.",
     ),
     PlainTokenParameter(
@@ -285,6 +292,7 @@ DIAGNOSTIC_REPORT: tuple[Parameter, ...] = (
         name="identifier",
         expression="DiagnosticReport.identifier",
         field="identifiers",
+        types=("PLAC", "FILL", "ACSN"),
         documentation="Placer, filler and accession number of the orders reported on.",
     ),
     StateParameter(

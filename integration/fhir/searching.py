@@ -57,9 +57,23 @@ def search_compartment(
         kinds = _types(pairs, reading, [each for each in members if each in KINDS])
     else:
         kinds = [KINDS[name]]
-    limits = {kind.name: _inside(owner, public_id, kind, reading) for kind in kinds}
+    every = {kind.name: _inside(owner, public_id, kind, reading) for kind in kinds}
+    limits = {name: chosen for name, chosen in every.items() if chosen}
+    kinds = [kind for kind in kinds if kind.name in limits]
+    if not kinds:
+        raise HttpError(404, "not-supported", f"{name} resources are not of one {owner.name}")
     path = f"{owner.name}/{public_id}/{name}"
     return _searchset(kinds, pairs, reading, path, strict=strict, limits=limits)
+
+
+def search_limited(
+    kinds: Sequence[Kind],
+    pairs: Sequence[tuple[str, str]],
+    reading: Reading,
+    limits: Mapping[str, tuple[Chosen, ...]],
+) -> Resource:
+    """A searchset of several types at once, of each only what its limits find."""
+    return _searchset(kinds, pairs, reading, "", strict=True, limits=limits)
 
 
 def _types(pairs: Sequence[tuple[str, str]], reading: Reading, known: Iterable[str]) -> list[Kind]:
@@ -92,8 +106,6 @@ def _inside(owner: Kind, public_id: str, kind: Kind, reading: Reading) -> tuple[
             criteria: Criteria = {}
             parameter.apply([f"{owner.name}/{public_id}"], "", unlimited, criteria)
             found.append(Matching(kind.finder, kind.criteria(**criteria)))
-    if not found:
-        raise HttpError(404, "not-supported", f"{kind.name} resources are not of one {owner.name}")
     return tuple(found)
 
 
@@ -227,33 +239,34 @@ class _Pages:
         """Follow the references, those that iterate also from what was just included."""
         fresh: Sequence[Resource] = matches
         for round_ in range(MAX_ROUNDS + 1):
-            new: list[Resource] = []
-            for each in self.query.includes:
-                if round_ == 0 or each.iterate:
-                    new += self.follow(each, fresh, included)
-            for each in self.query.reverse:
-                if round_ == 0 or each.iterate:
-                    new += self.follow_back(each, fresh, included)
+            includes = [each for each in self.query.includes if round_ == 0 or each.iterate]
+            reverse = [each for each in self.query.reverse if round_ == 0 or each.iterate]
+            if round_ == MAX_ROUNDS:
+                included.cut = included.cut or bool(includes or reverse)
+                return
+            new = self.follow(includes, fresh, included)
+            new += self.follow_back(reverse, fresh, included)
             if not new or included.cut:
                 return
-            if round_ == MAX_ROUNDS:
-                included.cut = any(each.iterate for each in self.query.includes)
             fresh = new
 
     def follow(
-        self, include: Include, found: Sequence[Resource], included: _Included
+        self, includes: Sequence[Include], found: Sequence[Resource], included: _Included
     ) -> list[Resource]:
+        """What is referred to; each type is loaded once, however many references lead to it."""
         wanted: dict[str, dict[str, None]] = {}
-        for resource in found:
-            if resource["resourceType"] != include.source.name:
-                continue
-            for target, public_id in references(resource, include.parameter):
-                if include.target in {"", target} and f"{target}/{public_id}" not in included.seen:
-                    wanted.setdefault(target, {})[public_id] = None
+        for each in includes:
+            for resource in found:
+                if resource["resourceType"] != each.source.name:
+                    continue
+                for target, public_id in references(resource, each.parameter):
+                    if each.target in {"", target} and f"{target}/{public_id}" not in included.seen:
+                        wanted.setdefault(target, {})[public_id] = None
         new: list[Resource] = []
         for target, ids in wanted.items():
             if target in KINDS and self.reading.readable(target):
                 kind = KINDS[target]
+                included.cut = included.cut or len(ids) > MAX_INCLUDED
                 own = list(ids)[:MAX_INCLUDED]
                 new += included.add(load(kind, self.visible(kind, own), self.shown([kind])))
         return new
@@ -268,31 +281,46 @@ class _Pages:
         return kind.finder.keys(limited, Page(len(ids))).hits
 
     def follow_back(
-        self, include: Include, found: Sequence[Resource], included: _Included
+        self, includes: Sequence[Include], found: Sequence[Resource], included: _Included
     ) -> list[Resource]:
-        source = include.source
-        if not self.reading.readable(source.name) or not source.finder.sources:
-            return []
+        """What refers to what was found; each type is searched once."""
+        by_source: dict[str, list[Include]] = {}
+        for each in includes:
+            source = each.source
+            if self.reading.readable(source.name) and source.finder.sources:
+                by_source.setdefault(source.name, []).append(each)
+        new: list[Resource] = []
+        for name, references_ in by_source.items():
+            source = KINDS[name]
+            for start in range(0, len(found), _BATCH):
+                some = found[start : start + _BATCH]
+                leading = [chosen for each in references_ for chosen in self.leading(each, some)]
+                if not leading:
+                    continue
+                criteria = restrict(
+                    source,
+                    source.criteria(public_ids=(tuple(leading),)),
+                    self.reading.filters(name),
+                    self.reading,
+                )
+                page = source.finder.search(criteria, Page(MAX_INCLUDED))
+                new += included.add(resources(source, page.hits, self.shown([source])))
+                included.cut = included.cut or page.following is not None
+        return new
+
+    def leading(self, include: Include, found: Sequence[Resource]) -> list[Chosen]:
+        """What leads to one of these by one reference."""
         names = [
             f"{each['resourceType']}/{each['id']}"
             for each in found
             if include.target in {"", each["resourceType"]}
             and include.parameter.may_be(each["resourceType"])
         ]
-        new: list[Resource] = []
-        for start in range(0, len(names), _BATCH):
-            criteria: Criteria = {}
-            include.parameter.apply(names[start : start + _BATCH], "", self.reading, criteria)
-            limited = restrict(
-                source,
-                source.criteria(**criteria),
-                self.reading.filters(source.name),
-                self.reading,
-            )
-            page = source.finder.search(limited, Page(MAX_INCLUDED))
-            new += included.add(resources(source, page.hits, self.shown([source])))
-            included.cut = included.cut or page.following is not None
-        return new
+        if not names:
+            return []
+        criteria: Criteria = {}
+        include.parameter.apply(names, "", self.reading, criteria)
+        return [Matching(include.source.finder, include.source.criteria(**criteria))]
 
     # --- the Bundle
 

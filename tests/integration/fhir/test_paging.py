@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from integration.fhir import query, reading
+from integration.fhir import query, searching
 from ris.domain.patients import VisitDetails
 from ris.domain.values import Code, Identifier
 from ris.models import Order
@@ -239,7 +239,7 @@ def test_all_references_are_followed_at_once(api: Api, exam: Order) -> None:
     brought = included(api, "/Appointment?_include=*")
 
     kinds = {each.partition("/")[0] for each in brought}
-    assert kinds == {"Device", "Location", "Patient", "ServiceRequest"}
+    assert kinds == {"Device", "Location", "Patient", "ServiceRequest", "Slot"}
 
 
 def test_a_reference_may_be_followed_to_one_type(api: Api, exam: Order) -> None:
@@ -266,7 +266,7 @@ def test_an_unknown_inclusion_is_reported(api: Api) -> None:
 
 
 def test_what_is_cut_is_said(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MAX_INCLUDED", 1)
+    monkeypatch.setattr(searching, "MAX_INCLUDED", 1)
     make.order()
     make.order()
 
@@ -300,14 +300,14 @@ def queries(api: Api, address: str) -> int:
 @pytest.mark.parametrize(
     ("kind", "limit"),
     [
-        ("Patient", 6),
-        ("ServiceRequest", 9),
-        ("Task", 11),
-        ("Appointment", 11),
-        ("Procedure", 13),  # one more for the other orders of a group
-        ("ImagingStudy", 11),
-        ("DiagnosticReport", 15),
-        ("Encounter", 5),
+        ("Patient", 8),
+        ("ServiceRequest", 12),
+        ("Task", 12),
+        ("Appointment", 16),
+        ("Procedure", 14),  # one more for the other orders of a group
+        ("ImagingStudy", 14),
+        ("DiagnosticReport", 16),
+        ("Encounter", 6),
         ("Device", 5),
     ],
 )
@@ -325,7 +325,7 @@ def test_a_read_costs_a_known_number_of_queries(
         "/ServiceRequest",
         "/ServiceRequest?_include=*&_revinclude=Task:based-on",
         "/Task?_include=Task:patient",
-        "/Appointment?_include=*",
+        "/Appointment?_include=Appointment:actor&_include=Appointment:based-on",
         "/Procedure",
         "/ImagingStudy",
         "/DiagnosticReport?_include=*",
