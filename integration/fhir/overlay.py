@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 # Always as the core has it: a client that says otherwise is answered by a refusal or by a change.
 _OWN = frozenset({"resourceType", "id", "status", "active", "intent", "link", "for"})
+# Where a list is the core's: what was sent may be a time that was given up since.
+_OWN_OF: Mapping[str, frozenset[str]] = {
+    "Appointment": frozenset({"slot", "minutesDuration"}),
+}
+# Who takes part in an appointment without a calendar here.
+_COMPANY = ("Practitioner/", "PractitionerRole/", "RelatedPerson/", "HealthcareService/")
 # What the core keeps whole, and shows with care: a Subscription's headers hold secrets.
 _NEVER = frozenset({"Subscription"})
 # Whom it is about: what was received is given with the core's reference.
@@ -135,7 +141,9 @@ def merged(core: Resource, received: Resource, shown: Resource) -> Resource:
         if group in {"resourceType", "id", "meta", "contained"} or (group == "text" and stale):
             continue
         own, said, old = mine.get(group, {}), given.get(group, {}), then.get(group, {})
-        if group in _OWN:
+        if kind == "Appointment" and group == "participant":
+            found.update(_participants(own, said))
+        elif group in _OWN or group in _OWN_OF.get(kind, ()):
             found.update(_own(group, own, said))
         elif group in _ABOUT and own:
             found.update(_about(group, own, said, same=own == old))
@@ -172,6 +180,17 @@ def _own(group: str, own: Resource, said: Resource) -> Resource:
     if beside in said and said.get(group) == own.get(group) and beside not in own:
         return {**own, beside: said[beside]}
     return own
+
+
+def _participants(own: Resource, said: Resource) -> Resource:
+    """Those the calendar knows, then the people who were named beside them."""
+    beside = [
+        each
+        for each in said.get("participant", [])
+        if str((each.get("actor") or {}).get("reference", "")).startswith(_COMPANY)
+    ]
+    found = [*own.get("participant", []), *beside]
+    return {"participant": found} if found else {}
 
 
 def _about(group: str, own: Resource, said: Resource, *, same: bool) -> Resource:
