@@ -38,8 +38,8 @@ from ris.selectors.search import criteria as asked
 from ris.selectors.search import journal, observations
 from ris.selectors.search.endpoints import EndpointCriteria, endpoints
 from ris.selectors.search.engine import Finder
+from ris.selectors.search.subscriptions import SubscriptionCriteria, subscriptions
 from ris.selectors.search.views import RequestHit
-from ris.selectors.subscriptions import SubscriptionCriteria, subscriptions
 
 READING = ("read", "vread", "history-instance", "history-type", "search-type")
 WRITING = ("create", "update", "patch")

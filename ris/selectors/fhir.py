@@ -11,7 +11,14 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from ris.domain.exchange import Protocol
-from ris.models import ApiToken, Endpoint, FhirOverlay, FhirResource, FhirVersion
+from ris.models import (
+    ApiToken,
+    Endpoint,
+    FhirOverlay,
+    FhirResource,
+    FhirSubscription,
+    FhirVersion,
+)
 from ris.selectors.search.terms import as_keys
 
 
@@ -40,7 +47,10 @@ def is_deleted(kind: str, public_id: str) -> bool:
     keys = list(as_keys([public_id]))
     return FhirResource.objects.filter(
         type=kind, public_id__in=keys, deleted_at__isnull=False
-    ).exists()
+    ).exists() or (
+        kind == "Subscription"
+        and FhirSubscription.objects.filter(public_id__in=keys, removed_at__isnull=False).exists()
+    )
 
 
 # --- versions

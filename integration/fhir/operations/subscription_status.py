@@ -13,7 +13,8 @@ from integration.fhir.resources import KINDS
 from integration.fhir.subscriptions.notification import Kind, status
 from ris.domain.subscriptions import SubscriptionStatus
 from ris.selectors.search import Page
-from ris.selectors.subscriptions import SubscriptionCriteria, SubscriptionView
+from ris.selectors.search.subscriptions import SubscriptionCriteria
+from ris.selectors.subscriptions import SubscriptionView
 
 MOST = 500
 

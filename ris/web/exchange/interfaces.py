@@ -31,7 +31,7 @@ from ris.domain.interfaces import AcknowledgeAlert
 from ris.models import Endpoint
 from ris.selectors import interfaces as lists
 from ris.selectors import messages as message_lists
-from ris.selectors import subscriptions
+from ris.selectors import subscription_lists
 from ris.selectors.interfaces import Hour
 from ris.services import may, peers
 from ris.services.mapping import can_map
@@ -82,7 +82,7 @@ def interface(request: PageRequest, key: UUID) -> HttpResponse:
         "watch": watch_in_words(endpoint),
         "past": lists.past_alerts(endpoint, SHOWN),
         "testable": _testable(),
-        "subscription": subscriptions.behind(endpoint),
+        "subscription": subscription_lists.behind(endpoint),
         "mapping": _mapping(key) if can_map(Protocol(endpoint.protocol)) else "",
         **_last(endpoint, is_out=is_out),
     }

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import MissingValueError
 from ris.domain.subscriptions import RemoveSubscription
-from ris.selectors import subscriptions as lists
+from ris.selectors import subscription_lists as lists
 from ris.web.access import PageRequest, do, page, redirect_back, show
 from ris.web.asking import said
 from ris.web.navigation import SYSTEM
