@@ -281,8 +281,12 @@ def _page(draft: _Draft) -> Page:
         names.append("_id")
     back = draft.cursor.startswith(_BACK)
     values = read_cursor(draft.cursor.removeprefix(_BACK))
-    if len(values) != len(names):
+    # Of several types the number of the type comes last.
+    several = len(draft.kinds) > 1
+    if len(values) != len(names) + several:
         raise refused(CURSOR, "is of another search")
+    if several and not (values[-1].isdecimal() and len(values[-1]) < 4):
+        raise refused(CURSOR, "is not one of ours")
     computed = any(not kind.finder.sources for kind in draft.kinds)
     if not computed and not list(as_keys([str(values[names.index("_id")])])):
         raise refused(CURSOR, "is not one of ours")

@@ -155,7 +155,10 @@ KINDS: Mapping[str, Kind] = {
             task,
             search.TASK,
             beside=("stations", "rooms"),
-            documentation="A scheduled procedure step: what one station is to do.",
+            documentation=(
+                "A scheduled procedure step: what one station is to do. Read only: a step is moved "
+                "by its appointment, by the device that performs it (MPPS), or at a page."
+            ),
         ),
         _kind(
             "Appointment",

@@ -26,6 +26,7 @@ Name = tuple[str, str]  # resource type, id
 _SUBJECTS: Mapping[str, str] = {
     "Appointment": "Appointment",
     "Device": "Device",
+    "DoseRecord": "Observation",
     "Order": "ServiceRequest",
     "Patient": "Patient",
     "PerformedProcedureStep": "Procedure",
@@ -39,6 +40,7 @@ _SUBJECTS: Mapping[str, str] = {
 # Field of the event → resource type of the ids in it, beside its subject.
 _FIELDS: Mapping[str, str] = {
     "appointment": "Appointment",
+    "critical_result": "Observation",
     "other": "Patient",
     "patient": "Patient",
     "subsumed": "Patient",

@@ -49,8 +49,16 @@ def task(hit: StepHit, shown: Shown) -> Resource:
         executionPeriod=_execution(performed),
         authoredOn=datatypes.instant(order.ordered_at),
         lastModified=datatypes.instant(updated_at) if updated_at else None,
+        requester=datatypes.person(
+            order.requester, order.requester_identifier, shown.systems, "Practitioner"
+        ),
         owner=datatypes.station(step.station_ae_title, step.station_name, shown),
         location=datatypes.room(step.location, shown),
+        reasonCode=(
+            datatypes.concept(order.reason_code, order.reason)
+            if order.reason_code or order.reason
+            else None
+        ),
         note=datatypes.notes([step.comments]),
         restriction=_restriction(step),
         input=_inputs(step),

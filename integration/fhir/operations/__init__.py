@@ -8,6 +8,7 @@ from __future__ import annotations
 from integration.fhir.operations import (
     book,
     events,
+    everything,
     hold,
     match,
     subscription_status,
@@ -23,6 +24,7 @@ OPERATIONS: tuple[Operation, ...] = (
     find_appointments.OPERATION,
     hold.OPERATION,
     book.OPERATION,
+    everything.OPERATION,
     match.OPERATION,
     validate.OPERATION,
     subscription_status.OPERATION,

@@ -7,7 +7,7 @@ same at the end as at the beginning (FHIR R4 3.1.1.5; spec/fhir.md S7).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cmp_to_key
 from typing import Any, Generic, TypeVar
 
@@ -130,7 +130,8 @@ class Finder(Generic[C, H]):
 def together(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found[tuple[int, str]]:
     """One page of what several finders find: the number of the finder and the public id.
 
-    Every finder must have the sort keys of the page; a query per table.
+    Every finder must have the sort keys of the page; a query per table. Things of several kinds may
+    have the same id: then the number decides, which is the last value of an edge.
     """
     order = _with_id(page.order)
     back = page.before is not None
@@ -138,11 +139,18 @@ def together(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found
         order = tuple((name, not down) for name, down in order)
     merged: list[tuple[Values, tuple[int, str]]] = []
     tables = 0
-    for number, (finder, criteria) in enumerate(parts):
+    numbered = list(enumerate(parts))
+    edge = page.before if back else page.after
+    place = -1
+    if edge is not None:
+        place = int(edge[-1])
+        page = replace(page, before=edge[:-1]) if back else replace(page, after=edge[:-1])
+    for number, (finder, criteria) in reversed(numbered) if back else numbered:
         for source in finder.sources:
             rows = source.found(criteria)
             if rows is not None:
-                found = _keys(rows, source, order, page)
+                equal = edge is not None and (number < place if back else number > place)
+                found = _keys(rows, source, order, page, equal=equal)
                 merged.extend((values, (number, public_id)) for values, public_id in found)
                 tables += 1
     if tables > 1:
@@ -155,9 +163,14 @@ def together(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found
     preceding = shown and (beyond if back else page.after is not None)
     return Found(
         tuple(hit for _, hit in shown),
-        shown[-1][0] if following else None,
-        shown[0][0] if preceding else None,
+        _edge(shown[-1]) if following else None,
+        _edge(shown[0]) if preceding else None,
     )
+
+
+def _edge(hit: tuple[Values, tuple[int, str]]) -> Values:
+    values, (number, _) = hit
+    return (*values, str(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +216,14 @@ def _with_id(order: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...
 
 
 def _keys(
-    rows: QuerySet[Any], source: Source[Any], order: tuple[tuple[str, bool], ...], page: Page
+    rows: QuerySet[Any],
+    source: Source[Any],
+    order: tuple[tuple[str, bool], ...],
+    page: Page,
+    *,
+    equal: bool = False,
 ) -> list[tuple[Values, str]]:
+    """The values and ids of one page of a table; ``equal``: what equals the edge is behind it."""
     names = []
     for position, (name, _) in enumerate(order):
         alias = f"sort_key_{position}"
@@ -213,7 +232,10 @@ def _keys(
     # Back, the order is turned around: before is after.
     edge = page.after if page.before is None else page.before
     if edge is not None:
-        rows = rows.filter(_after(names, order, edge))
+        behind = _after(names, order, edge)
+        if equal:
+            behind |= Q(**dict(zip(names, edge, strict=True)))
+        rows = rows.filter(behind)
     columns = rows.order_by(
         *(f"-{alias}" if down else alias for alias, (_, down) in zip(names, order, strict=True))
     ).values_list(*names, "public_id")

@@ -43,6 +43,7 @@ from ris.selectors.facility import site
 from ris.selectors.orders import covered, order_view
 from ris.selectors.reading import Pile
 from ris.selectors.reports import person_name, report_view
+from ris.selectors.viewers import viewer_address
 from ris.selectors.views import OrderView, ReportView
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
@@ -173,7 +174,7 @@ def _page(
         subject=f"Report {key}",
     )
     editable = view.status in {ReportStatus.DRAFT, ReportStatus.PRELIMINARY}
-    covered = [
+    covered_here = [
         procedure for procedure in order.procedures if procedure.public_id in view.procedures
     ]
     context = {
@@ -181,7 +182,7 @@ def _page(
         "stored": stored,
         "order": order,
         "patient": order.patient,
-        "procedures": covered,
+        "procedures": covered_here,
         **order_context(order),
         "editable": editable and may(request.actor, SaveDraft),
         "amendable": view.status in {ReportStatus.FINAL, ReportStatus.AMENDED}
@@ -197,6 +198,7 @@ def _page(
         "deliveries": message_lists.of_report(str(key)),
         "critical": list(stored.critical_results.order_by("told_at")),
         "earlier": _earlier(order, view),
+        "viewer": next(filter(None, (viewer_address(order, each) for each in covered_here)), ""),
         "documents": documents.of_order(order.public_id),
         "draft_origin": Particulars.from_json(stored.particulars),
         "error": error,
