@@ -43,6 +43,8 @@ _REFUSED_MODIFIERS = {
 
 Criteria = dict[str, Any]
 MAX_LENGTH = 200  # of one value: longer ones match nothing anybody stored
+# Of values between commas: a name is three conditions, and SQLite takes a thousand in a row.
+MAX_ALTERNATIVES = 300
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(\d{4}.*)")
@@ -148,6 +150,8 @@ def alternatives(name: str, value: str) -> list[str]:
     found.append(part)
     if not all(found):
         raise refused(name, "an empty value")
+    if len(found) > MAX_ALTERNATIVES:
+        raise HttpError(400, "too-costly", f"{name}: more than {MAX_ALTERNATIVES} values")
     if any(len(each) > MAX_LENGTH for each in found):
         raise refused(name, f"a value is longer than {MAX_LENGTH} characters")
     return found

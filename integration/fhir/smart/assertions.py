@@ -39,10 +39,9 @@ def verify(text: str, audiences: Collection[str], now: datetime) -> Assertion:
         raise invalid_client(f"the assertion is longer than {MAX_LENGTH} characters")
     try:
         signed = jws.extract_compact(text.encode())
-        claims = _claims(signed.payload)
-    except (JoseError, RisError, ValueError):
+        headers, claims = _object(signed.headers()), _object(strict_json.read(signed.payload))
+    except (JoseError, RisError, ValueError, TypeError, AttributeError, RecursionError):
         raise invalid_client("the assertion is no signed JWT") from None
-    headers = signed.headers()
     algorithm, kid = headers.get("alg"), headers.get("kid")
     if algorithm not in ACCEPTED:
         raise invalid_client(f"the assertion must be signed by {' or '.join(ACCEPTED)}")
@@ -54,7 +53,7 @@ def verify(text: str, audiences: Collection[str], now: datetime) -> Assertion:
         raise invalid_client("jku is not the address of keys that is registered")
     try:
         jws.deserialize_compact(text, key_for(found, kid, algorithm), algorithms=[algorithm])
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, TypeError):
         raise invalid_client("the signature of the assertion is wrong") from None
     expires_at = _in_time(claims, now)
     _is_for_us(claims, audiences)
@@ -64,11 +63,10 @@ def verify(text: str, audiences: Collection[str], now: datetime) -> Assertion:
     return Assertion(found, identifier, expires_at + SKEW)
 
 
-def _claims(payload: bytes) -> dict[str, Any]:
-    claims = strict_json.read(payload)
-    if not isinstance(claims, dict):
-        raise ValueError
-    return claims
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("no JSON object")
+    return value
 
 
 def _issuer(claims: dict[str, Any]) -> ClientView:

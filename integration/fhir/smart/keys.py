@@ -8,7 +8,6 @@ again once in a while, so that neither clients nor strangers make this server ca
 from __future__ import annotations
 
 import http.client
-import json
 import ssl
 import threading
 import time
@@ -23,6 +22,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from integration.fhir.smart.errors import invalid_client
+from ris.domain import strict_json
 from ris.domain.api_clients import ALGORITHMS, checked_jwks, checked_jwks_uri
 from ris.domain.errors import RisError
 from ris.selectors.api_clients import ClientView
@@ -120,6 +120,6 @@ def fetch(uri: str) -> Mapping[str, Any]:
                 raise ValueError(f"longer than {MAX_BYTES} bytes")
             if time.monotonic() > deadline:
                 raise ValueError(f"not complete after {FETCH_SECONDS} seconds")
-        return checked_jwks(json.loads(raw))
+        return checked_jwks(strict_json.read(raw))
     finally:
         connection.close()

@@ -168,6 +168,9 @@ def test_a_header_that_names_no_registered_key_gets_no_token(
     assert words in body["error_description"]
 
 
+ODD_HEADERS = (b"", b"{", b"[]", b"1", b"null", b"[" * 300, b'{"alg":{},"kid":[]}')
+
+
 def test_only_the_two_algorithms_of_smart_are_taken() -> None:
     backend = service(key=rsa_key())
     claims = {
@@ -183,6 +186,10 @@ def test_only_the_two_algorithms_of_smart_are_taken() -> None:
         mac({"alg": "RS384", "kid": "rsa-1"}, claims, secret, "sha384"),
         mac({"alg": ["RS384"], "kid": "rsa-1"}, claims, secret, "sha384"),
         backend.assertion(headers={"alg": "RS256"}),
+        *(f"{base64url(header)}.{base64url(b'{}')}.x" for header in ODD_HEADERS),
+        f"{base64url(ODD_HEADERS[-1])}.{base64url(b'[' * 3000)}.x",
+        backend.assertion() + "\0",
+        backend.assertion()[:-1] + "é",
         "a.b.c",
         "no jwt at all",
         "x" * 9000,
