@@ -27,10 +27,10 @@ from ris.selectors.search.terms import as_keys
 DEFAULT_COUNT = 50
 MAX_COUNT = 500
 MAX_PARAMETERS = 64
-MAX_INCLUDES = 32
 
-# Read by the HTTP layer; no part of the search itself.
-PRESENTATION = frozenset({"_format", "_pretty"})
+# Read by the HTTP layer, or said by a client for itself (Medplum names the file of a Binary so); no
+# part of the search.
+PRESENTATION = frozenset({"_format", "_pretty", "_filename"})
 CURSOR = "_cursor"
 SUMMARIES = frozenset({"true", "text", "data", "count", "false"})
 
@@ -147,8 +147,6 @@ def parse_several(
         raise HttpError(
             400, "not-supported", f"not supported: {', '.join(each[:100] for each in ignored)}"
         )
-    if len(includes) > MAX_INCLUDES or len(reverse) > MAX_INCLUDES:
-        raise HttpError(400, "too-costly", f"more than {MAX_INCLUDES} references to follow")
     return Query(
         parts=tuple(
             Part(

@@ -55,7 +55,7 @@ result.conditional = again.id === patient.id;
 
 const upserted = await medplum.upsertResource(
   { ...person(number, 'Müller'), gender: 'other' },
-  `Patient?identifier=${MRN}|${number}`,
+  `identifier=${MRN}|${number}`,
 );
 result.upsert = { same: upserted.id === patient.id, gender: upserted.gender };
 

@@ -290,7 +290,7 @@ def test_fhirpy_hears_of_errors(base: str, secret: str) -> None:
 
     with pytest.raises(ResourceNotFound):
         client.get("Patient", "unknown")
-    with pytest.raises(OperationOutcome, match="'M' is not in AdministrativeGender"):
+    with pytest.raises(OperationOutcome, match="'M' is not in administrative-gender"):
         client.resource("Patient", **resources.patient("3", gender="M")).save()
     with pytest.raises(MultipleResourcesFound):
         client.resources("Patient").search(family="lindqvist").get_or_create(
