@@ -1,7 +1,7 @@
 """Subscriptions of FHIR clients: taken up, changed, moved between states, numbered, ended.
 
 A subscription has an endpoint of its own: the outbox keeps its deliveries in order, tries them
-again and shows them like those of any other peer (docs/adr/0029).
+again and shows them like those of any other peer (docs/adr/0032).
 """
 
 from __future__ import annotations
