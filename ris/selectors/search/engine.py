@@ -114,9 +114,17 @@ class Finder(Generic[C, H]):
 
     def keys(self, criteria: C, page: Page) -> Found[str]:
         """The public ids of one page: a query per table."""
-        found = together([(self, criteria)], page)
-        hits = tuple(public_id for _, public_id in found.hits)
-        return Found(hits, found.following, found.preceding)
+        alone = replace(
+            page,
+            after=None if page.after is None else (*page.after, "0"),
+            before=None if page.before is None else (*page.before, "0"),
+        )
+        found = together([(self, criteria)], alone)
+        return Found(
+            tuple(public_id for _, public_id in found.hits),
+            found.following and found.following[:-1],
+            found.preceding and found.preceding[:-1],
+        )
 
     def count(self, criteria: C) -> int:
         total = 0
