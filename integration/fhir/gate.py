@@ -44,8 +44,8 @@ def check(kind: str, raw: bytes) -> dict[str, Any]:
     return check_value(kind, json.read_object(raw), json.decode(raw))
 
 
-def check_value(kind: str, value: dict[str, Any], text: str = "") -> dict[str, Any]:
-    """Like :func:`check`, for what was read already; ``text`` spares writing it again."""
+def check_entry(kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    """By the table alone: for one of the thousand resources of a bundle."""
     said = value.get("resourceType")
     if said != kind:
         raise HttpError(400, "invalid", f"the body is {said!r}, the address says {kind}")
@@ -54,6 +54,12 @@ def check_value(kind: str, value: dict[str, Any], text: str = "") -> dict[str, A
         # The answer has the status of its first fault: what is no R4 at all comes before what R4
         # forbids, otherwise the order is that of the body.
         raise SeveralErrors([*sorted(faults, key=lambda fault: fault.status)])
+    return value
+
+
+def check_value(kind: str, value: dict[str, Any], text: str = "") -> dict[str, Any]:
+    """Like :func:`check`, for what was read already; ``text`` spares writing it again."""
+    check_entry(kind, value)
     second_opinion = model(kind)
     if second_opinion is not None:
         try:

@@ -313,7 +313,7 @@ def _check(entry: Entry, *, of_one: bool) -> None:
             f"there are no {entry.kind} resources here",
             path=f"{entry.place}.request.url",
         )
-    gate.check_value(entry.kind, entry.resource)
+    gate.check_entry(entry.kind, entry.resource)
     if entry.method == "PUT" and of_one and entry.resource.get("id") != entry.public_id:
         raise HttpError(
             400,

@@ -126,7 +126,7 @@ class Writer:
     def resource(self) -> dict[str, Any]:
         """The body as a resource with the structure of R4."""
         if self.given is not None:
-            return gate.check_value(self.kind.name, self.given)
+            return gate.check_entry(self.kind.name, self.given)
         content_type = self.incoming.header("Content-Type")
         if self.kind.name == "Binary" and binary.is_content(content_type, self.incoming.body):
             public_id = "" if len(self.incoming.address) == 1 else self.public_id
