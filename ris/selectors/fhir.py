@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import CharField, Exists, OuterRef, Q, UUIDField
 from django.utils import timezone
 
 from ris.domain.exchange import Protocol
@@ -19,6 +20,8 @@ from ris.models import (
     FhirSubscription,
     FhirVersion,
 )
+from ris.models.prepared import Given, Select
+from ris.selectors.search.bare import given, lists
 from ris.selectors.search.terms import as_keys
 
 
@@ -32,11 +35,20 @@ class OverlayView:
 
 def overlays(kind: str, public_ids: Collection[str]) -> dict[str, OverlayView]:
     """By public id, those there are."""
-    rows = FhirOverlay.objects.filter(type=kind, public_id__in=list(as_keys(public_ids)))
     return {
-        str(public_id): OverlayView(received=received.encode(), shown=shown.encode())
-        for public_id, received, shown in rows.values_list("public_id", "received", "shown")
+        str(row.public_id): OverlayView(received=row.received.encode(), shown=row.shown.encode())
+        for length, keys in lists(list(as_keys(public_ids)))
+        for row in _overlays(length).all(type=kind, **keys)
     }
+
+
+@cache
+def _overlays(length: int) -> Select[FhirOverlay]:
+    return Select(
+        lambda: FhirOverlay.objects.filter(
+            type=Given("type", CharField()), public_id__in=given(length, UUIDField)
+        )
+    )
 
 
 # --- kept resources that are gone

@@ -123,9 +123,17 @@ def _procedure_view(procedure: RequestedProcedure) -> ProcedureView:
     reports = [report for report in procedure.reports.all() if report.status != "RETRACTED"]
     reports = reports or list(procedure.reports.all())
     report: ReportView | None = report_to_view(reports[-1]) if reports else None
-    done: tuple[PerformedView, ...] = tuple(
-        performed_to_view(performed[key]) for key in sorted(performed)
-    )
+    done = tuple(performed_to_view(performed[key]) for key in sorted(performed))
+    return procedure_view(procedure, procedure.steps.all(), done, report)
+
+
+def procedure_view(
+    procedure: RequestedProcedure,
+    steps: Iterable[ScheduledProcedureStep],
+    performed: tuple[PerformedView, ...] = (),
+    report: ReportView | None = None,
+) -> ProcedureView:
+    """``procedure`` with what belongs to it."""
     return ProcedureView(
         public_id=str(procedure.public_id),
         procedure_id=procedure.procedure_id,
@@ -135,15 +143,22 @@ def _procedure_view(procedure: RequestedProcedure) -> ProcedureView:
         laterality=procedure.laterality,
         stage=Stage(procedure.stage),
         preparation=procedure.definition.preparation if procedure.definition else "",
-        steps=tuple(step_view(step) for step in procedure.steps.all()),
-        performed=done,
+        steps=tuple(step_view(step) for step in steps),
+        performed=performed,
         report=report,
         updated_at=procedure.updated_at,
     )
 
 
-def to_view(order: Order, institution: str) -> OrderView:
-    """``order`` from :func:`rows`; the institution is the site's, read once for all orders."""
+def to_view(
+    order: Order, institution: str, procedures: tuple[ProcedureView, ...] | None = None
+) -> OrderView:
+    """``order`` from :func:`rows`; the institution is the site's, read once for all orders.
+
+    ``procedures`` are given where the rows come from elsewhere.
+    """
+    if procedures is None:
+        procedures = tuple(_procedure_view(procedure) for procedure in order.procedures.all())
     return OrderView(
         public_id=str(order.public_id),
         patient=patient_to_view(order.patient),
@@ -165,7 +180,7 @@ def to_view(order: Order, institution: str) -> OrderView:
         entered_by=order.entered_by,
         callback_phone=order.callback_phone,
         ordered_at=order.ordered_at,
-        procedures=tuple(_procedure_view(procedure) for procedure in order.procedures.all()),
+        procedures=procedures,
         source=order.source.name if order.source else "",
         institution=institution,
         parent=Identifier(order.parent_order_number, order.parent_issuer, "PGN"),

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
+
+from django.db.models import UUIDField
 
 from ris.domain.actors import Actor
 from ris.models import AuditEvent, Order, Patient
+from ris.models.prepared import Given, Select
 from ris.services import _clock
+
+_PATIENT = Select(
+    lambda: Patient.objects.filter(public_id=Given("public_id", UUIDField())).only("id")[:1]
+)
 
 
 def record_access(
@@ -23,7 +31,7 @@ def record_access(
     """Keep who read what: ``patients`` and ``order`` are public ids (PS3.15 A.5.3)."""
     patient_row = None
     if len(patients) == 1:
-        patient_row = Patient.objects.filter(public_id=patients[0]).only("id").first()
+        patient_row = _PATIENT.first(public_id=UUID(patients[0]))
     order_row = Order.objects.filter(public_id=order).only("id").first() if order else None
     AuditEvent.objects.create(
         at=_clock.now(),

@@ -17,6 +17,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors import orders
+from ris.selectors.search import bare
 from ris.selectors.views import OrderView
 
 
@@ -82,4 +83,6 @@ def by_number(ids: Iterable[int], **parts: bool) -> dict[str, OrderView]:
     wanted = {each for each in ids if each}
     if not wanted:
         return {}
+    if not any(parts.values()):
+        return {view.public_id: view for view in bare.of_numbers(sorted(wanted))}
     return {view.public_id: view for view in orders_with(Q(pk__in=wanted), **parts)}

@@ -8,6 +8,7 @@ from django.db.models import F, Q, QuerySet
 
 from ris.domain.values import Identifier, PersonName
 from ris.models import CodeMap, Device, Patient, Practitioner, Room, Site, Visit
+from ris.models.prepared import Select
 from ris.selectors.facility import site as letterhead
 from ris.selectors.patients import patient_views, visit_view
 from ris.selectors.search import terms
@@ -105,6 +106,8 @@ def _visits(criteria: VisitCriteria) -> QuerySet[Visit] | None:
     found &= terms.every(criteria.identifiers, terms.identifier("number", "issuer"))
     if criteria.classes is not None:
         found &= terms.product(("patient_class",), criteria.classes)
+    if criteria.statuses is not None:
+        found &= terms.product(("status",), criteria.statuses)
     found &= terms.every(criteria.updated, terms.instant("updated_at"))
     return Visit.objects.filter(found)
 
@@ -341,20 +344,18 @@ sites: Finder[SiteCriteria, InstitutionView] = Finder(
 # --- what answers need beside
 
 
+# What nearly every answer needs: their statements are worked out once.
+_DEVICES = Select(lambda: Device.objects.only("ae_title", "public_id"))
+_ROOMS = Select(lambda: Room.objects.only("name", "public_id"))
+_ISSUERS = Select(lambda: CodeMap.objects.filter(table="issuer", endpoint=None).order_by("id"))
+
+
 def directory(*, stations: bool = False, rooms: bool = False, site: bool = False) -> Directory:
     """Public ids by AE title and room name, and of the institution; only what is asked for."""
     here = letterhead() if site else None
     return Directory(
-        stations=(
-            {ae: str(key) for ae, key in Device.objects.values_list("ae_title", "public_id")}
-            if stations
-            else {}
-        ),
-        rooms=(
-            {name: str(key) for name, key in Room.objects.values_list("name", "public_id")}
-            if rooms
-            else {}
-        ),
+        stations=({row.ae_title: str(row.public_id) for row in _DEVICES.all()} if stations else {}),
+        rooms=({row.name: str(row.public_id) for row in _ROOMS.all()} if rooms else {}),
         site=here.public_id if here else "",
         site_name=(here.institution or here.name) if here and here.public_id else "",
         letterhead=here,
@@ -363,9 +364,8 @@ def directory(*, stations: bool = False, rooms: bool = False, site: bool = False
 
 def issuers() -> dict[str, str]:
     """The site's own names of authorities: URI → issuer (code map ``issuer``)."""
-    rows = CodeMap.objects.filter(table="issuer", endpoint=None).order_by("id")
     return {
         row.source_value: str(row.target.get("value", ""))
-        for row in rows
+        for row in _ISSUERS.all()
         if row.target.get("value")
     }

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import DateTimeField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    DateTimeField,
+    Exists,
+    F,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    UUIDField,
+)
 from django.db.models.functions import Coalesce, Greatest
 
 from ris.models import Order, PatientIdentifier, RequestedProcedure, ScheduledProcedureStep
-from ris.selectors.search import terms
+from ris.models.prepared import Select
+from ris.selectors.search import bare, terms
 from ris.selectors.search.criteria import OfOrder, OfPatient, RequestCriteria
 from ris.selectors.search.engine import Finder, SortKey, Source
-from ris.selectors.search.load import orders_with
 from ris.selectors.search.terms import PROCEDURE_ID, UID, IdentifierTerm
 from ris.selectors.search.views import RequestHit
 
@@ -210,10 +221,24 @@ _PROCEDURE_UPDATED = Greatest(
 def _replaced(keys: Sequence[UUID]) -> dict[str, tuple[str, ...]]:
     """What the orders among ``keys`` stand for, as public ids (ORC-1 RP, RO)."""
     found: dict[str, tuple[str, ...]] = {}
-    pairs = Order.objects.filter(public_id__in=keys, replaces__isnull=False).order_by("replaces")
-    for order, other in pairs.values_list("public_id", "replaces__public_id"):
-        found[str(order)] = (*found.get(str(order), ()), str(other))
+    for length, values in bare.lists(keys):
+        for row in _replacing(length).all(**values):
+            order, other = str(row.from_order.public_id), str(row.to_order.public_id)
+            if other not in found.get(order, ()):
+                found[order] = (*found.get(order, ()), other)
     return found
+
+
+@cache
+def _replacing(length: int) -> Select[Any]:
+    pairs: Any = Order.replaces.through
+    return Select(
+        lambda: (
+            pairs.objects.select_related("from_order", "to_order")
+            .filter(from_order__public_id__in=bare.given(length, UUIDField))
+            .order_by("to_order")
+        )
+    )
 
 
 def _load(public_ids: Sequence[str]) -> list[RequestHit]:
@@ -222,7 +247,7 @@ def _load(public_ids: Sequence[str]) -> list[RequestHit]:
         return []
     found: dict[str, RequestHit] = {}
     replaced = _replaced(keys)
-    for order in orders_with(Q(public_id__in=keys) | Q(procedures__public_id__in=keys)):
+    for order in bare.of_keys(keys):
         found[order.public_id] = RequestHit(order, replaces=replaced.get(order.public_id, ()))
         if len(order.procedures) > 1:
             for procedure in order.procedures:
