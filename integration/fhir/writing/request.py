@@ -392,13 +392,22 @@ _INSTEAD: Mapping[tuple[str, str], str] = {
 }
 
 
+# What is done in place of it.
+_INSTEAD: Mapping[tuple[str, str], str] = {
+    ("Appointment", "delete"): "are not deleted: send one with the status cancelled",
+    ("AppointmentResponse", "update"): "stay as they are: send another answer",
+}
+
+
 def require_interaction(kind: Kind, interaction: str) -> None:
     """Raises HttpError 405 for what is not done with resources of this type over FHIR."""
     if interaction not in kind.interactions:
         if (kind.name, interaction) in _INSTEAD:
             raise HttpError(405, "not-supported", _INSTEAD[kind.name, interaction])
         words = {"create": "come from elsewhere", "delete": "are not deleted"}
-        said = words.get(interaction, "are changed elsewhere")
+        said = _INSTEAD.get((kind.name, interaction)) or words.get(
+            interaction, "are changed elsewhere"
+        )
         raise HttpError(405, "not-supported", f"{kind.name} resources {said}")
 
 

@@ -298,6 +298,7 @@ def test_it_is_canceled_not_deleted(api: Api) -> None:
     answer = api.request("DELETE", f"/Appointment/{booked['id']}")
 
     assert (answer.status, answer.issue["code"]) == (405, "not-supported")
+    assert "send one with the status cancelled" in answer.issue["diagnostics"]
     assert api.get(f"/Appointment/{booked['id']}").body["status"] == "booked"
 
 
