@@ -44,6 +44,7 @@ DOCUMENTATION: Mapping[str, str] = {
         "Kept as received; beside them the dose of exams (LOINC 73569-6) and critical findings, "
         "which are read only."
     ),
+    "Organization": "The institution itself, which is read only, and others, kept as received.",
     "PractitionerRole": "Kept as received.",
     "RelatedPerson": "Kept as received.",
     "Specimen": "Kept as received.",

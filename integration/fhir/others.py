@@ -157,10 +157,6 @@ MORE: Mapping[str, tuple[Parameter, ...]] = {
             codes=(("http://hl7.org/fhir/location-status", "active"),),
         ),
     ),
-    "Organization": (
-        ConstantParameter(name="active", expression="Organization.active", codes=(("", "true"),)),
-        _address("Organization"),
-    ),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from integration.fhir import bindings
+from integration.fhir import bindings, json
 from integration.fhir.to_domain import datatypes
 from integration.fhir.to_domain.datatypes import Json
 from integration.fhir.to_domain.references import Known, Named, Reader
@@ -14,6 +14,7 @@ from ris.domain.patients import PatientClass, VisitDetails
 from ris.domain.values import Identifier, PersonName
 from ris.selectors.search.views import (
     InstitutionView,
+    KeptHit,
     PractitionerView,
     StationView,
     VisitHit,
@@ -92,6 +93,9 @@ def _who(reader: Reader, named: Named, known: Known) -> Who:
     site = known.find(named.target, InstitutionView)
     if site is not None:
         return Who(service=(site.institution or site.name)[:SERVICE_LIMIT])
+    sent = known.find(named.target, KeptHit)
+    if sent is not None and sent.type == "Organization":
+        return _contained(reader, json.read_stored(sent.content.encode()), named.path, known)
     if known.find(named.target, StationView) is not None:
         return Who()
     if not named.display and named.logical is None:

@@ -12,6 +12,7 @@ from integration.fhir.writing.appointments import AppointmentResponses, Appointm
 from integration.fhir.writing.documentreferences import DocumentReferences
 from integration.fhir.writing.kept import KeptResources
 from integration.fhir.writing.observations import Observations
+from integration.fhir.writing.organizations import Organizations
 from integration.fhir.writing.patients import Patients
 from integration.fhir.writing.request import Handler
 from integration.fhir.writing.servicerequests import ServiceRequests
@@ -25,5 +26,6 @@ HANDLERS: Mapping[str, Handler] = {
     "Subscription": Subscriptions(),
     **{name: KeptResources() for name in DOCUMENTATION},
     "DocumentReference": DocumentReferences(),
+    "Organization": Organizations(),
     "Observation": Observations(),
 }

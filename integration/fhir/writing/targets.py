@@ -7,11 +7,13 @@ from typing import Any
 
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.resources import KINDS, Kind
-from integration.fhir.systems import DICOM_UID
+from integration.fhir.systems import DICOM_UID, Systems
 from integration.fhir.to_domain import datatypes
 from integration.fhir.to_domain.references import Known, Target
 from ris.domain.errors import RisError
+from ris.selectors import search as selectors
 from ris.selectors.search import Page
+from ris.selectors.search.index import Indexed, Token
 from ris.selectors.search.terms import IdentifierTerm
 
 # What a reference may lead to.
@@ -58,7 +60,11 @@ def _by_number(kind: Kind, target: Target) -> Any:
         return None
     parameter = kind.parameters["identifier"]
     wanted: dict[str, Any] = {}
-    if parameter.field == "ae_titles":
+    if parameter.indexed:
+        system = Systems(selectors.issuers()).system(number.issuer)
+        test = Token(number.value, system)
+        wanted["indexed"] = ((Indexed(kind.name, parameter.name, ((test,),)),),)
+    elif parameter.field == "ae_titles":
         wanted["ae_titles"] = ((number.value,),)
     else:
         wanted["identifiers"] = ((IdentifierTerm(number.value, number.issuer),),)

@@ -9,8 +9,9 @@ import pytest
 from integration.fhir.kept import DOCUMENTATION
 from ris.domain.actors import OPERATOR
 from ris.domain.patients import MergePatients, PatientReference, UnmergePatients
-from ris.models import AuditEvent, DomainEvent, FhirResource, FhirVersion, Patient
+from ris.models import AuditEvent, DomainEvent, FhirResource, FhirVersion, Order, Patient
 from ris.services import execute
+from tests import make
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import BASE, Api, token
 
@@ -50,6 +51,7 @@ LEAST: dict[str, dict[str, Any]] = {
         "code": {"coding": [{"system": "http://loinc.org", "code": "2160-0"}]},
         "valueQuantity": {"value": 1, "unit": "mg/dL"},
     },
+    "Organization": {"name": "Health fund"},
     "PractitionerRole": {"code": [{"text": "radiologist"}]},
     "RelatedPerson": {"patient": {}, "name": [{"family": "Lindqvist", "given": ["Bo"]}]},
     "Specimen": {"subject": {}, "type": {"text": "blood"}},
@@ -237,6 +239,32 @@ def test_scopes_hold_for_kept_types(api: Api, patient: str) -> None:
     ]
 
     assert [each.status for each in answers] == [200, 403, 403, 403]
+
+
+def test_the_institution_is_one_of_the_organizations(api: Api) -> None:
+    make.site()
+    number = {"system": "http://payers.example", "value": "77"}
+    fund = {"resourceType": "Organization", "name": "Health fund", "identifier": [number]}
+    created = api.post("/Organization", fund).body
+    site = api.get("/Organization?name=Test").resources[0]
+
+    every = {each["id"] for each in api.get("/Organization?_sort=name").resources}
+    by_name = api.get("/Organization?name=health").ids
+    by_number = api.get("/Organization?identifier=http://payers.example|77").ids
+    active = api.get("/Organization?active=true").ids
+    requester = {"type": "Organization", "identifier": number}
+    order = api.post("/ServiceRequest", resources.service_request(requester=requester))
+    refused = [
+        api.put(f"/Organization/{site['id']}", site),
+        api.request("DELETE", f"/Organization/{site['id']}"),
+    ]
+
+    assert every == {created["id"], site["id"]}
+    assert by_name == by_number == [created["id"]]
+    assert active == [site["id"]]
+    assert order.status == 201, order.body
+    assert Order.objects.get().requesting_service == "Health fund"
+    assert [each.status for each in refused] == [405, 405]
 
 
 def test_a_core_resource_is_not_deleted(api: Api, patient: str) -> None:
