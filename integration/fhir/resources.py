@@ -115,68 +115,6 @@ def _kept(name: str) -> Kind:
     parameters = others.parameters(name, (), kept=True)
     columns = others.sorts(parameters)
     finder: Finder[Any, Any]
-    criteria: type[asked.Common]
-    translate: Callable[[Any, Shown], Resource]
-    own_parameters: tuple[Parameter, ...]
-    interactions: tuple[str, ...] = READING
-    beside: tuple[str, ...] = ()  # parts of the directory its answers name
-    documentation: str = ""
-    sorts: Mapping[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def parameters(self) -> Mapping[str, Parameter]:
-        return {each.name: each for each in (*search.COMMON, *self.own_parameters)}
-
-    @cached_property
-    def unsupported(self) -> Mapping[str, str]:
-        """Official search parameters that nothing answers here, with the reason."""
-        return others.unsupported(self.name, self.parameters)
-
-    @cached_property
-    def references(self) -> tuple[ReferenceParameter, ...]:
-        """The references that can be followed."""
-        return tuple(each for each in self.own_parameters if isinstance(each, ReferenceParameter))
-
-    @property
-    def includes(self) -> Mapping[str, ReferenceParameter]:
-        """``Type:parameter`` → the reference that can be followed."""
-        return {f"{self.name}:{each.name}": each for each in self.references}
-
-
-def _request(hit: RequestHit, shown: Shown) -> Resource:
-    if hit.procedure is None:
-        return service_request(hit.order, shown, hit.replaces)
-    return procedure_request(hit.order, hit.procedure, shown)
-
-
-def _kind(
-    name: str,
-    finder: Finder[Any, Any],
-    criteria: type[asked.Common],
-    translate: Callable[[Any, Shown], Resource],
-    parameters: tuple[Parameter, ...],
-    *,
-    interactions: tuple[str, ...] = READING,
-    beside: tuple[str, ...] = (),
-    documentation: str = "",
-) -> Kind:
-    own_sorts = {**search.SORTS.get(name, {}), **search_scheduling.SORTS.get(name, {})}
-    sorts = {**search.COMMON_SORTS, **own_sorts}
-    every = others.parameters(name, parameters)
-    return Kind(
-        name, finder, criteria, translate, every, interactions, beside, documentation, sorts
-    )
-
-
-def _organization(hit: organizations.Hit, shown: Shown) -> Resource:
-    return kept(hit, shown) if isinstance(hit, KeptHit) else organization(hit, shown)
-
-
-def _kept(name: str) -> Kind:
-    """A type that the core has no table for, or some of: every parameter is asked of the index."""
-    parameters = others.parameters(name, (), kept=True)
-    columns = others.sorts(parameters)
-    finder: Finder[Any, Any]
     translate: Callable[[Any, Shown], Resource]
     match name:
         case observations.TYPE:
