@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from integration.fhir.outcome import InvalidCodeError
 from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
-from ris.domain.patients import PatientClass, Sex
+from ris.domain.patients import PatientClass, Sex, VisitStatus
 from ris.domain.performing import Match, PerformedStatus
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.scheduling import Answer, AppointmentStatus, SlotState
@@ -57,6 +57,15 @@ PATIENT_CLASS_IN: Mapping[str, PatientClass] = {
     "FLD": PatientClass.OUTPATIENT,
     "EMER": PatientClass.EMERGENCY,
     "PRENC": PatientClass.PREADMIT,
+}
+
+# Encounter.status, as far as ADT or an EHR tells it.
+VISIT_STATUS: Mapping[VisitStatus, str] = {
+    VisitStatus.UNKNOWN: "unknown",
+    VisitStatus.PLANNED: "planned",
+    VisitStatus.IN_PROGRESS: "in-progress",
+    VisitStatus.FINISHED: "finished",
+    VisitStatus.CANCELED: "cancelled",
 }
 
 # --- ServiceRequest.status

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from integration.fhir import elements, systems
+from integration.fhir import bindings, elements, systems
 from integration.fhir.from_domain.servicerequest import LATERALITY_CODES
 from integration.fhir.indexed import indexed
 from integration.fhir.parameters import (
@@ -139,10 +139,10 @@ MORE: Mapping[str, tuple[Parameter, ...]] = {
         ),
     ),
     "Encounter": (
-        ConstantParameter(
+        StateParameter(
             name="status",
             expression="Encounter.status",
-            codes=(("http://hl7.org/fhir/encounter-status", "unknown"),),
+            tables={"statuses": bindings.VISIT_STATUS},
         ),
     ),
     "Practitioner": (

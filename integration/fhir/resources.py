@@ -268,7 +268,10 @@ KINDS: Mapping[str, Kind] = {
             asked.VisitCriteria,
             encounter,
             search.ENCOUNTER,
-            documentation="A visit, as far as orders and ADT messages named it.",
+            interactions=(*READING, *WRITING),
+            documentation=(
+                "A visit, as far as orders, ADT messages and clients tell of it, by its number."
+            ),
         ),
         _kind(
             "Practitioner",
@@ -276,6 +279,11 @@ KINDS: Mapping[str, Kind] = {
             asked.PractitionerCriteria,
             practitioner,
             search.PRACTITIONER,
+            interactions=(*READING, *WRITING),
+            documentation=(
+                "A person who orders, performs or reads, by a number. People with a login here are "
+                "changed on the page of their login."
+            ),
         ),
         _kind(
             "Location",
@@ -283,7 +291,7 @@ KINDS: Mapping[str, Kind] = {
             asked.RoomCriteria,
             location,
             search.LOCATION,
-            documentation="A room.",
+            documentation="A room. Rooms are set up by the site, at the pages or the command line.",
         ),
         _kind(
             "Device",
@@ -291,7 +299,10 @@ KINDS: Mapping[str, Kind] = {
             asked.StationCriteria,
             device,
             search.DEVICE,
-            documentation="A modality, named by its station AE title.",
+            documentation=(
+                "A modality, named by its station AE title. It is set up by the site, for what it "
+                "may do on the network hangs on it."
+            ),
         ),
         _kind(
             "AuditEvent",

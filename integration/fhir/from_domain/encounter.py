@@ -21,12 +21,13 @@ def encounter(hit: VisitHit, shown: Shown) -> Resource:
         datatypes.version_at(hit.updated_at),
         hit.updated_at,
         identifier=datatypes.some(datatypes.identifier(visit.number, shown.systems, "VN")),
-        status="unknown",  # visits are named by orders; their course is another system's business
+        status=bindings.VISIT_STATUS[visit.status],
         **{"class": {"system": ACT_CODE, "code": code, "display": display}},
         subject=datatypes.reference("Patient", hit.patient),
         participant=datatypes.some(
             _participant("ATND", visit.attending), _participant("REF", visit.referring)
         ),
+        period=datatypes.period(visit.started_at, visit.ended_at),
         location=(
             [{"location": {"type": "Location", "display": visit.location}}]
             if visit.location

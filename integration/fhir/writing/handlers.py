@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from integration.fhir.kept import DOCUMENTATION
 from integration.fhir.writing.appointments import AppointmentResponses, Appointments
+from integration.fhir.writing.directory import Encounters, Practitioners
 from integration.fhir.writing.documentreferences import DocumentReferences
 from integration.fhir.writing.kept import KeptResources
 from integration.fhir.writing.observations import Observations
@@ -21,7 +22,9 @@ from integration.fhir.writing.subscriptions import Subscriptions
 HANDLERS: Mapping[str, Handler] = {
     "Appointment": Appointments(),
     "AppointmentResponse": AppointmentResponses(),
+    "Encounter": Encounters(),
     "Patient": Patients(),
+    "Practitioner": Practitioners(),
     "ServiceRequest": ServiceRequests(),
     "Subscription": Subscriptions(),
     **{name: KeptResources() for name in DOCUMENTATION},

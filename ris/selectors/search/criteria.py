@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
-from ris.domain.patients import PatientClass, Sex
+from ris.domain.patients import PatientClass, Sex, VisitStatus
 from ris.domain.performing import Match, PerformedStatus
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.scheduling import Answer, AppointmentStatus, SlotState
@@ -154,6 +154,7 @@ class VisitCriteria(Common):
     patient_identifiers: Terms[IdentifierTerm] = ()
     identifiers: Terms[IdentifierTerm] = ()
     classes: frozenset[PatientClass] | None = None
+    statuses: frozenset[VisitStatus] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
