@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import BigIntegerField, Q
 from django.utils import timezone
 
 from ris.domain.errors import UnknownKeyError
@@ -22,6 +22,7 @@ from ris.models import (
     FhirNotification,
     FhirSubscription,
 )
+from ris.models.prepared import Given, Select
 from ris.selectors.exchange import info
 
 
@@ -89,8 +90,16 @@ def _key(text: str) -> uuid.UUID:
 
 def of_endpoint(endpoint_id: int) -> SubscriptionView | None:
     """The subscription that is sent through an endpoint, unless it was removed."""
-    row = FhirSubscription.objects.filter(endpoint_id=endpoint_id, removed_at=None).first()
+    row = _OF_ENDPOINT.first(endpoint=endpoint_id)
     return view_of(row) if row else None
+
+
+# Asked for each subscription with every event.
+_OF_ENDPOINT = Select(
+    lambda: FhirSubscription.objects.filter(
+        endpoint=Given("endpoint", BigIntegerField()), removed_at__isnull=True
+    )
+)
 
 
 def subscription_view(public_id: str) -> SubscriptionView:

@@ -42,6 +42,7 @@ class Happened:
     _touched: list[touching.Name] | None = None
     _systems: Systems | None = None
     _shown: dict[tuple[str, str], Resource] = field(default_factory=dict)
+    _clients: dict[str, Client | None] = field(default_factory=dict)
 
     @property
     def touched(self) -> list[touching.Name]:
@@ -54,6 +55,11 @@ class Happened:
         if self._systems is None:
             self._systems = Systems(selectors.issuers())
         return self._systems
+
+    def client(self, name: str) -> Client | None:
+        if name not in self._clients:
+            self._clients[name] = client_of(name)
+        return self._clients[name]
 
     def load(self, kind: str, public_ids: Sequence[str]) -> list[Resource]:
         missing = [each for each in public_ids if (kind, each) not in self._shown]
@@ -86,10 +92,12 @@ def reading_for(base: str, systems: Systems) -> Reading:
     return Reading(base, systems, timezone.get_default_timezone())
 
 
-def matching(view: SubscriptionView, what: Happened, client: Client) -> list[Resource]:
+def matching(view: SubscriptionView, what: Happened) -> list[Resource]:
     """The resources that the client is to be told of."""
     names = _candidates(view, what)
-    if not names:
+    # Of a client that is none any more nothing is told; the clock turns its subscriptions off.
+    client = what.client(view.client) if names else None
+    if client is None:
         return []
     kind = KINDS[names[0][0]]
     ids = list(dict.fromkeys(public_id for _, public_id in names))

@@ -50,11 +50,8 @@ def render(event: StoredEvent, endpoint: EndpointInfo, control_id: str) -> Seque
     view = of_endpoint(endpoint.id)
     if view is None or view.status is SubscriptionStatus.OFF:
         return ()
-    client = client_of(view.client)
-    if client is None:
-        return ()  # the clock turns it off
     try:
-        resources = matching(view, happened(event), client)
+        resources = matching(view, happened(event))
     except RisError as error:
         subscriptions.note_failure(endpoint.id, f"criteria: {error.message}", for_good=True)
         return ()
