@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from integration.fhir.resources import Kind
 
 # Always as the core has it: a client that says otherwise is answered by a refusal or by a change.
-_OWN = frozenset({"resourceType", "id", "status", "active", "intent", "link", "for"})
+_OWN = frozenset({"resourceType", "id", "status", "active", "intent", "for"})
 # Where a list is the core's: what was sent may be a time that was given up since.
 _OWN_OF: Mapping[str, frozenset[str]] = {
     "Appointment": frozenset({"slot", "minutesDuration"}),
@@ -60,20 +60,21 @@ def keep(
     shown: Shown,
     *,
     source: str,
-) -> None:
-    """Keep what was received and written, within the transaction that wrote it.
+) -> Any:
+    """Keep what was received and written, within the transaction that wrote it; give the hit.
 
     ``before`` is what was given before an update. If the core has no place for what is different
     now, its version would stay: then the row is counted as changed, for its resource is.
     """
-    present = _present(kind, public_id, shown)
+    hit, present = _present(kind, public_id, shown)
     if present is None:
-        return  # written to where it is not read from, such as a request of another state
+        return None  # written to where it is not read from, such as a request of another state
     if before is not None and before["meta"]["versionId"] == present["meta"]["versionId"]:
         if same(before, merged(present, received, present)):
-            return
+            return hit
         services.count_change(kind.name, public_id)
-        present = _present(kind, public_id, shown) or present
+        hit, changed = _present(kind, public_id, shown)
+        present = changed or present
     services.keep_overlay(
         kind.name,
         public_id,
@@ -82,11 +83,12 @@ def keep(
         source=source,
     )
     indexing.index(kind.name, public_id, received)
+    return hit
 
 
-def _present(kind: Kind, public_id: str, shown: Shown) -> Resource | None:
+def _present(kind: Kind, public_id: str, shown: Shown) -> tuple[Any, Resource | None]:
     hits = kind.finder.load([public_id])
-    return kind.translate(hits[0], shown) if hits else None
+    return (hits[0], kind.translate(hits[0], shown)) if hits else (None, None)
 
 
 def _said(received: Resource) -> Resource:
@@ -143,7 +145,9 @@ def merged(core: Resource, received: Resource, shown: Resource) -> Resource:
         own, said, old = mine.get(group, {}), given.get(group, {}), then.get(group, {})
         if kind == "Appointment" and group == "participant":
             found.update(_participants(own, said))
-        elif group in _OWN or group in _OWN_OF.get(kind, ()):
+        elif group == "link" and kind == "Patient":
+            found.update(_links(own, said))
+        elif (group in _OWN and own) or group in _OWN_OF.get(kind, ()):
             found.update(_own(group, own, said))
         elif group in _ABOUT and own:
             found.update(_about(group, own, said, same=own == old))
@@ -191,6 +195,13 @@ def _participants(own: Resource, said: Resource) -> Resource:
     ]
     found = [*own.get("participant", []), *beside]
     return {"participant": found} if found else {}
+
+
+def _links(own: Resource, said: Resource) -> Resource:
+    """Which records are one person's is the core's word; others may be pointed to."""
+    others = [each for each in said.get("link", []) if each.get("type") in {"seealso", "refer"}]
+    items = [*own.get("link", []), *(each for each in others if each not in own.get("link", []))]
+    return {"link": items} if items else {}
 
 
 def _about(group: str, own: Resource, said: Resource, *, same: bool) -> Resource:

@@ -26,6 +26,7 @@ from ris.domain.fhir import (
 from ris.domain.patients import PatientReference
 from ris.models import (
     Appointment,
+    AppointmentAnswer,
     Device,
     FhirOverlay,
     FhirResource,
@@ -163,16 +164,25 @@ def _write_version(row: FhirResource, method: Method) -> None:
 @transactional
 def keep_overlay(type_: str, public_id: str, *, received: str, shown: str, source: str) -> None:
     """Keep what a client sent of something the core has, and what the core showed of it."""
-    FhirOverlay.objects.update_or_create(
+    row = FhirOverlay(
         type=type_,
         public_id=uuid.UUID(public_id),
-        defaults={"received": received, "shown": shown, "source": source[:200]},
+        received=received,
+        shown=shown,
+        source=source[:200],
+    )
+    FhirOverlay.objects.bulk_create(
+        [row],
+        update_conflicts=True,
+        unique_fields=["type", "public_id"],
+        update_fields=["received", "shown", "source", "updated_at"],
     )
 
 
 # Resource type → the table whose row counts its changes.
 _COUNTING: Mapping[str, type[Model]] = {
     "Appointment": Appointment,
+    "AppointmentResponse": AppointmentAnswer,
     "Device": Device,
     "Encounter": Visit,
     "Location": Room,
@@ -187,7 +197,9 @@ _COUNTING: Mapping[str, type[Model]] = {
 @transactional
 def count_change(type_: str, public_id: str) -> None:
     """Let a row be a version further: what is shown beside it changed."""
-    model = _COUNTING[type_]
+    model = _COUNTING.get(type_)
+    if model is None:
+        return
     rows = model._default_manager.filter(public_id=uuid.UUID(public_id))
     if issubclass(model, Versioned):
         rows.update(version=F("version") + 1, updated_at=_clock.now())

@@ -64,7 +64,7 @@ class Acknowledgment(Response):
 
     def close(self) -> None:
         try:
-            inbox.mark_replied(self.message, sent=True)
+            inbox.mark_replied_soon(self.message, sent=True)
         except OperationalError:
             log.warning("the answer was sent, but this could not be noted")
         super().close()

@@ -21,7 +21,7 @@ from django.db import OperationalError
 from integration.fhir.exchange import Incoming, Reply
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError, refusal
-from integration.fhir.reading import load, shown_for
+from integration.fhir.reading import load
 from integration.fhir.resources import KINDS, Kind
 from integration.fhir.to_domain.references import Target
 from integration.fhir.writing.conditions import Number, condition, number_of
@@ -283,7 +283,7 @@ class Work:
             else:
                 self.answers[each.entry.index] = {"response": {"status": status(each.done.status)}}
         for name, group in by_type.items():
-            shown = shown_for([KINDS[name]], self.message.systems)
+            shown = self.message.shown(KINDS[name])
             for some in _chunks(group):
                 ids = list(dict.fromkeys(each.done.public_id for each in some))
                 found = {str(each["id"]): each for each in load(KINDS[name], ids, shown)}

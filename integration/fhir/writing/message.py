@@ -10,8 +10,10 @@ from typing import Any
 from django.utils import timezone
 
 from integration.fhir.auth import Client
+from integration.fhir.from_domain.datatypes import Shown
 from integration.fhir.parameters import Reading
-from integration.fhir.resources import KINDS
+from integration.fhir.reading import shown_for
+from integration.fhir.resources import KINDS, Kind
 from integration.fhir.systems import Systems
 from integration.fhir.to_domain.references import Known, Target
 from integration.fhir.to_domain.servicerequest import Profile
@@ -20,7 +22,7 @@ from integration.fhir.writing.targets import find_targets
 from ris.selectors import search as selectors
 
 
-@dataclass(frozen=True)
+@dataclass
 class Message:
     """One request, or one bundle of them; ``base`` is our own address."""
 
@@ -30,6 +32,9 @@ class Message:
     targets: dict[Target, Any] = field(default_factory=dict)
     # What this message has written, or will: (type, id).
     promised: set[tuple[str, str]] = field(default_factory=set)
+    # What was written last: its id, and what its finder gave of it then.
+    written: tuple[str, Any] = ("", None)
+    _shown: dict[str, Shown] = field(default_factory=dict)
 
     @cached_property
     def systems(self) -> Systems:
@@ -42,6 +47,12 @@ class Message:
     @cached_property
     def conditions(self) -> Conditions:
         return Conditions(self.client, self.reading())
+
+    def shown(self, kind: Kind) -> Shown:
+        """What is needed beside resources of a type to show them."""
+        if kind.name not in self._shown:
+            self._shown[kind.name] = shown_for([kind], self.systems)
+        return self._shown[kind.name]
 
     def find(self, targets: frozenset[Target]) -> Known:
         """What the references lead to; what another entry asked for is not asked for again."""
@@ -65,8 +76,15 @@ class Message:
         """Whether a reference leads to something, or will by the end of this message."""
         return (kind, public_id) in self.promised or self.load(kind, public_id) is not None
 
+    def made(self, kind: str, public_id: str) -> None:
+        """A resource is there from now on."""
+        self.promised.add((kind, public_id))
+        if kind in {"Device", "Location", "Organization"}:
+            self._shown.clear()
+
     def forget(self, kind: str) -> None:
         """Resources of a type were changed: look again."""
         self.conditions.forget(kind)
+        self._shown.clear()
         for target in [target for target in self.targets if target.type == kind]:
             del self.targets[target]

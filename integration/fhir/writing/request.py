@@ -19,7 +19,7 @@ from integration.fhir.exchange import Incoming, Reply, etag, require_match
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError, information, status_and_issue
 from integration.fhir.patch import apply_patch
-from integration.fhir.reading import load, read, shown_for
+from integration.fhir.reading import read, resources
 from integration.fhir.resources import KINDS, Kind
 from integration.fhir.systems import Systems
 from integration.fhir.to_domain.references import Known, Target
@@ -211,7 +211,7 @@ class Writer:
         if created:
             self.keep(public_id, resource)
         self.message.conditions.written(self.kind.name, resource, public_id)
-        self.message.promised.add((self.kind.name, public_id))
+        self.message.made(self.kind.name, public_id)
         self.require_reach(public_id, "c")
         return Done(201 if created else 200, public_id)
 
@@ -293,9 +293,12 @@ class Writer:
     def keep(self, public_id: str, received: Resource, before: Resource | None = None) -> None:
         """Keep what was received of something the core has, to be given back."""
         if overlay.takes(self.kind):
-            shown = shown_for([self.kind], self.systems)
-            overlay.keep(
-                self.kind, public_id, received, before, shown, source=self.client.actor.name
+            shown = self.message.shown(self.kind)
+            self.message.written = (
+                public_id,
+                overlay.keep(
+                    self.kind, public_id, received, before, shown, source=self.client.actor.name
+                ),
             )
 
     def delete(self) -> Done:
@@ -352,8 +355,12 @@ class Writer:
         """The resource as it is now, as ``Prefer`` wants it (FHIR R4 3.1.0.1.5)."""
         if not done.public_id:
             return Reply(done.status)
-        shown = shown_for([self.kind], self.systems)
-        return self.show(done, load(self.kind, [done.public_id], shown)[0])
+        shown = self.message.shown(self.kind)
+        written, hit = self.message.written
+        hits = [hit] if written == done.public_id and hit else None
+        if hits is None:
+            hits = self.kind.finder.load([done.public_id])
+        return self.show(done, resources(self.kind, hits, shown)[0])
 
     def show(self, done: Done, resource: Resource, default: str = "representation") -> Reply:
         """The answer, once the resource was loaded; ``default`` is for who prefers nothing."""

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import OperationalError
 
-from integration.fhir import reading
+from integration.fhir import searching
 from ris.models import InboundMessage, Order, Patient
 from tests import make
 from tests.integration.fhir import resources
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize(
     "path",
-    ["/patient", "/Patient/1/2/3", "/Patient/a b", "/$export", "/Patient/1/$everything"],
+    ["/patient", "/Patient/1/2/3", "/Patient/a b", "/$export", "/Patient/1/$nothing"],
 )
 def test_an_unknown_address_is_an_outcome(api: Api, path: str) -> None:
     for method in ("GET", "POST", "PUT", "DELETE"):
@@ -222,7 +222,7 @@ def test_a_fault_of_ours_is_told_by_its_id(api: Api, monkeypatch: pytest.MonkeyP
     def fail(*_: object, **__: object) -> None:
         raise ValueError("secret detail of Anna Berg")
 
-    monkeypatch.setattr(reading, "search", fail)
+    monkeypatch.setattr(searching, "search", fail)
 
     answer = api.get("/Patient", X_Request_Id="trace-0001")
 
@@ -254,7 +254,7 @@ def test_a_busy_database_asks_to_come_again(api: Api, monkeypatch: pytest.Monkey
     def fail(*_: object, **__: object) -> None:
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr(reading, "search", fail)
+    monkeypatch.setattr(searching, "search", fail)
 
     answer = api.get("/Patient")
 
