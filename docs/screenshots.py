@@ -86,6 +86,7 @@ SHOTS: tuple[Shot, ...] = (
     Shot("interface-in", "admin", "/interfaces/", "main article:nth-of-type(1) h3 a"),
     Shot("interface-out", "admin", "/interfaces/", "main article:nth-of-type(2) h3 a"),
     Shot("interface-new", "admin", "/interfaces/new/"),
+    Shot("subscriptions", "admin", "/interfaces/subscriptions/"),
     Shot("mappings", "admin", "/interfaces/mappings/"),
     Shot("mapping", "admin", "/interfaces/mappings/", ROW),
     Shot("try", "admin", "/interfaces/try/"),
