@@ -225,6 +225,16 @@ def test_a_value_the_core_did_not_take_is_not_given_back() -> None:
     assert merged(core, other, core) == core
 
 
+def test_links_of_a_person_are_the_core_s_word() -> None:
+    merge = {"other": {"reference": "Patient/2"}, "type": "replaced-by"}
+    core = {"resourceType": "Patient", "id": "1", "meta": {}, "active": True}
+    hint = {"other": {"reference": "Patient/3"}, "type": "seealso"}
+    received = {"active": False, "link": [merge, hint]}
+
+    assert merged(core, received, core) == {**core, "link": [hint]}
+    assert merged({**core, "link": [merge]}, received, core)["link"] == [merge, hint]
+
+
 def test_a_choice_has_one_type_only() -> None:
     core = {"resourceType": "Patient", "id": "1", "meta": {}, "deceasedBoolean": True}
     received = {"deceasedDateTime": "2026-02-01", "_deceasedDateTime": {"id": "x"}}
