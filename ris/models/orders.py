@@ -162,6 +162,7 @@ class RequestedProcedure(Public):
         indexes = [
             models.Index(fields=["stage", "performed_at"], name="procedure_stage_performed"),
             models.Index(fields=["code_value"], name="procedure_code"),
+            models.Index(fields=["updated_at"], name="procedure_updated"),
         ]
 
     def __str__(self) -> str:
@@ -216,6 +217,7 @@ class ScheduledProcedureStep(Versioned):
             models.Index(fields=["modality", "start_at"], name="step_modality_start"),
             models.Index(fields=["start_at"], name="step_start"),
             models.Index(fields=["status", "start_at"], name="step_status_start"),
+            models.Index(fields=["updated_at"], name="step_updated"),
         ]
 
     def __str__(self) -> str:

@@ -46,6 +46,7 @@ class Patient(Versioned):
                 opclasses=["varchar_pattern_ops"],
             ),
             models.Index(fields=["birth_date"], name="patient_birth_date"),
+            models.Index(fields=["updated_at"], name="patient_updated"),
         ]
         constraints = [
             models.CheckConstraint(condition=known("sex", Sex), name="patient_sex_known"),

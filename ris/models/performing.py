@@ -86,6 +86,7 @@ class PerformedProcedureStep(Public):
             models.Index(fields=["status", "started_at"], name="performed_status_started"),
             # Whole: SQLite uses a partial index only for a value that stands in the statement.
             models.Index(fields=["match", "resolved_at", "started_at"], name="performed_open"),
+            models.Index(fields=["updated_at"], name="performed_updated"),
         ]
 
     def __str__(self) -> str:

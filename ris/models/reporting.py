@@ -30,6 +30,7 @@ class Report(Public):
                 condition=known("status", ReportStatus), name="report_status_known"
             )
         ]
+        indexes = [models.Index(fields=["updated_at"], name="report_updated")]
 
     def __str__(self) -> str:
         return f"report {self.public_id}"

@@ -67,6 +67,7 @@ class Appointment(Versioned):
             models.Index(fields=["start_at", "status"], name="appointment_start_status"),
             models.Index(fields=["patient", "start_at"], name="appointment_patient_start"),
             models.Index(fields=["status", "expires_at"], name="appointment_status_expiry"),
+            models.Index(fields=["updated_at"], name="appointment_updated"),
         ]
 
     def __str__(self) -> str:

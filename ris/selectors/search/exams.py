@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import (
@@ -177,6 +178,13 @@ _STUDY_UPDATED = Greatest(
 )
 
 
+def _studies_since(at: datetime) -> QuerySet[Any, Any]:
+    """The keys of procedures that changed, or of which something performed did."""
+    performed_ = PerformedProcedureStep.objects.filter(updated_at__gte=at, steps__isnull=False)
+    changed = RequestedProcedure.objects.filter(updated_at__gte=at).values("pk")
+    return changed.union(performed_.values("steps__procedure_id"))
+
+
 def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
     if not criteria.possible:
         return None
@@ -202,6 +210,7 @@ def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
         rows = rows.annotate(began=_STUDY_STARTED)
         found &= terms.every(criteria.started, terms.instant("began"))
     if criteria.updated:
+        found &= terms.lately(criteria.updated, _studies_since)
         rows = rows.annotate(last_change=_STUDY_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from ris.domain.fhir_index import ANY_SYSTEM, MAX_TEXT
@@ -149,7 +150,11 @@ def _text(term: TextTerm) -> Q:
         return terms.NOTHING
     if term.mode is TextMode.CONTAINS:
         return Q(text__contains=key)
-    return Q(text__startswith=key)
+    found = Q(text__startswith=key)
+    if connection.vendor == "sqlite":
+        # LIKE knows no case there and uses no index; texts are compared by their bytes.
+        found &= Q(text__gte=key, text__lt=key + chr(0x10FFFF))
+    return found
 
 
 def _date(term: TimeTerm) -> Q:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -123,6 +124,7 @@ def _orders(criteria: RequestCriteria) -> QuerySet[Order] | None:
         found &= Q(pk__in=sides.values("order_id"))
     rows = Order.objects.all()
     if criteria.updated:
+        found &= terms.lately(criteria.updated, _orders_since)
         rows = rows.annotate(last_change=_ORDER_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
@@ -146,6 +148,7 @@ def _procedures(criteria: RequestCriteria) -> QuerySet[RequestedProcedure] | Non
         found &= Q(laterality__in=list(criteria.lateralities))
     rows = RequestedProcedure.objects.filter(Exists(_SIBLINGS))
     if criteria.updated:
+        found &= terms.lately(criteria.updated, procedures_since)
         rows = rows.annotate(last_change=_PROCEDURE_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
@@ -187,6 +190,28 @@ def _procedure_identifier(term: IdentifierTerm) -> Q:
     if term.issuer is None and not term.type:
         found |= Q(study_instance_uid=term.value) | Q(procedure_id=term.value)
     return found
+
+
+def _orders_since(at: datetime) -> QuerySet[Any, Any]:
+    """The keys of orders that changed, or of which something changed."""
+    steps = ScheduledProcedureStep.objects.filter(updated_at__gte=at)
+    procedures = RequestedProcedure.objects.filter(updated_at__gte=at)
+    return (
+        Order.objects.filter(updated_at__gte=at)
+        .values("pk")
+        .union(steps.values("procedure__order_id"), procedures.values("order_id"))
+    )
+
+
+def procedures_since(at: datetime) -> QuerySet[Any, Any]:
+    """The keys of procedures that changed, or whose order or steps did."""
+    rows = RequestedProcedure.objects
+    steps = ScheduledProcedureStep.objects.filter(updated_at__gte=at)
+    return (
+        rows.filter(updated_at__gte=at)
+        .values("pk")
+        .union(rows.filter(order__updated_at__gte=at).values("pk"), steps.values("procedure_id"))
+    )
 
 
 def _latest(rows: QuerySet[Any], by: str) -> Subquery:

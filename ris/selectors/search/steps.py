@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db.models import DateTimeField, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest
@@ -21,6 +22,13 @@ _NEVER = Value(datetime(9999, 12, 31, tzinfo=UTC), output_field=DateTimeField())
 # --- steps
 
 _STEP_UPDATED = Greatest("updated_at", "procedure__order__updated_at")
+
+
+def _since(at: datetime) -> QuerySet[Any, Any]:
+    """The keys of steps that changed, or whose order did."""
+    rows = ScheduledProcedureStep.objects
+    orders = rows.filter(procedure__order__updated_at__gte=at)
+    return rows.filter(updated_at__gte=at).values("pk").union(orders.values("pk"))
 
 
 def _steps(criteria: StepCriteria) -> QuerySet[ScheduledProcedureStep] | None:
@@ -59,6 +67,7 @@ def _steps(criteria: StepCriteria) -> QuerySet[ScheduledProcedureStep] | None:
     )
     rows = ScheduledProcedureStep.objects.all()
     if criteria.updated:
+        found &= terms.lately(criteria.updated, _since)
         rows = rows.annotate(last_change=_STEP_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)

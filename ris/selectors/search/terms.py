@@ -269,6 +269,23 @@ def instant(field: str) -> Callable[[TimeTerm], Q]:
     return condition
 
 
+# Later than the interval begins, so that what changed since then is enough to look through.
+_LATER = frozenset({Comparison.GE, Comparison.GT, Comparison.SA, Comparison.EQ})
+
+
+def lately(terms: Terms[TimeTerm], changed: Callable[[datetime], QuerySet[Any, Any]]) -> Q:
+    """Among what may have changed as late as is asked; ``changed`` gives primary keys by index.
+
+    When a thing last changed is worked out from several rows, which no index knows: so a client
+    that asks for the changes of the last minute must not have everything worked out.
+    """
+    found = Q()
+    for alternatives in terms:
+        if alternatives and all(term.comparison in _LATER for term in alternatives):
+            found &= Q(pk__in=changed(min(term.low for term in alternatives)))
+    return found
+
+
 def period(start_field: str, end_field: str) -> Callable[[TimeTerm], Q]:
     """An interval against an interval; an end that is not there yet is later than anything."""
 
