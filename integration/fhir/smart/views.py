@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -123,8 +127,12 @@ def _form(request: HttpRequest) -> Form:
         raise OAuthError("invalid_request", f"the body must be {FORM}")
     if request.META["QUERY_STRING"]:
         raise OAuthError("invalid_request", "parameters belong into the body")
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal() or int(length) > MAX_BODY:
+        raise OAuthError("invalid_request", f"the body is longer than {MAX_BODY} bytes")
     try:
-        raw = request.body
+        with _reading(bearer.address_of(request.META)):
+            raw = request.body
     except (UnreadablePostError, RequestDataTooBig):
         raise OAuthError("invalid_request", "the body cannot be read") from None
     if len(raw) > MAX_BODY:
@@ -137,6 +145,28 @@ def _form(request: HttpRequest) -> Form:
     if len(form) < len(pairs):
         raise OAuthError("invalid_request", "a parameter is there twice")
     return form
+
+
+# Nobody has shown a right yet, and a body that never ends holds a thread: half of the threads at
+# most, half of those for one address. The others are told to come again.
+_lock = threading.Lock()
+_being_read: Counter[str] = Counter()
+
+
+@contextmanager
+def _reading(address: str) -> Iterator[None]:
+    most = max(1, settings.CONFIG.http.threads // 2)
+    with _lock:
+        if _being_read.total() >= most or _being_read[address] >= max(1, most // 2):
+            raise BusyError("too many requests for tokens are being sent")
+        _being_read[address] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _being_read[address] -= 1
+            if not _being_read[address]:
+                del _being_read[address]
 
 
 def _issue(proven: Assertion, scopes: tuple[str, ...], actor: Actor) -> dict[str, Any]:
