@@ -28,7 +28,7 @@ def rows(statement: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_it_is_told_to_anybody(statement: dict[str, Any]) -> None:
     assert statement["fhirVersion"] == "4.0.1"
     assert statement["implementation"]["url"] == BASE
-    assert statement["format"] == ["application/fhir+json", "json"]
+    assert statement["format"] == ["application/fhir+json", "application/fhir+xml", "json", "xml"]
     assert statement["software"]["name"] == "RIS"
 
 
