@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import xml.etree.ElementTree as ET
 from decimal import Decimal
 from typing import Any
@@ -267,3 +268,24 @@ def test_what_is_no_value_of_its_type_is_left_for_the_gate() -> None:
         "active": "yes",
         "multipleBirthInteger": "two",
     }
+
+
+def test_no_mutation_of_a_document_is_an_error_of_ours() -> None:
+    chance = random.Random(4711)
+    pieces = [b"<", b">", b"/", b'"', b"&", b"<a/>", b"\x00", b"\xff", b"<!--", b"]]>", b"<?a?>",
+              b' xmlns=""', b'<div xmlns="http://www.w3.org/1999/xhtml">', b"</div>"]  # fmt: skip
+    sound = PATIENT_XML.encode()
+    read = refused = 0
+    for _ in range(3000):
+        raw = bytearray(sound)
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(raw))
+            raw[at : at + chance.randint(0, 12)] = chance.choice(pieces)
+        try:
+            found = xml.read(bytes(raw))
+        except RisError:
+            refused += 1
+        else:
+            assert found["resourceType"]
+            read += 1
+    assert (read + refused, read > 50) == (3000, True)
