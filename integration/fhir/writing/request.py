@@ -394,13 +394,8 @@ INTERACTIONS: Mapping[str, tuple[str, str]] = {
 
 # What is refused, and what there is in its place.
 _INSTEAD: Mapping[tuple[str, str], str] = {
-    ("Patient", "delete"): "a patient is not deleted: records of one person are merged",
-    ("ServiceRequest", "delete"): "an order is not deleted: revoke it (status revoked)",
-}
-
-
-# What is done in place of it.
-_INSTEAD: Mapping[tuple[str, str], str] = {
+    ("Patient", "delete"): "are not deleted: records of one person are merged",
+    ("ServiceRequest", "delete"): "are not deleted: revoke it (status revoked)",
     ("Appointment", "delete"): "are not deleted: send one with the status cancelled",
     ("AppointmentResponse", "update"): "stay as they are: send another answer",
 }
@@ -409,8 +404,6 @@ _INSTEAD: Mapping[tuple[str, str], str] = {
 def require_interaction(kind: Kind, interaction: str) -> None:
     """Raises HttpError 405 for what is not done with resources of this type over FHIR."""
     if interaction not in kind.interactions:
-        if (kind.name, interaction) in _INSTEAD:
-            raise HttpError(405, "not-supported", _INSTEAD[kind.name, interaction])
         words = {"create": "come from elsewhere", "delete": "are not deleted"}
         said = _INSTEAD.get((kind.name, interaction)) or words.get(
             interaction, "are changed elsewhere"
