@@ -26,6 +26,7 @@ Name = tuple[str, str]  # resource type, id
 _SUBJECTS: Mapping[str, str] = {
     "Appointment": "Appointment",
     "Device": "Device",
+    "FhirSubscription": "Subscription",
     "DoseRecord": "Observation",
     "Order": "ServiceRequest",
     "Patient": "Patient",

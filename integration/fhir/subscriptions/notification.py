@@ -72,6 +72,20 @@ def message(
     return Message("POST", view.url, headers, encoded(body, view.payload))
 
 
+def names(message: Message) -> set[tuple[str, str]]:
+    """(type, id) of the resources a message names."""
+    if message.method == "PUT":
+        kind, public_id = message.url.partition("?")[0].rsplit("/", 2)[1:]
+        return {(kind, public_id)}
+    if not message.body:
+        return set()
+    found = set()
+    for entry in decoded(message.body)["entry"][1:]:
+        kind, _, public_id = entry["request"]["url"].partition("/")
+        found.add((kind, public_id))
+    return found
+
+
 def encoded(body: Resource, payload: str) -> bytes:
     return xml.write(body) if payload in XML_TYPES else json.write(body)
 

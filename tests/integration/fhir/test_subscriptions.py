@@ -14,7 +14,7 @@ from django.utils import timezone
 from integration.fhir import xml
 from ris.domain.accounts import RevokeToken
 from ris.domain.actors import OPERATOR
-from ris.domain.exchange import PauseEndpoint
+from ris.domain.exchange import PauseEndpoint, ResendDelivery
 from ris.domain.orders import CancelOrder, OrderReference
 from ris.models import (
     ApiToken,
@@ -430,6 +430,21 @@ def test_scopes_are_asked_when_it_is_sent(api: Api, hook: Hook) -> None:
         "SKIPPED",
         "not sent: the client may not see this any more",
     )
+
+
+def test_what_is_sent_once_more_is_asked_about_once_more(api: Api, hook: Hook) -> None:
+    made(api, plain(hook.url, payload=JSON))
+    made(api, topic(hook.url, "order-status", "full-resource"))
+    make.order()
+    relay()
+    ApiToken.objects.filter(client="EHR").update(scopes=["system/Task.rs"])
+    for delivery in Delivery.objects.exclude(message_type="handshake"):
+        execute(ResendDelivery(delivery=str(delivery.public_id)), actor=OPERATOR)
+    hook.heard.clear()
+    relay()
+
+    assert hook.heard == []
+    assert Delivery.objects.filter(state="SKIPPED").count() == 2
 
 
 def test_rows_beyond_a_filter_are_not_told(
