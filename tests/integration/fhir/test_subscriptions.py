@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from integration.fhir import xml
+from integration.fhir import structure, xml
 from ris.domain.accounts import RevokeToken
 from ris.domain.actors import OPERATOR
 from ris.domain.exchange import PauseEndpoint, ResendDelivery
@@ -163,6 +163,7 @@ def test_a_topic_is_proved_by_a_handshake_and_told_by_number(api: Api, hook: Hoo
     assert state(api, subscription) == "active"
     for each in hook.heard:
         valid(each.body)
+        assert structure.faults("Bundle", each.body) == []
 
 
 def test_content(api: Api, hook: Hook) -> None:
@@ -178,6 +179,7 @@ def test_content(api: Api, hook: Hook) -> None:
     assert str(order.public_id) not in str(empty)
     assert "resource" not in named[1]
     assert full[1]["resource"]["id"] == str(order.public_id)
+    assert [structure.faults("Bundle", each.body) for each in hook.heard] == [[]] * 6
 
 
 def test_filters_narrow_a_topic(api: Api, hook: Hook) -> None:
