@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,11 +32,15 @@ class SearchView(FhirView):
             content_type = self.request.META.get("CONTENT_TYPE", "")
             formats.require_body_type(content_type, frozenset({formats.FORM}))
             pairs += parse_qsl(json.decode(body), keep_blank_values=True)
+            if any(name.lower() == "access_token" for name, _ in pairs):
+                # Parameters are kept in the audit (RFC 6750 5.3).
+                raise HttpError(400, "invalid", "a token belongs into the header Authorization")
+            self.said = urlencode(pairs)
         return pairs
 
-    def searchset(self, bundle: Resource, what: str) -> Response:
+    def searchset(self, bundle: Resource, what: str, within: str = "") -> Response:
         shown = [entry["resource"] for entry in bundle.get("entry", [])]
-        self.audit(f"search {what}", [each for each in shown if "id" in each])
+        self.audit(f"search {what}", [each for each in shown if "id" in each], within)
         return self.answer(bundle, versioned=False)
 
 
@@ -82,7 +86,7 @@ class CompartmentView(SearchView):
         bundle = searching.search_compartment(
             owner, public_id, name, pairs, self.reading(), strict=self.strict
         )
-        return self.searchset(bundle, f"{kind}/{public_id}/{name}")
+        return self.searchset(bundle, name if name != "*" else "all types", f"{kind}/{public_id}")
 
 
 class CompartmentFormView(CompartmentView):

@@ -224,15 +224,21 @@ def _procedures_with(condition: Q) -> QuerySet[PerformedProcedureStep, Any]:
 
 
 def _study_identifier(term: terms.IdentifierTerm) -> Q:
-    uid = Q(study_instance_uid=term.value) | Q(
-        pk__in=_procedures_with(Q(study_instance_uid=term.value))
-    )
-    accession = terms.identifier("order__accession_number", "order__accession_issuer")(term)
+    """By UID, of the study that was planned or that a modality made up, or by accession number.
+
+    As one list of keys, since PostgreSQL reads the whole table for keys or a column.
+    """
+    rows = RequestedProcedure.objects
+    accession = rows.filter(
+        terms.identifier("order__accession_number", "order__accession_issuer")(term)
+    ).values("pk")
     if term.type:
-        return accession if term.type == "ACSN" else terms.NOTHING
+        return Q(pk__in=accession) if term.type == "ACSN" else terms.NOTHING
+    uid = rows.filter(study_instance_uid=term.value).values("pk")
+    made_up = _procedures_with(Q(study_instance_uid=term.value))
     if term.issuer == UID:
-        return uid
-    return uid | accession if term.issuer is None else accession
+        return Q(pk__in=uid.union(made_up))
+    return Q(pk__in=uid.union(made_up, accession)) if term.issuer is None else Q(pk__in=accession)
 
 
 def _load_studies(public_ids: Sequence[str]) -> list[StudyHit]:
@@ -327,6 +333,7 @@ def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
     if criteria.issued:
         rows = rows.annotate(last_signed=_LAST_SIGNED)
         found &= terms.every(criteria.issued, terms.instant("last_signed"))
+    found &= terms.lately(criteria.updated, terms.touched(Report.objects.all()))
     found &= terms.every(criteria.updated, terms.instant("updated_at"))
     return rows.filter(found)
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import DateTimeField, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest
 
-from ris.models import ScheduledProcedureStep
+from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import StepCriteria
 from ris.selectors.search.engine import Finder, Source
@@ -27,8 +27,10 @@ _STEP_UPDATED = Greatest("updated_at", "procedure__order__updated_at")
 def _since(at: datetime) -> QuerySet[Any, Any]:
     """The keys of steps that changed, or whose order did."""
     rows = ScheduledProcedureStep.objects
-    orders = rows.filter(procedure__order__updated_at__gte=at)
-    return rows.filter(updated_at__gte=at).values("pk").union(orders.values("pk"))
+    orders = Order.objects.filter(updated_at__gte=at).values("pk")
+    procedures = RequestedProcedure.objects.filter(order__in=orders).values("pk")
+    theirs = rows.filter(procedure__in=procedures).values("pk")
+    return rows.filter(updated_at__gte=at).values("pk").union(theirs)
 
 
 def _steps(criteria: StepCriteria) -> QuerySet[ScheduledProcedureStep] | None:

@@ -286,6 +286,11 @@ def lately(terms: Terms[TimeTerm], changed: Callable[[datetime], QuerySet[Any, A
     return found
 
 
+def touched(rows: QuerySet[Any]) -> Callable[[datetime], QuerySet[Any, Any]]:
+    """The keys of ``rows`` that changed since, for :func:`lately`."""
+    return lambda at: rows.filter(updated_at__gte=at).values("pk")
+
+
 def period(start_field: str, end_field: str) -> Callable[[TimeTerm], Q]:
     """An interval against an interval; an end that is not there yet is later than anything."""
 
