@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from ris.domain.exchange import ReplayMessage
+from ris.domain.facility import RegisterPractitioner
+from ris.domain.values import Identifier, NameGroup, PersonName
 from ris.models import InboundMessage, Order, Patient
-from tests.integration.fhir import resources
+from ris.services import execute
+from tests import people
+from tests.integration.fhir import resources, synthea
 from tests.integration.fhir.api import BASE, Answer, Api, token
 
 pytestmark = pytest.mark.django_db
@@ -399,10 +407,6 @@ def test_a_transaction_needs_the_scope_of_every_entry() -> None:
 
 
 def test_a_stored_transaction_is_applied_again(api: Api) -> None:
-    from ris.domain.exchange import ReplayMessage
-    from ris.services import execute
-    from tests import people
-
     search = f"Patient?identifier={resources.MRN}|late"
     body = bundle(
         entry("POST", "ServiceRequest", order_of(search, "4711"), f"{URN}1"),
@@ -429,3 +433,37 @@ def test_the_same_bundle_with_its_key_is_applied_once(api: Api) -> None:
 
     assert first.body == again.body
     assert len(api.get("/Observation").ids) == 1
+
+
+def test_years_of_care_come_as_one_transaction(api: Api) -> None:
+    execute(
+        RegisterPractitioner(
+            name=PersonName(NameGroup("Holm", "Nils")), identifier=Identifier("7", synthea.STAFF)
+        ),
+        actor=people.admin,
+    )
+    body = synthea.transaction(30)
+    assert len(body["entry"]) == 302
+
+    with CaptureQueriesContext(connection) as first:
+        answer = api.post("", body)
+    with CaptureQueriesContext(connection) as second:
+        again = api.post("", body)
+
+    assert answer.status == 200, answer.body
+    assert set(statuses(answer)) == {"201 Created"}
+    assert set(statuses(again)) == {"200 OK"}
+    assert [e["fullUrl"] for e in answer.body["entry"]] == [
+        e["fullUrl"] for e in again.body["entry"]
+    ]
+    kinds = Counter(each["fullUrl"].split("/")[-2] for each in answer.body["entry"])
+    assert (kinds["ServiceRequest"], kinds["Observation"], kinds["Patient"]) == (30, 120, 1)
+    order = api.get("/ServiceRequest?_count=1").resources[0]
+    assert order["subject"]["reference"].startswith("Patient/")
+    assert order["requester"]["reference"].startswith("Practitioner/")
+    assert order["reasonReference"][0]["reference"].startswith("Condition/")
+    observation = api.get("/Observation?_count=1").resources[0]
+    assert observation["performer"][0]["reference"].startswith("Practitioner/")
+    # What is looked up does not grow with the entries, what is written does.
+    assert len(first) / 302 < 14
+    assert len(second) < 250
