@@ -104,6 +104,8 @@ class FhirView(APIView):
 
     # --- the request
 
+    said = ""  # the parameters of a search whose parameters are a form
+
     @property
     def client(self) -> Client:
         user = self.request.user
@@ -187,10 +189,10 @@ class FhirView(APIView):
     def audit(self, action: str, resources: list[Resource], subject: str = "") -> None:
         record_access(
             self.client.actor,
-            action=f"FHIR {action}",
+            action=f"FHIR {action}"[:60],
             patients=reading.patients_in(resources),
-            subject=subject,
-            detail={"query": self.request.META.get("QUERY_STRING", "")[:500]},
+            subject=subject[:100],
+            detail={"query": (self.said or self.request.META.get("QUERY_STRING", ""))[:500]},
         )
 
     def get_renderer_context(self) -> dict[str, Any]:

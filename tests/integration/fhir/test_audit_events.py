@@ -61,6 +61,21 @@ def test_a_search_keeps_its_query_and_every_patient(api: Api) -> None:
     assert event["action"] == "E"
 
 
+def test_a_search_by_form_and_one_in_a_compartment_keep_what_was_asked(api: Api) -> None:
+    patient = make.order().patient.public_id
+    form = b"status=active&patient=1"
+    api.request(
+        "POST", "/ServiceRequest/_search", form, Content_Type="application/x-www-form-urlencoded"
+    )
+    api.get(f"/Patient/{patient}/ServiceRequest?status=active")
+
+    rows = AuditEvent.objects.filter(action="FHIR search ServiceRequest").order_by("id")
+
+    assert [(row.subject, row.detail["query"]) for row in rows] == [
+        ("", "status=active&patient=1"), (f"Patient/{patient}", "status=active"),
+    ]  # fmt: skip
+
+
 def test_each_parameter_finds_its_events(api: Api) -> None:
     order = make.order()
     patient, other = order.patient, make.order().patient

@@ -103,8 +103,10 @@ def test_no_door_shows_a_row_beyond_the_filter(rows: Rows) -> None:
 
     hidden = {}
     for address in doors(rows):
-        text = everything_in(api.get(address).body)
-        named = everything_in([e.get("resource") for e in api.get(address).body.get("entry", [])])
+        answer = api.get(address)
+        assert answer.status == 200, address
+        text = everything_in(answer.body)
+        named = everything_in([e.get("resource") for e in answer.body.get("entry", [])])
         for key in (rows.draft, rows.active):
             if f'"id": "{key}"' in named or f"{key}/_history" in text:
                 hidden[address] = key
