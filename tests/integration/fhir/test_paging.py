@@ -307,7 +307,7 @@ def queries(api: Api, address: str) -> int:
         ("Procedure", 14),  # one more for the other orders of a group
         ("ImagingStudy", 14),
         ("DiagnosticReport", 16),
-        ("Encounter", 6),
+        ("Encounter", 7),  # clients write it: what they sent is looked up
         ("Device", 5),
     ],
 )
