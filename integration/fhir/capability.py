@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from django.conf import settings
+
 from integration.fhir import elements, search
 from integration.fhir.formats import FHIR_JSON, FHIR_VERSION, FHIR_XML, JSON_PATCH, MERGE_PATCH
 from integration.fhir.from_domain.datatypes import Resource, compact
@@ -28,7 +30,6 @@ _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-serv
 # Where tokens come from is told by .well-known/smart-configuration only. The oauth-uris extension
 # of SMART 1 makes clients such as fhirclient refuse to work with a token they were given.
 _SECURITY = {
-    "cors": False,
     "service": [
         {
             "coding": [
@@ -43,6 +44,12 @@ _SECURITY = {
     "description": SECURITY,
 }
 SYSTEM = {
+    "transaction": (
+        "POST [base]: as a whole or not at all; entries refer to each other by fullUrl, or to what "
+        "a search by identifier finds. The answer names what was written; with "
+        "Prefer: return=representation it holds it."
+    ),
+    "batch": "POST [base]: each entry for itself; reads, searches and operations as well.",
     "history-system": "Newest first, of all types the token may read; _since, _at, _count.",
     "search-system": (
         "GET [base]?_type=A,B and POST [base]/_search; in a compartment [base]/Patient/[id]/*."
@@ -51,7 +58,10 @@ SYSTEM = {
 _DOCUMENTATION = {
     "vread": "Each version that was written over FHIR, or that this server has shown.",
     "history-instance": "Each committed change within a second; _since, _at, _count.",
-    "patch": "JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396).",
+    "patch": (
+        "JSON Patch (RFC 6902), JSON Merge Patch (RFC 7396), and FHIRPath Patch with paths of "
+        "elements, indexes, first(), last() and where() by equality."
+    ),
 }
 
 
@@ -65,11 +75,11 @@ def capability_statement(base: str) -> Resource:
         "implementation": {"description": "Radiology Information System", "url": base},
         "fhirVersion": FHIR_VERSION,
         "format": [FHIR_JSON, FHIR_XML, "json", "xml"],
-        "patchFormat": [JSON_PATCH, MERGE_PATCH],
+        "patchFormat": [JSON_PATCH, MERGE_PATCH, FHIR_JSON],
         "rest": [
             {
                 "mode": "server",
-                "security": _SECURITY,
+                "security": {**_SECURITY, "cors": bool(settings.CONFIG.fhir.cors_origins)},
                 "resource": [dict(each) for each in _resources()],
                 "interaction": [
                     {"code": code, "documentation": words} for code, words in SYSTEM.items()
