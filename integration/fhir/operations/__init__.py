@@ -9,12 +9,12 @@ from integration.fhir.operations import (
     book,
     events,
     everything,
+    find_appointments,
     hold,
     match,
     subscription_status,
     validate,
 )
-from integration.fhir.operations import find as find_appointments
 from integration.fhir.operations.interface import Call, Operation, Result
 from integration.fhir.outcome import HttpError
 

@@ -112,6 +112,10 @@ def replay(raw: bytes, actor: Actor, sender: str) -> tuple[inbox.Apply, inbox.Re
     client = Client(actor, EVERYTHING, find_sender(Protocol.FHIR, sender))
     if not incoming.address:
         return _replay_bundle(incoming, client), refuse
+    if incoming.address[-1].startswith("$"):
+        from integration.fhir.operations import stored
+
+        return stored.replay(incoming, client), refuse
     writer = Writer(incoming, _message(incoming, client))
     prepared = writer.prepare()
     return lambda: writer.reply(prepared.todo()).to_answer(), refuse

@@ -9,10 +9,19 @@ import pytest
 import time_machine
 
 from ris.domain.actors import OPERATOR, TIMER
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
+from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, ReplayMessage
 from ris.domain.patients import MergePatients, PatientReference
-from ris.domain.scheduling import ExpireHolds
-from ris.models import Appointment, Booking, DomainEvent, Order, Patient, Room, Site
+from ris.domain.scheduling import CancelAppointment, ExpireHolds
+from ris.models import (
+    Appointment,
+    Booking,
+    DomainEvent,
+    InboundMessage,
+    Order,
+    Patient,
+    Room,
+    Site,
+)
 from ris.services import execute
 from tests import make
 from tests.integration.fhir import resources
@@ -520,3 +529,19 @@ def test_after_a_merge_the_survivor_has_the_hold(api: Api) -> None:
     found = booked(book(api, appointment___reference=to(f"Appointment/{held['id']}")))
 
     assert found["participant"][0]["actor"] == patient_of(kept)
+
+
+def test_a_refused_booking_is_kept_and_can_be_applied_again(api: Api) -> None:
+    order, other = make.order(), make.order()
+    offer = find(api, visit___type="CTHEAD").of("match")[0]
+    reference = {"appointment___reference": to(f"Appointment/{offer['id']}")}
+    first = booked(book(api, **reference, based___on=to(f"ServiceRequest/{order.public_id}")))
+    refused = book(api, **reference, based___on=to(f"ServiceRequest/{other.public_id}"))
+    message = InboundMessage.objects.get(state="REJECTED")
+
+    execute(CancelAppointment(appointment=first["id"], reason="moved away"), actor=OPERATOR)
+    execute(ReplayMessage(message=str(message.public_id)), actor=OPERATOR)
+
+    message.refresh_from_db()
+    assert (refused.status, message.message_type) == (409, "POST Appointment/$book")
+    assert (message.state, make.step_of(other).status) == ("APPLIED", "SCHEDULED")
