@@ -220,3 +220,19 @@ def summary(name: str) -> frozenset[str]:
 def mandatory(name: str) -> frozenset[str]:
     """The JSON names of top elements that may not be left out, also by ``_elements``."""
     return frozenset(each.name for each in of(name).elements.values() if each.minimum)
+
+
+def fhirpath(path: str) -> str:
+    """A path in the names of JSON as FHIRPath has it: a choice has one name there, without type."""
+    names = path.split(".")
+    kind = names[0].partition("[")[0]
+    for index, name in enumerate(names[1:], start=1):
+        if kind not in _table()["structures"]:
+            break
+        bare, bracket, rest = name.partition("[")
+        element = of(kind).elements.get(bare)
+        if element is None:
+            break
+        names[index] = (element.choice or bare) + bracket + rest
+        kind = element.type
+    return ".".join(names)

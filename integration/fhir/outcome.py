@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from integration.fhir import elements
 from ris.domain.errors import ErrorCode, RisError, SeveralErrors
 
 # ErrorCode → (HTTP status, issue code of value set issue-type); DESIGN 9.
@@ -180,4 +181,4 @@ def expression(path: str) -> str:
     """The FHIRPath of a place; empty for one that FHIR has no words for."""
     if path in _EXPRESSIONS:
         return _EXPRESSIONS[path]
-    return path if _FHIRPATH.fullmatch(path) else ""
+    return elements.fhirpath(path) if _FHIRPATH.fullmatch(path) else ""

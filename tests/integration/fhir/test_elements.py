@@ -125,6 +125,20 @@ def test_a_composite_names_its_parts() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("ServiceRequest.occurrencePeriod.start", "ServiceRequest.occurrence.start"),
+        ("Observation.component[1].valueQuantity.value", "Observation.component[1].value.value"),
+        ("Patient.name[0].given[1]", "Patient.name[0].given[1]"),
+        ("Patient.colour", "Patient.colour"),
+        ("Nonsense.valueString", "Nonsense.valueString"),
+    ],
+)
+def test_a_choice_has_one_name_in_fhirpath(path: str, expected: str) -> None:
+    assert elements.fhirpath(path) == expected
+
+
 def test_every_type_that_is_named_is_there() -> None:
     names = set(elements._table()["structures"])
     used = {each.type for name in names for each in elements.of(name).elements.values()}

@@ -174,7 +174,7 @@ def test_a_time_outside_of_history_is_refused(api: Api, at: str) -> None:
     answer = api.post("/ServiceRequest", resources.service_request(occurrenceDateTime=at))
 
     assert answer.status == 422
-    assert answer.issue["expression"] == ["ServiceRequest.occurrenceDateTime"]
+    assert answer.issue["expression"] == ["ServiceRequest.occurrence"]
 
 
 @pytest.mark.django_db

@@ -236,7 +236,7 @@ CODED = {"coding": [{"system": "urn:ris:scheme:TEST", "code": "CTHEAD"}]}
             {"occurrenceTiming": {"event": ["2026-03-02T12:00:00Z"]}},
             400,
             "not-supported",
-            "ServiceRequest.occurrenceTiming",
+            "ServiceRequest.occurrence",
         ),
         # codes
         (
