@@ -69,6 +69,9 @@ COMMANDS: dict[str, Command] = {
     "conformance fhir": Command(
         "integration.fhir.commands:conformance", "FHIR CapabilityStatement"
     ),
+    "fhir reindex": Command(
+        "integration.fhir.commands:reindex", "write again what FHIR resources are found by"
+    ),
     "demo load": Command("ris.demo:load", "load the demo site"),
     "demo reset": Command("ris.demo:reset", "put the demo site back to its beginning"),
 }

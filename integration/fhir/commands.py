@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 
 from integration.fhir import conformance as statements
-from integration.fhir import json
+from integration.fhir import indexing, json
 from integration.fhir.capability import capability_statement
 from integration.fhir.exchange import BASE_PATH
 from ris import config
+from ris.selectors.search.index import stored
+from ris.services import fhir_index
 from ris.terminal import say
 
 
@@ -26,4 +28,23 @@ def conformance(argv: list[str]) -> int:
         say(json.write(statement, pretty=True).decode())
     else:
         say(statements.statement().rstrip())
+    return 0
+
+
+def reindex(argv: list[str]) -> int:
+    """Write again what resources of FHIR clients are found by."""
+    parser = argparse.ArgumentParser(
+        prog="ris fhir reindex",
+        description=(
+            "Read every resource that FHIR clients sent, and write again what it is found by. "
+            "Needed once after a release that knows more search parameters; may run while the "
+            "system works, and again if it was stopped."
+        ),
+    )
+    parser.parse_args(argv)
+    # Named first: what is written meanwhile is indexed by its own write.
+    everything = list(stored())
+    for kind, public_id in everything:
+        fhir_index.renew(kind, public_id, indexing.read)
+    say(f"{len(everything)} resources were indexed")
     return 0

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from integration.fhir import elements, paths
+from integration.fhir import elements, json, paths
 from integration.fhir.elements import SearchParameter
 from integration.fhir.outcome import HttpError
 from integration.fhir.parameters import interval, local
@@ -32,6 +32,11 @@ def index(kind: str, public_id: str, resource: Mapping[str, Any] | None) -> None
     names = names_of(kind)
     entries = entries_of(kind, resource, names) if resource else ()
     fhir_index.replace(kind, public_id, entries)
+
+
+def read(kind: str, content: str) -> tuple[IndexEntry, ...]:
+    """What stored JSON is found by."""
+    return entries_of(kind, json.read_stored(content.encode()), names_of(kind))
 
 
 @cache

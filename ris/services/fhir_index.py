@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ris.domain.fhir_index import MAX_TEXT, IndexEntry
-from ris.models import FhirIndex
+from ris.models import FhirIndex, FhirOverlay, FhirResource
 from ris.services._execute import transactional
+
+# From a type and JSON to what the resource is found by.
+Read = Callable[[str, str], Iterable[IndexEntry]]
 
 
 @transactional
@@ -35,3 +38,15 @@ def replace(kind: str, public_id: str, entries: Iterable[IndexEntry]) -> None:
             for each in dict.fromkeys(entries)
         ]
     )
+
+
+@transactional
+def renew(kind: str, public_id: str, read: Read) -> None:
+    """Write again what a stored resource is found by; ``read`` gets its JSON as it stands now."""
+    key = uuid.UUID(public_id)
+    kept = FhirResource.objects.select_for_update().filter(type=kind, public_id=key).first()
+    if kept is not None:
+        replace(kind, public_id, () if kept.deleted_at else read(kind, kept.content))
+        return
+    sent = FhirOverlay.objects.select_for_update().filter(type=kind, public_id=key).first()
+    replace(kind, public_id, read(kind, sent.received) if sent else ())

@@ -6,7 +6,7 @@ for the same element, is one row with both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 
 from ris.domain.fhir_index import ANY_SYSTEM, MAX_TEXT
 from ris.domain.values import fold
-from ris.models import FhirIndex
+from ris.models import FhirIndex, FhirOverlay, FhirResource
 from ris.selectors.search import terms
 from ris.selectors.search.terms import Chosen, Comparison, TextMode, TextTerm, TimeTerm
 
@@ -113,6 +113,14 @@ def targets(
     """What of type ``target`` the resources with the public ids ``sources`` refer to."""
     found = values_of(kind, parameter).filter(target__isnull=False, public_id__in=sources)
     return (found.filter(system=target) if target else found).values("target")
+
+
+def stored() -> Iterator[tuple[str, str]]:
+    """(type, public id) of everything that has rows in the index, and of what may need some."""
+    for rows in (FhirResource.objects, FhirOverlay.objects):
+        named = rows.order_by("pk").values_list("type", "public_id")
+        for kind, public_id in named.iterator(chunk_size=1000):
+            yield kind, str(public_id)
 
 
 def _condition(test: Test) -> Q:
@@ -213,6 +221,7 @@ __all__ = [
     "Target",
     "Test",
     "Token",
+    "stored",
     "targets",
     "values_of",
 ]
