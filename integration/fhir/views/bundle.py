@@ -32,7 +32,6 @@ class BundleView(FhirView):
 
     def post(self, request: Request) -> Response:
         incoming = self.incoming()
-        formats.require_body_type(incoming.header("Content-Type"), formats.BODIES)
         fetch = Fetcher(self.client, incoming.base, self.request_id)
         received = writing.receive_bundle(incoming, self.client, fetch, request_id=self.request_id)
         if isinstance(received, Reply):

@@ -140,8 +140,10 @@ class Writer:
         if self.given is not None:
             return self.given
         media_type = formats.require_body_type(
-            self.incoming.header("Content-Type"), formats.PATCHES
+            self.incoming.header("Content-Type"), formats.PATCHES | formats.XML_TYPES
         )
+        if media_type in formats.XML_TYPES:
+            return _parameters(xml.read(self.incoming.body))
         found = json.read(self.incoming.body)
         if media_type == formats.JSON_PATCH and not isinstance(found, list):
             raise HttpError(400, "structure", "a JSON Patch is a list of operations")
@@ -418,6 +420,13 @@ def preference(header: str, default: str) -> str:
         if name.lower() == "return" and value in {"minimal", "representation", "OperationOutcome"}:
             return value
     return default
+
+
+def _parameters(found: Any) -> Any:
+    """A FHIRPath Patch: in XML there is no other."""
+    if found.get("resourceType") != "Parameters":
+        raise HttpError(400, "invalid", "a patch in XML is Parameters (FHIRPath Patch)")
+    return found
 
 
 def _ids_are_ours() -> HttpError:

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from integration.fhir import xml
 from ris.domain.exchange import ReplayMessage
 from ris.domain.facility import RegisterPractitioner
 from ris.domain.values import Identifier, NameGroup, PersonName
@@ -467,3 +468,40 @@ def test_years_of_care_come_as_one_transaction(api: Api) -> None:
     # What is looked up does not grow with the entries, what is written does.
     assert len(first) / 302 < 14
     assert len(second) < 250
+
+
+def test_a_transaction_and_a_patch_may_be_xml(api: Api) -> None:
+    body = bundle(
+        entry("POST", "ServiceRequest", order_of(f"{URN}1", "4711"), f"{URN}2"),
+        entry("POST", "Patient", resources.patient("1"), f"{URN}1"),
+        entry("GET", "Patient?identifier=1"),
+    )
+
+    answer = api.client.post(
+        "/fhir",
+        xml.write(body),
+        content_type="application/fhir+xml",
+        headers={"Authorization": f"Bearer {api.token}", "Accept": "application/fhir+xml"},
+    )
+
+    assert (answer.status_code, answer["Content-Type"]) == (
+        200, "application/fhir+xml; charset=utf-8",
+    )  # fmt: skip
+    found = xml.read(answer.content)
+    assert [each["response"]["status"] for each in found["entry"]] == [
+        "201 Created", "201 Created", "200 OK",
+    ]  # fmt: skip
+    (patient,) = found["entry"][2]["resource"]["entry"]
+    parts = [
+        {"name": "type", "valueCode": "delete"},
+        {"name": "path", "valueString": "Patient.gender"},
+    ]
+    patch = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+    patched = api.request(
+        "PATCH",
+        f"/Patient/{patient['resource']['id']}",
+        xml.write(patch),
+        Content_Type="application/fhir+xml",
+    )
+    assert (patched.status, "gender" in patched.body) == (200, False)
+    assert Order.objects.get().placer_order_number == "4711"
