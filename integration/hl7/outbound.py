@@ -43,11 +43,12 @@ from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Subscription
 from ris.domain.exchange import Protocol as ProtocolName
 from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Result, StoredEvent
+from ris.printing.report import report_pdf
 from ris.selectors.appointments import appointment_numbers
-from ris.selectors.documents import of_version
+from ris.selectors.documents import DocumentView, of_version
 from ris.selectors.exchange import endpoints
 from ris.selectors.facility import site
-from ris.selectors.orders import order_view, order_views
+from ris.selectors.orders import covered, order_view, order_views
 from ris.selectors.outgoing import identifiers_moved, is_relayed, last_told, orders_of_steps
 from ris.selectors.patients import patient_view
 from ris.selectors.reports import report_view
@@ -145,9 +146,26 @@ def _results(telling: _Telling) -> Drafts:
     orders = [order for order in order_views(payload["orders"]) if telling.concerns(order)]
     key, number = payload["report"], int(payload["number"])
     attached = of_version(key, number) if profile.settings.documents else []
+    if profile.settings.printed_report:
+        attached = [_printed(key, number), *attached]
     draft = oru_r01(report_view(key), number, orders, event.at, profile, attached)
     if draft is not None:
         yield f"report:{payload['report']}", draft
+
+
+def _printed(report: str, number: int) -> DocumentView:
+    """The version as PDF: the bytes that the page prints and FHIR shows."""
+    view, covers = covered(report)
+    return DocumentView(
+        public_id=view.public_id,
+        patient="",
+        order="",
+        title="Report",
+        file_name="report.pdf",
+        media_type="application/pdf",
+        content=report_pdf(view, covers, site(), number),
+        version=number,
+    )
 
 
 def _patient(telling: _Telling) -> Drafts:

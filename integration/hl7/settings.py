@@ -221,6 +221,9 @@ class Settings(BaseModel):
     documents: bool = Field(
         default=False, description="send what documents (PDF) came with a report along, as ED"
     )
+    printed_report: bool = Field(
+        default=False, description="send the report as it is printed (PDF) along, as ED"
+    )
     study_uid_type: Literal["HD", "ST", "RP"] = Field(
         default="ST", description="OBX-2 of the Study Instance UID"
     )

@@ -61,6 +61,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "amended_status",
         "addendum",
         "documents",
+        "printed_report",
         "study_uid_type",
         "preliminary_results",
     ),
