@@ -75,6 +75,7 @@ APPOINTMENT_RESPONSE: tuple[Parameter, ...] = (
         name="part-status",
         expression="AppointmentResponse.participantStatus",
         tables={"answers": bindings.PARTICIPATION},
+        always=True,
     ),
     ReferenceParameter(
         name="actor",
@@ -106,12 +107,14 @@ SCHEDULE: tuple[Parameter, ...] = (
         expression="Schedule.identifier",
         field="ae_titles",
         system=AE_TITLE,
+        always=True,
         documentation="The AE title of the device whose calendar it is.",
     ),
     StateParameter(
         name="active",
         expression="Schedule.active",
         tables={"active": {True: "true", False: "false"}},
+        always=True,
     ),
     ReferenceParameter(
         name="actor",
@@ -120,14 +123,18 @@ SCHEDULE: tuple[Parameter, ...] = (
         targets=("Device", "Location"),
         element=("actor",),
     ),
-    DateParameter(name="date", expression="Schedule.planningHorizon", field="date"),
+    DateParameter(name="date", expression="Schedule.planningHorizon", field="date", always=True),
     _service_type("Schedule"),
     _specialty("Schedule"),
 )
 
 SLOT: tuple[Parameter, ...] = (
     PlainTokenParameter(
-        name="identifier", expression="Slot.identifier", field="names", system=SLOT_SYSTEM
+        name="identifier",
+        expression="Slot.identifier",
+        field="names",
+        system=SLOT_SYSTEM,
+        always=True,
     ),
     ReferenceParameter(
         name="schedule",
@@ -140,10 +147,14 @@ SLOT: tuple[Parameter, ...] = (
         name="start",
         expression="Slot.start",
         field="start",
+        always=True,
         documentation="Without it the next 14 days are shown, and never more than 62.",
     ),
     StateParameter(
-        name="status", expression="Slot.status", tables={"states": bindings.SLOT_STATUS}
+        name="status",
+        expression="Slot.status",
+        tables={"states": bindings.SLOT_STATUS},
+        always=True,
     ),
     CodeParameter(
         name="service-type",

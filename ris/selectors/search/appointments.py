@@ -8,7 +8,13 @@ from datetime import timedelta
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 
-from ris.domain.scheduling import Answer, AppointmentStatus, NumberKind, Participant
+from ris.domain.scheduling import (
+    OCCUPYING,
+    Answer,
+    AppointmentStatus,
+    NumberKind,
+    Participant,
+)
 from ris.domain.values import Identifier
 from ris.models import Appointment, AppointmentAnswer, ScheduledProcedureStep
 from ris.selectors.orders import appointment_view
@@ -24,6 +30,7 @@ from ris.selectors.slot_ids import read_slot_id, slot_id, slot_key
 # Usually one step has the appointment; where several share it, the first one speaks for them. One
 # that was canceled has none any more, and says itself which order it was for.
 
+_TAKING = sorted(status.value for status in OCCUPYING)
 _ACTORS = ("patient__public_id", "device__public_id", "device__room__public_id")
 _FIRST_STEP = ScheduledProcedureStep.objects.filter(appointment=OuterRef("pk")).order_by("id")
 _STEP_STATUS = Subquery(_FIRST_STEP.values("status")[:1])
@@ -209,6 +216,15 @@ appointments: Finder[AppointmentCriteria, AppointmentHit] = Finder(
                 "actors": _ACTORS,
                 "requests": ("order__public_id",),
             },
+            there={
+                "identifiers": Q(numbers__isnull=False),
+                "slots": Q(device__isnull=False, status__in=_TAKING),
+                "codes": Q(steps__isnull=False),
+                "reasons": Q(order__isnull=False) & ~Q(order__reason_code={}),
+                "requests": Q(order__isnull=False) | Q(steps__isnull=False),
+                "start": ~Q(status=AppointmentStatus.PROPOSED.value),
+                "updated": Q(),
+            },
         ),
     ),
     load=_load_appointments,
@@ -267,6 +283,7 @@ answers: Finder[AnswerCriteria, AnswerHit] = Finder(
             _answers,
             {"updated": F("updated_at")},
             paths={"appointments": ("appointment__public_id",)},
+            there={"actors": Q(), "updated": Q()},
         ),
     ),
     load=_load_answers,

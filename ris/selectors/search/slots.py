@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,7 +44,10 @@ def services(wanted: Terms[CodeTerm]) -> list[Service] | None:
 def _services(alternatives: Sequence[CodeTerm]) -> list[Service]:
     either = terms.NOTHING
     for term in alternatives:
-        either |= terms.code("code", "scheme")(term)
+        if term.meaning:
+            either |= Q(meaning__istartswith=term.meaning)
+        else:
+            either |= terms.code("code", "scheme")(term)
     rows = ProcedureDefinition.objects.filter(either, active=True).order_by("id")
     found = calendar.definition_services(rows[:_MOST_SERVICES])
     modalities = [
@@ -139,6 +142,7 @@ schedules: Finder[ScheduleCriteria, ScheduleView] = Finder(
             _schedules,
             {"updated": F("updated_at")},
             paths={"actors": ("public_id", "room__public_id")},
+            there={"codes": Q(), "updated": Q()},
         ),
     ),
     load=_load_schedules,
@@ -208,6 +212,16 @@ def _starts(term: TimeTerm, at: datetime) -> bool:
 
 
 def _cells(criteria: SlotCriteria) -> list[Cell]:
+    found = _found(criteria)
+    for apart in criteria.without:
+        other = getattr(apart, "criteria", None)
+        if isinstance(other, SlotCriteria):
+            gone = {cell.place for cell in _found(replace(other, start=criteria.start))}
+            found = [cell for cell in found if cell.place not in gone]
+    return found
+
+
+def _found(criteria: SlotCriteria) -> list[Cell]:
     if not criteria.possible or criteria.states == frozenset() or criteria.indexed:
         return []
     if any(not there for _, there in criteria.present):
@@ -264,6 +278,21 @@ def _load_slots(public_ids: Sequence[str]) -> list[SlotView]:
         for key in keys.values()
         if key is not None and key in found
     ]
+
+
+class _OfDevices(Source[SlotCriteria]):
+    """No table; but the schedules that slots are of can be asked for from the other side."""
+
+    __slots__ = ()
+
+    def found(self, criteria: SlotCriteria) -> None:
+        return None
+
+    def referred(self, criteria: SlotCriteria, name: str) -> list[QuerySet[Any, Any]]:
+        if name != "schedules":
+            return []
+        devices = {cell.device for cell in _cells(criteria)}
+        return [Device.objects.filter(pk__in=devices).values("public_id")]
 
 
 class Computed(Finder[SlotCriteria, SlotView]):
@@ -330,4 +359,6 @@ def _edge(cell: Cell, names: Sequence[str]) -> tuple[Any, ...]:
     return tuple(own_id if name == "_id" else cell.start_at for name in names)
 
 
-slots: Finder[SlotCriteria, SlotView] = Computed(sources=(), load=_load_slots)
+slots: Finder[SlotCriteria, SlotView] = Computed(
+    sources=(_OfDevices(rows=lambda criteria: None, sorts={}),), load=_load_slots
+)

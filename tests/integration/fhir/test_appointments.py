@@ -411,6 +411,9 @@ def test_appointments_are_found_by_what_they_have(api: Api) -> None:
     assert sorted(ids(specialty="http://snomed.info/sct|394914008")) == both
     assert ids(**{"based-on": f"ServiceRequest/{order.public_id}"}) == [mine]
     assert ids(identifier="urn:x|1") == []
+    assert ids(**{"slot:missing": "true"}) == []
+    assert sorted(ids(**{"slot:missing": "false"})) == both
+    assert ids(**{"service-type:not": "CTHEAD"}) == []
     assert ids(**{"reason-code": "25064002"}) == []
 
 

@@ -77,6 +77,9 @@ SCHEDULES = {
     "date=2026-03-10": 1,
     "date=lt2026-03-01": 0,
     "date=2031-01-01": 0,
+    "_has:Slot:schedule:status=free": 1,
+    "_has:Slot:schedule:status=busy": 0,
+    "service-type:missing=true": 0,
 }
 
 
@@ -179,6 +182,11 @@ NARROWED = {
     "specialty=419772000": 0,
     "status=free": 4,
     "status=busy,busy-tentative": 0,
+    "status:not=free": 0,
+    "service-type:text=CT": 6,
+    "service-type:not=CTHEAD": 4,  # half hours, for no exam in particular
+    "schedule:missing=true": 0,
+    "schedule:missing=false": 4,
 }
 
 
