@@ -92,3 +92,31 @@ def test_json_is_written_as_utf8_without_spaces() -> None:
 
 def test_json_is_written_for_people_on_request() -> None:
     assert json.write({"a": 1}, pretty=True) == b'{\n  "a": 1\n}'
+
+
+def test_numbers_are_written_with_the_digits_they_came_with() -> None:
+    raw = (
+        b'{"a":[1.50,100.00,0.00,-0.10,7,1.2345678901234567890123456,0.0000001],'
+        b'"b":"1.50","c":"\\\\u00001.5","d":"\\"1.50\\""}'
+    )
+
+    assert json.write(json.read(raw)) == raw
+    assert json.write(json.read_stored(raw)) == raw
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("1e2", "1E+2"), ("1E-3", "0.001"), ("2.50e-60", "2.50E-60"), ("1e9999", "1E+9999")],
+)
+def test_an_exponent_keeps_the_digits(text: str, written: str) -> None:
+    found = json.write({"a": json.read(f'{{"a":{text}}}'.encode())["a"]})
+
+    assert found == f'{{"a":{written}}}'.encode()
+
+
+def test_what_has_no_form_in_json_is_not_written() -> None:
+    for value in (Decimal("NaN"), Decimal("Infinity"), float("nan")):
+        with pytest.raises(ValueError, match=r"finite|compliant"):
+            json.write({"a": value})
+    with pytest.raises(TypeError):
+        json.write({"a": object()})

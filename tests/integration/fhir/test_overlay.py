@@ -192,6 +192,15 @@ def test_an_order_gives_back_what_radiology_has_no_place_for(api: Api) -> None:
     assert [each["id"] for each in read["contained"]] == ["d"]
     types = [each["type"]["coding"][0]["code"] for each in read["identifier"] if "type" in each]
     assert types == ["PLAC", "FILL", "ACSN"]
+    comments = Order.objects.get().comments
+    address = f"/ServiceRequest/{read['id']}"
+    text = text_of(api, address)  # as a client has it that leaves numbers alone
+    again = api.put(address, text.encode())
+    changed = api.put(address, text.replace('"priority":"urgent"', '"priority":"stat"').encode())
+    assert (again.status, again.body) == (200, read)
+    assert changed.status == 200, changed.body
+    assert changed.body == {**read, "priority": "stat", "meta": changed.body["meta"]}
+    assert Order.objects.get().comments == comments
 
 
 def test_the_times_of_a_search_are_one_query_for_all_that_was_sent(
@@ -222,6 +231,8 @@ def test_a_value_the_core_did_not_take_is_not_given_back() -> None:
 
     assert merged(core, same, core)["occurrenceDateTime"] == "2026-03-02T16:00:00+01:00"
     assert merged(core, same, core)["status"] == "active"
+    moved = {**core, "occurrenceDateTime": "2026-03-04T09:00:00Z"}
+    assert merged(moved, {**same, "text": NARRATIVE}, core) == moved
     assert merged(core, other, core) == core
 
 
