@@ -29,6 +29,7 @@ _KINDS = {
     VersionKind.CORRECTION: "CORRECTED REPORT - replaces the version before",
     VersionKind.RETRACTION: "WITHDRAWN - do not use",
 }
+_SIDES = {"L": "left", "R": "right", "B": "both sides", "U": "one side", "": ""}
 _SEXES = {Sex.MALE: "male", Sex.FEMALE: "female", Sex.OTHER: "other", Sex.UNKNOWN: ""}
 
 
@@ -87,7 +88,7 @@ def sheet(
     return Sheet(
         institution=site.institution or site.name,
         address=site.address,
-        title=_joined((each.description or each.code.meaning for each in procedures), " + "),
+        title=_joined(map(_exam, procedures), " + "),
         notice=_notice(version),
         patient=_filled(
             ("Patient", name),
@@ -118,6 +119,12 @@ def sheet(
         running=_joined((name, number.value, accession), "  |  "),
         footer=f"Version {version.number}, {signed}",
     )
+
+
+def _exam(procedure: ProcedureView) -> str:
+    """What was done, with its side: a title without it would be another exam's."""
+    words = procedure.description or procedure.code.meaning or procedure.code.value
+    return _joined((words, _SIDES[procedure.laterality]))
 
 
 def _notice(version: ReportVersionView) -> str:

@@ -70,6 +70,16 @@ def test_a_report_says_whom_and_what_it_is_about_and_who_signed() -> None:
     )
 
 
+@pytest.mark.parametrize(("side", "words"), [("L", ", left"), ("B", ", both sides"), ("", "")])
+def test_the_side_is_in_the_title(side: str, words: str) -> None:
+    order = views.order()
+    procedure = replace(order.procedures[0], laterality=side)
+
+    page = sheet(views.version(), [(order, procedure)], SITE)
+
+    assert page.title == f"CT head without contrast{words}"
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
