@@ -49,7 +49,10 @@ def check_entry(kind: str, value: dict[str, Any]) -> dict[str, Any]:
     said = value.get("resourceType")
     if said != kind:
         raise HttpError(400, "invalid", f"the body is {said!r}, the address says {kind}")
-    faults = structure.faults(kind, value)
+    try:
+        faults = structure.faults(kind, value)
+    except RecursionError:
+        raise HttpError(400, "structure", "nested too deeply", path=kind) from None
     if faults:
         # The answer has the status of its first fault: what is no R4 at all comes before what R4
         # forbids, otherwise the order is that of the body.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from integration.fhir import json
 from integration.fhir.outcome import HttpError
 from integration.fhir.path_patch import path_patch
 
@@ -46,7 +47,11 @@ def json_patch(target: dict[str, Any], operations: Any) -> dict[str, Any]:
     for number, operation in enumerate(operations):
         if not isinstance(operation, dict) or operation.get("op") not in _OPERATIONS:
             raise HttpError(400, "structure", f"operation {number} is none of RFC 6902")
-        document = _OPERATIONS[str(operation["op"])](document, operation, number)
+        try:
+            document = _OPERATIONS[str(operation["op"])](document, operation, number)
+        except RecursionError:
+            raise _impossible(number, "the result is nested too deeply") from None
+    json.require_limits(document)
     if not isinstance(document, dict):
         raise _impossible(len(operations) - 1, "the result is no resource")
     return document
@@ -87,8 +92,10 @@ def _move(document: Any, operation: Mapping[str, Any], number: int) -> Any:
 
 
 def _copy(document: Any, operation: Mapping[str, Any], number: int) -> Any:
-    value = copy.deepcopy(_find(document, _path(operation, "from", number), number))
-    return _put(document, _path(operation, "path", number), value, number)
+    value = _find(document, _path(operation, "from", number), number)
+    # What is copied into itself again and again doubles each time.
+    json.require_limits([document, value])
+    return _put(document, _path(operation, "path", number), copy.deepcopy(value), number)
 
 
 def _test(document: Any, operation: Mapping[str, Any], number: int) -> Any:

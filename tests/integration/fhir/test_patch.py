@@ -181,3 +181,27 @@ def test_a_fhirpath_operation_that_cannot_be_done_is_refused(patch, status) -> N
         apply_patch(PATIENT, patch)
 
     assert caught.value.status == status
+
+
+def test_copies_of_copies_do_not_fill_the_memory() -> None:
+    document = {"a": [{"b": "x"}]}
+    copies = [{"op": "copy", "from": "/a", "path": f"/a/0/c{number}"} for number in range(100)]
+
+    with pytest.raises(HttpError) as caught:
+        json_patch(document, copies)
+
+    assert (caught.value.status, caught.value.message) == (400, "more than 10000 values")
+
+
+def test_a_patch_nests_no_deeper_than_a_body() -> None:
+    value: Any = {"a": 1}
+    for _ in range(60):
+        value = {"a": value}
+    deeper = [
+        {"op": "add", "path": "/a" * (61 * number + 1), "value": value} for number in range(9)
+    ]
+
+    with pytest.raises(HttpError) as caught:
+        json_patch({"a": {}}, deeper)
+
+    assert (caught.value.status, "levels deep" in caught.value.message) == (400, True)
