@@ -14,6 +14,7 @@ from integration.fhir import xml
 from ris.domain.accounts import IssueToken
 from ris.domain.actors import OPERATOR
 from ris.services import execute
+from tests.integration.fhir import heard
 
 BASE = "http://testserver/fhir"
 ALL = ("system/*.cruds",)
@@ -76,6 +77,7 @@ class Api:
             found = json.loads(text)
         if found is not None:
             valid(found)
+            heard.keep(f"{method} {path}"[:200], text, found)
         return Answer(response.status_code, dict(response.headers), found)
 
     def get(self, path: str, **headers: str) -> Answer:

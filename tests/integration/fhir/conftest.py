@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,15 @@ def api(db: None) -> Api:
     from tests.integration.fhir.api import Api, token
 
     return Api(token())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_answer_is_valid() -> Iterator[None]:
+    """A validator not written here finds nothing wrong with what any test was answered."""
+    yield
+    from tests.integration.fhir import heard
+
+    assert heard.wrong() == {}
 
 
 @pytest.fixture(autouse=True)
