@@ -12,6 +12,7 @@ from ris.domain.actors import Actor
 from ris.domain.exchange import Protocol
 from ris.domain.protocol import StoredEvent
 from ris.services import afterwards, inbox
+from ris.services.accounts import register_scope_check
 from ris.services.fhir import register_indexer
 
 
@@ -37,6 +38,14 @@ def index(kind: str, row: Any, said: Mapping[str, Any] | None) -> None:
     indexing.index(kind, str(row.public_id), said)
 
 
+def check_scope(scope: str) -> None:
+    """A row filter that cannot be read is refused when a client is registered with it."""
+    from integration.fhir import scopes
+
+    scopes.check(scope)
+
+
 afterwards.register(follow)
+register_scope_check(check_scope)
 register_indexer(index)
 inbox.register_replayer(Protocol.FHIR, replay)

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
+from ris.domain.errors import InvalidValueError, RisError
+
 _V2 = re.compile(r"(system|user)/([A-Z][A-Za-z]*|\*)\.(c?r?u?d?s?)(?:\?(.+))?")
 _V1 = re.compile(r"(system|user)/([A-Z][A-Za-z]*|\*)\.(read|write|\*)(?:\?(.+))?")
 _LETTERS = "cruds"
@@ -84,6 +86,30 @@ def read(text: str) -> Grant | None:
     if found[4] and not rows:
         return None  # a filter of nothing but separators
     return Grant(found[1], found[2], _OF_V1.get(found[3], found[3]), rows)
+
+
+def check(text: str) -> None:
+    """Raises InvalidValueError for a row filter that no type it is given for can be asked by."""
+    grant = read(text)
+    if grant is None or not grant.rows:
+        return
+    # Only who registers a client needs the tables of all types.
+    from integration.fhir.criteria import criteria_of
+    from integration.fhir.parameters import Reading
+    from integration.fhir.resources import KINDS
+
+    faults: list[str] = []
+    for kind in KINDS.values():
+        if grant.kind not in {"*", kind.name}:
+            continue
+        try:
+            criteria_of(kind, grant.rows, Reading(""))
+        except RisError as error:
+            faults.append(error.message)
+        else:
+            return
+    fault = faults[0] if faults and grant.kind != "*" else "no type has these search parameters"
+    raise InvalidValueError(f"{text}: {fault}", path="scopes")
 
 
 def granted(asked: Iterable[str], registered: Iterable[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Callable, Iterable
 
 from django.contrib.auth.hashers import identify_hasher, is_password_usable
 from django.contrib.auth.models import Group
@@ -36,6 +37,25 @@ from ris.services._transition import touch
 
 # Roles that only machines have; no login may carry them.
 _MACHINE_ROLES = frozenset({Role.INTERFACE, Role.MODALITY, Role.SYSTEM})
+
+
+# What the edges have to say against a scope, as only they know what it can mean; each raises
+# InvalidValueError.
+ScopeCheck = Callable[[str], None]
+_scope_checks: list[ScopeCheck] = []
+
+
+def register_scope_check(check: ScopeCheck) -> None:
+    """Called by an edge when it is loaded; twice is once."""
+    if check not in _scope_checks:
+        _scope_checks.append(check)
+
+
+def check_scopes(scopes: Iterable[str]) -> None:
+    """Raises InvalidValueError for a scope that would grant nothing, although it looks like one."""
+    for scope in scopes:
+        for check in _scope_checks:
+            check(scope)
 
 
 def token_digest(secret: str) -> str:
@@ -123,6 +143,7 @@ def disable_user(command: DisableUser, context: Context) -> None:
 def issue_token(command: IssueToken, context: Context) -> IssuedToken:
     if not command.client.strip() or not command.scopes:
         raise MissingValueError("a token needs a client and scopes", path="scopes")
+    check_scopes(command.scopes)
     secret = command.secret or f"ris_{secrets.token_urlsafe(32)}"
     token = ApiToken.objects.create(
         client=command.client.strip(),

@@ -35,7 +35,7 @@ from ris.domain.errors import (
 from ris.models import ApiClient, ApiToken, ClientAssertion
 from ris.services._context import Context
 from ris.services._transition import touch
-from ris.services.accounts import token_digest
+from ris.services.accounts import check_scopes, token_digest
 
 # How long a token of a client stays after its end: long enough to be seen in the list.
 _KEPT = timedelta(hours=1)
@@ -65,6 +65,7 @@ def add_client(command: AddClient, context: Context) -> str:
     if not name or len(name) > 100:
         raise MissingValueError("a client needs a name of at most 100 characters", path="name")
     scopes = checked_scopes(command.scopes)
+    check_scopes(scopes)
     jwks, jwks_uri = _keys(command)
     client_id = checked_client_id(command.client_id.strip() or secrets.token_urlsafe(18))
     for network in command.addresses:

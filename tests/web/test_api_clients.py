@@ -63,6 +63,8 @@ def test_an_administrator_registers_a_client_by_its_public_key(as_: LogIn) -> No
         ("jwks_uri", "http://elsewhere.example/jwks", "give the client’s public keys"),
         ("scopes", "patient/Patient.rs", "no patient in context"),
         ("scopes", "system/Patient.sr", "a scope is like"),
+        ("scopes", "system/Task.rs?statuss=ready", "statuss"),
+        ("scopes", "system/*.rs?nonsense=1", "no type has these search parameters"),
         ("name", "Backend", "there is a client of this name"),
         ("client_id", "with blanks inside", "a client id is"),
         ("addresses", "everywhere", "no address or network"),

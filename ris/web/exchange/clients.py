@@ -75,7 +75,13 @@ def issue(request: PageRequest) -> HttpResponse:
     form = TokenForm(request.POST, auto_id="token_%s")
     if not form.is_valid():
         return _page(request, token_form=form, status=422)
-    issued = do(request, form.command(timezone.now()))
+    try:
+        issued = do(request, form.command(timezone.now()))
+    except DeniedError:
+        raise
+    except RisError as error:
+        form.refuse(error)
+        return _page(request, token_form=form, status=STATUS[error.code])
     return _page(request, secret=issued.secret, secret_of=form.cleaned_data["client"])
 
 
