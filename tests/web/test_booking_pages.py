@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 from django.test import Client
 
+from ris.domain.scheduling import ProposeAppointment
 from ris.models import Appointment, Device, Order, ScheduledProcedureStep
-from tests import make
+from ris.services import execute
+from tests import make, people
 from tests.web.department import booked_at, today_at
 
 As = Callable[[str], Client]
@@ -39,6 +41,19 @@ def test_free_times_of_every_suitable_device_are_offered(as_: As, order: Order) 
     assert slot("CT2", today_at(12, 20)) in page
     assert slot("CT1", today_at(11)) not in page, "the past is not offered"
     assert str(Device.objects.get(ae_title="US1").public_id) not in page
+
+
+def test_what_was_asked_for_is_shown_to_who_looks_for_a_time(as_: As, order: Order) -> None:
+    step = make.step_of(order)
+    wish = ProposeAppointment(
+        step=str(step.public_id), start_at=today_at(15), comment="after school"
+    )
+    execute(wish, actor=people.ehr)
+
+    page = as_("scheduler").get(f"/book/{step.public_id}/").content.decode()
+
+    assert "Asked for with the words: after school" in page
+    assert slot("CT1", today_at(15)) in page, "a wish takes nothing"
 
 
 def test_one_click_books(as_: As, order: Order) -> None:
