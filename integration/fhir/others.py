@@ -37,6 +37,7 @@ NOT_SUPPORTED_ANYWHERE: Mapping[str, str] = {
     "_list": "there are no lists",
 }
 NOT_SUPPORTED: Mapping[str, Mapping[str, str]] = {
+    "Appointment": {"part-status": "search AppointmentResponse by what participants said"},
     "Patient": {"phonetic": _NO_PHONETIC},
     "Practitioner": {"phonetic": _NO_PHONETIC},
     "Organization": {"phonetic": _NO_PHONETIC},
@@ -136,6 +137,14 @@ MORE: Mapping[str, tuple[Parameter, ...]] = {
             targets=("ImagingStudy",),
             element=("imagingStudy",),
             documentation="Of IHE RAD IMR (RAD-143); R4 itself has no such parameter.",
+        ),
+        ReferenceParameter(
+            name="performer",
+            expression="DiagnosticReport.performer",
+            field="performers",
+            targets=("Organization",),
+            element=("performer",),
+            documentation="The institution.",
         ),
     ),
     "Encounter": (

@@ -27,7 +27,12 @@ from ris.domain.orders import StepStatus
 
 COMMON: tuple[Parameter, ...] = (
     IdParameter(name="_id", expression="Resource.id", field="public_ids"),
-    DateParameter(name="_lastUpdated", expression="Resource.meta.lastUpdated", field="updated"),
+    DateParameter(
+        name="_lastUpdated",
+        expression="Resource.meta.lastUpdated",
+        field="updated",
+        always=True,
+    ),
 )
 
 _PATIENT_CHAINS = {"identifier": "patient_identifiers"}

@@ -144,6 +144,7 @@ class ReportCriteria(OfOrder):
     awaited: frozenset[tuple[Stage, OrderStatus]] | None = None  # not begun yet
     codes: Terms[CodeTerm] = ()
     studies: Ids = ()
+    performers: Ids = ()  # the institution, which all reports are of
     issued: Terms[TimeTerm] = ()
     date: Terms[TimeTerm] = ()
 

@@ -33,6 +33,7 @@ from ris.models import (
     ReportVersion,
     RequestedProcedure,
     ScheduledProcedureStep,
+    Site,
 )
 from ris.selectors.performing import to_view as performed_view
 from ris.selectors.reports import to_view as report_view
@@ -308,6 +309,8 @@ def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
     found &= terms.every(
         criteria.identifiers, lambda term: _covering(Q(order__in=orders_named(term)))
     )
+    for alternatives in criteria.performers:
+        found &= Q(Exists(Site.objects.filter(terms.among(("public_id",), alternatives))))
     for alternatives in criteria.studies:
         done = RequestedProcedure.objects.filter(
             terms.among(("public_id",), alternatives), Exists(_DONE)
@@ -410,6 +413,7 @@ reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
                 "requests": Q(),
                 "identifiers": Q(),
                 "codes": Q(),
+                "performers": Q(Exists(Site.objects.all())),
                 "studies": Q(procedures__steps__performed__isnull=False),
                 "issued": Q(versions__isnull=False),
                 "date": Q(procedures__steps__performed__isnull=False),

@@ -20,6 +20,7 @@ from ris.models import (
     Report,
     RequestedProcedure,
     ScheduledProcedureStep,
+    Site,
 )
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria
@@ -151,6 +152,8 @@ def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
     found &= of_patient(criteria, "order__patient", "order__visit")
     for alternatives in criteria.requests:
         found &= terms.among(("order__public_id", "public_id"), alternatives)
+    for alternatives in criteria.performers:
+        found &= Q(Exists(Site.objects.filter(terms.among(("public_id",), alternatives))))
     for alternatives in criteria.studies:
         found &= terms.among(("public_id",), alternatives)
         found &= Q(
@@ -191,6 +194,7 @@ reports: Source[ReportCriteria] = Source(
         "requests": Q(),
         "identifiers": Q(),
         "codes": Q(),
+        "performers": Q(Exists(Site.objects.all())),
         "studies": Q(steps__performed__isnull=False),
         "date": Q(steps__performed__isnull=False),
     },

@@ -142,7 +142,7 @@ schedules: Finder[ScheduleCriteria, ScheduleView] = Finder(
             _schedules,
             {"updated": F("updated_at")},
             paths={"actors": ("public_id", "room__public_id")},
-            there={"codes": Q(), "updated": Q()},
+            there={"ae_titles": Q(), "date": Q(), "codes": Q(), "updated": Q()},
         ),
     ),
     load=_load_schedules,
