@@ -418,7 +418,10 @@ def _changes(criteria: ChangeCriteria) -> QuerySet[DomainEvent] | None:
 
 
 def _subjects(criteria: Ids) -> Q:
-    """Changes of one of these; the journal has ids as text."""
+    """Changes of one of these, or of something of one of these patients: both are named as target.
+
+    The journal has ids as text.
+    """
     found = Q()
     for alternatives in criteria:
         either = terms.NOTHING
@@ -431,7 +434,7 @@ def _subjects(criteria: Ids) -> Q:
                 for rows in each.rows():
                     keys = [str(next(iter(row.values()))) for row in rows[:MOST_CHOSEN]]
                     either |= Q(subject_type__in=TABLES, subject_id__in=keys)
-        found &= either
+        found &= either | terms.among(("patient__public_id",), alternatives)
     return found
 
 
