@@ -101,6 +101,10 @@ def _cover() -> list[str]:
     ]
 
 
+_ACCESS = (
+    "`Authorization: Bearer`; SMART scopes, version 2 (also with row filters) and 1; tokens for "
+    "clients with a key of their own: SMART backend services, `[base]/token`, RS384 and ES384"
+)
 _REPEATING = (
     "`If-None-Exist` looks and writes in one transaction; `Idempotency-Key` gives the stored "
     "answer again; a known placer number with the same content gives the order that is there"
@@ -117,7 +121,7 @@ def _http() -> list[str]:
     rows = [
         ("formats", f"{_code(ANSWERS)}; `_format` beats `Accept`"),
         ("patches", _code(sorted(PATCHES))),
-        ("access", "`Authorization: Bearer`; SMART scopes, version 2 and 1"),
+        ("access", _ACCESS),
         ("versions", "`ETag`, `If-Match`, `If-None-Match`, `If-Modified-Since`"),
         ("repeating", _REPEATING),
         ("`Prefer`", _PREFERENCES),

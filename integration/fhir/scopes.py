@@ -123,8 +123,8 @@ def granted(asked: Iterable[str], registered: Iterable[str]) -> tuple[str, ...]:
     for text in asked:
         wanted = read(text)
         if wanted is None:
-            if text in owned and text.startswith("system/"):
-                found[text] = None  # a scope of another service here, such as DICOMweb
+            if text in owned and text.startswith(("system/", "role/")):
+                found[text] = None  # a scope of DICOMweb or REST
             continue
         for each in grants:
             both = wanted.within(each)

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ris.domain.accounts import IssuedToken
+from ris.domain.actors import Role
 from ris.domain.commands import Command, Event
 from ris.domain.errors import InvalidValueError, MissingValueError
 
@@ -35,7 +36,14 @@ _KEPT = frozenset({"kty", "kid", "alg", "use", "n", "e", "crv", "x", "y"})
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~:/-]{3,100}")
 _RESOURCE = re.compile(r"(system|user)/([A-Z][A-Za-z]*|\*)\.([a-z*]+)(?:\?(\S+))?")
 _LETTERS = re.compile(r"(?=.)c?r?u?d?s?|read|write|\*")
+# Of the other services that take bearer tokens: DICOMweb, and the REST interface, where a token may
+# do what a person with this role may.
 _DICOMWEB = re.compile(r"system/(worklist|mpps)\.(read|write|\*)")
+_ROLES = frozenset(f"role/{role}" for role in Role) - {
+    "role/interface",
+    "role/modality",
+    "role/system",
+}
 
 
 # --- commands and events
@@ -138,7 +146,7 @@ def checked_scopes(texts: Iterable[str]) -> tuple[str, ...]:
 def _check_scope(text: str) -> None:
     if len(text) > MAX_SCOPE:
         raise InvalidValueError(f"a scope is longer than {MAX_SCOPE} characters", path="scopes")
-    if _DICOMWEB.fullmatch(text):
+    if _DICOMWEB.fullmatch(text) or text in _ROLES:
         return
     if text.startswith("patient/"):
         raise InvalidValueError(

@@ -134,7 +134,8 @@ class TokenForm(_ScopesForm):
         max_length=10_000,
         widget=_area(3),
         initial="system/*.rs",
-        help_text="One a line, as system/ServiceRequest.cruds or system/worklist.read",
+        help_text="One a line, as system/ServiceRequest.cruds, for DICOMweb system/worklist.read, "
+        "for REST role/scheduler",
     )
     days = forms.IntegerField(
         label="Ends after days", min_value=1, max_value=3660, required=False, initial=365,

@@ -25,6 +25,8 @@ def in_words(scopes: tuple[str, ...]) -> list[ScopeLine]:
 
 
 def _words(text: str) -> str:
+    if text.startswith("role/"):
+        return f"do over REST what the role {text.removeprefix('role/')} may"
     found = _FORM.fullmatch(text)
     if found is None:
         return ""

@@ -84,6 +84,8 @@ def test_filters_of_several_scopes_add_up_and_an_unlimited_one_lifts_them() -> N
         ("patient/Task.rs", "system/*.cruds", ""),
         ("system/Task.cu", "system/Task.rs", ""),
         ("system/mpps.*", "system/mpps.*", "system/mpps.*"),
+        ("role/scheduler", "role/scheduler", "role/scheduler"),
+        ("role/admin", "role/scheduler", ""),
         ("openid", "system/*.cruds openid", ""),
     ],
 )
