@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from ris import config
-from ris.models import Delivery
-from ris.services import outbox
+from ris.domain.orders import CancelOrder, OrderReference
+from ris.models import Delivery, Order
+from ris.services import execute, outbox
+from tests import people
 from tests.hooks import Hook
+from tests.integration.fhir.api import Api
 
+JSON = "application/fhir+json"
 BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-"
 TOPIC = "urn:ris:subscription-topic:"
 
@@ -80,3 +84,21 @@ def due_now() -> None:
 def numbers(receiver: Hook) -> list[int]:
     """The event numbers a receiver was told, in the order they came."""
     return [number for each in receiver.heard for number in each.numbers]
+
+
+def made(api: Api, resource: Any) -> Any:
+    """The subscription, once the server took it up."""
+    answer = api.post("/Subscription", resource)
+    assert answer.status == 201, answer.body
+    return answer.body
+
+
+def state(api: Api, subscription: Any) -> str:
+    return str(api.get(f"/Subscription/{subscription['id']}").body["status"])
+
+
+def canceled(order: Order) -> None:
+    execute(
+        CancelOrder(order=OrderReference(public_id=str(order.public_id)), reason="no more"),
+        actor=people.ehr,
+    )

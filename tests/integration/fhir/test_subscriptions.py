@@ -12,33 +12,29 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integration.fhir import structure, xml
-from ris.domain.accounts import RevokeToken
-from ris.domain.actors import OPERATOR
-from ris.domain.exchange import PauseEndpoint, ResendDelivery
-from ris.domain.orders import CancelOrder, OrderReference
 from ris.models import (
-    ApiToken,
     AuditEvent,
     Delivery,
     DomainEvent,
     FhirSubscription,
     InboundMessage,
 )
-from ris.services import execute, outbox, subscriptions
-from tests import hooks, make, people
-from tests.hooks import Hook, Hooked
-from tests.integration.fhir.api import Answer, Api, token, valid
+from ris.services import subscriptions
+from tests import hooks, make
+from tests.hooks import Hook
+from tests.integration.fhir.api import Api, token, valid
 from tests.integration.fhir.subscribing import (
+    JSON,
     TOPIC,
+    canceled,
     due_now,
-    numbers,
+    made,
     plain,
     relay,
+    state,
     topic,
     trusting,
 )
-
-JSON = "application/fhir+json"
 
 
 @pytest.fixture(autouse=True)
@@ -51,23 +47,6 @@ def trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def hook() -> Iterator[Hook]:
     with hooks.hook() as receiver:
         yield receiver
-
-
-def made(api: Api, resource: Any) -> Any:
-    answer = api.post("/Subscription", resource)
-    assert answer.status == 201, answer.body
-    return answer.body
-
-
-def state(api: Api, subscription: Any) -> str:
-    return str(api.get(f"/Subscription/{subscription['id']}").body["status"])
-
-
-def canceled(order: Any) -> None:
-    execute(
-        CancelOrder(order=OrderReference(public_id=str(order.public_id)), reason="no more"),
-        actor=people.ehr,
-    )
 
 
 # --- plain R4
@@ -354,6 +333,20 @@ def test_headers_are_shown_to_nobody_and_kept_through_a_change(api: Api, hook: H
     assert not [raw for raw in stored if b"s3cret" in raw]
 
 
+def test_in_a_transaction_it_is_taken_up_like_alone(api: Api, hook: Hook) -> None:
+    resource = topic(hook.url, "order-status")
+    resource["channel"]["header"] = ["X-Key: s3cret"]
+    entry = {"resource": resource, "request": {"method": "POST", "url": "Subscription"}}
+
+    answer = api.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+    relay()
+
+    assert (answer.status, answer.body["entry"][0]["response"]["status"][:3]) == (200, "201")
+    assert [each.headers["x-key"] for each in hook.heard] == ["s3cret"]
+    assert FhirSubscription.objects.get().status == "active"
+    assert not InboundMessage.objects.filter(raw__contains=b"s3cret").exists()
+
+
 def test_another_client_changes_nothing(api: Api, hook: Hook) -> None:
     subscription = made(api, plain(hook.url, header=["Authorization: Bearer s3cret"]))
     path = f"/Subscription/{subscription['id']}"
@@ -396,295 +389,3 @@ def test_heartbeats_come_when_nothing_else_does(api: Api, hook: Hook) -> None:
     assert [each.kind for each in hook.heard] == ["handshake", "heartbeat"]
     assert hook.heard[1].status["events-since-subscription-start"] == "0"
     valid(hook.heard[1].body)
-
-
-# --- rights at the moment of delivery
-
-
-def test_a_client_without_a_valid_token_is_told_nothing_more(api: Api, hook: Hook) -> None:
-    subscription = made(api, plain(hook.url, payload=JSON))
-    make.order()
-    outbox.fan_out()
-    row = ApiToken.objects.get(client="EHR")
-    execute(RevokeToken(token=str(row.public_id)), actor=OPERATOR)
-    outbox.deliver_due()
-    make.order()
-    relay()
-
-    assert hook.heard == []
-    assert FhirSubscription.objects.get().status == "off"
-    again = Api(token())
-    assert state(again, subscription) == "off"
-
-
-def test_scopes_are_asked_when_it_is_sent(api: Api, hook: Hook) -> None:
-    made(api, plain(hook.url, payload=JSON))
-    make.order()
-    outbox.fan_out()
-    ApiToken.objects.filter(client="EHR").update(scopes=["system/Task.rs"])
-    outbox.deliver_due()
-    make.order()
-    relay()
-
-    assert hook.heard == []
-    delivery = Delivery.objects.get()
-    assert (delivery.state, delivery.last_error) == (
-        "SKIPPED",
-        "not sent: the client may not see this any more",
-    )
-
-
-def test_what_is_sent_once_more_is_asked_about_once_more(api: Api, hook: Hook) -> None:
-    made(api, plain(hook.url, payload=JSON))
-    made(api, topic(hook.url, "order-status", "full-resource"))
-    make.order()
-    relay()
-    ApiToken.objects.filter(client="EHR").update(scopes=["system/Task.rs"])
-    for delivery in Delivery.objects.exclude(message_type="handshake"):
-        execute(ResendDelivery(delivery=str(delivery.public_id)), actor=OPERATOR)
-    hook.heard.clear()
-    relay()
-
-    assert hook.heard == []
-    assert Delivery.objects.filter(state="SKIPPED").count() == 2
-
-
-def test_rows_beyond_a_filter_are_not_told(
-    api: Api, hook: Hook, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made(api, plain(hook.url, "ServiceRequest", payload=JSON))
-    first, second = make.order(), make.order()
-    only = ((("patient", f"Patient/{first.patient.public_id}"),),)
-    monkeypatch.setattr("integration.fhir.auth.Client.filters", lambda *asked: only)
-    relay()
-
-    assert [each.path for each in hook.heard] == [f"/hook/ServiceRequest/{first.public_id}"]
-    assert str(second.public_id) not in str(hook.heard)
-
-
-# --- when the subscriber does not answer
-
-
-@pytest.mark.parametrize(
-    ("answer", "delivery", "words"),
-    [
-        (lambda request: hooks.said(500), "PENDING", "HTTP 500"),
-        (lambda request: hooks.said(429), "PENDING", "HTTP 429"),
-        (lambda request: None, "PENDING", "no answer"),
-        (lambda request: hooks.said(404), "PENDING", "HTTP 404"),
-        (
-            lambda request: hooks.said(302, b"", "Location: http://169.254.169.254/x"),
-            "PENDING",
-            "redirects are not followed",
-        ),
-        (lambda request: hooks.said(200, b"x" * 1_000_000), "DELIVERED", ""),
-    ],
-)
-def test_fault(api: Api, hook: Hook, answer: Any, delivery: str, words: str) -> None:
-    made(api, plain(hook.url, payload=JSON))
-    hook.answer = answer
-    make.order()
-    relay()
-
-    row = Delivery.objects.get()
-    assert (row.state, row.attempt_count) == (delivery, 1)
-    assert words in row.last_error
-    assert len(hook.heard) == 1
-
-
-def test_a_subscriber_that_fails_is_in_error_and_active_again_when_it_answers(
-    api: Api, hook: Hook
-) -> None:
-    subscription = made(api, topic(hook.url, "order-status"))
-    relay()
-    hook.answer = lambda request: hooks.said(503)
-    orders = [make.order() for _ in range(4)]
-    for _ in range(4):
-        relay()
-        due_now()
-
-    failed = api.get(f"/Subscription/{subscription['id']}").body
-    assert (failed["status"], failed["error"]) == ("error", "HTTP 503 Said")
-    tried = [each.numbers for each in hook.heard[1:]]
-    assert tried == [[1]] * len(tried), "the first holds the others back"
-    hook.heard.clear()
-    hook.answer = hooks.well
-    relay()
-
-    assert numbers(hook) == [1, 2, 3, 4], "each once, in order"
-    assert [each.body["entry"][1]["request"]["url"] for each in hook.heard] == [
-        f"ServiceRequest/{order.public_id}" for order in orders
-    ]
-    assert state(api, subscription) == "active"
-
-
-def test_gone_is_off(api: Api, hook: Hook) -> None:
-    subscription = made(api, plain(hook.url))
-    hook.answer = lambda request: hooks.said(410)
-    make.order()
-    relay()
-
-    body = api.get(f"/Subscription/{subscription['id']}").body
-    assert (body["status"], body["error"]) == ("off", "HTTP 410 Said")
-
-
-def test_what_is_refused_is_parked_and_goes_again_when_it_is_asked_for(
-    api: Api, hook: Hook
-) -> None:
-    subscription = made(api, plain(hook.url, payload=JSON))
-    hook.answer = lambda request: hooks.said(400)
-    make.order()
-    make.order()
-    for _ in range(4):
-        relay()
-        due_now()
-    assert [row.state for row in Delivery.objects.order_by("id")] == ["REFUSED", "PENDING"]
-    assert state(api, subscription) == "error"
-
-    hook.answer = hooks.well
-    hook.heard.clear()
-    body = api.get(f"/Subscription/{subscription['id']}").body
-    api.put(f"/Subscription/{subscription['id']}", {**body, "status": "requested"})
-    relay()
-
-    assert len(hook.heard) == 2
-    assert state(api, subscription) == "active"
-
-
-def test_paused_it_keeps_what_waits(api: Api, hook: Hook) -> None:
-    made(api, topic(hook.url, "order-status"))
-    relay()
-    endpoint = str(FhirSubscription.objects.get().endpoint.public_id)
-    execute(PauseEndpoint(endpoint=endpoint, paused=True, reason="maintenance"), actor=OPERATOR)
-    make.order()
-    make.order()
-    relay()
-    assert numbers(hook) == []
-    execute(PauseEndpoint(endpoint=endpoint, paused=False), actor=OPERATOR)
-    relay()
-
-    assert numbers(hook) == [1, 2]
-
-
-def test_one_subscriber_that_hangs_keeps_no_other_waiting(api: Api) -> None:
-    with hooks.hook() as good, hooks.hook() as bad:
-        bad.answer = lambda request: None
-        for receiver in (bad, good, good, bad, good, good, bad, good):
-            made(api, topic(receiver.url, "order-status", timeout=1))
-        for _ in range(3):
-            make.order()
-        relay()
-        relay()
-
-        assert sorted(numbers(good)) == sorted([1, 2, 3] * 5)
-        assert numbers(bad) == []
-
-
-# --- $status and $events
-
-
-def test_status(api: Api, hook: Hook) -> None:
-    first = made(api, topic(hook.url, "order-status"))
-    second = made(api, plain(hook.url, "Task"))
-    relay()
-    make.order()
-    relay()
-
-    one = api.get(f"/Subscription/{first['id']}/$status")
-    assert one.status == 200
-    (parameters,) = one.resources
-    told = {each["name"]: each for each in parameters["parameter"]}
-    assert told["type"]["valueCode"] == "query-status"
-    assert told["status"]["valueCode"] == "active"
-    assert told["events-since-subscription-start"]["valueString"] == "1"
-    assert len(api.get("/Subscription/$status").resources) == 2
-    assert len(api.get(f"/Subscription/$status?id={first['id']},{second['id']}").resources) == 2
-    assert api.get("/Subscription/$status?status=off").resources == []
-    wanted = {
-        "resourceType": "Parameters",
-        "parameter": [{"name": "id", "valueId": second["id"]}],
-    }
-    assert len(api.post("/Subscription/$status", wanted).resources) == 1
-    assert api.get("/Subscription/$status?status=lost").status == 400
-    assert api.get("/Subscription/01939c0f-0000-7000-8000-000000000000/$status").status == 404
-
-
-def asked(api: Api, subscription: Any, **said: Any) -> Answer:
-    query = "&".join(f"{name}={value}" for name, value in said.items())
-    return api.get(f"/Subscription/{subscription['id']}/$events?{query}")
-
-
-def told_numbers(answer: Answer) -> list[str]:
-    assert answer.status == 200, answer.body
-    return [
-        part["part"][0]["valueString"]
-        for part in answer.body["entry"][0]["resource"]["parameter"]
-        if part["name"] == "notification-event"
-    ]
-
-
-def test_events_that_were_missed_are_told_again_as_they_were(api: Api, hook: Hook) -> None:
-    subscription = made(api, topic(hook.url, "order-status", "full-resource"))
-    orders = [make.order() for _ in range(3)]
-    relay()
-    canceled(orders[1])
-    relay()
-
-    some = asked(api, subscription, eventsSinceNumber=2, eventsUntilNumber=3)
-    assert told_numbers(some) == ["2", "3"]
-    assert some.body["type"] == "history"
-    kept = [entry["resource"] for entry in some.body["entry"][1:]]
-    assert [each["id"] for each in kept] == [str(each.public_id) for each in orders[1:]]
-    assert kept[0]["status"] == "active", "as it was sent, not as it is"
-    sent = [each.body["entry"][1]["resource"] for each in hook.heard if each.numbers]
-    assert kept == sent[1:3]
-    assert told_numbers(asked(api, subscription)) == ["1", "2", "3", "4"]
-    named = asked(api, subscription, content="id-only", eventsSinceNumber=4)
-    assert [entry.get("resource") for entry in named.body["entry"][1:]] == [None]
-    assert len(asked(api, subscription, content="empty").body["entry"]) == 1
-    assert asked(api, subscription, content="all").status == 400
-    assert asked(api, subscription, eventsSinceNumber="x").status == 400
-
-
-def test_events_are_told_as_far_as_the_caller_may_see_them(api: Api, hook: Hook) -> None:
-    subscription = made(api, topic(hook.url, "order-status", "full-resource"))
-    order = make.order()
-    relay()
-    blind = Api(token("system/Subscription.rs", client="blind"))
-
-    answer = asked(blind, subscription)
-
-    assert told_numbers(answer) == ["1"]
-    assert str(order.public_id) not in str(answer.body)
-
-
-# --- what stands elsewhere
-
-
-def test_a_notification_stands_with_the_order_as_any_delivery(api: Api, hook: Hook) -> None:
-    made(api, plain(hook.url, payload=JSON))
-    order = make.order()
-    relay()
-
-    delivery = Delivery.objects.get()
-    assert (delivery.order_id, delivery.state) == (order.pk, "DELIVERED")
-    stored = bytes(delivery.payload)
-    heard: Hooked = hook.heard[0]
-    assert stored.partition(b"\r\n\r\n")[2] == heard.raw, "stored bytes are the sent bytes"
-    assert stored.startswith(f"PUT {hook.url}/ServiceRequest/{order.public_id} HTTP/1.1".encode())
-    assert heard.headers["x-request-id"] == delivery.control_id
-    assert bytes(delivery.attempts.get().reply).startswith(b"HTTP 200")
-
-
-def test_the_statement_lists_topics_and_operations(api: Api) -> None:
-    rest = api.get("/metadata").body["rest"][0]
-    (subscription,) = [each for each in rest["resource"] if each["type"] == "Subscription"]
-
-    assert {each["valueCanonical"] for each in subscription["extension"]} == {
-        f"{TOPIC}{name}"
-        for name in (
-            "order-status", "step-status", "report-final", "report-amended", "critical-finding",
-            "appointment-changed",
-        )
-    }  # fmt: skip
-    assert {each["name"] for each in subscription["operation"]} == {"status", "events", "validate"}
