@@ -62,11 +62,12 @@ def test_decisions_are_numbered_without_a_gap() -> None:
 
 # --- licences
 
-# Licences under which a library may be used by a product under Apache-2.0.
+# Licences under which a library or a font may be used by a product under Apache-2.0.
 FITTING = {
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "LGPL-3.0-only", "MIT", "MIT-0",
     "MIT-CMU",
     "MPL-2.0", "PSF-2.0",
+    "Bitstream-Vera", "OFL-1.1",
 }  # fmt: skip
 
 
