@@ -274,18 +274,26 @@ def run_due() -> None:
     for row in live:
         if row.client not in scopes:
             scopes[row.client] = selectors.scopes_of(row.client) is not None
-        if row.ends_at is not None and row.ends_at <= now:
-            _move(row, SubscriptionTrigger.TURN_OFF, "it ended")
-        elif not scopes[row.client]:
-            _move(row, SubscriptionTrigger.TURN_OFF, "its client has no valid token any more")
-        elif (
-            row.heartbeat_seconds
-            and row.status == SubscriptionStatus.ACTIVE.value
-            and row.queued_at is not None
-            and row.queued_at + timedelta(seconds=row.heartbeat_seconds) <= now
-        ):
-            for beat in _heartbeats:
-                beat(row.endpoint_id)
+        try:
+            _run(row, now, is_client=scopes[row.client])
+        except Exception:
+            # What is wrong with one must not stop the others, nor the clock.
+            log.exception("a subscription was not looked after", subscription=str(row.public_id))
+
+
+def _run(row: FhirSubscription, now: datetime, *, is_client: bool) -> None:
+    if row.ends_at is not None and row.ends_at <= now:
+        _move(row, SubscriptionTrigger.TURN_OFF, "it ended")
+    elif not is_client:
+        _move(row, SubscriptionTrigger.TURN_OFF, "its client has no valid token any more")
+    elif (
+        row.heartbeat_seconds
+        and row.status == SubscriptionStatus.ACTIVE.value
+        and row.queued_at is not None
+        and row.queued_at + timedelta(seconds=row.heartbeat_seconds) <= now
+    ):
+        for beat in _heartbeats:
+            beat(row.endpoint_id)
 
 
 HANDLERS = {

@@ -48,7 +48,7 @@ _HEARTBEAT = re.compile(rb'"valueCode":"heartbeat"|<valueCode value="heartbeat"'
 def render(event: StoredEvent, endpoint: EndpointInfo, control_id: str) -> Sequence[Outgoing]:
     """The notifications an event means for the subscription behind an endpoint."""
     view = of_endpoint(endpoint.id)
-    if view is None or view.status is SubscriptionStatus.OFF:
+    if view is None or view.status is SubscriptionStatus.OFF or _is_over(view):
         return ()
     try:
         resources = matching(view, happened(event))
@@ -60,6 +60,11 @@ def render(event: StoredEvent, endpoint: EndpointInfo, control_id: str) -> Seque
     if view.topic:
         return _bundles(view, event, resources, control_id)
     return _plain(view, event, resources, control_id)
+
+
+def _is_over(view: SubscriptionView) -> bool:
+    """Whether its end has come; the clock turns it off within half a minute."""
+    return view.ends_at is not None and view.ends_at <= timezone.now()
 
 
 def _named(resource: Resource) -> tuple[str, str]:
@@ -158,7 +163,7 @@ def _without_event(endpoint: EndpointInfo, kind: Kind) -> None:
 def send(payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
     """Send one notification; what became of it is noted with the subscription."""
     view = of_endpoint(endpoint.id)
-    if view is None or view.status is SubscriptionStatus.OFF:
+    if view is None or view.status is SubscriptionStatus.OFF or _is_over(view):
         return Attempt(result=Result.TRANSIENT, error="the subscription is off")
     message = Message.from_bytes(payload)
     stopped = _stopped(view, control_id, message)
