@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
+from functools import cache
+
+from django.db import connection
 
 from ris.domain.fhir_index import MAX_TEXT, IndexEntry
-from ris.models import FhirIndex, FhirOverlay, FhirResource
+from ris.models import FhirIndex, FhirOverlay, FhirResource, driver
+from ris.models.columns import preparing
+from ris.models.driver import Text
+from ris.models.prepared import add_all
 from ris.services._execute import transactional
 
 # From a type and JSON to what the resource is found by.
@@ -20,8 +26,9 @@ def replace(kind: str, public_id: str, entries: Iterable[IndexEntry]) -> None:
     Part of the transaction it is called in, so that a search finds what was just written.
     """
     key = uuid.UUID(public_id)
-    FhirIndex.objects.filter(type=kind, public_id=key).delete()
-    FhirIndex.objects.bulk_create(
+    prepared = preparing(_PUBLIC_ID, connection.vendor)
+    driver.count(connection, _deleting(connection.vendor), [kind, prepared(key, connection)])
+    add_all(
         [
             FhirIndex(
                 type=kind,
@@ -38,6 +45,14 @@ def replace(kind: str, public_id: str, entries: Iterable[IndexEntry]) -> None:
             for each in dict.fromkeys(entries)
         ]
     )
+
+
+_PUBLIC_ID = FhirIndex._meta.get_field("public_id")
+
+
+@cache
+def _deleting(vendor: str) -> Text:
+    return Text("DELETE FROM ris_fhirindex WHERE type = %s AND public_id = %s", vendor)
 
 
 @transactional
