@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import F, Model
+from django.utils import timezone
 
 from ris.domain.actors import Role
 from ris.domain.errors import StateConflictError, UnknownKeyError
@@ -40,7 +41,7 @@ from ris.models import (
     Visit,
 )
 from ris.models.base import Versioned, uuid7
-from ris.services import _clock, patients
+from ris.services import patients
 from ris.services._context import Context
 from ris.services._execute import transactional
 from ris.services._locks import public_key
@@ -202,9 +203,9 @@ def count_change(type_: str, public_id: str) -> None:
         return
     rows = model._default_manager.filter(public_id=uuid.UUID(public_id))
     if issubclass(model, Versioned):
-        rows.update(version=F("version") + 1, updated_at=_clock.now())
+        rows.update(version=F("version") + 1, updated_at=timezone.now())
     else:
-        rows.update(updated_at=_clock.now())
+        rows.update(updated_at=timezone.now())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

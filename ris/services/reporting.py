@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
+from django.utils import timezone
+
 from ris.domain.actors import Role
 from ris.domain.errors import (
     InvalidValueError,
@@ -47,7 +49,14 @@ from ris.domain.reporting import (
     content_hash,
 )
 from ris.domain.results import Particulars
-from ris.models import CriticalResult, Order, Report, ReportVersion, RequestedProcedure
+from ris.models import (
+    CriticalResult,
+    Order,
+    PerformedProcedureStep,
+    Report,
+    ReportVersion,
+    RequestedProcedure,
+)
 from ris.models.base import uuid7
 from ris.services import documents
 from ris.services._context import Context
@@ -117,6 +126,7 @@ def open_report(command: OpenReport, context: Context) -> str:
         author_id=context.actor.user_id,
     )
     report.procedures.set(procedures)
+    name_elsewhere(report)
     context.emit(
         ReportOpened(report=str(report.public_id), order=str(report.order.public_id)),
         subject=report,
@@ -153,6 +163,7 @@ def save_draft(command: SaveDraft, context: Context) -> int:
 def discard_draft(command: DiscardDraft, context: Context) -> None:
     report = _lock(command.report)
     move(report, REPORT, ReportTrigger.DISCARD)
+    name_elsewhere(report)
     context.emit(
         DraftDiscarded(report=str(report.public_id), order=str(report.order.public_id)),
         subject=report,
@@ -194,7 +205,15 @@ def _sign(
     report.draft_revision += 1
     report.particulars = None
     move(report, REPORT, trigger, "draft", "draft_revision", "particulars")
+    name_elsewhere(report)
     return number
+
+
+def name_elsewhere(report: Report) -> None:
+    """Its exams and studies say which report there is and who signed: they changed as well."""
+    now = timezone.now()
+    RequestedProcedure.objects.filter(reports=report).update(updated_at=now)
+    PerformedProcedureStep.objects.filter(steps__procedure__reports=report).update(updated_at=now)
 
 
 def _say(
@@ -361,6 +380,7 @@ def communicate_critical_result(command: CommunicateCriticalResult, context: Con
         told_at=context.now,
         told_by=context.actor.name,
     )
+    touch(report)  # which names what was told
     context.emit(
         CriticalResultCommunicated(
             report=str(report.public_id),

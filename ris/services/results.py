@@ -47,6 +47,7 @@ from ris.services.reporting import (
     amend_report,
     discard_draft,
     finalize_report,
+    name_elsewhere,
     open_report,
     retract_report,
     save_draft,
@@ -164,6 +165,8 @@ def _report_on(procedures: Sequence[RequestedProcedure]) -> Report | None:
     if missing and report.status != ReportStatus.DRAFT.value:
         raise StateConflictError("the signed report is about fewer exams", path="accession")
     report.procedures.add(*missing)
+    if missing:
+        name_elsewhere(report)
     return report
 
 

@@ -56,11 +56,17 @@ def _written(hit: ReportHit, shown: Shown) -> Resource:
     current = report.current
     shows = current is not None and report.status not in WITHOUT_CONTENT
     kind = current.kind if current else None
+    # What is printed names the patient, and a merge or a correction makes it another's.
+    updated_at = datatypes.latest(
+        report.updated_at,
+        *(order.updated_at for order, _ in hit.covers),
+        *(order.patient.updated_at for order, _ in hit.covers),
+    )
     return datatypes.resource(
         "DiagnosticReport",
         report.public_id,
-        datatypes.version_at(report.updated_at),
-        report.updated_at,
+        datatypes.version_at(updated_at),
+        updated_at,
         status=bindings.REPORT_STATUS[report.status, kind, report.written],
         **_about(hit.covers, shown),
         issued=datatypes.instant(current.signed_at) if current else None,
