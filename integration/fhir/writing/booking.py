@@ -282,7 +282,10 @@ class Desk:
                 f"several exams wait; say which one in basedOn: {', '.join(names)}",
                 path=f"{PATH}.basedOn",
             )
-        return fitting[0]
+        if wanted.has_time or wanted.status != "proposed":
+            return fitting[0]
+        # A wish is for a step that nobody asked a time for yet, if there is one.
+        return next((work for work in fitting if work.step.appointment is None), fitting[0])
 
     def _self_referred(self, wanted: Wanted, patient: PatientView | None, modality: str) -> Work:
         endpoint = self.message.client.endpoint
