@@ -17,7 +17,7 @@ from django.db.models import (
     QuerySet,
     Value,
 )
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 
 from ris.domain.dose import DoseMatch, DoseSource
 from ris.domain.fhir_index import END
@@ -173,21 +173,34 @@ for _name in {*_DOSE, *_FINDING}:
 # --- the two tables beside the kept ones
 
 
-def _dose_rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
+# A dose says whose it is and whether it counts, a finding whether its report still stands.
+_DOSE_UPDATED = Greatest(
+    F("updated_at"),
+    F("order__updated_at"),
+    Coalesce(F("order__dose__updated_at"), F("updated_at")),
+)
+_FINDING_UPDATED = Greatest(F("updated_at"), F("report__updated_at"))
+
+
+def _rows(rows: QuerySet[Any, Any], updated: SortKey, criteria: KeptCriteria) -> QuerySet[Any, Any]:
     found = terms.keys("public_id", criteria.public_ids)
-    found &= terms.every(criteria.updated, terms.instant("updated_at"))
-    return _doses().filter(found)
+    if criteria.updated:
+        rows = rows.annotate(last_change=updated)
+        found &= terms.every(criteria.updated, terms.instant("last_change"))
+    return rows.filter(found)
+
+
+def _dose_rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
+    return _rows(_doses(), _DOSE_UPDATED, criteria)
 
 
 def _finding_rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
-    found = terms.keys("public_id", criteria.public_ids)
-    found &= terms.every(criteria.updated, terms.instant("updated_at"))
-    return _findings().filter(found)
+    return _rows(_findings(), _FINDING_UPDATED, criteria)
 
 
-def _sorts(columns: Mapping[str, str], at: SortKey) -> dict[str, SortKey]:
+def _sorts(columns: Mapping[str, str], at: SortKey, updated: SortKey) -> dict[str, SortKey]:
     """The sort keys of the kept ones; what these rows have no value of comes where nothing does."""
-    found: dict[str, SortKey] = {"updated": F("updated_at")}
+    found: dict[str, SortKey] = {"updated": updated}
     for name, column in columns.items():
         if name == "date":
             found[name] = at
@@ -223,7 +236,8 @@ def _load_doses(public_ids: Sequence[str]) -> dict[str, DoseHit]:
         line = document_line(row, dose.left_out.get(row.source_uid, "") if dose else "")
         procedure = str(row.procedure.public_id) if row.procedure else ""
         order = orders[str(row.order.public_id)]
-        found[line.public_id] = DoseHit(order, line, procedure, row.updated_at)
+        times = [row.updated_at, row.order.updated_at, *([dose.updated_at] if dose else [])]
+        found[line.public_id] = DoseHit(order, line, procedure, max(times))
     return found
 
 
@@ -253,7 +267,7 @@ def _load_findings(public_ids: Sequence[str]) -> dict[str, FindingHit]:
             told_at=row.told_at,
             acknowledged_at=row.acknowledged_at,
             acknowledged_by=row.acknowledged_by,
-            updated_at=row.updated_at,
+            updated_at=max(row.updated_at, row.report.updated_at),
         )
         for row in rows
     }
@@ -265,8 +279,8 @@ def observations(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
     return Finder(
         sources=(
             sent,
-            Source(_dose_rows, _sorts(columns, _EFFECTIVE)),
-            Source(_finding_rows, _sorts(columns, F("told_at"))),
+            Source(_dose_rows, _sorts(columns, _EFFECTIVE, _DOSE_UPDATED)),
+            Source(_finding_rows, _sorts(columns, F("told_at"), _FINDING_UPDATED)),
         ),
         load=load,
     )

@@ -118,10 +118,16 @@ def test_a_critical_finding_says_who_was_told(api: Api, exam: Order) -> None:
 def test_a_finding_of_a_withdrawn_report_is_entered_in_error(api: Api, exam: Order) -> None:
     report = make.final_report(exam)
     key = finding(str(report.public_id))
+    before = api.get(f"/Observation/{key}").body
     retract = RetractReport(report=str(report.public_id), reason="wrong patient")
     execute(retract, actor=people.radiologist)
 
-    assert api.get(f"/Observation/{key}").body["status"] == "entered-in-error"
+    after = api.get(f"/Observation/{key}").body
+
+    assert (before["status"], after["status"]) == ("final", "entered-in-error")
+    assert before["meta"]["versionId"] != after["meta"]["versionId"]
+    changed = after["meta"]["lastUpdated"]
+    assert found(api, "Observation", _lastUpdated=f"ge{changed[:19]}Z") == [key]
     assert "result" not in api.get(f"/DiagnosticReport/{report.public_id}").body
 
 
