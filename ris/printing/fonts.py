@@ -9,7 +9,7 @@ large.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -67,6 +67,11 @@ def _choice(each: str, bold: bool) -> tuple[str, str]:
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    return float(
-        sum(pdfmetrics.stringWidth(part, font, size) for font, part in runs(text, bold=bold))
-    )
+    return size * sum(_advance(each, bold) for each in text)
+
+
+@lru_cache(maxsize=16_384)
+def _advance(each: str, bold: bool) -> float:
+    """The width of a character at size 1; no font here moves letters closer to each other."""
+    font, shown = _choice(each, bold)
+    return float(pdfmetrics.stringWidth(shown, font, 1))

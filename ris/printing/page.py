@@ -63,9 +63,13 @@ class _Layout:
         """A paragraph as lines that fit, still in the order of reading."""
         found: list[str] = []
         current = ""
+        used = 0.0  # of the line, by the words that are in it
         for word in scripts.words(scripts.join(scripts.clean(text))):
-            if fonts.width((current + word).rstrip(), size, bold=bold) <= width:
+            more = fonts.width(word, size, bold=bold)
+            bare = fonts.width(word.rstrip(), size, bold=bold)
+            if used + bare <= width:
                 current += word
+                used += more
                 continue
             if current:
                 found.append(current)
@@ -74,6 +78,7 @@ class _Layout:
                 if current:
                     found.append(current)
                 current = each
+            used = fonts.width(current, size, bold=bold)
         return [*found, current]
 
     def fitting(self, word: str, size: float, width: float, *, bold: bool) -> list[str]:

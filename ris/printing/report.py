@@ -20,7 +20,7 @@ from ris.selectors.facility import SiteView
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView, ReportView
 
 # Printed once; lists, reads and messages then ask for the same versions again.
-KEPT = 128
+KEPT = 256
 
 _KINDS = {
     VersionKind.PRELIMINARY: "PRELIMINARY REPORT - not yet verified",
