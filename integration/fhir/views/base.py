@@ -204,6 +204,8 @@ class FhirView(APIView):
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
         final = super().finalize_response(request, response, *args, **kwargs)
+        if final.status_code in {401, 403}:
+            self.record_refused(final.status_code, final.data)
         if final.data is not None:
             # The name the client knows the format by; DRF would give the renderer's own.
             media_type = getattr(request, "accepted_media_type", formats.FHIR_JSON)
@@ -219,14 +221,12 @@ class FhirView(APIView):
         """Every error as OperationOutcome; only our own texts reach the client."""
         error = self.known_error(exc)
         found = refusal(error, request_id=self.request_id)
-        if found.status in {401, 403}:
-            self.record_refused(error, found.status)
         response = Response(found.body, status=found.status, headers=found.headers)
         response.exception = True
         return response
 
-    def record_refused(self, error: RisError, status: int) -> None:
-        """In the audit: who was refused what (401, 403)."""
+    def record_refused(self, status: int, answer: Any) -> None:
+        """In the audit: who was refused what (401, 403), here or in the transaction of a write."""
         # Not ``request.user``, which would authenticate a second time.
         client = getattr(self.request, "_user", None)
         address = bearer.address_of(self.request.META)
@@ -235,7 +235,7 @@ class FhirView(APIView):
             known or Actor(ActorKind.CLIENT, "", address=address),
             action=f"FHIR {self.request.method} {self.kwargs.get('kind', '')}".strip(),
             outcome="denied" if known else "refused",
-            detail={"status": status, "reason": error.message[:200]},
+            detail={"status": status, "reason": _reason(answer)[:200]},
         )
 
     def known_error(self, exc: Exception) -> RisError:
@@ -258,3 +258,9 @@ class FhirView(APIView):
             return BusyError("the database is busy, try again")
         log.error("a FHIR request failed", error_id=self.request_id, exc_info=exc)
         return InternalError("internal error", details={"error_id": self.request_id})
+
+
+def _reason(answer: Any) -> str:
+    """What an OperationOutcome says first."""
+    issues = answer.get("issue") if isinstance(answer, dict) else None
+    return str(issues[0].get("diagnostics", "")) if issues else ""

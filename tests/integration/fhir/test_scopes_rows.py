@@ -16,7 +16,7 @@ import pytest
 from ris.domain.errors import InvalidValueError
 from ris.domain.orders import HoldOrder, OrderReference
 from ris.domain.reporting import FinalizeReport
-from ris.models import ApiToken, FhirResource, Order
+from ris.models import ApiToken, AuditEvent, FhirResource, Order
 from ris.services import execute
 from ris.services.accounts import token_digest
 from tests import make, people
@@ -256,6 +256,10 @@ def test_what_is_beyond_the_filter_cannot_be_changed(db: None) -> None:
 
     # The last one names a number that somebody has already, and a number names one patient.
     assert [each.status for each in refused] == [403, 403, 403, 403, 403, 409]
+    kept = AuditEvent.objects.filter(outcome="denied", detail__status=403)
+    assert [row.action for row in kept.order_by("id")] == [
+        f"FHIR {method} Patient" for method in ("PUT", "PATCH", "PATCH", "PUT", "POST")
+    ]
     assert done == [200, 201]
     now = whole.get(f"/Patient/{male['id']}").body
     assert (now["gender"], now["birthDate"]) == ("male", male["birthDate"])
