@@ -46,6 +46,7 @@ AUDIT_EVENT: tuple[Parameter, ...] = (
         field="patients",
         targets=("Patient",),
         element=("entity", "what"),
+        documentation="Also of events that show several; better with a date, as no index has those.",
     ),
     ReferenceParameter(
         name="entity",

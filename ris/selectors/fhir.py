@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from ris.domain.exchange import Protocol
 from ris.models import (
+    ApiClient,
     ApiToken,
     Endpoint,
     FhirOverlay,
@@ -159,8 +160,10 @@ def with_versions(kind: str, public_ids: Iterable[str]) -> set[str]:
 
 
 def anybody_listens() -> bool:
-    """Whether there is a client that could ask: a live token, or a FHIR endpoint."""
+    """Whether somebody could ask: a live token, a client that can get one, or a FHIR endpoint."""
     tokens = ApiToken.objects.filter(revoked_at=None)
     if tokens.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now())).exists():
+        return True
+    if ApiClient.objects.filter(disabled_at=None).exists():
         return True
     return Endpoint.objects.filter(protocol=Protocol.FHIR.value, active=True).exists()

@@ -14,6 +14,7 @@ from django.test import Client
 from ris.domain.actors import OPERATOR
 from ris.domain.api_clients import DisableClient, EnableClient, ReplaceClientKeys
 from ris.models import ApiToken, AuditEvent, ClientAssertion
+from ris.selectors.fhir import anybody_listens
 from ris.services import execute
 from ris.services.accounts import token_digest
 from tests.integration.fhir.api import Api, token
@@ -312,6 +313,16 @@ def test_a_client_comes_from_its_addresses_only() -> None:
     assert inside.ask()[0] == 200
     assert outside.ask()[0] == 401
     assert ApiToken.objects.get().addresses == ["127.0.0.0/8"]
+
+
+def test_a_client_that_could_ask_for_a_token_is_somebody_who_listens() -> None:
+    assert not anybody_listens()
+
+    backend = service()
+
+    assert anybody_listens()
+    execute(DisableClient(client=backend.client_id), actor=OPERATOR)
+    assert not anybody_listens()
 
 
 def test_after_the_keys_were_replaced_only_the_new_ones_count() -> None:
