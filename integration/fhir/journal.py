@@ -46,7 +46,7 @@ AUDIT_EVENT: tuple[Parameter, ...] = (
         field="patients",
         targets=("Patient",),
         element=("entity", "what"),
-        documentation="Also of events that show several; better with a date, as no index has those.",
+        documentation="Also of events that show several; these are looked through: add a date.",
     ),
     ReferenceParameter(
         name="entity",
