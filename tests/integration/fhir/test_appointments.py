@@ -22,6 +22,7 @@ from ris.domain.scheduling import (
 from ris.models import Appointment, Delivery, Device, DomainEvent, Order, Room
 from ris.services import execute, outbox
 from tests import make, people
+from tests.integration.fhir import resources
 from tests.integration.fhir.api import Answer, Api, found
 
 pytestmark = pytest.mark.django_db
@@ -498,3 +499,42 @@ def test_the_rows_of_the_state_table_for_appointment_and_slot(api: Api) -> None:
         17: ("noshow", "free"),
     }
     assert freed == "free"
+
+
+def test_an_order_and_its_appointment_come_in_one_transaction(api: Api) -> None:
+    request = resources.service_request(
+        code={"coding": [{"system": "urn:ris:scheme:TEST", "code": "CTHEAD"}]}, orderDetail=None
+    )
+    wanted = appointment(
+        basedOn=[{"reference": "urn:uuid:0a1f1c1e-0000-4000-8000-000000000001"}],
+        participant=[
+            {"actor": {"reference": f"Device/{Device.objects.get().public_id}"},
+             "status": "accepted"}
+        ],
+    )  # fmt: skip
+
+    answer = api.post(
+        "",
+        {
+            "resourceType": "Bundle",
+            "type": "transaction",
+            "entry": [
+                {
+                    "fullUrl": "urn:uuid:0a1f1c1e-0000-4000-8000-000000000002",
+                    "resource": wanted,
+                    "request": {"method": "POST", "url": "Appointment"},
+                },
+                {
+                    "fullUrl": "urn:uuid:0a1f1c1e-0000-4000-8000-000000000001",
+                    "resource": request,
+                    "request": {"method": "POST", "url": "ServiceRequest"},
+                },
+            ],
+        },
+    )
+
+    assert answer.status == 200, answer.body
+    assert [entry["response"]["status"][:3] for entry in answer.body["entry"]] == ["201", "201"]
+    order = Order.objects.get()
+    assert found(api, "Appointment", **{"based-on": f"ServiceRequest/{order.public_id}"}) != []
+    assert make.step_of(order).status == "SCHEDULED"
