@@ -16,6 +16,7 @@ for a text that contradicts the data is worse than none (FHIR R4 2.4.2).
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.kept import PATIENT_LINK
 from integration.fhir.outcome import HttpError
 from integration.fhir.parameters import interval
-from ris.selectors.fhir import overlays
+from ris.selectors.fhir import OverlayView, overlays
 from ris.services import fhir as services
 
 if TYPE_CHECKING:
@@ -110,11 +111,31 @@ def given_back(kind: Kind, resources: Sequence[Resource]) -> list[Resource]:
     if not kept:
         return list(resources)
     return [
-        merged(each, json.read_stored(found.received), json.read_stored(found.shown))
-        if (found := kept.get(each["id"])) is not None
-        else each
+        _merged_before(each, found) if (found := kept.get(each["id"])) is not None else each
         for each in resources
     ]
+
+
+# (type, id) → what was merged last, of what, and what came of it. Nobody changes a resource that
+# was made for an answer, so it can be given again while neither side changed.
+_last: OrderedDict[tuple[str, str], tuple[OverlayView, Resource, Resource]] = OrderedDict()
+_MOST_KNOWN = 500
+
+
+def _merged_before(core: Resource, kept: OverlayView) -> Resource:
+    """:func:`merged`, remembered: most reads find what the read before found."""
+    key = (str(core["resourceType"]), str(core["id"]))
+    known = _last.get(key)
+    if known is not None and known[0] == kept and known[1] == core:
+        return known[2]
+    found = merged(core, json.read_stored(kept.received), json.read_stored(kept.shown))
+    _last[key] = kept, core, found
+    while len(_last) > _MOST_KNOWN:
+        try:
+            _last.popitem(last=False)
+        except KeyError:
+            break  # another thread was quicker
+    return found
 
 
 def same(one: Resource, other: Resource) -> bool:
