@@ -109,6 +109,19 @@ _REPEATING = (
     "`If-None-Exist` looks and writes in one transaction; `Idempotency-Key` gives the stored "
     "answer again; a known placer number with the same content gives the order that is there"
 )
+_BUNDLES = (
+    "`POST [base]`, with and without slash: transaction (DELETE, POST, PUT and PATCH, GET; by need "
+    "within), batch; references by `fullUrl` and by search; faults as "
+    "`Bundle.entry[3].resource.ofType(ServiceRequest).code`; sizes by settings, above them 413"
+)
+_CONDITIONS = (
+    "create (`If-None-Exist`, or the query of the POST), update, patch and delete of one "
+    "(`[base]/Type?query`), read; several: 412; search and write are one serialized unit"
+)
+_TRANSPORT = (
+    "gzip both ways; `X-Request-Id` echoed; `OPTIONS`; CORS for what is open, else for origins by "
+    "setting; 429 with `Retry-After` by setting"
+)
 _PREFERENCES = (
     "`return=minimal`, `return=representation`, `return=OperationOutcome`, `handling=strict`"
 )
@@ -120,11 +133,14 @@ def _http() -> list[str]:
     beside = f"up to {MAX_INCLUDED:,} inclusions; `_include:iterate`; `_total` if asked"
     rows = [
         ("formats", f"{_code(ANSWERS)}; `_format` beats `Accept`"),
-        ("patches", _code(sorted(PATCHES))),
+        ("patches", f"{_code(sorted(PATCHES))}; FHIRPath Patch as Parameters, also in XML"),
+        ("bundles", _BUNDLES),
+        ("conditions", _CONDITIONS),
         ("access", _ACCESS),
         ("versions", "`ETag`, `If-Match`, `If-None-Match`, `If-Modified-Since`"),
         ("repeating", _REPEATING),
         ("`Prefer`", _PREFERENCES),
+        ("transport", _TRANSPORT),
         ("JSON", f"UTF-8; depth {json.MAX_DEPTH}, {json.MAX_NODES:,} values; {strict}"),
         ("searches", f"{pages}; {beside}; GET and POST `_search`"),
         ("chains", f"`patient.name`, `_has:Observation:patient:code`, {MAX_DEPTH} deep at most"),
