@@ -9,9 +9,11 @@ what can be made again.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import structlog
 from django.db import close_old_connections
@@ -22,14 +24,15 @@ log = structlog.get_logger(__name__)
 
 Follower = Callable[[Sequence[StoredEvent]], None]
 
-AT_ONCE = 200
+AT_ONCE = 100
+_LONGEST_REST = 1.0
 _MOST_WAITING = 5000
 
 _followers: list[Follower] = []
 _waiting: deque[StoredEvent] = deque(maxlen=_MOST_WAITING)
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
-_running: Future[int] | None = None
+_at_work = False
 
 
 def register(follower: Follower) -> None:
@@ -45,34 +48,50 @@ def wait_with(events: Sequence[StoredEvent]) -> None:
 
 
 def follow() -> int:
-    """Let the followers see what waits; how many events."""
+    """Let the followers see all that waits; how many events."""
     done = 0
-    while events := _taken():
-        for follower in _followers:
-            try:
-                follower(events)
-            except Exception:
-                log.exception("what follows from events stopped", events=len(events))
-        done += len(events)
+    while some := _follow_some():
+        done += some
     return done
 
 
-def _taken() -> list[StoredEvent]:
+def _follow_some() -> int:
     with _lock:
-        return [_waiting.popleft() for _ in range(min(AT_ONCE, len(_waiting)))]
+        events = [_waiting.popleft() for _ in range(min(AT_ONCE, len(_waiting)))]
+    for follower in _followers if events else ():
+        try:
+            follower(events)
+        except Exception:
+            log.exception("what follows from events stopped", events=len(events))
+    return len(events)
 
 
 def follow_apart() -> None:
     """Follow in the thread that is there for it, unless it does so already."""
-    global _pool, _running
+    global _pool, _at_work
     with _lock:
-        if not _waiting or (_running is not None and not _running.done()):
+        if _at_work or not _waiting:
             return
         if _pool is None:
             _pool = ThreadPoolExecutor(1, thread_name_prefix="afterwards")
-        _running = _pool.submit(_follow)
+        _pool.submit(_follow_apart, _pool)
+        _at_work = True
 
 
-def _follow() -> int:
-    close_old_connections()
-    return follow()
+def _follow_apart(pool: ThreadPoolExecutor) -> None:
+    """Some of what waits, then the rest as work of its own, so that a process can end between."""
+    global _at_work
+    began = time.monotonic()
+    try:
+        close_old_connections()
+        _follow_some()
+        if _waiting:
+            # Whoever delivers here gets at least as much of the process, however much there is.
+            time.sleep(min(time.monotonic() - began, _LONGEST_REST))
+    finally:
+        with _lock:
+            _at_work = False
+            if _waiting:
+                with suppress(RuntimeError):  # the process ends
+                    pool.submit(_follow_apart, pool)
+                    _at_work = True

@@ -154,14 +154,18 @@ def test_followers_work_in_a_thread_of_their_own(monkeypatch: pytest.MonkeyPatch
 
     def follower(events: Any) -> None:
         seen.append((len(events), threading.current_thread().name))
-        done.set()
+        if len(seen) == 3:
+            done.set()
 
     monkeypatch.setattr(afterwards, "_followers", [])
+    afterwards._waiting.clear()
     afterwards.register(follower)
     afterwards.register(follower)
     stored = StoredEvent(id=1, name="OrderPlaced", payload={}, at=make.NOON)
-    afterwards.wait_with([stored, stored])
+    afterwards.wait_with([stored] * (2 * afterwards.AT_ONCE + 1))
+    afterwards.follow_apart()
     afterwards.follow_apart()
 
     assert done.wait(10)
-    assert seen == [(2, "afterwards_0")]
+    assert [count for count, _ in seen] == [afterwards.AT_ONCE, afterwards.AT_ONCE, 1]
+    assert {name for _, name in seen} == {"afterwards_0"}
