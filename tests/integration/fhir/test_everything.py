@@ -76,18 +76,32 @@ def names(answer: Answer) -> list[str]:
     return [f"{each['resourceType']}/{each['id']}" for each in answer.of("match")]
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(3, [3, 3, 1]), (1, [1] * 7)])
-def test_pages_hold_everything_once(api: Api, exam: Order, count: int, sizes: list[int]) -> None:
-    whole = names(everything(api, exam.patient))
-    pages = [everything(api, exam.patient, f"?_count={count}")]
-
+def pages_of(api: Api, exam: Order, query: str) -> list[Answer]:
+    pages = [everything(api, exam.patient, query)]
     while (following := pages[-1].link("next")) and len(pages) < 9:
         assert "$everything?" in following
         pages.append(api.get(following))
+    return pages
 
-    assert [len(page.of("match")) for page in pages] == sizes
+
+def test_pages_hold_everything_once(api: Api, exam: Order) -> None:
+    whole = names(everything(api, exam.patient))
+
+    pages = pages_of(api, exam, "?_count=3")
+
+    assert [len(page.of("match")) for page in pages] == [3, 3, 1]
     assert [name for page in pages for name in names(page)] == whole
     assert len(set(whole)) == 7
+
+
+def test_a_page_may_end_between_two_that_have_one_id(api: Api, exam: Order) -> None:
+    pages = pages_of(api, exam, "?_count=1&_type=DiagnosticReport,ImagingStudy")
+
+    key = exam.procedures.get().public_id
+    assert [names(page) for page in pages] == [
+        [f"DiagnosticReport/{key}"],
+        [f"ImagingStudy/{key}"],
+    ]
 
 
 def test_types_and_times_narrow_it(api: Api, exam: Order) -> None:
@@ -132,23 +146,23 @@ def test_it_can_be_asked_with_a_body(api: Api, exam: Order) -> None:
     assert kinds(answer.of("match")) == ["ImagingStudy"]
 
 
-@pytest.mark.parametrize(
-    ("query", "status", "code"),
-    [
-        ("?_type=Dragon", 400, "not-supported"),
-        ("?_count=many", 400, "invalid"),
-        ("?start=yesterday", 400, "invalid"),
-        ("?_since=never", 400, "invalid"),
-        ("?_cursor=forged", 400, "invalid"),
-        ("?colour=red", 400, "not-supported"),
-    ],
-)
-def test_what_it_does_not_understand_is_refused(
-    api: Api, exam: Order, query: str, status: int, code: str
-) -> None:
-    answer = everything(api, exam.patient, query)
+REFUSED = {
+    "?_type=Dragon": "not-supported",
+    "?_count=many": "invalid",
+    "?start=yesterday": "invalid",
+    "?_since=never": "invalid",
+    "?_cursor=forged": "invalid",
+    "?colour=red": "not-supported",
+}
 
-    assert (answer.status, answer.issue["code"]) == (status, code)
+
+def test_what_it_does_not_understand_is_refused(api: Api) -> None:
+    patient = make.order().patient
+
+    answers = {query: everything(api, patient, query) for query in REFUSED}
+
+    assert {query: answer.issue["code"] for query, answer in answers.items()} == REFUSED
+    assert {answer.status for answer in answers.values()} == {400}
 
 
 def test_nobody_has_everything_of_a_patient_who_is_not_there(api: Api) -> None:

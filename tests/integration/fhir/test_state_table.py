@@ -123,19 +123,17 @@ class Exam:
         return answer.resources
 
     def seen(self) -> Seen:
-        key = self.order.public_id
-        patient = self.order.patient.public_id
-        request = self.api.get(f"/ServiceRequest/{key}").body
+        order, patient = self.order.public_id, self.order.patient.public_id
+        asked = {
+            "ServiceRequest": f"_id={order}",
+            "Task": f"based-on={order}",
+            "Appointment": f"patient={patient}",
+            "Procedure": f"based-on={order}",
+            "DiagnosticReport": f"based-on={order}",
+        }
         return {
-            "ServiceRequest": [request["status"]],
-            "Task": [each["status"] for each in self.found("Task", f"based-on={key}")],
-            "Appointment": [
-                each["status"] for each in self.found("Appointment", f"patient={patient}")
-            ],
-            "Procedure": [each["status"] for each in self.found("Procedure", f"based-on={key}")],
-            "DiagnosticReport": [
-                each["status"] for each in self.found("DiagnosticReport", f"based-on={key}")
-            ],
+            kind: [each["status"] for each in self.found(kind, f"{query}&_elements=status")]
+            for kind, query in asked.items()
         }
 
 
