@@ -83,7 +83,10 @@ def _patient(writer: Writer, element: dict[str, Any]) -> str:
     inner = element.get("identifier")
     if not isinstance(inner, dict) or element.get("type", "Patient") != "Patient":
         return ""
-    number = datatypes.identifier(inner, f"{writer.kind.name}.subject.identifier", writer.systems)
+    try:
+        number = datatypes.identifier(inner, writer.kind.name, writer.systems)
+    except RisError:
+        return ""  # an identifier that identifies nobody is legal
     found = find_patient([number]) if number.issuer else None
     return living(found.public_id) if found else ""
 

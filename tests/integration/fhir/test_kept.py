@@ -163,10 +163,13 @@ def test_the_patient_is_known_by_number_as_well(api: Api, patient: str) -> None:
     by_number = {"identifier": {"system": resources.MRN, "value": "K1"}}
     by_url = {"reference": f"{BASE}/Patient/{patient}"}
 
-    for subject in (by_number, by_url):
-        api.post("/Condition", {"resourceType": "Condition", "subject": subject})
+    nobody = {"identifier": {"system": resources.MRN}, "display": "somebody"}
 
-    rows = FhirResource.objects.filter(type="Condition")
+    for subject in (by_number, by_url, nobody):
+        sent = {"resourceType": "Condition", "subject": subject}
+        assert api.post("/Condition", sent).status == 201
+
+    rows = FhirResource.objects.filter(type="Condition").exclude(patient=None)
     assert {str(row.patient.public_id) for row in rows if row.patient} == {patient}
     assert rows.count() == 2
 
