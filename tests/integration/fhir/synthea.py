@@ -62,6 +62,17 @@ def _entries(years: int, seed: int) -> Iterator[dict[str, Any]]:
                 "onsetDateTime": f"{year}-03-01T08:00:00+01:00",
             }
         )
+        visit, came = entry(
+            {
+                "resourceType": "Encounter",
+                "status": "finished",
+                "class": {
+                    "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
+                    "code": "AMB",
+                },
+                "subject": subject,
+            }
+        )
         # The request comes before what it is for: order within the bundle says nothing.
         _, ordered = entry(
             resources.service_request(
@@ -69,12 +80,14 @@ def _entries(years: int, seed: int) -> Iterator[dict[str, Any]]:
                 contained=None,
                 subject=subject,
                 requester={"reference": PRACTITIONER},
+                encounter={"reference": visit},
                 reasonReference=[{"reference": condition}],
                 reasonCode=None,
             )
         )
         yield ordered
         yield told
+        yield came
         for kind, value in (("8302-2", 172.5), ("29463-7", 70.25), ("8867-4", 61), ("9279-1", 14)):
             yield entry(
                 {
@@ -82,6 +95,7 @@ def _entries(years: int, seed: int) -> Iterator[dict[str, Any]]:
                     "status": "final",
                     "code": {"coding": [{"system": "http://loinc.org", "code": kind}]},
                     "subject": subject,
+                    "encounter": {"reference": visit},
                     "effectiveDateTime": f"{year}-03-01T08:10:00+01:00",
                     "performer": [{"reference": PRACTITIONER}],
                     "valueQuantity": {"value": value, "unit": "1"},
@@ -110,13 +124,6 @@ def _entries(years: int, seed: int) -> Iterator[dict[str, Any]]:
                 "resourceType": "Specimen",
                 "subject": subject,
                 "type": _concept("119297000", "Blood specimen"),
-            }
-        )[1]
-        yield entry(
-            {
-                "resourceType": "RelatedPerson",
-                "patient": subject,
-                "name": [{"family": "Lindqvist", "given": [f"Nr. {year}"]}],
             }
         )[1]
 

@@ -463,6 +463,7 @@ def test_years_of_care_come_as_one_transaction(api: Api) -> None:
     assert order["subject"]["reference"].startswith("Patient/")
     assert order["requester"]["reference"].startswith("Practitioner/")
     assert order["reasonReference"][0]["reference"].startswith("Condition/")
+    assert order["encounter"]["reference"].startswith("Encounter/")
     observation = api.get("/Observation?_count=1").resources[0]
     assert observation["performer"][0]["reference"].startswith("Practitioner/")
     # What is looked up does not grow with the entries, what is written does.
