@@ -14,6 +14,7 @@ from ris.demo.stories import (
     End,
     Exam,
     World,
+    asked_story,
     canceled_by_scheduler_story,
     canceled_story,
     discontinued_story,
@@ -265,16 +266,17 @@ def _waiting(world: World, now: datetime) -> Iterator[Story]:
         if number == 0:
             # Nobody knows the name yet.
             person = world.cast.person("H100156")
-        yield exam_story(
-            world,
-            Exam(
-                case=case,
-                person=person,
-                ordered_at=now - hours * HOUR,
-                end=End.WAITING,
-                walk_in=number % 5 == 4,
-            ),
+        exam = Exam(
+            case=case,
+            person=person,
+            ordered_at=now - hours * HOUR,
+            end=End.WAITING,
+            walk_in=number % 5 == 4,
         )
+        if code == "MRKNEE":
+            yield asked_story(world, exam, now - 2 * HOUR, "After school, please")
+        else:
+            yield exam_story(world, exam)
     for code, reason in (
         ("MRMRCP", "Waits for the implant pass"),
         ("CTKNEE", "Operation is postponed"),

@@ -32,7 +32,13 @@ from ris.domain.reporting import (
     SignPreliminary,
     VersionKind,
 )
-from ris.domain.scheduling import BookAppointment, PrepareStep, RecordArrival, RecordNoShow
+from ris.domain.scheduling import (
+    BookAppointment,
+    PrepareStep,
+    ProposeAppointment,
+    RecordArrival,
+    RecordNoShow,
+)
 from ris.domain.values import Identifier
 from ris.models import ScheduledProcedureStep
 from ris.services import execute
@@ -293,6 +299,16 @@ def held_story(world: World, exam: Exam, at: datetime, reason: str) -> Story:
     execute(
         HoldOrder(order=OrderReference(public_id=exam.order), reason=reason),
         actor=world.actors["scheduler"],
+    )
+
+
+def asked_story(world: World, exam: Exam, at: datetime, words: str) -> Story:
+    """Ordered, and a time asked for by telephone that a scheduler has to find."""
+    yield from exam_story(world, exam)
+    yield at
+    execute(
+        ProposeAppointment(step=str(exam.steps[0].public_id), comment=words),
+        actor=world.actors["frontdesk"],
     )
 
 

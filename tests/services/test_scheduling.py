@@ -425,3 +425,16 @@ def test_who_takes_no_part_has_nothing_to_answer() -> None:
             ),
             actor=people.ehr,
         )
+
+
+def test_a_walk_in_needs_no_time_any_more() -> None:
+    asked, held = make.order(), make.order()
+    execute(ProposeAppointment(step=key(asked)), actor=people.ehr)
+    execute(HoldSlot(step=key(held), device="CT1", start_at=make.NOON), actor=people.ehr)
+
+    for order in (asked, held):
+        execute(make.start(order), actor=people.ct1)
+
+    assert {row.status for row in Appointment.objects.all()} == {"CANCELED"}
+    assert Booking.objects.filter(live=True).count() == 0
+    assert [make.step_of(order).status for order in (asked, held)] == ["STARTED", "STARTED"]

@@ -25,6 +25,7 @@ from ris.models import Order, PerformedProcedureStep, ScheduledProcedureStep, St
 from ris.models.prepared import Given, Select
 from ris.services._context import Context
 from ris.services._transition import move
+from ris.services.scheduling import calendar
 
 _ENDED = frozenset({StepStatus.COMPLETED, StepStatus.DISCONTINUED})
 _BEFORE_START = frozenset(
@@ -93,6 +94,8 @@ def bring_to_start(step: ScheduledProcedureStep, at: datetime, context: Context)
     if appointment is not None and appointment.status == AppointmentStatus.BOOKED.value:
         appointment.arrived_at = at
         move(appointment, APPOINTMENT, AppointmentTrigger.ARRIVE, "arrived_at")
+    elif appointment is not None:
+        calendar.let_go(appointment, "the exam began without an appointment")
 
 
 def _reopen(order: Order, context: Context) -> None:

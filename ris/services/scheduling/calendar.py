@@ -323,6 +323,14 @@ def release(step: ScheduledProcedureStep, reason: str, context: Context) -> None
     give_back(appointment)
 
 
+def let_go(appointment: Appointment, reason: str) -> None:
+    """Give up what was only held or asked for; what is booked stays."""
+    if appointment.status in {AppointmentStatus.PROPOSED.value, AppointmentStatus.HELD.value}:
+        appointment.reason = reason
+        move(appointment, APPOINTMENT, AppointmentTrigger.CANCEL, "reason")
+        give_back(appointment)
+
+
 def say_modified(step: ScheduledProcedureStep, appointment: Appointment, context: Context) -> None:
     """Time and station stay: a change that is no move (SIU^S14, HL7 v2.5.1 10.4.3)."""
     order = step.procedure.order
