@@ -87,6 +87,7 @@ SHOTS: tuple[Shot, ...] = (
     Shot("interface-out", "admin", "/interfaces/", "main article:nth-of-type(2) h3 a"),
     Shot("interface-new", "admin", "/interfaces/new/"),
     Shot("subscriptions", "admin", "/interfaces/subscriptions/"),
+    Shot("api-clients", "admin", "/interfaces/clients/"),
     Shot("mappings", "admin", "/interfaces/mappings/"),
     Shot("mapping", "admin", "/interfaces/mappings/", ROW),
     Shot("try", "admin", "/interfaces/try/"),
