@@ -26,7 +26,7 @@ class Token:
 
     code: str
     system: str | None = None
-    starts: bool = False  # as :below of a URI asks
+    starts: bool = False  # from its beginning, as a text inside a composite is compared
 
 
 @dataclass(frozen=True, slots=True)
