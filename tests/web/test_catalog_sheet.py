@@ -50,7 +50,9 @@ def test_what_was_written_changes_nothing() -> None:
 
 
 TEXT = st.text(
-    st.characters(min_codepoint=32, max_codepoint=0x7F, exclude_categories=["Cc"]) | st.sampled_from("\n;,\"'=+-@äß日"), max_size=20
+    st.characters(min_codepoint=32, max_codepoint=0x7F, exclude_categories=["Cc"])
+    | st.sampled_from("\n;,\"'=+-@äß日"),
+    max_size=20,
 ).map(str.strip)
 
 
