@@ -119,6 +119,8 @@ class _Statement(Generic[M]):
         values = list(row)
         for index, converters in self._converters:
             value = values[index]
+            if value is None:
+                continue  # NULL is None in every field: whole joined rows are, where nothing joins
             for convert in converters:
                 value = convert(value, connection)
             values[index] = value
