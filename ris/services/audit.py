@@ -18,6 +18,13 @@ _PATIENT = Select(
 )
 
 
+def _patient(public_id: str) -> Patient | None:
+    try:
+        return _PATIENT.first(public_id=UUID(public_id))
+    except ValueError:
+        return None  # a resource may name somebody who is not here
+
+
 def record_access(
     actor: Actor,
     *,
@@ -31,7 +38,7 @@ def record_access(
     """Keep who read what: ``patients`` and ``order`` are public ids (PS3.15 A.5.3)."""
     patient_row = None
     if len(patients) == 1:
-        patient_row = _PATIENT.first(public_id=UUID(patients[0]))
+        patient_row = _patient(patients[0])
     order_row = Order.objects.filter(public_id=order).only("id").first() if order else None
     AuditEvent.objects.create(
         at=_clock.now(),

@@ -15,7 +15,9 @@ import pytest
 from integration.fhir import transport
 from integration.fhir.outcome import HttpError
 from integration.fhir.transport import Throttle, plain, takes_gzip
-from ris.models import Patient
+from ris.models import AuditEvent, Patient
+from ris.services.audit import record_access
+from tests import people
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import BASE, Api, token
 
@@ -211,3 +213,9 @@ def test_options_of_the_base_tell_what_is_served(api: Api) -> None:
 
     assert (answer.status, answer.body["resourceType"]) == (200, "CapabilityStatement")
     assert {"GET", "POST"} & set(answer.headers["Allow"].split(", "))
+
+
+def test_a_read_of_what_names_a_stranger_is_audited(api: Api) -> None:
+    record_access(people.ehr, action="FHIR read", patients=["not-one-of-ours"])
+
+    assert AuditEvent.objects.get(action="FHIR read").patient is None
