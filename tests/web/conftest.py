@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
@@ -24,18 +24,34 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def noon() -> Iterator[None]:
+def noon() -> Iterator[time_machine.Traveller]:
     """It is Monday noon, so that a day has hours before and after it."""
-    with time_machine.travel(NOON, tick=True):
-        yield
+    with time_machine.travel(NOON, tick=True) as traveller:
+        yield traveller
 
 
 @pytest.fixture
-def users(db: None) -> dict[str, User]:
+def _ground(
+    request: pytest.FixtureRequest, db: None, noon: time_machine.Traveller
+) -> dict[str, Any]:
+    """What ``users``, ``rooms`` and ``full`` say, as far as the test asks for them."""
+    from tests import ground
     from tests.web import department
 
+    builders = {"users": department.users, "rooms": department.rooms, "full": department.fill}
+    wanted = [name for name in builders if name in request.fixturenames]
+    made, at = ground.begin(
+        f"web: {', '.join(wanted)}", lambda: {name: builders[name]() for name in wanted}
+    )
+    noon.move_to(at)  # what the test does comes after what stands already
     cache.clear()
-    return department.users()
+    return made
+
+
+@pytest.fixture
+def users(_ground: dict[str, Any]) -> dict[str, User]:
+    found: dict[str, User] = _ground["users"]
+    return found
 
 
 @pytest.fixture
@@ -51,15 +67,12 @@ def as_(users: dict[str, User]) -> Callable[[str], Client]:
 
 
 @pytest.fixture
-def rooms(db: None) -> None:
-    from tests.web import department
-
-    department.rooms()
+def rooms(_ground: dict[str, Any]) -> None:
+    """Devices, and procedures that are done with them."""
 
 
 @pytest.fixture
-def full(users: dict[str, User], rooms: None) -> Department:
+def full(users: dict[str, User], rooms: None, _ground: dict[str, Any]) -> Department:
     """Something in every state."""
-    from tests.web import department
-
-    return department.fill()
+    department: Department = _ground["full"]
+    return department
