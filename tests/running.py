@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+PREPARE_SECONDS = 100.0  # all migrations, perhaps beside much else
 
 
 # Below what the system gives to outgoing connections (from 32768), and each process of a test run
@@ -185,16 +186,27 @@ def prepared(data_dir: Path, *, demo: bool) -> None:
     A copy of one that is made once in a test run: migrations and demo data take seconds.
     """
     shared = Path(os.environ["RIS_TEST_FOLDER"])
-    original = shared / ("prepared-demo" if demo else "prepared")
     with (shared / "preparing").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not original.exists():
-            making = shared / "being-prepared"
-            shutil.rmtree(making, ignore_errors=True)
-            environment = clean_environment(making, **({"RIS_DEMO": "true"} if demo else {}))
-            done = ris("prepare", environment=environment, seconds=START_SECONDS)
-            assert done.returncode == 0, done.stdout + done.stderr
-            making.rename(original)
+        original = _original(shared, demo=demo)
+    _copy(original, data_dir)
+
+
+def _original(shared: Path, *, demo: bool) -> Path:
+    original = shared / ("prepared-demo" if demo else "prepared")
+    if not original.exists():
+        making = shared / "being-prepared"
+        shutil.rmtree(making, ignore_errors=True)
+        if demo:
+            _copy(_original(shared, demo=False), making)  # the tables are there already
+        environment = clean_environment(making, **({"RIS_DEMO": "true"} if demo else {}))
+        done = ris("prepare", environment=environment, seconds=PREPARE_SECONDS)
+        assert done.returncode == 0, done.stdout + done.stderr
+        making.rename(original)
+    return original
+
+
+def _copy(original: Path, data_dir: Path) -> None:
     shutil.copytree(
         original, data_dir, ignore=shutil.ignore_patterns("run", "queue"), dirs_exist_ok=True
     )
