@@ -1,16 +1,14 @@
-"""Copies of the database, and putting them back."""
+"""Copies of the database, and putting them back; on PostgreSQL in ``test_postgresql``."""
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.programs import requires
-from tests.running import clean_environment, ris
+from tests.running import clean_environment, prepared, ris
 
 COUNT = "SELECT count(*) FROM django_session"
 INSERT = "INSERT INTO django_session VALUES (?, 'x', '2026-01-01')"
@@ -22,18 +20,10 @@ def run_sql(database: Path, statement: str, *values: str) -> int:
     return int(row[0]) if row else 0
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with an empty database of this release."""
-    folder = tmp_path_factory.mktemp("migrated") / "var"
-    done = ris("migrate", "--verbosity", "0", environment=clean_environment(folder))
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
 @pytest.fixture
-def environment(tmp_path: Path, migrated: Path) -> dict[str, str]:
-    shutil.copytree(migrated, tmp_path / "var")
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A data directory with an empty database of this release."""
+    prepared(tmp_path / "var", demo=False)
     return clean_environment(tmp_path / "var")
 
 
@@ -99,32 +89,3 @@ def test_without_a_yes_nothing_is_restored(tmp_path: Path, environment: dict[str
 
     assert done.returncode == 1
     assert done.stderr.startswith("ris: nothing was changed; say --yes")
-
-
-@requires("postgresql")
-def test_postgresql_is_copied_and_put_back(tmp_path: Path) -> None:
-    import psycopg
-
-    from tests.postgres import Cluster
-
-    cluster = Cluster.create()
-    try:
-        url = cluster.url("postgres")
-        environment = clean_environment(tmp_path, RIS_DATABASE_URL=url)
-        assert ris("migrate", "--verbosity", "0", environment=environment).returncode == 0
-        copy = tmp_path / "copy.dump"
-        with psycopg.connect(url) as connection:
-            connection.execute(INSERT.replace("?", "%s"), ["before"])
-
-        made = ris("backup", "--to", str(copy), environment=environment)
-        with psycopg.connect(url) as connection:
-            connection.execute(INSERT.replace("?", "%s"), ["after"])
-        restored = ris("restore", str(copy), "--yes", environment=environment)
-
-        assert (made.returncode, made.stderr) == (0, "")
-        assert (restored.returncode, restored.stderr) == (0, "")
-        with psycopg.connect(url) as connection:
-            row = connection.execute(COUNT).fetchone()
-        assert row == (1,)
-    finally:
-        cluster.remove()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,22 +14,14 @@ import pytest
 
 from tests.programs import ROOT, requires
 from tests.redis import running_redis
-from tests.running import clean_environment, ris, wait_until
+from tests.running import clean_environment, prepared, wait_until
 
 pytestmark = pytest.mark.wire
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("migrated") / "var"
-    done = ris("migrate", "--verbosity", "0", environment=clean_environment(folder))
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
 @pytest.fixture
-def data_dir(tmp_path: Path, migrated: Path) -> Path:
-    shutil.copytree(migrated, tmp_path / "var")
+def data_dir(tmp_path: Path) -> Path:
+    prepared(tmp_path / "var", demo=False)
     return tmp_path / "var"
 
 
