@@ -51,7 +51,9 @@ def read_version(kind: Kind, public_id: str, version: str, reading: Reading) -> 
 
 
 def _resource(view: VersionView) -> Resource:
-    return kept.render(view.type, view.public_id, view.version, view.at, view.content)
+    return kept.render(
+        view.type, view.public_id, view.version, view.at, view.content, patient=view.patient
+    )
 
 
 # --- bundles

@@ -1,7 +1,7 @@
 """Types the core has no table for: what was sent is what is shown (FHIR R4 3.1.0.1.7).
 
-A literal reference to a patient whose record was merged leads to the survivor, wherever the link
-of the resource to its patient stands.
+A literal reference to a patient whose record was merged leads to the survivor, where it is what
+says whose the resource is.
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ DOCUMENTATION: Mapping[str, str] = {
 }
 
 
+# What of a Reference says whom it means.
+_NAMING = frozenset({"reference", "identifier"})
+
+
 def kept(hit: KeptHit, shown: Shown) -> Resource:
     """The resource as it was sent, with its id and version."""
     return render(
@@ -68,10 +72,10 @@ def render(
     said.pop("resourceType", None)
     said.pop("id", None)
     if patient:
-        for element in links(kind, said):
-            if element.get("reference", "").startswith("Patient/"):
-                element["reference"] = f"Patient/{patient}"
-                break
+        first = next((each for each in links(kind, said) if each.keys() & _NAMING), {})
+        # Who is named otherwise stays so, and who comes after is somebody else.
+        if first.get("reference", "").startswith("Patient/"):
+            first["reference"] = f"Patient/{patient}"
     return {
         "resourceType": kind,
         "id": public_id,

@@ -80,6 +80,7 @@ class VersionView:
     method: str
     at: datetime
     content: str
+    patient: str  # whose it was, if it was written as this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ def versions(query: HistoryQuery) -> list[VersionView]:
     if query.after is not None:
         at, number = query.after
         wanted &= Q(at__lt=at) | Q(at=at, id__lt=number)
-    rows = FhirVersion.objects.filter(wanted).order_by("-at", "-id")
+    rows = FhirVersion.objects.select_related("patient").filter(wanted).order_by("-at", "-id")
     return [_view(row) for row in rows[: query.count + 1]]
 
 
@@ -125,9 +126,8 @@ def _wanted(query: HistoryQuery) -> Q:
 
 
 def version(kind: str, public_id: str, number: str) -> VersionView | None:
-    row = FhirVersion.objects.filter(
-        type=kind, public_id__in=list(as_keys([public_id])), version=number
-    ).first()
+    rows = FhirVersion.objects.select_related("patient")
+    row = rows.filter(type=kind, public_id__in=list(as_keys([public_id])), version=number).first()
     return _view(row) if row else None
 
 
@@ -140,6 +140,7 @@ def _view(row: FhirVersion) -> VersionView:
         method=row.method,
         at=row.at,
         content=row.content,
+        patient=str(row.patient.public_id) if row.patient else "",
     )
 
 

@@ -202,6 +202,49 @@ def test_what_is_kept_goes_with_a_merge_and_comes_back(api: Api, patient: str) -
     assert versions == [kept, merged.body, parted.body]
 
 
+def test_who_a_coverage_names_beside_its_patient_stays_who_it_is(api: Api, patient: str) -> None:
+    parent = api.post("/Patient", resources.patient("K2")).body["id"]
+    beneficiaries: list[dict[str, Any]] = [
+        {"identifier": {"system": resources.MRN, "value": "K1"}},
+        {"reference": f"{BASE}/Patient/{patient}"},
+        {"display": "a child who is not known here"},
+    ]
+
+    for beneficiary in beneficiaries:
+        sent = {
+            **least("Coverage", patient),
+            "beneficiary": beneficiary,
+            "subscriber": {"reference": f"Patient/{parent}"},
+        }
+        created = api.post("/Coverage", sent)
+
+        assert created.status == 201, created.body
+        assert said(created.body) == said(sent)
+        assert said(api.get(f"/Coverage/{created.body['id']}").body) == said(sent)
+
+
+def test_a_version_of_a_merged_patient_says_the_same_wherever_it_is_read(
+    api: Api, patient: str
+) -> None:
+    other = api.post("/Patient", resources.patient("K2")).body["id"]
+    execute(
+        MergePatients(
+            survivor=PatientReference(public_id=other),
+            subsumed=PatientReference(public_id=patient),
+        ),
+        actor=OPERATOR,
+    )
+
+    created = api.post("/Condition", least("Condition", patient)).body
+    address = f"/Condition/{created['id']}"
+    listed = [each["resource"] for each in api.get(f"{address}/_history").body["entry"]]
+    api.put(address, {**created, "code": {"text": "asthma"}})
+
+    assert created["subject"] == {"reference": f"Patient/{other}"}
+    assert listed == [created]
+    assert api.get(f"{address}/_history/1").body == created
+
+
 def test_digits_extensions_and_contained_resources_come_back_as_they_were(
     api: Api, patient: str
 ) -> None:
