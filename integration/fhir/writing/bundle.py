@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
@@ -185,13 +185,12 @@ class Work:
 
     def _change(self, entry: Entry, links: Links, assigned: Mapping[int, str]) -> Written | None:
         if entry.is_call:
-            linked = Entry(
-                entry.index, entry.method, entry.url, entry.full_url, entry.headers,
-                links.linked(entry) if entry.resource is not None else None,
-            )  # fmt: skip
+            linked = replace(entry, resource=links.linked(entry))
             self.answers[entry.index] = self._fetched(linked)
             return None
-        resource = entry.patch if entry.method == "PATCH" else links.linked(entry)
+        resource = links.linked(entry)
+        if entry.method == "PATCH":
+            resource = replace(entry, resource=resource).patch
         written = self._write(entry, resource, assigned.get(entry.index, ""))
         links.ids[entry.index] = written.done.public_id
         return written

@@ -99,6 +99,8 @@ class Conditions:
             strange = False
             for resource in self._resources(kind, hits):
                 own = [number for number in numbers_in(resource) if number in found]
+                # Whether what one had once is searched is the type's own affair.
+                strange = strange or any(each in found for each in former_numbers_in(resource))
                 for number in own:
                     found[number].append(str(resource["id"]))
                 strange = strange or not own
@@ -113,6 +115,8 @@ class Conditions:
             ids = self._known.get((kind, number))
             if ids is not None and public_id not in ids:
                 ids.append(public_id)
+        for number in former_numbers_in(resource):
+            self._known.pop((kind, number), None)
 
     def forget(self, kind: str) -> None:
         """Resources of a type were changed or deleted: what was found before may be wrong."""
@@ -121,8 +125,18 @@ class Conditions:
 
 
 def numbers_in(resource: Resource) -> Iterator[Number]:
-    """The identifiers of a resource that have both system and value."""
+    """The identifiers of a resource that have both system and value; not those it had once."""
+    return (number for number, former in _numbers(resource) if not former)
+
+
+def former_numbers_in(resource: Resource) -> Iterator[Number]:
+    """What the resource was known by once: by now it may be somebody else's."""
+    return (number for number, former in _numbers(resource) if former)
+
+
+def _numbers(resource: Resource) -> Iterator[tuple[Number, bool]]:
     found = resource.get("identifier", [])
     for element in found if isinstance(found, list) else [found]:
         if isinstance(element, dict) and element.get("system") and element.get("value"):
-            yield str(element["system"]), str(element["value"])
+            number = (str(element["system"]), str(element["value"]))
+            yield number, element.get("use") == "old"

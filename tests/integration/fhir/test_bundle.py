@@ -181,6 +181,40 @@ def test_references_by_search_are_looked_up_in_the_transaction(api: Api) -> None
     ]
 
 
+def test_a_number_somebody_had_once_names_who_has_it_now(api: Api) -> None:
+    search = f"Patient?identifier={resources.MRN}|"
+    once = {"use": "old", "system": resources.MRN, "value": "again"}
+
+    def with_old(number: str) -> dict[str, Any]:
+        found = resources.patient(number)
+        return {**found, "identifier": [*found["identifier"], once]}
+
+    api.post("/Patient", with_old("first"))
+    refused = api.post(
+        "",
+        bundle(
+            entry("POST", "ServiceRequest", order_of(f"{search}first", "1"), f"{URN}1"),
+            entry("POST", "ServiceRequest", order_of(f"{search}again", "2"), f"{URN}2"),
+        ),
+    )
+    api.post("/Patient", resources.patient("again"))
+    done = api.post(
+        "",
+        bundle(
+            entry("POST", "ServiceRequest", order_of(f"{search}first", "1"), f"{URN}1"),
+            entry("POST", "ServiceRequest", order_of(f"{search}again", "2"), f"{URN}2"),
+            entry("POST", "Patient", with_old("second"), f"{URN}3"),
+        ),
+    )
+
+    assert (refused.status, refused.issue["code"]) == (412, "not-found"), refused.body
+    assert statuses(done) == ["201 Created"] * 3, done.body
+    assert [order.patient.identifiers.get().value for order in Order.objects.order_by("id")] == [
+        "first",
+        "again",
+    ]
+
+
 def test_entries_that_ask_for_the_same_come_to_one_resource(api: Api) -> None:
     first = f"identifier={resources.MRN}|1"
     order = order_of(f"{URN}1", "4711")
@@ -236,6 +270,39 @@ def test_entries_change_by_condition_and_by_version(api: Api) -> None:
     assert patched.body["entry"][0]["resource"]["gender"] == "other"
     assert patched.body["entry"][0]["resource"]["birthDate"] == "1962"
     assert (stale.status, stale.issue["expression"]) == (412, ["Bundle.entry[0]"])
+
+
+def test_a_patch_by_paths_may_refer_to_another_entry(api: Api) -> None:
+    known = api.post("/Patient", resources.patient("1")).body["id"]
+    subject = {"reference": f"Patient/{known}"}
+    condition = {"resourceType": "Condition", "subject": subject}
+    kept = api.post("/Condition", condition).body["id"]
+    asserter = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {
+                "name": "operation",
+                "part": [
+                    {"name": "type", "valueCode": "add"},
+                    {"name": "path", "valueString": "Condition"},
+                    {"name": "name", "valueString": "asserter"},
+                    {"name": "value", "valueReference": {"reference": f"{URN}1"}},
+                ],
+            }
+        ],
+    }
+
+    answer = api.post(
+        "",
+        bundle(
+            entry("PATCH", f"Condition/{kept}", asserter),
+            entry("POST", "Patient", resources.patient("2"), f"{URN}1"),
+        ),
+    )
+
+    assert answer.status == 200, answer.body
+    made = answer.body["entry"][1]["response"]["location"].split("/fhir/")[1].split("/_h")[0]
+    assert api.get(f"/Condition/{kept}").body["asserter"] == {"reference": made}
 
 
 def test_a_resource_is_changed_once_by_a_transaction(api: Api) -> None:
