@@ -328,6 +328,8 @@ def _unite(own: list[Any], said: list[Any], old: list[Any], key: Key) -> list[An
     """Received items that the core did not take away since, then its own others."""
     present = {key(item) for item in own}
     gone = {key(item) for item in old} - present
+    if key is _identifier:
+        gone |= _otherwise_named(said, old, present)
     kept = [item for item in said if key(item) not in gone]
     known = {key(item) for item in kept}
     others = [item for item in own if key(item) not in known]
@@ -343,6 +345,15 @@ def _unite(own: list[Any], said: list[Any], old: list[Any], key: Key) -> list[An
         found.append({**same, **item})
         others = [each for each in others if each is not same]
     return [*found, *others]
+
+
+def _otherwise_named(said: list[Any], old: list[Any], present: set[Any]) -> set[Any]:
+    """Numbers that went, by what they were received under: no system, or another name of it."""
+    keys = {_identifier(item) for item in old}
+    own = {_identifier(item) for item in said}
+    gone = {value for system, value in keys - present - own}
+    still = {value for system, value in keys & present}
+    return {each for each in own - keys if each[1] in gone - still}
 
 
 def _is_same_number(own: Any, said: Any) -> bool:

@@ -15,7 +15,7 @@ from ris.domain.patients import (
     PatientReference,
     UpdatePatient,
 )
-from ris.domain.values import PartialDate, PersonName
+from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import FhirOverlay, Order
 from ris.models import Patient as PatientRow
 from ris.services import execute
@@ -144,6 +144,31 @@ def test_a_merge_shows_in_both_records(api: Api, patient: dict[str, Any]) -> Non
     assert "identifier" not in subsumed
     assert [each["value"] for each in survivor["identifier"]] == ["P2", "P1"]
     assert subsumed["extension"] == [UNKNOWN]
+
+
+def test_a_number_that_was_taken_away_goes_whatever_its_system_was_called(api: Api) -> None:
+    named = [
+        {"system": "urn:ris:issuer:1.2.3", "value": "O1"},
+        {"system": "http://hospital.example/card", "value": "C1"},
+        {"use": "old", "system": "http://hospital.example/card", "value": "C0"},
+    ]
+    sent = api.post("/Patient", resources.patient("P3", identifier=named)).body
+    assert "O1" in [each["value"] for each in sent["identifier"]]
+
+    execute(
+        UpdatePatient(
+            patient=PatientReference(
+                public_id=sent["id"],
+                identifiers=(Identifier("O2", "1.2.3"),),
+            ),
+            demographics=Demographics(),
+            replace_identifiers=True,
+        ),
+        actor=OPERATOR,
+    )
+
+    read = api.get(f"/Patient/{sent['id']}").body
+    assert [each["value"] for each in read["identifier"]] == ["C1", "C0", "O2"]
 
 
 def test_an_order_gives_back_what_radiology_has_no_place_for(api: Api) -> None:
