@@ -132,6 +132,11 @@ class Change:
     def _book(self) -> None:
         """A hold or a wish becomes an appointment."""
         if self.present.status == "pending":
+            if not reading.same_time(self.wanted, self.present) or self._goes_elsewhere():
+                raise StateConflictError(
+                    "another time is held: book that, or cancel it and create another",
+                    path=f"{PATH}.start",
+                )
             execute(
                 BookAppointment(appointment=self.public_id, comment=self.wanted.comment),
                 actor=self.actor,
@@ -186,7 +191,7 @@ class Change:
         )
 
     def _goes_elsewhere(self) -> bool:
-        if self.present.status != "booked":
+        if self.present.status not in {"booked", "pending"}:
             return False
         devices, _ = self.desk.places(self.wanted)
         hit = self._hit()

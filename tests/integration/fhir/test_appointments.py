@@ -135,6 +135,31 @@ def test_pending_holds_the_time_and_booked_makes_it_an_appointment(api: Api) -> 
     assert (booked["status"], api.get(f"/{slot}").body["status"]) == ("booked", "busy")
 
 
+def test_a_hold_is_booked_at_the_time_that_is_held(api: Api) -> None:
+    held = create(api, make.order(), status="pending")
+
+    later = change(api, held, status="booked", slot=None, **time("2026-03-02T15"))
+    longer = change(api, held, status="booked", slot=None, end="2026-03-02T12:40:00Z")
+    elsewhere = change(
+        api,
+        held,
+        status="booked",
+        participant=[
+            *(each for each in held["participant"] if "Patient/" in each["actor"]["reference"]),
+            {
+                "actor": {"reference": f"Device/{make.device('CT2')}"},
+                "status": "accepted",
+            },
+        ],
+    )
+    booked = change(api, held, status="booked")
+
+    for refused in (later, longer, elsewhere):
+        assert (refused.status, refused.issue["expression"]) == (409, ["Appointment.start"])
+        assert "another time is held" in refused.issue["diagnostics"]
+    assert (booked.status, booked.body["status"], booked.body["start"]) == (200, "booked", NOON)
+
+
 REFUSED: list[tuple[dict[str, Any], int, str]] = [
     (time("2026-03-02T19"), 409, "free at that time"),
     (time("2026-03-01T12"), 409, "free at that time"),
