@@ -88,8 +88,9 @@ def client_of(name: str) -> Client | None:
     return Client(actor_for(name, None, ""), Scopes.parse(scopes))
 
 
-def reading_for(base: str, systems: Systems) -> Reading:
-    return Reading(base, systems, timezone.get_default_timezone())
+def reading_for(base: str, systems: Systems, client: Client) -> Reading:
+    """What criteria are read with: chains look at what the client may see, and at nothing else."""
+    return Reading(base, systems, timezone.get_default_timezone(), access=client)
 
 
 def matching(view: SubscriptionView, what: Happened) -> list[Resource]:
@@ -103,7 +104,7 @@ def matching(view: SubscriptionView, what: Happened) -> list[Resource]:
     ids = list(dict.fromkeys(public_id for _, public_id in names))
     if not client.may(kind.name, "rs"):
         return []
-    reading = reading_for(view.base, what.systems)
+    reading = reading_for(view.base, what.systems, client)
     pairs = _pairs(view)
     filters = client.filters(kind.name, "rs")
     if pairs or filters is not None:
@@ -133,7 +134,7 @@ def _pairs(view: SubscriptionView) -> list[tuple[str, str]]:
 def visible(view: SubscriptionView, client: Client, names: Sequence[tuple[str, str]]) -> set[Any]:
     """Those of the resources (type, id) that the client may see now."""
     found: set[Any] = set()
-    reading = reading_for(view.base, Systems(selectors.issuers()))
+    reading = reading_for(view.base, Systems(selectors.issuers()), client)
     for kind in {kind for kind, _ in names}:
         if not client.may(kind, "rs"):
             continue

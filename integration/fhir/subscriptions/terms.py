@@ -92,7 +92,7 @@ class _Reader:
     ) -> None:
         self.resource = resource
         self.channel: dict[str, Any] = resource.get("channel") or {}
-        self.reading = Reading(base, Systems(), timezone.get_default_timezone())
+        self.reading = Reading(base, Systems(), timezone.get_default_timezone(), access=client)
         self.client = client
         self.before = before
         self.faults: list[RisError] = []

@@ -264,6 +264,37 @@ def test_a_client_subscribes_only_to_what_it_may_read(db: None) -> None:
     assert narrow.post("/Subscription", plain("https://ehr.example/hook", "Task")).status == 201
 
 
+def test_a_client_asks_by_a_chain_only_for_what_it_may_read(db: None) -> None:
+    narrow = Api(token("system/Subscription.cruds", "system/Task.rs", client="narrow"))
+
+    refused = narrow.post(
+        "/Subscription", plain("https://ehr.example/hook", "Task?patient.name=Berg")
+    )
+
+    assert (refused.status, refused.issue["diagnostics"]) == (
+        422,
+        "patient.name: the token may not read Patient",
+    )
+
+
+def test_a_chain_finds_nothing_in_rows_beyond_a_filter(db: None, hook: Hook) -> None:
+    limited = Api(
+        token(
+            "system/Subscription.cruds",
+            "system/ServiceRequest.rs",
+            "system/Patient.rs?family=Somebody",
+            client="limited",
+        )
+    )
+    made(limited, plain(hook.url, "ServiceRequest?patient.family=Berg", payload=JSON))
+    made(limited, plain(hook.url, "ServiceRequest", payload=JSON))
+
+    make.order()
+    relay()
+
+    assert len(hook.heard) == 1
+
+
 # --- changed and ended
 
 
