@@ -10,12 +10,17 @@ import re
 
 MASK = "***"
 
+# What a client sends is looked at by these: none may take more than one way through a text.
 _STRING = rb'"(?:[^"\\]|\\.)*"'
-_HEADERS = re.compile(rb'"header"\s*:\s*\[\s*(?:' + _STRING + rb"\s*,?\s*)*\]")
-_LINE = re.compile(rb'"([\w!#$%&\'*+.^`|~-]{1,100}):(?:[^"\\]|\\.)*"')
-_XML = re.compile(
-    rb"""(<(?:\w+:)?header\s[^>]*?value\s*=\s*)(["'])([^:"'<>]{1,100}):.*?\2""", re.DOTALL
-)
+_HEADERS = re.compile(rb'"header"\s*:\s*\[[\s,]*(?:' + _STRING + rb"[\s,]*)*\]")
+# Also one that nobody closes, so that what is behind its beginning is not looked through again.
+_LINE = re.compile(rb'"([\w!#$%&\'*+.^`|~-]{1,100}):(?:[^"\\]|\\.?)*(?:"|\Z)', re.DOTALL)
+# An element up to the next one: no attribute holds an opening bracket.
+_XML = re.compile(rb"<(?:\w{1,64}:)?header\s[^<]*")
+_VALUE = re.compile(rb"""(\bvalue\s*=\s*)(["'])([^:"'<>]{1,100}):.*?(\2|$)""", re.DOTALL)
+# What a FHIRPath Patch puts in place, in either format.
+_PATCHED = re.compile(rb'("valueString"\s*:\s*)(' + _STRING + rb")")
+_XML_PATCHED = re.compile(rb"<(?:\w{1,64}:)?valueString\s[^<]*")
 
 
 def masked(header: str) -> str:
@@ -34,13 +39,20 @@ def redacted(body: bytes, kind: str = "") -> bytes:
         body = _HEADERS.sub(lambda found: _LINE.sub(_mask, found[0]), body)
     if kind == "Subscription" and b"/channel/header" in body:
         body = _LINE.sub(_mask_value, body)  # a JSON Patch: values beside paths
+    if b"Subscription.channel" in body:
+        body = _PATCHED.sub(lambda found: found[1] + _LINE.sub(_mask_value, found[2]), body)
+        body = _XML_PATCHED.sub(_mask_attribute, body)
     if b"header" in body and body.lstrip()[:1] == b"<":
-        body = _XML.sub(rb"\1\2\3: ***\2", body)
+        body = _XML.sub(_mask_attribute, body)
     return body
 
 
 def _mask(found: re.Match[bytes]) -> bytes:
     return b'"' + found[1] + b": " + MASK.encode() + b'"'
+
+
+def _mask_attribute(found: re.Match[bytes]) -> bytes:
+    return _VALUE.sub(rb"\1\2\3: ***\4", found[0])
 
 
 def _mask_value(found: re.Match[bytes]) -> bytes:
