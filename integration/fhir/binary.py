@@ -69,6 +69,12 @@ def content(resource: Mapping[str, Any]) -> tuple[bytes, str]:
     return data, content_type if safe else "application/octet-stream"
 
 
+def security_context(resource: Mapping[str, Any]) -> str:
+    """What the resource names as its context; empty where no header can say it."""
+    text = str(resource.get("securityContext", {}).get("reference", ""))
+    return text if text.isprintable() and text.isascii() else ""
+
+
 def wants_content(accept: str, format_parameter: str, content_type: str) -> bool:
     """Whether the bytes are to be answered: unless a FHIR format is asked for by its name."""
     if format_parameter:

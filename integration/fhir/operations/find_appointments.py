@@ -188,7 +188,12 @@ class _Wishes:
         repeat = read.single(timing, "repeat", f"{PATH}.valueTiming") or {}
         bounds = read.single(repeat, "boundsPeriod", f"{PATH}.valueTiming.repeat") or {}
         path = f"{PATH}.valueTiming.repeat"
-        starts = [time.fromisoformat(text) for text in repeat.get("timeOfDay", ())]
+        # Python knows no leap second; one without a value is null.
+        starts = [
+            time.fromisoformat(text.replace(":60", ":59"))
+            for text in repeat.get("timeOfDay", ())
+            if text
+        ]
         spans = [(at, _hour_later(at)) for at in starts]
         spans += [_PARTS[code] for code in repeat.get("when", ()) if code in _PARTS]
         understood = {"dayOfWeek", "timeOfDay", "when", "boundsPeriod"}

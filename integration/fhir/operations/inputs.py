@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 
 from integration.fhir import gate
 from integration.fhir.operations.interface import Call
 from integration.fhir.outcome import HttpError
+from integration.fhir.parameters import interval
 from integration.fhir.to_domain import datatypes
 
 PATH = "Parameters.parameter"
@@ -65,17 +66,16 @@ class Inputs:
         return default
 
     def moment(self, name: str, *, end: bool = False) -> datetime:
-        """A required dateTime; a day is its beginning in the site's zone, or where it ends."""
+        """A required dateTime; a day, month or year is its beginning in the
+        site's zone, or where it ends."""
         text = self.text(name)
         if not text:
             raise HttpError(422, "required", f"{name} is required", path=PATH)
         when = datatypes.when({name: text}, name, PATH)
         if when.at is not None:
             return when.at
-        first = date.fromisoformat((when.day + "-01-01")[:10])
-        if end:
-            first += timedelta(days=1)
-        return datetime.combine(first, time(0), self.call.reading.zone)
+        low, high = interval(name, when.day, self.call.reading.zone)
+        return high if end else low
 
     def references(self, name: str) -> list[dict[str, Any]]:
         """Reference elements; a query has them as text."""
@@ -100,6 +100,16 @@ class Inputs:
         if not isinstance(value, dict):
             raise HttpError(400, "invalid", f"{name} has the wrong type", path=PATH)
         return value
+
+
+def parameters_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parameters of a Parameters resource whose inner structure nobody looked at."""
+    given = body.get("parameter") or []
+    if not isinstance(given, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("name"), str) for each in given
+    ):
+        raise HttpError(400, "structure", "parameter is a list, each with its name", path=PATH)
+    return given
 
 
 def _holds_value(key: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from integration.fhir.criteria import allowed
 from integration.fhir.from_domain.datatypes import Resource
+from integration.fhir.operations.inputs import parameters_of
 from integration.fhir.operations.interface import Call, Operation, Result
 from integration.fhir.outcome import HttpError
 from integration.fhir.reading import load, shown_for
@@ -138,10 +139,7 @@ def _read(call: Call) -> _Asked:
     only: Any = False
     count: Any = DEFAULT_COUNT
     if call.body.get("resourceType") == "Parameters":
-        given = call.body.get("parameter") or []
-        if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
-            raise HttpError(400, "structure", "parameter is a list", path="Parameters.parameter")
-        named = {each.get("name"): each for each in given}
+        named = {each["name"]: each for each in parameters_of(call.body)}
         resource = named.get("resource", {}).get("resource")
         only = named.get("onlyCertainMatches", {}).get("valueBoolean", False)
         count = named.get("count", {}).get("valueInteger", DEFAULT_COUNT)

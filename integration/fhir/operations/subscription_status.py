@@ -7,6 +7,7 @@ from typing import Any
 
 from integration.fhir.criteria import restrict
 from integration.fhir.from_domain.datatypes import Resource
+from integration.fhir.operations.inputs import parameters_of
 from integration.fhir.operations.interface import Call, Operation, Result
 from integration.fhir.outcome import HttpError
 from integration.fhir.resources import KINDS
@@ -80,10 +81,7 @@ def _parameters(call: Call) -> list[dict[str, Any]]:
         return []
     if call.body.get("resourceType") != "Parameters":
         raise HttpError(400, "invalid", "the body must be Parameters")
-    given = call.body.get("parameter", [])
-    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
-        raise HttpError(400, "structure", "parameter is a list", path="Parameters.parameter")
-    return given
+    return parameters_of(call.body)
 
 
 OPERATION = Operation(

@@ -12,6 +12,7 @@ from typing import Any
 from integration.fhir import elements, gate
 from integration.fhir.criteria import allowed
 from integration.fhir.from_domain.datatypes import Resource
+from integration.fhir.operations.inputs import parameters_of
 from integration.fhir.operations.interface import Call, Operation, Result
 from integration.fhir.outcome import HttpError, Issue, expression, outcome, status_and_issue
 from integration.fhir.reading import load, shown_for
@@ -109,25 +110,31 @@ def _read(call: Call) -> _Asked:
     said = dict(call.query)
     resource: Any = call.body
     if call.body is not None and call.body.get("resourceType") == "Parameters":
-        given = call.body.get("parameter") or []
-        if isinstance(given, list) and all(isinstance(each, dict) for each in given):
-            named = {each.get("name"): each for each in given}
-            if call.kind != "Parameters" or "resource" in named:
-                resource = named.get("resource", {}).get("resource")
-            for name in ("mode", "profile"):
-                values = [
-                    value for key, value in named.get(name, {}).items() if key.startswith("value")
-                ]
-                if values:
-                    said[name] = str(values[0])
-        elif call.kind != "Parameters":
-            raise HttpError(400, "structure", "parameter is a list", path="Parameters.parameter")
+        named = _named(call, call.body)
+        if call.kind != "Parameters" or "resource" in named:
+            resource = named.get("resource", {}).get("resource")
+        for name in ("mode", "profile"):
+            values = [
+                value for key, value in named.get(name, {}).items() if key.startswith("value")
+            ]
+            if values:
+                said[name] = str(values[0])
     mode = said.get("mode", "")
     if mode and mode not in MODES:
         raise HttpError(400, "code-invalid", f"mode is one of {', '.join(MODES)}")
     if resource is not None and not isinstance(resource, dict):
         raise HttpError(400, "structure", "the resource is no object")
     return _Asked(resource, mode, said.get("profile", ""))
+
+
+def _named(call: Call, body: Resource) -> dict[str, Any]:
+    """The parameters by name; none where broken Parameters are what is to be looked at."""
+    try:
+        return {each["name"]: each for each in parameters_of(body)}
+    except HttpError:
+        if call.kind != "Parameters":
+            raise
+        return {}
 
 
 OPERATION = Operation(

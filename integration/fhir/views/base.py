@@ -156,6 +156,12 @@ class FhirView(APIView):
         """The parameters of the address, in their order."""
         return parse_qsl(self.request.META["QUERY_STRING"], keep_blank_values=True)
 
+    @property
+    def strict(self) -> bool:
+        """Whether what is not understood is refused (FHIR R4 3.1.1.2)."""
+        preferences = self.request.headers.get("Prefer", "").replace(" ", "").lower()
+        return "handling=strict" in preferences.replace(";", ",").split(",")
+
     def incoming(self) -> Incoming:
         """The request as the inbox keeps it."""
         incoming = Incoming(

@@ -57,7 +57,7 @@ class BinaryView(InstanceView):
             response["Content-Security-Policy"] = "sandbox; default-src 'none'"
             response["X-Content-Type-Options"] = "nosniff"
             response["Content-Disposition"] = "attachment"
-            context = resource.get("securityContext", {}).get("reference")
+            context = binary.security_context(resource)
             if context:
                 response[binary.SECURITY_CONTEXT] = context
         return response

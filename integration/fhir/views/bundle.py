@@ -84,8 +84,10 @@ class Fetcher:
     def __call__(self, entry: Entry) -> Reply:
         request = self._request(entry)
         found = get_resolver("integration.fhir.urls").resolve(f"/{entry.path}")
-        view: Any = found.func
-        answer = view.cls.as_view(authentication_classes=[_AlreadyKnown])(
+        view: Any = getattr(found.func, "cls", None)
+        if view is None:  # the token endpoint and its description are no FHIR
+            raise HttpError(404, "not-found", "this address is not asked in a bundle")
+        answer = view.as_view(authentication_classes=[_AlreadyKnown])(
             request, *found.args, **found.kwargs
         )
         body = getattr(answer, "data", None)

@@ -52,7 +52,7 @@ class HistoryView(FhirView):
             self.reading(),
             kind=kind,
             public_id=public_id,
-            strict="handling=strict" in self.request.headers.get("Prefer", "").replace(" ", ""),
+            strict=self.strict,
         )
         shown = [e["resource"] for e in bundle.get("entry", []) if "id" in e.get("resource", {})]
         subject = f"{kind}/{public_id}" if public_id else kind

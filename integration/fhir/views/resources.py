@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from rest_framework import exceptions
@@ -101,8 +101,10 @@ class InstanceView(TypeView):
             return False
         try:
             at = parsedate_to_datetime(since)
-        except ValueError:
+        except (ValueError, OverflowError):
             return False
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=UTC)  # what has no zone, or -0000 (RFC 5322 3.3)
         changed = datetime.fromisoformat(resource["meta"]["lastUpdated"])
         return changed.replace(microsecond=0) <= at
 

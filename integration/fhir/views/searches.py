@@ -16,13 +16,7 @@ from integration.fhir.views.bundle import BundleView
 
 
 class SearchView(FhirView):
-    """What all searches share: strictness, forms, the audit of what was shown."""
-
-    @property
-    def strict(self) -> bool:
-        """Whether what is not understood is refused (FHIR R4 3.1.1.2)."""
-        preferences = self.request.headers.get("Prefer", "").replace(" ", "").lower()
-        return "handling=strict" in preferences.replace(";", ",").split(",")
+    """What all searches share: forms, the audit of what was shown."""
 
     def form(self) -> list[tuple[str, str]]:
         """The parameters of the address and of a form in the body."""
@@ -80,9 +74,9 @@ class CompartmentView(SearchView):
         if name != "*":
             self.kind(name, "s")
         owner = self.kind(kind, "rs")
-        # Unknown, deleted or beyond the scopes: as a read would answer.
-        reading.read(owner, public_id, self.reading().systems)
+        # Beyond the scopes, unknown or deleted: as a read would answer.
         self.require_read(owner, public_id)
+        reading.read(owner, public_id, self.reading().systems)
         bundle = searching.search_compartment(
             owner, public_id, name, pairs, self.reading(), strict=self.strict
         )

@@ -257,9 +257,9 @@ def _http_date(text: str) -> str:
     """An instant as HTTP writes dates; what is none is passed on, and ignored as such."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return format_datetime(at.astimezone(UTC), usegmt=True) if at.tzinfo else text
+    except (ValueError, OverflowError):
         return text
-    return format_datetime(at.astimezone(UTC), usegmt=True) if at.tzinfo else text
 
 
 def _repeated(entry: Entry, seen: dict[str, int]) -> Iterable[RisError]:

@@ -93,6 +93,17 @@ def test_the_security_context_is_kept_with_the_bytes(api: Api) -> None:
     assert created.json()["securityContext"] == {"reference": f"Patient/{patient}"}
     raw = send(api, "GET", f"/Binary/{created.json()['id']}")
     assert raw.headers["X-Security-Context"] == f"Patient/{patient}"
+    odd = api.post(
+        "/Binary",
+        {
+            "resourceType": "Binary",
+            "contentType": "text/plain",
+            "securityContext": {"reference": "https://ehr.example/a\r\nX-Other: b"},
+            "data": "eA==",
+        },
+    )
+    answer = send(api, "GET", f"/Binary/{odd.body['id']}")
+    assert (answer.status_code, "X-Security-Context" in answer.headers) == (200, False)
     assert [nobody.status_code, broken.status_code] == [422, 400]
 
 

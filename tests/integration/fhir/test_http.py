@@ -197,11 +197,38 @@ def test_what_the_client_has_already_is_not_sent_again(api: Api) -> None:
     since = api.get(f"/Patient/{public_id}", If_Modified_Since=first.headers["Last-Modified"])
     before = api.get(f"/Patient/{public_id}", If_Modified_Since="Mon, 01 Jan 2001 00:00:00 GMT")
     broken = api.get(f"/Patient/{public_id}", If_Modified_Since="yesterday")
+    nowhere = api.get(f"/Patient/{public_id}", If_Modified_Since="Fri, 01 Jan 2100 00:00:00 -0000")
+    far = api.get(f"/Patient/{public_id}", If_Modified_Since=f"Fri, 01 Jan 2100 00:00 +{'9' * 20}")
 
-    assert [each.status for each in (same, bare, other, since, before, broken)] == [
-        304, 304, 200, 304, 200, 200,
-    ]  # fmt: skip
+    assert [each.status for each in (same, bare, other, since, before, broken, nowhere, far)] == [
+        304,
+        304,
+        200,
+        304,
+        200,
+        200,
+        304,
+        200,
+    ]
     assert (same.body, same.headers["ETag"]) == (None, 'W/"1"')
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "status"),
+    [
+        ("token", {}, "404 Not Found"),
+        (".well-known/smart-configuration", {}, "404 Not Found"),
+        ("Patient", {"ifModifiedSince": "0001-01-01T00:00:00+14:00"}, "200 OK"),
+    ],
+)
+def test_a_bundle_reads_what_is_fhir(api: Api, url: str, said: dict[str, str], status: str) -> None:
+    request = {"method": "GET", "url": url, **said}
+
+    answer = api.post(
+        "", {"resourceType": "Bundle", "type": "batch", "entry": [{"request": request}]}
+    )
+
+    assert (answer.status, answer.body["entry"][0]["response"]["status"]) == (200, status)
 
 
 def test_each_version_has_an_address(api: Api) -> None:

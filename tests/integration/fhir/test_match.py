@@ -152,6 +152,7 @@ def test_a_caller_sees_only_its_own_rows(
         (None, 400),
         ({"resourceType": "Parameters"}, 422),
         ({"resourceType": "Parameters", "parameter": [{"name": "resource"}]}, 422),
+        ({"resourceType": "Parameters", "parameter": [{"name": ["resource"]}]}, 400),
         (
             {
                 "resourceType": "Parameters",

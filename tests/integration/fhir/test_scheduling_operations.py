@@ -174,6 +174,19 @@ def test_every_input_parameter_narrows_what_is_found(api: Api) -> None:
     assert found == NARROWED
 
 
+def test_the_ends_of_the_calendar_are_times_like_others(api: Api) -> None:
+    odd = {"repeat": {"timeOfDay": ["09:00:60"], "_timeOfDay": [None]}}
+    nothing = {"extension": [{"url": "urn:x", "valueCode": "none"}]}
+    empty = {"repeat": {"timeOfDay": [None], "_timeOfDay": [nothing]}}
+
+    assert find(api, timing=odd).body["total"] == 1
+    assert find(api, timing=empty).body["total"] == 20
+    assert api.get("/Appointment/$find?start=2026-03-02&end=9999-12-31").status == 400
+    month = api.get("/Appointment/$find?start=2026-03-02&end=2026-03")
+    days = api.get("/Appointment/$find?start=2026-03-02&end=2026-03-31")
+    assert month.body["total"] == days.body["total"] > 20
+
+
 def test_what_does_not_narrow_is_said(api: Api) -> None:
     answer = find(
         api,

@@ -73,6 +73,16 @@ def test_mode(api: Api, path: str, body: Any, codes: list[str] | None) -> None:
         assert [code for code, _ in errors(answer)] == codes
 
 
+def test_parameters_without_names_are_refused_or_what_is_looked_at(api: Api) -> None:
+    broken = {"resourceType": "Parameters", "parameter": [{"name": []}]}
+
+    refused = api.post("/Patient/$validate", broken)
+    looked_at = api.post("/Parameters/$validate", broken)
+
+    assert (refused.status, refused.issue["code"]) == (400, "structure")
+    assert (looked_at.status, looked_at.issue["severity"]) == (200, "error")
+
+
 def test_a_stored_resource_is_looked_at_where_none_is_sent(api: Api) -> None:
     order = make.order()
 
