@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import structlog
-from django.core.exceptions import ValidationError
+from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.db import OperationalError
 from django.db.models import QuerySet
 from rest_framework import exceptions, serializers
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -19,7 +19,8 @@ from rest_framework.views import APIView
 
 from integration.fhir.outcome import TABLE
 from integration.rest.auth import Caller, SessionCaller, TokenCaller, TokenRefused
-from ris.domain.actors import Actor, Role
+from ris.domain import strict_json
+from ris.domain.actors import Actor, ActorKind, Role
 from ris.domain.commands import Command
 from ris.domain.errors import (
     BusyError,
@@ -30,7 +31,7 @@ from ris.domain.errors import (
     RisError,
     SeveralErrors,
 )
-from ris.services import execute
+from ris.services import bearer, execute, refused_calls
 from ris.services.audit import record_access
 
 log = structlog.get_logger(__name__)
@@ -62,13 +63,30 @@ class Pages(CursorPagination):
     max_page_size = 200
     ordering = "-id"
 
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        found: Cursor | None = super().decode_cursor(request)
+        position = None if found is None or found.position is None else str(found.position)
+        if position is not None and not (position.isdecimal() and len(position) < 19):
+            raise exceptions.NotFound(self.invalid_cursor_message)
+        return found
+
+
+class StrictJson(JSONParser):
+    """Bodies as everywhere: what is doubtful, or nested without end, is refused."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        try:
+            return strict_json.read(stream.read())
+        except InvalidValueError as error:
+            raise exceptions.ParseError(error.message) from None
+
 
 class RestView(APIView):
     """A JSON address; ``roles`` are those that may read here, besides what the door asks."""
 
     authentication_classes = [TokenCaller, SessionCaller]  # noqa: RUF012 - DRF configures views so
     renderer_classes = [JSONRenderer]  # noqa: RUF012
-    parser_classes = [JSONParser]  # noqa: RUF012
+    parser_classes = [StrictJson]  # noqa: RUF012
     roles: frozenset[Role] = frozenset()
 
     @property
@@ -86,8 +104,9 @@ class RestView(APIView):
         super().initial(request, *args, **kwargs)
         actor = self.actor
         if not actor.roles or (self.roles and not actor.has(*self.roles)):
-            record_access(actor, action=f"REST {request.method}", outcome="denied")
-            raise DeniedError("no role of this caller includes this address")
+            error = DeniedError("no role of this caller includes this address")
+            self._record_refused(error.message, actor)
+            raise error
 
     def do(self, command: Command[R]) -> R:
         return execute(command, actor=self.actor, correlation=self.number)
@@ -131,11 +150,23 @@ class RestView(APIView):
             response["Retry-After"] = "2"
         return response
 
+    def _record_refused(self, reason: str, actor: Actor | None = None) -> None:
+        """In the audit: who was refused. What the door refuses, it records itself."""
+        address = bearer.address_of(self.request.META)
+        refused_calls.record(
+            actor or Actor(ActorKind.CLIENT, "", address=address),
+            action=f"REST {self.request.method}",
+            outcome="denied" if actor else "refused",
+            detail={"path": self.request.path[:200], "reason": reason[:200]},
+        )
+
     def _known(self, exc: Exception) -> RisError:
         if isinstance(exc, RisError):
             return exc
         if isinstance(exc, ValidationError):
             return InvalidValueError("a value has the wrong form")
+        if isinstance(exc, RequestDataTooBig):
+            return InvalidValueError("the body is longer than this server takes")
         if isinstance(exc, OperationalError):
             log.warning("the database was busy", error=str(exc)[:200])
             return BusyError("the database is busy, try again")
@@ -156,6 +187,8 @@ class RestView(APIView):
             status = 401
         faults = _faults(exc.detail)
         detail = "; ".join(each["message"] for each in faults)[:500]
+        if code is ErrorCode.DENIED:
+            self._record_refused(detail)
         response = self._problem(status, code, detail, [each for each in faults if each["path"]])
         if status == 401:
             known = exc.challenge if isinstance(exc, TokenRefused) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -48,8 +49,9 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
 
 
+@cache
 def description() -> dict[str, Any]:
-    """The whole description."""
+    """The whole description; made once, because everybody may ask for it."""
     from integration.rest.urls import described
 
     generator = SchemaGenerator(  # type: ignore[no-untyped-call]

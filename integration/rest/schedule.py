@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from ris.selectors.catalog import ProcedureLine
 from ris.selectors.schedule import AppointmentLine
 
 MAX_DAYS = 31
+YEARS = range(1990, 2101)  # what a calendar is asked about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,11 @@ class Booking(serializers.Serializer[Any]):
         help_text="Of what was read before; another one is a conflict.",
     )
 
+    def validate_start_at(self, value: datetime) -> datetime:
+        if value.year not in YEARS:
+            raise serializers.ValidationError("is too far away")
+        return value
+
 
 def _read(kind: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
     said = kind(data=request.data)
@@ -77,7 +83,7 @@ class RestDay(RestView):
             found = date.fromisoformat(text)
         except ValueError:
             raise InvalidValueError("write a date as 2026-03-02", path="date") from None
-        if not 1990 <= found.year <= 2100:
+        if found.year not in YEARS:
             raise InvalidValueError("is too far away", path="date")
         return found
 

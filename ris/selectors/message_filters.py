@@ -31,6 +31,7 @@ CONTENT_DAYS = 1  # the same for text inside of messages
 CONTENT_ROWS = 20_000  # looked into, the newest first
 CONTENT_HITS = 500
 MOST = 500  # tied to one number
+_YEARS = range(1900, 2200)  # beyond them are days no calendar can add one to
 
 Row = TypeVar("Row", InboundMessage, Delivery)
 
@@ -89,7 +90,7 @@ def moment(text: str, path: str, *, ends: bool = False) -> datetime | None:
         found = parse_date(text) if len(text) == 10 else parse_datetime(text)
     except ValueError:
         found = None
-    if found is None:
+    if found is None or found.year not in _YEARS:
         raise InvalidValueError(
             "write a date as 2026-03-02, or a time as 2026-03-02T14:30", path=path
         )

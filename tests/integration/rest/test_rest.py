@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,13 +14,20 @@ from django.test import Client
 from integration.rest.description import description
 from ris.domain.accounts import CreateUser, IssueToken
 from ris.domain.actors import OPERATOR, Role
-from ris.models import Appointment, AuditEvent, Order
-from ris.services import execute
+from ris.models import Appointment, AuditEvent, Device, Order
+from ris.services import execute, refused_calls
 from tests import make
 
 JSON = "application/json"
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def a_new_minute() -> Iterator[None]:
+    refused_calls.forget()
+    yield
+    refused_calls.forget()
 
 
 @dataclass
@@ -144,6 +153,7 @@ def test_a_taken_time_is_a_conflict(booked: Order) -> None:
         ("appointments/?date=tomorrow", "date"),
         ("appointments/?date=9999-12-31", "date"),
         ("messages/?since=yesterday", "since"),
+        ("deliveries/?until=9999-12-31", "until"),
     ],
 )
 def test_a_bad_parameter_is_named(path: str, field: str) -> None:
@@ -162,6 +172,40 @@ def test_a_body_that_is_wrong_names_every_fault(booked: Order) -> None:
     assert {each["path"] for each in answer.json()["faults"]} == {"device", "start_at"}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"reason":' * 1000,
+        b'{"reason": "a", "reason": "b"}',
+        b'{"reason": "' + b"a" * 5_000_000 + b'"}',
+    ],
+)
+def test_a_body_that_is_doubtful_is_refused(booked: Order, body: bytes) -> None:
+    answer = rest(Role.SCHEDULER).ask("POST", f"orders/{booked.public_id}/cancel/", body)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-value")
+
+
+@pytest.mark.parametrize("position", ["abc", "-1", "9" * 30, "%00"])
+def test_a_cursor_that_is_not_ours_is_refused(booked: Order, position: str) -> None:
+    cursor = base64.b64encode(f"p={position}".encode()).decode()
+
+    assert rest(Role.SCHEDULER).get(f"orders/?cursor={cursor}").status_code == 404
+
+
+@pytest.mark.parametrize("start_at", ["9999-12-31T23:59:00Z", "0001-01-01T12:00:00Z"])
+def test_a_time_beyond_every_calendar_is_refused(booked: Order, start_at: str) -> None:
+    device = str(Device.objects.get().public_id)
+    moved = {"device": device, "start_at": start_at, "duration_minutes": 1440}
+
+    answer = rest(Role.SCHEDULER).post(
+        f"appointments/{Appointment.objects.get().public_id}/move/", moved
+    )
+
+    assert [each["path"] for each in answer.json()["faults"]] == ["start_at"]
+
+
 def test_without_a_token_or_with_one_of_no_role_nothing_is_shown(booked: Order) -> None:
     nobody = Rest("").get("orders/")
     wrong = Rest("no such token").get("orders/")
@@ -172,6 +216,12 @@ def test_without_a_token_or_with_one_of_no_role_nothing_is_shown(booked: Order) 
     assert [nobody.status_code, wrong.status_code, fhir_only.status_code] == [401, 401, 403]
     assert nobody["WWW-Authenticate"] == 'Bearer realm="RIS"'
     assert wrong["WWW-Authenticate"] == 'Bearer realm="RIS", error="invalid_token"'
+    kept = AuditEvent.objects.filter(action="REST GET").order_by("at")
+    assert [(each.actor_name, each.outcome, each.detail["path"]) for each in kept] == [
+        ("", "refused", "/api/v1/orders/"),
+        ("", "refused", "/api/v1/orders/"),
+        ("EHR", "denied", "/api/v1/orders/"),
+    ]
 
 
 def test_no_token_borrows_the_role_of_a_machine() -> None:
