@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
@@ -16,13 +17,25 @@ from ris.domain.scheduling import (
     Participant,
 )
 from ris.domain.values import Identifier
-from ris.models import Appointment, AppointmentAnswer, ScheduledProcedureStep
+from ris.models import (
+    Appointment,
+    AppointmentAnswer,
+    Order,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
 from ris.selectors.orders import appointment_view
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import AnswerCriteria, AppointmentCriteria
 from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.load import by_number
-from ris.selectors.search.requests import of_patient, orders_named, patient_identifier
+from ris.selectors.search.requests import (
+    of_patient,
+    orders_named,
+    orders_requested,
+    patient_identifier,
+    procedures_requested,
+)
 from ris.selectors.search.terms import CodeTerm
 from ris.selectors.search.views import AnswerHit, AppointmentHit
 from ris.selectors.slot_ids import read_slot_id, slot_id, slot_key
@@ -73,28 +86,44 @@ def _appointments(criteria: AppointmentCriteria) -> QuerySet[Appointment] | None
         rows = rows.annotate(step_status=_STEP_STATUS, order_status=_ORDER_STATUS)
         found &= terms.product(("status", "step_status", "order_status"), criteria.states)
     if criteria.updated:
+        found &= terms.lately(criteria.updated, _since)
         rows = rows.annotate(last_change=_APPOINTMENT_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
+
+
+def _since(at: datetime) -> QuerySet[Any, Any]:
+    """The keys of appointments that changed, or whose step or order did."""
+    rows = Appointment.objects
+    orders = Order.objects.filter(updated_at__gte=at).values("pk")
+    procedures = RequestedProcedure.objects.filter(order__in=orders).values("pk")
+    steps = ScheduledProcedureStep.objects.filter(appointment__isnull=False)
+    return (
+        rows.filter(updated_at__gte=at)
+        .values("pk")
+        .union(
+            rows.filter(order__in=orders).values("pk"),
+            steps.filter(updated_at__gte=at).values("appointment_id"),
+            steps.filter(procedure__in=procedures).values("appointment_id"),
+        )
+    )
 
 
 def _of_order(criteria: AppointmentCriteria) -> Q:
     found = Q()
     with_steps = ScheduledProcedureStep.objects.filter(appointment__isnull=False)
     for alternatives in criteria.requests:
-        wanted = terms.among(("procedure__public_id", "procedure__order__public_id"), alternatives)
-        found &= Q(pk__in=with_steps.filter(wanted).values("appointment_id")) | terms.among(
-            ("order__public_id",), alternatives
-        )
+        of_steps = with_steps.filter(procedure__in=procedures_requested(alternatives))
+        own = Appointment.objects.filter(order__in=orders_requested(alternatives))
+        found &= Q(pk__in=own.values("pk").union(of_steps.values("appointment_id")))
     found &= terms.every(
         criteria.request_identifiers,
-        lambda term: (
-            Q(
-                pk__in=with_steps.filter(procedure__order__in=orders_named(term)).values(
-                    "appointment_id"
-                )
+        lambda term: Q(
+            pk__in=Appointment.objects.filter(order__in=orders_named(term))
+            .values("pk")
+            .union(
+                with_steps.filter(procedure__order__in=orders_named(term)).values("appointment_id")
             )
-            | Q(order__in=orders_named(term))
         ),
     )
     for alternatives in criteria.visits:

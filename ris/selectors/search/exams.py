@@ -41,7 +41,12 @@ from ris.selectors.search import planned, terms
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria, StudyCriteria
 from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.load import by_number, orders_with
-from ris.selectors.search.requests import of_patient, orders_named
+from ris.selectors.search.requests import (
+    of_patient,
+    orders_named,
+    orders_requested,
+    procedures_requested,
+)
 from ris.selectors.search.terms import UID
 from ris.selectors.search.views import AwaitedHit, PerformedHit, PlannedHit, ReportHit, StudyHit
 
@@ -58,9 +63,12 @@ def _performed(criteria: PerformedCriteria) -> QuerySet[PerformedProcedureStep] 
     found = terms.keys("public_id", criteria.public_ids) & Q(patient__isnull=False)
     found &= of_patient(criteria, "patient", "order__visit")
     for alternatives in criteria.requests:
-        covering = terms.among(("steps__procedure__public_id",), alternatives)
-        found &= terms.among(("order__public_id",), alternatives) | Q(
-            pk__in=PerformedProcedureStep.objects.filter(covering).values("pk")
+        table = PerformedProcedureStep.objects
+        covering = RequestedProcedure.objects.filter(terms.among(("public_id",), alternatives))
+        found &= Q(
+            pk__in=table.filter(order__in=orders_requested(alternatives))
+            .values("pk")
+            .union(table.filter(steps__procedure__in=covering.values("pk")).values("pk"))
         )
     found &= terms.every(criteria.request_identifiers, lambda term: Q(order__in=orders_named(term)))
     found &= terms.every(
@@ -86,6 +94,7 @@ def _performed(criteria: PerformedCriteria) -> QuerySet[PerformedProcedureStep] 
     if criteria.states is not None:
         rows = rows.annotate(has_images=_IMAGES, known_status=_KNOWN_STATUS)
         found &= terms.product(("known_status", "match", "has_images"), criteria.states)
+    found &= terms.lately(criteria.updated, terms.touched(PerformedProcedureStep.objects.all()))
     found &= terms.every(criteria.updated, terms.instant("updated_at"))
     return rows.filter(found)
 
@@ -192,7 +201,7 @@ def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
     found = terms.keys("public_id", criteria.public_ids)
     found &= of_patient(criteria, "order__patient", "order__visit")
     for alternatives in criteria.requests:
-        found &= terms.among(("order__public_id", "public_id"), alternatives)
+        found &= Q(pk__in=procedures_requested(alternatives))
     found &= terms.every(criteria.request_identifiers, lambda term: Q(order__in=orders_named(term)))
     found &= terms.every(criteria.identifiers, _study_identifier)
     for wanted in criteria.series_uids:
@@ -300,8 +309,11 @@ def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
     found = terms.keys("public_id", criteria.public_ids)
     found &= of_patient(criteria, "order__patient", "order__visit")
     for alternatives in criteria.requests:
-        found &= terms.among(("order__public_id",), alternatives) | _covering(
-            terms.among(("public_id", "order__public_id"), alternatives)
+        covering = procedures_requested(alternatives)
+        found &= Q(
+            pk__in=Report.objects.filter(order__in=orders_requested(alternatives))
+            .values("pk")
+            .union(Report.objects.filter(procedures__in=covering).values("pk"))
         )
     found &= terms.every(
         criteria.request_identifiers, lambda term: _covering(Q(order__in=orders_named(term)))

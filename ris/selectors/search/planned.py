@@ -26,7 +26,14 @@ from ris.selectors.search import terms
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria
 from ris.selectors.search.engine import Source
 from ris.selectors.search.load import orders_with
-from ris.selectors.search.requests import of_order, of_patient, orders_named
+from ris.selectors.search.requests import (
+    of_order,
+    of_patient,
+    orders_named,
+    procedures_requested,
+    procedures_since,
+)
+from ris.selectors.search.steps import steps_since
 from ris.selectors.search.views import AwaitedHit, PlannedHit
 
 # Steps whose exam is shown before, or without, anything that was performed.
@@ -55,8 +62,9 @@ _BEGUN = (
 
 # --- exams
 
-_DONE = PerformedProcedureStep.objects.filter(
-    Q(steps=OuterRef("pk")) | Q(public_id=OuterRef("public_id"))
+# Two questions of an index each: one with an "or" in it would read the table for every step.
+_NOT_DONE = ~Exists(PerformedProcedureStep.objects.filter(steps=OuterRef("pk"))) & ~Exists(
+    PerformedProcedureStep.objects.filter(public_id=OuterRef("public_id"))
 )
 _STEP_UPDATED = Greatest(F("updated_at"), F("procedure__order__updated_at"))
 
@@ -78,8 +86,9 @@ def _exams(criteria: PerformedCriteria) -> QuerySet[ScheduledProcedureStep] | No
         found &= Q(station_ae_title__in=wanted.values("ae_title"))
     if criteria.planned is not None:
         found &= terms.product(("status", f"{order}__status"), criteria.planned)
-    rows = ScheduledProcedureStep.objects.filter(~Exists(_DONE))
+    rows = ScheduledProcedureStep.objects.filter(_NOT_DONE)
     if criteria.updated:
+        found &= terms.lately(criteria.updated, steps_since)
         rows = rows.annotate(last_change=_STEP_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
@@ -102,7 +111,7 @@ def load_exams(public_ids: Sequence[str]) -> dict[str, PlannedHit]:
     """The planned exams with these ids; empty without a query if there are none."""
     keys = list(terms.as_keys(public_ids))
     shown = ScheduledProcedureStep.objects.filter(
-        ~Exists(_DONE),
+        _NOT_DONE,
         public_id__in=keys,
         status__in=[each.value for each in PLANNED_STEPS],
         start_at__isnull=False,
@@ -121,10 +130,9 @@ def load_exams(public_ids: Sequence[str]) -> dict[str, PlannedHit]:
 
 # --- reports
 
-_LIVE = Report.objects.filter(
-    Q(procedures=OuterRef("pk")) & ~Q(status=ReportStatus.DISCARDED.value)
-    | Q(public_id=OuterRef("public_id"))
-)
+_NOT_WRITTEN = ~Exists(
+    Report.objects.filter(procedures=OuterRef("pk")).exclude(status=ReportStatus.DISCARDED.value)
+) & ~Exists(Report.objects.filter(public_id=OuterRef("public_id")))
 _STEPS_BEGUN = ScheduledProcedureStep.objects.filter(
     procedure=OuterRef("pk"), status__in=[each.value for each in _BEGUN]
 )
@@ -140,7 +148,7 @@ def _awaited() -> QuerySet[RequestedProcedure]:
         Exists(_STEPS_BEGUN)
         | Q(Exists(_STEPS_PLANNED)) & Q(stage=Stage.CANCELED.value)
         | Q(Exists(_STEPS_PLANNED)) & _VOID,
-        ~Exists(_LIVE),
+        _NOT_WRITTEN,
         stage__in=[each.value for each in AWAITED_STAGES],
     )
 
@@ -151,7 +159,7 @@ def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
     found = terms.keys("public_id", criteria.public_ids)
     found &= of_patient(criteria, "order__patient", "order__visit")
     for alternatives in criteria.requests:
-        found &= terms.among(("order__public_id", "public_id"), alternatives)
+        found &= Q(pk__in=procedures_requested(alternatives))
     for alternatives in criteria.performers:
         found &= Q(Exists(Site.objects.filter(terms.among(("public_id",), alternatives))))
     for alternatives in criteria.studies:
@@ -176,6 +184,7 @@ def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
         found &= terms.product(("stage", "order__status"), criteria.awaited)
     rows = _awaited()
     if criteria.updated:
+        found &= terms.lately(criteria.updated, procedures_since)
         rows = rows.annotate(last_change=_PROCEDURE_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)

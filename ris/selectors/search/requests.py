@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -26,7 +26,7 @@ from ris.models.prepared import Select
 from ris.selectors.search import bare, terms
 from ris.selectors.search.criteria import OfOrder, OfPatient, RequestCriteria
 from ris.selectors.search.engine import Finder, SortKey, Source
-from ris.selectors.search.terms import PROCEDURE_ID, UID, IdentifierTerm
+from ris.selectors.search.terms import PROCEDURE_ID, UID, Chosen, IdentifierTerm
 from ris.selectors.search.views import RequestHit
 
 _SIBLINGS = RequestedProcedure.objects.filter(order=OuterRef("order")).exclude(pk=OuterRef("pk"))
@@ -61,11 +61,29 @@ def of_order(criteria: OfOrder, order: str, procedure: str) -> Q:
     """By request: the order's, or that of one of its procedures."""
     found = Q()
     for alternatives in criteria.requests:
-        found &= terms.among((f"{order}__public_id", f"{procedure}__public_id"), alternatives)
+        found &= Q(**{f"{procedure}__in": procedures_requested(alternatives)})
     return found & terms.every(
         criteria.request_identifiers,
         lambda term: Q(**{f"{order}__in": orders_named(term)}),
     )
+
+
+def orders_requested(alternatives: Iterable[str | Chosen]) -> QuerySet[Order, Any]:
+    """The keys of the orders with one of these public ids."""
+    return Order.objects.filter(terms.among(("public_id",), alternatives)).values("pk")
+
+
+def procedures_requested(
+    alternatives: Iterable[str | Chosen],
+) -> QuerySet[RequestedProcedure, Any]:
+    """The keys of the procedures with one of these public ids, and of those of such orders.
+
+    A union, for neither database looks up by two indexes what is asked of two tables.
+    """
+    wanted = list(alternatives)
+    rows = RequestedProcedure.objects
+    own = rows.filter(terms.among(("public_id",), wanted)).values("pk")
+    return own.union(rows.filter(order__in=orders_requested(wanted)).values("pk"))
 
 
 def order_identifier(term: IdentifierTerm) -> Q:

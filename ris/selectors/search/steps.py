@@ -24,7 +24,7 @@ _NEVER = Value(datetime(9999, 12, 31, tzinfo=UTC), output_field=DateTimeField())
 _STEP_UPDATED = Greatest("updated_at", "procedure__order__updated_at")
 
 
-def _since(at: datetime) -> QuerySet[Any, Any]:
+def steps_since(at: datetime) -> QuerySet[Any, Any]:
     """The keys of steps that changed, or whose order did."""
     rows = ScheduledProcedureStep.objects
     orders = Order.objects.filter(updated_at__gte=at).values("pk")
@@ -69,7 +69,7 @@ def _steps(criteria: StepCriteria) -> QuerySet[ScheduledProcedureStep] | None:
     )
     rows = ScheduledProcedureStep.objects.all()
     if criteria.updated:
-        found &= terms.lately(criteria.updated, _since)
+        found &= terms.lately(criteria.updated, steps_since)
         rows = rows.annotate(last_change=_STEP_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
