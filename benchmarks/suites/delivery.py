@@ -96,7 +96,8 @@ def _neighbors(space: Workspace, database: str) -> tuple[list[float], list[float
     samples: list[list[float]] = [[], []]
     with _receiver(site, port, log), _worker(site):
         _until(partial(_has, log, 1), "the first message")
-        for turn in range(2 * space.scale.rounds):
+        turns = 2 * space.scale.rounds
+        for turn in range(turns):
             beside, all_in_all = turn % 2, 1 + (turn + 1) * count
             hole = f"HOLE{turn}"
             with _hole(hole_port):
@@ -104,7 +105,7 @@ def _neighbors(space: Workspace, database: str) -> tuple[list[float], list[float
                     _queued(site, hole, hole_port, 200, 200, 0)
                 _queued(site, "WELL", port, count, LANES, seconds)
                 _until(partial(_has, log, all_in_all), "the messages of a turn")
-            if beside:
+            if beside and turn + 1 < turns:
                 site.ris("shell", "-c", _PAUSE.format(hole))
             samples[beside] += [
                 float(came) - float(stamp)
