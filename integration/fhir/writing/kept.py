@@ -11,6 +11,7 @@ from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError
 from integration.fhir.resources import KINDS
 from integration.fhir.to_domain import datatypes
+from integration.fhir.writing import targets
 from integration.fhir.writing.request import Writer
 from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.fhir import ChangeResource, DeleteResource, KeepResource, Method
@@ -79,7 +80,7 @@ def _patient(writer: Writer, element: dict[str, Any]) -> str:
     target = target_of(text, writer.incoming.base) if isinstance(text, str) else None
     if target is not None and target[0] == "Patient":
         hit = writer.message.load("Patient", target[1])
-        return living(target[1]) if hit is None or hit.merged_into else str(hit.public_id)
+        return str(hit.public_id) if hit is not None else ""
     inner = element.get("identifier")
     if not isinstance(inner, dict) or element.get("type", "Patient") != "Patient":
         return ""
@@ -94,9 +95,7 @@ def _patient(writer: Writer, element: dict[str, Any]) -> str:
 def living(public_id: str) -> str:
     """The record that a merged one leads to."""
     hits: list[PatientView] = KINDS["Patient"].finder.load([public_id])
-    if not hits:
-        return ""
-    return living(hits[0].merged_into) if hits[0].merged_into else hits[0].public_id
+    return str(targets.living(hits[0]).public_id) if hits else ""
 
 
 def require_targets(writer: Writer, resource: Resource, but: Resource | None = None) -> None:

@@ -18,7 +18,7 @@ from integration.fhir.systems import Systems
 from integration.fhir.to_domain.references import Known, Target
 from integration.fhir.to_domain.servicerequest import Profile
 from integration.fhir.writing.conditions import Conditions
-from integration.fhir.writing.targets import find_targets
+from integration.fhir.writing.targets import find_targets, living
 from ris.selectors import search as selectors
 
 
@@ -63,13 +63,13 @@ class Message:
         return Known({each: self.targets[each] for each in targets if each in self.targets})
 
     def load(self, kind: str, public_id: str) -> Any:
-        """What has this id, as its finder gives it; None if it is not there."""
+        """What has this id, as its finder gives it, or the survivor; None if it is not there."""
         target = Target(kind, id=public_id)
         if target not in self.targets:
             hits = KINDS[kind].finder.load([public_id])
             if not hits:
                 return None
-            self.targets[target] = hits[0]
+            self.targets[target] = living(hits[0])
         return self.targets[target]
 
     def is_there(self, kind: str, public_id: str) -> bool:

@@ -15,6 +15,7 @@ from ris.selectors import search as selectors
 from ris.selectors.search import Page
 from ris.selectors.search.index import Indexed, Token
 from ris.selectors.search.terms import IdentifierTerm
+from ris.selectors.views import PatientView
 
 # What a reference may lead to.
 _TARGETS = ("Patient", "Practitioner", "Encounter", "Device", "Location", "Organization")
@@ -28,12 +29,12 @@ def find_targets(targets: frozenset[Target]) -> Known:
         by_id = {each.id: each for each in targets if each.type == name and each.id}
         for public_id, target in by_id.items():
             for hit in kind.finder.load([public_id]):
-                found[target] = hit
+                found[target] = living(hit)
         for target in targets:
             if target.type == name and target.identifier is not None:
                 hit = _by_number(kind, target)
                 if hit is not None:
-                    found[target] = hit
+                    found[target] = living(hit)
     return Known(found)
 
 
@@ -49,8 +50,18 @@ def load_targets(targets: Iterable[Target]) -> dict[Target, Any]:
             some = ids[start : start + 100]
             hits = KINDS[name].finder.load(some)
             if len(hits) == len(some):
-                found.update(zip((Target(name, id=each) for each in some), hits, strict=True))
+                named = (Target(name, id=each) for each in some)
+                found.update(zip(named, map(living, hits), strict=True))
     return found
+
+
+def living(hit: Any) -> Any:
+    """The patient's record that stands: whoever names a merged one means the survivor."""
+    seen = set()
+    while isinstance(hit, PatientView) and hit.merged_into and hit.public_id not in seen:
+        seen.add(hit.public_id)
+        hit = next(iter(KINDS["Patient"].finder.load([hit.merged_into])), hit)
+    return hit
 
 
 def _by_number(kind: Kind, target: Target) -> Any:

@@ -12,6 +12,7 @@ import time_machine
 from ris.domain.actors import OPERATOR
 from ris.domain.exchange import Subscription
 from ris.domain.orders import CancelOrder, HoldOrder, OrderReference, ReleaseOrder
+from ris.domain.patients import MergePatients, PatientReference
 from ris.domain.scheduling import (
     BookAppointment,
     PrepareStep,
@@ -316,6 +317,30 @@ def test_it_stays_with_its_order_and_patient(api: Api) -> None:
     ]
 
     assert [answer.status for answer in answers] == [422, 422]
+
+
+def test_who_names_a_merged_record_means_the_survivor(api: Api) -> None:
+    order = make.order()
+    former = str(order.patient.public_id)
+    request = f"/ServiceRequest/{order.public_id}"
+    survivor = api.post("/Patient", resources.patient("S1")).body["id"]
+    asked = appointment(order)
+    execute(
+        MergePatients(
+            survivor=PatientReference(public_id=survivor),
+            subsumed=PatientReference(public_id=former),
+        ),
+        actor=OPERATOR,
+    )
+    subject = {"reference": f"Patient/{former}"}
+
+    changed = api.put(request, {**api.get(request).body, "subject": subject, "priority": "stat"})
+    booked = api.post("/Appointment", asked)
+
+    assert changed.status == 200, changed.body
+    assert changed.body["subject"]["reference"] == f"Patient/{survivor}"
+    assert booked.status == 201, booked.body
+    assert booked.body["participant"][0]["actor"]["reference"] == f"Patient/{survivor}"
 
 
 def test_it_is_canceled_not_deleted(api: Api) -> None:
