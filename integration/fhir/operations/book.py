@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from integration.fhir import rows
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.operations.hold import named_appointment
 from integration.fhir.operations.inputs import PATH, Inputs
@@ -158,9 +159,16 @@ def _book_present(desk: Desk, hit: AppointmentHit, asked: Wanted) -> str:
 
 
 def _change(call: Call, desk: Desk, key: str, resource: Resource) -> str:
-    """An appointment that is there, moved or canceled."""
-    before = read(KINDS["Appointment"], key, call.reading.systems)
+    """An appointment that is there, moved or canceled; by who may change it, before and after."""
+    kind = KINDS["Appointment"]
+
+    def require_reach() -> None:
+        rows.require_write(call.client, kind, key, "u", lambda: call.reading)
+
+    require_reach()
+    before = read(kind, key, call.reading.systems)
     Change(desk.message, key, {**resource, "id": key}, before).apply()
+    require_reach()
     return key
 
 
@@ -174,9 +182,9 @@ OPERATION = Operation(
     definition="https://profiles.ihe.net/ITI/Scheduling/OperationDefinition/appointment-book",
     documentation=(
         "Books a time that $find offered or $hold keeps (appointment-reference), or an "
-        "appointment-resource; with the id of an appointment that is there, moves or cancels it. "
-        "For the order of based-on or referral-identifier, else the only one of the patient that "
-        "waits. A patient-resource is matched by qualified identifiers only. Without an order one "
+        "appointment-resource; with the id of an appointment that is there, moves or cancels it "
+        "(scope u). For the order of based-on or referral-identifier, else the only one of the "
+        "patient that waits. A patient-resource is matched by qualified identifiers only. Without an order one "
         "is placed if the endpoint setting self_referral allows it."
     ),
 )

@@ -506,6 +506,28 @@ def test_an_offer_for_one_patient_is_not_booked_for_another(api: Api) -> None:
     assert (answer.status, make.step_of(order).status) == (422, "PENDING")
 
 
+@pytest.mark.parametrize("scope", ["system/Appointment.crs", "system/Appointment.u?status=noshow"])
+def test_who_may_only_make_appointments_moves_none_by_booking(api: Api, scope: str) -> None:
+    order = make.order()
+    wanted = {
+        "resourceType": "Appointment",
+        "status": "booked",
+        "start": "2026-03-02T09:00:00Z",
+        "end": "2026-03-02T09:30:00Z",
+        "basedOn": [to(f"ServiceRequest/{order.public_id}")],
+        "participant": [{"actor": patient_of(order), "status": "accepted"}],
+    }
+    maker = Api(token("system/Appointment.crs", scope, client="Portal"))
+    first = booked(book(maker, appointment___resource={**wanted, "status": "proposed"}))
+
+    canceled = book(
+        maker, appointment___resource={**wanted, "id": first["id"], "status": "cancelled"}
+    )
+
+    assert (canceled.status, canceled.issue["code"]) == (403, "forbidden")
+    assert api.get(f"/Appointment/{first['id']}").body["status"] == "booked"
+
+
 def test_the_operations_ask_for_scopes_and_changes_for_post(api: Api) -> None:
     reader = Api(token("system/Appointment.rs", client="Reader"))
 
