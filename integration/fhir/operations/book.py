@@ -184,7 +184,7 @@ OPERATION = Operation(
         "Books a time that $find offered or $hold keeps (appointment-reference), or an "
         "appointment-resource; with the id of an appointment that is there, moves or cancels it "
         "(scope u). For the order of based-on or referral-identifier, else the only one of the "
-        "patient that waits. A patient-resource is matched by qualified identifiers only. Without an order one "
-        "is placed if the endpoint setting self_referral allows it."
+        "patient that waits. A patient-resource is matched by qualified identifiers only. Without "
+        "an order one is placed if the endpoint setting self_referral allows it."
     ),
 )
