@@ -15,6 +15,8 @@ from ris.domain.states import StateMachine
 
 # Tries in a row without success after which a subscription is said to be in error.
 FAILURES_BEFORE_ERROR = 3
+# Each event is held against each subscription, so that no client may have any number of them.
+MOST_OF_ONE_CLIENT = 500
 
 
 class SubscriptionStatus(StrEnum):

@@ -18,6 +18,7 @@ from ris.domain.errors import DeniedError, StateConflictError, UnknownKeyError
 from ris.domain.exchange import DELIVERY, DeliveryState, DeliveryTrigger, Direction, Protocol
 from ris.domain.subscriptions import (
     FAILURES_BEFORE_ERROR,
+    MOST_OF_ONE_CLIENT,
     SUBSCRIPTION,
     MoveSubscription,
     RemoveSubscription,
@@ -55,6 +56,11 @@ def _fields(terms: SubscriptionTerms) -> dict[str, Any]:
 
 
 def subscribe(command: Subscribe, context: Context) -> str:
+    live = FhirSubscription.objects.filter(client=command.client, removed_at=None)
+    if live.count() >= MOST_OF_ONE_CLIENT:
+        raise StateConflictError(
+            f"a client has {MOST_OF_ONE_CLIENT} subscriptions at most: delete what is not needed"
+        )
     row = FhirSubscription(
         client=command.client, status=command.status.value, **_fields(command.terms)
     )

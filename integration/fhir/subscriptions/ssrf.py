@@ -18,6 +18,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215: where it leads, the site knows
 _6TO4 = ipaddress.ip_network("2002::/16")
 # Addresses clouds give their metadata services; some of them are in ranges that are not private.
 _METADATA = frozenset({"169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254"})
@@ -131,6 +132,7 @@ def is_public(address: Address) -> bool:
         return is_public(inner)
     return (
         address.is_global
+        and address not in _NAT64_LOCAL
         and not address.is_multicast
         and not address.is_reserved
         and not address.is_loopback

@@ -264,6 +264,22 @@ def test_a_client_subscribes_only_to_what_it_may_read(db: None) -> None:
     assert narrow.post("/Subscription", plain("https://ehr.example/hook", "Task")).status == 201
 
 
+def test_a_client_has_so_many_subscriptions_and_no_more(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "MOST_OF_ONE_CLIENT", 2)
+    wanted = plain("https://ehr.example/hook")
+    first = made(api, wanted)
+    made(api, wanted)
+
+    refused = api.post("/Subscription", wanted)
+    api.request("DELETE", f"/Subscription/{first['id']}")
+
+    assert (refused.status, refused.issue["code"]) == (409, "conflict")
+    assert api.post("/Subscription", wanted).status == 201
+    assert Api(token(client="other")).post("/Subscription", wanted).status == 201
+
+
 def test_a_client_asks_by_a_chain_only_for_what_it_may_read(db: None) -> None:
     narrow = Api(token("system/Subscription.cruds", "system/Task.rs", client="narrow"))
 
