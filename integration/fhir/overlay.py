@@ -103,17 +103,25 @@ def _without(value: Mapping[str, Any], names: Iterable[str]) -> Resource:
     return {name: inner for name, inner in value.items() if name not in names}
 
 
-def given_back(kind: Kind, resources: Sequence[Resource]) -> list[Resource]:
+def given_back(kind: Kind, resources: Sequence[Resource], shown: Shown) -> list[Resource]:
     """The resources of one type with what was received of them; one query for all."""
     if not resources or not takes(kind):
         return list(resources)
     kept = overlays(kind.name, [each["id"] for each in resources])
     if not kept:
         return list(resources)
-    return [
-        _merged_before(each, found) if (found := kept.get(each["id"])) is not None else each
-        for each in resources
-    ]
+    found = []
+    for each in resources:
+        own = kept.get(each["id"])
+        if own is None:
+            found.append(each)
+            continue
+
+        def again(public_id: str = str(each["id"])) -> Resource | None:
+            return _present(kind, public_id, shown)[1]
+
+        found.append(_merged_before(each, own, again))
+    return found
 
 
 # (type, id) → what was merged last, of what, and what came of it. Nobody changes a resource that
@@ -122,13 +130,21 @@ _last: OrderedDict[tuple[str, str], tuple[OverlayView, Resource, Resource]] = Or
 _MOST_KNOWN = 500
 
 
-def _merged_before(core: Resource, kept: OverlayView) -> Resource:
-    """:func:`merged`, remembered: most reads find what the read before found."""
+def _merged_before(
+    core: Resource, kept: OverlayView, again: Callable[[], Resource | None]
+) -> Resource:
+    """:func:`merged`, remembered: most reads find what the read before found.
+
+    What was written after ``core`` was read belongs to a later version: then it is read again.
+    """
     key = (str(core["resourceType"]), str(core["id"]))
     known = _last.get(key)
     if known is not None and known[0] == kept and known[1] == core:
         return known[2]
-    found = merged(core, json.read_stored(kept.received), json.read_stored(kept.shown))
+    then = json.read_stored(kept.shown)
+    if int(then["meta"]["versionId"]) > int(core["meta"]["versionId"]):
+        core = again() or core
+    found = merged(core, json.read_stored(kept.received), then)
     _last[key] = kept, core, found
     while len(_last) > _MOST_KNOWN:
         try:

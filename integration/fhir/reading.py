@@ -26,7 +26,7 @@ def resources(kind: Kind, hits: Iterable[Any], shown: Shown) -> list[Resource]:
 
     What clients sent of it is given back, and the version is kept for its history.
     """
-    found = overlay.given_back(kind, [kind.translate(hit, shown) for hit in hits])
+    found = overlay.given_back(kind, [kind.translate(hit, shown) for hit in hits], shown)
     versions.note(kind, found)
     return rows.without_foreign(kind, found, _id, lambda: Reading("", shown.systems))
 

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from integration.fhir.overlay import merged
+from integration.fhir.reading import resources as made
+from integration.fhir.reading import shown_for
+from integration.fhir.resources import KINDS
+from integration.fhir.systems import Systems
 from ris.domain.actors import OPERATOR
 from ris.domain.patients import (
     Demographics,
@@ -18,6 +22,7 @@ from ris.domain.patients import (
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import FhirOverlay, Order
 from ris.models import Patient as PatientRow
+from ris.selectors.search import issuers
 from ris.services import execute
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import Api
@@ -103,6 +108,20 @@ def test_what_is_read_changed_in_one_place_and_written_back_keeps_the_rest(
     assert (patched.status, patched.body["gender"]) == (200, "other")
     assert patched.body["maritalStatus"] == {"text": "widowed"}
     assert PatientRow.objects.get().sex == "O"
+
+
+def test_what_was_sent_while_it_was_read_is_not_shown_as_the_version_before(
+    api: Api, patient: dict[str, Any]
+) -> None:
+    kind = KINDS["Patient"]
+    shown = shown_for([kind], Systems(issuers()))
+    before = kind.finder.load([patient["id"]])
+    after = put(api, {**patient, "gender": "other", "maritalStatus": {"text": "widowed"}}).body
+
+    [read] = made(kind, before, shown)
+
+    assert read == after
+    assert read["meta"]["versionId"] != patient["meta"]["versionId"]
 
 
 def test_what_the_core_learns_stands(api: Api, patient: dict[str, Any]) -> None:
