@@ -9,11 +9,10 @@ from collections.abc import Mapping
 
 from integration.fhir.kept import DOCUMENTATION
 from integration.fhir.writing.appointments import AppointmentResponses, Appointments
+from integration.fhir.writing.beside import KeptBesideOurs
 from integration.fhir.writing.directory import Encounters, Practitioners
 from integration.fhir.writing.documentreferences import DocumentReferences
 from integration.fhir.writing.kept import KeptResources
-from integration.fhir.writing.observations import Observations
-from integration.fhir.writing.organizations import Organizations
 from integration.fhir.writing.patients import Patients
 from integration.fhir.writing.request import Handler
 from integration.fhir.writing.servicerequests import ServiceRequests
@@ -29,6 +28,10 @@ HANDLERS: Mapping[str, Handler] = {
     "Subscription": Subscriptions(),
     **{name: KeptResources() for name in DOCUMENTATION},
     "DocumentReference": DocumentReferences(),
-    "Organization": Organizations(),
-    "Observation": Observations(),
+    "Organization": KeptBesideOurs(
+        "this is the institution itself: its name is a setting of the site"
+    ),
+    "Observation": KeptBesideOurs(
+        "the dose of an exam and a critical finding are changed where they were entered"
+    ),
 }
