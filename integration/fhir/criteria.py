@@ -29,6 +29,7 @@ from ris.selectors.search.terms import Chosen
 
 # Searches inside one another: patient.organization.name is three.
 MAX_DEPTH = 4
+MAX_PARAMETERS = 64
 
 # Names that IHE RAD IMR (RAD-143) gives parameters, and those that R4 has for the same.
 ALIASES: Mapping[str, str] = {
@@ -192,8 +193,18 @@ def allowed(
     return frozenset(found.hits)
 
 
-def criteria_of(kind: Kind, pairs: Iterable[tuple[str, str]], reading: Reading) -> Common:
+def require_bounds(pairs: Sequence[tuple[str, str]]) -> None:
+    """Raises HttpError 400 for more than is asked at once, and for what no database takes."""
+    if len(pairs) > MAX_PARAMETERS:
+        raise HttpError(400, "too-costly", f"more than {MAX_PARAMETERS} parameters")
+    for name, value in pairs:
+        if "\0" in name or "\0" in value:
+            raise refused(name.replace("\0", ""), "holds a NUL character")
+
+
+def criteria_of(kind: Kind, pairs: Sequence[tuple[str, str]], reading: Reading) -> Common:
     """The criteria of search parameters alone; raises HttpError 400 for an unknown one."""
+    require_bounds(pairs)
     criteria: Criteria = {}
     for name, value in pairs:
         if not criterion(kind, name, value, reading, criteria):

@@ -277,13 +277,13 @@ class _Reader:
         if not text:
             return None
         try:
-            at = datetime.fromisoformat(str(text))
-        except ValueError:
+            at = datetime.fromisoformat(str(text)).astimezone(UTC)
+        except (ValueError, OverflowError):
             self.fault("not an instant", "end")
             return None
         if at <= self.reading.now:
             self.fault("this time is over", "end")
-        return at.astimezone(UTC)
+        return at
 
 
 def _extensions(element: Any, url: str) -> Iterator[Any]:

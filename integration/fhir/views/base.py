@@ -8,7 +8,12 @@ from urllib.parse import parse_qsl
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    ValidationError,
+)
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, UnreadablePostError
 from django.http.response import HttpResponseBase
@@ -203,7 +208,7 @@ class FhirView(APIView):
 
     def get_renderer_context(self) -> dict[str, Any]:
         context = super().get_renderer_context()
-        context["pretty"] = self.request.GET.get("_pretty") == "true"
+        context["pretty"] = ("_pretty", "true") in self.pairs()
         return context
 
     def finalize_response(
@@ -252,6 +257,8 @@ class FhirView(APIView):
         if isinstance(exc, exceptions.APIException):
             status = exc.status_code if exc.status_code in _ISSUES else 400
             return HttpError(status, _ISSUES[status], str(exc.detail)[:200])
+        if isinstance(exc, TooManyFieldsSent):
+            return HttpError(400, "too-costly", "more parameters than this server takes")
         if isinstance(exc, Http404):
             return HttpError(404, "not-found", "there is nothing at this address")
         if isinstance(exc, PermissionDenied):

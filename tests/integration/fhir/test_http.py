@@ -231,6 +231,12 @@ def test_a_bundle_reads_what_is_fhir(api: Api, url: str, said: dict[str, str], s
     assert (answer.status, answer.body["entry"][0]["response"]["status"]) == (200, status)
 
 
+def test_more_parameters_than_a_search_has_are_refused(api: Api) -> None:
+    answers = [api.get("/Patient?" + "&".join(["name=a"] * many)) for many in (65, 2000)]
+
+    assert [(each.status, each.issue["code"]) for each in answers] == [(400, "too-costly")] * 2
+
+
 def test_each_version_has_an_address(api: Api) -> None:
     patient = api.post("/Patient", resources.patient()).body
     api.put(f"/Patient/{patient['id']}", {**patient, "birthDate": "1961"})

@@ -255,6 +255,29 @@ def test_all_faults_of_a_topic_are_told_at_once(api: Api) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("criteria", "said"),
+    [
+        ("Task?" + "&".join(["identifier=a"] * 65), "more than 64 parameters"),
+        ("Task?identifier=%00", "identifier: holds a NUL character"),
+    ],
+)
+def test_a_criteria_that_no_search_would_take_is_refused(
+    api: Api, criteria: str, said: str
+) -> None:
+    refused = api.post("/Subscription", plain("https://ehr.example/hook", criteria))
+
+    assert (refused.status, refused.issue["diagnostics"]) == (422, said)
+
+
+def test_an_end_beyond_the_calendar_is_refused(api: Api) -> None:
+    late = {**plain("https://ehr.example/hook"), "end": "9999-12-31T23:59:59-12:00"}
+
+    refused = api.post("/Subscription", late)
+
+    assert (refused.status, refused.issue["expression"]) == (422, ["Subscription.end"])
+
+
 def test_a_client_subscribes_only_to_what_it_may_read(db: None) -> None:
     narrow = Api(token("system/Subscription.cruds", "system/Task.rs", client="narrow"))
 
