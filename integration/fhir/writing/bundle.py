@@ -27,6 +27,7 @@ from integration.fhir.to_domain.references import Target
 from integration.fhir.writing.conditions import Number, condition, number_of
 from integration.fhir.writing.entries import Bundle, Entry
 from integration.fhir.writing.kept import KeptResources
+from integration.fhir.writing.kept import references as literal_references
 from integration.fhir.writing.links import Links, in_order
 from integration.fhir.writing.message import Message
 from integration.fhir.writing.request import (
@@ -379,24 +380,11 @@ def _named(writes: Iterable[Entry], base: str) -> set[Target]:
     """What of ours the entries refer to by id."""
     found = set()
     for entry in writes:
-        for text in _references(entry.resource):
+        for _, text in literal_references(entry.resource, ""):
             kind, _, public_id = text.removeprefix(f"{base}/").partition("/")
             if kind in KINDS and public_id and "/" not in public_id:
                 found.add(Target(kind, id=public_id))
     return found
-
-
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        text = value.get("reference")
-        if isinstance(text, str):
-            yield text
-        for item in value.values():
-            if isinstance(item, dict | list):
-                yield from _references(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _references(item)
 
 
 def _chunks(group: Sequence[Written]) -> Iterator[Sequence[Written]]:
