@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from integration.fhir import json
 from integration.fhir.auth import Client
-from integration.fhir.criteria import criteria_of
+from integration.fhir.criteria import criteria_of, require_bounds
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError
 from integration.fhir.parameters import Reading
@@ -186,6 +186,10 @@ class _Reader:
                 continue
             self.check_search(topic.kind, search_of(text)[1], "criteria.extension")
             found.append(text)
+        try:
+            require_bounds([pair for text in found for pair in search_of(text)[1]])
+        except RisError as error:
+            self.fault(error.message, "criteria.extension", "too-costly")
         return tuple(found)
 
     # --- to whom

@@ -270,6 +270,17 @@ def test_a_criteria_that_no_search_would_take_is_refused(
     assert (refused.status, refused.issue["diagnostics"]) == (422, said)
 
 
+def test_filters_together_ask_no_more_than_a_search_may(api: Api) -> None:
+    half = "&".join(["patient=Patient/1"] * 40)
+
+    refused = api.post(
+        "/Subscription",
+        topic("https://ehr.example/hook", "order-status", "id-only", half, half),
+    )
+
+    assert (refused.status, refused.issue["code"]) == (422, "too-costly")
+
+
 def test_an_end_beyond_the_calendar_is_refused(api: Api) -> None:
     late = {**plain("https://ehr.example/hook"), "end": "9999-12-31T23:59:59-12:00"}
 
