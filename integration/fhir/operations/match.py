@@ -29,6 +29,7 @@ from ris.selectors.views import PatientView
 GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
 DEFAULT_COUNT = 20
 MOST = 100
+MOST_NUMBERS = 100  # a person has no more, and each is looked for
 
 
 class Grade(StrEnum):
@@ -149,9 +150,13 @@ def _read(call: Call) -> _Asked:
         raise HttpError(400, "invalid", "onlyCertainMatches is a boolean")
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise HttpError(400, "invalid", "count is a positive number")
-    systems = call.reading.systems
+    numbers = translated.identifiers(resource, "Patient", call.reading.systems)
+    if len(numbers) > MOST_NUMBERS:
+        raise HttpError(
+            400, "too-costly", f"more than {MOST_NUMBERS} identifiers", path="Patient.identifier"
+        )
     return _Asked(
-        translated.identifiers(resource, "Patient", systems),
+        numbers,
         translated.demographics(resource, "Patient"),
         only,
         min(count, MOST),

@@ -146,6 +146,14 @@ def test_a_caller_sees_only_its_own_rows(
     assert match(blind, person()).status == 403
 
 
+def test_a_person_has_only_so_many_numbers(api: Api) -> None:
+    numbers = [{"system": "urn:x", "value": f"V{number}"} for number in range(101)]
+
+    answer = api.post("/Patient/$match", {"resourceType": "Patient", "identifier": numbers})
+
+    assert (answer.status, answer.issue["code"]) == (400, "too-costly")
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
