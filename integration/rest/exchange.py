@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from integration.rest.base import RestView
 from integration.rest.shapes import shown
-from integration.rest.shown import Reason, does, lists, parameter
+from integration.rest.shown import Reason, does, lists, parameter, reason_in
 from ris.domain.actors import Role
 from ris.domain.exchange import ReplayMessage, RequeueDelivery, SkipDelivery
 from ris.selectors import interfaces, message_filters, messages
@@ -63,31 +63,22 @@ class ConnectionsView(InterfaceView):
         return Response([shown(Tile, tile) for tile in interfaces.tiles()])
 
 
-class StuckView(InterfaceView):
-    """A command about a message that needs a reason."""
-
-    def reason(self, request: Request) -> str:
-        said = Reason(data=request.data)
-        said.is_valid(raise_exception=True)
-        return str(said.validated_data["reason"])
-
-
-class ReplayView(StuckView):
+class ReplayView(InterfaceView):
     @does("message_replay", "Apply a rejected or failed message again", Reason)
     def post(self, request: Request, key: UUID) -> Response:
-        command = ReplayMessage(message=str(key), reason=self.reason(request))
+        command = ReplayMessage(message=str(key), reason=reason_in(request))
         return Response({"id": self.do(command)})
 
 
-class RequeueView(StuckView):
+class RequeueView(InterfaceView):
     @does("delivery_requeue", "Send a refused or dead delivery again", Reason)
     def post(self, request: Request, key: UUID) -> Response:
-        self.do(RequeueDelivery(delivery=str(key), reason=self.reason(request)))
+        self.do(RequeueDelivery(delivery=str(key), reason=reason_in(request)))
         return Response({"id": str(key)})
 
 
-class SkipView(StuckView):
+class SkipView(InterfaceView):
     @does("delivery_skip", "Give a delivery up, so that its lane goes on", Reason)
     def post(self, request: Request, key: UUID) -> Response:
-        self.do(SkipDelivery(delivery=str(key), reason=self.reason(request)))
+        self.do(SkipDelivery(delivery=str(key), reason=reason_in(request)))
         return Response({"id": str(key)})

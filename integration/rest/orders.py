@@ -9,8 +9,7 @@ from rest_framework.response import Response
 
 from integration.rest.base import RestView
 from integration.rest.shapes import shown
-from integration.rest.shown import Reason, does, gives, lists, parameter
-from ris.domain.commands import Command
+from integration.rest.shown import Reason, does, gives, lists, parameter, reason_in
 from ris.domain.errors import InvalidValueError
 from ris.domain.orders import CancelOrder, HoldOrder, OrderReference, ReleaseOrder
 from ris.selectors import order_lists, patient_lists, timeline
@@ -65,28 +64,18 @@ class TimelineView(RestView):
         return Response([shown(Entry, each) for each in timeline.entries(order.public_id)])
 
 
-class OrderCommandView(RestView):
-    """A command about an order that needs a reason."""
-
-    def give(self, request: Request, key: UUID, command: type[Command[object]]) -> Response:
-        said = Reason(data=request.data)
-        said.is_valid(raise_exception=True)
-        reference = OrderReference(public_id=str(key))
-        reason = said.validated_data["reason"]
-        self.do(command(order=reference, reason=reason))  # type: ignore[call-arg]
+class CancelView(RestView):
+    @does("order_cancel", "Cancel an order of which nothing was begun", Reason)
+    def post(self, request: Request, key: UUID) -> Response:
+        self.do(CancelOrder(order=OrderReference(public_id=str(key)), reason=reason_in(request)))
         return Response({"id": str(key)})
 
 
-class CancelView(OrderCommandView):
-    @does("order_cancel", "Cancel an order of which nothing was begun", Reason)
-    def post(self, request: Request, key: UUID) -> Response:
-        return self.give(request, key, CancelOrder)
-
-
-class HoldView(OrderCommandView):
+class HoldView(RestView):
     @does("order_hold", "Put an order on hold; it leaves every worklist", Reason)
     def post(self, request: Request, key: UUID) -> Response:
-        return self.give(request, key, HoldOrder)
+        self.do(HoldOrder(order=OrderReference(public_id=str(key)), reason=reason_in(request)))
+        return Response({"id": str(key)})
 
 
 class ReleaseView(RestView):

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from integration.rest.base import RestView
 from integration.rest.shapes import shown
-from integration.rest.shown import Reason, does, gives, lists, parameter
+from integration.rest.shown import Reason, does, gives, lists, parameter, reason_in
 from ris.domain.errors import InvalidValueError
 from ris.domain.scheduling import (
     BookAppointment,
@@ -155,8 +155,7 @@ class MoveView(RestView):
 class CancelView(RestView):
     @does("appointment_cancel", "Give a time back; the step waits to be booked again", Reason)
     def post(self, request: Request, key: UUID) -> Response:
-        said = _read(Reason, request)
-        self.do(CancelAppointment(appointment=str(key), reason=said["reason"]))
+        self.do(CancelAppointment(appointment=str(key), reason=reason_in(request)))
         return Response({"id": str(key)})
 
 

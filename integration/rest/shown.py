@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from integration.rest.base import PROBLEM, Problem
 from integration.rest.shapes import shape
@@ -21,6 +22,13 @@ class Reason(serializers.Serializer[Any]):
     """Why somebody did something, for the audit and for whoever is told."""
 
     reason = serializers.CharField(max_length=200)
+
+
+def reason_in(request: Request) -> str:
+    """The reason that the body gives; raises ValidationError."""
+    said = Reason(data=request.data)
+    said.is_valid(raise_exception=True)
+    return str(said.validated_data["reason"])
 
 
 class Done(serializers.Serializer[Any]):

@@ -81,6 +81,14 @@ def modalities() -> list[str]:
     return list(found.distinct())
 
 
+def is_known(code: Code) -> bool:
+    """Whether there is a procedure of this code, offered or not."""
+    rows = ProcedureDefinition.objects.filter(
+        code=code.value, scheme=code.scheme, code_version=code.version
+    )
+    return rows.exists()
+
+
 def procedure(public_id: str) -> ProcedureLine:
     """One procedure; raises UnknownKeyError."""
     row = _rows().filter(public_id=public_id).first()

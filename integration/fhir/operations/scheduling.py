@@ -21,7 +21,9 @@ from integration.fhir.writing.message import Message
 from ris.domain.errors import DuplicateKeyError
 from ris.domain.patients import PatientReference
 from ris.domain.values import Identifier
+from ris.selectors import search
 from ris.selectors.search import Page
+from ris.selectors.search.criteria import PatientCriteria
 from ris.selectors.search.terms import IdentifierTerm
 from ris.selectors.views import PatientView
 
@@ -66,12 +68,11 @@ def patient_described(resource: Resource, desk: Desk) -> PatientView | None:
     another name and birth date, are refused.
     """
     reference = patient_reference(resource, desk)
-    kind = KINDS["Patient"]
     found: dict[str, PatientView] = {}
     for number in reference.identifiers:
         term = IdentifierTerm(number.value, number.issuer)
-        criteria = kind.criteria(identifiers=((term,),))  # type: ignore[call-arg]
-        for hit in kind.finder.search(criteria, Page(2)).hits:
+        criteria = PatientCriteria(identifiers=((term,),))
+        for hit in search.patients.search(criteria, Page(2)).hits:
             found[hit.public_id] = hit
     if not found:
         return None

@@ -33,8 +33,9 @@ from ris.domain.orders import (
 from ris.domain.patients import PatientReference
 from ris.domain.scheduling import BookAppointment, HoldSlot, ProposeAppointment
 from ris.domain.values import Code, Identifier
-from ris.selectors import slots
+from ris.selectors import search, slots
 from ris.selectors.search import Page
+from ris.selectors.search.criteria import RequestCriteria
 from ris.selectors.search.terms import IdentifierTerm
 from ris.selectors.search.views import RequestHit, RoomView, StationView
 from ris.selectors.slots import Offer
@@ -229,20 +230,18 @@ class Desk:
             raise InvalidValueError("this time is for another exam", path=f"{PATH}.basedOn")
 
     def _referred(self, number: Identifier) -> list[RequestHit]:
-        kind = KINDS["ServiceRequest"]
         term = IdentifierTerm(number.value, number.issuer or None)
-        criteria = kind.criteria(identifiers=((term,),), levels=frozenset({"order"}))  # type: ignore[call-arg]
-        return list(kind.finder.search(criteria, Page(_MOST_ORDERS)).hits)
+        criteria = RequestCriteria(identifiers=((term,),), levels=frozenset({"order"}))
+        return list(search.requests.search(criteria, Page(_MOST_ORDERS)).hits)
 
     def waiting(self, patient: str) -> list[Work]:
         """The steps of a patient's open orders that wait to be scheduled."""
-        kind = KINDS["ServiceRequest"]
-        criteria = kind.criteria(  # type: ignore[call-arg]
+        criteria = RequestCriteria(
             patients=((patient,),),
             order_states=frozenset({OrderStatus.ACTIVE}),
             levels=frozenset({"order"}),
         )
-        hits = kind.finder.search(criteria, Page(_MOST_ORDERS)).hits
+        hits = search.requests.search(criteria, Page(_MOST_ORDERS)).hits
         return [work for work in self._works(hits) if work.step.status in WAITING]
 
     @staticmethod

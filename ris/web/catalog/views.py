@@ -72,7 +72,7 @@ def _save(request: PageRequest, form: ProcedureForm, line: ProcedureLine | None)
     if not form.is_valid():
         return _form(request, form, line, 422)
     command = form.command()
-    if line is None and _is_known(command.code.value, command.code.scheme, command.code.version):
+    if line is None and catalog.is_known(command.code):
         form.add_error("code", "There is a procedure with this code; open it to change it.")
         return _form(request, form, line, 409)
     if line is not None and (command.code.value, command.code.scheme, command.code.version) != (
@@ -91,14 +91,6 @@ def _save(request: PageRequest, form: ProcedureForm, line: ProcedureLine | None)
         return _form(request, form, line, STATUS[error.code])
     messages.success(request, f"{command.code.meaning} is saved.")
     return _to_list()
-
-
-def _is_known(value: str, scheme: str, version: str) -> bool:
-    wanted = (value, scheme, version)
-    return any(
-        (line.code.value, line.code.scheme, line.code.version) == wanted
-        for line in catalog.lines(retired=True)
-    )
 
 
 def _to_list() -> HttpResponse:

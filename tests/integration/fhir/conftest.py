@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tests.hooks import Hook
     from tests.integration.fhir.api import Api
 
 
@@ -17,6 +18,24 @@ def api(db: None) -> Api:
     from tests.integration.fhir.api import Api, token
 
     return Api(token())
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Subscribers on this machine may be called."""
+    from tests.integration.fhir.subscribing import trusting
+
+    with trusting(monkeypatch, "127.0.0.1"):
+        yield
+
+
+@pytest.fixture
+def hook(trusted: None) -> Iterator[Hook]:
+    """A subscriber's receiver."""
+    from tests import hooks
+
+    with hooks.hook() as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="session", autouse=True)

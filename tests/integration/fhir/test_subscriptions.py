@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -33,20 +32,9 @@ from tests.integration.fhir.subscribing import (
     relay,
     state,
     topic,
-    trusting,
 )
 
-
-@pytest.fixture(autouse=True)
-def trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with trusting(monkeypatch, "127.0.0.1"):
-        yield
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    with hooks.hook() as receiver:
-        yield receiver
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("trusted")]
 
 
 # --- plain R4

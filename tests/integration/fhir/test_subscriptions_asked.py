@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from ris.models import (
     Delivery,
 )
-from tests import hooks, make
+from tests import make
 from tests.hooks import Hook, Hooked
 from tests.integration.fhir.api import Answer, Api, token
 from tests.integration.fhir.subscribing import (
@@ -21,20 +20,9 @@ from tests.integration.fhir.subscribing import (
     plain,
     relay,
     topic,
-    trusting,
 )
 
-
-@pytest.fixture(autouse=True)
-def trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with trusting(monkeypatch, "127.0.0.1"):
-        yield
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    with hooks.hook() as receiver:
-        yield receiver
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("trusted")]
 
 
 # --- $status and $events
