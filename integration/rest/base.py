@@ -9,6 +9,7 @@ import structlog
 from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.db import OperationalError
 from django.db.models import QuerySet
+from drf_spectacular.openapi import AutoSchema
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import JSONParser
@@ -81,6 +82,13 @@ class StrictJson(JSONParser):
             raise exceptions.ParseError(error.message) from None
 
 
+class Summarized(AutoSchema):
+    """The summary says it; what a view's docstring says is for its readers here."""
+
+    def get_description(self) -> str:  # type: ignore[override]  # what spectacular calls
+        return ""
+
+
 class RestView(APIView):
     """A JSON address; ``roles`` are those that may read here, besides what the door asks."""
 
@@ -88,6 +96,7 @@ class RestView(APIView):
     renderer_classes = [JSONRenderer]  # noqa: RUF012
     parser_classes = [StrictJson]  # noqa: RUF012
     roles: frozenset[Role] = frozenset()
+    schema = Summarized()
 
     @property
     def actor(self) -> Actor:

@@ -70,7 +70,6 @@ def lists(
     return extend_schema(
         operation_id=name,
         summary=words,
-        description="",
         parameters=[*asked, *(PAGING if paged else [])],
         responses={200: page_of(item) if paged else item(many=True), **REFUSALS},
     )
@@ -81,7 +80,6 @@ def gives(name: str, view: type, words: str) -> Callable[[F], F]:
     return extend_schema(
         operation_id=name,
         summary=words,
-        description="",
         responses={200: shape(view), **REFUSALS},
     )
 
@@ -91,7 +89,6 @@ def does(name: str, words: str, body: Any = None, *, status: int = 200) -> Calla
     return extend_schema(
         operation_id=name,
         summary=words,
-        description="",
         request=body,
         responses={status: Done, **CONFLICTS},
     )
