@@ -36,7 +36,11 @@ def running_part(name: str, environment: dict[str, str]) -> Iterator[subprocess.
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+        try:
+            _, errors = process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _, errors = process.communicate()
         assert process.returncode == 0, errors.decode()
 
 
@@ -101,6 +105,22 @@ def test_beat_rings_through_redis(data_dir: Path, tmp_path: Path) -> None:
         environment = clean_environment(data_dir, RIS_BROKER_URL=url)
         with redis.Redis.from_url(url) as client, running_part("beat", environment):
             wait_until(lambda: int(client.llen("ris")) >= 2, "two turns of the beat")
+
+
+@requires("redis")
+def test_beat_ends_on_a_signal_though_its_broker_hangs(data_dir: Path, tmp_path: Path) -> None:
+    import redis
+
+    with running_redis(tmp_path) as (url, server):
+        environment = clean_environment(data_dir, RIS_BROKER_URL=url)
+        with redis.Redis.from_url(url) as client, running_part("beat", environment) as beat:
+            wait_until(lambda: int(client.llen("ris")) >= 1, "a turn of the beat")
+            server.send_signal(signal.SIGSTOP)
+            try:
+                beat.send_signal(signal.SIGTERM)
+                assert beat.wait(10) == 0
+            finally:
+                server.send_signal(signal.SIGCONT)
 
 
 def test_a_worker_starts_delivers_and_stops_while_its_broker_is_away(data_dir: Path) -> None:
