@@ -13,6 +13,7 @@ class User(AbstractUser):
     """A person with a login; roles are the groups named as ``ris.domain.actors.Role``."""
 
     theme = models.CharField(max_length=12, blank=True, default="")
+    preferences = models.JSONField(default=dict, blank=True)  # ris.domain.preferences
 
     class Meta(AbstractUser.Meta):
         pass

@@ -1,0 +1,34 @@
+"""What a person likes, kept with the login."""
+
+from __future__ import annotations
+
+from ris.domain.actors import Role
+from ris.domain.errors import UnknownKeyError
+from ris.domain.preferences import PreferencesSet, SetPreferences, check
+from ris.models import User
+from ris.services._context import Context
+
+
+def set_preferences(command: SetPreferences, context: Context) -> None:
+    user = User.objects.filter(pk=context.actor.user_id).first()
+    if user is None:
+        raise UnknownKeyError("only somebody with a login has preferences")
+    keys = {ours: pressed for ours, pressed in command.keys.items() if pressed != ours}
+    check(command.language, keys)
+    user.preferences = {"language": command.language, "keys": keys}
+    user.save(update_fields=["preferences"])
+    context.emit(PreferencesSet(username=user.username), subject=user)
+
+
+HANDLERS = {SetPreferences: set_preferences}
+
+PERMISSIONS = {
+    SetPreferences: {
+        Role.SCHEDULER,
+        Role.FRONTDESK,
+        Role.TECHNOLOGIST,
+        Role.RADIOLOGIST,
+        Role.MANAGER,
+        Role.ADMIN,
+    }
+}
