@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from integration.fhir import rows
+from integration.fhir.criteria import restrict
 from integration.fhir.outcome import HttpError
 from integration.fhir.resources import KINDS
 from integration.fhir.to_domain.appointment import PATH, Wanted, refused_status
@@ -201,7 +203,9 @@ class Desk:
         target = named.target
         hits: list[RequestHit] = []
         if target is not None and target.id:
-            hits = list(kind.finder.load([target.id]))
+            # Whoever has no scope for orders at all was told the id, which nobody guesses.
+            found = list(kind.finder.load([target.id]))
+            hits = rows.without_foreign(kind, found, _request_id, self.message.reading)
         elif target is not None and target.identifier is not None:
             hits = self._referred(target.identifier)
         if not hits:
@@ -226,13 +230,21 @@ class Desk:
         meant = [work for named in wanted.requests for work in self._works(self.requests(named))]
         if self.referral is not None:
             meant += self.referred(self.referral)
+            if not meant:
+                raise no_such_order()
         if meant and step not in {work.step.public_id for work in meant}:
             raise InvalidValueError("this time is for another exam", path=f"{PATH}.basedOn")
 
     def _referred(self, number: Identifier) -> list[RequestHit]:
+        """The orders of this number that the client's scopes reach: nobody learns of others."""
         term = IdentifierTerm(number.value, number.issuer or None)
-        criteria = RequestCriteria(identifiers=((term,),), levels=frozenset({"order"}))
-        return list(search.requests.search(criteria, Page(_MOST_ORDERS)).hits)
+        limited = restrict(
+            KINDS["ServiceRequest"],
+            RequestCriteria(identifiers=((term,),), levels=frozenset({"order"})),
+            self.message.client.filters("ServiceRequest", "crus"),
+            self.message.reading(),
+        )
+        return list(KINDS["ServiceRequest"].finder.search(limited, Page(_MOST_ORDERS)).hits)
 
     def waiting(self, patient: str) -> list[Work]:
         """The steps of a patient's open orders that wait to be scheduled."""
@@ -258,11 +270,7 @@ class Desk:
         self, works: list[Work], wanted: Wanted, patient: PatientView | None, modality: str
     ) -> Work:
         if not works:
-            raise InvalidValueError(
-                "there is no such order here",
-                path=f"{PATH}.basedOn",
-                details={"issue": "not-found"},
-            )
+            raise no_such_order()
         if patient and any(w.order.patient.public_id != patient.public_id for w in works):
             raise InvalidValueError("the order is another patient's", path=f"{PATH}.participant")
         waiting = [work for work in works if work.step.status in WAITING]
@@ -340,6 +348,16 @@ class Desk:
                 "this patient is not known here", path=named.path, details={"issue": "not-found"}
             )
         return found
+
+
+def no_such_order() -> InvalidValueError:
+    return InvalidValueError(
+        "there is no such order here", path=f"{PATH}.basedOn", details={"issue": "not-found"}
+    )
+
+
+def _request_id(hit: RequestHit) -> str:
+    return (hit.procedure or hit.order).public_id
 
 
 def _fits(work: Work, service: Code | None, modality: str) -> bool:

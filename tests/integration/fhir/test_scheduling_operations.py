@@ -580,3 +580,53 @@ def test_a_refused_booking_is_kept_and_can_be_applied_again(api: Api) -> None:
     message.refresh_from_db()
     assert (refused.status, message.message_type) == (409, "POST Appointment/$book")
     assert (message.state, make.step_of(other).status) == ("APPLIED", "SCHEDULED")
+
+
+# What a client may see of orders, and whether it may name one that is active by its number.
+@pytest.mark.parametrize(
+    ("scope", "reaches"),
+    [
+        ("system/ServiceRequest.r", True),
+        ("system/ServiceRequest.r?status=active", True),
+        ("system/ServiceRequest.rs?status=on-hold", False),
+        ("system/Task.rs", False),
+    ],
+)
+def test_a_number_leads_only_to_orders_that_the_scopes_reach(
+    api: Api, scope: str, reaches: bool
+) -> None:
+    order = make.order()
+    portal = Api(token("system/Appointment.crus", "system/Patient.rs", scope, client="Portal"))
+    number = {"value": order.placer_order_number}
+    offer = find(api, patient___reference=patient_of(order)).of("match")[0]
+    reference = to(f"Appointment/{offer['id']}")
+
+    asked = portal.post(
+        "/Appointment/$find",
+        parameters(start=START, end=END, referral___identifier=number),
+    )
+    answer = book(portal, appointment___reference=reference, referral___identifier=number)
+
+    assert (asked.status, answer.status) == ((200, 200) if reaches else (422, 422))
+    assert make.step_of(order).status == ("SCHEDULED" if reaches else "PENDING")
+    if not reaches:
+        assert asked.issue["diagnostics"] == "there is no such order here"
+
+
+@pytest.mark.parametrize(("state", "status"), [("active", 200), ("on-hold", 422)])
+def test_a_row_filter_holds_for_an_order_that_is_named_by_its_id(
+    api: Api, state: str, status: int
+) -> None:
+    order = make.order()
+    scopes = ("system/Appointment.crus", f"system/ServiceRequest.r?status={state}")
+    portal = Api(token(*scopes, client="Portal"))
+    offer = find(api).of("match")[0]
+
+    answer = book(
+        portal,
+        appointment___reference=to(f"Appointment/{offer['id']}"),
+        based___on=to(f"ServiceRequest/{order.public_id}"),
+    )
+
+    assert answer.status == status
+    assert make.step_of(order).status == ("SCHEDULED" if status == 200 else "PENDING")
