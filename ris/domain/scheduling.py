@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from enum import StrEnum
 
 from ris.domain.commands import Command, Event
@@ -31,6 +31,18 @@ class SlotState(StrEnum):
     HELD = "HELD"
     TAKEN = "TAKEN"
     CLOSED = "CLOSED"
+
+
+class ClosureKind(StrEnum):
+    """Why a resource is closed: by plan, or because it does not work."""
+
+    CLOSURE = "CLOSURE"
+    DOWNTIME = "DOWNTIME"
+
+
+# When a downtime ends of which nobody knows the end: every question "closed then?" is answered
+# rightly without a word about a time that is not there.
+UNTIL_FURTHER_NOTICE = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class NumberKind(StrEnum):

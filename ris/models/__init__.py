@@ -2,7 +2,7 @@
 
 from ris.models.accounts import ApiClient, ApiToken, ClientAssertion, User
 from ris.models.availability import SeriesAvailability, StudyAvailability
-from ris.models.catalog import CodeMap, ProcedureDefinition, StepTemplate
+from ris.models.catalog import CodeMap, DeviceRule, ProcedureDefinition, StepTemplate
 from ris.models.corrections import FollowUp, PerformedCorrection, StudyAlias
 from ris.models.documents import Document
 from ris.models.dose import DoseRecord, DoseReferenceLevel, ExamDose, IrradiationEvent
@@ -13,7 +13,16 @@ from ris.models.exchange import (
     Endpoint,
     InboundMessage,
 )
-from ris.models.facility import Device, Practitioner, Resource, Room, Site
+from ris.models.facility import (
+    Device,
+    Holiday,
+    Practitioner,
+    Resource,
+    ResourceGroup,
+    Room,
+    Site,
+    StaffMember,
+)
 from ris.models.fhir import FhirOverlay, FhirResource, FhirVersion
 from ris.models.fhir_index import FhirIndex
 from ris.models.intake import MessagePart, SequenceLink
@@ -46,6 +55,7 @@ from ris.models.scheduling import (
     Appointment,
     AppointmentAnswer,
     AppointmentNumber,
+    Block,
     Booking,
     Closure,
     ResourceHours,
@@ -59,6 +69,7 @@ __all__ = [
     "AppointmentAnswer",
     "AppointmentNumber",
     "AuditEvent",
+    "Block",
     "Booking",
     "ClientAssertion",
     "Closure",
@@ -71,6 +82,7 @@ __all__ = [
     "DemographicReview",
     "Device",
     "DeviceRefusal",
+    "DeviceRule",
     "Document",
     "DomainEvent",
     "DoseRecord",
@@ -85,6 +97,7 @@ __all__ = [
     "FhirSubscription",
     "FhirVersion",
     "FollowUp",
+    "Holiday",
     "InboundMessage",
     "InterfaceAlert",
     "IrradiationEvent",
@@ -105,12 +118,14 @@ __all__ = [
     "ReportVersion",
     "RequestedProcedure",
     "Resource",
+    "ResourceGroup",
     "ResourceHours",
     "Room",
     "ScheduledProcedureStep",
     "SequenceLink",
     "SeriesAvailability",
     "Site",
+    "StaffMember",
     "StepTemplate",
     "StudyAlias",
     "StudyAvailability",

@@ -20,6 +20,13 @@ class ProcedureDefinition(Public):
     body_part = models.CharField(max_length=64, blank=True, default="")
     contrast = models.CharField(max_length=64, blank=True, default="")
     laterality_required = models.BooleanField(default=False)
+    # What booking it takes, besides its device and room.
+    buffer_before_minutes = models.PositiveSmallIntegerField(default=0, db_default=0)
+    buffer_after_minutes = models.PositiveSmallIntegerField(default=0, db_default=0)
+    lead_hours = models.PositiveSmallIntegerField(default=0, db_default=0)  # earliest from now
+    radiologist_present = models.BooleanField(default=False, db_default=False)
+    required_skills = models.JSONField(default=list, blank=True, db_default=[])
+    staff_required = models.PositiveSmallIntegerField(default=0, db_default=0)
     active = models.BooleanField(default=True)
 
     class Meta:
@@ -59,6 +66,31 @@ class StepTemplate(models.Model):
 
     def __str__(self) -> str:
         return self.description or self.modality
+
+
+class DeviceRule(models.Model):
+    """Whether a procedure may be done on a device, and how long it takes there."""
+
+    definition = models.ForeignKey(
+        ProcedureDefinition, on_delete=models.CASCADE, related_name="device_rules"
+    )
+    device = models.ForeignKey(
+        "ris.Device", on_delete=models.CASCADE, related_name="procedure_rules"
+    )
+    allowed = models.BooleanField(default=True)
+    minutes = models.PositiveIntegerField(null=True, blank=True)  # null: as everywhere
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["definition", "device"], name="device_rule_unique"),
+            models.CheckConstraint(
+                condition=models.Q(minutes__isnull=True) | models.Q(minutes__gt=0),
+                name="device_rule_minutes",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"rule {self.pk}"
 
 
 class CodeMap(models.Model):

@@ -25,6 +25,14 @@ class Resource(Public):
 
     kind = models.CharField(max_length=6)
     name = models.CharField(max_length=64)
+    # Out of use for good: keeps its past, is offered nowhere.
+    active = models.BooleanField(default=True, db_default=True)
+    site = models.ForeignKey(Site, null=True, on_delete=models.PROTECT, related_name="resources")
+    # Kept free around each booking: cleaning, turnaround.
+    buffer_before_minutes = models.PositiveSmallIntegerField(default=0, db_default=0)
+    buffer_after_minutes = models.PositiveSmallIntegerField(default=0, db_default=0)
+    open_on_holidays = models.BooleanField(default=False, db_default=False)
+    note = models.CharField(max_length=500, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -94,3 +102,54 @@ class Practitioner(Public):
 
     def __str__(self) -> str:
         return self.name
+
+
+class StaffMember(Public):
+    """Somebody who is booked: what they can do, in words that procedures ask for."""
+
+    resource = models.OneToOneField(Resource, on_delete=models.PROTECT, related_name="staff")
+    practitioner = models.ForeignKey(
+        Practitioner, null=True, blank=True, on_delete=models.SET_NULL, related_name="staff"
+    )
+    name = models.CharField(max_length=64)
+    skills = models.JSONField(default=list, blank=True)
+    active = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ResourceGroup(Public):
+    """Resources under one name ("MR scanners"), for rules, blocks, searches and rights."""
+
+    name = models.CharField(max_length=64, unique=True)
+    members = models.ManyToManyField(Resource, related_name="groups", blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Holiday(Public):
+    """A day on which a site, or every site, is closed but for what is open on holidays."""
+
+    site = models.ForeignKey(Site, null=True, on_delete=models.CASCADE, related_name="holidays")
+    date = models.DateField()
+    name = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "date"],
+                condition=models.Q(site__isnull=False),
+                name="holiday_of_site_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["date"],
+                condition=models.Q(site__isnull=True),
+                name="holiday_of_all_unique",
+            ),
+        ]
+        indexes = [models.Index(fields=["date"], name="holiday_date")]
+
+    def __str__(self) -> str:
+        return f"{self.date} {self.name}"

@@ -60,6 +60,8 @@ class Order(Versioned):
     patient_state = models.CharField(max_length=64, blank=True, default="", db_default="")
     confidentiality = models.CharField(max_length=64, blank=True, default="", db_default="")
     patient_confidentiality = models.CharField(max_length=64, blank=True, default="", db_default="")
+    # Language in which an interpreter is needed (BCP 47), empty for none.
+    interpreter_language = models.CharField(max_length=20, blank=True, default="", db_default="")
     ordered_at = models.DateTimeField()
     source = models.ForeignKey(
         "ris.Endpoint", null=True, blank=True, on_delete=models.SET_NULL, related_name="orders"

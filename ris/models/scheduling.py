@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 from django.db import models
 from django.db.models import F, Q
 
-from ris.domain.scheduling import Answer, AppointmentStatus, NumberKind, Participant
+from ris.domain.scheduling import (
+    UNTIL_FURTHER_NOTICE,
+    Answer,
+    AppointmentStatus,
+    ClosureKind,
+    NumberKind,
+    Participant,
+)
 from ris.models.base import Public, Versioned, known
 from ris.models.prepared import Quick
 
@@ -148,7 +157,7 @@ class Booking(Quick):
 
 
 class ResourceHours(models.Model):
-    """When a resource is open on a weekday, in site-local time."""
+    """When a resource is open on a weekday, in site-local time; closing at 0:00 is midnight."""
 
     resource = models.ForeignKey("ris.Resource", on_delete=models.CASCADE, related_name="hours")
     weekday = models.PositiveSmallIntegerField()  # 0 is Monday
@@ -159,7 +168,8 @@ class ResourceHours(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(weekday__lte=6), name="hours_weekday"),
             models.CheckConstraint(
-                condition=Q(closes__gt=F("opens")), name="hours_close_after_open"
+                condition=Q(closes__gt=F("opens")) | Q(closes=time(0)),
+                name="hours_close_after_open",
             ),
         ]
 
@@ -168,20 +178,89 @@ class ResourceHours(models.Model):
 
 
 class Closure(models.Model):
-    """An interval in which a resource is closed."""
+    """An interval in which a resource is closed; its end may not be known yet."""
 
     resource = models.ForeignKey("ris.Resource", on_delete=models.CASCADE, related_name="closures")
+    kind = models.CharField(
+        max_length=8, default=ClosureKind.CLOSURE.value, db_default=ClosureKind.CLOSURE.value
+    )
     start_at = models.DateTimeField()
-    end_at = models.DateTimeField()
+    end_at = models.DateTimeField()  # UNTIL_FURTHER_NOTICE where nobody knows
     reason = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(end_at__gt=F("start_at")), name="closure_ends_after_start"
-            )
+            ),
+            models.CheckConstraint(condition=known("kind", ClosureKind), name="closure_kind_known"),
         ]
         indexes = [models.Index(fields=["resource", "start_at"], name="closure_resource_start")]
 
     def __str__(self) -> str:
         return f"closure {self.pk}"
+
+    @property
+    def open_ended(self) -> bool:
+        """Nobody knows yet when it ends."""
+        return self.end_at >= UNTIL_FURTHER_NOTICE
+
+
+class Block(Public):
+    """Time of a resource kept for some: weekly in site-local time, or one stretch.
+
+    Who may have it: whoever fits one of the lists, where all that are not empty must fit. Without
+    any it is for nobody. Shortly before it starts it is open to all (``release_hours_before``,
+    computed and never stored), or when somebody releases it.
+    """
+
+    resource = models.ForeignKey("ris.Resource", on_delete=models.CASCADE, related_name="blocks")
+    label = models.CharField(max_length=64)
+    weekday = models.PositiveSmallIntegerField(null=True, blank=True)  # 0 is Monday
+    opens = models.TimeField(null=True, blank=True)
+    closes = models.TimeField(null=True, blank=True)  # 0:00 is midnight
+    valid_from = models.DateField(null=True, blank=True)
+    valid_until = models.DateField(null=True, blank=True)  # the last day
+    start_at = models.DateTimeField(null=True, blank=True)
+    end_at = models.DateTimeField(null=True, blank=True)
+    procedures = models.JSONField(default=list, blank=True)  # codes of the catalog
+    modalities = models.JSONField(default=list, blank=True)
+    priorities = models.JSONField(default=list, blank=True)
+    groups = models.JSONField(default=list, blank=True)  # words of requester or department
+    release_hours_before = models.PositiveIntegerField(null=True, blank=True)  # null: never
+    released_at = models.DateTimeField(null=True, blank=True)
+    released_days = models.JSONField(default=list, blank=True)  # of a weekly one, ISO dates
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    weekday__isnull=False,
+                    weekday__lte=6,
+                    opens__isnull=False,
+                    closes__isnull=False,
+                    start_at__isnull=True,
+                    end_at__isnull=True,
+                )
+                | Q(
+                    weekday__isnull=True,
+                    opens__isnull=True,
+                    closes__isnull=True,
+                    start_at__isnull=False,
+                    end_at__isnull=False,
+                ),
+                name="block_weekly_or_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(opens__isnull=True) | Q(closes__gt=F("opens")) | Q(closes=time(0)),
+                name="block_closes_after_open",
+            ),
+            models.CheckConstraint(
+                condition=Q(start_at__isnull=True) | Q(end_at__gt=F("start_at")),
+                name="block_ends_after_start",
+            ),
+        ]
+        indexes = [models.Index(fields=["resource", "weekday"], name="block_resource_weekday")]
+
+    def __str__(self) -> str:
+        return self.label
