@@ -6,6 +6,7 @@ from ris.models.catalog import CodeMap, DeviceRule, ProcedureDefinition, StepTem
 from ris.models.corrections import FollowUp, PerformedCorrection, StudyAlias
 from ris.models.documents import Document
 from ris.models.dose import DoseRecord, DoseReferenceLevel, ExamDose, IrradiationEvent
+from ris.models.drafts import OrderDraft
 from ris.models.exchange import (
     ConfigurationVersion,
     Delivery,
@@ -35,6 +36,7 @@ from ris.models.journal import (
     WorklistSighting,
 )
 from ris.models.mapping import MappingVersion
+from ris.models.order_questions import OrderQuestion
 from ris.models.orders import (
     Counter,
     EarlyCancellation,
@@ -51,6 +53,7 @@ from ris.models.patients import (
 )
 from ris.models.performing import PerformedProcedureStep, PerformedSeries
 from ris.models.reporting import CriticalResult, Report, ReportVersion
+from ris.models.saved_views import SavedView
 from ris.models.scheduling import (
     Appointment,
     AppointmentAnswer,
@@ -106,6 +109,8 @@ __all__ = [
     "MessagePart",
     "MessageRun",
     "Order",
+    "OrderDraft",
+    "OrderQuestion",
     "Patient",
     "PatientIdentifier",
     "PatientLink",
@@ -121,6 +126,7 @@ __all__ = [
     "ResourceGroup",
     "ResourceHours",
     "Room",
+    "SavedView",
     "ScheduledProcedureStep",
     "SequenceLink",
     "SeriesAvailability",
