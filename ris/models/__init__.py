@@ -1,6 +1,7 @@
 """The tables of the core: constraints and querysets, no workflow (DESIGN 5)."""
 
 from ris.models.accounts import ApiClient, ApiToken, ClientAssertion, User
+from ris.models.arrivals import DeskSettings, IdentityCheck, Ticket, WallLink
 from ris.models.availability import SeriesAvailability, StudyAvailability
 from ris.models.catalog import CodeMap, DeviceRule, ProcedureDefinition, StepTemplate
 from ris.models.corrections import FollowUp, PerformedCorrection, StudyAlias
@@ -64,6 +65,7 @@ from ris.models.scheduling import (
     ResourceHours,
 )
 from ris.models.subscriptions import FhirNotification, FhirSubscription
+from ris.models.supplies import Reaction, Supply, SupplyDefault, SupplyUse
 
 __all__ = [
     "ApiClient",
@@ -83,6 +85,7 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "DemographicReview",
+    "DeskSettings",
     "Device",
     "DeviceRefusal",
     "DeviceRule",
@@ -101,6 +104,7 @@ __all__ = [
     "FhirVersion",
     "FollowUp",
     "Holiday",
+    "IdentityCheck",
     "InboundMessage",
     "InterfaceAlert",
     "IrradiationEvent",
@@ -119,6 +123,7 @@ __all__ = [
     "PerformedSeries",
     "Practitioner",
     "ProcedureDefinition",
+    "Reaction",
     "Report",
     "ReportVersion",
     "RequestedProcedure",
@@ -135,9 +140,14 @@ __all__ = [
     "StepTemplate",
     "StudyAlias",
     "StudyAvailability",
+    "Supply",
+    "SupplyDefault",
+    "SupplyUse",
+    "Ticket",
     "Traffic",
     "User",
     "Visit",
+    "WallLink",
     "WorklistQueryLog",
     "WorklistSighting",
 ]
