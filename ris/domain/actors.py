@@ -13,6 +13,7 @@ class ActorKind(StrEnum):
     CLIENT = "client"  # an API token
     TIMER = "timer"  # our own clock
     OPERATOR = "operator"  # the command line
+    PATIENT = "patient"  # whoever holds the link of an appointment and knows the birth date
 
 
 class Role(StrEnum):
@@ -27,6 +28,7 @@ class Role(StrEnum):
     INTERFACE = "interface"  # an HL7 or FHIR peer
     MODALITY = "modality"  # a DICOM device
     SYSTEM = "system"  # timers and the command line
+    PATIENT = "patient"  # at the page of one appointment
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Actor:
     endpoint_id: int | None = None
     address: str = ""
     display: str = ""
+    appointment: str = ""  # a patient's: the only one that may be acted on, by public id
 
     def has(self, *roles: Role) -> bool:
         return not self.roles.isdisjoint(roles)
@@ -63,3 +66,14 @@ def endpoint_actor(name: str, endpoint_id: int | None, address: str = "") -> Act
 def device_actor(ae_title: str, address: str = "") -> Actor:
     """The actor for a DICOM association."""
     return Actor(ActorKind.DEVICE, ae_title, frozenset({Role.MODALITY}), address=address)
+
+
+def patient_actor(appointment: str, address: str = "") -> Actor:
+    """The actor at the page of one appointment; the door lets it act on that one only."""
+    return Actor(
+        ActorKind.PATIENT,
+        "patient",
+        frozenset({Role.PATIENT}),
+        address=address,
+        appointment=appointment,
+    )

@@ -15,6 +15,8 @@ class Protocol(StrEnum):
     DICOM = "dicom"
     FHIR = "fhir"
     DICOMWEB = "dicomweb"
+    MAIL = "mail"  # to patients, over SMTP or into a folder
+    SMS = "sms"  # to patients, through a gateway that takes JSON
 
 
 class Direction(StrEnum):
@@ -38,6 +40,8 @@ class Subscription(StrEnum):
 
 # What is sent over DICOM and over nothing else; everything else is not sent over DICOM.
 DICOM_SUBSCRIPTIONS = frozenset({Subscription.MPPS, Subscription.MPPS_EVENTS})
+# These carry messages to patients, by rules of their own, and ask for nothing else.
+PATIENT_PROTOCOLS = frozenset({Protocol.MAIL, Protocol.SMS})
 
 
 class MessageState(StrEnum):

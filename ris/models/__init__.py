@@ -1,6 +1,7 @@
 """The tables of the core: constraints and querysets, no workflow (DESIGN 5)."""
 
 from ris.models.accounts import ApiClient, ApiToken, ClientAssertion, User
+from ris.models.analytics import DeviceFact, ExamFact, FactDay
 from ris.models.arrivals import DeskSettings, IdentityCheck, Ticket, WallLink
 from ris.models.availability import SeriesAvailability, StudyAvailability
 from ris.models.catalog import CodeMap, DeviceRule, ProcedureDefinition, StepTemplate
@@ -45,6 +46,14 @@ from ris.models.orders import (
     RequestedProcedure,
     ScheduledProcedureStep,
 )
+from ris.models.patient_messages import (
+    AppointmentLink,
+    ContactChoice,
+    PatientMessage,
+    PatientMessageRule,
+    PatientMessageText,
+    PatientPolicy,
+)
 from ris.models.patients import (
     DemographicReview,
     Patient,
@@ -72,6 +81,7 @@ __all__ = [
     "ApiToken",
     "Appointment",
     "AppointmentAnswer",
+    "AppointmentLink",
     "AppointmentNumber",
     "AuditEvent",
     "Block",
@@ -80,6 +90,7 @@ __all__ = [
     "Closure",
     "CodeMap",
     "ConfigurationVersion",
+    "ContactChoice",
     "Counter",
     "CriticalResult",
     "Delivery",
@@ -87,6 +98,7 @@ __all__ = [
     "DemographicReview",
     "DeskSettings",
     "Device",
+    "DeviceFact",
     "DeviceRefusal",
     "DeviceRule",
     "Document",
@@ -96,6 +108,8 @@ __all__ = [
     "EarlyCancellation",
     "Endpoint",
     "ExamDose",
+    "ExamFact",
+    "FactDay",
     "FhirIndex",
     "FhirNotification",
     "FhirOverlay",
@@ -118,6 +132,10 @@ __all__ = [
     "Patient",
     "PatientIdentifier",
     "PatientLink",
+    "PatientMessage",
+    "PatientMessageRule",
+    "PatientMessageText",
+    "PatientPolicy",
     "PerformedCorrection",
     "PerformedProcedureStep",
     "PerformedSeries",
