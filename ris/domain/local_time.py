@@ -1,0 +1,58 @@
+"""The clock on the wall of a site as instants, also on the days when it is changed.
+
+A time that the clock jumps over is the instant of the jump. Of one that comes twice, what opens
+opens the first time and what closes closes the second, so that nothing that is said to be open is
+missing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+MIDNIGHT = time(0)
+
+
+def instant(day: date, clock: time, zone: tzinfo, *, last: bool = False) -> datetime:
+    """The instant, in UTC, of a time on the wall; ``last`` chooses of one that comes twice."""
+    wall = datetime.combine(day, clock)
+    early, late = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if early > late:  # the clock jumps over it (PEP 495)
+        return _jump(late, early, zone)
+    return late if last else early
+
+
+def _jump(low: datetime, high: datetime, zone: tzinfo) -> datetime:
+    """When the offset changes, which it does once between the two."""
+    before = low.astimezone(zone).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return high.replace(microsecond=0)
+
+
+def between(day: date, opens: time, closes: time, zone: tzinfo) -> tuple[datetime, datetime]:
+    """From ``opens`` to ``closes`` of a day; closing at 0:00 is the midnight that ends it.
+
+    On a day when the clock jumps over both there is nothing between them.
+    """
+    ends_on = day + timedelta(days=1) if closes == MIDNIGHT else day
+    return instant(day, opens, zone), instant(ends_on, closes, zone, last=closes != MIDNIGHT)
+
+
+def whole_day(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
+    """A day of the site: 23, 24 or 25 hours."""
+    return between(day, MIDNIGHT, MIDNIGHT, zone)
+
+
+def minutes_of(opens: time, closes: time) -> int:
+    """How long it is between two times on the wall of an ordinary day."""
+    first, last = (clock.hour * 60 + clock.minute for clock in (opens, closes))
+    return (last or 24 * 60) - first
+
+
+def is_after(closes: time, opens: time) -> bool:
+    """Whether something can be open from one to the other on one day."""
+    return closes == MIDNIGHT or closes > opens
