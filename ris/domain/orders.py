@@ -91,6 +91,8 @@ class StepTrigger(StrEnum):
     NO_SHOW = "no_show"
     CANCEL = "cancel"
     REVERT = "revert"
+    RESTORE = "restore"  # a cancellation is taken back
+    RETRACT = "retract"  # an arrival is taken back
 
 
 STEP = StateMachine[StepStatus, StepTrigger](
@@ -117,6 +119,8 @@ STEP = StateMachine[StepStatus, StepTrigger](
         (StepStatus.COMPLETED, StepTrigger.REVERT): StepStatus.SCHEDULED,
         (StepStatus.DISCONTINUED, StepTrigger.REVERT): StepStatus.SCHEDULED,
         (StepStatus.CANCELED, StepTrigger.REVERT): StepStatus.SCHEDULED,
+        (StepStatus.CANCELED, StepTrigger.RESTORE): StepStatus.PENDING,
+        (StepStatus.ARRIVED, StepTrigger.RETRACT): StepStatus.SCHEDULED,
     },
 )
 
@@ -429,6 +433,9 @@ class OrderCanceled(Event):
     announced: bool  # the archive had been told of at least one step
     early: bool = False  # the cancellation had come before the order, and had been refused
     replaced: bool = False  # for an order that stands for it
+    # What taking it back needs: the steps that went with it, and whether the order was on hold.
+    canceled_steps: tuple[str, ...] = ()
+    was_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,7 @@ class AppointmentTrigger(StrEnum):
     FULFILL = "fulfill"
     CANCEL = "cancel"
     MISS = "miss"
+    RETRACT = "retract"  # an arrival or a no-show is taken back
 
 
 APPOINTMENT = StateMachine[AppointmentStatus, AppointmentTrigger](
@@ -76,6 +77,8 @@ APPOINTMENT = StateMachine[AppointmentStatus, AppointmentTrigger](
         (AppointmentStatus.HELD, AppointmentTrigger.CANCEL): AppointmentStatus.CANCELED,
         (AppointmentStatus.BOOKED, AppointmentTrigger.CANCEL): AppointmentStatus.CANCELED,
         (AppointmentStatus.BOOKED, AppointmentTrigger.MISS): AppointmentStatus.NO_SHOW,
+        (AppointmentStatus.ARRIVED, AppointmentTrigger.RETRACT): AppointmentStatus.BOOKED,
+        (AppointmentStatus.NO_SHOW, AppointmentTrigger.RETRACT): AppointmentStatus.BOOKED,
     },
 )
 

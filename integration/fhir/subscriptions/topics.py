@@ -54,7 +54,8 @@ def _steps(event: StoredEvent) -> Iterable[Name]:
 _APPOINTMENTS = frozenset(
     {
         "AppointmentBooked", "AppointmentCanceled", "AppointmentModified", "AppointmentMoved",
-        "HoldExpired", "NoShowRecorded", "PatientArrived", "SlotHeld",
+        "ArrivalUndone", "HoldExpired", "NoShowRecorded", "NoShowUndone", "PatientArrived",
+        "SlotHeld",
     }
 )  # fmt: skip
 _ORDERS = frozenset(

@@ -149,6 +149,7 @@ ARCHIVE: Mapping[str, Announce | tuple[Announce, ...]] = {
     "AppointmentCanceled": _appointment_canceled,
     "NoShowRecorded": _if_active(_GONE),
     "PatientArrived": _if_active(_ARRIVED),
+    "ArrivalUndone": _if_active(_CHANGED),
     "OrderHeld": _offered(_GONE),
     "OrderReleased": _offered(_NEW),
     "OrderRevised": _revised,

@@ -63,6 +63,7 @@ STATUS: Mapping[str, Say] = {
     "AppointmentCanceled": Say("SC", About.STEPS, _WAITING),
     "NoShowRecorded": Say("SC", About.STEPS, _WAITING),
     "PatientArrived": Say("SC", About.STEPS, _SCHEDULED, modifier="arrived"),
+    "ArrivalUndone": Say("SC", About.STEPS, _SCHEDULED),
     "PerformedStepStarted": Say("SC", About.STEPS, _IN_PROGRESS),
     "PerformedStepCompleted": Say("SC", About.STEPS, _IN_PROGRESS),
     "PerformedStepDiscontinued": Say("SC", About.STEPS, _IN_PROGRESS),

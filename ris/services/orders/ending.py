@@ -30,6 +30,7 @@ from ris.domain.orders import (
 )
 from ris.models import (
     Order,
+    ScheduledProcedureStep,
 )
 from ris.services._context import Context
 from ris.services._locks import lock_step, steps_of_order
@@ -87,8 +88,9 @@ def cancel(
     """Cancel an order, which is locked, and all that is open of it; refused after a start."""
     _refuse_if_started(order, "cancel")
     announced = any(step.announced for step in steps_of_order(order))
+    was_held = order.status == OrderStatus.ON_HOLD.value
     move(order, ORDER, OrderTrigger.CANCEL)
-    _cancel_open_steps(order, reason, context)
+    canceled = _cancel_open_steps(order, reason, context)
     context.emit(
         OrderCanceled(
             order=str(order.public_id),
@@ -97,6 +99,8 @@ def cancel(
             announced=announced,
             early=early,
             replaced=replaced,
+            canceled_steps=tuple(str(step.public_id) for step in canceled),
+            was_held=was_held,
         ),
         subject=order,
     )
@@ -153,7 +157,10 @@ def void_order(command: VoidOrder, context: Context) -> str:
     return str(order.public_id)
 
 
-def _cancel_open_steps(order: Order, reason: str, context: Context) -> None:
+def _cancel_open_steps(
+    order: Order, reason: str, context: Context
+) -> list[ScheduledProcedureStep]:
+    canceled = []
     for step in steps_of_order(order):
         if StepStatus(step.status) not in OPEN or step.status == StepStatus.STARTED.value:
             continue
@@ -161,6 +168,8 @@ def _cancel_open_steps(order: Order, reason: str, context: Context) -> None:
             continue  # its time is given back already
         calendar.release(step, reason, context)
         move(step, STEP, StepTrigger.CANCEL)
+        canceled.append(step)
+    return canceled
 
 
 def cancel_step(command: CancelStep, context: Context) -> None:
