@@ -12,6 +12,7 @@ import structlog
 from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 
 from ris.services import bearer
 
@@ -38,6 +39,7 @@ PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 # A page that refreshes itself says so, or nobody would ever be logged out for being away.
 POLL_HEADER = "X-Ris-Poll"
+MACHINES = ("/fhir", "/api/", "/dicom-web", "/healthz", "/readyz", "/metrics")
 _SEEN = "seen_at"
 _SINCE = "since"
 _SEEN_STEP = 30  # seconds; a session row is not written at each click
@@ -91,6 +93,26 @@ def session_limits(get_response: GetResponse) -> GetResponse:
             elif POLL_HEADER not in request.headers and now - seen >= _SEEN_STEP:
                 session[_SEEN] = now
         return get_response(request)
+
+    return middleware
+
+
+def language(get_response: GetResponse) -> GetResponse:
+    """Pages speak the language their reader chose, else the one the browser asks for.
+
+    Machines are answered in English whatever they send: their logs are read by many.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(MACHINES):
+            return get_response(request)
+        chosen = ""
+        if request.user.is_authenticated:
+            chosen = request.user.preferences.get("language", "")
+        with translation.override(chosen or translation.get_language_from_request(request)):
+            response = get_response(request)
+            response.headers.setdefault("Content-Language", translation.get_language())
+        return response
 
     return middleware
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 
 from ris import config, lean
+from ris.domain import preferences
 from ris.logging import settings as logging_settings
 from ris.secret_key import read_or_create
 
@@ -76,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "ris.middleware.session_limits",
+    "ris.middleware.language",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -96,6 +98,8 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "ris.middleware.site",
             ],
+            # Every page is translated and most are ours: spared are the loads at each file's top.
+            "builtins": ["django.templatetags.i18n"],
         },
     },
 ]
@@ -148,7 +152,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = CONFIG.time_zone
 LANGUAGE_CODE = "en"
-USE_I18N = False
+LANGUAGES = list(preferences.LANGUAGES.items())
+LOCALE_PATHS = [project_folder("locale")]
 
 # --- accounts and sessions
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.utils.translation import gettext
+
 from ris.domain.availability import ImagesState
 from ris.domain.corrections import CorrectionKind
 from ris.domain.discontinuation import FollowUpAction, FollowUpKind
@@ -47,9 +49,15 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    words: str
+    """``text`` is in English; ``words`` are in the language of the page."""
+
+    text: str
     icon: str
     tone: Tone = Tone.NEUTRAL
+
+    @property
+    def words(self) -> str:
+        return gettext(self.text) if self.text else ""
 
 
 ORDER: Mapping[OrderStatus, Label] = {
@@ -347,6 +355,13 @@ TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
     "protocol": (Protocol, {key.value: label for key, label in PROTOCOL.items()}),
     "direction": (Direction, {key.value: label for key, label in DIRECTION.items()}),
     "subscription": (Subscription, {key.value: label for key, label in SUBSCRIPTION.items()}),
+}
+
+# What told a patient from others at the front desk (ris.domain.arrivals.IdentifierKind).
+IDENTIFIER: Mapping[str, str] = {
+    "NAME": "name",
+    "BIRTH_DATE": "birth date",
+    "NUMBER": "number scanned",
 }
 
 LATERALITY: Mapping[str, str] = {"": "", "L": "left", "R": "right", "B": "both sides", "U": ""}

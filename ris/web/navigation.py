@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from django.utils.translation import gettext, gettext_noop
 
 from ris.domain.actors import Actor, Role
 
@@ -17,14 +20,19 @@ DOSE = (Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``roles`` empty: everybody. ``key`` follows ``g``."""
+    """``roles`` empty: everybody. ``key`` follows ``g``. ``text`` and ``group`` are English."""
 
     address: str
-    words: str
+    text: str
     icon: str
     key: str = ""
     roles: tuple[Role, ...] = ()
     group: str = "Work"
+
+    @property
+    def words(self) -> str:
+        """Its name in the language of the page."""
+        return gettext(self.text)
 
     def visible_to(self, actor: Actor) -> bool:
         return not self.roles or actor.has(*self.roles)
@@ -48,6 +56,36 @@ ENTRIES: tuple[Entry, ...] = (
 )
 
 
+# The letters that do something on pages, and what; changed by each person on the account page.
+SHORTCUTS: tuple[tuple[str, str], ...] = (
+    ("jk", gettext_noop("Next and previous row of a list")),
+    ("x", gettext_noop("Select the row")),
+    ("n", gettext_noop("New order; on the reading list: next unread exam")),
+    ("s", gettext_noop("Schedule the order of the row")),
+    ("f", gettext_noop("Book the first free time (slot finder)")),
+    ("m", gettext_noop("Move the appointment (day board, order)")),
+    ("a", gettext_noop("Check in the patient of the row (arrivals)")),
+    ("be", gettext_noop("Begin and end the exam of the row (room)")),
+    ("p", gettext_noop("Print a label; on the protocol list: set the protocol")),
+    ("v", gettext_noop("Open the images")),
+    ("[]", gettext_noop("Day before, day after")),
+    ("t", gettext_noop("Today")),
+    ("dw", gettext_noop("Day and week on the board")),
+)
+
+ROLES: Mapping[Role, str] = {
+    Role.SCHEDULER: gettext_noop("scheduler"),
+    Role.FRONTDESK: gettext_noop("front desk"),
+    Role.TECHNOLOGIST: gettext_noop("technologist"),
+    Role.RADIOLOGIST: gettext_noop("radiologist"),
+    Role.MANAGER: gettext_noop("manager"),
+    Role.ADMIN: gettext_noop("administrator"),
+    Role.INTERFACE: gettext_noop("interface"),
+    Role.MODALITY: gettext_noop("modality"),
+    Role.SYSTEM: gettext_noop("system"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     entry: Entry
@@ -60,5 +98,5 @@ def menu(actor: Actor, path: str) -> list[tuple[str, list[Link]]]:
     for entry in ENTRIES:
         if entry.visible_to(actor):
             inside = path == "/" if entry.address == "/" else path.startswith(entry.address)
-            groups.setdefault(entry.group, []).append(Link(entry, inside))
+            groups.setdefault(gettext(entry.group), []).append(Link(entry, inside))
     return list(groups.items())

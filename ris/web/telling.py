@@ -62,6 +62,16 @@ EVENT: Mapping[str, Label] = {
     "PatientArrived": Label("Patient arrived", "person-check", Tone.BUSY),
     "ArrivalUndone": Label("Arrival taken back", "undo", Tone.WARN),
     "NoShowUndone": Label("No-show taken back", "undo", Tone.WARN),
+    "IdentityChecked": Label("Identity checked", "shield", Tone.OK),
+    "PatientCalled": Label("Patient called", "door", Tone.INFO),
+    "SuppliesRecorded": Label("Contrast and supplies recorded", "list"),
+    "ReactionRecorded": Label("Reaction of the patient", "alert", Tone.BAD),
+    "ExamChanged": Label("Exam changed in the room", "pencil", Tone.WARN),
+    "SupplyDefined": Label("Supply defined", "book"),
+    "DefaultSuppliesSet": Label("Usual supplies of a procedure set", "book"),
+    "DeskConfigured": Label("Front desk set up", "home"),
+    "WallLinkIssued": Label("Link for a screen issued", "key"),
+    "WallLinkRevoked": Label("Link of a screen taken back", "ban", Tone.WARN),
     "StepPrepared": Label("Patient is ready in the room", "door", Tone.BUSY),
     "NoShowRecorded": Label("Patient did not come", "person-cross", Tone.WARN),
     "HoursSet": Label("Opening hours changed", "clock"),
@@ -110,6 +120,7 @@ EVENT: Mapping[str, Label] = {
     "UserCreated": Label("Login created", "person"),
     "RolesSet": Label("Roles changed", "shield"),
     "UserDisabled": Label("Login locked", "ban"),
+    "PreferencesSet": Label("Own preferences changed", "person"),
     "TokenIssued": Label("API token issued", "shield"),
     "TokenRevoked": Label("API token revoked", "shield"),
     "ClientAdded": Label("API client registered", "key"),
@@ -208,6 +219,14 @@ def event_detail(name: str, payload: Mapping[str, Any]) -> str:
     if payload.get("kind") and payload.get("number"):
         words = labels.label("version", str(payload["kind"])).words.lower()
         parts.append(f"version {payload['number']}, {words}")
+    if name == "IdentityChecked":
+        parts.append(", ".join(labels.IDENTIFIER[kind] for kind in payload["checked"]))
+    if name == "PatientCalled":
+        parts.append(f"number {payload['number']} to {payload['room']}")
+    if name == "SuppliesRecorded":
+        parts.append("; ".join(_used(item) for item in payload["items"]) or "nothing used")
+    if payload.get("severity"):
+        parts.append(str(payload["severity"]).lower())
     if payload.get("reason"):
         parts.append(f"reason: {payload['reason']}")
     if payload.get("note"):
@@ -228,6 +247,11 @@ def event_detail(name: str, payload: Mapping[str, Any]) -> str:
     if name == "OrderCanceled" and payload.get("by_placer"):
         parts.append("by the ordering side")
     return " ".join(parts)
+
+
+def _used(item: list[str]) -> str:
+    _, name, amount, unit, lot = item
+    return f"{name} {amount} {unit}" + (f" (lot {lot})" if lot else "")
 
 
 def _moment(text: str) -> str:

@@ -1,6 +1,7 @@
-"""One's own account: theme and keys of this browser, roles, password, second factor.
+"""One's own account: look of this browser; language and keys, password, second factor.
 
-Theme and keys are kept in cookies: a reading-room screen is dark whoever sits there.
+Theme, contrast, density and whether letters are shortcuts are kept in cookies: a reading-room
+screen is dark whoever sits there. Language and letters go with the login.
 """
 
 from __future__ import annotations
@@ -8,15 +9,21 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from ris.web.access import PageRequest, page, show
+from ris.domain.errors import RisError
+from ris.domain.preferences import LANGUAGES, SetPreferences
+from ris.web import navigation
+from ris.web.access import PageRequest, do, page, show
 from ris.web.asking import said
 
 THEMES = [
-    ("auto", "As the system says"),
-    ("light", "Light"),
-    ("dark", "Dark, for the reading room"),
+    ("auto", gettext_lazy("As the system says")),
+    ("light", gettext_lazy("Light")),
+    ("dark", gettext_lazy("Dark, for the reading room")),
 ]
 _YEAR = 365 * 24 * 3600
 
@@ -24,23 +31,65 @@ _YEAR = 365 * 24 * 3600
 @require_http_methods(["GET", "POST"])
 @page()
 def account(request: PageRequest) -> HttpResponse:
-    if request.method == "POST":
-        return _save(request)
+    if request.method != "POST":
+        return _page(request)
+    if said(request, "what") == "person":
+        return _keep_preferences(request)
+    return _save_look(request)
+
+
+def _page(
+    request: PageRequest, *, error: str = "", own: dict[str, str] | None = None
+) -> HttpResponse:
     chosen = request.COOKIES.get("ris_theme", "auto")
+    keys = request.user.preferences.get("keys", {}) if own is None else own
     context = {
         "themes": THEMES,
         "chosen": chosen if chosen in dict(THEMES) else "auto",
+        "contrast": request.COOKIES.get("ris_contrast") == "more",
+        "compact": request.COOKIES.get("ris_density") == "compact",
         "keys_on": request.COOKIES.get("ris_keys") != "off",
+        "languages": LANGUAGES.items(),
+        "language": request.user.preferences.get("language", ""),
+        "letters": [(letter, words, keys.get(letter, "")) for letter, words in _letters()],
+        "own_keys": keys,
+        "error": error,
     }
-    return show(request, "accounts/account.html", context)
+    return show(request, "accounts/account.html", context, status=422 if error else 200)
 
 
-def _save(request: PageRequest) -> HttpResponse:
+def _letters() -> list[tuple[str, str]]:
+    """Every shortcut of one letter, and what it does."""
+    named = [(letter, _(text)) for letters, text in navigation.SHORTCUTS for letter in letters]
+    return [*named, ("g", _("Go to an area: this, then the area's letter"))]
+
+
+def _keep_preferences(request: PageRequest) -> HttpResponse:
+    language = said(request, "language", 10)
+    keys = {letter: said(request, f"key {letter}", 4) for letter, _words in _letters()}
+    keys = {letter: pressed for letter, pressed in keys.items() if pressed}
+    try:
+        do(request, SetPreferences(language=language, keys=keys))
+    except RisError as error:
+        return _page(request, error=error.message, own=keys)
+    with translation.override(language or translation.get_language_from_request(request)):
+        messages.success(request, _("Saved."))
+    return _see_other()
+
+
+def _see_other() -> HttpResponseRedirect:
     response = HttpResponseRedirect("/account/")
     response.status_code = 303
+    return response
+
+
+def _save_look(request: PageRequest) -> HttpResponse:
+    response = _see_other()
     theme = said(request, "theme")
     values = {
         "ris_theme": theme if theme in dict(THEMES) else "auto",
+        "ris_contrast": "more" if "contrast" in request.POST else "",
+        "ris_density": "compact" if "compact" in request.POST else "",
         "ris_keys": "on" if "keys" in request.POST else "off",
     }
     for name, value in values.items():
@@ -52,5 +101,5 @@ def _save(request: PageRequest) -> HttpResponse:
             httponly=True,
             samesite="Lax",
         )
-    messages.success(request, "Saved for this browser.")
+    messages.success(request, _("Saved for this browser."))
     return response

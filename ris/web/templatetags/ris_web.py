@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -11,8 +12,11 @@ from django import template
 from django.http import HttpRequest
 from django.template import Context
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, get_language_bidi, pgettext
+from django.utils.translation import gettext as _
 
 from ris.domain.actors import Actor
 from ris.domain.reporting import SECTIONS
@@ -54,6 +58,63 @@ def navigation_menu(context: Context) -> dict[str, Any]:
     request = context["request"]
     actor = _actor(request)
     return {"groups": navigation.menu(actor, request.path) if actor else []}
+
+
+@register.simple_tag(takes_context=True)
+def look(context: Context) -> SafeString:
+    """Attributes of the page's root: language, theme, contrast, density, keys."""
+    request = context.get("request")
+    cookies = request.COOKIES if request else {}
+    theme = cookies.get("ris_theme", "auto")
+    values = {
+        "lang": get_language() or "en",
+        "dir": "rtl" if get_language_bidi() else "ltr",
+        "data-bs-theme": "dark" if theme == "dark" else "light",
+        "data-theme-choice": theme if theme in {"light", "dark"} else "auto",
+    }
+    if cookies.get("ris_contrast") == "more":
+        values["data-contrast"] = "more"
+    if cookies.get("ris_density") == "compact":
+        values["data-density"] = "compact"
+    if cookies.get("ris_keys") == "off":
+        values["data-keys"] = "off"
+    keys = _own_keys(request)
+    if keys:
+        values["data-keymap"] = json.dumps(keys)
+    return format_html_join(" ", '{}="{}"', values.items())
+
+
+def _own_keys(request: HttpRequest | None) -> dict[str, str]:
+    user = getattr(request, "user", None)
+    keys: dict[str, str] = user.preferences.get("keys", {}) if isinstance(user, User) else {}
+    return keys
+
+
+@register.simple_tag(takes_context=True)
+def key(context: Context, ours: str) -> SafeString:
+    """A shortcut as this person has it."""
+    return format_html("<kbd>{}</kbd>", _own_keys(context.get("request")).get(ours, ours))
+
+
+@register.simple_tag(takes_context=True)
+def places(context: Context) -> list[navigation.Entry]:
+    """The areas that this person reaches by ``g`` and a letter."""
+    actor = _actor(context["request"])
+    return [
+        entry for entry in navigation.ENTRIES if actor and entry.key and entry.visible_to(actor)
+    ]
+
+
+@register.simple_tag
+def shortcuts() -> list[tuple[str, str]]:
+    """What the letters do: the letters, and what."""
+    return [(keys, _(text)) for keys, text in navigation.SHORTCUTS]
+
+
+@register.simple_tag(takes_context=True)
+def roles_in_words(context: Context) -> str:
+    actor = _actor(context["request"])
+    return ", ".join(sorted(_(navigation.ROLES[role]) for role in actor.roles)) if actor else ""
 
 
 def _actor(request: HttpRequest) -> Actor | None:
@@ -144,15 +205,19 @@ def birth(value: PartialDate | str | None) -> str:
     if len(parts) < 3:
         return partial.text
     born = date(*parts)
-    return f"{born.day} {born:%b %Y} ({age_on(born, timezone.localdate())})"
+    # Translators: a date as Django writes it (https://docs.djangoproject.com/ref/templates/builtins/#date)
+    shown = date_format(born, pgettext("date with year", "j M Y"))
+    return f"{shown} ({age_on(born, timezone.localdate())})"
 
 
 def age_on(born: date, today: date) -> str:
     """Years; months below two years; days below one month, as pediatric departments say it."""
     months = (today.year - born.year) * 12 + today.month - born.month - (today.day < born.day)
     if months >= 24:
-        return f"{months // 12} y"
-    return f"{months} mo" if months >= 1 else f"{max((today - born).days, 0)} d"
+        return _("{count} y").format(count=months // 12)
+    if months >= 1:
+        return _("{count} mo").format(count=months)
+    return _("{count} d").format(count=max((today - born).days, 0))
 
 
 @register.filter
@@ -180,12 +245,12 @@ def capped(count: int) -> str:
 def within(milliseconds: int | None) -> str:
     """A limit that answers stayed within: ``within 50 ms``; -1 is beyond all limits."""
     if milliseconds is None:
-        return "no answers"
+        return _("no answers")
     if milliseconds < 0:
-        return "over 30 s"
+        return _("over 30 s")
     if milliseconds < 1000:
-        return f"within {milliseconds} ms"
-    return f"within {milliseconds // 1000} s"
+        return _("within {count} ms").format(count=milliseconds)
+    return _("within {count} s").format(count=milliseconds // 1000)
 
 
 @register.filter
@@ -240,11 +305,12 @@ def day(value: date | datetime | None) -> str:
 
 def day_words(value: date) -> str:
     today = timezone.localdate()
-    near = {-1: "Yesterday", 0: "Today", 1: "Tomorrow"}.get((value - today).days)
+    near = {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}.get((value - today).days)
     if near:
         return near
-    year = "" if value.year == today.year else f" {value.year}"
-    return f"{value:%a} {value.day} {value:%b}{year}"
+    if value.year == today.year:
+        return date_format(value, pgettext("day of this year", "D j M"))
+    return date_format(value, pgettext("day of another year", "D j M Y"))
 
 
 @register.filter
@@ -254,5 +320,7 @@ def since(value: datetime | None) -> str:
         return ""
     minutes = int((timezone.now() - value).total_seconds() // 60)
     if minutes < 60:
-        return f"{max(minutes, 0)} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} d"
+        return _("{count} min").format(count=max(minutes, 0))
+    if minutes < 48 * 60:
+        return _("{count} h").format(count=minutes // 60)
+    return _("{count} d").format(count=minutes // (24 * 60))
