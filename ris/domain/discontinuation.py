@@ -22,6 +22,7 @@ class FollowUpKind(StrEnum):
     REOPENED = "REOPENED"  # the step had been canceled and was done all the same
     DIFFERS = "DIFFERS"  # another procedure was done than was ordered
     CLOSED = "CLOSED"  # nobody said how it ended: we ended it
+    SAFETY = "SAFETY"  # begun although a safety question or the protocol was open
 
 
 class FollowUpAction(StrEnum):
@@ -48,6 +49,7 @@ ACTIONS: Mapping[FollowUpKind, tuple[FollowUpAction, ...]] = {
     FollowUpKind.NOTE: (FollowUpAction.DONE, FollowUpAction.PLAN_AGAIN),
     FollowUpKind.REOPENED: (FollowUpAction.DONE,),
     FollowUpKind.DIFFERS: (FollowUpAction.DONE,),
+    FollowUpKind.SAFETY: (FollowUpAction.DONE,),
     FollowUpKind.CLOSED: (
         FollowUpAction.WAS_COMPLETED,
         FollowUpAction.PLAN_AGAIN,

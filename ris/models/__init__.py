@@ -3,6 +3,7 @@
 from ris.models.accounts import ApiClient, ApiToken, ClientAssertion, User
 from ris.models.analytics import DeviceFact, ExamFact, FactDay
 from ris.models.arrivals import DeskSettings, IdentityCheck, Ticket, WallLink
+from ris.models.authorization import Authorization, AuthorizationRule, Coverage
 from ris.models.availability import SeriesAvailability, StudyAvailability
 from ris.models.catalog import CodeMap, DeviceRule, ProcedureDefinition, StepTemplate
 from ris.models.corrections import FollowUp, PerformedCorrection, StudyAlias
@@ -62,7 +63,14 @@ from ris.models.patients import (
     Visit,
 )
 from ris.models.performing import PerformedProcedureStep, PerformedSeries
+from ris.models.protocoling import ProtocolDefinition, Protocoling
 from ris.models.reporting import CriticalResult, Report, ReportVersion
+from ris.models.safety import (
+    PatientObservation,
+    SafetyAnswer,
+    SafetyOverride,
+    SafetyQuestion,
+)
 from ris.models.saved_views import SavedView
 from ris.models.scheduling import (
     Appointment,
@@ -84,6 +92,8 @@ __all__ = [
     "AppointmentLink",
     "AppointmentNumber",
     "AuditEvent",
+    "Authorization",
+    "AuthorizationRule",
     "Block",
     "Booking",
     "ClientAssertion",
@@ -92,6 +102,7 @@ __all__ = [
     "ConfigurationVersion",
     "ContactChoice",
     "Counter",
+    "Coverage",
     "CriticalResult",
     "Delivery",
     "DeliveryAttempt",
@@ -135,12 +146,15 @@ __all__ = [
     "PatientMessage",
     "PatientMessageRule",
     "PatientMessageText",
+    "PatientObservation",
     "PatientPolicy",
     "PerformedCorrection",
     "PerformedProcedureStep",
     "PerformedSeries",
     "Practitioner",
     "ProcedureDefinition",
+    "ProtocolDefinition",
+    "Protocoling",
     "Reaction",
     "Report",
     "ReportVersion",
@@ -149,6 +163,9 @@ __all__ = [
     "ResourceGroup",
     "ResourceHours",
     "Room",
+    "SafetyAnswer",
+    "SafetyOverride",
+    "SafetyQuestion",
     "SavedView",
     "ScheduledProcedureStep",
     "SequenceLink",

@@ -27,6 +27,8 @@ class ProcedureDefinition(Public):
     radiologist_present = models.BooleanField(default=False, db_default=False)
     required_skills = models.JSONField(default=list, blank=True, db_default=[])
     staff_required = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # Which gate waits for a radiologist's protocol: ProtocolNeed, empty for none.
+    protocol_required = models.CharField(max_length=7, blank=True, default="", db_default="")
     active = models.BooleanField(default=True)
 
     class Meta:
