@@ -10,6 +10,7 @@ from ris.models.corrections import FollowUp, PerformedCorrection, StudyAlias
 from ris.models.documents import Document
 from ris.models.dose import DoseRecord, DoseReferenceLevel, ExamDose, IrradiationEvent
 from ris.models.drafts import OrderDraft
+from ris.models.exam_sets import ProcedureSequence
 from ris.models.exchange import (
     ConfigurationVersion,
     Delivery,
@@ -83,6 +84,7 @@ from ris.models.scheduling import (
 )
 from ris.models.subscriptions import FhirNotification, FhirSubscription
 from ris.models.supplies import Reaction, Supply, SupplyDefault, SupplyUse
+from ris.models.waiting import SlotOffer, WaitingEntry
 
 __all__ = [
     "ApiClient",
@@ -153,6 +155,7 @@ __all__ = [
     "PerformedSeries",
     "Practitioner",
     "ProcedureDefinition",
+    "ProcedureSequence",
     "ProtocolDefinition",
     "Protocoling",
     "Reaction",
@@ -171,6 +174,7 @@ __all__ = [
     "SequenceLink",
     "SeriesAvailability",
     "Site",
+    "SlotOffer",
     "StaffMember",
     "StepTemplate",
     "StudyAlias",
@@ -182,6 +186,7 @@ __all__ = [
     "Traffic",
     "User",
     "Visit",
+    "WaitingEntry",
     "WallLink",
     "WorklistQueryLog",
     "WorklistSighting",

@@ -57,6 +57,9 @@ class StepTemplate(models.Model):
     description = models.CharField(max_length=64, blank=True, default="")
     duration_minutes = models.PositiveIntegerField(default=30)
     protocol_codes = models.JSONField(default=list, blank=True)
+    # From the end of the step before it, where both are booked (a scan after an injection).
+    gap_minutes = models.PositiveIntegerField(default=0, db_default=0)
+    gap_at_most_minutes = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["position"]

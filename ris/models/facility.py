@@ -15,6 +15,8 @@ class Site(Public):
     time_zone = models.CharField(max_length=60, blank=True, default="")
     address = models.CharField(max_length=500, blank=True, default="")
     patient_id_issuer = models.CharField(max_length=200, blank=True, default="")
+    # Times that would leave a gap too short for any exam are not offered.
+    avoids_gaps = models.BooleanField(default=False, db_default=False)
 
     def __str__(self) -> str:
         return self.name

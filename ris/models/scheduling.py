@@ -143,6 +143,9 @@ class Booking(Quick):
     end_at = models.DateTimeField()
     live = models.BooleanField(default=True)
     exclusive = models.BooleanField(default=True)
+    # Kept free around it for preparing and cleaning, as agreed when it was booked.
+    before_minutes = models.PositiveSmallIntegerField(default=0, db_default=0)
+    after_minutes = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [
