@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ris.domain.actors import Role
+from ris.domain.order_questions import AnswerInformation, AskForInformation
 from ris.domain.orders import (
     AddProcedure,
     AskOrder,
@@ -20,6 +21,8 @@ from ris.domain.orders import (
     ReviseOrder,
     VoidOrder,
 )
+from ris.domain.splitting import SplitOrder
+from ris.domain.undoing import RestoreOrder
 from ris.services.orders.answering import ask_order, attach_placer_number
 from ris.services.orders.early import expect_cancellation
 from ris.services.orders.ending import (
@@ -37,7 +40,10 @@ from ris.services.orders.placing import (
     place_order,
     repeat_step,
 )
+from ris.services.orders.questions import answer_information, ask_for_information
+from ris.services.orders.restoring import restore_order
 from ris.services.orders.revising import revise_order
+from ris.services.orders.splitting import split_order
 
 HANDLERS = {
     PlaceOrder: place_order,
@@ -55,6 +61,10 @@ HANDLERS = {
     ExpectCancellation: expect_cancellation,
     AttachPlacerNumber: attach_placer_number,
     AskOrder: ask_order,
+    RestoreOrder: restore_order,
+    SplitOrder: split_order,
+    AskForInformation: ask_for_information,
+    AnswerInformation: answer_information,
 }
 
 
@@ -77,4 +87,14 @@ PERMISSIONS = {
     ExpectCancellation: {Role.INTERFACE, Role.SYSTEM},
     AttachPlacerNumber: {Role.INTERFACE, Role.SYSTEM},
     AskOrder: {Role.INTERFACE, Role.SYSTEM},
+    RestoreOrder: {Role.SCHEDULER, Role.SYSTEM},
+    SplitOrder: {Role.SCHEDULER, Role.SYSTEM},
+    AskForInformation: {
+        Role.SCHEDULER,
+        Role.FRONTDESK,
+        Role.TECHNOLOGIST,
+        Role.RADIOLOGIST,
+        Role.SYSTEM,
+    },
+    AnswerInformation: {Role.SCHEDULER, Role.FRONTDESK, Role.RADIOLOGIST, Role.SYSTEM},
 }

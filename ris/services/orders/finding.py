@@ -66,11 +66,14 @@ def require(reference: OrderReference) -> Order:
 
 
 def require_all(reference: OrderReference) -> list[Order]:
-    """The order meant or, if the number is that of a requisition, what is live under it."""
+    """The order meant or, if the number is that of a requisition, what is live under it.
+
+    What was split off an order here has no number of the placer: its number stands for both.
+    """
     order = find(reference)
     if order is not None:
         _refuse_other_patient(order, reference)
-        return [order]
+        return [order, *_split_off(order, reference)]
     placer = reference.placer or Identifier("")
     children = [*_CHILDREN.all(value=placer.value, issuer=placer.issuer)] if placer.value else []
     if not children:
@@ -90,6 +93,13 @@ _CHILDREN = Select(
         .select_for_update(of=("self",))
     )
 )
+
+
+def _split_off(order: Order, reference: OrderReference) -> list[Order]:
+    if reference.public_id or reference.placer is None or not order.placer_order_number:
+        return []
+    children = _CHILDREN.all(value=order.placer_order_number, issuer=order.placer_issuer)
+    return [child for child in children if child.status in _LIVE and not child.placer_order_number]
 
 
 def _refuse_other_patient(order: Order, reference: OrderReference) -> None:

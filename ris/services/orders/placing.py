@@ -181,6 +181,14 @@ _OF_ACCESSION = Select(
 )
 
 
+def new_accession_number(context: Context) -> str:
+    """The next of ours; one that a placer used, because it has our form, is passed over."""
+    number = _numbers.accession_number(context)
+    while _is_accession_known(number, ""):
+        number = _numbers.accession_number(context)
+    return number
+
+
 def _create_order(
     command: PlaceOrder, patient: Patient, fingerprint: str, context: Context
 ) -> Order:
@@ -191,9 +199,7 @@ def _create_order(
         if _is_accession_known(number, accession.issuer):
             raise DuplicateKeyError("this accession number belongs to another order", path="OBR-18")
     else:
-        number = _numbers.accession_number(context)
-        while _is_accession_known(number, ""):  # a placer used a number of our form
-            number = _numbers.accession_number(context)
+        number = new_accession_number(context)
     placer = command.placer or Identifier("")
     order = Order(
         patient=patient,

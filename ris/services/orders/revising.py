@@ -63,6 +63,8 @@ def _revise_procedures(order: Order, command: ReviseOrder, context: Context) -> 
     stored = list(order.procedures.prefetch_related("steps").order_by("id"))
     changed: list[str] = []
     for procedure, request in _matched(stored, command.procedures):
+        if procedure is None and _is_split_off(order, request):
+            continue
         if procedure is None:
             steps = create_procedure(order, request)
             if not command.wait_for_scheduler:
@@ -71,6 +73,21 @@ def _revise_procedures(order: Order, command: ReviseOrder, context: Context) -> 
             continue
         changed += _revise_procedure(procedure, request, command, context)
     return changed
+
+
+def _is_split_off(order: Order, request: ProcedureRequest) -> bool:
+    """Whether a procedure the placer still counts to its order has an order of its own here."""
+    if not order.placer_order_number:
+        return False
+    elsewhere = RequestedProcedure.objects.filter(
+        order__parent_order_number=order.placer_order_number,
+        order__parent_issuer=order.placer_issuer,
+        order__placer_order_number="",
+    ).prefetch_related("steps")
+    return any(
+        _has_identifier(each, request) or _has_step(each, request) or _has_code(each, request)
+        for each in elsewhere
+    )
 
 
 Matched = tuple[RequestedProcedure | None, ProcedureRequest]
