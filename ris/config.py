@@ -100,6 +100,13 @@ class Http(Section):
     threads: int = Field(
         default=8, ge=1, le=256, description="Requests served at once, per process."
     )
+    streams: int = Field(
+        default=200,
+        ge=0,
+        le=2000,
+        description="Open pages that hear of changes at once, per process. Others, and all of "
+        "them with 0, ask every 15 to 30 seconds.",
+    )
     tls_cert: Path | None = Field(
         default=None, description="Certificate chain, PEM; turns HTTPS on."
     )
@@ -361,6 +368,28 @@ class Delivery(Section):
     threads: int = Field(default=4, ge=1, le=64, description="Deliveries under way at once.")
 
 
+class Patients(Section):
+    """What is sent to patients: secrets of the carriers; who they are is data (Interfaces)."""
+
+    mail_password: SecretStr = Field(
+        default=SecretStr(""), description="Password at the mail server that carries messages."
+    )
+    mail_ca: Path | None = Field(
+        default=None,
+        description="Authorities that sign the mail server's certificate, PEM; empty: those of "
+        "the operating system.",
+    )
+    sms_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key that requests to the SMS gateway are signed with (HMAC-SHA256).",
+    )
+    sms_hosts: Names = Field(
+        default=(),
+        description="Gateways that may be reached although they are in a private network or "
+        "without TLS: names, `name:port` or networks, comma-separated.",
+    )
+
+
 class Configuration(BaseSettings):
     """Every setting there is; ``docs/reference/settings.md`` is generated from here."""
 
@@ -410,6 +439,7 @@ class Configuration(BaseSettings):
     images: Images = Field(default_factory=Images)
     session: Session = Field(default_factory=Session)
     delivery: Delivery = Field(default_factory=Delivery)
+    patients: Patients = Field(default_factory=Patients)
 
     @field_validator("time_zone")
     @classmethod

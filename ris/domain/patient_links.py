@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from ris.domain.commands import Command, Event
@@ -98,7 +97,6 @@ class PatientPolicySet(Event):
 class PatientLinkMade(Event):
     order: str
     appointment: str
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,6 @@ class AppointmentLink(Public):
     purpose = models.CharField(max_length=10, default=LinkPurpose.VISIT.value)
     nonce = models.CharField(max_length=32)
     digest = models.CharField(max_length=64, unique=True)
-    expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)

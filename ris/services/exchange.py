@@ -23,6 +23,7 @@ from ris.domain.errors import (
 from ris.domain.exchange import (
     DELIVERY,
     DICOM_SUBSCRIPTIONS,
+    PATIENT_PROTOCOLS,
     ConfigureEndpoint,
     DeliveryRequeued,
     DeliveryResent,
@@ -196,6 +197,14 @@ def _check_sending(command: ConfigureEndpoint) -> None:
         if is_dicom and not is_ae_title(command.protocol_name):
             raise InvalidValueError(
                 "an AE title is 1 to 16 ASCII characters without backslash", path="protocol_name"
+            )
+    if command.protocol in PATIENT_PROTOCOLS:
+        if command.direction is not Direction.OUT:
+            raise InvalidValueError("patients are only written to", path="direction")
+        if command.sends:
+            raise InvalidValueError(
+                f"what is sent over {command.protocol.value} is said under Patient messages",
+                path="sends",
             )
     for subscription in command.sends:
         if (subscription in DICOM_SUBSCRIPTIONS) is not is_dicom:

@@ -1,0 +1,151 @@
+"""What stands behind a patient's link: the appointment, and what the site allows there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from ris.domain.patient_links import LinkState, Policy, digest_of
+from ris.domain.scheduling import Answer, AppointmentStatus, Participant
+from ris.models import Appointment, AppointmentAnswer, AppointmentLink, PatientPolicy, Site
+
+ALL = "all"
+_COLUMNS = tuple(field.name for field in fields(Policy))
+RELATED = (
+    "patient",
+    "order",
+    "device__room__site",
+    "device__resource__site",
+)
+
+
+def site_of(appointment: Appointment) -> Site | None:
+    """Where it takes place: the site of its room or device, else the only one there is."""
+    device = appointment.device
+    if device is not None:
+        if device.room is not None and device.room.site is not None:
+            return device.room.site
+        if device.resource.site is not None:
+            return device.resource.site
+    sites = list(Site.objects.order_by("id")[:2])
+    return sites[0] if len(sites) == 1 else None
+
+
+def policy_for(site: Site | None) -> Policy:
+    """What patients of a site may do: as said for it, else for all, else as usual."""
+    keys = [ALL, *([str(site.public_id)] if site else [])]
+    rows = {row.key: row for row in PatientPolicy.objects.filter(key__in=keys)}
+    row = rows.get(keys[-1]) or rows.get(ALL)
+    return policy_of(row) if row else Policy()
+
+
+def policy_of(row: PatientPolicy) -> Policy:
+    values: dict[str, Any] = {name: getattr(row, name) for name in _COLUMNS}
+    return Policy(**values)
+
+
+def find(token: str) -> AppointmentLink | None:
+    """The link a token opens, whatever its state."""
+    return (
+        AppointmentLink.objects.select_related(*(f"appointment__{name}" for name in RELATED))
+        .filter(digest=digest_of(token))
+        .first()
+    )
+
+
+def state(link: AppointmentLink, policy: Policy, now: datetime) -> LinkState:
+    if link.revoked_at is not None or not policy.active:
+        return LinkState.REVOKED
+    if now >= link.appointment.end_at + timedelta(hours=policy.keep_hours):
+        return LinkState.EXPIRED
+    return LinkState.CLOSED if link.closed_at is not None else LinkState.OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """An appointment as its patient is shown it."""
+
+    public_id: str
+    patient: str
+    order: str
+    version: int
+    status: AppointmentStatus
+    start_at: datetime
+    end_at: datetime
+    room: str
+    site: str
+    address: str
+    exams: tuple[str, ...]
+    preparation: tuple[str, ...]
+    step: str
+    site_id: int | None
+    confirmed: bool
+    policy: Policy
+
+    @property
+    def is_booked(self) -> bool:
+        return self.status is AppointmentStatus.BOOKED
+
+    @property
+    def is_ahead(self) -> bool:
+        return self.is_booked and self.start_at > timezone.now()
+
+    @property
+    def in_time(self) -> bool:
+        """Whether there is still time to change it without a call."""
+        notice = timedelta(hours=self.policy.notice_hours)
+        return self.is_booked and self.start_at - notice > timezone.now()
+
+    @property
+    def can_move(self) -> bool:
+        return self.in_time and self.policy.may_move and bool(self.step)
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.in_time and self.policy.may_cancel
+
+
+def visit(appointment: Appointment) -> Visit:
+    """The appointment for its patient, in a bounded number of queries."""
+    site = site_of(appointment)
+    steps = list(
+        appointment.steps.select_related("procedure__definition").order_by("start_at", "id")
+    )
+    device = appointment.device
+    patient = appointment.patient
+    answer = (
+        AppointmentAnswer.objects.filter(
+            appointment=appointment, participant=Participant.PATIENT.value
+        )
+        .order_by("-id")
+        .first()
+    )
+    definitions = [step.procedure.definition for step in steps]
+    return Visit(
+        public_id=str(appointment.public_id),
+        patient=str(patient.public_id) if patient else "",
+        order=str(appointment.order.public_id) if appointment.order else "",
+        version=appointment.version,
+        status=AppointmentStatus(appointment.status),
+        start_at=appointment.start_at,
+        end_at=appointment.end_at,
+        room=device.room.name if device and device.room else "",
+        site=site.name if site else "",
+        address=site.address if site else "",
+        exams=tuple(
+            dict.fromkeys(
+                step.procedure.code_meaning or step.procedure.description or step.description
+                for step in steps
+            )
+        ),
+        preparation=tuple(
+            dict.fromkeys(each.preparation for each in definitions if each and each.preparation)
+        ),
+        step=str(steps[0].public_id) if len(steps) == 1 else "",
+        site_id=site.pk if site else None,
+        confirmed=answer is not None and answer.answer == Answer.ACCEPTED.value,
+        policy=policy_for(site),
+    )
