@@ -9,6 +9,7 @@ from ris.services import (
     configuration,
     documents,
     dose,
+    drafts,
     exchange,
     facility,
     fhir,
@@ -20,6 +21,7 @@ from ris.services import (
     preferences,
     reporting,
     results,
+    saved_views,
     scheduling,
     subscriptions,
 )
@@ -48,6 +50,8 @@ for _area in (
     journal,
     mapping,
     subscriptions,
+    drafts,
+    saved_views,
 ):
     register(_area.HANDLERS, _area.PERMISSIONS)
 

@@ -7,9 +7,10 @@ from ris.domain.actors import TIMER
 from ris.domain.availability import JoinAvailability
 from ris.domain.corrections import ClosePerformedSteps, RematchPerformedSteps
 from ris.domain.dose import JoinDoses
+from ris.domain.drafts import ForgetOrderDrafts
 from ris.domain.journal import ForgetQueries
 from ris.domain.scheduling import ExpireHolds
-from ris.selectors import availability, dose_waiting
+from ris.selectors import availability, dose_waiting, drafts
 from ris.selectors.query_age import queries_due
 from ris.selectors.schedule_due import holds_due
 from ris.services import alerts, execute, message_runs, parts, subscriptions, traffic
@@ -32,6 +33,8 @@ def run_due() -> None:
         execute(JoinDoses(), actor=TIMER)
     if availability.due_to_join():
         execute(JoinAvailability(), actor=TIMER)
+    if drafts.due_to_forget():
+        execute(ForgetOrderDrafts(), actor=TIMER)
     message_runs.advance()
     subscriptions.run_due()
     traffic.count()

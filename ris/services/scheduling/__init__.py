@@ -19,6 +19,7 @@ from ris.domain.scheduling import (
     RescheduleAppointment,
     SetResourceHours,
 )
+from ris.domain.undoing import UndoArrival, UndoNoShow
 from ris.services.scheduling.answers import answer_appointment
 from ris.services.scheduling.appointments import (
     book_appointment,
@@ -31,6 +32,7 @@ from ris.services.scheduling.appointments import (
 from ris.services.scheduling.arrivals import prepare_step, record_arrival, record_no_show
 from ris.services.scheduling.following import follow_schedule
 from ris.services.scheduling.hours import add_closure, remove_closure, set_resource_hours
+from ris.services.scheduling.undoing import undo_arrival, undo_no_show
 
 HANDLERS = {
     ProposeAppointment: propose_appointment,
@@ -43,6 +45,8 @@ HANDLERS = {
     RecordArrival: record_arrival,
     PrepareStep: prepare_step,
     RecordNoShow: record_no_show,
+    UndoArrival: undo_arrival,
+    UndoNoShow: undo_no_show,
     ExpireHolds: expire_holds,
     SetResourceHours: set_resource_hours,
     AddClosure: add_closure,
@@ -67,6 +71,8 @@ PERMISSIONS = {
     RecordArrival: _DESK | {Role.TECHNOLOGIST},
     PrepareStep: {Role.TECHNOLOGIST, Role.FRONTDESK, Role.SYSTEM},
     RecordNoShow: _DESK | {Role.TECHNOLOGIST},
+    UndoArrival: _DESK | {Role.TECHNOLOGIST},
+    UndoNoShow: _DESK | {Role.TECHNOLOGIST},
     ExpireHolds: {Role.SYSTEM},
     SetResourceHours: _SETUP,
     AddClosure: _SETUP | {Role.SCHEDULER},
