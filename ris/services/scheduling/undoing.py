@@ -77,16 +77,18 @@ def undo_no_show(command: UndoNoShow, context: Context) -> None:
     for step in steps:
         move(step, STEP, StepTrigger.SCHEDULE)
         order = step.procedure.order
-        named = {
-            "order": str(order.public_id),
-            "step": str(step.public_id),
-            "appointment": str(appointment.public_id),
-        }
-        context.emit(NoShowUndone(**named), subject=appointment, order=order)
+        named = str(order.public_id), str(step.public_id), str(appointment.public_id)
+        context.emit(
+            NoShowUndone(order=named[0], step=named[1], appointment=named[2]),
+            subject=appointment,
+            order=order,
+        )
         # Peers were told that the step is gone: it is booked anew for them.
         context.emit(
             AppointmentBooked(
-                **named,
+                order=named[0],
+                step=named[1],
+                appointment=named[2],
                 start_at=appointment.start_at,
                 end_at=appointment.end_at,
                 station=step.station_ae_title,
