@@ -53,6 +53,8 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
         no_show: SCHEDULED -> NO_SHOW
         cancel: PENDING, SCHEDULED, ARRIVED, READY -> CANCELED
         revert: STARTED, COMPLETED, DISCONTINUED, CANCELED -> SCHEDULED
+        restore: CANCELED -> PENDING
+        retract: ARRIVED -> SCHEDULED
         """,
     ),
     "PerformedProcedureStep": (
@@ -83,6 +85,7 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
         fulfill: ARRIVED -> FULFILLED
         cancel: PROPOSED, HELD, BOOKED -> CANCELED
         miss: BOOKED -> NO_SHOW
+        retract: ARRIVED, NO_SHOW -> BOOKED
         """,
     ),
     "Document": (
@@ -156,7 +159,7 @@ def test_final_states(name: str) -> None:
         "ScheduledProcedureStep": set(),
         "PerformedProcedureStep": {"COMPLETED", "DISCONTINUED"},
         "Report": {"DISCARDED", "RETRACTED"},
-        "Appointment": {"EXPIRED", "FULFILLED", "CANCELED", "NO_SHOW"},
+        "Appointment": {"EXPIRED", "FULFILLED", "CANCELED"},
         "Document": {"REPLACED", "CANCELED"},
         "InboundMessage": {"APPLIED"},
         "Delivery": {"DELIVERED", "SKIPPED"},
