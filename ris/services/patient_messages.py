@@ -1,0 +1,478 @@
+"""Messages to patients: planned by changes and by the clock, then handed to the outbox.
+
+A change plans one message for each channel that has an endpoint, a moment ahead, so that of a burst
+of changes only the last is told. What is due is looked at again before it leaves: what is still
+true, still ahead and still wanted is sent, exactly once (docs/adr/0037).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from ris.domain.actors import TIMER, Role
+from ris.domain.errors import InvalidValueError, MissingValueError, UnknownKeyError
+from ris.domain.patient_messages import (
+    AHEAD,
+    CHANGES,
+    EVENTS,
+    PATIENT_MESSAGE,
+    Channel,
+    ContactChoiceSet,
+    MessageRuleSet,
+    MessageTextSet,
+    Occasion,
+    OfferToPatient,
+    PatientMessageDropped,
+    PatientMessageState,
+    PatientMessageTrigger,
+    Rule,
+    SendPatientMessages,
+    SetContactChoice,
+    SetMessageRule,
+    SetMessageText,
+    check_text,
+)
+from ris.domain.patient_texts import LANGUAGES
+from ris.domain.protocol import Outgoing, StoredEvent
+from ris.domain.scheduling import AppointmentStatus
+from ris.models import (
+    Appointment,
+    ContactChoice,
+    Delivery,
+    Endpoint,
+    Patient,
+    PatientMessage,
+    PatientMessageRule,
+    PatientMessageText,
+    ProcedureDefinition,
+    Site,
+)
+from ris.selectors import patient_messages as selectors
+from ris.selectors.exchange import info
+from ris.selectors.patient_links import RELATED, Visit, site_of, visit
+from ris.services import _clock, outbox
+from ris.services._context import Context
+from ris.services._execute import execute, transactional
+from ris.services._locks import public_key
+from ris.services._transition import move, touch
+from ris.services.patient_links import ensure_link
+
+# So long a change waits for the next one of the same appointment.
+WINDOW = timedelta(minutes=2)
+AT_ONCE = 100
+_LATE = timedelta(hours=1)  # a reminder that could not be sent in time is sent so much later
+
+
+# --- planned
+
+
+@transactional
+def plan(event: StoredEvent, channel: Channel) -> None:
+    """Note what a change means for the patient; of the fan-out, in its transaction."""
+    occasion = EVENTS.get(event.name)
+    said = parse_datetime(str(event.payload.get("start_at") or ""))
+    key = str(event.payload.get("appointment") or "")
+    now = _clock.now()
+    if occasion is None or said is None or not key or said <= now:
+        return
+    appointment = Appointment.objects.select_related(*RELATED).filter(public_id=key).first()
+    if appointment is None or appointment.patient is None:
+        return
+    site = site_of(appointment)
+    rule = selectors.Rules().of(occasion, channel, appointment, site.pk if site else None)
+    waiting = PatientMessage.objects.select_for_update(of=("self",)).filter(
+        appointment=appointment,
+        channel=channel.value,
+        state=PatientMessageState.PLANNED.value,
+        occasion__in=[each.value for each in CHANGES],
+    ).first()  # fmt: skip
+    due = _due(now + WINDOW, rule)
+    if waiting is None:
+        if rule.active:
+            PatientMessage.objects.create(
+                patient=appointment.patient,
+                order=appointment.order,
+                appointment=appointment,
+                occasion=occasion.value,
+                channel=channel.value,
+                start_at=said,
+                due_at=due,
+            )
+        return
+    before = Occasion(waiting.occasion)
+    if before is Occasion.BOOKED and occasion is Occasion.CANCELED:
+        waiting.reason = "canceled before it was told"
+        move(waiting, PATIENT_MESSAGE, PatientMessageTrigger.DROP, "reason")
+        return
+    # Who was not told of the first time is told of a booking, not of a move.
+    waiting.occasion = (before if before is Occasion.BOOKED else occasion).value
+    waiting.start_at, waiting.due_at = said, due
+    touch(waiting, "occasion", "start_at", "due_at")
+
+
+def _due(at: datetime, rule: Rule) -> datetime:
+    """``at``, moved out of the quiet hours by the site's clock."""
+    return rule.not_before(timezone.localtime(at))
+
+
+def _plan_ahead(channels: Iterable[Channel], now: datetime) -> None:
+    """Reminders and preparation of the appointments that come near."""
+    rules = selectors.Rules()
+    for channel in channels:
+        for occasion in sorted(AHEAD):
+            hours = rules.farthest(occasion, channel)
+            if not hours:
+                continue
+            until = now + timedelta(hours=hours)
+            for appointment in selectors.upcoming(occasion, channel, now, until, AT_ONCE):
+                site = site_of(appointment)
+                rule = rules.of(occasion, channel, appointment, site.pk if site else None)
+                _plan_one(appointment, occasion, channel, rule, now)
+
+
+def _plan_one(
+    appointment: Appointment, occasion: Occasion, channel: Channel, rule: Rule, now: datetime
+) -> None:
+    """One row for each appointment and time, also where there is nothing to say."""
+    if appointment.patient is None:
+        return
+    due = appointment.start_at - timedelta(hours=rule.hours_before)
+    told = selectors.last_told(appointment, channel)
+    reason = ""
+    if not rule.active:
+        reason = "the rule is off"
+    elif occasion is Occasion.REMINDER and told and told.sent_at and told.sent_at >= due:
+        reason = "was told of this time a short while before"
+    PatientMessage.objects.create(
+        patient=appointment.patient,
+        order=appointment.order,
+        appointment=appointment,
+        occasion=occasion.value,
+        channel=channel.value,
+        start_at=appointment.start_at,
+        due_at=max(_due(due, rule), _due(now, rule)),
+        state=(PatientMessageState.DROPPED if reason else PatientMessageState.PLANNED).value,
+        reason=reason,
+    )
+
+
+# --- sent
+
+
+def due_to_send() -> bool:
+    """Whether there is a channel at all, and so anything to look for."""
+    return bool(selectors.carriers())
+
+
+def send_patient_messages(command: SendPatientMessages, context: Context) -> int:
+    carriers = selectors.carriers()
+    _plan_ahead(carriers, context.now)
+    rows = list(
+        PatientMessage.objects.select_for_update(of=("self",))
+        .select_related("patient__merged_into", *(f"appointment__{name}" for name in RELATED))
+        .filter(state=PatientMessageState.PLANNED.value, due_at__lte=context.now)
+        .order_by("due_at", "id")[:AT_ONCE]
+    )
+    rules = selectors.Rules()
+    return sum(_settle(row, carriers, rules, context) for row in rows)
+
+
+def _settle(
+    row: PatientMessage, carriers: dict[Channel, Endpoint], rules: selectors.Rules, context: Context
+) -> bool:
+    """Send what is still true and wanted, or drop it with its reason; whether it left."""
+    channel, occasion = Channel(row.channel), Occasion(row.occasion)
+    appointment = row.appointment
+    patient = row.patient.merged_into or row.patient
+    site = site_of(appointment)
+    rule = rules.of(occasion, channel, appointment, site.pk if site else None)
+    endpoint = carriers.get(channel)
+    told = selectors.last_told(appointment, channel)
+    reason = (
+        "nothing carries this channel" if endpoint is None
+        else "the rule is off" if not rule.active
+        else _untrue(row, appointment, told, context.now)
+    )  # fmt: skip
+    if reason or endpoint is None:
+        return _drop(row, reason, context)
+    wanted, where = selectors.declined(patient), selectors.address(patient, channel)
+    if channel is Channel.SMS and _mail_reaches(patient, wanted, carriers, rules, row, site):
+        return _drop(row, "told by mail", context)
+    if channel in wanted:
+        return _drop(row, "the patient does not want messages this way", context, tell=True)
+    if not where:
+        # Whoever has the other channel is reached by that one.
+        other = Channel.SMS if channel is Channel.MAIL else Channel.MAIL
+        reached = other in carriers and other not in wanted and selectors.address(patient, other)
+        words = "no mail address" if channel is Channel.MAIL else "no phone number"
+        return _drop(row, words, context, tell=not reached)
+    _hand_over(row, patient, endpoint, where, rule, context)
+    return True
+
+
+def _untrue(
+    row: PatientMessage, appointment: Appointment, told: PatientMessage | None, now: datetime
+) -> str:
+    """Why the message says nothing any more; empty if it does."""
+    occasion = Occasion(row.occasion)
+    booked = appointment.status == AppointmentStatus.BOOKED.value
+    if occasion is Occasion.CANCELED:
+        if appointment.status != AppointmentStatus.CANCELED.value:
+            return "it is booked again"
+        if told is not None and told.occasion == Occasion.CANCELED.value:
+            return "told already"
+        return "" if row.start_at > now else "the time is over"
+    if not booked:
+        return "the appointment stands no more"
+    if occasion is Occasion.OFFER:
+        return "" if row.start_at > now else "the time is over"
+    if appointment.start_at <= now:
+        return "the time is over"
+    if appointment.start_at != row.start_at:
+        return "another time is told instead"
+    is_known = told is not None and told.start_at == row.start_at
+    if occasion in CHANGES and is_known and told and told.occasion != Occasion.CANCELED.value:
+        return "the patient knows this time"
+    if occasion in AHEAD and now - row.due_at > _LATE and row.start_at - now < _LATE:
+        return "too late to be of use"
+    return ""
+
+
+def _mail_reaches(
+    patient: Patient,
+    declined: frozenset[Channel],
+    carriers: dict[Channel, Endpoint],
+    rules: selectors.Rules,
+    row: PatientMessage,
+    site: Site | None,
+) -> bool:
+    """Whether the same is told by mail: then a text message would be the second of one change."""
+    if Channel.MAIL not in carriers or Channel.MAIL in declined:
+        return False
+    rule = rules.of(
+        Occasion(row.occasion), Channel.MAIL, row.appointment, site.pk if site else None
+    )
+    return rule.active and bool(selectors.address(patient, Channel.MAIL))
+
+
+def _drop(row: PatientMessage, reason: str, context: Context, *, tell: bool = False) -> bool:
+    row.reason = reason
+    move(row, PATIENT_MESSAGE, PatientMessageTrigger.DROP, "reason")
+    if tell:
+        order = row.order
+        context.emit(
+            PatientMessageDropped(
+                order=str(order.public_id) if order else "",
+                appointment=str(row.appointment.public_id),
+                occasion=row.occasion,
+                channel=row.channel,
+                reason=reason,
+            ),
+            subject=row,
+            order=order,
+            patient=row.patient,
+        )
+    return False
+
+
+def _hand_over(
+    row: PatientMessage,
+    patient: Patient,
+    endpoint: Endpoint,
+    where: str,
+    rule: Rule,
+    context: Context,
+) -> None:
+    """Queue it. What is stored names the link by its row; its address is made when it is sent."""
+    appointment = row.appointment
+    occasion, channel = Occasion(row.occasion), Channel(row.channel)
+    shown: Visit = visit(appointment)
+    linked = shown.policy.active and occasion is not Occasion.CANCELED
+    link = ensure_link(appointment, context) if linked else None
+    language = selectors.language_for(patient)
+    written = selectors.write(
+        occasion,
+        channel,
+        language,
+        shown,
+        row.start_at,
+        names_exam=rule.names_exam,
+        linked=linked,
+    )
+    payload = {
+        "to": where,
+        "subject": written.subject,
+        "text": written.text,
+        "language": language,
+        "link": str(link.public_id) if link else "",
+    }
+    key = outbox.enqueue(
+        info(endpoint),
+        Outgoing(
+            lane=f"patient:{row.public_id}",
+            control_id=f"pm-{row.public_id}",
+            message_type=f"patient {occasion.value}",
+            payload=json.dumps(payload, ensure_ascii=False).encode(),
+            orders=(str(row.order.public_id),) if row.order else (),
+        ),
+        patient=str(patient.public_id),
+    )
+    row.sent_at = context.now
+    row.delivery = Delivery.objects.get(public_id=key)
+    move(row, PATIENT_MESSAGE, PatientMessageTrigger.SEND, "sent_at", "delivery")
+    context.about(row, row.order)
+
+
+def run_due() -> None:
+    """Of the timers; without an endpoint for patients it asks one question and does nothing."""
+    if due_to_send():
+        execute(SendPatientMessages(), actor=TIMER)
+
+
+def offer_to_patient(command: OfferToPatient, context: Context) -> bool:
+    appointment = (
+        Appointment.objects.select_related(*RELATED)
+        .filter(public_id=public_key(command.appointment, "appointment"))
+        .first()
+    )
+    if appointment is None:
+        raise UnknownKeyError("no such appointment")
+    context.about(appointment, appointment.order)
+    if appointment.patient is None or command.start_at <= context.now:
+        return False
+    site = site_of(appointment)
+    planned = False
+    rules = selectors.Rules()
+    for channel in selectors.carriers():
+        rule = rules.of(Occasion.OFFER, channel, appointment, site.pk if site else None)
+        if not rule.active:
+            continue
+        PatientMessage.objects.get_or_create(
+            appointment=appointment,
+            channel=channel.value,
+            occasion=Occasion.OFFER.value,
+            start_at=command.start_at,
+            defaults={
+                "patient": appointment.patient,
+                "order": appointment.order,
+                "due_at": _due(context.now, rule),
+            },
+        )
+        planned = True
+    return planned
+
+
+# --- set by people
+
+
+def set_message_rule(command: SetMessageRule, context: Context) -> str:
+    if not 0 <= command.hours_before <= 24 * 60:
+        raise InvalidValueError("0 to 1440 hours", path="hours_before")
+    if command.occasion in AHEAD and command.active and not command.hours_before:
+        raise MissingValueError("say how many hours before", path="hours_before")
+    if (command.quiet_from is None) is not (command.quiet_until is None):
+        raise MissingValueError("quiet hours have a beginning and an end", path="quiet_until")
+    if command.site and command.procedure:
+        raise InvalidValueError("a rule is for a site or for a procedure", path="procedure")
+    row, _ = PatientMessageRule.objects.update_or_create(
+        occasion=command.occasion.value,
+        channel=command.channel.value,
+        site=_found(Site.objects.filter, command.site, "site"),
+        procedure=_found(ProcedureDefinition.objects.filter, command.procedure, "procedure"),
+        defaults={
+            "active": command.active,
+            "hours_before": command.hours_before,
+            "quiet_from": command.quiet_from,
+            "quiet_until": command.quiet_until,
+            "names_exam": command.names_exam,
+        },
+    )
+    context.emit(
+        MessageRuleSet(
+            occasion=command.occasion.value, channel=command.channel.value, active=command.active
+        ),
+        subject=row,
+    )
+    return str(row.public_id)
+
+
+def _found(rows: Callable[..., Any], key: str, what: str) -> Any:
+    if not key:
+        return None
+    found = rows(public_id=public_key(key, what)).first()
+    if found is None:
+        raise UnknownKeyError(f"no such {what}", path=what)
+    return found
+
+
+def set_message_text(command: SetMessageText, context: Context) -> str:
+    if command.language not in LANGUAGES:
+        raise InvalidValueError(f"one of {', '.join(LANGUAGES)}", path="language")
+    for name in ("subject", "body"):
+        check_text(getattr(command, name), name)
+    if len(command.body) > 4000 or len(command.subject) > 200:
+        raise InvalidValueError("at most 4000 characters, the subject 200", path="body")
+    which = {
+        "occasion": command.occasion.value,
+        "channel": command.channel.value,
+        "language": command.language,
+    }
+    row = PatientMessageText.objects.filter(**which).first()
+    body = command.body.replace("\r\n", "\n").strip()
+    if not body:
+        row = row or PatientMessageText(**which, body="")
+        if row.pk:
+            context.emit(MessageTextSet(**which), subject=row)
+            PatientMessageText.objects.filter(pk=row.pk).delete()
+        return ""
+    subject = " ".join(command.subject.split())
+    row = row or PatientMessageText(**which)
+    row.subject, row.body = subject, body
+    touch(row, "subject", "body")
+    context.emit(MessageTextSet(**which), subject=row)
+    return str(row.public_id)
+
+
+def set_contact_choice(command: SetContactChoice, context: Context) -> None:
+    patient = Patient.objects.filter(public_id=public_key(command.patient, "patient")).first()
+    if patient is None:
+        raise UnknownKeyError("no such patient")
+    patient = patient.merged_into or patient
+    row, _ = ContactChoice.objects.update_or_create(
+        patient=patient, channel=command.channel.value, defaults={"wanted": command.wanted}
+    )
+    context.emit(
+        ContactChoiceSet(
+            patient=str(patient.public_id),
+            channel=command.channel.value,
+            wanted=command.wanted,
+        ),
+        subject=row,
+        patient=patient,
+    )
+
+
+HANDLERS = {
+    SetMessageRule: set_message_rule,
+    SetMessageText: set_message_text,
+    SetContactChoice: set_contact_choice,
+    SendPatientMessages: send_patient_messages,
+    OfferToPatient: offer_to_patient,
+}
+
+_SETUP = {Role.MANAGER, Role.ADMIN, Role.SYSTEM}
+_DESK = {Role.SCHEDULER, Role.FRONTDESK, Role.SYSTEM}
+
+PERMISSIONS = {
+    SetMessageRule: _SETUP,
+    SetMessageText: _SETUP,
+    SetContactChoice: _DESK | {Role.PATIENT},
+    SendPatientMessages: {Role.SYSTEM},
+    OfferToPatient: {Role.SYSTEM, Role.SCHEDULER},
+}
