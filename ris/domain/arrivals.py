@@ -102,17 +102,26 @@ def _is_name_of(text: str, name: PersonName) -> bool:
     """
     words = _words(text)
     for group in (name.alphabetic, name.ideographic, name.phonetic):
-        family, given = _words(group.family), _words(group.given)
-        if not family and not given:
-            continue
-        has_family = all(word in words for word in family)
-        has_given = not given or any(word in words for word in given)
-        if has_family and has_given:
-            return True
+        for spelled in (str, _spelled_out):
+            family, given = _words(spelled(group.family)), _words(spelled(group.given))
+            if not family and not given:
+                continue
+            has_family = all(word in words for word in family)
+            has_given = not given or any(word in words for word in given)
+            if has_family and has_given:
+                return True
         # Scripts without spaces between the parts.
-        if fold(group.family + group.given) == "".join(words):
+        if words and fold(group.family + group.given) == "".join(words):
             return True
     return False
+
+
+_SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
+
+
+def _spelled_out(text: str) -> str:
+    """Umlauts as they are typed where the keys are missing: ``Mueller`` for ``Müller``."""
+    return text.translate(_SPELLED)
 
 
 def _words(text: str) -> list[str]:

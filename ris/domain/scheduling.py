@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from enum import StrEnum
 
+from ris.domain.arrivals import Said
 from ris.domain.commands import Command, Event
 from ris.domain.orders import OrderReference
 from ris.domain.patients import PatientReference
@@ -197,9 +198,16 @@ class AnswerAppointment(Command[str]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordArrival(Command[None]):
-    """The patient is here."""
+    """The patient is here.
+
+    ``identifiers_checked`` is what a person asked for or scanned: each must agree with what is
+    stored, and there are two of them or an ``unchecked_reason``. A system that tells of an arrival
+    has checked for itself.
+    """
 
     appointment: str
+    identifiers_checked: tuple[Said, ...] = ()
+    unchecked_reason: str = ""
 
 
 class ScheduleChange(StrEnum):
@@ -274,6 +282,7 @@ class RecordNoShow(Command[None]):
     """The patient did not come; the time is given back."""
 
     appointment: str
+    reason: str = ""  # what was heard of it: not reached, forgot, is ill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -419,6 +428,7 @@ class NoShowRecorded(Event):
     end_at: datetime
     station: str
     followed: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

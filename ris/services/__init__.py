@@ -24,6 +24,8 @@ from ris.services import (
     saved_views,
     scheduling,
     subscriptions,
+    supplies,
+    walls,
 )
 from ris.services._clock import as_of
 from ris.services._execute import commands, execute, may, permitted_roles, register, together
@@ -50,6 +52,8 @@ for _area in (
     journal,
     mapping,
     subscriptions,
+    supplies,
+    walls,
     drafts,
     saved_views,
 ):

@@ -6,6 +6,7 @@ Matching never guesses: only identifiers with issuer match.
 from __future__ import annotations
 
 from ris.domain.actors import Role
+from ris.domain.arrivals import RequestCorrection
 from ris.domain.patients import (
     ChangeIdentifiers,
     DecideReview,
@@ -29,6 +30,7 @@ from ris.services.patients.changing import (
     move_identifiers,
     unlink_patients,
 )
+from ris.services.patients.correcting import request_correction
 from ris.services.patients.demographics import name_key
 from ris.services.patients.finding import find, refuse_somebody_else
 from ris.services.patients.merging import merge_patients, unmerge_patients
@@ -66,6 +68,7 @@ HANDLERS = {
     MoveVisits: move_visits,
     SettleVisit: settle_visit,
     DecideReview: decide_review,
+    RequestCorrection: request_correction,
 }
 
 _DESK = {Role.SCHEDULER, Role.FRONTDESK, Role.INTERFACE, Role.SYSTEM}
@@ -88,6 +91,7 @@ PERMISSIONS = {
     MoveVisits: _PEERS,
     SettleVisit: {Role.SCHEDULER, Role.FRONTDESK, Role.MANAGER, Role.SYSTEM},
     DecideReview: {Role.SCHEDULER, Role.FRONTDESK, Role.MANAGER, Role.SYSTEM},
+    RequestCorrection: _DESK | {Role.TECHNOLOGIST},
 }
 
 __all__ = [

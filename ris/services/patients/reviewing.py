@@ -212,7 +212,7 @@ def decide_review(command: DecideReview, context: Context) -> None:
     )
     if not command.accept:
         return
-    changed = apply(patient, _as_said(row.field, row.said))
+    changed = apply(patient, _as_said(row.field, row.said, patient))
     if changed:
         touch(patient, *changed)
         outdate(patient, changed)
@@ -221,8 +221,10 @@ def decide_review(command: DecideReview, context: Context) -> None:
         )
 
 
-def _as_said(field: str, text: str) -> Demographics:
+def _as_said(field: str, text: str, patient: Patient) -> Demographics:
     match field:
+        case "allergies":  # proposed after a reaction: one more, whatever was added meanwhile
+            return Demographics(allergies=tuple(dict.fromkeys([*patient.allergies, text])))
         case "name":
             return Demographics(name=PersonName.parse(text))
         case "mother_birth_name":

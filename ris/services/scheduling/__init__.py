@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ris.domain.actors import Role
+from ris.domain.arrivals import CallPatient
 from ris.domain.scheduling import (
     AddClosure,
     AnswerAppointment,
@@ -32,6 +33,7 @@ from ris.services.scheduling.appointments import (
 from ris.services.scheduling.arrivals import prepare_step, record_arrival, record_no_show
 from ris.services.scheduling.following import follow_schedule
 from ris.services.scheduling.hours import add_closure, remove_closure, set_resource_hours
+from ris.services.scheduling.tickets import call_patient
 from ris.services.scheduling.undoing import undo_arrival, undo_no_show
 
 HANDLERS = {
@@ -45,6 +47,7 @@ HANDLERS = {
     RecordArrival: record_arrival,
     PrepareStep: prepare_step,
     RecordNoShow: record_no_show,
+    CallPatient: call_patient,
     UndoArrival: undo_arrival,
     UndoNoShow: undo_no_show,
     ExpireHolds: expire_holds,
@@ -71,6 +74,7 @@ PERMISSIONS = {
     RecordArrival: _DESK | {Role.TECHNOLOGIST},
     PrepareStep: {Role.TECHNOLOGIST, Role.FRONTDESK, Role.SYSTEM},
     RecordNoShow: _DESK | {Role.TECHNOLOGIST},
+    CallPatient: {Role.FRONTDESK, Role.TECHNOLOGIST, Role.SYSTEM},
     UndoArrival: _DESK | {Role.TECHNOLOGIST},
     UndoNoShow: _DESK | {Role.TECHNOLOGIST},
     ExpireHolds: {Role.SYSTEM},

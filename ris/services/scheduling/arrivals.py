@@ -16,14 +16,25 @@ from ris.domain.scheduling import (
 from ris.services._context import Context
 from ris.services._locks import lock_appointment, lock_step, steps_of_appointment
 from ris.services._transition import move
+from ris.services.scheduling.identity import check_identity
 from ris.services.scheduling.resources import give_back
+from ris.services.scheduling.tickets import give_ticket
 
 
 def record_arrival(command: RecordArrival, context: Context) -> None:
     appointment = lock_appointment(command.appointment)
+    steps = steps_of_appointment(appointment)
+    check_identity(
+        appointment,
+        steps[0].procedure.order if steps else None,
+        command.identifiers_checked,
+        command.unchecked_reason,
+        context,
+    )
     appointment.arrived_at = context.now
     move(appointment, APPOINTMENT, AppointmentTrigger.ARRIVE, "arrived_at")
-    for step in steps_of_appointment(appointment):
+    give_ticket(appointment, context)
+    for step in steps:
         if step.status != StepStatus.SCHEDULED.value:
             continue
         move(step, STEP, StepTrigger.ARRIVE)
@@ -67,6 +78,7 @@ def record_no_show(command: RecordNoShow, context: Context) -> None:
                 start_at=appointment.start_at,
                 end_at=appointment.end_at,
                 station=step.station_ae_title,
+                reason=command.reason.strip()[:200],
             ),
             subject=appointment,
             order=order,

@@ -37,6 +37,7 @@ FIELD_WORDS = {
     "language": "Language",
     "mother_birth_name": "Mother's birth name",
     "ethnic_group": "Ethnic group",
+    "allergies": "Allergy, proposed after a reaction",
 }
 
 
