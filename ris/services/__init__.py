@@ -16,6 +16,8 @@ from ris.services import (
     journal,
     mapping,
     orders,
+    patient_links,
+    patient_messages,
     patients,
     performing,
     preferences,
@@ -32,6 +34,8 @@ from ris.services._execute import commands, execute, may, permitted_roles, regis
 
 for _area in (
     patients,
+    patient_links,
+    patient_messages,
     orders,
     scheduling,
     performing,

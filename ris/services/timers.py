@@ -13,7 +13,15 @@ from ris.domain.scheduling import ExpireHolds
 from ris.selectors import availability, dose_waiting, drafts
 from ris.selectors.query_age import queries_due
 from ris.selectors.schedule_due import holds_due
-from ris.services import alerts, execute, message_runs, parts, subscriptions, traffic
+from ris.services import (
+    alerts,
+    execute,
+    message_runs,
+    parts,
+    patient_messages,
+    subscriptions,
+    traffic,
+)
 from ris.services.performing import late
 
 
@@ -37,6 +45,7 @@ def run_due() -> None:
         execute(ForgetOrderDrafts(), actor=TIMER)
     message_runs.advance()
     subscriptions.run_due()
+    patient_messages.run_due()
     traffic.count()
     alerts.watch()
     if parts.is_late():

@@ -296,6 +296,8 @@ PROTOCOL: Mapping[Protocol, Label] = {
     Protocol.DICOM: Label("DICOM", "device"),
     Protocol.FHIR: Label("FHIR", "message"),
     Protocol.DICOMWEB: Label("DICOMweb", "device"),
+    Protocol.MAIL: Label("Mail to patients", "send"),
+    Protocol.SMS: Label("Text message to patients", "send"),
 }
 
 DIRECTION: Mapping[Direction, Label] = {

@@ -149,6 +149,15 @@ EVENT: Mapping[str, Label] = {
     "AlertEnded": Label("Interface alert over", "check", Tone.OK),
     "AlertAcknowledged": Label("Interface alert acknowledged", "eye"),
     "ConfigurationApplied": Label("Site configuration applied", "plug"),
+    "PatientLinkMade": Label("Page for the patient made", "link"),
+    "PatientLinkOpened": Label("Patient opened the page of the appointment", "eye"),
+    "PatientLinkClosed": Label("Patient's page closed: wrong birth dates", "ban", Tone.WARN),
+    "PatientLinkRevoked": Label("Patient's page ended", "ban"),
+    "PatientPolicySet": Label("What patients may do was changed", "pencil"),
+    "PatientMessageDropped": Label("Message to the patient not sent", "skip", Tone.WARN),
+    "MessageRuleSet": Label("Rule for messages to patients changed", "pencil"),
+    "MessageTextSet": Label("Words of a message to patients changed", "pencil"),
+    "ContactChoiceSet": Label("Patient's choice of messages noted", "person"),
     "ExceptionResolved": Label("Exception marked as dealt with", "check"),
 }
 
@@ -159,6 +168,7 @@ ACTOR: Mapping[str, str] = {
     "client": "API client",
     "timer": "automatically",
     "operator": "command line",
+    "patient": "at the page of the appointment",
 }
 
 
@@ -185,6 +195,8 @@ def _by(entry: Entry) -> str:
     kind = ACTOR.get(entry.actor_kind, entry.actor_kind)
     if entry.actor_kind in {"timer", "operator"}:
         return kind
+    if entry.actor_kind == "patient":
+        return f"the patient, {kind}"
     return f"{entry.actor} ({kind})" if kind else entry.actor
 
 

@@ -67,9 +67,10 @@ PERMISSIONS = {
     ProposeAppointment: _DESK,
     HoldSlot: _DESK,
     BookAppointment: _DESK,
-    RescheduleAppointment: _DESK,
-    CancelAppointment: _DESK,
-    AnswerAppointment: _DESK,
+    # A patient at the page of an appointment: that one only (services/patient_links.py: guard).
+    RescheduleAppointment: _DESK | {Role.PATIENT},
+    CancelAppointment: _DESK | {Role.PATIENT},
+    AnswerAppointment: _DESK | {Role.PATIENT},
     FollowSchedule: {Role.INTERFACE, Role.SYSTEM},
     RecordArrival: _DESK | {Role.TECHNOLOGIST},
     PrepareStep: {Role.TECHNOLOGIST, Role.FRONTDESK, Role.SYSTEM},
