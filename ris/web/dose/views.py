@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.availability import ResolveAvailability
@@ -79,7 +80,7 @@ def link(request: PageRequest, key: UUID) -> HttpResponse:
     if not order and said(request, "action") != "untie":
         raise MissingValueError("choose an order", path="order")
     do(request, LinkDose(dose=str(key), order=order, reason=reason))
-    messages.success(request, "Tied." if order else "Untied; it waits for its exam.")
+    messages.success(request, _("Tied.") if order else _("Untied; it waits for its exam."))
     return redirect_back(request, f"/dose/documents/{key}/")
 
 
@@ -87,7 +88,7 @@ def link(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def aside(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, SetDoseAside(dose=str(key), reason=said(request, "reason")))
-    messages.success(request, "Set aside: it belongs to no exam here.")
+    messages.success(request, _("Set aside: it belongs to no exam here."))
     return redirect_back(request, "/dose/")
 
 
@@ -95,7 +96,7 @@ def aside(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def withdraw(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, WithdrawDose(dose=str(key), reason=said(request, "reason")))
-    messages.success(request, "Taken back; it no longer counts.")
+    messages.success(request, _("Taken back; it no longer counts."))
     return redirect_back(request, f"/dose/documents/{key}/")
 
 
@@ -125,7 +126,7 @@ def enter(request: PageRequest, key: UUID) -> HttpResponse:
             note=said(request, "note", 300),
         ),
     )
-    messages.success(request, "Entered.")
+    messages.success(request, _("Entered."))
     return redirect_back(request, f"/orders/{key}/")
 
 
@@ -137,7 +138,7 @@ def enter(request: PageRequest, key: UUID) -> HttpResponse:
 def levels(request: PageRequest) -> HttpResponse:
     if request.method == "POST":
         do(request, level_said(request))
-        messages.success(request, "Saved. It is used from the next dose on.")
+        messages.success(request, _("Saved. It is used from the next dose on."))
         return redirect_back(request, "/dose/levels/")
     context = {
         "levels": dose.levels(),
@@ -152,7 +153,7 @@ def levels(request: PageRequest) -> HttpResponse:
 @page()
 def remove_level(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, RemoveReferenceLevel(level=str(key)))
-    messages.success(request, "Removed.")
+    messages.success(request, _("Removed."))
     return redirect_back(request, "/dose/levels/")
 
 
@@ -163,7 +164,7 @@ def remove_level(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def resolve_images(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, ResolveAvailability(study=str(key), note=said(request, "note", 500)))
-    messages.success(request, "Marked as dealt with.")
+    messages.success(request, _("Marked as dealt with."))
     return redirect_back(request, "/exceptions/")
 
 

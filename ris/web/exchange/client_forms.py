@@ -9,6 +9,8 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from ris.domain.accounts import IssueToken
 from ris.domain.api_clients import AddClient, ReplaceClientKeys, checked_scopes
@@ -44,7 +46,7 @@ class _ScopesForm(PageForm):
                 ipaddress.ip_network(each)
             except ValueError:
                 raise ValidationError(
-                    f"{each} is no address or network such as 10.1.0.0/16"
+                    _("{each} is no address or network such as 10.1.0.0/16").format(each=each)
                 ) from None
         return found
 
@@ -57,20 +59,26 @@ class _KeysForm(PageForm):
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
-            raise ValidationError('this is no JSON; a key set looks like {"keys": [...]}') from None
+            raise ValidationError(
+                _('this is no JSON; a key set looks like {"keys": [...]}')
+            ) from None
 
 
 class KeysForm(_KeysForm):
     """Other keys for a client."""
 
     jwks = forms.CharField(
-        label="Public keys",
+        label=gettext_lazy("Public keys"),
         max_length=_LONGEST,
         required=False,
         widget=_area(6),
-        help_text="A JSON Web Key Set. Without a gap: first the old and the new one together.",
+        help_text=gettext_lazy(
+            "A JSON Web Key Set. Without a gap: first the old and the new one together."
+        ),
     )
-    jwks_uri = forms.CharField(label="or address of its keys", max_length=500, required=False)
+    jwks_uri = forms.CharField(
+        label=gettext_lazy("or address of its keys"), max_length=500, required=False
+    )
 
     def command(self, client: str) -> ReplaceClientKeys:
         values = self.cleaned_data
@@ -81,35 +89,45 @@ class ClientForm(_ScopesForm, _KeysForm):
     """A client with a key of its own."""
 
     name = forms.CharField(
-        max_length=100, strip=True, help_text="As the audit and the interface call it"
+        max_length=100, strip=True, help_text=gettext_lazy("As the audit and the interface call it")
     )
     client_id = forms.CharField(
-        label="Client id", max_length=100, required=False, help_text="Empty: one is made"
+        label=gettext_lazy("Client id"),
+        max_length=100,
+        required=False,
+        help_text=gettext_lazy("Empty: one is made"),
     )
     jwks = forms.CharField(
-        label="Public keys",
+        label=gettext_lazy("Public keys"),
         max_length=_LONGEST,
         required=False,
         widget=_area(
             6, '{"keys": [{"kty": "EC", "crv": "P-384", "kid": "…", "x": "…", "y": "…"}]}'
         ),
-        help_text="A JSON Web Key Set with RSA (RS384) or EC P-384 (ES384) keys. Never a private "
-        "key: that stays with the client.",
+        help_text=gettext_lazy(
+            "A JSON Web Key Set with RSA (RS384) or EC P-384 (ES384) keys. Never a private "
+            "key: that stays with the client."
+        ),
     )
     jwks_uri = forms.CharField(
-        label="or address of its keys",
+        label=gettext_lazy("or address of its keys"),
         max_length=500,
         required=False,
-        help_text="https, at a host of RIS_FHIR__JWKS_HOSTS",
+        help_text=gettext_lazy("https, at a host of RIS_FHIR__JWKS_HOSTS"),
     )
     scopes = forms.CharField(
         max_length=10_000,
         widget=_area(4, "system/ServiceRequest.cruds\nsystem/DiagnosticReport.rs?status=final"),
-        help_text="One a line. Letters: create, read, update, delete, search; behind ? only the "
-        "rows that match.",
+        help_text=gettext_lazy(
+            "One a line. Letters: create, read, update, delete, search; behind ? only the "
+            "rows that match."
+        ),
     )
     addresses = forms.CharField(
-        label="Only from", max_length=1000, required=False, help_text="Addresses or networks"
+        label=gettext_lazy("Only from"),
+        max_length=1000,
+        required=False,
+        help_text=gettext_lazy("Addresses or networks"),
     )
 
     def command(self) -> AddClient:
@@ -128,21 +146,32 @@ class TokenForm(_ScopesForm):
     """A static token."""
 
     client = forms.CharField(
-        max_length=100, strip=True, help_text="Name of the client; of a device its AE title"
+        max_length=100,
+        strip=True,
+        help_text=gettext_lazy("Name of the client; of a device its AE title"),
     )
     scopes = forms.CharField(
         max_length=10_000,
         widget=_area(3),
         initial="system/*.rs",
-        help_text="One a line, as system/ServiceRequest.cruds, for DICOMweb system/worklist.read, "
-        "for REST role/scheduler",
+        help_text=gettext_lazy(
+            "One a line, as system/ServiceRequest.cruds, for DICOMweb system/worklist.read, "
+            "for REST role/scheduler"
+        ),
     )
     days = forms.IntegerField(
-        label="Ends after days", min_value=1, max_value=3660, required=False, initial=365,
-        help_text="Empty: never",
-    )  # fmt: skip
+        label=gettext_lazy("Ends after days"),
+        min_value=1,
+        max_value=3660,
+        required=False,
+        initial=365,
+        help_text=gettext_lazy("Empty: never"),
+    )
     addresses = forms.CharField(
-        label="Only from", max_length=1000, required=False, help_text="Addresses or networks"
+        label=gettext_lazy("Only from"),
+        max_length=1000,
+        required=False,
+        help_text=gettext_lazy("Addresses or networks"),
     )
 
     def command(self, now: datetime) -> IssueToken:

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.accounts import IssueToken, RevokeToken
@@ -61,7 +62,10 @@ def add(request: PageRequest) -> HttpResponse:
             status = STATUS[error.code]
         else:
             messages.success(
-                request, f"Registered. Its client id is {client_id}; give it to the client."
+                request,
+                _("Registered. Its client id is {client_id}; give it to the client.").format(
+                    client_id=client_id
+                ),
             )
             return _to("api-clients")
     return _page(request, form=form, status=status)
@@ -106,7 +110,9 @@ def keys(request: PageRequest, client_id: str) -> HttpResponse:
                 form.refuse(error)
                 status = STATUS[error.code]
             else:
-                messages.success(request, f"The keys of {client.name} were replaced.")
+                messages.success(
+                    request, _("The keys of {name} were replaced.").format(name=client.name)
+                )
                 return _to("api-clients")
     context = {"client": client, "form": form, "allowed": may(request.actor, AddClient)}
     return show(request, "exchange/client_keys.html", context, status=status)
@@ -116,7 +122,7 @@ def keys(request: PageRequest, client_id: str) -> HttpResponse:
 @page(*SYSTEM)
 def disable(request: PageRequest, client_id: str) -> HttpResponse:
     do(request, DisableClient(client=client_id))
-    messages.success(request, "Disabled: its tokens ended with it.")
+    messages.success(request, _("Disabled: its tokens ended with it."))
     return redirect_back(request, "/interfaces/clients/")
 
 
@@ -124,7 +130,7 @@ def disable(request: PageRequest, client_id: str) -> HttpResponse:
 @page(*SYSTEM)
 def enable(request: PageRequest, client_id: str) -> HttpResponse:
     do(request, EnableClient(client=client_id))
-    messages.success(request, "Enabled: it may ask for tokens again.")
+    messages.success(request, _("Enabled: it may ask for tokens again."))
     return redirect_back(request, "/interfaces/clients/")
 
 
@@ -132,7 +138,7 @@ def enable(request: PageRequest, client_id: str) -> HttpResponse:
 @page(*SYSTEM)
 def revoke(request: PageRequest, key: Any) -> HttpResponse:
     do(request, RevokeToken(token=str(key)))
-    messages.success(request, "Revoked: the token is worth nothing from now on.")
+    messages.success(request, _("Revoked: the token is worth nothing from now on."))
     return redirect_back(request, "/interfaces/clients/")
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from ris.domain.commands import Command
@@ -26,7 +28,7 @@ class MessageForm(PageForm):
     """The text of a message, one segment a line, and why it is changed."""
 
     text = forms.CharField(
-        label="Message, one segment a line",
+        label=gettext_lazy("Message, one segment a line"),
         max_length=LONGEST,
         strip=False,
         widget=forms.Textarea(
@@ -38,7 +40,7 @@ class MessageForm(PageForm):
             }
         ),
     )
-    reason = forms.CharField(label="Why it is changed", max_length=200, strip=True)
+    reason = forms.CharField(label=gettext_lazy("Why it is changed"), max_length=200, strip=True)
 
     def refuse(self, error: RisError) -> None:
         """Every fault with its place in the message."""
@@ -91,11 +93,16 @@ def message(request: PageRequest, key: UUID) -> HttpResponse:
 def _tell(request: PageRequest, key: str) -> None:
     new = lists.inbound_message(key)
     if new.state == MessageState.APPLIED.value:
-        messages.success(request, "Applied as a new message.")
+        messages.success(request, _("Applied as a new message."))
         return
     words = labels.label("message", new.state).words.lower()
     place = f"{new.error_path}: " if new.error_path else ""
-    messages.warning(request, f"Kept as a new message, {words}: {place}{new.error}")
+    messages.warning(
+        request,
+        _("Kept as a new message, {words}: {place}{error}").format(
+            words=words, place=place, error=new.error
+        ),
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -123,7 +130,7 @@ def delivery(request: PageRequest, key: UUID) -> HttpResponse:
         )
         edited = _given(request, form, command)
         if edited:
-            messages.success(request, "It waits to be sent, under a new control id.")
+            messages.success(request, _("It waits to be sent, under a new control id."))
             return _see_other(f"/messages/out/{edited}/")
     return _form(request, form, context)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.exchange import (
@@ -38,52 +40,56 @@ class EndpointForm(PageForm):
     """A peer system; protocol and direction are set when it is made."""
 
     name = forms.CharField(max_length=60, strip=True)
-    protocol_name = forms.CharField(label="Name on the wire", max_length=200, required=False)
+    protocol_name = forms.CharField(
+        label=gettext_lazy("Name on the wire"), max_length=200, required=False
+    )
     host = forms.CharField(max_length=250, required=False)
     port = forms.IntegerField(min_value=1, max_value=65535, required=False)
     version = forms.CharField(max_length=10, required=False, help_text="2.5.1, 2.3.1 …")
     character_set = forms.CharField(max_length=60, required=False)
     time_zone = forms.CharField(
-        max_length=60, required=False, help_text="As Europe/Vienna; empty: that of the site"
+        max_length=60,
+        required=False,
+        help_text=gettext_lazy("As Europe/Vienna; empty: that of the site"),
     )
     sends = forms.MultipleChoiceField(
-        label="Is told of", required=False, widget=forms.CheckboxSelectMultiple()
+        label=gettext_lazy("Is told of"), required=False, widget=forms.CheckboxSelectMultiple()
     )
-    active = forms.BooleanField(label="In use", required=False, initial=True)
+    active = forms.BooleanField(label=gettext_lazy("In use"), required=False, initial=True)
     hours = forms.CharField(
-        label="Hours in which to watch it",
+        label=gettext_lazy("Hours in which to watch it"),
         max_length=500,
         required=False,
         widget=_area(2),
-        help_text="One a line: Mon-Fri 07:00-19:00; empty: always",
+        help_text=gettext_lazy("One a line: Mon-Fri 07:00-19:00; empty: always"),
     )
     silent_minutes = forms.IntegerField(
-        label="Minutes without a message",
+        label=gettext_lazy("Minutes without a message"),
         min_value=0,
         max_value=100_000,
         required=False,
-        help_text="0: silence is no alert",
+        help_text=gettext_lazy("0: silence is no alert"),
     )
     oldest_minutes = forms.IntegerField(
-        label="Minutes the oldest may wait",
+        label=gettext_lazy("Minutes the oldest may wait"),
         min_value=0,
         max_value=100_000,
         required=False,
-        help_text="0: no limit",
+        help_text=gettext_lazy("0: no limit"),
     )
     queued = forms.IntegerField(
-        label="Messages that may wait",
+        label=gettext_lazy("Messages that may wait"),
         min_value=0,
         max_value=100_000,
         required=False,
-        help_text="0: no limit",
+        help_text=gettext_lazy("0: no limit"),
     )
     refused_an_hour = forms.IntegerField(
-        label="Refusals within an hour",
+        label=gettext_lazy("Refusals within an hour"),
         min_value=0,
         max_value=100_000,
         required=False,
-        help_text="0: no limit",
+        help_text=gettext_lazy("0: no limit"),
     )
 
     def __init__(
@@ -168,10 +174,10 @@ class EndpointForm(PageForm):
         try:
             said = json.loads(text)
         except (ValueError, RecursionError):
-            self.add_error(name, ValidationError("This is no JSON"))
+            self.add_error(name, ValidationError(_("This is no JSON")))
             return None
         if not isinstance(said, kinds):
-            self.add_error(name, ValidationError("This is JSON, but no table in braces"))
+            self.add_error(name, ValidationError(_("This is JSON, but no table in braces")))
             return None
         return said
 
@@ -232,11 +238,11 @@ def _setting_fields(described: Any) -> dict[str, forms.Field]:
     if not described:
         return {
             _ALL: forms.CharField(
-                label="Settings",
+                label=_("Settings"),
                 required=False,
                 max_length=20_000,
                 widget=_area(4, **{"class": "form-control mono"}),
-                help_text='As JSON: {"name": "value"}; the names are in the guide',
+                help_text=_('As JSON: {"name": "value"}; the names are in the guide'),
             )
         }
     return {_PREFIX + each.name: _field(each) for each in described}

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris import config
@@ -229,7 +230,7 @@ _MENDING: Mapping[str, Callable[[PageRequest, str], str]] = {
 def undo(request: PageRequest, key: UUID) -> HttpResponse:
     """Take a correction back."""
     do(request, UndoCorrection(correction=str(key), reason=_reason(request)))
-    messages.success(request, "Taken back. The exam is as it was before.")
+    messages.success(request, _("Taken back. The exam is as it was before."))
     return redirect_back(request, "/exceptions/")
 
 
@@ -242,7 +243,7 @@ def settle(request: PageRequest, key: UUID) -> HttpResponse:
     except ValueError:
         raise InvalidValueError("this is no answer to it", path="action") from None
     do(request, SettleFollowUp(follow_up=str(key), action=action, note=said(request, "note", 500)))
-    messages.success(request, "Settled.")
+    messages.success(request, _("Settled."))
     return redirect_back(request, "/exceptions/")
 
 
@@ -257,5 +258,5 @@ def resolve(request: PageRequest) -> HttpResponse:
             note=said(request, "note", 500),
         ),
     )
-    messages.success(request, "Marked as dealt with.")
+    messages.success(request, _("Marked as dealt with."))
     return redirect_back(request, "/exceptions/")

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.errors import (
@@ -164,7 +165,7 @@ def pause(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, PauseEndpoint(endpoint=str(key), paused=paused, reason=reason))
     messages.success(
         request,
-        "Paused: messages are kept and sent once it is resumed." if paused else "Resumed.",
+        _("Paused: messages are kept and sent once it is resumed.") if paused else _("Resumed."),
     )
     return redirect_back(request, "/interfaces/")
 
@@ -184,7 +185,12 @@ def test(request: PageRequest, key: UUID) -> HttpResponse:
         ),
     )
     if probed.ok:
-        messages.success(request, f"{endpoint.name} {probed.words} ({probed.milliseconds} ms).")
+        messages.success(
+            request,
+            _("{name} {words} ({milliseconds} ms).").format(
+                name=endpoint.name, words=probed.words, milliseconds=probed.milliseconds
+            ),
+        )
     else:
         messages.warning(request, f"{endpoint.name}: {probed.words}.")
     return redirect_back(request, "/interfaces/")
@@ -201,7 +207,7 @@ def requeue(request: PageRequest, key: UUID) -> HttpResponse:
             do(request, RequeueDelivery(delivery=delivery, reason=said(request, "reason", 200)))
             count += 1
     noun = "message waits" if count == 1 else "messages wait"
-    messages.success(request, f"{count} {noun} to be sent again.")
+    messages.success(request, _("{count} {noun} to be sent again.").format(count=count, noun=noun))
     return redirect_back(request, "/interfaces/")
 
 
@@ -209,7 +215,7 @@ def requeue(request: PageRequest, key: UUID) -> HttpResponse:
 @page(*SYSTEM)
 def acknowledge(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, AcknowledgeAlert(alert=str(key), note=said(request, "note", 500)))
-    messages.success(request, "Acknowledged. It stays here until what is wrong is mended.")
+    messages.success(request, _("Acknowledged. It stays here until what is wrong is mended."))
     return redirect_back(request, "/interfaces/")
 
 
@@ -260,7 +266,7 @@ def _configure(request: PageRequest, form: EndpointForm) -> HttpResponse:
                 form.refuse(error)
                 status = STATUS[error.code]
             else:
-                messages.success(request, "Saved.")
+                messages.success(request, _("Saved."))
                 response = HttpResponseRedirect(f"/interfaces/{key}/")
                 response.status_code = 303
                 return response

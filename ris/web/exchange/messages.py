@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import RisError
@@ -174,9 +175,14 @@ def replay(request: PageRequest, key: UUID) -> HttpResponse:
     message = lists.inbound_message(str(key))
     words = labels.label("message", message.state).words.lower()
     if message.state == MessageState.APPLIED.value:
-        messages.success(request, "Applied.")
+        messages.success(request, _("Applied."))
     else:
-        messages.warning(request, f"Tried again; the message is still {words}: {message.error}")
+        messages.warning(
+            request,
+            _("Tried again; the message is still {words}: {error}").format(
+                words=words, error=message.error
+            ),
+        )
     return redirect_back(request, f"/messages/in/{key}/")
 
 
@@ -235,7 +241,7 @@ def outbound_body(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def requeue(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, RequeueDelivery(delivery=str(key), reason=said(request, "reason", 200)))
-    messages.success(request, "It waits to be sent again, under the same control id.")
+    messages.success(request, _("It waits to be sent again, under the same control id."))
     return redirect_back(request, f"/messages/out/{key}/")
 
 
@@ -243,7 +249,7 @@ def requeue(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def resend(request: PageRequest, key: UUID) -> HttpResponse:
     again = do(request, ResendDelivery(delivery=str(key), reason=said(request, "reason", 200)))
-    messages.success(request, "Sent once more, as a new message.")
+    messages.success(request, _("Sent once more, as a new message."))
     return redirect_back(request, f"/messages/out/{again}/")
 
 
@@ -251,5 +257,5 @@ def resend(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def skip(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, SkipDelivery(delivery=str(key), reason=said(request, "reason", 200)))
-    messages.success(request, "Skipped; what waits behind it goes on.")
+    messages.success(request, _("Skipped; what waits behind it goes on."))
     return redirect_back(request, f"/messages/out/{key}/")

@@ -8,6 +8,8 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.errors import DeniedError, InvalidValueError, RisError
@@ -27,7 +29,7 @@ from ris.web.navigation import SYSTEM
 class RunForm(PageForm):
     reason = forms.CharField(max_length=200, strip=True)
     per_minute = forms.IntegerField(
-        label="Messages a minute", min_value=1, max_value=600, initial=60
+        label=gettext_lazy("Messages a minute"), min_value=1, max_value=600, initial=60
     )
     expected = forms.IntegerField(widget=forms.HiddenInput())
 
@@ -80,7 +82,7 @@ def new(request: PageRequest) -> HttpResponse:
                 form.refuse(error)
                 status = STATUS[error.code]
             else:
-                messages.success(request, "Started. It goes on by itself, also if you leave.")
+                messages.success(request, _("Started. It goes on by itself, also if you leave."))
                 response = HttpResponseRedirect(f"/messages/runs/{key}/")
                 response.status_code = 303
                 return response
@@ -116,5 +118,5 @@ def run(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def stop(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, StopRun(run=str(key), reason=said(request, "reason", 200)))
-    messages.success(request, "Stopped. What was done stays done.")
+    messages.success(request, _("Stopped. What was done stays done."))
     return redirect_back(request, f"/messages/runs/{key}/")

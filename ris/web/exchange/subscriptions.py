@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import MissingValueError
@@ -36,5 +37,5 @@ def remove(request: PageRequest, key: UUID) -> HttpResponse:
     if not reason:
         raise MissingValueError("say why it is removed", path="reason")
     do(request, RemoveSubscription(subscription=str(key), reason=reason))
-    messages.success(request, "Removed. What was still waiting is not sent.")
+    messages.success(request, _("Removed. What was still waiting is not sent."))
     return redirect_back(request, LIST)

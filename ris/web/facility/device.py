@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import InvalidValueError, UnknownKeyError
@@ -48,9 +49,19 @@ def echo(request: PageRequest, ae_title: str) -> HttpResponse:
         raise UnknownKeyError("no such device", path="ae_title")
     probed = peers.test_connection(Protocol.DICOM, _peer(known))
     if probed.ok:
-        messages.success(request, f"{known.ae_title} answers ({probed.milliseconds} ms).")
+        messages.success(
+            request,
+            _("{ae_title} answers ({milliseconds} ms).").format(
+                ae_title=known.ae_title, milliseconds=probed.milliseconds
+            ),
+        )
     else:
-        messages.error(request, f"{known.ae_title} does not answer: {probed.words}.")
+        messages.error(
+            request,
+            _("{ae_title} does not answer: {words}.").format(
+                ae_title=known.ae_title, words=probed.words
+            ),
+        )
     return redirect_back(request, f"/devices/{known.ae_title}/")
 
 

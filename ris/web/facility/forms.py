@@ -8,6 +8,8 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from ris.domain.facility import RegisterDevice
 from ris.selectors.facility import DeviceView
@@ -17,20 +19,24 @@ from ris.web.forms import PageForm
 class DeviceForm(PageForm):
     """A modality; an AE title that is known changes that device."""
 
-    ae_title = forms.CharField(label="AE title", max_length=16)
-    modality = forms.CharField(max_length=16, help_text="CT, MR, US, DX, MG, NM …")
+    ae_title = forms.CharField(label=gettext_lazy("AE title"), max_length=16)
+    modality = forms.CharField(max_length=16, help_text=gettext_lazy("CT, MR, US, DX, MG, NM …"))
     station_name = forms.CharField(max_length=16, required=False)
-    room = forms.CharField(max_length=64, required=False, help_text="A new name makes a new room")
+    room = forms.CharField(
+        max_length=64, required=False, help_text=gettext_lazy("A new name makes a new room")
+    )
     address = forms.CharField(
-        label="Allowed address",
+        label=gettext_lazy("Allowed address"),
         max_length=100,
         required=False,
-        help_text="An IP address or network (10.1.2.0/24) it may call from; empty: any",
+        help_text=gettext_lazy(
+            "An IP address or network (10.1.2.0/24) it may call from; empty: any"
+        ),
     )
     character_sets = forms.CharField(
         max_length=200,
         required=False,
-        help_text="What it can show, best first: ISO_IR 192, ISO_IR 100 …",
+        help_text=gettext_lazy("What it can show, best first: ISO_IR 192, ISO_IR 100 …"),
     )
     settings = forms.CharField(
         max_length=4000,
@@ -38,9 +44,11 @@ class DeviceForm(PageForm):
         widget=forms.Textarea(
             attrs={"rows": 3, "spellcheck": "false", "class": "form-control mono"}
         ),
-        help_text='As JSON: {"window_days": [1, 7]}; the names are in the guide on scanners',
+        help_text=gettext_lazy(
+            'As JSON: {"window_days": [1, 7]}; the names are in the guide on scanners'
+        ),
     )
-    active = forms.BooleanField(label="In use", required=False, initial=True)
+    active = forms.BooleanField(label=gettext_lazy("In use"), required=False, initial=True)
 
     @classmethod
     def of(cls, device: DeviceView) -> DeviceForm:
@@ -71,9 +79,9 @@ class DeviceForm(PageForm):
         try:
             said = json.loads(text)
         except (ValueError, RecursionError):
-            raise ValidationError('This is no JSON object, such as {"mpps": "strict"}') from None
+            raise ValidationError(_('This is no JSON object, such as {"mpps": "strict"}')) from None
         if not isinstance(said, dict):
-            raise ValidationError("This is JSON, but no object in braces")
+            raise ValidationError(_("This is JSON, but no object in braces"))
         return said
 
     def command(self) -> RegisterDevice:

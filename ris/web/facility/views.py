@@ -7,6 +7,7 @@ from urllib.parse import quote
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from ris.domain.errors import DeniedError, RisError
@@ -64,7 +65,7 @@ def _register(request: PageRequest) -> HttpResponse:
     except RisError as error:
         form.refuse(error)
         return _page(request, form, STATUS[error.code])
-    messages.success(request, "Saved.")
+    messages.success(request, _("Saved."))
     response = HttpResponseRedirect(f"/devices/{quote(command.ae_title, safe='')}/")
     response.status_code = 303
     return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from ris.domain.actors import Actor, Role
@@ -86,18 +87,20 @@ def _reading(request: PageRequest) -> list[Tile]:
     counts = reading.counts(request.user.pk)
     tiles = [
         Tile(
-            words="To be read",
+            words=_("To be read"),
             count=counts[Pile.UNREAD],
             href="/reading/",
             urgent=_urgent(dashboard.urgent_to_read(request.user.pk)),
             tone=Tone.BAD,
         ),
         Tile(
-            words="Preliminary", count=counts[Pile.PRELIMINARY], href="/reading/?pile=preliminary"
+            words=_("Preliminary"),
+            count=counts[Pile.PRELIMINARY],
+            href="/reading/?pile=preliminary",
         ),
     ]
     if request.actor.has(Role.RADIOLOGIST):
-        own = Tile(words="My drafts", count=counts[Pile.DRAFTS], href="/reading/?pile=drafts")
+        own = Tile(words=_("My drafts"), count=counts[Pile.DRAFTS], href="/reading/?pile=drafts")
         tiles.insert(1, own)
     return tiles
 
@@ -106,19 +109,19 @@ def _orders() -> list[Tile]:
     counts = order_lists.counts()
     return [
         Tile(
-            words="To schedule",
+            words=_("To schedule"),
             count=counts[Tab.TO_SCHEDULE],
             href="/orders/",
             urgent=_urgent(dashboard.urgent_to_schedule()),
             tone=Tone.BAD,
         ),
         Tile(
-            words="Need information",
+            words=_("Need information"),
             count=counts[Tab.NEEDS_INFORMATION],
             href="/orders/?tab=needs-information",
         ),
-        Tile(words="Scheduled", count=counts[Tab.SCHEDULED], href="/orders/?tab=scheduled"),
-        Tile(words="On hold", count=counts[Tab.ON_HOLD], href="/orders/?tab=on-hold"),
+        Tile(words=_("Scheduled"), count=counts[Tab.SCHEDULED], href="/orders/?tab=scheduled"),
+        Tile(words=_("On hold"), count=counts[Tab.ON_HOLD], href="/orders/?tab=on-hold"),
     ]
 
 
@@ -126,15 +129,15 @@ def _today() -> list[Tile]:
     day = dashboard.day()
     return [
         Tile(
-            words="Expected",
+            words=_("Expected"),
             count=day.expected,
             href="/arrivals/",
-            urgent=f"{day.late} late" if day.late else "",
+            urgent=_("{late} late").format(late=day.late) if day.late else "",
             tone=Tone.WARN,
         ),
-        Tile(words="Here and waiting", count=day.arrived, href="/room/"),
-        Tile(words="In progress", count=day.in_progress, href="/room/"),
-        Tile(words="Done", count=day.done, href="/board/", note=_missed(day.no_show)),
+        Tile(words=_("Here and waiting"), count=day.arrived, href="/room/"),
+        Tile(words=_("In progress"), count=day.in_progress, href="/room/"),
+        Tile(words=_("Done"), count=day.done, href="/board/", note=_missed(day.no_show)),
     ]
 
 
@@ -146,20 +149,22 @@ def _repair(with_interfaces: bool) -> list[Tile]:
     counts = exceptions.counts()
     tiles = [
         Tile(
-            words="Exams that fit no order",
+            words=_("Exams that fit no order"),
             count=counts["performed"],
             href="/exceptions/",
-            urgent=f"{counts['stuck']} never ended" if counts["stuck"] else "",
+            urgent=_("{counts} never ended").format(counts=counts["stuck"])
+            if counts["stuck"]
+            else "",
             tone=Tone.WARN,
         ),
-        Tile(words="Doses that fit no exam", count=counts["doses"], href="/dose/"),
-        Tile(words="Exams to decide on", count=counts["follow_ups"], href="/exceptions/"),
-        Tile(words="Messages not applied", count=counts["messages"], href="/exceptions/"),
-        Tile(words="Messages not delivered", count=counts["deliveries"], href="/exceptions/"),
-        Tile(words="Double booked", count=counts["double_booked"], href="/exceptions/"),
-        Tile(words="On no worklist", count=counts["not_offered"], href="/exceptions/"),
+        Tile(words=_("Doses that fit no exam"), count=counts["doses"], href="/dose/"),
+        Tile(words=_("Exams to decide on"), count=counts["follow_ups"], href="/exceptions/"),
+        Tile(words=_("Messages not applied"), count=counts["messages"], href="/exceptions/"),
+        Tile(words=_("Messages not delivered"), count=counts["deliveries"], href="/exceptions/"),
+        Tile(words=_("Double booked"), count=counts["double_booked"], href="/exceptions/"),
+        Tile(words=_("On no worklist"), count=counts["not_offered"], href="/exceptions/"),
         Tile(
-            words="Patient data to decide",
+            words=_("Patient data to decide"),
             count=counts["reviews"] + counts["visits"],
             href="/exceptions/",
         ),
@@ -168,17 +173,17 @@ def _repair(with_interfaces: bool) -> list[Tile]:
         open_alerts, unseen = interfaces.alert_counts()
         tiles.append(
             Tile(
-                words="Interface alerts",
+                words=_("Interface alerts"),
                 count=open_alerts,
                 href="/interfaces/",
-                urgent=f"{unseen} not acknowledged" if unseen else "",
+                urgent=_("{unseen} not acknowledged").format(unseen=unseen) if unseen else "",
                 tone=Tone.BAD,
             )
         )
         paused = dashboard.paused_endpoints()
         tiles.append(
             Tile(
-                words="Interfaces paused",
+                words=_("Interfaces paused"),
                 count=len(paused),
                 href="/interfaces/",
                 note=", ".join(paused),

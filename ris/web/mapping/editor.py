@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.configuration import parse_mapping, render_mapping
@@ -68,7 +69,7 @@ def edit(request: PageRequest, key: UUID) -> HttpResponse:
         raise
     except RisError as error:
         return _page(request, endpoint, refused(form, error), status=STATUS[error.code])
-    messages.success(request, "Saved. It counts from the next message on.")
+    messages.success(request, _("Saved. It counts from the next message on."))
     return _to(endpoint)
 
 
@@ -82,13 +83,18 @@ def _from_file(request: PageRequest, endpoint: MappedEndpoint) -> HttpResponse:
     except RisError as error:
         place = f"{error.path}: " if error.path else ""
         form = of_content(endpoint.content, kinds)
-        messages.error(request, f"The file cannot be read: {place}{error.message}.")
+        messages.error(
+            request,
+            _("The file cannot be read: {place}{message}.").format(
+                place=place, message=error.message
+            ),
+        )
         return _page(request, endpoint, form, status=422, file=text)
     try:
         service.check(endpoint.protocol, endpoint.direction, content)
     except RisError as error:
         form = refused(form, error)
-    messages.info(request, "Filled in from the file; nothing is saved yet.")
+    messages.info(request, _("Filled in from the file; nothing is saved yet."))
     return _page(request, endpoint, form)
 
 
@@ -156,7 +162,7 @@ def roll_back(request: PageRequest, key: UUID, version: int) -> HttpResponse:
         expected=number(request, "version"),
     )
     do(request, command)
-    messages.success(request, f"Version {version} is in force again.")
+    messages.success(request, _("Version {version} is in force again.").format(version=version))
     return redirect_back(request, f"/interfaces/{key}/mapping/")
 
 

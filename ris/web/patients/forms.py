@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from ris.domain.errors import InvalidValueError
 from ris.domain.patients import Demographics, Sex
@@ -33,30 +35,35 @@ class PatientForm(PageForm):
     family_name = forms.CharField(max_length=64)
     given_name = forms.CharField(max_length=64, required=False)
     birth_date = forms.CharField(
-        max_length=10, required=False, help_text="1970-05-03; or only 1970-05 or 1970"
+        max_length=10, required=False, help_text=gettext_lazy("1970-05-03; or only 1970-05 or 1970")
     )
     sex = forms.ChoiceField(
         choices=[(sex.value, labels.SEX[sex].words) for sex in Sex], required=False
     )
     number = forms.CharField(
-        label="Patient number (MRN)",
+        label=gettext_lazy("Patient number (MRN)"),
         max_length=64,
         required=False,
-        help_text="Left empty, a number is assigned here.",
+        help_text=gettext_lazy("Left empty, a number is assigned here."),
     )
     issuer = forms.CharField(
-        label="Who issued the number", max_length=200, required=False, help_text="For example HOSP"
+        label=gettext_lazy("Who issued the number"),
+        max_length=200,
+        required=False,
+        help_text=gettext_lazy("For example HOSP"),
     )
     phone = forms.CharField(max_length=40, required=False)
     known = forms.BooleanField(
-        label="None of these is this person: register a new patient", required=False
+        label=gettext_lazy("None of these is this person: register a new patient"), required=False
     )
 
     def clean_birth_date(self) -> PartialDate:
         try:
             return PartialDate.parse(self.cleaned_data["birth_date"])
         except InvalidValueError as error:
-            raise forms.ValidationError(f"This is {error.message}, as in 1970-05-03.") from error
+            raise forms.ValidationError(
+                _("This is {message}, as in 1970-05-03.").format(message=error.message)
+            ) from error
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ris.domain.errors import DeniedError, InvalidValueError, MissingValueError, RisError
@@ -160,7 +161,7 @@ def _merge(request: PageRequest, patient: str) -> HttpResponse:
             reason=reason,
         ),
     )
-    messages.success(request, "Merged. It can be undone below.")
+    messages.success(request, _("Merged. It can be undone below."))
     return _see(f"/patients/{survivor}/")
 
 
@@ -172,7 +173,7 @@ def unmerge(request: PageRequest, key: UUID) -> HttpResponse:
     if not reason:
         raise MissingValueError("say why they are two persons", path="reason")
     do(request, UnmergePatients(subsumed_id=str(key), reason=reason))
-    messages.success(request, "Parted. Look what was ordered since the merge, on both records.")
+    messages.success(request, _("Parted. Look what was ordered since the merge, on both records."))
     return _see(f"/patients/{key}/")
 
 
@@ -194,7 +195,7 @@ def decide(request: PageRequest, key: UUID) -> HttpResponse:
         raise InvalidValueError("this is no answer to it", path="action")
     accept = action == "accept"
     do(request, DecideReview(review=str(key), accept=accept, note=said(request, "note", 500)))
-    messages.success(request, "Taken over." if accept else "Left as it was.")
+    messages.success(request, _("Taken over.") if accept else _("Left as it was."))
     return redirect_back(request, "/exceptions/")
 
 
@@ -203,5 +204,5 @@ def decide(request: PageRequest, key: UUID) -> HttpResponse:
 def settle(request: PageRequest, key: UUID) -> HttpResponse:
     """Leave the open orders of a visit that ended as they are."""
     do(request, SettleVisit(visit=str(key), note=said(request, "note", 500)))
-    messages.success(request, "Noted. The orders stay as they are.")
+    messages.success(request, _("Noted. The orders stay as they are."))
     return redirect_back(request, "/exceptions/")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ris.domain.errors import DeniedError, RisError
@@ -84,7 +85,7 @@ def new(request: PageRequest) -> HttpResponse:
         error.path = {"PID-3": "number", "PID-7": "birth_date"}.get(error.path, error.path)
         form.refuse(error)
         return _form(request, form, alike, STATUS[error.code])
-    messages.success(request, "Registered.")
+    messages.success(request, _("Registered."))
     target = back_to(request, "")
     address = f"{target}?{urlencode({'patient': key})}" if target else f"/patients/{key}/"
     response = HttpResponseRedirect(address)

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import (
@@ -119,7 +120,7 @@ def open_next(request: PageRequest) -> HttpResponse:
     """The next unread exam, straight into its report."""
     procedure = reading.next_unread(request.user.pk, said(request, "after"))
     if not procedure:
-        messages.success(request, "All read.")
+        messages.success(request, _("All read."))
         return redirect_back(request, "/reading/")
     report = do(request, OpenReport(procedures=(procedure,)))
     return redirect_back(request, f"/reports/{report}/")
@@ -274,7 +275,7 @@ def autosave(request: PageRequest, key: UUID) -> HttpResponse:
         ),
     )
     if "HX-Request" not in request.headers:
-        messages.success(request, "Draft saved.")
+        messages.success(request, _("Draft saved."))
         return redirect_back(request, f"/reports/{key}/")
     context = {"revision": revision, "saved_at": timezone.now()}
     return HttpResponse(render_to_string("reporting/_saved.html", context, request))
@@ -292,13 +293,15 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
                 request,
                 SignPreliminary(report=str(key), sections=sections, expected_revision=revision),
             )
-            messages.success(request, "Signed as preliminary. It is on its way to the receivers.")
+            messages.success(
+                request, _("Signed as preliminary. It is on its way to the receivers.")
+            )
         else:
             do(
                 request,
                 FinalizeReport(report=str(key), sections=sections, expected_revision=revision),
             )
-            messages.success(request, "Signed. The report is on its way to the receivers.")
+            messages.success(request, _("Signed. The report is on its way to the receivers."))
     except DeniedError:
         raise
     except (MissingValueError, StateConflictError) as error:
@@ -310,7 +313,7 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def discard(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, DiscardDraft(report=str(key)))
-    messages.success(request, "The draft is thrown away; the exam waits to be read again.")
+    messages.success(request, _("The draft is thrown away; the exam waits to be read again."))
     return redirect_back(request, "/reading/")
 
 
@@ -347,7 +350,7 @@ def correct(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def retract(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, RetractReport(report=str(key), reason=said(request, "reason", 500)))
-    messages.success(request, "The report is withdrawn; the exam waits to be read again.")
+    messages.success(request, _("The report is withdrawn; the exam waits to be read again."))
     return redirect_back(request, f"/reports/{key}/")
 
 
@@ -367,7 +370,7 @@ def critical(request: PageRequest, key: UUID) -> HttpResponse:
             read_back="read_back" in request.POST,
         ),
     )
-    messages.success(request, "Noted who was told.")
+    messages.success(request, _("Noted who was told."))
     return redirect_back(request, f"/reports/{key}/")
 
 
@@ -381,5 +384,5 @@ def acknowledge(request: PageRequest, key: UUID) -> HttpResponse:
             acknowledged_by=said(request, "acknowledged_by") or request.actor.display,
         ),
     )
-    messages.success(request, "Acknowledged.")
+    messages.success(request, _("Acknowledged."))
     return redirect_back(request, "/reading/")
