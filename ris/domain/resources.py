@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from ris.domain.commands import Command, Event
-from ris.domain.scheduling import ClosureKind
+from ris.domain.scheduling import Closed
 
 # --- kept time
 
@@ -52,14 +52,6 @@ def release_at(start_at: datetime, hours_before: int | None) -> datetime | None:
 
 
 # --- commands
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
-    """What became of closing a resource: its key, and how many live bookings lie inside."""
-
-    closure: int
-    bookings: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +123,10 @@ class RemoveHoliday(Command[None]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginDowntime(Command[Closed]):
-    """A resource does not work: from now or then, until then or until further notice."""
+    """A resource does not work: from now or then, until then or until further notice.
+
+    Said of one that is down at that time already, it changes why and until when.
+    """
 
     resource: str
     reason: str
@@ -245,7 +240,6 @@ class DowntimeBegun(Event):
 
     resource: str
     closure: int
-    kind: ClosureKind
     start_at: datetime
     end_at: datetime | None = None
     reason: str = ""

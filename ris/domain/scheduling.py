@@ -299,8 +299,16 @@ class SetResourceHours(Command[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AddClosure(Command[str]):
-    """Close a resource for an interval (holiday, maintenance)."""
+class Closed:
+    """What became of closing a resource: its key, and how many live bookings lie inside."""
+
+    closure: int
+    bookings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddClosure(Command[Closed]):
+    """Close a resource for an interval (vacation, building work), also over what is booked."""
 
     resource: str
     start_at: datetime
@@ -440,6 +448,7 @@ class HoursSet(Event):
 class ClosureAdded(Event):
     resource: str
     closure: int
+    bookings: int = 0  # live ones that lie inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -245,11 +245,9 @@ def down_devices(at: datetime) -> dict[str, Down]:
     )
     for own, own_id, inside, inside_id, resource, name, since, until, reason in values:
         ae_title = own or inside
-        if ae_title is None:
-            continue
         found[ae_title] = Down(
             ae_title=ae_title,
-            device=str(own_id or inside_id),
+            device=str(own_id if own else inside_id),
             resource=str(resource),
             resource_name=name,
             since=since,

@@ -72,7 +72,7 @@ def _room(name: str, site_name: str, context: Context) -> Room:
     )
     if site_name and site is None:
         raise UnknownKeyError("no such site", path="site")
-    resource = Resource.objects.create(kind=ResourceKind.ROOM.value, name=name)
+    resource = Resource.objects.create(kind=ResourceKind.ROOM.value, name=name, site=site)
     room = Room.objects.create(name=name, site=site, resource=resource)
     context.emit(RoomRegistered(room=str(room.public_id)), subject=room)
     return room
@@ -111,8 +111,18 @@ def register_device(command: RegisterDevice, context: Context) -> str:
     for name, value in values.items():
         setattr(device, name, value)
     device.save()
+    _keep_in_step(device)
     context.emit(DeviceRegistered(device=str(device.public_id), ae_title=ae_title), subject=device)
     return str(device.public_id)
+
+
+def _keep_in_step(device: Device) -> None:
+    """What is booked is in use while the device is, and where its room is."""
+    site = device.room.site if device.room is not None else None
+    resource = device.resource
+    if (resource.active, resource.site_id) != (device.active, site.pk if site else None):
+        resource.active, resource.site = device.active, site
+        resource.save(update_fields=["active", "site", "updated_at"])
 
 
 def register_practitioner(command: RegisterPractitioner, context: Context) -> str:

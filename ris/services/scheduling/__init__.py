@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from ris.domain.actors import Role
 from ris.domain.arrivals import CallPatient
+from ris.domain.resources import (
+    BeginDowntime,
+    EndDowntime,
+    ReleaseBlock,
+    RemoveBlock,
+    ReserveBlock,
+)
 from ris.domain.scheduling import (
     AddClosure,
     AnswerAppointment,
@@ -32,7 +39,13 @@ from ris.services.scheduling.appointments import (
 )
 from ris.services.scheduling.arrivals import prepare_step, record_arrival, record_no_show
 from ris.services.scheduling.following import follow_schedule
-from ris.services.scheduling.hours import add_closure, remove_closure, set_resource_hours
+from ris.services.scheduling.hours import (
+    add_closure,
+    begin_downtime,
+    end_downtime,
+    remove_closure,
+    set_resource_hours,
+)
 from ris.services.scheduling.tickets import call_patient
 from ris.services.scheduling.undoing import undo_arrival, undo_no_show
 
@@ -55,6 +68,11 @@ HANDLERS = {
     AddClosure: add_closure,
     RemoveClosure: remove_closure,
 }
+    BeginDowntime: begin_downtime,
+    EndDowntime: end_downtime,
+    ReserveBlock: reserve_block,
+    ReleaseBlock: release_block,
+    RemoveBlock: remove_block,
 
 
 _DESK = {Role.SCHEDULER, Role.FRONTDESK, Role.INTERFACE, Role.SYSTEM}
@@ -64,6 +82,10 @@ _SETUP = {Role.MANAGER, Role.ADMIN, Role.SYSTEM}
 
 
 PERMISSIONS = {
+# Whoever stands at the scanner is the first to know that it is down.
+_CLOSING = _SETUP | {Role.SCHEDULER, Role.TECHNOLOGIST}
+
+
     ProposeAppointment: _DESK,
     HoldSlot: _DESK,
     BookAppointment: _DESK,
@@ -80,6 +102,11 @@ PERMISSIONS = {
     UndoNoShow: _DESK | {Role.TECHNOLOGIST},
     ExpireHolds: {Role.SYSTEM},
     SetResourceHours: _SETUP,
-    AddClosure: _SETUP | {Role.SCHEDULER},
-    RemoveClosure: _SETUP | {Role.SCHEDULER},
+    AddClosure: _CLOSING,
+    RemoveClosure: _CLOSING,
+    BeginDowntime: _CLOSING,
+    EndDowntime: _CLOSING,
+    ReserveBlock: _SETUP,
+    ReleaseBlock: _SETUP | {Role.SCHEDULER},
+    RemoveBlock: _SETUP,
 }
