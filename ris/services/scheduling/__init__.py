@@ -38,6 +38,7 @@ from ris.services.scheduling.appointments import (
     reschedule_appointment,
 )
 from ris.services.scheduling.arrivals import prepare_step, record_arrival, record_no_show
+from ris.services.scheduling.blocks import release_block, remove_block, reserve_block
 from ris.services.scheduling.following import follow_schedule
 from ris.services.scheduling.hours import (
     add_closure,
@@ -67,12 +68,12 @@ HANDLERS = {
     SetResourceHours: set_resource_hours,
     AddClosure: add_closure,
     RemoveClosure: remove_closure,
-}
     BeginDowntime: begin_downtime,
     EndDowntime: end_downtime,
     ReserveBlock: reserve_block,
     ReleaseBlock: release_block,
     RemoveBlock: remove_block,
+}
 
 
 _DESK = {Role.SCHEDULER, Role.FRONTDESK, Role.INTERFACE, Role.SYSTEM}
@@ -81,11 +82,11 @@ _DESK = {Role.SCHEDULER, Role.FRONTDESK, Role.INTERFACE, Role.SYSTEM}
 _SETUP = {Role.MANAGER, Role.ADMIN, Role.SYSTEM}
 
 
-PERMISSIONS = {
 # Whoever stands at the scanner is the first to know that it is down.
 _CLOSING = _SETUP | {Role.SCHEDULER, Role.TECHNOLOGIST}
 
 
+PERMISSIONS = {
     ProposeAppointment: _DESK,
     HoldSlot: _DESK,
     BookAppointment: _DESK,
@@ -97,9 +98,9 @@ _CLOSING = _SETUP | {Role.SCHEDULER, Role.TECHNOLOGIST}
     RecordArrival: _DESK | {Role.TECHNOLOGIST},
     PrepareStep: {Role.TECHNOLOGIST, Role.FRONTDESK, Role.SYSTEM},
     RecordNoShow: _DESK | {Role.TECHNOLOGIST},
-    CallPatient: {Role.FRONTDESK, Role.TECHNOLOGIST, Role.SYSTEM},
     UndoArrival: _DESK | {Role.TECHNOLOGIST},
     UndoNoShow: _DESK | {Role.TECHNOLOGIST},
+    CallPatient: {Role.FRONTDESK, Role.TECHNOLOGIST, Role.SYSTEM},
     ExpireHolds: {Role.SYSTEM},
     SetResourceHours: _SETUP,
     AddClosure: _CLOSING,
