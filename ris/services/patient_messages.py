@@ -43,6 +43,7 @@ from ris.domain.protocol import Outgoing, StoredEvent
 from ris.domain.scheduling import AppointmentStatus
 from ris.models import (
     Appointment,
+    AppointmentLink,
     ContactChoice,
     Delivery,
     Endpoint,
@@ -61,7 +62,7 @@ from ris.services._context import Context
 from ris.services._execute import execute, transactional
 from ris.services._locks import public_key
 from ris.services._transition import move, touch
-from ris.services.patient_links import ensure_link
+from ris.services.patient_links import address_of, ensure_link
 
 # So long a change waits for the next one of the same appointment.
 WINDOW = timedelta(minutes=2)
@@ -327,6 +328,19 @@ def _hand_over(
     row.delivery = Delivery.objects.get(public_id=key)
     move(row, PATIENT_MESSAGE, PatientMessageTrigger.SEND, "sent_at", "delivery")
     context.about(row, row.order)
+
+
+def link_address(link: str) -> str:
+    """Where a patient opens a link, by its public id; empty if it was ended meanwhile."""
+    if not link:
+        return ""
+    row = AppointmentLink.objects.filter(public_id=link, revoked_at__isnull=True).first()
+    return address_of(row) if row else ""
+
+
+def moment() -> datetime:
+    """What time it is for the carriers: that of the story where one is told."""
+    return _clock.now()
 
 
 def run_due() -> None:
