@@ -19,6 +19,7 @@ class IntegrationConfig(AppConfig):
             "integration.hl7.inbound",
             "integration.fhir.inbound",
             "integration.fhir.outbound",
+            "integration.mail.outbound",
             "integration.hl7.desk",
             "integration.hl7.mapping.trial",
             "integration.hl7.full_check",
