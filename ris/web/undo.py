@@ -1,0 +1,261 @@
+"""Undo: a message that something was done carries, for a while, the button that takes it back.
+
+Only for what has an inverse command, only for whoever did it, and only as long as nobody changed
+the same thing since: the token in the message is signed, names the login, the version and what was
+before, and holds for :data:`SECONDS`. Before the command, a view notes the way back; after it, it
+tells with it::
+
+    way = undo.of_move(key)
+    do(request, RescheduleAppointment(…))
+    undo.tell(request, _("Moved."), way)
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.core import signing
+from django.http import HttpResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from ris.domain.errors import DeniedError, StateConflictError
+from ris.domain.orders import OrderReference, ReleaseOrder
+from ris.domain.scheduling import (
+    AppointmentStatus,
+    BookAppointment,
+    RescheduleAppointment,
+)
+from ris.domain.undoing import RestoreOrder, UndoArrival, UndoNoShow
+from ris.models import Appointment, Order, ScheduledProcedureStep
+from ris.selectors.undoing import can_restore
+from ris.services import may
+from ris.web.access import PageRequest, do, page, redirect_back
+from ris.web.asking import said
+
+SECONDS = 600
+TAG = "undo:"
+_SALT = "ris.web.undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way back: which inverse, of what, and what it needs to know of how it was."""
+
+    what: str
+    key: str
+    before: Mapping[str, Any] = field(default_factory=dict)
+
+
+# --- noted before the command -------------------------------------------------------------------
+
+
+def of_cancel_order(key: str) -> Way:
+    return Way("restore-order", key)
+
+
+def of_hold(key: str) -> Way:
+    return Way("release-order", key)
+
+
+def of_arrival(key: str) -> Way:
+    return Way("arrival", key)
+
+
+def of_no_show(key: str) -> Way:
+    return Way("no-show", key)
+
+
+def of_cancel_appointment(key: str) -> Way | None:
+    """None for what was only held, and for what several exams share."""
+    row = _appointment(key)
+    if row is None or row.status != AppointmentStatus.BOOKED.value or row.device is None:
+        return None
+    steps = list(row.steps.values_list("public_id", flat=True)[:2])
+    if len(steps) != 1:
+        return None
+    return Way("rebook", str(steps[0]), _place_of(row))
+
+
+def of_move(key: str) -> Way | None:
+    row = _appointment(key)
+    if row is None or row.device is None:
+        return None
+    return Way("move", key, _place_of(row))
+
+
+def _appointment(key: str) -> Appointment | None:
+    return Appointment.objects.select_related("device").filter(public_id=uuid.UUID(key)).first()
+
+
+def _place_of(row: Appointment) -> dict[str, Any]:
+    return {
+        "device": str(row.device.public_id) if row.device else "",
+        "start": row.start_at.isoformat(),
+        "minutes": round((row.end_at - row.start_at).total_seconds() / 60),
+        "overbooked": row.overbooked,
+        "reason": row.reason,
+    }
+
+
+# --- told after it ------------------------------------------------------------------------------
+
+
+def tell(request: PageRequest, words: str, way: Way | None) -> None:
+    """Say that it is done; with the button where it can be taken back now, and by this person."""
+    token = _token(request, way) if way is not None else ""
+    messages.success(request, words, extra_tags=f"{TAG}{token}" if token else "")
+
+
+def _token(request: PageRequest, way: Way) -> str:
+    inverse = _INVERSES[way.what]
+    version = inverse.version(way.key)
+    if version is None or not may(request.actor, inverse.command):
+        return ""
+    said_of = [way.what, way.key, version, dict(way.before), request.user.pk]
+    return signing.dumps(said_of, salt=_SALT, compress=True)
+
+
+@require_POST
+@page()
+def undo(request: PageRequest) -> HttpResponse:
+    try:
+        what, key, version, before, user = signing.loads(
+            said(request, "token", 4000), salt=_SALT, max_age=SECONDS
+        )
+    except signing.SignatureExpired:
+        raise StateConflictError(
+            _("this was done more than ten minutes ago: change it on its own page")
+        ) from None
+    except signing.BadSignature:
+        raise StateConflictError(_("this cannot be undone")) from None
+    if user != request.user.pk:
+        raise DeniedError(_("only whoever did it can undo it"))
+    inverse = _INVERSES[what]
+    if inverse.version(key) != version:
+        raise StateConflictError(_("it was changed since: see how it stands now"))
+    messages.success(request, inverse.run(request, key, version, before))
+    return redirect_back(request, "/")
+
+
+# --- the inverses -------------------------------------------------------------------------------
+
+Version = Callable[[str], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Inverse:
+    """``version`` is that of what was changed; None if there is no way back from how it is."""
+
+    command: type[Any]
+    version: Version
+    run: Callable[[PageRequest, str, int, Mapping[str, Any]], str]
+
+
+def _order_version(key: str) -> int | None:
+    return Order.objects.filter(public_id=uuid.UUID(key)).values_list("version", flat=True).first()
+
+
+def _canceled_version(key: str) -> int | None:
+    return _order_version(key) if can_restore(key, timezone.now()) else None
+
+
+def _appointment_version(key: str) -> int | None:
+    row = _appointment(key)
+    return row.version if row else None
+
+
+def _step_version(key: str) -> int | None:
+    rows = ScheduledProcedureStep.objects.filter(public_id=uuid.UUID(key))
+    return rows.values_list("version", flat=True).first()
+
+
+def _restore_order(request: PageRequest, key: str, version: int, before: Mapping[str, Any]) -> str:
+    waiting = do(
+        request,
+        RestoreOrder(order=OrderReference(public_id=key), expected_version=version),
+    )
+    return restored_words(waiting)
+
+
+def restored_words(waiting: tuple[str, ...]) -> str:
+    if waiting:
+        return _(
+            "The order is open again. Its time was given to others or is past: "
+            "it waits under To schedule."
+        )
+    return _("The order is open again, as it was.")
+
+
+def _release(request: PageRequest, key: str, version: int, before: Mapping[str, Any]) -> str:
+    do(request, ReleaseOrder(order=OrderReference(public_id=key)))
+    return _("The hold is over.")
+
+
+def _arrival(request: PageRequest, key: str, version: int, before: Mapping[str, Any]) -> str:
+    do(request, UndoArrival(appointment=key, expected_version=version))
+    return _("The arrival is taken back: the patient is expected again.")
+
+
+def _no_show(request: PageRequest, key: str, version: int, before: Mapping[str, Any]) -> str:
+    do(request, UndoNoShow(appointment=key, expected_version=version))
+    return _("The appointment stands again.")
+
+
+def _start(before: Mapping[str, Any]) -> datetime:
+    start = parse_datetime(str(before["start"]))
+    if start is None:
+        raise StateConflictError(_("this cannot be undone"))
+    return start
+
+
+def _rebook(request: PageRequest, key: str, version: int, before: Mapping[str, Any]) -> str:
+    do(
+        request,
+        BookAppointment(
+            step=key,
+            device=str(before["device"]),
+            start_at=_start(before),
+            duration_minutes=int(before["minutes"]),
+            overbook=bool(before["overbooked"]),
+            reason=str(before["reason"]),
+            expected_version=version,
+        ),
+    )
+    return _("Booked again at its time.")
+
+
+def _move_back(request: PageRequest, key: str, version: int, before: Mapping[str, Any]) -> str:
+    do(
+        request,
+        RescheduleAppointment(
+            appointment=key,
+            device=str(before["device"]),
+            start_at=_start(before),
+            duration_minutes=int(before["minutes"]),
+            overbook=bool(before["overbooked"]),
+            reason=str(before["reason"]),
+            expected_version=version,
+        ),
+    )
+    return _("Moved back.")
+
+
+_INVERSES: Mapping[str, _Inverse] = {
+    "restore-order": _Inverse(RestoreOrder, _canceled_version, _restore_order),
+    "release-order": _Inverse(ReleaseOrder, _order_version, _release),
+    "arrival": _Inverse(UndoArrival, _appointment_version, _arrival),
+    "no-show": _Inverse(UndoNoShow, _appointment_version, _no_show),
+    "rebook": _Inverse(BookAppointment, _step_version, _rebook),
+    "move": _Inverse(RescheduleAppointment, _appointment_version, _move_back),
+}
+
+urlpatterns = [path("undo/", undo, name="undo")]
