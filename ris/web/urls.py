@@ -19,4 +19,6 @@ urlpatterns = [
     path("", include("ris.web.catalog.urls")),
     path("", include("ris.web.journal.urls")),
     path("", include("ris.web.accounts.urls")),
+    path("", include("ris.web.undo")),
+    path("", include("ris.web.views_saved")),
 ]
