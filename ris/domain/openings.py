@@ -98,7 +98,7 @@ class Wanted:
     code: str = ""
     modality: str = ""
     priority: str = ""
-    group: str = ""  # who asks: department or requesting service
+    groups: tuple[str, ...] = ()  # who asks: department, requester
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +119,15 @@ class Reservation:
         if self.opens_at is not None and now >= self.opens_at:
             return True
         asked = (
-            (self.procedures, wanted.code),
-            (self.modalities, wanted.modality),
-            (self.priorities, wanted.priority),
-            (self.groups, wanted.group),
+            (self.procedures, (wanted.code,)),
+            (self.modalities, (wanted.modality,)),
+            (self.priorities, (wanted.priority,)),
+            (self.groups, wanted.groups),
         )
-        named = [(allowed, value.casefold()) for allowed, value in asked if allowed]
+        named = [(allowed, values) for allowed, values in asked if allowed]
         return bool(named) and all(
-            value in {each.casefold() for each in allowed} for allowed, value in named
+            {each.casefold() for each in allowed} & {each.casefold() for each in values}
+            for allowed, values in named
         )
 
     @property
@@ -363,6 +364,12 @@ def team(place: Place, need: Need, people: Sequence[Person], start: int) -> list
 
 
 # --- gaps ----------------------------------------------------------------------------------------
+
+
+def is_open(place: Place, low: int, high: int) -> bool:
+    """Whether a place is open at all within [low, high), whoever has taken it."""
+    hours = [(max(a, low), min(b, high) - 1) for a, b in place.hours if a < high and b > low]
+    return bool(_without(hours, [(each.start, each.end - 1) for each in place.shut]))
 
 
 class Free:

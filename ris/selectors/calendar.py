@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
-from django.db.models import Q
 from django.utils import timezone
 
-from ris.models import Booking, Closure, Device, ResourceHours
+from ris.domain.openings import GRID_MINUTES
+from ris.models import Booking, Device
+from ris.selectors.resources import Timetable
 
-# Where neither the device nor its room has hours of its own.
-DEFAULT_HOURS = (time(8), time(18))
-GRID_MINUTES = 5
+_LONGEST = timedelta(days=1)  # of a booking
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,56 +68,43 @@ def _round_up(at: datetime) -> datetime:
     return at if not over else at - over + timedelta(minutes=GRID_MINUTES)
 
 
-# --- opening hours
-
-
 class Calendar:
-    """Hours, closures and bookings of some devices over some days, read in three queries."""
+    """Opening and bookings of some devices over some days, as pages and slots show them."""
 
     def __init__(self, devices: Sequence[Device], first: date, days: int) -> None:
         self.zone = timezone.get_default_timezone()
-        self.days = [first + timedelta(days=offset) for offset in range(days)]
+        keys = {key for device in devices for key in _resource_ids(device)}
+        self._times = Timetable(keys, first, days)
+        self.days = self._times.days
         self.span = Span(midnight(first, self.zone), midnight(first + timedelta(days), self.zone))
-        resources = {key for device in devices for key in _resource_ids(device)}
-        inside = Q(start_at__lt=self.span.end, end_at__gt=self.span.start)
-        self._hours: dict[int, list[ResourceHours]] = defaultdict(list)
-        for row in ResourceHours.objects.filter(resource_id__in=resources).order_by("opens"):
-            self._hours[row.resource_id].append(row)
-        self._closures: dict[int, list[Closure]] = defaultdict(list)
-        for closure in Closure.objects.filter(inside, resource_id__in=resources):
-            self._closures[closure.resource_id].append(closure)
         self._bookings: dict[int, list[Booking]] = defaultdict(list)
-        for booking in Booking.objects.filter(inside, resource_id__in=resources, live=True):
+        for booking in Booking.objects.filter(
+            resource_id__in=keys,
+            live=True,
+            start_at__lt=self.span.end,
+            start_at__gt=self.span.start - _LONGEST,
+            end_at__gt=self.span.start,
+        ):
             self._bookings[booking.resource_id].append(booking)
 
     def open(self, device: Device, day: date) -> list[Span]:
-        """When both the device and its room are open on a day, closures cut out.
+        """When both the device and its room are open on a day; closures and holidays cut out.
 
         In UTC: on the wall clock an hour more is no hour later on the day the clock is changed.
         """
-        spans = [
-            Span(
-                _at(day, opens, self.zone).astimezone(UTC),
-                _at(day, closes, self.zone).astimezone(UTC),
-            )
-            for opens, closes in self._hours_of(device, day.weekday())
-        ]
+        keys = _resource_ids(device)
+        if any(
+            not self._times.resources[key].active or self._times.holiday(key, day) for key in keys
+        ):
+            return []
+        spans = [Span(*stretch) for stretch in self._times.hours_together(keys, day)]
         return subtract(spans, self.closed(device))
 
     def closed(self, device: Device) -> list[Span]:
         return [
-            Span(row.start_at, row.end_at)
+            Span(row.start_at, row.until)
             for key in _resource_ids(device)
-            for row in self._closures[key]
-        ]
-
-    def taken(self, device: Device, but: int | None = None) -> list[Span]:
-        """Live bookings of the device or its room; those of appointment ``but`` left out."""
-        return [
-            Span(row.start_at, row.end_at)
-            for key in _resource_ids(device)
-            for row in self._bookings[key]
-            if row.appointment_id != but
+            for row in self._times.closures(key)
         ]
 
     def bookings(self, device: Device) -> dict[int, Span]:
@@ -128,23 +114,6 @@ class Calendar:
             for key in _resource_ids(device)
             for row in self._bookings[key]
         }
-
-    def _hours_of(self, device: Device, weekday: int) -> list[tuple[time, time]]:
-        found = [
-            [(row.opens, row.closes) for row in self._hours[key] if row.weekday == weekday]
-            for key in _resource_ids(device)
-            if self._hours[key]
-        ]
-        if not found:
-            return [DEFAULT_HOURS]
-        if len(found) == 1:
-            return found[0]
-        return [
-            (max(a[0], b[0]), min(a[1], b[1]))
-            for a in found[0]
-            for b in found[1]
-            if max(a[0], b[0]) < min(a[1], b[1])
-        ]
 
 
 def _resource_ids(device: Device) -> list[int]:

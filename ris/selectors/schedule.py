@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from ris.domain.errors import UnknownKeyError
+from ris.domain.local_time import whole_day
+from ris.domain.openings import Opening, is_open
 from ris.domain.scheduling import OCCUPYING, AppointmentStatus, Slot
 from ris.models import Appointment, Device, ScheduledProcedureStep
-from ris.selectors.calendar import Calendar, Span, midnight, starts_in, subtract
+from ris.selectors.calendar import Calendar, Span, midnight
+from ris.selectors.openings import (
+    Openings,
+    Wish,
+    bookable_devices,
+    end_of,
+    exam_of,
+    start_of,
+)
 from ris.selectors.order_lists import StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
+from ris.selectors.taken import minute_of
 
 # --- free slots
 
@@ -45,7 +57,10 @@ def find_step(public_id: str) -> ScheduledProcedureStep:
     """The step with what pages about its booking need; raises UnknownKeyError."""
     step = (
         ScheduledProcedureStep.objects.select_related(
-            "procedure__order__patient__merged_into", "appointment__device__room", "device__room"
+            "procedure__order__patient__merged_into",
+            "procedure__definition",
+            "appointment__device__room",
+            "device__room",
         )
         .filter(public_id=_key(public_id, "step"))
         .first()
@@ -63,13 +78,7 @@ def _key(text: str, what: str) -> uuid.UUID:
 
 
 def suitable_devices(modality: str) -> list[Device]:
-    if not modality:
-        return []
-    return list(
-        Device.objects.select_related("room")
-        .filter(modality=modality, active=True)
-        .order_by("ae_title")
-    )
+    return bookable_devices(modality)
 
 
 def free_slots(
@@ -78,79 +87,73 @@ def free_slots(
     days: int,
     *,
     minutes: int | None = None,
+    devices: Sequence[Device] | None = None,
+    wish: Wish | None = None,
 ) -> list[DaySlots]:
     """Where and when a step could be done: per day, per device of its modality.
 
     The step's own booking does not stand in its way, its patient's other appointments do.
     """
     now = timezone.now()
-    duration = minutes or step.duration_minutes
-    devices = suitable_devices(step.modality)
-    calendar = Calendar(devices, day_from, days)
-    own = step.appointment_id
-    busy = [Span(datetime.min.replace(tzinfo=calendar.zone), _next_even(now, duration))]
-    busy += _patient_busy(step, calendar.span, own)
-    taken = {device.pk: calendar.taken(device, own) for device in devices}
-    found = []
-    for offset in range(days):
-        day = day_from + timedelta(days=offset)
-        found.append(
-            DaySlots(
-                day=day,
-                devices=tuple(
-                    _device_slots(
-                        device, calendar.open(device, day), taken[device.pk], busy, duration
-                    )
-                    for device in devices
-                ),
-            )
+    exam = exam_of(step, minutes)
+    chosen = bookable_devices(step.modality) if devices is None else list(devices)
+    calendar = Openings(
+        chosen,
+        day_from,
+        days,
+        now=now,
+        staff=exam.needs_staff,
+        patient=exam.patient,
+        besides=exam.besides,
+    )
+    even = next_even(now, exam.minutes)
+    wish = wish or Wish()
+    wish = replace(wish, earliest=max(even, wish.earliest) if wish.earliest else even)
+    zone = timezone.get_default_timezone()
+    found: dict[tuple[date, int], list[Slot]] = defaultdict(list)
+    notes: dict[tuple[date, int], str] = {}
+    for device in chosen:
+        place, slots = calendar.look(device, exam, wish)
+        for opening in slots:
+            slot = slot_of(device, opening)
+            found[timezone.localtime(slot.start_at).date(), device.pk].append(slot)
+        for day in calendar.days:
+            low, high = (minute_of(at) for at in whole_day(day, zone))
+            notes[day, device.pk] = "full" if is_open(place, low, high) else "closed"
+    return [
+        DaySlots(
+            day=day,
+            devices=tuple(
+                DeviceSlots(
+                    device=str(device.public_id),
+                    ae_title=device.ae_title,
+                    room=device.room.name if device.room else "",
+                    slots=tuple(found[day, device.pk]),
+                    note="" if found[day, device.pk] else notes[day, device.pk],
+                )
+                for device in chosen
+            ),
         )
-    return found
+        for day in calendar.days
+    ]
 
 
-def _next_even(now: datetime, minutes: int) -> datetime:
+def slot_of(device: Device, opening: Opening) -> Slot:
+    return Slot(
+        device=str(device.public_id),
+        ae_title=device.ae_title,
+        room=device.room.name if device.room else "",
+        start_at=start_of(opening),
+        end_at=end_of(opening),
+    )
+
+
+def next_even(now: datetime, minutes: int) -> datetime:
     """The next time that people would name: 12:20 for an exam of 20 minutes, else a quarter."""
     stride = minutes if minutes in {5, 10, 15, 20, 30} else 15
     local = timezone.localtime(now)
     hour = local.replace(minute=0, second=0, microsecond=0)
     return hour + timedelta(minutes=stride) * -(-(local - hour) // timedelta(minutes=stride))
-
-
-def _device_slots(
-    device: Device, hours: list[Span], taken: list[Span], busy: list[Span], minutes: int
-) -> DeviceSlots:
-    free = subtract(hours, [*taken, *busy])
-    slots = tuple(
-        Slot(
-            device=str(device.public_id),
-            ae_title=device.ae_title,
-            room=device.room.name if device.room else "",
-            start_at=start,
-            end_at=start + timedelta(minutes=minutes),
-        )
-        for gap in free
-        for start in starts_in(gap, minutes)
-    )
-    note = "" if slots else "closed" if not hours else "full"
-    return DeviceSlots(
-        device=str(device.public_id),
-        ae_title=device.ae_title,
-        room=device.room.name if device.room else "",
-        slots=slots,
-        note=note,
-    )
-
-
-def _patient_busy(step: ScheduledProcedureStep, span: Span, own: int | None) -> list[Span]:
-    rows = Appointment.objects.filter(
-        patient_id=step.procedure.order.patient_id,
-        status__in=[status.value for status in OCCUPYING],
-        start_at__lt=span.end,
-        end_at__gt=span.start,
-    )
-    if own is not None:
-        rows = rows.exclude(pk=own)
-    return [Span(row.start_at, row.end_at) for row in rows]
 
 
 # --- appointments of a day

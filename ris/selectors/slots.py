@@ -6,16 +6,32 @@ The same hours, closures, bookings and start times that the pages offer (docs/ad
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import chain
 
 from django.db.models import Q
 from django.utils import timezone
 
-from ris.domain.scheduling import OCCUPYING, AppointmentStatus, SlotState
+from ris.domain.openings import Against, Wanted
+from ris.domain.scheduling import AppointmentStatus, SlotState
 from ris.domain.values import Code
-from ris.models import Appointment, Device, ProcedureDefinition, ScheduledProcedureStep
-from ris.selectors.calendar import Calendar, Span, starts_in, subtract
+from ris.models import (
+    Appointment,
+    Device,
+    Patient,
+    ProcedureDefinition,
+    ScheduledProcedureStep,
+)
+from ris.selectors.calendar import Calendar, Span
+from ris.selectors.openings import (
+    Exam,
+    Openings,
+    end_of,
+    exam_of,
+    rules_of,
+    start_of,
+)
 from ris.selectors.slot_ids import (
     SlotKey,
     offer_id,
@@ -58,11 +74,15 @@ class ScheduleView:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a time is wanted for: a modality, for how long, and what that is called."""
+    """What a time is wanted for: a modality, for how long, and what that is called.
+
+    With the ``definition`` of the catalog its rules count: device, buffers, lead time, staff.
+    """
 
     modality: str
     minutes: int
     code: Code | None = None
+    definition: ProcedureDefinition | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,60 +111,112 @@ def cells(
     high: datetime,
     services: Iterable[Service] = (),
     states: Iterable[SlotState] = SlotState,
+    *,
+    step: ScheduledProcedureStep | None = None,
+    patient: int | None = None,
 ) -> list[Cell]:
     """The slots of devices that begin in [low, high), in order of time.
 
-    Free ones are as long as each service of the device's modality; without any, half an hour.
+    Free ones are as long as each service of the device's modality; without any, half an hour. For a
+    ``step`` they are what a page would offer for it.
     """
     if not devices or high <= low:
         return []
     wanted = frozenset(states)
-    chosen = list(services)
     first = timezone.localtime(low).date()
     days = (timezone.localtime(high).date() - first).days + 1
-    calendar = Calendar(devices, first, days)
-    now = timezone.now()
-    held = _held(calendar, devices) if wanted & {SlotState.HELD, SlotState.TAKEN} else frozenset()
     found: dict[tuple[datetime, int, datetime], Cell] = {}
-    for device in devices:
-        lengths = [each for each in chosen if each.modality == device.modality]
-        if chosen and not lengths:
-            continue
-        lengths = lengths or [Service(device.modality, DEFAULT_MINUTES)]
-        for cell in _of_device(calendar, device, lengths, held, now, wanted):
-            if low <= cell.start_at < high:
-                found.setdefault(cell.place, cell)
+    chosen = list(services)
+    every = _in_the_way(devices, first, days, chosen, wanted)
+    if SlotState.FREE in wanted:
+        every = chain(every, _free(devices, first, days, chosen, step, patient))
+    for cell in every:
+        if low <= cell.start_at < high:
+            found.setdefault(cell.place, cell)
     return sorted(found.values(), key=lambda cell: cell.place)
 
 
-def _of_device(
-    calendar: Calendar,
-    device: Device,
+def _lengths(device: Device, services: Sequence[Service]) -> list[Service]:
+    if not services:
+        return [Service(device.modality, DEFAULT_MINUTES)]
+    return [each for each in services if each.modality == device.modality]
+
+
+def _in_the_way(
+    devices: Sequence[Device],
+    first: date,
+    days: int,
     services: Sequence[Service],
-    held: frozenset[int],
-    now: datetime,
     wanted: frozenset[SlotState],
 ) -> Iterator[Cell]:
-    bookings = calendar.bookings(device)
-    code = services[0].code
-    for key, span in bookings.items():
-        state = SlotState.HELD if key in held else SlotState.TAKEN
-        if state in wanted:
-            yield Cell(span.start, device.pk, span.end, state, code)
-    if SlotState.CLOSED in wanted:
-        for span in calendar.closed(device):
-            yield Cell(span.start, device.pk, span.end, SlotState.CLOSED, code)
-    if SlotState.FREE not in wanted or not device.active:
+    """What is held, taken and closed."""
+    if not wanted & {SlotState.HELD, SlotState.TAKEN, SlotState.CLOSED}:
         return
-    past = Span(datetime.min.replace(tzinfo=calendar.zone), now)
-    cuts = [*bookings.values(), past]
-    for day in calendar.days:
-        gaps = subtract(calendar.open(device, day), cuts)
-        for service in services:
-            length = timedelta(minutes=service.minutes)
-            for gap in gaps:
-                for at in starts_in(gap, service.minutes):
-                    yield Cell(at, device.pk, at + length, SlotState.FREE, service.code)
+    calendar = Calendar(devices, first, days)
+    held = _held(calendar, devices) if wanted & {SlotState.HELD, SlotState.TAKEN} else frozenset()
+    for device in devices:
+        lengths = _lengths(device, services)
+        if not lengths:
+            continue
+        for key, span in calendar.bookings(device).items():
+            state = SlotState.HELD if key in held else SlotState.TAKEN
+            if state in wanted:
+                yield Cell(span.start, device.pk, span.end, state, lengths[0].code)
+        if SlotState.CLOSED in wanted:
+            for span in calendar.closed(device):
+                yield Cell(span.start, device.pk, span.end, SlotState.CLOSED, lengths[0].code)
+
+
+def _free(
+    devices: Sequence[Device],
+    first: date,
+    days: int,
+    services: Sequence[Service],
+    step: ScheduledProcedureStep | None,
+    patient: int | None,
+) -> Iterator[Cell]:
+    exams = _exams(services, step)
+    own = exam_of(step) if step is not None else None
+    calendar = Openings(
+        [device for device in devices if device.active],
+        first,
+        days,
+        now=timezone.now(),
+        staff=any(exam.needs_staff for exam in exams.values()),
+        patient=patient,
+        besides=own.besides if own is not None else (),
+    )
+    for device in calendar.devices:
+        for service in _lengths(device, services):
+            exam = exams.get(service) or Exam(modality=service.modality, minutes=service.minutes)
+            _, openings = calendar.look(device, exam)
+            for opening in openings:
+                yield Cell(
+                    start_of(opening), device.pk, end_of(opening), SlotState.FREE, service.code
+                )
+
+
+def _exams(services: Sequence[Service], step: ScheduledProcedureStep | None) -> dict[Service, Exam]:
+    rules = rules_of([each.definition for each in services if each.definition is not None])
+    found = {
+        service: Exam(
+            modality=service.modality,
+            minutes=service.minutes,
+            definition=service.definition,
+            rules=rules.get(service.definition.pk, {}),
+            wanted=Wanted(code=service.definition.code, modality=service.modality),
+        )
+        for service in services
+        if service.definition is not None
+    }
+    if step is not None:
+        exam = exam_of(step)
+        found |= {
+            service: exam
+            for service in services
+            if (service.modality, service.minutes) == (step.modality, step.duration_minutes)
+        }
+    return found
 
 
 def _held(calendar: Calendar, devices: Sequence[Device]) -> frozenset[int]:
@@ -171,24 +243,26 @@ def state_of(keys: Iterable[SlotKey]) -> dict[SlotKey, tuple[Device, SlotState]]
             continue
         first = timezone.localtime(key.start_at).date()
         days = (timezone.localtime(key.end_at).date() - first).days + 1
-        calendar = Calendar([device], first, min(days, 2))
-        found[key] = (device, _state(calendar, device, key, now))
+        days = min(days, 2)
+        calendar = Calendar([device], first, days)
+        free = Openings([device], first, days, now=now)
+        found[key] = (device, _state(calendar, free, device, key, now))
     return found
 
 
-def _state(calendar: Calendar, device: Device, key: SlotKey, now: datetime) -> SlotState:
+def _state(
+    calendar: Calendar, free: Openings, device: Device, key: SlotKey, now: datetime
+) -> SlotState:
     span = Span(key.start_at, key.end_at)
     bookings = calendar.bookings(device)
     over = [appointment for appointment, taken in bookings.items() if taken.overlaps(span)]
     if over:
         held = _held(calendar, [device])
         return SlotState.HELD if held.issuperset(over) else SlotState.TAKEN
-    is_open = any(
-        hours.start <= span.start and span.end <= hours.end
-        for day in calendar.days
-        for hours in calendar.open(device, day)
-    )
-    if not device.active or span.start < now or not is_open:
+    # Whom it is for is not said, so it may be one of those that a time is kept for.
+    exam = Exam(modality=device.modality, minutes=key.minutes)
+    against = {each.kind for each in free.reasons(device, exam, key.start_at)}
+    if not device.active or key.start_at < now or against - {Against.GAP, Against.RESERVED}:
         return SlotState.CLOSED
     return SlotState.FREE
 
@@ -208,7 +282,7 @@ def slot_view(key: SlotKey, device: Device, state: SlotState, code: Code | None)
 def definition_services(rows: Iterable[ProcedureDefinition]) -> list[Service]:
     """The services of a catalog's procedures."""
     return [
-        Service(row.modality, row.duration_minutes, Code(row.code, row.scheme, row.meaning))
+        Service(row.modality, row.duration_minutes, Code(row.code, row.scheme, row.meaning), row)
         for row in rows
     ]
 
@@ -310,28 +384,15 @@ def free_times(
             | Q(room__site__address__icontains=word)
         )
     devices = list(rows.filter(either).order_by("pk"))
-    found = cells(devices, low, high, services, (SlotState.FREE,))
-    busy = _patient_busy(patient, low, high, besides_step) if patient else []
-    if not busy:
-        return found
-    return [
-        cell
-        for cell in found
-        if not any(span.overlaps(Span(cell.start_at, cell.end_at)) for span in busy)
-    ]
-
-
-def _patient_busy(patient: str, low: datetime, high: datetime, besides: str) -> list[Span]:
-    rows = Appointment.objects.filter(
-        patient__public_id=patient,
-        status__in=[status.value for status in OCCUPYING],
-        start_at__lt=high + timedelta(days=1),
-        end_at__gt=low,
-    )
-    if besides:
-        own = ScheduledProcedureStep.objects.filter(public_id=besides).values("appointment")
-        rows = rows.exclude(pk__in=own, status=AppointmentStatus.HELD.value)
-    return [Span(row.start_at, row.end_at) for row in rows]
+    step = None
+    if besides_step:
+        step = ScheduledProcedureStep.objects.select_related(
+            "procedure__order", "procedure__definition"
+        ).get(public_id=besides_step)
+    who = step.procedure.order.patient_id if step is not None else None
+    if who is None and patient:
+        who = Patient.objects.values_list("pk", flat=True).get(public_id=patient)
+    return cells(devices, low, high, services, (SlotState.FREE,), step=step, patient=who)
 
 
 def offers(found: Sequence[Cell], step: str = "") -> list[OfferView]:

@@ -270,7 +270,9 @@ def test_a_reserved_time_is_for_those_it_names_and_for_all_once_released(
     reserved: dict[str, object], now: int, admitted: bool
 ) -> None:
     block = Reservation(start=480, end=600, label="cardiac", **reserved)  # type: ignore[arg-type]
-    wanted = Wanted(code="MRHEART", modality="MR", priority="ROUTINE", group="cardiology")
+    wanted = Wanted(
+        code="MRHEART", modality="MR", priority="ROUTINE", groups=("cardiology", "Dr. Who")
+    )
 
     assert block.admits(wanted, now) is admitted
 
