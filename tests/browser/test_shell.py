@@ -1,4 +1,4 @@
-"""The palette in a real browser, by keys only."""
+"""The frame around every page in a real browser: palette, keys, contrast, writing direction."""
 
 from __future__ import annotations
 
@@ -83,3 +83,21 @@ def test_high_contrast_and_compact_stay_accessible(at: At, scheme: str) -> None:
         found[path] = violations(window)
 
     assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+def test_pages_run_from_right_to_left_when_the_language_does(at: At) -> None:
+    """No language of ours does yet: the pages are turned by hand, and nothing may hang over."""
+    found = {}
+
+    for width in (1440, 390):
+        window = at("scheduler", viewport={"width": width, "height": 900})
+        for path in ("/", "/orders/", "/board/", "/arrivals/", "/patients/", "/account/"):
+            window.open(path)
+            window.page.evaluate("document.documentElement.dir = 'rtl'")
+            wide = window.page.evaluate("document.documentElement.scrollWidth")
+            main = window.page.locator("main").bounding_box()
+            assert main is not None
+            if wide > width or (width == 1440 and main["x"] > 0):
+                found[f"{path} at {width}"] = (wide, main["x"])
+
+    assert found == {}
