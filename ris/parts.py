@@ -61,7 +61,8 @@ def web(argv: list[str]) -> int:
         port=http.port,
         interface=Interfaces.WSGI,
         workers=http.workers,
-        blocking_threads=http.threads,
+        # An open page holds a stream and with it a thread that waits (ris/serving.py).
+        blocking_threads=http.threads + http.streams,
         http=HTTPModes.http1,
         websockets=False,
         # A head that does not arrive ends the connection: slow clients hold no thread.

@@ -6,11 +6,22 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from ris import config
 from ris.parent import watch_process_above
+from ris.serving import Application, Gate, on_end
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
 
 # Granian serves from a process of its own below `ris run web` and must not outlive it.
 watch_process_above()
 
-application = get_wsgi_application()
+application: Application = Gate(get_wsgi_application(), config.load().http.threads)
+
+
+def _end_streams() -> None:
+    from ris.web.live.views import end
+
+    end()
+
+
+on_end(_end_streams)

@@ -42,7 +42,7 @@ from ris.services._edges import PROTOCOLS as _PROTOCOLS
 from ris.services._edges import check_settings as check_settings
 from ris.services._edges import register_protocol as register_protocol
 from ris.services._edges import speaking as speaking
-from ris.services._execute import after_commit
+from ris.services._execute import after_commit as after_commit
 from ris.services._gates import BREAKER_FAILURES as BREAKER_FAILURES
 from ris.services._gates import Breaker, Gate
 from ris.services._transition import move

@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("ris.web.home.urls")),
     path("", include("ris.web.orders.urls")),
     path("", include("ris.web.scheduling.urls")),
+    path("", include("ris.web.live.urls")),
     path("", include("ris.web.performing.urls")),
     path("", include("ris.web.reporting.urls")),
     path("", include("ris.web.documents.urls")),

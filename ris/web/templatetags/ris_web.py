@@ -27,6 +27,7 @@ from ris.services import commands
 from ris.services import may as door_may
 from ris.web import icons, labels, navigation
 from ris.web.actors import actor_for
+from ris.web.live.topics import topic_of
 
 register = template.Library()
 
@@ -142,14 +143,16 @@ _COMMANDS = {kind.__name__: kind for kind in commands()}
 def live(context: Context, name: str, seconds: int = 20) -> SafeString:
     """Attributes that make an element refresh itself by asking for its page's fragment.
 
-    Morphing keeps the focus and the scroll position; the header tells the server that no person
+    At once when the stream says that its topic changed (live.js), else every ``seconds``. Morphing
+    keeps the focus and the scroll position; the header tells the server that no person
     clicked (session timeout, audit).
     """
     request: HttpRequest = context["request"]
     return format_html(
-        'id="{}" data-live hx-get="{}" hx-trigger="every {}s" hx-target="this" '
+        'id="{}" data-live="{}" hx-get="{}" hx-trigger="every {}s, ris-live" hx-target="this" '
         "hx-swap=\"outerMorph\" hx-headers='{}'",
         name,
+        topic_of(name),
         request.get_full_path(),
         seconds,
         mark_safe('{"X-Ris-Poll": "1"}'),
