@@ -76,7 +76,7 @@ def numbers_in(text: str) -> tuple[str, ...]:
     """The numbers of a scan: a bare number, or our QR code, ``RIS:<accession>:<number>``."""
     text = text.strip()
     if text.startswith(f"{QR_PREFIX}:"):
-        return tuple(part for part in text.split(":")[2:] if part)
+        return tuple(part for part in text.split(":", 2)[2:] if part)
     return (text,) if text else ()
 
 
