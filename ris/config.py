@@ -291,6 +291,16 @@ class Performing(Section):
     )
 
 
+class Authorization(Section):
+    """The payers' agreement to orders."""
+
+    before_booking: bool = Field(
+        default=False,
+        description="An order whose rules require the payer's agreement can be booked only once it "
+        "is approved. Times that a placer or another scheduler names are taken all the same.",
+    )
+
+
 class Fhir(Section):
     """The FHIR interface."""
 
@@ -435,6 +445,7 @@ class Configuration(BaseSettings):
     dicom: Dicom = Field(default_factory=Dicom)
     mllp: Mllp = Field(default_factory=Mllp)
     performing: Performing = Field(default_factory=Performing)
+    authorization: Authorization = Field(default_factory=Authorization)
     fhir: Fhir = Field(default_factory=Fhir)
     images: Images = Field(default_factory=Images)
     session: Session = Field(default_factory=Session)

@@ -29,7 +29,6 @@ class ProtocolTrigger(StrEnum):
     CLAIM = "claim"
     RELEASE = "release"
     ASK = "ask"
-    ANSWER = "answer"
     SET = "set"
     REJECT = "reject"
     WAIVE = "waive"
@@ -41,7 +40,6 @@ def _table() -> dict[tuple[ProtocolState, ProtocolTrigger], ProtocolState]:
     undecided = (s.WAITING, s.CLAIMED, s.ASKED)
     table = {(s.WAITING, t.CLAIM): s.CLAIMED, (s.CLAIMED, t.RELEASE): s.WAITING}
     table[s.ASKED, t.CLAIM] = s.CLAIMED
-    table[s.ASKED, t.ANSWER] = s.WAITING
     for state in undecided:
         table[state, t.SET] = s.SET
         table[state, t.REJECT] = s.REJECTED
@@ -98,7 +96,7 @@ class RetireProtocol(Command[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequireProtocol(Command[None]):
+class ChangeProtocolNeed(Command[None]):
     """Say whether exams of a catalog procedure wait for a protocol, and with what."""
 
     definition: str
@@ -134,18 +132,10 @@ class SetProtocol(Command[None]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskRequester(Command[None]):
-    """Ask who ordered for what is missing."""
+    """Ask who ordered for what is missing: the order waits under "Needs information" as well."""
 
     procedure: str
     question: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerProtocolQuestion(Command[None]):
-    """Write down what the requester answered; the procedure waits for the radiologist again."""
-
-    procedure: str
-    answer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,13 +206,6 @@ class ProtocolSet(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequesterAsked(Event):
-    order: str
-    procedure: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProtocolQuestionAnswered(Event):
     order: str
     procedure: str
     note: str

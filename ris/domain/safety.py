@@ -467,6 +467,7 @@ class UnsafeStartNoted(Event):
     step: str
     performed: str
     waits_for: tuple[str, ...]
+    note: str
 
 
 # --- the starter set ------------------------------------------------------------------------------

@@ -117,7 +117,6 @@ class Migration(migrations.Migration):
                 ('protocols', models.JSONField(blank=True, default=list)),
                 ('instructions', models.TextField(blank=True, default='')),
                 ('question', models.CharField(blank=True, default='', max_length=500)),
-                ('answer', models.CharField(blank=True, default='', max_length=500)),
                 ('reject_reason', models.CharField(blank=True, default='', max_length=15)),
                 ('note', models.CharField(blank=True, default='', max_length=500)),
                 ('alternative', models.CharField(blank=True, default='', max_length=200)),

@@ -46,7 +46,6 @@ class Protocoling(Versioned):
     protocols = models.JSONField(default=list, blank=True)  # public ids, as set
     instructions = models.TextField(blank=True, default="")
     question = models.CharField(max_length=500, blank=True, default="")
-    answer = models.CharField(max_length=500, blank=True, default="")
     reject_reason = models.CharField(max_length=15, blank=True, default="")
     note = models.CharField(max_length=500, blank=True, default="")
     alternative = models.CharField(max_length=200, blank=True, default="")

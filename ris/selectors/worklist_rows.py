@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -32,7 +32,7 @@ from ris.selectors.orders import procedure_code, step_view
 from ris.selectors.patients import to_view as patient_view
 from ris.selectors.patients import visit_view
 from ris.selectors.statements import any_of, fetch
-from ris.selectors.views import ProcedureView, WorklistEntry
+from ris.selectors.views import PatientView, ProcedureView, WorklistEntry
 from ris.selectors.worklist_shown import study_starts
 
 Convert = Callable[..., Any]
@@ -165,6 +165,32 @@ def _with_identifiers(
     return [joined for joined, _ in found.values()]
 
 
+def _with_answers(patient: PatientView, told: dict[str, Any]) -> PatientView:
+    """The patient as the safety answers of this exam tell (ToldOfSafety): they are newer."""
+    if not told:
+        return patient
+    needs = _joined(patient.special_needs, told.get("needs", ()))
+    return replace(
+        patient,
+        pregnancy_status=told.get("pregnancy", patient.pregnancy_status),
+        alerts=tuple(dict.fromkeys((*patient.alerts, *told.get("alerts", ())))),
+        allergies=tuple(dict.fromkeys((*patient.allergies, *told.get("allergies", ())))),
+        special_needs=needs,
+        weight_kg=told.get("weight_kg", patient.weight_kg),
+        height_m=told.get("height_m", patient.height_m),
+    )
+
+
+def _joined(said: str, more: Sequence[str]) -> str:
+    """Several words in one value of 64 characters (LO); what does not fit is left out whole."""
+    text = said
+    for words in more:
+        longer = f"{text}; {words}" if text else words
+        if words not in text and len(longer) <= 64:
+            text = longer
+    return text
+
+
 def _attach(patient: Patient, identifiers: list[PatientIdentifier]) -> None:
     rows = patient.identifiers.all()
     rows._result_cache = identifiers
@@ -212,7 +238,7 @@ def _entry(
             started_at=study_start,
             updated_at=procedure.updated_at,
         ),
-        patient=patient_view(patient),
+        patient=_with_answers(patient_view(patient), order.safety),
         visit=visit_view(visit),
         order_public_id=str(order.public_id),
         placer=Identifier(order.placer_order_number, order.placer_issuer, "PLAC"),
@@ -231,7 +257,7 @@ def _entry(
         entering_location=order.entering_location,
         requesting_service_code=Code.from_json(order.requesting_service_code),
         clinical_information=order.clinical_information,
-        patient_state=order.patient_state,
+        patient_state=_joined(order.patient_state, order.safety.get("states", ())),
         confidentiality=order.confidentiality,
         patient_confidentiality=order.patient_confidentiality,
         callback_phone=order.callback_phone,

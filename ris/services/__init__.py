@@ -2,8 +2,10 @@
 
 from ris.services import (
     accounts,
+    afterwards,
     alerts,
     api_clients,
+    authorization,
     availability,
     catalog,
     configuration,
@@ -21,13 +23,16 @@ from ris.services import (
     patients,
     performing,
     preferences,
+    protocoling,
     reporting,
     resources,
     results,
+    safety,
     saved_views,
     scheduling,
     subscriptions,
     supplies,
+    unsafe_starts,
     walls,
 )
 from ris.services._clock import as_of
@@ -62,7 +67,12 @@ for _area in (
     walls,
     drafts,
     saved_views,
+    safety,
+    unsafe_starts,
+    protocoling,
+    authorization,
 ):
     register(_area.HANDLERS, _area.PERMISSIONS)
+afterwards.register(unsafe_starts.follow)
 
 __all__ = ["as_of", "commands", "execute", "may", "permitted_roles", "together"]

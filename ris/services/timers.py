@@ -15,12 +15,14 @@ from ris.selectors.query_age import queries_due
 from ris.selectors.schedule_due import holds_due
 from ris.services import (
     alerts,
+    authorization,
     execute,
     message_runs,
     parts,
     patient_messages,
     subscriptions,
     traffic,
+    unsafe_starts,
 )
 from ris.services.performing import late
 
@@ -43,6 +45,8 @@ def run_due() -> None:
         execute(JoinAvailability(), actor=TIMER)
     if drafts.due_to_forget():
         execute(ForgetOrderDrafts(), actor=TIMER)
+    authorization.run_due()
+    unsafe_starts.note_late()
     message_runs.advance()
     subscriptions.run_due()
     patient_messages.run_due()

@@ -114,6 +114,7 @@ FOLLOW_UP: Mapping[FollowUpKind, Label] = {
     FollowUpKind.REOPENED: Label("Done though canceled", "alert", Tone.BAD),
     FollowUpKind.DIFFERS: Label("Another procedure than ordered", "swap", Tone.WARN),
     FollowUpKind.CLOSED: Label("End never told", "clock", Tone.BAD),
+    FollowUpKind.SAFETY: Label("Begun though not cleared", "shield", Tone.BAD),
 }
 
 FOLLOW_UP_ACTION: Mapping[FollowUpAction, Label] = {

@@ -123,6 +123,27 @@ EVENT: Mapping[str, Label] = {
     "DocumentCanceled": Label("Document withdrawn by its sender", "ban", Tone.WARN),
     "CriticalResultCommunicated": Label("Critical result communicated", "alert", Tone.BAD),
     "CriticalResultAcknowledged": Label("Critical result acknowledged", "check", Tone.OK),
+    "SafetyQuestionsAnswered": Label("Safety questions answered", "shield", Tone.INFO),
+    "SafetyOverridden": Label("Safety question overridden", "shield", Tone.WARN),
+    "UnsafeStartNoted": Label("Begun though not cleared", "shield", Tone.BAD),
+    "SafetyQuestionDefined": Label("Safety question defined", "shield"),
+    "SafetyQuestionRetired": Label("Safety question no longer asked", "shield"),
+    "ObservationsRecorded": Label("Results received", "inbox", Tone.INFO),
+    "ProtocolDefined": Label("Protocol defined", "list"),
+    "ProtocolRetired": Label("Protocol no longer offered", "list"),
+    "ProtocolNeedChanged": Label("Need of a protocol changed", "list"),
+    "ProtocolingClaimed": Label("Taken for protocoling", "person"),
+    "ProtocolingReleased": Label("Given back for protocoling", "undo"),
+    "ProtocolSet": Label("Protocol set", "check", Tone.OK),
+    "RequesterAsked": Label("Requester asked before protocoling", "question", Tone.WARN),
+    "ProcedureRejected": Label("Exam rejected by the radiologist", "ban", Tone.BAD),
+    "ProtocolWaived": Label("No protocol of its own needed", "check"),
+    "ProtocolingReopened": Label("To be protocoled again", "undo", Tone.WARN),
+    "AuthorizationRulesSet": Label("Rules of authorization set", "shield"),
+    "CoverageRecorded": Label("Insurance recorded", "inbox"),
+    "AuthorizationRequested": Label("Authorization requested", "send", Tone.INFO),
+    "AuthorizationDecided": Label("Authorization decided", "seal", Tone.INFO),
+    "AuthorizationExpired": Label("Authorization expired", "clock", Tone.WARN),
     "ProcedureDefined": Label("Catalog procedure defined", "book"),
     "ProcedureRetired": Label("Catalog procedure retired", "book"),
     "CodeMapped": Label("Code mapped", "link"),
@@ -254,6 +275,14 @@ def event_detail(name: str, payload: Mapping[str, Any]) -> str:
         parts.append(str(payload["severity"]).lower())
     if payload.get("reason"):
         parts.append(f"reason: {payload['reason']}")
+    if payload.get("unsafe"):
+        parts.append("unsafe: " + "; ".join(str(item) for item in payload["unsafe"]))
+    if name == "ProtocolSet":
+        parts.append(", ".join(str(item) for item in payload.get("codes", ())))
+    if name == "AuthorizationDecided":
+        parts.append(str(payload.get("state", "")).lower().replace("_", " "))
+    if payload.get("alternative"):
+        parts.append(f"instead: {payload['alternative']}")
     if payload.get("note"):
         parts.append(f"note: {payload['note']}")
     if name == "DoseRecorded" and payload.get("source"):

@@ -14,13 +14,16 @@ from django.db.models import F, Model, QuerySet
 from ris.domain.errors import StateConflictError
 from ris.models import (
     Appointment,
+    Coverage,
     Document,
     FhirIndex,
     FhirResource,
     Order,
     Patient,
+    PatientObservation,
     PerformedProcedureStep,
     Report,
+    SafetyAnswer,
     ScheduledProcedureStep,
     Visit,
 )
@@ -35,6 +38,9 @@ TABLES: dict[str, type[Model]] = {
     "performed": PerformedProcedureStep,
     "documents": Document,
     "kept": FhirResource,
+    "safety_answers": SafetyAnswer,
+    "observations": PatientObservation,
+    "coverages": Coverage,
 }
 
 
@@ -98,11 +104,15 @@ def with_theirs(orders: Sequence[int]) -> Moved:
     appointments = Appointment.objects.filter(steps__in=steps).values_list("id", flat=True)
     performed = PerformedProcedureStep.objects.filter(order__in=orders)
     documents = Document.objects.filter(order__in=orders)
+    answers = SafetyAnswer.objects.filter(order__in=orders)
+    results = PatientObservation.objects.filter(order__in=orders)
     return {
         "orders": sorted(orders),
         "appointments": sorted(set(appointments)),
         "performed": sorted(performed.values_list("id", flat=True)),
         "documents": sorted(documents.values_list("id", flat=True)),
+        "safety_answers": sorted(answers.values_list("id", flat=True)),
+        "observations": sorted(results.values_list("id", flat=True)),
     }
 
 

@@ -39,6 +39,7 @@ from ris.domain.performing import (
     StartPerformedStep,
     UpdatePerformedStep,
 )
+from ris.domain.safety import Gate
 from ris.domain.values import Code, Identifier
 from ris.models import (
     Order,
@@ -80,6 +81,7 @@ from ris.services.performing.matching import (
 )
 from ris.services.performing.taking import taken_by_uid
 from ris.services.performing.telling import public_ids, tell
+from ris.services.safety import require_answered
 
 _KNOWN = Select(
     lambda: PerformedProcedureStep.objects.only("pk").filter(
@@ -113,6 +115,9 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
         match = Match.UNMATCHED
         flags.append("the order had been marked as entered in error")
     linked = steps_named(orders, [step.pk for step in found]) if match is Match.MATCHED else []
+    if command.origin is Origin.MANUAL:  # a scanner is never refused (ris.services.unsafe_starts)
+        for step in linked:
+            require_answered(step, Gate.START)
     if any(step.status == StepStatus.COMPLETED.value for step in linked):
         flags.append("appended to a completed step")
     canceled = [step for step in linked if step.status == StepStatus.CANCELED.value]

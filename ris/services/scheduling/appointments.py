@@ -11,6 +11,7 @@ from ris.domain.errors import (
     StateConflictError,
 )
 from ris.domain.orders import STEP, StepStatus, StepTrigger
+from ris.domain.safety import Gate
 from ris.domain.scheduling import (
     APPOINTMENT,
     AppointmentProposed,
@@ -33,6 +34,7 @@ from ris.models import (
 from ris.services._context import Context
 from ris.services._locks import lock_appointment, lock_step, steps_of_appointment
 from ris.services._transition import move, touch
+from ris.services.safety import require_answered
 from ris.services.scheduling.calendar import (
     _STEP_FIELDS,
     book,
@@ -195,6 +197,7 @@ def book_appointment(command: BookAppointment, context: Context) -> str:
     if not step.modality:
         raise MissingValueError("this step lacks its modality", path="modality")
     _check_overbooking(command, context)
+    require_answered(step, Gate.BOOKING)
     device = find_device(command.device)
     _check_modality(device, step)
     start_at = _require_aware(command.start_at)
@@ -235,6 +238,7 @@ def _book_held(command: BookAppointment, context: Context) -> str:
         if appointment.device is not None:
             _check_modality(appointment.device, step)
         _leave(step, context)
+    require_answered(step, Gate.BOOKING)
     book(
         step,
         appointment.device,

@@ -1,0 +1,568 @@
+"""Safety questions of exams: which are asked, how they stand, what is known beforehand.
+
+How a question stands is computed from its rules and the answers each time and never stored: an eGFR
+grows old by itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from django.utils import timezone
+
+from ris.domain.actors import Role
+from ris.domain.safety import (
+    PREGNANCY,
+    PREGNANCY_ANSWERS,
+    WEIGHT,
+    Answer,
+    AnswerKind,
+    AnswerSource,
+    Finding,
+    Gate,
+    QuestionDetails,
+    Subject,
+    Told,
+    Verdict,
+    applies,
+    parse_rules,
+    reasons,
+    verdict,
+    write_rules,
+)
+from ris.models import (
+    Order,
+    Patient,
+    PatientObservation,
+    SafetyAnswer,
+    SafetyOverride,
+    SafetyQuestion,
+    ScheduledProcedureStep,
+)
+
+# What the steps of :func:`states` must bring with them.
+RELATED = (
+    "procedure__order__patient",
+    "procedure__definition",
+    "device__room__site",
+    "appointment",
+)
+_PLAIN = frozenset({"", "-", "no", "none", "plain", "without"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerLine:
+    """An answer as it was given."""
+
+    question: str
+    words: str
+    value: str
+    shown: str
+    on: date | None
+    unsafe: bool
+    source: str
+    by: str
+    at: datetime
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideLine:
+    by: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What is known already; a person has to confirm it."""
+
+    value: str
+    shown: str
+    on: date | None
+    source: AnswerSource
+    origin: str  # in words, for the person
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One question for one exam."""
+
+    question: QuestionDetails
+    finding: Finding
+    answer: AnswerLine | None = None
+    rules: tuple[str, ...] = ()  # why it is unsafe
+    override: OverrideLine | None = None
+    proposal: Proposal | None = None
+
+    @property
+    def in_the_way(self) -> bool:
+        return self.finding in {Finding.OPEN, Finding.UNSAFE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyState:
+    """All questions of one exam."""
+
+    step: str
+    verdict: Verdict
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def open(self) -> int:
+        return sum(check.finding is Finding.OPEN for check in self.checks)
+
+    @property
+    def unsafe(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.finding is Finding.UNSAFE)
+
+    def blocking(self, gate: Gate) -> tuple[Check, ...]:
+        """What stands in the way of booking, or of the start: the start waits for all."""
+        return tuple(
+            check
+            for check in self.checks
+            if check.in_the_way and (gate is Gate.START or check.question.gate is Gate.BOOKING)
+        )
+
+
+def details(row: SafetyQuestion) -> QuestionDetails:
+    return QuestionDetails(
+        code=row.code,
+        words=row.words,
+        kind=AnswerKind(row.kind),
+        unit=row.unit,
+        choices=tuple((value, words) for value, words in row.choices),
+        help=row.help,
+        modalities=tuple(row.modalities),
+        contrast_only=row.contrast_only,
+        sex=row.sex,
+        age_from=row.age_from,
+        age_to=row.age_to,
+        procedures=tuple(row.procedures),
+        sites=tuple(row.sites),
+        unsafe=parse_rules(row.unsafe),
+        gate=Gate(row.gate),
+        override=tuple(Role(role) for role in row.override),
+        dated=row.dated,
+        loinc=tuple(row.loinc),
+        told=Told(row.told),
+        told_words=row.told_words,
+        offer_days=row.offer_days,
+        position=row.position,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionLine:
+    """A question of the catalog; one that is not ``asked`` was retired."""
+
+    details: QuestionDetails
+    rules: str
+    asked: bool
+
+
+def question_lines(*, retired: bool = False) -> list[QuestionLine]:
+    rows = SafetyQuestion.objects.order_by("position", "code")
+    if not retired:
+        rows = rows.filter(active=True)
+    return [QuestionLine(details=details(row), rules=row.unsafe, asked=row.active) for row in rows]
+
+
+def question_line(code: str) -> QuestionLine | None:
+    row = SafetyQuestion.objects.filter(code=code).first()
+    if row is None:
+        return None
+    return QuestionLine(details=details(row), rules=row.unsafe, asked=row.active)
+
+
+def with_contrast(text: str) -> bool:
+    """Whether the words of the catalog or the protocol mean that contrast is given."""
+    return text.strip().lower() not in _PLAIN
+
+
+def age_at(birth_date: str, day: date) -> int | None:
+    """Years; by the first day that is possible if only a part of the date is known."""
+    parts = [int(part) for part in birth_date.split("-")] if birth_date else []
+    if not parts:
+        return None
+    month, born_on = (*parts[1:], 1, 1)[:2]
+    return day.year - parts[0] - ((day.month, day.day) < (month, born_on))
+
+
+def subject_of(step: ScheduledProcedureStep, today: date) -> Subject:
+    procedure, definition = step.procedure, step.procedure.definition
+    patient = procedure.order.patient
+    room = step.device.room if step.device is not None else None
+    planned = definition.contrast if definition is not None else ""
+    return Subject(
+        modality=step.modality,
+        contrast=with_contrast(step.contrast_agent) or with_contrast(planned),
+        procedure=procedure.code_value,
+        sex=patient.sex,
+        age=age_at(patient.birth_date, today),
+        site=room.site.name if room is not None and room.site is not None else "",
+    )
+
+
+def shown(question: QuestionDetails, value: str, on: date | None = None) -> str:
+    """An answer in words."""
+    words = value
+    if question.kind is AnswerKind.YES_NO:
+        words = value.capitalize()
+    elif question.kind is AnswerKind.CHOICE:
+        words = question.choice_words(value)
+    elif question.unit:
+        words = f"{value} {question.unit}"
+    return f"{words} ({on.isoformat()})" if on else words
+
+
+def _answer_line(row: SafetyAnswer, question: QuestionDetails) -> AnswerLine:
+    return AnswerLine(
+        question=row.question.code,
+        words=row.words,
+        value=row.value,
+        shown=shown(question, row.value, row.value_on),
+        on=row.value_on,
+        unsafe=row.unsafe,
+        source=row.source,
+        by=row.answered_by,
+        at=row.answered_at,
+        counts=row.superseded_at is None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database has on some orders."""
+
+    questions: list[tuple[int, QuestionDetails]]
+    answers: Mapping[int, dict[int, SafetyAnswer]]  # order → question → what counts
+    overrides: Mapping[int, list[SafetyOverride]]  # step → newest last
+
+
+def _known(steps: Sequence[ScheduledProcedureStep]) -> _Known:
+    rows = SafetyQuestion.objects.filter(active=True).order_by("position", "code")
+    questions = [(row.pk, details(row)) for row in rows]
+    answers: dict[int, dict[int, SafetyAnswer]] = defaultdict(dict)
+    overrides: dict[int, list[SafetyOverride]] = defaultdict(list)
+    if questions and steps:
+        orders = {step.procedure.order_id for step in steps}
+        for answer in SafetyAnswer.objects.filter(
+            order__in=orders, superseded_at=None
+        ).select_related("question"):
+            answers[answer.order_id][answer.question_id] = answer
+        for each in SafetyOverride.objects.filter(step__in=[step.pk for step in steps]).order_by(
+            "at", "id"
+        ):
+            overrides[each.step_id].append(each)
+    return _Known(questions, answers, overrides)
+
+
+def states(
+    steps: Sequence[ScheduledProcedureStep], now: datetime | None = None
+) -> dict[int, SafetyState]:
+    """How the questions of these steps stand, by primary key; three queries, one if none is asked.
+
+    Load the steps with :data:`RELATED`.
+    """
+    known = _known(steps)
+    moment = now or timezone.now()
+    return {step.pk: _state(step, known, moment) for step in steps}
+
+
+def state(step: ScheduledProcedureStep, now: datetime | None = None) -> SafetyState:
+    return states([step], now)[step.pk]
+
+
+def _day_of(step: ScheduledProcedureStep, now: datetime) -> date:
+    """The day the exam is (or was planned to be) done: values are judged as they will be then."""
+    return timezone.localdate(max(step.start_at, now) if step.start_at else now)
+
+
+def _state(step: ScheduledProcedureStep, known: _Known, now: datetime) -> SafetyState:
+    day = _day_of(step, now)
+    subject = subject_of(step, day) if known.questions else None
+    rows = known.answers.get(step.procedure.order_id, {})
+    said = {
+        details.code: Answer(value=rows[key].value, on=rows[key].value_on)
+        for key, details in known.questions
+        if key in rows
+    }
+    checks = tuple(
+        _check(key, question, rows.get(key), said, known.overrides.get(step.pk, ()), day)
+        for key, question in known.questions
+        if subject is not None and applies(question, subject)
+    )
+    return SafetyState(
+        step=str(step.public_id),
+        verdict=verdict(check.finding for check in checks),
+        checks=checks,
+    )
+
+
+def _check(
+    key: int,
+    question: QuestionDetails,
+    row: SafetyAnswer | None,
+    said: Mapping[str, Answer],
+    overrides: Iterable[SafetyOverride],
+    day: date,
+) -> Check:
+    override = next(
+        (
+            each
+            for each in reversed(list(overrides))
+            if each.question_id == key and each.answer_id == (row.pk if row else None)
+        ),
+        None,
+    )
+    line = (
+        OverrideLine(by=override.actor_name, at=override.at, reason=override.reason)
+        if (override)
+        else None
+    )
+    if row is None:
+        finding = Finding.OVERRIDDEN if line else Finding.OPEN
+        return Check(question=question, finding=finding, override=line)
+    broken = reasons(question, said[question.code], day, said)
+    finding = Finding.SAFE
+    if broken:
+        finding = Finding.OVERRIDDEN if line else Finding.UNSAFE
+    return Check(
+        question=question,
+        finding=finding,
+        answer=_answer_line(row, question),
+        rules=tuple(str(rule) for rule in broken),
+        override=line if broken else None,
+    )
+
+
+# --- what is known before anybody asks
+
+
+def with_proposals(step: ScheduledProcedureStep, found: SafetyState) -> SafetyState:
+    """The same with what fills the open questions in; two queries."""
+    open_ones = [check.question for check in found.checks if check.answer is None]
+    if not open_ones:
+        return found
+    proposals = _proposals(step.procedure.order, open_ones)
+    return SafetyState(
+        step=found.step,
+        verdict=found.verdict,
+        checks=tuple(
+            check
+            if check.answer is not None or check.question.code not in proposals
+            else Check(
+                question=check.question,
+                finding=check.finding,
+                override=check.override,
+                proposal=proposals[check.question.code],
+            )
+            for check in found.checks
+        ),
+    )
+
+
+def _proposals(order: Order, questions: Sequence[QuestionDetails]) -> dict[str, Proposal]:
+    """The newest of results and earlier answers; else what the patient's record says."""
+    patient, now = order.patient, timezone.now()
+    loinc = {code for question in questions for code in question.loinc}
+    results: dict[str, PatientObservation] = {}
+    for row in PatientObservation.objects.filter(
+        patient=patient, code__in=loinc, withdrawn=False
+    ).order_by("observed_at", "id"):
+        results[row.code] = row
+    earlier: dict[str, SafetyAnswer] = {}
+    for answer in (
+        SafetyAnswer.objects.filter(
+            patient=patient, question__code__in=[question.code for question in questions]
+        )
+        .exclude(order=order)
+        .select_related("question")
+        .order_by("-answered_at", "-id")[:200]
+    ):
+        earlier.setdefault(answer.question.code, answer)
+    found: dict[str, Proposal] = {}
+    for question in questions:
+        proposal = _from_results(question, results) or _from_earlier(
+            question, earlier.get(question.code), now
+        )
+        proposal = proposal or _from_record(question, patient)
+        if proposal is not None:
+            found[question.code] = proposal
+    return found
+
+
+def _from_results(
+    question: QuestionDetails, results: Mapping[str, PatientObservation]
+) -> Proposal | None:
+    rows = [results[code] for code in question.loinc if code in results]
+    if not rows:
+        return None
+    row = max(rows, key=lambda each: each.observed_at)
+    value = row.value
+    if question.kind is AnswerKind.CHOICE:
+        value = PREGNANCY_ANSWERS.get(value, value.lower())
+        if value not in dict(question.choices):
+            return None
+    if row.code in WEIGHT and row.unit.lower() == "g":
+        value = f"{float(value) / 1000:g}"
+    on = timezone.localdate(row.observed_at)
+    source = AnswerSource(row.source)
+    return Proposal(
+        value=value,
+        shown=shown(question, value, on if question.dated else None),
+        on=on,
+        source=source,
+        origin=row.sender,
+        at=row.observed_at,
+    )
+
+
+def _from_earlier(
+    question: QuestionDetails, row: SafetyAnswer | None, now: datetime
+) -> Proposal | None:
+    if row is None or not question.offer_days:
+        return None
+    if row.answered_at < now - timedelta(days=question.offer_days):
+        return None
+    return Proposal(
+        value=row.value,
+        shown=shown(question, row.value, row.value_on),
+        on=row.value_on,
+        source=AnswerSource.EARLIER,
+        origin=row.answered_by,
+        at=row.answered_at,
+    )
+
+
+def _from_record(question: QuestionDetails, patient: Patient) -> Proposal | None:
+    value = ""
+    note = ""
+    if question.told is Told.PREGNANCY or set(question.loinc) & set(PREGNANCY):
+        value = {"1": "no", "2": "possible", "3": "yes", "4": "unknown"}.get(
+            patient.pregnancy_status, ""
+        )
+        if value not in dict(question.choices):
+            value = ""
+    elif question.told is Told.WEIGHT and patient.weight_kg:
+        value = f"{patient.weight_kg:g}"
+    elif question.told is Told.ALLERGY and question.kind is AnswerKind.YES_NO:
+        note = next((text for text in patient.allergies if _is_of_contrast(text)), "")
+        value = "yes" if note else ""
+    elif question.told is Told.ALERT and question.kind is AnswerKind.YES_NO:
+        words = (question.told_words or question.words).lower().split()
+        keys = [word for word in words if len(word) > 5]
+        note = next(
+            (text for text in patient.alerts if any(key in text.lower() for key in keys)), ""
+        )
+        value = "yes" if note else ""
+    if not value:
+        return None
+    return Proposal(
+        value=value,
+        shown=f"{shown(question, value)}: {note}" if note else shown(question, value),
+        on=None,
+        source=AnswerSource.RECORD,
+        origin="",
+    )
+
+
+_CONTRAST_WORDS = ("contrast", "iod", "gadolin", "kontrast", "contraste", "barium")
+
+
+def _is_of_contrast(text: str) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in _CONTRAST_WORDS)
+
+
+# --- one step, one order
+
+
+def find_step(public_id: str) -> ScheduledProcedureStep | None:
+    return (
+        ScheduledProcedureStep.objects.select_related(*RELATED).filter(public_id=public_id).first()
+    )
+
+
+def steps_of(order: str) -> list[ScheduledProcedureStep]:
+    return list(
+        ScheduledProcedureStep.objects.select_related(*RELATED)
+        .filter(procedure__order__public_id=order)
+        .order_by("id")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSafety:
+    """A step of an order with how it stands."""
+
+    public_id: str
+    words: str
+    state: SafetyState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSafety:
+    """How the steps of an order stand, and all that was ever answered for it."""
+
+    steps: tuple[StepSafety, ...] = ()
+    history: tuple[AnswerLine, ...] = ()
+    overrides: tuple[tuple[str, OverrideLine], ...] = field(default=())
+
+    @property
+    def is_asked(self) -> bool:
+        return bool(self.history) or any(step.state.checks for step in self.steps)
+
+
+def of_order(order: str) -> OrderSafety:
+    """For the order's page; five queries."""
+    rows = steps_of(order)
+    if not rows:
+        return OrderSafety()
+    found = states(rows)
+    answers = (
+        SafetyAnswer.objects.filter(order=rows[0].procedure.order_id)
+        .select_related("question")
+        .order_by("-answered_at", "-id")[:200]
+    )
+    overrides = (
+        SafetyOverride.objects.filter(order=rows[0].procedure.order_id)
+        .select_related("question")
+        .order_by("-at", "-id")[:100]
+    )
+    return OrderSafety(
+        steps=tuple(
+            StepSafety(
+                public_id=str(row.public_id),
+                words=row.description or row.procedure.description,
+                state=found[row.pk],
+            )
+            for row in rows
+        ),
+        history=tuple(_answer_line(row, details(row.question)) for row in answers),
+        overrides=tuple(
+            (
+                row.question.words,
+                OverrideLine(by=row.actor_name, at=row.at, reason=row.reason),
+            )
+            for row in overrides
+        ),
+    )
+
+
+def verdicts(steps: Iterable[str]) -> dict[str, SafetyState]:
+    """How steps stand by public id, for lists: room, arrivals; four queries, however many."""
+    rows = list(
+        ScheduledProcedureStep.objects.select_related(*RELATED).filter(public_id__in=list(steps))
+    )
+    found = states(rows)
+    return {str(row.public_id): found[row.pk] for row in rows}
+
+
+def rules_text(question: QuestionDetails) -> str:
+    return write_rules(question.unsafe)

@@ -1,0 +1,139 @@
+"""What a scanner began although it was not cleared: never refused, told to people at once.
+
+The exam is happening, so an MPPS is taken as it comes (PS3.4 F.7.2.1.2) and nothing is looked up
+while the scanner waits. A moment later, when what leaves has left, the start is looked at; the
+clock looks again at what a process did not come to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.utils import timezone
+
+from ris.domain.actors import TIMER, Role
+from ris.domain.discontinuation import FollowUpKind
+from ris.domain.errors import UnknownKeyError
+from ris.domain.performing import Match, Origin
+from ris.domain.protocol import StoredEvent
+from ris.domain.safety import Gate, NoteUnsafeStart, UnsafeStartNoted
+from ris.models import (
+    FollowUp,
+    PerformedProcedureStep,
+    ProcedureDefinition,
+    SafetyQuestion,
+    ScheduledProcedureStep,
+)
+from ris.selectors import protocoling as protocols
+from ris.selectors import safety as selected
+from ris.services._context import Context
+from ris.services._execute import execute
+from ris.services._locks import lock_orders, public_key
+from ris.services.performing.follow_ups import raise_follow_up
+
+LOOK_BACK = timedelta(minutes=15)
+
+
+def follow(events: Sequence[StoredEvent]) -> None:
+    """Note the starts among these events (ris.services.afterwards)."""
+    starts = {
+        str(event.payload["performed"])
+        for event in events
+        if event.name == "PerformedStepStarted" and event.payload.get("match") == Match.MATCHED
+    }
+    if starts and _is_anything_asked():
+        _note(
+            PerformedProcedureStep.objects.filter(public_id__in=starts).values_list(
+                "public_id", flat=True
+            )
+        )
+
+
+def note_late() -> None:
+    """The clock: what began lately and was not looked at, because a process ended."""
+    if not _is_anything_asked():
+        return
+    rows = PerformedProcedureStep.objects.filter(
+        origin=Origin.MPPS.value,
+        match=Match.MATCHED.value,
+        created_at__gte=timezone.now() - LOOK_BACK,
+    ).exclude(follow_ups__kind=FollowUpKind.SAFETY.value)
+    _note(rows.order_by("id").values_list("public_id", flat=True)[:200])
+
+
+def _is_anything_asked() -> bool:
+    return (
+        SafetyQuestion.objects.filter(active=True).exists()
+        or ProcedureDefinition.objects.exclude(protocol_required="").exists()
+    )
+
+
+def _note(performed: Sequence[object]) -> None:
+    for public_id in list(performed):
+        row = PerformedProcedureStep.objects.filter(public_id=public_id).first()
+        if row is not None and _open_of(row):
+            execute(NoteUnsafeStart(performed=str(public_id)), actor=TIMER)
+
+
+def _open_of(
+    performed: PerformedProcedureStep,
+) -> list[tuple[ScheduledProcedureStep, list[str]]]:
+    """The steps that were begun, each with what it still waited for, in words."""
+    if performed.origin != Origin.MPPS.value:
+        return []  # people were asked before they began
+    steps = list(
+        ScheduledProcedureStep.objects.select_related(*selected.RELATED)
+        .filter(performed=performed)
+        .order_by("id")
+    )
+    if (
+        not steps
+        or FollowUp.objects.filter(performed=performed, kind=FollowUpKind.SAFETY.value).exists()
+    ):
+        return []
+    states = selected.states(steps, performed.started_at)
+    found = []
+    for step in steps:
+        words = [
+            f"{check.question.words} {check.answer.shown}" if check.answer else check.question.words
+            for check in states[step.pk].blocking(Gate.START)
+        ]
+        words += protocols.missing(step, Gate.START)
+        if words:
+            found.append((step, words))
+    return found
+
+
+def note_unsafe_start(command: NoteUnsafeStart, context: Context) -> None:
+    row = (
+        PerformedProcedureStep.objects.select_related("order")
+        .filter(public_id=public_key(command.performed, "performed step"))
+        .first()
+    )
+    if row is None:
+        raise UnknownKeyError("no such performed step")
+    lock_orders(
+        ScheduledProcedureStep.objects.filter(performed=row).values_list(
+            "procedure__order_id", flat=True
+        )
+    )
+    context.about(row, row.order)
+    for step, words in _open_of(row):
+        detail = "; ".join(words)
+        context.emit(
+            UnsafeStartNoted(
+                order=str(step.procedure.order.public_id),
+                step=str(step.public_id),
+                performed=str(row.public_id),
+                waits_for=tuple(words),
+                note=detail[:300],
+            ),
+            subject=row,
+            order=step.procedure.order,
+        )
+        raise_follow_up(row, FollowUpKind.SAFETY, context, step=step, detail=detail)
+
+
+HANDLERS = {NoteUnsafeStart: note_unsafe_start}
+PERMISSIONS = {NoteUnsafeStart: {Role.SYSTEM}}
