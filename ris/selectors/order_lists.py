@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
+from django.db import connection
 from django.db.models import (
     Case,
     Exists,
@@ -20,9 +22,19 @@ from django.db.models import (
     Value,
     When,
 )
+from django.utils import timezone
 
+from ris.domain.order_age import Age, age
 from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
-from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
+from ris.domain.values import PersonName
+from ris.models import (
+    Order,
+    OrderQuestion,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    Site,
+)
+from ris.selectors.calendar import midnight
 from ris.selectors.patient_lists import (
     IDENTIFIERS,
     PatientLine,
@@ -107,6 +119,15 @@ class OrderLine:
     stage: str
     ordered_at: datetime
     source: str
+    requester: PersonName = field(default_factory=PersonName)
+    service: str = ""
+    version: int = 1
+    question: str = ""  # what was asked about it and not answered yet
+
+    @property
+    def age(self) -> Age:
+        """Whether it waits too long to be scheduled, for its priority."""
+        return age(Priority(self.priority), self.ordered_at, timezone.now())
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -144,10 +165,12 @@ def in_tab(tab: Tab) -> QuerySet[Order]:
         return Order.objects.filter(status=OrderStatus.ON_HOLD.value)
     active = Order.objects.filter(status=OrderStatus.ACTIVE.value)
     waiting = ScheduledProcedureStep.objects.filter(status__in=_WAITING)
+    asked = OrderQuestion.objects.filter(answered_at=None).values("order")
     if tab is Tab.NEEDS_INFORMATION:
-        return _with_step(active, waiting.filter(modality=""))
+        lacking = waiting.filter(modality="").values("procedure__order")
+        return active.filter(Q(pk__in=lacking) | Q(pk__in=asked))
     if tab is Tab.TO_SCHEDULE:
-        return _with_step(active, waiting.exclude(modality=""))
+        return _with_step(active, waiting.exclude(modality="")).exclude(pk__in=asked)
     if tab is Tab.SCHEDULED:
         return _with_step(active, ScheduledProcedureStep.objects.filter(status__in=_UNDER_WAY))
     if tab is Tab.PERFORMED:
@@ -160,9 +183,106 @@ def in_tab(tab: Tab) -> QuerySet[Order]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many there are in each tab, and how many of those to schedule cannot wait."""
+
+    counts: dict[Tab, int]
+    stat: int
+
+
+def standing() -> Standing:
+    """In one query, each number up to :data:`MANY`: beyond that nobody counts, and it costs."""
+    stat = in_tab(Tab.TO_SCHEDULE).filter(priority=Priority.STAT.value)
+    *found, urgent = _counted([*map(in_tab, Tab), stat])
+    return Standing(dict(zip(Tab, found, strict=True)), urgent)
+
+
 def counts() -> dict[Tab, int]:
-    """How many of each, up to :data:`MANY`: beyond that nobody counts, and counting costs."""
-    return {tab: in_tab(tab)[:MANY].count() for tab in Tab}
+    """How many of each, up to :data:`MANY`."""
+    return standing().counts
+
+
+def _counted(querysets: Sequence[QuerySet[Any]]) -> list[int]:
+    texts: list[str] = []
+    values: list[Any] = []
+    for rows in querysets:
+        text, given = rows.order_by().values("pk")[:MANY].query.sql_with_params()
+        texts.append(f"(SELECT COUNT(*) FROM ({text}) AS counted)")  # noqa: S608 - Django's own
+        values += given
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(texts)}", values)
+        row = cursor.fetchone()
+    return [int(count) for count in row or ()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrow:
+    """What a list is narrowed to; empty fields narrow nothing.
+
+    The days are those of the exam where the tab is about exams, else those of the order.
+    """
+
+    modality: str = ""
+    site: str = ""
+    priority: str = ""
+    requester: str = ""
+    first: date | None = None
+    last: date | None = None
+    text: str = ""
+
+    @property
+    def any(self) -> bool:
+        return self != Narrow()
+
+
+# Tabs that are about exams which have a time.
+TIMED = frozenset({Tab.SCHEDULED, Tab.PERFORMED})
+
+
+def narrowed(rows: QuerySet[Order], to: Narrow, tab: Tab) -> QuerySet[Order]:
+    steps = ScheduledProcedureStep.objects.filter(procedure__order=OuterRef("pk"))
+    if to.modality:
+        rows = rows.filter(Exists(steps.filter(modality=to.modality)))
+    if to.site:
+        rows = rows.filter(
+            Exists(
+                steps.filter(
+                    Q(device__room__site__public_id=to.site)
+                    | Q(device__resource__site__public_id=to.site)
+                )
+            )
+        )
+    if to.priority:
+        rows = rows.filter(priority=to.priority)
+    for word in to.requester.split():
+        rows = rows.filter(Q(requester__icontains=word) | Q(requesting_service__icontains=word))
+    return matching(_in_days(rows, to, steps, timed=tab in TIMED), to.text)
+
+
+def _in_days(
+    rows: QuerySet[Order],
+    to: Narrow,
+    steps: QuerySet[ScheduledProcedureStep],
+    *,
+    timed: bool,
+) -> QuerySet[Order]:
+    zone = timezone.get_default_timezone()
+    name = "start_at" if timed else "ordered_at"
+    days: dict[str, datetime] = {}
+    if to.first is not None:
+        days[f"{name}__gte"] = midnight(to.first, zone)
+    if to.last is not None:
+        days[f"{name}__lt"] = midnight(to.last + timedelta(days=1), zone)
+    if not days:
+        return rows
+    return rows.filter(Exists(steps.filter(**days))) if timed else rows.filter(**days)
+
+
+def sites() -> list[tuple[str, str]]:
+    """The sites to narrow to: public id and name."""
+    rows = Site.objects.order_by("name").values_list("public_id", "name")
+    return [(str(key), name) for key, name in rows]
 
 
 def matching(rows: QuerySet[Order], text: str) -> QuerySet[Order]:
@@ -206,6 +326,11 @@ def with_lines(rows: QuerySet[Order]) -> QuerySet[Order]:
     return rows.select_related("patient__merged_into", "source").prefetch_related(
         Prefetch("patient__identifiers", queryset=IDENTIFIERS.queryset),
         Prefetch(
+            "questions",
+            queryset=OrderQuestion.objects.filter(answered_at=None).order_by("id"),
+            to_attr="open_questions",
+        ),
+        Prefetch(
             "procedures",
             queryset=RequestedProcedure.objects.order_by("id").prefetch_related(
                 Prefetch(
@@ -236,7 +361,16 @@ def line_of(order: Order) -> OrderLine:
         stage=_least(procedure.stage for procedure in procedures),
         ordered_at=order.ordered_at,
         source=order.source.name if order.source else "",
+        requester=PersonName.parse(order.requester),
+        service=order.requesting_service,
+        version=order.version,
+        question=next((each.text for each in _questions(order)), ""),
     )
+
+
+def _questions(order: Order) -> Sequence[OrderQuestion]:
+    asked: Sequence[OrderQuestion] = getattr(order, "open_questions", ())
+    return asked
 
 
 def step_line(step: ScheduledProcedureStep) -> StepLine:
