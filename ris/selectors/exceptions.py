@@ -270,6 +270,18 @@ def stuck_messages() -> QuerySet[InboundMessage]:
     return InboundMessage.objects.filter(state__in=STUCK_MESSAGE, resolved_at=None).order_by("-id")
 
 
+# What orders come as: ORM^O01, OMG^O19, OMI^O23, POST ServiceRequest.
+_ORDERS = Q(message_type__startswith="O") & Q(message_type__contains="^O") | Q(
+    message_type__endswith=" ServiceRequest"
+)
+SEVERAL = 100
+
+
+def failed_orders() -> int:
+    """How many messages with orders did not become orders, up to :data:`SEVERAL`."""
+    return stuck_messages().filter(_ORDERS)[:SEVERAL].count()
+
+
 def stuck_deliveries() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state__in=STUCK_DELIVERY).order_by("-id")
 
