@@ -25,3 +25,13 @@ def _end_streams() -> None:
 
 
 on_end(_end_streams)
+
+
+def _open_spool_of_reads() -> None:
+    """Many read here: they do not wait for the rows of their audit (docs/adr/0038)."""
+    from ris.services import audit
+
+    audit.open_spool(config.load().home / "reads")
+
+
+_open_spool_of_reads()

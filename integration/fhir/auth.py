@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -27,6 +28,7 @@ class Client:
     actor: Actor
     scopes: Scopes
     endpoint: EndpointInfo | None = None  # its configuration; not looked up for reads
+    expires_at: datetime | None = None  # the end of its token
 
     @property
     def is_authenticated(self) -> bool:
@@ -58,7 +60,9 @@ class BearerToken(BaseAuthentication):
         # Reads need no configuration of the client, and there are many reads.
         endpoint = find_sender(Protocol.FHIR, token.client) if request.method in WRITES else None
         scopes = Scopes.parse(token.scopes)
-        client = Client(actor_for(token.client, endpoint, address), scopes, endpoint)
+        client = Client(
+            actor_for(token.client, endpoint, address), scopes, endpoint, token.expires_at
+        )
         rows.asked_by(client)
         return client, token.public_id
 

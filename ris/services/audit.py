@@ -1,28 +1,72 @@
-"""The audit of reads; changes are audited by the door itself."""
+"""The audit of reads; changes are audited by the door itself.
+
+A process that answers many reads opens a spool (:func:`open_spool`): then a read is on record in
+its file before it is answered, and in the database a moment later, so that it neither begins a
+transaction nor waits for whoever else is writing
+(docs/adr/0038-fhir-reads-are-audited-by-way-of-a-file-and-known-answers-given-again.md).
+"""
 
 from __future__ import annotations
 
+import atexit
+import json
+import os
+import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db.models import UUIDField
+import structlog
+from django.db import connection
 
 from ris.domain.actors import Actor
 from ris.models import AuditEvent, Order, Patient
-from ris.models.prepared import Given, Select
+from ris.models.prepared import add_all
 from ris.services import _clock
+from ris.services._execute import transactional
+from ris.services.spool import Records, Spool
 
-_PATIENT = Select(
-    lambda: Patient.objects.filter(public_id=Given("public_id", UUIDField())).only("id")[:1]
-)
+log = structlog.get_logger(__name__)
+
+_TOKEN = secrets.token_hex(6)
+_NUMBERS = count(1)
 
 
-def _patient(public_id: str) -> Patient | None:
-    try:
-        return _PATIENT.first(public_id=UUID(public_id))
-    except ValueError:
-        return None  # a resource may name somebody who is not here
+def _correlation() -> str:
+    """Tells reads apart, also those of different processes."""
+    return f"read {_TOKEN}-{os.getpid()}-{next(_NUMBERS)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who read what; ``patients`` and ``order`` are public ids (PS3.15 A.5.3)."""
+
+    at: datetime
+    actor_kind: str
+    actor_name: str
+    address: str
+    action: str
+    patients: tuple[str, ...] = ()
+    order: str = ""
+    subject: str = ""
+    outcome: str = "success"
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    correlation: str = ""  # of its own if it goes by way of the file
+
+    def to_json(self) -> str:
+        said = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return json.dumps({**said, "at": self.at.isoformat()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Access:
+        said = json.loads(text)
+        said["at"] = datetime.fromisoformat(said["at"])
+        said["patients"] = tuple(said["patients"])
+        return cls(**said)
 
 
 def record_access(
@@ -36,23 +80,108 @@ def record_access(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Keep who read what: ``patients`` and ``order`` are public ids (PS3.15 A.5.3)."""
-    patient_row = None
-    if len(patients) == 1:
-        patient_row = _patient(patients[0])
-    order_row = Order.objects.filter(public_id=order).only("id").first() if order else None
-    AuditEvent.objects.create(
+    # What belongs to a transaction is kept or lost with it.
+    spool = None if connection.in_atomic_block else _spool
+    access = Access(
         at=_clock.now(),
         actor_kind=actor.kind.value,
         actor_name=actor.name,
         address=actor.address,
         action=action,
+        patients=tuple(patients),
+        order=order,
         subject=subject,
-        patient=patient_row,
-        patients=list(patients),
-        order=order_row,
         outcome=outcome,
         detail=dict(detail or {}),
+        correlation=_correlation() if spool is not None else "",
     )
+    if spool is not None:
+        try:
+            spool.keep(access)
+        except OSError as error:
+            log.warning("a read is recorded at once", error=str(error)[:200])
+        else:
+            return
+    _write([access])
+
+
+@transactional
+def record(accesses: Sequence[Access]) -> None:
+    """Bring reads into the database, all or none of them."""
+    _write(accesses)
+
+
+def _write(accesses: Sequence[Access]) -> None:
+    """Rows of reads; a resource may name somebody who is not here."""
+    alone = [each.patients[0] for each in accesses if len(each.patients) == 1]
+    patients = _numbers(Patient, alone)
+    orders = _numbers(Order, [each.order for each in accesses if each.order])
+    add_all(
+        [
+            AuditEvent(
+                at=each.at,
+                actor_kind=each.actor_kind,
+                actor_name=each.actor_name,
+                address=each.address,
+                action=each.action,
+                subject=each.subject,
+                patient_id=patients.get(each.patients[0]) if len(each.patients) == 1 else None,
+                patients=list(each.patients),
+                order_id=orders.get(each.order),
+                outcome=each.outcome,
+                detail=dict(each.detail),
+                correlation=each.correlation,
+            )
+            for each in accesses
+        ]
+    )
+
+
+def recorded(accesses: Sequence[Access]) -> set[str]:
+    """The correlations of those that are on record already."""
+    first, last = min(each.at for each in accesses), max(each.at for each in accesses)
+    known = AuditEvent.objects.filter(
+        at__range=(first, last), correlation__in=[each.correlation for each in accesses]
+    )
+    return set(known.values_list("correlation", flat=True))
+
+
+def _numbers(model: type[Patient] | type[Order], public_ids: Sequence[str]) -> dict[str, int]:
+    """Primary keys by public id."""
+    keys = {key for each in set(public_ids) if (key := _key(each)) is not None}
+    if not keys:
+        return {}
+    rows = model._default_manager.filter(public_id__in=keys).values_list("public_id", "pk")
+    return {str(public_id): number for public_id, number in rows}
+
+
+def _key(public_id: str) -> UUID | None:
+    try:
+        return UUID(public_id)
+    except ValueError:
+        return None
+
+
+# --- the spool of this process
+
+_spool: Spool[Access] | None = None
+
+
+def open_spool(folder: Path, seconds: float = 0.2) -> Spool[Access]:
+    """From now on reads of this process go through a file in ``folder``."""
+    global _spool
+    records = Records(name="reads", from_json=Access.from_json, record=record, recorded=recorded)
+    opened = _spool = Spool(records, folder, seconds)
+    atexit.register(close_spool)
+    return opened
+
+
+def close_spool() -> None:
+    """What is in the file is brought into the database; later reads are written at once."""
+    global _spool
+    opened, _spool = _spool, None
+    if opened is not None:
+        opened.close()
 
 
 def record_security(actor: Actor, *, action: str, detail: Mapping[str, Any]) -> None:

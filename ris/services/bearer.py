@@ -67,11 +67,12 @@ def authenticate(environ: Mapping[str, Any]) -> TokenView:
         raise BearerError(401, "this token is unknown, expired or revoked", "invalid_token")
     if token.addresses and not is_among(address_of(environ), token.addresses):
         raise BearerError(403, "this token is not valid from this address")
-    _note_use(token.public_id)
+    note_use(token.public_id)
     return token
 
 
-def _note_use(token: str) -> None:
+def note_use(token: str) -> None:
+    """The token was used now; written later."""
     now = _clock.now()
     with _lock:
         if now - _written.get(token, _LONG_AGO) >= _USE_STEP:

@@ -114,12 +114,12 @@ import os, sys
 from pathlib import Path
 import django
 django.setup()
-from ris.services import query_spool
+from ris.services import query_spool, spool
 from tests.services.test_query_spool import query
-query_spool._record_all = lambda file: False  # the database is away
-spool = query_spool.QuerySpool(Path(sys.argv[1]))
-spool.keep(query())
-spool.keep(query(minutes=1))
+spool._record_all = lambda file: False  # the database is away
+own = query_spool.QuerySpool(Path(sys.argv[1]))
+own.keep(query())
+own.keep(query(minutes=1))
 os._exit(9)
 """
 

@@ -164,7 +164,7 @@ def _query(hit: AuditHit) -> list[Resource]:
 def _details(hit: AuditHit) -> list[Resource]:
     """What the core calls it, and the request it belongs to."""
     details = [{"type": "action", "valueString": hit.action}]
-    if hit.correlation:
+    if hit.correlation and " " not in hit.correlation:  # no header has one: it is ours
         details.append({"type": "X-Request-Id", "valueString": hit.correlation})
     if hit.detail.get("count"):
         details.append({"type": "count", "valueString": str(hit.detail["count"])})

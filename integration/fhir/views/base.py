@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -109,6 +110,7 @@ class FhirView(APIView):
 
     # --- the request
 
+    audited: Mapping[str, Any] | None = None  # what the audit says of this answer
     said = ""  # the parameters of a search whose parameters are a form
 
     @property
@@ -198,13 +200,13 @@ class FhirView(APIView):
         return Response(resource, headers=headers)
 
     def audit(self, action: str, resources: list[Resource], subject: str = "") -> None:
-        record_access(
-            self.client.actor,
-            action=f"FHIR {action}"[:60],
-            patients=reading.patients_in(resources),
-            subject=subject[:100],
-            detail={"query": (self.said or self.request.META.get("QUERY_STRING", ""))[:500]},
-        )
+        self.audited = {
+            "action": f"FHIR {action}"[:60],
+            "patients": reading.patients_in(resources),
+            "subject": subject[:100],
+            "detail": {"query": (self.said or self.request.META.get("QUERY_STRING", ""))[:500]},
+        }
+        record_access(self.client.actor, **self.audited)
 
     def get_renderer_context(self) -> dict[str, Any]:
         context = super().get_renderer_context()

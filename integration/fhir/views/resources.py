@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integration.fhir import reading, searching
+from integration.fhir import known, reading, searching
 from integration.fhir.exchange import matches
 from integration.fhir.from_domain.datatypes import Resource
+from integration.fhir.known import Told
 from integration.fhir.resources import KINDS
 from integration.fhir.systems import Systems
 from integration.fhir.views.searches import SearchView
@@ -22,6 +27,18 @@ from ris.selectors import search as selectors
 
 class TypeView(SearchView):
     """``[base]/Type``: search and create."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        make = partial(super().dispatch, request, *args, **kwargs)
+        if request.method != "GET":
+            return make()
+        return known.answered(request, kwargs["kind"], make, self.told)
+
+    def told(self) -> Told | None:
+        """To whom the answer was given, and what the audit says of it; None if nothing was."""
+        if self.audited is None:
+            return None
+        return Told(self.client, str(self.request.auth), self.audited)
 
     def get(self, request: Request, kind: str) -> Response:
         return self.search(kind, self.pairs())
