@@ -1,6 +1,6 @@
 # Two commands matter: `make run` starts everything with demo data, `make test` runs the tests.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-sqlite test-postgresql check docs bench fuzz fmt pins clients elements
+.PHONY: help setup run test test-sqlite test-postgresql check docs bench fuzz fmt pins clients elements words
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -48,6 +48,10 @@ clients: ## install the Node clients the tests drive into .cache/clients
 
 elements: setup ## make the FHIR element table anew from the definitions `make clients` installed
 	$(BIN)/python scripts/elements.py
+
+words: setup ## collect the words of the pages into locale/ and compile what is translated (needs gettext)
+	$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap --ignore '.*' --ignore 'docs/*' --ignore 'tests/*'
+	$(BIN)/python manage.py compilemessages --ignore '.*'
 
 fuzz: setup ## feed mutated DICOM and HL7 messages to the listeners' code; FUZZ_INPUTS for each target
 	$(BIN)/python -m tests.fuzz --inputs $(or $(FUZZ_INPUTS),100000)

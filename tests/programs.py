@@ -65,6 +65,7 @@ PROGRAMS: dict[str, Callable[[], str]] = {
     "postgresql": lambda: "" if postgresql_folder() else "no PostgreSQL binaries",
     "redis": _on_path("redis-server"),
     "poppler": _on_path("pdftoppm"),
+    "gettext": _on_path("xgettext", "msgfmt"),
     "dcmjs-dimse": _package("dcmjs-dimse"),
     "fhir-kit-client": _package("fhir-kit-client"),
     "fhir": _package("fhir"),
