@@ -123,26 +123,34 @@ class _Layout:
 
 def draw(sheet: Sheet, stream: IO[bytes]) -> None:
     """Write the document; the same sheet gives the same bytes."""
+    draw_all([sheet], stream, title=f"Report {sheet.title}", subject="Radiology report")
+
+
+def draw_all(sheets: Sequence[Sheet], stream: IO[bytes], *, title: str, subject: str) -> None:
+    """Write sheets one after the other, each with page numbers of its own."""
     with fonts.DRAWING:
-        layout = _lay_out(sheet)
         canvas = Canvas("", pagesize=A4, invariant=1, pageCompression=1, lang="en")
-        canvas.setTitle(scripts.clean(f"Report {sheet.title}"))
-        canvas.setAuthor(scripts.clean(sheet.institution))
+        canvas.setTitle(scripts.clean(title))
+        canvas.setAuthor(scripts.clean(sheets[0].institution if sheets else ""))
         canvas.setCreator("RIS")
-        canvas.setSubject("Radiology report")
-        total = len(layout.pages)
-        for number, (inks, rules) in enumerate(
-            zip(layout.pages, layout.rules, strict=True), start=1
-        ):
-            for x, y, text, size, bold, gray in inks:
-                _write(canvas, x, y, text, size, bold, gray)
-            for y, gray in rules:
-                canvas.setStrokeGray(gray)
-                canvas.setLineWidth(0.6)
-                canvas.line(MARGIN, y, RIGHT, y)
-            _foot(canvas, sheet, f"Page {number} of {total}")
-            canvas.showPage()
+        canvas.setSubject(subject)
+        for sheet in sheets:
+            _draw(canvas, sheet)
         stream.write(canvas.getpdfdata())
+
+
+def _draw(canvas: Canvas, sheet: Sheet) -> None:
+    layout = _lay_out(sheet)
+    total = len(layout.pages)
+    for number, (inks, rules) in enumerate(zip(layout.pages, layout.rules, strict=True), start=1):
+        for x, y, text, size, bold, gray in inks:
+            _write(canvas, x, y, text, size, bold, gray)
+        for y, gray in rules:
+            canvas.setStrokeGray(gray)
+            canvas.setLineWidth(0.6)
+            canvas.line(MARGIN, y, RIGHT, y)
+        _foot(canvas, sheet, f"Page {number} of {total}")
+        canvas.showPage()
 
 
 def _lay_out(sheet: Sheet) -> _Layout:
