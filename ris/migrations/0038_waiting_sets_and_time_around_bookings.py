@@ -5,6 +5,34 @@ import ris.models.base
 from django.db import migrations, models
 
 
+CONSTRAINT = "booking_no_double_booking"
+
+
+def refuse_double_bookings_again(apps, schema_editor):
+    """SQLite makes the table anew for a new column, and its triggers are gone with the old one."""
+    if schema_editor.connection.vendor != "sqlite":
+        return
+    for name, event in (("insert", "INSERT"), ("update", "UPDATE")):
+        schema_editor.execute(f"DROP TRIGGER IF EXISTS {CONSTRAINT}_{name}")
+        schema_editor.execute(
+            f"""
+            CREATE TRIGGER {CONSTRAINT}_{name}
+            BEFORE {event} ON ris_booking
+            WHEN NEW.live AND NEW.exclusive AND EXISTS (
+                SELECT 1 FROM ris_booking AS other
+                WHERE other.resource_id = NEW.resource_id
+                  AND other.live AND other.exclusive
+                  AND other.id IS NOT NEW.id
+                  AND other.start_at < NEW.end_at
+                  AND other.end_at > NEW.start_at
+            )
+            BEGIN
+                SELECT RAISE(ABORT, '{CONSTRAINT}');
+            END
+            """
+        )
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("ris", "0037_safety_protocols_authorization"),
@@ -222,4 +250,5 @@ class Migration(migrations.Migration):
                 name="offer_one_at_a_time",
             ),
         ),
+        migrations.RunPython(refuse_double_bookings_again, migrations.RunPython.noop),
     ]

@@ -31,6 +31,7 @@ from ris.models import (
     Device,
     ScheduledProcedureStep,
 )
+from ris.selectors.openings import Exam, exam_of
 from ris.services._context import Context
 from ris.services._locks import lock_appointment, lock_step, steps_of_appointment
 from ris.services._transition import move, touch
@@ -39,17 +40,23 @@ from ris.services.scheduling.calendar import (
     _STEP_FIELDS,
     book,
     move_appointment,
-    require_free,
     say_canceled,
 )
 from ris.services.scheduling.resources import (
     find_device,
     give_back,
-    require_open,
     require_patient_free,
-    resources_of,
     take,
 )
+from ris.services.scheduling.rules import Agreed, agree
+
+
+def _exam(step: ScheduledProcedureStep | None, device: Device, said: int | None) -> Exam:
+    """What a time is asked for."""
+    minutes = _minutes(step, said)
+    if step is None:
+        return Exam(modality=device.modality, minutes=minutes, fixed=True)
+    return exam_of(step, minutes if said else None)
 
 
 def _minutes(step: ScheduledProcedureStep | None, said: int | None) -> int:
@@ -132,13 +139,15 @@ def hold_slot(command: HoldSlot, context: Context) -> str:
         _require_bookable(step)
     device = find_device(command.device)
     start_at = _require_aware(command.start_at)
-    end_at = start_at + timedelta(minutes=_minutes(step, command.duration_minutes))
-    if command.open_only:
-        require_open(device, start_at, end_at, context.now)
-    require_free(device, start_at, end_at)
+    exam = _exam(step, device, command.duration_minutes)
+    end_at = start_at + timedelta(minutes=exam.minutes_on(device))
     if step is not None:
         _check_modality(device, step)
         _leave(step, context)
+    agreed = agree(
+        exam, device, start_at, context, open_only=command.open_only, unnamed=step is None
+    )
+    if step is not None:
         require_patient_free(step.procedure.order.patient_id, start_at, end_at)
     appointment = Appointment.objects.create(
         patient=step.procedure.order.patient if step else None,
@@ -149,7 +158,13 @@ def hold_slot(command: HoldSlot, context: Context) -> str:
         held_by=context.actor.name[:200],
         expires_at=context.now + timedelta(minutes=command.minutes),
     )
-    take(appointment, resources_of(device), exclusive=True)
+    take(
+        appointment,
+        agreed.resources,
+        exclusive=True,
+        before=agreed.before,
+        after=agreed.after,
+    )
     if step is not None:
         step.appointment = appointment
         touch(step, "appointment")
@@ -203,15 +218,19 @@ def book_appointment(command: BookAppointment, context: Context) -> str:
     start_at = _require_aware(command.start_at)
     if step.appointment is not None and step.appointment.status == AppointmentStatus.HELD.value:
         _leave(step, context)
+    exam = _exam(step, device, command.duration_minutes)
+    agreed = agree(
+        exam, device, start_at, context, overbook=command.overbook, open_only=command.open_only
+    )
     appointment = book(
         step,
         device,
         start_at,
-        _minutes(step, command.duration_minutes),
+        exam.minutes_on(device),
         context,
         overbook=command.overbook,
         reason=command.reason,
-        open_only=command.open_only,
+        agreed=agreed,
         comment=command.comment,
     )
     return str(appointment.public_id)
@@ -233,11 +252,13 @@ def _book_held(command: BookAppointment, context: Context) -> str:
         step = steps[0]
     elif steps and steps[0].pk != step.pk:
         raise StateConflictError("this time is held for another exam")
+    agreed = None
     if not steps:
         _require_bookable(step)
         if appointment.device is not None:
             _check_modality(appointment.device, step)
         _leave(step, context)
+        agreed = _agree_named(appointment, step, context)
     require_answered(step, Gate.BOOKING)
     book(
         step,
@@ -247,9 +268,23 @@ def _book_held(command: BookAppointment, context: Context) -> str:
         context,
         overbook=False,
         held=appointment,
+        agreed=agreed,
         comment=command.comment,
     )
     return str(appointment.public_id)
+
+
+def _agree_named(
+    appointment: Appointment, step: ScheduledProcedureStep, context: Context
+) -> Agreed | None:
+    """Now that it is said what a held time is for, the rules of the exam are asked."""
+    if appointment.device is None:
+        return None
+    minutes = round((appointment.end_at - appointment.start_at).total_seconds() / 60)
+    exam = exam_of(step, minutes)
+    agreed = agree(exam, appointment.device, appointment.start_at, context, but=appointment)
+    give_back(appointment)
+    return agreed
 
 
 def _is_over(appointment: Appointment, context: Context) -> bool:
@@ -269,15 +304,30 @@ def reschedule_appointment(command: RescheduleAppointment, context: Context) -> 
     minutes = command.duration_minutes or round(
         (appointment.end_at - appointment.start_at).total_seconds() / 60
     )
+    start_at = _require_aware(command.start_at)
+    agreed = None
+    if device is not None and steps:
+        changed = device.pk != appointment.device_id and command.duration_minutes is None
+        exam = exam_of(steps[0], None if changed else minutes)
+        minutes = exam.minutes_on(device)
+        agreed = agree(
+            exam,
+            device,
+            start_at,
+            context,
+            overbook=command.overbook,
+            open_only=command.open_only,
+            but=appointment,
+        )
     move_appointment(
         appointment,
         device,
-        _require_aware(command.start_at),
+        start_at,
         minutes,
         context,
         overbook=command.overbook,
         reason=command.reason,
-        open_only=command.open_only,
+        agreed=agreed,
     )
     return str(appointment.public_id)
 

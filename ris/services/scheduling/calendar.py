@@ -34,11 +34,11 @@ from ris.services.scheduling.resources import (
     is_closed,
     is_taken,
     lock,
-    require_open,
     require_patient_free,
     resources_of,
     take,
 )
+from ris.services.scheduling.rules import Agreed
 
 AS_ORDERED = "as ordered"  # why a time was booked that nobody but the order wished for
 
@@ -107,21 +107,22 @@ def book(
     overbook: bool,
     reason: str = "",
     held: Appointment | None = None,
-    open_only: bool = False,
+    agreed: Agreed | None = None,
     comment: str = "",
 ) -> Appointment:
     """Book ``step``: take the resources, schedule the step, say so.
 
-    An appointment that was asked for becomes the one that is agreed.
+    An appointment that was asked for becomes the one that is agreed. Without an agreement with the
+    rules (``rules.agree``) only what is taken or closed stands in the way.
     """
     order = step.procedure.order
     if order.status != "ACTIVE":
         raise StateConflictError(f"this order is {order.status.lower().replace('_', ' ')}")
     end_at = start_at + timedelta(minutes=minutes)
-    if device is not None and open_only:
-        require_open(device, start_at, end_at, context.now)
     taken = False
-    if device is not None and held is None:
+    if agreed is not None:
+        taken = agreed.overbooked
+    elif device is not None and held is None:
         taken = require_free(device, start_at, end_at, overbook=overbook)
     if not overbook:
         require_patient_free(order.patient_id, start_at, end_at, but=held)
@@ -144,8 +145,7 @@ def book(
     appointment.order = order
     appointment.comment = (comment or appointment.comment)[:500]
     move(appointment, APPOINTMENT, AppointmentTrigger.BOOK, *_BOOKED_FIELDS)
-    if held is None and device is not None:
-        take(appointment, resources_of(device), exclusive=not taken)
+    _take(appointment, device if held is None else None, agreed, exclusive=not taken)
     assign(step, appointment, device)
     first = not step.announced
     step.announced = True
@@ -179,14 +179,14 @@ def move_appointment(
     *,
     overbook: bool,
     reason: str,
-    open_only: bool = False,
+    agreed: Agreed | None = None,
 ) -> None:
     previous_start, previous_device = appointment.start_at, appointment.device
     end_at = start_at + timedelta(minutes=minutes)
     taken = False
-    if device is not None:
-        if open_only:
-            require_open(device, start_at, end_at, context.now)
+    if agreed is not None:
+        taken = agreed.overbooked
+    elif device is not None:
         taken = require_free(device, start_at, end_at, overbook=overbook, but=appointment)
     if not overbook and appointment.patient_id is not None:
         require_patient_free(appointment.patient_id, start_at, end_at, but=appointment)
@@ -208,8 +208,7 @@ def move_appointment(
         "overbooked",
         "reason",
     )
-    if device is not None:
-        take(appointment, resources_of(device), exclusive=not taken)
+    _take(appointment, device, agreed, exclusive=not taken)
     for step in steps:
         assign(step, appointment, device)
         move(step, STEP, StepTrigger.SCHEDULE, *_STEP_FIELDS)
@@ -232,6 +231,21 @@ def move_appointment(
             subject=appointment,
             order=order,
         )
+
+
+def _take(
+    appointment: Appointment, device: Device | None, agreed: Agreed | None, *, exclusive: bool
+) -> None:
+    if agreed is not None:
+        take(
+            appointment,
+            agreed.resources,
+            exclusive=exclusive,
+            before=agreed.before,
+            after=agreed.after,
+        )
+    elif device is not None:
+        take(appointment, resources_of(device), exclusive=exclusive)
 
 
 _NAMED = Select(

@@ -12,10 +12,8 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import BigIntegerField, DateTimeField
-from django.utils import timezone
 
 from ris.domain.errors import (
-    InvalidValueError,
     SlotTakenError,
     UnknownKeyError,
 )
@@ -28,7 +26,6 @@ from ris.models import (
     Resource,
 )
 from ris.models.prepared import Given, Select, add_all
-from ris.selectors.calendar import Calendar
 from ris.services._locks import public_key
 
 LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
@@ -135,16 +132,6 @@ def is_closed(resources: Sequence[Resource], start_at: datetime, end_at: datetim
     )
 
 
-def require_open(device: Device, start_at: datetime, end_at: datetime, now: datetime) -> None:
-    """Refuse a time that is past, or when the device or its room is not open for all of it."""
-    if start_at < now:
-        raise InvalidValueError("that time is past", path="start_at")
-    day = timezone.localtime(start_at).date()
-    hours = Calendar([device], day, 1).open(device, day)
-    if not any(span.start <= start_at and end_at <= span.end for span in hours):
-        raise SlotTakenError("the room is not open at that time", path="start_at")
-
-
 def require_patient_free(
     patient: int, start_at: datetime, end_at: datetime, *, but: Appointment | None = None
 ) -> None:
@@ -173,7 +160,14 @@ def take(
     resources: Sequence[Resource],
     *,
     exclusive: bool,
+    before: int | None = None,
+    after: int | None = None,
 ) -> None:
+    """Book the resources; kept free around it is what is said, else what they ask themselves."""
+    if before is None:
+        before = max((each.buffer_before_minutes for each in resources), default=0)
+    if after is None:
+        after = max((each.buffer_after_minutes for each in resources), default=0)
     add_all(
         [
             Booking(
@@ -182,6 +176,8 @@ def take(
                 start_at=appointment.start_at,
                 end_at=appointment.end_at,
                 exclusive=exclusive,
+                before_minutes=before,
+                after_minutes=after,
             )
             for resource in resources
         ]
