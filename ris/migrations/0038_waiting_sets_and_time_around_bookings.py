@@ -24,6 +24,7 @@ def refuse_double_bookings_again(apps, schema_editor):
                   AND other.live AND other.exclusive
                   AND other.id IS NOT NEW.id
                   AND other.start_at < NEW.end_at
+                  AND other.start_at > datetime(NEW.start_at, '-1 day', '-1 second')
                   AND other.end_at > NEW.start_at
             )
             BEGIN
