@@ -19,10 +19,20 @@ class StepTemplateDetails:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRuleDetails:
+    """What holds on one device; one without a rule does the procedure as the others do."""
+
+    device: str  # AE title
+    allowed: bool = True
+    minutes: int | None = None  # None: as everywhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DefineProcedure(Command[str]):
     """Create or change a procedure of the catalog; returns its public id.
 
-    What was ordered before keeps the code it was ordered with.
+    What was ordered before keeps the code it was ordered with. Of what booking has to know, None
+    leaves a procedure as it is.
     """
 
     code: Code
@@ -33,6 +43,14 @@ class DefineProcedure(Command[str]):
     contrast: str = ""
     laterality_required: bool = False
     steps: tuple[StepTemplateDetails, ...] = ()
+    # Kept free around it: for the patient to change, for the room to be cleaned.
+    buffer_before_minutes: int | None = None
+    buffer_after_minutes: int | None = None
+    lead_hours: int | None = None  # the earliest it can be booked, from now: for preparation
+    radiologist_present: bool | None = None
+    required_skills: tuple[str, ...] | None = None
+    staff_required: int | None = None  # how many people are booked with it
+    device_rules: tuple[DeviceRuleDetails, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
-from ris.domain.catalog import StepTemplateDetails
+from ris.domain.catalog import DeviceRuleDetails, StepTemplateDetails
 from ris.domain.errors import UnknownKeyError
 from ris.domain.values import Code
-from ris.models import ProcedureDefinition
+from ris.models import DeviceRule, ProcedureDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +26,23 @@ class ProcedureLine:
     laterality_required: bool
     steps: tuple[StepTemplateDetails, ...]
     offered: bool
+    buffer_before_minutes: int = 0
+    buffer_after_minutes: int = 0
+    lead_hours: int = 0
+    radiologist_present: bool = False
+    required_skills: tuple[str, ...] = ()
+    staff_required: int = 0
+    device_rules: tuple[DeviceRuleDetails, ...] = ()
+
+
+_RULES = Prefetch(
+    "device_rules",
+    queryset=DeviceRule.objects.select_related("device").order_by("device__ae_title"),
+)
 
 
 def _rows() -> QuerySet[ProcedureDefinition]:
-    return ProcedureDefinition.objects.prefetch_related("steps").order_by(
+    return ProcedureDefinition.objects.prefetch_related("steps", _RULES).order_by(
         "modality", "meaning", "id"
     )
 
@@ -54,6 +67,18 @@ def _line(row: ProcedureDefinition) -> ProcedureLine:
             for step in row.steps.all()
         ),
         offered=row.active,
+        buffer_before_minutes=row.buffer_before_minutes,
+        buffer_after_minutes=row.buffer_after_minutes,
+        lead_hours=row.lead_hours,
+        radiologist_present=row.radiologist_present,
+        required_skills=tuple(row.required_skills),
+        staff_required=row.staff_required,
+        device_rules=tuple(
+            DeviceRuleDetails(
+                device=rule.device.ae_title, allowed=rule.allowed, minutes=rule.minutes
+            )
+            for rule in row.device_rules.all()
+        ),
     )
 
 
@@ -79,6 +104,11 @@ def modalities() -> list[str]:
     """Those that the catalog has procedures of."""
     found = ProcedureDefinition.objects.order_by("modality").values_list("modality", flat=True)
     return list(found.distinct())
+
+
+def is_empty() -> bool:
+    """Whether nothing was ever defined."""
+    return not ProcedureDefinition.objects.exists()
 
 
 def is_known(code: Code) -> bool:

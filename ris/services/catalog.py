@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from ris.domain.actors import Role
 from ris.domain.catalog import (
     CodeMapped,
     DefineProcedure,
+    DeviceRuleDetails,
     ImportProcedures,
     MapCode,
     ProcedureDefined,
@@ -14,7 +18,14 @@ from ris.domain.catalog import (
 )
 from ris.domain.errors import InvalidValueError, MissingValueError, UnknownKeyError
 from ris.domain.values import require_text
-from ris.models import CodeMap, Endpoint, ProcedureDefinition, StepTemplate
+from ris.models import (
+    CodeMap,
+    Device,
+    DeviceRule,
+    Endpoint,
+    ProcedureDefinition,
+    StepTemplate,
+)
 from ris.services._context import Context
 from ris.services._locks import public_key
 from ris.services._transition import touch
@@ -37,6 +48,7 @@ def define_procedure(command: DefineProcedure, context: Context) -> str:
         "contrast": require_text(command.contrast, path="contrast", limit=64, name="contrast"),
         "laterality_required": command.laterality_required,
         "active": True,
+        **_booking(command),
     }
     definition, _ = ProcedureDefinition.objects.update_or_create(
         code=require_text(code.value, path="code", limit=64, name="code"),
@@ -58,8 +70,63 @@ def define_procedure(command: DefineProcedure, context: Context) -> str:
             for position, step in enumerate(command.steps)
         ]
     )
+    if command.device_rules is not None:
+        _rule(definition, command.device_rules)
     context.emit(ProcedureDefined(definition=str(definition.public_id)), subject=definition)
     return str(definition.public_id)
+
+
+LIMITS = {
+    "buffer_before_minutes": 240,
+    "buffer_after_minutes": 240,
+    "lead_hours": 24 * 90,
+    "staff_required": 10,
+}
+
+
+def _booking(command: DefineProcedure) -> dict[str, Any]:
+    """What booking has to know, as far as it is said."""
+    found: dict[str, Any] = {}
+    for name, most in LIMITS.items():
+        number = getattr(command, name)
+        if number is not None:
+            if not 0 <= number <= most:
+                raise InvalidValueError(f"{name} is 0 to {most}", path=name)
+            found[name] = number
+    if command.radiologist_present is not None:
+        found["radiologist_present"] = command.radiologist_present
+    if command.required_skills is not None:
+        words = [
+            require_text(word, path="required_skills", limit=64, name="skill")
+            for word in command.required_skills
+        ]
+        found["required_skills"] = list(dict.fromkeys(word for word in words if word))
+    return found
+
+
+def _rule(definition: ProcedureDefinition, rules: Sequence[DeviceRuleDetails]) -> None:
+    """Replace what holds on single devices; what says nothing is no rule."""
+    said = {rule.device: rule for rule in rules if not rule.allowed or rule.minutes is not None}
+    if len({rule.device for rule in rules}) != len(rules):
+        raise InvalidValueError("a device is named twice", path="device_rules")
+    devices = {row.ae_title: row for row in Device.objects.filter(ae_title__in=said)}
+    for name, rule in said.items():
+        if name not in devices:
+            raise UnknownKeyError(f"no device {name}", path="device_rules")
+        if rule.minutes is not None and not 1 <= rule.minutes <= 24 * 60:
+            raise InvalidValueError("a duration is 1 minute to 24 hours", path="device_rules")
+    definition.device_rules.all().delete()
+    DeviceRule.objects.bulk_create(
+        [
+            DeviceRule(
+                definition=definition,
+                device=devices[name],
+                allowed=rule.allowed,
+                minutes=rule.minutes if rule.allowed else None,
+            )
+            for name, rule in said.items()
+        ]
+    )
 
 
 def retire_procedure(command: RetireProcedure, context: Context) -> None:

@@ -146,6 +146,12 @@ def _procedure(record: Record, change: Change) -> Iterator[Command[Any]]:
             body_part=record["body_part"],
             contrast=record["contrast"],
             laterality_required=record["laterality_required"],
+            buffer_before_minutes=record["buffer_before_minutes"],
+            buffer_after_minutes=record["buffer_after_minutes"],
+            lead_hours=record["lead_hours"],
+            radiologist_present=record["radiologist_present"],
+            required_skills=tuple(record["required_skills"]),
+            staff_required=record["staff_required"],
             steps=tuple(
                 StepTemplateDetails(
                     modality=step["modality"],

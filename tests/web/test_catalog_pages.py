@@ -33,6 +33,11 @@ FORM = {
     "modality": "ct",
     "duration_minutes": "25",
     "steps": "CT; Plain; 10\nCT; Contrast; 15; K1^99LOCAL^With contrast",
+    "buffer_before_minutes": "0",
+    "buffer_after_minutes": "10",
+    "lead_hours": "24",
+    "staff_required": "1",
+    "required_skills": "nurse",
 }
 
 
@@ -152,3 +157,40 @@ def test_the_list_costs_the_same_however_long_it_is(manager: Client) -> None:
         manager.get("/catalog/")
 
     assert len(short) == len(long) <= BUDGETS["page_catalog"]
+
+
+def test_what_booking_takes_is_on_the_form(manager: Client) -> None:
+    make.device("CT1")
+    manager.post("/catalog/new/", {**FORM, "device_rules": "CT1: 40", "radiologist_present": "on"})
+    row = ProcedureDefinition.objects.get(code="CTNECK")
+
+    page = manager.get(f"/catalog/{row.public_id}/").content.decode()
+
+    assert (row.buffer_after_minutes, row.lead_hours, row.staff_required) == (10, 24, 1)
+    assert (row.radiologist_present, row.required_skills) == (True, ["nurse"])
+    assert [(rule.device.ae_title, rule.minutes) for rule in row.device_rules.all()] == [
+        ("CT1", 40)
+    ]
+    assert "CT1: 40</textarea>" in page
+    assert "Devices of this modality: CT1" in page
+
+
+def test_a_device_that_is_not_there_is_said_at_its_field(manager: Client) -> None:
+    answer = manager.post("/catalog/new/", {**FORM, "device_rules": "CT9: no"})
+
+    assert answer.status_code == 404
+    assert "no device CT9" in answer.content.decode()
+    assert ProcedureDefinition.objects.count() == 0
+
+
+def test_an_empty_catalog_offers_a_starter_set(manager: Client) -> None:
+    assert "Begin with" in manager.get("/catalog/").content.decode()
+
+    shown = manager.post("/catalog/upload/", {"starter": "1"}).content.decode()
+
+    assert " 0 changed, 0 no longer offered, 0 the same" in shown
+    content = re.search(r'name="content" value="([^"]+)"', shown)
+    assert content is not None
+    manager.post("/catalog/upload/", {"content": content[1], "apply": "1"})
+    assert ProcedureDefinition.objects.filter(active=True).count() >= 60
+    assert "Begin with" not in manager.get("/catalog/").content.decode()

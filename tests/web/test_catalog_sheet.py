@@ -7,10 +7,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ris.domain.catalog import StepTemplateDetails
+from ris.domain.catalog import DeviceRuleDetails, StepTemplateDetails
 from ris.domain.values import Code
 from ris.selectors.catalog import ProcedureLine
 from ris.web.catalog import sheet
+from ris.web.sheets import Sheet
 
 HEAD = StepTemplateDetails(
     modality="CT",
@@ -36,7 +37,7 @@ def line(code: str = "CTHEAD", **overrides: object) -> ProcedureLine:
     return ProcedureLine(**{**values, **overrides})  # type: ignore[arg-type]
 
 
-def read(text: str, *present: ProcedureLine) -> sheet.Sheet:
+def read(text: str, *present: ProcedureLine) -> Sheet:
     return sheet.read(text.encode(), present)
 
 
@@ -87,12 +88,33 @@ def test_a_row_says_what_it_changes() -> None:
         ("new", ()),
         ("retired", ("offered",)),
     ]
-    new = found.rows[1].command
-    assert new is not None
+    new = sheet.command(found.rows[1].values)
     assert (new.modality, new.duration_minutes, new.steps) == ("CT", 30, ())
-    changed = found.rows[0].command
-    assert changed is not None
+    changed = sheet.command(found.rows[0].values)
     assert changed.preparation == "Nothing by mouth\nfor 4 hours"  # no column of the file
+
+
+def test_what_booking_takes_is_in_the_file() -> None:
+    text = (
+        "code,scheme,name,modality,lead_hours,radiologist_present,required_skills,device_rules\n"
+        'CTHEAD,99LOCAL,CT of the head,CT,24,yes,MR-safety; nurse,"CT2: no; CT1: 25"\n'
+        "CTNECK,99LOCAL,CT of the neck,CT,soon,perhaps,,CT1\n"
+    )
+
+    found = read(text, line())
+
+    asked = sheet.command(found.rows[0].values)
+    assert (asked.lead_hours, asked.radiologist_present) == (24, True)
+    assert asked.required_skills == ("MR-safety", "nurse")
+    assert asked.device_rules == (
+        DeviceRuleDetails(device="CT1", minutes=25),
+        DeviceRuleDetails(device="CT2", allowed=False),
+    )
+    assert found.rows[1].errors == (
+        "lead_hours is a number from 0 to 2160.",
+        "radiologist_present is yes or no.",
+        "devices are written like “CT1: 25; CT2: no”.",
+    )
 
 
 def test_every_fault_of_every_row_is_told() -> None:

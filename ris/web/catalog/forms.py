@@ -6,13 +6,15 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
-from ris.domain.catalog import DefineProcedure, StepTemplateDetails
+from ris.domain.catalog import DefineProcedure, DeviceRuleDetails, StepTemplateDetails
 from ris.domain.errors import InvalidValueError
 from ris.domain.values import Code
 from ris.selectors.catalog import ProcedureLine
 from ris.web.catalog import sheet
 from ris.web.forms import PageForm
+from ris.web.sheets import split
 
 
 class ProcedureForm(PageForm):
@@ -49,6 +51,44 @@ class ProcedureForm(PageForm):
         ),
     )
 
+    buffer_before_minutes = forms.IntegerField(
+        label=_("Kept free before, minutes"), min_value=0, max_value=240, initial=0
+    )
+    buffer_after_minutes = forms.IntegerField(
+        label=_("Kept free after, minutes"), min_value=0, max_value=240, initial=0
+    )
+    lead_hours = forms.IntegerField(
+        label=_("Earliest from now, hours"),
+        min_value=0,
+        max_value=24 * 90,
+        initial=0,
+        help_text=_("For preparation: 24 keeps it from being booked for today"),
+    )
+    staff_required = forms.IntegerField(
+        label=_("People booked with it"), min_value=0, max_value=10, initial=0
+    )
+    radiologist_present = forms.BooleanField(
+        label=_("A radiologist has to be there"), required=False
+    )
+    required_skills = forms.CharField(
+        label=_("Skills it needs"),
+        max_length=500,
+        required=False,
+        help_text=_("Words that staff have, such as pediatric-sedation; MR-safety"),
+    )
+    device_rules = forms.CharField(
+        label=_("On single devices"),
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea(
+            attrs={"rows": 2, "spellcheck": "false", "class": "form-control mono"}
+        ),
+        help_text=_(
+            "Own minutes, or no where it is not done: CT1: 25; CT2: no. What is not named does it "
+            "like all others"
+        ),
+    )
+
     @classmethod
     def of(cls, line: ProcedureLine) -> ProcedureForm:
         found = cls(
@@ -64,6 +104,13 @@ class ProcedureForm(PageForm):
                 "preparation": line.preparation,
                 "laterality_required": line.laterality_required,
                 "steps": sheet.write_steps(line.steps),
+                "buffer_before_minutes": line.buffer_before_minutes,
+                "buffer_after_minutes": line.buffer_after_minutes,
+                "lead_hours": line.lead_hours,
+                "staff_required": line.staff_required,
+                "radiologist_present": line.radiologist_present,
+                "required_skills": "; ".join(line.required_skills),
+                "device_rules": sheet.write_devices(line.device_rules),
             }
         )
         found.keep_code()
@@ -80,6 +127,12 @@ class ProcedureForm(PageForm):
         except InvalidValueError as error:
             raise ValidationError(error.message) from None
 
+    def clean_device_rules(self) -> tuple[DeviceRuleDetails, ...]:
+        try:
+            return sheet.read_devices(str(self.cleaned_data["device_rules"]))
+        except InvalidValueError as error:
+            raise ValidationError(error.message) from None
+
     def command(self) -> DefineProcedure:
         """What the form asks for, once it is valid."""
         said: dict[str, Any] = self.cleaned_data
@@ -92,4 +145,11 @@ class ProcedureForm(PageForm):
             contrast=said["contrast"],
             laterality_required=said["laterality_required"],
             steps=said["steps"],
+            buffer_before_minutes=said["buffer_before_minutes"],
+            buffer_after_minutes=said["buffer_after_minutes"],
+            lead_hours=said["lead_hours"],
+            staff_required=said["staff_required"],
+            radiologist_present=said["radiologist_present"],
+            required_skills=split(said["required_skills"]),
+            device_rules=said["device_rules"],
         )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.catalog import ImportProcedures, RetireProcedure
-from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.errors import DeniedError, RisError
 from ris.selectors import catalog
 from ris.selectors.catalog import ProcedureLine
+from ris.selectors.facility import devices
 from ris.services import may
+from ris.web import sheets
 from ris.web.access import PageRequest, do, page, show
 from ris.web.asking import asked, said
-from ris.web.catalog import sheet
+from ris.web.catalog import sheet, starter
 from ris.web.catalog.forms import ProcedureForm
 from ris.web.errors import STATUS
 from ris.web.navigation import SYSTEM
@@ -38,6 +39,7 @@ def procedure_list(request: PageRequest) -> HttpResponse:
         "modalities": catalog.modalities(),
         "retired": retired,
         "allowed": may(request.actor, ImportProcedures),
+        "starters": starter.count() if not page_of.rows and catalog.is_empty() else 0,
     }
     return show(request, "catalog/list.html", context)
 
@@ -64,7 +66,12 @@ def procedure(request: PageRequest, key: UUID) -> HttpResponse:
 def _form(
     request: PageRequest, form: ProcedureForm, line: ProcedureLine | None, status: int = 200
 ) -> HttpResponse:
-    context = {"form": form, "line": line, "allowed": may(request.actor, ImportProcedures)}
+    context = {
+        "form": form,
+        "line": line,
+        "devices": [each.ae_title for each in devices() if line and each.modality == line.modality],
+        "allowed": may(request.actor, ImportProcedures),
+    }
     return show(request, "catalog/procedure.html", context, status=status)
 
 
@@ -113,12 +120,7 @@ def retire(request: PageRequest, key: UUID) -> HttpResponse:
 @require_GET
 @page(*SYSTEM)
 def download(request: PageRequest) -> HttpResponse:
-    text = sheet.write(catalog.lines(retired=True))
-    return HttpResponse(
-        text.encode(),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="procedures.csv"'},
-    )
+    return sheets.attachment(sheet.write(catalog.lines(retired=True)), "procedures.csv")
 
 
 @require_http_methods(["GET", "POST"])
@@ -126,37 +128,21 @@ def download(request: PageRequest) -> HttpResponse:
 def upload(request: PageRequest) -> HttpResponse:
     """First what a file would change; then, when the person says so, that and nothing else."""
     if request.method == "GET":
-        return show(request, "catalog/upload.html", {"columns": sheet.COLUMNS})
-    raw = _file(request)
-    present = catalog.lines(retired=True)
-    found = sheet.read(raw, present)
+        return show(request, "catalog/upload.html", {"kind": sheet.KIND})
+    raw = starter.content() if said(request, "starter") == "1" else sheets.uploaded(request)
+    found = sheet.read(raw, catalog.lines(retired=True))
     if said(request, "apply") == "1" and found.is_good:
-        wanted = [row for row in found.rows if row.command and row.change != "same"]
+        wanted = [(sheet.command(row.values), row.values["offered"]) for row in found.wanted]
         do(
             request,
             ImportProcedures(
-                procedures=tuple(row.command for row in wanted if row.command and row.offered),
-                retired=tuple(
-                    row.command.code for row in wanted if row.command and not row.offered
-                ),
+                procedures=tuple(command for command, offered in wanted if offered),
+                retired=tuple(command.code for command, offered in wanted if not offered),
             ),
         )
-        messages.success(request, f"{len(wanted)} procedure{'s' * (len(wanted) != 1)} changed.")
+        count = len(wanted)
+        words = ngettext("%(count)s procedure changed.", "%(count)s procedures changed.", count)
+        messages.success(request, words % {"count": count})
         return _to_list()
-    context = {
-        "columns": sheet.COLUMNS,
-        "sheet": found,
-        "content": base64.b64encode(raw).decode(),
-    }
+    context = {"kind": sheet.KIND, "sheet": found, "content": sheets.carried(raw)}
     return show(request, "catalog/upload.html", context, status=200 if found.is_good else 422)
-
-
-def _file(request: PageRequest) -> bytes:
-    """The file that was chosen, or the one that was shown a moment ago."""
-    file = request.FILES.get("file")
-    if file is not None:
-        return bytes(file.read(sheet.MAX_BYTES + 1))
-    try:
-        return base64.b64decode(said(request, "content", 4 * sheet.MAX_BYTES), validate=True)
-    except (ValueError, binascii.Error):
-        raise InvalidValueError("choose a file", path="file") from None
