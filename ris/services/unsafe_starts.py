@@ -7,8 +7,9 @@ clock looks again at what a process did not come to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -69,7 +70,7 @@ def _is_anything_asked() -> bool:
     )
 
 
-def _note(performed: Sequence[object]) -> None:
+def _note(performed: Iterable[UUID]) -> None:
     for public_id in list(performed):
         row = PerformedProcedureStep.objects.filter(public_id=public_id).first()
         if row is not None and _open_of(row):

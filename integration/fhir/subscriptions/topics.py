@@ -67,7 +67,8 @@ _ORDERS = frozenset(
 _STEPS = frozenset(
     {
         "PerformedStepCompleted", "PerformedStepDiscontinued", "PerformedStepRelinked",
-        "PerformedStepStarted", "ProcedureAdded", "StepCanceled", "StepPrepared", "StepRepeated",
+        "PerformedStepStarted", "ProcedureAdded", "ProtocolSet", "StepCanceled", "StepPrepared",
+        "StepRepeated",
     }
 )  # fmt: skip
 
@@ -87,8 +88,8 @@ TOPICS: Mapping[str, Topic] = {
             kind="Task",
             events=_STEPS | _APPOINTMENTS | _ORDERS,
             focus=_steps,
-            documentation="A scheduled procedure step was scheduled, prepared, started, completed "
-            "or given up, or its patient arrived.",
+            documentation="A scheduled procedure step was scheduled, protocoled, prepared, "
+            "started, completed or given up, or its patient arrived.",
         ),
         Topic(
             name="report-final",

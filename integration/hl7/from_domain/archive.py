@@ -86,6 +86,14 @@ def _revised(event: StoredEvent, order: OrderView) -> Announcement:
     return _CHANGED, _with_status(order, OFFERED)
 
 
+def _protocoled(event: StoredEvent, order: OrderView) -> Announcement:
+    """The protocol of what the archive knows of: steps that are not booked yet it does not."""
+    if order.status is not OrderStatus.ACTIVE:
+        return _CHANGED, []
+    parts = steps(order, named(event))
+    return _CHANGED, [part for part in parts if part[1].status in OFFERED]
+
+
 def _canceled(event: StoredEvent, order: OrderView) -> Announcement:
     return _GONE, _with_status(order, frozenset({StepStatus.CANCELED}))
 
@@ -148,6 +156,7 @@ ARCHIVE: Mapping[str, Announce | tuple[Announce, ...]] = {
     "AppointmentModified": _if_active(_CHANGED),
     "AppointmentCanceled": _appointment_canceled,
     "NoShowRecorded": _if_active(_GONE),
+    "ProtocolSet": _protocoled,
     "PatientArrived": _if_active(_ARRIVED),
     "ArrivalUndone": _if_active(_CHANGED),
     "OrderHeld": _offered(_GONE),
