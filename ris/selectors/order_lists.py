@@ -411,3 +411,8 @@ def of_patient(public_id: str, limit: int = 100) -> Sequence[OrderLine]:
     """A patient's orders, newest first."""
     rows = Order.objects.filter(patient__public_id=public_id).order_by("-ordered_at", "-id")
     return lines(with_lines(rows)[:limit])
+
+
+def of_all(public_ids: Sequence[str]) -> list[OrderLine]:
+    """The lines of some orders, in any order."""
+    return lines(with_lines(Order.objects.filter(public_id__in=list(public_ids))))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.orders import placing, views
+from ris.web.orders import bulk, listing, placing, views
 
 urlpatterns = [
-    path("orders/", views.order_list, name="orders"),
+    path("orders/", listing.order_list, name="orders"),
+    path("orders/bulk/", bulk.bulk, name="order-bulk"),
     path("orders/new/", placing.place, name="order-new"),
     path("orders/new/patients/", views.find_patient, name="order-find-patient"),
     path("orders/<uuid:key>/", views.order, name="order"),

@@ -26,9 +26,8 @@ from ris.domain.orders import (
     StepStatus,
     VoidOrder,
 )
-from ris.selectors import documents, order_lists, patient_lists
+from ris.selectors import documents, patient_lists
 from ris.selectors import timeline as timelines
-from ris.selectors.order_lists import Sort, Tab
 from ris.selectors.order_relations import relations
 from ris.selectors.orders import order_view
 from ris.selectors.views import OrderView
@@ -37,62 +36,7 @@ from ris.web.asking import asked, number, said
 from ris.web.dose.views import order_context
 from ris.web.navigation import REPAIR
 from ris.web.orders.forms import CompleteForm
-from ris.web.paging import slice_of
 from ris.web.telling import tell
-
-TABS: tuple[tuple[Tab, str], ...] = (
-    (Tab.TO_SCHEDULE, "To schedule"),
-    (Tab.NEEDS_INFORMATION, "Needs information"),
-    (Tab.SCHEDULED, "Scheduled"),
-    (Tab.PERFORMED, "Performed"),
-    (Tab.ON_HOLD, "On hold"),
-    (Tab.CLOSED, "Closed"),
-)
-EMPTY: dict[Tab, tuple[str, str]] = {
-    Tab.TO_SCHEDULE: (
-        "No orders waiting",
-        "Orders without a time appear here, whether they come by HL7, FHIR or by hand.",
-    ),
-    Tab.NEEDS_INFORMATION: (
-        "Nothing lacks information",
-        "An order whose procedure the catalog does not know waits here for its modality.",
-    ),
-    Tab.SCHEDULED: ("Nothing scheduled", "Book an order under To schedule and it appears here."),
-    Tab.PERFORMED: ("Nothing waits to be read", "Exams that were performed appear here."),
-    Tab.ON_HOLD: ("No order is on hold", "Orders on hold are not shown on any worklist."),
-    Tab.CLOSED: ("Nothing closed yet", "Completed and canceled orders appear here."),
-}
-DEFAULT_SORT = {Tab.SCHEDULED: Sort.START, Tab.CLOSED: Sort.CHANGED, Tab.PERFORMED: Sort.ORDERED}
-
-
-def _choice(kind: type[Tab] | type[Sort], text: str, default: Tab | Sort) -> Tab | Sort:
-    try:
-        return kind(text)
-    except ValueError:
-        return default
-
-
-@require_GET
-@page()
-def order_list(request: PageRequest) -> HttpResponse:
-    tab = Tab(_choice(Tab, asked(request, "tab"), Tab.TO_SCHEDULE))
-    text = asked(request, "q")
-    sort = Sort(_choice(Sort, asked(request, "sort"), DEFAULT_SORT.get(tab, Sort.PRIORITY)))
-    rows = order_lists.matching(order_lists.in_tab(tab), text)
-    page_of = slice_of(order_lists.with_lines(order_lists.sorted_by(rows, sort)), request)
-    lines = order_lists.lines(page_of.rows)
-    saw(request, "ListOrders", (line.patient.public_id for line in lines))
-    counts = order_lists.counts()
-    context = {
-        "tabs": [(item, words, counts[item]) for item, words in TABS],
-        "tab": tab,
-        "text": text,
-        "sort": sort,
-        "lines": lines,
-        "page": page_of,
-        "empty": EMPTY[tab],
-    }
-    return show(request, "orders/list.html", context, fragment="orders/_list.html")
 
 
 @require_GET
