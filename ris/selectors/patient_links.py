@@ -10,7 +10,14 @@ from django.utils import timezone
 
 from ris.domain.patient_links import LinkState, Policy, digest_of
 from ris.domain.scheduling import Answer, AppointmentStatus, Participant
-from ris.models import Appointment, AppointmentAnswer, AppointmentLink, PatientPolicy, Site
+from ris.models import (
+    Appointment,
+    AppointmentAnswer,
+    AppointmentLink,
+    ContactChoice,
+    PatientPolicy,
+    Site,
+)
 
 ALL = "all"
 _COLUMNS = tuple(field.name for field in fields(Policy))
@@ -148,4 +155,54 @@ def visit(appointment: Appointment) -> Visit:
         site_id=site.pk if site else None,
         confirmed=answer is not None and answer.answer == Answer.ACCEPTED.value,
         policy=policy_for(site),
+    )
+
+
+# --- for the desk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelLine:
+    """A way to reach the patient: where, and whether it is wanted."""
+
+    channel: str
+    address: str
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """How a patient is reached, and how the link of the appointment stands."""
+
+    channels: tuple[ChannelLine, ...]
+    language: str
+    state: str  # "" without a link
+    made_at: datetime | None
+    opened_at: datetime | None
+    bookable: bool
+
+
+def contact_of(appointment: str) -> Contact:
+    """Of an appointment that exists, by public id."""
+    row = Appointment.objects.select_related(*RELATED).get(public_id=appointment)
+    link = row.links.filter(revoked_at__isnull=True).order_by("-id").first()
+    patient = row.patient
+    channels: tuple[ChannelLine, ...] = ()
+    if patient is not None:
+        declined = set(
+            ContactChoice.objects.filter(patient=patient, wanted=False).values_list(
+                "channel", flat=True
+            )
+        )
+        channels = (
+            ChannelLine(channel="mail", address=patient.email, wanted="mail" not in declined),
+            ChannelLine(channel="sms", address=patient.phone, wanted="sms" not in declined),
+        )
+    return Contact(
+        channels=channels,
+        language=patient.language if patient else "",
+        state=state(link, policy_for(site_of(row)), timezone.now()).value if link else "",
+        made_at=link.created_at if link else None,
+        opened_at=link.opened_at if link else None,
+        bookable=row.status == AppointmentStatus.BOOKED.value,
     )

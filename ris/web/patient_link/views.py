@@ -1,0 +1,301 @@
+"""The page of one appointment for its patient: no login, no name, made for a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ris import config
+from ris.domain.calendar_file import Entry, ics
+from ris.domain.errors import InvalidValueError, RisError, StateConflictError
+from ris.domain.patient_links import MISSES, OpenPatientLink
+from ris.domain.patient_messages import Channel, SetContactChoice
+from ris.domain.scheduling import (
+    Answer,
+    AnswerAppointment,
+    AppointmentStatus,
+    CancelAppointment,
+    Participant,
+    RescheduleAppointment,
+    Slot,
+)
+from ris.models import Device
+from ris.selectors import patient_messages, schedule
+from ris.services import execute
+from ris.web.asking import asked, said
+from ris.web.errors import STATUS
+from ris.web.patient_link.gate import VisitRequest, of_a_patient, remember
+
+DAYS = 7
+A_DAY = 16  # more times of one day than this help nobody choose
+
+
+def _show(
+    request: VisitRequest, template: str, context: Mapping[str, Any], status: int = 200
+) -> HttpResponse:
+    shared = {"visit": request.visit, "token": request.token}
+    return render(request, f"patient_link/{template}.html", {**shared, **context}, status=status)
+
+
+def _back(request: VisitRequest, done: str = "") -> HttpResponseRedirect:
+    response = HttpResponseRedirect(f"/p/{request.token}/{f'?done={done}' if done else ''}")
+    response.status_code = 303
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+@of_a_patient
+def visit(request: VisitRequest) -> HttpResponse:
+    """Time and place, what to do before; first the birth date."""
+    if request.method == "POST":
+        return _open(request)
+    if not request.is_open:
+        return _show(request, "birth_date", {})
+    patient = request.link.appointment.patient
+    declined = patient_messages.declined(patient) if patient else frozenset()
+    context = {
+        "done": asked(request, "done", 20),
+        "channels": [
+            (channel.value, channel not in declined)
+            for channel in patient_messages.carriers()
+            if patient and patient_messages.address(patient, channel)
+        ],
+        "canceled": request.visit.status is AppointmentStatus.CANCELED,
+        "missed": request.visit.status is AppointmentStatus.NO_SHOW,
+    }
+    return _show(request, "visit", context)
+
+
+def _open(request: VisitRequest) -> HttpResponse:
+    born = _birth_date(request)
+    if born is None:
+        error = _("Write the whole date: day, month and year.")
+        return _show(request, "birth_date", {"error": error}, status=422)
+    right = execute(
+        OpenPatientLink(link=str(request.link.public_id), birth_date=born.isoformat()),
+        actor=request.actor,
+    )
+    if right:
+        response = _back(request)
+        remember(response, request)
+        return response
+    left = MISSES - request.link.misses - 1
+    if left <= 0:
+        return _back(request)  # the page says that the link is closed, and whom to call
+    error = _("This is not the date we know.")
+    return _show(request, "birth_date", {"error": error, "left": left}, status=422)
+
+
+def _birth_date(request: VisitRequest) -> date | None:
+    """From one field, or from three where a browser has no picker of dates."""
+    try:
+        return parse_date(said(request, "born", 10))
+    except ValueError:
+        return None
+
+
+def _refused(request: VisitRequest, template: str, error: RisError, **more: Any) -> HttpResponse:
+    context = {"error": error.message, **more}
+    return _show(request, template, context, status=STATUS[error.code])
+
+
+@require_POST
+@of_a_patient
+def confirm(request: VisitRequest) -> HttpResponse:
+    if not request.is_open:
+        return _back(request)
+    try:
+        execute(
+            AnswerAppointment(
+                appointment=request.visit.public_id,
+                participant=Participant.PATIENT,
+                key=request.visit.patient,
+                answer=Answer.ACCEPTED,
+            ),
+            actor=request.actor,
+        )
+    except RisError as error:
+        return _refused(request, "visit", error)
+    return _back(request, "confirmed")
+
+
+@require_http_methods(["GET", "POST"])
+@of_a_patient
+def cancel(request: VisitRequest) -> HttpResponse:
+    if not request.is_open:
+        return _back(request)
+    if request.method == "GET":
+        return _show(request, "cancel", {})
+    words = said(request, "reason", 150)
+    try:
+        execute(
+            CancelAppointment(
+                appointment=request.visit.public_id,
+                reason=f"by the patient: {words}" if words else "by the patient",
+            ),
+            actor=request.actor,
+        )
+    except RisError as error:
+        return _refused(request, "cancel", error)
+    return _back(request, "canceled")
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    day: date
+    slots: tuple[Slot, ...]
+    more: int
+
+
+@require_http_methods(["GET", "POST"])
+@of_a_patient
+def move(request: VisitRequest) -> HttpResponse:
+    """Free times of a week; one tap takes one, and nothing is given up before it is taken."""
+    if not request.is_open:
+        return _back(request)
+    if not request.visit.can_move:
+        return _show(request, "move", {"days": []})
+    if request.method == "POST":
+        return _move(request)
+    return _times(request)
+
+
+def _times(request: VisitRequest, error: str = "", status: int = 200) -> HttpResponse:
+    today = timezone.localdate()
+    last = today + timedelta(days=request.visit.policy.days_ahead)
+    wanted = _day(asked(request, "from", 10)) or today
+    first = min(max(wanted, today), last)
+    step = schedule.find_step(request.visit.step)
+    count = min(DAYS, (last - first).days + 1)
+    free = schedule.free_slots(step, first, count)
+    here = _devices_here(request)
+    days = []
+    for found in free:
+        slots = _distinct(
+            slot for each in found.devices if each.device in here for slot in each.slots
+        )
+        slots = [slot for slot in slots if slot.start_at != request.visit.start_at]
+        days.append(Day(found.day, tuple(slots[:A_DAY]), max(0, len(slots) - A_DAY)))
+    context = {
+        "days": [day for day in days if day.slots],
+        "error": error,
+        "earlier": max(first - timedelta(days=DAYS), today) if first > today else None,
+        "later": first + timedelta(days=DAYS) if first + timedelta(days=DAYS) <= last else None,
+    }
+    return _show(request, "move", context, status=status)
+
+
+def _devices_here(request: VisitRequest) -> frozenset[str]:
+    """The devices of the site; where it is not known which, all."""
+    rows = Device.objects.filter(active=True).select_related("room", "resource")
+    site = request.visit.site_id
+    return frozenset(
+        str(row.public_id)
+        for row in rows
+        if site is None
+        or {row.room.site_id if row.room else None, row.resource.site_id} <= {None, site}
+    )
+
+
+def _distinct(slots: Any) -> list[Slot]:
+    """One time once, whichever room it is in."""
+    found: dict[datetime, Slot] = {}
+    for slot in slots:
+        found.setdefault(slot.start_at, slot)
+    return [found[at] for at in sorted(found)]
+
+
+def _day(text: str) -> date | None:
+    try:
+        return parse_date(text)
+    except ValueError:
+        return None
+
+
+def _move(request: VisitRequest) -> HttpResponse:
+    device, _sep, text = said(request, "slot", 100).partition("|")
+    try:
+        start_at = parse_datetime(text)
+        if start_at is None or start_at.tzinfo is None:
+            raise InvalidValueError("choose one of the times", path="slot")
+        execute(
+            RescheduleAppointment(
+                appointment=request.visit.public_id,
+                start_at=start_at,
+                device=device,
+                open_only=True,
+                expected_version=request.visit.version,
+                reason="by the patient",
+            ),
+            actor=request.actor,
+        )
+    except (StateConflictError, ValueError):
+        words = _("That time was taken a moment ago. You still have your present one.")
+        return _times(request, words, status=409)
+    except RisError as error:
+        return _times(request, error.message, status=STATUS[error.code])
+    return _back(request, "moved")
+
+
+@require_POST
+@of_a_patient
+def choose(request: VisitRequest) -> HttpResponse:
+    """Messages wanted by a channel, or not."""
+    channel = said(request, "channel", 8)
+    if request.is_open and channel in set(Channel):
+        execute(
+            SetContactChoice(
+                patient=request.visit.patient,
+                channel=Channel(channel),
+                wanted=said(request, "wanted", 3) == "yes",
+                appointment=request.visit.public_id,
+            ),
+            actor=request.actor,
+        )
+    return _back(request, "choice")
+
+
+@require_GET
+@of_a_patient
+def calendar(request: VisitRequest) -> HttpResponse:
+    """The appointment for a calendar; it says where and when, not what for."""
+    if not request.is_open:
+        return _back(request)
+    found = request.visit
+    site = found.site or settings.SITE_NAME
+    lines: Sequence[str] = (
+        _("Phone: %(phone)s") % {"phone": found.policy.phone} if found.policy.phone else "",
+        found.policy.bring,
+    )
+    entry = Entry(
+        uid=f"{found.public_id}@{_host()}",
+        sequence=found.version,
+        start=found.start_at,
+        end=found.end_at,
+        summary=_("Appointment: %(site)s") % {"site": site},
+        location=", ".join(part for part in (site, " ".join(found.address.split())) if part),
+        description="\n".join(line for line in lines if line),
+        url="",
+        organizer=site,
+        stamp=timezone.now(),
+        canceled=not found.is_booked and found.status is AppointmentStatus.CANCELED,
+    )
+    response = HttpResponse(
+        ics(entry, settings.TIME_ZONE), content_type="text/calendar; charset=utf-8"
+    )
+    response["Content-Disposition"] = 'attachment; filename="appointment.ics"'
+    return response
+
+
+def _host() -> str:
+    return config.load().public_url.partition("//")[2].partition(":")[0] or "ris"
