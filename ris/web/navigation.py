@@ -52,6 +52,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/interfaces/", "Interfaces", "plug", "", SYSTEM, "Behind the scenes"),
     Entry("/devices/", "Devices", "device", "", SYSTEM, "Behind the scenes"),
     Entry("/catalog/", "Catalog", "list", "", SYSTEM, "Behind the scenes"),
+    Entry("/patient-messages/", "Patient messages", "send", "", SYSTEM, "Behind the scenes"),
     Entry("/audit/", "Audit", "shield", "", SYSTEM, "Behind the scenes"),
 )
 
@@ -83,6 +84,7 @@ ROLES: Mapping[Role, str] = {
     Role.INTERFACE: gettext_noop("interface"),
     Role.MODALITY: gettext_noop("modality"),
     Role.SYSTEM: gettext_noop("system"),
+    Role.PATIENT: gettext_noop("patient"),
 }
 
 

@@ -386,6 +386,7 @@ LOOKS: Mapping[str, str] = {
     "ViewMessage": "Message looked at",
     "BookStep": "Free times looked at",
     "MoveAppointment": "Free times looked at",
+    "ViewPatientContact": "Patient's page and messages looked at",
 }
 
 

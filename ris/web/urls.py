@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("ris.web.patients.urls")),
     path("", include("ris.web.facility.urls")),
     path("", include("ris.web.catalog.urls")),
+    path("", include("ris.web.patient_link.urls")),
     path("", include("ris.web.journal.urls")),
     path("", include("ris.web.accounts.urls")),
     path("", include("ris.web.undo")),
