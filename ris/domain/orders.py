@@ -225,6 +225,7 @@ class OrderDetails:
     patient_state: str | None = None  # a danger to or from the patient
     confidentiality: str | None = None  # of the order
     patient_confidentiality: str | None = None
+    interpreter_language: str | None = None  # BCP 47
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

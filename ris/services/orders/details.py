@@ -22,6 +22,7 @@ _TEXT_LIMITS = {
     "patient_state": 64,
     "confidentiality": 64,
     "patient_confidentiality": 64,
+    "interpreter_language": 20,
 }
 
 
