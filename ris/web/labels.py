@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from django.utils.translation import gettext
 
+from ris.domain.authorization import AuthorizationState
 from ris.domain.availability import ImagesState
 from ris.domain.corrections import CorrectionKind
 from ris.domain.discontinuation import FollowUpAction, FollowUpKind
@@ -31,7 +32,9 @@ from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
 from ris.domain.patients import PatientClass, ReviewState, Sex, VisitStatus
 from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.domain.protocol import Result
+from ris.domain.protocoling import ProtocolNeed, ProtocolState, RejectReason
 from ris.domain.reporting import ReportStatus, VersionKind
+from ris.domain.safety import AnswerKind, AnswerSource, Finding, Gate, Told, Verdict
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.subscriptions import SubscriptionStatus
 
@@ -319,7 +322,90 @@ SUBSCRIPTION: Mapping[Subscription, Label] = {
 }
 
 # The name a template calls each table by.
+SAFETY: Mapping[Verdict, Label] = {
+    Verdict.NONE: Label("Nothing to ask", "minus"),
+    Verdict.OPEN: Label("Safety questions open", "question", Tone.WARN),
+    Verdict.SAFE: Label("Cleared", "check", Tone.OK),
+    Verdict.UNSAFE: Label("Unsafe answer", "alert", Tone.BAD),
+    Verdict.OVERRIDDEN: Label("Cleared with a reason", "shield", Tone.INFO),
+}
+FINDING: Mapping[Finding, Label] = {
+    Finding.OPEN: Label("Not answered", "question", Tone.WARN),
+    Finding.SAFE: Label("Safe", "check", Tone.OK),
+    Finding.UNSAFE: Label("Unsafe", "alert", Tone.BAD),
+    Finding.OVERRIDDEN: Label("Overridden", "shield", Tone.INFO),
+}
+ANSWER_SOURCE: Mapping[AnswerSource, Label] = {
+    AnswerSource.PERSON: Label("asked", "person"),
+    AnswerSource.HL7: Label("result by HL7", "inbox"),
+    AnswerSource.FHIR: Label("result by FHIR", "inbox"),
+    AnswerSource.RECORD: Label("patient's record", "users"),
+    AnswerSource.EARLIER: Label("answered before", "undo"),
+}
+ANSWER_KIND: Mapping[AnswerKind, Label] = {
+    AnswerKind.YES_NO: Label("Yes or no", "check"),
+    AnswerKind.NUMBER: Label("Number", "dot"),
+    AnswerKind.CHOICE: Label("Choice", "list"),
+    AnswerKind.DATE: Label("Date", "calendar"),
+    AnswerKind.TEXT: Label("Text", "pencil"),
+}
+GATE: Mapping[Gate, Label] = {
+    Gate.BOOKING: Label("before booking", "calendar"),
+    Gate.START: Label("before the start", "play"),
+}
+TOLD: Mapping[Told, Label] = {
+    Told.NOTHING: Label("not on the worklist", "minus"),
+    Told.PREGNANCY: Label("Pregnancy Status (0010,21C0)", "device"),
+    Told.ALERT: Label("Medical Alerts (0010,2000)", "device"),
+    Told.ALLERGY: Label("Allergies (0010,2110)", "device"),
+    Told.NEED: Label("Special Needs (0038,0050)", "device"),
+    Told.STATE: Label("Patient State (0038,0500)", "device"),
+    Told.WEIGHT: Label("Patient's Weight (0010,1030)", "device"),
+    Told.HEIGHT: Label("Patient's Size (0010,1020)", "device"),
+}
+PROTOCOLING: Mapping[ProtocolState, Label] = {
+    ProtocolState.WAITING: Label("Waits for protocol", "clock", Tone.WARN),
+    ProtocolState.CLAIMED: Label("Being protocoled", "person", Tone.BUSY),
+    ProtocolState.ASKED: Label("Requester asked", "question", Tone.WARN),
+    ProtocolState.SET: Label("Protocol set", "check", Tone.OK),
+    ProtocolState.REJECTED: Label("Rejected", "ban", Tone.BAD),
+    ProtocolState.NOT_NEEDED: Label("No protocol needed", "minus", Tone.OK),
+}
+PROTOCOL_NEED: Mapping[ProtocolNeed, Label] = {
+    ProtocolNeed.NONE: Label("no", "minus"),
+    ProtocolNeed.BOOKING: Label("before booking", "calendar"),
+    ProtocolNeed.START: Label("before the start", "play"),
+}
+REJECT_REASON: Mapping[RejectReason, Label] = {
+    RejectReason.NOT_INDICATED: Label("Not indicated", "ban"),
+    RejectReason.ALTERNATIVE: Label("Another exam is better", "swap"),
+    RejectReason.DONE_ALREADY: Label("Was done already", "check"),
+    RejectReason.CONTRAINDICATED: Label("Too dangerous for this patient", "alert"),
+    RejectReason.OTHER: Label("Another reason", "dot"),
+}
+AUTHORIZATION: Mapping[AuthorizationState, Label] = {
+    AuthorizationState.NOT_NEEDED: Label("No authorization needed", "minus"),
+    AuthorizationState.REQUIRED: Label("Authorization required", "alert", Tone.WARN),
+    AuthorizationState.REQUESTED: Label("Authorization requested", "send", Tone.INFO),
+    AuthorizationState.APPROVED: Label("Authorized", "check", Tone.OK),
+    AuthorizationState.DENIED: Label("Authorization denied", "ban", Tone.BAD),
+    AuthorizationState.EXPIRED: Label("Authorization expired", "clock", Tone.BAD),
+}
+
 TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
+    "safety": (Verdict, {key.value: label for key, label in SAFETY.items()}),
+    "finding": (Finding, {key.value: label for key, label in FINDING.items()}),
+    "answer_source": (AnswerSource, {key.value: label for key, label in ANSWER_SOURCE.items()}),
+    "answer_kind": (AnswerKind, {key.value: label for key, label in ANSWER_KIND.items()}),
+    "gate": (Gate, {key.value: label for key, label in GATE.items()}),
+    "told": (Told, {key.value: label for key, label in TOLD.items()}),
+    "protocoling": (ProtocolState, {key.value: label for key, label in PROTOCOLING.items()}),
+    "protocol_need": (ProtocolNeed, {key.value: label for key, label in PROTOCOL_NEED.items()}),
+    "reject_reason": (RejectReason, {key.value: label for key, label in REJECT_REASON.items()}),
+    "authorization": (
+        AuthorizationState,
+        {key.value: label for key, label in AUTHORIZATION.items()},
+    ),
     "visit": (VisitStatus, {key.value: label for key, label in VISIT.items()}),
     "review": (ReviewState, {key.value: label for key, label in REVIEW.items()}),
     "order": (OrderStatus, {key.value: label for key, label in ORDER.items()}),
