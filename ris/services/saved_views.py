@@ -21,8 +21,8 @@ from ris.services._locks import public_key
 from ris.services._transition import touch
 
 _SHARING = (Role.ADMIN, Role.MANAGER)
-# Roles that only machines have; nobody opens a page as one.
-_MACHINES = frozenset({Role.INTERFACE, Role.MODALITY, Role.SYSTEM})
+# Roles that only machines have, and patients at their page; nobody logs in as one.
+_MACHINES = frozenset({Role.INTERFACE, Role.MODALITY, Role.SYSTEM, Role.PATIENT})
 
 
 def save_view(command: SaveView, context: Context) -> str:
