@@ -37,6 +37,7 @@ from ris.services import (
 )
 from ris.services._clock import as_of
 from ris.services._execute import commands, execute, may, permitted_roles, register, together
+from ris.services.scheduling import moving
 
 for _area in (
     patients,
@@ -44,6 +45,7 @@ for _area in (
     patient_messages,
     orders,
     scheduling,
+    moving,
     performing,
     reporting,
     results,

@@ -1,0 +1,242 @@
+"""Where the appointments of a room that goes down could be done instead: proposals, nothing taken.
+
+First fit, the most urgent first and otherwise in the order of the day; none before the time that
+was agreed with the patient. However many appointments, the number of queries is the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.utils import timezone
+
+from ris.domain import openings as engine
+from ris.domain.openings import Against, Stretch, Taken, Wanted
+from ris.domain.orders import Priority
+from ris.domain.scheduling import OCCUPYING, AppointmentStatus
+from ris.models import Appointment, Device, DeviceRule, ScheduledProcedureStep
+from ris.selectors.openings import (
+    BUSY,
+    LONGEST,
+    WITH_PLACES,
+    Exam,
+    Openings,
+    rules_of,
+    start_of,
+)
+from ris.selectors.schedule import AppointmentLine, appointment_lines
+from ris.selectors.taken import minute_of, minute_up
+
+DAYS = 5  # how far a place is looked for
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """An appointment with its place elsewhere, or with why there is none."""
+
+    line: AppointmentLine
+    device: str = ""
+    ae_title: str = ""
+    room: str = ""
+    start_at: datetime | None = None
+    minutes: int = 0
+    against: tuple[str, ...] = ()
+
+    @property
+    def is_same_time(self) -> bool:
+        return self.start_at == self.line.start_at
+
+
+def touched(device: Device, low: datetime, high: datetime) -> list[Appointment]:
+    """What is booked on a device or in its room from ``low`` to ``high``; in order of time."""
+    devices = [device.pk]
+    if device.room_id is not None:
+        devices = list(
+            Device.objects.filter(room=device.room_id).values_list("pk", flat=True)
+        )  # a room that is closed closes every device in it
+    rows = Appointment.objects.filter(
+        device__in=devices,
+        status__in=[status.value for status in OCCUPYING - {AppointmentStatus.FULFILLED}],
+        start_at__lt=high,
+        start_at__gt=low - LONGEST,
+        end_at__gt=low,
+    )
+    return list(rows.order_by("start_at", "pk")[:MOST])
+
+
+def proposals(
+    appointments: Sequence[Appointment], *, avoid: Iterable[int] = (), now: datetime
+) -> list[Proposal]:
+    """A place for each, found as if those before it had moved; ``avoid`` are devices by key."""
+    lines = appointment_lines(Appointment.objects.filter(pk__in=[row.pk for row in appointments]))
+    keys = {str(row.public_id): row for row in appointments}
+    steps = _steps(appointments)
+    rules = rules_of(
+        {step.procedure.definition for step in steps.values() if step.procedure.definition}
+    )
+    exams = {pk: _exam(step, rules) for pk, step in steps.items()}
+    if not exams:
+        return [_not_ours(line) for line in lines]
+    search = _Search(list(exams.values()), appointments, frozenset(avoid), now)
+    found: dict[str, Proposal] = {}
+    for line in sorted(lines, key=_urgency):
+        row = keys[line.public_id]
+        exam = exams.get(row.pk)
+        found[line.public_id] = search.place(row, line, exam) if exam else _not_ours(line)
+    return [found[line.public_id] for line in lines]
+
+
+def _urgency(line: AppointmentLine) -> tuple[int, datetime]:
+    ranks = [priority.value for priority in Priority]
+    rank = ranks.index(line.priority) if line.priority in ranks else len(ranks)
+    return rank, line.start_at
+
+
+def _not_ours(line: AppointmentLine) -> Proposal:
+    return Proposal(line=line, against=("it has no exam that could be moved",))
+
+
+def _steps(appointments: Sequence[Appointment]) -> dict[int, ScheduledProcedureStep]:
+    """The first step of each, by appointment."""
+    rows = (
+        ScheduledProcedureStep.objects.filter(appointment__in=[row.pk for row in appointments])
+        .select_related("procedure__order", "procedure__definition")
+        .order_by("-id")
+    )
+    return {step.appointment_id: step for step in rows if step.appointment_id is not None}
+
+
+def _exam(step: ScheduledProcedureStep, rules: dict[int, dict[int, DeviceRule]]) -> Exam:
+    """What :func:`ris.selectors.openings.exam_of` says, with rules that were read for all."""
+    procedure, order = step.procedure, step.procedure.order
+    definition = procedure.definition
+    return Exam(
+        modality=step.modality,
+        minutes=step.duration_minutes,
+        fixed=definition is not None and step.duration_minutes != definition.duration_minutes,
+        definition=definition,
+        rules=rules.get(definition.pk, {}) if definition else {},
+        wanted=Wanted(
+            code=procedure.code_value,
+            modality=step.modality,
+            priority=order.priority,
+            groups=tuple(filter(None, (order.requesting_service, order.requester))),
+        ),
+        patient=order.patient_id,
+        interpreter=order.interpreter_language,
+    )
+
+
+class _Search:
+    """One look at the calendar for all of them; what is proposed is taken for those after."""
+
+    def __init__(
+        self,
+        exams: Sequence[Exam],
+        appointments: Sequence[Appointment],
+        avoid: frozenset[int],
+        now: datetime,
+    ) -> None:
+        self.now = now
+        devices = list(
+            WITH_PLACES.filter(
+                modality__in={exam.modality for exam in exams}, active=True
+            ).order_by("ae_title")
+        )
+        self.devices = {device.pk: device for device in devices if device.pk not in avoid}
+        first = max(min(row.start_at for row in appointments), now)
+        last = max(row.start_at for row in appointments)
+        day = timezone.localtime(first).date()
+        self.calendar = Openings(
+            list(self.devices.values()),
+            day,
+            max((timezone.localtime(last).date() - day).days, 0) + DAYS,
+            now=now,
+            staff=any(exam.needs_staff for exam in exams),
+            besides=[row.pk for row in appointments],
+        )
+        self.busy = self._patients(exams, appointments)
+        self.taken: dict[int, list[Taken]] = defaultdict(list)
+        self.people = list(self.calendar.people)
+
+    def _patients(
+        self, exams: Sequence[Exam], appointments: Sequence[Appointment]
+    ) -> dict[int | None, list[Stretch]]:
+        """Each patient's other appointments; one query."""
+        found: dict[int | None, list[Stretch]] = defaultdict(list)
+        rows = Appointment.objects.filter(
+            patient__in={exam.patient for exam in exams},
+            status__in=BUSY,
+            start_at__lt=self.calendar.high,
+            end_at__gt=self.calendar.low,
+        ).exclude(pk__in=[row.pk for row in appointments])
+        for patient, start, end in rows.values_list("patient_id", "start_at", "end_at"):
+            found[patient].append((minute_of(start), minute_up(end)))
+        return found
+
+    def place(self, row: Appointment, line: AppointmentLine, exam: Exam) -> Proposal:
+        if line.status != AppointmentStatus.BOOKED.value:
+            return Proposal(line=line, against=(_HERE,))
+        earliest = minute_up(max(row.start_at, self.now))
+        need = replace(
+            self.calendar.need(exam),
+            earliest=earliest,
+            patient=[*self.busy[exam.patient]],
+            with_gaps=True,
+        )
+        places = []
+        for device in self.devices.values():
+            place = self.calendar.place(device, exam)
+            if place.refusal is None:
+                own = [*place.taken, *self.taken[device.pk]]
+                places.append(replace(place, taken=sorted(own)))
+        found = engine.first(places, need, self.people, count=1)
+        if not found:
+            words = _why_not(places, need, earliest)
+            return Proposal(line=line, against=words)
+        (opening,) = found
+        device = self.devices[opening.place]
+        (place,) = (each for each in places if each.key == device.pk)
+        self._take(device, place, opening)
+        self._occupy(engine.team(place, need, self.people, opening.start) or [], opening)
+        self.busy[exam.patient].append((opening.start, opening.end))
+        return Proposal(
+            line=line,
+            device=str(device.public_id),
+            ae_title=device.ae_title,
+            room=device.room.name if device.room else "",
+            start_at=start_of(opening),
+            minutes=opening.minutes,
+        )
+
+    def _occupy(self, team: Sequence[int], opening: engine.Opening) -> None:
+        taken = (opening.start, opening.end, 0, 0, 0)
+        self.people = [
+            replace(person, taken=sorted([*person.taken, taken])) if person.key in team else person
+            for person in self.people
+        ]
+
+    def _take(self, device: Device, place: engine.Place, opening: engine.Opening) -> None:
+        taken = (opening.start, opening.end, place.before, place.after, 0)
+        for other in self.devices.values():
+            # Devices that stand in one room are taken together.
+            together = device.room_id is not None and other.room_id == device.room_id
+            if other.pk == device.pk or together:
+                self.taken[other.pk].append(taken)
+
+
+_HERE = "the patient is here already: send them to another room by hand"
+
+
+def _why_not(places: Sequence[engine.Place], need: engine.Need, earliest: int) -> tuple[str, ...]:
+    if not places:
+        return ("no other device does this exam",)
+    kinds = {each.kind: each.words for place in places for each in engine.reasons(
+        place, need, earliest)}  # fmt: skip
+    skip = {Against.GAP, Against.NOT_WISHED}
+    words = [text for kind, text in kinds.items() if kind not in skip]
+    return (f"nothing is free within {DAYS} days", *words[:3])

@@ -1,0 +1,90 @@
+"""A room goes down: its appointments are moved to other places in one transaction."""
+
+from __future__ import annotations
+
+from ris.domain.actors import Role
+from ris.domain.errors import InvalidValueError, RisError, SlotTakenError, StateConflictError
+from ris.domain.relocating import RelocateAppointments, Relocation
+from ris.domain.scheduling import AppointmentStatus
+from ris.models import Appointment, Device, Resource, StaffMember
+from ris.selectors.openings import exam_of
+from ris.services._context import Context
+from ris.services._locks import lock_appointment, steps_of_appointment
+from ris.services.scheduling.calendar import move_appointment
+from ris.services.scheduling.resources import find_device, give_back, lock, resources_of
+from ris.services.scheduling.rules import agree
+
+MOST = 200  # at once; a room's week
+
+
+def relocate_appointments(command: RelocateAppointments, context: Context) -> int:
+    wanted = sorted(command.relocations, key=lambda each: each.appointment)
+    if len({each.appointment for each in wanted}) != len(wanted):
+        raise InvalidValueError("an appointment is named twice", path="relocations")
+    if len(wanted) > MOST:
+        raise InvalidValueError(f"at most {MOST} appointments at once", path="relocations")
+    # Appointments before resources, each in one order: two who move at once never wait in a circle.
+    rows = {each.appointment: lock_appointment(each.appointment) for each in wanted}
+    devices = {key: find_device(key) for key in {each.device for each in wanted}}
+    _lock_places(list(devices.values()))
+    for each in wanted:
+        _require_movable(rows[each.appointment], each)
+    # What they leave is free for the others.
+    for row in rows.values():
+        give_back(row)
+    # In the order that was asked for: an urgent exam may go before one that it makes way for.
+    for each in command.relocations:
+        _move(rows[each.appointment], devices[each.device], each, command.reason, context)
+    return len(wanted)
+
+
+def _lock_places(devices: list[Device]) -> None:
+    places: list[Resource] = [each for device in devices for each in resources_of(device)]
+    staff = StaffMember.objects.select_related("resource").filter(active=True)
+    lock([*places, *(member.resource for member in staff)])
+
+
+def _require_movable(row: Appointment, wanted: Relocation) -> None:
+    if wanted.expected_version is not None and wanted.expected_version != row.version:
+        raise StateConflictError(
+            f"somebody else changed the appointment at {row.start_at:%H:%M} meanwhile: look again"
+        )
+    if row.status != AppointmentStatus.BOOKED.value:
+        raise StateConflictError("only what is booked and not begun can be moved")
+
+
+def _move(
+    row: Appointment, device: Device, wanted: Relocation, reason: str, context: Context
+) -> None:
+    steps = steps_of_appointment(row)
+    if not steps:
+        raise StateConflictError("the appointment is for no exam")
+    if wanted.start_at.tzinfo is None:
+        raise InvalidValueError("a time needs a zone", path="start_at")
+    exam = exam_of(steps[0], None if device.pk != row.device_id else _minutes(row))
+    try:
+        agreed = agree(exam, device, wanted.start_at, context, open_only=True, but=row)
+        move_appointment(
+            row,
+            device,
+            wanted.start_at,
+            exam.minutes_on(device),
+            context,
+            overbook=False,
+            reason=reason[:200],
+            agreed=agreed,
+        )
+    except RisError as error:
+        name = steps[0].procedure.order.accession_number
+        raise SlotTakenError(
+            f"nothing was moved: {name} cannot be there: {error.message}", path=error.path
+        ) from error
+
+
+def _minutes(row: Appointment) -> int:
+    return round((row.end_at - row.start_at).total_seconds() / 60)
+
+
+HANDLERS = {RelocateAppointments: relocate_appointments}
+
+PERMISSIONS = {RelocateAppointments: {Role.SCHEDULER, Role.MANAGER, Role.SYSTEM}}
