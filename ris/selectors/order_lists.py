@@ -416,3 +416,13 @@ def of_patient(public_id: str, limit: int = 100) -> Sequence[OrderLine]:
 def of_all(public_ids: Sequence[str]) -> list[OrderLine]:
     """The lines of some orders, in any order."""
     return lines(with_lines(Order.objects.filter(public_id__in=list(public_ids))))
+
+
+def definitions_of(public_id: str) -> list[tuple[str, str]]:
+    """The exams of an order that the catalog still offers: public id of the entry, and side."""
+    rows = RequestedProcedure.objects.filter(
+        order__public_id=public_id, definition__active=True
+    ).order_by("id")
+    return [
+        (str(key), side) for key, side in rows.values_list("definition__public_id", "laterality")
+    ]

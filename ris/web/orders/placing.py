@@ -1,47 +1,82 @@
-"""The one page on which an order is entered."""
+"""The one page on which an order is entered: who, what, why, when."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from django.contrib import messages
 from django.core.cache import cache
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from ris.domain.errors import DeniedError, RisError
-from ris.domain.orders import PlaceOrder
-from ris.domain.patients import PatientReference
-from ris.selectors import order_lists
+from ris.domain.errors import DeniedError, RisError, StateConflictError
+from ris.domain.orders import PlacedOrder, PlaceOrder
+from ris.domain.patients import PatientReference, RegisterPatient
+from ris.domain.scheduling import BookAppointment
+from ris.selectors import drafts, order_lists, patient_lists, schedule
 from ris.selectors.order_lists import OrderLine
+from ris.selectors.order_offers import next_offer
+from ris.selectors.orders import order_view
 from ris.selectors.patients import patient_view
-from ris.selectors.views import PatientView
-from ris.services import may
+from ris.selectors.views import OrderView, PatientView
+from ris.services import may, together
 from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
-from ris.web.orders.forms import OrderForm
+from ris.web.orders.drafting import discard_sent, draft_lines, typed_of
+from ris.web.orders.duplicates import Alike, alike
+from ris.web.orders.forms import FIRST, LATER, WISH, OrderForm, name_of
+from ris.web.patients.forms import PatientForm
+from ris.web.scheduling.forms import slot_in
 
 _REMEMBER_SECONDS = 3600
+NEW = "new"  # prefix of the fields of a patient who is not known yet
+EARLIER = 5  # orders of a patient to copy from
 
 
 @require_http_methods(["GET", "POST"])
 @page()
 def place(request: PageRequest) -> HttpResponse:
-    if not may(request.actor, PlaceOrder):
-        raise DeniedError("your roles do not include entering orders")
+    require_placing(request)
     if request.method == "POST":
         return _send(request)
-    key = asked(request, "patient")
-    patient = _patient(request, key) if key else None
-    initial = {
+    typed, draft = _drafted(request)
+    key = asked(request, "patient") or str(typed.get("patient", ""))
+    patient = patient_of(request, key) if key else None
+    initial: dict[str, Any] = {
+        "requester": request.user.get_full_name(),
+        **_copied(request, patient),
+        **typed,
         "patient": patient.public_id if patient else "",
         "token": secrets.token_urlsafe(16),
-        "requester": request.user.get_full_name(),
+        "draft": draft,
     }
-    return _form(request, OrderForm(initial=initial), patient)
+    person = PatientForm(prefix=NEW, initial=_without_prefix(typed))
+    return _form(request, OrderForm(initial=initial), person, patient)
 
 
-def _patient(request: PageRequest, key: str) -> PatientView:
+def require_placing(request: PageRequest) -> None:
+    if not may(request.actor, PlaceOrder):
+        raise DeniedError(_("your roles do not include entering orders"))
+
+
+def _drafted(request: PageRequest) -> tuple[dict[str, str], str]:
+    """What was typed before, and the draft it is kept in."""
+    key = asked(request, "draft")
+    draft = drafts.draft_of(request.user.pk, key) if key else None
+    return (typed_of(draft), draft.public_id) if draft else ({}, "")
+
+
+def _without_prefix(typed: Mapping[str, str]) -> dict[str, str]:
+    start = f"{NEW}-"
+    return {name[len(start) :]: text for name, text in typed.items() if name.startswith(start)}
+
+
+def patient_of(request: PageRequest, key: str) -> PatientView:
     patient = patient_view(key)
     if patient.merged_into:
         patient = patient_view(patient.merged_into)
@@ -49,51 +84,210 @@ def _patient(request: PageRequest, key: str) -> PatientView:
     return patient
 
 
-def _form(
-    request: PageRequest, form: OrderForm, patient: PatientView | None, status: int = 200
-) -> HttpResponse:
-    open_orders: list[OrderLine] = []
+def patient_context(patient: PatientView | None) -> dict[str, object]:
+    """What is shown once it is clear whom the order is for."""
+    lines: Sequence[OrderLine] = ()
     if patient is not None:
-        open_orders = [
-            line
-            for line in order_lists.of_patient(patient.public_id, limit=20)
-            if line.status in {"ACTIVE", "ON_HOLD"}
-        ]
-    context = {"form": form, "patient": patient, "open_orders": open_orders}
+        lines = order_lists.of_patient(patient.public_id, limit=20)
+    return {
+        "patient": patient,
+        "open_orders": [line for line in lines if line.status in {"ACTIVE", "ON_HOLD"}],
+        "earlier": list(lines[:EARLIER]),
+    }
+
+
+def _copied(request: PageRequest, patient: PatientView | None) -> dict[str, Any]:
+    """What an earlier order of the patient said (``?copy=``)."""
+    key = asked(request, "copy")
+    if not key or patient is None:
+        return {}
+    order = order_view(key)
+    if order.patient.public_id != patient.public_id:
+        raise StateConflictError(_("that order is of another patient"))
+    return _said_by(order)
+
+
+def _said_by(order: OrderView) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "priority": order.priority.value,
+        "reason": order.reason,
+        "requester": order.requester.display,
+        "service": order.requesting_service,
+        "callback_phone": order.callback_phone,
+        "transport": order.transport,
+    }
+    for number, (key, side) in enumerate(_definitions_of(order), start=1):
+        found[name_of("procedure", number)] = key
+        found[name_of("side", number)] = side
+    return found
+
+
+def _definitions_of(order: OrderView) -> list[tuple[str, str]]:
+    """The order's exams as far as the catalog still offers them."""
+    keys = order_lists.definitions_of(order.public_id)
+    return [(key, side if side in {"L", "R", "B"} else "") for key, side in keys][:6]
+
+
+def _form(
+    request: PageRequest,
+    form: OrderForm,
+    person: PatientForm,
+    patient: PatientView | None,
+    *,
+    found: Sequence[Alike] = (),
+    status: int = 200,
+) -> HttpResponse:
+    saw(request, "FindPatients", (each.patient.public_id for each in found))
+    text = asked(request, "who") or said(request, "who")
+    matches = patient_lists.find(text, limit=8) if len(text) >= 2 and patient is None else []
+    saw(request, "FindPatients", (line.public_id for line in matches))
+    context = {
+        "form": form,
+        "person": person,
+        "alike": found,
+        "is_new": bool(found) or bool(person["family_name"].value()),
+        "text": text,
+        "found": matches,
+        "drafts": draft_lines(request, besides=str(form["draft"].value() or "")),
+        "when": form["when"].value() or LATER,
+        "may_register": may(request.actor, RegisterPatient),
+        "may_book": may(request.actor, BookAppointment),
+        **patient_context(patient),
+    }
     return show(request, "orders/new.html", context, status=status)
 
 
 def _send(request: PageRequest) -> HttpResponse:
+    more = "more" in request.POST
     form = OrderForm(request.POST)
+    person = PatientForm(request.POST, prefix=NEW)
     key = said(request, "patient")
-    patient = _patient(request, key) if key else None
-    if not form.is_valid() or patient is None:
-        return _form(request, form, patient, status=422)
+    patient = patient_of(request, key) if key else None
+    if more or "find" in request.POST:  # without a script: the page again with what was typed
+        typed = {name: request.POST[name] for name in request.POST}
+        shown = OrderForm(initial=typed, exams=form.shown + more)
+        return _form(
+            request, shown, PatientForm(prefix=NEW, initial=_without_prefix(typed)), patient
+        )
+    if patient is not None:
+        person = PatientForm(prefix=NEW)  # whoever was being typed before is not meant
+    found: list[Alike] = []
+    is_valid = form.is_valid()
+    if patient is None:
+        is_valid = _is_person_clear(form, person, found) and is_valid
+    if not is_valid:
+        return _form(request, form, person, patient, found=found, status=422)
     # A double click sends the same form twice: the second gets the first one's order.
     slot = f"placed:{request.user.pk}:{form.cleaned_data['token']}"
     if not cache.add(slot, "", _REMEMBER_SECONDS):
         earlier = cache.get(slot, "")
         return _see(f"/orders/{earlier}/" if earlier else "/orders/")
     try:
-        placed = do(
-            request,
-            PlaceOrder(
-                patient=PatientReference(public_id=patient.public_id),
-                procedures=form.procedures(),
-                details=form.details(request.actor.display),
-            ),
-        )
+        placed = together(lambda: _place(request, form, person, patient))
     except RisError as error:
         cache.delete(slot)
-        form.refuse(error)
-        return _form(request, form, patient, status=409)
+        _refuse(form, person, error)
+        return _form(request, form, person, patient, status=409)
     cache.set(slot, placed.public_id, _REMEMBER_SECONDS)
-    messages.success(request, f"Order {placed.accession_number} is placed.")
-    if "book" in request.POST:
-        line = order_lists.of(placed.public_id)
-        if line is not None and line.to_schedule:
-            return _see(f"/book/{line.to_schedule.public_id}/")
-    return _see(f"/orders/{placed.public_id}/")
+    discard_sent(request, form.cleaned_data["draft"])
+    return _see(_booked(request, placed, form))
+
+
+def _is_person_clear(form: OrderForm, person: PatientForm, found: list[Alike]) -> bool:
+    """Whether somebody new is meant and nobody known looks like them, or that was looked at."""
+    if not person["family_name"].value():
+        form.add_error(None, _("Say whom the order is for: find the patient, or enter a new one."))
+        return False
+    if not person.is_valid():
+        return False
+    data = person.cleaned_data
+    if not data["known"]:
+        found += alike(person.identifiers(), person.name(), data["birth_date"])
+    if found:
+        form.add_error(
+            None,
+            _("Nothing was saved yet: is the patient one of those who are known already?"),
+        )
+    return not found
+
+
+def _place(
+    request: PageRequest, form: OrderForm, person: PatientForm, patient: PatientView | None
+) -> PlacedOrder:
+    """The patient, if new, and the order: both, or neither."""
+    if patient is not None:
+        key = patient.public_id
+    else:
+        key = do(
+            request,
+            RegisterPatient(identifiers=person.identifiers(), demographics=person.demographics()),
+        )
+    return do(
+        request,
+        PlaceOrder(
+            patient=PatientReference(public_id=key),
+            procedures=form.procedures(),
+            details=form.details(request.actor.display),
+            wait_for_scheduler=True,  # a wish is booked below, by the rules for people
+        ),
+    )
+
+
+def _refuse(form: OrderForm, person: PatientForm, error: RisError) -> None:
+    """At the field that is meant, of the patient or of the order."""
+    name = {"PID-3": "number", "PID-7": "birth_date"}.get(error.path, "")
+    if name:
+        person.add_error(name, error.message)
+    form.refuse(error)
+
+
+# --- booking at once ----------------------------------------------------------------------------
+
+
+def _booked(request: PageRequest, placed: PlacedOrder, form: OrderForm) -> str:
+    """Book what was asked for; returns the page that is next."""
+    words = _("Order %(number)s is placed.") % {"number": placed.accession_number}
+    line = order_lists.of(placed.public_id)
+    address = f"/orders/{placed.public_id}/"
+    waiting = [step.public_id for step in line.steps if step.modality] if line else []
+    when = form.cleaned_data["when"]
+    if not waiting or when == LATER:
+        messages.success(request, words)
+        return f"/book/{waiting[0]}/" if waiting and "book" in request.POST else address
+    times: list[datetime] = []
+    try:
+        for step in waiting:
+            times.append(_book(request, step, form, times))
+    except RisError as error:
+        messages.warning(
+            request,
+            _("%(placed)s Not booked: %(why)s.") % {"placed": words, "why": error.message},
+        )
+        return f"/book/{waiting[len(times)]}/"
+    booked = ", ".join(f"{timezone.localtime(at):%d %b %H:%M}" for at in times)
+    messages.success(
+        request,
+        _("%(placed)s Booked: %(times)s.") % {"placed": words, "times": booked},
+    )
+    return address
+
+
+def _book(request: PageRequest, key: str, form: OrderForm, before: Sequence[datetime]) -> datetime:
+    """Book one step; further exams of the order follow the first as soon as they can."""
+    step = schedule.find_step(key)
+    when = form.cleaned_data["when"]
+    if not before and when not in {FIRST, WISH}:
+        device, start_at = slot_in(when)
+    else:
+        earliest = max(before) if before else form.wished
+        offer = next_offer(step, earliest)
+        if offer is None:
+            raise StateConflictError(_("nothing is free in the next four weeks"))
+        if form.wished and not before and offer.start_at != form.wished:
+            raise StateConflictError(_("the wished time is not free; the nearest are shown"))
+        device, start_at = offer.device, offer.start_at
+    do(request, BookAppointment(step=key, device=device, start_at=start_at))
+    return start_at
 
 
 def _see(address: str) -> HttpResponse:

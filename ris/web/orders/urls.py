@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.orders import bulk, listing, placing, views
+from ris.web.orders import bulk, drafting, listing, parts, placing, views
 
 urlpatterns = [
     path("orders/", listing.order_list, name="orders"),
     path("orders/bulk/", bulk.bulk, name="order-bulk"),
     path("orders/new/", placing.place, name="order-new"),
-    path("orders/new/patients/", views.find_patient, name="order-find-patient"),
+    path("orders/new/patients/", parts.find_patient, name="order-find-patient"),
+    path("orders/new/patient/", parts.chosen_patient, name="order-patient"),
+    path("orders/new/alike/", parts.lookalikes, name="order-alike"),
+    path("orders/new/requesters/", parts.requesters, name="order-requesters"),
+    path("orders/new/times/", parts.times, name="order-times"),
+    path("orders/new/exam/", parts.another_exam, name="order-exam"),
+    path("orders/new/draft/", drafting.save, name="order-draft"),
+    path("orders/drafts/<uuid:key>/discard/", drafting.discard, name="order-draft-discard"),
     path("orders/<uuid:key>/", views.order, name="order"),
     path("orders/<uuid:key>/cancel/", views.cancel, name="order-cancel"),
     path("orders/<uuid:key>/hold/", views.hold, name="order-hold"),

@@ -26,29 +26,17 @@ from ris.domain.orders import (
     StepStatus,
     VoidOrder,
 )
-from ris.selectors import documents, patient_lists
+from ris.selectors import documents
 from ris.selectors import timeline as timelines
 from ris.selectors.order_relations import relations
 from ris.selectors.orders import order_view
 from ris.selectors.views import OrderView
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
-from ris.web.asking import asked, number, said
+from ris.web.asking import number, said
 from ris.web.dose.views import order_context
 from ris.web.navigation import REPAIR
 from ris.web.orders.forms import CompleteForm
 from ris.web.telling import tell
-
-
-@require_GET
-@page()
-def find_patient(request: PageRequest) -> HttpResponse:
-    """The matches below the search field of the order form."""
-    text = asked(request, "who")
-    found = patient_lists.find(text, limit=8) if len(text) >= 2 else []
-    saw(request, "FindPatients", (line.public_id for line in found))
-    context = {"found": found, "text": text}
-    return show(request, "orders/_patient_matches.html", context)
-
 
 # --- one order
 
