@@ -15,7 +15,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from integration.fhir import json, xml
+from integration.fhir import json, translated, xml
 from integration.fhir.outcome import HttpError
 
 FHIR_JSON = "application/fhir+json"
@@ -181,7 +181,11 @@ class FhirRenderer(BaseRenderer):
         pretty = bool(renderer_context and renderer_context.get("pretty"))
         if accepted_media_type in XML_TYPES:
             return xml.write(data, pretty=pretty)
-        return json.write(data, pretty=pretty)
+        if pretty or not isinstance(data, dict):
+            return json.write(data, pretty=pretty)
+        if data.get("type") == "searchset":
+            return translated.bundle(data)
+        return translated.written(data) if "meta" in data else json.write(data)
 
 
 class Negotiation(BaseContentNegotiation):

@@ -17,8 +17,16 @@ from ris.selectors.fhir import is_deleted
 
 def shown_for(kinds: Iterable[Kind], systems: Systems) -> Shown:
     """What the translators of these types need beside their views."""
-    parts = {part for kind in kinds for part in kind.beside}
-    return Shown(systems, selectors.directory(**dict.fromkeys(parts, True)))
+    parts = frozenset(part for kind in kinds for part in kind.beside)
+    found = Shown(systems, selectors.directory(**dict.fromkeys(parts, True)))
+    # What is equal is given as the same: whoever compares it is done at once.
+    if _last_shown.get(parts) == found:
+        return _last_shown[parts]
+    _last_shown[parts] = found
+    return found
+
+
+_last_shown: dict[frozenset[str], Shown] = {}
 
 
 def resources(kind: Kind, hits: Iterable[Any], shown: Shown) -> list[Resource]:

@@ -33,6 +33,7 @@ from integration.fhir.journal import AUDIT_EVENT, PROVENANCE
 from integration.fhir.kept import DOCUMENTATION, kept
 from integration.fhir.parameters import Parameter, ReferenceParameter
 from integration.fhir.subscriptions.parameters import SUBSCRIPTION
+from integration.fhir.translated import Translated
 from ris.selectors import search as selectors
 from ris.selectors.search import criteria as asked
 from ris.selectors.search import journal, observations, organizations
@@ -81,10 +82,19 @@ class Kind:
         return {f"{self.name}:{each.name}": each for each in self.references}
 
 
-def _request(hit: RequestHit, shown: Shown) -> Resource:
+def _make_request(hit: RequestHit, shown: Shown) -> Resource:
     if hit.procedure is None:
         return service_request(hit.order, shown, hit.replaces)
     return procedure_request(hit.order, hit.procedure, shown)
+
+
+# Orders that did not change are the same objects (ris/selectors/search/bare.py).
+_REQUESTS = Translated(_make_request)
+
+
+def _request(hit: RequestHit, shown: Shown) -> Resource:
+    own = hit.procedure or hit.order
+    return _REQUESTS.of(own.public_id, (hit.order, own), hit, shown)
 
 
 def _kind(

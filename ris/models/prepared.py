@@ -69,6 +69,12 @@ class Select(Generic[M]):
         rows = statement.rows(connection, values)
         return rows, lambda: statement.instances(connection, rows)
 
+    def lazily(self, **values: Any) -> list[LazyRow[M]]:
+        """The rows, each with what makes an instance of it: whoever knows a row needs none."""
+        connection = driver.here()
+        statement = self._statement(connection)
+        return [LazyRow(row, statement, connection) for row in statement.rows(connection, values)]
+
     def _statement(self, connection: BaseDatabaseWrapper) -> _Statement[M]:
         statement = self._known.get(connection.vendor)
         if statement is None:
@@ -80,6 +86,54 @@ class Select(Generic[M]):
         """The first instance the statement finds; say ``[:1]`` in the queryset if many would."""
         found = self.all(**values)
         return found[0] if found else None
+
+
+class Listed:
+    """A SELECT of values with all it asks for, to be run again: Django works it out once.
+
+    Raises EmptyResultSet if it can find nothing.
+    """
+
+    def __init__(self, queryset: QuerySet[Any, Any]) -> None:
+        connection = driver.here()
+        compiler = queryset.query.get_compiler(connection=connection)
+        sql, self._params = compiler.as_sql()
+        self.vendor = connection.vendor
+        self._text = Text(sql, connection.vendor)
+        columns = [column[0] for column in compiler.select]
+        self._converters = [
+            (index, [_bound(convert, expression) for convert in converters])
+            for index, (converters, expression) in compiler.get_converters(columns).items()
+        ]
+
+    def rows(self) -> list[list[Any]]:
+        connection = driver.here()
+        found = [list(row) for row in driver.rows(connection, self._text, self._params)]
+        for row in found:
+            for index, converters in self._converters:
+                for convert in converters:
+                    row[index] = convert(row[index], connection)
+        return found
+
+
+class LazyRow(Generic[M]):
+    """A row as the driver gives it, to be compared with one of before."""
+
+    __slots__ = ("_connection", "_statement", "row")
+
+    def __init__(
+        self, row: tuple[Any, ...], statement: _Statement[M], connection: BaseDatabaseWrapper
+    ) -> None:
+        self.row = row
+        self._statement = statement
+        self._connection = connection
+
+    def number(self, name: str) -> int:
+        """A column that is a primary key, its own or a related one, by attribute."""
+        return int(self.row[self._statement.place(name)])
+
+    def instance(self) -> M:
+        return self._statement.instances(self._connection, [self.row])[0]
 
 
 class _Statement(Generic[M]):
@@ -111,6 +165,9 @@ class _Statement(Generic[M]):
             for name, value in self._params
         ]
         return driver.rows(connection, self._text, params)
+
+    def place(self, name: str) -> int:
+        return self._make.place(name)
 
     def instances(self, connection: BaseDatabaseWrapper, rows: Rows) -> list[M]:
         return [self._instance(row, connection) for row in rows]
@@ -149,6 +206,10 @@ class _Making:
             (_Making(other, select), other["local_setter"], other["remote_setter"])
             for other in info.get("related_klass_infos", ())
         ]
+
+    def place(self, name: str) -> int:
+        """Where in a row an attribute of the model itself stands."""
+        return self._slice.start + self._names.index(name)  # type: ignore[no-any-return]
 
     def __call__(self, values: list[Any], alias: str) -> Any:
         if self._plain:

@@ -7,8 +7,10 @@ few statements; the last key fills a list up.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
@@ -21,7 +23,7 @@ from ris.models import (
     RequestedProcedure,
     ScheduledProcedureStep,
 )
-from ris.models.prepared import Given, Select
+from ris.models.prepared import Given, LazyRow, Select
 from ris.selectors import orders
 from ris.selectors.views import OrderView
 
@@ -88,31 +90,88 @@ def _steps(length: int) -> Select[ScheduledProcedureStep]:
 
 def of_keys(public_ids: Sequence[UUID]) -> list[OrderView]:
     """The orders with these public ids, and those of procedures with them."""
-    found = {row.pk: row for n, keys in lists(public_ids) for row in _by_key(n).all(**keys)}
-    return _views([found[key] for key in sorted(found)])
+    found = {
+        row.number("id"): row for n, keys in lists(public_ids) for row in _by_key(n).lazily(**keys)
+    }
+    return _views(dict(sorted(found.items())))
 
 
 def of_numbers(primary_keys: Sequence[int]) -> list[OrderView]:
     """The orders with these primary keys."""
-    return _views([row for n, keys in lists(primary_keys) for row in _by_number(n).all(**keys)])
+    rows = (row for n, keys in lists(primary_keys) for row in _by_number(n).lazily(**keys))
+    return _views({row.number("id"): row for row in rows})
 
 
-def _views(rows: Sequence[Order]) -> list[OrderView]:
-    numbers = [row.pk for row in rows]
-    steps: dict[int, list[ScheduledProcedureStep]] = defaultdict(list)
-    procedures: dict[int, list[RequestedProcedure]] = defaultdict(list)
-    for length, keys in lists(numbers):
-        for step in _steps(length).all(**keys):
-            steps[step.procedure_id].append(step)
-        for procedure in _procedures(length).all(**keys):
-            procedures[procedure.order_id].append(procedure)
-    views = []
-    for row in rows:
+def _views(rows: Mapping[int, LazyRow[Order]]) -> list[OrderView]:
+    steps: dict[int, list[LazyRow[ScheduledProcedureStep]]] = defaultdict(list)
+    procedures: dict[int, list[LazyRow[RequestedProcedure]]] = defaultdict(list)
+    for length, keys in lists(list(rows)):
+        for step in _steps(length).lazily(**keys):
+            steps[step.number("procedure_id")].append(step)
+        for procedure in _procedures(length).lazily(**keys):
+            procedures[procedure.number("order_id")].append(procedure)
+    return [
+        known.view(number, _Parts(row, [(each, steps[each.number("id")]) for each in own]))
+        for number, row in rows.items()
+        for own in (procedures[number],)
+    ]
+
+
+# --- the same rows give the same view
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The rows an order is made of: its own, and those of its procedures with their steps."""
+
+    order: LazyRow[Order]
+    procedures: Sequence[tuple[LazyRow[RequestedProcedure], list[LazyRow[ScheduledProcedureStep]]]]
+
+    @property
+    def rows(self) -> list[Any]:
+        found: list[Any] = [self.order.row]
+        for procedure, steps in self.procedures:
+            found.append(procedure.row)
+            found += [step.row for step in steps]
+        return found
+
+    def view(self) -> OrderView:
+        order = self.order.instance()
         nothing: list[PatientIdentifier] = []
-        row.patient._prefetched_objects_cache = {"identifiers": nothing}  # type: ignore[attr-defined]
+        order.patient._prefetched_objects_cache = {"identifiers": nothing}  # type: ignore[attr-defined]
         shown = tuple(
-            orders.procedure_view(procedure, steps[procedure.pk])
-            for procedure in procedures[row.pk]
+            orders.procedure_view(procedure.instance(), [step.instance() for step in steps])
+            for procedure, steps in self.procedures
         )
-        views.append(orders.to_view(row, institution="", procedures=shown))
-    return views
+        return orders.to_view(order, institution="", procedures=shown)
+
+
+@dataclass(slots=True)
+class KnownOrders:
+    """Views made before, with the rows they were made of.
+
+    The same object is given for the same rows, so that what is made of it can be kept by its
+    identity. Nothing has to be invalidated: rows are read each time, and a row that differs makes
+    another view.
+    """
+
+    capacity: int = 1_000
+    views: OrderedDict[int, tuple[list[Any], OrderView]] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def view(self, number: int, parts: _Parts) -> OrderView:
+        rows = parts.rows
+        with self.lock:
+            found = self.views.get(number)
+            if found is not None and found[0] == rows:
+                self.views.move_to_end(number)
+                return found[1]
+        made = parts.view()
+        with self.lock:
+            self.views[number] = rows, made
+            while len(self.views) > self.capacity:
+                self.views.popitem(last=False)
+        return made
+
+
+known = KnownOrders()

@@ -6,14 +6,19 @@ same at the end as at the beginning (FHIR R4 3.1.1.5; spec/fhir.md S7).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cmp_to_key
 from typing import Any, Generic, TypeVar
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import BaseExpression
 
+from ris.models.prepared import Listed
 from ris.selectors.search import index, terms
 from ris.selectors.search.criteria import Common
 
@@ -155,10 +160,9 @@ def together(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found
         page = replace(page, before=edge[:-1]) if back else replace(page, after=edge[:-1])
     for number, (finder, criteria) in reversed(numbered) if back else numbered:
         for source in finder.sources:
-            rows = source.found(criteria)
-            if rows is not None:
-                equal = edge is not None and (number < place if back else number > place)
-                found = _keys(rows, source, order, page, equal=equal)
+            equal = edge is not None and (number < place if back else number > place)
+            found = _keys(source, criteria, order, page, equal=equal)
+            if found is not None:
                 merged.extend((values, (number, public_id)) for values, public_id in found)
                 tables += 1
     if tables > 1:
@@ -224,14 +228,42 @@ def _with_id(order: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...
 
 
 def _keys(
-    rows: QuerySet[Any],
     source: Source[Any],
+    criteria: Common,
     order: tuple[tuple[str, bool], ...],
     page: Page,
     *,
     equal: bool = False,
-) -> list[tuple[Values, str]]:
-    """The values and ids of one page of a table; ``equal``: what equals the edge is behind it."""
+) -> list[tuple[Values, str]] | None:
+    """The values and ids of one page of a table; ``equal``: what equals the edge is behind it.
+
+    None if the criteria exclude the table.
+    """
+    listed = _statements.of(
+        source,
+        (criteria, order, page, equal),
+        lambda: _statement(source, criteria, order, page, equal=equal),
+    )
+    if listed is None:
+        return None
+    found: list[tuple[Values, str]] = []
+    for *row, public_id in listed():
+        values = tuple(str(v) if n == "_id" else v for v, (n, _) in zip(row, order, strict=True))
+        found.append((values, str(public_id)))
+    return found
+
+
+def _statement(
+    source: Source[Any],
+    criteria: Common,
+    order: tuple[tuple[str, bool], ...],
+    page: Page,
+    *,
+    equal: bool,
+) -> QuerySet[Any, Any] | None:
+    rows = source.found(criteria)
+    if rows is None:
+        return None
     names = []
     for position, (name, _) in enumerate(order):
         alias = f"sort_key_{position}"
@@ -247,11 +279,69 @@ def _keys(
     columns = rows.order_by(
         *(f"-{alias}" if down else alias for alias, (_, down) in zip(names, order, strict=True))
     ).values_list(*names, "public_id")
-    found: list[tuple[Values, str]] = []
-    for row in columns[: page.size + 1]:
-        values = tuple(str(v) if n == "_id" else v for v, (n, _) in zip(row, order, strict=False))
-        found.append((values, str(row[-1])))
-    return found
+    return columns[: page.size + 1]
+
+
+Run = Callable[[], Iterable[Sequence[Any]]]
+
+
+@dataclass(slots=True)
+class _Statements:
+    """Statements of searches that were asked before; Django takes longer to work one out than a
+    database to carry it out.
+
+    Kept are only those that say all they ask for: criteria that cannot be compared (a search
+    inside a search), or that looked something up while they were worked out, are worked out anew.
+    """
+
+    capacity: int = 500
+    known: OrderedDict[Any, tuple[Source[Any], Listed | None]] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def of(
+        self, source: Source[Any], asked: Any, make: Callable[[], QuerySet[Any, Any] | None]
+    ) -> Run | None:
+        """What runs the statement; None if there is none."""
+        vendor = connection.vendor
+        key = (vendor, id(source), asked)
+        try:
+            with self.lock:
+                found = self.known.get(key)
+                if found is not None:
+                    self.known.move_to_end(key)
+        except TypeError:
+            return _run(make())
+        if found is None or found[0] is not source:
+            looked_up = False
+
+            def watch(execute: Any, *arguments: Any) -> Any:
+                nonlocal looked_up
+                looked_up = True
+                return execute(*arguments)
+
+            with connection.execute_wrapper(watch):
+                rows = make()
+                try:
+                    found = (source, None if rows is None else Listed(rows))
+                except EmptyResultSet:
+                    return _nothing
+            if not looked_up:
+                with self.lock:
+                    self.known[key] = found
+                    while len(self.known) > self.capacity:
+                        self.known.popitem(last=False)
+        return None if found[1] is None else found[1].rows
+
+
+_statements = _Statements()
+
+
+def _run(rows: QuerySet[Any, Any] | None) -> Run | None:
+    return None if rows is None else lambda: rows
+
+
+def _nothing() -> Iterable[Sequence[Any]]:
+    return ()
 
 
 def _after(names: Sequence[str], order: tuple[tuple[str, bool], ...], after: Values) -> Q:
