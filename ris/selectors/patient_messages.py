@@ -149,6 +149,16 @@ def last_told(appointment: Appointment, channel: Channel) -> PatientMessage | No
     )
 
 
+def is_waiting(appointment: Appointment, channel: Channel) -> bool:
+    """Whether a change of the appointment is planned and not told yet."""
+    return PatientMessage.objects.filter(
+        appointment=appointment,
+        channel=channel.value,
+        state=PatientMessageState.PLANNED.value,
+        occasion__in=[each.value for each in CHANGES],
+    ).exists()
+
+
 def words(occasion: Occasion, channel: Channel, language: str) -> Words:
     """The site's own words in a language, else ours."""
     row = PatientMessageText.objects.filter(

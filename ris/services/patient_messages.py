@@ -143,6 +143,8 @@ def _plan_one(
     """One row for each appointment and time, also where there is nothing to say."""
     if appointment.patient is None:
         return
+    if selectors.is_waiting(appointment, channel):
+        return  # a change is told first; then it is looked at again
     due = appointment.start_at - timedelta(hours=rule.hours_before)
     told = selectors.last_told(appointment, channel)
     reason = ""
@@ -173,7 +175,13 @@ def due_to_send() -> bool:
 
 def send_patient_messages(command: SendPatientMessages, context: Context) -> int:
     carriers = selectors.carriers()
+    # What changed is told first: who hears of a time just now needs no reminder of it.
+    left = _settle_due(carriers, context)
     _plan_ahead(carriers, context.now)
+    return left + _settle_due(carriers, context)
+
+
+def _settle_due(carriers: dict[Channel, Endpoint], context: Context) -> int:
     rows = list(
         PatientMessage.objects.select_for_update(of=("self",))
         .select_related("patient__merged_into", *(f"appointment__{name}" for name in RELATED))
