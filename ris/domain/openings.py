@@ -467,11 +467,12 @@ def reasons(place: Place, need: Need, start: int, people: Sequence[Person] = ())
         index = bisect_left([opens for opens, _ in place.hours], start + 1)
         later = place.hours[index][0] if index < len(place.hours) else None
         found.append(Refusal(Against.OUTSIDE_HOURS, until=later))
-    found += [
+    # What closes both the device and its room is one reason.
+    found += dict.fromkeys(
         Refusal(each.kind, each.about, each.end)
         for each in place.shut
         if each.start < end and start < each.end
-    ]
+    )
     found += _in_the_way(place, start, end)
     found += [
         Refusal(Against.PATIENT, until=other_end)

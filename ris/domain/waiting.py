@@ -97,10 +97,12 @@ class StopWaiting(Command[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfferFreedSlots(Command[int]):
-    """Offer what became free lately to whoever waits for it; returns how many were offered."""
+class OfferSlot(Command[str]):
+    """Hold a time that became free for somebody who waits; returns the offer's public id."""
 
-    since_minutes: int = 15
+    entry: str
+    device: str
+    start_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ Pages, REST and FHIR find times here, and the door refuses by the same rules.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
@@ -106,11 +106,18 @@ class Exam:
         return Refusal(Against.NOT_ALLOWED) if rule is not None and not rule.allowed else None
 
 
-def exam_of(step: ScheduledProcedureStep, minutes: int | None = None) -> Exam:
-    """What a step asks of a time; one query where it is of the catalog, and one for its rules."""
+def exam_of(
+    step: ScheduledProcedureStep,
+    minutes: int | None = None,
+    *,
+    rules: Mapping[int, dict[int, DeviceRule]] | None = None,
+) -> Exam:
+    """What a step asks of a time; one query for its rules, unless they are given."""
     procedure = step.procedure
     order = procedure.order
     definition = procedure.definition
+    if rules is None and definition is not None:
+        rules = rules_of([definition])
     length = minutes or step.duration_minutes
     # A length that somebody gave the step counts on every device.
     own = definition is not None and step.duration_minutes != definition.duration_minutes
@@ -119,7 +126,7 @@ def exam_of(step: ScheduledProcedureStep, minutes: int | None = None) -> Exam:
         minutes=length,
         fixed=minutes is not None or own,
         definition=definition,
-        rules=rules_of([definition]).get(definition.pk, {}) if definition else {},
+        rules=rules.get(definition.pk, {}) if definition and rules else {},
         wanted=Wanted(
             code=procedure.code_value,
             modality=step.modality,

@@ -25,12 +25,14 @@ from ris.services import (
     unsafe_starts,
 )
 from ris.services.performing import late
+from ris.services.scheduling.waiting import offer_freed
 
 
 def run_due() -> None:
     """Called every half minute by the beat; each piece is idempotent."""
     if holds_due():
         execute(ExpireHolds(), actor=TIMER)
+    offer_freed()
     performing = config.load().performing
     if late.rematchable(performing.rematch_minutes):
         execute(RematchPerformedSteps(minutes=performing.rematch_minutes), actor=TIMER)

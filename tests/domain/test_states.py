@@ -16,6 +16,7 @@ from ris.domain.reporting import REPORT
 from ris.domain.scheduling import APPOINTMENT
 from ris.domain.states import StateMachine
 from ris.domain.subscriptions import SUBSCRIPTION
+from ris.domain.waiting import OFFER, WAITING
 
 # Written from the design and not from the code: trigger: from, from → to.
 DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
@@ -86,6 +87,21 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
         cancel: PROPOSED, HELD, BOOKED -> CANCELED
         miss: BOOKED -> NO_SHOW
         retract: ARRIVED, NO_SHOW -> BOOKED
+        """,
+    ),
+    "WaitingEntry": (
+        WAITING,
+        """
+        serve: WAITING -> SERVED
+        withdraw: WAITING -> WITHDRAWN
+        """,
+    ),
+    "SlotOffer": (
+        OFFER,
+        """
+        accept: OPEN -> ACCEPTED
+        decline: OPEN -> DECLINED
+        expire: OPEN -> EXPIRED
         """,
     ),
     "Document": (
@@ -160,6 +176,8 @@ def test_final_states(name: str) -> None:
         "PerformedProcedureStep": {"COMPLETED", "DISCONTINUED"},
         "Report": {"DISCARDED", "RETRACTED"},
         "Appointment": {"EXPIRED", "FULFILLED", "CANCELED"},
+        "WaitingEntry": {"SERVED", "WITHDRAWN"},
+        "SlotOffer": {"ACCEPTED", "DECLINED", "EXPIRED"},
         "Document": {"REPLACED", "CANCELED"},
         "InboundMessage": {"APPLIED"},
         "Delivery": {"DELIVERED", "SKIPPED"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ris.domain.actors import Role
 from ris.domain.arrivals import CallPatient
+from ris.domain.exam_sets import BookSeries, BookTogether, SequenceProcedures
 from ris.domain.resources import (
     BeginDowntime,
     EndDowntime,
@@ -28,6 +29,13 @@ from ris.domain.scheduling import (
     SetResourceHours,
 )
 from ris.domain.undoing import UndoArrival, UndoNoShow
+from ris.domain.waiting import (
+    AcceptOffer,
+    DeclineOffer,
+    OfferSlot,
+    StopWaiting,
+    WaitForSlot,
+)
 from ris.services.scheduling.answers import answer_appointment
 from ris.services.scheduling.appointments import (
     book_appointment,
@@ -47,10 +55,29 @@ from ris.services.scheduling.hours import (
     remove_closure,
     set_resource_hours,
 )
+from ris.services.scheduling.sets import book_series, book_together, sequence_procedures
 from ris.services.scheduling.tickets import call_patient
 from ris.services.scheduling.undoing import undo_arrival, undo_no_show
+from ris.services.scheduling.waiting import (
+    accept_offer,
+    decline_offer,
+    offer_freed,
+    offer_slot,
+    stop_waiting,
+    wait_for_slot,
+)
+
+__all__ = ["HANDLERS", "PERMISSIONS", "offer_freed"]
 
 HANDLERS = {
+    BookTogether: book_together,
+    BookSeries: book_series,
+    SequenceProcedures: sequence_procedures,
+    WaitForSlot: wait_for_slot,
+    StopWaiting: stop_waiting,
+    OfferSlot: offer_slot,
+    AcceptOffer: accept_offer,
+    DeclineOffer: decline_offer,
     ProposeAppointment: propose_appointment,
     HoldSlot: hold_slot,
     BookAppointment: book_appointment,
@@ -87,6 +114,14 @@ _CLOSING = _SETUP | {Role.SCHEDULER, Role.TECHNOLOGIST}
 
 
 PERMISSIONS = {
+    BookTogether: _DESK,
+    BookSeries: _DESK,
+    SequenceProcedures: _SETUP,
+    WaitForSlot: _DESK,
+    StopWaiting: _DESK,
+    OfferSlot: {Role.SYSTEM},
+    AcceptOffer: _DESK,
+    DeclineOffer: _DESK,
     ProposeAppointment: _DESK,
     HoldSlot: _DESK,
     BookAppointment: _DESK,

@@ -42,6 +42,7 @@ from ris.services.scheduling.calendar import (
     move_appointment,
     say_canceled,
 )
+from ris.services.scheduling.offers import expire_offers, serve
 from ris.services.scheduling.resources import (
     find_device,
     give_back,
@@ -201,7 +202,9 @@ def _require_holder(appointment: Appointment, context: Context) -> None:
         raise StateConflictError("this time is held by somebody else")
 
 
-def book_appointment(command: BookAppointment, context: Context) -> str:
+def book_appointment(
+    command: BookAppointment, context: Context, *, patient_free: bool = False
+) -> str:
     if command.appointment:
         return _book_held(command, context)
     step = lock_step(command.step)
@@ -231,8 +234,10 @@ def book_appointment(command: BookAppointment, context: Context) -> str:
         overbook=command.overbook,
         reason=command.reason,
         agreed=agreed,
+        patient_free=patient_free,
         comment=command.comment,
     )
+    serve(step, context)
     return str(appointment.public_id)
 
 
@@ -271,6 +276,7 @@ def _book_held(command: BookAppointment, context: Context) -> str:
         agreed=agreed,
         comment=command.comment,
     )
+    serve(step, context)
     return str(appointment.public_id)
 
 
@@ -292,7 +298,9 @@ def _is_over(appointment: Appointment, context: Context) -> bool:
     return appointment.expires_at is not None and appointment.expires_at <= context.now
 
 
-def reschedule_appointment(command: RescheduleAppointment, context: Context) -> str:
+def reschedule_appointment(
+    command: RescheduleAppointment, context: Context, *, patient_free: bool = False
+) -> str:
     appointment = lock_appointment(command.appointment)
     if command.expected_version is not None and command.expected_version != appointment.version:
         raise StateConflictError("somebody else moved this appointment meanwhile: reload")
@@ -328,6 +336,7 @@ def reschedule_appointment(command: RescheduleAppointment, context: Context) -> 
         overbook=command.overbook,
         reason=command.reason,
         agreed=agreed,
+        patient_free=patient_free,
     )
     return str(appointment.public_id)
 
@@ -357,14 +366,14 @@ def expire_holds(command: ExpireHolds, context: Context) -> int:
     due = Appointment.objects.filter(
         status=AppointmentStatus.HELD.value, expires_at__lte=context.now
     ).values_list("public_id", flat=True)[:500]
-    expired = 0
+    expired: list[Appointment] = []
     for public_id in list(due):
         appointment = lock_appointment(str(public_id))
         if appointment.status != AppointmentStatus.HELD.value:
             continue
         move(appointment, APPOINTMENT, AppointmentTrigger.EXPIRE)
         give_back(appointment)
-        expired += 1
+        expired.append(appointment)
         for step in steps_of_appointment(appointment):
             step.appointment = None
             touch(step, "appointment")
@@ -378,4 +387,6 @@ def expire_holds(command: ExpireHolds, context: Context) -> int:
                 subject=appointment,
                 order=order,
             )
-    return expired
+    if expired:
+        expire_offers(expired, context)
+    return len(expired)

@@ -108,12 +108,14 @@ def book(
     reason: str = "",
     held: Appointment | None = None,
     agreed: Agreed | None = None,
+    patient_free: bool = False,
     comment: str = "",
 ) -> Appointment:
     """Book ``step``: take the resources, schedule the step, say so.
 
     An appointment that was asked for becomes the one that is agreed. Without an agreement with the
-    rules (``rules.agree``) only what is taken or closed stands in the way.
+    rules (``rules.agree``) only what is taken or closed stands in the way. ``patient_free``: the
+    caller has looked at the patient's day.
     """
     order = step.procedure.order
     if order.status != "ACTIVE":
@@ -124,7 +126,7 @@ def book(
         taken = agreed.overbooked
     elif device is not None and held is None:
         taken = require_free(device, start_at, end_at, overbook=overbook)
-    if not overbook:
+    if not overbook and not patient_free:
         require_patient_free(order.patient_id, start_at, end_at, but=held)
     proposed = step.appointment
     if proposed is not None and proposed.status != AppointmentStatus.PROPOSED.value:
@@ -180,6 +182,7 @@ def move_appointment(
     overbook: bool,
     reason: str,
     agreed: Agreed | None = None,
+    patient_free: bool = False,
 ) -> None:
     previous_start, previous_device = appointment.start_at, appointment.device
     end_at = start_at + timedelta(minutes=minutes)
@@ -188,7 +191,7 @@ def move_appointment(
         taken = agreed.overbooked
     elif device is not None:
         taken = require_free(device, start_at, end_at, overbook=overbook, but=appointment)
-    if not overbook and appointment.patient_id is not None:
+    if not overbook and not patient_free and appointment.patient_id is not None:
         require_patient_free(appointment.patient_id, start_at, end_at, but=appointment)
     steps = steps_of_appointment(appointment)
     previous_station = steps[0].station_ae_title if steps else ""

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from ris.domain.errors import InvalidValueError, RisError, SlotTakenError
 from ris.domain.openings import HARD, SOFT, Against, Refusal
-from ris.models import Appointment, Device, Resource, StaffMember
-from ris.selectors.openings import Exam, Openings
+from ris.models import Appointment, Device, Resource, ScheduledProcedureStep, StaffMember
+from ris.selectors.openings import Exam, Openings, exam_of
 from ris.selectors.taken import when
 from ris.services._context import Context
 from ris.services.scheduling.resources import lock, resources_of
@@ -86,6 +86,11 @@ def agree(
         before=place.before,
         after=place.after,
     )
+
+
+def candidates_of(step: ScheduledProcedureStep) -> list[Resource]:
+    """The staff who might attend a step."""
+    return list(_candidates(exam_of(step)).values())
 
 
 def _candidates(exam: Exam) -> dict[int, Resource]:
