@@ -56,7 +56,7 @@ def mail(queued: Queued, control_id: str, settings: MailSettings, now: datetime)
     message["Message-ID"] = f"<{control_id}@{sender.domain}>"
     # No out-of-office answers to these (RFC 3834 5).
     message["Auto-Submitted"] = "auto-generated"
+    message.set_content(queued.whole())
     if queued.language:
         message["Content-Language"] = queued.language
-    message.set_content(queued.whole())
     return message
