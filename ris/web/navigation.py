@@ -15,6 +15,8 @@ FLOOR = (Role.TECHNOLOGIST, Role.FRONTDESK, Role.SCHEDULER, Role.MANAGER, Role.A
 REPAIR = (Role.TECHNOLOGIST, Role.MANAGER, Role.ADMIN)
 MENDING = (*REPAIR, Role.SCHEDULER)
 SYSTEM = (Role.MANAGER, Role.ADMIN)
+PROTOCOL = (Role.RADIOLOGIST, Role.TECHNOLOGIST, Role.SCHEDULER, Role.MANAGER, Role.ADMIN)
+PROTOCOL_SETUP = SYSTEM
 DOSE = (Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
 
 
@@ -45,6 +47,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/arrivals/", "Arrivals", "person-check", "a", FLOOR),
     Entry("/room/", "Rooms", "device", "t", FLOOR),
     Entry("/reading/", "Reading", "book", "r", READERS),
+    Entry("/protocoling/", "Protocoling", "pencil", "v", PROTOCOL),
+    Entry("/authorization/", "Authorization", "seal", "", DESK),
     Entry("/patients/", "Patients", "users", "p"),
     Entry("/dose/", "Dose", "bolt", "", DOSE),
     Entry("/exceptions/", "Exceptions", "alert", "x", MENDING, "Behind the scenes"),
