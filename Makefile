@@ -50,7 +50,7 @@ elements: setup ## make the FHIR element table anew from the definitions `make c
 	$(BIN)/python scripts/elements.py
 
 words: setup ## collect the words of the pages into locale/ and compile what is translated (needs gettext)
-	$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap --ignore '.*' --ignore 'docs/*' --ignore 'tests/*'
+	$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap --ignore '.*' --ignore 'docs/*' --ignore 'tests/*' --ignore 'worklist/*' --ignore 'integration/*'
 	$(BIN)/python manage.py compilemessages --ignore '.*'
 
 fuzz: setup ## feed mutated DICOM and HL7 messages to the listeners' code; FUZZ_INPUTS for each target

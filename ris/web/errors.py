@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from ris.domain.errors import ErrorCode, RisError
+from ris.web.words import refusal
 
 STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.MISSING_VALUE: 422,
@@ -23,39 +26,44 @@ STATUS: Mapping[ErrorCode, int] = {
 }
 
 TITLE: Mapping[ErrorCode, str] = {
-    ErrorCode.MISSING_VALUE: "Something is missing",
-    ErrorCode.INVALID_VALUE: "A value cannot be used",
-    ErrorCode.UNKNOWN_KEY: "Not found",
-    ErrorCode.DUPLICATE_KEY: "It exists already",
-    ErrorCode.STATE_CONFLICT: "Not possible any more",
-    ErrorCode.BUSY: "Busy",
-    ErrorCode.DENIED: "Not allowed",
-    ErrorCode.UNSUPPORTED: "Not found",
-    ErrorCode.INTERNAL: "Something broke here",
+    ErrorCode.MISSING_VALUE: _("Something is missing"),
+    ErrorCode.INVALID_VALUE: _("A value cannot be used"),
+    ErrorCode.UNKNOWN_KEY: _("Not found"),
+    ErrorCode.DUPLICATE_KEY: _("It exists already"),
+    ErrorCode.STATE_CONFLICT: _("Not possible any more"),
+    ErrorCode.BUSY: _("Busy"),
+    ErrorCode.DENIED: _("Not allowed"),
+    ErrorCode.UNSUPPORTED: _("Not found"),
+    ErrorCode.INTERNAL: _("Something broke here"),
 }
 
 REMEDY: Mapping[ErrorCode, str] = {
-    ErrorCode.MISSING_VALUE: "Go back, fill it in and send again.",
-    ErrorCode.INVALID_VALUE: "Go back, correct it and send again.",
-    ErrorCode.UNKNOWN_KEY: "Check the number, or search by patient name or accession number.",
-    ErrorCode.DUPLICATE_KEY: "Search for the existing entry and go on with that one.",
-    ErrorCode.STATE_CONFLICT: "Somebody or a device was faster. Go back to see how it stands now. "
-    "Nothing was changed.",
-    ErrorCode.BUSY: "Nothing was changed. Wait a moment and try again.",
-    ErrorCode.DENIED: "Your roles do not cover this. Nothing was changed. Ask an administrator if "
-    "you need it for your work.",
-    ErrorCode.UNSUPPORTED: "Check the address, or start from the home page.",
-    ErrorCode.INTERNAL: "Nothing was changed. Try again; if it happens again, tell an "
-    "administrator the number below.",
+    ErrorCode.MISSING_VALUE: _("Go back, fill it in and send again."),
+    ErrorCode.INVALID_VALUE: _("Go back, correct it and send again."),
+    ErrorCode.UNKNOWN_KEY: _("Check the number, or search by patient name or accession number."),
+    ErrorCode.DUPLICATE_KEY: _("Search for the existing entry and go on with that one."),
+    ErrorCode.STATE_CONFLICT: _(
+        "Somebody or a device was faster. Go back to see how it stands now. Nothing was changed."
+    ),
+    ErrorCode.BUSY: _("Nothing was changed. Wait a moment and try again."),
+    ErrorCode.DENIED: _(
+        "Your roles do not cover this. Nothing was changed. Ask an administrator if "
+        "you need it for your work."
+    ),
+    ErrorCode.UNSUPPORTED: _("Check the address, or start from the home page."),
+    ErrorCode.INTERNAL: _(
+        "Nothing was changed. Try again; if it happens again, tell an "
+        "administrator the number below."
+    ),
 }
 
 
 def error_response(request: HttpRequest, error: RisError, *, back: str = "") -> HttpResponse:
     """A page for a refusal, or only its words when a part of a page asked (htmx)."""
     context = {
-        "title": TITLE[error.code],
-        "message": error.message,
-        "remedy": REMEDY[error.code],
+        "title": gettext(TITLE[error.code]),
+        "message": refusal(error),
+        "remedy": gettext(REMEDY[error.code]),
         "path": error.path,
         "back": back,
         "error_id": error.details.get("error_id", ""),

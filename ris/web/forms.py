@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from ris.domain.errors import RisError
+from ris.web.words import refusal
 
 
 class PageForm(forms.Form):
@@ -29,7 +30,7 @@ class PageForm(forms.Form):
     def refuse(self, error: RisError) -> None:
         """Show the core's refusal at the field it names, else above the form."""
         name = error.path.rpartition(".")[2]
-        self.add_error(name if name in self.fields else None, error.message)
+        self.add_error(name if name in self.fields else None, refusal(error))
 
 
 def _css_class(widget: forms.Widget) -> str:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.core.management.commands import makemessages
+
+from ris.domain.errors import RisError
+
+
+def _kinds(kind: type[RisError]) -> list[type[RisError]]:
+    """Every refusal of the core, whose words are the first that it is given."""
+    return [kind, *(below for each in kind.__subclasses__() for below in _kinds(each))]
 
 
 class Command(makemessages.Command):
@@ -11,10 +20,14 @@ class Command(makemessages.Command):
     A catalog changes when words change, not whenever a file does.
     """
 
-    xgettext_options = [
+    xgettext_options: ClassVar[list[str]] = [
         *makemessages.Command.xgettext_options,
+        *(f"--keyword={kind.__name__}:1" for kind in _kinds(RisError)),
         "--keyword=Label:1",
         "--keyword=Entry:2",
         "--no-location",
     ]
-    msgmerge_options = [*makemessages.Command.msgmerge_options, "--no-location"]
+    msgmerge_options: ClassVar[list[str]] = [
+        *makemessages.Command.msgmerge_options,
+        "--no-location",
+    ]

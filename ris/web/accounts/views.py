@@ -19,6 +19,7 @@ from ris.domain.preferences import LANGUAGES, SetPreferences
 from ris.web import navigation
 from ris.web.access import PageRequest, do, page, show
 from ris.web.asking import said
+from ris.web.words import refusal
 
 THEMES = [
     ("auto", gettext_lazy("As the system says")),
@@ -71,7 +72,7 @@ def _keep_preferences(request: PageRequest) -> HttpResponse:
     try:
         do(request, SetPreferences(language=language, keys=keys))
     except RisError as error:
-        return _page(request, error=error.message, own=keys)
+        return _page(request, error=refusal(error), own=keys)
     with translation.override(language or translation.get_language_from_request(request)):
         messages.success(request, _("Saved."))
     return _see_other()

@@ -16,6 +16,7 @@ from ris.domain.accounts import IssueToken
 from ris.domain.api_clients import AddClient, ReplaceClientKeys, checked_scopes
 from ris.domain.errors import RisError
 from ris.web.forms import PageForm
+from ris.web.words import refusal
 
 _LONGEST = 100_000
 
@@ -37,7 +38,7 @@ class _ScopesForm(PageForm):
         try:
             return checked_scopes(str(self.cleaned_data["scopes"]).split())
         except RisError as error:
-            raise ValidationError(error.message) from None
+            raise ValidationError(refusal(error)) from None
 
     def clean_addresses(self) -> tuple[str, ...]:
         found = tuple(str(self.cleaned_data["addresses"]).replace(",", " ").split())

@@ -24,6 +24,7 @@ from ris.web.errors import STATUS
 from ris.web.exchange.filters import address_of, filter_of, in_words
 from ris.web.forms import PageForm
 from ris.web.navigation import SYSTEM
+from ris.web.words import refusal
 
 
 class RunForm(PageForm):
@@ -34,7 +35,7 @@ class RunForm(PageForm):
     expected = forms.IntegerField(widget=forms.HiddenInput())
 
     def refuse(self, error: RisError) -> None:
-        self.add_error(error.path if error.path in self.fields else None, error.message)
+        self.add_error(error.path if error.path in self.fields else None, refusal(error))
 
 
 @require_GET

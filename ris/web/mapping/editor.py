@@ -22,6 +22,7 @@ from ris.web.asking import number, said
 from ris.web.errors import STATUS
 from ris.web.mapping.forms import LONGEST, MappingForm, content_of, of_content, of_post, refused
 from ris.web.navigation import SYSTEM
+from ris.web.words import refusal
 
 
 @require_GET
@@ -86,7 +87,7 @@ def _from_file(request: PageRequest, endpoint: MappedEndpoint) -> HttpResponse:
         messages.error(
             request,
             _("The file cannot be read: {place}{message}.").format(
-                place=place, message=error.message
+                place=place, message=refusal(error)
             ),
         )
         return _page(request, endpoint, form, status=422, file=text)

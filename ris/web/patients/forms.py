@@ -13,6 +13,7 @@ from ris.domain.patients import Demographics, Sex
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.web import labels
 from ris.web.forms import PageForm
+from ris.web.words import refusal
 
 
 def person_from(text: str) -> PersonName:
@@ -62,7 +63,7 @@ class PatientForm(PageForm):
             return PartialDate.parse(self.cleaned_data["birth_date"])
         except InvalidValueError as error:
             raise forms.ValidationError(
-                _("This is {message}, as in 1970-05-03.").format(message=error.message)
+                _("This is {message}, as in 1970-05-03.").format(message=refusal(error))
             ) from error
 
     def clean(self) -> dict[str, Any]:
