@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.core.management.commands import makemessages
 
 from ris.domain.errors import RisError
@@ -20,7 +18,7 @@ class Command(makemessages.Command):
     A catalog changes when words change, not whenever a file does.
     """
 
-    xgettext_options: ClassVar[list[str]] = [
+    xgettext_options = [  # noqa: RUF012 - as Django has it
         *makemessages.Command.xgettext_options,
         *(f"--keyword={kind.__name__}:1" for kind in _kinds(RisError)),
         "--keyword=Label:1",
