@@ -25,7 +25,7 @@ class Command(makemessages.Command):
         "--keyword=Entry:2",
         "--no-location",
     ]
-    msgmerge_options: ClassVar[list[str]] = [
+    msgmerge_options = [  # noqa: RUF012 - as Django has it
         *makemessages.Command.msgmerge_options,
         "--no-location",
     ]
