@@ -23,9 +23,15 @@ class PractitionerLine:
 
     @property
     def words(self) -> str:
-        group = self.name.alphabetic or self.name.ideographic or self.name.phonetic
-        said = ", ".join(part for part in (group.family, group.given) if part)
+        said = written(self.name)
         return f"{said} ({self.identifier.value})" if self.identifier.value else said
+
+
+def written(name: PersonName) -> str:
+    """A name as a field takes it: family name, given names."""
+    group = name.alphabetic or name.ideographic or name.phonetic
+    given = " ".join(part for part in (group.given, group.middle) if part)
+    return ", ".join(part for part in (group.family, given) if part)
 
 
 def _line(row: Practitioner) -> PractitionerLine:

@@ -192,7 +192,7 @@ def test_change_of_the_request_is_refused_when_somebody_was_faster(as_: As, room
     order.refresh_from_db()
     assert (first.status_code, second.status_code) == (303, 409)
     assert (order.priority, order.reason) == ("STAT", "worse")
-    assert "somebody else changed this order meanwhile" in second.content.decode()
+    assert "Somebody else changed this order meanwhile." in second.content.decode()
 
 
 def test_order_without_modality_is_completed_and_then_waits_for_a_time(

@@ -263,17 +263,24 @@ class EditForm(PageForm):
         self.fields["requester"].widget.attrs["list"] = "requesters"
 
     def details(self) -> OrderDetails:
+        """What the form says; a field that was not sent is not said."""
         data = self.cleaned_data
-        known = meant(data["requester"])
+
+        def sent(name: str) -> str | None:
+            return str(data[name]) if name in self.data else None
+
+        requester = sent("requester")
+        known = meant(requester) if requester else None
+        person = person_from(requester) if requester is not None else None
         return OrderDetails(
             priority=Priority(data["priority"]),
-            reason=data["reason"],
-            comments=data["comments"],
-            requester=known.name if known else person_from(data["requester"]),
+            reason=sent("reason"),
+            comments=sent("comments"),
+            requester=known.name if known else person,
             requester_identifier=known.identifier if known else None,
-            requesting_service=data["service"],
-            callback_phone=data["callback_phone"],
-            transport=data["transport"],
+            requesting_service=sent("service"),
+            callback_phone=sent("callback_phone"),
+            transport=sent("transport"),
         )
 
 

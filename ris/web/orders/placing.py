@@ -23,6 +23,7 @@ from ris.selectors.order_lists import OrderLine
 from ris.selectors.order_offers import next_offer
 from ris.selectors.orders import order_view
 from ris.selectors.patients import patient_view
+from ris.selectors.practitioners import written
 from ris.selectors.views import OrderView, PatientView
 from ris.services import may, together
 from ris.web.access import PageRequest, do, page, saw, show
@@ -111,7 +112,7 @@ def _said_by(order: OrderView) -> dict[str, Any]:
     found: dict[str, Any] = {
         "priority": order.priority.value,
         "reason": order.reason,
-        "requester": order.requester.display,
+        "requester": written(order.requester),
         "service": order.requesting_service,
         "callback_phone": order.callback_phone,
         "transport": order.transport,

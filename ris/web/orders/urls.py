@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.orders import bulk, drafting, listing, parts, placing, views
+from ris.web.orders import bulk, desk, drafting, editing, listing, parts, placing, views
 
 urlpatterns = [
     path("orders/", listing.order_list, name="orders"),
@@ -23,7 +23,12 @@ urlpatterns = [
     path("orders/<uuid:key>/hold/", views.hold, name="order-hold"),
     path("orders/<uuid:key>/release/", views.release, name="order-release"),
     path("orders/<uuid:key>/void/", views.void, name="order-void"),
-    path("orders/<uuid:key>/revise/", views.revise, name="order-revise"),
+    path("orders/<uuid:key>/revise/", editing.revise, name="order-revise"),
+    path("orders/<uuid:key>/restore/", desk.restore, name="order-restore"),
+    path("orders/<uuid:key>/split/", desk.split, name="order-split"),
+    path("orders/<uuid:key>/ask/", desk.ask, name="order-ask"),
+    path("orders/<uuid:key>/request.pdf", desk.request_form, name="order-request-form"),
+    path("questions/<uuid:key>/answer/", desk.answer, name="order-answer"),
     path("steps/<uuid:key>/cancel/", views.cancel_step, name="step-cancel"),
     path("steps/<uuid:key>/repeat/", views.repeat_step, name="step-repeat"),
     path("steps/<uuid:key>/complete/", views.complete_step, name="step-complete"),

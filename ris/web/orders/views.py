@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import MissingValueError, RisError
@@ -15,24 +17,24 @@ from ris.domain.orders import (
     CompleteInformation,
     DiscontinueOrder,
     HoldOrder,
-    OrderDetails,
     OrderReference,
     OrderStatus,
-    Priority,
     ReleaseOrder,
     RepeatStep,
-    ReviseOrder,
     Stage,
     StepStatus,
     VoidOrder,
 )
 from ris.selectors import documents
 from ris.selectors import timeline as timelines
+from ris.selectors.order_questions import questions_of
 from ris.selectors.order_relations import relations
 from ris.selectors.orders import order_view
+from ris.selectors.undoing import can_restore
 from ris.selectors.views import OrderView
+from ris.web import undo
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
-from ris.web.asking import number, said
+from ris.web.asking import said
 from ris.web.dose.views import order_context
 from ris.web.navigation import REPAIR
 from ris.web.orders.forms import CompleteForm
@@ -51,7 +53,7 @@ def order(request: PageRequest, key: UUID) -> HttpResponse:
         "patient": view.patient,
         **_possible(view),
         "entries": [tell(entry) for entry in timelines.entries(view.public_id)],
-        "priorities": list(Priority),
+        "questions": questions_of(view.public_id),
         **order_context(view),
         "relations": relations(view),
         "documents": documents.of_order(view.public_id),
@@ -83,6 +85,10 @@ def _possible(view: OrderView) -> dict[str, bool]:
         "can_void": view.status is not OrderStatus.ENTERED_IN_ERROR
         and StepStatus.STARTED not in steps,
         "can_revise": live and view.stage is not Stage.REPORTED,
+        "can_ask": live,
+        "can_split": live and len(view.procedures) > 1,
+        "can_restore": view.status is OrderStatus.CANCELED
+        and can_restore(view.public_id, timezone.now()),
     }
 
 
@@ -105,10 +111,14 @@ def cancel(request: PageRequest, key: UUID) -> HttpResponse:
     possible = _possible(order_view(str(key)))
     if possible["can_discontinue"]:
         do(request, DiscontinueOrder(order=_reference(key), reason=reason))
-        messages.success(request, "What was left of the order is stopped.")
+        messages.success(request, _("What was left of the order is stopped."))
     else:
         do(request, CancelOrder(order=_reference(key), reason=reason))
-        messages.success(request, "The order is canceled and off every worklist.")
+        undo.tell(
+            request,
+            _("The order is canceled and off every worklist."),
+            undo.of_cancel_order(str(key)),
+        )
     return redirect_back(request, f"/orders/{key}/")
 
 
@@ -116,7 +126,7 @@ def cancel(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def hold(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, HoldOrder(order=_reference(key), reason=_reason(request)))
-    messages.success(request, "The order is on hold and off every worklist.")
+    undo.tell(request, _("The order is on hold and off every worklist."), undo.of_hold(str(key)))
     return redirect_back(request, f"/orders/{key}/")
 
 
@@ -124,7 +134,7 @@ def hold(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def release(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, ReleaseOrder(order=_reference(key)))
-    messages.success(request, "The hold is over.")
+    messages.success(request, _("The hold is over."))
     return redirect_back(request, f"/orders/{key}/")
 
 
@@ -132,32 +142,7 @@ def release(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def void(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, VoidOrder(order=_reference(key), reason=_reason(request)))
-    messages.success(request, "The order is marked as entered in error.")
-    return redirect_back(request, f"/orders/{key}/")
-
-
-@require_POST
-@page()
-def revise(request: PageRequest, key: UUID) -> HttpResponse:
-    """Priority, reason and note; identifiers and times are changed elsewhere."""
-    try:
-        priority = Priority(said(request, "priority"))
-    except ValueError:
-        raise MissingValueError("choose a priority", path="priority") from None
-    details = OrderDetails(
-        priority=priority,
-        reason=said(request, "reason", 2000),
-        comments=said(request, "comments", 2000),
-    )
-    do(
-        request,
-        ReviseOrder(
-            order=_reference(key),
-            details=details,
-            expected_version=number(request, "version"),
-        ),
-    )
-    messages.success(request, "Saved.")
+    messages.success(request, _("The order is marked as entered in error."))
     return redirect_back(request, f"/orders/{key}/")
 
 
@@ -168,7 +153,7 @@ def revise(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def cancel_step(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, CancelStep(step=str(key), reason=_reason(request)))
-    messages.success(request, "The step is canceled.")
+    messages.success(request, _("The step is canceled."))
     return redirect_back(request, "/orders/")
 
 
@@ -176,7 +161,7 @@ def cancel_step(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def repeat_step(request: PageRequest, key: UUID) -> HttpResponse:
     step = do(request, RepeatStep(step=str(key)))
-    messages.success(request, "The step is planned again: choose a time.")
+    messages.success(request, _("The step is planned again: choose a time."))
     return redirect_back(request, f"/book/{step}/")
 
 
@@ -198,5 +183,5 @@ def complete_step(request: PageRequest, key: UUID) -> HttpResponse:
     except RisError as error:
         error.path = error.path or "modality"
         raise
-    messages.success(request, "Complete: the order now waits under To schedule.")
+    messages.success(request, _("Complete: the order now waits under To schedule."))
     return redirect_back(request, "/orders/?tab=needs-information")
