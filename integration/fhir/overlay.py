@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from integration.fhir import elements, indexing, json
+from integration.fhir import elements, indexing, json, translated
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.kept import PATIENT_LINK
 from integration.fhir.outcome import HttpError
@@ -76,13 +76,17 @@ def keep(
         services.count_change(kind.name, public_id)
         hit, changed = _present(kind, public_id, shown)
         present = changed or present
+    said = _said(received)
+    own = OverlayView(received=json.write(said), shown=translated.written(present))
     services.keep_overlay(
         kind.name,
         public_id,
-        received=json.write(_said(received)).decode(),
-        shown=json.write(present).decode(),
+        received=own.received.decode(),
+        shown=own.shown.decode(),
         source=source,
     )
+    # The answer shows it next.
+    _remember(own, present, merged(present, said, present))
     indexing.index(kind.name, public_id, received)
     return hit
 
@@ -145,13 +149,17 @@ def _merged_before(
     if int(then["meta"]["versionId"]) > int(core["meta"]["versionId"]):
         core = again() or core
     found = merged(core, json.read_stored(kept.received), then)
-    _last[key] = kept, core, found
+    _remember(kept, core, found)
+    return found
+
+
+def _remember(kept: OverlayView, core: Resource, found: Resource) -> None:
+    _last[str(core["resourceType"]), str(core["id"])] = kept, core, found
     while len(_last) > _MOST_KNOWN:
         try:
             _last.popitem(last=False)
         except KeyError:
             break  # another thread was quicker
-    return found
 
 
 def same(one: Resource, other: Resource) -> bool:

@@ -144,6 +144,28 @@ def _view(row: FhirVersion) -> VersionView:
     )
 
 
+def versions_of(kind: str, public_id: str, number: str) -> tuple[bool, bool]:
+    """Whether any version of one resource is kept, and whether this one is."""
+    rows = _LAST_VERSIONS.all(type=kind, public_id=uuid.UUID(public_id))
+    if any(row.version == number for row in rows):
+        return True, True
+    if len(rows) < _LAST:
+        return bool(rows), False
+    return True, bool(known_versions(kind, [(public_id, number)]))
+
+
+_LAST = 20
+_LAST_VERSIONS = Select(
+    lambda: (
+        FhirVersion.objects.filter(
+            type=Given("type", CharField()), public_id=Given("public_id", UUIDField())
+        )
+        .only("version")
+        .order_by("-id")[:_LAST]
+    )
+)
+
+
 def known_versions(kind: str, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Those of these (public id, version) that are kept already."""
     rows = FhirVersion.objects.filter(

@@ -268,6 +268,20 @@ def undone(work: Callable[[], T]) -> T:
     return result
 
 
+def joining(function: Callable[P, T]) -> Callable[P, T]:
+    """The same for a part of another writer: within its transaction it is one with it.
+
+    There is no savepoint to return to, so nobody may catch an error of it and go on.
+    """
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> T:
+        with transaction.atomic(savepoint=False):
+            return function(*args, **kwargs)
+
+    return inside
+
+
 def transactional(function: Callable[P, T]) -> Callable[P, T]:
     """Run a writer that is no command (the record of a query, a reply's state) in a transaction."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import connection
+from functools import cache
 
 from ris.domain import identifiers
-from ris.models import Counter
+from ris.models import Counter, driver
+from ris.models.driver import Text
 from ris.services._context import Context
 
 
@@ -21,12 +22,14 @@ def take(name: str) -> int:
 
 def _next(name: str) -> int | None:
     """Count up and read in one statement; the ORM would take two."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE ris_counter SET value = value + 1 WHERE name = %s RETURNING value", [name]
-        )
-        row = cursor.fetchone()
-    return int(row[0]) if row else None
+    connection = driver.here()
+    found = driver.rows(connection, _counting(connection.vendor), [name])
+    return int(found[0][0]) if found else None
+
+
+@cache
+def _counting(vendor: str) -> Text:
+    return Text("UPDATE ris_counter SET value = value + 1 WHERE name = %s RETURNING value", vendor)
 
 
 def accession_number(context: Context) -> str:

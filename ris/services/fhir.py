@@ -43,7 +43,7 @@ from ris.models import (
 from ris.models.base import Versioned, uuid7
 from ris.services import patients
 from ris.services._context import Context
-from ris.services._execute import transactional
+from ris.services._execute import joining, transactional
 from ris.services._locks import public_key
 from ris.services._transition import touch
 
@@ -162,7 +162,7 @@ def _write_version(row: FhirResource, method: Method) -> None:
 # --- beside the core: no commands, for they change nothing of it
 
 
-@transactional
+@joining
 def keep_overlay(type_: str, public_id: str, *, received: str, shown: str, source: str) -> None:
     """Keep what a client sent of something the core has, and what the core showed of it."""
     row = FhirOverlay(
@@ -172,6 +172,8 @@ def keep_overlay(type_: str, public_id: str, *, received: str, shown: str, sourc
         shown=shown,
         source=source[:200],
     )
+    if row.insert_unless_known():
+        return
     FhirOverlay.objects.bulk_create(
         [row],
         update_conflicts=True,
@@ -238,10 +240,15 @@ def note_versions(shown: Sequence[ShownVersion]) -> None:
         )
         for each in sorted(shown, key=lambda each: (each.type, each.public_id, each.version))
     ]
+    if len(rows) < _FEW:
+        for row in rows:
+            row.insert_unless_known()
+        return
     FhirVersion.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
 
 
 _ROWS_AT_ONCE = 50
+_FEW = 4  # so many are quicker one by one, by a statement that is kept
 
 
 HANDLERS = {

@@ -13,13 +13,13 @@ from ris.models import FhirIndex, FhirOverlay, FhirResource, driver
 from ris.models.columns import preparing
 from ris.models.driver import Text
 from ris.models.prepared import add_all
-from ris.services._execute import transactional
+from ris.services._execute import joining, transactional
 
 # From a type and JSON to what the resource is found by.
 Read = Callable[[str, str], Iterable[IndexEntry]]
 
 
-@transactional
+@joining
 def replace(kind: str, public_id: str, entries: Iterable[IndexEntry]) -> None:
     """What ``kind``/``public_id`` is found by from now on; nothing where it was deleted.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 
 from ris.domain.values import Identifier, PersonName
 from ris.models import CodeMap, Device, Patient, Practitioner, Room, Site, Visit
@@ -31,6 +32,8 @@ from ris.selectors.search.views import (
     VisitHit,
 )
 from ris.selectors.views import PatientView
+
+M = TypeVar("M", bound=Model)
 
 _REACHED = ~Q(phone="") | ~Q(email="")
 _UPDATED: dict[str, SortKey] = {"updated": F("updated_at")}
@@ -355,8 +358,8 @@ def directory(*, stations: bool = False, rooms: bool = False, site: bool = False
     """Public ids by AE title and room name, and of the institution; only what is asked for."""
     here = letterhead() if site else None
     return Directory(
-        stations=({row.ae_title: str(row.public_id) for row in _DEVICES.all()} if stations else {}),
-        rooms=({row.name: str(row.public_id) for row in _ROOMS.all()} if rooms else {}),
+        stations=_stations.read() if stations else {},
+        rooms=_rooms.read() if rooms else {},
         site=here.public_id if here else "",
         site_name=(here.institution or here.name) if here and here.public_id else "",
         letterhead=here,
@@ -365,8 +368,31 @@ def directory(*, stations: bool = False, rooms: bool = False, site: bool = False
 
 def issuers() -> dict[str, str]:
     """The site's own names of authorities: URI → issuer (code map ``issuer``)."""
-    return {
-        row.source_value: str(row.target.get("value", ""))
-        for row in _ISSUERS.all()
-        if row.target.get("value")
-    }
+    return _issuers.read()
+
+
+class _Small(Generic[M]):
+    """What is made of a small table: read each time, made again only of other rows."""
+
+    def __init__(self, select: Select[M], make: Callable[[list[M]], dict[str, str]]) -> None:
+        self._select = select
+        self._make = make
+        self._known: tuple[Any, dict[str, str]] = (None, {})
+
+    def read(self) -> dict[str, str]:
+        rows, instances = self._select.rows()
+        known, made = self._known
+        if known != rows:
+            made = self._make(instances())
+            self._known = rows, made
+        return made
+
+
+_stations = _Small(_DEVICES, lambda rows: {row.ae_title: str(row.public_id) for row in rows})
+_rooms = _Small(_ROOMS, lambda rows: {row.name: str(row.public_id) for row in rows})
+_issuers = _Small(
+    _ISSUERS,
+    lambda rows: {
+        row.source_value: str(row.target["value"]) for row in rows if row.target.get("value")
+    },
+)

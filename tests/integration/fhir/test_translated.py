@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from integration.fhir import reading, resources, translated
+from integration.fhir import json, reading, resources, translated
+from integration.fhir.systems import Systems
 from ris.domain.actors import OPERATOR
 from ris.domain.catalog import MapCode
 from ris.domain.orders import (
@@ -124,7 +125,7 @@ def test_the_same_rows_are_the_same_resource_until_one_of_them_changes(api: Api)
     kept, changed = make.order(), make.order()
     ids = [str(kept.public_id), str(changed.public_id)]
     kind = resources.KINDS["ServiceRequest"]
-    shown = reading.shown_for([kind], reading.Systems())
+    shown = reading.shown_for([kind], Systems())
 
     first = reading.load(kind, ids, shown)
     execute(HoldOrder(order=reference(changed), reason="waits"), actor=people.scheduler)
@@ -148,4 +149,4 @@ def test_a_bundle_is_written_as_any_other_json() -> None:
         ],
     }
 
-    assert translated.bundle(given) == translated.json.write(given)
+    assert translated.bundle(given) == json.write(given)
