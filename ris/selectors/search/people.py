@@ -358,8 +358,8 @@ def directory(*, stations: bool = False, rooms: bool = False, site: bool = False
     """Public ids by AE title and room name, and of the institution; only what is asked for."""
     here = letterhead() if site else None
     return Directory(
-        stations=_stations.read() if stations else {},
-        rooms=_rooms.read() if rooms else {},
+        stations=_station_ids.read() if stations else {},
+        rooms=_room_ids.read() if rooms else {},
         site=here.public_id if here else "",
         site_name=(here.institution or here.name) if here and here.public_id else "",
         letterhead=here,
@@ -368,7 +368,7 @@ def directory(*, stations: bool = False, rooms: bool = False, site: bool = False
 
 def issuers() -> dict[str, str]:
     """The site's own names of authorities: URI → issuer (code map ``issuer``)."""
-    return _issuers.read()
+    return _issuer_names.read()
 
 
 class _Small(Generic[M]):
@@ -388,9 +388,9 @@ class _Small(Generic[M]):
         return made
 
 
-_stations = _Small(_DEVICES, lambda rows: {row.ae_title: str(row.public_id) for row in rows})
-_rooms = _Small(_ROOMS, lambda rows: {row.name: str(row.public_id) for row in rows})
-_issuers = _Small(
+_station_ids = _Small(_DEVICES, lambda rows: {row.ae_title: str(row.public_id) for row in rows})
+_room_ids = _Small(_ROOMS, lambda rows: {row.name: str(row.public_id) for row in rows})
+_issuer_names = _Small(
     _ISSUERS,
     lambda rows: {
         row.source_value: str(row.target["value"]) for row in rows if row.target.get("value")
