@@ -27,12 +27,14 @@ from django.utils import timezone
 from ris.domain.order_age import Age, age
 from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
 from ris.domain.values import PersonName
+from ris.domain.waiting import WaitingStatus
 from ris.models import (
     Order,
     OrderQuestion,
     RequestedProcedure,
     ScheduledProcedureStep,
     Site,
+    WaitingEntry,
 )
 from ris.selectors.calendar import midnight
 from ris.selectors.patient_lists import (
@@ -42,11 +44,13 @@ from ris.selectors.patient_lists import (
     line,
     name_condition,
 )
+from ris.selectors.waiting import WaitingLine
 
 
 class Tab(StrEnum):
     TO_SCHEDULE = "to-schedule"
     NEEDS_INFORMATION = "needs-information"
+    WAIT_LIST = "wait-list"
     SCHEDULED = "scheduled"
     PERFORMED = "performed"
     ON_HOLD = "on-hold"
@@ -123,6 +127,7 @@ class OrderLine:
     service: str = ""
     version: int = 1
     question: str = ""  # what was asked about it and not answered yet
+    waiting: WaitingLine | None = None  # its place on the wait list, where that is asked for
 
     @property
     def age(self) -> Age:
@@ -171,6 +176,9 @@ def in_tab(tab: Tab) -> QuerySet[Order]:
         return active.filter(Q(pk__in=lacking) | Q(pk__in=asked))
     if tab is Tab.TO_SCHEDULE:
         return _with_step(active, waiting.exclude(modality="")).exclude(pk__in=asked)
+    if tab is Tab.WAIT_LIST:
+        entries = WaitingEntry.objects.filter(status=WaitingStatus.WAITING.value)
+        return active.filter(pk__in=entries.values("step__procedure__order"))
     if tab is Tab.SCHEDULED:
         return _with_step(active, ScheduledProcedureStep.objects.filter(status__in=_UNDER_WAY))
     if tab is Tab.PERFORMED:

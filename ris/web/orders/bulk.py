@@ -8,10 +8,11 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from ris.domain.commands import Command
-from ris.domain.errors import InvalidValueError, MissingValueError, RisError
+from ris.domain.errors import InvalidValueError, MissingValueError, RisError, StateConflictError
 from ris.domain.order_questions import AskForInformation
 from ris.domain.orders import (
     CancelOrder,
@@ -20,7 +21,9 @@ from ris.domain.orders import (
     OrderReference,
     Priority,
     ReviseOrder,
+    StepStatus,
 )
+from ris.domain.waiting import WaitForSlot
 from ris.printing.request_form import request_forms_pdf
 from ris.selectors import order_lists
 from ris.selectors.facility import site
@@ -78,15 +81,19 @@ def _keys(request: PageRequest) -> list[str]:
     return keys
 
 
-Make = Callable[[OrderReference], Command[object]]
+Make = Callable[[OrderLine], Command[object]]
 
 
 def _one(request: PageRequest, make: Make, line: OrderLine) -> Outcome:
     try:
-        do(request, make(OrderReference(public_id=line.public_id)))
+        do(request, make(line))
     except RisError as error:
         return Outcome(line, error.message)
     return Outcome(line)
+
+
+def _reference(line: OrderLine) -> OrderReference:
+    return OrderReference(public_id=line.public_id)
 
 
 def _reason(request: PageRequest) -> str:
@@ -98,12 +105,12 @@ def _reason(request: PageRequest) -> str:
 
 def _cancel(request: PageRequest) -> Make:
     reason = _reason(request)
-    return lambda order: CancelOrder(order=order, reason=reason)
+    return lambda line: CancelOrder(order=_reference(line), reason=reason)
 
 
 def _hold(request: PageRequest) -> Make:
     reason = _reason(request)
-    return lambda order: HoldOrder(order=order, reason=reason)
+    return lambda line: HoldOrder(order=_reference(line), reason=reason)
 
 
 def _priority(request: PageRequest) -> Make:
@@ -111,14 +118,28 @@ def _priority(request: PageRequest) -> Make:
         priority = Priority(said(request, "priority"))
     except ValueError:
         raise MissingValueError(_("choose a priority"), path="priority") from None
-    return lambda order: ReviseOrder(order=order, details=OrderDetails(priority=priority))
+    return lambda line: ReviseOrder(order=_reference(line), details=OrderDetails(priority=priority))
 
 
 def _ask(request: PageRequest) -> Make:
     question = said(request, "reason", 1000)
     if not question:
         raise MissingValueError(_("say what is to be known"), path="reason")
-    return lambda order: AskForInformation(order=order, question=question)
+    return lambda line: AskForInformation(order=_reference(line), question=question)
+
+
+def _wait(request: PageRequest) -> Make:
+    comment = said(request, "reason", 200)
+
+    def make(line: OrderLine) -> Command[object]:
+        step = line.to_schedule or next(
+            (each for each in line.steps if each.status == StepStatus.SCHEDULED.value), None
+        )
+        if step is None:
+            raise StateConflictError(_("no exam of it waits for a time"))
+        return WaitForSlot(step=step.public_id, comment=comment)
+
+    return make
 
 
 _COMMANDS: dict[str, Callable[[PageRequest], Make]] = {
@@ -126,12 +147,14 @@ _COMMANDS: dict[str, Callable[[PageRequest], Make]] = {
     "hold": _hold,
     "priority": _priority,
     "ask": _ask,
+    "wait": _wait,
 }
 _TITLES = {
-    "cancel": "Cancel orders",
-    "hold": "Put orders on hold",
-    "priority": "Set the priority",
-    "ask": "Ask for information",
+    "cancel": gettext_lazy("Cancel orders"),
+    "hold": gettext_lazy("Put orders on hold"),
+    "priority": gettext_lazy("Set the priority"),
+    "ask": gettext_lazy("Ask for information"),
+    "wait": gettext_lazy("Put on the wait list"),
 }
 
 

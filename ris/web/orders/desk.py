@@ -13,6 +13,7 @@ from ris.domain.order_questions import AnswerInformation, AskForInformation
 from ris.domain.orders import OrderReference
 from ris.domain.splitting import SplitOrder
 from ris.domain.undoing import RestoreOrder
+from ris.domain.waiting import AcceptOffer, DeclineOffer, StopWaiting
 from ris.web import undo
 from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import number, said
@@ -80,3 +81,30 @@ def answer(request: PageRequest, key: UUID) -> HttpResponse:
 def request_form(request: PageRequest, key: UUID) -> HttpResponse:
     """The request on paper."""
     return printed(request, [str(key)])
+
+
+# --- the wait list
+
+
+@require_POST
+@page()
+def accept_offer(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, AcceptOffer(offer=str(key)))
+    messages.success(request, _("Booked at the time that was offered."))
+    return redirect_back(request, "/orders/?tab=wait-list")
+
+
+@require_POST
+@page()
+def decline_offer(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, DeclineOffer(offer=str(key), reason=said(request, "reason", 200)))
+    messages.success(request, _("Declined: the time goes to the next in turn."))
+    return redirect_back(request, "/orders/?tab=wait-list")
+
+
+@require_POST
+@page()
+def stop_waiting(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, StopWaiting(entry=str(key), reason=said(request, "reason", 200)))
+    messages.success(request, _("Taken off the wait list."))
+    return redirect_back(request, "/orders/?tab=wait-list")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -16,9 +16,11 @@ from django.views.decorators.http import require_GET
 
 from ris.domain.orders import Priority
 from ris.domain.saved_views import ViewedPage
+from ris.models import Order
 from ris.selectors import exceptions, order_lists
 from ris.selectors.facility import devices
 from ris.selectors.order_lists import Narrow, OrderLine, Sort, Tab
+from ris.selectors.waiting import waiting_lines
 from ris.web import labels
 from ris.web.access import PageRequest, page, saw, show
 from ris.web.asking import asked
@@ -29,6 +31,7 @@ from ris.web.views_saved import saved_views
 TABS: dict[Tab, object] = {
     Tab.TO_SCHEDULE: gettext_lazy("To schedule"),
     Tab.NEEDS_INFORMATION: gettext_lazy("Needs information"),
+    Tab.WAIT_LIST: gettext_lazy("Wait list"),
     Tab.SCHEDULED: gettext_lazy("Scheduled"),
     Tab.PERFORMED: gettext_lazy("Performed"),
     Tab.ON_HOLD: gettext_lazy("On hold"),
@@ -47,6 +50,13 @@ EMPTY: dict[Tab, tuple[object, object]] = {
         gettext_lazy(
             "An order whose procedure the catalog does not know waits here for its modality, and "
             "so does one about which something was asked."
+        ),
+    ),
+    Tab.WAIT_LIST: (
+        gettext_lazy("Nobody is on the wait list"),
+        gettext_lazy(
+            "Select orders and put them on the wait list: what becomes free is offered here in "
+            "turn, and held until somebody accepts or declines."
         ),
     ),
     Tab.SCHEDULED: (
@@ -81,12 +91,15 @@ COLUMNS: dict[str, object] = {
     "requester": gettext_lazy("Requested by"),
     "ordered": gettext_lazy("Ordered"),
     "when": gettext_lazy("When and where"),
+    "waiting": gettext_lazy("Wait list"),
     "state": gettext_lazy("State"),
     "source": gettext_lazy("Came from"),
 }
 _WAITING = ("priority", "procedure", "ordered", "state")
 _TIMED = ("priority", "procedure", "when", "state")
+_LISTED = ("priority", "procedure", "waiting", "state")
 USUAL = {
+    Tab.WAIT_LIST: _LISTED,
     Tab.TO_SCHEDULE: _WAITING,
     Tab.NEEDS_INFORMATION: _WAITING,
     Tab.ON_HOLD: _WAITING,
@@ -170,11 +183,11 @@ def order_list(request: PageRequest) -> HttpResponse:
         order_lists.narrowed(order_lists.in_tab(wanted.tab), wanted.to, wanted.tab), wanted.sort
     )
     if asked(request, "format") == "csv":
-        lines = order_lists.lines(order_lists.with_lines(rows)[:MOST_ROWS])
+        lines = _lines(wanted, order_lists.with_lines(rows)[:MOST_ROWS])
         saw(request, "ExportOrders", (line.patient.public_id for line in lines))
         return _file(wanted, lines)
     page_of = slice_of(order_lists.with_lines(rows), request)
-    lines = order_lists.lines(page_of.rows)
+    lines = _lines(wanted, page_of.rows)
     saw(request, "ListOrders", (line.patient.public_id for line in lines))
     standing = order_lists.standing()
     context = {
@@ -199,6 +212,23 @@ def order_list(request: PageRequest) -> HttpResponse:
         "sees_messages": request.actor.has(*SYSTEM),
     }
     return show(request, "orders/list.html", context, fragment="orders/_list.html")
+
+
+def _lines(wanted: Asked, rows: Iterable[Order]) -> list[OrderLine]:
+    """The lines, with their places on the wait list where these are shown."""
+    found = order_lists.lines(rows)
+    if "waiting" not in wanted.columns:
+        return found
+    entries = {entry.step: entry for entry in waiting_lines()}
+    return [
+        replace(
+            line,
+            waiting=next(
+                (entries[step.public_id] for step in line.steps if step.public_id in entries), None
+            ),
+        )
+        for line in found
+    ]
 
 
 def _failed_messages(request: PageRequest) -> int:
@@ -250,6 +280,7 @@ _CSV_HEADS = {
     "requester": ("requested_by", "service"),
     "ordered": ("ordered_at", "wished_at"),
     "when": ("start_at", "where"),
+    "waiting": ("place", "offered_at"),
     "state": ("state",),
     "source": ("source",),
 }
@@ -268,6 +299,11 @@ def _cells(column: str, line: OrderLine) -> tuple[str, ...]:
     if column == "when":
         step = line.next_step
         return (_time(step.start_at), step.room or step.station) if step else ("", "")
+    if column == "waiting":
+        entry = line.waiting
+        if entry is None:
+            return ("", "")
+        return (str(entry.place), _time(entry.offer.start_at if entry.offer else None))
     if column == "state":
         table, value = ("stage", line.stage) if line.status == "ACTIVE" else ("order", line.status)
         return (labels.label(table, value).words,)
