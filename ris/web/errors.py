@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -58,6 +59,25 @@ REMEDY: Mapping[ErrorCode, str] = {
 }
 
 
+# Where what an exam waits for is settled (ris.domain.safety.NotReadyError).
+_WAITS: Mapping[str, tuple[str, str]] = {
+    "safety": ("/safety/{step}/", _("Answer the questions")),
+    "protocol": ("/protocoling/", _("To the protocols")),
+    "authorization": ("/authorization/", _("To the authorizations")),
+}
+
+
+def _mend(error: RisError, back: str) -> dict[str, str]:
+    """A link to the page that mends it, if the refusal knows one."""
+    address, words = _WAITS.get(str(error.details.get("waits_for", "")), ("", ""))
+    if not address:
+        return {}
+    href = address.format(step=error.details.get("step", ""))
+    remedy = gettext("Nothing was changed. Settle it there, then do this again.")
+    query = f"?next={quote(back)}" if back else ""
+    return {"mend": href + query, "mend_words": gettext(words), "remedy": remedy}
+
+
 def error_response(request: HttpRequest, error: RisError, *, back: str = "") -> HttpResponse:
     """A page for a refusal, or only its words when a part of a page asked (htmx)."""
     context = {
@@ -67,6 +87,7 @@ def error_response(request: HttpRequest, error: RisError, *, back: str = "") -> 
         "path": error.path,
         "back": back,
         "error_id": error.details.get("error_id", ""),
+        **_mend(error, back),
     }
     status = STATUS[error.code]
     if "HX-Request" in request.headers:
