@@ -58,7 +58,7 @@ _ROOM_STATES = (
 )
 
 
-def _day_steps(day: date) -> QuerySet[ScheduledProcedureStep]:
+def day_steps(day: date) -> QuerySet[ScheduledProcedureStep]:
     """A day's steps, and those of other days that are still being performed."""
     zone = timezone.get_default_timezone()
     today = Q(
@@ -72,7 +72,7 @@ def _day_steps(day: date) -> QuerySet[ScheduledProcedureStep]:
 def room_devices(day: date) -> list[RoomDevice]:
     """The active devices with what their day holds."""
     count: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for ae_title, status in _day_steps(day).values_list("station_ae_title", "status"):
+    for ae_title, status in day_steps(day).values_list("station_ae_title", "status"):
         count[ae_title][status] += 1
     return [
         RoomDevice(
@@ -103,7 +103,7 @@ def find_device(key: str) -> Device:
 def room_list(device: Device, day: date) -> list[RoomExam]:
     """A device's day in order of time; what is being performed comes first."""
     rows = (
-        _day_steps(day)
+        day_steps(day)
         .filter(station_ae_title=device.ae_title)
         .select_related(
             "procedure__order__patient__merged_into",

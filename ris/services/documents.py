@@ -208,6 +208,13 @@ def cancel_document(command: CancelDocument, context: Context) -> str:
 HANDLERS = {FileDocument: file_document, CancelDocument: cancel_document}
 
 PERMISSIONS = {
-    FileDocument: {Role.INTERFACE, Role.SYSTEM},
+    # People file papers that were scanned at the desk or in the room.
+    FileDocument: {
+        Role.FRONTDESK,
+        Role.SCHEDULER,
+        Role.TECHNOLOGIST,
+        Role.INTERFACE,
+        Role.SYSTEM,
+    },
     CancelDocument: {Role.INTERFACE, Role.SYSTEM},
 }

@@ -246,8 +246,9 @@ def test_arrival_is_recorded_once(as_: As, rooms: None) -> None:
     client = as_("frontdesk")
     address = f"/appointments/{appointment.public_id}/arrive/"
 
-    first = client.post(address)
-    second = client.post(address)
+    said = {"name": "Anna Berg", "birth_date": "3.5.1970"}
+    first = client.post(address, said)
+    second = client.post(address, said)
 
     assert (first.status_code, second.status_code) == (303, 409)
     assert make.step_of(order).status == "ARRIVED"

@@ -164,7 +164,11 @@ POSTS = [
     Post(BookAppointment, lambda d: f"/book/{_step(d.waiting)}/", _slot),
     Post(RescheduleAppointment, lambda d: f"/book/{_step(d.booked)}/", _slot),
     Post(RescheduleAppointment, lambda d: f"/board/move/{_appointment(d.booked)}/", _slot),
-    Post(RecordArrival, lambda d: f"/appointments/{_appointment(d.booked)}/arrive/"),
+    Post(
+        RecordArrival,
+        lambda d: f"/appointments/{_appointment(d.booked)}/arrive/",
+        lambda d: {"name": "Ken Ito", "birth_date": "1970-05-03"},
+    ),
     Post(RecordNoShow, lambda d: f"/appointments/{_appointment(d.late)}/no-show/"),
     Post(CancelAppointment, lambda d: f"/appointments/{_appointment(d.booked)}/cancel/"),
     Post(PrepareStep, lambda d: "/room/CT1/ready/", lambda d: {"step": _step(d.arrived)}),

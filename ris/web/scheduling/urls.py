@@ -1,4 +1,4 @@
-"""Addresses about times: slot finder, day board, arrivals."""
+"""Addresses about times: slot finder, day board."""
 
 from __future__ import annotations
 
@@ -10,8 +10,5 @@ urlpatterns = [
     path("book/<uuid:key>/", views.book, name="book"),
     path("board/", views.board, name="board"),
     path("board/move/<uuid:key>/", views.move, name="board-move"),
-    path("arrivals/", views.arrivals, name="arrivals"),
-    path("appointments/<uuid:key>/arrive/", views.arrive, name="appointment-arrive"),
-    path("appointments/<uuid:key>/no-show/", views.no_show, name="appointment-no-show"),
     path("appointments/<uuid:key>/cancel/", views.cancel, name="appointment-cancel"),
 ]

@@ -1,4 +1,4 @@
-"""Finding a time, the day board, arrivals."""
+"""Finding a time, the day board."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ from ris.domain.orders import StepStatus
 from ris.domain.scheduling import (
     BookAppointment,
     CancelAppointment,
-    RecordArrival,
-    RecordNoShow,
     RescheduleAppointment,
     Slot,
 )
-from ris.domain.values import fold
 from ris.models import ScheduledProcedureStep
 from ris.selectors import schedule
 from ris.selectors.calendar import midnight
@@ -33,7 +30,6 @@ from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
 from ris.web.asking import asked, number, said
 from ris.web.errors import STATUS
-from ris.web.navigation import FLOOR
 from ris.web.scheduling.board import grid
 from ris.web.scheduling.forms import TimeForm, day_in, slot_in
 
@@ -299,54 +295,7 @@ def _move_form(
     return show(request, template, context, status=STATUS[error.code] if error else status)
 
 
-# --- arrivals
-
-
-@require_GET
-@page(*FLOOR)
-def arrivals(request: PageRequest) -> HttpResponse:
-    day = day_in(asked(request, "day"))
-    text = asked(request, "q")
-    lines = [line for line in schedule.expected(day) if _matches(line, text)]
-    saw(request, "ListArrivals", (line.patient.public_id for line in lines))
-    groups = [
-        ("Expected", [line for line in lines if line.status == "BOOKED"]),
-        ("Here", [line for line in lines if line.status == "ARRIVED"]),
-        (
-            "Done or did not come",
-            [line for line in lines if line.status in {"FULFILLED", "NO_SHOW"}],
-        ),
-    ]
-    context = {
-        **around(day),
-        "groups": [(words, found) for words, found in groups if found],
-        "text": text,
-        "late": sum(line.is_late for line in lines),
-    }
-    return show(request, "scheduling/arrivals.html", context, fragment="scheduling/_arrivals.html")
-
-
-def _matches(line: AppointmentLine, text: str) -> bool:
-    if not text:
-        return True
-    haystack = fold(f"{line.patient.name} {line.patient.number} {line.accession_number}")
-    return all(word in haystack for word in fold(text).replace(",", " ").split())
-
-
-@require_POST
-@page()
-def arrive(request: PageRequest, key: UUID) -> HttpResponse:
-    do(request, RecordArrival(appointment=str(key)))
-    messages.success(request, "Checked in. The room sees the patient as arrived.")
-    return redirect_back(request, "/arrivals/")
-
-
-@require_POST
-@page()
-def no_show(request: PageRequest, key: UUID) -> HttpResponse:
-    do(request, RecordNoShow(appointment=str(key)))
-    messages.success(request, "Noted. The time is free again; the order waits under To schedule.")
-    return redirect_back(request, "/arrivals/")
+# --- appointments
 
 
 @require_POST

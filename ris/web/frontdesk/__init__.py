@@ -1,0 +1,1 @@
+"""The front desk: arrivals, walk-ins, labels, what a site prints and shows."""

@@ -1,0 +1,258 @@
+"""Forms of the front desk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from ris.domain.arrivals import IdentifierKind, LabelSize, Said, WallKind, WallNames
+from ris.domain.patients import Sex
+from ris.models import Device, ProcedureDefinition, Site
+from ris.web import labels
+from ris.web.forms import PageForm
+from ris.web.patients.forms import person_from
+
+# First bytes of what a scanner at a desk makes, and its type; anything else is refused.
+_KINDS: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF-", "application/pdf"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+)
+LARGEST = 10 * 1024 * 1024
+SIDES = [("", _("Not said")), ("L", _("Left")), ("R", _("Right")), ("B", _("Both sides"))]
+
+
+def procedure_choices(modality: str = "") -> list[Any]:
+    """The catalog (of one modality), grouped; typing in the list jumps to a name."""
+    rows = ProcedureDefinition.objects.filter(active=True)
+    if modality:
+        rows = rows.filter(modality=modality)
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for row in rows.order_by("modality", "meaning"):
+        words = f"{row.meaning} ({row.duration_minutes} min)"
+        groups.setdefault(row.modality, []).append((str(row.public_id), words))
+    return [("", _("Choose …")), *groups.items()]
+
+
+class IdentityForm(PageForm):
+    """What the patient says, and what is scanned; two of the three are compared."""
+
+    name = forms.CharField(label=_("Name, as the patient says it"), max_length=200, required=False)
+    birth_date = forms.CharField(
+        label=_("Birth date, as the patient says it"),
+        max_length=20,
+        required=False,
+        help_text=_("As in 1954-12-31, 31.12.1954 or 31121954"),
+    )
+    number = forms.CharField(
+        label=_("Patient number or code, scanned"), max_length=200, required=False
+    )
+    reason = forms.CharField(
+        label=_("Why fewer than two"),
+        max_length=200,
+        required=False,
+        help_text=_("Only if somebody cannot say who they are; kept with the appointment"),
+    )
+
+    def said(self) -> tuple[Said, ...]:
+        values = {
+            IdentifierKind.NAME: self.cleaned_data["name"],
+            IdentifierKind.BIRTH_DATE: self.cleaned_data["birth_date"],
+            IdentifierKind.NUMBER: self.cleaned_data["number"],
+        }
+        return tuple(Said(kind, value) for kind, value in values.items() if value.strip())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("name", "birth_date", "number"):
+            # What the last patient said is nothing to offer for the next one.
+            self.fields[name].widget.attrs["autocomplete"] = "off"
+
+
+class CorrectionForm(PageForm):
+    """What the patient says is wrong in their data."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=120, required=False, help_text=_("Family name, given name")
+    )
+    birth_date = forms.CharField(
+        label=_("Birth date"), max_length=10, required=False, help_text=_("As in 1970-05-03")
+    )
+    sex = forms.ChoiceField(label=_("Sex"), required=False)
+    phone = forms.CharField(label=_("Phone"), max_length=40, required=False)
+    email = forms.CharField(label=_("Mail"), max_length=120, required=False)
+    address = forms.CharField(label=_("Address"), max_length=250, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, prefix="correct", **kwargs)
+        field = self.fields["sex"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
+        field.choices = [
+            ("", _("As it is")),
+            *((sex.value, labels.SEX[sex].words) for sex in Sex if sex.value),
+        ]
+
+    def name_said(self) -> str:
+        return str(person_from(self.cleaned_data["name"]))
+
+
+class DocumentForm(PageForm):
+    """A paper that was scanned, or a photograph of it."""
+
+    file = forms.FileField(label=_("File"), help_text=_("PDF, JPEG, PNG or TIFF, up to 10 MB"))
+    title = forms.CharField(
+        label=_("What it is"), max_length=120, help_text=_("For example: referral, consent")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, prefix="paper", **kwargs)
+        self.fields["file"].widget.attrs["accept"] = ".pdf,.jpg,.jpeg,.png,.tif,.tiff"
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        sent = cleaned.get("file")
+        if sent is None:
+            return cleaned
+        if sent.size > LARGEST:
+            self.add_error("file", _("This file is larger than 10 MB: scan it in black and white."))
+            return cleaned
+        data = sent.read()
+        kind = next((kind for start, kind in _KINDS if data.startswith(start)), "")
+        if not kind:
+            self.add_error("file", _("This is no PDF and no image: scan the paper as a PDF."))
+        cleaned["data"], cleaned["media_type"] = data, kind
+        return cleaned
+
+
+class WalkInForm(PageForm):
+    """Somebody without an appointment: who, what, where; one page."""
+
+    family_name = forms.CharField(label=_("Family name"), max_length=64, required=False)
+    given_name = forms.CharField(label=_("Given name"), max_length=64, required=False)
+    said_name = forms.CharField(
+        label=_("Name, as the patient says it"), max_length=200, required=False
+    )
+    birth_date = forms.CharField(
+        label=_("Birth date, as the patient says it"),
+        max_length=20,
+        required=False,
+        help_text=_("As in 1954-12-31, 31.12.1954 or 31121954"),
+    )
+    sex = forms.ChoiceField(label=_("Sex"), required=False)
+    phone = forms.CharField(label=_("Phone"), max_length=40, required=False)
+    known = forms.BooleanField(
+        label=_("None of these is this person: register a new patient"), required=False
+    )
+    procedure = forms.ChoiceField(
+        label=_("Exam"), help_text=_("Type the first letters to jump to a name.")
+    )
+    side = forms.ChoiceField(label=_("Side"), choices=SIDES, required=False)
+    reason = forms.CharField(
+        label=_("Reason for the exam"), max_length=2000, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    requester = forms.CharField(
+        label=_("Requested by"),
+        max_length=120,
+        required=False,
+        help_text=_("Family name, given name"),
+    )
+    device = forms.ChoiceField(label=_("Room"), required=False)
+    squeeze = forms.BooleanField(
+        label=_("Nothing free: book over what is there, now"), required=False
+    )
+    squeeze_reason = forms.CharField(label=_("Why book over"), max_length=200, required=False)
+    patient = forms.CharField(widget=forms.HiddenInput, required=False)
+    token = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        sexes, procedures, devices = (
+            self.fields["sex"],
+            self.fields["procedure"],
+            self.fields["device"],
+        )
+        assert isinstance(sexes, forms.ChoiceField)  # noqa: S101 - declared above
+        assert isinstance(procedures, forms.ChoiceField)  # noqa: S101
+        assert isinstance(devices, forms.ChoiceField)  # noqa: S101
+        sexes.choices = [(sex.value, labels.SEX[sex].words) for sex in Sex]
+        procedures.choices = procedure_choices()
+        devices.choices = [
+            ("", _("The first that is free")),
+            *(
+                (
+                    str(row.public_id),
+                    f"{row.room.name if row.room else row.ae_title} ({row.modality})",
+                )
+                for row in Device.objects.select_related("room")
+                .filter(active=True)
+                .order_by("modality", "ae_title")
+            ),
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("patient") and not cleaned.get("family_name"):
+            self.add_error("family_name", _("Find the patient, or say the name."))
+        if cleaned.get("squeeze") and not cleaned.get("squeeze_reason", "").strip():
+            self.add_error("squeeze_reason", _("Booking over needs a reason."))
+        return cleaned
+
+
+class DeskForm(PageForm):
+    """What a site prints and its waiting room shows."""
+
+    site = forms.ChoiceField(label=_("Site"))
+    label = forms.ChoiceField(
+        label=_("Labels"),
+        choices=[
+            (LabelSize.SMALL.value, _("50 × 25 mm")),
+            (LabelSize.MEDIUM.value, _("62 × 29 mm")),
+            (LabelSize.LARGE.value, _("89 × 36 mm")),
+            (LabelSize.WIDE.value, _("102 × 51 mm")),
+            (LabelSize.A4_24.value, _("A4 sheet of 24 (70 × 37 mm)")),
+            (LabelSize.A4_40.value, _("A4 sheet of 40 (52.5 × 29.7 mm)")),
+        ],
+    )
+    names = forms.ChoiceField(
+        label=_("The waiting room shows"),
+        choices=[
+            (WallNames.NUMBER.value, _("the number of the day")),
+            (WallNames.INITIALS.value, _("initials and the number")),
+        ],
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["site"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
+        field.choices = site_choices()
+
+
+class ScreenForm(PageForm):
+    """A screen that may show the wall without a login."""
+
+    site = forms.ChoiceField(label=_("Site"))
+    kind = forms.ChoiceField(
+        label=_("It shows"),
+        choices=[
+            (WallKind.WAITING.value, _("who is called (waiting room)")),
+            (WallKind.CONTROL.value, _("how the rooms stand (control room)")),
+        ],
+    )
+    name = forms.CharField(
+        label=_("Which screen"), max_length=80, help_text=_("For example: waiting room, left")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, prefix="screen", **kwargs)
+        field = self.fields["site"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
+        field.choices = site_choices()
+
+
+def site_choices() -> list[tuple[str, str]]:
+    return [(str(site.public_id), site.name) for site in Site.objects.order_by("name")]

@@ -1,0 +1,260 @@
+"""Somebody without an appointment: patient, order, time and arrival on one page, in one go."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from django.contrib import messages
+from django.core.cache import cache
+from django.http import HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from ris.domain.actors import Role
+from ris.domain.arrivals import IdentifierKind, Said, dates_in
+from ris.domain.errors import DeniedError, MissingValueError, RisError, SlotTakenError
+from ris.domain.orders import OrderDetails, PlaceOrder, ProcedureRequest
+from ris.domain.patients import Demographics, PatientReference, RegisterPatient, Sex
+from ris.domain.scheduling import BookAppointment, RecordArrival, Slot
+from ris.domain.values import Code, PartialDate, PersonName
+from ris.models import ProcedureDefinition, ScheduledProcedureStep
+from ris.selectors import order_lists, patient_lists, schedule
+from ris.selectors.patients import patient_view
+from ris.selectors.views import PatientView
+from ris.services import may, together
+from ris.web.access import PageRequest, do, page, saw, show
+from ris.web.asking import asked, said
+from ris.web.errors import STATUS
+from ris.web.frontdesk.forms import WalkInForm
+from ris.web.patients.forms import person_from
+
+_REMEMBER_SECONDS = 3600
+
+
+@require_GET
+@page()
+def find_patient(request: PageRequest) -> HttpResponse:
+    """The matches below the search field."""
+    text = asked(request, "who")
+    found = patient_lists.find(text, limit=8) if len(text) >= 2 else []
+    saw(request, "FindPatients", (line.public_id for line in found))
+    return show(request, "frontdesk/_patient_matches.html", {"found": found, "text": text})
+
+
+@require_http_methods(["GET", "POST"])
+@page()
+def walk_in(request: PageRequest) -> HttpResponse:
+    if not may(request.actor, PlaceOrder) or not may(request.actor, RecordArrival):
+        raise DeniedError(_("your roles do not include taking in walk-ins"))
+    if request.method == "POST":
+        return _send(request)
+    key = asked(request, "patient")
+    patient = _patient(request, key) if key else None
+    form = WalkInForm(
+        initial={
+            "patient": patient.public_id if patient else "",
+            "token": secrets.token_urlsafe(16),
+        }
+    )
+    return _form(request, form, patient, fresh="new" in request.GET)
+
+
+def _patient(request: PageRequest, key: str) -> PatientView:
+    patient = patient_view(key)
+    if patient.merged_into:
+        patient = patient_view(patient.merged_into)
+    saw(request, "ViewPatient", [patient.public_id])
+    return patient
+
+
+def _form(
+    request: PageRequest,
+    form: WalkInForm,
+    patient: PatientView | None,
+    *,
+    fresh: bool = False,
+    alike: list[patient_lists.PatientLine] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    open_orders = []
+    if patient is not None:
+        open_orders = [
+            line
+            for line in order_lists.of_patient(patient.public_id, limit=20)
+            if line.status in {"ACTIVE", "ON_HOLD"}
+        ]
+    context = {
+        "form": form,
+        "patient": patient,
+        "fresh": fresh or form.is_bound,
+        "alike": alike or [],
+        "open_orders": open_orders,
+        "may_overbook": request.actor.has(Role.SCHEDULER, Role.MANAGER),
+    }
+    return show(request, "frontdesk/walk_in.html", context, status=status)
+
+
+def _send(request: PageRequest) -> HttpResponse:
+    form = WalkInForm(request.POST)
+    key = said(request, "patient")
+    patient = _patient(request, key) if key else None
+    if not form.is_valid():
+        return _form(request, form, patient, status=422)
+    # A double click sends the same form twice: the second gets what the first one made.
+    slot = f"walk-in:{request.user.pk}:{form.cleaned_data['token']}"
+    if made := cache.get(slot):
+        return HttpResponseRedirect(f"/arrivals/?done={made}", status=303)
+    alike = [] if patient is not None or form.cleaned_data["known"] else _alike(form)
+    if alike:
+        return _form(request, form, patient, alike=alike, status=409)
+    if not cache.add(slot, "", _REMEMBER_SECONDS):
+        return HttpResponseRedirect("/arrivals/", status=303)  # the first is still under way
+    try:
+        appointment, start_at = together(lambda: _take_in(request, form, patient))
+    except DeniedError:
+        cache.delete(slot)
+        raise
+    except RisError as error:
+        cache.delete(slot)
+        form.refuse(error)
+        return _form(request, form, patient, status=STATUS[error.code])
+    cache.set(slot, appointment, _REMEMBER_SECONDS)
+    messages.success(
+        request,
+        _("Taken in for %(time)s and checked in.")
+        % {"time": f"{timezone.localtime(start_at):%H:%M}"},
+    )
+    return HttpResponseRedirect(f"/arrivals/?done={appointment}", status=303)
+
+
+def _alike(form: WalkInForm) -> list[patient_lists.PatientLine]:
+    name = PersonName.of(form.cleaned_data["family_name"], form.cleaned_data["given_name"])
+    return patient_lists.lookalikes(name, _born(form).text)
+
+
+def _born(form: WalkInForm) -> PartialDate:
+    text = form.cleaned_data["birth_date"].strip()
+    days = sorted(dates_in(text))
+    return PartialDate.parse(days[0] if days else text)
+
+
+Taken = tuple[str, datetime]
+
+
+def _take_in(request: PageRequest, form: WalkInForm, patient: PatientView | None) -> Taken:
+    """Patient, order, time and arrival; all or nothing."""
+    data = form.cleaned_data
+    identifiers = _identifiers(form, patient)
+    key = patient.public_id if patient else _register(request, form)
+    definition = ProcedureDefinition.objects.filter(public_id=data["procedure"]).first()
+    if definition is None:
+        raise MissingValueError(_("choose the exam"), path="procedure")
+    if definition.laterality_required and not data["side"]:
+        raise MissingValueError(_("this procedure needs a side"), path="side")
+    placed = do(
+        request,
+        PlaceOrder(
+            patient=PatientReference(public_id=key),
+            procedures=(
+                ProcedureRequest(
+                    code=Code(
+                        definition.code,
+                        definition.scheme,
+                        definition.meaning,
+                        definition.code_version,
+                    ),
+                    laterality=data["side"],
+                ),
+            ),
+            details=OrderDetails(
+                reason=data["reason"],
+                requester=person_from(data["requester"]),
+                entered_by=request.actor.display,
+            ),
+        ),
+    )
+    step = (
+        ScheduledProcedureStep.objects.filter(procedure__order__public_id=placed.public_id)
+        .order_by("id")
+        .first()
+    )
+    if step is None:
+        raise MissingValueError(_("this exam has no step to be done"), path="procedure")
+    appointment, start_at = _book(request, form, schedule.find_step(str(step.public_id)))
+    do(
+        request,
+        RecordArrival(
+            appointment=appointment,
+            identifiers_checked=identifiers,
+            unchecked_reason="" if len(identifiers) > 1 else _("Walk-in without a birth date"),
+        ),
+    )
+    return appointment, start_at
+
+
+def _identifiers(form: WalkInForm, patient: PatientView | None) -> tuple[Said, ...]:
+    """What a known patient says is compared; what a new one says is what is stored."""
+    data = form.cleaned_data
+    name = data["said_name"] if patient else f"{data['given_name']} {data['family_name']}"
+    pairs = ((IdentifierKind.NAME, name), (IdentifierKind.BIRTH_DATE, data["birth_date"]))
+    found = tuple(Said(kind, value) for kind, value in pairs if value.strip())
+    if patient is not None and len(found) < 2:
+        raise MissingValueError(_("ask for name and birth date"), path="said_name")
+    return found
+
+
+def _register(request: PageRequest, form: WalkInForm) -> str:
+    data = form.cleaned_data
+    return do(
+        request,
+        RegisterPatient(
+            demographics=Demographics(
+                name=PersonName.of(data["family_name"], data["given_name"]),
+                birth_date=_born(form),
+                sex=Sex(data["sex"]),
+                phone=data["phone"],
+            )
+        ),
+    )
+
+
+def _book(request: PageRequest, form: WalkInForm, step: ScheduledProcedureStep) -> Taken:
+    """The first free time of today, or now over what is there by those who may."""
+    data = form.cleaned_data
+    free = _first_free(step, data["device"])
+    if free is not None and not data["squeeze"]:
+        command = BookAppointment(
+            step=str(step.public_id), device=free.device, start_at=free.start_at
+        )
+        return do(request, command), free.start_at
+    if not data["squeeze"]:
+        raise SlotTakenError(
+            _("nothing is free today: choose another room, book over, or place an order for later"),
+            path="device",
+        )
+    device = data["device"] or next(
+        (str(row.public_id) for row in schedule.suitable_devices(step.modality)), ""
+    )
+    now = timezone.now().replace(second=0, microsecond=0)
+    command = BookAppointment(
+        step=str(step.public_id),
+        device=device,
+        start_at=now,
+        overbook=True,
+        reason=data["squeeze_reason"],
+    )
+    return do(request, command), now
+
+
+def _first_free(step: ScheduledProcedureStep, device: str) -> Slot | None:
+    today = schedule.free_slots(step, timezone.localdate(), 1)
+    slots = [
+        slot
+        for day in today
+        for each in day.devices
+        for slot in each.slots
+        if not device or slot.device == device
+    ]
+    return min(slots, key=lambda slot: slot.start_at, default=None)
