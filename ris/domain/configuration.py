@@ -19,8 +19,10 @@ from ris.domain.commands import Command, Event
 from ris.domain.discontinuation import WORDS
 from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Protocol, Subscription
+from ris.domain.local_time import is_after
 from ris.domain.mapping import differences
 from ris.domain.mapping import normal as normal_mapping
+from ris.domain.opening_hours import closing
 
 Record = dict[str, Any]
 Tables = dict[str, list[Record]]
@@ -307,11 +309,15 @@ def parse_hours(text: str) -> list[tuple[int, time, time]]:
     last = last or first
     if first not in _DAYS or last not in _DAYS or _DAYS.index(last) < _DAYS.index(first):
         raise InvalidValueError(_NOT_HOURS)
+    if digits[2:] == ["24", "00"]:
+        digits[2] = "00"  # the midnight that ends the day
+    elif digits[2:] == ["00", "00"]:
+        raise InvalidValueError("hours close after they open")
     try:
         opens, closes = (time(int(digits[i]), int(digits[i + 1])) for i in (0, 2))
     except ValueError:
         raise InvalidValueError(_NOT_HOURS) from None
-    if closes <= opens:
+    if not is_after(closes, opens):
         raise InvalidValueError("hours close after they open")
     return [(day, opens, closes) for day in range(_DAYS.index(first), _DAYS.index(last) + 1)]
 
@@ -325,7 +331,7 @@ def format_hours(hours: Sequence[tuple[int, time, time]]) -> list[str]:
         else:
             runs.append((day, day, opens, closes))
     return [
-        f"{_DAYS[first]}{f'-{_DAYS[last]}' if last > first else ''} {opens:%H:%M}-{closes:%H:%M}"
+        f"{_DAYS[first]}{f'-{_DAYS[last]}' if last > first else ''} {opens:%H:%M}-{closing(closes)}"
         for first, last, opens, closes in sorted(runs)
     ]
 

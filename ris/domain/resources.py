@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from ris.domain.commands import Command, Event
+from ris.domain.facility import ResourceKind
 from ris.domain.scheduling import Closed
 
 # --- kept time
@@ -52,6 +53,11 @@ def release_at(start_at: datetime, hours_before: int | None) -> datetime | None:
 
 
 # --- commands
+
+
+def named(kind: ResourceKind, name: str) -> str:
+    """A resource by its name, where :class:`ImportResources` asks for its public id."""
+    return f"{kind.value}/{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +184,10 @@ class RemoveBlock(Command[None]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResources(Command[int]):
-    """Carry out what a file asks for, all or none; each is allowed as if it were alone."""
+    """Carry out what a file or form asks for, all or none; each is allowed as if it were alone.
+
+    A resource may be :func:`named`, for what an earlier one of the commands makes.
+    """
 
     commands: tuple[Command[Any], ...]
 

@@ -144,6 +144,10 @@ class Timetable:
     def has_hours(self, resource: int) -> bool:
         return bool(self._hours[resource])
 
+    def week(self, resource: int) -> list[tuple[int, time, time]]:
+        """Its own weekly hours, as they are said."""
+        return [(row.weekday, row.opens, row.closes) for row in self._hours[resource]]
+
     def hours(self, resource: int, day: date) -> list[Stretch]:
         """The resource's own hours of a day, whatever closes it; none if it has none at all."""
         return _joined(

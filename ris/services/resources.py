@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ris.domain.actors import Role
@@ -185,6 +186,8 @@ def _switch(resource: Resource, *, active: bool) -> None:
 
 def save_group(command: SaveGroup, context: Context) -> str:
     name = _name(command.name, "a group needs a name")
+    if set(",;") & set(name):
+        raise InvalidValueError("a group's name has no comma or semicolon", path="name")
     if command.group:
         group = _group(command.group)
     else:
@@ -256,8 +259,19 @@ def import_resources(command: ImportResources, context: Context) -> int:
     for each in command.commands:
         if not isinstance(each, _IMPORTED):
             raise UnsupportedError(f"a file cannot ask for {type(each).__name__}")
-        execute(each, actor=context.actor, correlation=context.correlation)
+        execute(_found(each), actor=context.actor, correlation=context.correlation)
     return len(command.commands)
+
+
+def _found(command: Command[Any]) -> Command[Any]:
+    """The command with the public id of the resource that it names."""
+    kind, slash, name = str(getattr(command, "resource", "")).partition("/")
+    if not slash or kind not in ResourceKind.__members__:
+        return command
+    row = Resource.objects.filter(kind=kind, name=name).first()
+    if row is None:
+        raise UnknownKeyError(f"no {kind.lower()} {name}", path="resource")
+    return replace(command, resource=str(row.public_id))  # type: ignore[type-var]
 
 
 # --- what several need

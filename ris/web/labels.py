@@ -27,6 +27,7 @@ from ris.domain.exchange import (
     RunState,
     Subscription,
 )
+from ris.domain.facility import ResourceKind
 from ris.domain.interfaces import AlertKind
 from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
 from ris.domain.patients import PatientClass, ReviewState, Sex, VisitStatus
@@ -35,8 +36,9 @@ from ris.domain.protocol import Result
 from ris.domain.protocoling import ProtocolNeed, ProtocolState, RejectReason
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.safety import AnswerKind, AnswerSource, Finding, Gate, Told, Verdict
-from ris.domain.scheduling import AppointmentStatus
+from ris.domain.scheduling import AppointmentStatus, ClosureKind
 from ris.domain.subscriptions import SubscriptionStatus
+from ris.selectors.resource_lists import Now
 
 
 class Tone(StrEnum):
@@ -392,7 +394,30 @@ AUTHORIZATION: Mapping[AuthorizationState, Label] = {
     AuthorizationState.EXPIRED: Label("Authorization expired", "clock", Tone.BAD),
 }
 
+RESOURCE: Mapping[Now, Label] = {
+    Now.OPEN: Label("Open", "check", Tone.OK),
+    Now.SHUT: Label("Not open now", "moon"),
+    Now.CLOSED: Label("Closed", "minus", Tone.WARN),
+    Now.HOLIDAY: Label("Holiday", "calendar", Tone.WARN),
+    Now.DOWN: Label("Down", "ban", Tone.BAD),
+    Now.RETIRED: Label("Out of use", "cross"),
+}
+
+RESOURCE_KIND: Mapping[ResourceKind, Label] = {
+    ResourceKind.ROOM: Label("Room", "door"),
+    ResourceKind.DEVICE: Label("Device", "device"),
+    ResourceKind.STAFF: Label("Staff", "person"),
+}
+
+CLOSURE: Mapping[ClosureKind, Label] = {
+    ClosureKind.CLOSURE: Label("Closed", "minus", Tone.WARN),
+    ClosureKind.DOWNTIME: Label("Down", "ban", Tone.BAD),
+}
+
 TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
+    "resource": (Now, {key.value: label for key, label in RESOURCE.items()}),
+    "resource_kind": (ResourceKind, {key.value: label for key, label in RESOURCE_KIND.items()}),
+    "closure": (ClosureKind, {key.value: label for key, label in CLOSURE.items()}),
     "safety": (Verdict, {key.value: label for key, label in SAFETY.items()}),
     "finding": (Finding, {key.value: label for key, label in FINDING.items()}),
     "answer_source": (AnswerSource, {key.value: label for key, label in ANSWER_SOURCE.items()}),

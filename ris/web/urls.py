@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("ris.web.patients.urls")),
     path("", include("ris.web.facility.urls")),
     path("", include("ris.web.catalog.urls")),
+    path("", include("ris.web.resources.urls")),
     path("", include("ris.web.patient_link.urls")),
     path("", include("ris.web.safety.urls")),
     path("", include("ris.web.protocoling.urls")),

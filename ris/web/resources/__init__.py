@@ -1,0 +1,1 @@
+"""Rooms, devices and staff: hours, closures, downtime, kept time, groups, holidays, sheets."""

@@ -1,0 +1,337 @@
+"""The forms about resources. Times are typed as the clock on the wall of the site shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from ris.domain.errors import InvalidValueError
+from ris.domain.local_time import instant
+from ris.domain.opening_hours import DAYS, Hours, read_day, write_day
+from ris.domain.orders import Priority
+from ris.domain.resources import KeptFor, ReserveBlock
+from ris.selectors.resource_lists import BlockLine, ResourcePage
+from ris.web.forms import DateInput, PageForm, TimeInput
+from ris.web.sheets import split
+
+DAY_NAMES: Sequence[Any] = (
+    _("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"),
+    _("Sunday"),
+)  # fmt: skip
+_ABOVE = "="
+
+
+class MomentInput(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="%Y-%m-%dT%H:%M", **kwargs)
+
+
+class MomentField(forms.Field):
+    """Date and time on the wall, as naive time; the site's zone makes it an instant."""
+
+    widget = MomentInput
+
+    def to_python(self, value: Any) -> datetime | None:
+        text = str(value or "").strip()
+        if not text:
+            return None
+        try:
+            found = datetime.fromisoformat(text.replace(" ", "T"))
+        except ValueError:
+            raise ValidationError(_("Write it as 2026-05-31 14:30.")) from None
+        if found.tzinfo is not None or not 1990 <= found.year <= 2100:
+            raise ValidationError(_("Write it as 2026-05-31 14:30."))
+        return found.replace(second=0, microsecond=0)
+
+
+def moment(wall: datetime, zone: tzinfo, *, last: bool = False) -> datetime:
+    """The instant of a time on the wall; ``last`` of one that comes twice."""
+    return instant(wall.date(), wall.time(), zone, last=last)
+
+
+def on_the_wall(at: datetime | None, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%dT%H:%M}" if at else ""
+
+
+class HoursForm(PageForm):
+    """A week, a line a day: made for typing it down without the mouse."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.add(
+            {
+                day: forms.CharField(
+                    label=DAY_NAMES[index],
+                    max_length=100,
+                    required=False,
+                    widget=forms.TextInput(
+                        attrs={"autocomplete": "off", "placeholder": _("closed")}
+                    ),
+                )
+                for index, day in enumerate(DAYS)
+            }
+        )
+
+    @classmethod
+    def of(cls, days: Sequence[Sequence[Hours]]) -> HoursForm:
+        return cls(initial={name: write_day(day) for name, day in zip(DAYS, days, strict=True)})
+
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or {}
+        above: tuple[Hours, ...] = ()
+        for name in DAYS:
+            text = str(found.get(name, "")).strip()
+            try:
+                above = above if text == _ABOVE else read_day(text, path="")
+            except InvalidValueError as error:
+                words = error.message.removeprefix(": ")
+                self.add_error(name, f"{words[:1].upper()}{words[1:]}.")
+            found[name] = above
+        return found
+
+    @property
+    def days(self) -> list[tuple[Hours, ...]]:
+        """The seven days, once it is valid."""
+        return [self.cleaned_data[name] for name in DAYS]
+
+
+class DetailsForm(PageForm):
+    """What booking has to know; of staff what they can do as well."""
+
+    name = forms.CharField(label=_("Name"), max_length=64)
+    skills = forms.CharField(
+        label=_("Skills"),
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_(
+            "Words that procedures ask for: radiologist; MR-safety; pediatric-sedation; "
+            "interpreter:ar"
+        ),
+    )
+    practitioner = forms.ChoiceField(label=_("Is the practitioner"), required=False)
+    site = forms.ChoiceField(label=_("Site"), required=False)
+    buffer_before_minutes = forms.IntegerField(
+        label=_("Kept free before, minutes"), min_value=0, max_value=240, initial=0
+    )
+    buffer_after_minutes = forms.IntegerField(
+        label=_("Kept free after, minutes"),
+        min_value=0,
+        max_value=240,
+        initial=0,
+        help_text=_("Cleaning and turnaround around every booking"),
+    )
+    groups = forms.CharField(
+        label=_("Groups"),
+        max_length=1000,
+        required=False,
+        help_text=_("Names of groups, with commas between them"),
+    )
+    note = forms.CharField(
+        label=_("Note"),
+        max_length=500,
+        required=False,
+        help_text=_("What a scheduler should know: table limit, injector, no lift"),
+    )
+    open_on_holidays = forms.BooleanField(label=_("Open on holidays"), required=False)
+
+    def __init__(
+        self,
+        *args: Any,
+        sites: Sequence[str] = (),
+        people: Sequence[tuple[str, str]] = (),
+        groups: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        fields: Mapping[str, Any] = self.fields
+        fields["site"].choices = [("", _("No site")), *((name, name) for name in sites)]
+        fields["practitioner"].choices = [("", _("Nobody")), *people]
+        if groups:
+            fields["groups"].help_text = _("With commas between them: %(names)s") % {
+                "names": ", ".join(groups)
+            }
+
+    def shape(self, page: ResourcePage | None, *, staff: bool) -> None:
+        """Leave out what this kind of resource has not."""
+        if not staff:
+            del self.fields["skills"], self.fields["practitioner"]
+        if staff:
+            del self.fields["open_on_holidays"]
+        if page is not None and page.line.ae_title:
+            del self.fields["name"], self.fields["site"]
+
+    @staticmethod
+    def values_of(page: ResourcePage) -> dict[str, Any]:
+        return {
+            "name": page.line.name,
+            "skills": "; ".join(page.skills),
+            "practitioner": page.practitioner,
+            "site": page.line.site,
+            "buffer_before_minutes": page.buffer_before_minutes,
+            "buffer_after_minutes": page.buffer_after_minutes,
+            "groups": ", ".join(page.line.groups),
+            "note": page.note,
+            "open_on_holidays": page.open_on_holidays,
+        }
+
+
+class CloseForm(PageForm):
+    """A closure: from when to when, and why."""
+
+    starts = MomentField(label=_("From"))
+    ends = MomentField(label=_("Until"))
+    reason = forms.CharField(
+        label=_("Reason"), max_length=200, required=False, help_text=_("Vacation, building work …")
+    )
+    is_downtime = forms.BooleanField(
+        label=_("It is maintenance or a fault: shown as down"), required=False
+    )
+
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or {}
+        starts, ends = found.get("starts"), found.get("ends")
+        if starts and ends and ends <= starts:
+            self.add_error("ends", _("It ends after it starts."))
+        return found
+
+
+class DownForm(PageForm):
+    """Down now: why, and until when if anybody knows."""
+
+    reason = forms.CharField(label=_("What is wrong?"), max_length=200)
+    ends = MomentField(label=_("Until"), required=False, help_text=_("Empty: until further notice"))
+
+
+class BlockForm(PageForm):
+    """Time that is kept for some."""
+
+    label = forms.CharField(
+        label=_("Name"), max_length=64, help_text=_("Emergencies, Inpatients, Biopsies …")
+    )
+    weekday = forms.ChoiceField(
+        label=_("Day"),
+        required=False,
+        choices=[("", _("Once")), *((str(i), name) for i, name in enumerate(DAY_NAMES))],
+    )
+    opens = forms.TimeField(label=_("From"), required=False, widget=TimeInput())
+    closes = forms.TimeField(
+        label=_("Until"), required=False, widget=TimeInput(), help_text=_("0:00 is midnight")
+    )
+    valid_from = forms.DateField(label=_("First day"), required=False, widget=DateInput())
+    valid_until = forms.DateField(label=_("Last day"), required=False, widget=DateInput())
+    starts = MomentField(label=_("Once from"), required=False)
+    ends = MomentField(label=_("Once until"), required=False)
+    priorities = forms.MultipleChoiceField(
+        label=_("Priorities"),
+        required=False,
+        choices=[(each.value, each.value) for each in Priority],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    modalities = forms.CharField(
+        label=_("Modalities"), max_length=100, required=False, help_text=_("CT, MR …")
+    )
+    procedures = forms.CharField(
+        label=_("Procedure codes"), max_length=1000, required=False, help_text=_("Of the catalog")
+    )
+    groups = forms.CharField(
+        label=_("Departments"),
+        max_length=1000,
+        required=False,
+        help_text=_("Who asks, as orders name them: Emergency, Ward 3"),
+    )
+    release_hours_before = forms.IntegerField(
+        label=_("Released before, hours"),
+        min_value=0,
+        max_value=366 * 24,
+        required=False,
+        help_text=_("From then on everybody may have it; empty: never"),
+    )
+
+    @classmethod
+    def of(cls, line: BlockLine, zone: tzinfo) -> BlockForm:
+        wanted = line.kept_for
+        return cls(
+            initial={
+                "label": line.label,
+                "weekday": "" if line.weekday is None else str(line.weekday),
+                "opens": line.opens,
+                "closes": line.closes,
+                "valid_from": line.valid_from,
+                "valid_until": line.valid_until,
+                "starts": on_the_wall(line.start_at, zone),
+                "ends": on_the_wall(line.end_at, zone),
+                "priorities": list(wanted.priorities),
+                "modalities": ", ".join(wanted.modalities),
+                "procedures": ", ".join(wanted.procedures),
+                "groups": ", ".join(wanted.groups),
+                "release_hours_before": line.release_hours_before,
+            }
+        )
+
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or {}
+        weekly = bool(found.get("weekday"))
+        needed = ("opens", "closes") if weekly else ("starts", "ends")
+        for name in needed:
+            if found.get(name) is None and name not in self.errors:
+                self.add_error(name, _("Say from when to when."))
+        return found
+
+    def command(self, zone: tzinfo, *, resource: str = "", block: str = "") -> ReserveBlock:
+        """What the form asks for, once it is valid."""
+        said = self.cleaned_data
+        weekly = bool(said["weekday"])
+        return ReserveBlock(
+            label=said["label"],
+            resource=resource,
+            block=block,
+            weekday=int(said["weekday"]) if weekly else None,
+            opens=said["opens"] if weekly else None,
+            closes=said["closes"] if weekly else None,
+            valid_from=said["valid_from"] if weekly else None,
+            valid_until=said["valid_until"] if weekly else None,
+            start_at=None if weekly else moment(said["starts"], zone),
+            end_at=None if weekly else moment(said["ends"], zone, last=True),
+            kept_for=KeptFor(
+                procedures=split(said["procedures"]),
+                modalities=split(said["modalities"].upper()),
+                priorities=tuple(said["priorities"]),
+                groups=split(said["groups"]),
+            ),
+            release_hours_before=said["release_hours_before"],
+        )
+
+
+class HolidayForm(PageForm):
+    """A day on which a site, or every site, is closed."""
+
+    date = forms.DateField(label=_("Day"), widget=DateInput())
+    name = forms.CharField(label=_("Name"), max_length=100)
+    site = forms.ChoiceField(label=_("Site"), required=False)
+
+    def __init__(self, *args: Any, sites: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["site"]
+        field.choices = [("", _("All sites")), *((name, name) for name in sites)]
+
+
+class GroupForm(PageForm):
+    """A group and who is in it."""
+
+    name = forms.CharField(label=_("Name"), max_length=64)
+    members = forms.MultipleChoiceField(
+        label=_("Members"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, choices: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["members"]
+        field.choices = list(choices)
