@@ -33,6 +33,7 @@ EVENTS: Mapping[str, Occasion] = {
     "AppointmentBooked": Occasion.BOOKED,
     "AppointmentMoved": Occasion.MOVED,
     "AppointmentCanceled": Occasion.CANCELED,
+    "SlotOffered": Occasion.OFFER,
 }
 
 
@@ -167,17 +168,6 @@ class SetContactChoice(Command[None]):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendPatientMessages(Command[int]):
     """Hand what is due to the outbox, and drop what has no use any more; returns how many left."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferToPatient(Command[bool]):
-    """Tell a patient of a time that was freed; False where nothing can be sent.
-
-    Of whoever keeps the waiting list; ``start_at`` is the time offered for the appointment.
-    """
-
-    appointment: str
-    start_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ TEXTS: Mapping[str, Mapping[Occasion, Words]] = {
         offer=(
             "An earlier time is free: {date}",
             "A time is free that may suit you better. You keep your present one until you answer:",
-            "An earlier time is free: {date}, {time}, {site}. Call {phone} or see {link}",
+            "An earlier time is free: {date}, {time}, {site}. To take it call {phone}.",
         ),
     ),
     "de": _of(
@@ -133,7 +133,7 @@ TEXTS: Mapping[str, Mapping[Occasion, Words]] = {
         offer=(
             "Eine frühere Zeit ist frei: {date}",
             "eine passendere Zeit ist frei. Ihr Termin bleibt, bis Sie antworten:",
-            "Eine frühere Zeit ist frei: {date}, {time}, {site}. Rufen Sie {phone} an: {link}",
+            "Eine frühere Zeit ist frei: {date}, {time}, {site}. Rufen Sie dafür {phone} an.",
         ),
     ),
     "es": _of(
@@ -168,7 +168,7 @@ TEXTS: Mapping[str, Mapping[Occasion, Words]] = {
         offer=(
             "Hay una hora libre antes: {date}",
             "Hay una hora libre que quizá le convenga más. Su cita sigue hasta que responda:",
-            "Hay una hora libre antes: {date}, {time}, {site}. Llame al {phone} o vea {link}",
+            "Hay una hora libre antes: {date}, {time}, {site}. Para tomarla llame al {phone}.",
         ),
     ),
     "fr": _of(
@@ -203,7 +203,7 @@ TEXTS: Mapping[str, Mapping[Occasion, Words]] = {
         offer=(
             "Une heure plus proche est libre : {date}",
             "Une heure plus proche est libre. Votre rendez-vous reste jusqu'à votre réponse :",
-            "Une heure plus proche est libre : {date}, {time}, {site}. Appelez le {phone} : {link}",
+            "Une heure plus proche est libre : {date}, {time}, {site}. Appelez le {phone}.",
         ),
     ),
     "ja": _of(
@@ -238,7 +238,7 @@ TEXTS: Mapping[str, Mapping[Occasion, Words]] = {
         offer=(
             "早い時間が空きました: {date}",
             "ご都合のよい時間が空きました。お返事まで今のご予約はそのままです。",
-            "早い時間が空きました: {date} {time} {site} {phone} {link}",
+            "早い時間が空きました: {date} {time} {site} お電話ください {phone}",
         ),
     ),
 }

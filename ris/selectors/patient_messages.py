@@ -25,6 +25,7 @@ from ris.domain.patient_messages import (
 )
 from ris.domain.patient_texts import LANGUAGES, TEXTS, Words, language_of
 from ris.domain.scheduling import AppointmentStatus
+from ris.domain.waiting import OfferStatus
 from ris.models import (
     Appointment,
     ContactChoice,
@@ -33,6 +34,7 @@ from ris.models import (
     PatientMessage,
     PatientMessageRule,
     PatientMessageText,
+    SlotOffer,
 )
 from ris.selectors.patient_links import RELATED, Visit
 
@@ -156,6 +158,16 @@ def is_waiting(appointment: Appointment, channel: Channel) -> bool:
         channel=channel.value,
         state=PatientMessageState.PLANNED.value,
         occasion__in=[each.value for each in CHANGES],
+    ).exists()
+
+
+def is_offered(message: PatientMessage, now: datetime) -> bool:
+    """Whether the time that a message offers is still held for the patient."""
+    return SlotOffer.objects.filter(
+        entry__step__procedure__order=message.order_id,
+        start_at=message.start_at,
+        status=OfferStatus.OPEN.value,
+        expires_at__gt=now,
     ).exists()
 
 

@@ -27,7 +27,6 @@ from ris.domain.patient_messages import (
     MessageRuleSet,
     MessageTextSet,
     Occasion,
-    OfferToPatient,
     PatientMessageDropped,
     PatientMessageState,
     PatientMessageTrigger,
@@ -41,6 +40,7 @@ from ris.domain.patient_messages import (
 from ris.domain.patient_texts import LANGUAGES
 from ris.domain.protocol import Outgoing, StoredEvent
 from ris.domain.scheduling import AppointmentStatus
+from ris.domain.waiting import OfferStatus
 from ris.models import (
     Appointment,
     AppointmentLink,
@@ -53,6 +53,7 @@ from ris.models import (
     PatientMessageText,
     ProcedureDefinition,
     Site,
+    SlotOffer,
 )
 from ris.selectors import patient_messages as selectors
 from ris.selectors.exchange import info
@@ -80,7 +81,10 @@ def plan(event: StoredEvent, channel: Channel) -> None:
     said = parse_datetime(str(event.payload.get("start_at") or ""))
     key = str(event.payload.get("appointment") or "")
     now = _clock.now()
-    if occasion is None or said is None or not key or said <= now:
+    if occasion is None or said is None or said <= now:
+        return
+    if occasion is Occasion.OFFER:
+        _plan_offer(str(event.payload.get("offer") or ""), channel, now)
         return
     appointment = Appointment.objects.select_related(*RELATED).filter(public_id=key).first()
     if appointment is None or appointment.patient is None:
@@ -115,6 +119,35 @@ def plan(event: StoredEvent, channel: Channel) -> None:
     waiting.occasion = (before if before is Occasion.BOOKED else occasion).value
     waiting.start_at, waiting.due_at = said, due
     touch(waiting, "occasion", "start_at", "due_at")
+
+
+def _plan_offer(key: str, channel: Channel, now: datetime) -> None:
+    """A time is held for somebody who waits: who has an appointment keeps it meanwhile."""
+    offer = (
+        SlotOffer.objects.select_related(
+            "hold", "entry__step__appointment", "entry__step__procedure__order__patient"
+        )
+        .filter(public_id=key, status=OfferStatus.OPEN.value)
+        .first()
+    )
+    if offer is None:
+        return
+    appointment = offer.entry.step.appointment or offer.hold
+    if appointment is None:
+        return
+    site = site_of(appointment)
+    rule = selectors.Rules().of(Occasion.OFFER, channel, appointment, site.pk if site else None)
+    due = _due(now, rule)
+    if not rule.active or due >= offer.expires_at:
+        return
+    order = offer.entry.step.procedure.order
+    PatientMessage.objects.get_or_create(
+        appointment=appointment,
+        channel=channel.value,
+        occasion=Occasion.OFFER.value,
+        start_at=offer.start_at,
+        defaults={"patient": order.patient, "order": order, "due_at": due},
+    )
 
 
 def _due(at: datetime, rule: Rule) -> datetime:
@@ -237,10 +270,10 @@ def _untrue(
         if told is not None and told.occasion == Occasion.CANCELED.value:
             return "told already"
         return "" if row.start_at > now else "the time is over"
+    if occasion is Occasion.OFFER:
+        return "" if selectors.is_offered(row, now) else "the time is offered no more"
     if not booked:
         return "the appointment stands no more"
-    if occasion is Occasion.OFFER:
-        return "" if row.start_at > now else "the time is over"
     if appointment.start_at <= now:
         return "the time is over"
     if appointment.start_at != row.start_at:
@@ -302,7 +335,7 @@ def _hand_over(
     appointment = row.appointment
     occasion, channel = Occasion(row.occasion), Channel(row.channel)
     shown: Visit = visit(appointment)
-    linked = shown.policy.active and occasion is not Occasion.CANCELED
+    linked = shown.policy.active and occasion not in {Occasion.CANCELED, Occasion.OFFER}
     link = ensure_link(appointment, context) if linked else None
     language = selectors.language_for(patient)
     written = selectors.write(
@@ -355,39 +388,6 @@ def run_due() -> None:
     """Of the timers; without an endpoint for patients it asks one question and does nothing."""
     if due_to_send():
         execute(SendPatientMessages(), actor=TIMER)
-
-
-def offer_to_patient(command: OfferToPatient, context: Context) -> bool:
-    appointment = (
-        Appointment.objects.select_related(*RELATED)
-        .filter(public_id=public_key(command.appointment, "appointment"))
-        .first()
-    )
-    if appointment is None:
-        raise UnknownKeyError("no such appointment")
-    context.about(appointment, appointment.order)
-    if appointment.patient is None or command.start_at <= context.now:
-        return False
-    site = site_of(appointment)
-    planned = False
-    rules = selectors.Rules()
-    for channel in selectors.carriers():
-        rule = rules.of(Occasion.OFFER, channel, appointment, site.pk if site else None)
-        if not rule.active:
-            continue
-        PatientMessage.objects.get_or_create(
-            appointment=appointment,
-            channel=channel.value,
-            occasion=Occasion.OFFER.value,
-            start_at=command.start_at,
-            defaults={
-                "patient": appointment.patient,
-                "order": appointment.order,
-                "due_at": _due(context.now, rule),
-            },
-        )
-        planned = True
-    return planned
 
 
 # --- set by people
@@ -485,7 +485,6 @@ HANDLERS = {
     SetMessageText: set_message_text,
     SetContactChoice: set_contact_choice,
     SendPatientMessages: send_patient_messages,
-    OfferToPatient: offer_to_patient,
 }
 
 _SETUP = {Role.MANAGER, Role.ADMIN, Role.SYSTEM}
@@ -496,5 +495,4 @@ PERMISSIONS = {
     SetMessageText: _SETUP,
     SetContactChoice: _DESK | {Role.PATIENT},
     SendPatientMessages: {Role.SYSTEM},
-    OfferToPatient: {Role.SYSTEM, Role.SCHEDULER},
 }

@@ -16,7 +16,6 @@ from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscrip
 from ris.domain.patient_messages import (
     Channel,
     Occasion,
-    OfferToPatient,
     Rule,
     SendPatientMessages,
     SetContactChoice,
@@ -30,6 +29,7 @@ from ris.domain.scheduling import (
     RecordArrival,
     RescheduleAppointment,
 )
+from ris.domain.waiting import DeclineOffer, OfferSlot, WaitForSlot
 from ris.models import Appointment, Delivery, DomainEvent, Order, PatientMessage
 from ris.services import execute, outbox
 from tests import ground, make, people
@@ -471,15 +471,32 @@ def test_a_stored_message_holds_no_address_of_the_page(clock: time_machine.Trave
 def test_a_freed_time_is_offered_once(clock: time_machine.Traveller) -> None:
     carrier()
     order = booked()
-    offer = OfferToPatient(
-        appointment=str(appointment_of(order).public_id), start_at=THERE - timedelta(days=2)
-    )
+    entry = execute(WaitForSlot(step=str(make.step_of(order).public_id)), actor=people.scheduler)
+    pass_time(clock)
+    execute(OfferSlot(entry=entry, device="CT2", start_at=THERE - timedelta(days=3)), actor=TIMER)
 
-    assert execute(offer, actor=TIMER) is True
-    assert execute(offer, actor=TIMER) is True
+    pass_time(clock, minutes=0)
     pass_time(clock)
 
-    assert sorted(occasion for occasion, _ in told()) == ["booked", "offer"]
+    assert [occasion for occasion, _ in told()] == ["booked", "offer"]
+    assert "Friday, March 6" in texts()[1]
+    assert "{link}" not in texts()[1]
+
+
+def test_an_offer_that_was_declined_is_not_told(clock: time_machine.Traveller) -> None:
+    carrier()
+    order = booked()
+    entry = execute(WaitForSlot(step=str(make.step_of(order).public_id)), actor=people.scheduler)
+    offer = execute(
+        OfferSlot(entry=entry, device="CT2", start_at=THERE - timedelta(days=3)), actor=TIMER
+    )
+    outbox.fan_out()
+    execute(DeclineOffer(offer=offer), actor=people.scheduler)
+
+    pass_time(clock)
+
+    assert [occasion for occasion, _ in told()] == ["booked"]
+    assert dropped() == ["the time is offered no more"]
 
 
 def test_quiet_hours_over_midnight_and_within_a_day() -> None:
