@@ -101,6 +101,7 @@ class Practitioner(Public):
                 name="practitioner_identifier_unique",
             )
         ]
+        indexes = [models.Index(fields=["identifier"], name="practitioner_identifier")]
 
     def __str__(self) -> str:
         return self.name

@@ -135,6 +135,7 @@ class Visit(Public):
         indexes = [
             models.Index(fields=["account"], name="visit_account"),
             models.Index(fields=["status", "ended_at"], name="visit_status_ended"),
+            models.Index(fields=["updated_at"], name="visit_updated"),
         ]
 
     def __str__(self) -> str:

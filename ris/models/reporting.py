@@ -83,5 +83,8 @@ class CriticalResult(Public):
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.CharField(max_length=200, blank=True, default="")
 
+    class Meta:
+        indexes = [models.Index(fields=["updated_at"], name="critical_result_updated")]
+
     def __str__(self) -> str:
         return f"critical result {self.public_id}"

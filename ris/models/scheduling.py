@@ -122,6 +122,10 @@ class AppointmentAnswer(Public):
             ),
             models.CheckConstraint(condition=known("answer", Answer), name="answer_known"),
         ]
+        indexes = [
+            models.Index(fields=["key"], name="answer_key"),
+            models.Index(fields=["updated_at"], name="answer_updated"),
+        ]
 
     def __str__(self) -> str:
         return f"answer {self.public_id}"
