@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from django.db.models import Prefetch
+from django.db.models import Min, Prefetch
 from django.utils import timezone
 
 from ris.domain.analytics import Milestones, legs
@@ -248,3 +248,11 @@ def changed_days(since: datetime, limit: int = 5000) -> set[date]:
 
 def _moments(values: Iterable[datetime | None]) -> set[datetime]:
     return {value for value in values if value is not None}
+
+
+def first_day() -> date | None:
+    """The day of the first exam; None before there is one."""
+    first = RequestedProcedure.objects.filter(stage__in=_STAGES).aggregate(at=Min("performed_at"))[
+        "at"
+    ]
+    return timezone.localtime(first).date() if first else None

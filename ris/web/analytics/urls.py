@@ -1,0 +1,12 @@
+"""Figures for managers."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from ris.web.analytics import views
+
+urlpatterns = [
+    path("analytics/", views.overview, name="analytics"),
+    path("analytics/<str:table>.csv", views.download, name="analytics-csv"),
+]
