@@ -15,6 +15,7 @@ from ris.selectors.query_age import queries_due
 from ris.selectors.schedule_due import holds_due
 from ris.services import (
     alerts,
+    analytics,
     authorization,
     execute,
     message_runs,
@@ -52,6 +53,7 @@ def run_due() -> None:
     message_runs.advance()
     subscriptions.run_due()
     patient_messages.run_due()
+    analytics.run_due()
     traffic.count()
     alerts.watch()
     if parts.is_late():

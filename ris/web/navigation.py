@@ -51,6 +51,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/authorization/", "Authorization", "seal", "", DESK),
     Entry("/patients/", "Patients", "users", "p"),
     Entry("/dose/", "Dose", "bolt", "", DOSE),
+    Entry("/analytics/", "Analytics", "board", "", SYSTEM),
     Entry("/exceptions/", "Exceptions", "alert", "x", MENDING, "Behind the scenes"),
     Entry("/messages/", "Messages", "message", "m", SYSTEM, "Behind the scenes"),
     Entry("/interfaces/", "Interfaces", "plug", "", SYSTEM, "Behind the scenes"),

@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("ris.web.catalog.urls")),
     path("", include("ris.web.resources.urls")),
     path("", include("ris.web.patient_link.urls")),
+    path("", include("ris.web.analytics.urls")),
     path("", include("ris.web.safety.urls")),
     path("", include("ris.web.protocoling.urls")),
     path("", include("ris.web.journal.urls")),
