@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -18,6 +18,7 @@ from ris.domain.scheduling import OCCUPYING, AppointmentStatus, Slot
 from ris.models import Appointment, Device, ScheduledProcedureStep
 from ris.selectors.calendar import Calendar, Span, midnight
 from ris.selectors.openings import (
+    Exam,
     Openings,
     Wish,
     bookable_devices,
@@ -109,17 +110,28 @@ def free_slots(
     even = next_even(now, exam.minutes)
     wish = wish or Wish()
     wish = replace(wish, earliest=max(even, wish.earliest) if wish.earliest else even)
+    offered = [each for device in chosen for each in calendar.look(device, exam, wish)[1]]
+    return days_of(calendar, exam, chosen, calendar.days, offered)
+
+
+def days_of(
+    calendar: Openings,
+    exam: Exam,
+    devices: Sequence[Device],
+    days: Sequence[date],
+    offered: Iterable[Opening],
+) -> list[DaySlots]:
+    """The openings that were found by day and device; a device without any says why."""
     zone = timezone.get_default_timezone()
+    by_key = {device.pk: device for device in devices}
+    spans = [tuple(minute_of(at) for at in whole_day(day, zone)) for day in days]
+    low, high = spans[0][0], spans[-1][1]
     found: dict[tuple[date, int], list[Slot]] = defaultdict(list)
-    notes: dict[tuple[date, int], str] = {}
-    for device in chosen:
-        place, slots = calendar.look(device, exam, wish)
-        for opening in slots:
-            slot = slot_of(device, opening)
-            found[timezone.localtime(slot.start_at).date(), device.pk].append(slot)
-        for day in calendar.days:
-            low, high = (minute_of(at) for at in whole_day(day, zone))
-            notes[day, device.pk] = "full" if is_open(place, low, high) else "closed"
+    for opening in offered:
+        if low <= opening.start < high:
+            slot = slot_of(by_key[opening.place], opening)
+            found[timezone.localtime(slot.start_at).date(), opening.place].append(slot)
+    places = {device.pk: calendar.place(device, exam) for device in devices}
     return [
         DaySlots(
             day=day,
@@ -129,12 +141,16 @@ def free_slots(
                     ae_title=device.ae_title,
                     room=device.room.name if device.room else "",
                     slots=tuple(found[day, device.pk]),
-                    note="" if found[day, device.pk] else notes[day, device.pk],
+                    note=""
+                    if found[day, device.pk]
+                    else "full"
+                    if is_open(places[device.pk], *span)
+                    else "closed",
                 )
-                for device in chosen
+                for device in devices
             ),
         )
-        for day in calendar.days
+        for day, span in zip(days, spans, strict=True)
     ]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
 
 from ris.domain.errors import InvalidValueError
+from ris.domain.waiting import DayPart
 from ris.models import Device, ScheduledProcedureStep
 from ris.selectors.schedule import suitable_devices
 from ris.web.forms import DateInput, PageForm, TimeInput
@@ -20,39 +23,122 @@ def device_words(device: Device) -> str:
     return f"{room} ({device.ae_title})" if room and room != device.ae_title else device.ae_title
 
 
+def _offer_devices(
+    form: forms.Form, step: ScheduledProcedureStep, devices: Sequence[Device] | None
+) -> None:
+    field = form.fields["device"]
+    assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared by each form
+    known = suitable_devices(step.modality) if devices is None else devices
+    field.choices = [(str(device.public_id), device_words(device)) for device in known]
+
+
 class TimeForm(PageForm):
     """Any time, on any device of the right modality; over another booking if need be."""
 
-    day = forms.DateField(widget=DateInput())
-    at = forms.TimeField(label="Time", widget=TimeInput())
-    device = forms.ChoiceField(label="Room and device")
-    minutes = forms.IntegerField(min_value=1, max_value=1440)
+    day = forms.DateField(label=_("Day"), widget=DateInput())
+    at = forms.TimeField(label=_("Time"), widget=TimeInput())
+    device = forms.ChoiceField(label=_("Room and device"))
+    minutes = forms.IntegerField(label=_("Minutes"), min_value=1, max_value=1440)
     overbook = forms.BooleanField(
-        label="Book over what is there, or while the room is closed", required=False
+        label=_("Book over what is there, or against the rules"), required=False
     )
     reason = forms.CharField(
-        label="Why book over", max_length=200, required=False, help_text="Kept with the appointment"
+        label=_("Why book over"),
+        max_length=200,
+        required=False,
+        help_text=_("Kept with the appointment"),
     )
 
-    def __init__(self, *args: Any, step: ScheduledProcedureStep, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        step: ScheduledProcedureStep,
+        devices: Sequence[Device] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["device"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
-        field.choices = [
-            (str(device.public_id), device_words(device))
-            for device in suitable_devices(step.modality)
-        ]
+        _offer_devices(self, step, devices)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("overbook") and not cleaned.get("reason", "").strip():
-            self.add_error("reason", "Booking over needs a reason.")
+            self.add_error("reason", _("Booking over needs a reason."))
         return cleaned
 
     @property
     def start_at(self) -> datetime:
         naive = datetime.combine(self.cleaned_data["day"], self.cleaned_data["at"])
         return timezone.make_aware(naive)
+
+
+class SeriesForm(PageForm):
+    """The same exam on several days at one time."""
+
+    day = forms.DateField(label=_("First day"), widget=DateInput())
+    at = forms.TimeField(label=_("Time"), widget=TimeInput())
+    device = forms.ChoiceField(label=_("Room and device"))
+    visits = forms.IntegerField(label=_("Visits"), min_value=2, max_value=60)
+    every = forms.IntegerField(label=_("Days from one to the next"), min_value=1, max_value=366)
+    those_that_fit = forms.BooleanField(
+        label=_("Book those that fit and name the others"), required=False
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        step: ScheduledProcedureStep,
+        devices: Sequence[Device] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("auto_id", "series_%s")
+        super().__init__(*args, **kwargs)
+        _offer_devices(self, step, devices)
+
+    @property
+    def starts(self) -> tuple[datetime, ...]:
+        """By the wall clock, so a visit after the clock is changed is at the same hour."""
+        days = (
+            self.cleaned_data["day"] + timedelta(days=visit * self.cleaned_data["every"])
+            for visit in range(self.cleaned_data["visits"])
+        )
+        return tuple(
+            timezone.make_aware(datetime.combine(day, self.cleaned_data["at"])) for day in days
+        )
+
+
+class WaitForm(PageForm):
+    """When somebody would come if a time becomes free."""
+
+    earliest = forms.DateField(label=_("Not before"), required=False, widget=DateInput())
+    latest = forms.DateField(label=_("Not after"), required=False, widget=DateInput())
+    day_parts = forms.MultipleChoiceField(
+        label=_("Parts of the day"),
+        required=False,
+        choices=[
+            (DayPart.MORNING.value, _("Morning")),
+            (DayPart.AFTERNOON.value, _("Afternoon")),
+            (DayPart.EVENING.value, _("Evening")),
+        ],
+        widget=forms.CheckboxSelectMultiple(),
+    )
+    notice_hours = forms.IntegerField(
+        label=_("Hours of notice"),
+        min_value=0,
+        max_value=720,
+        help_text=_("How long before the exam the patient has to know"),
+    )
+    comment = forms.CharField(label=_("Note"), max_length=200, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("auto_id", "wait_%s")
+        super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        earliest, latest = cleaned.get("earliest"), cleaned.get("latest")
+        if earliest and latest and latest < earliest:
+            self.add_error("latest", _("The last day is before the first."))
+        return cleaned
 
 
 def day_in(text: str) -> date:

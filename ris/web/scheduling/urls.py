@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.scheduling import views
+from ris.web.scheduling import booking_urls, views
 
 urlpatterns = [
-    path("book/<uuid:key>/", views.book, name="book"),
+    *booking_urls.urlpatterns,
     path("board/", views.board, name="board"),
     path("board/move/<uuid:key>/", views.move, name="board-move"),
     path("appointments/<uuid:key>/cancel/", views.cancel, name="appointment-cancel"),
