@@ -1,9 +1,9 @@
-"""Finding a time, the day board."""
+"""The day board, moving and canceling appointments."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,10 +12,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.actors import Role
-from ris.domain.errors import DeniedError, RisError, SlotTakenError, StateConflictError
-from ris.domain.orders import StepStatus
+from ris.domain.errors import DeniedError, RisError, StateConflictError
 from ris.domain.scheduling import (
-    BookAppointment,
     CancelAppointment,
     RescheduleAppointment,
     Slot,
@@ -24,7 +22,6 @@ from ris.models import ScheduledProcedureStep
 from ris.selectors import schedule
 from ris.selectors.calendar import midnight
 from ris.selectors.facility import devices
-from ris.selectors.patients import patient_view
 from ris.selectors.schedule import AppointmentLine, DaySlots
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
@@ -33,27 +30,10 @@ from ris.web.errors import STATUS
 from ris.web.scheduling.board import grid
 from ris.web.scheduling.forms import TimeForm, day_in, slot_in
 
-DAYS = 5
 LOOK_AHEAD_DAYS = 14
 
 
-# --- slot finder
-
-
-@require_http_methods(["GET", "POST"])
-@page()
-def book(request: PageRequest, key: UUID) -> HttpResponse:
-    """Free times for a step: one click books it, or moves it if it is booked."""
-    step = schedule.find_step(str(key))
-    saw(
-        request,
-        "BookStep",
-        [str(step.procedure.order.patient.public_id)],
-        order=str(step.procedure.order.public_id),
-    )
-    if request.method == "POST":
-        return _book(request, step)
-    return _finder(request, step, TimeForm(step=step, initial=_initial(step)))
+# --- free times
 
 
 def _initial(step: ScheduledProcedureStep) -> dict[str, object]:
@@ -67,132 +47,9 @@ def _initial(step: ScheduledProcedureStep) -> dict[str, object]:
     }
 
 
-def _finder(
-    request: PageRequest,
-    step: ScheduledProcedureStep,
-    form: TimeForm,
-    *,
-    error: RisError | None = None,
-    wanted: datetime | None = None,
-) -> HttpResponse:
-    first = day_in(asked(request, "from"))
-    if step.wished_at and "from" not in request.GET:
-        first = max(timezone.localdate(step.wished_at), timezone.localdate())
-    first = max(first, timezone.localdate())
-    days = schedule.free_slots(step, first, DAYS)
-    later: list[DaySlots] = []
-    if not any(day.any for day in days):
-        later = schedule.free_slots(step, first + timedelta(days=DAYS), LOOK_AHEAD_DAYS)
-    moves = step.status == StepStatus.SCHEDULED.value
-    command = RescheduleAppointment if moves else BookAppointment
-    order = step.procedure.order
-    context = {
-        "step": step,
-        "order": order,
-        "patient": patient_view(str(order.patient.public_id)),
-        "days": days,
-        "soonest": next(iter(_first_slots(days, 1)), None),
-        "first_later": _first_slots(later, 3),
-        "nearest": _nearest(days, wanted) if wanted else [],
-        "form": form,
-        "error": error,
-        "moves": moves,
-        "allowed": may(request.actor, command),
-        "bookable": step.status
-        in {StepStatus.PENDING.value, StepStatus.NO_SHOW.value, StepStatus.SCHEDULED.value},
-        "may_overbook": request.actor.has(Role.SCHEDULER, Role.MANAGER),
-        "first": first,
-        "earlier": first - timedelta(days=DAYS) if first > timezone.localdate() else None,
-        "following": first + timedelta(days=DAYS),
-        "devices": schedule.suitable_devices(step.modality),
-        "next": back_to(request, ""),
-    }
-    status = STATUS[error.code] if error else 422 if form.is_bound else 200
-    return show(request, "scheduling/book.html", context, status=status)
-
-
 def _first_slots(days: Sequence[DaySlots], count: int) -> list[Slot]:
     slots = [slot for day in days for device in day.devices for slot in device.slots]
     return sorted(slots, key=lambda slot: slot.start_at)[:count]
-
-
-def _nearest(days: Sequence[DaySlots], wanted: datetime) -> list[Slot]:
-    """Three free times as near as possible to the one that was taken meanwhile."""
-    slots = [slot for day in days for device in day.devices for slot in device.slots]
-    return sorted(slots, key=lambda slot: abs(slot.start_at - wanted))[:3]
-
-
-def _book(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
-    form = TimeForm(step=step, initial=_initial(step))
-    overbook, reason, minutes = False, "", None
-    if "slot" in request.POST:
-        device, start_at = slot_in(said(request, "slot"))
-    else:
-        form = TimeForm(request.POST, step=step)
-        if not form.is_valid():
-            return _finder(request, step, form)
-        device, start_at = form.cleaned_data["device"], form.start_at
-        minutes = form.cleaned_data["minutes"]
-        overbook, reason = form.cleaned_data["overbook"], form.cleaned_data["reason"]
-    try:
-        _place(
-            request,
-            step,
-            device=device,
-            start_at=start_at,
-            minutes=minutes,
-            overbook=overbook,
-            reason=reason,
-            version=number(request, "version"),
-        )
-    except DeniedError:
-        raise
-    except (SlotTakenError, StateConflictError) as error:
-        fresh = schedule.find_step(str(step.public_id))
-        return _finder(request, fresh, form, error=error, wanted=start_at)
-    local = timezone.localtime(start_at)
-    messages.success(request, f"Booked for {local:%a} {local.day} {local:%b} at {local:%H:%M}.")
-    return redirect_back(request, f"/orders/{step.procedure.order.public_id}/")
-
-
-def _place(
-    request: PageRequest,
-    step: ScheduledProcedureStep,
-    *,
-    device: str,
-    start_at: datetime,
-    minutes: int | None,
-    overbook: bool,
-    reason: str,
-    version: int | None,
-) -> None:
-    """Book the step, or move the appointment it has."""
-    if step.status == StepStatus.SCHEDULED.value and step.appointment is not None:
-        do(
-            request,
-            RescheduleAppointment(
-                appointment=str(step.appointment.public_id),
-                start_at=start_at,
-                device=device,
-                duration_minutes=minutes,
-                overbook=overbook,
-                reason=reason,
-                expected_version=version,
-            ),
-        )
-        return
-    do(
-        request,
-        BookAppointment(
-            step=str(step.public_id),
-            device=device,
-            start_at=start_at,
-            duration_minutes=minutes,
-            overbook=overbook,
-            reason=reason,
-            expected_version=version,
-        ),
-    )
 
 
 # --- day board
