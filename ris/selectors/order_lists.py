@@ -44,7 +44,6 @@ from ris.selectors.patient_lists import (
     line,
     name_condition,
 )
-from ris.selectors.waiting import WaitingLine
 
 
 class Tab(StrEnum):
@@ -127,7 +126,6 @@ class OrderLine:
     service: str = ""
     version: int = 1
     question: str = ""  # what was asked about it and not answered yet
-    waiting: WaitingLine | None = None  # its place on the wait list, where that is asked for
 
     @property
     def age(self) -> Age:

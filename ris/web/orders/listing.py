@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from ris.models import Order
 from ris.selectors import exceptions, order_lists
 from ris.selectors.facility import devices
 from ris.selectors.order_lists import Narrow, OrderLine, Sort, Tab
-from ris.selectors.waiting import waiting_lines
+from ris.selectors.waiting import WaitingLine, waiting_lines
 from ris.web import labels
 from ris.web.access import PageRequest, page, saw, show
 from ris.web.asking import asked
@@ -214,20 +214,24 @@ def order_list(request: PageRequest) -> HttpResponse:
     return show(request, "orders/list.html", context, fragment="orders/_list.html")
 
 
-def _lines(wanted: Asked, rows: Iterable[Order]) -> list[OrderLine]:
-    """The lines, with their places on the wait list where these are shown."""
-    found = order_lists.lines(rows)
-    if "waiting" not in wanted.columns:
-        return found
-    entries = {entry.step: entry for entry in waiting_lines()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownLine(OrderLine):
+    """A line with its place on the wait list, where that is shown."""
+
+    waiting: WaitingLine | None = None
+
+
+def _lines(wanted: Asked, rows: Iterable[Order]) -> list[ShownLine]:
+    shows = "waiting" in wanted.columns
+    entries = {entry.step: entry for entry in waiting_lines()} if shows else {}
     return [
-        replace(
-            line,
+        ShownLine(
+            **{each.name: getattr(line, each.name) for each in fields(line)},
             waiting=next(
                 (entries[step.public_id] for step in line.steps if step.public_id in entries), None
             ),
         )
-        for line in found
+        for line in order_lists.lines(rows)
     ]
 
 
@@ -246,7 +250,7 @@ class _Echo:
         return text
 
 
-def _file(wanted: Asked, lines: Sequence[OrderLine]) -> HttpResponse:
+def _file(wanted: Asked, lines: Sequence[ShownLine]) -> HttpResponse:
     """What is shown, all pages of it up to :data:`MOST_ROWS`, with the columns shown."""
     day = timezone.localdate().isoformat()
     return HttpResponse(
@@ -258,7 +262,7 @@ def _file(wanted: Asked, lines: Sequence[OrderLine]) -> HttpResponse:
     )
 
 
-def _rows(wanted: Asked, lines: Iterable[OrderLine]) -> Iterator[str]:
+def _rows(wanted: Asked, lines: Iterable[ShownLine]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     heads = ["accession", "patient", "number", "birth_date"]
     heads += [name for column in wanted.columns for name in _CSV_HEADS[column]]
@@ -286,7 +290,7 @@ _CSV_HEADS = {
 }
 
 
-def _cells(column: str, line: OrderLine) -> tuple[str, ...]:
+def _cells(column: str, line: ShownLine) -> tuple[str, ...]:
     if column == "priority":
         return (line.priority,)
     if column == "procedure":
