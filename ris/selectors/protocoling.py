@@ -145,9 +145,9 @@ def need_of(procedure: RequestedProcedure) -> ProtocolNeed:
 
 
 def missing(step: ScheduledProcedureStep, gate: Gate) -> list[str]:
-    """What stands in the way of the gate, in words; load ``procedure__definition``."""
+    """What stands in the way of the gate, in words; load the procedure's protocoling with it."""
     need = need_of(step.procedure)
-    row = Protocoling.objects.filter(procedure=step.procedure_id).first()
+    row: Protocoling | None = getattr(step.procedure, "protocoling", None)
     state = ProtocolState(row.status) if row is not None else ProtocolState.WAITING
     if state is ProtocolState.REJECTED:
         return ["the radiologist rejected this exam"]

@@ -47,6 +47,7 @@ from ris.models import (
 RELATED = (
     "procedure__order__patient",
     "procedure__definition",
+    "procedure__protocoling",
     "device__room__site",
     "appointment",
 )
@@ -520,21 +521,12 @@ class OrderSafety:
 
 
 def of_order(order: str) -> OrderSafety:
-    """For the order's page; five queries."""
+    """For the order's page; six queries, two while nothing is asked."""
     rows = steps_of(order)
     if not rows:
         return OrderSafety()
     found = states(rows)
-    answers = (
-        SafetyAnswer.objects.filter(order=rows[0].procedure.order_id)
-        .select_related("question")
-        .order_by("-answered_at", "-id")[:200]
-    )
-    overrides = (
-        SafetyOverride.objects.filter(order=rows[0].procedure.order_id)
-        .select_related("question")
-        .order_by("-at", "-id")[:100]
-    )
+    past = history(rows[0].procedure.order)
     return OrderSafety(
         steps=tuple(
             StepSafety(
@@ -544,12 +536,27 @@ def of_order(order: str) -> OrderSafety:
             )
             for row in rows
         ),
+        history=past.history,
+        overrides=past.overrides,
+    )
+
+
+def history(order: Order) -> OrderSafety:
+    """All that was ever answered and overridden for an order, without how it stands now."""
+    answers = (
+        SafetyAnswer.objects.filter(order=order)
+        .select_related("question")
+        .order_by("-answered_at", "-id")[:200]
+    )
+    overrides = (
+        SafetyOverride.objects.filter(order=order)
+        .select_related("question")
+        .order_by("-at", "-id")[:100]
+    )
+    return OrderSafety(
         history=tuple(_answer_line(row, details(row.question)) for row in answers),
         overrides=tuple(
-            (
-                row.question.words,
-                OverrideLine(by=row.actor_name, at=row.at, reason=row.reason),
-            )
+            (row.question.words, OverrideLine(by=row.actor_name, at=row.at, reason=row.reason))
             for row in overrides
         ),
     )

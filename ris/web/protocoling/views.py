@@ -25,7 +25,7 @@ from ris.domain.protocoling import (
 )
 from ris.models import RequestedProcedure
 from ris.selectors import protocoling, safety
-from ris.selectors.patients import patient_view
+from ris.selectors.patients import to_view
 from ris.selectors.protocoling import Queue
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
@@ -119,14 +119,14 @@ def procedure(request: PageRequest, key: UUID) -> HttpResponse:
     context = {
         "line": line,
         "decision": line.decision,
-        "patient": patient_view(line.patient.public_id),
+        "patient": to_view(row.order.patient),
         "offered": [(each, each.public_id in chosen) for each in offered],
         "catalog_codes": [code for step in steps for code in step.protocol_codes],
         "reasons": [reason for reason in RejectReason if reason is not RejectReason.ALTERNATIVE],
         "alternative": RejectReason.ALTERNATIVE,
         "may_set": may(request.actor, SetProtocol),
         "mine": line.decision.claimed_by_id in {None, request.user.pk},
-        "safety": safety.of_order(line.order),
+        "safety": safety.history(row.order),
         "next": back_to(request, ""),
     }
     return show(request, "protocoling/procedure.html", context)

@@ -11,10 +11,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ris.domain.errors import DeniedError, RisError, UnknownKeyError
-from ris.domain.safety import AnswerSafetyQuestions, OverrideSafety
+from ris.domain.safety import AnswerSafetyQuestions, Gate, OverrideSafety
 from ris.models import ScheduledProcedureStep
 from ris.selectors import protocoling, safety
-from ris.selectors.patients import patient_view
+from ris.selectors.patients import to_view
 from ris.selectors.safety import Check, SafetyState
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
@@ -102,7 +102,7 @@ def _page(
     context = {
         "step": step,
         "order": order,
-        "patient": patient_view(str(order.patient.public_id)),
+        "patient": to_view(order.patient),
         "state": state,
         "open_rows": form_rows([each for each in state.checks if each.answer is None], typed),
         "answered": form_rows([each for each in state.checks if each.answer is not None], typed),
@@ -110,8 +110,8 @@ def _page(
         "may_answer": may(request.actor, AnswerSafetyQuestions),
         "overridable": [check for check in blocking if _may_override(request, check)],
         "not_overridable": [check for check in blocking if not _may_override(request, check)],
-        "missing_protocol": protocoling.decision(step.procedure),
-        "safety": safety.of_order(str(order.public_id)),
+        "missing": protocoling.missing(step, Gate.START),
+        "safety": safety.history(order),
         "next": back_to(request, ""),
     }
     return show(request, "safety/page.html", context, status=STATUS[error.code] if error else 200)
