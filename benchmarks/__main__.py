@@ -17,6 +17,7 @@ from benchmarks import machine
 from benchmarks.goals import Goal, report
 from benchmarks.servers.ris import BenchmarkError
 from benchmarks.suites import (
+    booking,
     delivery,
     fhir,
     footprint,
@@ -37,6 +38,8 @@ SUITES: dict[str, tuple[str, Callable[[Workspace], Iterator[str | Goal]]]] = {
     "delivery": ("Messages that leave", delivery.run),
     "fhir": ("FHIR requests", fhir.run),
     "mpps": ("Performed procedure steps", mpps.run),
+    "search": ("Searching free times", booking.run_search),
+    "booking": ("Many people book the same rooms", booking.run_booking),
     "footprint": ("Memory and start", footprint.run),
     "hl7_swarm": ("An MLLP listener among senders that stall", hl7_swarm.run),
     "swarm": ("A listener among clients that wait and stall", swarm.run),
@@ -54,12 +57,17 @@ def main(argv: list[str]) -> int:
         action=argparse.BooleanOptionalAction,
         help="also on a private PostgreSQL; default: yes where it is installed, unless --quick",
     )
+    parser.add_argument(
+        "--attempts", type=int, help="how many times to book at once; default 20,000"
+    )
     arguments = parser.parse_args(argv)
     names = arguments.names or list(SUITES)
     unknown = [name for name in names if name not in SUITES]
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}")
     scale = QUICK if arguments.quick else FULL
+    if arguments.attempts:
+        scale = replace(scale, attempts=arguments.attempts)
     wanted = arguments.postgresql
     scale = replace(
         scale, postgresql=has_postgresql() and not arguments.quick if wanted is None else wanted

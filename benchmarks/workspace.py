@@ -34,6 +34,7 @@ class Scale:
     rounds: int
     performed: int  # steps there are to perform
     requests: int  # orders there are before others come
+    attempts: int  # to book
     postgresql: bool
 
 
@@ -44,6 +45,7 @@ FULL = Scale(
     rounds=3,
     performed=6_000,
     requests=10_000,
+    attempts=20_000,
     postgresql=False,
 )
 QUICK = Scale(
@@ -53,6 +55,7 @@ QUICK = Scale(
     rounds=1,
     performed=100,
     requests=100,
+    attempts=160,
     postgresql=False,
 )
 

@@ -36,6 +36,10 @@ class Site:
         """Run a `ris` command to its end and return what it printed."""
         return _run([sys.executable, str(ROOT / "manage.py"), *arguments], self.environment)
 
+    def python(self, module: str, *arguments: str) -> str:
+        """Run a module on this site's database to its end and return what it printed."""
+        return _run([sys.executable, "-m", module, *arguments], self.environment)
+
     def fill(self, size: int) -> None:
         _run([sys.executable, "-m", "benchmarks.fill", str(size)], self.environment)
 
