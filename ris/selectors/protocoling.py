@@ -158,13 +158,15 @@ def missing(step: ScheduledProcedureStep, gate: Gate) -> list[str]:
     return ["the radiologist's protocol is not set"]
 
 
-def decision(procedure: RequestedProcedure) -> Decision:
+def decision(
+    procedure: RequestedProcedure, steps: Iterable[ScheduledProcedureStep] | None = None
+) -> Decision:
     """With ``definition`` and ``protocoling__claimed_by`` loaded."""
     row: Protocoling | None = getattr(procedure, "protocoling", None)
     need = need_of(procedure)
     if row is None:
         return Decision(state=ProtocolState.WAITING, need=need)
-    steps = procedure.steps.all()
+    steps = procedure.steps.all() if steps is None else steps
     codes = [Code.from_json(code) for step in steps for code in step.protocol_codes]
     claimer = row.claimed_by
     return Decision(
@@ -333,21 +335,21 @@ class ProcedureProtocol:
     decision: Decision
 
 
-def of_order(order: str) -> list[ProcedureProtocol]:
-    """The protocols of an order's procedures where any is needed or was decided; two queries."""
-    rows = (
-        RequestedProcedure.objects.filter(order__public_id=order)
-        .select_related("definition", "protocoling__claimed_by")
-        .prefetch_related("steps")
-        .order_by("id")
-    )
+def of_rows(rows: Sequence[ScheduledProcedureStep]) -> list[ProcedureProtocol]:
+    """The protocols of an order where any is needed or was decided; no query.
+
+    ``rows`` are its steps with ``procedure__definition`` and ``procedure__protocoling``.
+    """
+    steps: dict[int, list[ScheduledProcedureStep]] = {}
+    for row in rows:
+        steps.setdefault(row.procedure_id, []).append(row)
     found = [
         ProcedureProtocol(
-            procedure=str(row.public_id),
-            words=row.description or row.code_meaning,
-            decision=decision(row),
+            procedure=str(each[0].procedure.public_id),
+            words=each[0].procedure.description or each[0].procedure.code_meaning,
+            decision=decision(each[0].procedure, each),
         )
-        for row in rows
+        for each in steps.values()
     ]
     return [
         each

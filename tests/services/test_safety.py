@@ -266,7 +266,7 @@ def test_an_answer_keeps_who_when_and_the_words_it_was_asked_with() -> None:
 
     answer(order, "no")
 
-    history = selected.of_order(str(order.public_id)).history
+    history = selected.history(order).history
     assert [(line.words, line.value, line.by, line.counts) for line in history] == [
         ("Any metal?", "no", "technologist", True),
         ("An implant?", "yes", "technologist", False),

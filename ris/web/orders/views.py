@@ -38,6 +38,7 @@ from ris.web.asking import said
 from ris.web.dose.views import order_context
 from ris.web.navigation import REPAIR
 from ris.web.orders.forms import CompleteForm
+from ris.web.safety.order_part import clearance_context
 from ris.web.telling import tell
 
 # --- one order
@@ -58,6 +59,7 @@ def order(request: PageRequest, key: UUID) -> HttpResponse:
         "relations": relations(view),
         "documents": documents.of_order(view.public_id),
         "can_explain": request.actor.has(*REPAIR),
+        **clearance_context(request, view),
     }
     return show(request, "orders/order.html", context, fragment="orders/_order.html")
 
