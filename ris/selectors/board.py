@@ -152,6 +152,10 @@ def _room(device: Device) -> Room:
     )
 
 
+def device(ae_title: str) -> Device | None:
+    return WITH_PLACES.filter(active=True, ae_title=ae_title).first() if ae_title else None
+
+
 def rooms(shown: Shown) -> list[Room]:
     """The columns; one query."""
     return [_room(device) for device in _devices(shown)]

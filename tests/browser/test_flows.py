@@ -163,7 +163,7 @@ def test_appointment_is_moved_by_keyboard(at: At) -> None:
     page.wait_for_url(re.compile("/orders/"))
     order = window.path
     start = page.locator("table.list time").first.get_attribute("datetime") or ""
-    window.open(f"/board/?day={start[:10]}")
+    window.open(f"/board/?view=table&day={start[:10]}")
 
     page.locator(f"a.booking[href='{order}']").focus()
     page.keyboard.press("m")

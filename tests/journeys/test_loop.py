@@ -398,7 +398,7 @@ def test_a_fhir_order_is_booked_on_the_pages_and_performed_by_another_stack(
     answers = hospital.findscu(f"AccessionNumber={accession}")
     assert [answer["PatientName"] for answer in answers] == ["Ōkubo^Haru"]
     day = answers[0]["ScheduledProcedureStepStartDate"]
-    board = scheduler.get(f"/board/?day={day[:4]}-{day[4:6]}-{day[6:]}")
+    board = scheduler.get(f"/board/?view=table&day={day[:4]}-{day[4:6]}-{day[6:]}")
     assert key in board.text
 
     # 5: performed by dcmjs-dimse

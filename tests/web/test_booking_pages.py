@@ -213,7 +213,7 @@ def test_time_given_back_waits_to_be_booked_again(as_: As, rooms: None) -> None:
 def test_board_shows_booking_in_its_room(as_: As, rooms: None) -> None:
     order = booked_at(today_at(14), "CT2")
 
-    page = as_("manager").get("/board/").content.decode()
+    page = as_("manager").get("/board/?view=table").content.decode()
 
     assert page.count(f'href="/orders/{order.public_id}/"') == 1
     assert "BERG, Anna" in page
@@ -224,8 +224,8 @@ def test_board_of_another_day(as_: As, rooms: None) -> None:
     order = booked_at(tomorrow)
     client = as_("scheduler")
 
-    today = client.get("/board/").content.decode()
-    other = client.get(f"/board/?day={tomorrow.date()}").content.decode()
+    today = client.get("/board/?view=table").content.decode()
+    other = client.get(f"/board/?view=table&day={tomorrow.date()}").content.decode()
 
     assert str(order.public_id) not in today
     assert str(order.public_id) in other

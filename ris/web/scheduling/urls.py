@@ -1,14 +1,14 @@
-"""Addresses about times: slot finder, day board."""
+"""Addresses about times: slot finder, board."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.scheduling import booking_urls, views
+from ris.web.scheduling import board_urls, booking_urls, views
 
 urlpatterns = [
     *booking_urls.urlpatterns,
-    path("board/", views.board, name="board"),
+    *board_urls.urlpatterns,
     path("board/move/<uuid:key>/", views.move, name="board-move"),
     path("appointments/<uuid:key>/cancel/", views.cancel, name="appointment-cancel"),
 ]

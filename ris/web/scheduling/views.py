@@ -1,4 +1,4 @@
-"""The day board, moving and canceling appointments."""
+"""Moving and canceling appointments."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
 
 from ris.domain.actors import Role
-from ris.domain.errors import DeniedError, RisError, StateConflictError
+from ris.domain.errors import DeniedError, InvalidValueError, RisError, StateConflictError
 from ris.domain.scheduling import (
     CancelAppointment,
     RescheduleAppointment,
@@ -20,15 +20,13 @@ from ris.domain.scheduling import (
 )
 from ris.models import ScheduledProcedureStep
 from ris.selectors import schedule
-from ris.selectors.calendar import midnight
-from ris.selectors.facility import devices
 from ris.selectors.schedule import AppointmentLine, DaySlots
 from ris.services import may
+from ris.web import undo
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
-from ris.web.asking import asked, number, said
+from ris.web.asking import number, said
 from ris.web.errors import STATUS
-from ris.web.scheduling.board import grid
-from ris.web.scheduling.forms import TimeForm, day_in, slot_in
+from ris.web.scheduling.forms import TimeForm, slot_in
 
 LOOK_AHEAD_DAYS = 14
 
@@ -50,29 +48,6 @@ def _initial(step: ScheduledProcedureStep) -> dict[str, object]:
 def _first_slots(days: Sequence[DaySlots], count: int) -> list[Slot]:
     slots = [slot for day in days for device in day.devices for slot in device.slots]
     return sorted(slots, key=lambda slot: slot.start_at)[:count]
-
-
-# --- day board
-
-
-@require_GET
-@page()
-def board(request: PageRequest) -> HttpResponse:
-    day = day_in(asked(request, "day"))
-    modality = asked(request, "modality", 16)
-    plan = schedule.day_plan(day, modality)
-    lines = [line for column in plan.columns for line in column.appointments]
-    saw(request, "ViewBoard", (line.patient.public_id for line in [*lines, *plan.unplaced]))
-    beginning = midnight(day, timezone.get_default_timezone())
-    context = {
-        **around(day),
-        "plan": plan,
-        "grid": grid(plan, beginning, timezone.now()) if plan.columns else None,
-        "modality": modality,
-        "modalities": sorted({device.modality for device in devices() if device.active}),
-        "booked": len(lines),
-    }
-    return show(request, "scheduling/board.html", context, fragment="scheduling/_board.html")
 
 
 def around(day: date) -> dict[str, object]:
@@ -106,6 +81,7 @@ def move(request: PageRequest, key: UUID) -> HttpResponse:
         device, start_at = form.cleaned_data["device"], form.start_at
         overbook, reason = form.cleaned_data["overbook"], form.cleaned_data["reason"]
         minutes = form.cleaned_data["minutes"]
+    way = undo.of_move(line.public_id)
     try:
         do(
             request,
@@ -121,9 +97,9 @@ def move(request: PageRequest, key: UUID) -> HttpResponse:
         )
     except DeniedError:
         raise
-    except StateConflictError as error:
+    except (StateConflictError, InvalidValueError) as error:
         return _move_form(request, schedule.appointment(line.public_id), form, step, error=error)
-    messages.success(request, "Moved.")
+    undo.tell(request, _("Moved."), way)
     local = timezone.localtime(start_at)
     return redirect_back(request, f"/board/?day={local.date().isoformat()}")
 
@@ -159,6 +135,7 @@ def _move_form(
 @page()
 def cancel(request: PageRequest, key: UUID) -> HttpResponse:
     reason = said(request, "reason", 200)
+    way = undo.of_cancel_appointment(str(key))
     do(request, CancelAppointment(appointment=str(key), reason=reason))
-    messages.success(request, "The time is free again; the order waits under To schedule.")
+    undo.tell(request, _("The time is free again; the order waits under To schedule."), way)
     return redirect_back(request, "/orders/")

@@ -1,0 +1,304 @@
+"""What is done around the board: close or keep time, day sheets, a room that goes down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET, require_http_methods
+
+from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.relocating import RelocateAppointments, Relocation
+from ris.domain.resources import BeginDowntime, ReserveBlock
+from ris.domain.scheduling import AddClosure
+from ris.models import Device
+from ris.selectors import board as boards
+from ris.selectors.board import Shown
+from ris.selectors.relocation import MOST, Proposal, proposals, touched
+from ris.services import may
+from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
+from ris.web.asking import asked, said
+from ris.web.errors import STATUS
+from ris.web.forms import DateInput, PageForm, TimeInput
+from ris.web.scheduling.board_views import shown_in, zone_in
+from ris.web.scheduling.forms import day_in
+
+CLOSED, DOWN, KEPT = "closed", "down", "kept"
+
+
+# --- close or keep time
+
+
+class CloseForm(PageForm):
+    """From one time to another, in the site's clock."""
+
+    what = forms.ChoiceField(
+        label=gettext_lazy("What"),
+        choices=[
+            (CLOSED, gettext_lazy("Closed (holiday, building work)")),
+            (DOWN, gettext_lazy("Down (does not work)")),
+            (KEPT, gettext_lazy("Kept for some")),
+        ],
+    )
+    room = forms.ChoiceField(label=gettext_lazy("Room"))
+    day = forms.DateField(label=gettext_lazy("Day"), widget=DateInput())
+    begins = forms.TimeField(label=gettext_lazy("From"), widget=TimeInput())
+    last_day = forms.DateField(label=gettext_lazy("Until day"), widget=DateInput(), required=False)
+    ends = forms.TimeField(label=gettext_lazy("Until"), widget=TimeInput())
+    reason = forms.CharField(
+        label=gettext_lazy("Why, or for whom"),
+        max_length=64,
+        help_text=gettext_lazy("Shown on the board to all; no names of patients"),
+    )
+
+    def __init__(self, *args: Any, rooms: Sequence[boards.Room], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["room"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
+        field.choices = [(room.resource, f"{room.name} ({room.ae_title})") for room in rooms]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and self.end_at <= self.start_at:
+            self.add_error("ends", _("It ends after it begins."))
+        return cleaned
+
+    @property
+    def start_at(self) -> datetime:
+        data = self.cleaned_data
+        return timezone.make_aware(datetime.combine(data["day"], data["begins"]))
+
+    @property
+    def end_at(self) -> datetime:
+        data = self.cleaned_data
+        day = data.get("last_day") or data["day"]
+        return timezone.make_aware(datetime.combine(day, data["ends"]))
+
+
+@require_http_methods(["GET", "POST"])
+@page()
+def close(request: PageRequest) -> HttpResponse:
+    """Close a room, say that it is down, or keep its time for some; with what is booked in it."""
+    if not may(request.actor, AddClosure):
+        raise DeniedError(_("closing time is for the scheduler, the technologist and the manager"))
+    rooms = boards.rooms(Shown())
+    if request.method == "GET":
+        return _close_form(request, CloseForm(rooms=rooms, initial=_suggested(request, rooms)))
+    form = CloseForm(request.POST, rooms=rooms)
+    if not form.is_valid():
+        return _close_form(request, form, status=422)
+    try:
+        bookings = _close(request, form)
+    except DeniedError:
+        raise
+    except RisError as error:
+        form.refuse(error)
+        return _close_form(request, form, status=STATUS[error.code])
+    if not bookings:
+        messages.success(request, _("Done. Nothing is booked in that time."))
+        return redirect_back(request, f"/board/?day={form.start_at.date().isoformat()}")
+    words = ngettext(
+        "Done. %(count)d exam is booked in that time: choose where it goes.",
+        "Done. %(count)d exams are booked in that time: choose where they go.",
+        bookings,
+    )
+    messages.warning(request, words % {"count": bookings})
+    room = next(each for each in rooms if each.resource == form.cleaned_data["room"])
+    return _see(relocation_address(room.ae_title, form.start_at, form.end_at))
+
+
+def _close(request: PageRequest, form: CloseForm) -> int:
+    """How many live bookings lie inside."""
+    data = form.cleaned_data
+    resource, reason = data["room"], data["reason"]
+    start_at, end_at = form.start_at, form.end_at
+    if data["what"] == DOWN:
+        return do(
+            request,
+            BeginDowntime(resource=resource, reason=reason, start_at=start_at, end_at=end_at),
+        ).bookings
+    if data["what"] == CLOSED:
+        return do(
+            request,
+            AddClosure(resource=resource, start_at=start_at, end_at=end_at, reason=reason),
+        ).bookings
+    do(
+        request,
+        ReserveBlock(label=reason, resource=resource, start_at=start_at, end_at=end_at),
+    )
+    return 0
+
+
+def _suggested(request: PageRequest, rooms: Sequence[boards.Room]) -> dict[str, Any]:
+    """What the board already knows: the room and time that were clicked."""
+    at = parse_datetime(asked(request, "at", 16)) or timezone.localtime().replace(second=0)
+    wanted = asked(request, "room", 16)
+    room = next((each.resource for each in rooms if each.ae_title == wanted), "")
+    return {
+        "what": CLOSED,
+        "room": room,
+        "day": at.date(),
+        "begins": at.time().replace(second=0, microsecond=0),
+        "ends": time(18) if at.hour < 18 else time(23, 55),
+    }
+
+
+def _close_form(request: PageRequest, form: CloseForm, status: int = 200) -> HttpResponse:
+    context = {
+        "form": form,
+        "next": back_to(request, "/board/"),
+        "may_keep": may(request.actor, ReserveBlock),
+    }
+    return show(request, "scheduling/board_close.html", context, status=status)
+
+
+# --- a room goes down
+
+
+def relocation_address(ae_title: str, low: datetime, high: datetime) -> str:
+    local = timezone.get_default_timezone()
+    words = {
+        "room": ae_title,
+        "from": low.astimezone(local).strftime("%Y-%m-%dT%H:%M"),
+        "to": high.astimezone(local).strftime("%Y-%m-%dT%H:%M"),
+    }
+    return f"/board/relocate/?{urlencode(words)}"
+
+
+def _see(address: str) -> HttpResponse:
+    response = HttpResponseRedirect(address)
+    response.status_code = 303
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+@page()
+def relocate(request: PageRequest) -> HttpResponse:
+    """What is booked in a room that goes down, and where each exam could go instead."""
+    device = boards.device(asked(request, "room", 16))
+    low, high = _span(request)
+    same = "same" in request.GET
+    found: list[Proposal] = []
+    if device is not None and low < high:
+        found = _proposals(device, low, high, same=same)
+    saw(request, "RelocateAppointments", (each.line.patient.public_id for each in found))
+    error: RisError | None = None
+    if request.method == "POST":
+        try:
+            return _relocate(request, found)
+        except DeniedError:
+            raise
+        except RisError as refused:
+            error = refused
+            if device is not None:
+                found = _proposals(device, low, high, same=same)
+    context = {
+        "rooms": boards.rooms(Shown()),
+        "device": device,
+        "low": low,
+        "high": high,
+        "same": same,
+        "placed": [each for each in found if each.start_at is not None],
+        "left": [each for each in found if each.start_at is None],
+        "error": error,
+        "allowed": may(request.actor, RelocateAppointments),
+        "most": len(found) >= MOST,
+    }
+    status = STATUS[error.code] if error else 200
+    return show(request, "scheduling/board_relocate.html", context, status=status)
+
+
+def _proposals(device: Device, low: datetime, high: datetime, *, same: bool) -> list[Proposal]:
+    """On other devices; ``same``: also later on this one."""
+    return proposals(
+        touched(device, low, high), avoid=() if same else {device.pk}, now=timezone.now()
+    )
+
+
+def _span(request: PageRequest) -> tuple[datetime, datetime]:
+    """From now, or the beginning of the day that is named, to its end; or as the address says."""
+    day = day_in(asked(request, "day", 10))
+    zone = timezone.get_default_timezone()
+    begin = datetime.combine(day, time(0), zone)
+    low = _time_in(request, "from") or max(begin, timezone.now())
+    high = _time_in(request, "to") or _end_of(low)
+    return low, high
+
+
+def _time_in(request: PageRequest, name: str) -> datetime | None:
+    try:
+        found = parse_datetime(asked(request, name, 16))
+    except ValueError:
+        return None
+    return timezone.make_aware(found) if found is not None else None
+
+
+def _end_of(at: datetime) -> datetime:
+    after: date = timezone.localtime(at).date() + timedelta(days=1)
+    return datetime.combine(after, time(0), timezone.get_default_timezone())
+
+
+def _relocate(request: PageRequest, found: Sequence[Proposal]) -> HttpResponse:
+    """Move those that were ticked to where the page proposed, even if by now more would fit."""
+    known = {each.line.public_id: each for each in found}
+    wanted = []
+    for key in request.POST.getlist("move")[: MOST + 1]:
+        device, _sep, rest = said(request, f"to-{key}", 120).partition(" ")
+        at, _sep, version = rest.partition(" ")
+        start_at = parse_datetime(at)
+        if key not in known or start_at is None or not version.isdigit():
+            raise InvalidValueError(_("the list has changed: look at it again"), path="move")
+        wanted.append(
+            Relocation(
+                appointment=key, device=device, start_at=start_at, expected_version=int(version)
+            )
+        )
+    if not wanted:
+        raise InvalidValueError(_("tick the exams that are to be moved"), path="move")
+    count = do(
+        request,
+        RelocateAppointments(relocations=tuple(wanted), reason=said(request, "reason")),
+    )
+    words = ngettext("%(count)d exam was moved.", "%(count)d exams were moved.", count)
+    messages.success(request, words % {"count": count})
+    return _see(request.get_full_path())
+
+
+# --- day sheets
+
+
+@require_GET
+@page()
+def sheets(request: PageRequest) -> HttpResponse:
+    """A page of paper for each room: who comes when, for what."""
+    day = day_in(asked(request, "day", 10))
+    shown = shown_in(request)
+    days = boards.days(day, 1, shown)
+    lines = [*days.appointments, *days.unplaced]
+    saw(request, "PrintDaySheet", (line.patient.public_id for line in lines))
+    zone = zone_in(shown)
+    papers = [
+        {
+            "room": room,
+            "lines": [line for line in days.appointments if line.device == room.device],
+            "shut": [each for each in days.shut if each.device == room.device and each.about],
+        }
+        for room in days.rooms
+    ]
+    context = {
+        "day": day,
+        "papers": [paper for paper in papers if paper["lines"] or shown.room],
+        "unplaced": days.unplaced,
+        "printed_at": timezone.now().astimezone(zone),
+        "shown": shown,
+    }
+    return show(request, "scheduling/board_print.html", context)
