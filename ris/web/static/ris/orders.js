@@ -7,7 +7,10 @@
   const chosen = () => boxes().filter((box) => box.checked);
   const tell = () => {
     const count = document.querySelector("[data-selected]");
-    if (count) count.textContent = String(chosen().length);
+    if (!count) return;
+    const some = chosen().length;
+    count.textContent = String(some);
+    count.closest("form").toggleAttribute("data-active", some > 0);
   };
   document.addEventListener("change", (event) => { if (event.target.matches("[data-select]")) tell(); });
   document.addEventListener("keydown", (event) => {
