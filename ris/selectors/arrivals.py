@@ -199,6 +199,16 @@ def _worst(states: Sequence[SafetyState]) -> SafetyState | None:
     return max(asked, key=lambda state: (len(state.unsafe), state.open))
 
 
+def checked(appointment: str) -> Checked | None:
+    """Which identifiers were compared when somebody arrived for an appointment."""
+    row = IdentityCheck.objects.filter(appointment__public_id=appointment).order_by("-id").first()
+    if row is None:
+        return None
+    return Checked(
+        kinds=tuple(row.checked), reason=row.reason, by=row.checked_by, at=row.checked_at
+    )
+
+
 # --- what a site prints and shows
 
 

@@ -183,6 +183,12 @@ def of_order(public_id: str) -> OrderDose | None:
     )
 
 
+def totals_of(order: str) -> tuple[tuple[ValueLine, ...], tuple[str, ...]]:
+    """What an order's exams came to, and which reference levels that is above; one query."""
+    row = ExamDose.objects.filter(order__public_id=uuid.UUID(order)).first()
+    return (_totals(row.totals), _exceeded(row.exceeded)) if row is not None else ((), ())
+
+
 def with_lines(rows: QuerySet[DoseRecord]) -> QuerySet[DoseRecord]:
     return (
         rows.select_related("message")

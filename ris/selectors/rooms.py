@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -11,11 +12,13 @@ from django.utils import timezone
 
 from ris.domain.errors import UnknownKeyError
 from ris.domain.orders import StepStatus
-from ris.domain.performing import PerformedStatus
-from ris.models import Device, PerformedProcedureStep, ScheduledProcedureStep
+from ris.domain.performing import Origin, PerformedStatus
+from ris.models import Device, PerformedProcedureStep, ScheduledProcedureStep, Ticket
+from ris.selectors import safety
 from ris.selectors.calendar import midnight
 from ris.selectors.order_lists import StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
+from ris.selectors.safety import SafetyState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,12 @@ class RoomExam:
     """A step of a room's day, with what is being performed for it."""
 
     step: StepLine
+    appointment: str
+    ticket: int | None
+    called_at: datetime | None
+    laterality: str
+    definition: str
+    procedure_key: str
     patient: PatientLine
     order: str
     accession_number: str
@@ -43,9 +52,44 @@ class RoomExam:
     preparation: str
     arrived_at: datetime | None
     performed_uid: str
+    performed: str
     performed_origin: str
     performed_at: datetime | None
+    told_at: datetime | None  # when the device last said something of it
     ended_at: datetime | None
+    safety: SafetyState | None
+    pk: int
+
+    @property
+    def is_over(self) -> bool:
+        return self.step.status in _OVER
+
+    @property
+    def is_running(self) -> bool:
+        return self.step.status == StepStatus.STARTED.value
+
+    @property
+    def is_told_by_device(self) -> bool:
+        return self.performed_origin == Origin.MPPS.value
+
+    @property
+    def silent_minutes(self) -> int:
+        """How long the device that began it has said nothing beyond the planned time."""
+        if not self.is_running or not self.is_told_by_device or self.told_at is None:
+            return 0
+        minutes = int((timezone.now() - self.told_at).total_seconds() // 60)
+        return minutes if minutes >= max(SILENT_MINUTES, self.step.duration_minutes) else 0
+
+    @property
+    def minutes(self) -> int:
+        """How long it has been going on."""
+        if self.performed_at is None or not self.is_running:
+            return 0
+        return max(int((timezone.now() - self.performed_at).total_seconds() // 60), 0)
+
+
+SILENT_MINUTES = 30
+_OVER = frozenset({StepStatus.COMPLETED.value, StepStatus.DISCONTINUED.value})
 
 
 _ROOM_STATES = (
@@ -100,6 +144,26 @@ def find_device(key: str) -> Device:
     return device
 
 
+def devices_of_rooms() -> list[Device]:
+    """The active devices, in order of their rooms."""
+    return list(
+        Device.objects.select_related("room__site")
+        .filter(active=True)
+        .order_by("room__name", "ae_title")
+    )
+
+
+def device_named(key: str, known: Sequence[Device]) -> Device:
+    """The one of ``known`` by AE title or by its room's name; raises UnknownKeyError."""
+    for device in known:
+        if device.ae_title == key:
+            return device
+    for device in known:
+        if device.room is not None and device.room.name == key:
+            return device
+    raise UnknownKeyError("no such room or device")
+
+
 def room_list(device: Device, day: date) -> list[RoomExam]:
     """A device's day in order of time; what is being performed comes first."""
     rows = (
@@ -108,8 +172,8 @@ def room_list(device: Device, day: date) -> list[RoomExam]:
         .select_related(
             "procedure__order__patient__merged_into",
             "procedure__definition",
-            "appointment",
-            "device__room",
+            "appointment__ticket",
+            "device__room__site",
         )
         .prefetch_related(
             Prefetch("procedure__order__patient__identifiers", queryset=IDENTIFIERS.queryset),
@@ -119,18 +183,29 @@ def room_list(device: Device, day: date) -> list[RoomExam]:
         )
         .order_by("start_at", "id")
     )
-    exams = [_exam(step) for step in rows]
+    found = list(rows)
+    asked = [step for step in found if step.status not in _OVER]
+    states = safety.states(asked) if asked else {}
+    exams = [_exam(step, states.get(step.pk)) for step in found]
     return sorted(exams, key=lambda exam: exam.step.status != StepStatus.STARTED.value)
 
 
-def _exam(step: ScheduledProcedureStep) -> RoomExam:
+def _exam(step: ScheduledProcedureStep, state: SafetyState | None) -> RoomExam:
     order = step.procedure.order
     performed = list(step.performed.all())
     running = [p for p in performed if p.status == PerformedStatus.IN_PROGRESS.value]
     last = next(iter(running or performed), None)
     definition = step.procedure.definition
+    appointment = step.appointment
+    ticket: Ticket | None = getattr(appointment, "ticket", None)
     return RoomExam(
         step=step_line(step),
+        appointment=str(appointment.public_id) if appointment else "",
+        ticket=ticket.number if ticket else None,
+        called_at=ticket.called_at if ticket else None,
+        laterality=step.procedure.laterality,
+        definition=str(definition.public_id) if definition else "",
+        procedure_key=str(step.procedure.public_id),
         patient=line(order.patient),
         order=str(order.public_id),
         accession_number=order.accession_number,
@@ -140,7 +215,11 @@ def _exam(step: ScheduledProcedureStep) -> RoomExam:
         preparation=definition.preparation if definition else "",
         arrived_at=step.appointment.arrived_at if step.appointment else None,
         performed_uid=last.sop_instance_uid if last is not None else "",
+        performed=str(last.public_id) if last is not None else "",
         performed_origin=last.origin if last is not None else "",
         performed_at=last.started_at if last is not None else None,
+        told_at=last.updated_at if last is not None else None,
         ended_at=last.ended_at if last is not None else None,
+        safety=state if state is not None and state.checks else None,
+        pk=step.pk,
     )

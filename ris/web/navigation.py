@@ -57,6 +57,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/interfaces/", "Interfaces", "plug", "", SYSTEM, "Behind the scenes"),
     Entry("/devices/", "Devices", "device", "", SYSTEM, "Behind the scenes"),
     Entry("/resources/", "Resources", "door", "", MENDING, "Behind the scenes"),
+    Entry("/supplies/", "Supplies", "list", "", REPAIR, "Behind the scenes"),
     Entry("/catalog/", "Catalog", "list", "", SYSTEM, "Behind the scenes"),
     Entry("/patient-messages/", "Patient messages", "send", "", SYSTEM, "Behind the scenes"),
     Entry("/audit/", "Audit", "shield", "", SYSTEM, "Behind the scenes"),

@@ -99,7 +99,7 @@ def test_exam_of_yesterday_that_never_ended_is_still_listed(as_: As, rooms: None
     page = as_("technologist").get("/room/CT1/").content.decode()
 
     assert f"/orders/{order.public_id}/" in page
-    assert "told by the device" in page
+    assert "Scanner reported begin" in page
 
 
 def test_room_may_be_named_instead_of_its_device(as_: As, rooms: None) -> None:

@@ -6,12 +6,16 @@ For devices that send MPPS the same list follows the device by itself.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
+from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from ris.domain.arrivals import CallPatient
 from ris.domain.errors import MissingValueError, StateConflictError
 from ris.domain.orders import OFFERED, StepStatus
 from ris.domain.performing import (
@@ -23,8 +27,12 @@ from ris.domain.performing import (
 )
 from ris.domain.scheduling import PrepareStep
 from ris.models import ScheduledProcedureStep
+from ris.selectors import arrivals, dose, protocoling, supplies
 from ris.selectors import rooms as room_lists
+from ris.selectors.orders import order_view
+from ris.selectors.rooms import RoomExam
 from ris.selectors.schedule import find_step
+from ris.selectors.viewers import viewer_address
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
 from ris.web.navigation import FLOOR
@@ -43,22 +51,61 @@ def rooms(request: PageRequest) -> HttpResponse:
 @require_GET
 @page(*FLOOR)
 def room(request: PageRequest, key: str) -> HttpResponse:
-    device = room_lists.find_device(key)
+    """A room's day on one page: who is next or in the room, large; the others in lists."""
+    known = room_lists.devices_of_rooms()
+    device = room_lists.device_named(key, known)
     day = day_in(asked(request, "day"))
     exams = room_lists.room_list(device, day)
     saw(request, "ViewRoom", (exam.patient.public_id for exam in exams), subject=device.ae_title)
-    open_states = {StepStatus.COMPLETED.value, StepStatus.DISCONTINUED.value}
+    wanted = asked(request, "exam")
+    current = next((exam for exam in exams if exam.step.public_id == wanted), None)
+    current = current or _next(exams)
+    groups = [
+        (name, [exam for exam in exams if exam.step.status in states and exam is not current])
+        for name, states in _GROUPS
+    ]
     context = {
         **around(day),
         "device": device,
-        "exams": [exam for exam in exams if exam.step.status not in open_states],
-        "done": [exam for exam in exams if exam.step.status in open_states],
+        "exams": exams,
+        "current": current,
+        "groups": [(name, found) for name, found in groups if found],
+        "others": [other for other in known if other.ae_title != device.ae_title],
         "reasons": REASONS,
-        "others": [
-            other for other in room_lists.room_devices(day) if other.ae_title != device.ae_title
-        ],
+        **(_details(current) if current is not None else {}),
     }
     return show(request, "performing/room.html", context, fragment="performing/_room.html")
+
+
+_GROUPS = (
+    ("running", {StepStatus.STARTED.value}),
+    ("ready", {StepStatus.READY.value}),
+    ("here", {StepStatus.ARRIVED.value}),
+    ("to-come", {StepStatus.SCHEDULED.value}),
+    ("done", {StepStatus.COMPLETED.value, StepStatus.DISCONTINUED.value}),
+)
+_URGENT = {"STAT": 0, "ASAP": 1, "URGENT": 2}
+
+
+def _next(exams: Sequence[RoomExam]) -> RoomExam | None:
+    """Who is in the room, else who is prepared, else who is here: urgent first, then by time."""
+    for state in (StepStatus.STARTED, StepStatus.READY, StepStatus.ARRIVED, StepStatus.SCHEDULED):
+        found = [exam for exam in exams if exam.step.status == state.value]
+        if found:
+            return min(found, key=lambda exam: _URGENT.get(exam.priority, 3))
+    return None
+
+
+def _details(exam: RoomExam) -> dict[str, object]:
+    totals, exceeded = dose.totals_of(exam.order) if exam.performed else ((), ())
+    return {
+        "used": supplies.of_step(exam.pk),
+        "decision": protocoling.for_steps([exam.step.public_id]).get(exam.step.public_id),
+        "checked": arrivals.checked(exam.appointment) if exam.appointment else None,
+        "doses": totals,
+        "above": exceeded,
+        "has_viewer": bool(settings.VIEWER_URL) and bool(exam.performed_uid),
+    }
 
 
 def _step(request: PageRequest) -> ScheduledProcedureStep:
@@ -92,7 +139,7 @@ def begin(request: PageRequest, key: str) -> HttpResponse:
             origin=Origin.MANUAL,
         ),
     )
-    messages.success(request, "Begun.")
+    messages.success(request, _("Begun."))
     return redirect_back(request, f"/room/{key}/")
 
 
@@ -120,7 +167,7 @@ def complete(request: PageRequest, key: str) -> HttpResponse:
             details=PerformedDetails(ended_at=timezone.now()),
         ),
     )
-    messages.success(request, "Completed. The exam waits to be read.")
+    messages.success(request, _("Completed. The exam waits to be read."))
     return redirect_back(request, f"/room/{key}/")
 
 
@@ -135,5 +182,36 @@ def discontinue(request: PageRequest, key: str) -> HttpResponse:
             details=PerformedDetails(ended_at=timezone.now(), discontinuation_reason=reason),
         ),
     )
-    messages.success(request, "Ended early. The reason is kept with the exam.")
+    messages.success(request, _("Ended early. The reason is kept with the exam."))
     return redirect_back(request, f"/room/{key}/")
+
+
+@require_POST
+@page()
+def call(request: PageRequest, key: str) -> HttpResponse:
+    """Call the patient's number into this room."""
+    device = room_lists.find_device(key)
+    room = device.room.name if device.room else device.ae_title
+    number = do(request, CallPatient(appointment=said(request, "appointment"), room=room))
+    messages.success(
+        request, _("Number %(number)s is called; the waiting room shows it.") % {"number": number}
+    )
+    return redirect_back(request, f"/room/{key}/")
+
+
+@require_GET
+@page(*FLOOR)
+def view(request: PageRequest, key: str, step: uuid.UUID) -> HttpResponse:
+    """Go to the viewer with the study of an exam."""
+    found = find_step(str(step))
+    order = order_view(str(found.procedure.order.public_id))
+    saw(request, "OpenViewer", [order.patient.public_id], order=order.public_id)
+    procedure = next(
+        each for each in order.procedures if each.public_id == str(found.procedure.public_id)
+    )
+    address = viewer_address(order, procedure)
+    if not address:
+        raise StateConflictError(
+            _("there are no images to show yet, or no viewer is set up (settings: images)")
+        )
+    return HttpResponseRedirect(address)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django import template
 
 from ris.web import labels
+from ris.web.performing import words
 
 register = template.Library()
 
@@ -23,3 +24,23 @@ def amount(value: Decimal | None) -> str:
     if value is None:
         return ""
     return f"{value.normalize():f}"
+
+
+@register.filter
+def supply_kind(value: str) -> str:
+    return str(words.SUPPLY_KIND.get(value, value))
+
+
+@register.filter
+def agent(value: str) -> str:
+    return str(words.AGENT.get(value, value))
+
+
+@register.filter
+def route(value: str) -> str:
+    return str(words.ROUTE.get(value, value))
+
+
+@register.filter
+def severity(value: str) -> str:
+    return str(words.SEVERITY.get(value, value))
