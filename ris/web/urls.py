@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("ris.web.orders.urls")),
     path("", include("ris.web.scheduling.urls")),
     path("", include("ris.web.frontdesk.urls")),
+    path("", include("ris.web.wall.urls")),
     path("", include("ris.web.live.urls")),
     path("", include("ris.web.performing.urls")),
     path("", include("ris.web.reporting.urls")),
