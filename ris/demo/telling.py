@@ -10,6 +10,7 @@ from ris.demo.devices import Devices, Technologist
 from ris.demo.ehr import Ehr
 from ris.demo.player import Diary, Player, Story
 from ris.demo.receivers import Receivers
+from ris.demo.resources import furnish
 from ris.demo.site import connect_receivers, equip, pause_portal, stations
 from ris.demo.stories import DAY, MINUTE, World
 from ris.domain.exchange import Protocol
@@ -42,6 +43,7 @@ def tell(now: datetime) -> None:
         player.add(_receivers_come(player, now))
         player.play()
         with as_of(now):
+            furnish(now, actors)
             pause_portal()
             _relay()
 

@@ -24,7 +24,9 @@ from ris.domain.scheduling import AppointmentStatus
 from ris.models import (
     Appointment,
     AuditEvent,
+    Block,
     Booking,
+    Closure,
     CriticalResult,
     Delivery,
     Device,
@@ -32,6 +34,7 @@ from ris.models import (
     DoseRecord,
     Endpoint,
     ExamDose,
+    Holiday,
     InboundMessage,
     Order,
     Patient,
@@ -39,8 +42,10 @@ from ris.models import (
     ProcedureDefinition,
     Report,
     RequestedProcedure,
+    ResourceGroup,
     ResourceHours,
     ScheduledProcedureStep,
+    StaffMember,
     User,
     WorklistSighting,
 )
@@ -147,6 +152,23 @@ def test_devices_have_a_room_each_and_are_open_every_day() -> None:
         hours = ResourceHours.objects.filter(resource=device.room.resource)
         assert sorted(hours.values_list("weekday", flat=True)) == list(range(7))
         assert {(h.opens.hour, h.closes.hour) for h in hours} == {(7, 19)}
+
+
+@looks
+def test_resources_show_what_booking_goes_by() -> None:
+    assert [row.name for row in StaffMember.objects.order_by("name")] == [
+        "Dr. Noor Haidari",
+        "Ilse Brandt",
+    ]
+    assert [
+        row.resource.name for row in Closure.objects.filter(kind="DOWNTIME").order_by("pk")
+    ] == [
+        "MR1",
+        "NM1",
+    ]
+    assert Block.objects.filter(label="Emergencies", resource__name="CT1").count() == 5
+    assert Holiday.objects.count() == 3
+    assert ResourceGroup.objects.get().members.count() == 2
 
 
 @looks
