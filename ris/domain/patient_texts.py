@@ -48,25 +48,39 @@ class Words:
 _WHERE = "{date}, {time}\n{site}\n{address}\n{exam}\n"
 
 
-def _words(subject: str, first: str, page: str, bring: str, call: str, *more: str) -> Words:
-    lines = [first, "", _WHERE.rstrip(), "", *more, page, bring, "", call]
+def _words(
+    greeting: str, subject: str, first: str, page: str, bring: str, call: str, *more: str
+) -> Words:
+    lines = [
+        *([greeting, ""] if greeting else []),
+        first,
+        "",
+        _WHERE.rstrip(),
+        "",
+        *more,
+        page,
+        bring,
+        "",
+        call,
+    ]
     return Words(subject, "\n".join(lines), "")
 
 
 def _of(
-    page: str, bring: str, call: str, **texts: tuple[str, str, str]
+    greeting: str, page: str, bring: str, call: str, **texts: tuple[str, str, str]
 ) -> Mapping[Occasion, Words]:
     found = {}
     for occasion in Occasion:
         subject, first, short = texts[occasion.value]
         more = ("{preparation}",) if occasion is Occasion.PREPARATION else ()
-        made = _words(subject, first, page, bring, call, *more)
+        made = _words(greeting, subject, first, page, bring, call, *more)
         found[occasion] = Words(made.subject, made.body, short)
     return found
 
 
 TEXTS: Mapping[str, Mapping[Occasion, Words]] = {
     "en": _of(
+        "Hello,",
         "Details, directions, confirm, move or cancel: {link}",
         "Please bring: {bring}",
         "Questions? Call {phone}.",
@@ -102,6 +116,7 @@ TEXTS: Mapping[str, Mapping[Occasion, Words]] = {
         ),
     ),
     "de": _of(
+        "Guten Tag,",
         "Einzelheiten, bestätigen, verschieben oder absagen: {link}",
         "Bitte mitbringen: {bring}",
         "Fragen? Rufen Sie uns an: {phone}",
@@ -137,6 +152,7 @@ TEXTS: Mapping[str, Mapping[Occasion, Words]] = {
         ),
     ),
     "es": _of(
+        "Buenos días:",
         "Detalles, confirmar, cambiar o anular: {link}",
         "Por favor traiga: {bring}",
         "¿Preguntas? Llame al {phone}.",
@@ -172,6 +188,7 @@ TEXTS: Mapping[str, Mapping[Occasion, Words]] = {
         ),
     ),
     "fr": _of(
+        "Bonjour,",
         "Détails, confirmer, déplacer ou annuler : {link}",
         "Merci d'apporter : {bring}",
         "Des questions ? Appelez le {phone}.",
@@ -207,6 +224,7 @@ TEXTS: Mapping[str, Mapping[Occasion, Words]] = {
         ),
     ),
     "ja": _of(
+        "",
         "詳細、確認、変更、キャンセル: {link}",
         "お持ちいただくもの: {bring}",
         "ご質問は {phone} へお電話ください。",

@@ -226,7 +226,9 @@ def values_of(visit: Visit, start_at: datetime, language: str) -> Mapping[str, s
         "place": visit.room,
         "address": " ".join(visit.address.split()),
         "phone": visit.policy.phone,
-        "bring": " ".join(visit.policy.bring.split()),
+        "bring": ", ".join(
+            line.strip() for line in visit.policy.bring.splitlines() if line.strip()
+        ),
         "exam": ", ".join(visit.exams),
         "preparation": "\n".join(visit.preparation),
     }

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH = 640
+WIDTH = 440  # small, so that words stay readable on a phone
 LABEL = 150  # for the words on the left
-VALUE = 90  # for the number at the right
+VALUE = 96  # for the number at the right
 ROW = 26
 BAR = 14
 
@@ -109,7 +109,7 @@ def _bar(y: float, value: float, scale: float, top: float, kind: str, line: Line
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 22 else f"{text[:21]}…"
+    return text if len(text) <= 23 else f"{text[:22]}…"
 
 
 HEIGHT = 120
@@ -139,5 +139,7 @@ def columns(values: Sequence[tuple[str, int]], every: int = 1) -> Chart:
         if number % every == 0:
             x = round(number * width + (0 if every > 1 else width / 2), 1)
             anchor = "start" if every > 1 else "middle"
+            if every > 1 and x > WIDTH - 40:
+                continue  # it would be cut off
             labels.append(Label(x=x, y=14 + HEIGHT + 16, text=name, anchor=anchor))
     return Chart(height=14 + HEIGHT + 22, bars=tuple(bars), labels=tuple(labels))

@@ -88,7 +88,7 @@ def overview(request: PageRequest) -> HttpResponse:
             ]
         ),
         "chart_days": _days(found),
-        "chart_hours": charts.columns([(str(hour), count) for hour, count in found.hours]),
+        "chart_hours": charts.columns([(str(hour), count) for hour, count in found.hours], every=3),
     }
     return show(request, "analytics/overview.html", context)
 
@@ -165,7 +165,7 @@ def _room(line: analytics.RoomLine) -> Line:
 
 def _days(found: Figures) -> charts.Chart:
     values = [(date_format(day, "j M"), count) for day, count in found.days]
-    return charts.columns(values, every=max(1, len(values) // 8))
+    return charts.columns(values, every=max(1, -(-len(values) // 6)))
 
 
 # --- as a file
