@@ -53,20 +53,17 @@ def note(kind: Kind, resources: Sequence[Resource]) -> None:
 
 def _keep(kind: str, resources: Sequence[Resource]) -> None:
     names = [(each["id"], each["meta"]["versionId"]) for each in resources]
-    earlier: set[str] | None = None
     if len(names) == 1:
         has_any, has_this = selected.versions_of(kind, *names[0])
-        kept = set(names if has_this else ())
         earlier = {names[0][0]} if has_any else set()
+        kept = set(names if has_this else ())
     else:
-        kept = selected.known_versions(kind, names)
+        earlier, kept = selected.versions_among(kind, names)
     if not connection.in_atomic_block:
         _remember(kind, kept)
     missing = [each for each, name in zip(resources, names, strict=True) if name not in kept]
     if not missing:
         return
-    if earlier is None:
-        earlier = selected.with_versions(kind, [each["id"] for each in missing])
     services.note_versions(
         [
             services.ShownVersion(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from django.db.models import CharField, Exists, OuterRef, Q, UUIDField
+from django.db.models import CharField, Exists, OuterRef, Q, UUIDField, Value
 from django.utils import timezone
 
 from ris.domain.exchange import Protocol
@@ -151,7 +151,7 @@ def versions_of(kind: str, public_id: str, number: str) -> tuple[bool, bool]:
         return True, True
     if len(rows) < _LAST:
         return bool(rows), False
-    return True, bool(known_versions(kind, [(public_id, number)]))
+    return True, bool(versions_among(kind, [(public_id, number)])[1])
 
 
 _LAST = 20
@@ -166,20 +166,20 @@ _LAST_VERSIONS = Select(
 )
 
 
-def known_versions(kind: str, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of these (public id, version) that are kept already."""
-    rows = FhirVersion.objects.filter(
-        type=kind,
-        public_id__in=[uuid.UUID(public_id) for public_id, _ in wanted],
-        version__in={number for _, number in wanted},
-    )
-    return {(str(key), number) for key, number in rows.values_list("public_id", "version")}
-
-
-def with_versions(kind: str, public_ids: Iterable[str]) -> set[str]:
-    """Those of which any version is kept."""
-    rows = FhirVersion.objects.filter(type=kind, public_id__in=[uuid.UUID(i) for i in public_ids])
-    return {str(key) for key in rows.values_list("public_id", flat=True).distinct()}
+def versions_among(
+    kind: str, wanted: Collection[tuple[str, str]]
+) -> tuple[set[str], set[tuple[str, str]]]:
+    """Of which ids any version is kept, and which of these (public id, version); one query."""
+    every = FhirVersion.objects.filter(
+        type=kind, public_id__in=[uuid.UUID(public_id) for public_id, _ in wanted]
+    ).order_by()
+    these = every.filter(version__in={number for _, number in wanted})
+    some = every.annotate(any_version=Value("")).values_list("public_id", "any_version")
+    found = {
+        (str(key), number)
+        for key, number in these.values_list("public_id", "version").union(some.distinct())
+    }
+    return {key for key, _ in found}, {pair for pair in found if pair[1]}
 
 
 def anybody_listens() -> bool:

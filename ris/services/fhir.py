@@ -10,7 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Model
+from django.db import connection
+from django.db.models import F, Model, Q
 from django.utils import timezone
 
 from ris.domain.actors import Role
@@ -44,7 +45,7 @@ from ris.models.base import Versioned, uuid7
 from ris.services import patients
 from ris.services._context import Context
 from ris.services._execute import joining, transactional
-from ris.services._locks import public_key
+from ris.services._locks import lock_orders, public_key
 from ris.services._transition import touch
 
 # Called inside the transaction of each write with the type, the row and what it says now; with None
@@ -182,6 +183,19 @@ def keep_overlay(type_: str, public_id: str, *, received: str, shown: str, sourc
     )
 
 
+def lock(type_: str, public_id: str) -> None:
+    """Let nobody change an order between a look at its version and what is done by it.
+
+    Clients of FHIR follow each other anyway (``selectors.search.serialize``); people, HL7 and
+    scanners lock the order. SQLite's transactions are serial.
+    """
+    if type_ != "ServiceRequest" or connection.vendor == "sqlite":
+        return
+    key = uuid.UUID(public_id)
+    named = Q(public_id=key) | Q(procedures__public_id=key)
+    lock_orders(Order.objects.filter(named).values_list("pk", flat=True))
+
+
 # Resource type → the table whose row counts its changes.
 _COUNTING: Mapping[str, type[Model]] = {
     "Appointment": Appointment,
@@ -240,15 +254,13 @@ def note_versions(shown: Sequence[ShownVersion]) -> None:
         )
         for each in sorted(shown, key=lambda each: (each.type, each.public_id, each.version))
     ]
-    if len(rows) < _FEW:
-        for row in rows:
-            row.insert_unless_known()
+    if len(rows) == 1:
+        rows[0].insert_unless_known()  # by a statement that is kept
         return
     FhirVersion.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE, ignore_conflicts=True)
 
 
 _ROWS_AT_ONCE = 50
-_FEW = 4  # so many are quicker one by one, by a statement that is kept
 
 
 HANDLERS = {

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from ris.domain.accounts import IssueToken
 from ris.domain.actors import OPERATOR
+from ris.domain.orders import HoldOrder, OrderReference
 from ris.models import FhirResource, InboundMessage, Order, Patient
 from ris.services import execute
+from tests import make, people
 from tests.integration.fhir import resources
+from tests.races.test_patient_races import wait_until_somebody_waits
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.wire]
 
@@ -190,3 +194,30 @@ def test_transactions_with_each_other_s_types_do_not_stop_each_other(
 
     assert [status for status, _ in answers] == [200] * 8
     assert (Patient.objects.count(), FhirResource.objects.count()) == (1, 1)
+
+
+def test_a_version_stays_the_present_one_until_what_is_done_by_it(
+    client: Callable[[], Client],
+) -> None:
+    order = make.order()
+    address = f"/ServiceRequest/{order.public_id}"
+    ehr = client()
+    _, shown = ehr.send("GET", address)
+    match = f'W/"{shown["meta"]["versionId"]}"'
+    answers: list[tuple[int, Any]] = []
+
+    def revoke() -> None:
+        answers.append(ehr.send("PUT", address, {**shown, "status": "revoked"}, If_Match=match))
+
+    thread = threading.Thread(target=revoke)
+    with transaction.atomic():
+        # Somebody else is about to change it: nobody sees that yet.
+        reference = OrderReference(public_id=str(order.public_id))
+        execute(HoldOrder(order=reference, reason="waits"), actor=people.scheduler)
+        thread.start()
+        wait_until_somebody_waits()
+    thread.join(timeout=30)
+
+    assert [status for status, _ in answers] == [412]
+    order.refresh_from_db()
+    assert order.status == "ON_HOLD"

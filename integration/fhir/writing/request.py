@@ -32,6 +32,7 @@ from ris.domain.commands import Command
 from ris.domain.errors import RisError, SeveralErrors
 from ris.selectors import search as selectors
 from ris.services import execute
+from ris.services import fhir as stored
 from ris.services.audit import record_access
 
 
@@ -329,6 +330,10 @@ class Writer:
     def serialize(self) -> None:
         """Who compares versions and writes does both before the next one looks."""
         selectors.serialize(f"{self.kind.name}/{self.public_id}")
+        try:
+            stored.lock(self.kind.name, self.public_id)
+        except ValueError:
+            return  # no id of ours: nothing is found by it
 
     def present(self, systems: Systems) -> Resource:
         """The resource as it stands, if the client's ``If-Match`` means this version."""

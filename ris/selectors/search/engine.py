@@ -161,12 +161,14 @@ def together(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found
     for number, (finder, criteria) in reversed(numbered) if back else numbered:
         for source in finder.sources:
             equal = edge is not None and (number < place if back else number > place)
-            found = _keys(source, criteria, order, page, equal=equal)
+            # What is behind a full page is not looked for: a table may have few rows that fit.
+            last = merged[page.size][0][0] if len(merged) > page.size else None
+            found = _keys(source, criteria, order, page, equal=equal, last=last)
             if found is not None:
                 merged.extend((values, (number, public_id)) for values, public_id in found)
                 tables += 1
-    if tables > 1:
-        merged.sort(key=cmp_to_key(_comparison(order)))
+            if tables > 1:
+                merged.sort(key=cmp_to_key(_comparison(order)))
     shown = merged[: page.size]
     beyond = len(merged) > page.size
     if back:
@@ -234,15 +236,16 @@ def _keys(
     page: Page,
     *,
     equal: bool = False,
+    last: Any = None,
 ) -> list[tuple[Values, str]] | None:
     """The values and ids of one page of a table; ``equal``: what equals the edge is behind it.
 
-    None if the criteria exclude the table.
+    Nothing behind the value ``last`` of the first sort key. None if the criteria exclude the table.
     """
     listed = _statements.of(
         source,
-        (criteria, order, page, equal),
-        lambda: _statement(source, criteria, order, page, equal=equal),
+        (criteria, order, page, equal, last),
+        lambda: _statement(source, criteria, order, page, equal=equal, last=last),
     )
     if listed is None:
         return None
@@ -260,6 +263,7 @@ def _statement(
     page: Page,
     *,
     equal: bool,
+    last: Any,
 ) -> QuerySet[Any, Any] | None:
     rows = source.found(criteria)
     if rows is None:
@@ -276,6 +280,8 @@ def _statement(
         if equal:
             behind |= Q(**dict(zip(names, edge, strict=True)))
         rows = rows.filter(behind)
+    if last is not None:
+        rows = rows.filter(**{f"{names[0]}__{'gte' if order[0][1] else 'lte'}": last})
     columns = rows.order_by(
         *(f"-{alias}" if down else alias for alias, (_, down) in zip(names, order, strict=True))
     ).values_list(*names, "public_id")

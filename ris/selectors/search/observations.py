@@ -7,6 +7,7 @@ that one search finds both; what the core has no word for, its rows do not fulfi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import (
@@ -182,9 +183,16 @@ _DOSE_UPDATED = Greatest(
 _FINDING_UPDATED = Greatest(F("updated_at"), F("report__updated_at"))
 
 
-def _rows(rows: QuerySet[Any, Any], updated: SortKey, criteria: KeptCriteria) -> QuerySet[Any, Any]:
+def _rows(
+    rows: QuerySet[Any, Any],
+    updated: SortKey,
+    criteria: KeptCriteria,
+    changed: Callable[[datetime], QuerySet[Any, Any]] | None = None,
+) -> QuerySet[Any, Any]:
     found = terms.keys("public_id", criteria.public_ids)
     if criteria.updated:
+        if changed is not None:
+            found &= terms.lately(criteria.updated, changed)
         rows = rows.annotate(last_change=updated)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
@@ -195,7 +203,13 @@ def _dose_rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
 
 
 def _finding_rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
-    return _rows(_findings(), _FINDING_UPDATED, criteria)
+    return _rows(_findings(), _FINDING_UPDATED, criteria, _findings_since)
+
+
+def _findings_since(at: datetime) -> QuerySet[Any, Any]:
+    """The keys of findings that changed, or whose report did."""
+    own = _findings().filter(updated_at__gte=at)
+    return own.values("pk").union(_findings().filter(report__updated_at__gte=at).values("pk"))
 
 
 def _sorts(columns: Mapping[str, str], at: SortKey, updated: SortKey) -> dict[str, SortKey]:

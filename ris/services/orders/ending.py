@@ -157,9 +157,7 @@ def void_order(command: VoidOrder, context: Context) -> str:
     return str(order.public_id)
 
 
-def _cancel_open_steps(
-    order: Order, reason: str, context: Context
-) -> list[ScheduledProcedureStep]:
+def _cancel_open_steps(order: Order, reason: str, context: Context) -> list[ScheduledProcedureStep]:
     canceled = []
     for step in steps_of_order(order):
         if StepStatus(step.status) not in OPEN or step.status == StepStatus.STARTED.value:
