@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from ris.demo.cast import Case, Cast, Person
+from ris.demo.desk import check_in
 from ris.demo.devices import Devices, Technologist
 from ris.demo.ehr import Ehr
 from ris.demo.player import Diary, Story
@@ -37,7 +38,6 @@ from ris.domain.scheduling import (
     BookAppointment,
     PrepareStep,
     ProposeAppointment,
-    RecordArrival,
     RecordNoShow,
 )
 from ris.domain.values import Identifier
@@ -161,9 +161,7 @@ class World:
             exam.appointments[number] = execute(agreed, actor=self.actors["scheduler"])
 
     def arrive(self, exam: Exam, number: int) -> None:
-        execute(
-            RecordArrival(appointment=exam.appointments[number]), actor=self.actors["frontdesk"]
-        )
+        check_in(exam.appointments[number], self.actors["frontdesk"])
 
     def prepare(self, exam: Exam, number: int) -> None:
         execute(

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ris.demo import days, troubles
 from ris.demo.cast import gather
+from ris.demo.desk import set_the_day
 from ris.demo.devices import Devices, Technologist
 from ris.demo.ehr import Ehr
 from ris.demo.player import Diary, Player, Story
@@ -44,6 +45,7 @@ def tell(now: datetime) -> None:
         player.play()
         with as_of(now):
             furnish(now, actors)
+            set_the_day(now, actors)
             pause_portal()
             _relay()
 
