@@ -11,7 +11,14 @@ from ris.domain.errors import InvalidValueError, SlotTakenError, StateConflictEr
 from ris.domain.exam_sets import BookSeries, BookTogether, SequenceProcedures, SetItem
 from ris.domain.scheduling import BookAppointment
 from ris.domain.values import Code
-from ris.models import Appointment, Booking, Order, ScheduledProcedureStep, StepTemplate
+from ris.models import (
+    Appointment,
+    Booking,
+    DomainEvent,
+    Order,
+    ScheduledProcedureStep,
+    StepTemplate,
+)
 from ris.selectors import schedule
 from ris.selectors.sets import others_of, proposed_sets
 from ris.services import execute
@@ -230,5 +237,7 @@ def test_or_those_visits_that_fit_are_booked() -> None:
     booked = execute(series(step, 3, all_or_none=False), actor=people.scheduler)
 
     assert len(booked.appointments) == 2
+    told = DomainEvent.objects.filter(name__in=["OrderPlaced", "AppointmentBooked"])
+    assert told.count() == 3 + 3, "nothing is said of the visit that could not be"
     assert booked.refused == ((at(9, days=7), "that time is taken"),)
     assert Order.objects.count() == 3

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -27,7 +28,6 @@ from ris.domain.exam_sets import (
 )
 from ris.domain.orders import (
     OrderDetails,
-    PlacedOrder,
     PlaceOrder,
     Priority,
     ProcedureRequest,
@@ -55,6 +55,7 @@ from ris.services.scheduling.resources import (
 from ris.services.scheduling.rules import candidates_of
 
 MOST_VISITS = 60
+_TRIES = 3  # somebody may book what fitted a moment before
 
 
 def book_together(command: BookTogether, context: Context) -> tuple[str, ...]:
@@ -196,75 +197,104 @@ def _place(item: SetItem, command: BookTogether, context: Context) -> str:
 
 
 def book_series(command: BookSeries, context: Context) -> SeriesBooked:
-    starts = sorted(set(command.starts))
-    if not starts or len(starts) > MOST_VISITS:
+    wanted = sorted(set(command.starts))
+    if not wanted or len(wanted) > MOST_VISITS:
         raise InvalidValueError(f"a series has 1 to {MOST_VISITS} visits", path="starts")
     step = lock_step(command.step)
     order = step.procedure.order
     if not order.group_number:
         order.group_number = order.placer_order_number or order.accession_number
         touch(order, "group_number")
-    appointments: list[str] = []
-    orders: list[str] = []
-    refused: list[tuple[datetime, str]] = []
-    own_used = False
-    for start_at in starts:
-        visit = partial(_visit, step, not own_used, start_at, command, context)
-        try:
-            # Each visit in a savepoint: one that cannot be leaves no order behind.
-            appointment, placed = together(visit)
-        except RisError as error:
-            refused.append((start_at, error.message))
-            continue
-        own_used = True
-        appointments.append(appointment)
-        orders += [placed] if placed else []
-    if refused and (command.all_or_none or not appointments):
-        words = "; ".join(f"{at:%Y-%m-%d %H:%M}: {why}" for at, why in refused)
+    refused: dict[datetime, str] = {}
+    for _ in range(_TRIES):
+        found, visits = _undoable(partial(_visits, step, wanted, command, context), context)
+        if not found:
+            break
+        refused |= found
+        wanted = [at for at in wanted if at not in refused]
+        if command.all_or_none or not wanted:
+            break
+    if found:
+        words = "; ".join(f"{at:%Y-%m-%d %H:%M}: {why}" for at, why in sorted(refused.items()))
         raise SlotTakenError(
             f"not every visit can be booked: {words}",
             path="starts",
-            details={"refused": [[at.isoformat(), why] for at, why in refused]},
+            details={"refused": [[at.isoformat(), why] for at, why in sorted(refused.items())]},
         )
     context.emit(
-        SeriesPlanned(order=str(order.public_id), orders=tuple(orders), visits=len(appointments)),
+        SeriesPlanned(
+            order=str(order.public_id),
+            orders=tuple(visit.order for visit in visits if visit.order),
+            visits=len(visits),
+        ),
         subject=order,
         order=order,
     )
-    return SeriesBooked(appointments=tuple(appointments), refused=tuple(refused))
+    return SeriesBooked(
+        appointments=tuple(visit.appointment for visit in visits),
+        refused=tuple(sorted(refused.items())),
+    )
 
 
-def _visit(
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    appointment: str
+    order: str  # that was placed for it; the first is of the order there was
+
+
+class _RefusedError(Exception):
+    """Some visits cannot be; what was done for the others is undone."""
+
+    def __init__(self, refused: dict[datetime, str]) -> None:
+        super().__init__("refused")
+        self.refused = refused
+
+
+def _undoable(
+    work: Callable[[], list[_Visit]], context: Context
+) -> tuple[dict[datetime, str], list[_Visit]]:
+    """What ``work`` made, or which visits were refused; then nothing of it is left."""
+    told = len(context.emitted)
+    try:
+        return {}, together(work)
+    except _RefusedError as error:
+        del context.emitted[told:]
+        return error.refused, []
+
+
+def _visits(
     step: ScheduledProcedureStep,
-    own: bool,
-    start_at: datetime,
+    starts: Sequence[datetime],
     command: BookSeries,
     context: Context,
-) -> tuple[str, str]:
-    """The appointment of a visit, and the order that was placed for it unless it is the first."""
-    key, placed = command.step, ""
-    if not own:
-        again = _order_again(step, context)
-        placed = again.public_id
-        key = str(
-            ScheduledProcedureStep.objects.filter(procedure__order__public_id=placed)
-            .order_by("id")
-            .values_list("public_id", flat=True)[0]
-        )
-    booked = book_appointment(
-        BookAppointment(step=key, device=command.device, start_at=start_at), context
-    )
-    return booked, placed
+) -> list[_Visit]:
+    """All orders first, then all bookings: who places orders takes numbers before rooms."""
+    keys = [(command.step, ""), *(_order_again(step, context) for _ in starts[1:])]
+    refused: dict[datetime, str] = {}
+    visits = []
+    for start_at, (key, order) in zip(starts, keys, strict=True):
+        wanted = BookAppointment(step=key, device=command.device, start_at=start_at)
+        told = len(context.emitted)
+        try:
+            appointment = together(partial(book_appointment, wanted, context))
+        except RisError as error:
+            del context.emitted[told:]
+            refused[start_at] = error.message
+            continue
+        visits.append(_Visit(appointment, order))
+    if refused:
+        raise _RefusedError(refused)
+    return visits
 
 
-def _order_again(step: ScheduledProcedureStep, context: Context) -> PlacedOrder:
-    """The same exam for the same reason, as an order of the same group."""
+def _order_again(step: ScheduledProcedureStep, context: Context) -> tuple[str, str]:
+    """The same exam for the same reason, as an order of the same group: its step, and its key."""
     # Orders book what they say a time for, so that area cannot be needed before this one.
     from ris.services.orders.placing import place_order
 
     procedure = step.procedure
     order: Order = procedure.order
-    return place_order(
+    placed = place_order(
         PlaceOrder(
             patient=PatientReference(public_id=str(order.patient.public_id)),
             group_number=order.group_number,
@@ -297,6 +327,12 @@ def _order_again(step: ScheduledProcedureStep, context: Context) -> PlacedOrder:
         ),
         context,
     )
+    key = (
+        ScheduledProcedureStep.objects.filter(procedure__order__public_id=placed.public_id)
+        .order_by("id")
+        .values_list("public_id", flat=True)[0]
+    )
+    return str(key), placed.public_id
 
 
 # --- what goes before what
