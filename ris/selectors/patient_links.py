@@ -206,3 +206,35 @@ def contact_of(appointment: str) -> Contact:
         opened_at=link.opened_at if link else None,
         bookable=row.status == AppointmentStatus.BOOKED.value,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """A booked appointment with what its patient would say at the page."""
+
+    appointment: str
+    patient: str
+    birth_date: str
+
+
+def to_come(after: datetime, limit: int) -> list[Coming]:
+    """The next booked appointments of patients whose whole birth date is known."""
+    rows = (
+        Appointment.objects.filter(
+            status=AppointmentStatus.BOOKED.value,
+            start_at__gt=after,
+            order__isnull=False,
+            patient__birth_date__regex=r"^\d{4}-\d{2}-\d{2}$",
+        )
+        .select_related("patient")
+        .order_by("start_at", "id")
+    )
+    return [
+        Coming(
+            appointment=str(row.public_id),
+            patient=str(row.patient.public_id),
+            birth_date=row.patient.birth_date,
+        )
+        for row in rows[:limit]
+        if row.patient is not None
+    ]
