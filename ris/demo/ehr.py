@@ -100,8 +100,8 @@ class Ehr:
         said = person.demographics
         return _segment(
             "PID", "1", "", f"{person.number}^^^{ISSUER}^MR", "", _xpn(person.name), "",
-            person.born.digits, person.sex, "", "", "", "", _text(said.phone or ""), "",
-            said.language or "",
+            person.born.digits, person.sex, "", "", "", "", _telecom(said.phone or "", said.email or ""),
+            "", said.language or "",
         )  # fmt: skip
 
     def _pv1(self, case: Case, provider: str) -> str:
@@ -118,6 +118,11 @@ class Ehr:
 
 def _segment(*fields: str) -> str:
     return "|".join(fields).rstrip("|")
+
+
+def _telecom(phone: str, mail: str) -> str:
+    """A phone number and a mail address (XTN, HL7 v2.3.1 2.8.47)."""
+    return f"{_text(phone)}~^NET^Internet^{_text(mail)}" if mail else _text(phone)
 
 
 def _text(text: str) -> str:

@@ -9,6 +9,7 @@ from ris.demo.cast import gather
 from ris.demo.desk import set_the_day
 from ris.demo.devices import Devices, Technologist
 from ris.demo.ehr import Ehr
+from ris.demo.patients import allow_patients, count, hear_from_patients
 from ris.demo.player import Diary, Player, Story
 from ris.demo.receivers import Receivers
 from ris.demo.resources import furnish
@@ -27,6 +28,7 @@ def tell(now: datetime) -> None:
     cast = gather(now.date())
     with as_of(now - 12 * DAY):
         actors = equip(cast)
+        allow_patients()
     devices = Devices(cast.dice, stations())
     world = World(
         cast=cast,
@@ -47,7 +49,9 @@ def tell(now: datetime) -> None:
             furnish(now, actors)
             set_the_day(now, actors)
             pause_portal()
+            hear_from_patients(now)
             _relay()
+            count(now)
 
 
 def _receivers_come(player: Player, now: datetime) -> Story:
