@@ -6,6 +6,7 @@ an answer has a mask in its place.
 
 from __future__ import annotations
 
+import base64
 import re
 
 MASK = "***"
@@ -21,6 +22,10 @@ _VALUE = re.compile(rb"""(\bvalue\s*=\s*)(["'])([^:"'<>]{1,100}):.*?(\2|$)""", r
 # What a FHIRPath Patch puts in place, in either format.
 _PATCHED = re.compile(rb'("valueString"\s*:\s*)(' + _STRING + rb")")
 _XML_PATCHED = re.compile(rb"<(?:\w{1,64}:)?valueString\s[^<]*")
+# The patch of an entry in a bundle is a Binary: base64, in either format.
+_BASE64 = rb"[A-Za-z0-9+/=\s\\]{8,}"
+_BINARY = re.compile(rb'("data"\s*:\s*")(' + _BASE64 + rb')(")')
+_XML_BINARY = re.compile(rb"""(<(?:\w{1,64}:)?data\s[^<"']*["'])(""" + _BASE64 + rb""")(["'])""")
 
 
 def masked(header: str) -> str:
@@ -44,7 +49,19 @@ def redacted(body: bytes, kind: str = "") -> bytes:
         body = _XML_PATCHED.sub(_mask_attribute, body)
     if b"header" in body and body.lstrip()[:1] == b"<":
         body = _XML.sub(_mask_attribute, body)
+    if kind != "Subscription" and b"Binary" in body:
+        body = _XML_BINARY.sub(_mask_binary, _BINARY.sub(_mask_binary, body))
     return body
+
+
+def _mask_binary(found: re.Match[bytes]) -> bytes:
+    """A patch as it may be kept; anything else as it came."""
+    try:
+        plain = base64.b64decode(found[2].replace(rb"\/", b"/"))
+    except ValueError:
+        return found[0]
+    hidden = redacted(plain, "Subscription")
+    return found[0] if hidden == plain else found[1] + base64.b64encode(hidden) + found[3]
 
 
 def _mask(found: re.Match[bytes]) -> bytes:

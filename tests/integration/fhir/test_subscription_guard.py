@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import threading
@@ -230,9 +231,33 @@ def test_secrets_are_kept_in_no_message(body: str, kind: str, secrets: tuple[str
     assert redacted(sent, kind) == (body % (("***",) * len(secrets))).encode()
 
 
+@pytest.mark.parametrize("patch", [PATCH, PATCHES, '{"channel":{"header":["Authorization: %s"]}}'])
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{"entry":[{"resource":{"resourceType":"Binary","data":"%s"},'  # noqa: ISC004
+        '"request":{"method":"PATCH","url":"Subscription/1"}}]}',
+        '<Bundle><Binary><data value="%s"/></Binary><url value="Subscription/1"/></Bundle>',
+    ],
+)
+def test_the_patch_of_an_entry_is_kept_without_its_secret(form: str, patch: str) -> None:
+    def entry(secret: str) -> bytes:
+        return (form % base64.b64encode((patch % secret).encode()).decode()).encode()
+
+    assert redacted(entry("Bearer s3cret")) == entry("***")
+
+
+def test_other_content_of_a_bundle_is_kept_as_it_came() -> None:
+    body = b'{"resourceType":"Binary","data":"SGFs\nbG8gU3Vic2NyaXB0aW9u"} Subscription'
+
+    assert redacted(body) == body
+
+
 @pytest.mark.parametrize(
     "sent",
     [
+        b'{"resourceType":"Bundle Binary Subscription"}' + b'"data":"AAAA\\' * 8000,
+        b"<Binary>Subscription" + b"<data x" * 8000,
         b'{"resourceType":"Subscription","channel":{"header":[' + b'"a"   ' * 4000 + b"x",
         b'{"resourceType":"Subscription","channel":{"header":[' + b'"a" , ' * 4000 + b"{}]}}",
         b"<Subscription>" + b"<header a " * 8000,
