@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol as Interface
 
 from ris.domain.commands import Command, Event
+from ris.domain.patients import PatientReference
 from ris.domain.states import StateMachine
 
 
@@ -143,7 +144,7 @@ class SetAuthorizationRules(Command[int]):
 class RecordCoverage(Command[str]):
     """Keep an insurance of a patient; the same payer and member number again replaces it."""
 
-    patient: str
+    patient: PatientReference
     coverage: CoverageDetails
     source: str = "page"
     key: str = ""

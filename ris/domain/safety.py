@@ -16,6 +16,7 @@ from enum import StrEnum
 from ris.domain.actors import Role
 from ris.domain.commands import Command, Event
 from ris.domain.errors import InvalidValueError, StateConflictError
+from ris.domain.patients import PatientReference
 
 
 class AnswerKind(StrEnum):
@@ -322,6 +323,8 @@ class NotReadyError(StateConflictError):
 
 # --- what is known of a patient before anybody asks
 
+# What a patient is allergic to, in words (AllergyIntolerance); none of LOINC's codes.
+ALLERGY = "ALLERGY"
 # LOINC codes of results that safety questions are about.
 EGFR = ("33914-3", "62238-1", "98979-8", "48642-3", "48643-1")
 CREATININE = ("2160-0",)
@@ -410,10 +413,10 @@ class OverrideSafety(Command[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordObservations(Command[int]):
-    """Keep results about a patient that fill safety answers in; returns how many."""
+class RecordObservations(Command[str]):
+    """Keep results about a patient that fill safety answers in; returns whose they are."""
 
-    patient: str
+    patient: PatientReference
     observations: tuple[Observed, ...]
     source: AnswerSource = AnswerSource.FHIR
     withdrawn: tuple[str, ...] = ()  # keys of what is not to be believed any more

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from ris.domain.actors import Role
 from ris.domain.safety import (
+    ALLERGY,
     PREGNANCY,
     PREGNANCY_ANSWERS,
     WEIGHT,
@@ -372,11 +373,16 @@ def _proposals(order: Order, questions: Sequence[QuestionDetails]) -> dict[str, 
     """The newest of results and earlier answers; else what the patient's record says."""
     patient, now = order.patient, timezone.now()
     loinc = {code for question in questions for code in question.loinc}
+    if any(question.told is Told.ALLERGY for question in questions):
+        loinc.add(ALLERGY)
+    allergies: list[str] = list(patient.allergies)
     results: dict[str, PatientObservation] = {}
     for row in PatientObservation.objects.filter(
         patient=patient, code__in=loinc, withdrawn=False
     ).order_by("observed_at", "id"):
         results[row.code] = row
+        if row.code == ALLERGY:
+            allergies.append(row.value)
     earlier: dict[str, SafetyAnswer] = {}
     for answer in (
         SafetyAnswer.objects.filter(
@@ -392,7 +398,7 @@ def _proposals(order: Order, questions: Sequence[QuestionDetails]) -> dict[str, 
         proposal = _from_results(question, results) or _from_earlier(
             question, earlier.get(question.code), now
         )
-        proposal = proposal or _from_record(question, patient)
+        proposal = proposal or _from_record(question, patient, allergies)
         if proposal is not None:
             found[question.code] = proposal
     return found
@@ -441,7 +447,9 @@ def _from_earlier(
     )
 
 
-def _from_record(question: QuestionDetails, patient: Patient) -> Proposal | None:
+def _from_record(
+    question: QuestionDetails, patient: Patient, allergies: Sequence[str]
+) -> Proposal | None:
     value = ""
     note = ""
     if question.told is Told.PREGNANCY or set(question.loinc) & set(PREGNANCY):
@@ -453,7 +461,7 @@ def _from_record(question: QuestionDetails, patient: Patient) -> Proposal | None
     elif question.told is Told.WEIGHT and patient.weight_kg:
         value = f"{patient.weight_kg:g}"
     elif question.told is Told.ALLERGY and question.kind is AnswerKind.YES_NO:
-        note = next((text for text in patient.allergies if _is_of_contrast(text)), "")
+        note = next((text for text in allergies if _is_of_contrast(text)), "")
         value = "yes" if note else ""
     elif question.told is Told.ALERT and question.kind is AnswerKind.YES_NO:
         words = (question.told_words or question.words).lower().split()

@@ -49,6 +49,7 @@ from ris.services._context import Context
 from ris.services._execute import execute
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move
+from ris.services.patients.finding import require as require_patient
 
 log = structlog.get_logger(__name__)
 
@@ -122,12 +123,13 @@ def set_authorization_rules(command: SetAuthorizationRules, context: Context) ->
 
 
 def record_coverage(command: RecordCoverage, context: Context) -> str:
-    patient = Patient.objects.filter(public_id=public_key(command.patient, "patient")).first()
-    if patient is None:
-        raise UnknownKeyError("no such patient")
-    row = keep_coverage(
+    patient = require_patient(command.patient)
+    row, changed = keep_coverage(
         patient, command.coverage, source=command.source, key=command.key, ended=command.ended
     )
+    if not changed:
+        context.subject = f"Coverage {row.public_id}"
+        return str(row.public_id)
     context.emit(
         CoverageRecorded(patient=str(patient.public_id), coverage=str(row.public_id)),
         subject=patient,
@@ -142,8 +144,11 @@ def keep_coverage(
     source: str,
     key: str = "",
     ended: bool = False,
-) -> Coverage:
-    """Store an insurance; the same key, else the same payer and number, again replaces it."""
+) -> tuple[Coverage, bool]:
+    """Store an insurance, and whether that is news.
+
+    The same key, else the same payer and number, again replaces it.
+    """
     payer = require_text(said.payer, path="payer", limit=200, name="payer")
     if not payer:
         raise MissingValueError("an insurance needs its payer", path="payer")
@@ -151,17 +156,23 @@ def keep_coverage(
     rows = Coverage.objects.filter(patient=patient)
     found = rows.filter(key=key) if key else rows.filter(payer=payer, member_number=number, key="")
     row = found.order_by("id").first() or Coverage(patient=patient)
-    row.payer = payer
-    row.plan = said.plan.strip()[:200]
-    row.member_number = number
-    row.group_number = said.group_number.strip()[:64]
-    row.valid_from = said.valid_from
-    row.valid_until = said.valid_until
-    row.source = source[:20]
-    row.key = key[:100]
-    row.active = not ended
-    row.save()
-    return row
+    values = {
+        "payer": payer,
+        "plan": said.plan.strip()[:200],
+        "member_number": number,
+        "group_number": said.group_number.strip()[:64],
+        "valid_from": said.valid_from,
+        "valid_until": said.valid_until,
+        "source": source[:20],
+        "key": key[:100],
+        "active": not ended,
+    }
+    changed = row._state.adding or any(getattr(row, name) != values[name] for name in values)
+    for name, value in values.items():
+        setattr(row, name, value)
+    if changed:
+        row.save()
+    return row, changed
 
 
 # --- the agreement to one order

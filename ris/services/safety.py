@@ -56,8 +56,9 @@ from ris.models.prepared import add_all
 from ris.selectors import safety as selected
 from ris.services import authorization, protocoling
 from ris.services._context import Context
-from ris.services._locks import lock_step, public_key
+from ris.services._locks import lock_step
 from ris.services._transition import touch
+from ris.services.patients.finding import require as require_patient
 
 # --- the gate
 
@@ -330,16 +331,14 @@ def _store_overrides(
 # --- results that fill answers in
 
 
-def record_observations(command: RecordObservations, context: Context) -> int:
-    patient = Patient.objects.filter(public_id=public_key(command.patient, "patient")).first()
-    if patient is None:
-        raise UnknownKeyError("no such patient")
+def record_observations(command: RecordObservations, context: Context) -> str:
+    patient = require_patient(command.patient)
     keys = [*command.withdrawn, *(each.key for each in command.observations if each.key)]
     if keys:
         PatientObservation.objects.filter(patient=patient, key__in=keys).update(
             withdrawn=True, updated_at=context.now
         )
-    kept = keep_observations(patient, command.observations, context, source=command.source.value)
+    keep_observations(patient, command.observations, context, source=command.source.value)
     context.emit(
         ObservationsRecorded(
             patient=str(patient.public_id),
@@ -347,7 +346,7 @@ def record_observations(command: RecordObservations, context: Context) -> int:
         ),
         subject=patient,
     )
-    return kept
+    return str(patient.public_id)
 
 
 def keep_observations(
@@ -357,8 +356,8 @@ def keep_observations(
     *,
     source: str,
     order: Order | None = None,
-) -> int:
-    """Store results beside what brought them; an order's own message tells of them otherwise."""
+) -> None:
+    """Store results; those without a value say nothing."""
     sender = context.actor.display or context.actor.name
     add_all(
         [
@@ -378,7 +377,6 @@ def keep_observations(
             if each.value.strip()
         ]
     )
-    return len(observations)
 
 
 HANDLERS = {

@@ -24,6 +24,7 @@ from ris.domain.authorization import (
     deciding,
 )
 from ris.domain.errors import DeniedError, IllegalTransitionError, MissingValueError
+from ris.domain.patients import PatientReference
 from ris.domain.safety import NotReadyError
 from ris.domain.scheduling import BookAppointment
 from ris.models import Authorization, Coverage, DomainEvent, Order
@@ -221,7 +222,7 @@ def test_an_adapter_is_asked_by_the_clock_until_it_answers(
 def test_the_payer_comes_from_the_coverage_that_is_valid() -> None:
     rules(RuleDetails(payers=("Acme",)))
     order = make.order()
-    patient = str(order.patient.public_id)
+    patient = PatientReference(public_id=str(order.patient.public_id))
     today = timezone.localdate()
     execute(
         RecordCoverage(

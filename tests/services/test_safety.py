@@ -322,7 +322,7 @@ def test_a_result_fills_the_answer_in_with_its_day() -> None:
     day = timezone.now() - timedelta(days=3)
     execute(
         RecordObservations(
-            patient=str(order.patient.public_id),
+            patient=_named(order),
             observations=(Observed(code="98979-8", value="27", observed_at=day, key="obs-1"),),
         ),
         actor=people.ehr,
@@ -343,7 +343,7 @@ def test_a_result_fills_the_answer_in_with_its_day() -> None:
 def test_a_withdrawn_result_is_not_offered() -> None:
     ask(QuestionDetails(code="EGFR", words="eGFR", kind=AnswerKind.NUMBER, loinc=EGFR))
     order = make.booked()
-    key = str(order.patient.public_id)
+    key = _named(order)
     told = Observed(code="98979-8", value="27", key="obs-1")
     execute(RecordObservations(patient=key, observations=(told,)), actor=people.ehr)
 

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ris.domain.actors import OPERATOR
+from ris.domain.patients import PatientReference
 from ris.domain.safety import (
     STARTER,
     ImportSafetyQuestions,
@@ -47,7 +48,7 @@ def step() -> str:
     )
     execute(
         RecordObservations(
-            patient=str(order.patient.public_id),
+            patient=PatientReference(public_id=str(order.patient.public_id)),
             observations=(
                 Observed(
                     code="98979-8", value="27", observed_at=timezone.now() - timedelta(days=2)

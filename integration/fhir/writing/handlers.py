@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from integration.fhir.kept import DOCUMENTATION
 from integration.fhir.writing.appointments import AppointmentResponses, Appointments
 from integration.fhir.writing.beside import KeptBesideOurs
+from integration.fhir.writing.clearance import Allergies, Coverages, Observations
 from integration.fhir.writing.directory import Encounters, Practitioners
 from integration.fhir.writing.documentreferences import DocumentReferences
 from integration.fhir.writing.kept import KeptResources
@@ -31,7 +32,9 @@ HANDLERS: Mapping[str, Handler] = {
     "Organization": KeptBesideOurs(
         "this is the institution itself: its name is a setting of the site"
     ),
-    "Observation": KeptBesideOurs(
+    "AllergyIntolerance": Allergies(),
+    "Coverage": Coverages(),
+    "Observation": Observations(
         "the dose of an exam and a critical finding are changed where they were entered"
     ),
 }

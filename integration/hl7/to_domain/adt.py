@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from integration.hl7.er7 import Group, Message, Segment
 from integration.hl7.fields import Faults, Scope
 from integration.hl7.profiles import Profile
-from integration.hl7.to_domain import patient
+from integration.hl7.to_domain import clearance, patient
 from integration.hl7.to_domain.request import GroupScope, Request
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.patients import (
@@ -78,6 +78,7 @@ def from_adt(message: Message, profile: Profile) -> list[Request]:
                     create=True,
                     authoritative="ADT" in profile.settings.authoritative,
                 ),
+                *clearance.commands(message, message, reference, profile),
             )
         )
     ]

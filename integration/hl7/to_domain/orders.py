@@ -14,7 +14,7 @@ from integration.hl7 import bindings
 from integration.hl7.er7 import Message, Segment
 from integration.hl7.fields import Faults
 from integration.hl7.profiles import Profile
-from integration.hl7.to_domain import order_parts, patient
+from integration.hl7.to_domain import clearance, order_parts, patient
 from integration.hl7.to_domain.order_groups import MAX_ORDERS as MAX_ORDERS
 from integration.hl7.to_domain.order_groups import REPLACED, ToldOrder, read_orders
 from integration.hl7.to_domain.request import Request
@@ -109,15 +109,16 @@ def _place(
         strict_catalog=profile.settings.strict_catalog,
         revise_known=profile.settings.changed_order == "revise",
     )
+    beside = clearance.commands(message, order.scope.group, reference, profile)
     if not said:
-        return [command]
+        return [command, *beside]
     # An order never changes who a known patient is, but what it says of weight, pregnancy or
     # allergies is newer than what is stored, and a scanner needs it.
     update = UpdatePatient(
         patient=PatientReference(identifiers=reference.identifiers),
         demographics=Demographics(**said),
     )
-    return [command, update]
+    return [command, update, *beside]
 
 
 def _patient(
