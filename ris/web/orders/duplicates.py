@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from ris.domain.values import Identifier, PartialDate, PersonName, fold
+from ris.domain.values import Identifier, NameGroup, PartialDate, PersonName, fold
 from ris.selectors.patient_matches import candidates
 from ris.selectors.views import PatientView
 
@@ -44,7 +44,7 @@ def _reasons(
         reasons.append(_("same number"))
     theirs, typed = view.name.alphabetic, name.alphabetic
     same_family = bool(typed.family) and fold(theirs.family) == fold(typed.family)
-    same_given = bool(typed.given) and fold(theirs.given) == fold(typed.given)
+    same_given = bool(typed.given) and _given(theirs) == _given(typed)
     if same_family and same_given:
         reasons.append(_("same name"))
     elif same_family:
@@ -54,3 +54,8 @@ def _reasons(
     if birth_date and view.birth_date.text == birth_date.text:
         reasons.append(_("same birth date"))
     return tuple(reasons)
+
+
+def _given(group: NameGroup) -> str:
+    """All given names; which of them is the middle one is written differently everywhere."""
+    return fold(" ".join(part for part in (group.given, group.middle) if part))
