@@ -177,6 +177,7 @@ class Contact:
     channels: tuple[ChannelLine, ...]
     language: str
     state: str  # "" without a link
+    link: str
     made_at: datetime | None
     opened_at: datetime | None
     bookable: bool
@@ -202,6 +203,7 @@ def contact_of(appointment: str) -> Contact:
         channels=channels,
         language=patient.language if patient else "",
         state=state(link, policy_for(site_of(row)), timezone.now()).value if link else "",
+        link=str(link.public_id) if link else "",
         made_at=link.created_at if link else None,
         opened_at=link.opened_at if link else None,
         bookable=row.status == AppointmentStatus.BOOKED.value,

@@ -68,7 +68,7 @@ from ris.services.patient_links import address_of, ensure_link
 # So long a change waits for the next one of the same appointment.
 WINDOW = timedelta(minutes=2)
 AT_ONCE = 100
-_LATE = timedelta(hours=1)  # a reminder that could not be sent in time is sent so much later
+_LATE = timedelta(hours=1)  # who is reminded later than that is on the way already
 
 
 # --- planned
@@ -239,7 +239,7 @@ def _settle(
     reason = (
         "nothing carries this channel" if endpoint is None
         else "the rule is off" if not rule.active
-        else _untrue(row, appointment, told, context.now)
+        else _untrue(row, appointment, rule, told, context.now)
     )  # fmt: skip
     if reason or endpoint is None:
         return _drop(row, reason, context)
@@ -259,7 +259,11 @@ def _settle(
 
 
 def _untrue(
-    row: PatientMessage, appointment: Appointment, told: PatientMessage | None, now: datetime
+    row: PatientMessage,
+    appointment: Appointment,
+    rule: Rule,
+    told: PatientMessage | None,
+    now: datetime,
 ) -> str:
     """Why the message says nothing any more; empty if it does."""
     occasion = Occasion(row.occasion)
@@ -281,7 +285,9 @@ def _untrue(
     is_known = told is not None and told.start_at == row.start_at
     if occasion in CHANGES and is_known and told and told.occasion != Occasion.CANCELED.value:
         return "the patient knows this time"
-    if occasion in AHEAD and now - row.due_at > _LATE and row.start_at - now < _LATE:
+    if occasion in AHEAD and row.start_at - now < min(
+        _LATE, timedelta(hours=rule.hours_before) / 2
+    ):
         return "too late to be of use"
     return ""
 
