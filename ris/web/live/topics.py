@@ -26,15 +26,21 @@ class Topic:
     besides: frozenset[str] = frozenset()
     roles: tuple[Role, ...] = ()
     traffic: bool = False  # also told when a message comes or goes
+    but: frozenset[str] = frozenset()  # single events that do not concern it either
 
-    def concerns(self, area: str) -> bool:
-        return area not in QUIET and area not in self.besides
+    def concerns(self, area: str, event: str) -> bool:
+        return area not in QUIET and area not in self.besides and event not in self.but
 
 
 _RESULTS = frozenset({"reporting", "documents", "dose", "availability"})
+# They come with each order that names its time, and say no day: the booking beside them does.
+_BEGINNINGS = frozenset(
+    {"OrderPlaced", "PatientRegistered", "ProcedureAdded", "PlacerNumberAssigned"}
+)
 
 TOPICS: Mapping[str, Topic] = {
-    "board": Topic(BEHIND | _RESULTS),
+    "board": Topic(BEHIND | _RESULTS, but=_BEGINNINGS),
+    "waiting": Topic(BEHIND | _RESULTS),
     "arrivals": Topic(BEHIND | _RESULTS, FLOOR),
     "rooms": Topic(BEHIND, FLOOR),
     "orders": Topic(BEHIND - {"exchange"}),
@@ -47,7 +53,8 @@ TOPICS: Mapping[str, Topic] = {
 
 # The live regions of pages, by the id that their template gives them; others hear of everything.
 REGIONS: Mapping[str, str] = {
-    "board-live": "board",
+    "board-live": "waiting",
+    "board-table": "board",
     "arrivals-live": "arrivals",
     "room-live": "rooms",
     "rooms-live": "rooms",
@@ -83,7 +90,7 @@ def heard_by(actor: Actor, names: Iterable[str]) -> frozenset[str]:
 def concerned(event: str) -> frozenset[str]:
     """The topics that an event, by its name, belongs to."""
     area = _areas().get(event, "")
-    return frozenset(name for name, topic in TOPICS.items() if topic.concerns(area))
+    return frozenset(name for name, topic in TOPICS.items() if topic.concerns(area, event))
 
 
 _AREAS: dict[str, str] = {}

@@ -1,0 +1,187 @@
+"""The stream that tells open pages of changes: many listeners, real sockets, a running site."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import selectors
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import hl7.client
+import pytest
+
+from tests.pages import Person
+from tests.running import Running, start
+
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(300)]
+BROWSERS = 50
+ORDERS = 8
+
+
+def log_in(running: Running, role: str) -> str:
+    """The cookies of somebody who has logged in as a browser does."""
+    person = Person(running.http_port, timeout=30)
+    person.log_in(role, running.password)
+    return "; ".join(f"{name}={value}" for name, value in person.cookies.items())
+
+
+@dataclass(slots=True)
+class Listener:
+    """One open page, as far as the server sees it; ``heard`` are days of the board, and when."""
+
+    socket: socket.socket
+    text: bytes = b""
+    heard: dict[str, float] = field(default_factory=dict)
+
+    def take(self) -> None:
+        self.text += self.socket.recv(65536)
+        *whole, self.text = self.text.split(b"\n")
+        for line in whole:
+            if line.startswith(b"data: "):
+                for day in json.loads(line[6:]).get("board", ()):
+                    self.heard.setdefault(day, time.monotonic())
+
+
+@contextmanager
+def listening(running: Running, cookie: str, count: int, topics: str) -> Iterator[list[Listener]]:
+    """So many pages with an open stream each."""
+    listeners: list[Listener] = []
+    try:
+        for number in range(count):
+            plain = socket.create_connection(("127.0.0.1", running.http_port), timeout=20)
+            listeners.append(Listener(plain))
+            plain.sendall(
+                f"GET /live/?topics={topics}&page=p{number} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                f"Cookie: {cookie}\r\nX-Ris-Poll: 1\r\n\r\n".encode()
+            )
+        for listener in listeners:
+            head = b""
+            while b"retry: 2000" not in head:
+                more = listener.socket.recv(4096)
+                assert more, head
+                head += more
+            assert head.startswith(b"HTTP/1.1 200 "), head
+            assert b"x-accel-buffering: no" in head.lower()
+        yield listeners
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+
+
+def read_until_all_know(listeners: list[Listener], days: set[str], seconds: float) -> None:
+    """Read until each has heard of every day."""
+    with selectors.DefaultSelector() as selector:
+        for listener in listeners:
+            selector.register(listener.socket, selectors.EVENT_READ, listener)
+        deadline = time.monotonic() + seconds
+        while any(days - listener.heard.keys() for listener in listeners):
+            missed = [days - listener.heard.keys() for listener in listeners]
+            assert time.monotonic() < deadline, missed
+            for key, _ in selector.select(0.1):
+                key.data.take()
+
+
+def order(running: Running, number: str, at: datetime) -> None:
+    """An order from the EHR that names its time: it is booked before it is acknowledged."""
+    when = f"{at:%Y%m%d%H%M%S}"
+    message = "\r".join(
+        [
+            f"MSH|^~\\&|EHR|HOSPITAL|RIS|RAD|{when}||ORM^O01|L{number}|P|2.3.1",
+            f"PID|1||L{number}^^^HOSPITAL^MR||Live^Person {number}||19700503|F",
+            "PV1|1|O",
+            f"ORC|NW|LV{number}^EHR|||||^^^{when}^^R",
+            f"OBR|1|LV{number}^EHR||CTHEAD^CT head^L||||||||||||||||||||CT|||^^^{when}^^R",
+            "",
+        ]
+    )
+    with hl7.client.MLLPClient("127.0.0.1", running.mllp_port) as client:
+        assert b"MSA|AA" in client.send_message(message)
+
+
+def test_fifty_pages_hear_of_every_change_within_a_second(running_ris: Running) -> None:
+    cookie = log_in(running_ris, "scheduler")
+    first = (datetime.now(UTC) + timedelta(days=300)).replace(hour=10, minute=0, second=0)
+    booked: dict[str, float] = {}
+
+    with listening(running_ris, cookie, BROWSERS, "board") as listeners:
+        for number in range(ORDERS):
+            at = first + timedelta(days=number)
+            order(running_ris, f"55{number}", at)
+            booked[at.date().isoformat()] = time.monotonic()
+            read_until_all_know(listeners, set(booked), 10)
+        # Pages are served meanwhile as ever: the streams have threads of their own.
+        status, _ = running_ris.get("/healthz")
+
+    assert status == 200
+    late = [one.heard[day] - at for one in listeners for day, at in booked.items()]
+    assert len(late) == BROWSERS * ORDERS
+    assert max(late) < 1.0
+
+
+def test_stream_begins_with_what_happened_since_the_page_was_asked_for(
+    running_ris: Running,
+) -> None:
+    cookie = log_in(running_ris, "frontdesk")
+    at = (datetime.now(UTC) + timedelta(days=320)).replace(hour=10, minute=0, second=0)
+    order(running_ris, "561", at)
+
+    with listening(running_ris, cookie, 1, "board&age=20000") as listeners:
+        read_until_all_know(listeners, {at.date().isoformat()}, 10)
+
+
+def test_stream_tells_only_what_the_role_may_see(running_ris: Running) -> None:
+    cookie = log_in(running_ris, "radiologist")
+
+    assert ask(running_ris, cookie, "interfaces,exceptions,arrivals") == (204, b"")
+
+
+def test_stream_without_a_login_is_refused(running_ris: Running) -> None:
+    status, _ = ask(running_ris, "", "board")
+
+    assert status == 302
+
+
+def ask(running: Running, cookie: str, topics: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", running.http_port, timeout=20)
+    try:
+        headers = {"Cookie": cookie} if cookie else {}
+        connection.request("GET", f"/live/?topics={topics}", headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_next_page_of_a_tab_ends_the_stream_before_it(running_ris: Running) -> None:
+    cookie = log_in(running_ris, "frontdesk")
+
+    with (
+        listening(running_ris, cookie, 1, "board") as (former,),
+        listening(running_ris, cookie, 1, "board&left=p0"),
+    ):
+        former.socket.settimeout(10)
+        rest = former.socket.recv(65536)
+
+    assert rest.endswith(b"0\r\n\r\n")  # the end of a chunked body
+
+
+def test_two_processes_hear_and_end_at_once(tmp_path: Path) -> None:
+    running = start(tmp_path / "site", "--demo", RIS_HTTP__WORKERS="2", RIS_HTTP__STREAMS="20")
+    cookie = log_in(running, "scheduler")
+    at = (datetime.now(UTC) + timedelta(days=300)).replace(hour=10, minute=0, second=0)
+
+    with listening(running, cookie, 16, "board") as listeners:
+        order(running, "571", at)
+        read_until_all_know(listeners, {at.date().isoformat()}, 10)
+        began = time.monotonic()
+        code = running.stop()
+        took = time.monotonic() - began
+
+    assert code == 0
+    assert took < 5.0  # the server's own patience, after which it would kill
