@@ -49,6 +49,7 @@ class Now(StrEnum):
     """What can be said of a resource at a moment."""
 
     OPEN = "OPEN"
+    HERE = "HERE"  # somebody of the staff
     SHUT = "SHUT"  # outside of its hours
     CLOSED = "CLOSED"
     HOLIDAY = "HOLIDAY"
@@ -241,7 +242,10 @@ def _state(row: Resource, table: Timetable, at: datetime) -> State:
     for start, end in opened:
         if start <= at < end:
             starts = [each.start_at for each in closures if at < each.start_at < end]
-            return State(now=Now.OPEN, until=min([end, *starts]))
+            person = row.kind == ResourceKind.STAFF.value
+            until = min([end, *starts])
+            always = (start, end) == table.span and until == end
+            return State(now=Now.HERE if person else Now.OPEN, until=None if always else until)
         if start > at:
             return State(now=Now.SHUT, until=start)
     return State(now=Now.SHUT)

@@ -396,6 +396,7 @@ AUTHORIZATION: Mapping[AuthorizationState, Label] = {
 
 RESOURCE: Mapping[Now, Label] = {
     Now.OPEN: Label("Open", "check", Tone.OK),
+    Now.HERE: Label("Available", "check", Tone.OK),
     Now.SHUT: Label("Not open now", "moon"),
     Now.CLOSED: Label("Closed", "minus", Tone.WARN),
     Now.HOLIDAY: Label("Holiday", "calendar", Tone.WARN),

@@ -74,7 +74,7 @@ def test_the_list_says_what_everything_is_now(ct: str, manager: Client) -> None:
 
     assert "CT1 Test site CT · CT 1 · Room CT1 Open until Today 18:00" in words
     assert "MR1 Test site MR · MR 1 · Room MR1 Down Helium · until further notice" in words
-    assert "Dr. Mira Osei radiologist Open" in words
+    assert "Dr. Mira Osei radiologist Available" in words
 
 
 def test_the_list_is_of_a_kind_or_of_a_group(ct: str, manager: Client) -> None:
@@ -213,7 +213,7 @@ def test_planned_maintenance_is_downtime(ct: str, as_: Login) -> None:
 
 BLOCK = {
     "label": "Emergencies",
-    "weekday": "0",
+    "weekdays": ["0"],
     "opens": "14:00",
     "closes": "15:00",
     "priorities": ["STAT"],
@@ -242,8 +242,14 @@ def test_time_is_reserved_changed_released_and_removed(
     assert not Block.objects.exists()
 
 
+def test_the_same_time_of_several_days_is_reserved_at_once(ct: str, manager: Client) -> None:
+    manager.post(f"{ct}reserve/", {**BLOCK, "weekdays": ["0", "2", "4"]})
+
+    assert list(Block.objects.order_by("pk").values_list("weekday", flat=True)) == [0, 2, 4]
+
+
 def test_a_block_without_a_time_is_marked(ct: str, manager: Client) -> None:
-    answer = manager.post(f"{ct}reserve/", {"label": "Study", "weekday": ""})
+    answer = manager.post(f"{ct}reserve/", {"label": "Study"})
 
     assert answer.status_code == 422
     assert answer.content.decode().count("Say from when to when.") == 2

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ris.domain.errors import InvalidValueError
-from ris.domain.resources import ReleaseBlock, RemoveBlock
+from ris.domain.resources import ImportResources, ReleaseBlock, RemoveBlock
 from ris.selectors import resource_lists
 from ris.web.access import PageRequest, do, page, show
 from ris.web.asking import said
@@ -31,7 +31,7 @@ def reserve(request: PageRequest, key: UUID) -> HttpResponse:
     _done, refused = give(
         request,
         form,
-        form.command(zone_of(found), resource=str(key)),
+        ImportResources(commands=form.commands(zone_of(found), resource=str(key))),
         lambda status: resource(request, key, status, reserve=form),
     )
     if refused is not None:
@@ -58,7 +58,8 @@ def block(request: PageRequest, key: UUID) -> HttpResponse:
         return again(200)
     if not form.is_valid():
         return again(422)
-    _done, refused = give(request, form, form.command(zone, block=str(key)), again)
+    commands = form.commands(zone, resource=owner, block=str(key))
+    _done, refused = give(request, form, ImportResources(commands=commands), again)
     if refused is not None:
         return refused
     messages.success(request, _("%(label)s is saved.") % {"label": form.cleaned_data["label"]})

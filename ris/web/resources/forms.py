@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from ris.domain.errors import InvalidValueError
+from ris.domain.facility import ResourceKind
 from ris.domain.local_time import instant
 from ris.domain.opening_hours import DAYS, Hours, read_day, write_day
 from ris.domain.orders import Priority
@@ -24,6 +25,16 @@ DAY_NAMES: Sequence[Any] = (
     _("Sunday"),
 )  # fmt: skip
 _ABOVE = "="
+_CLOSED = _("closed")
+# What counts where a resource has no hours at all.
+_WITHOUT: Mapping[ResourceKind, Any] = {
+    ResourceKind.ROOM: "08:00-18:00",
+    ResourceKind.DEVICE: _("as its room"),
+    ResourceKind.STAFF: _("always"),
+}
+
+
+CHECK = {"class": "form-check-input"}
 
 
 class MomentInput(forms.DateTimeInput):
@@ -63,7 +74,7 @@ def on_the_wall(at: datetime | None, zone: tzinfo) -> str:
 class HoursForm(PageForm):
     """A week, a line a day: made for typing it down without the mouse."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, empty: Any = _CLOSED, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.add(
             {
@@ -71,17 +82,18 @@ class HoursForm(PageForm):
                     label=DAY_NAMES[index],
                     max_length=100,
                     required=False,
-                    widget=forms.TextInput(
-                        attrs={"autocomplete": "off", "placeholder": _("closed")}
-                    ),
+                    widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": empty}),
                 )
                 for index, day in enumerate(DAYS)
             }
         )
 
     @classmethod
-    def of(cls, days: Sequence[Sequence[Hours]]) -> HoursForm:
-        return cls(initial={name: write_day(day) for name, day in zip(DAYS, days, strict=True)})
+    def of(cls, days: Sequence[Sequence[Hours]], kind: ResourceKind) -> HoursForm:
+        return cls(
+            initial={name: write_day(day) for name, day in zip(DAYS, days, strict=True)},
+            empty=_CLOSED if any(days) else _WITHOUT[kind],
+        )
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
@@ -216,10 +228,11 @@ class BlockForm(PageForm):
     label = forms.CharField(
         label=_("Name"), max_length=64, help_text=_("Emergencies, Inpatients, Biopsies …")
     )
-    weekday = forms.ChoiceField(
-        label=_("Day"),
+    weekdays = forms.MultipleChoiceField(
+        label=_("Every"),
         required=False,
-        choices=[("", _("Once")), *((str(i), name) for i, name in enumerate(DAY_NAMES))],
+        choices=[(str(i), name) for i, name in enumerate(DAY_NAMES)],
+        widget=forms.CheckboxSelectMultiple(attrs=CHECK),
     )
     opens = forms.TimeField(label=_("From"), required=False, widget=TimeInput())
     closes = forms.TimeField(
@@ -233,7 +246,7 @@ class BlockForm(PageForm):
         label=_("Priorities"),
         required=False,
         choices=[(each.value, each.value) for each in Priority],
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs=CHECK),
     )
     modalities = forms.CharField(
         label=_("Modalities"), max_length=100, required=False, help_text=_("CT, MR …")
@@ -261,7 +274,7 @@ class BlockForm(PageForm):
         return cls(
             initial={
                 "label": line.label,
-                "weekday": "" if line.weekday is None else str(line.weekday),
+                "weekdays": [] if line.weekday is None else [str(line.weekday)],
                 "opens": line.opens,
                 "closes": line.closes,
                 "valid_from": line.valid_from,
@@ -278,22 +291,32 @@ class BlockForm(PageForm):
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
-        weekly = bool(found.get("weekday"))
+        weekly = bool(found.get("weekdays"))
         needed = ("opens", "closes") if weekly else ("starts", "ends")
         for name in needed:
             if found.get(name) is None and name not in self.errors:
                 self.add_error(name, _("Say from when to when."))
         return found
 
-    def command(self, zone: tzinfo, *, resource: str = "", block: str = "") -> ReserveBlock:
-        """What the form asks for, once it is valid."""
+    def commands(self, zone: tzinfo, *, resource: str, block: str = "") -> tuple[ReserveBlock, ...]:
+        """A block for each day, once it is valid; the first of them is ``block`` if that is one."""
         said = self.cleaned_data
-        weekly = bool(said["weekday"])
+        days: list[int | None] = [int(day) for day in said["weekdays"]] or [None]
+        return tuple(
+            self._command(day, zone, resource=resource, block="" if number else block)
+            for number, day in enumerate(days)
+        )
+
+    def _command(
+        self, weekday: int | None, zone: tzinfo, *, resource: str, block: str
+    ) -> ReserveBlock:
+        said = self.cleaned_data
+        weekly = weekday is not None
         return ReserveBlock(
             label=said["label"],
             resource=resource,
             block=block,
-            weekday=int(said["weekday"]) if weekly else None,
+            weekday=weekday,
             opens=said["opens"] if weekly else None,
             closes=said["closes"] if weekly else None,
             valid_from=said["valid_from"] if weekly else None,
@@ -328,7 +351,9 @@ class GroupForm(PageForm):
 
     name = forms.CharField(label=_("Name"), max_length=64)
     members = forms.MultipleChoiceField(
-        label=_("Members"), required=False, widget=forms.CheckboxSelectMultiple
+        label=_("Members"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs=CHECK),
     )
 
     def __init__(self, *args: Any, choices: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
