@@ -10,12 +10,13 @@ from django.utils import timezone
 
 from ris.domain.exam_sets import Apart
 from ris.domain.local_time import whole_day
-from ris.domain.openings import Opening, Place
+from ris.domain.openings import Place
 from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.scheduling import Slot
 from ris.domain.set_openings import MOST_EXAMS, SetOpening, first_sets
 from ris.models import Device, ProcedureSequence, ScheduledProcedureStep, StepTemplate
-from ris.selectors.openings import WITH_PLACES, Exam, Openings, Wish, end_of, exam_of, start_of
+from ris.selectors.openings import WITH_PLACES, Exam, Openings, Wish, exam_of
+from ris.selectors.schedule import next_even, slot_of
 from ris.selectors.taken import minute_of
 
 _OPEN = (StepStatus.PENDING.value, StepStatus.NO_SHOW.value, StepStatus.SCHEDULED.value)
@@ -128,6 +129,8 @@ def proposed_sets(
         patient=exams[0].patient,
         besides={key for exam in exams for key in exam.besides},
     )
+    # Never before the next time that people would name.
+    wish = wish or Wish(earliest=next_even(timezone.now(), exams[0].minutes))
     asked = [(_places(calendar, devices, exam), calendar.need(exam, wish)) for exam in exams]
     zone = timezone.get_default_timezone()
     spans = []
@@ -143,14 +146,4 @@ def _places(calendar: Openings, devices: Sequence[Device], exam: Exam) -> list[P
 
 
 def _proposed(found: SetOpening, devices: dict[int, Device]) -> ProposedSet:
-    return ProposedSet(slots=tuple(_slot(each, devices[each.place]) for each in found.openings))
-
-
-def _slot(opening: Opening, device: Device) -> Slot:
-    return Slot(
-        device=str(device.public_id),
-        ae_title=device.ae_title,
-        room=device.room.name if device.room else "",
-        start_at=start_of(opening),
-        end_at=end_of(opening),
-    )
+    return ProposedSet(slots=tuple(slot_of(devices[each.place], each) for each in found.openings))
