@@ -54,6 +54,7 @@ def test_order_is_entered_booked_performed_and_reported(at: At) -> None:
     if day.locator("button").count() == 0:
         day = page.locator(".day", has=page.locator("button")).first
     day.locator("button").last.click()
+    page.get_by_role("button", name="Book it").click()
     page.wait_for_url(re.compile(r"/orders/[0-9a-f-]{36}/"))
     order = desk.path
     expect(page.locator("#main")).to_contain_text("Booked for")
@@ -107,11 +108,11 @@ def test_slot_taken_meanwhile_offers_others(at: At) -> None:
     value = slot.get_attribute("value")
 
     slot.click()
-    first.page.wait_for_url(re.compile("/orders/"))
+    expect(first.page.get_by_role("button", name="Book it")).to_be_focused()
     second.page.locator(f".days .slots button[value='{value}']").click()
 
     expect(second.page.locator("#main")).to_contain_text("Nothing was booked")
-    assert second.page.locator(".note button[name=slot]").count() == 3
+    assert second.page.locator(".note button[name=hold]").count() == 3
 
 
 def test_timeline_opens_raw_and_decoded_in_place(at: At) -> None:
