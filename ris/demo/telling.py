@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ris.demo import days, troubles
 from ris.demo.cast import gather
+from ris.demo.clearance import clear
 from ris.demo.desk import set_the_day
 from ris.demo.devices import Devices, Technologist
 from ris.demo.ehr import Ehr
@@ -48,6 +49,7 @@ def tell(now: datetime) -> None:
         with as_of(now):
             furnish(now, actors)
             set_the_day(now, actors)
+            clear(now, actors)
             pause_portal()
             hear_from_patients(now)
             _relay()

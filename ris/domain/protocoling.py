@@ -255,3 +255,18 @@ STARTER: tuple[tuple[str, str, str, str, str, int | None], ...] = (
     ("NMBONE", "Bone scan, three phases", "NM", "Tc-99m diphosphonate",
      "Flow over the region asked for; late images after 3 hours.", 30),
 )  # fmt: skip
+LOCAL_SCHEME = "99RIS"
+
+
+def starter_protocols() -> tuple[DefineProtocol, ...]:
+    """The common protocols as commands."""
+    return tuple(
+        DefineProtocol(
+            code=Code(code, LOCAL_SCHEME, meaning),
+            modality=modality,
+            contrast=contrast,
+            instructions=instructions,
+            duration_minutes=minutes,
+        )
+        for code, meaning, modality, contrast, instructions, minutes in STARTER
+    )

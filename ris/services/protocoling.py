@@ -14,6 +14,7 @@ from ris.domain.errors import (
 from ris.domain.order_questions import AskForInformation
 from ris.domain.orders import OrderReference, OrderStatus, StepStatus
 from ris.domain.protocoling import (
+    LOCAL_SCHEME,
     PROTOCOLING,
     AskRequester,
     ChangeProtocolNeed,
@@ -273,7 +274,7 @@ def _apply(
     if not protocols:
         return
     step.protocol_codes = [
-        Code(each.code, each.scheme or "99RIS", each.meaning).as_json() for each in protocols
+        Code(each.code, each.scheme or LOCAL_SCHEME, each.meaning).as_json() for each in protocols
     ]
     contrast = [each.contrast for each in protocols if each.contrast]
     medication = [each.pre_medication for each in protocols if each.pre_medication]

@@ -34,6 +34,8 @@ from ris.services._locks import lock_orders, public_key
 from ris.services.performing.follow_ups import raise_follow_up
 
 LOOK_BACK = timedelta(minutes=15)
+# What a device tells of later than this is no news for the room.
+LONGEST_LATE = timedelta(hours=2)
 
 
 def follow(events: Sequence[StoredEvent]) -> None:
@@ -59,6 +61,7 @@ def note_late() -> None:
         origin=Origin.MPPS.value,
         match=Match.MATCHED.value,
         created_at__gte=timezone.now() - LOOK_BACK,
+        started_at__gte=timezone.now() - LONGEST_LATE,
     ).exclude(follow_ups__kind=FollowUpKind.SAFETY.value)
     _note(rows.order_by("id").values_list("public_id", flat=True)[:200])
 

@@ -13,11 +13,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ris.domain.errors import DeniedError, RisError
 from ris.domain.protocoling import (
+    LOCAL_SCHEME,
     STARTER,
     ChangeProtocolNeed,
     DefineProtocol,
     ProtocolNeed,
     RetireProtocol,
+    starter_protocols,
 )
 from ris.domain.values import Code
 from ris.selectors import protocoling
@@ -30,8 +32,6 @@ from ris.web.errors import STATUS
 from ris.web.forms import PageForm
 from ris.web.navigation import PROTOCOL_SETUP
 
-SCHEME = "99RIS"
-
 
 class ProtocolForm(PageForm):
     """A protocol; its code stays, because exams were done by it."""
@@ -39,7 +39,7 @@ class ProtocolForm(PageForm):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=64)
     code = forms.CharField(label=gettext_lazy("Code"), max_length=64)
     scheme = forms.CharField(
-        label=gettext_lazy("Coding scheme"), max_length=64, required=False, initial=SCHEME
+        label=gettext_lazy("Coding scheme"), max_length=64, required=False, initial=LOCAL_SCHEME
     )
     modality = forms.CharField(label=gettext_lazy("Modality"), max_length=16)
     contrast = forms.CharField(label=gettext_lazy("Contrast"), max_length=64, required=False)
@@ -180,22 +180,9 @@ def retire(request: PageRequest, key: UUID) -> HttpResponse:
 def starter(request: PageRequest) -> HttpResponse:
     """The protocols that come with the product, for a catalog that has none."""
     if not protocoling.protocols(retired=True):
-        together(lambda: [do(request, each) for each in starters()])
+        together(lambda: [do(request, each) for each in starter_protocols()])
         messages.success(request, _("These are common protocols. Make them your own."))
     return _to("/catalog/protocols/")
-
-
-def starters() -> list[DefineProtocol]:
-    return [
-        DefineProtocol(
-            code=Code(code, SCHEME, meaning),
-            modality=modality,
-            contrast=contrast,
-            instructions=instructions,
-            duration_minutes=minutes,
-        )
-        for code, meaning, modality, contrast, instructions, minutes in STARTER
-    ]
 
 
 @require_http_methods(["GET", "POST"])
