@@ -1,5 +1,9 @@
 """FHIR: orders created, seen on the worklist, read, searched, and transactions of 300 entries.
 
+The same request again is answered from memory while nobody wrote (docs/adr/0038), as clients that
+poll do; so a search is also measured that asks for something else each time, and while another
+process commits 200 times a second.
+
 Two floors run on the same web server with as many threads: an empty Django view, which does
 nothing, and plain Django on the same database, which stores and gives JSON without looking at it.
 """
@@ -12,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from itertools import count, repeat
 from pathlib import Path
@@ -26,6 +31,7 @@ from benchmarks.load import Load, Sample
 from benchmarks.remarks import remarks
 from benchmarks.servers import ris
 from benchmarks.servers.ris import AE_TITLE, Site, process, wait_for
+from benchmarks.servers.writer import writing
 from benchmarks.tables import number, table
 from benchmarks.workspace import Workspace
 from tests.running import accepts, clean_environment, free_ports
@@ -36,6 +42,7 @@ MOST_ENTRIES = 300
 EMPTY = "floor: empty view"
 CREATE, VISIBLE, READ = "create", "create, seen on the worklist", "read"
 SINGLE, SEARCH_20, SEARCH_100 = "search, 1 match", "search, 20", "search, 100"
+OTHERS_20, WRITTEN_20 = "search, another 20 each time", "search, 20, written meanwhile"
 NAIVE = "search, 20, by fhir.resources"
 
 # Eight transactions wait for each other.
@@ -190,6 +197,7 @@ def _ris_cases(space: Workspace, stack: ExitStack, site: Site, database: str) ->
         READ: (repeat(_get(f"/{_one(part.port, headers)}", headers)), 200),
         SINGLE: (_lookups(headers, space.scale.requests), 200),
         SEARCH_20: (repeat(_get("?_count=20", headers)), 200),
+        OTHERS_20: (_others(headers), 200),
         SEARCH_100: (repeat(_get("?_count=100", headers)), 200),
         _transaction(entries): (bundles, 200),
     }
@@ -208,6 +216,13 @@ def _ris_cases(space: Workspace, stack: ExitStack, site: Site, database: str) ->
             )
 
         cases.append(Case(f"RIS {database}", VISIBLE, clients, part.pid, measure))
+        asked = _http(part.port, operations[SEARCH_20][0], 200, clients)
+
+        def disturbed(seconds: float, asked: Measure = asked) -> Sample:
+            with writing(site):
+                return asked(seconds)
+
+        cases.append(Case(f"RIS {database}", WRITTEN_20, clients, part.pid, disturbed))
     return cases
 
 
@@ -231,6 +246,14 @@ def _lookups(headers: dict[str, str], size: int) -> Iterator[bytes]:
     while True:
         accession = f"A{chance.randrange(1, size + 1):08d}"
         yield _get(f"?identifier={quote(accession)}&_count=20", headers)
+
+
+def _others(headers: dict[str, str]) -> Iterator[bytes]:
+    """Searches of 20 that nobody asked before: ordered since a moment that differs each time."""
+    began = datetime(2000, 1, 1, tzinfo=UTC)
+    for second in count():
+        since = began + timedelta(seconds=second)
+        yield _get(f"?_count=20&authored=ge{since:%Y-%m-%dT%H:%M:%SZ}", headers)
 
 
 def _get(query: str, headers: dict[str, str]) -> bytes:

@@ -199,7 +199,8 @@ class _Making:
         self._model: Any = info["model"]
         self._slice = slice(first, last)
         self._names = [column[0].target.attname for column in select[first:last]]
-        self._key = first + self._names.index(self._model._meta.pk.attname)
+        self._places = {name: first + index for index, name in enumerate(self._names)}
+        self._key = self._places[self._model._meta.pk.attname]
         # A model with an __init__ of its own would expect it to be called.
         self._plain = self._model.from_db.__func__ is Model.from_db.__func__  # type: ignore[attr-defined]
         self._related = [
@@ -209,7 +210,7 @@ class _Making:
 
     def place(self, name: str) -> int:
         """Where in a row an attribute of the model itself stands."""
-        return self._slice.start + self._names.index(name)  # type: ignore[no-any-return]
+        return self._places[name]
 
     def __call__(self, values: list[Any], alias: str) -> Any:
         if self._plain:
