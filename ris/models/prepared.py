@@ -199,7 +199,9 @@ class _Making:
         self._model: Any = info["model"]
         self._slice = slice(first, last)
         self._names = [column[0].target.attname for column in select[first:last]]
-        self._places = {name: first + index for index, name in enumerate(self._names)}
+        self._places: dict[str, int] = {
+            name: first + index for index, name in enumerate(self._names)
+        }
         self._key = self._places[self._model._meta.pk.attname]
         # A model with an __init__ of its own would expect it to be called.
         self._plain = self._model.from_db.__func__ is Model.from_db.__func__  # type: ignore[attr-defined]
