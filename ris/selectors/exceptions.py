@@ -274,12 +274,11 @@ def stuck_messages() -> QuerySet[InboundMessage]:
 _ORDERS = Q(message_type__startswith="O") & Q(message_type__contains="^O") | Q(
     message_type__endswith=" ServiceRequest"
 )
-SEVERAL = 100
 
 
-def failed_orders() -> int:
-    """How many messages with orders did not become orders, up to :data:`SEVERAL`."""
-    return stuck_messages().filter(_ORDERS)[:SEVERAL].count()
+def failed_orders() -> QuerySet[InboundMessage]:
+    """Messages with orders that did not become orders."""
+    return stuck_messages().filter(_ORDERS)
 
 
 def stuck_deliveries() -> QuerySet[Delivery]:
