@@ -195,13 +195,19 @@ class Standing:
 
     counts: dict[Tab, int]
     stat: int
+    also: int = 0
 
 
-def standing() -> Standing:
-    """In one query, each number up to :data:`MANY`: beyond that nobody counts, and it costs."""
+def standing(also: QuerySet[Any] | None = None) -> Standing:
+    """In one query, each number up to :data:`MANY`: beyond that nobody counts, and it costs.
+
+    ``also`` are other rows that a page counts with them.
+    """
     stat = in_tab(Tab.TO_SCHEDULE).filter(priority=Priority.STAT.value)
-    *found, urgent = _counted([*map(in_tab, Tab), stat])
-    return Standing(dict(zip(Tab, found, strict=True)), urgent)
+    others = [stat] if also is None else [stat, also]
+    found = _counted([*map(in_tab, Tab), *others])
+    tabs = dict(zip(Tab, found, strict=False))
+    return Standing(tabs, *found[len(tabs) :])
 
 
 def counts() -> dict[Tab, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_date
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_GET
 
 from ris.domain.orders import Priority
 from ris.domain.saved_views import ViewedPage
-from ris.models import Order
+from ris.models import InboundMessage, Order
 from ris.selectors import exceptions, order_lists
 from ris.selectors.facility import devices
 from ris.selectors.order_lists import Narrow, OrderLine, Sort, Tab
@@ -189,7 +190,7 @@ def order_list(request: PageRequest) -> HttpResponse:
     page_of = slice_of(order_lists.with_lines(rows), request)
     lines = _lines(wanted, page_of.rows)
     saw(request, "ListOrders", (line.patient.public_id for line in lines))
-    standing = order_lists.standing()
+    standing = order_lists.standing(_failed_messages(request))
     context = {
         **saved.context(),
         "tabs": [(item, words, standing.counts[item]) for item, words in TABS.items()],
@@ -208,7 +209,7 @@ def order_list(request: PageRequest) -> HttpResponse:
         "lines": lines,
         "page": page_of,
         "empty": EMPTY[wanted.tab],
-        "failed": _failed_messages(request),
+        "failed": standing.also,
         "sees_messages": request.actor.has(*SYSTEM),
     }
     return show(request, "orders/list.html", context, fragment="orders/_list.html")
@@ -235,9 +236,9 @@ def _lines(wanted: Asked, rows: Iterable[Order]) -> list[ShownLine]:
     ]
 
 
-def _failed_messages(request: PageRequest) -> int:
-    """How many messages with orders came to nothing; for those who can see to it."""
-    return exceptions.failed_orders() if request.actor.has(*MENDING, *SYSTEM) else 0
+def _failed_messages(request: PageRequest) -> QuerySet[InboundMessage] | None:
+    """Messages with orders that came to nothing; for those who can see to it."""
+    return exceptions.failed_orders() if request.actor.has(*MENDING, *SYSTEM) else None
 
 
 # --- the same as a file
