@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from django.db.models import Min, Prefetch
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from ris.domain.analytics import Milestones, legs
@@ -251,8 +251,13 @@ def _moments(values: Iterable[datetime | None]) -> set[datetime]:
 
 
 def first_day() -> date | None:
-    """The day of the first exam; None before there is one."""
-    first = RequestedProcedure.objects.filter(stage__in=_STAGES).aggregate(at=Min("performed_at"))[
-        "at"
-    ]
+    """The day of the first exam, by index; None before there is one."""
+    firsts = (
+        RequestedProcedure.objects.filter(stage=stage, performed_at__isnull=False)
+        .order_by("performed_at")
+        .values_list("performed_at", flat=True)
+        .first()
+        for stage in _STAGES
+    )
+    first = _least(firsts)
     return timezone.localtime(first).date() if first else None

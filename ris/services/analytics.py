@@ -84,6 +84,8 @@ def run_due() -> int:
     missing = _missing(today)
     if newest is not None and now - newest < EVERY and not missing:
         return 0
+    if newest is None and not missing:
+        return 0  # nothing was done here yet
     changed = facts.changed_days(newest - OVERLAP) if newest is not None else set()
     days = sorted((day for day in changed if day <= today), reverse=True)
     # Today moves the clock on, so that what changed is looked at once.
@@ -98,12 +100,15 @@ def count(days: Iterable[date], at: datetime) -> None:
 
 
 def _missing(today: date) -> list[date]:
-    """Days of the last months that were never counted, the newest first."""
-    first = today - timedelta(days=FIRST_DAYS)
+    """Days since the first exam, of the last months, that were never counted; newest first."""
+    began = facts.first_day()
+    if began is None:
+        return []
+    first = max(began, today - timedelta(days=FIRST_DAYS))
     counted = set(FactDay.objects.filter(day__gte=first).values_list("day", flat=True))
     return [
         day
-        for offset in range(FIRST_DAYS + 1)
+        for offset in range((today - first).days + 1)
         if (day := today - timedelta(days=offset)) not in counted
     ]
 
