@@ -1,4 +1,4 @@
-"""Protocols and safety questions from outside: pages by HTTP, scanners by DICOM, real ports both."""
+"""Protocols and safety questions from outside: pages by HTTP, scanners by DICOM."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_scanner_that_begins_all_the_same_is_on_the_exceptions_at_once(
     hospital: Hospital,
 ) -> None:
     scanner = modality(hospital.scanners, "MR1")
-    entry = scanner.find(query(station="MR1")).datasets[0]
+    entry = scanner.find(query()).identifiers[0]
 
     scanner.create(begun(entry, station="MR1", at=datetime.now(UTC)), new_uid())
     while outbox.fan_out():  # as the worker does when the doorbell rings
