@@ -30,6 +30,13 @@
   });
   tell();
 
+  // Enter in the search goes to what was found; it does not send an order that is not finished.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.id !== "who") return;
+    event.preventDefault();
+    document.querySelector("#matches a")?.focus();
+  });
+
   // --- type-ahead over a select: every word typed is somewhere in an option's words
 
   const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
