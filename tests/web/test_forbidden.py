@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from ris.domain.arrivals import CallPatient, ConfigureDesk, IssueWallLink, RequestCorrection
 from ris.domain.corrections import (
     MovePerformedStep,
     OrderPerformedStep,
@@ -73,6 +74,8 @@ from ris.domain.scheduling import (
     RescheduleAppointment,
 )
 from ris.domain.subscriptions import RemoveSubscription
+from ris.domain.supplies import ChangeExam, DefineSupply, RecordReaction, RecordSupplies
+from ris.domain.undoing import UndoArrival
 from ris.models import (
     Appointment,
     AuditEvent,
@@ -172,6 +175,32 @@ POSTS = [
     Post(RecordNoShow, lambda d: f"/appointments/{_appointment(d.late)}/no-show/"),
     Post(CancelAppointment, lambda d: f"/appointments/{_appointment(d.booked)}/cancel/"),
     Post(PrepareStep, lambda d: "/room/CT1/ready/", lambda d: {"step": _step(d.arrived)}),
+    Post(CallPatient, lambda d: f"/arrivals/{_appointment(d.arrived)}/call/"),
+    Post(
+        CallPatient,
+        lambda d: "/room/CT1/call/",
+        lambda d: {"appointment": _appointment(d.arrived)},
+    ),
+    Post(UndoArrival, lambda d: f"/arrivals/{_appointment(d.arrived)}/undo/"),
+    Post(
+        RequestCorrection,
+        lambda d: f"/arrivals/{_appointment(d.booked)}/correction/",
+        lambda d: {"correct-phone": "0123"},
+    ),
+    Post(RecordSupplies, lambda d: f"/room/CT1/supplies/{_step(d.started)}/"),
+    Post(
+        RecordReaction,
+        lambda d: f"/room/CT1/reaction/{_step(d.started)}/",
+        lambda d: {"code": "418363000", "severity": "MILD"},
+    ),
+    Post(
+        ChangeExam,
+        lambda d: f"/room/CT1/change/{_step(d.arrived)}/",
+        lambda d: {"laterality": "L", "reason": "x"},
+    ),
+    Post(DefineSupply, lambda d: "/supplies/new/", lambda d: {"code": "X", "name": "X"}),
+    Post(ConfigureDesk, lambda d: "/arrivals/setup/"),
+    Post(IssueWallLink, lambda d: "/arrivals/setup/screens/", lambda d: {"screen-name": "X"}),
     Post(StartPerformedStep, lambda d: "/room/CT1/begin/", _begin),
     Post(CompletePerformedStep, lambda d: "/room/CT1/complete/", _performed),
     Post(DiscontinuePerformedStep, lambda d: "/room/CT1/discontinue/", _performed),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -28,6 +30,7 @@ from ris.services import execute
 from tests import make, people
 from tests.web.department import arrive, begin, booked_at, person, today_at
 
+BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 As = Callable[[str], Client]
 
 
@@ -263,7 +266,7 @@ def test_room_of_many_takes_no_more_queries(
         arrive(booked_at(today_at(14 + number), patient=person("Ito", "Ai", f"MRN1{number}")))
     client.get("/room/CT1/")
 
-    with django_assert_max_num_queries(15):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(BUDGETS["page_room"]):  # type: ignore[attr-defined]
         client.get("/room/CT1/")
 
 

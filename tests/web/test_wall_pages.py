@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -18,6 +20,7 @@ from ris.web.frontdesk.setup import token_of
 from tests import make, people
 from tests.web.department import arrive, begin, booked_at, person, today_at
 
+BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 As = Callable[[str], Client]
 
 
@@ -138,7 +141,7 @@ def test_wall_does_not_ask_more_for_more_patients(
     addresses = [link(site), link(site, WallKind.CONTROL)]
 
     for address in addresses:
-        with django_assert_max_num_queries(6):  # type: ignore[attr-defined]
+        with django_assert_max_num_queries(BUDGETS["page_wall"]):  # type: ignore[attr-defined]
             Client().get(address)
 
 

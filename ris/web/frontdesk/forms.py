@@ -71,6 +71,9 @@ class IdentityForm(PageForm):
         for name in ("name", "birth_date", "number"):
             # What the last patient said is nothing to offer for the next one.
             self.fields[name].widget.attrs["autocomplete"] = "off"
+        # Whoever opened the dialog types at once, with the scan perhaps in its place already.
+        self.fields["birth_date"].widget.attrs["autofocus"] = True
+        self.fields["birth_date"].widget.attrs["aria-describedby"] = "id_birth_date-help"
 
 
 class CorrectionForm(PageForm):

@@ -28,7 +28,6 @@ from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, saw, show
 from ris.web.asking import number, said
 from ris.web.errors import STATUS
-from ris.web.navigation import FLOOR
 from ris.web.performing import words
 from ris.web.performing.forms import (
     ChangeForm,
@@ -72,7 +71,7 @@ def _back(context: dict[str, Any]) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@page(*FLOOR)
+@page()
 def supplies(request: PageRequest, key: str, step: UUID) -> HttpResponse:
     found, context = _exam(request, key, step)
     used = used_lists.of_step(found.pk)
@@ -126,7 +125,7 @@ def _supplies(
 
 
 @require_http_methods(["GET", "POST"])
-@page(*FLOOR)
+@page()
 def reaction(request: PageRequest, key: str, step: UUID) -> HttpResponse:
     found, context = _exam(request, key, step)
     used = used_lists.of_step(found.pk)
@@ -167,7 +166,7 @@ def reaction(request: PageRequest, key: str, step: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@page(*FLOOR)
+@page()
 def change(request: PageRequest, key: str, step: UUID) -> HttpResponse:
     found, context = _exam(request, key, step)
     context["can_change"] = may(request.actor, ChangeExam)

@@ -143,6 +143,7 @@ class ReactionForm(PageForm):
         self, *args: Any, used: Sequence[UseLine], known: Sequence[SupplyLine], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["code"].widget.attrs["autofocus"] = True
         field = self.fields["supply"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
         given = [(use.supply, use.name) for use in used if use.kind != SupplyKind.MATERIAL.value]
