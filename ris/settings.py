@@ -69,6 +69,7 @@ if lean.is_lean:
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "ris.static.compressed",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ris.middleware.correlation",
     "ris.middleware.content_security_policy",
