@@ -6,14 +6,23 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import time_machine
 from django.test import Client
 
 from ris.domain.actors import TIMER
 from ris.domain.drafts import ForgetOrderDrafts
-from ris.models import Order, OrderDraft, Patient, Practitioner, ProcedureDefinition
+from ris.domain.safety import DefineSafetyQuestion, Gate, QuestionDetails, parse_rules
+from ris.models import (
+    Order,
+    OrderDraft,
+    Patient,
+    Practitioner,
+    ProcedureDefinition,
+    SafetyAnswer,
+)
 from ris.services import execute
-from tests import make
+from tests import make, people
 from tests.web.department import today_at
 
 As = Callable[[str], Client]
@@ -282,3 +291,65 @@ def test_an_order_of_another_patient_is_not_copied(as_: As, rooms: None) -> None
     address = f"/orders/new/?patient={other.patient.public_id}&copy={order.public_id}"
 
     assert as_("scheduler").get(address).status_code == 409
+
+
+# --- safety
+
+
+@pytest.fixture
+def pregnancy(rooms: None) -> None:
+    """Women of an age are asked before a CT, and it is not booked without an answer."""
+    execute(
+        DefineSafetyQuestion(
+            question=QuestionDetails(
+                code="PREG",
+                words="Is she pregnant?",
+                modalities=("CT",),
+                sex="F",
+                age_from=12,
+                age_to=55,
+                gate=Gate.BOOKING,
+                unsafe=parse_rules("is yes"),
+            )
+        ),
+        actor=people.admin,
+    )
+
+
+@pytest.mark.parametrize(
+    ("sex", "birth_date", "is_asked"),
+    [("F", "1990-05-03", True), ("", "1990", True), ("M", "1990", False), ("F", "1940", False)],
+)
+def test_safety_questions_are_those_of_exam_and_person(
+    as_: As, pregnancy: None, sex: str, birth_date: str, is_asked: bool
+) -> None:
+    text = (
+        as_("scheduler")
+        .post("/orders/new/safety/", form(**{"new-sex": sex, "new-birth_date": birth_date}))
+        .content.decode()
+    )
+
+    assert ("Is she pregnant?" in text) is is_asked
+
+
+def test_answers_come_with_the_order_and_open_the_way_to_a_time(as_: As, pregnancy: None) -> None:
+    woman = {**BERG, "new-birth_date": "1990-05-03", "new-sex": "F"}
+    client = as_("scheduler")
+
+    client.post("/orders/new/", form(**woman, when="first", **{"a-PREG": "no"}))
+
+    order = Order.objects.get()
+    answer = SafetyAnswer.objects.get()
+    assert (answer.value, make.step_of(order).status) == ("no", "SCHEDULED")
+
+
+def test_without_an_answer_the_order_waits_and_says_why(as_: As, pregnancy: None) -> None:
+    woman = {**BERG, "new-birth_date": "1990-05-03", "new-sex": "F"}
+    client = as_("scheduler")
+
+    response = client.post("/orders/new/", form(**woman, when="first"))
+
+    step = make.step_of(Order.objects.get())
+    assert step.status == "PENDING"
+    assert response["Location"] == f"/book/{step.public_id}/"
+    assert "Not booked:" in client.get("/orders/").content.decode()

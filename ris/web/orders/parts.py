@@ -16,7 +16,14 @@ from ris.web.access import PageRequest, page, saw, show
 from ris.web.asking import asked, said
 from ris.web.orders.duplicates import alike
 from ris.web.orders.forms import EXAMS, OrderForm, name_of
-from ris.web.orders.placing import NEW, patient_context, patient_of, require_placing
+from ris.web.orders.placing import (
+    NEW,
+    exams_in,
+    patient_context,
+    patient_of,
+    require_placing,
+)
+from ris.web.orders.safety_part import Person, rows_of
 from ris.web.patients.forms import PatientForm
 
 
@@ -92,6 +99,28 @@ def _uuid(text: str) -> str:
     try:
         return str(UUID(text)) if text else ""
     except ValueError:
+        return ""
+
+
+@require_POST
+@page()
+def safety_questions(request: PageRequest) -> HttpResponse:
+    """What is asked before the exams that are chosen."""
+    require_placing(request)
+    key = _uuid(said(request, "patient", 36))
+    person = (
+        Person.of(patient_of(request, key))
+        if key
+        else Person(said(request, f"{NEW}-sex", 1), _born(said(request, f"{NEW}-birth_date", 10)))
+    )
+    rows = rows_of(exams_in(request.POST), person, request.POST)
+    return show(request, "orders/_safety.html", {"safety_rows": rows})
+
+
+def _born(text: str) -> str:
+    try:
+        return PartialDate.parse(text).text
+    except RisError:
         return ""
 
 

@@ -30,7 +30,8 @@ from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
 from ris.web.orders.drafting import discard_sent, draft_lines, typed_of
 from ris.web.orders.duplicates import Alike, alike
-from ris.web.orders.forms import FIRST, LATER, WISH, OrderForm, name_of
+from ris.web.orders.forms import EXAMS, FIRST, LATER, WISH, OrderForm, name_of
+from ris.web.orders.safety_part import Person, Row, answer, faults, rows_of
 from ris.web.patients.forms import PatientForm
 from ris.web.scheduling.forms import slot_in
 
@@ -129,6 +130,22 @@ def _definitions_of(order: OrderView) -> list[tuple[str, str]]:
     return [(key, side if side in {"L", "R", "B"} else "") for key, side in keys][:6]
 
 
+def exams_in(typed: Mapping[str, str]) -> list[str]:
+    """The exams of a form as it was typed."""
+    return [
+        text for number in range(1, EXAMS + 1) if (text := typed.get(name_of("procedure", number)))
+    ]
+
+
+def _person_of(person: PatientForm, patient: PatientView | None) -> Person:
+    """What is known of whom the order is for, for the choice of questions."""
+    if patient is not None:
+        return Person.of(patient)
+    data = person.cleaned_data if person.is_bound and person.is_valid() else {}
+    birth_date = data.get("birth_date")
+    return Person(str(data.get("sex", "")), birth_date.text if birth_date else "")
+
+
 def _form(
     request: PageRequest,
     form: OrderForm,
@@ -142,8 +159,12 @@ def _form(
     text = asked(request, "who") or said(request, "who")
     matches = patient_lists.find(text, limit=8) if len(text) >= 2 and patient is None else []
     saw(request, "FindPatients", (line.public_id for line in matches))
+    values = {name: str(form[name].value() or "") for name in form.fields}
     context = {
         "form": form,
+        "safety_rows": rows_of(
+            exams_in(values), _person_of(person, patient), request.POST or form.initial
+        ),
         "person": person,
         "alike": found,
         "is_new": bool(found) or bool(person["family_name"].value()),
@@ -176,6 +197,10 @@ def _send(request: PageRequest) -> HttpResponse:
     is_valid = form.is_valid()
     if patient is None:
         is_valid = _is_person_clear(form, person, found) and is_valid
+    asked_before = rows_of(exams_in(request.POST), _person_of(person, patient), request.POST)
+    for fault in faults(asked_before):
+        form.add_error(None, fault)
+        is_valid = False
     if not is_valid:
         return _form(request, form, person, patient, found=found, status=422)
     # A double click sends the same form twice: the second gets the first one's order.
@@ -191,7 +216,7 @@ def _send(request: PageRequest) -> HttpResponse:
         return _form(request, form, person, patient, status=409)
     cache.set(slot, placed.public_id, _REMEMBER_SECONDS)
     discard_sent(request, form.cleaned_data["draft"])
-    return _see(_booked(request, placed, form))
+    return _see(_booked(request, placed, form, asked_before))
 
 
 def _is_person_clear(form: OrderForm, person: PatientForm, found: list[Alike]) -> bool:
@@ -245,12 +270,16 @@ def _refuse(form: OrderForm, person: PatientForm, error: RisError) -> None:
 # --- booking at once ----------------------------------------------------------------------------
 
 
-def _booked(request: PageRequest, placed: PlacedOrder, form: OrderForm) -> str:
-    """Book what was asked for; returns the page that is next."""
+def _booked(
+    request: PageRequest, placed: PlacedOrder, form: OrderForm, answers: Sequence[Row]
+) -> str:
+    """Note what is safe, book what was asked for; returns the page that is next."""
     words = _("Order %(number)s is placed.") % {"number": placed.accession_number}
     line = order_lists.of(placed.public_id)
     address = f"/orders/{placed.public_id}/"
     waiting = [step.public_id for step in line.steps if step.modality] if line else []
+    for step in waiting:
+        answer(request, step, answers)
     when = form.cleaned_data["when"]
     if not waiting or when == LATER:
         messages.success(request, words)

@@ -15,6 +15,7 @@ urlpatterns = [
     path("orders/new/alike/", parts.lookalikes, name="order-alike"),
     path("orders/new/requesters/", parts.requesters, name="order-requesters"),
     path("orders/new/times/", parts.times, name="order-times"),
+    path("orders/new/safety/", parts.safety_questions, name="order-safety"),
     path("orders/new/exam/", parts.another_exam, name="order-exam"),
     path("orders/new/draft/", drafting.save, name="order-draft"),
     path("orders/drafts/<uuid:key>/discard/", drafting.discard, name="order-draft-discard"),
