@@ -270,6 +270,16 @@ def test_room_of_many_takes_no_more_queries(
         client.get("/room/CT1/")
 
 
+def test_order_page_shows_what_was_given(as_: As, order: Order, iodine: str) -> None:
+    begin(order)
+    as_("technologist").post(path(order, "supplies"), line(iodine))
+
+    page = as_("radiologist").get(f"/orders/{order.public_id}/").content.decode()
+
+    assert "80 ml, 28 g I" in page
+    assert "lot L1" in page
+
+
 # --- the catalog
 
 

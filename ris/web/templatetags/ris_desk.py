@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from django import template
 
+from ris.selectors import supplies
 from ris.web import labels
 from ris.web.performing import words
 
@@ -24,6 +26,12 @@ def amount(value: Decimal | None) -> str:
     if value is None:
         return ""
     return f"{value.normalize():f}"
+
+
+@register.inclusion_tag("performing/_given.html")
+def contrast_given(order: str) -> dict[str, Any]:
+    """What an order's exams were given, and what the patient did not bear; nothing if nothing."""
+    return {"used": supplies.of_order(order)}
 
 
 @register.filter
