@@ -16,6 +16,7 @@ from ris.demo.receivers import Receivers
 from ris.demo.resources import furnish
 from ris.demo.site import connect_receivers, equip, pause_portal, stations
 from ris.demo.stories import DAY, MINUTE, World
+from ris.demo.waiting import queue_up
 from ris.domain.exchange import Protocol
 from ris.services import as_of, outbox
 
@@ -48,6 +49,7 @@ def tell(now: datetime) -> None:
         player.play()
         with as_of(now):
             furnish(now, actors)
+            queue_up(now, actors)
             set_the_day(now, actors)
             clear(now, actors)
             pause_portal()

@@ -80,6 +80,7 @@ TABLES: tuple[Table, ...] = (
             "time_zone": _text(),
             "address": _text(),
             "patient_id_issuer": _text(),
+            "avoids_gaps": Field(bool, False),
         },
     ),
     Table("room", ("name",), {"name": _text(required=True), "hours": Field(list, [])}),

@@ -23,6 +23,8 @@ class RegisterSite(Command[str]):
     time_zone: str = ""
     address: str = ""
     patient_id_issuer: str = ""
+    # Times that would leave a gap too short for any exam are not offered; None: as it is.
+    avoids_gaps: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,7 @@ def register_site(command: RegisterSite, context: Context) -> str:
             "time_zone": command.time_zone,
             "address": command.address,
             "patient_id_issuer": command.patient_id_issuer,
+            **({} if command.avoids_gaps is None else {"avoids_gaps": command.avoids_gaps}),
         },
     )
     context.emit(SiteRegistered(site=str(site.public_id)), subject=site)

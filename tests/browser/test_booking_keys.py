@@ -9,10 +9,17 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Window
-from tests.browser.test_flows import new_order
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
 At = Callable[..., Window]
+
+
+def at_the_finder(at: At, role: str = "scheduler") -> Window:
+    """The slot finder of an ultrasound that waits: no safety question stands before it."""
+    window = at(role)
+    window.open("/orders/?modality=US")
+    window.open(window.page.locator("a[href^='/book/']").first.get_attribute("href") or "")
+    return window
 
 
 def press(window: Window, *keys: str) -> None:
@@ -21,8 +28,7 @@ def press(window: Window, *keys: str) -> None:
 
 
 def test_two_keys_book_the_first_free_time(at: At) -> None:
-    window = at("scheduler")
-    new_order(window, book=True)
+    window = at_the_finder(at)
     page = window.page
 
     press(window, "f")
@@ -36,8 +42,7 @@ def test_two_keys_book_the_first_free_time(at: At) -> None:
 
 
 def test_arrows_walk_through_the_times_and_letters_open_the_rest(at: At) -> None:
-    window = at("scheduler")
-    new_order(window, book=True)
+    window = at_the_finder(at)
     page = window.page
     times = page.locator("[data-arrows] button")
     times.first.focus()
@@ -57,8 +62,7 @@ def test_arrows_walk_through_the_times_and_letters_open_the_rest(at: At) -> None
 
 
 def test_what_stands_against_a_time_is_asked_by_keyboard(at: At) -> None:
-    window = at("frontdesk")
-    new_order(window, book=True)
+    window = at_the_finder(at, "frontdesk")
     page = window.page
 
     press(window, "o")

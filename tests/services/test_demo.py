@@ -54,7 +54,8 @@ from ris.selectors.accounts import roles_of, token_for
 
 NOW = datetime(2026, 3, 4, 10, 32, 17, tzinfo=UTC)
 # What it may cost to load, in statements: the demo must be there within seconds of `make run`.
-STATEMENTS = 14_000
+# A booking looks at hours, holidays, kept times and the waiting list: eight statements more.
+STATEMENTS = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +101,8 @@ def test_orders_procedures_and_steps_are_in_every_state() -> None:
 
 @looks
 def test_appointments_and_reports_are_in_every_state_that_lasts() -> None:
-    passing = {AppointmentStatus.HELD.value, AppointmentStatus.EXPIRED.value}
-    assert states(Appointment) == {s.value for s in AppointmentStatus} - passing
+    # What is held is a time that the waiting list offers.
+    assert states(Appointment) == {s.value for s in AppointmentStatus} - {"EXPIRED"}
     assert states(Report) == {
         ReportStatus.DRAFT.value,
         ReportStatus.PRELIMINARY.value,
