@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from ris.domain.authorization import (
@@ -185,8 +185,8 @@ TABS = (
 def in_state(state: AuthorizationState) -> QuerySet[Order]:
     """Live orders of which something is still to be done, by their agreement.
 
-    What a rule requires and nobody touched yet has no row: those are the orders whose procedures a
-    rule names. Rules by payer are decided line by line (:func:`lines`).
+    What a rule requires and nobody touched yet has no row: the rules say which orders those are.
+    Which of several insurances counts today is decided line by line (:func:`lines`).
     """
     return _live().filter(_of(state, rules())).distinct().order_by("ordered_at", "id")
 
@@ -210,17 +210,35 @@ def _of(state: AuthorizationState, known: Sequence[RuleDetails]) -> Q:
 
 
 def _named(known: Sequence[RuleDetails]) -> Q:
-    """Orders that some rule may require an agreement for."""
-    found = Q(pk__in=[])
+    """Orders that a rule requires an agreement for, if none before it decides."""
+    found, before = Q(pk__in=[]), Q(pk__in=[])
     for rule in known:
+        fits = _fits(rule)
         if rule.needed:
-            named = Q()
-            if rule.procedures:
-                named &= Q(procedures__code_value__in=rule.procedures)
-            if rule.modalities:
-                named &= Q(procedures__steps__modality__in=rule.modalities)
-            found |= named if named else Q(pk__gt=0)
+            found |= fits & ~before
+        before |= fits
     return found
+
+
+def _fits(rule: RuleDetails) -> Q:
+    fits = Q(pk__gt=0)
+    if rule.procedures:
+        named = RequestedProcedure.objects.filter(
+            order=OuterRef("pk"), code_value__in=rule.procedures
+        )
+        fits &= Q(Exists(named))
+    if rule.modalities:
+        steps = ScheduledProcedureStep.objects.filter(
+            procedure__order=OuterRef("pk"), modality__in=rule.modalities
+        ).exclude(status=StepStatus.CANCELED.value)
+        fits &= Q(Exists(steps))
+    if rule.payers:
+        payers = Q()
+        for part in rule.payers:
+            payers |= Q(payer__icontains=part)
+        insured = Coverage.objects.filter(payers, patient=OuterRef("patient"), active=True)
+        fits &= Q(Exists(insured))
+    return fits
 
 
 def with_lines(rows: QuerySet[Order]) -> QuerySet[Order]:

@@ -118,6 +118,7 @@ def procedure(request: PageRequest, key: UUID) -> HttpResponse:
     offered = protocoling.offered_for(row, {step.modality for step in steps})
     context = {
         "line": line,
+        "step": steps[0].public_id if steps else "",
         "decision": line.decision,
         "patient": to_view(row.order.patient),
         "offered": [(each, each.public_id in chosen) for each in offered],

@@ -109,7 +109,9 @@ def _page(
         "error": error,
         "may_answer": may(request.actor, AnswerSafetyQuestions),
         "overridable": [check for check in blocking if _may_override(request, check)],
-        "not_overridable": [check for check in blocking if not _may_override(request, check)],
+        "not_overridable": [
+            check for check in blocking if check.answer and not _may_override(request, check)
+        ],
         "missing": protocoling.missing(step, Gate.START),
         "safety": safety.history(order),
         "next": back_to(request, ""),
