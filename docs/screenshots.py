@@ -52,11 +52,13 @@ SHOTS: tuple[Shot, ...] = (
     Shot("home-admin", "admin", "/"),
     Shot("orders", "scheduler", "/orders/"),
     Shot("orders-needs-information", "scheduler", "/orders/?tab=needs-information"),
+    Shot("orders-wait-list", "scheduler", "/orders/?tab=wait-list"),
     Shot("orders-scheduled", "scheduler", "/orders/?tab=scheduled"),
     Shot("orders-closed", "scheduler", "/orders/?tab=closed"),
     Shot("order", "scheduler", "/orders/?tab=scheduled", ROW),
     Shot("order-timeline", "admin", "/orders/?tab=closed", ROW),
     Shot("order-new", "frontdesk", "/orders/new/"),
+    Shot("order-change", "scheduler", "/orders/", f"{ROW}; main a[href$='/revise/']"),
     Shot(
         "order-form",
         "frontdesk",

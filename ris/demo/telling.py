@@ -13,6 +13,7 @@ from ris.demo.ehr import Ehr
 from ris.demo.patients import allow_patients, count, hear_from_patients
 from ris.demo.player import Diary, Player, Story
 from ris.demo.receivers import Receivers
+from ris.demo.orders_desk import leave
 from ris.demo.resources import furnish
 from ris.demo.site import connect_receivers, equip, pause_portal, stations
 from ris.demo.stories import DAY, MINUTE, World
@@ -52,6 +53,7 @@ def tell(now: datetime) -> None:
             queue_up(now, actors)
             set_the_day(now, actors)
             clear(now, actors)
+            leave(now, actors)
             pause_portal()
             hear_from_patients(now)
             _relay()
