@@ -115,8 +115,8 @@ class Visit:
         return self.in_time and self.policy.may_cancel
 
 
-def visit(appointment: Appointment) -> Visit:
-    """The appointment for its patient, in a bounded number of queries."""
+def visit(appointment: Appointment, policy: Policy | None = None) -> Visit:
+    """The appointment for its patient; ``policy`` is that of its site, where it is known."""
     site = site_of(appointment)
     steps = list(
         appointment.steps.select_related("procedure__definition").order_by("start_at", "id")
@@ -154,7 +154,7 @@ def visit(appointment: Appointment) -> Visit:
         step=str(steps[0].public_id) if len(steps) == 1 else "",
         site_id=site.pk if site else None,
         confirmed=answer is not None and answer.answer == Answer.ACCEPTED.value,
-        policy=policy_for(site),
+        policy=policy or policy_for(site),
     )
 
 

@@ -22,10 +22,8 @@ from django.views.decorators.http import require_GET
 from ris.domain.analytics import Leg
 from ris.domain.errors import UnknownKeyError
 from ris.domain.orders import Priority
-from ris.models import Site
 from ris.selectors import analytics
 from ris.selectors.analytics import Figures, LegLine, Wanted
-from ris.selectors.facility import devices
 from ris.web import labels
 from ris.web.access import PageRequest, page, show
 from ris.web.analytics import charts
@@ -59,6 +57,7 @@ def overview(request: PageRequest) -> HttpResponse:
         return show(request, "analytics/overview.html", {"known": None})
     wanted = _wanted(request)
     found = analytics.figures(wanted)
+    coming = analytics.third_next()
     context = {
         "known": known,
         "wanted": wanted,
@@ -66,12 +65,12 @@ def overview(request: PageRequest) -> HttpResponse:
         "groups": list(GROUPS.items()),
         "group": GROUPS[wanted.by],
         "periods": [(days, _since(request, days)) for days in PERIODS],
-        "modalities": sorted({each.modality for each in devices()}),
+        "modalities": sorted({each.modality for each in (*found.rooms, *coming)}),
         "priorities": [(each.value, labels.PRIORITY[each].words) for each in Priority],
-        "sites": Site.objects.order_by("name"),
+        "sites": found.sites,
         "legs": [(LEGS[line.leg], line) for line in found.overall],
         "by_group": [(_name(line.group, wanted.by), LEGS[line.leg], line) for line in found.legs],
-        "next": analytics.third_next(),
+        "next": coming,
         "backlog": analytics.backlog(),
         "query": request.GET.urlencode(),
         "chart_legs": charts.rows([_leg(line) for line in found.overall]),

@@ -69,7 +69,7 @@ def of_a_patient(view: View[P]) -> Page[P]:
         request = cast(VisitRequest, plain)  # with the attributes set here
         request.link, request.token = link, token
         request.actor = patient_actor(str(link.appointment.public_id), address)
-        request.visit = selectors.visit(link.appointment)
+        request.visit = selectors.visit(link.appointment, policy)
         request.is_open = link.opened_at is not None and _was_opened(plain, link)
         return kept_out(view(request, *args, **kwargs))
 
