@@ -19,6 +19,7 @@ from ris.selectors import resource_lists
 from ris.selectors.resource_lists import Now, ResourcePage
 from ris.services import may
 from ris.web.access import PageRequest, do, saw, show
+from ris.web.asking import asked
 from ris.web.errors import STATUS
 from ris.web.forms import PageForm
 from ris.web.resources.forms import (
@@ -87,6 +88,8 @@ def resource(request: PageRequest, key: UUID, status: int = 200, **forms: PageFo
         "opened": set(forms),
         **forms,
     }
+    if asked(request, "down"):
+        context["down"].fields["reason"].widget.attrs["autofocus"] = True
     with timezone.override(zone_of(page)):
         return show(
             request,
