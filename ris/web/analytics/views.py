@@ -65,7 +65,9 @@ def overview(request: PageRequest) -> HttpResponse:
         "groups": list(GROUPS.items()),
         "group": GROUPS[wanted.by],
         "periods": [(days, _since(request, days)) for days in PERIODS],
-        "modalities": sorted({each.modality for each in (*found.rooms, *coming)}),
+        "modalities": sorted(
+            {room.modality for room in found.rooms} | {line.modality for line in coming}
+        ),
         "priorities": [(each.value, labels.PRIORITY[each].words) for each in Priority],
         "sites": found.sites,
         "legs": [(LEGS[line.leg], line) for line in found.overall],
