@@ -141,7 +141,6 @@ SHOTS: tuple[Shot, ...] = (
         "/orders/?tab=scheduled",
         f"{ROW}; main a[href$='/patient/']; main a[href*='/p/']",
     ),
-    Shot("patient-link-ended", "", f"/p/{'0' * 32}/"),
     Shot("resources", "manager", "/resources/"),
     Shot("resource", "technologist", "/resources/?kind=device", "main a.row-link:text-is('NM1')"),
     Shot("resource-edit", "manager", "/resources/?kind=device", ROW),
