@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -52,6 +53,7 @@ def contact(request: PageRequest, key: UUID) -> HttpResponse:
         "line": line,
         "contact": found,
         "address": address,
+        "path": urlsplit(address).path,
         "sent": patient_messages.of_appointments([line.public_id]),
         "carriers": {channel.value for channel in patient_messages.carriers()},
         "allowed": may(request.actor, MakePatientLink),

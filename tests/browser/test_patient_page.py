@@ -1,0 +1,71 @@
+"""A patient with a phone and no mouse: the page of the appointment, from the desk to the calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+
+from tests.browser.conftest import Window
+from tests.browser.test_every_page import PHONE, violations
+
+pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(180)]
+At = Callable[..., Window]
+CAME = "[role='status']"
+
+
+def link_and_birth_date(desk: Window) -> tuple[str, str]:
+    """As the desk has them: of the last appointment that is booked."""
+    desk.open("/orders/?tab=scheduled&q=H1001")
+    for number in range(desk.page.locator("main .row-link").count()):
+        desk.open("/orders/?tab=scheduled&q=H1001")
+        desk.open(str(desk.page.locator("main .row-link").nth(number).get_attribute("href")))
+        contact = desk.page.locator("main a[href$='/patient/']")
+        if not contact.count():
+            continue
+        desk.open(str(contact.first.get_attribute("href")))
+        desk.page.get_by_role("button", name="Show the address").click()
+        desk.page.locator("#address").wait_for()
+        said = desk.page.locator("time[data-birth]")
+        if said.count():
+            address = desk.page.locator("main a[href*='/p/']").get_attribute("href")
+            return str(address), str(said.get_attribute("datetime"))
+    raise AssertionError("the demo has no booked appointment of a patient")
+
+
+def test_a_patient_reads_confirms_and_moves_by_keyboard(at: At) -> None:
+    path, born = link_and_birth_date(at("frontdesk"))
+    phone = at("", viewport=PHONE, locale="en-US")
+    page = phone.page
+
+    assert phone.open(path) == 200
+    first = violations(phone)
+    day = date.fromisoformat(born)
+    page.keyboard.type(f"{day:%m%d%Y}")  # the field has the focus
+    page.keyboard.press("Enter")
+    page.locator(".visit-facts").wait_for()
+    read = violations(phone)
+    confirm = page.get_by_role("button", name="I will come")
+    if confirm.count():
+        confirm.focus()
+        page.keyboard.press("Enter")
+        page.locator(CAME).wait_for()
+    done = violations(phone)
+    narrow = page.evaluate("document.documentElement.scrollWidth")
+    cookies = [each["name"] for each in page.context.cookies() if each["name"] == "ris_session"]
+    moves = page.get_by_role("link", name="Take another time")
+    moved: list[str] = []
+    if moves.count():
+        moves.focus()
+        page.keyboard.press("Enter")
+        page.locator(".visit-times button").first.wait_for()
+        moved = violations(phone)
+        page.locator(".visit-times button").first.focus()
+        page.keyboard.press("Enter")
+        page.get_by_text("has the new time").wait_for()
+
+    assert (first, read, done, moved) == ([], [], [], [])
+    assert narrow <= PHONE["width"]
+    assert cookies == [], "nobody logs in here"
+    assert phone.problems == []
