@@ -1,4 +1,4 @@
-"""A patient with a phone and no mouse: the page of the appointment, from the desk to the calendar."""
+"""A patient with a phone and no mouse: the page of an appointment, from the desk to a new time."""
 
 from __future__ import annotations
 
