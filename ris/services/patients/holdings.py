@@ -20,6 +20,7 @@ from ris.models import (
     FhirResource,
     Order,
     Patient,
+    PatientMessage,
     PatientObservation,
     PerformedProcedureStep,
     Report,
@@ -41,6 +42,7 @@ TABLES: dict[str, type[Model]] = {
     "safety_answers": SafetyAnswer,
     "observations": PatientObservation,
     "coverages": Coverage,
+    "messages_to": PatientMessage,
 }
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.exchange import (
     DICOM_SUBSCRIPTIONS,
+    PATIENT_PROTOCOLS,
     ConfigureEndpoint,
     Direction,
     Protocol,
@@ -118,8 +119,9 @@ class EndpointForm(PageForm):
             if (item in DICOM_SUBSCRIPTIONS) is (protocol is Protocol.DICOM)
         ]
         field.widget.attrs["class"] = "form-check-input"
-        if not is_out:
+        if not is_out or protocol in PATIENT_PROTOCOLS:
             del self.fields["sends"]
+        if not is_out:
             if protocol is Protocol.HL7:
                 for name in ("host", "port"):
                     del self.fields[name]
