@@ -112,7 +112,7 @@ def test_overlapping_times_are_never_both_booked() -> None:
 def test_start_against_cancel_has_one_winner() -> None:
     make.device()
     for round_ in range(8):
-        order = make.booked(start_at=make.NOON + timedelta(hours=round_))
+        order = make.booked(start_at=make.NOON + timedelta(days=round_))
         command = make.start(order)
         cancel = CancelOrder(order=OrderReference(public_id=str(order.public_id)))
 
