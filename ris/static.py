@@ -57,8 +57,9 @@ def compressed(
         if "gzip" not in request.headers.get("Accept-Encoding", ""):
             return response
         content = _squeezed(b"".join(response))
-        response.close()
         small = HttpResponse(content, headers=dict(response.headers.items()))
+        # The file is closed with the answer that takes its place.
+        small._resource_closers += response._resource_closers  # type: ignore[attr-defined]
         small["Content-Encoding"] = "gzip"
         small["Content-Length"] = str(len(content))
         return small

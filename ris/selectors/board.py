@@ -114,7 +114,7 @@ def choices() -> Choices:
             (str(group.public_id), group.name) for group in ResourceGroup.objects.order_by("name")
         ],
         modalities=sorted({device.modality for device in devices}),
-        rooms=[(device.ae_title, _room(device).name) for device in devices],
+        rooms=[(device.ae_title, room_of(device).name) for device in devices],
     )
 
 
@@ -141,7 +141,7 @@ def _uuid(text: str) -> uuid.UUID:
         return uuid.UUID(int=0)
 
 
-def _room(device: Device) -> Room:
+def room_of(device: Device) -> Room:
     return Room(
         device=str(device.public_id),
         resource=str(device.resource.public_id),
@@ -152,13 +152,14 @@ def _room(device: Device) -> Room:
     )
 
 
-def device(ae_title: str) -> Device | None:
-    return WITH_PLACES.filter(active=True, ae_title=ae_title).first() if ae_title else None
+def devices() -> list[Device]:
+    """All that can be booked, with their rooms; one query."""
+    return list(_devices(Shown()))
 
 
 def rooms(shown: Shown) -> list[Room]:
     """The columns; one query."""
-    return [_room(device) for device in _devices(shown)]
+    return [room_of(device) for device in _devices(shown)]
 
 
 def days(first: date, count: int, shown: Shown) -> Days:
@@ -176,7 +177,7 @@ def days(first: date, count: int, shown: Shown) -> Days:
     lines = appointment_lines(rows.filter(here | Q(device=None) if shown.everything else here))
     lines = lines[:MOST_APPOINTMENTS]
     return Days(
-        rooms=tuple(map(_room, devices)),
+        rooms=tuple(map(room_of, devices)),
         appointments=tuple(found for found in lines if found.device),
         unplaced=tuple(found for found in lines if not found.device),
         shut=tuple(each for device in devices for each in _shut(times, device, timezone.now())),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from ris.domain import openings as engine
@@ -21,13 +22,14 @@ from ris.models import Appointment, Device, DeviceRule, ScheduledProcedureStep
 from ris.selectors.openings import (
     BUSY,
     LONGEST,
-    WITH_PLACES,
     Exam,
     Openings,
     rules_of,
     start_of,
 )
-from ris.selectors.schedule import AppointmentLine, appointment_lines
+from ris.selectors.patient_lists import IDENTIFIERS
+from ris.selectors.schedule import AppointmentLine
+from ris.selectors.schedule import _line as appointment_line
 from ris.selectors.taken import minute_of, minute_up
 
 DAYS = 5  # how far a place is looked for
@@ -51,63 +53,83 @@ class Proposal:
         return self.start_at == self.line.start_at
 
 
-def touched(device: Device, low: datetime, high: datetime) -> list[Appointment]:
-    """What is booked on a device or in its room from ``low`` to ``high``; in order of time."""
-    devices = [device.pk]
-    if device.room_id is not None:
-        devices = list(
-            Device.objects.filter(room=device.room_id).values_list("pk", flat=True)
-        )  # a room that is closed closes every device in it
-    rows = Appointment.objects.filter(
-        device__in=devices,
-        status__in=[status.value for status in OCCUPYING - {AppointmentStatus.FULFILLED}],
-        start_at__lt=high,
-        start_at__gt=low - LONGEST,
-        end_at__gt=low,
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """An appointment that stands in the way, with its first exam."""
+
+    row: Appointment
+    line: AppointmentLine
+    step: ScheduledProcedureStep
+
+
+def touched(
+    device: Device, low: datetime, high: datetime, devices: Iterable[Device]
+) -> list[Touched]:
+    """What is booked on one of ``devices`` or in its room from ``low`` to ``high``, in order."""
+    # A room that is closed closes every device in it.
+    together = [
+        each.pk
+        for each in devices
+        if each.pk == device.pk or (device.room_id is not None and each.room_id == device.room_id)
+    ]
+    rows = (
+        Appointment.objects.filter(
+            device__in=together,
+            status__in=[status.value for status in OCCUPYING - {AppointmentStatus.FULFILLED}],
+            start_at__lt=high,
+            start_at__gt=low - LONGEST,
+            end_at__gt=low,
+        )
+        .select_related("patient__merged_into", "device__room")
+        .prefetch_related(
+            Prefetch("patient__identifiers", queryset=IDENTIFIERS.queryset),
+            Prefetch(
+                "steps",
+                queryset=ScheduledProcedureStep.objects.select_related(
+                    "procedure__order", "procedure__definition", "device__room", "appointment"
+                ).order_by("id"),
+            ),
+        )
+        .order_by("start_at", "pk")[:MOST]
     )
-    return list(rows.order_by("start_at", "pk")[:MOST])
+    found = [(row, appointment_line(row)) for row in rows]
+    return [Touched(row, line, row.steps.all()[0]) for row, line in found if line is not None]
 
 
 def proposals(
-    appointments: Sequence[Appointment], *, avoid: Iterable[int] = (), now: datetime
+    wanted: Sequence[Touched],
+    devices: Iterable[Device],
+    *,
+    avoid: Iterable[int] = (),
+    now: datetime,
 ) -> list[Proposal]:
-    """A place for each, found as if those before it had moved; ``avoid`` are devices by key."""
-    lines = appointment_lines(Appointment.objects.filter(pk__in=[row.pk for row in appointments]))
-    keys = {str(row.public_id): row for row in appointments}
-    steps = _steps(appointments)
+    """A place for each on one of ``devices``, found as if those before it had moved.
+
+    ``avoid`` are devices, by key, that are not to be had.
+    """
+    if not wanted:
+        return []
     rules = rules_of(
-        {step.procedure.definition for step in steps.values() if step.procedure.definition}
+        {each.step.procedure.definition for each in wanted if each.step.procedure.definition}
     )
-    exams = {pk: _exam(step, rules) for pk, step in steps.items()}
-    if not exams:
-        return [_not_ours(line) for line in lines]
-    search = _Search(list(exams.values()), appointments, frozenset(avoid), now)
-    found: dict[str, Proposal] = {}
-    for line in sorted(lines, key=_urgency):
-        row = keys[line.public_id]
-        exam = exams.get(row.pk)
-        found[line.public_id] = search.place(row, line, exam) if exam else _not_ours(line)
-    return [found[line.public_id] for line in lines]
+    exams = {each.row.pk: _exam(each.step, rules) for each in wanted}
+    but = frozenset(avoid)
+    search = _Search(
+        list(exams.values()),
+        [each.row for each in wanted],
+        [device for device in devices if device.pk not in but],
+        now,
+    )
+    found: dict[int, Proposal] = {}
+    for each in sorted(wanted, key=lambda each: _urgency(each.line)):
+        found[each.row.pk] = search.place(each.row, each.line, exams[each.row.pk])
+    return [found[each.row.pk] for each in wanted]
 
 
 def _urgency(line: AppointmentLine) -> tuple[int, datetime]:
     ranks = [priority.value for priority in Priority]
     rank = ranks.index(line.priority) if line.priority in ranks else len(ranks)
     return rank, line.start_at
-
-
-def _not_ours(line: AppointmentLine) -> Proposal:
-    return Proposal(line=line, against=("it has no exam that could be moved",))
-
-
-def _steps(appointments: Sequence[Appointment]) -> dict[int, ScheduledProcedureStep]:
-    """The first step of each, by appointment."""
-    rows = (
-        ScheduledProcedureStep.objects.filter(appointment__in=[row.pk for row in appointments])
-        .select_related("procedure__order", "procedure__definition")
-        .order_by("-id")
-    )
-    return {step.appointment_id: step for step in rows if step.appointment_id is not None}
 
 
 def _exam(step: ScheduledProcedureStep, rules: dict[int, dict[int, DeviceRule]]) -> Exam:
@@ -138,16 +160,12 @@ class _Search:
         self,
         exams: Sequence[Exam],
         appointments: Sequence[Appointment],
-        avoid: frozenset[int],
+        devices: Sequence[Device],
         now: datetime,
     ) -> None:
         self.now = now
-        devices = list(
-            WITH_PLACES.filter(
-                modality__in={exam.modality for exam in exams}, active=True
-            ).order_by("ae_title")
-        )
-        self.devices = {device.pk: device for device in devices if device.pk not in avoid}
+        modalities = {exam.modality for exam in exams}
+        self.devices = {device.pk: device for device in devices if device.modality in modalities}
         first = max(min(row.start_at for row in appointments), now)
         last = max(row.start_at for row in appointments)
         day = timezone.localtime(first).date()

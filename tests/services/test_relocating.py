@@ -15,6 +15,7 @@ from ris.domain.orders import OrderDetails, Priority
 from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.scheduling import BookAppointment, RecordArrival
 from ris.models import Appointment, AuditEvent, Booking, Device, DomainEvent, Order
+from ris.selectors import board as boards
 from ris.selectors.relocation import Proposal, proposals, touched
 from ris.services import execute
 from tests import make, people
@@ -50,8 +51,9 @@ def on(ae_title: str) -> Device:
 
 
 def proposed() -> list[Proposal]:
-    rows = touched(on("CT1"), NINE - timedelta(hours=2), NINE + timedelta(hours=9))
-    return proposals(rows, avoid={on("CT1").pk}, now=make.NOON)
+    devices = boards.devices()
+    rows = touched(on("CT1"), NINE - timedelta(hours=2), NINE + timedelta(hours=9), devices)
+    return proposals(rows, devices, avoid={on("CT1").pk}, now=make.NOON)
 
 
 def chosen(found: list[Proposal]) -> RelocateAppointments:

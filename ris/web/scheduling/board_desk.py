@@ -184,12 +184,14 @@ def _see(address: str) -> HttpResponse:
 @page()
 def relocate(request: PageRequest) -> HttpResponse:
     """What is booked in a room that goes down, and where each exam could go instead."""
-    device = boards.device(asked(request, "room", 16))
+    devices = boards.devices()
+    wanted = asked(request, "room", 16)
+    device = next((each for each in devices if each.ae_title == wanted), None)
     low, high = _span(request)
     same = "same" in request.GET
     found: list[Proposal] = []
     if device is not None and low < high:
-        found = _proposals(device, low, high, same=same)
+        found = _proposals(device, devices, low, high, same=same)
     saw(request, "RelocateAppointments", (each.line.patient.public_id for each in found))
     error: RisError | None = None
     if request.method == "POST":
@@ -200,9 +202,9 @@ def relocate(request: PageRequest) -> HttpResponse:
         except RisError as refused:
             error = refused
             if device is not None:
-                found = _proposals(device, low, high, same=same)
+                found = _proposals(device, devices, low, high, same=same)
     context = {
-        "rooms": boards.rooms(Shown()),
+        "rooms": [boards.room_of(each) for each in devices],
         "device": device,
         "low": low,
         "high": high,
@@ -217,10 +219,15 @@ def relocate(request: PageRequest) -> HttpResponse:
     return show(request, "scheduling/board_relocate.html", context, status=status)
 
 
-def _proposals(device: Device, low: datetime, high: datetime, *, same: bool) -> list[Proposal]:
+def _proposals(
+    device: Device, devices: Sequence[Device], low: datetime, high: datetime, *, same: bool
+) -> list[Proposal]:
     """On other devices; ``same``: also later on this one."""
     return proposals(
-        touched(device, low, high), avoid=() if same else {device.pk}, now=timezone.now()
+        touched(device, low, high, devices),
+        devices,
+        avoid=() if same else {device.pk},
+        now=timezone.now(),
     )
 
 
