@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from ris.domain.actors import Actor, ActorKind, Role
 from ris.domain.errors import (
@@ -260,7 +261,7 @@ def test_who_decides_again_puts_it_back() -> None:
 def test_a_scanner_that_begins_without_a_protocol_is_told_of() -> None:
     need(ProtocolNeed.START)
     order = make.booked()
-    execute(make.start(order), actor=people.ct1)
+    execute(make.start(order, started_at=timezone.now()), actor=people.ct1)
 
     unsafe_starts.note_late()
 

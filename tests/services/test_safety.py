@@ -221,7 +221,7 @@ def test_the_clock_finds_a_start_that_was_not_looked_at_once() -> None:
     ask()
     order = make.booked()
     answer(order, "yes")
-    execute(make.start(order), actor=people.ct1)
+    execute(make.start(order, started_at=timezone.now()), actor=people.ct1)
 
     unsafe_starts.note_late()
     unsafe_starts.note_late()
@@ -233,7 +233,18 @@ def test_a_cleared_start_of_a_scanner_raises_nothing() -> None:
     ask()
     order = make.booked()
     answer(order)
-    execute(make.start(order), actor=people.ct1)
+    execute(make.start(order, started_at=timezone.now()), actor=people.ct1)
+
+    unsafe_starts.note_late()
+
+    assert FollowUp.objects.count() == 0
+
+
+def test_what_a_device_tells_hours_late_is_no_news_for_the_room() -> None:
+    ask()
+    order = make.booked()
+    hours_ago = timezone.now() - timedelta(hours=3)
+    execute(make.start(order, started_at=hours_ago), actor=people.ct1)
 
     unsafe_starts.note_late()
 
