@@ -6,15 +6,18 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from ris.domain.patient_links import LinkState, Policy, digest_of
+from ris.domain.patient_messages import Channel
 from ris.domain.scheduling import Answer, AppointmentStatus, Participant
 from ris.models import (
     Appointment,
     AppointmentAnswer,
     AppointmentLink,
     ContactChoice,
+    Patient,
     PatientPolicy,
     Site,
 )
@@ -158,6 +161,16 @@ def visit(appointment: Appointment, policy: Policy | None = None) -> Visit:
     )
 
 
+def declined(patient: Patient) -> frozenset[Channel]:
+    """The channels by which the patient wants nothing.
+
+    What was said to a record that became this one holds until the patient says otherwise.
+    """
+    rows = ContactChoice.objects.filter(Q(patient=patient) | Q(patient__merged_into=patient))
+    own = {row.channel: row.wanted for row in rows if row.patient_id == patient.pk}
+    return frozenset(Channel(row.channel) for row in rows if not own.get(row.channel, row.wanted))
+
+
 # --- for the desk
 
 
@@ -190,14 +203,10 @@ def contact_of(appointment: str) -> Contact:
     patient = row.patient
     channels: tuple[ChannelLine, ...] = ()
     if patient is not None:
-        declined = set(
-            ContactChoice.objects.filter(patient=patient, wanted=False).values_list(
-                "channel", flat=True
-            )
-        )
+        unwanted = declined(patient)
         channels = (
-            ChannelLine(channel="mail", address=patient.email, wanted="mail" not in declined),
-            ChannelLine(channel="sms", address=patient.phone, wanted="sms" not in declined),
+            ChannelLine(channel="mail", address=patient.email, wanted=Channel.MAIL not in unwanted),
+            ChannelLine(channel="sms", address=patient.phone, wanted=Channel.SMS not in unwanted),
         )
     return Contact(
         channels=channels,

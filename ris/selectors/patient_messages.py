@@ -28,7 +28,6 @@ from ris.domain.scheduling import AppointmentStatus
 from ris.domain.waiting import OfferStatus
 from ris.models import (
     Appointment,
-    ContactChoice,
     Endpoint,
     Patient,
     PatientMessage,
@@ -37,6 +36,7 @@ from ris.models import (
     SlotOffer,
 )
 from ris.selectors.patient_links import RELATED, Visit
+from ris.selectors.patient_links import declined as declined
 
 
 def carriers() -> dict[Channel, Endpoint]:
@@ -129,12 +129,6 @@ def address(patient: Patient, channel: Channel) -> str:
     digits = "".join(c for c in patient.phone if c.isdigit())
     plus = "+" if patient.phone.strip().startswith("+") else ""
     return f"{plus}{digits}" if 6 <= len(digits) <= 15 else ""
-
-
-def declined(patient: Patient) -> frozenset[Channel]:
-    """The channels by which the patient wants nothing."""
-    rows = ContactChoice.objects.filter(patient=patient, wanted=False)
-    return frozenset(Channel(row.channel) for row in rows)
 
 
 def last_told(appointment: Appointment, channel: Channel) -> PatientMessage | None:

@@ -22,7 +22,7 @@ from ris.domain.patient_messages import (
     SetMessageRule,
     SetMessageText,
 )
-from ris.domain.patients import PatientReference
+from ris.domain.patients import MergePatients, PatientReference
 from ris.domain.scheduling import (
     BookAppointment,
     CancelAppointment,
@@ -331,6 +331,27 @@ def test_who_does_not_want_messages_gets_none(clock: time_machine.Traveller) -> 
     assert dropped() == ["the patient does not want messages this way"]
     event = DomainEvent.objects.get(name="PatientMessageDropped")
     assert event.order == order
+
+
+def test_a_choice_outlives_a_merge(clock: time_machine.Traveller) -> None:
+    carrier()
+    said = make.order(patient=person())
+    execute(
+        SetContactChoice(patient=str(said.patient.public_id), channel=Channel.MAIL, wanted=False),
+        actor=people.frontdesk,
+    )
+    order = booked()
+    execute(
+        MergePatients(
+            survivor=PatientReference(public_id=str(order.patient.public_id)),
+            subsumed=PatientReference(public_id=str(said.patient.public_id)),
+        ),
+        actor=people.admin,
+    )
+
+    pass_time(clock)
+
+    assert told() == []
 
 
 def test_without_an_address_the_order_says_so(clock: time_machine.Traveller) -> None:
