@@ -281,9 +281,9 @@ def own_texts() -> frozenset[tuple[str, str, str]]:
 def recent(limit: int = 50) -> Sequence[PatientMessage]:
     """What was planned, sent or dropped last, newest first."""
     return list(
-        PatientMessage.objects.select_related("patient", "order", "delivery").order_by("-id")[
-            :limit
-        ]
+        PatientMessage.objects.select_related(
+            "patient", "order", "delivery", "appointment"
+        ).order_by("-id")[:limit]
     )
 
 

@@ -346,7 +346,7 @@ def test_a_choice_outlives_a_merge(clock: time_machine.Traveller) -> None:
             survivor=PatientReference(public_id=str(order.patient.public_id)),
             subsumed=PatientReference(public_id=str(said.patient.public_id)),
         ),
-        actor=people.admin,
+        actor=people.scheduler,
     )
 
     pass_time(clock)
