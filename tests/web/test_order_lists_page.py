@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from ris.domain.order_age import Age, age
 from ris.domain.order_questions import AskForInformation
@@ -21,6 +25,7 @@ from tests import make, people
 from tests.web.department import begin, booked_at, today_at
 
 As = Callable[[str], Client]
+BUDGETS = json.loads((Path(__file__).parents[1] / "budgets.json").read_text())
 
 
 def names(client: Client, **query: str) -> list[str]:
@@ -215,3 +220,33 @@ def test_a_technologist_cancels_nothing_in_bulk(as_: As, rooms: None) -> None:
     waiting.refresh_from_db()
     assert waiting.status == "ACTIVE"
     assert "1 refused" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("budget", "path"),
+    [
+        ("page_orders", "/orders/"),
+        ("page_orders", "/orders/?tab=wait-list"),
+        ("page_orders", "/orders/?tab=closed"),
+        ("page_order_new", "/orders/new/?patient={patient}"),
+        ("page_order_change", "/orders/{order}/revise/"),
+    ],
+)
+def test_pages_do_not_grow_with_what_they_list(
+    as_: As, rooms: None, budget: str, path: str
+) -> None:
+    client = as_("scheduler")
+    first, second = order(), order()
+    address = path.format(order=first.public_id, patient=first.patient.public_id)
+    keys = [str(first.public_id), str(second.public_id)]
+    client.post("/orders/bulk/", {"action": "wait", "reason": "near", "order": keys})
+    client.get(address)
+    with CaptureQueriesContext(connection) as short:
+        client.get(address)
+    for _ in range(5):
+        order()
+
+    with CaptureQueriesContext(connection) as long:
+        client.get(address)
+
+    assert len(short) == len(long) <= BUDGETS[budget]
