@@ -167,6 +167,17 @@ def test_any_time_can_be_asked_about(as_: As, rooms: None, hour: int, words: lis
         assert each in page
 
 
+def test_asking_about_a_time_leads_to_an_address_without_secrets(
+    as_: As, step: ScheduledProcedureStep
+) -> None:
+    form = {"ask": "1", "day": "2026-03-03", "at": "03:15", "device": "x", "version": "1"}
+
+    response = as_("frontdesk").post(address(step), form)
+
+    assert response.status_code == 303
+    assert response["Location"] == address(step, "?day=2026-03-03&at=03%3A15&device=x#any-time")
+
+
 def test_nonsense_in_the_address_is_passed_over(as_: As, step: ScheduledProcedureStep) -> None:
     odd = {
         "day": "x",

@@ -7,6 +7,7 @@ booking over with a reason. Every form works without script and without a mouse.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -43,6 +44,7 @@ from ris.web.asking import asked, number, said
 from ris.web.errors import STATUS
 from ris.web.scheduling import reasons
 from ris.web.scheduling.forms import SeriesForm, TimeForm, WaitForm, day_in, slot_in
+from ris.web.templatetags.ris_web import day_words
 
 DAYS = 5
 SET_DAYS = 21
@@ -58,6 +60,9 @@ def book(request: PageRequest, key: UUID) -> HttpResponse:
     step = open_step(request, key)
     if request.method == "GET":
         return finder_page(request, step)
+    if "ask" in request.POST:
+        asked_for = {name: said(request, name, 40) for name in ("day", "at", "device")}
+        return _again(request, step, asked_for, "#any-time")
     if "hold" in request.POST:
         return _hold(request, step)
     if "confirm" in request.POST:
@@ -76,14 +81,20 @@ def open_step(request: PageRequest, key: UUID) -> ScheduledProcedureStep:
     return step
 
 
-def _again(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
+def _again(
+    request: PageRequest,
+    step: ScheduledProcedureStep,
+    more: Mapping[str, str] | None = None,
+    place: str = "",
+) -> HttpResponse:
     """The page anew, as it was filtered."""
     names = ("from", "where", "part", "gaps")
     kept = {name: asked(request, name) for name in names if asked(request, name)}
     if back_to(request, ""):
         kept["next"] = back_to(request, "")
+    kept |= more or {}
     query = f"?{urlencode(kept)}" if kept else ""
-    return HttpResponseRedirect(f"/book/{step.public_id}/{query}", status=303)
+    return HttpResponseRedirect(f"/book/{step.public_id}/{query}{place}", status=303)
 
 
 # --- what the page shows
@@ -377,5 +388,8 @@ def _refused(
 
 def _done(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
     local = timezone.localtime(step.start_at) if step.start_at else timezone.localtime()
-    messages.success(request, f"Booked for {local:%a} {local.day} {local:%b} at {local:%H:%M}.")
+    messages.success(
+        request,
+        _("Booked: {day}, {time}.").format(day=day_words(local.date()), time=f"{local:%H:%M}"),
+    )
     return redirect_back(request, f"/orders/{step.procedure.order.public_id}/")
