@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from ris.domain.errors import RisError
 from ris.web.words import refusal
@@ -58,4 +59,4 @@ class TimeInput(forms.TimeInput):
 class ReasonForm(PageForm):
     """Why; asked wherever something is taken back."""
 
-    reason = forms.CharField(max_length=200, strip=True)
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=200, strip=True)

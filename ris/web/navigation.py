@@ -20,6 +20,9 @@ PROTOCOL_SETUP = SYSTEM
 DOSE = (Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
 
 
+BEHIND = gettext_noop("Behind the scenes")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """``roles`` empty: everybody. ``key`` follows ``g``. ``text`` and ``group`` are English."""
@@ -29,7 +32,7 @@ class Entry:
     icon: str
     key: str = ""
     roles: tuple[Role, ...] = ()
-    group: str = "Work"
+    group: str = gettext_noop("Work")
 
     @property
     def words(self) -> str:
@@ -52,15 +55,15 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/patients/", "Patients", "users", "p"),
     Entry("/dose/", "Dose", "bolt", "", DOSE),
     Entry("/analytics/", "Analytics", "board", "", SYSTEM),
-    Entry("/exceptions/", "Exceptions", "alert", "x", MENDING, "Behind the scenes"),
-    Entry("/messages/", "Messages", "message", "m", SYSTEM, "Behind the scenes"),
-    Entry("/interfaces/", "Interfaces", "plug", "", SYSTEM, "Behind the scenes"),
-    Entry("/devices/", "Devices", "device", "", SYSTEM, "Behind the scenes"),
-    Entry("/resources/", "Resources", "door", "", MENDING, "Behind the scenes"),
-    Entry("/supplies/", "Supplies", "list", "", REPAIR, "Behind the scenes"),
-    Entry("/catalog/", "Catalog", "list", "", SYSTEM, "Behind the scenes"),
-    Entry("/patient-messages/", "Patient messages", "send", "", SYSTEM, "Behind the scenes"),
-    Entry("/audit/", "Audit", "shield", "", SYSTEM, "Behind the scenes"),
+    Entry("/exceptions/", "Exceptions", "alert", "x", MENDING, BEHIND),
+    Entry("/messages/", "Messages", "message", "m", SYSTEM, BEHIND),
+    Entry("/interfaces/", "Interfaces", "plug", "", SYSTEM, BEHIND),
+    Entry("/devices/", "Devices", "device", "", SYSTEM, BEHIND),
+    Entry("/resources/", "Resources", "door", "", MENDING, BEHIND),
+    Entry("/supplies/", "Supplies", "list", "", REPAIR, BEHIND),
+    Entry("/catalog/", "Catalog", "list", "", SYSTEM, BEHIND),
+    Entry("/patient-messages/", "Patient messages", "send", "", SYSTEM, BEHIND),
+    Entry("/audit/", "Audit", "shield", "", SYSTEM, BEHIND),
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from ris.domain.catalog import DefineProcedure, DeviceRuleDetails, StepTemplateDetails
@@ -20,34 +21,47 @@ from ris.web.sheets import split
 class ProcedureForm(PageForm):
     """A procedure; its code stays, because orders are found by it."""
 
-    code = forms.CharField(max_length=64)
+    code = forms.CharField(label=gettext_lazy("Code"), max_length=64)
     scheme = forms.CharField(
-        label="Coding scheme", max_length=64, required=False, help_text="LN, SCT, 99LOCAL …"
+        label=gettext_lazy("Coding scheme"),
+        max_length=64,
+        required=False,
+        help_text=gettext_lazy("LN, SCT, 99LOCAL …"),
     )
-    version = forms.CharField(label="Scheme version", max_length=16, required=False)
-    name = forms.CharField(max_length=200)
-    modality = forms.CharField(max_length=16, help_text="CT, MR, US, DX, MG, NM …")
+    version = forms.CharField(label=gettext_lazy("Scheme version"), max_length=16, required=False)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=200)
+    modality = forms.CharField(
+        label=gettext_lazy("Modality"),
+        max_length=16,
+        help_text=gettext_lazy("CT, MR, US, DX, MG, NM …"),
+    )
     duration_minutes = forms.IntegerField(
-        label="Duration in minutes", min_value=1, max_value=24 * 60, initial=30
+        label=gettext_lazy("Duration in minutes"), min_value=1, max_value=24 * 60, initial=30
     )
-    body_part = forms.CharField(max_length=64, required=False)
-    contrast = forms.CharField(max_length=64, required=False)
+    body_part = forms.CharField(label=gettext_lazy("Body part"), max_length=64, required=False)
+    contrast = forms.CharField(label=gettext_lazy("Contrast"), max_length=64, required=False)
     preparation = forms.CharField(
+        label=gettext_lazy("Preparation"),
         required=False,
         max_length=4000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What the patient is told, and the scheduler sees",
+        help_text=gettext_lazy("What the patient is told, and the scheduler sees"),
     )
-    laterality_required = forms.BooleanField(label="The side must be said", required=False)
+    laterality_required = forms.BooleanField(
+        label=gettext_lazy("The side must be said"), required=False
+    )
     steps = forms.CharField(
+        label=gettext_lazy("Steps"),
         required=False,
         max_length=8000,
         widget=forms.Textarea(
             attrs={"rows": 3, "spellcheck": "false", "class": "form-control mono"}
         ),
         help_text=(
-            "Only if there are several, or protocol codes: a line each, as "
-            "CT; Head without contrast; 20; CT01^99LOCAL^Head plain"
+            gettext_lazy(
+                "Only if there are several, or protocol codes: a line each, as "
+                "CT; Head without contrast; 20; CT01^99LOCAL^Head plain"
+            )
         ),
     )
 

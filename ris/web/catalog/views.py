@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -96,7 +97,7 @@ def _save(request: PageRequest, form: ProcedureForm, line: ProcedureLine | None)
     except RisError as error:
         form.refuse(error)
         return _form(request, form, line, STATUS[error.code])
-    messages.success(request, f"{command.code.meaning} is saved.")
+    messages.success(request, _("{meaning} is saved.").format(meaning=command.code.meaning))
     return _to_list()
 
 
@@ -112,7 +113,10 @@ def retire(request: PageRequest, key: UUID) -> HttpResponse:
     line = catalog.procedure(str(key))
     do(request, RetireProcedure(procedure=str(key)))
     messages.success(
-        request, f"{line.code.meaning} is no longer offered. Saving it offers it again."
+        request,
+        _("{meaning} is no longer offered. Saving it offers it again.").format(
+            meaning=line.code.meaning
+        ),
     )
     return _to_list()
 

@@ -90,7 +90,10 @@ class ClientForm(_ScopesForm, _KeysForm):
     """A client with a key of its own."""
 
     name = forms.CharField(
-        max_length=100, strip=True, help_text=gettext_lazy("As the audit and the interface call it")
+        label=gettext_lazy("Name"),
+        max_length=100,
+        strip=True,
+        help_text=gettext_lazy("As the audit and the interface call it"),
     )
     client_id = forms.CharField(
         label=gettext_lazy("Client id"),
@@ -117,6 +120,7 @@ class ClientForm(_ScopesForm, _KeysForm):
         help_text=gettext_lazy("https, at a host of RIS_FHIR__JWKS_HOSTS"),
     )
     scopes = forms.CharField(
+        label=gettext_lazy("Scopes"),
         max_length=10_000,
         widget=_area(4, "system/ServiceRequest.cruds\nsystem/DiagnosticReport.rs?status=final"),
         help_text=gettext_lazy(
@@ -147,11 +151,13 @@ class TokenForm(_ScopesForm):
     """A static token."""
 
     client = forms.CharField(
+        label=gettext_lazy("Client"),
         max_length=100,
         strip=True,
         help_text=gettext_lazy("Name of the client; of a device its AE title"),
     )
     scopes = forms.CharField(
+        label=gettext_lazy("Scopes"),
         max_length=10_000,
         widget=_area(3),
         initial="system/*.rs",

@@ -40,15 +40,22 @@ def _area(rows: int, **attributes: str) -> forms.Textarea:
 class EndpointForm(PageForm):
     """A peer system; protocol and direction are set when it is made."""
 
-    name = forms.CharField(max_length=60, strip=True)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=60, strip=True)
     protocol_name = forms.CharField(
         label=gettext_lazy("Name on the wire"), max_length=200, required=False
     )
-    host = forms.CharField(max_length=250, required=False)
-    port = forms.IntegerField(min_value=1, max_value=65535, required=False)
-    version = forms.CharField(max_length=10, required=False, help_text="2.5.1, 2.3.1 …")
-    character_set = forms.CharField(max_length=60, required=False)
+    host = forms.CharField(label=gettext_lazy("Host"), max_length=250, required=False)
+    port = forms.IntegerField(
+        label=gettext_lazy("Port"), min_value=1, max_value=65535, required=False
+    )
+    version = forms.CharField(
+        label=gettext_lazy("Version"), max_length=10, required=False, help_text="2.5.1, 2.3.1 …"
+    )
+    character_set = forms.CharField(
+        label=gettext_lazy("Character set"), max_length=60, required=False
+    )
     time_zone = forms.CharField(
+        label=gettext_lazy("Time zone"),
         max_length=60,
         required=False,
         help_text=gettext_lazy("As Europe/Vienna; empty: that of the site"),
@@ -121,10 +128,9 @@ class EndpointForm(PageForm):
         field.widget.attrs["class"] = "form-check-input"
         if not is_out or protocol in PATIENT_PROTOCOLS:
             del self.fields["sends"]
-        if not is_out:
-            if protocol is Protocol.HL7:
-                for name in ("host", "port"):
-                    del self.fields[name]
+        if not is_out and protocol is Protocol.HL7:
+            for name in ("host", "port"):
+                del self.fields[name]
         self.fields["protocol_name"].help_text = _NAMES.get(protocol, "")
         sets = desk.character_sets(protocol)
         if sets:

@@ -28,7 +28,7 @@ from ris.web.words import refusal
 
 
 class RunForm(PageForm):
-    reason = forms.CharField(max_length=200, strip=True)
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=200, strip=True)
     per_minute = forms.IntegerField(
         label=gettext_lazy("Messages a minute"), min_value=1, max_value=600, initial=60
     )

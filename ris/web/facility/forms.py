@@ -20,10 +20,19 @@ class DeviceForm(PageForm):
     """A modality; an AE title that is known changes that device."""
 
     ae_title = forms.CharField(label=gettext_lazy("AE title"), max_length=16)
-    modality = forms.CharField(max_length=16, help_text=gettext_lazy("CT, MR, US, DX, MG, NM …"))
-    station_name = forms.CharField(max_length=16, required=False)
+    modality = forms.CharField(
+        label=gettext_lazy("Modality"),
+        max_length=16,
+        help_text=gettext_lazy("CT, MR, US, DX, MG, NM …"),
+    )
+    station_name = forms.CharField(
+        label=gettext_lazy("Station name"), max_length=16, required=False
+    )
     room = forms.CharField(
-        max_length=64, required=False, help_text=gettext_lazy("A new name makes a new room")
+        label=gettext_lazy("Room"),
+        max_length=64,
+        required=False,
+        help_text=gettext_lazy("A new name makes a new room"),
     )
     address = forms.CharField(
         label=gettext_lazy("Allowed address"),
@@ -34,11 +43,13 @@ class DeviceForm(PageForm):
         ),
     )
     character_sets = forms.CharField(
+        label=gettext_lazy("Character sets"),
         max_length=200,
         required=False,
         help_text=gettext_lazy("What it can show, best first: ISO_IR 192, ISO_IR 100 …"),
     )
     settings = forms.CharField(
+        label=gettext_lazy("Settings"),
         max_length=4000,
         required=False,
         widget=forms.Textarea(

@@ -126,7 +126,9 @@ class OrderForm(PageForm):
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
     )
-    when = forms.CharField(required=False, max_length=120, initial=LATER)
+    when = forms.CharField(
+        label=gettext_lazy("When"), required=False, max_length=120, initial=LATER
+    )
     wished_day = forms.DateField(
         label=gettext_lazy("Wished day"), required=False, widget=DateInput()
     )
@@ -287,5 +289,11 @@ class EditForm(PageForm):
 class CompleteForm(PageForm):
     """What a step lacks to be scheduled."""
 
-    modality = forms.CharField(max_length=16, help_text="The DICOM code: CT, MR, US, DX, MG, NM …")
-    duration_minutes = forms.IntegerField(label="Minutes", min_value=1, max_value=1440, initial=30)
+    modality = forms.CharField(
+        label=gettext_lazy("Modality"),
+        max_length=16,
+        help_text=gettext_lazy("The DICOM code: CT, MR, US, DX, MG, NM …"),
+    )
+    duration_minutes = forms.IntegerField(
+        label=gettext_lazy("Minutes"), min_value=1, max_value=1440, initial=30
+    )

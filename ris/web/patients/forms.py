@@ -33,13 +33,18 @@ def person_from(text: str) -> PersonName:
 class PatientForm(PageForm):
     """A patient who is not known yet."""
 
-    family_name = forms.CharField(max_length=64)
-    given_name = forms.CharField(max_length=64, required=False)
+    family_name = forms.CharField(label=gettext_lazy("Family name"), max_length=64)
+    given_name = forms.CharField(label=gettext_lazy("Given name"), max_length=64, required=False)
     birth_date = forms.CharField(
-        max_length=10, required=False, help_text=gettext_lazy("1970-05-03; or only 1970-05 or 1970")
+        label=gettext_lazy("Birth date"),
+        max_length=10,
+        required=False,
+        help_text=gettext_lazy("1970-05-03; or only 1970-05 or 1970"),
     )
     sex = forms.ChoiceField(
-        choices=[(sex.value, labels.SEX[sex].words) for sex in Sex], required=False
+        label=gettext_lazy("Sex"),
+        choices=[(sex.value, labels.SEX[sex].words) for sex in Sex],
+        required=False,
     )
     number = forms.CharField(
         label=gettext_lazy("Patient number (MRN)"),
@@ -53,7 +58,7 @@ class PatientForm(PageForm):
         required=False,
         help_text=gettext_lazy("For example HOSP"),
     )
-    phone = forms.CharField(max_length=40, required=False)
+    phone = forms.CharField(label=gettext_lazy("Phone"), max_length=40, required=False)
     known = forms.BooleanField(
         label=gettext_lazy("None of these is this person: register a new patient"), required=False
     )
