@@ -42,10 +42,9 @@
     if (text) made.textContent = text;
     return made;
   };
-  const mark = ([icon, text]) => {
+  const mark = ([icon]) => {
     const made = element("span", "exam-mark");
     made.append(icons.querySelector(`[data-icon="${icon}"]`)?.firstElementChild.cloneNode(true) ?? "");
-    made.append(element("span", "visually-hidden", text));
     return made;
   };
   const content = ({ event, view: shown }) => {
@@ -53,12 +52,18 @@
     const more = event.extendedProps;
     const line = element("strong", "exam-name");
     line.append(...more.marks.map(mark), `${clock(event.start)} ${event.title}`);
-    const nodes = [line, element("span", "exam-words", more.words)];
+    const button = element("div", "exam");
+    button.setAttribute("role", "button");
+    button.tabIndex = 0;
+    button.dataset.id = event.id;
+    button.append(line, element("span", "exam-words", more.words));
     const inList = shown.type.startsWith("list");
     if (inList || more.marks.length) {
-      nodes.push(element("span", "exam-where", [inList ? more.room : "", ...more.marks.map(([, text]) => text)].filter(Boolean).join(", ")));
+      button.append(element("span", "exam-where", [inList ? more.room : "", ...more.marks.map(([, text]) => text)].filter(Boolean).join(", ")));
     }
-    return { domNodes: nodes };
+    // What the place of the box and its color say, in words.
+    button.append(element("span", "visually-hidden", `${inList ? "" : more.room} ${more.status}`));
+    return { domNodes: [button] };
   };
 
   // --- talking to the server
@@ -78,7 +83,7 @@
       const found = await response.json();
       stale(false);
       unplaced(found.unplaced);
-      wanted = kept ?? document.activeElement?.closest?.(".ec-event[data-id]")?.dataset.id ?? wanted;
+      wanted = kept ?? document.activeElement?.closest?.(".exam[data-id]")?.dataset.id ?? wanted;
       kept = null;
       return found.events;
     } catch (error) {
@@ -169,12 +174,12 @@
 
   // --- focus and keys
 
-  const elementOf = (id) => host.querySelector(`.ec-event[data-id="${CSS.escape(id)}"]`);
+  const elementOf = (id) => host.querySelector(`.exam[data-id="${CSS.escape(id)}"]`);
   let wanted = data.focus; // gets the focus once it is drawn
   let kept = null; // the same, but only once the next answer is drawn
   const keepFocus = (id) => { kept = id; };
   const neighbor = (from, key) => {
-    const all = [...host.querySelectorAll(".ec-event[data-id]")];
+    const all = [...host.querySelectorAll(".exam[data-id]")];
     const box = (one) => one.getBoundingClientRect();
     const at = box(from);
     const upright = key === "ArrowUp" || key === "ArrowDown";
@@ -185,7 +190,7 @@
     return there.sort((a, b) => (upright ? along(a) - along(b) : along(a) + across(a) / 4 - along(b) - across(b) / 4))[0];
   };
   host.addEventListener("keydown", (event) => {
-    const from = event.target.closest?.(".ec-event[data-id]");
+    const from = event.target.closest?.(".exam[data-id]");
     if (from && (event.key === "Enter" || event.key === " ")) {
       event.preventDefault();
       event.stopPropagation();
@@ -199,7 +204,7 @@
     next.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, true);
   host.addEventListener("focusin", (event) => {
-    const found = event.target.closest?.(".ec-event[data-id]");
+    const found = event.target.closest?.(".exam[data-id]");
     if (found) last = found.dataset.id;
   });
   const here = () => `${window.location.pathname}?${(() => { const now = new URLSearchParams(asked); if (last) now.set("focus", last); return now; })()}`;
@@ -221,7 +226,7 @@
     document.getElementById("exam-when").textContent = `${stamp(event.start).slice(0, 10)} ${clock(event.start)} – ${clock(event.end)}, ${more.room}, ${more.status}`;
     document.getElementById("exam-marks").replaceChildren(...more.marks.map(([icon, text]) => {
       const item = element("li", "badge-state tone-neutral");
-      item.append(mark([icon, ""]), text);
+      item.append(mark([icon]), text);
       return item;
     }));
     const link = (text, href) => { const made = element("a", "btn btn-plain", text); made.href = href; return made; };
@@ -246,7 +251,8 @@
     for (const name of ["aria-colindex", "aria-colspan", "aria-rowindex", "aria-rowspan", "aria-colcount", "aria-rowcount"]) {
       for (const part of host.querySelectorAll(`[${name}]`)) part.removeAttribute(name);
     }
-    for (const part of host.querySelectorAll("[aria-label]:not(.ec-event, button, a, .ec-main)")) part.removeAttribute("aria-label");
+    for (const part of host.querySelectorAll("[aria-label]:not(button, a, .ec-main)")) part.removeAttribute("aria-label");
+    for (const head of host.querySelectorAll("h4")) { head.setAttribute("role", "heading"); head.setAttribute("aria-level", "2"); }
     main.setAttribute("role", "group");
     main.setAttribute("aria-label", words.board);
     main.tabIndex = 0;
@@ -291,10 +297,8 @@
     eventContent: content,
     eventDidMount: ({ el, event }) => {
       if (event.display === "background") return;
-      el.dataset.id = event.id;
-      el.setAttribute("aria-label", `${clock(event.start)} ${event.title}, ${event.extendedProps.words}, ${event.extendedProps.room}, ${[event.extendedProps.status, ...event.extendedProps.marks.map(([, text]) => text)].join(", ")}`);
-      el.tabIndex = 0;
-      el.setAttribute("role", "button");
+      el.removeAttribute("tabindex"); // the button inside is what is reached by key
+      el.setAttribute("role", "none");
     },
     eventAllUpdated: tidy,
     viewDidMount: tidy,
