@@ -31,6 +31,10 @@ class Role(StrEnum):
     PATIENT = "patient"  # at the page of one appointment
 
 
+# Nobody logs in as one of these: machines, our own clock, and patients, who have a link.
+NO_LOGINS = frozenset({Role.INTERFACE, Role.MODALITY, Role.SYSTEM, Role.PATIENT})
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """``name`` is what the audit shows: a login, an endpoint name, an AE title."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
 
-from ris.domain.actors import Role
+from ris.domain.actors import NO_LOGINS, Role
 from ris.domain.commands import Command, Event
 from ris.domain.discontinuation import WORDS
 from ris.domain.errors import InvalidValueError
@@ -27,9 +27,7 @@ from ris.domain.opening_hours import closing
 Record = dict[str, Any]
 Tables = dict[str, list[Record]]
 
-_PEOPLE = tuple(
-    role.value for role in Role if role not in {Role.INTERFACE, Role.MODALITY, Role.SYSTEM}
-)
+_PEOPLE = tuple(role.value for role in Role if role not in NO_LOGINS)
 _TYPES: dict[type, str] = {
     str: "text",
     int: "a whole number",

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import structlog
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from ris.domain.actors import Actor, ActorKind, Role
+from ris.domain.actors import Actor, Role
 from ris.domain.commands import Command
 from ris.domain.errors import (
     BusyError,
@@ -39,9 +39,9 @@ Handler = Callable[[Any, Context], Any]
 
 _HANDLERS: dict[type[Command[Any]], Handler] = {}
 _PERMISSIONS: dict[type[Command[Any]], frozenset[Role]] = {}
-# What an actor of a kind may do is asked once more, of the rows: a patient has one appointment.
+# What a role may do is asked once more, of the rows: a patient has one appointment.
 Guard = Callable[[Command[Any], Context], None]
-_GUARDS: dict[ActorKind, Guard] = {}
+_GUARDS: dict[Role, Guard] = {}
 _after_commit: list[Callable[[], None]] = []
 
 
@@ -57,9 +57,9 @@ def register(
     _PERMISSIONS.update({command: frozenset(roles) for command, roles in permissions.items()})
 
 
-def register_guard(kind: ActorKind, guard: Guard) -> None:
-    """Have ``guard`` look at every command of such actors; it raises DeniedError."""
-    _GUARDS[kind] = guard
+def register_guard(role: Role, guard: Guard) -> None:
+    """Have ``guard`` look at every command of whoever has the role; it raises DeniedError."""
+    _GUARDS[role] = guard
 
 
 def commands() -> tuple[type[Command[Any]], ...]:
@@ -103,8 +103,8 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
         raise denied
     try:
         with transaction.atomic():
-            if actor.kind in _GUARDS:
-                _GUARDS[actor.kind](command, context)
+            for role in actor.roles & _GUARDS.keys():
+                _GUARDS[role](command, context)
             result: R = handler(command, context)
             _write_journal(command, context)
             if context.emitted:

@@ -22,7 +22,7 @@ from ris.domain.accounts import (
     UserCreated,
     UserDisabled,
 )
-from ris.domain.actors import Role
+from ris.domain.actors import NO_LOGINS, Role
 from ris.domain.errors import (
     DuplicateKeyError,
     InvalidValueError,
@@ -36,7 +36,6 @@ from ris.services._locks import public_key
 from ris.services._transition import touch
 
 # Roles that only machines have; no login may carry them.
-_MACHINE_ROLES = frozenset({Role.INTERFACE, Role.MODALITY, Role.SYSTEM})
 
 
 # What the edges have to say against a scope, as only they know what it can mean; each raises
@@ -70,7 +69,7 @@ def _user(username: str) -> User:
 
 
 def _give_roles(user: User, roles: frozenset[Role]) -> None:
-    if roles & _MACHINE_ROLES:
+    if roles & NO_LOGINS:
         raise InvalidValueError("that role is for machines", path="roles")
     user.groups.set([Group.objects.get_or_create(name=role.value)[0] for role in sorted(roles)])
     user.is_staff = Role.ADMIN in roles

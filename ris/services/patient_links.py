@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from ris import config
-from ris.domain.actors import ActorKind, Role
+from ris.domain.actors import Role
 from ris.domain.commands import Command
 from ris.domain.errors import (
     DeniedError,
@@ -281,7 +281,7 @@ def _check_move(
             raise DeniedError("a time at another site is agreed by phone")
 
 
-register_guard(ActorKind.PATIENT, guard)
+register_guard(Role.PATIENT, guard)
 
 HANDLERS = {
     MakePatientLink: make_patient_link,
