@@ -237,7 +237,7 @@
       button.addEventListener("click", () => openMove(event.id));
       actions.unshift(button);
     }
-    if (data.orders) actions.push(link(words.again, `/orders/new/?patient=${more.patient}&procedure=${more.procedure}`));
+    if (data.orders) actions.push(link(words.again, `/orders/new/?patient=${more.patient}&copy=${more.order}`));
     document.getElementById("exam-actions").replaceChildren(...actions);
     if (!exam.open) exam.showModal();
   };
