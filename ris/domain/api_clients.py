@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ris.domain.accounts import IssuedToken
-from ris.domain.actors import Role
+from ris.domain.actors import NO_LOGINS, Role
 from ris.domain.commands import Command, Event
 from ris.domain.errors import InvalidValueError, MissingValueError
 
@@ -39,11 +39,7 @@ _LETTERS = re.compile(r"(?=.)c?r?u?d?s?|read|write|\*")
 # Of the other services that take bearer tokens: DICOMweb, and the REST interface, where a token may
 # do what a person with this role may.
 _DICOMWEB = re.compile(r"system/(worklist|mpps)\.(read|write|\*)")
-_ROLES = frozenset(f"role/{role}" for role in Role) - {
-    "role/interface",
-    "role/modality",
-    "role/system",
-}
+_ROLES = frozenset(f"role/{role}" for role in Role if role not in NO_LOGINS)
 
 
 # --- commands and events
