@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from ris.domain.actors import Actor, Role, patient_actor
+from ris.domain.actors import Actor, ActorKind, Role, patient_actor
 from ris.domain.errors import DeniedError
 from ris.domain.patient_links import (
     MakePatientLink,
@@ -359,7 +359,8 @@ def test_a_patient_gives_no_other_command(order: Order) -> None:
 
 
 def test_whoever_has_no_link_is_no_patient(order: Order) -> None:
-    for actor in (as_patient(order), patient_actor("")):
+    dressed_up = Actor(ActorKind.USER, "mallory", frozenset({Role.PATIENT}))
+    for actor in (as_patient(order), patient_actor(""), dressed_up):
         with pytest.raises(DeniedError):
             execute(
                 CancelAppointment(appointment=str(appointment_of(order).public_id)), actor=actor
