@@ -63,23 +63,37 @@ def test_menu_icons_exist_and_keys_differ() -> None:
     assert len(keys) == len(set(keys))
 
 
+def css(name: str) -> str:
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
 def test_every_tone_has_its_colors_in_both_themes() -> None:
-    css = (STATIC / "ris.css").read_text(encoding="utf-8")
-    light, dark = css.split('[data-bs-theme="dark"] {', 1)
+    light, dark = css("tokens.css").split('[data-bs-theme="dark"] {', 1)
 
     for tone in Tone:
-        assert f".tone-{tone.value} {{" in css
+        assert f".tone-{tone.value} {{" in css("ris.css")
         assert f"--ris-{tone.value}-bg:" in light
         assert f"--ris-{tone.value}-bg:" in dark.split("}", 1)[0]
 
 
 def test_themes_define_the_same_tokens() -> None:
-    css = (STATIC / "ris.css").read_text(encoding="utf-8")
-    blocks = [block.split("}", 1)[0] for block in css.split("color-scheme:")[1:3]]
+    blocks = [block.split("}", 1)[0] for block in css("tokens.css").split("color-scheme:")[1:3]]
 
     tokens = [set(re.findall(r"(--ris-[a-z-]+):", block)) for block in blocks]
 
     assert tokens[0] == tokens[1]
+
+
+def test_what_styles_name_is_defined() -> None:
+    defined = set(re.findall(r"(--ris-[a-z-]+):", css("tokens.css")))
+
+    named = {
+        (file.name, token)
+        for file in STATIC.glob("*.css")
+        for token in re.findall(r"var\((--ris-[a-z-]+)", file.read_text(encoding="utf-8"))
+    }
+
+    assert {(file, token) for file, token in named if token not in defined} == set()
 
 
 def test_unknown_value_is_shown_as_it_is() -> None:
