@@ -33,7 +33,6 @@ from ris.domain.protocoling import (
 )
 from ris.domain.safety import (
     EGFR,
-    STARTER,
     AnswerKind,
     AnswerSafetyQuestions,
     AnswerSource,
@@ -45,6 +44,7 @@ from ris.domain.safety import (
     RecordObservations,
     SafetyAnswerGiven,
 )
+from ris.domain.safety_starter import STARTER
 from ris.models import Order, PerformedProcedureStep, ProcedureDefinition, ScheduledProcedureStep
 from ris.selectors import protocoling, safety
 from ris.selectors.protocoling import Queue

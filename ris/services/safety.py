@@ -38,10 +38,10 @@ from ris.domain.safety import (
     SafetyQuestionRetired,
     SafetyQuestionsAnswered,
     reasons,
-    told_of,
     valid,
     write_rules,
 )
+from ris.domain.safety_told import told_of
 from ris.domain.values import require_text
 from ris.models import (
     Order,

@@ -8,7 +8,6 @@ import pytest
 
 from ris.domain.errors import InvalidValueError
 from ris.domain.safety import (
-    STARTER,
     Answer,
     AnswerKind,
     Finding,
@@ -19,11 +18,12 @@ from ris.domain.safety import (
     applies,
     parse_rules,
     reasons,
-    told_of,
     valid,
     verdict,
     write_rules,
 )
+from ris.domain.safety_starter import STARTER
+from ris.domain.safety_told import told_of
 
 TODAY = date(2026, 3, 2)
 BY_CODE = {question.code: question for question in STARTER}

@@ -15,7 +15,6 @@ from ris.domain.patients import MergePatients, PatientReference, Sex
 from ris.domain.performing import Origin, StartPerformedStep
 from ris.domain.safety import (
     EGFR,
-    STARTER,
     AnswerKind,
     AnswerSafetyQuestions,
     AnswerSource,
@@ -32,6 +31,7 @@ from ris.domain.safety import (
     Told,
     parse_rules,
 )
+from ris.domain.safety_starter import STARTER
 from ris.domain.scheduling import BookAppointment
 from ris.models import (
     AuditEvent,
@@ -44,6 +44,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors import safety as selected
+from ris.selectors.safety_known import with_proposals
 from ris.services import afterwards, execute, outbox, unsafe_starts
 from tests import make, people
 
@@ -318,7 +319,7 @@ def test_an_earlier_answer_is_offered_and_must_be_confirmed() -> None:
     answer(first, "yes")
     second = make.order(patient=patient)
 
-    found = selected.with_proposals(full(second), selected.state(full(second)))
+    found = with_proposals(full(second), selected.state(full(second)))
 
     assert found.verdict == "OPEN"
     proposal = found.checks[0].proposal
@@ -339,7 +340,7 @@ def test_a_result_fills_the_answer_in_with_its_day() -> None:
         actor=people.ehr,
     )
 
-    found = selected.with_proposals(full(order), selected.state(full(order)))
+    found = with_proposals(full(order), selected.state(full(order)))
 
     proposal = found.checks[0].proposal
     assert proposal is not None
@@ -362,7 +363,7 @@ def test_a_withdrawn_result_is_not_offered() -> None:
         RecordObservations(patient=key, observations=(), withdrawn=("obs-1",)), actor=people.ehr
     )
 
-    found = selected.with_proposals(full(order), selected.state(full(order)))
+    found = with_proposals(full(order), selected.state(full(order)))
     assert found.checks[0].proposal is None
 
 
@@ -371,7 +372,7 @@ def test_allergies_of_the_record_answer_for_contrast() -> None:
     make.definition(contrast="80 ml iodinated")
     order = make.order(patient=make.patient(allergies=("Iodinated contrast: hives",)))
 
-    found = selected.with_proposals(full(order), selected.state(full(order)))
+    found = with_proposals(full(order), selected.state(full(order)))
 
     proposal = found.checks[0].proposal
     assert proposal is not None

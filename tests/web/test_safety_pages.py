@@ -16,12 +16,8 @@ from django.utils import timezone
 
 from ris.domain.actors import OPERATOR
 from ris.domain.patients import PatientReference
-from ris.domain.safety import (
-    STARTER,
-    ImportSafetyQuestions,
-    Observed,
-    RecordObservations,
-)
+from ris.domain.safety import ImportSafetyQuestions, Observed, RecordObservations
+from ris.domain.safety_starter import STARTER
 from ris.domain.scheduling import BookAppointment
 from ris.models import SafetyAnswer, SafetyOverride, SafetyQuestion, ScheduledProcedureStep
 from ris.selectors import safety

@@ -16,7 +16,8 @@ from ris.domain.actors import OPERATOR
 from ris.domain.identifiers import new_uid
 from ris.domain.orders import ProcedureRequest
 from ris.domain.protocoling import ChangeProtocolNeed, DefineProtocol, ProtocolNeed
-from ris.domain.safety import STARTER, ImportSafetyQuestions
+from ris.domain.safety import ImportSafetyQuestions
+from ris.domain.safety_starter import STARTER
 from ris.domain.values import Code
 from ris.models import FollowUp, Order, ScheduledProcedureStep
 from ris.services import afterwards, execute, outbox

@@ -9,12 +9,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.errors import DeniedError, RisError, UnknownKeyError
-from ris.domain.safety import (
-    STARTER,
-    DefineSafetyQuestion,
-    ImportSafetyQuestions,
-    RetireSafetyQuestion,
-)
+from ris.domain.safety import DefineSafetyQuestion, ImportSafetyQuestions, RetireSafetyQuestion
+from ris.domain.safety_starter import STARTER
 from ris.selectors import safety
 from ris.selectors.safety import QuestionLine
 from ris.services import may

@@ -16,6 +16,7 @@ from ris.models import ScheduledProcedureStep
 from ris.selectors import protocoling, safety
 from ris.selectors.patients import to_view
 from ris.selectors.safety import Check, SafetyState
+from ris.selectors.safety_known import with_proposals
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
 from ris.web.asking import said
@@ -34,7 +35,7 @@ def _step(key: UUID) -> ScheduledProcedureStep:
 @page()
 def questions(request: PageRequest, key: UUID) -> HttpResponse:
     step = _step(key)
-    state = safety.with_proposals(step, safety.state(step))
+    state = with_proposals(step, safety.state(step))
     if request.method == "GET":
         saw(
             request,
