@@ -79,7 +79,7 @@ def test_a_morning_without_the_mouse(at: At) -> None:
 
     # The draft was sent and is gone.
     window.open("/orders/new/")
-    expect(page.get_by_text("draft that was not sent")).to_have_count(0)
+    expect(page.locator("a[href^='?draft=']", has_text="Whitlock")).to_have_count(0)
     assert window.problems == []
 
 
