@@ -10,10 +10,10 @@ from ris.demo.clearance import clear
 from ris.demo.desk import set_the_day
 from ris.demo.devices import Devices, Technologist
 from ris.demo.ehr import Ehr
+from ris.demo.orders_desk import leave
 from ris.demo.patients import allow_patients, count, hear_from_patients
 from ris.demo.player import Diary, Player, Story
 from ris.demo.receivers import Receivers
-from ris.demo.orders_desk import leave
 from ris.demo.resources import furnish
 from ris.demo.site import connect_receivers, equip, pause_portal, stations
 from ris.demo.stories import DAY, MINUTE, World

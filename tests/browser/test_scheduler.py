@@ -45,8 +45,8 @@ def test_a_morning_without_the_mouse(at: At) -> None:
     enter(page, "Birth date (optional)", "1937-01-05")
     press(page, "Tab")
     hint = page.locator("#alike")
-    expect(hint.get_by_text("same name", exact=True)).to_be_visible()
-    expect(hint.get_by_text("same birth date", exact=True)).to_be_visible()
+    expect(hint.get_by_text("same name", exact=True).first).to_be_visible()
+    expect(hint.get_by_text("same birth date", exact=True).first).to_be_visible()
     tab_to(page, page.get_by_label("None of these is this person: register a new patient"))
     press(page, "Space")
 
