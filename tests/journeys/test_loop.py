@@ -384,16 +384,17 @@ def test_a_fhir_order_is_booked_on_the_pages_and_performed_by_another_stack(
     )
     assert not hospital.findscu(f"AccessionNumber={accession}")
 
-    # 4: it waits, is booked with one click, and is on the list of its day
+    # 4: it waits, is held and booked, and is on the list of its day
     scheduler = Person(ris.http_port)
     scheduler.log_in("scheduler")
     assert accession in scheduler.get(f"/orders/?q={accession}").text
     order = scheduler.get(f"/orders/{key}/")
     book = next(link for link in order.links if link.startswith("/book/"))
     page = scheduler.get(book)
-    form = next(f for f in page.forms if any(name == "slot" for name, _ in f.buttons))
-    slot = next(value for name, value in form.buttons if name == "slot" and value)
-    booked = scheduler.submit(page, book, button=("slot", slot))
+    slot = next(each for form in page.forms for each in form.buttons if each[0] == "hold")
+    held = scheduler.submit(page, book, button=slot)
+    confirm = next(each for form in held.forms for each in form.buttons if each[0] == "confirm")
+    booked = scheduler.submit(held, book, button=confirm)
     assert booked.status == 200
     answers = hospital.findscu(f"AccessionNumber={accession}")
     assert [answer["PatientName"] for answer in answers] == ["Ōkubo^Haru"]

@@ -148,7 +148,11 @@ def test_an_order_is_changed_by_the_filler(hospital: Hospital) -> None:
     finder = hospital.person.get(next(link for link in page.links if link.startswith("/book/")))
     by_hand = next(form for form in finder.forms if "at" in form.fields)
     later = when + timedelta(minutes=30)
-    done = hospital.person.send(finder, by_hand, day=f"{later:%Y-%m-%d}", at=f"{later:%H:%M}")
+    # At any hour of the day, also when the room is not open.
+    agreed = {"overbook": "on", "reason": "Agreed by telephone"}
+    done = hospital.person.send(
+        finder, by_hand, day=f"{later:%Y-%m-%d}", at=f"{later:%H:%M}", **agreed
+    )
     assert f"at {later:%H:%M}" in done.text
     entry = hospital.ct.sees_one(PatientID="S4")
     step = entry.ScheduledProcedureStepSequence[0]
