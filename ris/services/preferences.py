@@ -10,7 +10,8 @@ from ris.services._context import Context
 
 
 def set_preferences(command: SetPreferences, context: Context) -> None:
-    user = User.objects.filter(pk=context.actor.user_id).first()
+    key = context.actor.user_id
+    user = User.objects.filter(pk=key).first() if key is not None else None
     if user is None:
         raise UnknownKeyError("only somebody with a login has preferences")
     keys = {ours: pressed for ours, pressed in command.keys.items() if pressed != ours}
