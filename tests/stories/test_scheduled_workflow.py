@@ -153,7 +153,7 @@ def test_an_order_is_changed_by_the_filler(hospital: Hospital) -> None:
     done = hospital.person.send(
         finder, by_hand, day=f"{later:%Y-%m-%d}", at=f"{later:%H:%M}", **agreed
     )
-    assert f"at {later:%H:%M}" in done.text
+    assert f"{later:%H:%M}." in done.text
     entry = hospital.ct.sees_one(PatientID="S4")
     step = entry.ScheduledProcedureStepSequence[0]
     assert step.ScheduledProcedureStepStartTime[:4] == f"{later:%H%M}"
