@@ -100,7 +100,8 @@ class Ehr:
         said = person.demographics
         return _segment(
             "PID", "1", "", f"{person.number}^^^{ISSUER}^MR", "", _xpn(person.name), "",
-            person.born.digits, person.sex, "", "", "", "", _telecom(said.phone or "", said.email or ""),
+            person.born.digits, person.sex, "", "", "", "",
+            _telecom(said.phone or "", said.email or ""),
             "", said.language or "",
         )  # fmt: skip
 

@@ -91,7 +91,7 @@ def _protocoled(event: StoredEvent, order: OrderView) -> Announcement:
     if order.status is not OrderStatus.ACTIVE:
         return _CHANGED, []
     parts = steps(order, named(event))
-    return _CHANGED, [part for part in parts if part[1].status in OFFERED]
+    return _CHANGED, [(one, step) for one, step in parts if step and step.status in OFFERED]
 
 
 def _canceled(event: StoredEvent, order: OrderView) -> Announcement:
