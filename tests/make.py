@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from django.utils import timezone
+
 from ris.domain.actors import OPERATOR, Actor
 from ris.domain.catalog import DefineProcedure
 from ris.domain.exchange import (
@@ -134,10 +136,17 @@ def step_of(order: Order) -> ScheduledProcedureStep:
 
 
 def booked(start_at: datetime = NOON, station: str = "CT1", **overrides: Any) -> Order:
-    """An order booked on a device that exists."""
+    """An order booked on a device that exists; at an hour at which rooms are shut, as agreed."""
     placed = order(**overrides)
+    shut = not 8 <= timezone.localtime(start_at).hour < 17
     execute(
-        BookAppointment(step=str(step_of(placed).public_id), device=station, start_at=start_at),
+        BookAppointment(
+            step=str(step_of(placed).public_id),
+            device=station,
+            start_at=start_at,
+            overbook=shut,
+            reason="agreed with the room" if shut else "",
+        ),
         actor=people.scheduler,
     )
     return placed

@@ -220,11 +220,11 @@ def set_protocol(command: SetProtocol, context: Context) -> None:
         raise StateConflictError("every step of this exam was begun, ended or canceled")
     chosen = _protocols(command.protocols)
     modalities = {step.modality for step in steps}
+    wanted = ", ".join(sorted(modalities))
     for protocol in chosen:
         if protocol.modality not in modalities:
             raise InvalidValueError(
-                f"{protocol.meaning} is for {protocol.modality}, the exam for "
-                f"{', '.join(sorted(modalities))}",
+                f"{protocol.meaning} is for {protocol.modality}, the exam for {wanted}",
                 path="protocols",
             )
     row.protocols = [str(protocol.public_id) for protocol in chosen]

@@ -312,9 +312,9 @@ def _request(step: ScheduledProcedureStep, command: ChangeExam) -> ProcedureRequ
         if definition is None:
             raise UnknownKeyError("no such procedure", path="procedure")
         if definition.modality != step.modality:
+            needed, there = definition.modality, step.modality
             raise InvalidValueError(
-                f"{definition.meaning} is done with {definition.modality}, this room has "
-                f"{step.modality}: ask for a new order",
+                f"{definition.meaning} needs {needed}, this room has {there}: ask for a new order",
                 path="procedure",
             )
         code = Code(definition.code, definition.scheme, definition.meaning, definition.code_version)

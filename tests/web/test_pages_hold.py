@@ -78,7 +78,7 @@ def test_bug_shows_its_number_and_nothing_else(
     def broken(*args: object) -> None:
         raise ValueError("secret text of the bug")
 
-    monkeypatch.setattr(order_lists, "counts", broken)
+    monkeypatch.setattr(order_lists, "standing", broken)
     client = as_("scheduler")
     client.raise_request_exception = False
 

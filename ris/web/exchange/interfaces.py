@@ -12,6 +12,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.errors import (
@@ -206,8 +207,10 @@ def requeue(request: PageRequest, key: UUID) -> HttpResponse:
         with suppress(StateConflictError, InvalidValueError):
             do(request, RequeueDelivery(delivery=delivery, reason=said(request, "reason", 200)))
             count += 1
-    noun = "message waits" if count == 1 else "messages wait"
-    messages.success(request, _("{count} {noun} to be sent again.").format(count=count, noun=noun))
+    words = ngettext(
+        "{count} message waits to be sent again.", "{count} messages wait to be sent again.", count
+    )
+    messages.success(request, words.format(count=count))
     return redirect_back(request, "/interfaces/")
 
 

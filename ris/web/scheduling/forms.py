@@ -77,7 +77,7 @@ class SeriesForm(PageForm):
     day = forms.DateField(label=_("First day"), widget=DateInput())
     at = forms.TimeField(label=_("Time"), widget=TimeInput())
     device = forms.ChoiceField(label=_("Room and device"))
-    visits = forms.IntegerField(label=_("Visits"), min_value=2, max_value=60)
+    visits = forms.IntegerField(label=_("How many times"), min_value=2, max_value=60)
     every = forms.IntegerField(label=_("Days from one to the next"), min_value=1, max_value=366)
     those_that_fit = forms.BooleanField(
         label=_("Book those that fit and name the others"), required=False

@@ -63,6 +63,7 @@ OVER = with_step(
         (views.booked(), views.order(), ("SC", "SC", "S")),
         (views.booked("AppointmentMoved"), views.order(), ("SC", "SC", "S")),
         (views.booked("PatientArrived"), views.order(), ("SC", "SC", "S")),
+        (views.booked("ArrivalUndone"), views.order(), ("SC", "SC", "S")),
         (
             views.booked("AppointmentCanceled", reason="machine down"),
             with_step(status=StepStatus.PENDING, stage=Stage.REQUESTED),
@@ -289,6 +290,8 @@ NEVER_BOOKED = with_step(status=StepStatus.STARTED, appointment=None, stage=Stag
         (views.booked("AppointmentModified"), views.order(), ["XO_SC"]),
         (views.booked("NoShowRecorded"), views.order(), ["CA_CA"]),
         (views.booked("PatientArrived"), with_step(status=StepStatus.ARRIVED), ["XO_SC"]),
+        (views.booked("ArrivalUndone"), views.order(), ["XO_SC"]),
+        (views.event("ProtocolSet", step=views.STEP), views.order(), ["XO_SC"]),
         (
             views.booked("AppointmentCanceled", reason="x"),
             with_step(status=StepStatus.PENDING, start_at=None),

@@ -16,11 +16,16 @@ from integration.hl7.outbound import PROTOCOL, ROUTES
 from ris.domain import (
     availability,
     corrections,
+    exam_sets,
     orders,
     patients,
     performing,
+    protocoling,
     reporting,
     scheduling,
+    splitting,
+    undoing,
+    waiting,
 )
 from ris.domain.actors import OPERATOR, endpoint_actor
 from ris.domain.commands import Event
@@ -393,6 +398,7 @@ def _events() -> set[str]:
     found: set[str] = set()
     for module in (
         orders, scheduling, performing, corrections, reporting, patients, availability,
+        undoing, splitting, protocoling, waiting, exam_sets,
     ):  # fmt: skip
         found |= {
             name
@@ -423,6 +429,13 @@ _UNTOLD: Sequence[str] = (
     "AccountChanged",
     "PerformedStepMoved", "CorrectionUndone",  # told by what became of the steps
     "FollowUpRaised", "FollowUpSettled",  # told by what is done about them
+    "NoShowUndone", "ExamsBookedTogether", "SeriesPlanned",  # told by the bookings
+    "OrderSplit",  # told by the order placed and the one changed
+    "ProtocolDefined", "ProtocolRetired", "ProtocolNeedChanged", "ProceduresSequenced",
+    "ProtocolingClaimed", "ProtocolingReleased", "ProtocolWaived", "ProtocolingReopened",
+    "RequesterAsked", "ProcedureRejected",  # asked and answered on the order's page
+    "WaitingStarted", "WaitingStopped", "SlotOffered",
+    "OfferAccepted", "OfferDeclined", "OfferExpired",  # told by the booking, if there is one
     "Event",
 )  # fmt: skip
 
