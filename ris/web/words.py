@@ -32,9 +32,20 @@ def sentence(text: str) -> str:
         found = pattern.fullmatch(text)
         if found:
             for hole, value in zip(holes, found.groups(), strict=True):
-                translated = translated.replace(hole, value)
+                translated = translated.replace(hole, _value(value))
             return translated
     return text
+
+
+def _value(value: str) -> str:
+    """A value in a sentence: a state or a role has words of its own; names and codes have none."""
+    if not value.islower() or not value.replace(" ", "").isalpha():
+        return value
+    known = gettext(value)
+    if known != value:
+        return known
+    state = gettext(value.capitalize())
+    return value if state == value.capitalize() else state.lower()
 
 
 @cache
