@@ -20,6 +20,7 @@ from ris.domain.orders import (
 )
 from ris.domain.scheduling import (
     BookAppointment,
+    HoldSlot,
     PrepareStep,
     RecordArrival,
     RecordNoShow,
@@ -27,7 +28,15 @@ from ris.domain.scheduling import (
 from ris.domain.splitting import SplitOrder
 from ris.domain.undoing import RestoreOrder, UndoArrival, UndoNoShow
 from ris.domain.values import Code, Identifier
-from ris.models import DomainEvent, Order, OrderQuestion
+from ris.models import (
+    Booking,
+    DomainEvent,
+    Order,
+    OrderQuestion,
+    ProcedureDefinition,
+    Resource,
+    StaffMember,
+)
 from ris.services import execute
 from tests import make, people
 
@@ -92,6 +101,84 @@ def test_what_was_booked_over_meanwhile_waits_under_to_schedule() -> None:
     assert waiting == (str(step.public_id),)
     assert (step.status, step.start_at, step.station_ae_title) == ("PENDING", None, "")
     assert events(order, 1) == ["OrderReopened"]
+
+
+def nurse() -> Resource:
+    """The only one there is, whom each exam needs."""
+    ProcedureDefinition.objects.update(staff_required=1)
+    resource = Resource.objects.create(kind="STAFF", name="Nurse Ito")
+    StaffMember.objects.create(resource=resource, name="Nurse Ito", skills=[])
+    return resource
+
+
+def on_ct2() -> Order:
+    """Booked on the other scanner at the same time."""
+    make.device("CT2", "CT")
+    order = make.order(patient=make.patient("R2"))
+    execute(
+        BookAppointment(step=str(make.step_of(order).public_id), device="CT2", start_at=make.NOON),
+        actor=people.scheduler,
+    )
+    return order
+
+
+def test_who_attends_an_exam_attends_it_again() -> None:
+    resource = nurse()
+    ProcedureDefinition.objects.update(buffer_after_minutes=10)
+    order = make.booked(make.NOON)
+    cancel(order)
+
+    waiting = execute(RestoreOrder(order=of(order)), actor=people.scheduler)
+
+    (booking,) = Booking.objects.filter(live=True, resource=resource)
+    assert waiting == ()
+    assert (booking.start_at, booking.after_minutes) == (make.NOON, 10)
+
+
+def test_an_exam_whose_staff_is_busy_meanwhile_waits_under_to_schedule() -> None:
+    nurse()
+    order = make.booked(make.NOON)
+    cancel(order)
+    on_ct2()
+
+    waiting = execute(RestoreOrder(order=of(order)), actor=people.scheduler)
+
+    assert waiting == (str(make.step_of(order).public_id),)
+
+
+def test_what_was_booked_outside_the_hours_is_there_again() -> None:
+    late = make.NOON.replace(hour=22)
+    order = make.order()
+    execute(
+        BookAppointment(
+            step=str(make.step_of(order).public_id),
+            device="CT1",
+            start_at=late,
+            overbook=True,
+            reason="emergency",
+        ),
+        actor=people.scheduler,
+    )
+    cancel(order)
+
+    execute(RestoreOrder(order=of(order)), actor=people.scheduler)
+
+    assert make.step_of(order).start_at == late
+
+
+def test_a_time_that_was_only_held_is_not_booked() -> None:
+    order = make.order()
+    step = make.step_of(order)
+    execute(
+        HoldSlot(step=str(step.public_id), device="CT1", start_at=make.NOON),
+        actor=people.scheduler,
+    )
+    cancel(order)
+
+    execute(RestoreOrder(order=of(order)), actor=people.scheduler)
+
+    step.refresh_from_db()
+    assert (step.status, step.appointment) == ("PENDING", None)
 
 
 def test_an_order_that_was_on_hold_is_on_hold_again() -> None:
@@ -202,6 +289,26 @@ def test_a_patient_who_comes_after_all_has_the_time_again() -> None:
 def test_a_no_show_whose_time_was_given_to_somebody_stands() -> None:
     order, appointment = missed()
     make.booked(make.NOON)
+
+    with pytest.raises(SlotTakenError, match="book the exam anew"):
+        execute(UndoNoShow(appointment=appointment), actor=people.frontdesk)
+
+    assert make.step_of(order).status == "NO_SHOW"
+
+
+def test_who_attends_a_missed_exam_attends_it_again() -> None:
+    resource = nurse()
+    _, appointment = missed()
+
+    execute(UndoNoShow(appointment=appointment), actor=people.frontdesk)
+
+    assert Booking.objects.filter(live=True, resource=resource).count() == 1
+
+
+def test_a_no_show_whose_staff_is_with_somebody_else_stands() -> None:
+    nurse()
+    order, appointment = missed()
+    on_ct2()
 
     with pytest.raises(SlotTakenError, match="book the exam anew"):
         execute(UndoNoShow(appointment=appointment), actor=people.frontdesk)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ris.domain.errors import RisError, StateConflictError
 from ris.domain.orders import (
     ORDER,
@@ -12,6 +14,8 @@ from ris.domain.orders import (
     StepStatus,
     StepTrigger,
 )
+from ris.domain.safety import Gate
+from ris.domain.scheduling import AppointmentStatus
 from ris.domain.undoing import RestoreOrder
 from ris.models import Appointment, Order, ScheduledProcedureStep
 from ris.selectors.undoing import cancellation_of, why_not_restored
@@ -20,7 +24,10 @@ from ris.services._execute import together
 from ris.services._locks import steps_of_order
 from ris.services._transition import move
 from ris.services.orders.finding import require
+from ris.services.safety import require_answered
 from ris.services.scheduling import calendar
+from ris.services.scheduling.resources import lock, resources_of
+from ris.services.scheduling.rules import agree_again, candidates_of
 
 
 def restore_order(command: RestoreOrder, context: Context) -> tuple[str, ...]:
@@ -33,11 +40,9 @@ def restore_order(command: RestoreOrder, context: Context) -> tuple[str, ...]:
         raise StateConflictError(why_not)
     move(order, ORDER, OrderTrigger.REOPEN)
     context.emit(OrderReopened(order=str(order.public_id)), subject=order)
-    waiting = [
-        str(step.public_id)
-        for step in steps_of_order(order)
-        if str(step.public_id) in canceled.steps and not _restore(step, order, context)
-    ]
+    steps = [step for step in steps_of_order(order) if str(step.public_id) in canceled.steps]
+    _lock_places(steps)
+    waiting = [str(step.public_id) for step in steps if not _restore(step, order, context)]
     if canceled.was_held:
         move(order, ORDER, OrderTrigger.HOLD)
         context.emit(
@@ -52,7 +57,7 @@ def _restore(step: ScheduledProcedureStep, order: Order, context: Context) -> bo
     if step.status != StepStatus.CANCELED.value:
         return True  # opened again by other means
     step.procedure.order = order  # as it is now, not as the step's query found it
-    former = step.appointment
+    former, had_time = step.appointment, _had_time(step)
     step.appointment = None
     fields = ["appointment"]
     if former is not None:
@@ -63,7 +68,22 @@ def _restore(step: ScheduledProcedureStep, order: Order, context: Context) -> bo
         fields += ["start_at", "device", "station_ae_title", "station_name", "location"]
         fields.append("announced")
     move(step, STEP, StepTrigger.RESTORE, *fields)
-    return former is None or _book_again(step, former, context)
+    return former is None or not had_time or _book_again(step, former, context)
+
+
+def _had_time(step: ScheduledProcedureStep) -> bool:
+    """Whether its appointment was booked, and not only held or asked for."""
+    former = step.appointment
+    return former is not None and former.start_at == step.start_at
+
+
+def _lock_places(steps: Sequence[ScheduledProcedureStep]) -> None:
+    """All that any of them may take again, in one order, before the first is looked at."""
+    places = []
+    for step in steps:
+        if step.device is not None and _had_time(step):
+            places += [*resources_of(step.device), *candidates_of(step)]
+    lock(places)
 
 
 def _book_again(step: ScheduledProcedureStep, former: Appointment, context: Context) -> bool:
@@ -71,8 +91,12 @@ def _book_again(step: ScheduledProcedureStep, former: Appointment, context: Cont
     device = former.device
     if device is None or former.start_at <= context.now:
         return False
+    if former.status == AppointmentStatus.NO_SHOW.value:
+        return False
     minutes = round((former.end_at - former.start_at).total_seconds() / 60)
     try:
+        require_answered(step, Gate.BOOKING)
+        agreed = agree_again(step, former, device, context)
         together(
             lambda: calendar.book(
                 step,
@@ -82,6 +106,7 @@ def _book_again(step: ScheduledProcedureStep, former: Appointment, context: Cont
                 context,
                 overbook=former.overbooked,
                 reason=former.reason if former.overbooked else "",
+                agreed=agreed,
                 comment=former.comment,
             )
         )

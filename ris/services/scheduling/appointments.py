@@ -49,7 +49,7 @@ from ris.services.scheduling.resources import (
     require_patient_free,
     take,
 )
-from ris.services.scheduling.rules import Agreed, agree
+from ris.services.scheduling.rules import Agreed, agree, agree_unnamed
 
 
 def _exam(step: ScheduledProcedureStep | None, device: Device, said: int | None) -> Exam:
@@ -145,9 +145,8 @@ def hold_slot(command: HoldSlot, context: Context) -> str:
     if step is not None:
         _check_modality(device, step)
         _leave(step, context)
-    agreed = agree(
-        exam, device, start_at, context, open_only=command.open_only, unnamed=step is None
-    )
+    agreeing = agree if step is not None else agree_unnamed
+    agreed = agreeing(exam, device, start_at, context, open_only=command.open_only)
     if step is not None:
         require_patient_free(step.procedure.order.patient_id, start_at, end_at)
     appointment = Appointment.objects.create(

@@ -15,6 +15,7 @@ from typing import Any
 from django.utils import timezone
 
 from ris.domain.errors import InvalidValueError, RisError, SlotTakenError
+from ris.domain.facility import ResourceKind
 from ris.domain.openings import HARD, SOFT, Against, Refusal
 from ris.models import Appointment, Device, Resource, ScheduledProcedureStep, StaffMember
 from ris.selectors.openings import Exam, Openings, exam_of
@@ -24,6 +25,8 @@ from ris.services.scheduling.resources import lock, resources_of
 
 # Time kept for some is asked about once it is said what the exam is.
 _LATER = frozenset({Against.RESERVED, Against.STAFF, Against.LEAD_TIME})
+# Asked and answered when it was booked first, by the rules or over them.
+_AS_BEFORE = frozenset({Against.RESERVED, Against.OUTSIDE_HOURS, Against.LEAD_TIME})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +48,11 @@ def agree(
     overbook: bool = False,
     open_only: bool = False,
     but: Appointment | None = None,
-    unnamed: bool = False,
+    tolerated: frozenset[Against] = frozenset(),
 ) -> Agreed:
     """Lock what the exam would take and look; raises what stands against it.
 
-    ``overbook`` takes everything but the wrong device. ``unnamed``: what the time is for is not
-    said yet, so the rules of the exam wait until it is.
+    ``overbook`` takes everything but the wrong device; ``tolerated`` is what does not count.
     """
     staff = _candidates(exam)
     places = resources_of(device)
@@ -68,7 +70,6 @@ def agree(
     )
     against = calendar.reasons(device, exam, start_at)
     past = open_only and start_at < context.now
-    tolerated = _LATER if unnamed else frozenset()
     serious = [
         each
         for each in against
@@ -85,6 +86,37 @@ def agree(
         overbooked=any(each.kind is Against.TAKEN for each in against),
         before=place.before,
         after=place.after,
+    )
+
+
+def agree_unnamed(
+    exam: Exam, device: Device, start_at: datetime, context: Context, *, open_only: bool
+) -> Agreed:
+    """What the time is for is not said yet, so the rules of the exam wait until it is."""
+    return agree(exam, device, start_at, context, open_only=open_only, tolerated=_LATER)
+
+
+def agree_again(
+    step: ScheduledProcedureStep,
+    appointment: Appointment,
+    device: Device,
+    context: Context,
+) -> Agreed:
+    """What an appointment had, with its staff: only what came between stands against it."""
+    if not device.active:
+        raise SlotTakenError(f"{device.ae_title} is not in use any more", path="device")
+    minutes = round((appointment.end_at - appointment.start_at).total_seconds() / 60)
+    attended = appointment.bookings.filter(
+        resource__kind=ResourceKind.STAFF.value, start_at=appointment.start_at
+    ).exists()
+    return agree(
+        exam_of(step, minutes),
+        device,
+        appointment.start_at,
+        context,
+        overbook=appointment.overbooked,
+        but=appointment,
+        tolerated=_AS_BEFORE if attended else _AS_BEFORE | {Against.STAFF},
     )
 
 

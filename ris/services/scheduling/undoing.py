@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ris.domain.errors import SlotTakenError, StateConflictError
+from ris.domain.errors import RisError, SlotTakenError, StateConflictError
 from ris.domain.orders import STEP, OrderStatus, StepStatus, StepTrigger
 from ris.domain.scheduling import (
     APPOINTMENT,
@@ -15,8 +15,8 @@ from ris.models import Appointment
 from ris.services._context import Context
 from ris.services._locks import lock_appointment, steps_of_appointment
 from ris.services._transition import move
-from ris.services.scheduling.calendar import require_free
-from ris.services.scheduling.resources import require_patient_free, resources_of, take
+from ris.services.scheduling.resources import require_patient_free, take
+from ris.services.scheduling.rules import agree_again
 
 
 def _locked(key: str, version: int | None) -> Appointment:
@@ -64,16 +64,23 @@ def undo_no_show(command: UndoNoShow, context: Context) -> None:
         if step.procedure.order.status != OrderStatus.ACTIVE.value:
             raise StateConflictError("the order was ended or put on hold meanwhile")
     device, span = appointment.device, (appointment.start_at, appointment.end_at)
+    agreed = None
     if device is not None:
         try:
-            require_free(device, *span, overbook=appointment.overbooked, but=appointment)
-        except SlotTakenError as error:
+            agreed = agree_again(steps[0], appointment, device, context)
+        except RisError as error:
             raise SlotTakenError(f"{error.message}: book the exam anew", path=error.path) from error
     if appointment.patient_id is not None and not appointment.overbooked:
         require_patient_free(appointment.patient_id, *span, but=appointment)
     move(appointment, APPOINTMENT, AppointmentTrigger.RETRACT)
-    if device is not None:
-        take(appointment, resources_of(device), exclusive=not appointment.overbooked)
+    if agreed is not None:
+        take(
+            appointment,
+            agreed.resources,
+            exclusive=not appointment.overbooked,
+            before=agreed.before,
+            after=agreed.after,
+        )
     for step in steps:
         move(step, STEP, StepTrigger.SCHEDULE)
         order = step.procedure.order
