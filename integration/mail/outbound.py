@@ -13,7 +13,7 @@ from ris import config
 from ris.domain.errors import MissingValueError
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.patient_messages import Channel
-from ris.domain.protocol import Attempt, EndpointInfo, Outgoing, Result, StoredEvent
+from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Result, StoredEvent
 from ris.services import desk, outbox, patient_messages, peers
 from ris.services.patient_messages import moment
 
@@ -40,6 +40,8 @@ class Mail(_Patients):
 
     def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
         said = MailSettings.model_validate(dict(endpoint.settings))
+        if why := patient_messages.why_not_now(control_id):
+            return _left_out(why)
         try:
             mail = message.mail(message.read(payload), control_id, said, moment())
         except ValueError as error:
@@ -60,6 +62,8 @@ class Sms(_Patients):
 
     def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
         said = SmsSettings.model_validate(dict(endpoint.settings))
+        if why := patient_messages.why_not_now(control_id):
+            return _left_out(why)
         return sms.deliver(message.read(payload), control_id, said, moment())
 
     def check_settings(self, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,6 +71,11 @@ class Sms(_Patients):
         if not found.get("url"):
             raise MissingValueError("say where the gateway is", path="settings.url")
         return found
+
+
+def _left_out(why: str) -> Attempt:
+    """Not sent, and nobody has to look at it."""
+    return Attempt(result=Result.REFUSED, error=why, park_after=1, on_refusal=OnRefusal.SKIP)
 
 
 def folder_of(endpoint: str) -> Path:

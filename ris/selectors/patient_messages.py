@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 
@@ -113,9 +113,12 @@ def upcoming(
             patient__isnull=False,
         )
         .exclude(
-            pk__in=PatientMessage.objects.filter(
-                occasion=occasion.value, channel=channel.value, start_at__gt=since
-            ).values("appointment_id")
+            Exists(
+                PatientMessage.objects.filter(
+                    appointment=OuterRef("pk"), occasion=occasion.value, channel=channel.value,
+                    start_at=OuterRef("start_at"),
+                )
+            )
         )
         .order_by("start_at", "id")[:limit]
     )  # fmt: skip
@@ -163,6 +166,52 @@ def is_offered(message: PatientMessage, now: datetime) -> bool:
         status=OfferStatus.OPEN.value,
         expires_at__gt=now,
     ).exists()
+
+
+# What :func:`recipient` and :func:`outdated` look at.
+WITH_RECIPIENT = (
+    "patient__merged_into",
+    "order__patient",
+    *(f"appointment__{name}" for name in RELATED),
+    "appointment__order__patient",
+)
+
+
+def recipient(message: PatientMessage) -> Patient:
+    """Whose appointment it is by now: an order may have been given to another patient."""
+    order = message.order or message.appointment.order
+    if order is not None:
+        return order.patient
+    patient = message.appointment.patient or message.patient
+    return patient.merged_into or patient
+
+
+def outdated(message: PatientMessage, now: datetime) -> str:
+    """Why a message is not true any more; empty if it is."""
+    occasion, appointment = Occasion(message.occasion), message.appointment
+    if occasion is Occasion.OFFER:
+        return "" if is_offered(message, now) else "the time is offered no more"
+    if occasion is Occasion.CANCELED:
+        if appointment.status != AppointmentStatus.CANCELED.value or _is_booked_again(message):
+            return "it is booked again"
+        return "" if message.start_at > now else "the time is over"
+    if appointment.status != AppointmentStatus.BOOKED.value:
+        return "the appointment stands no more"
+    if appointment.start_at <= now:
+        return "the time is over"
+    return "" if appointment.start_at == message.start_at else "another time is told instead"
+
+
+def _is_booked_again(message: PatientMessage) -> bool:
+    """Whether the same order has the same time by another appointment: a mistake taken back."""
+    return (
+        message.order_id is not None
+        and Appointment.objects.filter(
+            order=message.order_id,
+            start_at=message.start_at,
+            status=AppointmentStatus.BOOKED.value,
+        ).exists()
+    )
 
 
 def words(occasion: Occasion, channel: Channel, language: str) -> Words:

@@ -39,7 +39,6 @@ from ris.domain.patient_messages import (
 )
 from ris.domain.patient_texts import LANGUAGES
 from ris.domain.protocol import Outgoing, StoredEvent
-from ris.domain.scheduling import AppointmentStatus
 from ris.domain.waiting import OfferStatus
 from ris.models import (
     Appointment,
@@ -68,6 +67,7 @@ from ris.services.patient_links import address_of, ensure_link
 # So long a change waits for the next one of the same appointment.
 WINDOW = timedelta(minutes=2)
 AT_ONCE = 100
+_CONTROL = "pm-"
 _LATE = timedelta(hours=1)  # who is reminded later than that is on the way already
 
 
@@ -217,7 +217,7 @@ def send_patient_messages(command: SendPatientMessages, context: Context) -> int
 def _settle_due(carriers: dict[Channel, Endpoint], context: Context) -> int:
     rows = list(
         PatientMessage.objects.select_for_update(of=("self",))
-        .select_related("patient__merged_into", *(f"appointment__{name}" for name in RELATED))
+        .select_related(*selectors.WITH_RECIPIENT)
         .filter(state=PatientMessageState.PLANNED.value, due_at__lte=context.now)
         .order_by("due_at", "id")[:AT_ONCE]
     )
@@ -231,7 +231,7 @@ def _settle(
     """Send what is still true and wanted, or drop it with its reason; whether it left."""
     channel, occasion = Channel(row.channel), Occasion(row.occasion)
     appointment = row.appointment
-    patient = row.patient.merged_into or row.patient
+    patient = selectors.recipient(row)
     site = site_of(appointment)
     rule = rules.of(occasion, channel, appointment, site.pk if site else None)
     endpoint = carriers.get(channel)
@@ -239,7 +239,7 @@ def _settle(
     reason = (
         "nothing carries this channel" if endpoint is None
         else "the rule is off" if not rule.active
-        else _untrue(row, appointment, rule, told, context.now)
+        else _untrue(row, rule, told, context.now)
     )  # fmt: skip
     if reason or endpoint is None:
         return _drop(row, reason, context)
@@ -260,28 +260,17 @@ def _settle(
 
 def _untrue(
     row: PatientMessage,
-    appointment: Appointment,
     rule: Rule,
     told: PatientMessage | None,
     now: datetime,
 ) -> str:
     """Why the message says nothing any more; empty if it does."""
     occasion = Occasion(row.occasion)
-    booked = appointment.status == AppointmentStatus.BOOKED.value
-    if occasion is Occasion.CANCELED:
-        if appointment.status != AppointmentStatus.CANCELED.value:
-            return "it is booked again"
-        if told is not None and told.occasion == Occasion.CANCELED.value:
-            return "told already"
-        return "" if row.start_at > now else "the time is over"
-    if occasion is Occasion.OFFER:
-        return "" if selectors.is_offered(row, now) else "the time is offered no more"
-    if not booked:
-        return "the appointment stands no more"
-    if appointment.start_at <= now:
-        return "the time is over"
-    if appointment.start_at != row.start_at:
-        return "another time is told instead"
+    if occasion is Occasion.CANCELED and told and told.occasion == Occasion.CANCELED.value:
+        return "told already"
+    outdated = selectors.outdated(row, now)
+    if outdated or occasion in {Occasion.CANCELED, Occasion.OFFER}:
+        return outdated
     is_known = told is not None and told.start_at == row.start_at
     if occasion in CHANGES and is_known and told and told.occasion != Occasion.CANCELED.value:
         return "the patient knows this time"
@@ -364,17 +353,42 @@ def _hand_over(
         info(endpoint),
         Outgoing(
             lane=f"patient:{row.public_id}",
-            control_id=f"pm-{row.public_id}",
+            control_id=f"{_CONTROL}{row.public_id}",
             message_type=f"patient {occasion.value}",
             payload=json.dumps(payload, ensure_ascii=False).encode(),
             orders=(str(row.order.public_id),) if row.order else (),
         ),
         patient=str(patient.public_id),
     )
+    row.patient = patient
     row.sent_at = context.now
     row.delivery = Delivery.objects.get(public_id=key)
-    move(row, PATIENT_MESSAGE, PatientMessageTrigger.SEND, "sent_at", "delivery")
+    move(row, PATIENT_MESSAGE, PatientMessageTrigger.SEND, "patient", "sent_at", "delivery")
     context.about(row, row.order)
+
+
+def why_not_now(control_id: str) -> str:
+    """Why what waited in the queue says nothing any more, or to somebody else; empty if it does.
+
+    A carrier may have been away for hours: what became untrue meanwhile does not leave.
+    """
+    try:
+        key = public_key(control_id.removeprefix(_CONTROL), "message")
+    except UnknownKeyError:
+        return ""
+    row = (
+        PatientMessage.objects.select_related(*selectors.WITH_RECIPIENT)
+        .filter(public_id=key)
+        .first()
+    )
+    if row is None:
+        return ""
+    owner = selectors.recipient(row)
+    if owner.pk != (row.patient.merged_into_id or row.patient_id):
+        return "the appointment is another patient's"
+    if Channel(row.channel) in selectors.declined(owner):
+        return "the patient does not want messages this way"
+    return selectors.outdated(row, _clock.now())
 
 
 def link_address(link: str) -> str:

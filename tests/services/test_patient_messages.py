@@ -13,6 +13,7 @@ import time_machine
 from ris.domain.actors import TIMER
 from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscription
+from ris.domain.orders import CancelOrder, OrderReference
 from ris.domain.patient_messages import (
     Channel,
     Occasion,
@@ -29,9 +30,11 @@ from ris.domain.scheduling import (
     RecordArrival,
     RescheduleAppointment,
 )
+from ris.domain.undoing import RestoreOrder
 from ris.domain.waiting import DeclineOffer, OfferSlot, WaitForSlot
 from ris.models import Appointment, Delivery, DomainEvent, Order, PatientMessage
 from ris.services import execute, outbox
+from ris.services.patients import holdings
 from tests import ground, make, people
 
 pytestmark = pytest.mark.django_db
@@ -314,7 +317,99 @@ def test_who_has_arrived_is_not_reminded(clock: time_machine.Traveller) -> None:
     assert [occasion for occasion, _ in told()] == ["booked"]
 
 
+def test_moved_to_an_earlier_day_preparation_is_told_of_that_day(
+    clock: time_machine.Traveller,
+) -> None:
+    carrier()
+    execute(
+        SetMessageRule(
+            occasion=Occasion.PREPARATION, channel=Channel.MAIL, active=True, hours_before=96
+        ),
+        actor=people.admin,
+    )
+    order = booked()
+    pass_time(clock)
+    clock.move_to(THERE - timedelta(hours=96))
+    outbox.fan_out()
+    execute(SendPatientMessages(), actor=TIMER)
+    moved(order, THERE - timedelta(days=1))
+
+    pass_time(clock)
+    pass_time(clock)
+
+    assert [occasion for occasion, _ in told()] == [
+        "booked", "preparation", "moved", "preparation",
+    ]  # fmt: skip
+
+
+def test_canceled_by_mistake_and_restored_is_not_told_as_canceled(
+    clock: time_machine.Traveller,
+) -> None:
+    carrier()
+    order = booked()
+    pass_time(clock)
+    reference = OrderReference(public_id=str(order.public_id))
+    execute(CancelOrder(order=reference, reason="wrong order"), actor=people.scheduler)
+    execute(RestoreOrder(order=reference), actor=people.scheduler)
+
+    pass_time(clock)
+
+    assert "canceled" not in [occasion for occasion, _ in told()]
+    assert "it is booked again" in dropped()
+
+
+def queued() -> list[tuple[str, str]]:
+    """What became of the mails in the queue, and why."""
+    rows = Delivery.objects.filter(message_type__startswith="patient").order_by("id")
+    return [(row.state, row.last_error) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ("canceled", "the appointment stands no more"),
+        ("moved", "another time is told instead"),
+        ("declined", "the patient does not want messages this way"),
+        ("late", "the time is over"),
+        ("nothing", ""),
+    ],
+)
+def test_what_is_not_true_any_more_when_the_mail_server_is_back_does_not_leave(
+    case: str, why: str, clock: time_machine.Traveller
+) -> None:
+    carrier()
+    order = booked()
+    pass_time(clock)
+    if case == "canceled":
+        canceled(order)
+    elif case == "moved":
+        moved(order, THERE + timedelta(days=1))
+    elif case == "declined":
+        choice = SetContactChoice(
+            patient=str(order.patient.public_id), channel=Channel.MAIL, wanted=False
+        )
+        execute(choice, actor=people.frontdesk)
+    elif case == "late":
+        clock.move_to(THERE + timedelta(minutes=1))
+
+    outbox.deliver_due()
+
+    assert queued() == [("SKIPPED" if why else "DELIVERED", why)]
+
+
 # --- to whom, and in which words
+
+
+def test_whose_order_it_turned_out_to_be_is_written_to(clock: time_machine.Traveller) -> None:
+    carrier()
+    order = booked()
+    outbox.fan_out()
+    other = make.order(patient=person(email="berta@example.org")).patient
+    holdings.give_orders([order.pk], other, NOON)
+
+    pass_time(clock)
+
+    assert told() == [("booked", "berta@example.org")]
 
 
 def test_who_does_not_want_messages_gets_none(clock: time_machine.Traveller) -> None:
