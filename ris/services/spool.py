@@ -219,13 +219,14 @@ def _record_all(file: _File[R]) -> bool:
     """Whether all of a file is in the database now."""
     try:
         close_old_connections()
-        found = file.readings
-        if found and file.may_be_recorded:
-            known = file.records.recorded(found)
-            found = [each for each in found if each.correlation not in known]
-        file.may_be_recorded = True
-        for start in range(0, len(found), _ROWS_AT_ONCE):
-            _record(found[start : start + _ROWS_AT_ONCE], file.records)
+        was_tried, file.may_be_recorded = file.may_be_recorded, True
+        for start in range(0, len(file.readings), _ROWS_AT_ONCE):
+            found = file.readings[start : start + _ROWS_AT_ONCE]
+            if was_tried:
+                known = file.records.recorded(found)
+                found = [each for each in found if each.correlation not in known]
+            if found:
+                _record(found, file.records)
     except (OperationalError, InterfaceError, OSError) as error:
         log.warning(
             "readings wait for the database", kind=file.records.name, error=type(error).__name__
@@ -239,7 +240,7 @@ def _record(batch: Sequence[R], records: Records[R]) -> None:
         records.record(batch)
     except (OperationalError, InterfaceError):
         raise
-    except DatabaseError as error:
+    except (DatabaseError, ValueError, TypeError) as error:  # the driver's too: half a character
         if len(batch) > 1:  # one of them is odd; the others are not lost for that
             for each in batch:
                 _record([each], records)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from django.db import OperationalError, transaction
 
 from ris.domain.actors import Actor, ActorKind
 from ris.models import AuditEvent
-from ris.services import audit
+from ris.services import audit, spool
 from ris.services.audit import Access, close_spool, open_spool, record_access
 from tests import make
 
@@ -161,3 +161,33 @@ def test_what_a_dead_process_left_is_taken_over_once(left: Callable[[], Path]) -
     actions = AuditEvent.objects.order_by("id").values_list("action", flat=True)
     assert list(actions) == ["first", "second"]
     assert not file.exists()
+
+
+def test_a_read_that_the_database_cannot_take_keeps_no_other_from_it(folder: Path) -> None:
+    read("odd \ud800")  # half a character, as a JSON text may say it
+    read("good")
+    close_spool()
+
+    assert AuditEvent.objects.get().action == "good"
+    assert not list(folder.iterdir())
+
+
+def test_however_many_reads_were_left_they_are_taken_over(
+    left: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = left()
+    asked: list[int] = []
+
+    def counted(accesses: Sequence[Access]) -> set[str]:
+        asked.append(len(accesses))
+        return recorded(accesses)
+
+    recorded = audit.recorded
+    monkeypatch.setattr(audit, "recorded", counted)
+    monkeypatch.setattr(spool, "_ROWS_AT_ONCE", 1)
+
+    open_spool(file.parent)
+    close_spool()
+
+    assert asked == [1, 1], "a statement has a limit of values"
+    assert AuditEvent.objects.count() == 2
