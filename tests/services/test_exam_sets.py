@@ -9,14 +9,17 @@ import time_machine
 
 from ris.domain.errors import InvalidValueError, SlotTakenError, StateConflictError
 from ris.domain.exam_sets import BookSeries, BookTogether, SequenceProcedures, SetItem
+from ris.domain.orders import OrderDetails
 from ris.domain.scheduling import BookAppointment
-from ris.domain.values import Code
+from ris.domain.values import Code, Identifier, PersonName
 from ris.models import (
     Appointment,
     Booking,
     DomainEvent,
     Order,
+    Resource,
     ScheduledProcedureStep,
+    StaffMember,
     StepTemplate,
 )
 from ris.selectors import schedule
@@ -217,6 +220,30 @@ def test_a_series_has_an_order_for_each_visit_in_one_group() -> None:
     assert len({order.accession_number for order in orders}) == 3
     starts = Appointment.objects.order_by("start_at").values_list("start_at", flat=True)
     assert list(starts) == [at(9), at(9, days=7), at(9, days=14)]
+
+
+def test_every_visit_of_a_series_knows_what_is_to_be_known_of_the_patient() -> None:
+    said = {
+        "patient_state": "MRSA",
+        "interpreter_language": "ar",
+        "comments": "needs a lift",
+        "callback_phone": "555 0100",
+    }
+    details = OrderDetails(
+        requester=PersonName.of("Ordonez", "Olga"),
+        requester_identifier=Identifier("17", "EHR"),
+        **said,
+    )
+    resource = Resource.objects.create(kind="STAFF", name="Interpreter")
+    StaffMember.objects.create(resource=resource, name="Interpreter", skills=["interpreter:ar"])
+
+    execute(series(make.step_of(make.order(details=details)), 2), actor=people.scheduler)
+
+    first, second = Order.objects.order_by("id").values(
+        "requester", "requester_identifier", "requester_issuer", *said
+    )
+    assert second == first
+    assert Booking.objects.filter(resource=resource, live=True).count() == 2
 
 
 def test_a_series_with_a_conflict_is_refused_and_names_it() -> None:

@@ -36,7 +36,7 @@ from ris.domain.orders import (
 )
 from ris.domain.patients import PatientReference
 from ris.domain.scheduling import AppointmentStatus, BookAppointment, RescheduleAppointment
-from ris.domain.values import Code
+from ris.domain.values import Code, Identifier, PersonName
 from ris.models import Order, ProcedureDefinition, ProcedureSequence, ScheduledProcedureStep
 from ris.selectors.openings import exam_of
 from ris.selectors.sets import apart_of
@@ -301,9 +301,18 @@ def _order_again(step: ScheduledProcedureStep, context: Context) -> tuple[str, s
             details=OrderDetails(
                 priority=Priority(order.priority),
                 reason=order.reason,
+                comments=order.comments,
+                requester=PersonName.parse(order.requester),
+                requester_identifier=Identifier(order.requester_identifier, order.requester_issuer),
                 requesting_service=order.requesting_service,
+                referring=PersonName.parse(order.referring),
                 transport=order.transport,
+                callback_phone=order.callback_phone,
                 clinical_information=order.clinical_information,
+                patient_state=order.patient_state,
+                confidentiality=order.confidentiality,
+                patient_confidentiality=order.patient_confidentiality,
+                interpreter_language=order.interpreter_language,
             ),
             procedures=(
                 ProcedureRequest(
