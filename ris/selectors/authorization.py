@@ -102,11 +102,6 @@ def coverage_line(row: Coverage) -> CoverageLine:
     )
 
 
-def coverages(patient: str) -> list[CoverageLine]:
-    rows = Coverage.objects.filter(patient__public_id=patient, active=True).order_by("id")
-    return [coverage_line(row) for row in rows[:20]]
-
-
 def payer_of(order: Order) -> Coverage | None:
     """The coverage that counts: the first that is valid today, else the first there is."""
     rows = list(Coverage.objects.filter(patient=order.patient_id, active=True).order_by("id")[:20])
@@ -149,7 +144,10 @@ def authorization_line(row: Authorization) -> AuthorizationLine:
 
 
 def _by_rule(order: Order, payer: str, known: Sequence[RuleDetails]) -> AuthorizationLine:
-    rule = rule_for(order, payer, known)
+    return _line_by(rule_for(order, payer, known), payer)
+
+
+def _line_by(rule: RuleDetails | None, payer: str) -> AuthorizationLine:
     needed = rule is not None and rule.needed
     return AuthorizationLine(
         state=AuthorizationState.REQUIRED if needed else AuthorizationState.NOT_NEEDED,
@@ -169,6 +167,28 @@ def of_order(public_id: str) -> AuthorizationLine:
     order = Order.objects.prefetch_related("procedures__steps").get(public_id=public_id)
     coverage = payer_of(order)
     return _by_rule(order, coverage.payer if coverage else "", known)
+
+
+def of_steps(
+    rows: Sequence[ScheduledProcedureStep], order: Order
+) -> tuple[AuthorizationLine, list[CoverageLine]]:
+    """How an order with these steps stands, and what covers its patient; three queries at most."""
+    found = Coverage.objects.filter(patient=order.patient_id, active=True).order_by("id")[:20]
+    covering = [coverage_line(row) for row in found]
+    row = Authorization.objects.filter(order=order).first()
+    if row is not None:
+        return authorization_line(row), covering
+    known = rules()
+    if not known:
+        return AuthorizationLine(state=AuthorizationState.NOT_NEEDED), covering
+    payer = next((each for each in covering if each.is_valid), covering[0] if covering else None)
+    rule = deciding(
+        known,
+        procedures=[row.procedure.code_value for row in rows],
+        modalities=[row.modality for row in rows if row.status != StepStatus.CANCELED.value],
+        payer=payer.payer if payer else "",
+    )
+    return _line_by(rule, payer.payer if payer else ""), covering
 
 
 # --- the list

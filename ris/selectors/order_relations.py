@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import IntegerField, QuerySet, Value
 
 from ris.models import EarlyCancellation, Order
 from ris.selectors.views import OrderView
@@ -28,21 +29,38 @@ class Relations:
     is_canceled_early: bool = False
 
 
+_REPLACES, _REPLACED_BY, _REQUISITION, _EARLY = range(4)
+_MOST = 150
+
+
 def relations(order: OrderView) -> Relations:
-    """In three queries; a fourth if the order came under a requisition."""
+    """In one query."""
     others = Order.objects.exclude(public_id=order.public_id)
-    siblings = others.filter(
-        parent_order_number=order.parent.value, parent_issuer=order.parent.issuer
-    )
-    early = EarlyCancellation.objects.filter(order__public_id=order.public_id)
+    asked = {
+        _REPLACES: others.filter(replaced_by__public_id=order.public_id),
+        _REPLACED_BY: others.filter(replaces__public_id=order.public_id),
+        # The order itself, if its cancellation came before it.
+        _EARLY: Order.objects.filter(
+            pk__in=EarlyCancellation.objects.filter(order__public_id=order.public_id).values(
+                "order"
+            )
+        ),
+    }
+    if order.parent.value:
+        asked[_REQUISITION] = others.filter(
+            parent_order_number=order.parent.value, parent_issuer=order.parent.issuer
+        )
+    first, *more = (_links(kind, rows) for kind, rows in asked.items())
+    found: dict[int, list[RelatedOrder]] = {kind: [] for kind in range(4)}
+    for kind, _pk, key, number in first.union(*more, all=True).order_by("pk")[:_MOST]:
+        found[kind].append(RelatedOrder(public_id=str(key), accession_number=number))
     return Relations(
-        replaces=_links(others.filter(replaced_by__public_id=order.public_id)),
-        replaced_by=_links(others.filter(replaces__public_id=order.public_id)),
-        requisition=_links(siblings) if order.parent.value else (),
-        is_canceled_early=early.exists(),
+        replaces=tuple(found[_REPLACES]),
+        replaced_by=tuple(found[_REPLACED_BY]),
+        requisition=tuple(found[_REQUISITION]),
+        is_canceled_early=bool(found[_EARLY]),
     )
 
 
-def _links(orders: QuerySet[Order]) -> tuple[RelatedOrder, ...]:
-    rows = orders.order_by("id").values_list("public_id", "accession_number")[:50]
-    return tuple(RelatedOrder(public_id=str(key), accession_number=number) for key, number in rows)
+def _links(kind: int, orders: QuerySet[Order]) -> QuerySet[Order, tuple[Any, ...]]:
+    return orders.values_list(Value(kind, IntegerField()), "pk", "public_id", "accession_number")

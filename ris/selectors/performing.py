@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import CharField
@@ -9,13 +10,16 @@ from django.db.models import CharField
 from ris.domain.errors import UnknownKeyError
 from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.domain.values import Code
-from ris.models import PerformedProcedureStep
+from ris.models import PerformedProcedureStep, ScheduledProcedureStep
 from ris.models.prepared import Given, Select
 from ris.selectors.views import PerformedView, SeriesView
 
 
-def to_view(performed: PerformedProcedureStep) -> PerformedView:
-    """``performed`` with its series and steps prefetched."""
+def to_view(
+    performed: PerformedProcedureStep, steps: Iterable[ScheduledProcedureStep] | None = None
+) -> PerformedView:
+    """``performed`` with its series prefetched, and its steps unless they are given."""
+    steps = performed.steps.all() if steps is None else steps
     return PerformedView(
         public_id=str(performed.public_id),
         sop_instance_uid=performed.sop_instance_uid,
@@ -45,7 +49,7 @@ def to_view(performed: PerformedProcedureStep) -> PerformedView:
             )
             for series in sorted(performed.series.all(), key=lambda row: row.pk)
         ),
-        steps=tuple(str(step.public_id) for step in performed.steps.all()),
+        steps=tuple(str(step.public_id) for step in steps),
         flags=tuple(performed.flags),
         updated_at=performed.updated_at,
     )

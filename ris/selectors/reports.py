@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 
 from django.db.models import Prefetch
 
@@ -10,7 +11,7 @@ from ris.domain.errors import UnknownKeyError
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.results import Particulars
 from ris.domain.values import PersonName
-from ris.models import Report, ReportVersion, User
+from ris.models import Report, ReportVersion, RequestedProcedure, User
 from ris.selectors.views import ReportVersionView, ReportView
 
 
@@ -24,12 +25,13 @@ def person_name(user: User | None) -> PersonName:
     return PersonName.of(user.last_name or user.username, user.first_name)
 
 
-def to_view(report: Report) -> ReportView:
-    """``report`` with procedures and versions prefetched."""
+def to_view(report: Report, procedures: Iterable[RequestedProcedure] | None = None) -> ReportView:
+    """``report`` with its versions prefetched, and its procedures unless they are given."""
+    procedures = report.procedures.all() if procedures is None else procedures
     return ReportView(
         public_id=str(report.public_id),
         status=ReportStatus(report.status),
-        procedures=tuple(str(procedure.public_id) for procedure in report.procedures.all()),
+        procedures=tuple(str(procedure.public_id) for procedure in procedures),
         versions=tuple(_version_view(version) for version in report.versions.all()),
         written=report.draft_saved_at is not None,
         updated_at=report.updated_at,

@@ -348,7 +348,9 @@ def find_step(public_id: str) -> ScheduledProcedureStep | None:
 
 def steps_of(order: str) -> list[ScheduledProcedureStep]:
     return list(
-        ScheduledProcedureStep.objects.select_related(*RELATED)
+        ScheduledProcedureStep.objects.select_related(
+            *RELATED, "procedure__protocoling__claimed_by"
+        )
         .filter(procedure__order__public_id=order)
         .order_by("id")
     )

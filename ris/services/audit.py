@@ -22,6 +22,7 @@ from uuid import UUID
 
 import structlog
 from django.db import connection
+from django.db.models import IntegerField, Value
 
 from ris.domain.actors import Actor
 from ris.models import AuditEvent, Order, Patient
@@ -114,8 +115,7 @@ def record(accesses: Sequence[Access]) -> None:
 def _write(accesses: Sequence[Access]) -> None:
     """Rows of reads; a resource may name somebody who is not here."""
     alone = [each.patients[0] for each in accesses if len(each.patients) == 1]
-    patients = _numbers(Patient, alone)
-    orders = _numbers(Order, [each.order for each in accesses if each.order])
+    patients, orders = _numbers(alone, [each.order for each in accesses if each.order])
     add_all(
         [
             AuditEvent(
@@ -146,13 +146,22 @@ def recorded(accesses: Sequence[Access]) -> set[str]:
     return set(known.values_list("correlation", flat=True))
 
 
-def _numbers(model: type[Patient] | type[Order], public_ids: Sequence[str]) -> dict[str, int]:
-    """Primary keys by public id."""
-    keys = {key for each in set(public_ids) if (key := _key(each)) is not None}
-    if not keys:
-        return {}
-    rows = model._default_manager.filter(public_id__in=keys).values_list("public_id", "pk")
-    return {str(public_id): number for public_id, number in rows}
+def _numbers(
+    patients: Sequence[str], orders: Sequence[str]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Primary keys of patients and of orders by public id; one query for both."""
+    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    asked = [
+        model._default_manager.filter(public_id__in=keys).values_list(
+            Value(place, IntegerField()), "public_id", "pk"
+        )
+        for place, (model, named) in enumerate(((Patient, patients), (Order, orders)))
+        if (keys := {key for each in set(named) if (key := _key(each)) is not None})
+    ]
+    if asked:
+        for place, public_id, number in asked[0].union(*asked[1:], all=True):
+            found[place][str(public_id)] = number
+    return found
 
 
 def _key(public_id: str) -> UUID | None:

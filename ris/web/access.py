@@ -110,15 +110,18 @@ def saw(
     *,
     order: str = "",
     subject: str = "",
+    part_of: str = "",
 ) -> None:
     """Audit that patients were shown.
 
-    A refresh repeats what was shown; it is recorded only for the patients that are new in it.
+    A refresh repeats what was shown; it is recorded only for the patients that are new in it. The
+    same holds for a part that a page (its path in ``part_of``) asks for by itself.
     """
     seen = frozenset(str(patient) for patient in patients)
-    page = hashlib.sha256(request.get_full_path().encode()).hexdigest()[:16]
+    path = part_of or request.get_full_path()
+    page = hashlib.sha256(path.encode()).hexdigest()[:16]
     key = f"shown:{request.session.session_key}:{action}:{page}"
-    if is_poll(request):
+    if part_of or is_poll(request):
         known: frozenset[str] = cache.get(key, frozenset())
         fresh = seen - known
         cache.set(key, known | seen, _SHOWN_SECONDS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from django.test import Client
 from django.utils import timezone
 
 from ris.domain.accounts import CreateUser
@@ -282,3 +284,12 @@ def dead_delivery(order: Order, report: Report) -> Delivery:
             error="connection refused",
         )
     return delivery
+
+
+def whole(client: Client, path: str) -> str:
+    """A page with the parts that it fetches by itself, as a browser shows it."""
+    answer = client.get(path)
+    parts = re.findall(r'hx-get="([^"]+)" hx-trigger="load"', answer.content.decode())
+    answers = [answer, *(client.get(part, headers={"HX-Request": "true"}) for part in parts)]
+    assert [each.status_code for each in answers] == [200] * len(answers)
+    return "".join(each.content.decode() for each in answers)

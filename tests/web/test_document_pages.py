@@ -15,7 +15,7 @@ from ris.domain.results import FileResult, Observation, ResultLevel, ResultRefer
 from ris.domain.values import Code, Identifier, PersonName
 from ris.models import AuditEvent, Document, Order, Report
 from ris.services import execute
-from tests.web.department import booked_at, perform, today_at
+from tests.web.department import booked_at, perform, today_at, whole
 
 As = Callable[[str], Client]
 dictation = endpoint_actor("Dictation", None, "127.0.0.1")
@@ -112,7 +112,7 @@ def test_without_login_nothing_is_handed_out(client: Client, exam: Order) -> Non
 def test_it_is_listed_with_its_order(as_: As, exam: Order) -> None:
     filed(exam, Content(media_type="application/pdf", data=PDF, title="Consent"))
 
-    page = as_("scheduler").get(f"/orders/{exam.public_id}/").content.decode()
+    page = whole(as_("scheduler"), f"/orders/{exam.public_id}/")
 
     assert "Consent</a>" in page
     assert "Document received" in page  # on the timeline
@@ -133,7 +133,7 @@ def test_one_without_an_order_is_listed_with_its_patient(as_: As, exam: Order) -
 def test_a_link_is_followed_only_if_it_is_one_of_the_web(as_: As, exam: Order) -> None:
     filed(exam, Content(media_type="application/pdf", link="javascript:alert(1)", title="Odd"))
 
-    page = as_("scheduler").get(f"/orders/{exam.public_id}/").content.decode()
+    page = whole(as_("scheduler"), f"/orders/{exam.public_id}/")
 
     assert 'href="javascript:' not in page
     assert "javascript:alert(1)" in page

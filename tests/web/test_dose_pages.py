@@ -34,7 +34,7 @@ from ris.models import (
 from ris.services import execute
 from tests import make, people
 from tests.services.test_availability import tell, uid_of
-from tests.web.department import Department
+from tests.web.department import Department, whole
 
 pytestmark = pytest.mark.django_db
 
@@ -78,9 +78,7 @@ def told(order: Order | None, **overrides: Any) -> DoseRecord:
 
 def text(client: Client, path: str) -> str:
     """The words of a page, one space between them."""
-    answer = client.get(path)
-    assert answer.status_code == 200
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.content.decode()))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", whole(client, path)))
 
 
 # --- what pages show

@@ -12,6 +12,7 @@ from ris.domain.values import Identifier
 from ris.models import Order
 from ris.services import execute
 from tests import make, people
+from tests.web.department import whole
 
 pytestmark = pytest.mark.usefixtures("rooms")
 
@@ -20,9 +21,7 @@ OLD, REQUISITION = Identifier("PL-OLD", "EHR"), Identifier("RQ1", "EHR")
 
 
 def page(as_: As, order: Order) -> str:
-    response = as_("scheduler").get(f"/orders/{order.public_id}/")
-    assert response.status_code == 200
-    return response.content.decode()
+    return whole(as_("scheduler"), f"/orders/{order.public_id}/")
 
 
 def link(order: Order) -> str:

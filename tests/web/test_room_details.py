@@ -28,7 +28,7 @@ from ris.models import (
 )
 from ris.services import execute
 from tests import make, people
-from tests.web.department import arrive, begin, booked_at, person, today_at
+from tests.web.department import arrive, begin, booked_at, person, today_at, whole
 
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 As = Callable[[str], Client]
@@ -274,7 +274,7 @@ def test_order_page_shows_what_was_given(as_: As, order: Order, iodine: str) -> 
     begin(order)
     as_("technologist").post(path(order, "supplies"), line(iodine))
 
-    page = as_("radiologist").get(f"/orders/{order.public_id}/").content.decode()
+    page = whole(as_("radiologist"), f"/orders/{order.public_id}/")
 
     assert "80 ml, 28 g I" in page
     assert "lot L1" in page

@@ -13,6 +13,7 @@ from tests import hooks, make
 from tests.hooks import Hook
 from tests.integration.fhir.api import Api, token
 from tests.integration.fhir.subscribing import due_now, plain, relay, topic, trusting
+from tests.web.department import whole
 
 As = Callable[[str], Client]
 LIST = "/interfaces/subscriptions/"
@@ -71,7 +72,7 @@ def test_a_notification_is_read_like_any_message(as_: As, hook: Hook) -> None:
     text = text_of(as_("admin"), f"/messages/out/{delivery.public_id}/")
     assert "notification ServiceRequest" in text
     assert "s3cret" not in text
-    assert "notification ServiceRequest" in text_of(as_("admin"), f"/orders/{order.public_id}/")
+    assert "notification ServiceRequest" in whole(as_("admin"), f"/orders/{order.public_id}/")
 
 
 def test_removed_with_a_reason(as_: As, hook: Hook) -> None:

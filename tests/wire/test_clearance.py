@@ -157,5 +157,5 @@ def test_a_scanner_that_begins_all_the_same_is_on_the_exceptions_at_once(
     assert FollowUp.objects.get().detail == detail
     page = hospital.person("technologist").get("/exceptions/")
     assert "Begun though not cleared" in page.text
-    timeline = hospital.person("radiologist").get(f"/orders/{hospital.order.public_id}/")
+    timeline = hospital.person("radiologist").get(f"/orders/{hospital.order.public_id}/timeline/")
     assert "Begun though not cleared" in timeline.text

@@ -181,8 +181,8 @@ def test_an_ehr_hears_of_each_step_as_it_happens(ris: Running) -> None:
             assert numbers == list(range(1, len(numbers) + 1)), "in order, each once"
         assert statuses(hook, "Task")[-1] == "completed"
         assert max(took) < SECONDS
-        order_page = radiologist.get(f"/orders/{order['id']}/").text
-        assert "event-notification" in order_page
+        timeline = radiologist.get(f"/orders/{order['id']}/timeline/").text
+        assert "event-notification" in timeline
         for subscription in made:
             gone = urllib.request.Request(
                 f"{ris.fhir_url}/Subscription/{subscription['id']}",

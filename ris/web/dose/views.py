@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -168,16 +169,16 @@ def resolve_images(request: PageRequest, key: UUID) -> HttpResponse:
     return redirect_back(request, "/exceptions/")
 
 
-def order_context(view: OrderView) -> dict[str, object]:
+def order_context(order: str, modalities: Sequence[str]) -> dict[str, object]:
     """What the order page shows of dose and images."""
-    fields = fields_for(modalities_of(view))
-    told = dose.of_order(view.public_id)
+    fields = fields_for(modalities)
+    told = dose.of_order(order)
     return {
         "dose": told,
         "dose_fields": fields,
         "dose_entry": new_uid(),
         "shows_dose": bool(told or fields),
-        "studies": availability.of_order(view.public_id),
+        "studies": availability.of_order(order),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.orders import bulk, desk, drafting, editing, listing, parts, placing, views
+from ris.web.orders import bulk, desk, drafting, editing, listing, parts, placing, sections, views
 
 urlpatterns = [
     path("orders/", listing.order_list, name="orders"),
@@ -20,6 +20,9 @@ urlpatterns = [
     path("orders/new/draft/", drafting.save, name="order-draft"),
     path("orders/drafts/<uuid:key>/discard/", drafting.discard, name="order-draft-discard"),
     path("orders/<uuid:key>/", views.order, name="order"),
+    path("orders/<uuid:key>/clearance/", sections.clearance, name="order-clearance"),
+    path("orders/<uuid:key>/outcome/", sections.outcome, name="order-outcome"),
+    path("orders/<uuid:key>/timeline/", sections.timeline, name="order-timeline"),
     path("orders/<uuid:key>/cancel/", views.cancel, name="order-cancel"),
     path("orders/<uuid:key>/hold/", views.hold, name="order-hold"),
     path("orders/<uuid:key>/release/", views.release, name="order-release"),

@@ -25,21 +25,16 @@ from ris.domain.orders import (
     StepStatus,
     VoidOrder,
 )
-from ris.selectors import documents
-from ris.selectors import timeline as timelines
 from ris.selectors.order_questions import questions_of
 from ris.selectors.order_relations import relations
-from ris.selectors.orders import order_view
+from ris.selectors.orders import order_alone, order_view
 from ris.selectors.undoing import can_restore
 from ris.selectors.views import OrderView
 from ris.web import undo
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import said
-from ris.web.dose.views import order_context
 from ris.web.navigation import REPAIR
 from ris.web.orders.forms import CompleteForm
-from ris.web.safety.order_part import clearance_context
-from ris.web.telling import tell
 
 # --- one order
 
@@ -47,19 +42,15 @@ from ris.web.telling import tell
 @require_GET
 @page()
 def order(request: PageRequest, key: UUID) -> HttpResponse:
-    view = order_view(str(key))
+    view = order_alone(str(key))
     saw(request, "ViewOrder", [view.patient.public_id], order=view.public_id)
     context = {
         "order": view,
         "patient": view.patient,
         **_possible(view),
-        "entries": [tell(entry) for entry in timelines.entries(view.public_id)],
         "questions": questions_of(view.public_id),
-        **order_context(view),
         "relations": relations(view),
-        "documents": documents.of_order(view.public_id),
         "can_explain": request.actor.has(*REPAIR),
-        **clearance_context(request, view),
     }
     return show(request, "orders/order.html", context, fragment="orders/_order.html")
 

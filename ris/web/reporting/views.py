@@ -49,7 +49,7 @@ from ris.selectors.views import OrderView, ReportView
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, number, said
-from ris.web.dose.views import order_context
+from ris.web.dose.views import modalities_of, order_context
 from ris.web.errors import STATUS
 from ris.web.navigation import READERS
 from ris.web.paging import slice_of
@@ -184,7 +184,7 @@ def _page(
         "order": order,
         "patient": order.patient,
         "procedures": covered_here,
-        **order_context(order),
+        **order_context(order.public_id, modalities_of(order)),
         "editable": editable and may(request.actor, SaveDraft),
         "amendable": view.status in {ReportStatus.FINAL, ReportStatus.AMENDED}
         and may(request.actor, AmendReport),
