@@ -85,6 +85,20 @@ def lock_appointment(public_id: str) -> Appointment:
     return appointment
 
 
+def lock_appointments(public_ids: Iterable[str]) -> dict[str, Appointment]:
+    """Several, with the orders of all of them locked first: who locks orders does so by their keys.
+
+    By the text they are named with.
+    """
+    keys = {text: public_key(text, "appointment") for text in public_ids}
+    lock_orders(
+        ScheduledProcedureStep.objects.filter(appointment__public_id__in=keys.values()).values_list(
+            "procedure__order_id", flat=True
+        )
+    )
+    return {text: lock_appointment(text) for text in sorted(keys, key=lambda text: keys[text])}
+
+
 def steps_of_order(order: Order) -> list[ScheduledProcedureStep]:
     """The order's steps, locked, oldest first."""
     return list(

@@ -11,6 +11,7 @@ import pytest
 
 from ris.domain.errors import RisError, StateConflictError
 from ris.domain.exam_sets import BookSeries, BookTogether, SetItem
+from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.scheduling import (
     BookAppointment,
     CancelAppointment,
@@ -101,6 +102,48 @@ def test_a_series_and_new_orders_with_a_time_do_not_wait_for_each_other() -> Non
 
     assert [result for result in results if isinstance(result, BaseException)] == []
     assert Appointment.objects.filter(status="BOOKED").count() == 8
+
+
+def test_a_room_is_cleared_and_a_set_is_moved_without_waiting_for_each_other() -> None:
+    make.device("CT1")
+    make.device("CT2")
+    calls = []
+    for number in range(6):
+        patient = make.patient(f"ROOM{number}")
+        steps = [step_of_new(patient), step_of_new(patient)]
+        day = MORNING + timedelta(days=number)
+        # The later order is booked first, so that its appointment is the first of the room.
+        booked = [
+            execute(
+                BookAppointment(
+                    step=step, device="CT1", start_at=day + timedelta(minutes=30 * position)
+                ),
+                actor=people.scheduler,
+            )
+            for position, step in enumerate(reversed(steps))
+        ]
+        relocations = tuple(
+            Relocation(
+                appointment=each, device="CT2", start_at=day + timedelta(minutes=30 * position)
+            )
+            for position, each in enumerate(booked)
+        )
+        items = tuple(
+            SetItem(step=step, device="CT1", start_at=day + timedelta(minutes=30 * (4 + position)))
+            for position, step in enumerate(steps)
+        )
+        calls += [
+            partial(
+                execute,
+                RelocateAppointments(relocations=relocations, reason="down"),
+                actor=people.scheduler,
+            ),
+            partial(execute, BookTogether(items=items), actor=people.scheduler),
+        ]
+
+    results = together(*calls)
+
+    assert [result for result in results if isinstance(result, BaseException)] == []
 
 
 def attempt(number: int, steps: list[str]) -> Counter[str]:

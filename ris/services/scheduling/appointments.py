@@ -33,7 +33,12 @@ from ris.models import (
 )
 from ris.selectors.openings import Exam, exam_of
 from ris.services._context import Context
-from ris.services._locks import lock_appointment, lock_step, steps_of_appointment
+from ris.services._locks import (
+    lock_appointment,
+    lock_appointments,
+    lock_step,
+    steps_of_appointment,
+)
 from ris.services._transition import move, touch
 from ris.services.safety import require_answered
 from ris.services.scheduling.calendar import (
@@ -366,8 +371,7 @@ def expire_holds(command: ExpireHolds, context: Context) -> int:
         status=AppointmentStatus.HELD.value, expires_at__lte=context.now
     ).values_list("public_id", flat=True)[:500]
     expired: list[Appointment] = []
-    for public_id in list(due):
-        appointment = lock_appointment(str(public_id))
+    for appointment in lock_appointments(map(str, due)).values():
         if appointment.status != AppointmentStatus.HELD.value:
             continue
         move(appointment, APPOINTMENT, AppointmentTrigger.EXPIRE)

@@ -9,7 +9,7 @@ from ris.domain.scheduling import AppointmentStatus
 from ris.models import Appointment, Device, Resource, StaffMember
 from ris.selectors.openings import exam_of
 from ris.services._context import Context
-from ris.services._locks import lock_appointment, steps_of_appointment
+from ris.services._locks import lock_appointments, steps_of_appointment
 from ris.services.scheduling.calendar import move_appointment
 from ris.services.scheduling.resources import find_device, give_back, lock, resources_of
 from ris.services.scheduling.rules import agree
@@ -24,7 +24,7 @@ def relocate_appointments(command: RelocateAppointments, context: Context) -> in
     if len(wanted) > MOST:
         raise InvalidValueError(f"at most {MOST} appointments at once", path="relocations")
     # Appointments before resources, each in one order: two who move at once never wait in a circle.
-    rows = {each.appointment: lock_appointment(each.appointment) for each in wanted}
+    rows = lock_appointments(each.appointment for each in wanted)
     devices = {key: find_device(key) for key in {each.device for each in wanted}}
     _lock_places(list(devices.values()))
     for each in wanted:

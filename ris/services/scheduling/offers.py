@@ -39,10 +39,15 @@ def expire_offers(holds: list[Appointment], context: Context) -> None:
 
 
 def end(offer: SlotOffer, trigger: OfferTrigger, reason: str, context: Context) -> None:
+    # The hold before the offer, as when holds run out: what ended meanwhile is over.
+    hold = lock_appointment(str(offer.hold.public_id)) if offer.hold is not None else None
+    offer.refresh_from_db(fields=["status"])
+    if offer.status != OfferStatus.OPEN.value:
+        return
     offer.reason = reason[:200]
     move(offer, OFFER, trigger, "reason")
-    if offer.hold is not None and offer.hold.status == AppointmentStatus.HELD.value:
-        let_go(lock_appointment(str(offer.hold.public_id)), reason or "the offer was declined")
+    if hold is not None and hold.status == AppointmentStatus.HELD.value:
+        let_go(hold, reason or "the offer was declined")
     step = offer.entry.step
     order = step.procedure.order
     said: Event
