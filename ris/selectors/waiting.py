@@ -18,6 +18,7 @@ from ris.selectors.openings import WITH_PLACES, Openings, Wish, exam_of, rules_o
 IN_TURN = 20  # of those who wait are asked about one freed time
 MOST_FREED = 50  # times are looked at in one go
 WAITABLE = (StepStatus.PENDING.value, StepStatus.NO_SHOW.value, StepStatus.SCHEDULED.value)
+_WAITS = Q(status=WaitingStatus.WAITING.value, step__status__in=WAITABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,13 @@ class Proposal:
 
 def is_anybody_waiting() -> bool:
     return WaitingEntry.objects.filter(status=WaitingStatus.WAITING.value).exists()
+
+
+def over(limit: int = 50) -> list[str]:
+    """Entries whose exam is done, begun or canceled: nothing is to be found for it any more."""
+    rows = WaitingEntry.objects.filter(status=WaitingStatus.WAITING.value)
+    rows = rows.exclude(step__status__in=WAITABLE).order_by("pk")
+    return [str(key) for key in rows.values_list("public_id", flat=True)[:limit]]
 
 
 def freed_lately(since: datetime) -> list[Freed]:
@@ -183,7 +191,7 @@ class WaitingLine:
 
 def waiting_lines(*, modality: str = "", step: str = "", most: int = 200) -> list[WaitingLine]:
     """The waiting list in order of turns; two queries."""
-    rows = WaitingEntry.objects.filter(status=WaitingStatus.WAITING.value)
+    rows = WaitingEntry.objects.filter(_WAITS)
     if modality:
         rows = rows.filter(modality=modality)
     if step:

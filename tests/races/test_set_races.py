@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -107,7 +108,7 @@ def test_a_series_and_new_orders_with_a_time_do_not_wait_for_each_other() -> Non
 def test_a_room_is_cleared_and_a_set_is_moved_without_waiting_for_each_other() -> None:
     make.device("CT1")
     make.device("CT2")
-    calls = []
+    calls: list[Callable[[], object]] = []
     for number in range(6):
         patient = make.patient(f"ROOM{number}")
         steps = [step_of_new(patient), step_of_new(patient)]

@@ -8,8 +8,8 @@ import pytest
 import time_machine
 
 from ris.domain.actors import TIMER
-from ris.domain.errors import StateConflictError
-from ris.domain.orders import OrderDetails, Priority
+from ris.domain.errors import InvalidValueError, StateConflictError
+from ris.domain.orders import CancelOrder, HoldOrder, OrderDetails, OrderReference, Priority
 from ris.domain.scheduling import (
     CancelAppointment,
     ExpireHolds,
@@ -20,6 +20,7 @@ from ris.domain.waiting import (
     AcceptOffer,
     DayPart,
     DeclineOffer,
+    OfferSlot,
     StopWaiting,
     WaitForSlot,
 )
@@ -272,3 +273,55 @@ def test_nobody_waiting_costs_one_query(django_assert_num_queries: object) -> No
     with django_assert_num_queries(1):  # type: ignore[operator]
         assert proposals(datetime(2026, 3, 2, 6, tzinfo=UTC)) == []
     assert Appointment.objects.count() == 1
+
+
+@pytest.mark.parametrize("how", ["canceled", "performed"])
+def test_whose_exam_is_over_waits_no_longer(how: str) -> None:
+    order = make.booked(at(10, days=2)) if how == "performed" else make.order()
+    wait(order)
+    going = make.booked(at(10))
+    free(going)
+    offer_freed()
+    reference = OrderReference(public_id=str(order.public_id))
+    if how == "canceled":
+        execute(CancelOrder(order=reference), actor=people.scheduler)
+    else:
+        execute(make.start(order), actor=people.ct1)
+    assert waiting_lines() == []
+
+    offer_freed()
+
+    assert WaitingEntry.objects.get().status == "WITHDRAWN"
+    assert offer_to(order) is None
+    held = Booking.objects.filter(live=True, start_at=at(10), resource__name="CT1")
+    assert not held.exists(), "the time that was held for it is free"
+
+
+@pytest.mark.parametrize("booked", [False, True])
+def test_an_order_on_hold_is_offered_nothing_and_takes_nothing(booked: bool) -> None:
+    order = make.booked(at(10, days=2)) if booked else make.order()
+    entry = wait(order)
+    free(make.booked(at(10)))
+    offer_freed()
+    offer = offer_to(order)
+    assert offer is not None
+    reference = OrderReference(public_id=str(order.public_id))
+    execute(HoldOrder(order=reference, reason="creatinine"), actor=people.scheduler)
+
+    with pytest.raises(StateConflictError, match="on hold"):
+        execute(AcceptOffer(offer=str(offer.public_id)), actor=people.scheduler)
+    execute(DeclineOffer(offer=str(offer.public_id)), actor=people.scheduler)
+    with pytest.raises(StateConflictError, match="waits for no time"):
+        execute(OfferSlot(entry=entry, device="CT1", start_at=at(11)), actor=TIMER)
+
+
+def test_a_time_that_begins_in_a_moment_is_offered_to_nobody() -> None:
+    entry = wait(make.order())
+
+    with time_machine.travel(at(10), tick=False), pytest.raises(InvalidValueError):
+        execute(
+            OfferSlot(entry=entry, device="CT1", start_at=at(10) + timedelta(minutes=5)),
+            actor=TIMER,
+        )
+
+    assert not SlotOffer.objects.exists()

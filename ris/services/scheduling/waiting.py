@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ris.domain.actors import TIMER
 from ris.domain.errors import InvalidValueError, RisError, StateConflictError, UnknownKeyError
-from ris.domain.orders import Priority, StepStatus
+from ris.domain.orders import OrderStatus, Priority, StepStatus
 from ris.domain.scheduling import (
     AppointmentStatus,
     BookAppointment,
@@ -40,7 +40,7 @@ from ris.domain.waiting import (
 )
 from ris.models import Appointment, ScheduledProcedureStep, SlotOffer, WaitingEntry
 from ris.selectors.openings import exam_of
-from ris.selectors.waiting import WAITABLE, proposals
+from ris.selectors.waiting import WAITABLE, over, proposals
 from ris.services._context import Context
 from ris.services._execute import execute
 from ris.services._locks import lock_appointment, lock_step, public_key
@@ -99,6 +99,11 @@ def stop_waiting(command: StopWaiting, context: Context) -> None:
 
 def offer_freed() -> int:
     """Offer what became free lately; returns how many times were offered. Called by the clock."""
+    for key in over():
+        try:
+            execute(StopWaiting(entry=key, reason="the exam is to be booked no more"), actor=TIMER)
+        except RisError as error:
+            log.info("an entry of the waiting list stays", reason=error.code.value)
     offered = 0
     for each in proposals(timezone.now() - LOOK_BACK):
         try:
@@ -116,7 +121,8 @@ def offer_freed() -> int:
 def offer_slot(command: OfferSlot, context: Context) -> str:
     entry = _lock_entry(command.entry)
     step = entry.step
-    if step.status not in WAITABLE or open_offers(entry):
+    is_active = step.procedure.order.status == OrderStatus.ACTIVE.value
+    if step.status not in WAITABLE or not is_active or open_offers(entry):
         raise StateConflictError("this exam waits for no time now")
     device = find_device(command.device)
     exam = exam_of(step)
@@ -128,6 +134,8 @@ def offer_slot(command: OfferSlot, context: Context) -> str:
     expires_at = min(
         context.now + timedelta(hours=OFFER_HOURS), command.start_at - timedelta(minutes=5)
     )
+    if expires_at <= context.now:
+        raise InvalidValueError("there is no time left to ask anybody", path="start_at")
     hold = Appointment.objects.create(
         device=device,
         start_at=command.start_at,
@@ -169,6 +177,9 @@ def accept_offer(command: AcceptOffer, context: Context) -> str:
     hold = lock_appointment(str(hold.public_id))
     if hold.status != AppointmentStatus.HELD.value:
         raise StateConflictError("this offer is over")
+    status = step.procedure.order.status
+    if status != OrderStatus.ACTIVE.value:
+        raise StateConflictError(f"this order is {status.lower().replace('_', ' ')}")
     move(offer, OFFER, OfferTrigger.ACCEPT)
     if step.status == StepStatus.SCHEDULED.value and step.appointment is not None:
         let_go(hold, "the exam was moved there")
