@@ -57,13 +57,16 @@ def note_late() -> None:
     """The clock: what began lately and was not looked at, because a process ended."""
     if not _is_anything_asked():
         return
-    rows = PerformedProcedureStep.objects.filter(
+    now = timezone.now()
+    # By the index of changes; what matched is most of the archive, so that is asked of each.
+    lately = PerformedProcedureStep.objects.filter(
         origin=Origin.MPPS.value,
-        match=Match.MATCHED.value,
-        created_at__gte=timezone.now() - LOOK_BACK,
-        started_at__gte=timezone.now() - LONGEST_LATE,
+        updated_at__gte=now - LOOK_BACK,
+        created_at__gte=now - LOOK_BACK,
+        started_at__gte=now - LONGEST_LATE,
     ).exclude(follow_ups__kind=FollowUpKind.SAFETY.value)
-    _note(rows.order_by("id").values_list("public_id", flat=True)[:200])
+    rows = lately.order_by("updated_at").values_list("public_id", "match")[:500]
+    _note(public_id for public_id, match in rows if match == Match.MATCHED.value)
 
 
 def _is_anything_asked() -> bool:
