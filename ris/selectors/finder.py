@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.db.models import F, FilteredRelation, Q
 from django.utils import timezone
 
 from ris.domain.openings import Opening, Refusal
 from ris.domain.scheduling import Slot
-from ris.models import Device, ResourceGroup, ScheduledProcedureStep
+from ris.models import Device, DeviceRule, ScheduledProcedureStep
 from ris.selectors.openings import (
+    WITH_PLACES,
     Exam,
     Openings,
     Wish,
-    bookable_devices,
     exam_of,
     resource_keys,
 )
@@ -76,9 +77,8 @@ def find(
     ``ask`` is a device (by public id) and a time whose reasons are wanted.
     """
     now = timezone.now()
-    exam = exam_of(step)
-    devices = bookable_devices(step.modality)
-    groups = _groups(devices)
+    devices, rules, groups = _places(step)
+    exam = exam_of(step, rules=rules)
     chosen = [device for device in devices if _is_in(device, where, groups)]
     begin = min(first, timezone.localtime(ask[1]).date()) if ask else first
     begin = min(begin, timezone.localtime(near).date()) if near else begin
@@ -90,6 +90,7 @@ def find(
         staff=exam.needs_staff,
         patient=exam.patient,
         besides=exam.besides,
+        known=True,
     )
     wish = wish or Wish()
     midnight = datetime.combine(first, datetime.min.time(), zone_of(None))
@@ -116,18 +117,53 @@ def find(
     )
 
 
-def _groups(devices: Sequence[Device]) -> dict[str, tuple[str, set[int]]]:
-    """The groups that hold some of the devices or their rooms, with their members; one query."""
-    keys = {key for device in devices for key in resource_keys(device)}
+_Groups = dict[str, tuple[str, set[int]]]
+
+
+def _places(
+    step: ScheduledProcedureStep,
+) -> tuple[list[Device], dict[int, dict[int, DeviceRule]], _Groups]:
+    """The devices that do the modality, what the catalog says of the exam on each, and the groups.
+
+    One query: a device comes once for each group that it or its room is in.
+    """
+    if not step.modality:
+        return [], {}, {}
+    definition = step.procedure.definition_id
     rows = (
-        ResourceGroup.objects.filter(members__in=keys)
-        .order_by("name")
-        .values_list("public_id", "name", "members")
-    )
-    found: dict[str, tuple[str, set[int]]] = {}
-    for public_id, name, member in rows:
-        found.setdefault(str(public_id), (name, set()))[1].add(member)
-    return found
+        WITH_PLACES.filter(modality=step.modality, active=True)
+        .annotate(rule=FilteredRelation(
+            "procedure_rules", condition=Q(procedure_rules__definition=definition or 0)
+        ))
+        .annotate(
+            rule_allowed=F("rule__allowed"),
+            rule_minutes=F("rule__minutes"),
+            own_group=F("resource__groups__public_id"),
+            own_group_name=F("resource__groups__name"),
+            room_group=F("room__resource__groups__public_id"),
+            room_group_name=F("room__resource__groups__name"),
+        )
+        .order_by("ae_title", "pk")
+    )  # fmt: skip
+    devices: dict[int, Device] = {}
+    rules: dict[int, DeviceRule] = {}
+    members: dict[tuple[str, str], set[int]] = {}
+    for row in rows:
+        devices.setdefault(row.pk, row)
+        if row.rule_allowed is not None and definition is not None:
+            rules[row.pk] = DeviceRule(
+                definition_id=definition,
+                device_id=row.pk,
+                allowed=row.rule_allowed,
+                minutes=row.rule_minutes,
+            )
+        if row.own_group is not None:
+            members.setdefault((row.own_group_name, str(row.own_group)), set()).add(row.resource_id)
+        if row.room_group is not None and row.room is not None:
+            group = members.setdefault((row.room_group_name, str(row.room_group)), set())
+            group.add(row.room.resource_id)
+    groups = {key: (name, members[name, key]) for name, key in sorted(members)}
+    return list(devices.values()), {definition: rules} if definition is not None else {}, groups
 
 
 def _place_name(device: Device) -> str:
@@ -135,7 +171,7 @@ def _place_name(device: Device) -> str:
     return room or device.ae_title
 
 
-def _is_in(device: Device, where: str, groups: dict[str, tuple[str, set[int]]]) -> bool:
+def _is_in(device: Device, where: str, groups: _Groups) -> bool:
     kind, _, key = where.partition(":")
     if kind == "device":
         return str(device.public_id) == key

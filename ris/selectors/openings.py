@@ -158,7 +158,11 @@ class Wish:
 
 
 class Openings:
-    """Openings of devices over some days; everything is read once, however many exams ask."""
+    """Openings of devices over some days; everything is read once, however many exams ask.
+
+    ``known``: the devices are of :data:`WITH_PLACES` and as they are now, and so is what they stand
+    in: it is not read again.
+    """
 
     def __init__(
         self,
@@ -170,6 +174,7 @@ class Openings:
         staff: bool = False,
         patient: int | None = None,
         besides: Iterable[int] = (),
+        known: bool = False,
     ) -> None:
         self.devices = list(devices)
         self.now = minute_up(now)
@@ -178,7 +183,9 @@ class Openings:
         self._staff = _staff() if staff else []
         keys = {key for device in self.devices for key in resource_keys(device)}
         keys |= {member.resource_id for member in self._staff}
-        self.times = Timetable(keys, first, days)
+        places = [place for each in self.devices for place in (each, each.room) if place and known]
+        rows = [member.resource for member in self._staff]
+        self.times = Timetable(keys, first, days, [*rows, *(place.resource for place in places)])
         self.days = self.times.days
         self.low, self.high = self.times.span
         self._taken = taken_minutes(keys, self.low - LONGEST, self.high, self._but)
@@ -420,7 +427,7 @@ def resource_keys(device: Device) -> list[int]:
 
 
 def _staff() -> list[StaffMember]:
-    rows = StaffMember.objects.select_related("resource")
+    rows = StaffMember.objects.select_related("resource__site")
     return list(rows.filter(active=True, resource__active=True))
 
 
@@ -453,4 +460,4 @@ def bookable_devices(modality: str) -> list[Device]:
     return list(WITH_PLACES.filter(modality=modality, active=True).order_by("ae_title"))
 
 
-WITH_PLACES = Device.objects.select_related("resource", "room__resource", "room__site")
+WITH_PLACES = Device.objects.select_related("resource__site", "room__resource__site", "room__site")

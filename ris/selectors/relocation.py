@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 
 from django.db.models import Prefetch
 from django.utils import timezone
@@ -73,27 +74,35 @@ def touched(
         if each.pk == device.pk or (device.room_id is not None and each.room_id == device.room_id)
     ]
     rows = (
-        Appointment.objects.filter(
-            device__in=together,
-            status__in=[status.value for status in OCCUPYING - {AppointmentStatus.FULFILLED}],
-            start_at__lt=high,
-            start_at__gt=low - LONGEST,
-            end_at__gt=low,
+        ScheduledProcedureStep.objects.filter(
+            appointment__device__in=together,
+            appointment__status__in=[
+                status.value for status in OCCUPYING - {AppointmentStatus.FULFILLED}
+            ],
+            appointment__start_at__lt=high,
+            appointment__start_at__gt=low - LONGEST,
+            appointment__end_at__gt=low,
         )
-        .select_related("patient__merged_into", "device__room")
+        .select_related(
+            "appointment__patient__merged_into",
+            "appointment__device__room",
+            "procedure__order",
+            "procedure__definition",
+            "device__room",
+        )
         .prefetch_related(
-            Prefetch("patient__identifiers", queryset=IDENTIFIERS.queryset),
-            Prefetch(
-                "steps",
-                queryset=ScheduledProcedureStep.objects.select_related(
-                    "procedure__order", "procedure__definition", "device__room", "appointment"
-                ).order_by("id"),
-            ),
+            Prefetch("appointment__patient__identifiers", queryset=IDENTIFIERS.queryset)
         )
-        .order_by("start_at", "pk")[:MOST]
+        .order_by("appointment__start_at", "appointment", "id")[: MOST * 2]
     )
-    found = [(row, appointment_line(row)) for row in rows]
-    return [Touched(row, line, row.steps.all()[0]) for row, line in found if line is not None]
+    found = []
+    for _key, group in groupby(rows, key=lambda step: step.appointment_id):
+        steps = list(group)
+        row = steps[0].appointment
+        line = appointment_line(row, steps) if row is not None else None
+        if row is not None and line is not None:
+            found.append(Touched(row, line, steps[0]))
+    return found[:MOST]
 
 
 def proposals(
@@ -176,6 +185,7 @@ class _Search:
             now=now,
             staff=any(exam.needs_staff for exam in exams),
             besides=[row.pk for row in appointments],
+            known=True,
         )
         self.busy = self._patients(exams, appointments)
         self.taken: dict[int, list[Taken]] = defaultdict(list)

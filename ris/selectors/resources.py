@@ -108,12 +108,19 @@ def _kept(row: Block, start_at: datetime, end_at: datetime, day: date | None) ->
 
 
 class Timetable:
-    """Hours, holidays, closures and kept time of resources (by primary key) over some days."""
+    """Hours, holidays, closures and kept time of resources (by primary key) over some days.
 
-    def __init__(self, resources: Iterable[int], first: date, days: int) -> None:
+    ``known`` are those that were read already, with their sites.
+    """
+
+    def __init__(
+        self, resources: Iterable[int], first: date, days: int, known: Iterable[Resource] = ()
+    ) -> None:
         keys = set(resources)
-        rows = Resource.objects.select_related("site").filter(pk__in=keys)
-        self.resources = {row.pk: row for row in rows}
+        self.resources = {row.pk: row for row in known if row.pk in keys}
+        if unknown := keys - set(self.resources):
+            rows = Resource.objects.select_related("site").filter(pk__in=unknown)
+            self.resources |= {row.pk: row for row in rows}
         self.days = [first + timedelta(days=offset) for offset in range(days)]
         self._zones = {key: zone_of(row.site) for key, row in self.resources.items()}
         ends = [whole_day(day, zone) for zone in {*self._zones.values(), zone_of(None)}

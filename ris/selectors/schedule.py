@@ -231,8 +231,11 @@ def _with_lines(rows: QuerySet[Appointment]) -> QuerySet[Appointment]:
     )
 
 
-def _line(appointment: Appointment) -> AppointmentLine | None:
-    steps = list(appointment.steps.all())
+def _line(
+    appointment: Appointment, steps: Sequence[ScheduledProcedureStep] | None = None
+) -> AppointmentLine | None:
+    """``steps`` are its own, if they were read elsewhere."""
+    steps = list(appointment.steps.all()) if steps is None else steps
     if not steps or appointment.patient is None:
         return None
     order = steps[0].procedure.order

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 from django.utils import timezone
 
 from ris.domain.exam_sets import Apart
@@ -14,7 +15,14 @@ from ris.domain.openings import Place
 from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.scheduling import Slot
 from ris.domain.set_openings import MOST_EXAMS, SetOpening, first_sets
-from ris.models import Device, ProcedureSequence, ScheduledProcedureStep, StepTemplate
+from ris.domain.waiting import WaitingStatus
+from ris.models import (
+    Device,
+    ProcedureSequence,
+    ScheduledProcedureStep,
+    StepTemplate,
+    WaitingEntry,
+)
 from ris.selectors.openings import WITH_PLACES, Exam, Openings, Wish, exam_of
 from ris.selectors.schedule import next_even, slot_of
 from ris.selectors.taken import minute_of
@@ -39,19 +47,27 @@ class ProposedSet:
 
 def others_of(step: ScheduledProcedureStep) -> list[ScheduledProcedureStep]:
     """The patient's other exams that are still to be booked or booked, oldest first; one query."""
-    return list(
+    return beside(step)[0]
+
+
+def beside(step: ScheduledProcedureStep) -> tuple[list[ScheduledProcedureStep], bool]:
+    """The patient's other exams, and whether this one is on the waiting list; one query."""
+    waiting = WaitingEntry.objects.filter(step=OuterRef("pk"), status=WaitingStatus.WAITING.value)
+    others = Q(procedure__order__status=OrderStatus.ACTIVE.value, status__in=_OPEN)
+    others &= ~Q(modality="")
+    rows = (
         ScheduledProcedureStep.objects.select_related(
             "procedure__order", "procedure__definition", "appointment"
         )
-        .filter(
-            procedure__order__patient=step.procedure.order.patient_id,
-            procedure__order__status=OrderStatus.ACTIVE.value,
-            status__in=_OPEN,
+        .filter(others | Q(pk=step.pk), procedure__order__patient=step.procedure.order.patient_id)
+        .annotate(
+            is_other=Case(When(pk=step.pk, then=Value(0)), default=Value(1)),
+            is_waiting=Exists(waiting),
         )
-        .exclude(pk=step.pk)
-        .exclude(modality="")
-        .order_by("id")[: MOST_EXAMS - 1]
+        .order_by("is_other", "id")[:MOST_EXAMS]
     )
+    itself, *found = rows
+    return list(found), itself.is_waiting
 
 
 def apart_of(steps: Sequence[ScheduledProcedureStep]) -> list[Apart]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,20 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from ris.domain.actors import OPERATOR
+from ris.domain.resources import SaveGroup
 from ris.domain.scheduling import CancelAppointment
-from ris.models import Appointment, Device, Order, ScheduledProcedureStep, SlotOffer, WaitingEntry
+from ris.models import (
+    Appointment,
+    Device,
+    DeviceRule,
+    Order,
+    ProcedureDefinition,
+    ResourceGroup,
+    ScheduledProcedureStep,
+    SlotOffer,
+    WaitingEntry,
+)
 from ris.services import execute
 from ris.services.scheduling import offer_freed
 from tests import make, people
@@ -134,6 +147,28 @@ def test_rooms_and_parts_of_the_day_narrow_the_search(
     assert slot("CT2", tomorrow) in page
     assert slot("CT1", tomorrow) not in page
     assert slot("CT2", today_at(14)) not in page
+
+
+def test_device_of_two_groups_is_offered_once_and_with_its_own_minutes(
+    as_: As, step: ScheduledProcedureStep
+) -> None:
+    one = Device.objects.select_related("resource").get(ae_title="CT1")
+    for name in ("Big scanners", "Scanners"):
+        execute(SaveGroup(name=name, members=(str(one.resource.public_id),)), actor=OPERATOR)
+    definition = ProcedureDefinition.objects.get(code="CTHEAD")
+    DeviceRule.objects.create(definition=definition, device=one, minutes=40)
+    client = as_("scheduler")
+
+    everywhere = client.get(address(step)).content.decode()
+    group = ResourceGroup.objects.get(name="Scanners")
+    inside = client.get(address(step), {"where": f"group:{group.public_id}"}).content.decode()
+
+    options = re.findall(r'<option value="(?:group|device)[^>]*>([^<]*)<', everywhere)
+    assert options == ["Big scanners", "Scanners", "CT room", "CT room two"]
+    tomorrow = today_at(8) + timedelta(days=1)
+    assert slot("CT1", tomorrow) in inside
+    assert slot("CT1", tomorrow + timedelta(minutes=20)) not in inside
+    assert slot("CT2", tomorrow) not in inside
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ from ris.domain.waiting import DAY_PARTS, DayPart
 from ris.models import Appointment, ScheduledProcedureStep
 from ris.selectors import finder, schedule
 from ris.selectors.openings import Wish
-from ris.selectors.patients import patient_view
-from ris.selectors.sets import others_of, proposed_sets
+from ris.selectors.patients import to_view
+from ris.selectors.sets import beside, proposed_sets
 from ris.selectors.waiting import waiting_lines
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
@@ -150,14 +150,14 @@ def finder_page(
     )
     moves = step.status == StepStatus.SCHEDULED.value
     order = step.procedure.order
-    others = others_of(step)
+    others, is_waiting = beside(step)
     chosen = [other for other in others if str(other.public_id) in request.GET.getlist("with")]
-    waiting = next(iter(waiting_lines(step=str(step.public_id))), None)
+    waiting = next(iter(waiting_lines(step=str(step.public_id)) if is_waiting else ()), None)
     held = _held(step)
     context = {
         "step": step,
         "order": order,
-        "patient": patient_view(str(order.patient.public_id)),
+        "patient": to_view(order.patient),
         "found": found,
         "days": found.days,
         "held": held,
