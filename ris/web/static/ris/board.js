@@ -245,9 +245,10 @@
 
   // --- for those who do not see it: EventCalendar calls itself a table but is none
 
+  const ROLES = "[role=table], [role=grid], [role=row], [role=rowgroup], [role=columnheader], [role=rowheader], [role=cell], [role=gridcell], [role=list], [role=listitem]";
   const tidy = () => {
     const main = host.querySelector(".ec-main, .ec-body") ?? host;
-    for (const part of host.querySelectorAll("[role=table], [role=grid], [role=row], [role=rowgroup], [role=columnheader], [role=rowheader], [role=cell], [role=gridcell], [role=list], [role=listitem]")) part.removeAttribute("role");
+    for (const part of host.querySelectorAll(ROLES)) part.removeAttribute("role");
     for (const name of ["aria-colindex", "aria-colspan", "aria-rowindex", "aria-rowspan", "aria-colcount", "aria-rowcount"]) {
       for (const part of host.querySelectorAll(`[${name}]`)) part.removeAttribute(name);
     }
@@ -262,6 +263,13 @@
       if (found) { wanted = null; found.focus({ preventScroll: true }); found.scrollIntoView({ block: "nearest", inline: "nearest" }); }
     }
   };
+
+  // It draws again before it says so: what is new is set right in the same moment.
+  const raw = `${ROLES}, h4:not([role])`;
+  const isRaw = (node) => node.nodeType === 1 && (node.matches(raw) || node.querySelector(raw) !== null);
+  new MutationObserver((changes) => {
+    if (changes.some((change) => (change.type === "attributes" ? isRaw(change.target) : [...change.addedNodes].some(isRaw)))) tidy();
+  }).observe(host, { childList: true, subtree: true, attributes: true, attributeFilter: ["role"] });
 
   const calendar = EventCalendar.create(host, {
     view: views[view] ?? views.day,
