@@ -18,6 +18,14 @@ from ris.domain.orders import (
     ProcedureRequest,
     ReviseOrder,
 )
+from ris.domain.safety import (
+    AnswerSafetyQuestions,
+    DefineSafetyQuestion,
+    QuestionDetails,
+    SafetyAnswerGiven,
+    Told,
+    parse_rules,
+)
 from ris.domain.scheduling import (
     BookAppointment,
     HoldSlot,
@@ -35,6 +43,7 @@ from ris.models import (
     OrderQuestion,
     ProcedureDefinition,
     Resource,
+    SafetyAnswer,
     StaffMember,
 )
 from ris.services import execute
@@ -360,6 +369,39 @@ def test_an_exam_moves_to_an_order_of_its_own_with_its_booking() -> None:
     assert step.appointment.order == new
     assert events(order, 2) == ["OrderSplit", "OrderRevised"]
     assert events(new, 2) == ["OrderPlaced", "OrderRevised"]
+
+
+def test_what_was_answered_for_the_patient_holds_for_both_orders() -> None:
+    order = two_exams()
+    for code in ("IMPLANT", "ALLERGY"):
+        question = QuestionDetails(
+            code=code,
+            words=f"{code}?",
+            unsafe=parse_rules("is yes"),
+            told=Told.ALERT,
+            told_words=code.title(),
+        )
+        execute(DefineSafetyQuestion(question=question), actor=people.manager)
+    answer(order, "IMPLANT", "yes")
+
+    new = split(order)
+    answer(new, "ALLERGY", "no")
+
+    new.refresh_from_db()
+    order.refresh_from_db()
+    assert new.safety == order.safety != {}
+    said = SafetyAnswer.objects.filter(order=order, superseded_at=None)
+    assert [row.question.code for row in said] == ["IMPLANT"]
+
+
+def answer(order: Order, code: str, value: str) -> None:
+    execute(
+        AnswerSafetyQuestions(
+            step=str(make.step_of(order).public_id),
+            answers=(SafetyAnswerGiven(question=code, value=value),),
+        ),
+        actor=people.technologist,
+    )
 
 
 def test_a_cancellation_of_the_placer_ends_what_was_split_off() -> None:

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from ris.domain.errors import MissingValueError, StateConflictError, UnknownKeyError
 from ris.domain.orders import PERFORMED, OrderPlaced, OrderRevised, StepStatus
 from ris.domain.splitting import OrderSplit, SplitOrder
-from ris.models import Appointment, Order, RequestedProcedure, ScheduledProcedureStep
+from ris.models import (
+    Appointment,
+    Order,
+    RequestedProcedure,
+    SafetyAnswer,
+    ScheduledProcedureStep,
+)
+from ris.models.prepared import add_all
 from ris.services import _numbers
 from ris.services._context import Context
 from ris.services._locks import steps_of_order
@@ -107,7 +114,17 @@ def _copy(order: Order, context: Context) -> Order:
     )
     new.save()
     new.messages.set(order.messages.all())
+    _copy_answers(order, new)
     return new
+
+
+def _copy_answers(order: Order, new: Order) -> None:
+    """What was said of the patient's safety holds for both: the scanner is told it of both."""
+    answers = list(SafetyAnswer.objects.filter(order=order, superseded_at=None).order_by("id"))
+    for answer in answers:
+        answer.pk, answer.public_id, answer.order = None, SafetyAnswer().public_id, new
+        answer._state.adding = True
+    add_all(answers)
 
 
 def _tell(
