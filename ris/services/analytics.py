@@ -79,17 +79,20 @@ def _write(
 def run_due() -> int:
     """Count what changed since the last time, and a few of the days that never were; how many."""
     now = _clock.now()
-    newest = FactDay.objects.order_by("-counted_at").values_list("counted_at", flat=True).first()
     today = timezone.localdate(now)
+    # The last day's: it is counted last, so what broke off is looked at once more.
+    last = FactDay.objects.filter(day__lte=today).order_by("-day")
+    newest = last.values_list("counted_at", flat=True).first()
     missing = _missing(today)
     if newest is not None and now - newest < EVERY and not missing:
         return 0
     if newest is None and not missing:
         return 0  # nothing was done here yet
     changed = facts.changed_days(newest - OVERLAP) if newest is not None else set()
-    days = sorted((day for day in changed if day <= today), reverse=True)
+    days = sorted((day for day in changed if day < today), reverse=True)
+    others = [day for day in missing[:AT_ONCE] if day != today]
     # Today moves the clock on, so that what changed is looked at once.
-    chosen = list(dict.fromkeys([*days, *missing[:AT_ONCE], today]))
+    chosen = [*dict.fromkeys([*days, *others]), today]
     count(chosen, now)
     return len(chosen)
 

@@ -274,6 +274,22 @@ def test_the_timer_counts_the_last_months_bit_by_bit_and_then_rests(
     }
 
 
+def test_what_changed_is_counted_although_another_day_was_counted_anew(
+    story: None, clock: time_machine.Traveller
+) -> None:
+    counted()
+    clock.shift(timedelta(minutes=10))
+    appointment = Appointment.objects.filter(start_at__date=date(2026, 3, 19)).latest("id")
+    Appointment.objects.filter(pk=appointment.pk).update(updated_at=timezone.now())
+    clock.shift(timedelta(minutes=10))
+    analytics.rebuild(FIRST, FIRST)
+
+    analytics.run_due()
+
+    day = FactDay.objects.get(day=date(2026, 3, 19))
+    assert day.counted_at == timezone.now()
+
+
 def test_before_the_first_exam_nothing_is_counted() -> None:
     assert analytics.run_due() == 0
     assert not FactDay.objects.exists()
