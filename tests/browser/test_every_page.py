@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from docs.screenshots import SHOTS, Shot
 from tests.browser.conftest import Window
@@ -23,6 +24,8 @@ def visit(window: Window, shot: Shot) -> None:
     for selector in filter(None, shot.click.split("; ")):
         address = window.page.locator(selector).first.get_attribute("href")
         window.open(str(address))
+    # What a page fetches once it stands belongs to it.
+    expect(window.page.locator("[hx-trigger=load]")).to_have_count(0)
 
 
 def violations(window: Window, *rules: str) -> list[str]:

@@ -123,6 +123,7 @@ def test_timeline_opens_raw_and_decoded_in_place(at: At) -> None:
         "links => links.map(link => link.getAttribute('href'))"
     ):
         window.open(address)
+        expect(page.locator(".timeline")).to_be_visible()
         if page.locator(".timeline details").count():
             break
 
@@ -131,8 +132,9 @@ def test_timeline_opens_raw_and_decoded_in_place(at: At) -> None:
 
     expect(entry.locator("pre.raw").first).to_contain_text("MSH|")
     expect(entry.locator(".decoded").first).to_contain_text("Message control id")
-    page.evaluate("htmx.trigger(document.querySelector('[data-live]'), 'every')")
-    page.wait_for_timeout(500)
+    for region in ("order-live", "order-timeline"):
+        with page.expect_response(lambda answer: "/orders/" in answer.url):
+            page.evaluate(f"htmx.trigger(document.getElementById('{region}'), 'ris-live')")
     expect(entry.locator("pre.raw").first).to_be_visible()
     assert window.problems == []
 
