@@ -130,12 +130,6 @@ SHOTS: tuple[Shot, ...] = (
     Shot("patient-message-text", "admin", "/patient-messages/texts/booked/mail/de/"),
     Shot("patient-page-policy", "manager", "/patient-messages/page/"),
     Shot("patient-contact", "admin", "/patient-messages/", "main a[href$='/patient/']"),
-    Shot(
-        "patient-birth-date",
-        "admin",
-        "/patient-messages/",
-        "main a[href$='/patient/']; main a[href*='/p/']",
-    ),
     Shot("resources", "manager", "/resources/"),
     Shot("resource", "technologist", "/resources/?kind=device", "main a.row-link:text-is('NM1')"),
     Shot("resource-edit", "manager", "/resources/?kind=device", ROW),

@@ -105,7 +105,7 @@ def test_keys_can_be_switched_off_and_theme_chosen(at: At) -> None:
     window.open("/account/")
     page.locator("#keys").uncheck()
     page.locator("#theme-dark").check()
-    page.get_by_role("button", name="Save").click()
+    page.locator("button[value=browser]").click()
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
     page.keyboard.press("?")

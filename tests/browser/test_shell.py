@@ -77,7 +77,7 @@ def test_high_contrast_and_compact_stay_accessible(at: At, scheme: str) -> None:
     )
     found = {}
 
-    for path in ("/", "/orders/", "/board/", "/patients/", "/account/"):
+    for path in ("/", "/orders/", "/arrivals/", "/patients/", "/account/"):
         window.open(path)
         assert window.page.locator("html").get_attribute("data-contrast") == "more"
         found[path] = violations(window)

@@ -39,8 +39,10 @@ def _exam_before_its_order(hospital: Hospital) -> None:
 
 
 def order_page(hospital: Hospital, number: str) -> Page:
-    """The page of an order, by way of the search."""
-    return hospital.person.get(f"/search/?q={number}")
+    """The page of an order, by way of the search, with the timeline that it fetches."""
+    page = hospital.person.get(f"/search/?q={number}")
+    timeline = hospital.person.get(f"{page.path}timeline/")
+    return Page(page.status, page.path, page.text + timeline.text)
 
 
 def test_the_simple_case(hospital: Hospital) -> None:
@@ -244,7 +246,9 @@ def test_three_steps_of_one_order_are_done_one_by_one(hospital: Hospital) -> Non
     wait_until(
         lambda: ("XO", "CM") in hospital.heard_by_pacs("P1011"), "the end of the exam at the PACS"
     )
-    assert ("SC", "IP") in hospital.heard_by_ehr("P1011")
+    wait_until(
+        lambda: ("SC", "IP") in hospital.heard_by_ehr("P1011"), "the step under way at the EHR"
+    )
 
 
 def test_an_appointment_is_booked_moved_and_canceled_by_the_hospital(hospital: Hospital) -> None:
