@@ -71,7 +71,9 @@ def test_order_is_entered_booked_performed_and_reported(at: At) -> None:
     date = page.locator("table.list time").first.get_attribute("datetime") or ""
     technologist.open(f"/room/{ae_title}/?day={date[:10]}")
     row = page.locator("tr", has=page.locator(f"a[href='{order}']"))
+    page.once("dialog", lambda dialog: dialog.accept())  # nobody checked who it is
     row.get_by_role("button", name="Begin").click()
+    expect(page.locator("#main")).to_contain_text("Begun.")
     technologist.open(order)
     expect(page.locator("#main")).to_contain_text("In progress")
     technologist.open(f"/room/{ae_title}/")
@@ -165,6 +167,7 @@ def test_appointment_is_moved_by_keyboard(at: At) -> None:
     page = window.page
     new_order(window, book=True)
     page.locator(".days .slots button").last.click()
+    page.get_by_role("button", name="Book it").click()
     page.wait_for_url(re.compile("/orders/"))
     order = window.path
     start = page.locator("table.list time").first.get_attribute("datetime") or ""

@@ -151,6 +151,6 @@ def test_refresh_after_the_session_asks_for_the_login(at: At) -> None:
     window.open("/orders/")
     window.page.context.clear_cookies()
 
-    window.page.evaluate("htmx.trigger(document.querySelector('[data-live]'), 'every')")
+    window.page.evaluate("htmx.trigger(document.querySelector('[data-live]'), 'ris-live')")
 
     window.page.wait_for_url(re.compile(r"/login/\?next=/orders/"))
