@@ -50,6 +50,8 @@ class Cluster:
         """With its own settings for durability: the product refuses a server without them."""
         settings = ["listen_addresses=", f"unix_socket_directories={self.folder}"]
         settings += ["max_connections=200", "log_min_messages=fatal"]
+        # What a plan looks like must not depend on when the tables were last counted.
+        settings += ["autovacuum=off"]
         arguments = [part for setting in settings for part in ("-c", setting)]
         binary = _binary("postgres")
         with (self.folder / "log").open("ab") as log:
