@@ -321,7 +321,7 @@ def test_an_hl7_order_goes_all_the_way_and_back(hospital: Hospital) -> None:
     assert len({m.control_id for m in hospital.placer.heard}) == len(hospital.placer.heard)
 
     # 8: one page tells all of it
-    page = radiologist.get(order.path).text
+    page = radiologist.get(order.path).text + radiologist.get(f"{order.path}timeline/").text
     for word in ("ORM^O01", "CT1", "ORU^R01", "OMG^O19", "radiologist", "AA"):
         assert word in page, word
 
