@@ -23,7 +23,8 @@ from tests.running import Running, start
 ROOT = Path(__file__).resolve().parent.parent
 _FOLDER = "RIS_TEST_FOLDER"
 _DATABASE_URL = "RIS_TEST_DATABASE_URL"
-_cluster: Any = None
+_DATABASE_URLS = "RIS_TEST_DATABASE_URLS"
+_clusters: list[Any] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,16 +35,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Settings must stand before Django is set up, which pytest-django does right after this."""
     config.addinivalue_line("markers", "requires(*names): programs of tests/programs.py")
+    config.addinivalue_line("markers", "database: starts the product on the database under test")
     is_worker = hasattr(config, "workerinput")
     if not is_worker:
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="ris-test-")
     postgresql = config.getoption("--database") == "postgresql"
-    if postgresql and _DATABASE_URL not in os.environ:
+    if postgresql and not is_worker:
         if postgresql_folder() is None:
             required = os.environ.get("RIS_TEST_REQUIRE", "").split(",")
             missing = bool({"all", "postgresql"} & set(required))
             pytest.exit("no PostgreSQL binaries: nothing was run", returncode=int(missing))
-        _start_cluster()
+        _start_clusters(config.getoption("numprocesses", None) or 1)
 
     for name in [name for name in os.environ if name.startswith("RIS_")]:
         if not name.startswith("RIS_TEST_") and name != "RIS_CHROMIUM":
@@ -52,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["RIS_CONFIG_FILE"] = os.devnull
     os.environ["RIS_DATA_DIR"] = str(home)
     if postgresql:
-        os.environ["RIS_DATABASE_URL"] = os.environ[_DATABASE_URL]
+        os.environ[_DATABASE_URL] = os.environ["RIS_DATABASE_URL"] = _own_cluster()
     os.environ["DJANGO_SETTINGS_MODULE"] = "ris.settings"
 
     import django
@@ -70,19 +72,25 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_refuse_outside)
 
 
-def _start_cluster() -> None:
-    global _cluster
+def _start_clusters(number: int) -> None:
+    """One for each process: PostgreSQL's snapshots tell of the writes of a whole cluster."""
     from tests.postgres import Cluster
 
-    _cluster = Cluster.create()
-    os.environ[_DATABASE_URL] = _cluster.url("postgres")
+    _clusters.extend(Cluster.create() for _ in range(number))
+    os.environ[_DATABASE_URLS] = " ".join(each.url("postgres") for each in _clusters)
+
+
+def _own_cluster() -> str:
+    urls = os.environ[_DATABASE_URLS].split()
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return urls[int(worker) % len(urls)]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
-    if _cluster is not None:
-        _cluster.remove()
+    for cluster in _clusters:
+        cluster.remove()
     shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
 
 
@@ -138,7 +146,8 @@ _DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 
 def _touches_database(item: pytest.Item) -> bool:
     names = set(getattr(item, "fixturenames", ()))
-    if item.get_closest_marker("django_db") or names & _DATABASE_FIXTURES:
+    marks = {mark.name for mark in item.iter_markers()}
+    if marks & {"django_db", "database"} or names & _DATABASE_FIXTURES:
         return True
     # Starts processes of the product on the database that the option names.
     return item.nodeid.startswith("tests/kill/")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,16 +105,14 @@ def set_protocol(hospital: Hospital) -> None:
     reader.submit(page, "/set/", protocol=offered)
 
 
-def test_a_protocol_set_on_the_page_is_on_the_scanner_within_a_second(hospital: Hospital) -> None:
+def test_a_protocol_set_on_the_page_is_on_the_scanner_at_its_next_query(hospital: Hospital) -> None:
     assert "MRHEADSTD" not in protocols_seen(hospital)
 
     set_protocol(hospital)
 
-    began = time.monotonic()
     seen = protocols_seen(hospital)
     assert "MRHEADSTD" in seen
     assert "Head, standard" in seen
-    assert time.monotonic() - began < 1.0
 
 
 def test_an_unsafe_answer_stops_the_room_until_a_radiologist_overrides_it(
