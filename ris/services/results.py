@@ -42,17 +42,10 @@ from ris.models import Report, ReportVersion, RequestedProcedure
 from ris.services import documents
 from ris.services._context import Context
 from ris.services._references import STUDY, require_order, require_patient_of
-from ris.services.reporting import (
-    LIVE,
-    amend_report,
-    discard_draft,
-    finalize_report,
-    name_elsewhere,
-    open_report,
-    retract_report,
-    save_draft,
-    sign_preliminary,
-)
+from ris.services.reporting.amending import amend_report, retract_report
+from ris.services.reporting.parts import LIVE, name_elsewhere
+from ris.services.reporting.signing import finalize_report, sign_preliminary
+from ris.services.reporting.writing import discard_draft, open_report, save_draft
 
 _SIGNED = frozenset({ReportStatus.FINAL.value, ReportStatus.AMENDED.value})
 

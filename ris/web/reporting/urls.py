@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.reporting import views
+from ris.web.reporting import critical_views, editor_views, reading_views, views
 
 urlpatterns = [
-    path("reading/", views.reading_list, name="reading"),
-    path("reading/open/", views.open_report, name="reading-open"),
-    path("reading/next/", views.open_next, name="reading-next"),
+    path("reading/", reading_views.reading_list, name="reading"),
+    path("reading/open/", reading_views.open_report, name="reading-open"),
+    path("reading/next/", reading_views.open_next, name="reading-next"),
     path("reports/<uuid:key>/", views.report, name="report"),
     path("reports/<uuid:key>/print/", views.printed, name="report-print"),
-    path("reports/<uuid:key>/draft/", views.autosave, name="report-draft"),
+    path("reports/<uuid:key>/draft/", editor_views.autosave, name="report-draft"),
     path("reports/<uuid:key>/sign/", views.sign, name="report-sign"),
     path("reports/<uuid:key>/discard/", views.discard, name="report-discard"),
     path("reports/<uuid:key>/addendum/", views.addendum, name="report-addendum"),
     path("reports/<uuid:key>/correct/", views.correct, name="report-correct"),
     path("reports/<uuid:key>/retract/", views.retract, name="report-retract"),
-    path("reports/<uuid:key>/critical/", views.critical, name="report-critical"),
-    path("critical/<uuid:key>/acknowledge/", views.acknowledge, name="critical-acknowledge"),
+    path("reports/<uuid:key>/critical/", critical_views.critical, name="report-critical"),
+    path(
+        "critical/<uuid:key>/acknowledge/", critical_views.acknowledge, name="critical-acknowledge"
+    ),
 ]

@@ -1,15 +1,12 @@
-"""The reading list and the report: write, sign, amend, withdraw."""
+"""The report: its page, its print; sign, amend, withdraw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
-from django.utils import timezone
+from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -22,13 +19,10 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.reporting import (
-    SECTIONS,
-    AcknowledgeCriticalResult,
     AmendReport,
     CommunicateCriticalResult,
     DiscardDraft,
     FinalizeReport,
-    OpenReport,
     ReportStatus,
     RetractReport,
     SaveDraft,
@@ -38,11 +32,10 @@ from ris.domain.reporting import (
 from ris.domain.results import Particulars
 from ris.models import Report
 from ris.printing.report import report_pdf
-from ris.selectors import documents, order_lists, reading
+from ris.selectors import documents, order_lists
 from ris.selectors import messages as message_lists
 from ris.selectors.facility import site
 from ris.selectors.orders import covered, order_view
-from ris.selectors.reading import Pile
 from ris.selectors.reports import person_name, report_view
 from ris.selectors.viewers import viewer_address
 from ris.selectors.views import OrderView, ReportView
@@ -51,95 +44,7 @@ from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, number, said
 from ris.web.dose.views import modalities_of, order_context
 from ris.web.errors import STATUS
-from ris.web.navigation import READERS
-from ris.web.paging import slice_of
-
-PILES: tuple[tuple[Pile, str], ...] = (
-    (Pile.UNREAD, "To be read"),
-    (Pile.DRAFTS, "My drafts"),
-    (Pile.PRELIMINARY, "Preliminary"),
-    (Pile.UNFINISHED, "Exam not ended"),
-    (Pile.SIGNED, "Signed, 7 days"),
-)
-EMPTY: dict[Pile, tuple[str, str]] = {
-    Pile.UNREAD: ("All read", "Exams appear here the moment they are completed."),
-    Pile.DRAFTS: ("No drafts of yours", "What you begin and do not sign waits here."),
-    Pile.PRELIMINARY: ("Nothing preliminary", "Preliminary reports wait here to be finalized."),
-    Pile.UNFINISHED: (
-        "No exam is under way",
-        "An exam whose device never said it ended can be reported on from here.",
-    ),
-    Pile.SIGNED: ("Nothing signed in the last days", "Final reports of seven days appear here."),
-}
-SECTION = 100_000  # characters of one section; beyond this it is no text of a person
-WRITTEN = tuple((key, title) for key, title in SECTIONS if key != "addendum")
-
-
-# --- reading list
-
-
-@require_GET
-@page(*READERS)
-def reading_list(request: PageRequest) -> HttpResponse:
-    try:
-        pile = Pile(asked(request, "pile"))
-    except ValueError:
-        pile = Pile.UNREAD
-    rows = reading.ordered(reading.in_pile(pile, request.user.pk), pile)
-    modality = asked(request, "modality", 16)
-    if modality:
-        rows = rows.filter(steps__modality=modality).distinct()
-    page_of = slice_of(reading.with_lines(rows), request)
-    lines = reading.lines(page_of.rows)
-    saw(request, "ListReading", (line.patient.public_id for line in lines))
-    counts = reading.counts(request.user.pk)
-    context = {
-        "piles": [(item, words, counts[item]) for item, words in PILES],
-        "pile": pile,
-        "modality": modality,
-        "modalities": ("CT", "DX", "MG", "MR", "NM", "US"),
-        "lines": lines,
-        "page": page_of,
-        "empty": EMPTY[pile],
-        "me": request.user.pk,
-    }
-    return show(request, "reporting/reading.html", context, fragment="reporting/_reading.html")
-
-
-@require_POST
-@page()
-def open_report(request: PageRequest) -> HttpResponse:
-    procedures = tuple(request.POST.getlist("procedure"))
-    report = do(request, OpenReport(procedures=procedures))
-    return redirect_back(request, f"/reports/{report}/")
-
-
-@require_POST
-@page()
-def open_next(request: PageRequest) -> HttpResponse:
-    """The next unread exam, straight into its report."""
-    procedure = reading.next_unread(request.user.pk, said(request, "after"))
-    if not procedure:
-        messages.success(request, _("All read."))
-        return redirect_back(request, "/reading/")
-    report = do(request, OpenReport(procedures=(procedure,)))
-    return redirect_back(request, f"/reports/{report}/")
-
-
-# --- one report
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """A section of the editor."""
-
-    key: str
-    title: str
-    text: str
-    rows: int
-
-
-_ROWS = {"findings": 10, "impression": 5}
+from ris.web.reporting.editor_views import sections_of, typed_in
 
 
 def _stored(key: UUID) -> Report:
@@ -192,7 +97,7 @@ def _page(
         in {ReportStatus.PRELIMINARY, ReportStatus.FINAL, ReportStatus.AMENDED}
         and may(request.actor, RetractReport),
         "may_tell": may(request.actor, CommunicateCriticalResult),
-        "sections": _sections(view, stored, order, typed),
+        "sections": sections_of(view, stored, order, typed),
         "author": person_name(stored.author).display,
         "is_mine": stored.author_id == request.user.pk,
         "versions": tuple(reversed(view.versions)),
@@ -237,17 +142,6 @@ def printed(request: PageRequest, key: UUID) -> HttpResponse:
     )
 
 
-def _sections(
-    view: ReportView, stored: Report, order: OrderView, typed: Mapping[str, str] | None
-) -> list[Writing]:
-    """What the editor starts from: what was just typed, else the draft, else the last version."""
-    current: Mapping[str, str] = view.current.sections if view.current else {}
-    known = typed if typed is not None else stored.draft or current
-    if not known:
-        known = {"indication": order.reason}
-    return [Writing(key, title, known.get(key, ""), _ROWS.get(key, 2)) for key, title in WRITTEN]
-
-
 def _earlier(order: OrderView, view: ReportView) -> list[order_lists.OrderLine]:
     lines = order_lists.of_patient(order.patient.public_id, limit=20)
     return [
@@ -257,35 +151,11 @@ def _earlier(order: OrderView, view: ReportView) -> list[order_lists.OrderLine]:
     ]
 
 
-def _typed(request: HttpRequest) -> dict[str, str]:
-    """What stands in the editor; a section is as long as the radiologist likes."""
-    return {key: said(request, key, SECTION) for key, _ in SECTIONS if key in request.POST}
-
-
-@require_POST
-@page()
-def autosave(request: PageRequest, key: UUID) -> HttpResponse:
-    """Keep the draft; the answer brings the new revision and the time."""
-    revision = do(
-        request,
-        SaveDraft(
-            report=str(key),
-            sections=_typed(request),
-            expected_revision=number(request, "revision"),
-        ),
-    )
-    if "HX-Request" not in request.headers:
-        messages.success(request, _("Draft saved."))
-        return redirect_back(request, f"/reports/{key}/")
-    context = {"revision": revision, "saved_at": timezone.now()}
-    return HttpResponse(render_to_string("reporting/_saved.html", context, request))
-
-
 @require_POST
 @page()
 def sign(request: PageRequest, key: UUID) -> HttpResponse:
     """Sign what is on the page, as preliminary or final."""
-    sections = _typed(request)
+    sections = typed_in(request)
     revision = number(request, "revision")
     try:
         if said(request, "as") == "preliminary":
@@ -323,7 +193,7 @@ def _amend(request: PageRequest, key: UUID, kind: VersionKind, done: str) -> Htt
         AmendReport(
             report=str(key),
             kind=kind,
-            sections=_typed(request),
+            sections=typed_in(request),
             reason=said(request, "reason", 500),
             expected_version=number(request, "version"),
         ),
@@ -352,37 +222,3 @@ def retract(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, RetractReport(report=str(key), reason=said(request, "reason", 500)))
     messages.success(request, _("The report is withdrawn; the exam waits to be read again."))
     return redirect_back(request, f"/reports/{key}/")
-
-
-# --- critical results
-
-
-@require_POST
-@page()
-def critical(request: PageRequest, key: UUID) -> HttpResponse:
-    do(
-        request,
-        CommunicateCriticalResult(
-            report=str(key),
-            finding=said(request, "finding", 2000),
-            told=said(request, "told"),
-            by=said(request, "by", 30) or "phone",
-            read_back="read_back" in request.POST,
-        ),
-    )
-    messages.success(request, _("Noted who was told."))
-    return redirect_back(request, f"/reports/{key}/")
-
-
-@require_POST
-@page()
-def acknowledge(request: PageRequest, key: UUID) -> HttpResponse:
-    do(
-        request,
-        AcknowledgeCriticalResult(
-            critical_result=str(key),
-            acknowledged_by=said(request, "acknowledged_by") or request.actor.display,
-        ),
-    )
-    messages.success(request, _("Acknowledged."))
-    return redirect_back(request, "/reading/")

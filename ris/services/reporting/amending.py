@@ -1,0 +1,102 @@
+"""Add to, correct and withdraw what was signed."""
+
+from __future__ import annotations
+
+from ris.domain.errors import (
+    InvalidValueError,
+    MissingValueError,
+    StateConflictError,
+)
+from ris.domain.orders import (
+    ORDER,
+    OrderReopened,
+    OrderStatus,
+    OrderTrigger,
+)
+from ris.domain.reporting import (
+    AmendReport,
+    ReportAmended,
+    ReportRetracted,
+    ReportTrigger,
+    RetractReport,
+    VersionKind,
+)
+from ris.services._context import Context
+from ris.services._transition import move
+from ris.services.reporting.parts import (
+    add_version,
+    clean,
+    lock,
+    orders_of,
+    require_text,
+    say,
+)
+
+
+def amend_report(command: AmendReport, context: Context) -> int:
+    report = lock(command.report)
+    last = report.versions.order_by("-number").first()
+    if last is None:
+        raise StateConflictError("there is nothing signed to amend")
+    if command.expected_version is not None and command.expected_version != last.number:
+        raise StateConflictError("somebody else amended this report meanwhile: reload")
+    sections = clean(command.sections)
+    if command.kind is VersionKind.ADDENDUM:
+        added = sections.get("addendum", "")
+        if not added:
+            raise MissingValueError("an addendum needs a text", path="sections.addendum")
+        earlier = last.sections.get("addendum", "")
+        sections = {
+            **last.sections,
+            "addendum": f"{earlier}\n\n{added}" if earlier else added,
+        }
+    elif command.kind is VersionKind.CORRECTION:
+        require_text(sections)
+        if "addendum" in last.sections:
+            sections.setdefault("addendum", last.sections["addendum"])
+    else:
+        raise InvalidValueError("a report is amended by ADDENDUM or CORRECTION", path="kind")
+    number = add_version(
+        report,
+        command.kind,
+        ReportTrigger.AMEND,
+        sections,
+        context,
+        reason=command.reason,
+        particulars=command.particulars,
+    )
+    say(ReportAmended, report, command.kind, number, context)
+    return number
+
+
+def retract_report(command: RetractReport, context: Context) -> int:
+    report = lock(command.report)
+    if not command.reason.strip():
+        raise MissingValueError("to withdraw a report needs a reason", path="reason")
+    last = report.versions.order_by("-number").first()
+    number = add_version(
+        report,
+        VersionKind.RETRACTION,
+        ReportTrigger.RETRACT,
+        dict(last.sections) if last else {},
+        context,
+        reason=command.reason,
+    )
+    orders = tuple(sorted(str(order.public_id) for order in orders_of(report)))
+    context.emit(
+        ReportRetracted(
+            report=str(report.public_id),
+            order=str(report.order.public_id),
+            number=number,
+            kind=VersionKind.RETRACTION.value,
+            orders=orders,
+            reason=command.reason,
+        ),
+        subject=report,
+        order=report.order,
+    )
+    for order in orders_of(report):
+        if order.status == OrderStatus.COMPLETED.value:
+            move(order, ORDER, OrderTrigger.REOPEN)
+            context.emit(OrderReopened(order=str(order.public_id)), subject=order)
+    return number

@@ -1,0 +1,150 @@
+"""What every command about a report needs: the locked row, clean text, a new version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.utils import timezone
+
+from ris.domain.errors import (
+    InvalidValueError,
+    MissingValueError,
+    StateConflictError,
+    UnknownKeyError,
+)
+from ris.domain.reporting import (
+    REPORT,
+    SECTIONS,
+    ReportSigned,
+    ReportStatus,
+    ReportTrigger,
+    VersionKind,
+    content_hash,
+)
+from ris.domain.results import Particulars
+from ris.models import (
+    Order,
+    PerformedProcedureStep,
+    Report,
+    ReportVersion,
+    RequestedProcedure,
+)
+from ris.services import documents
+from ris.services._context import Context
+from ris.services._locks import lock_orders, public_key
+from ris.services._transition import move
+
+_KEYS = frozenset(key for key, _ in SECTIONS)
+LIVE = (
+    ReportStatus.DRAFT.value,
+    ReportStatus.PRELIMINARY.value,
+    ReportStatus.FINAL.value,
+    ReportStatus.AMENDED.value,
+)
+
+
+def lock(public_id: str) -> Report:
+    key = public_key(public_id, "report")
+    orders = Report.objects.filter(public_id=key).values_list("procedures__order_id", flat=True)
+    lock_orders(orders)
+    report = (
+        Report.objects.select_for_update(of=("self",))
+        .select_related("order__patient")
+        .filter(public_id=key)
+        .first()
+    )
+    if report is None:
+        raise UnknownKeyError("no such report")
+    return report
+
+
+def clean(sections: Mapping[str, str]) -> dict[str, str]:
+    unknown = set(sections) - _KEYS
+    if unknown:
+        raise InvalidValueError(f"no such section: {sorted(unknown)[0]}", path="sections")
+    return {key: text.strip() for key, text in sections.items() if text.strip()}
+
+
+def check_revision(report: Report, expected: int | None) -> None:
+    if expected is not None and expected != report.draft_revision:
+        raise StateConflictError("somebody else wrote on this report meanwhile: reload")
+
+
+def require_text(sections: Mapping[str, str]) -> None:
+    if not sections.get("findings") and not sections.get("impression"):
+        raise MissingValueError(
+            "a report needs findings or an impression", path="sections.impression"
+        )
+
+
+def add_version(
+    report: Report,
+    kind: VersionKind,
+    trigger: ReportTrigger,
+    sections: dict[str, str],
+    context: Context,
+    *,
+    reason: str = "",
+    particulars: Particulars | None = None,
+) -> int:
+    """Add an immutable version and move the report.
+
+    What came from elsewhere keeps the time at which it was signed there.
+    """
+    said_at = particulars.said_at if particulars is not None else None
+    last = report.versions.order_by("-number").first()
+    number = last.number + 1 if last else 1
+    ReportVersion.objects.create(
+        report=report,
+        number=number,
+        kind=kind.value,
+        sections=sections,
+        reason=reason,
+        author_id=report.author_id,
+        signer_id=context.actor.user_id,
+        signed_at=min(said_at or context.now, context.now),
+        content_hash=content_hash(kind, sections),
+        particulars=particulars.to_json() if particulars is not None else report.particulars,
+    )
+    documents.sign_with(report, number)
+    report.draft = {}
+    report.draft_revision += 1
+    report.particulars = None
+    move(report, REPORT, trigger, "draft", "draft_revision", "particulars")
+    name_elsewhere(report)
+    return number
+
+
+def name_elsewhere(report: Report) -> None:
+    """Its exams and studies say which report there is and who signed: they changed as well."""
+    now = timezone.now()
+    RequestedProcedure.objects.filter(reports=report).update(updated_at=now)
+    PerformedProcedureStep.objects.filter(steps__procedure__reports=report).update(updated_at=now)
+
+
+def say(
+    event: type[ReportSigned], report: Report, kind: VersionKind, number: int, context: Context
+) -> None:
+    orders = {
+        str(public_id) for public_id in report.procedures.values_list("order__public_id", flat=True)
+    }
+    context.emit(
+        event(
+            report=str(report.public_id),
+            order=str(report.order.public_id),
+            number=number,
+            kind=kind.value,
+            orders=tuple(sorted(orders)),
+        ),
+        subject=report,
+        order=report.order,
+    )
+
+
+def orders_of(report: Report) -> list[Order]:
+    return list(
+        Order.objects.select_related("patient")
+        .filter(procedures__reports=report)
+        .distinct()
+        .order_by("id")
+    )

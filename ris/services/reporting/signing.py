@@ -1,0 +1,80 @@
+"""Sign a report as preliminary or final."""
+
+from __future__ import annotations
+
+from ris.domain.orders import (
+    ORDER,
+    OrderCompleted,
+    OrderStatus,
+    OrderTrigger,
+    Stage,
+)
+from ris.domain.reporting import (
+    FinalizeReport,
+    PreliminarySigned,
+    ReportFinalized,
+    ReportTrigger,
+    SignPreliminary,
+    VersionKind,
+)
+from ris.models import (
+    Order,
+)
+from ris.services._context import Context
+from ris.services._transition import move
+from ris.services.reporting.parts import (
+    add_version,
+    check_revision,
+    clean,
+    lock,
+    orders_of,
+    require_text,
+    say,
+)
+
+
+def sign_preliminary(command: SignPreliminary, context: Context) -> int:
+    report = lock(command.report)
+    check_revision(report, command.expected_revision)
+    sections = clean(command.sections)
+    require_text(sections)
+    number = add_version(
+        report,
+        VersionKind.PRELIMINARY,
+        ReportTrigger.SIGN_PRELIMINARY,
+        sections,
+        context,
+        particulars=command.particulars,
+    )
+    say(PreliminarySigned, report, VersionKind.PRELIMINARY, number, context)
+    return number
+
+
+def finalize_report(command: FinalizeReport, context: Context) -> int:
+    report = lock(command.report)
+    check_revision(report, command.expected_revision)
+    sections = clean(command.sections)
+    require_text(sections)
+    number = add_version(
+        report,
+        VersionKind.FINAL,
+        ReportTrigger.FINALIZE,
+        sections,
+        context,
+        particulars=command.particulars,
+    )
+    say(ReportFinalized, report, VersionKind.FINAL, number, context)
+    for order in orders_of(report):
+        _complete_if_done(order, context)
+    return number
+
+
+def _complete_if_done(order: Order, context: Context) -> None:
+    """An order is complete once every live procedure has its final report."""
+    stages = set(order.procedures.order_by().values_list("stage", flat=True))
+    if order.status == OrderStatus.ACTIVE.value and stages <= {
+        Stage.REPORTED.value,
+        Stage.CANCELED.value,
+    }:
+        move(order, ORDER, OrderTrigger.COMPLETE)
+        context.emit(OrderCompleted(order=str(order.public_id)), subject=order)

@@ -1,0 +1,110 @@
+"""Begin a report, keep its draft, throw it away."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from ris.domain.errors import (
+    StateConflictError,
+    UnknownKeyError,
+)
+from ris.domain.orders import (
+    Stage,
+)
+from ris.domain.reporting import (
+    REPORT,
+    DiscardDraft,
+    DraftDiscarded,
+    OpenReport,
+    ReportOpened,
+    ReportStatus,
+    ReportTrigger,
+    SaveDraft,
+)
+from ris.models import (
+    Report,
+    RequestedProcedure,
+)
+from ris.models.base import uuid7
+from ris.services._context import Context
+from ris.services._locks import lock_orders, public_key
+from ris.services._transition import move, touch
+from ris.services.reporting.parts import (
+    LIVE,
+    check_revision,
+    clean,
+    lock,
+    name_elsewhere,
+)
+
+
+def open_report(command: OpenReport, context: Context) -> str:
+    keys = [public_key(public_id, "procedure") for public_id in command.procedures]
+    orders = list(
+        RequestedProcedure.objects.filter(public_id__in=keys).values_list("order_id", flat=True)
+    )
+    lock_orders(orders)
+    procedures = list(
+        RequestedProcedure.objects.select_related("order__patient")
+        .filter(public_id__in=keys)
+        .order_by("id")
+    )
+    if not procedures or len(procedures) != len(set(keys)):
+        raise UnknownKeyError("no such procedure", path="procedures")
+    if len({procedure.order.patient_id for procedure in procedures}) != 1:
+        raise StateConflictError("these procedures belong to different patients")
+    existing = Report.objects.filter(procedures__in=procedures, status__in=LIVE).distinct().first()
+    if existing is not None:
+        return str(existing.public_id)
+    for procedure in procedures:
+        if procedure.stage not in {Stage.PERFORMED.value, Stage.IN_PROGRESS.value}:
+            raise StateConflictError("there is nothing to report on yet: the exam was not done")
+    report = Report.objects.create(
+        public_id=_name(procedures[0]),
+        order=procedures[0].order,
+        author_id=context.actor.user_id,
+    )
+    report.procedures.set(procedures)
+    name_elsewhere(report)
+    context.emit(
+        ReportOpened(report=str(report.public_id), order=str(report.order.public_id)),
+        subject=report,
+        order=report.order,
+    )
+    return str(report.public_id)
+
+
+def _name(procedure: RequestedProcedure) -> UUID:
+    """The first report on a procedure is named as that is: who was told that a report is awaited
+    (FHIR DiagnosticReport) finds it under the same id."""
+    taken = Report.objects.filter(public_id=procedure.public_id).exists()
+    return uuid7() if taken else procedure.public_id
+
+
+def save_draft(command: SaveDraft, context: Context) -> int:
+    report = lock(command.report)
+    if report.status in {ReportStatus.DISCARDED.value, ReportStatus.RETRACTED.value}:
+        raise StateConflictError("this report is closed")
+    check_revision(report, command.expected_revision)
+    report.draft = clean(command.sections)
+    report.draft_revision += 1
+    report.draft_saved_at = context.now
+    report.author_id = context.actor.user_id or report.author_id
+    if command.particulars is not None:
+        report.particulars = command.particulars.to_json()
+    elif report.particulars:
+        report.particulars = {**report.particulars, "edited": True}
+    touch(report, "draft", "draft_revision", "draft_saved_at", "author", "particulars")
+    context.about(report, report.order)
+    return report.draft_revision
+
+
+def discard_draft(command: DiscardDraft, context: Context) -> None:
+    report = lock(command.report)
+    move(report, REPORT, ReportTrigger.DISCARD)
+    name_elsewhere(report)
+    context.emit(
+        DraftDiscarded(report=str(report.public_id), order=str(report.order.public_id)),
+        subject=report,
+        order=report.order,
+    )
