@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pydicom.uid import UID
 
 from ris import config
+from ris.config_sections import Dicom
 from ris.domain.transliteration import ROWS
 from ris.version import version
 from worklist.charset import EXTENDED, SINGLE
@@ -113,13 +114,16 @@ def _general() -> list[str]:
                 ("Implementation version name", f"RIS_{version()}"[:16]),
                 ("Maximum length received", str(limits.pdu_bytes)),
                 ("Asynchronous operations", "not negotiated: one operation at a time"),
-                ("Associations at once", f"{config.Dicom().associations}, a setting"),
-                ("... per address", f"{config.Dicom().associations_per_address}, a setting"),
+                ("Associations at once", f"{Dicom().associations}, a setting"),
+                (
+                    "... per address",
+                    f"{Dicom().associations_per_address}, a setting",
+                ),
                 ("... per calling AE title", str(limits.associations_per_ae_title)),
                 ("Connections waiting", str(listener.backlog)),
                 ("Time for A-ASSOCIATE-RQ (ARTIM)", f"{deadlines.associate:g} s"),
                 ("Time for the rest of a PDU", f"{deadlines.pdu:g} s"),
-                ("Idle association", f"{config.Dicom().idle_seconds:g} s, a setting"),
+                ("Idle association", f"{Dicom().idle_seconds:g} s, a setting"),
                 ("Idle association with an MPPS context", "4 hours"),
             ],
         ),
@@ -186,7 +190,7 @@ def _security() -> list[str]:
 
 
 def _configuration() -> list[str]:
-    words = {"dicom": config.Dicom}
+    words = {"dicom": Dicom}
     rows = [
         (f"`{config.env_name((section, name))}`", (field.description or "").rstrip("."))
         for section, model in words.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ris import config
+from ris.config_sections import Performing
 from ris.domain.discontinuation import MODALITY_REASONS, Reason
 from worklist.elements import tag_path
 from worklist.mpps_attributes import FIXED, PERFORMED, PerformedAttribute
@@ -113,7 +113,7 @@ def _steps(number: int) -> list[str]:
         "- A modality of objects made from images (SR, PR, KO, OT and others) moves no step of",
         "  another modality.",
         "- What names no step, or none that is known, is accepted and kept. Its order is looked",
-        f"  for again for {config.Performing().rematch_minutes} minutes (a setting); then people",
+        f"  for again for {Performing().rematch_minutes} minutes (a setting); then people",
         "  tie it, make an order of it, or give it to the right patient.",
         "",
         "Reasons of PS3.16 CID 9301 and what they ask of people, which a site may change:",
@@ -142,7 +142,7 @@ def _afterwards(number: int) -> list[str]:
         "",
         "- No attribute is coerced. What people correct after the end (step, patient, state, end)",
         "  stands beside what was received, can be taken back, and is no part of N-GET.",
-        f"- After {config.Performing().close_hours} hours of silence (a setting, also of a device)",
+        f"- After {Performing().close_hours} hours of silence (a setting, also of a device)",
         "  the system ends a performed step: COMPLETED if it has images, else DISCONTINUED with",
         "  (110513, DCM). A later N-SET is refused with A710.",
         "- Performed steps are not deleted.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ris import config
+from ris.config_sections import Dicom
 from worklist.attributes import (
     ESSENTIAL,
     PRIORITIES,
@@ -129,7 +129,7 @@ def _matching(number: int) -> list[str]:
 
 
 def _devices(number: int) -> list[str]:
-    days = config.Dicom().window_days
+    days = Dicom().window_days
     return [
         f"### {number}.3 What a device is shown",
         "",

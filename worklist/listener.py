@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ris import config, counters
+from ris.config_sections import Dicom
 from ris.parts import run_folder
 from ris.selectors import statements
 from ris.services.query_spool import QuerySpool
@@ -45,9 +46,7 @@ def run(argv: list[str]) -> int:
     ).run()
 
 
-def serve_one(
-    dicom: config.Dicom, settings: ListenerConfig, name: str, ready: Callable[[], None]
-) -> int:
+def serve_one(dicom: Dicom, settings: ListenerConfig, name: str, ready: Callable[[], None]) -> int:
     """One process of the listener."""
     home = config.load().home
     statements.longest_seconds = dicom.statement_seconds
@@ -75,13 +74,13 @@ async def _report(layer: UpperLayer, folder: Path, name: str) -> None:
         await asyncio.sleep(counters.SECONDS)
 
 
-def _say_where(dicom: config.Dicom) -> None:
+def _say_where(dicom: Dicom) -> None:
     tls = f", TLS at port {dicom.tls_port}" if dicom.tls_port else ""
     many = f", {dicom.processes} processes" if dicom.processes > 1 else ""
     say(f"DICOM listener ready at port {dicom.port}{tls}{many}")
 
 
-def listener_config(dicom: config.Dicom) -> ListenerConfig:
+def listener_config(dicom: Dicom) -> ListenerConfig:
     """The settings as the upper layer wants them."""
     tls = None
     if dicom.tls_port and dicom.tls_cert and dicom.tls_key:

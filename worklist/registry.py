@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from django.db import Error as DatabaseError
 
-from ris.config import Dicom
+from ris.config_sections import Dicom
 from ris.domain.actors import Actor, device_actor
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.orders import OFFERED, StepStatus

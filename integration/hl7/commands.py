@@ -24,6 +24,7 @@ from integration.hl7.times import message_zone
 from integration.hl7.tls import ServerTls
 from ris import config
 from ris.client_tls import ClientTls
+from ris.config_sections import Mllp
 from ris.domain.errors import InvalidValueError, RisError, SeveralErrors
 from ris.parent import watch_parent
 from ris.selectors.facility import SiteView
@@ -58,7 +59,7 @@ def _say_where(listener: Listener) -> None:
     say(f"HL7 listener ready at port {listener.port}{tls}")
 
 
-def listener_config(mllp: config.Mllp) -> ListenerConfig:
+def listener_config(mllp: Mllp) -> ListenerConfig:
     """The settings as the listener wants them."""
     tls = None
     if mllp.tls_port and mllp.tls_cert and mllp.tls_key:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from ris import config, counters
+from ris import counters
+from ris.config_sections import Dicom
 from tests import make
 from tests.running import ROOT, accepts, free_ports, wait_until
 from tests.wire.dicom_peer import VERIFICATION, associated, echo_rq, serves
@@ -116,10 +117,10 @@ def test_a_port_that_is_taken_is_told(home: Path) -> None:
 def test_the_listener_is_configured_by_the_settings(tmp_path: Path) -> None:
     files = {name: tmp_path / name for name in ("cert", "key", "ca", "crl")}
     one = listener_config(
-        config.Dicom(ae_title="MYRIS", port=4242, threads=3, associations=10, idle_seconds=5)
+        Dicom(ae_title="MYRIS", port=4242, threads=3, associations=10, idle_seconds=5)
     )
     secure = listener_config(
-        config.Dicom(
+        Dicom(
             tls_port=2762,
             tls_cert=files["cert"],
             tls_key=files["key"],

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from pydicom.dataset import Dataset
 
-from ris.config import Dicom
+from ris.config_sections import Dicom
 from ris.domain.orders import StepStatus
 from ris.selectors.facility import DeviceView
 from ris.selectors.views import TextMatch, WorklistQuery

@@ -246,7 +246,7 @@ def test_a_summary_fits_on_a_line() -> None:
 
 
 def test_the_settings_are_those_of_the_listener() -> None:
-    from ris.config import Mllp
+    from ris.config_sections import Mllp
 
     mllp = Mllp(host="127.0.0.1", port=2999, threads=3, connections=5, frame_bytes=2048)
 
