@@ -65,6 +65,8 @@ from ris.models.patients import (
 )
 from ris.models.performing import PerformedProcedureStep, PerformedSeries
 from ris.models.protocoling import ProtocolDefinition, Protocoling
+from ris.models.reading import ReadingLease, ReadingScope, ReadingSkip, ReadingTarget
+from ris.models.report_documents import Letterhead, ReportDocument
 from ris.models.reporting import CriticalResult, Report, ReportVersion
 from ris.models.safety import (
     PatientObservation,
@@ -135,6 +137,7 @@ __all__ = [
     "InboundMessage",
     "InterfaceAlert",
     "IrradiationEvent",
+    "Letterhead",
     "MappingVersion",
     "MessageEdit",
     "MessagePart",
@@ -159,7 +162,12 @@ __all__ = [
     "ProtocolDefinition",
     "Protocoling",
     "Reaction",
+    "ReadingLease",
+    "ReadingScope",
+    "ReadingSkip",
+    "ReadingTarget",
     "Report",
+    "ReportDocument",
     "ReportVersion",
     "RequestedProcedure",
     "Resource",
