@@ -18,6 +18,8 @@ class ProcedureDefinition(Public):
     duration_minutes = models.PositiveIntegerField(default=30)
     preparation = models.TextField(blank=True, default="")
     body_part = models.CharField(max_length=64, blank=True, default="")
+    # Who reads it; empty: every radiologist.
+    subspecialty = models.CharField(max_length=64, blank=True, default="", db_default="")
     contrast = models.CharField(max_length=64, blank=True, default="")
     laterality_required = models.BooleanField(default=False)
     # What booking it takes, besides its device and room.
