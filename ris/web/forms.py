@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -27,6 +27,13 @@ class PageForm(forms.Form):
         self.fields.update(fields)
         for item in self.fields.values():
             item.widget.attrs.setdefault("class", _css_class(item.widget))
+
+    def offer(self, name: str, choices: Iterable[tuple[str, Any]]) -> None:
+        """What may be chosen in a field, where it is known only when the form is made."""
+        field = self.fields[name]
+        if not isinstance(field, forms.ChoiceField):
+            raise TypeError(f"{name} is no field of choices")
+        field.choices = list(choices)
 
     def refuse(self, error: RisError) -> None:
         """Show the core's refusal at the field it names, else above the form."""

@@ -92,12 +92,8 @@ class CorrectionForm(PageForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, prefix="correct", **kwargs)
-        field = self.fields["sex"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
-        field.choices = [
-            ("", _("As it is")),
-            *((sex.value, labels.SEX[sex].words) for sex in Sex if sex.value),
-        ]
+        sexes = [(sex.value, labels.SEX[sex].words) for sex in Sex if sex.value]
+        self.offer("sex", [("", _("As it is")), *sexes])
 
     def name_said(self) -> str:
         return str(person_from(self.cleaned_data["name"]))
@@ -173,28 +169,14 @@ class WalkInForm(PageForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        sexes, procedures, devices = (
-            self.fields["sex"],
-            self.fields["procedure"],
-            self.fields["device"],
-        )
-        assert isinstance(sexes, forms.ChoiceField)  # noqa: S101 - declared above
-        assert isinstance(procedures, forms.ChoiceField)  # noqa: S101
-        assert isinstance(devices, forms.ChoiceField)  # noqa: S101
-        sexes.choices = [(sex.value, labels.SEX[sex].words) for sex in Sex]
-        procedures.choices = procedure_choices()
-        devices.choices = [
-            ("", _("The first that is free")),
-            *(
-                (
-                    str(row.public_id),
-                    f"{row.room.name if row.room else row.ae_title} ({row.modality})",
-                )
-                for row in Device.objects.select_related("room")
-                .filter(active=True)
-                .order_by("modality", "ae_title")
-            ),
+        devices = Device.objects.select_related("room").filter(active=True)
+        offered = [
+            (str(row.public_id), f"{row.room.name if row.room else row.ae_title} ({row.modality})")
+            for row in devices.order_by("modality", "ae_title")
         ]
+        self.offer("sex", [(sex.value, labels.SEX[sex].words) for sex in Sex])
+        self.offer("procedure", procedure_choices())
+        self.offer("device", [("", _("The first that is free")), *offered])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -230,9 +212,7 @@ class DeskForm(PageForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["site"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
-        field.choices = site_choices()
+        self.offer("site", site_choices())
 
 
 class ScreenForm(PageForm):
@@ -252,9 +232,7 @@ class ScreenForm(PageForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, prefix="screen", **kwargs)
-        field = self.fields["site"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
-        field.choices = site_choices()
+        self.offer("site", site_choices())
 
 
 def site_choices() -> list[tuple[str, str]]:

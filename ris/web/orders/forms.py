@@ -144,13 +144,10 @@ class OrderForm(PageForm):
         self.add(_exam_fields())
         choices, words = catalog()
         for number in range(1, EXAMS + 1):
-            field = self.fields[name_of("procedure", number)]
-            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - made above
-            field.choices = choices
-            field.widget.words = words
-        priority = self.fields["priority"]
-        assert isinstance(priority, forms.ChoiceField)  # noqa: S101 - declared above
-        priority.choices = [(item.value, labels.PRIORITY[item].words) for item in Priority]
+            name = name_of("procedure", number)
+            self.offer(name, choices)
+            self.fields[name].widget.words = words
+        self.offer("priority", [(item.value, labels.PRIORITY[item].words) for item in Priority])
         self.fields["requester"].widget.attrs["list"] = "requesters"
         self.shown = max(exams, *self._filled(), 1)
 
@@ -258,9 +255,7 @@ class EditForm(PageForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        priority = self.fields["priority"]
-        assert isinstance(priority, forms.ChoiceField)  # noqa: S101 - declared above
-        priority.choices = [(item.value, labels.PRIORITY[item].words) for item in Priority]
+        self.offer("priority", [(item.value, labels.PRIORITY[item].words) for item in Priority])
         self.fields["reason"].required = False  # orders come without, and stay changeable
         self.fields["requester"].widget.attrs["list"] = "requesters"
 

@@ -144,8 +144,6 @@ class ReactionForm(PageForm):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["code"].widget.attrs["autofocus"] = True
-        field = self.fields["supply"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
         given = [(use.supply, use.name) for use in used if use.kind != SupplyKind.MATERIAL.value]
         rest = [
             (line.public_id, line.name)
@@ -153,7 +151,7 @@ class ReactionForm(PageForm):
             if line.kind != SupplyKind.MATERIAL.value
             and line.public_id not in {key for key, _name in given}
         ]
-        field.choices = [("", _("Not known")), *dict(given).items(), *rest]
+        self.offer("supply", [("", _("Not known")), *dict(given).items(), *rest])
 
     def reaction(self) -> Code:
         value = str(self.cleaned_data["code"])
@@ -175,9 +173,7 @@ class ChangeForm(PageForm):
 
     def __init__(self, *args: Any, modality: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["procedure"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
-        field.choices = [("", _("As ordered")), *procedure_choices(modality)[1:]]
+        self.offer("procedure", [("", _("As ordered")), *procedure_choices(modality)[1:]])
 
 
 # --- the catalog
@@ -227,9 +223,7 @@ class UsualForm(PageForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["procedure"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
-        field.choices = procedure_choices()
+        self.offer("procedure", procedure_choices())
         self.add(
             {
                 f"s-{row.public_id}": forms.DecimalField(

@@ -62,9 +62,7 @@ class CloseForm(PageForm):
 
     def __init__(self, *args: Any, rooms: Sequence[boards.Room], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["room"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared above
-        field.choices = [(room.resource, f"{room.name} ({room.ae_title})") for room in rooms]
+        self.offer("room", ((room.resource, f"{room.name} ({room.ae_title})") for room in rooms))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

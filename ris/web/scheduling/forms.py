@@ -24,12 +24,10 @@ def device_words(device: Device) -> str:
 
 
 def _offer_devices(
-    form: forms.Form, step: ScheduledProcedureStep, devices: Sequence[Device] | None
+    form: PageForm, step: ScheduledProcedureStep, devices: Sequence[Device] | None
 ) -> None:
-    field = form.fields["device"]
-    assert isinstance(field, forms.ChoiceField)  # noqa: S101 - declared by each form
     known = suitable_devices(step.modality) if devices is None else devices
-    field.choices = [(str(device.public_id), device_words(device)) for device in known]
+    form.offer("device", ((str(device.public_id), device_words(device)) for device in known))
 
 
 class TimeForm(PageForm):
