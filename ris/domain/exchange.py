@@ -36,12 +36,23 @@ class Subscription(StrEnum):
     IMAGES = "images"
     MPPS = "mpps"
     MPPS_EVENTS = "mpps-events"
+    REPORT_OBJECTS = "report-objects"  # structured reports and PDF, into an archive
 
 
 # What is sent over DICOM and over nothing else; everything else is not sent over DICOM.
-DICOM_SUBSCRIPTIONS = frozenset({Subscription.MPPS, Subscription.MPPS_EVENTS})
+DICOM_SUBSCRIPTIONS = frozenset(
+    {Subscription.MPPS, Subscription.MPPS_EVENTS, Subscription.REPORT_OBJECTS}
+)
+DICOMWEB_SUBSCRIPTIONS = frozenset({Subscription.REPORT_OBJECTS})
 # These carry messages to patients, by rules of their own, and ask for nothing else.
 PATIENT_PROTOCOLS = frozenset({Protocol.MAIL, Protocol.SMS})
+
+
+def is_carried(subscription: Subscription, protocol: Protocol) -> bool:
+    """Whether a protocol has a message for what the subscription asks for."""
+    if protocol is Protocol.DICOMWEB:
+        return subscription in DICOMWEB_SUBSCRIPTIONS
+    return (subscription in DICOM_SUBSCRIPTIONS) is (protocol is Protocol.DICOM)
 
 
 class MessageState(StrEnum):

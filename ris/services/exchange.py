@@ -22,7 +22,6 @@ from ris.domain.errors import (
 )
 from ris.domain.exchange import (
     DELIVERY,
-    DICOM_SUBSCRIPTIONS,
     PATIENT_PROTOCOLS,
     ConfigureEndpoint,
     DeliveryRequeued,
@@ -42,6 +41,7 @@ from ris.domain.exchange import (
     ResendDelivery,
     ResolveException,
     SkipDelivery,
+    is_carried,
 )
 from ris.domain.identifiers import is_ae_title
 from ris.domain.interfaces import Watch
@@ -207,7 +207,7 @@ def _check_sending(command: ConfigureEndpoint) -> None:
                 path="sends",
             )
     for subscription in command.sends:
-        if (subscription in DICOM_SUBSCRIPTIONS) is not is_dicom:
+        if not is_carried(subscription, command.protocol):
             raise InvalidValueError(
                 f"{subscription.value} is not sent over {command.protocol.value}", path="sends"
             )

@@ -321,6 +321,7 @@ SUBSCRIPTION: Mapping[Subscription, Label] = {
     Subscription.IMAGES: Label("Images available", "send"),
     Subscription.MPPS: Label("Exams as MPPS", "send"),
     Subscription.MPPS_EVENTS: Label("MPPS events", "send"),
+    Subscription.REPORT_OBJECTS: Label("Reports into the archive", "send"),
 }
 
 # The name a template calls each table by.

@@ -13,12 +13,12 @@ from django.utils.translation import gettext_lazy
 
 from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.exchange import (
-    DICOM_SUBSCRIPTIONS,
     PATIENT_PROTOCOLS,
     ConfigureEndpoint,
     Direction,
     Protocol,
     Subscription,
+    is_carried,
 )
 from ris.domain.interfaces import Watch
 from ris.models import Endpoint
@@ -123,7 +123,7 @@ class EndpointForm(PageForm):
         field.choices = [
             (item.value, labels.SUBSCRIPTION[item].words)
             for item in Subscription
-            if (item in DICOM_SUBSCRIPTIONS) is (protocol is Protocol.DICOM)
+            if is_carried(item, protocol)
         ]
         field.widget.attrs["class"] = "form-check-input"
         if not is_out or protocol in PATIENT_PROTOCOLS:
