@@ -67,6 +67,7 @@ from ris.models.performing import PerformedProcedureStep, PerformedSeries
 from ris.models.protocoling import ProtocolDefinition, Protocoling
 from ris.models.reading import ReadingLease, ReadingScope, ReadingSkip, ReadingTarget
 from ris.models.report_documents import Letterhead, ReportDocument
+from ris.models.report_objects import ReportObject
 from ris.models.reporting import CriticalResult, Report, ReportVersion
 from ris.models.safety import (
     PatientObservation,
@@ -168,6 +169,7 @@ __all__ = [
     "ReadingTarget",
     "Report",
     "ReportDocument",
+    "ReportObject",
     "ReportVersion",
     "RequestedProcedure",
     "Resource",
