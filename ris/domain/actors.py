@@ -23,6 +23,7 @@ class Role(StrEnum):
     FRONTDESK = "frontdesk"
     TECHNOLOGIST = "technologist"
     RADIOLOGIST = "radiologist"
+    RESIDENT = "resident"  # reads and writes; an attending radiologist signs final
     MANAGER = "manager"
     ADMIN = "admin"
     INTERFACE = "interface"  # an HL7 or FHIR peer

@@ -23,6 +23,24 @@ class Report(Public):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="reports"
     )
+    # Whose text the report began from, if that was a resident; and since when it waits for an
+    # attending radiologist, or what one wrote when it was given back.
+    resident = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="reports_as_resident",
+    )
+    sent_at = models.DateTimeField(null=True, blank=True)
+    returned_at = models.DateTimeField(null=True, blank=True)
+    returned_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+    return_note = models.CharField(max_length=1000, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -30,7 +48,14 @@ class Report(Public):
                 condition=known("status", ReportStatus), name="report_status_known"
             )
         ]
-        indexes = [models.Index(fields=["updated_at"], name="report_updated")]
+        indexes = [
+            models.Index(fields=["updated_at"], name="report_updated"),
+            models.Index(
+                fields=["sent_at"],
+                condition=models.Q(sent_at__isnull=False),
+                name="report_sent",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"report {self.public_id}"
@@ -51,7 +76,19 @@ class ReportVersion(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
     signed_at = models.DateTimeField()
+    # As what, and how it was made sure (ris.domain.signatures); empty if it was signed elsewhere.
+    signed_as = models.CharField(max_length=10, blank=True, default="", db_default="")
+    signed_with = models.CharField(max_length=16, blank=True, default="", db_default="")
+    resident = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
     content_hash = models.CharField(max_length=64)
+    # Over this version and the seal of the one before; empty for those of earlier releases.
+    seal = models.CharField(max_length=64, blank=True, default="", db_default="")
     particulars = models.JSONField(null=True, blank=True)
 
     class Meta:
