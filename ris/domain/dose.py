@@ -14,6 +14,7 @@ from ris.domain.measures import MEASURES, PART_WORDS, Measure, Part, Quantity, p
 from ris.domain.values import Code, Identifier
 
 ANY_AGE = 200  # years; the upper end of a level that is for everybody
+ANY_WEIGHT = 999  # kg, likewise
 
 
 class DoseKind(StrEnum):

@@ -39,6 +39,15 @@ from ris.models.journal import (
     WorklistQueryLog,
     WorklistSighting,
 )
+from ris.models.mammography import (
+    BreastAssessment,
+    BreastLetter,
+    BreastLetterText,
+    BreastOutcome,
+    BreastRecall,
+    LetterChoice,
+    MammographyRules,
+)
 from ris.models.mapping import MappingVersion
 from ris.models.order_questions import OrderQuestion
 from ris.models.orders import (
@@ -101,6 +110,11 @@ __all__ = [
     "AuthorizationRule",
     "Block",
     "Booking",
+    "BreastAssessment",
+    "BreastLetter",
+    "BreastLetterText",
+    "BreastOutcome",
+    "BreastRecall",
     "ClientAssertion",
     "Closure",
     "CodeMap",
@@ -138,7 +152,9 @@ __all__ = [
     "InboundMessage",
     "InterfaceAlert",
     "IrradiationEvent",
+    "LetterChoice",
     "Letterhead",
+    "MammographyRules",
     "MappingVersion",
     "MessageEdit",
     "MessagePart",

@@ -31,6 +31,8 @@ class ProcedureDefinition(Public):
     staff_required = models.PositiveSmallIntegerField(default=0, db_default=0)
     # Which gate waits for a radiologist's protocol: ProtocolNeed, empty for none.
     protocol_required = models.CharField(max_length=7, blank=True, default="", db_default="")
+    # Which breast exam it is: BreastExam, empty for none. Its reports are assessed.
+    breast_exam = models.CharField(max_length=12, blank=True, default="", db_default="")
     active = models.BooleanField(default=True)
 
     class Meta:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from ris.domain.dose import ANY_AGE, DoseKind, DoseMatch, DoseSource
+from ris.domain.dose import ANY_AGE, ANY_WEIGHT, DoseKind, DoseMatch, DoseSource
 from ris.models.base import Public, known
 
 
@@ -109,13 +109,24 @@ class ExamDose(models.Model):
     left_out = models.JSONField(default=dict, blank=True)
     notes = models.JSONField(default=list, blank=True)
     exceeded = models.JSONField(default=list, blank=True)
+    # Every total with the level it was compared with, above it or not.
+    compared = models.JSONField(default=list, blank=True, db_default=[])
     alerted_at = models.DateTimeField(null=True, blank=True)  # told once per exam
+    # Who looked at the alert, and what was above its level then.
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.CharField(max_length=150, blank=True, default="", db_default="")
+    acknowledged_note = models.CharField(max_length=500, blank=True, default="", db_default="")
+    acknowledged_exceeded = models.JSONField(default=list, blank=True, db_default=[])
+    # What was known of a pregnancy then, as DICOM says it (0010,21C0); empty: nothing.
+    pregnancy = models.CharField(max_length=1, blank=True, default="", db_default="")
     started_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         indexes = [
             models.Index(fields=["alerted_at"], name="exam_dose_alerted"),
+            models.Index(fields=["started_at"], name="exam_dose_started"),
+            models.Index(fields=["pregnancy", "started_at"], name="exam_dose_pregnancy"),
         ]
 
     def __str__(self) -> str:
@@ -132,12 +143,14 @@ class DoseReferenceLevel(Public):
     value = models.DecimalField(max_digits=14, decimal_places=4)
     from_age = models.PositiveSmallIntegerField(default=0)
     to_age = models.PositiveSmallIntegerField(default=ANY_AGE)
+    from_kg = models.PositiveSmallIntegerField(default=0, db_default=0)
+    to_kg = models.PositiveSmallIntegerField(default=ANY_WEIGHT, db_default=ANY_WEIGHT)
     origin = models.CharField(max_length=100, blank=True, default="")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["definition", "measure", "from_age", "to_age"],
+                fields=["definition", "measure", "from_age", "to_age", "from_kg", "to_kg"],
                 name="dose_level_unique",
             ),
             models.CheckConstraint(condition=Q(value__gt=0), name="dose_level_positive"),
