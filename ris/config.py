@@ -43,6 +43,7 @@ from ris.config_sections import (
     Names,
     Patients,
     Performing,
+    Reports,
     Section,
     Session,
 )
@@ -109,6 +110,7 @@ class Configuration(BaseSettings):
     fhir: Fhir = Field(default_factory=Fhir)
     images: Images = Field(default_factory=Images)
     session: Session = Field(default_factory=Session)
+    reports: Reports = Field(default_factory=Reports)
     delivery: Delivery = Field(default_factory=Delivery)
     patients: Patients = Field(default_factory=Patients)
 

@@ -343,6 +343,16 @@ class Session(Section):
     )
 
 
+class Reports(Section):
+    """Writing and signing."""
+
+    sign_with: Literal["none", "password", "second-factor"] = Field(
+        default="none",
+        description="What whoever signs a report shows at that moment, beside the login: "
+        "`password`, or `second-factor` (a code of the authenticator app).",
+    )
+
+
 class Delivery(Section):
     """The outbox."""
 

@@ -7,10 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from ris.domain.commands import Command, Event
 from ris.domain.orders import ReportState
 from ris.domain.results import Particulars
+from ris.domain.signatures import Proof
 from ris.domain.states import StateMachine
 
 
@@ -78,9 +80,18 @@ SECTIONS: tuple[tuple[str, str], ...] = (
 )
 
 
-def content_hash(kind: VersionKind, sections: Mapping[str, str]) -> str:
+# Columns of a version that say something beside its text; each counts for the hash once it says
+# anything, so that the hashes of versions without them stay what they were.
+BESIDE_THE_TEXT: tuple[str, ...] = ()
+
+
+def content_hash(
+    kind: VersionKind, sections: Mapping[str, str], beside: Mapping[str, Any] | None = None
+) -> str:
     """SHA-256 of what a version says, in a canonical form; shows any later change."""
-    canonical = json.dumps([kind.value, dict(sections)], sort_keys=True, ensure_ascii=False)
+    said: list[Any] = [kind.value, dict(sections)]
+    more = {name: value for name, value in (beside or {}).items() if value}
+    canonical = json.dumps([*said, more] if more else said, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -129,6 +140,7 @@ class SignPreliminary(Command[int]):
     sections: dict[str, str]
     expected_revision: int | None = None
     particulars: Particulars | None = None  # of a text that came from elsewhere
+    proof: Proof = Proof.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +151,7 @@ class FinalizeReport(Command[int]):
     sections: dict[str, str]
     expected_revision: int | None = None
     particulars: Particulars | None = None  # of a text that came from elsewhere
+    proof: Proof = Proof.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +167,7 @@ class AmendReport(Command[int]):
     reason: str = ""
     expected_version: int | None = None
     particulars: Particulars | None = None
+    proof: Proof = Proof.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +176,20 @@ class RetractReport(Command[int]):
 
     report: str
     reason: str
+    expected_version: int | None = None
+    proof: Proof = Proof.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnReport(Command[None]):
+    """Give a resident's report back with a note, instead of signing it.
+
+    What the resident signed as preliminary stays preliminary; what nobody signed stays a draft.
+    """
+
+    report: str
+    note: str
+    expected_version: int | None = None  # 0: nothing is signed yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +250,15 @@ class ReportAmended(ReportSigned):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRetracted(ReportSigned):
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportReturned(Event):
+    """An attending radiologist gave a resident's report back."""
+
+    report: str
+    order: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
