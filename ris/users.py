@@ -19,6 +19,7 @@ PEOPLE = [
     Role.FRONTDESK,
     Role.TECHNOLOGIST,
     Role.RADIOLOGIST,
+    Role.RESIDENT,
     Role.MANAGER,
     Role.ADMIN,
 ]

@@ -13,10 +13,22 @@ scheduler = _user("scheduler", Role.SCHEDULER)
 frontdesk = _user("frontdesk", Role.FRONTDESK)
 technologist = _user("technologist", Role.TECHNOLOGIST)
 radiologist = _user("radiologist", Role.RADIOLOGIST)
+resident = _user("resident", Role.RESIDENT)
 manager = _user("manager", Role.MANAGER)
 admin = _user("admin", Role.ADMIN)
 outsider = _user("outsider")
 ehr = endpoint_actor("EHR", None, "127.0.0.1")
 ct1 = device_actor("CT1", "127.0.0.1")
 
-EVERYBODY = (scheduler, frontdesk, technologist, radiologist, manager, admin, outsider, ehr, ct1)
+EVERYBODY = (
+    scheduler,
+    frontdesk,
+    technologist,
+    radiologist,
+    resident,
+    manager,
+    admin,
+    outsider,
+    ehr,
+    ct1,
+)

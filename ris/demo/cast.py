@@ -48,6 +48,7 @@ LOGINS = (
     Login(role=Role.FRONTDESK, first_name="Femi", last_name="Adebowale"),
     Login(role=Role.TECHNOLOGIST, first_name="Tomasz", last_name="Rębacz"),
     Login(role=Role.RADIOLOGIST, first_name="Renata", last_name="Bildhauer"),
+    Login(role=Role.RESIDENT, first_name="Rasmus", last_name="Ekdahl"),
     Login(role=Role.ADMIN, first_name="Aditi", last_name="Narayanan"),
     Login(role=Role.MANAGER, first_name="Matteo", last_name="Conti-Reale"),
 )

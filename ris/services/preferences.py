@@ -29,6 +29,7 @@ PERMISSIONS = {
         Role.FRONTDESK,
         Role.TECHNOLOGIST,
         Role.RADIOLOGIST,
+        Role.RESIDENT,
         Role.MANAGER,
         Role.ADMIN,
     }

@@ -9,7 +9,7 @@ from django.utils.translation import gettext, gettext_noop
 
 from ris.domain.actors import Actor, Role
 
-READERS = (Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
+READERS = (Role.RADIOLOGIST, Role.RESIDENT, Role.MANAGER, Role.ADMIN)
 DESK = (Role.SCHEDULER, Role.FRONTDESK, Role.MANAGER, Role.ADMIN)
 FLOOR = (Role.TECHNOLOGIST, Role.FRONTDESK, Role.SCHEDULER, Role.MANAGER, Role.ADMIN)
 REPAIR = (Role.TECHNOLOGIST, Role.MANAGER, Role.ADMIN)
@@ -17,7 +17,7 @@ MENDING = (*REPAIR, Role.SCHEDULER)
 SYSTEM = (Role.MANAGER, Role.ADMIN)
 PROTOCOL = (Role.RADIOLOGIST, Role.TECHNOLOGIST, Role.SCHEDULER, Role.MANAGER, Role.ADMIN)
 PROTOCOL_SETUP = SYSTEM
-DOSE = (Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
+DOSE = (Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.RESIDENT, Role.MANAGER, Role.ADMIN)
 
 
 BEHIND = gettext_noop("Behind the scenes")
@@ -89,6 +89,7 @@ ROLES: Mapping[Role, str] = {
     Role.FRONTDESK: gettext_noop("front desk"),
     Role.TECHNOLOGIST: gettext_noop("technologist"),
     Role.RADIOLOGIST: gettext_noop("radiologist"),
+    Role.RESIDENT: gettext_noop("resident"),
     Role.MANAGER: gettext_noop("manager"),
     Role.ADMIN: gettext_noop("administrator"),
     Role.INTERFACE: gettext_noop("interface"),

@@ -41,6 +41,7 @@ _SHARED_WITH = (
     Role.FRONTDESK,
     Role.TECHNOLOGIST,
     Role.RADIOLOGIST,
+    Role.RESIDENT,
     Role.MANAGER,
     Role.ADMIN,
 )

@@ -62,6 +62,7 @@ def home(request: PageRequest) -> HttpResponse:
 # What stands on top for whom; the first role an actor has decides.
 _FIRST = (
     (Role.RADIOLOGIST, "Reading", "Read the next exam", "/reading/"),
+    (Role.RESIDENT, "Reading", "Read the next exam", "/reading/"),
     (Role.SCHEDULER, "Orders", "Schedule waiting orders", "/orders/"),
     (Role.FRONTDESK, "Today", "Check patients in", "/arrivals/"),
     (Role.TECHNOLOGIST, "Today", "Go to your room", "/room/"),
@@ -99,7 +100,7 @@ def _reading(request: PageRequest) -> list[Tile]:
             href="/reading/?pile=preliminary",
         ),
     ]
-    if request.actor.has(Role.RADIOLOGIST):
+    if request.actor.has(Role.RADIOLOGIST, Role.RESIDENT):
         own = Tile(words=_("My drafts"), count=counts[Pile.DRAFTS], href="/reading/?pile=drafts")
         tiles.insert(1, own)
     return tiles
