@@ -7,6 +7,12 @@ from ris.models.authorization import Authorization, AuthorizationRule, Coverage
 from ris.models.availability import SeriesAvailability, StudyAvailability
 from ris.models.catalog import CodeMap, DeviceRule, ProcedureDefinition, StepTemplate
 from ris.models.corrections import FollowUp, PerformedCorrection, StudyAlias
+from ris.models.critical import (
+    CriticalAttempt,
+    CriticalCategory,
+    CriticalFinding,
+    CriticalPolicy,
+)
 from ris.models.documents import Document
 from ris.models.dose import DoseRecord, DoseReferenceLevel, ExamDose, IrradiationEvent
 from ris.models.drafts import OrderDraft
@@ -30,6 +36,7 @@ from ris.models.facility import (
 )
 from ris.models.fhir import FhirOverlay, FhirResource, FhirVersion
 from ris.models.fhir_index import FhirIndex
+from ris.models.follow_ups import FollowUpRecommendation
 from ris.models.intake import MessagePart, SequenceLink
 from ris.models.interfaces import InterfaceAlert, MessageEdit, MessageRun, Traffic
 from ris.models.journal import (
@@ -72,6 +79,7 @@ from ris.models.patients import (
     PatientLink,
     Visit,
 )
+from ris.models.peer_review import PeerReview, PeerReviewMark, PeerReviewRule
 from ris.models.performing import PerformedProcedureStep, PerformedSeries
 from ris.models.protocoling import ProtocolDefinition, Protocoling
 from ris.models.reading import ReadingLease, ReadingScope, ReadingSkip, ReadingTarget
@@ -122,6 +130,10 @@ __all__ = [
     "ContactChoice",
     "Counter",
     "Coverage",
+    "CriticalAttempt",
+    "CriticalCategory",
+    "CriticalFinding",
+    "CriticalPolicy",
     "CriticalResult",
     "Delivery",
     "DeliveryAttempt",
@@ -147,6 +159,7 @@ __all__ = [
     "FhirSubscription",
     "FhirVersion",
     "FollowUp",
+    "FollowUpRecommendation",
     "Holiday",
     "IdentityCheck",
     "InboundMessage",
@@ -170,6 +183,9 @@ __all__ = [
     "PatientMessageText",
     "PatientObservation",
     "PatientPolicy",
+    "PeerReview",
+    "PeerReviewMark",
+    "PeerReviewRule",
     "PerformedCorrection",
     "PerformedProcedureStep",
     "PerformedSeries",

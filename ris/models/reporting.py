@@ -90,6 +90,8 @@ class ReportVersion(models.Model):
     # Over this version and the seal of the one before; empty for those of earlier releases.
     seal = models.CharField(max_length=64, blank=True, default="", db_default="")
     particulars = models.JSONField(null=True, blank=True)
+    # Who was told of critical findings by then (ris.domain.critical.communication_line).
+    communications = models.JSONField(default=list, blank=True, db_default=[])
 
     class Meta:
         ordering = ["number"]
