@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from integration.rest.base import RestView
 from integration.rest.shapes import shown
 from integration.rest.shown import Reason, does, gives, lists, parameter, reason_in
+from ris.domain.arrivals import IdentifierKind, Said
 from ris.domain.errors import InvalidValueError
 from ris.domain.scheduling import (
     BookAppointment,
@@ -43,6 +44,15 @@ class Station:
     modality: str
     room: str
     active: bool
+
+
+class Arrival(serializers.Serializer[Any]):
+    """What the patient said or showed; a person names two of them, or the reason why not."""
+
+    name = serializers.CharField(max_length=200, allow_blank=True, default="")
+    birth_date = serializers.CharField(max_length=30, allow_blank=True, default="")
+    number = serializers.CharField(max_length=200, allow_blank=True, default="")
+    reason = serializers.CharField(max_length=200, allow_blank=True, default="")
 
 
 class Booking(serializers.Serializer[Any]):
@@ -160,9 +170,18 @@ class CancelView(RestView):
 
 
 class ArriveView(RestView):
-    @does("appointment_arrive", "The patient is here")
+    @does("appointment_arrive", "The patient is here", Arrival)
     def post(self, request: Request, key: UUID) -> Response:
-        self.do(RecordArrival(appointment=str(key)))
+        said = _read(Arrival, request)
+        identifiers = {kind: said[kind.value.lower()].strip() for kind in IdentifierKind}
+        command = RecordArrival(
+            appointment=str(key),
+            identifiers_checked=tuple(
+                Said(kind, value) for kind, value in identifiers.items() if value
+            ),
+            unchecked_reason=said["reason"],
+        )
+        self.do(command)
         return Response({"id": str(key)})
 
 

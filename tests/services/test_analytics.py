@@ -87,7 +87,10 @@ def exam(start: datetime, chance: random.Random, number: int) -> None:
             execute(CancelAppointment(appointment=appointment), actor=people.scheduler)
         return
     with as_of(start - timedelta(minutes=chance.randint(0, 40))):
-        execute(RecordArrival(appointment=appointment), actor=people.frontdesk)
+        execute(
+            RecordArrival(appointment=appointment, unchecked_reason="known here"),
+            actor=people.frontdesk,
+        )
     begun = start + timedelta(minutes=chance.randint(0, 20))
     ended = begun + timedelta(minutes=chance.randint(5, 25))
     command = make.start(order, started_at=begun)

@@ -81,6 +81,13 @@ def test_one_identifier_needs_a_reason(orders: list[Order]) -> None:
     assert IdentityCheck.objects.get().checked == ["BIRTH_DATE"]
 
 
+def test_person_who_asked_for_nothing_is_refused(orders: list[Order]) -> None:
+    with pytest.raises(MissingValueError, match="ask for two identifiers"):
+        arrive(orders[0])
+
+    assert appointment_of(orders[0]).status == "BOOKED"
+
+
 def test_system_that_tells_of_an_arrival_is_not_asked(orders: list[Order]) -> None:
     appointment = str(appointment_of(orders[0]).public_id)
 

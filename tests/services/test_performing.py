@@ -221,7 +221,10 @@ def test_the_wrong_worklist_entry_puts_the_step_back_where_it_was() -> None:
     order = make.booked()
     appointment = make.step_of(order).appointment
     assert appointment is not None
-    execute(RecordArrival(appointment=str(appointment.public_id)), actor=people.frontdesk)
+    execute(
+        RecordArrival(appointment=str(appointment.public_id), unchecked_reason="known here"),
+        actor=people.frontdesk,
+    )
     command = make.start(order)
     execute(command, actor=people.ct1)
 

@@ -104,7 +104,10 @@ def test_urgent_exam_has_the_first_choice() -> None:
 
 def test_patient_who_is_here_stays_and_is_told_of() -> None:
     appointment = booked(1, NINE)
-    execute(RecordArrival(appointment=str(appointment.public_id)), actor=people.frontdesk)
+    execute(
+        RecordArrival(appointment=str(appointment.public_id), unchecked_reason="known here"),
+        actor=people.frontdesk,
+    )
 
     (found,) = proposed()
 

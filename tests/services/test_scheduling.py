@@ -206,7 +206,12 @@ def test_a_canceled_appointment_puts_the_step_back_to_schedule() -> None:
 def test_arrival_and_preparation() -> None:
     order = make.booked()
 
-    execute(RecordArrival(appointment=str(appointment_of(order).public_id)), actor=people.frontdesk)
+    execute(
+        RecordArrival(
+            appointment=str(appointment_of(order).public_id), unchecked_reason="known here"
+        ),
+        actor=people.frontdesk,
+    )
     execute(PrepareStep(step=key(order)), actor=people.technologist)
 
     assert (make.step_of(order).status, appointment_of(order).status) == ("READY", "ARRIVED")
@@ -215,7 +220,9 @@ def test_arrival_and_preparation() -> None:
 
 def test_a_second_arrival_is_refused() -> None:
     order = make.booked()
-    arrival = RecordArrival(appointment=str(appointment_of(order).public_id))
+    arrival = RecordArrival(
+        appointment=str(appointment_of(order).public_id), unchecked_reason="known here"
+    )
     execute(arrival, actor=people.frontdesk)
 
     with pytest.raises(IllegalTransitionError):

@@ -286,7 +286,12 @@ def test_ticked_exams_are_moved_where_they_were_proposed(as_: As, rooms: None) -
 
 def test_patient_who_is_here_is_listed_as_still_to_place(as_: As, rooms: None) -> None:
     order = booked_at(today_at(14), "CT1")
-    execute(RecordArrival(appointment=str(appointment_of(order).public_id)), actor=people.frontdesk)
+    execute(
+        RecordArrival(
+            appointment=str(appointment_of(order).public_id), unchecked_reason="known here"
+        ),
+        actor=people.frontdesk,
+    )
 
     page = as_("scheduler").get("/board/relocate/?room=CT1").content.decode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ris.domain.actors import ActorKind
 from ris.domain.arrivals import (
     REQUIRED,
     IdentifierKind,
@@ -40,11 +41,13 @@ def check_identity(
     reason: str,
     context: Context,
 ) -> None:
-    """Compare and keep what agreed; nothing was asked for by a system that only tells of it.
+    """Compare and keep what agreed; a system that only tells of an arrival is not asked.
 
     Raises InvalidValueError for the first that does not agree, MissingValueError for too few.
     """
     if not said and not reason.strip():
+        if context.actor.kind is ActorKind.USER:
+            raise MissingValueError("ask for two identifiers", path="name")
         return
     patient = appointment.patient
     found = compare(said, known_of(patient)) if patient is not None else {}

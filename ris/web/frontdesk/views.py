@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.arrivals import CallPatient, RequestCorrection, scanned
 from ris.domain.documents import Content, FileDocument, Filing
-from ris.domain.errors import DeniedError, MissingValueError, RisError
+from ris.domain.errors import DeniedError, RisError
 from ris.domain.orders import OrderReference
 from ris.domain.patients import PatientReference
 from ris.domain.scheduling import RecordArrival, RecordNoShow
@@ -164,8 +164,6 @@ def arrive(request: PageRequest, key: UUID) -> HttpResponse:
         return _check_in(request, str(key), form, status=422)
     try:
         identifiers, reason = form.said(), form.cleaned_data["reason"].strip()
-        if not identifiers and not reason:
-            raise MissingValueError(_("ask for two identifiers"), path="name")
         way = undo.of_arrival(str(key))
         do(
             request,

@@ -188,7 +188,10 @@ def test_appointments_are_found_by_state(api: Api) -> None:
     assert arrived
     assert missed
     assert canceled
-    execute(RecordArrival(appointment=str(arrived.public_id)), actor=people.frontdesk)
+    execute(
+        RecordArrival(appointment=str(arrived.public_id), unchecked_reason="known here"),
+        actor=people.frontdesk,
+    )
     execute(RecordNoShow(appointment=str(missed.public_id)), actor=people.frontdesk)
     execute(CancelAppointment(appointment=str(canceled.public_id)), actor=people.scheduler)
 

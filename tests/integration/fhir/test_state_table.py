@@ -90,7 +90,10 @@ class Exam:
         self.do(BookAppointment(step=self.step, device="CT1", start_at=make.NOON))
 
     def arrive(self) -> None:
-        self.do(RecordArrival(appointment=self.appointment), people.frontdesk)
+        self.do(
+            RecordArrival(appointment=self.appointment, unchecked_reason="known here"),
+            people.frontdesk,
+        )
 
     def start(self) -> None:
         command = make.start(self.order, sop_instance_uid=new_uid())

@@ -66,7 +66,11 @@ def test_what_changes_has_another_version() -> None:
     then("moved", RescheduleAppointment(appointment=appointment(), start_at=later))
     then("held", HoldOrder(order=reference))
     then("released", ReleaseOrder(order=reference))
-    then("arrived", RecordArrival(appointment=appointment()), people.frontdesk)
+    then(
+        "arrived",
+        RecordArrival(appointment=appointment(), unchecked_reason="known here"),
+        people.frontdesk,
+    )
     then("prepared", PrepareStep(step=step), people.technologist)
     started = make.start(order)
     then("started", started, people.ct1)
