@@ -83,6 +83,7 @@ from ris.models.peer_review import PeerReview, PeerReviewMark, PeerReviewRule
 from ris.models.performing import PerformedProcedureStep, PerformedSeries
 from ris.models.protocoling import ProtocolDefinition, Protocoling
 from ris.models.reading import ReadingLease, ReadingScope, ReadingSkip, ReadingTarget
+from ris.models.referring import NoticeChoice, ReferrerAccess, ResultNotice, ResultReceipt
 from ris.models.report_documents import Letterhead, ReportDocument
 from ris.models.report_objects import ReportObject
 from ris.models.reporting import CriticalResult, Report, ReportVersion
@@ -172,6 +173,7 @@ __all__ = [
     "MessageEdit",
     "MessagePart",
     "MessageRun",
+    "NoticeChoice",
     "Order",
     "OrderDraft",
     "OrderQuestion",
@@ -199,6 +201,7 @@ __all__ = [
     "ReadingScope",
     "ReadingSkip",
     "ReadingTarget",
+    "ReferrerAccess",
     "Report",
     "ReportDocument",
     "ReportObject",
@@ -207,6 +210,8 @@ __all__ = [
     "Resource",
     "ResourceGroup",
     "ResourceHours",
+    "ResultNotice",
+    "ResultReceipt",
     "Room",
     "SafetyAnswer",
     "SafetyOverride",

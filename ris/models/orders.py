@@ -101,6 +101,9 @@ class Order(Versioned):
             models.Index(fields=["updated_at"], name="order_updated"),
             models.Index(fields=["group_number"], name="order_group"),
             models.Index(fields=["parent_order_number"], name="order_parent"),
+            # What a referring doctor, or a practice, ordered: the only orders they are shown.
+            models.Index(fields=["requester_identifier", "ordered_at"], name="order_requester"),
+            models.Index(fields=["requesting_service", "ordered_at"], name="order_service"),
         ]
 
     def __str__(self) -> str:
