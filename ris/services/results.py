@@ -39,7 +39,7 @@ from ris.domain.results import (
     with_observations,
 )
 from ris.models import Report, ReportVersion, RequestedProcedure
-from ris.services import documents
+from ris.services import documents, reading_leases
 from ris.services._context import Context
 from ris.services._references import STUDY, require_order, require_patient_of
 from ris.services.reporting.amending import amend_report, retract_report
@@ -220,6 +220,7 @@ class _Filing:
             return
         _require_untouched(self.report)
         if self.level is ResultLevel.DRAFT:
+            self._require_nobody_reads()
             self._draft()
             return
         if self._is_repeated(self.level):
@@ -238,6 +239,15 @@ class _Filing:
                 SignPreliminary(report=self.key, sections=sections, particulars=self.particulars),
                 self.context,
             )
+
+    def _require_nobody_reads(self) -> None:
+        """A text that has to be signed here does not slip under the hands of who writes here.
+
+        What was signed there is not kept waiting by an open page.
+        """
+        lease = reading_leases.present(self.report)
+        if lease is not None and reading_leases.is_alive(lease, self.context):
+            raise StateConflictError("somebody here is reading this exam", path="status")
 
     def _require_may_follow(self) -> None:
         """A preliminary report that was signed here is followed by a final one at least."""

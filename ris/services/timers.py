@@ -9,8 +9,9 @@ from ris.domain.corrections import ClosePerformedSteps, RematchPerformedSteps
 from ris.domain.dose import JoinDoses
 from ris.domain.drafts import ForgetOrderDrafts
 from ris.domain.journal import ForgetQueries
+from ris.domain.reading import EndSilentReadings
 from ris.domain.scheduling import ExpireHolds
-from ris.selectors import availability, dose_waiting, drafts
+from ris.selectors import availability, dose_waiting, drafts, reading_leases
 from ris.selectors.query_age import queries_due
 from ris.selectors.schedule_due import holds_due
 from ris.services import (
@@ -46,6 +47,8 @@ def run_due() -> None:
         execute(JoinDoses(), actor=TIMER)
     if availability.due_to_join():
         execute(JoinAvailability(), actor=TIMER)
+    if reading_leases.due_to_end():
+        execute(EndSilentReadings(), actor=TIMER)
     if drafts.due_to_forget():
         execute(ForgetOrderDrafts(), actor=TIMER)
     authorization.run_due()

@@ -12,6 +12,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
+from ris.domain.reading import LeaseEnd
 from ris.domain.reporting import (
     REPORT,
     SECTIONS,
@@ -29,12 +30,14 @@ from ris.models import (
     ReportVersion,
     RequestedProcedure,
 )
-from ris.services import documents
+from ris.services import documents, reading_leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move
 
 _KEYS = frozenset(key for key, _ in SECTIONS)
+# What is still written; who writes holds it (ris.services.reading_leases).
+EDITED = (ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value)
 LIVE = (
     ReportStatus.DRAFT.value,
     ReportStatus.PRELIMINARY.value,
@@ -107,6 +110,7 @@ def add_version(
         particulars=particulars.to_json() if particulars is not None else report.particulars,
     )
     documents.sign_with(report, number)
+    reading_leases.end(report, LeaseEnd.SIGNED, context)
     report.draft = {}
     report.draft_revision += 1
     report.particulars = None

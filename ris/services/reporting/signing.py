@@ -20,6 +20,7 @@ from ris.domain.reporting import (
 from ris.models import (
     Order,
 )
+from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._transition import move
 from ris.services.reporting.parts import (
@@ -35,6 +36,7 @@ from ris.services.reporting.parts import (
 
 def sign_preliminary(command: SignPreliminary, context: Context) -> int:
     report = lock(command.report)
+    reading_leases.require_free(report, context)
     check_revision(report, command.expected_revision)
     sections = clean(command.sections)
     require_text(sections)
@@ -52,6 +54,7 @@ def sign_preliminary(command: SignPreliminary, context: Context) -> int:
 
 def finalize_report(command: FinalizeReport, context: Context) -> int:
     report = lock(command.report)
+    reading_leases.require_free(report, context)
     check_revision(report, command.expected_revision)
     sections = clean(command.sections)
     require_text(sections)

@@ -11,6 +11,7 @@ from ris.domain.errors import (
 from ris.domain.orders import (
     Stage,
 )
+from ris.domain.reading import LeaseEnd
 from ris.domain.reporting import (
     REPORT,
     DiscardDraft,
@@ -26,10 +27,12 @@ from ris.models import (
     RequestedProcedure,
 )
 from ris.models.base import uuid7
+from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move, touch
 from ris.services.reporting.parts import (
+    EDITED,
     LIVE,
     check_revision,
     clean,
@@ -55,6 +58,8 @@ def open_report(command: OpenReport, context: Context) -> str:
         raise StateConflictError("these procedures belong to different patients")
     existing = Report.objects.filter(procedures__in=procedures, status__in=LIVE).distinct().first()
     if existing is not None:
+        if existing.status in EDITED:
+            reading_leases.hold_telling(existing, context)
         return str(existing.public_id)
     for procedure in procedures:
         if procedure.stage not in {Stage.PERFORMED.value, Stage.IN_PROGRESS.value}:
@@ -66,6 +71,7 @@ def open_report(command: OpenReport, context: Context) -> str:
     )
     report.procedures.set(procedures)
     name_elsewhere(report)
+    reading_leases.hold(report, context)
     context.emit(
         ReportOpened(report=str(report.public_id), order=str(report.order.public_id)),
         subject=report,
@@ -85,6 +91,7 @@ def save_draft(command: SaveDraft, context: Context) -> int:
     report = lock(command.report)
     if report.status in {ReportStatus.DISCARDED.value, ReportStatus.RETRACTED.value}:
         raise StateConflictError("this report is closed")
+    reading_leases.hold_telling(report, context)
     check_revision(report, command.expected_revision)
     report.draft = clean(command.sections)
     report.draft_revision += 1
@@ -101,6 +108,8 @@ def save_draft(command: SaveDraft, context: Context) -> int:
 
 def discard_draft(command: DiscardDraft, context: Context) -> None:
     report = lock(command.report)
+    reading_leases.require_free(report, context)
+    reading_leases.end(report, LeaseEnd.DISCARDED, context)
     move(report, REPORT, ReportTrigger.DISCARD)
     name_elsewhere(report)
     context.emit(

@@ -32,7 +32,7 @@ class Topic:
         return area not in QUIET and area not in self.besides and event not in self.but
 
 
-_RESULTS = frozenset({"reporting", "documents", "dose", "availability"})
+_RESULTS = frozenset({"reporting", "reading", "documents", "dose", "availability"})
 # They come with each order that names its time, and say no day: the booking beside them does.
 _BEGINNINGS = frozenset(
     {"OrderPlaced", "PatientRegistered", "ProcedureAdded", "PlacerNumberAssigned"}
@@ -42,8 +42,8 @@ TOPICS: Mapping[str, Topic] = {
     "board": Topic(BEHIND | _RESULTS, but=_BEGINNINGS),
     "waiting": Topic(BEHIND | _RESULTS),
     "arrivals": Topic(BEHIND | _RESULTS, FLOOR),
-    "rooms": Topic(BEHIND, FLOOR),
-    "orders": Topic(BEHIND - {"exchange"}),
+    "rooms": Topic(BEHIND | {"reading"}, FLOOR),
+    "orders": Topic(BEHIND - {"exchange"} | {"reading"}),
     "reading": Topic(BEHIND | {"facility", "resources"}),
     "home": Topic(),
     "exceptions": Topic(roles=MENDING),
@@ -64,6 +64,7 @@ REGIONS: Mapping[str, str] = {
     "order-timeline": "orders",
     "order-list": "orders",
     "reading-live": "reading",
+    "report-presence": "reading",
     "home-live": "home",
     "exceptions-live": "exceptions",
     "interfaces-live": "interfaces",

@@ -1,0 +1,93 @@
+"""Who is at a report now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from ris.domain.reading import LEASE, LeaseEnd
+from ris.models import ReadingLease
+from ris.selectors.reports import person_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseView:
+    """Somebody reading a report."""
+
+    reader_id: int
+    reader: str
+    since: datetime
+    alive_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ousted:
+    """Who took a report over from whoever asks, and why."""
+
+    reader: str
+    reason: str
+
+
+def going_on(now: datetime | None = None) -> QuerySet[ReadingLease]:
+    """Those whose page spoke lately; what is silent is over, swept up or not."""
+    since = (now or timezone.now()) - LEASE
+    return ReadingLease.objects.filter(ended_at=None, alive_at__gt=since).select_related(
+        "reader__practitioner"
+    )
+
+
+def held_by_another(user_id: int | None, report: str = "reports") -> Exists:
+    """Whether somebody else reads the report that a row names by ``report``."""
+    rows = ReadingLease.objects.filter(
+        report=OuterRef(report), ended_at=None, alive_at__gt=timezone.now() - LEASE
+    )
+    return Exists(rows.exclude(reader=user_id) if user_id is not None else rows)
+
+
+def view_of(lease: ReadingLease) -> LeaseView:
+    return LeaseView(
+        reader_id=lease.reader_id,
+        reader=person_name(lease.reader).display,
+        since=lease.taken_at,
+        alive_at=lease.alive_at,
+    )
+
+
+def of_report(public_id: str) -> LeaseView | None:
+    """Who reads a report now; None if nobody does."""
+    lease = going_on().filter(report__public_id=public_id).first()
+    return view_of(lease) if lease is not None else None
+
+
+def ousted(public_id: str, user_id: int) -> Ousted | None:
+    """Who took a report over from somebody, if that was how their reading ended."""
+    rows = ReadingLease.objects.filter(report__public_id=public_id).select_related(
+        "reader__practitioner"
+    )
+    last = rows.filter(reader=user_id).order_by("-id").first()
+    if last is None or last.ended_how != LeaseEnd.TAKEN_OVER.value:
+        return None
+    after = rows.filter(pk__gt=last.pk).order_by("id").first()
+    if after is None:
+        return None
+    return Ousted(reader=person_name(after.reader).display, reason=last.reason)
+
+
+def silent(now: datetime) -> QuerySet[ReadingLease]:
+    """What goes on in the table only."""
+    return ReadingLease.objects.filter(ended_at=None, alive_at__lte=now - LEASE)
+
+
+def due_to_end() -> bool:
+    return silent(timezone.now()).exists()
+
+
+def first(leases: Iterable[ReadingLease]) -> LeaseView | None:
+    """That of leases that were read with a report already."""
+    since = timezone.now() - LEASE
+    found = next((each for each in leases if each.alive_at > since), None)
+    return view_of(found) if found is not None else None
