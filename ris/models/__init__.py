@@ -86,6 +86,7 @@ from ris.models.reading import ReadingLease, ReadingScope, ReadingSkip, ReadingT
 from ris.models.referring import NoticeChoice, ReferrerAccess, ResultNotice, ResultReceipt
 from ris.models.report_documents import Letterhead, ReportDocument
 from ris.models.report_objects import ReportObject
+from ris.models.report_templates import ReportMacro, ReportTemplate, ReportTemplateVersion
 from ris.models.reporting import CriticalResult, Report, ReportVersion
 from ris.models.safety import (
     PatientObservation,
@@ -204,7 +205,10 @@ __all__ = [
     "ReferrerAccess",
     "Report",
     "ReportDocument",
+    "ReportMacro",
     "ReportObject",
+    "ReportTemplate",
+    "ReportTemplateVersion",
     "ReportVersion",
     "RequestedProcedure",
     "Resource",

@@ -20,6 +20,8 @@ class Report(Public):
     draft_saved_at = models.DateTimeField(null=True, blank=True)
     # Where the draft came from, if it was not written here (ris.domain.reporting.Particulars).
     particulars = models.JSONField(null=True, blank=True)
+    # The template it was begun with and what was answered (ris.domain.report_templates.DraftForm).
+    form = models.JSONField(null=True, blank=True)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="reports"
     )
@@ -90,6 +92,10 @@ class ReportVersion(models.Model):
     # Over this version and the seal of the one before; empty for those of earlier releases.
     seal = models.CharField(max_length=64, blank=True, default="", db_default="")
     particulars = models.JSONField(null=True, blank=True)
+    # Codes of what was answered: code, scheme, meaning, value, unit, and the value's own code.
+    coded = models.JSONField(default=list, blank=True, db_default=[])
+    # The template it was written with: its public id, the number of its version, its name.
+    template = models.JSONField(null=True, blank=True)
     # Who was told of critical findings by then (ris.domain.critical.communication_line).
     communications = models.JSONField(default=list, blank=True, db_default=[])
 
