@@ -43,17 +43,17 @@ from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Subscription
 from ris.domain.exchange import Protocol as ProtocolName
 from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Result, StoredEvent
-from ris.printing.report import report_pdf
 from ris.selectors.appointments import appointment_numbers
 from ris.selectors.documents import DocumentView, of_version
 from ris.selectors.exchange import endpoints
 from ris.selectors.facility import site
-from ris.selectors.orders import covered, order_view, order_views
+from ris.selectors.orders import order_view, order_views
 from ris.selectors.outgoing import identifiers_moved, is_relayed, last_told, orders_of_steps
 from ris.selectors.patients import patient_view
 from ris.selectors.reports import report_view
 from ris.selectors.views import OrderView, ProcedureView
 from ris.services.outbox import register_protocol
+from ris.services.report_documents import report_document
 
 Lane = str
 Drafts = Iterable[tuple[Lane, Draft]]
@@ -155,15 +155,15 @@ def _results(telling: _Telling) -> Drafts:
 
 def _printed(report: str, number: int) -> DocumentView:
     """The version as PDF: the bytes that the page prints and FHIR shows."""
-    view, covers = covered(report)
+    printed = report_document(report, number)
     return DocumentView(
-        public_id=view.public_id,
+        public_id=printed.report,
         patient="",
         order="",
         title="Report",
         file_name="report.pdf",
-        media_type="application/pdf",
-        content=report_pdf(view, covers, site(), number),
+        media_type=printed.media_type,
+        content=printed.content,
         version=number,
     )
 

@@ -1,28 +1,28 @@
 """The fonts of printed pages, and which of them draws which character.
 
-DejaVu Sans lies in a folder beside this file and is embedded, only with the characters that are
-used: Latin, Greek, Cyrillic, Hebrew, Arabic and more. M PLUS 1p beside it has the kana and kanji of
-Japanese. What neither has of Korean and Chinese is set in the Asian fonts that PDF readers bring
-(ISO 32000-1 9.7.5.2, predefined CMaps), which are named and not embedded: they are ten times as
-large.
+All lie in a folder beside this file and are embedded, only with the characters that are used:
+DejaVu Sans has Latin, Greek, Cyrillic, Hebrew, Arabic and more, M PLUS 1p the kana and kanji of
+Japanese, Droid Sans Fallback what else Chinese and Korean are written with. A character that none
+of them has (an emoji of last year, Thai, Devanagari) is never left out and never a box: its code
+point stands there in brackets, and the page says below which character that is.
 """
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 
 from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
 
 from ris.printing import scripts
 
 FOLDER = Path(__file__).parent / "vendor"
 REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
-JAPANESE, KOREAN, CHINESE = "MPLUS1p-Regular", "HYSMyeongJo-Medium", "STSong-Light"
-UNKNOWN = "\ufffd"
+JAPANESE, FALLBACK = "MPLUS1p-Regular", "DroidSansFallback"
 
 # Registered fonts are shared by all documents of the process, and count what each of them used.
 DRAWING = Lock()
@@ -30,16 +30,43 @@ DRAWING = Lock()
 
 @cache
 def _known() -> tuple[frozenset[int], frozenset[int]]:
-    """The characters of the two embedded families."""
+    """The characters of DejaVu Sans and of M PLUS 1p."""
     for name in (REGULAR, BOLD, JAPANESE):
-        pdfmetrics.registerFont(TTFont(name, str(FOLDER / f"{name}.ttf")))
-    for name in (KOREAN, CHINESE):
-        pdfmetrics.registerFont(UnicodeCIDFont(name))
+        _register(name)
     return _characters(REGULAR), _characters(JAPANESE)
+
+
+@cache
+def _heavy() -> frozenset[int]:
+    """Those that are there in bold; of the rest the plain form is drawn."""
+    _known()
+    return _characters(BOLD)
+
+
+@cache
+def _further() -> frozenset[int]:
+    """Those of the fallback, which few documents need: it is read for the first that does."""
+    _register(FALLBACK)
+    return _characters(FALLBACK)
+
+
+def _register(name: str) -> None:
+    pdfmetrics.registerFont(TTFont(name, str(FOLDER / f"{name}.ttf")))
 
 
 def _characters(font: str) -> frozenset[int]:
     return frozenset(pdfmetrics.getFont(font).face.charToGlyph)
+
+
+def stand_in(each: str) -> str:
+    """What stands for a character that no font has."""
+    return f"[U+{ord(each):04X}]"
+
+
+def missing(texts: Iterable[str]) -> dict[str, str]:
+    """The characters of ``texts`` that no font has, each with its name."""
+    found = {each for text in texts for each in scripts.clean(text) if _font(each) is None}
+    return {each: unicodedata.name(each, "a character without a name") for each in sorted(found)}
 
 
 def runs(text: str, *, bold: bool = False) -> list[tuple[str, str]]:
@@ -54,16 +81,23 @@ def runs(text: str, *, bold: bool = False) -> list[tuple[str, str]]:
     return found
 
 
-def _choice(each: str, bold: bool) -> tuple[str, str]:
+def _font(each: str) -> str | None:
     own, japanese = _known()
     point = ord(each)
     if point in own:
-        return (BOLD if bold else REGULAR), each
+        return REGULAR
     if point in japanese:
-        return JAPANESE, each
-    if scripts.is_cjk(each) and point <= 0xFFFF:
-        return (KOREAN if scripts.is_hangul(each) else CHINESE), each
-    return (BOLD if bold else REGULAR), UNKNOWN
+        return JAPANESE
+    return FALLBACK if point in _further() else None
+
+
+def _choice(each: str, bold: bool) -> tuple[str, str]:
+    font = _font(each)
+    if font is None:
+        return (BOLD if bold else REGULAR), stand_in(each)
+    if font == REGULAR and bold and ord(each) in _heavy():
+        return BOLD, each
+    return font, each
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:

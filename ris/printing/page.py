@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import IO
 
 from reportlab.lib.pagesizes import A4
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from ris.printing import fonts, scripts
@@ -21,6 +23,10 @@ TEXT, SMALL, HEADING, TITLE, LETTERHEAD = 10.0, 8.0, 11.0, 14.0, 15.0
 LEADING = 1.4
 LABEL = 92.0  # width of a label column
 GRAY = 0.35
+LOGO_WIDTH, LOGO_HEIGHT = 150.0, 60.0
+MARK, MARK_GRAY = 72.0, 0.9
+# So many characters that cannot be printed are named; whoever meets more has another problem.
+NAMED = 12
 
 Ink = tuple[float, float, str, float, bool, float]  # x, y, text in visual order, size, bold, gray
 
@@ -143,6 +149,10 @@ def _draw(canvas: Canvas, sheet: Sheet) -> None:
     layout = _lay_out(sheet)
     total = len(layout.pages)
     for number, (inks, rules) in enumerate(zip(layout.pages, layout.rules, strict=True), start=1):
+        if sheet.mark:
+            _mark(canvas, sheet.mark)
+        if sheet.logo and number == 1:
+            _logo(canvas, sheet.logo)
         for x, y, text, size, bold, gray in inks:
             _write(canvas, x, y, text, size, bold, gray)
         for y, gray in rules:
@@ -155,9 +165,7 @@ def _draw(canvas: Canvas, sheet: Sheet) -> None:
 
 def _lay_out(sheet: Sheet) -> _Layout:
     layout = _Layout(sheet)
-    layout.paragraph(sheet.institution, LETTERHEAD, bold=True)
-    for line in sheet.address.splitlines():
-        layout.paragraph(line, SMALL, gray=GRAY)
+    _head(layout, sheet)
     layout.y -= TEXT * 0.8
     layout.rule()
     layout.y -= TEXT * 0.4
@@ -188,7 +196,73 @@ def _lay_out(sheet: Sheet) -> _Layout:
     layout.y -= TEXT * 1.6
     for position, line in enumerate(sheet.signature):
         layout.paragraph(line, bold=position == 0)
+    _name_missing(layout, sheet)
     return layout
+
+
+def _head(layout: _Layout, sheet: Sheet) -> None:
+    """The letterhead: who it is, the logo at its right."""
+    width, height = _logo_size(sheet.logo)
+    right = RIGHT - width - TEXT if width else RIGHT
+    layout.paragraph(sheet.institution, LETTERHEAD, right=right, bold=True)
+    if sheet.department:
+        layout.paragraph(sheet.department, HEADING, right=right)
+    for line in (*sheet.address.splitlines(), sheet.contact):
+        if line:
+            layout.paragraph(line, SMALL, right=right, gray=GRAY)
+    layout.y = min(layout.y, TOP - height)
+
+
+def _logo_size(logo: bytes) -> tuple[float, float]:
+    if not logo:
+        return 0.0, 0.0
+    width, height = ImageReader(BytesIO(logo)).getSize()
+    scale = min(LOGO_WIDTH / width, LOGO_HEIGHT / height)
+    return width * scale, height * scale
+
+
+def _name_missing(layout: _Layout, sheet: Sheet) -> None:
+    """Which characters stand in brackets, so that no box or gap is taken for what was written."""
+    said = fonts.missing(_texts(sheet))
+    if not said:
+        return
+    names = [f"{fonts.stand_in(each)} {name}" for each, name in said.items()][:NAMED]
+    more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
+    layout.room(4 * TEXT * LEADING)
+    layout.y -= TEXT * 0.8
+    layout.paragraph("This paper cannot show every character of the report.", bold=True)
+    layout.paragraph(f"In brackets stand: {'; '.join(names)}{more}. The report itself has them.")
+
+
+def _texts(sheet: Sheet) -> list[str]:
+    pairs = (*sheet.patient, *sheet.exam, *sheet.sections)
+    return [
+        sheet.institution,
+        sheet.department,
+        sheet.address,
+        sheet.contact,
+        sheet.foot,
+        sheet.title,
+        sheet.notice,
+        *(text for pair in pairs for text in pair),
+        *sheet.signature,
+    ]
+
+
+def _logo(canvas: Canvas, logo: bytes) -> None:
+    width, height = _logo_size(logo)
+    canvas.drawImage(
+        ImageReader(BytesIO(logo)), RIGHT - width, TOP - height, width, height, mask="auto"
+    )
+
+
+def _mark(canvas: Canvas, words: str) -> None:
+    """Words across the page, below what is written and too light to disturb it."""
+    canvas.saveState()
+    canvas.translate(WIDTH / 2, HEIGHT / 2)
+    canvas.rotate(52)
+    _write(canvas, -fonts.width(words, MARK, bold=True) / 2, 0, words, MARK, True, MARK_GRAY)
+    canvas.restoreState()
 
 
 def _foot(canvas: Canvas, sheet: Sheet, page: str) -> None:
@@ -199,6 +273,13 @@ def _foot(canvas: Canvas, sheet: Sheet, page: str) -> None:
     _write(canvas, MARGIN, y, sheet.footer, SMALL, False, GRAY)
     x = RIGHT - fonts.width(page, SMALL)
     _write(canvas, x, y, page, SMALL, False, GRAY)
+    for line in sheet.foot.splitlines()[:2]:
+        y -= SMALL * LEADING
+        _write(canvas, MARGIN, y, _seen(line), SMALL, False, GRAY)
+
+
+def _seen(line: str) -> str:
+    return scripts.visual(scripts.join(scripts.clean(line)), right_to_left=False)
 
 
 def _write(

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from io import BytesIO
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from ris.domain.patients import Sex
 from ris.domain.reporting import SECTIONS, VersionKind
 from ris.domain.values import PersonName
 from ris.selectors.facility import SiteView
+from ris.selectors.letterheads import LetterheadView
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView, ReportView
 
 # Printed once; lists, reads and messages then ask for the same versions again.
@@ -29,6 +31,8 @@ _KINDS = {
     VersionKind.CORRECTION: "CORRECTED REPORT - replaces the version before",
     VersionKind.RETRACTION: "WITHDRAWN - do not use",
 }
+# Across each page, so that no copy of a single one passes for a verified report.
+_MARKS = {VersionKind.PRELIMINARY: "PRELIMINARY", VersionKind.RETRACTION: "WITHDRAWN"}
 _SIDES = {"L": "left", "R": "right", "B": "both sides", "U": "one side", "": ""}
 _SEXES = {Sex.MALE: "male", Sex.FEMALE: "female", Sex.OTHER: "other", Sex.UNKNOWN: ""}
 
@@ -39,6 +43,11 @@ class Sheet:
 
     institution: str
     address: str = ""
+    department: str = ""
+    contact: str = ""
+    logo: bytes = b""  # PNG
+    foot: str = ""  # of the institution, below every page
+    mark: str = ""  # across every page: what must not be taken for a verified report
     title: str = ""
     notice: str = ""
     patient: tuple[tuple[str, str], ...] = ()
@@ -54,10 +63,14 @@ def report_pdf(
     covers: Sequence[tuple[OrderView, ProcedureView]],
     site: SiteView,
     number: int | None = None,
+    letterhead: LetterheadView | None = None,
 ) -> bytes:
-    """A signed version of a report as PDF; the newest if no ``number`` is given."""
+    """A signed version of a report as PDF; the newest if no ``number`` is given.
+
+    What is handed out is kept (ris.services.report_documents): this makes it the first time.
+    """
     version = report.version(number) if number else report.versions[-1]
-    return _printed(sheet(version, covers, site))
+    return _printed(sheet(version, covers, site, letterhead))
 
 
 @lru_cache(maxsize=KEPT)
@@ -74,6 +87,7 @@ def sheet(
     version: ReportVersionView,
     covers: Sequence[tuple[OrderView, ProcedureView]],
     site: SiteView,
+    letterhead: LetterheadView | None = None,
 ) -> Sheet:
     zone = ZoneInfo(site.time_zone)
     orders = list({order.public_id: order for order, _ in covers}.values())
@@ -86,8 +100,8 @@ def sheet(
     signed = f"{_when(version.signed_at, zone)} ({zone.key})"
     signer = _spoken(version.signer_name) or version.signer
     return Sheet(
-        institution=site.institution or site.name,
-        address=site.address,
+        **_head(site, letterhead),
+        mark=_MARKS.get(version.kind, ""),
         title=_joined(map(_exam, procedures), " + "),
         notice=_notice(version),
         patient=_filled(
@@ -119,6 +133,20 @@ def sheet(
         running=_joined((name, number.value, accession), "  |  "),
         footer=f"Version {version.number}, {signed}",
     )
+
+
+def _head(site: SiteView, letterhead: LetterheadView | None) -> dict[str, Any]:
+    """Above and below the text: the letterhead, or what the site itself says."""
+    if letterhead is None:
+        return {"institution": site.institution or site.name, "address": site.address}
+    return {
+        "institution": letterhead.institution or site.institution or site.name,
+        "department": letterhead.department,
+        "address": letterhead.address,
+        "contact": letterhead.contact,
+        "logo": letterhead.logo,
+        "foot": letterhead.footer,
+    }
 
 
 def _exam(procedure: ProcedureView) -> str:

@@ -14,7 +14,7 @@ from functools import cache
 
 _FORMS = ("isolated", "final", "initial", "medial")
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_INVISIBLE = frozenset({"Cc", "Cf"})
 
 
 def clean(text: str) -> str:
@@ -234,7 +234,3 @@ _WIDE = ((0xFE30, 0xFE4F), (0xFF00, 0xFFEF))
 def is_cjk(each: str) -> bool:
     point = ord(each)
     return any(low <= point <= high for low, high in (*_CJK, *_WIDE))
-
-
-def is_hangul(each: str) -> bool:
-    return 0xAC00 <= ord(each) <= 0xD7AF or 0x1100 <= ord(each) <= 0x11FF

@@ -55,7 +55,10 @@ def _site_view(found: Sequence[Site]) -> SiteView:
             time_zone=settings.TIME_ZONE,
             patient_id_issuer="RIS",
         )
-    row = found[0]
+    return site_view(found[0])
+
+
+def site_view(row: Site) -> SiteView:
     return SiteView(
         name=row.name,
         institution=row.institution,

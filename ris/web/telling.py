@@ -162,6 +162,7 @@ EVENT: Mapping[str, Label] = {
     "ProcedureRetired": Label("Catalog procedure retired", "book"),
     "CodeMapped": Label("Code mapped", "link"),
     "SiteRegistered": Label("Site registered", "home"),
+    "LetterheadChanged": Label("Letterhead changed", "pencil"),
     "RoomRegistered": Label("Room registered", "door"),
     "DeviceRegistered": Label("Device registered", "device"),
     "PractitionerRegistered": Label("Practitioner registered", "person"),

@@ -160,12 +160,30 @@ def test_every_character_of_a_japanese_report_is_in_an_embedded_font() -> None:
     assert b"/STSong-Light" not in content
 
 
-def test_a_korean_name_is_set_in_the_font_readers_bring() -> None:
-    assert fonts.runs("A 김\U0001f9e0") == [
+def test_chinese_and_korean_are_in_an_embedded_font() -> None:
+    assert fonts.runs("A 김 们") == [
         (fonts.REGULAR, "A "),
-        (fonts.KOREAN, "김"),
-        (fonts.REGULAR, fonts.UNKNOWN),
+        (fonts.FALLBACK, "김"),
+        (fonts.REGULAR, " "),
+        (fonts.FALLBACK, "们"),
     ]
+    content = printed(views.version(sections={"impression": "头部CT未见异常。두부 CT 정상."}))
+    assert len(re.findall(rb"/FontFile2", content)) == 4  # with the kanji that both have
+
+
+def test_what_no_font_has_is_told_and_never_a_box() -> None:
+    page = sheet(views.version(sections={"impression": "Brain \U0001f9e0, ไทย"}), covers(), SITE)
+    drawn = "".join(part for line in lines(page)[0] for _, part in fonts.runs(line))
+
+    assert "Brain [U+1F9E0], [U+0E44][U+0E17][U+0E22]" in drawn
+    assert "This paper cannot show every character of the report." in drawn
+    assert "[U+0E44] THAI CHARACTER SARA AI MAIMALAI; [U+1F9E0] BRAIN." in drawn.replace(
+        "BRAIN.The", "BRAIN. The"
+    )
+
+
+def test_what_is_bold_and_only_there_in_plain_is_drawn_in_plain() -> None:
+    assert fonts.runs("𝖠B", bold=True) == [(fonts.REGULAR, "𝖠"), (fonts.BOLD, "B")]
 
 
 def test_no_line_begins_with_what_closes_one() -> None:

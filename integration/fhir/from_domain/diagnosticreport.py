@@ -16,9 +16,9 @@ from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.servicerequest import requests_of
 from ris.domain.reporting import SECTIONS, ReportStatus
 from ris.domain.values import Identifier
-from ris.printing.report import report_pdf
 from ris.selectors.search.views import AwaitedHit, ReportHit
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView
+from ris.services.report_documents import report_document
 
 RADIOLOGY = datatypes.coded("http://terminology.hl7.org/CodeSystem/v2-0074", "RAD", "Radiology")
 RADIOLOGY_LOINC = datatypes.coded(systems.LOINC, "LP29684-5", "Radiology")
@@ -157,8 +157,8 @@ def _presented(hit: ReportHit, version: ReportVersionView, shown: Shown) -> list
     title = _title(hit.covers)
     forms = [(html(version.sections, title).encode(), "text/html")]
     if shown.directory.letterhead is not None:
-        printed = report_pdf(hit.report, hit.covers, shown.directory.letterhead)
-        forms.append((printed, "application/pdf"))
+        printed = hit.printed or report_document(hit.report.public_id, version.number)
+        forms.append((printed.content, printed.media_type))
     forms.append((version.text.encode(), "text/plain; charset=utf-8"))
     return [
         datatypes.attachment(content, content_type, title, version.signed_at)

@@ -36,6 +36,7 @@ from ris.models import (
     Site,
 )
 from ris.selectors.performing import to_view as performed_view
+from ris.selectors.report_documents import of_versions
 from ris.selectors.reports import to_view as report_view
 from ris.selectors.search import planned, terms
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria, StudyCriteria
@@ -397,16 +398,16 @@ def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
         for order in orders.values()
         for procedure in order.procedures
     }
+    views = [report_view(rows[each]) for each in public_ids if each in rows]
+    printed = of_versions((view.public_id, len(view.versions)) for view in views if view.versions)
     found = []
-    for public_id in public_ids:
-        row = rows.get(public_id)
-        if row is None:
-            continue
-        view = report_view(row)
+    for view in views:
         covers = tuple(procedures[each] for each in view.procedures if each in procedures)
         if covers:
-            told = tuple(str(each.public_id) for each in row.critical_results.all())
-            found.append(ReportHit(view, covers, told))
+            results = rows[view.public_id].critical_results.all()
+            told = tuple(str(each.public_id) for each in results)
+            document = printed.get((view.public_id, len(view.versions)))
+            found.append(ReportHit(view, covers, told, document))
     return found
 
 

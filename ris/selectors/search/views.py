@@ -12,6 +12,7 @@ from ris.domain.scheduling import Answer, Participant
 from ris.domain.values import Identifier, PersonName
 from ris.selectors.dose import DocumentLine
 from ris.selectors.facility import SiteView
+from ris.selectors.report_documents import DocumentFile
 from ris.selectors.views import (
     AppointmentView,
     OrderView,
@@ -111,11 +112,15 @@ class StudyHit:
 
 @dataclass(frozen=True, slots=True)
 class ReportHit:
-    """A report with all it covers; ``findings`` are public ids of its critical results."""
+    """A report with all it covers; ``findings`` are public ids of its critical results.
+
+    ``printed`` is the document of its newest version, if one was made already.
+    """
 
     report: ReportView
     covers: tuple[tuple[OrderView, ProcedureView], ...]
     findings: tuple[str, ...] = ()
+    printed: DocumentFile | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,15 +31,14 @@ from ris.domain.reporting import (
 )
 from ris.domain.results import Particulars
 from ris.models import Report
-from ris.printing.report import report_pdf
 from ris.selectors import documents, order_lists
 from ris.selectors import messages as message_lists
-from ris.selectors.facility import site
 from ris.selectors.orders import covered, order_view
 from ris.selectors.reports import person_name, report_view
 from ris.selectors.viewers import viewer_address
 from ris.selectors.views import OrderView, ReportView
 from ris.services import may
+from ris.services.report_documents import report_document
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, number, said
 from ris.web.dose.views import modalities_of, order_context
@@ -132,7 +131,7 @@ def printed(request: PageRequest, key: UUID) -> HttpResponse:
     )
     name = f"report {order.accession.value or key} v{number_of}.pdf"
     return HttpResponse(
-        report_pdf(view, covers, site(), number_of),
+        report_document(str(key), number_of).content,
         content_type="application/pdf",
         headers={
             "Content-Disposition": content_disposition_header(False, name) or "",
