@@ -43,7 +43,6 @@ CRITICAL = StateMachine[CriticalState, CriticalTrigger](
         (CriticalState.OPEN, CriticalTrigger.ACKNOWLEDGE): CriticalState.ACKNOWLEDGED,
         (CriticalState.TOLD, CriticalTrigger.ACKNOWLEDGE): CriticalState.ACKNOWLEDGED,
         (CriticalState.OPEN, CriticalTrigger.WITHDRAW): CriticalState.WITHDRAWN,
-        (CriticalState.TOLD, CriticalTrigger.WITHDRAW): CriticalState.WITHDRAWN,
     },
 )
 # With these the clock runs.
@@ -184,7 +183,10 @@ class WaiveCriticalTelling(Command[None]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawCriticalResult(Command[None]):
-    """It was no critical finding, or not this patient's."""
+    """It was no critical finding, or not this patient's.
+
+    Once somebody was told it stands: the report is amended and the loop closed.
+    """
 
     critical_result: str
     reason: str

@@ -18,6 +18,7 @@ from ris.services import (
     alerts,
     analytics,
     authorization,
+    critical,
     execute,
     message_runs,
     parts,
@@ -52,6 +53,7 @@ def run_due() -> None:
     if drafts.due_to_forget():
         execute(ForgetOrderDrafts(), actor=TIMER)
     authorization.run_due()
+    critical.run_due()
     unsafe_starts.note_late()
     message_runs.advance()
     subscriptions.run_due()

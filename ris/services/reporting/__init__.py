@@ -15,10 +15,6 @@ from ris.domain.reporting import (
     SignPreliminary,
 )
 from ris.services.reporting.amending import amend_report, retract_report
-from ris.services.reporting.critical import (
-    acknowledge_critical_result,
-    communicate_critical_result,
-)
 from ris.services.reporting.signing import finalize_report, sign_preliminary
 from ris.services.reporting.writing import discard_draft, open_report, save_draft
 
@@ -30,8 +26,6 @@ HANDLERS = {
     FinalizeReport: finalize_report,
     AmendReport: amend_report,
     RetractReport: retract_report,
-    CommunicateCriticalResult: communicate_critical_result,
-    AcknowledgeCriticalResult: acknowledge_critical_result,
 }
 
 _READERS = {Role.RADIOLOGIST}
@@ -44,6 +38,4 @@ PERMISSIONS = {
     FinalizeReport: _READERS,
     AmendReport: _READERS,
     RetractReport: _READERS,
-    CommunicateCriticalResult: _READERS,
-    AcknowledgeCriticalResult: _READERS | {Role.SCHEDULER, Role.FRONTDESK},
 }

@@ -1,74 +1,101 @@
-"""Critical results: who was told, and who said so."""
+"""Critical findings as a report knows them: who was told goes into each version that is signed.
+
+The clock, the attempts and the categories are in ris.services.critical.
+"""
 
 from __future__ import annotations
 
-from ris.domain.errors import (
-    MissingValueError,
-    UnknownKeyError,
-)
-from ris.domain.reporting import (
-    AcknowledgeCriticalResult,
-    CommunicateCriticalResult,
-    CriticalResultAcknowledged,
-    CriticalResultCommunicated,
-)
-from ris.models import (
-    CriticalResult,
-)
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from ris.domain.critical import CriticalState
+from ris.domain.errors import StateConflictError
+from ris.models import CriticalAttempt, CriticalFinding, CriticalPolicy, CriticalResult, Report
 from ris.services._context import Context
-from ris.services._locks import public_key
 from ris.services._transition import touch
-from ris.services.reporting.parts import (
-    lock,
-)
 
 
-def communicate_critical_result(command: CommunicateCriticalResult, context: Context) -> str:
-    report = lock(command.report)
-    if not command.finding.strip() or not command.told.strip():
-        raise MissingValueError("say what was found and who was told", path="finding")
-    critical = CriticalResult.objects.create(
-        report=report,
-        finding=command.finding.strip(),
-        told=command.told.strip()[:200],
-        by=command.by[:30],
-        read_back=command.read_back,
-        told_at=context.now,
-        told_by=context.actor.name,
-    )
-    touch(report)  # which names what was told
-    context.emit(
-        CriticalResultCommunicated(
-            report=str(report.public_id),
-            order=str(report.order.public_id),
-            critical_result=str(critical.public_id),
-        ),
-        subject=report,
-        order=report.order,
-    )
-    return str(critical.public_id)
+def of_report(report: Report) -> QuerySet[CriticalFinding]:
+    """Those flagged on the report, and those on its exams before there was one."""
+    return CriticalFinding.objects.filter(
+        Q(report=report) | Q(report__isnull=True, procedure__reports=report)
+    ).exclude(status=CriticalState.WITHDRAWN.value)
 
 
-def acknowledge_critical_result(command: AcknowledgeCriticalResult, context: Context) -> None:
-    critical = (
-        CriticalResult.objects.select_for_update(of=("self",))
-        .select_related("report__order__patient")
-        .filter(public_id=public_key(command.critical_result, "critical result"))
+def require_somebody_called(report: Report, context: Context) -> None:
+    """Refuse to sign as final what nobody tried to tell, where the site asks for that.
+
+    What a peer system signed is told to us as done; there is nobody to ask.
+    """
+    if context.is_machine:
+        return
+    waiting = (
+        of_report(report)
+        .filter(status=CriticalState.OPEN.value, waived="", attempts__isnull=True)
+        .order_by("id")
         .first()
     )
-    if critical is None:
-        raise UnknownKeyError("no such critical result")
-    if critical.acknowledged_at is not None:
-        return  # said twice
-    critical.acknowledged_at = context.now
-    critical.acknowledged_by = command.acknowledged_by[:200]
-    touch(critical, "acknowledged_at", "acknowledged_by")
-    context.emit(
-        CriticalResultAcknowledged(
-            report=str(critical.report.public_id),
-            order=str(critical.report.order.public_id),
-            critical_result=str(critical.public_id),
-        ),
-        subject=critical.report,
-        order=critical.report.order,
-    )
+    if waiting is None:
+        return
+    policy = CriticalPolicy.objects.first()
+    if policy is None or policy.holds_final:
+        raise StateConflictError(
+            f"nobody was called about “{waiting.finding[:80]}” yet: note the call under Critical "
+            "results, or why the report is signed without it",
+            path="critical",
+        )
+
+
+def communications_of(report: Report) -> list[dict[str, Any]]:
+    """What a version that is signed now says of critical findings; taken into the report."""
+    said = []
+    for row in of_report(report).prefetch_related("attempts").order_by("flagged_at", "id"):
+        if row.report_id is None:
+            row.report = report
+            touch(row, "report")
+        reached = [attempt for attempt in row.attempts.all() if attempt.reached]
+        said += [_told(row, attempt) for attempt in reached]
+        if reached and row.result_id is None:
+            tell_receivers(row, reached[-1])
+        if not reached and row.waived:
+            said.append(
+                {"finding": row.finding, "category": row.category, "to": "", "waived": row.waived}
+            )
+    return said
+
+
+def _told(row: CriticalFinding, attempt: CriticalAttempt) -> dict[str, Any]:
+    """In the site's time with its offset, so that the words are the same wherever they are read."""
+    return {
+        "finding": row.finding,
+        "category": row.category,
+        "to": attempt.who,
+        "by": attempt.by,
+        "how": attempt.how,
+        "at": timezone.localtime(attempt.at).isoformat(timespec="minutes"),
+        "read_back": attempt.read_back,
+    }
+
+
+def tell_receivers(row: CriticalFinding, attempt: CriticalAttempt) -> CriticalResult:
+    """What receivers of the report learn of the finding; the same row when it is told again."""
+    if row.report is None:
+        raise StateConflictError("there is no report yet")
+    result = row.result or CriticalResult(public_id=row.public_id, report=row.report)
+    result.finding = row.finding
+    result.told = attempt.who
+    result.by = attempt.how
+    result.read_back = attempt.read_back
+    result.told_at = attempt.at
+    result.told_by = attempt.by
+    if row.status == CriticalState.ACKNOWLEDGED.value:
+        result.acknowledged_at = row.closed_at
+        result.acknowledged_by = row.closed_by
+    result.save()
+    if row.result_id is None:
+        row.result = result
+        touch(row, "result")
+    touch(row.report)  # which names what was told
+    return result
