@@ -1,0 +1,289 @@
+"""Make report templates and macros, and begin drafts with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ris.domain.actors import Role
+from ris.domain.errors import (
+    DeniedError,
+    DuplicateKeyError,
+    InvalidValueError,
+    MissingValueError,
+    StateConflictError,
+    UnknownKeyError,
+)
+from ris.domain.report_templates import (
+    LONGEST_TEXT,
+    ApplyReportTemplate,
+    DefineReportTemplate,
+    DeleteMacro,
+    DraftForm,
+    DropReportTemplate,
+    FillFromExam,
+    ReportMacroChanged,
+    ReportTemplateChanged,
+    RetireReportTemplate,
+    SaveMacro,
+    checked,
+)
+from ris.domain.reporting import ReportStatus
+from ris.models import (
+    ProcedureDefinition,
+    Report,
+    ReportMacro,
+    ReportTemplate,
+    ReportTemplateVersion,
+)
+from ris.selectors.report_templates import content_of, template_line
+from ris.services._context import Context
+from ris.services._locks import public_key
+from ris.services._transition import touch
+from ris.services.reporting.forms import begun, merge
+from ris.services.reporting.parts import check_revision, clean, lock
+
+_SITE = (Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
+_OPEN = frozenset({ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value})
+
+
+# --- templates ----------------------------------------------------------------------------------
+
+
+def define_template(command: DefineReportTemplate, context: Context) -> str:
+    name = " ".join(command.name.split())
+    if not name:
+        raise MissingValueError("a template needs a name", path="name")
+    if len(name) > 120:
+        raise InvalidValueError("this name is too long", path="name")
+    content = checked(command.content)
+    _check_procedures(command.procedures)
+    row = _changeable(command.template, context) if command.template else _new(command, context)
+    if command.expected_number is not None and command.expected_number != row.number:
+        raise StateConflictError("somebody else changed this template meanwhile: reload")
+    same = ReportTemplate.objects.filter(owner=row.owner_id, name__iexact=name, retired_at=None)
+    if same.exclude(pk=row.pk).exists():
+        raise DuplicateKeyError("there is a template of this name", path="name")
+    made = row.pk is None
+    row.name, row.language = name, command.language[:16]
+    row.modalities = list(dict.fromkeys(command.modalities))
+    row.procedures = list(dict.fromkeys(command.procedures))
+    row.regions = list(dict.fromkeys(command.regions))
+    row.sites = list(dict.fromkeys(command.sites))
+    row.automatic = command.automatic
+    row.number += 1
+    if made:
+        row.save()
+    else:
+        touch(
+            row,
+            *("name", "language", "modalities", "procedures", "regions", "sites"),
+            *("automatic", "number"),
+        )
+    ReportTemplateVersion.objects.create(
+        template=row,
+        number=row.number,
+        content=content.to_json(),
+        made_at=context.now,
+        made_by=context.actor.display,
+    )
+    _tell(row, "made" if made else "changed", context)
+    return str(row.public_id)
+
+
+def retire_template(command: RetireReportTemplate, context: Context) -> None:
+    row = _changeable(command.template, context)
+    if command.retired == (row.retired_at is not None):
+        context.about(row)
+        return
+    if not command.retired:
+        same = ReportTemplate.objects.filter(owner=row.owner_id, name=row.name, retired_at=None)
+        if same.exists():
+            raise DuplicateKeyError("there is another template of this name by now", path="name")
+    row.retired_at = context.now if command.retired else None
+    touch(row, "retired_at")
+    _tell(row, "retired" if command.retired else "offered again", context)
+
+
+def _new(command: DefineReportTemplate, context: Context) -> ReportTemplate:
+    if command.own:
+        return ReportTemplate(owner_id=_login(context))
+    context.require(*_SITE, doing="making a template for everybody")
+    return ReportTemplate()
+
+
+def _changeable(public_id: str, context: Context) -> ReportTemplate:
+    row = (
+        ReportTemplate.objects.select_for_update(of=("self",))
+        .filter(public_id=public_key(public_id, "template"))
+        .first()
+    )
+    if row is None or (row.owner_id is not None and row.owner_id != context.actor.user_id):
+        raise UnknownKeyError("no such template")
+    if row.owner_id is None:
+        context.require(*_SITE, doing="changing a template of the site")
+    return row
+
+
+def _check_procedures(codes: Iterable[str]) -> None:
+    wanted = set(codes)
+    known = set(ProcedureDefinition.objects.filter(code__in=wanted).values_list("code", flat=True))
+    if wanted - known:
+        raise InvalidValueError(
+            f"the catalog has no procedure {sorted(wanted - known)[0]}", path="procedures"
+        )
+
+
+def _login(context: Context) -> int:
+    if context.actor.user_id is None:
+        raise DeniedError("templates and macros of one's own belong to a login")
+    return context.actor.user_id
+
+
+def _tell(row: ReportTemplate, what: str, context: Context) -> None:
+    """What concerns others is told; what somebody keeps for themselves is only audited."""
+    if row.owner_id is not None:
+        context.about(row)
+        return
+    context.emit(
+        ReportTemplateChanged(
+            template=str(row.public_id), template_name=row.name, number=row.number, what=what
+        ),
+        subject=row,
+    )
+
+
+# --- a draft and its form -----------------------------------------------------------------------
+
+
+def _writing(report: str, expected: int | None) -> Report:
+    row = lock(report)
+    if row.status not in _OPEN:
+        raise StateConflictError("this report is signed or closed: there is nothing to write")
+    check_revision(row, expected)
+    return row
+
+
+def _keep(
+    report: Report, sections: dict[str, str], form: DraftForm | None, context: Context
+) -> int:
+    report.draft = clean(sections)
+    report.form = form.to_json() if form is not None else None
+    report.draft_revision += 1
+    report.draft_saved_at = context.now
+    report.author_id = context.actor.user_id or report.author_id
+    if report.particulars:
+        report.particulars = {**report.particulars, "edited": True}
+    touch(report, "draft", "form", "draft_revision", "draft_saved_at", "author", "particulars")
+    context.about(report, report.order)
+    return report.draft_revision
+
+
+def apply_template(command: ApplyReportTemplate, context: Context) -> int:
+    report = _writing(command.report, command.expected_revision)
+    line = template_line(command.template, context.actor.user_id)
+    if line.retired_at is not None:
+        raise StateConflictError("this template is retired")
+    content = content_of(line.public_id, line.number)
+    sections, form = begun(report, content, clean(command.sections))
+    form = replace(form, template=line.public_id, number=line.number, name=line.name)
+    return _keep(report, sections, form, context)
+
+
+def fill_from_exam(command: FillFromExam, context: Context) -> int:
+    report = _writing(command.report, command.expected_revision)
+    form = DraftForm.from_json(report.form)
+    if form is None:
+        raise StateConflictError("this report was begun without a template")
+    content = content_of(form.template, form.number)
+    sections, merged = merge(report, content, clean(command.sections))
+    names = {each.name for each in merged}
+    kept = tuple(each for each in form.merged if each.name not in names)
+    return _keep(report, sections, replace(form, merged=(*kept, *merged)), context)
+
+
+def drop_template(command: DropReportTemplate, context: Context) -> int:
+    report = _writing(command.report, command.expected_revision)
+    return _keep(report, clean(command.sections), None, context)
+
+
+# --- macros -------------------------------------------------------------------------------------
+
+
+def save_macro(command: SaveMacro, context: Context) -> str:
+    name = command.name.strip().lstrip(".")
+    text = command.text.strip()
+    if not name or not text:
+        raise MissingValueError("a macro needs a name and a text", path="name" if text else "text")
+    if len(name) > 30 or any(letter.isspace() for letter in name):
+        raise InvalidValueError(
+            "the name of a macro is one word of at most 30 letters", path="name"
+        )
+    if len(text) > LONGEST_TEXT:
+        raise InvalidValueError("this text is too long", path="text")
+    if command.macro:
+        row = _macro(command.macro, context)
+    elif command.own:
+        row = ReportMacro(owner_id=_login(context))
+    else:
+        context.require(*_SITE, doing="making a macro for everybody")
+        row = ReportMacro()
+    same = ReportMacro.objects.filter(owner=row.owner_id, name__iexact=name)
+    if same.exclude(pk=row.pk).exists():
+        raise DuplicateKeyError("there is a macro of this name", path="name")
+    row.name, row.text = name, text
+    row.save()
+    _tell_macro(row, "saved", context)
+    return str(row.public_id)
+
+
+def delete_macro(command: DeleteMacro, context: Context) -> None:
+    row = _macro(command.macro, context)
+    _tell_macro(row, "deleted", context)
+    row.delete()
+
+
+def _macro(public_id: str, context: Context) -> ReportMacro:
+    row = (
+        ReportMacro.objects.select_for_update(of=("self",))
+        .filter(public_id=public_key(public_id, "macro"))
+        .first()
+    )
+    if row is None or (row.owner_id is not None and row.owner_id != context.actor.user_id):
+        raise UnknownKeyError("no such macro")
+    if row.owner_id is None:
+        context.require(*_SITE, doing="changing a macro of the site")
+    return row
+
+
+def _tell_macro(row: ReportMacro, what: str, context: Context) -> None:
+    if row.owner_id is not None:
+        context.about(row)
+        return
+    context.emit(
+        ReportMacroChanged(macro=str(row.public_id), macro_name=row.name, what=what), subject=row
+    )
+
+
+HANDLERS = {
+    DefineReportTemplate: define_template,
+    RetireReportTemplate: retire_template,
+    ApplyReportTemplate: apply_template,
+    FillFromExam: fill_from_exam,
+    DropReportTemplate: drop_template,
+    SaveMacro: save_macro,
+    DeleteMacro: delete_macro,
+}
+
+_WRITERS = {Role.RADIOLOGIST, Role.RESIDENT}
+_MAKERS = {*_SITE, Role.RESIDENT}
+
+PERMISSIONS = {
+    DefineReportTemplate: _MAKERS,
+    RetireReportTemplate: _MAKERS,
+    ApplyReportTemplate: _WRITERS,
+    FillFromExam: _WRITERS,
+    DropReportTemplate: _WRITERS,
+    SaveMacro: _MAKERS,
+    DeleteMacro: _MAKERS,
+}

@@ -1,0 +1,246 @@
+"""The form of a draft: a template begun with, what was filled in and answered, what it asks.
+
+The text of a draft is what is signed. Its form only remembers which template it began with, what
+was chosen and what was filled in, so that codes can be made of answers whose words still stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ris.domain.errors import MissingValueError
+from ris.domain.report_templates import (
+    PICKED,
+    Concept,
+    DraftForm,
+    Field,
+    FieldKind,
+    Merged,
+    MergeSource,
+    TemplateContent,
+    number_of,
+)
+from ris.domain.report_texts import lead, put, stands, stands_after, token, tokens, unfilled
+from ris.domain.reporting import SECTIONS
+from ris.models import Report, ReportTemplate, RequestedProcedure
+from ris.selectors.report_templates import content_of, exam_keys, fitting_for
+from ris.selectors.report_values import Value, values_for
+from ris.services._context import Context
+from ris.services._transition import touch
+from ris.services.reporting.parts import clean
+
+_TITLES = dict(SECTIONS)
+
+
+def begin_with_fitting(
+    report: Report, procedures: Iterable[RequestedProcedure], context: Context
+) -> None:
+    """A new report begins with the template that fits best, if that is one that comes by itself.
+
+    Its draft counts as saved by nobody: whoever opens the page finds the text there.
+    """
+    if not ReportTemplate.objects.filter(automatic=True, retired_at=None).exists():
+        return
+    keys = exam_keys(str(each.public_id) for each in procedures)
+    line = next(iter(fitting_for(keys, context.actor.user_id)), None)
+    if line is None or not line.automatic:
+        return
+    content = content_of(line.public_id, line.number)
+    reason = report.order.reason.strip()
+    before = {"indication": reason} if reason else {}
+    sections, form = begun(report, content, before)
+    form = replace(form, template=line.public_id, number=line.number, name=line.name)
+    report.draft = clean(sections)
+    report.form = form.to_json()
+    touch(report, "draft", "form")
+
+
+def begun(
+    report: Report, content: TemplateContent, before: dict[str, str]
+) -> tuple[dict[str, str], DraftForm]:
+    """The sections with the template's text where there was none, and what was filled in.
+
+    A section that the order's reason alone stands in takes the template's text if that has a place
+    for the reason.
+    """
+    given = {}
+    reason = " ".join(report.order.reason.split())
+    places = {
+        key
+        for key in content.texts()
+        for each in content.fields_of(key)
+        if each.source is MergeSource.INDICATION
+    }
+    for key, text in content.texts().items():
+        said = " ".join(before.get(key, "").split())
+        if not said or (key in places and said == reason):
+            given[key] = text
+    form = DraftForm(template="", number=0, name="", sections=tuple(given))
+    answers: dict[str, str] = {}
+    for key in given:
+        for each in content.fields_of(key):
+            if each.default and each.kind is not FieldKind.MERGE:
+                answers[each.name] = each.default
+                given[key] = put(given[key], each.name, each.words(each.default))
+    sections, merged = merge(report, content, given)
+    return {**before, **sections}, replace(form, answers=answers, merged=tuple(merged))
+
+
+def merge(
+    report: Report, content: TemplateContent, sections: Mapping[str, str]
+) -> tuple[dict[str, str], list[Merged]]:
+    """Sections with what the order and the exam know in the brackets that wait for it."""
+    waiting = [
+        (key, each)
+        for key, text in sections.items()
+        for each in map(content.field, tokens(text))
+        if each is not None and each.source is not None
+    ]
+    known = _values(report, (each.source for _, each in waiting if each.source is not None))
+    filled = dict(sections)
+    merged = []
+    for key, each in waiting:
+        value = known.get(each.source) if each.source is not None else None
+        if value is not None:
+            filled[key] = put(filled[key], each.name, value.words)
+            merged.append(
+                Merged(name=each.name, section=key, words=value.words, source=value.source)
+            )
+    return filled, merged
+
+
+def _values(report: Report, sources: Iterable[MergeSource]) -> dict[MergeSource, Value]:
+    wanted = list(sources)
+    if not wanted:
+        return {}
+    procedures = [str(key) for key in report.procedures.values_list("public_id", flat=True)]
+    return values_for(str(report.order.public_id), procedures, wanted)
+
+
+# --- answers, and what a signature asks ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What is signed: the text with its answers, their codes, the template."""
+
+    sections: dict[str, str]
+    coded: list[dict[str, str]]
+    template: dict[str, Any] | None
+
+
+def answered(
+    report: Report, sections: Mapping[str, str], answers: Mapping[str, str] | None
+) -> tuple[dict[str, str], DraftForm | None]:
+    """The sections with new answers in their places, and the form that remembers them.
+
+    A page without script sends answers whose brackets still stand; one with script has put the
+    words there already.
+    """
+    form = DraftForm.from_json(report.form)
+    text = clean(sections)
+    if form is None or not answers:
+        return text, form
+    content = content_of(form.template, form.number)
+    kept = dict(form.answers)
+    for key in form.sections:
+        for each in content.fields_of(key):
+            if each.name not in answers or each.kind is FieldKind.MERGE:
+                continue
+            said = each.check(answers[each.name])
+            earlier = each.words(kept.get(each.name, ""))
+            before = lead(content.texts().get(key, ""), each.name)
+            if key in text:
+                text[key] = put(text[key], each.name, each.words(said), earlier, before)
+            kept.pop(each.name, None)
+            if said:
+                kept[each.name] = said
+    return text, replace(form, answers=kept)
+
+
+def settle(
+    report: Report, sections: Mapping[str, str], answers: Mapping[str, str] | None
+) -> Settled:
+    """What may be signed of a draft; raises MissingValueError that leads to what is missing."""
+    text, form = answered(report, sections, answers)
+    require_filled_in(text)
+    if form is None:
+        return Settled(sections=text, coded=[], template=None)
+    content = content_of(form.template, form.number)
+    coded = []
+    for key in form.sections:
+        template = content.texts().get(key, "")
+        said = text.get(key, "")
+        for each in content.fields_of(key):
+            answer = form.answers.get(each.name, "")
+            words = each.words(answer)
+            if each.required and not _is_answered(each, words, said):
+                raise MissingValueError(
+                    f"{each.name} in {_TITLES[key]} has to be answered before this is signed",
+                    path=f"field.{each.name}",
+                )
+            if words and stands_after(said, lead(template, each.name), words):
+                coded += _codes(each, answer)
+    return Settled(
+        sections=text,
+        coded=coded,
+        template={"template": form.template, "number": form.number, "name": form.name},
+    )
+
+
+def require_filled_in(sections: Mapping[str, str], before: Mapping[str, str] | None = None) -> None:
+    """Refuse a text with brackets that wait, but for those that were signed before."""
+    for each in unfilled(sections):
+        if before is None or token(each.name) not in before.get(each.section, ""):
+            raise MissingValueError(
+                f"[{each.name}] in {_TITLES[each.section]} waits to be filled in: answer it, or "
+                "take the bracket out",
+                path=f"sections.{each.section}",
+            )
+
+
+def _is_answered(each: Field, words: str, text: str) -> bool:
+    """What is picked has to be picked; what is typed may have been typed over its bracket."""
+    if words:
+        return stands(text, words)
+    return each.kind not in PICKED and bool(text)
+
+
+def _codes(each: Field, answer: str) -> list[dict[str, str]]:
+    """An answer as codes: the question, the value, and the value's own code where it has one."""
+    if each.kind in PICKED:
+        picked = [choice for choice in each.choices if choice.text in answer.split("\n")]
+    else:
+        picked = []
+    rows = []
+    for choice in picked:
+        if each.concept is None and choice.concept is None:
+            continue
+        rows.append(_row(each, choice.text, choice.concept))
+    if not picked and each.concept is not None:
+        number = number_of(answer) if each.kind is FieldKind.NUMBER else None
+        value = f"{number:f}" if number is not None else answer
+        rows.append(_row(each, value, None))
+    return rows
+
+
+def _row(each: Field, value: str, concept: Concept | None) -> dict[str, str]:
+    """A choice whose field has no code is its own finding."""
+    asked = each.concept or concept
+    assert asked is not None  # noqa: S101 - one of the two has it
+    row = {
+        "code": asked.code,
+        "scheme": asked.scheme,
+        "meaning": asked.meaning,
+        "value": value,
+        "unit": each.unit if each.kind is FieldKind.NUMBER else "",
+    }
+    if concept is not None and each.concept is not None:
+        row |= {
+            "value_code": concept.code,
+            "value_scheme": concept.scheme,
+            "value_meaning": concept.meaning,
+        }
+    return row
