@@ -116,10 +116,9 @@ def sheet(
             ("Examined", _performed_at(procedures, zone)),
             ("Requested by", _spoken(order.requester)),
         ),
-        sections=tuple(
-            (heading, text)
-            for key, heading in SECTIONS
-            if (text := version.sections.get(key, "").strip())
+        sections=_filled(
+            *((heading, version.sections.get(key, "").strip()) for key, heading in SECTIONS),
+            ("Communication", version.communication),
         ),
         signature=tuple(
             line
