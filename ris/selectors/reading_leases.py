@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from ris.domain.reading import LEASE, LeaseEnd
+from ris.domain.values import PersonName
 from ris.models import ReadingLease
 from ris.selectors.reports import person_name
 
@@ -19,7 +20,7 @@ class LeaseView:
     """Somebody reading a report."""
 
     reader_id: int
-    reader: str
+    reader: PersonName
     since: datetime
     alive_at: datetime
 
@@ -28,7 +29,7 @@ class LeaseView:
 class Ousted:
     """Who took a report over from whoever asks, and why."""
 
-    reader: str
+    reader: PersonName
     reason: str
 
 
@@ -51,7 +52,7 @@ def held_by_another(user_id: int | None, report: str = "reports") -> Exists:
 def view_of(lease: ReadingLease) -> LeaseView:
     return LeaseView(
         reader_id=lease.reader_id,
-        reader=person_name(lease.reader).display,
+        reader=person_name(lease.reader),
         since=lease.taken_at,
         alive_at=lease.alive_at,
     )
@@ -74,7 +75,7 @@ def ousted(public_id: str, user_id: int) -> Ousted | None:
     after = rows.filter(pk__gt=last.pk).order_by("id").first()
     if after is None:
         return None
-    return Ousted(reader=person_name(after.reader).display, reason=last.reason)
+    return Ousted(reader=person_name(after.reader), reason=last.reason)
 
 
 def silent(now: datetime) -> QuerySet[ReadingLease]:

@@ -1,0 +1,67 @@
+"""Several readers at one exam at once: exactly one gets it, on either database."""
+
+from __future__ import annotations
+
+import pytest
+
+from ris.domain.actors import Actor, ActorKind, Role
+from ris.domain.errors import StateConflictError
+from ris.domain.reading import TakeOverReading
+from ris.domain.reporting import OpenReport
+from ris.models import DomainEvent, ReadingLease, Report, User
+from ris.services import execute
+from tests import make
+from tests.races.test_races import together
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+READERS = 4
+
+
+def readers() -> list[Actor]:
+    users = [User.objects.create_user(f"reader{number}") for number in range(READERS)]
+    return [
+        Actor(ActorKind.USER, user.username, frozenset({Role.RADIOLOGIST}), user_id=user.pk)
+        for user in users
+    ]
+
+
+def test_of_those_who_open_an_exam_at_once_one_reads_it() -> None:
+    make.device()
+    procedure = str(make.performed().procedures.get().public_id)
+    actors = readers()
+
+    results = together(
+        *(
+            lambda actor=actor: execute(  # type: ignore[misc]
+                OpenReport(procedures=(procedure,)), actor=actor
+            )
+            for actor in actors
+        )
+    )
+
+    refused = [result for result in results if isinstance(result, StateConflictError)]
+    assert len(refused) == READERS - 1
+    assert Report.objects.count() == 1
+    assert ReadingLease.objects.filter(ended_at=None).count() == 1
+    assert DomainEvent.objects.filter(name="ReportOpened").count() == 1
+
+
+def test_of_those_who_take_over_at_once_one_reads_it_in_the_end() -> None:
+    make.device()
+    procedure = str(make.performed().procedures.get().public_id)
+    first, *others = readers()
+    report = execute(OpenReport(procedures=(procedure,)), actor=first)
+
+    results = together(
+        *(
+            lambda actor=actor: execute(  # type: ignore[misc]
+                TakeOverReading(report=report, reason="On call"), actor=actor
+            )
+            for actor in others
+        )
+    )
+
+    assert results == [None] * len(others)
+    assert ReadingLease.objects.filter(ended_at=None).count() == 1
+    assert ReadingLease.objects.filter(ended_how="TAKEN_OVER").count() == len(others)
