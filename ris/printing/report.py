@@ -117,8 +117,7 @@ def sheet(
             ("Requested by", _spoken(order.requester)),
         ),
         sections=_filled(
-            *((heading, version.sections.get(key, "").strip()) for key, heading in SECTIONS),
-            ("Communication", version.communication),
+            *((heading, version.sections.get(key, "").strip()) for key, heading in SECTIONS)
         ),
         signature=tuple(
             line

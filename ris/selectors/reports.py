@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from django.db.models import Prefetch
 
-from ris.domain.critical import communications_text
 from ris.domain.errors import UnknownKeyError
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.results import Particulars
@@ -55,7 +54,6 @@ def _version_view(version: ReportVersion) -> ReportVersionView:
         content_hash=version.content_hash,
         reason=version.reason,
         particulars=particulars,
-        communication=communications_text(version.communications),
         signer_practitioner=_practitioner(version.signer),
     )
 

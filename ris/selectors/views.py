@@ -154,16 +154,13 @@ class ReportVersionView:
     content_hash: str
     reason: str = ""
     particulars: Particulars | None = None  # of a version that came from elsewhere
-    communication: str = ""  # who was told of critical findings by then, a line each
     signer_practitioner: str = ""  # public id
 
     @property
     def text(self) -> str:
-        """The whole report; last, as what a receiver must know, whom critical findings were told."""
         from ris.domain.reporting import report_text
 
-        text = report_text(self.sections)
-        return f"{text}\n\nCOMMUNICATION\n{self.communication}" if self.communication else text
+        return report_text(self.sections)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

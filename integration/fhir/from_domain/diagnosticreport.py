@@ -155,7 +155,7 @@ def interpreter(version: ReportVersionView, shown: Shown) -> Resource | None:
 def _presented(hit: ReportHit, version: ReportVersionView, shown: Shown) -> list[Resource]:
     """As a page, as a document to print, and as plain text (IMR wants the page)."""
     title = _title(hit.covers)
-    forms = [(html(version.sections, title, version.communication).encode(), "text/html")]
+    forms = [(html(version.sections, title).encode(), "text/html")]
     if shown.directory.letterhead is not None:
         printed = hit.printed or report_document(hit.report.public_id, version.number)
         forms.append((printed.content, printed.media_type))
@@ -166,11 +166,11 @@ def _presented(hit: ReportHit, version: ReportVersionView, shown: Shown) -> list
     ]
 
 
-def html(sections: Mapping[str, str], title: str, communication: str = "") -> str:
+def html(sections: Mapping[str, str], title: str) -> str:
     """The report as a page of headings and paragraphs; every text is escaped."""
     parts = []
-    said = [(heading, sections.get(key, "").strip()) for key, heading in SECTIONS]
-    for heading, text in [*said, ("Communication", communication)]:
+    for key, heading in SECTIONS:
+        text = sections.get(key, "").strip()
         if text:
             body = "<br>".join(escape(line) for line in text.splitlines())
             parts.append(f"<h2>{escape(heading)}</h2><p>{body}</p>")
