@@ -233,8 +233,13 @@ def _language(offer: Offer) -> tuple[Code, ...]:
     language = offer.entry.patient.language.strip()
     if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", language):
         return ()
+    return (language_code(language),)
+
+
+def language_code(language: str) -> Code:
+    """A language by its tag (RFC 5646)."""
     name = _LANGUAGES.get(language[:2].lower() if language[2:3] in {"", "-"} else "", language)
-    return (Code(language, "RFC5646", name),)
+    return Code(language, "RFC5646", name)
 
 
 def _issuers(issuer: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@
 0112                   the peer lost (or never had) the object: refused, in sight
 anything else          refused
 no answer              ambiguous: sent again with the same SOP Instance UID
+C-STORE                see :mod:`.storing_results`
 =====================  ===========================================================================
 """
 
@@ -22,7 +23,8 @@ from ris.client_tls import ClientTls
 from ris.domain.errors import InvalidValueError
 from ris.domain.protocol import Attempt, EndpointInfo, Result
 from ris.selectors.performed_messages import was_unclear
-from worklist import notification, outbound, scu
+from worklist import confirming, notification, outbound, scu, storing, storing_results
+from worklist.asking import Dimse
 from worklist.command_sets import Response
 from worklist.endpoint_settings import Settings
 from worklist.raw import StoredRequest
@@ -68,13 +70,29 @@ def send(payload: bytes, control_id: str, endpoint: EndpointInfo, settings: Sett
     """Send one stored message; never raises for a peer's fault."""
     try:
         whom = outbound.target(endpoint.host, endpoint.port or 0, endpoint.protocol_name, settings)
+        if storing.is_confirmation(payload):
+            return confirming.look(payload, Dimse(whom))
         if notification.is_report(payload):
             return _notify(payload, whom, settings)
-        return _perform(StoredRequest.unpack(payload), whom, control_id, endpoint)
+        request = StoredRequest.unpack(payload)
+        if request.operation == storing.C_STORE:
+            return _store(request, whom, settings)
+        return _perform(request, whom, control_id, endpoint)
     except CallError as failed:
         return Attempt(result=failed.result, error=str(failed))
     except InvalidValueError as error:
         return Attempt(result=Result.REFUSED, error=error.message)
+
+
+def _store(request: StoredRequest, whom: Target, settings: Settings) -> Attempt:
+    response = scu.store(whom, request)
+    result, words = storing_results.verdict(response.status, response.comment)
+    return Attempt(
+        result=result,
+        error=words,
+        reply=as_reply(response, storing_results.meaning(response.status)),
+        says_more=result is Result.DELIVERED and settings.confirm == "query",
+    )
 
 
 def _notify(payload: bytes, whom: Target, settings: Settings) -> Attempt:
@@ -122,11 +140,11 @@ def _attempt(response: Response, result: Result, words: str) -> Attempt:
     return Attempt(result=result, error=words, reply=as_reply(response))
 
 
-def as_reply(response: Response) -> bytes:
+def as_reply(response: Response, meaning: str = "") -> bytes:
     """The response's command set for people, as JSON."""
     said: dict[str, object] = {
         "status": f"{response.status:04X}",
-        "meaning": MEANINGS.get(response.status, ""),
+        "meaning": meaning or MEANINGS.get(response.status, ""),
     }
     if response.comment:
         said["comment"] = response.comment

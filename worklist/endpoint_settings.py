@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -24,6 +22,7 @@ from pydantic import (
 
 from ris.domain.errors import InvalidValueError
 from ris.domain.identifiers import is_ae_title
+from worklist.archive_settings import ArchiveSettings
 
 # A delivery's lease is 90 seconds (ris.services.outbox): all waits of one call stay below it.
 LONGEST_CALL_SECONDS = 75.0
@@ -32,10 +31,8 @@ _AS_SAID = "as said"
 EventWord = Literal["started", "completed", "discontinued", "updated"]
 
 
-class Settings(BaseModel):
+class Settings(ArchiveSettings):
     """The description of a field is the operator's documentation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     calling: str = Field(default="", description="our AE title; empty: the listener's")
     stations: tuple[str, ...] = Field(

@@ -1,4 +1,4 @@
-"""DICOM as the outbox and the pages know it: MPPS forwarding, notification, a test by C-ECHO.
+"""DICOM as the outbox and the pages know it: MPPS, reports into archives, a test by C-ECHO.
 
 Light on purpose: every process loads it when the app registers itself, and only those that speak
 DICOM load the codecs behind it.
@@ -28,6 +28,8 @@ EVENTS = frozenset(
         "PerformedStepDiscontinued",
     }
 )
+# The events that carry a version of a report outside.
+SIGNED = frozenset({"PreliminarySigned", "ReportFinalized", "ReportAmended", "ReportRetracted"})
 
 
 class Dicom:
@@ -40,6 +42,8 @@ class Dicom:
     def render(
         self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
     ) -> Sequence[Outgoing]:
+        if event.name in SIGNED:
+            return _objects(event, endpoint, control_id)
         if event.name not in EVENTS:
             return ()
         from worklist import forwarding, notification
@@ -65,8 +69,30 @@ class Dicom:
         """The same bytes: the Message ID of DIMSE is given anew with every association."""
         return payload
 
+    def accepted(self, payload: bytes, reply: bytes, endpoint: EndpointInfo) -> None:
+        """An archive took a report: have it looked whether it is there."""
+        from worklist import storing
+
+        storing.look_for(payload, endpoint)
+
     def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         return endpoint_settings.check_settings(settings)
+
+
+def _objects(event: StoredEvent, endpoint: EndpointInfo, control_id: str) -> Sequence[Outgoing]:
+    if Subscription.REPORT_OBJECTS.value not in endpoint.sends:
+        return ()
+    from worklist import storing
+
+    settings = read_settings(endpoint.settings)
+    return storing.messages(
+        event,
+        endpoint,
+        settings,
+        control_id,
+        calling=settings.calling,
+        modalities=settings.modalities,
+    )
 
 
 def target(host: str, port: int, called: str, settings: Settings) -> Target:

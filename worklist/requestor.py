@@ -66,6 +66,7 @@ _MESSAGE_BYTES: Final = 1 << 20  # of a whole response
 _SMALLEST_PEER_PDU: Final = 64
 _RELEASE_SECONDS: Final = 2.0
 _READ: Final = 65_536
+PENDING: Final = frozenset({0xFF00, 0xFF01})  # more matches follow (PS3.4 C.4.1.1.4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,19 +140,46 @@ class Association:
             frames += data_frames(context.context_id, dataset, self._fragment, command=False)
         deadline = monotonic() + self._seconds
         self._line.send(frames, deadline)
+        return self._response(deadline)[0]
+
+    def matches(
+        self, context: Accepted, fields: Mapping[int, int | str], identifier: bytes, most: int
+    ) -> tuple[list[bytes], Response]:
+        """Send a C-FIND and collect its matches, all within one wait; the final response as well.
+
+        Of more than ``most`` the rest is not waited for: the last response says pending then.
+        """
+        self._message_id += 1
+        command = command_set({**fields, MESSAGE_ID: self._message_id, DATASET_TYPE: WITH_DATASET})
+        frames = data_frames(context.context_id, command, self._fragment, command=True)
+        frames += data_frames(context.context_id, identifier, self._fragment, command=False)
+        deadline = monotonic() + self._seconds
+        self._line.send(frames, deadline)
+        found: list[bytes] = []
+        while True:
+            response, dataset = self._response(deadline)
+            if response.status not in PENDING:
+                return found, response
+            found.append(dataset)
+            if len(found) >= most:
+                return found, response
+
+    def _response(self, deadline: float) -> tuple[Response, bytes]:
+        """The next response to the last request, and the dataset behind it."""
         try:
-            response, answered = read_response(self._message(deadline))
+            command, dataset = self._message(deadline)
+            response, answered = read_response(command)
         except PduError as broken:
             raise CallError(Result.AMBIGUOUS, f"unreadable answer: {broken}") from None
         except CommandError as broken:
             raise CallError(Result.AMBIGUOUS, str(broken)) from None
         if answered != self._message_id:
             raise CallError(Result.AMBIGUOUS, "the answer belongs to another request")
-        return response
+        return response, dataset
 
-    def _message(self, deadline: float) -> bytes:
-        """The command set of the next message; a dataset behind it is read and left."""
-        command, dataset_bytes = bytearray(), 0
+    def _message(self, deadline: float) -> tuple[bytes, bytes]:
+        """The command set of the next message and its dataset, if it has one."""
+        command, dataset = bytearray(), bytearray()
         is_command_whole = False
         while True:
             kind, raw = self._line.pdu(deadline, Result.AMBIGUOUS)
@@ -164,17 +192,17 @@ class Association:
                     command += data
                     is_command_whole = is_command_whole or is_last
                 else:
-                    dataset_bytes += len(data)
-                if len(command) + dataset_bytes > _MESSAGE_BYTES:
+                    dataset += data
+                if len(command) + len(dataset) > _MESSAGE_BYTES:
                     raise CallError(Result.AMBIGUOUS, "the answer is larger than any answer is")
                 if is_last and is_command_whole and not (is_command and has_dataset(command)):
-                    return bytes(command)
+                    return bytes(command), bytes(dataset)
 
 
 @contextmanager
 def associate(target: Target, proposals: Sequence[Proposal]) -> Iterator[Association]:
     """An association, released at the end and aborted on an error; raises CallError."""
-    line = _Line(_connected(target))
+    line = _Line(connected(target))
     try:
         association = _negotiated(line, target, proposals)
         yield association
@@ -242,7 +270,8 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _connected(target: Target) -> socket.socket:
+def connected(target: Target) -> socket.socket:
+    """A socket to the peer, with TLS if it is wanted; raises CallError."""
     deadline = monotonic() + target.connect_seconds
     try:
         sock = _reached(target, deadline)

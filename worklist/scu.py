@@ -1,4 +1,4 @@
-"""What we ask of other applications: C-ECHO, MPPS N-CREATE and N-SET, N-EVENT-REPORT.
+"""What we ask of other applications: C-ECHO, C-STORE, MPPS N-CREATE and N-SET, N-EVENT-REPORT.
 
 Each call is an association of its own, so that one peer's trouble is never another's.
 """
@@ -14,6 +14,7 @@ from worklist.command_sets import (
     AFFECTED_SOP_INSTANCE_UID,
     COMMAND_FIELD,
     EVENT_TYPE_ID,
+    PRIORITY,
     REQUESTED_SOP_CLASS_UID,
     REQUESTED_SOP_INSTANCE_UID,
     Response,
@@ -51,24 +52,57 @@ def echo(target: Target) -> Response:
         )
 
 
+_MEDIUM = 0
+
+
+def store(target: Target, request: StoredRequest) -> Response:
+    """C-STORE of a whole object (PS3.7 9.1.1), in a transfer syntax that the peer takes.
+
+    Raises CallError.
+    """
+    with associate(target, _proposals(request.sop_class_uid, request, WRITABLE)) as association:
+        context = association.accepted[0]
+        return association.request(
+            context,
+            {
+                AFFECTED_SOP_CLASS_UID: request.sop_class_uid,
+                COMMAND_FIELD: Operation.C_STORE,
+                PRIORITY: _MEDIUM,
+                AFFECTED_SOP_INSTANCE_UID: request.sop_instance_uid,
+            },
+            _recoded(request, context),
+        )
+
+
+def _proposals(
+    sop_class_uid: str, request: StoredRequest, syntaxes: Sequence[str]
+) -> list[Proposal]:
+    """The transfer syntax the dataset is in, then the others."""
+    others = tuple(one for one in syntaxes if one != request.transfer_syntax)
+    proposals = [Proposal(sop_class_uid, (request.transfer_syntax,))]
+    if others:
+        proposals.append(Proposal(sop_class_uid, others))
+    return proposals
+
+
+def _recoded(request: StoredRequest, context: Accepted) -> bytes:
+    try:
+        return recode(request.dataset, request.transfer_syntax, context.transfer_syntax)
+    except RisError as error:
+        raise CallError(
+            Result.REFUSED, f"not to be written in the peer's transfer syntax: {error.message}"
+        ) from None
+
+
 def perform(target: Target, request: StoredRequest, syntaxes: Sequence[str] = WRITABLE) -> Response:
     """An N-CREATE or N-SET of MPPS, in the transfer syntax it came in if the peer takes that.
 
     Raises CallError.
     """
-    others = tuple(one for one in syntaxes if one != request.transfer_syntax)
-    proposals = [Proposal(MODALITY_PERFORMED_PROCEDURE_STEP, (request.transfer_syntax,))]
-    if others:
-        proposals.append(Proposal(MODALITY_PERFORMED_PROCEDURE_STEP, others))
+    proposals = _proposals(MODALITY_PERFORMED_PROCEDURE_STEP, request, syntaxes)
     with associate(target, proposals) as association:
         context = association.accepted[0]
-        try:
-            dataset = recode(request.dataset, request.transfer_syntax, context.transfer_syntax)
-        except RisError as error:
-            raise CallError(
-                Result.REFUSED, f"not to be written in the peer's transfer syntax: {error.message}"
-            ) from None
-        return association.request(context, _fields(request), dataset)
+        return association.request(context, _fields(request), _recoded(request, context))
 
 
 def _fields(request: StoredRequest) -> Mapping[int, int | str]:

@@ -34,7 +34,7 @@ from ris.domain.protocol import (
     Result,
     TakesReplies,
 )
-from ris.models import Counter, Delivery, DeliveryAttempt, DomainEvent, Endpoint, Patient
+from ris.models import Counter, Delivery, DeliveryAttempt, DomainEvent, Endpoint, Patient, Report
 from ris.models.prepared import Given, Select
 from ris.selectors.exchange import info
 from ris.services import _clock, afterwards
@@ -113,7 +113,12 @@ def _fan_out(limit: int) -> list[DomainEvent]:
 
 
 def enqueue(
-    endpoint: EndpointInfo, message: Outgoing, *, patient: str = "", fault: str = ""
+    endpoint: EndpointInfo,
+    message: Outgoing,
+    *,
+    patient: str = "",
+    report: str = "",
+    fault: str = "",
 ) -> str:
     """Queue a message that no event means (an application acknowledgement); its public id.
 
@@ -135,6 +140,7 @@ def enqueue(
                 "last_error": fault,
                 "order": named[0] if named else None,
                 "patient": Patient.objects.filter(public_id=patient).first() if patient else None,
+                "report": Report.objects.filter(public_id=report).first() if report else None,
                 "due_at": _clock.now(),
             },
         )

@@ -1,0 +1,77 @@
+"""The DICOM objects that signed versions of reports became."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ris.domain.report_objects import ObjectKind
+from ris.models import PerformedProcedureStep, ReportObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectView:
+    """One object; ``public_id`` is its own and ``report`` that of its report."""
+
+    public_id: str
+    report: str
+    number: int
+    kind: ObjectKind
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belongs:
+    """Whom an object is about, by public ids."""
+
+    report: str
+    patient: str
+    orders: tuple[str, ...]
+
+
+def _view(row: ReportObject, report: str) -> ObjectView:
+    return ObjectView(
+        public_id=str(row.public_id),
+        report=report,
+        number=row.number,
+        kind=ObjectKind(row.kind),
+        study_instance_uid=row.study_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        sop_instance_uid=row.sop_instance_uid,
+    )
+
+
+def of_report(public_id: str) -> list[ObjectView]:
+    """All objects of a report, oldest version first."""
+    rows = ReportObject.objects.filter(report__public_id=uuid.UUID(public_id))
+    return [_view(row, public_id) for row in rows.order_by("number", "id")]
+
+
+def find(sop_instance_uid: str) -> tuple[Belongs, ObjectView] | None:
+    """An object of ours and whom it is about; None if it is none."""
+    row = (
+        ReportObject.objects.filter(sop_instance_uid=sop_instance_uid)
+        .select_related("report__order__patient")
+        .first()
+    )
+    if row is None:
+        return None
+    report = row.report
+    orders = report.procedures.order_by("id").values_list("order__public_id", flat=True)
+    about = Belongs(
+        report=str(report.public_id),
+        patient=str(report.order.patient.public_id),
+        orders=tuple(dict.fromkeys(str(key) for key in orders)),
+    )
+    return about, _view(row, about.report)
+
+
+def said_of(performed: Sequence[str]) -> list[Mapping[str, object]]:
+    """What modalities said of performed steps (DICOM JSON), by their public ids, oldest first."""
+    rows = PerformedProcedureStep.objects.filter(
+        public_id__in={uuid.UUID(key) for key in performed}
+    )
+    return list(rows.order_by("id").values_list("dataset", flat=True))

@@ -1,0 +1,153 @@
+"""Questions to archives: which studies of a patient, which series of a study, is an object there.
+
+Over DIMSE by C-FIND in the Study Root model (PS3.4 C.6.2, IHE RAD-14), over DICOMweb by QIDO-RS
+(PS3.18 10.6). Both answer with the same attributes, as DICOM JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from ris.domain.errors import RisError
+from ris.domain.protocol import Result
+from worklist import charset, dicom_json, retrieval
+from worklist.building import elements
+from worklist.command_sets import AFFECTED_SOP_CLASS_UID, COMMAND_FIELD, PRIORITY
+from worklist.dicom_json import Json
+from worklist.elements import Texts, read, tag_of
+from worklist.requestor import CallError, Proposal, Target, associate
+from worklist.scu import WRITABLE
+from worklist.sop_classes import Operation
+from worklist.storing import Confirmation
+from worklist.web_client import Answer, Service, ask
+
+STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
+MOST: Final = 200  # studies of a patient, series of a study
+STUDY_KEYS: Final = (
+    "StudyInstanceUID", "StudyDate", "StudyTime", "StudyDescription", "AccessionNumber",
+    "IssuerOfPatientID", "PatientID", "PatientName", "PatientBirthDate", "PatientSex",
+    "ModalitiesInStudy", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances",
+)  # fmt: skip
+SERIES_KEYS: Final = ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances")
+
+
+class Dimse:
+    """An archive that is asked by C-FIND."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def is_there(self, wanted: Confirmation) -> bool:
+        found = self._find(
+            "IMAGE",
+            {
+                "StudyInstanceUID": wanted.study_instance_uid,
+                "SeriesInstanceUID": wanted.series_instance_uid,
+                "SOPInstanceUID": wanted.sop_instance_uid,
+            },
+            (),
+            1,
+        )
+        return _names(found, wanted)
+
+    def studies(self, number: str, issuer: str) -> list[Json]:
+        keys = {"PatientID": number, **({"IssuerOfPatientID": issuer} if issuer else {})}
+        return self._find("STUDY", keys, STUDY_KEYS, MOST)
+
+    def series(self, study: str) -> list[Json]:
+        return self._find("SERIES", {"StudyInstanceUID": study}, SERIES_KEYS, MOST)
+
+    def _find(
+        self, level: str, keys: Mapping[str, str], wanted: Sequence[str], most: int
+    ) -> list[Json]:
+        asked: dict[str, Any] = {"QueryRetrieveLevel": level, **dict.fromkeys(wanted, ""), **keys}
+        with associate(self._target, [Proposal(STUDY_ROOT_FIND, WRITABLE)]) as association:
+            context = association.accepted[0]
+            found, response = association.matches(
+                context,
+                {
+                    AFFECTED_SOP_CLASS_UID: STUDY_ROOT_FIND,
+                    COMMAND_FIELD: Operation.C_FIND,
+                    PRIORITY: 0,
+                },
+                retrieval.encode(
+                    dict(sorted(elements(asked).items())),
+                    context.transfer_syntax,
+                    charset.candidates((), ()),
+                ),
+                most,
+            )
+        if response.status and len(found) < most:
+            raise CallError(
+                Result.TRANSIENT, f"the query ended with {response.status:04X} {response.comment}"
+            )
+        try:
+            return [
+                dicom_json.to_json(Texts.of(read(each, context.transfer_syntax))) for each in found
+            ]
+        except RisError as error:
+            raise CallError(Result.AMBIGUOUS, f"unreadable answer: {error.message}") from None
+
+
+class Web:
+    """An archive that is asked by QIDO-RS."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def is_there(self, wanted: Confirmation) -> bool:
+        path = (
+            f"/studies/{quote(wanted.study_instance_uid)}"
+            f"/series/{quote(wanted.series_instance_uid)}/instances"
+        )
+        return _names(self._get(path, {"SOPInstanceUID": wanted.sop_instance_uid}, (), 1), wanted)
+
+    def studies(self, number: str, issuer: str) -> list[Json]:
+        keys = {"PatientID": number, **({"IssuerOfPatientID": issuer} if issuer else {})}
+        return self._get("/studies", keys, STUDY_KEYS, MOST)
+
+    def series(self, study: str) -> list[Json]:
+        return self._get(f"/studies/{quote(study)}/series", {}, SERIES_KEYS, MOST)
+
+    def _get(
+        self, path: str, keys: Mapping[str, str], wanted: Sequence[str], most: int
+    ) -> list[Json]:
+        fields = ",".join(f"{tag_of(keyword):08X}" for keyword in wanted)
+        asked = {**keys, **({"includefield": fields} if fields else {}), "limit": str(most)}
+        answer = ask(
+            self._service,
+            "GET",
+            f"{path}?{urlencode(asked, quote_via=quote, safe=',')}",
+            {"Accept": "application/dicom+json"},
+        )
+        return _read(answer)[:most]
+
+
+def _read(answer: Answer) -> list[Json]:
+    """The matches; 204 says that there are none (PS3.18 10.6.3)."""
+    if answer.status == 204 or (answer.status == 200 and not answer.body.strip()):
+        return []
+    if answer.status not in {200, 206}:
+        refuses = 400 <= answer.status < 500 and answer.status not in {408, 425, 429}
+        raise CallError(
+            Result.REFUSED if refuses else Result.TRANSIENT,
+            f"the query was answered with {answer.status} {answer.reason}",
+        )
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        raise CallError(Result.AMBIGUOUS, "unreadable answer: this is no JSON") from None
+    if not isinstance(found, list):
+        raise CallError(Result.AMBIGUOUS, "unreadable answer: no list of matches")
+    return [each for each in found if isinstance(each, dict)]
+
+
+def _names(found: Sequence[Json], wanted: Confirmation) -> bool:
+    """Whether the object itself is among the matches: some archives ignore a key they lack."""
+    return any(
+        dicom_json.text_of(each, tag_of("SOPInstanceUID")) == wanted.sop_instance_uid
+        for each in found
+    )
