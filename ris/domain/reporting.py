@@ -77,7 +77,10 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("impression", "Impression"),
     ("recommendation", "Recommendation"),
     ("addendum", "Addendum"),
+    ("communication", "Communication"),
 )
+# Sections that nobody writes in the editor: one is added later, one is made of what was noted.
+ADDED = frozenset({"addendum", "communication"})
 
 
 # Columns of a version that say something beside its text; each counts for the hash once it says

@@ -58,7 +58,7 @@ def rows(*, alone: bool = False) -> QuerySet[Order]:
             Prefetch(
                 "versions",
                 ReportVersion.objects.select_related(
-                    "author__practitioner", "signer__practitioner"
+                    "author__practitioner", "signer__practitioner", "resident__practitioner"
                 ).order_by("number"),
             ),
         )

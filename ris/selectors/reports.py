@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db.models import Prefetch
 
+from ris.domain.critical import communications_text
 from ris.domain.errors import UnknownKeyError
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.results import Particulars
@@ -38,14 +39,25 @@ def to_view(report: Report, procedures: Iterable[RequestedProcedure] | None = No
     )
 
 
+def _sections(version: ReportVersion) -> Mapping[str, str]:
+    """What was written, and whom critical findings were told."""
+    told = communications_text(version.communications)
+    if not told:
+        return version.sections
+    earlier = version.sections.get("communication", "")
+    return {**version.sections, "communication": "\n".join(filter(None, (earlier, told)))}
+
+
 def _version_view(version: ReportVersion) -> ReportVersionView:
     """Who signed elsewhere is nobody's login here: the sender's word names that person."""
     particulars = Particulars.from_json(version.particulars)
     elsewhere = particulars.interpreter if particulars is not None else PersonName()
+    assistant = particulars.assistant if particulars is not None else PersonName()
+    resident = version.resident if version.resident_id != version.signer_id else None
     return ReportVersionView(
         number=version.number,
         kind=VersionKind(version.kind),
-        sections=version.sections,
+        sections=_sections(version),
         author=version.author.username if version.author else "",
         author_name=person_name(version.author) or elsewhere,
         signer=version.signer.username if version.signer else "",
@@ -55,6 +67,11 @@ def _version_view(version: ReportVersion) -> ReportVersionView:
         reason=version.reason,
         particulars=particulars,
         signer_practitioner=_practitioner(version.signer),
+        resident=resident.username if resident else "",
+        resident_name=person_name(resident) or assistant,
+        resident_practitioner=_practitioner(resident),
+        signed_as=version.signed_as,
+        signed_with=version.signed_with,
     )
 
 
@@ -72,7 +89,7 @@ def report_view(public_id: str) -> ReportView:
                 Prefetch(
                     "versions",
                     ReportVersion.objects.select_related(
-                        "author__practitioner", "signer__practitioner"
+                        "author__practitioner", "signer__practitioner", "resident__practitioner"
                     ).order_by("number"),
                 ),
             ).get(public_id=uuid.UUID(public_id))

@@ -155,6 +155,12 @@ class ReportVersionView:
     reason: str = ""
     particulars: Particulars | None = None  # of a version that came from elsewhere
     signer_practitioner: str = ""  # public id
+    # Whose text it began from, if a resident's and another signed it; or who assisted elsewhere.
+    resident: str = ""
+    resident_name: PersonName = field(default_factory=PersonName)
+    resident_practitioner: str = ""  # public id
+    signed_as: str = ""  # SignedAs; empty if it was signed elsewhere
+    signed_with: str = ""  # Proof
 
     @property
     def text(self) -> str:

@@ -42,6 +42,8 @@ _PERMISSIONS: dict[type[Command[Any]], frozenset[Role]] = {}
 # What a role may do is asked once more, of the rows: a patient has one appointment.
 Guard = Callable[[Command[Any], Context], None]
 _GUARDS: dict[Role, Guard] = {}
+# Why a role may not give a command, where the bare refusal would leave somebody guessing.
+_REASONS: dict[tuple[type[Command[Any]], Role], str] = {}
 _after_commit: list[Callable[[], None]] = []
 
 
@@ -60,6 +62,11 @@ def register(
 def register_guard(role: Role, guard: Guard) -> None:
     """Have ``guard`` look at every command of whoever has the role; it raises DeniedError."""
     _GUARDS[role] = guard
+
+
+def register_reason(role: Role, commands: Iterable[type[Command[Any]]], words: str) -> None:
+    """Say ``words`` to whoever has the role and tries one of the commands in vain."""
+    _REASONS.update({(command, role): words for command in commands})
 
 
 def commands() -> tuple[type[Command[Any]], ...]:
@@ -98,7 +105,8 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
         message_id=cause.message_id if cause else None,
     )
     if not may(actor, kind):
-        denied = DeniedError(f"{actor.name} may not {_words(kind.__name__)}")
+        reasons = (_REASONS[kind, role] for role in actor.roles if (kind, role) in _REASONS)
+        denied = DeniedError(next(reasons, "") or f"{actor.name} may not {_words(kind.__name__)}")
         record_denial(command, context, denied)
         raise denied
     try:

@@ -45,7 +45,7 @@ def order_rows(
         .order_by("id")
     )
     signed = ReportVersion.objects.select_related(
-        "author__practitioner", "signer__practitioner"
+        "author__practitioner", "signer__practitioner", "resident__practitioner"
     ).order_by("number")
     written = (
         Report.objects.exclude(status="DISCARDED")

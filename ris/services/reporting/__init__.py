@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from ris.domain.actors import Role
 from ris.domain.reporting import (
-    AcknowledgeCriticalResult,
     AmendReport,
-    CommunicateCriticalResult,
     DiscardDraft,
     FinalizeReport,
     OpenReport,
     RetractReport,
+    ReturnReport,
     SaveDraft,
     SignPreliminary,
 )
+from ris.services._execute import register_reason
 from ris.services.reporting.amending import amend_report, retract_report
+from ris.services.reporting.residents import ATTENDING_SIGNS
+from ris.services.reporting.returning import return_report
 from ris.services.reporting.signing import finalize_report, sign_preliminary
 from ris.services.reporting.writing import discard_draft, open_report, save_draft
 
@@ -26,16 +28,21 @@ HANDLERS = {
     FinalizeReport: finalize_report,
     AmendReport: amend_report,
     RetractReport: retract_report,
+    ReturnReport: return_report,
 }
 
-_READERS = {Role.RADIOLOGIST}
+_ATTENDINGS = {Role.RADIOLOGIST}
+_READERS = _ATTENDINGS | {Role.RESIDENT}
 
 PERMISSIONS = {
     OpenReport: _READERS,
     SaveDraft: _READERS,
     DiscardDraft: _READERS,
     SignPreliminary: _READERS,
-    FinalizeReport: _READERS,
-    AmendReport: _READERS,
-    RetractReport: _READERS,
+    FinalizeReport: _ATTENDINGS,
+    AmendReport: _ATTENDINGS,
+    RetractReport: _ATTENDINGS,
+    ReturnReport: _ATTENDINGS,
 }
+
+register_reason(Role.RESIDENT, (FinalizeReport, AmendReport, RetractReport), ATTENDING_SIGNS)

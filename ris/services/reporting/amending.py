@@ -21,6 +21,7 @@ from ris.domain.reporting import (
     RetractReport,
     VersionKind,
 )
+from ris.models import ReportVersion
 from ris.services._context import Context
 from ris.services._transition import move
 from ris.services.reporting.parts import (
@@ -33,13 +34,17 @@ from ris.services.reporting.parts import (
 )
 
 
+def _check_version(last: ReportVersion | None, expected: int | None) -> None:
+    if expected is not None and expected != (last.number if last is not None else 0):
+        raise StateConflictError("somebody else amended this report meanwhile: reload")
+
+
 def amend_report(command: AmendReport, context: Context) -> int:
     report = lock(command.report)
     last = report.versions.order_by("-number").first()
     if last is None:
         raise StateConflictError("there is nothing signed to amend")
-    if command.expected_version is not None and command.expected_version != last.number:
-        raise StateConflictError("somebody else amended this report meanwhile: reload")
+    _check_version(last, command.expected_version)
     sections = clean(command.sections)
     if command.kind is VersionKind.ADDENDUM:
         added = sections.get("addendum", "")
@@ -64,6 +69,7 @@ def amend_report(command: AmendReport, context: Context) -> int:
         context,
         reason=command.reason,
         particulars=command.particulars,
+        proof=command.proof,
     )
     say(ReportAmended, report, command.kind, number, context)
     return number
@@ -74,6 +80,7 @@ def retract_report(command: RetractReport, context: Context) -> int:
     if not command.reason.strip():
         raise MissingValueError("to withdraw a report needs a reason", path="reason")
     last = report.versions.order_by("-number").first()
+    _check_version(last, command.expected_version)
     number = add_version(
         report,
         VersionKind.RETRACTION,
@@ -81,6 +88,7 @@ def retract_report(command: RetractReport, context: Context) -> int:
         dict(last.sections) if last else {},
         context,
         reason=command.reason,
+        proof=command.proof,
     )
     orders = tuple(sorted(str(order.public_id) for order in orders_of(report)))
     context.emit(

@@ -20,9 +20,9 @@ from ris.domain.reporting import (
     ReportStatus,
     ReportTrigger,
     VersionKind,
-    content_hash,
 )
 from ris.domain.results import Particulars
+from ris.domain.signatures import Proof, signed_as
 from ris.models import (
     Order,
     PerformedProcedureStep,
@@ -30,10 +30,19 @@ from ris.models import (
     ReportVersion,
     RequestedProcedure,
 )
+from ris.selectors.report_seals import hash_of, seal_of
 from ris.services import documents, reading_leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move
+from ris.services.reporting.critical import communications_of
+from ris.services.reporting.residents import (
+    SETTLED,
+    note_writer,
+    require_not_over_attending,
+    require_proof,
+    settle,
+)
 
 _KEYS = frozenset(key for key, _ in SECTIONS)
 # What is still written; who writes holds it (ris.services.reading_leases).
@@ -89,15 +98,20 @@ def add_version(
     *,
     reason: str = "",
     particulars: Particulars | None = None,
+    proof: Proof = Proof.NONE,
 ) -> int:
     """Add an immutable version and move the report.
 
     What came from elsewhere keeps the time at which it was signed there.
     """
+    require_proof(proof, context)
+    signer = signed_as(context.actor)
     said_at = particulars.said_at if particulars is not None else None
     last = report.versions.order_by("-number").first()
     number = last.number + 1 if last else 1
-    ReportVersion.objects.create(
+    require_not_over_attending(last, context)
+    note_writer(report, context)
+    version = ReportVersion(
         report=report,
         number=number,
         kind=kind.value,
@@ -106,15 +120,22 @@ def add_version(
         author_id=report.author_id,
         signer_id=context.actor.user_id,
         signed_at=min(said_at or context.now, context.now),
-        content_hash=content_hash(kind, sections),
+        communications=communications_of(report),
+        signed_as=signer.value if signer else "",
+        signed_with=proof.value if signer else "",
+        resident_id=report.resident_id,
         particulars=particulars.to_json() if particulars is not None else report.particulars,
     )
+    version.content_hash = hash_of(version)
+    version.seal = seal_of(version, last)
+    version.save(force_insert=True)
     documents.sign_with(report, number)
     reading_leases.end(report, LeaseEnd.SIGNED, context)
     report.draft = {}
     report.draft_revision += 1
     report.particulars = None
-    move(report, REPORT, trigger, "draft", "draft_revision", "particulars")
+    settle(report, context)
+    move(report, REPORT, trigger, "draft", "draft_revision", "particulars", *SETTLED)
     name_elsewhere(report)
     return number
 

@@ -23,6 +23,7 @@ from ris.models import (
 from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._transition import move
+from ris.services.reporting.critical import require_somebody_called
 from ris.services.reporting.parts import (
     add_version,
     check_revision,
@@ -47,6 +48,7 @@ def sign_preliminary(command: SignPreliminary, context: Context) -> int:
         sections,
         context,
         particulars=command.particulars,
+        proof=command.proof,
     )
     say(PreliminarySigned, report, VersionKind.PRELIMINARY, number, context)
     return number
@@ -58,6 +60,7 @@ def finalize_report(command: FinalizeReport, context: Context) -> int:
     check_revision(report, command.expected_revision)
     sections = clean(command.sections)
     require_text(sections)
+    require_somebody_called(report, context)
     number = add_version(
         report,
         VersionKind.FINAL,
@@ -65,6 +68,7 @@ def finalize_report(command: FinalizeReport, context: Context) -> int:
         sections,
         context,
         particulars=command.particulars,
+        proof=command.proof,
     )
     say(ReportFinalized, report, VersionKind.FINAL, number, context)
     for order in orders_of(report):

@@ -39,6 +39,7 @@ from ris.services.reporting.parts import (
     lock,
     name_elsewhere,
 )
+from ris.services.reporting.residents import note_writer, require_own_draft
 
 
 def open_report(command: OpenReport, context: Context) -> str:
@@ -91,17 +92,20 @@ def save_draft(command: SaveDraft, context: Context) -> int:
     report = lock(command.report)
     if report.status in {ReportStatus.DISCARDED.value, ReportStatus.RETRACTED.value}:
         raise StateConflictError("this report is closed")
+    if report.status not in EDITED:
+        raise StateConflictError("this report is signed: add to it, or correct it")
     reading_leases.hold_telling(report, context)
     check_revision(report, command.expected_revision)
     report.draft = clean(command.sections)
     report.draft_revision += 1
     report.draft_saved_at = context.now
     report.author_id = context.actor.user_id or report.author_id
+    note_writer(report, context)
     if command.particulars is not None:
         report.particulars = command.particulars.to_json()
     elif report.particulars:
         report.particulars = {**report.particulars, "edited": True}
-    touch(report, "draft", "draft_revision", "draft_saved_at", "author", "particulars")
+    touch(report, "draft", "draft_revision", "draft_saved_at", "author", "resident", "particulars")
     context.about(report, report.order)
     return report.draft_revision
 
@@ -109,6 +113,7 @@ def save_draft(command: SaveDraft, context: Context) -> int:
 def discard_draft(command: DiscardDraft, context: Context) -> None:
     report = lock(command.report)
     reading_leases.require_free(report, context)
+    require_own_draft(report, context)
     reading_leases.end(report, LeaseEnd.DISCARDED, context)
     move(report, REPORT, ReportTrigger.DISCARD)
     name_elsewhere(report)
