@@ -354,6 +354,7 @@ SECTION: Mapping[str, Section] = MappingProxyType(
         "impression": Section("19005-8", "Radiology Imaging study [Impression]", "IMP"),
         "recommendation": Section("18783-1", "Radiology Study recommendation", "REC"),
         "addendum": Section("55107-7", "Addendum", "ADT"),
+        "communication": Section("73568-8", "Communication of critical results", "OTH"),
     }
 )
 WHOLE_REPORT = ("18748-4", "Diagnostic imaging study", "LN")

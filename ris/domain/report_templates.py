@@ -16,9 +16,9 @@ from typing import Any
 from ris.domain.commands import Command, Event
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.report_texts import LONGEST_NAME, tokens
-from ris.domain.reporting import SECTIONS
+from ris.domain.reporting import ADDED, SECTIONS
 
-WRITTEN: tuple[str, ...] = tuple(key for key, _ in SECTIONS if key != "addendum")
+WRITTEN: tuple[str, ...] = tuple(key for key, _ in SECTIONS if key not in ADDED)
 LONGEST_TEXT = 20_000
 MOST_FIELDS = 200
 MOST_CHOICES = 100

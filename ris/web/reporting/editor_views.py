@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from ris.domain.reporting import (
+    ADDED,
     SECTIONS,
     SaveDraft,
 )
@@ -23,7 +24,7 @@ from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import number, said
 
 SECTION = 100_000  # characters of one section; beyond this it is no text of a person
-WRITTEN = tuple((key, title) for key, title in SECTIONS if key != "addendum")
+WRITTEN = tuple((key, title) for key, title in SECTIONS if key not in ADDED)
 
 
 @dataclass(frozen=True, slots=True)

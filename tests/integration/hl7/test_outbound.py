@@ -425,6 +425,12 @@ _UNTOLD: Sequence[str] = (
     "StepPrepared", "PerformedStepUpdated", "DoseRecorded",
     "ReportOpened", "DraftDiscarded", "ReportSigned",
     "CriticalResultCommunicated", "CriticalResultAcknowledged",
+    "CriticalFindingFlagged", "CriticalAttemptNoted", "CriticalFindingAcknowledged",
+    "CriticalTellingWaived", "CriticalFindingWithdrawn", "CriticalFindingEscalated",
+    "CriticalCategoriesSet",  # the report says who was told
+    "FollowUpRecommended", "FollowUpOrderProposed", "FollowUpOrderLinked",
+    "FollowUpOrderUnlinked", "FollowUpMoved", "FollowUpDeclined", "FollowUpReopened",
+    "FollowUpReminded",  # the report recommends it; its order tells of itself
     "ImagesPartlyAvailable", "ImagesUnavailable",  # there is no message for it
     "PatientRemoved", "PatientsLinked", "PatientsUnlinked",  # nothing of the record changed
     "DemographicsQuestioned", "ReviewDecided",  # an accepted one is told as a change
