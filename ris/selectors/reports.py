@@ -52,6 +52,8 @@ def _version_view(version: ReportVersion) -> ReportVersionView:
     """Who signed elsewhere is nobody's login here: the sender's word names that person."""
     particulars = Particulars.from_json(version.particulars)
     elsewhere = particulars.interpreter if particulars is not None else PersonName()
+    assistant = particulars.assistant if particulars is not None else PersonName()
+    resident = version.resident if version.resident_id != version.signer_id else None
     return ReportVersionView(
         number=version.number,
         kind=VersionKind(version.kind),
@@ -65,6 +67,11 @@ def _version_view(version: ReportVersion) -> ReportVersionView:
         reason=version.reason,
         particulars=particulars,
         signer_practitioner=_practitioner(version.signer),
+        resident=resident.username if resident else "",
+        resident_name=person_name(resident) or assistant,
+        resident_practitioner=_practitioner(resident),
+        signed_as=version.signed_as,
+        signed_with=version.signed_with,
     )
 
 
@@ -82,7 +89,7 @@ def report_view(public_id: str) -> ReportView:
                 Prefetch(
                     "versions",
                     ReportVersion.objects.select_related(
-                        "author__practitioner", "signer__practitioner"
+                        "author__practitioner", "signer__practitioner", "resident__practitioner"
                     ).order_by("number"),
                 ),
             ).get(public_id=uuid.UUID(public_id))
