@@ -20,6 +20,7 @@ PEOPLE = [
     Role.TECHNOLOGIST,
     Role.RADIOLOGIST,
     Role.RESIDENT,
+    Role.REFERRER,
     Role.MANAGER,
     Role.ADMIN,
 ]

@@ -15,6 +15,7 @@ from ris.domain.actors import OPERATOR, Actor
 from ris.domain.catalog import DefineProcedure
 from ris.domain.exchange import (
     DICOM_SUBSCRIPTIONS,
+    MAIL_SUBSCRIPTIONS,
     ConfigureEndpoint,
     Direction,
     Protocol,
@@ -225,6 +226,6 @@ def endpoint(name: str = "EHR", **overrides: Any) -> str:
         "host": "127.0.0.1",
         "port": 2576,
         "version": "2.5.1",
-        "sends": tuple(set(Subscription) - DICOM_SUBSCRIPTIONS),
+        "sends": tuple(set(Subscription) - DICOM_SUBSCRIPTIONS - MAIL_SUBSCRIPTIONS),
     }
     return execute(ConfigureEndpoint(name=name, **{**fields, **overrides}), actor=OPERATOR)

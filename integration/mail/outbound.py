@@ -11,10 +11,10 @@ from integration.mail import message, settings, sms, smtp
 from integration.mail.settings import MailSettings, SmsSettings
 from ris import config
 from ris.domain.errors import MissingValueError
-from ris.domain.exchange import Direction, Protocol
+from ris.domain.exchange import Direction, Protocol, Subscription
 from ris.domain.patient_messages import Channel
 from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Result, StoredEvent
-from ris.services import desk, outbox, patient_messages, peers
+from ris.services import desk, outbox, patient_messages, peers, referring
 from ris.services.patient_messages import moment
 
 
@@ -38,9 +38,18 @@ class _Patients:
 class Mail(_Patients):
     channel = Channel.MAIL
 
+    def render(
+        self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
+    ) -> Sequence[Outgoing]:
+        """An endpoint that asks for notices tells doctors of results, and patients of nothing."""
+        if Subscription.REPORT_NOTICES.value in endpoint.sends:
+            referring.plan(event)
+            return ()
+        return super().render(event, endpoint, control_id)
+
     def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
         said = MailSettings.model_validate(dict(endpoint.settings))
-        if why := patient_messages.why_not_now(control_id):
+        if why := patient_messages.why_not_now(control_id) or referring.why_not_now(control_id):
             return _left_out(why)
         try:
             mail = message.mail(message.read(payload), control_id, said, moment())

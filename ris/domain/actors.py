@@ -26,6 +26,7 @@ class Role(StrEnum):
     RESIDENT = "resident"  # reads and writes; an attending radiologist signs final
     MANAGER = "manager"
     ADMIN = "admin"
+    REFERRER = "referrer"  # a doctor who orders: own patients' orders and results, nothing else
     INTERFACE = "interface"  # an HL7 or FHIR peer
     MODALITY = "modality"  # a DICOM device
     SYSTEM = "system"  # timers and the command line
@@ -34,6 +35,11 @@ class Role(StrEnum):
 
 # Nobody logs in as one of these: machines, our own clock, and patients, who have a link.
 NO_LOGINS = frozenset({Role.INTERFACE, Role.MODALITY, Role.SYSTEM, Role.PATIENT})
+
+# Whoever logs in at all.
+LOGINS = frozenset(Role) - NO_LOGINS
+# Whoever has one of these sees nothing but its own pages, whatever else the login may be.
+CONFINED = frozenset({Role.REFERRER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,10 @@ class Actor:
 
     def has(self, *roles: Role) -> bool:
         return not self.roles.isdisjoint(roles)
+
+    @property
+    def is_confined(self) -> bool:
+        return not self.roles.isdisjoint(CONFINED)
 
 
 TIMER = Actor(ActorKind.TIMER, "timer", frozenset({Role.SYSTEM}))

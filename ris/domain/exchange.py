@@ -37,6 +37,7 @@ class Subscription(StrEnum):
     MPPS = "mpps"
     MPPS_EVENTS = "mpps-events"
     REPORT_OBJECTS = "report-objects"  # structured reports and PDF, into an archive
+    REPORT_NOTICES = "report-notices"  # to referring doctors: there is something to read
 
 
 # What is sent over DICOM and over nothing else; everything else is not sent over DICOM.
@@ -44,7 +45,9 @@ DICOM_SUBSCRIPTIONS = frozenset(
     {Subscription.MPPS, Subscription.MPPS_EVENTS, Subscription.REPORT_OBJECTS}
 )
 DICOMWEB_SUBSCRIPTIONS = frozenset({Subscription.REPORT_OBJECTS})
-# These carry messages to patients, by rules of their own, and ask for nothing else.
+# Over mail and over nothing else. An endpoint that carries them carries none to patients.
+MAIL_SUBSCRIPTIONS = frozenset({Subscription.REPORT_NOTICES})
+# These carry messages to patients, by rules of their own, unless they ask for notices.
 PATIENT_PROTOCOLS = frozenset({Protocol.MAIL, Protocol.SMS})
 
 
@@ -52,6 +55,8 @@ def is_carried(subscription: Subscription, protocol: Protocol) -> bool:
     """Whether a protocol has a message for what the subscription asks for."""
     if protocol is Protocol.DICOMWEB:
         return subscription in DICOMWEB_SUBSCRIPTIONS
+    if protocol in PATIENT_PROTOCOLS or subscription in MAIL_SUBSCRIPTIONS:
+        return protocol is Protocol.MAIL and subscription in MAIL_SUBSCRIPTIONS
     return (subscription in DICOM_SUBSCRIPTIONS) is (protocol is Protocol.DICOM)
 
 

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 
-from ris.domain.exchange import PATIENT_PROTOCOLS, Direction
+from ris.domain.exchange import PATIENT_PROTOCOLS, Direction, Subscription
 from ris.domain.patient_messages import (
     AHEAD,
     CHANGES,
@@ -47,7 +47,8 @@ def carriers() -> dict[Channel, Endpoint]:
         direction=Direction.OUT.value,
         active=True,
     ).order_by("id"):
-        found.setdefault(Channel(row.protocol), row)
+        if Subscription.REPORT_NOTICES.value not in row.sends:
+            found.setdefault(Channel(row.protocol), row)
     return found
 
 

@@ -22,7 +22,7 @@ from ris.domain.accounts import (
     UserCreated,
     UserDisabled,
 )
-from ris.domain.actors import NO_LOGINS, Role
+from ris.domain.actors import CONFINED, NO_LOGINS, Role
 from ris.domain.errors import (
     DuplicateKeyError,
     InvalidValueError,
@@ -71,6 +71,10 @@ def _user(username: str) -> User:
 def _give_roles(user: User, roles: frozenset[Role]) -> None:
     if roles & NO_LOGINS:
         raise InvalidValueError("that role is for machines", path="roles")
+    if roles & CONFINED and len(roles) > 1:
+        raise InvalidValueError(
+            "a login from outside has that one role; make another one for work here", path="roles"
+        )
     user.groups.set([Group.objects.get_or_create(name=role.value)[0] for role in sorted(roles)])
     user.is_staff = Role.ADMIN in roles
     user.save(update_fields=["is_staff"])
@@ -105,7 +109,8 @@ def create_user(command: CreateUser, context: Context) -> int:
         user.set_unusable_password()
     user.save()
     _give_roles(user, command.roles)
-    if command.last_name:
+    # Who orders is registered with the number that orders come under, and linked by access.
+    if command.last_name and not command.roles & CONFINED:
         Practitioner.objects.create(
             name=str(PersonName.of(command.last_name, command.first_name)),
             identifier=command.username,

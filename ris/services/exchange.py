@@ -22,6 +22,7 @@ from ris.domain.errors import (
 )
 from ris.domain.exchange import (
     DELIVERY,
+    MAIL_SUBSCRIPTIONS,
     PATIENT_PROTOCOLS,
     ConfigureEndpoint,
     DeliveryRequeued,
@@ -201,7 +202,7 @@ def _check_sending(command: ConfigureEndpoint) -> None:
     if command.protocol in PATIENT_PROTOCOLS:
         if command.direction is not Direction.OUT:
             raise InvalidValueError("patients are only written to", path="direction")
-        if command.sends:
+        if not MAIL_SUBSCRIPTIONS.issuperset(command.sends):
             raise InvalidValueError(
                 f"what is sent over {command.protocol.value} is said under Patient messages",
                 path="sends",

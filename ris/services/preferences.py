@@ -30,6 +30,7 @@ PERMISSIONS = {
         Role.TECHNOLOGIST,
         Role.RADIOLOGIST,
         Role.RESIDENT,
+        Role.REFERRER,
         Role.MANAGER,
         Role.ADMIN,
     }

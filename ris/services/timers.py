@@ -23,6 +23,7 @@ from ris.services import (
     message_runs,
     parts,
     patient_messages,
+    referring,
     subscriptions,
     traffic,
     unsafe_starts,
@@ -58,6 +59,7 @@ def run_due() -> None:
     message_runs.advance()
     subscriptions.run_due()
     patient_messages.run_due()
+    referring.run_due()
     analytics.run_due()
     traffic.count()
     alerts.watch()

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from ris.domain.actors import Actor, Role
+from ris.domain.actors import CONFINED, Actor, Role
 from ris.domain.commands import Command
 from ris.domain.errors import DeniedError, RisError
 from ris.models import User
@@ -42,7 +42,11 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def page(*roles: Role) -> Callable[[Callable[Concatenate[PageRequest, P], HttpResponse]], View[P]]:
-    """Ask for a login and, if named, one of ``roles``; turn refusals into pages."""
+    """Ask for a login and, if named, one of ``roles``; turn refusals into pages.
+
+    Without roles a page is for everybody who works here; who is confined (a referring doctor) sees
+    only what names that role.
+    """
 
     def decorate(view: Callable[Concatenate[PageRequest, P], HttpResponse]) -> View[P]:
         @wraps(view)
@@ -52,7 +56,7 @@ def page(*roles: Role) -> Callable[[Callable[Concatenate[PageRequest, P], HttpRe
             request = cast(PageRequest, plain)  # with the attributes set here and in middleware
             request.actor = actor_for(plain, plain.user)
             try:
-                if not request.actor.roles or (roles and not request.actor.has(*roles)):
+                if not _is_for(request.actor, roles):
                     raise DeniedError("your roles do not include this page")
                 return view(request, *args, **kwargs)
             except RisError as error:
@@ -61,6 +65,16 @@ def page(*roles: Role) -> Callable[[Callable[Concatenate[PageRequest, P], HttpRe
         return cast(View[P], inside)
 
     return decorate
+
+
+def _is_for(actor: Actor, roles: tuple[Role, ...]) -> bool:
+    """Whether a page that names ``roles`` is for the actor; one that names none is for the staff.
+
+    A confined role is never meant unless it is named: a page that nobody thought of is closed.
+    """
+    if actor.is_confined:
+        return actor.has(*CONFINED.intersection(roles))
+    return bool(actor.roles) and (not roles or actor.has(*roles))
 
 
 def _ask_for_login(request: HttpRequest) -> HttpResponse:

@@ -322,6 +322,7 @@ SUBSCRIPTION: Mapping[Subscription, Label] = {
     Subscription.MPPS: Label("Exams as MPPS", "send"),
     Subscription.MPPS_EVENTS: Label("MPPS events", "send"),
     Subscription.REPORT_OBJECTS: Label("Reports into the archive", "send"),
+    Subscription.REPORT_NOTICES: Label("Notices to referring doctors", "send"),
 }
 
 # The name a template calls each table by.

@@ -92,6 +92,7 @@ ROLES: Mapping[Role, str] = {
     Role.RESIDENT: gettext_noop("resident"),
     Role.MANAGER: gettext_noop("manager"),
     Role.ADMIN: gettext_noop("administrator"),
+    Role.REFERRER: gettext_noop("referring doctor"),
     Role.INTERFACE: gettext_noop("interface"),
     Role.MODALITY: gettext_noop("modality"),
     Role.SYSTEM: gettext_noop("system"),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from ris.domain.actors import LOGINS
 from ris.domain.errors import RisError
 from ris.domain.preferences import LANGUAGES, SetPreferences
 from ris.web import navigation
@@ -30,7 +31,7 @@ _YEAR = 365 * 24 * 3600
 
 
 @require_http_methods(["GET", "POST"])
-@page()
+@page(*LOGINS)
 def account(request: PageRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request)

@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy
 
 from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.exchange import (
-    PATIENT_PROTOCOLS,
     ConfigureEndpoint,
     Direction,
     Protocol,
@@ -126,7 +125,7 @@ class EndpointForm(PageForm):
             if is_carried(item, protocol)
         ]
         field.widget.attrs["class"] = "form-check-input"
-        if not is_out or protocol in PATIENT_PROTOCOLS:
+        if not is_out or not field.choices:
             del self.fields["sends"]
         if not is_out and protocol is Protocol.HL7:
             for name in ("host", "port"):

@@ -8,7 +8,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from ris.domain.actors import Actor, Role
+from ris.domain.actors import LOGINS, Actor, Role
 from ris.models import Delivery, InboundMessage
 from ris.selectors import (
     dashboard,
@@ -42,8 +42,10 @@ class Tile:
 
 
 @require_GET
-@page()
+@page(*LOGINS)
 def home(request: PageRequest) -> HttpResponse:
+    if request.actor.is_confined:
+        return HttpResponseRedirect("/referrer/")
     groups: dict[str, list[Tile]] = {}
     if request.actor.has(*READERS):
         groups["Reading"] = _reading(request)
