@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
@@ -28,7 +28,7 @@ from ris.models import (
 from ris.selectors.openings import LONGEST, WITH_PLACES, resource_keys
 from ris.selectors.order_lists import StepLine, priority_rank, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
-from ris.selectors.resources import Timetable
+from ris.selectors.resources import Timetable, zone_of
 from ris.selectors.schedule import AppointmentLine, appointment_lines
 
 MOST_APPOINTMENTS = 3000
@@ -59,6 +59,7 @@ class Room:
     room: str
     modality: str
     site: str
+    zone: tzinfo  # of its site
 
     @property
     def name(self) -> str:
@@ -149,6 +150,7 @@ def room_of(device: Device) -> Room:
         room=device.room.name if device.room else "",
         modality=device.modality,
         site=device.room.site.name if device.room and device.room.site else "",
+        zone=zone_of(device.room.site if device.room else None),
     )
 
 

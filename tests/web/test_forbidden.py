@@ -56,6 +56,7 @@ from ris.domain.performing import (
     RelinkPerformedStep,
     StartPerformedStep,
 )
+from ris.domain.relocating import RelocateAppointments
 from ris.domain.reporting import (
     AmendReport,
     CommunicateCriticalResult,
@@ -167,6 +168,11 @@ POSTS = [
     Post(BookAppointment, lambda d: f"/book/{_step(d.waiting)}/", _slot),
     Post(RescheduleAppointment, lambda d: f"/book/{_step(d.booked)}/", _slot),
     Post(RescheduleAppointment, lambda d: f"/board/move/{_appointment(d.booked)}/", _slot),
+    Post(
+        RelocateAppointments,
+        lambda d: "/board/relocate/?room=CT1",
+        lambda d: {"move": _appointment(d.booked), **REASON},
+    ),
     Post(
         RecordArrival,
         lambda d: f"/appointments/{_appointment(d.booked)}/arrive/",

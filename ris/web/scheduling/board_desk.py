@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from django import forms
@@ -39,7 +39,7 @@ CLOSED, DOWN, KEPT = "closed", "down", "kept"
 
 
 class CloseForm(PageForm):
-    """From one time to another, in the site's clock."""
+    """From one time to another, in the clock of the room's site."""
 
     what = forms.ChoiceField(
         label=gettext_lazy("What"),
@@ -62,6 +62,7 @@ class CloseForm(PageForm):
 
     def __init__(self, *args: Any, rooms: Sequence[boards.Room], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.rooms = {room.resource: room for room in rooms}
         self.offer("room", ((room.resource, f"{room.name} ({room.ae_title})") for room in rooms))
 
     def clean(self) -> dict[str, Any]:
@@ -71,15 +72,19 @@ class CloseForm(PageForm):
         return cleaned
 
     @property
+    def chosen(self) -> boards.Room:
+        return self.rooms[self.cleaned_data["room"]]
+
+    @property
     def start_at(self) -> datetime:
         data = self.cleaned_data
-        return timezone.make_aware(datetime.combine(data["day"], data["begins"]))
+        return datetime.combine(data["day"], data["begins"], self.chosen.zone)
 
     @property
     def end_at(self) -> datetime:
         data = self.cleaned_data
         day = data.get("last_day") or data["day"]
-        return timezone.make_aware(datetime.combine(day, data["ends"]))
+        return datetime.combine(day, data["ends"], self.chosen.zone)
 
 
 @require_http_methods(["GET", "POST"])
@@ -110,8 +115,7 @@ def close(request: PageRequest) -> HttpResponse:
         bookings,
     )
     messages.warning(request, words % {"count": bookings})
-    room = next(each for each in rooms if each.resource == form.cleaned_data["room"])
-    return _see(relocation_address(room.ae_title, form.start_at, form.end_at))
+    return _see(relocation_address(form.chosen, form.start_at, form.end_at))
 
 
 def _close(request: PageRequest, form: CloseForm) -> int:
@@ -138,12 +142,14 @@ def _close(request: PageRequest, form: CloseForm) -> int:
 
 def _suggested(request: PageRequest, rooms: Sequence[boards.Room]) -> dict[str, Any]:
     """What the board already knows: the room and time that were clicked."""
-    at = parse_datetime(asked(request, "at", 16)) or timezone.localtime().replace(second=0)
     wanted = asked(request, "room", 16)
-    room = next((each.resource for each in rooms if each.ae_title == wanted), "")
+    room = next((each for each in rooms if each.ae_title == wanted), None)
+    at = parse_datetime(asked(request, "at", 16)) or timezone.localtime(
+        timezone=room.zone if room else None
+    )
     return {
         "what": CLOSED,
-        "room": room,
+        "room": room.resource if room else "",
         "day": at.date(),
         "begins": at.time().replace(second=0, microsecond=0),
         "ends": time(18) if at.hour < 18 else time(23, 55),
@@ -162,14 +168,14 @@ def _close_form(request: PageRequest, form: CloseForm, status: int = 200) -> Htt
 # --- a room goes down
 
 
-def relocation_address(ae_title: str, low: datetime, high: datetime) -> str:
-    local = timezone.get_default_timezone()
-    words = {
-        "room": ae_title,
-        "from": low.astimezone(local).strftime("%Y-%m-%dT%H:%M"),
-        "to": high.astimezone(local).strftime("%Y-%m-%dT%H:%M"),
-    }
+def relocation_address(room: boards.Room, low: datetime, high: datetime) -> str:
+    words = {"room": room.ae_title, "from": _local(low, room.zone), "to": _local(high, room.zone)}
     return f"/board/relocate/?{urlencode(words)}"
+
+
+def _local(at: datetime, zone: tzinfo) -> str:
+    """As the browser's field for a day and a time has it."""
+    return at.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
 
 
 def _see(address: str) -> HttpResponse:
@@ -185,7 +191,8 @@ def relocate(request: PageRequest) -> HttpResponse:
     devices = boards.devices()
     wanted = asked(request, "room", 16)
     device = next((each for each in devices if each.ae_title == wanted), None)
-    low, high = _span(request)
+    zone = boards.room_of(device).zone if device else timezone.get_default_timezone()
+    low, high = _span(request, zone)
     same = "same" in request.GET
     found: list[Proposal] = []
     if device is not None and low < high:
@@ -204,8 +211,9 @@ def relocate(request: PageRequest) -> HttpResponse:
     context = {
         "rooms": [boards.room_of(each) for each in devices],
         "device": device,
-        "low": low,
-        "high": high,
+        "low": _local(low, zone),
+        "high": _local(high, zone),
+        "zone": zone,
         "same": same,
         "placed": [each for each in found if each.start_at is not None],
         "left": [each for each in found if each.start_at is None],
@@ -229,31 +237,31 @@ def _proposals(
     )
 
 
-def _span(request: PageRequest) -> tuple[datetime, datetime]:
+def _span(request: PageRequest, zone: tzinfo) -> tuple[datetime, datetime]:
     """From now, or the beginning of the day that is named, to its end; or as the address says."""
-    day = day_in(asked(request, "day", 10))
-    zone = timezone.get_default_timezone()
-    begin = datetime.combine(day, time(0), zone)
-    low = _time_in(request, "from") or max(begin, timezone.now())
-    high = _time_in(request, "to") or _end_of(low)
+    begin = datetime.combine(day_in(asked(request, "day", 10)), time(0), zone)
+    low = _time_in(request, "from", zone) or max(begin, timezone.now())
+    high = _time_in(request, "to", zone) or _end_of(low, zone)
     return low, high
 
 
-def _time_in(request: PageRequest, name: str) -> datetime | None:
+def _time_in(request: PageRequest, name: str, zone: tzinfo) -> datetime | None:
     try:
         found = parse_datetime(asked(request, name, 16))
     except ValueError:
         return None
-    return timezone.make_aware(found) if found is not None else None
+    return found.replace(tzinfo=zone) if found is not None else None
 
 
-def _end_of(at: datetime) -> datetime:
-    after: date = timezone.localtime(at).date() + timedelta(days=1)
-    return datetime.combine(after, time(0), timezone.get_default_timezone())
+def _end_of(at: datetime, zone: tzinfo) -> datetime:
+    after: date = at.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(after, time(0), zone)
 
 
 def _relocate(request: PageRequest, found: Sequence[Proposal]) -> HttpResponse:
     """Move those that were ticked to where the page proposed, even if by now more would fit."""
+    if not may(request.actor, RelocateAppointments):
+        do(request, RelocateAppointments(relocations=(), reason=""))  # refused, and audited
     known = {each.line.public_id: each for each in found}
     wanted = []
     for key in request.POST.getlist("move")[: MOST + 1]:
