@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from ris.domain.authorization import AuthorizationState
 from ris.domain.availability import ImagesState
 from ris.domain.corrections import CorrectionKind
+from ris.domain.critical import CriticalState, HowTold
 from ris.domain.discontinuation import FollowUpAction, FollowUpKind
 from ris.domain.documents import DocumentStatus
 from ris.domain.dose import DoseKind, DoseMatch, DoseSource
@@ -28,9 +29,11 @@ from ris.domain.exchange import (
     Subscription,
 )
 from ris.domain.facility import ResourceKind
+from ris.domain.follow_ups import Arranger, FollowUpState, Reminder
 from ris.domain.interfaces import AlertKind
 from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
 from ris.domain.patients import PatientClass, ReviewState, Sex, VisitStatus
+from ris.domain.peer_review import Grade, PeerReviewState, ReviewOrigin, Score
 from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.domain.protocol import Result
 from ris.domain.protocoling import ProtocolNeed, ProtocolState, RejectReason
@@ -396,6 +399,61 @@ AUTHORIZATION: Mapping[AuthorizationState, Label] = {
     AuthorizationState.EXPIRED: Label("Authorization expired", "clock", Tone.BAD),
 }
 
+CRITICAL: Mapping[CriticalState, Label] = {
+    CriticalState.OPEN: Label("Nobody told yet", "alert", Tone.BAD),
+    CriticalState.TOLD: Label("Told, not acknowledged", "half", Tone.WARN),
+    CriticalState.ACKNOWLEDGED: Label("Acknowledged", "check", Tone.OK),
+    CriticalState.WITHDRAWN: Label("Withdrawn", "undo"),
+}
+HOW_TOLD: Mapping[HowTold, Label] = {
+    HowTold.PHONE: Label("phone", "message"),
+    HowTold.IN_PERSON: Label("in person", "person"),
+    HowTold.MESSAGE: Label("message", "send"),
+}
+RECOMMENDATION: Mapping[FollowUpState, Label] = {
+    FollowUpState.OPEN: Label("Not ordered", "clock", Tone.WARN),
+    FollowUpState.ORDERED: Label("Ordered", "list", Tone.INFO),
+    FollowUpState.BOOKED: Label("Booked", "calendar", Tone.INFO),
+    FollowUpState.DONE: Label("Done", "check", Tone.OK),
+    FollowUpState.OVERDUE: Label("Overdue", "alert", Tone.BAD),
+    FollowUpState.DECLINED: Label("Declined", "cross"),
+}
+ARRANGER: Mapping[Arranger, Label] = {
+    Arranger.REFERRER: Label("who asked for the exam", "person"),
+    Arranger.DEPARTMENT: Label("this department", "home"),
+    Arranger.PATIENT: Label("the patient", "users"),
+}
+REMINDER: Mapping[Reminder, Label] = {
+    Reminder.PHONE: Label("by phone", "message"),
+    Reminder.LETTER: Label("by letter", "inbox"),
+    Reminder.MAIL: Label("by mail", "send"),
+}
+PEER_REVIEW: Mapping[PeerReviewState, Label] = {
+    PeerReviewState.OPEN: Label("To be reviewed", "clock", Tone.WARN),
+    PeerReviewState.TAKEN: Label("Being reviewed", "eye", Tone.BUSY),
+    PeerReviewState.DONE: Label("Reviewed", "check", Tone.OK),
+    PeerReviewState.DROPPED: Label("Left out", "cross"),
+}
+REVIEW_ORIGIN: Mapping[ReviewOrigin, Label] = {
+    ReviewOrigin.SAMPLED: Label("picked at random", "dot"),
+    ReviewOrigin.CHANCE: Label("found by chance", "eye"),
+    ReviewOrigin.TRAINING: Label("preliminary against final", "half"),
+}
+SCORE: Mapping[Score, Label] = {
+    Score.CONCUR: Label("1: I agree", "check", Tone.OK),
+    Score.UNDERSTANDABLE: Label("2a: understandable miss, matters little", "half"),
+    Score.UNDERSTANDABLE_MATTERS: Label("2b: understandable miss, matters", "half", Tone.WARN),
+    Score.SHOULD: Label("3a: should be seen mostly, matters little", "half", Tone.WARN),
+    Score.SHOULD_MATTERS: Label("3b: should be seen mostly, matters", "alert", Tone.BAD),
+    Score.ALWAYS: Label("4a: should be seen always, matters little", "alert", Tone.WARN),
+    Score.ALWAYS_MATTERS: Label("4b: should be seen always, matters", "alert", Tone.BAD),
+}
+GRADE: Mapping[Grade, Label] = {
+    Grade.NONE: Label("No difference", "check", Tone.OK),
+    Grade.MINOR: Label("Minor difference", "half", Tone.WARN),
+    Grade.MAJOR: Label("Major difference", "alert", Tone.BAD),
+}
+
 RESOURCE: Mapping[Now, Label] = {
     Now.OPEN: Label("Open", "check", Tone.OK),
     Now.HERE: Label("Available", "check", Tone.OK),
@@ -434,6 +492,15 @@ TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
         AuthorizationState,
         {key.value: label for key, label in AUTHORIZATION.items()},
     ),
+    "critical": (CriticalState, {key.value: label for key, label in CRITICAL.items()}),
+    "how_told": (HowTold, {key.value: label for key, label in HOW_TOLD.items()}),
+    "recommendation": (FollowUpState, {key.value: each for key, each in RECOMMENDATION.items()}),
+    "arranger": (Arranger, {key.value: label for key, label in ARRANGER.items()}),
+    "reminder": (Reminder, {key.value: label for key, label in REMINDER.items()}),
+    "peer_review": (PeerReviewState, {key.value: label for key, label in PEER_REVIEW.items()}),
+    "review_origin": (ReviewOrigin, {key.value: label for key, label in REVIEW_ORIGIN.items()}),
+    "score": (Score, {key.value: label for key, label in SCORE.items()}),
+    "grade": (Grade, {key.value: label for key, label in GRADE.items()}),
     "visit": (VisitStatus, {key.value: label for key, label in VISIT.items()}),
     "review": (ReviewState, {key.value: label for key, label in REVIEW.items()}),
     "order": (OrderStatus, {key.value: label for key, label in ORDER.items()}),

@@ -17,6 +17,7 @@ MENDING = (*REPAIR, Role.SCHEDULER)
 SYSTEM = (Role.MANAGER, Role.ADMIN)
 PROTOCOL = (Role.RADIOLOGIST, Role.TECHNOLOGIST, Role.SCHEDULER, Role.MANAGER, Role.ADMIN)
 PROTOCOL_SETUP = SYSTEM
+CRITICAL = (Role.RADIOLOGIST, Role.RESIDENT, *DESK)
 DOSE = (Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.RESIDENT, Role.MANAGER, Role.ADMIN)
 
 
@@ -50,6 +51,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/arrivals/", "Arrivals", "person-check", "a", FLOOR),
     Entry("/room/", "Rooms", "device", "t", FLOOR),
     Entry("/reading/", "Reading", "book", "r", READERS),
+    Entry("/critical/", "Critical results", "alert", "", CRITICAL),
     Entry("/protocoling/", "Protocoling", "pencil", "v", PROTOCOL),
     Entry("/authorization/", "Authorization", "seal", "", DESK),
     Entry("/patients/", "Patients", "users", "p"),

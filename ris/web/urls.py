@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("ris.web.live.urls")),
     path("", include("ris.web.performing.urls")),
     path("", include("ris.web.reporting.urls")),
+    path("", include("ris.web.critical.urls")),
     path("", include("ris.web.documents.urls")),
     path("", include("ris.web.dose.urls")),
     path("", include("ris.web.exchange.urls")),

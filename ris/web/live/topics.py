@@ -64,6 +64,7 @@ REGIONS: Mapping[str, str] = {
     "order-timeline": "orders",
     "order-list": "orders",
     "reading-live": "reading",
+    "critical-live": "reading",
     "report-presence": "reading",
     "home-live": "home",
     "exceptions-live": "exceptions",

@@ -41,6 +41,7 @@ from ris.services import may
 from ris.services.report_documents import report_document
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, number, said
+from ris.web.critical.parts import report_context as critical_context
 from ris.web.dose.views import modalities_of, order_context
 from ris.web.errors import STATUS
 from ris.web.reporting.editor_views import sections_of, typed_in
@@ -101,7 +102,7 @@ def _page(
         "is_mine": stored.author_id == request.user.pk,
         "versions": tuple(reversed(view.versions)),
         "deliveries": message_lists.of_report(str(key)),
-        "critical": list(stored.critical_results.order_by("told_at")),
+        **critical_context(request.actor, stored, view),
         "earlier": _earlier(order, view),
         "viewer": next(filter(None, (viewer_address(order, each) for each in covered_here)), ""),
         "documents": documents.of_order(order.public_id),

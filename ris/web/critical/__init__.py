@@ -1,0 +1,1 @@
+"""Critical results: the list by time left, the calls, the categories."""
