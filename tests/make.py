@@ -226,6 +226,9 @@ def endpoint(name: str = "EHR", **overrides: Any) -> str:
         "host": "127.0.0.1",
         "port": 2576,
         "version": "2.5.1",
-        "sends": tuple(set(Subscription) - DICOM_SUBSCRIPTIONS - MAIL_SUBSCRIPTIONS),
+        # Documents are what results say once more: who tests them asks for them.
+        "sends": tuple(
+            set(Subscription) - DICOM_SUBSCRIPTIONS - MAIL_SUBSCRIPTIONS - {Subscription.DOCUMENTS}
+        ),
     }
     return execute(ConfigureEndpoint(name=name, **{**fields, **overrides}), actor=OPERATOR)

@@ -25,6 +25,7 @@ from integration.hl7.fields import (
     Field,
 )
 from integration.hl7.from_domain import charges, results, scheduling, segments
+from integration.hl7.from_domain import documents as documents_out
 from integration.hl7.from_domain.archive import ARCHIVE
 from integration.hl7.from_domain.orders import OF_OURS, STATUS, Say
 from integration.hl7.outbound import ROUTES as OUTBOUND
@@ -293,6 +294,8 @@ def _messages_out() -> list[str]:
         "the place, or the character is transliterated (`unencodable`). With `relay_adt` every ADT",
         "message that was applied is passed on byte for byte, but for MSH-3 to MSH-6 and MSH-10.",
         "A charge is told once for each part of a procedure, and credited with what was charged.",
+        "Of a report that is told as documents (`documents`), `document_*` settings choose the",
+        "event; which version is told as what stands in results.md.",
         "",
         *_table(("subscription", "messages", "events"), rows),
     ]
@@ -343,7 +346,13 @@ def _progress(say: Say) -> tuple[str, str]:
 
 def _fields_out() -> list[str]:
     lines = ["## Fields sent", ""]
-    tables = {**segments.TABLES, **scheduling.TABLES, **charges.TABLES, "OBX": results.OBX}
+    tables = {
+        **segments.TABLES,
+        **scheduling.TABLES,
+        **charges.TABLES,
+        "OBX": results.OBX,
+        "TXA": documents_out.TXA,
+    }
     for name, table in tables.items():
         rows = [
             (f"`{name}-{column.number}`", column.title, column.since or "all") for column in table

@@ -29,6 +29,7 @@ from integration.hl7.from_domain.charges import (
     is_charge,
     is_due,
 )
+from integration.hl7.from_domain.documents import mdm, notices
 from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.images import IMAGES_EVENTS, images_available
 from integration.hl7.from_domain.orders import EVENTS, REQUESTS, order_status
@@ -153,6 +154,19 @@ def _results(telling: _Telling) -> Drafts:
         yield f"report:{payload['report']}", draft
 
 
+def _documents(telling: _Telling) -> Drafts:
+    event, profile = telling.event, telling.profile
+    payload = event.payload
+    orders = [order for order in order_views(payload["orders"]) if telling.concerns(order)]
+    key, number = payload["report"], int(payload["number"])
+    view = report_view(key)
+    if not orders or not notices(view.versions, number, profile.settings):
+        return
+    printed = _printed(key, number) if profile.settings.document_content != "text" else None
+    for draft in mdm(view, number, orders, event.at, profile, printed):
+        yield f"document:{key}", draft
+
+
 def _printed(report: str, number: int) -> DocumentView:
     """The version as PDF: the bytes that the page prints and FHIR shows."""
     printed = report_document(report, number)
@@ -161,7 +175,7 @@ def _printed(report: str, number: int) -> DocumentView:
         patient="",
         order="",
         title="Report",
-        file_name="report.pdf",
+        file_name=f"report-v{number}.pdf",
         media_type=printed.media_type,
         content=printed.content,
         version=number,
@@ -247,6 +261,7 @@ ROUTES: Mapping[Subscription, Route] = {
     ),
     Subscription.PROCEDURE_SCHEDULED: Route(frozenset(ARCHIVE), _archive, "ORM^O01 or OMI^O23"),
     Subscription.RESULTS: Route(SIGNED, _results, "ORU^R01"),
+    Subscription.DOCUMENTS: Route(SIGNED, _documents, "MDM^T02 T04 T06 T08 T10 T11"),
     Subscription.PATIENT_UPDATES: Route(
         PATIENT_EVENTS,
         _patient,
@@ -366,7 +381,8 @@ def _told_of(lane: Lane, telling: _Telling) -> tuple[str, ...]:
     kind, _, key = lane.partition(":")
     if kind == "order":
         return (key,)
-    named = telling.event.payload.get("orders", ()) if kind == "report" else ()
+    of_a_report = kind in {"report", "document"}
+    named = telling.event.payload.get("orders", ()) if of_a_report else ()
     if len(named) < 2:
         return tuple(named)
     return tuple(order.public_id for order in order_views(named) if telling.concerns(order))

@@ -215,14 +215,38 @@ class Settings(BaseModel):
     amended_status: Literal["C", "F"] = Field(
         default="C", description="OBR-25 and OBX-11 of an addendum; a correction is always C"
     )
-    addendum: Literal["whole", "only"] = Field(
-        default="whole", description="tell an addendum with the whole report, or alone"
+    addendum: Literal["whole", "group", "only"] = Field(
+        default="whole",
+        description="tell an addendum with the whole report, with the whole report as final (F) "
+        "and each addendum a part of its own, or alone",
     )
     documents: bool = Field(
         default=False, description="send what documents (PDF) came with a report along, as ED"
     )
     printed_report: bool = Field(
         default=False, description="send the report as it is printed (PDF) along, as ED"
+    )
+    document_content: Literal["pdf", "text", "both"] = Field(
+        default="pdf", description="documents (MDM) as printed (PDF, ED), as text, or both"
+    )
+    document_type: str = Field(
+        default="DI", max_length=30, description="TXA-2 of our documents (table 0270)"
+    )
+    document_signed: Literal["AU", "LA"] = Field(
+        default="LA", description="TXA-17 of what is signed; what is preliminary is PA"
+    )
+    document_final: Literal["T04", "T08", "T10"] = Field(
+        default="T10",
+        description="the final document after a preliminary one: its status (T04) or content "
+        "(T08) changes, or another takes its place (T10)",
+    )
+    document_addendum: Literal["T06", "T08", "T10"] = Field(
+        default="T06",
+        description="an addendum: a document of its own below the first (T06), or the first with "
+        "it, edited (T08) or replaced (T10)",
+    )
+    document_correction: Literal["T08", "T10"] = Field(
+        default="T10", description="a correction: the document edited (T08) or replaced (T10)"
     )
     study_uid_type: Literal["HD", "ST", "RP"] = Field(
         default="ST", description="OBX-2 of the Study Instance UID"

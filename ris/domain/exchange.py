@@ -36,6 +36,7 @@ class Subscription(StrEnum):
     IMAGES = "images"
     MPPS = "mpps"
     MPPS_EVENTS = "mpps-events"
+    DOCUMENTS = "documents"  # reports as documents of a record
     REPORT_OBJECTS = "report-objects"  # structured reports and PDF, into an archive
     REPORT_NOTICES = "report-notices"  # to referring doctors: there is something to read
 

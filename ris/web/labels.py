@@ -324,6 +324,7 @@ SUBSCRIPTION: Mapping[Subscription, Label] = {
     Subscription.IMAGES: Label("Images available", "send"),
     Subscription.MPPS: Label("Exams as MPPS", "send"),
     Subscription.MPPS_EVENTS: Label("MPPS events", "send"),
+    Subscription.DOCUMENTS: Label("Reports as documents", "send"),
     Subscription.REPORT_OBJECTS: Label("Reports into the archive", "send"),
     Subscription.REPORT_NOTICES: Label("Notices to referring doctors", "send"),
 }

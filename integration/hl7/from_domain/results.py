@@ -51,6 +51,7 @@ class ToldObservation(ToldOrder):
     sub_id: int | None
     value: Value
     status: str
+    flag: str = ""
 
 
 OBX: tuple[Column[Any], ...] = (
@@ -60,6 +61,7 @@ OBX: tuple[Column[Any], ...] = (
     Column(4, "number of the part", lambda told: told.sub_id),
     Column(5, "value", lambda told: told.value),
     Column(8, "very abnormal", lambda told: _flag(told)),
+    Column(8, "AA where a critical finding was told (table 0078)", lambda told: told.flag),
     Column(11, "result status", lambda told: told.status),
     Column(14, "signed at", lambda told: told.time(told.version.signed_at)),
     Column(16, "signed by", lambda told: datatypes.write_xcn(told.version.signer_name)),
@@ -82,7 +84,7 @@ def oru_r01(
 ) -> Draft | None:
     """The version ``number`` of a report, for the orders it covers; None without any."""
     version = _as_wanted(report, number, profile)
-    status = _status(version, profile)
+    status = status_of(version, profile)
     rows: list[SegmentRow] = []
     set_id = 0
     for order in orders:
@@ -90,35 +92,54 @@ def oru_r01(
             if procedure.public_id not in report.procedures:
                 continue
             set_id += 1
-            told = _told(order, procedure, version, status, at, profile, set_id)
+            told = told_of(order, procedure, version, status, at, profile, set_id)
             if not rows:
                 rows += [row("PID", PID, told), row("PV1", PV1, told)]
             rows += [row("ORC", ORC, told), row("OBR", OBR, told)]
-            rows.append(("NTE", 1, "L", _note(version)))
-            rows += _observations(told, version, status, documents)
+            rows.append(("NTE", 1, "L", note_of(version)))
+            parts = text_parts(told, version, addenda_of(report, number))
+            rows += _observations(told, version, status, parts, documents)
     return Draft("ORU", "R01", "ORU_R01", rows) if rows else None
 
 
 def _as_wanted(report: ReportView, number: int, profile: Profile) -> ReportVersionView:
     """The version, or of an addendum only what it added if the peer wants that (spec 1.7)."""
     version = report.version(number)
-    if version.kind is not VersionKind.ADDENDUM or profile.settings.addendum == "whole":
+    if version.kind is not VersionKind.ADDENDUM or profile.settings.addendum != "only":
         return version
-    whole = version.sections.get("addendum", "")
+    return replace(version, sections={"addendum": added_by(report, number)})
+
+
+def added_by(report: ReportView, number: int) -> str:
+    """What an addendum added to the addenda before it."""
+    whole = report.version(number).sections.get("addendum", "")
     before = report.version(number - 1).sections.get("addendum", "") if number > 1 else ""
     added = whole.removeprefix(before).strip() if before else whole
-    return replace(version, sections={"addendum": added or whole})
+    return added or whole
 
 
-def _status(version: ReportVersionView, profile: Profile) -> ResultStatus:
+def addenda_of(report: ReportView, number: int) -> list[str]:
+    """The addenda of a version, each by itself, the oldest first."""
+    found: list[str] = []
+    for version in report.versions[:number]:
+        if version.kind is VersionKind.ADDENDUM:
+            found.append(added_by(report, version.number))
+        elif version.kind is VersionKind.CORRECTION:
+            # What was corrected says the earlier addenda in its own words.
+            found = [text] if (text := version.sections.get("addendum", "").strip()) else []
+    return found
+
+
+def status_of(version: ReportVersionView, profile: Profile) -> ResultStatus:
     status = bindings.RESULT_STATUS[version.kind]
     if version.kind is VersionKind.ADDENDUM:
-        amended = profile.settings.amended_status
+        grouped = profile.settings.addendum == "group"
+        amended = "F" if grouped else profile.settings.amended_status
         return replace(status, obr_25=amended, obx_11=amended)
     return status
 
 
-def _told(
+def told_of(
     order: OrderView,
     procedure: ProcedureView,
     version: ReportVersionView,
@@ -144,7 +165,14 @@ def _told(
         observed_at=min(started, default=None),
         observed_until=max(ended, default=None),
         interpreter=datatypes.write_ndl(version.signer_name),
+        assistant=datatypes.write_ndl(version.resident_name),
+        transcriptionist=_transcriptionist(version),
     )
+
+
+def _transcriptionist(version: ReportVersionView) -> Value:
+    said = version.particulars
+    return datatypes.write_ndl(said.transcriptionist) if said is not None else None
 
 
 def _performed_step(procedure: ProcedureView) -> StepView | None:
@@ -153,7 +181,7 @@ def _performed_step(procedure: ProcedureView) -> StepView | None:
     return steps[0] if steps else None
 
 
-def _note(version: ReportVersionView) -> str:
+def note_of(version: ReportVersionView) -> str:
     text = f"Report version {version.number}, {_KINDS[version.kind]}"
     return f"{text}: {version.reason}" if version.reason else text
 
@@ -162,6 +190,7 @@ def _observations(
     told: ToldOrder,
     version: ReportVersionView,
     status: ResultStatus,
+    texts: Sequence[Part],
     documents: Sequence[DocumentView],
 ) -> Iterator[SegmentRow]:
     """The Study Instance UID, then the text in the peer's layout, then what came with it."""
@@ -170,19 +199,42 @@ def _observations(
     value: Value = uid
     if settings.study_uid_type == "RP":
         value = (uid, settings.application, "Application", "DICOM")
-    parts: list[tuple[str, Value, int | None, Value, str]] = [
-        (settings.study_uid_type, bindings.STUDY_UID, None, value, "O")
-    ]
-    parts += [
-        (settings.report_text, name, sub_id, _text(text, settings.report_text), status.obx_11)
-        for name, sub_id, text in _parts(told, version)
-    ]
-    parts += [
-        ("ED", _document_name(document), number, _encapsulated(document, told), status.obx_11)
-        for number, document in enumerate(documents, start=1)
-    ]
-    for number, (value_type, name, sub_id, content, result) in enumerate(parts, start=1):
-        observation = ToldObservation(
+    yield observation(
+        told, version, 1, settings.study_uid_type, Part(bindings.STUDY_UID, None), value, "O"
+    )
+    number = 1
+    for number, part in enumerate(texts, start=2):
+        text = lines_of(part.text, settings.report_text)
+        yield observation(told, version, number, settings.report_text, part, text, status.obx_11)
+    for place, document in enumerate(documents, start=1):
+        part = Part(_document_name(document), place)
+        content = encapsulated(document, told)
+        yield observation(told, version, number + place, "ED", part, content, status.obx_11)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a report: OBX-3, OBX-4, its text, and OBX-8."""
+
+    name: Value
+    sub_id: int | None
+    text: str = ""
+    flag: str = ""
+
+
+def observation(
+    told: ToldOrder,
+    version: ReportVersionView,
+    number: int,
+    value_type: str,
+    part: Part,
+    value: Value,
+    status: str,
+) -> SegmentRow:
+    return row(
+        "OBX",
+        OBX,
+        ToldObservation(
             profile=told.profile,
             at=told.at,
             patient=told.patient,
@@ -193,15 +245,37 @@ def _observations(
             set_id=number,
             version=version,
             value_type=value_type,
-            name=name,
-            sub_id=sub_id,
-            value=content,
-            status=result,
-        )
-        yield row("OBX", OBX, observation)
+            name=part.name,
+            sub_id=part.sub_id,
+            value=value,
+            status=status,
+            flag=part.flag,
+        ),
+    )
 
 
-def _parts(told: ToldOrder, version: ReportVersionView) -> Iterator[tuple[Value, int, str]]:
+# Table 0078: very abnormal, where there are no numbers to compare.
+_CRITICAL = "AA"
+
+
+def text_parts(told: ToldOrder, version: ReportVersionView, addenda: Sequence[str]) -> list[Part]:
+    """The report in the peer's layout; its conclusion flagged if a critical finding was told."""
+    parts = [Part(*each) for each in _parts(told, version, addenda)]
+    if parts and version.sections.get("communication", "").strip():
+        place = 0
+        if told.profile.settings.report_layout in {"sections", "suffix"}:
+            keys = [key for key, _ in _sections(version)]
+            place = next((keys.index(key) for key in _CONCLUSIONS if key in keys), 0)
+        parts[place] = replace(parts[place], flag=_CRITICAL)
+    return parts
+
+
+_CONCLUSIONS = ("impression", "findings", "addendum")
+
+
+def _parts(
+    told: ToldOrder, version: ReportVersionView, addenda: Sequence[str]
+) -> Iterator[tuple[Value, int, str]]:
     """OBX-3, OBX-4 and text of each part of the report."""
     code = told.procedure.code
     meaning = code.meaning or told.procedure.description
@@ -212,15 +286,26 @@ def _parts(told: ToldOrder, version: ReportVersionView) -> Iterator[tuple[Value,
             for number, line in enumerate(version.text.splitlines(), start=1):
                 yield (code.value, meaning, code.scheme), number, line
         case "sections":
-            for number, (key, text) in enumerate(_sections(version), start=1):
+            for number, (key, text) in enumerate(_split(told, version, addenda), start=1):
                 section = bindings.SECTION[key]
                 yield (section.loinc, section.meaning, "LN"), number, text
         case "suffix":
-            for number, (key, text) in enumerate(_sections(version), start=1):
+            for number, (key, text) in enumerate(_split(told, version, addenda), start=1):
                 suffix = bindings.SECTION[key].suffix
                 # Three sections share a suffix, so each says its name.
                 titled = report_text({key: text})
                 yield ((code.value, suffix), meaning, code.scheme), number, titled
+
+
+def _split(
+    told: ToldOrder, version: ReportVersionView, addenda: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """The sections; for a peer that reads addenda as groups each of them by itself."""
+    for key, text in _sections(version):
+        if key == "addendum" and told.profile.settings.addendum == "group" and addenda:
+            yield from ((key, each) for each in addenda)
+        else:
+            yield key, text
 
 
 def _sections(version: ReportVersionView) -> Iterator[tuple[str, str]]:
@@ -230,7 +315,7 @@ def _sections(version: ReportVersionView) -> Iterator[tuple[str, str]]:
             yield key, text
 
 
-def _text(text: str, value_type: str) -> Value:
+def lines_of(text: str, value_type: str) -> Value:
     """Lines as ``\\.br\\`` (FT), or as repetitions, which is how TX parts them (2A.79)."""
     return text if value_type == "FT" else list(text.splitlines())
 
@@ -241,7 +326,7 @@ def _document_name(document: DocumentView) -> Value:
     return (subtype or "DOC", document.title or "Document", acks.OWN_CODES)
 
 
-def _encapsulated(document: DocumentView, told: ToldOrder) -> Value:
+def encapsulated(document: DocumentView, told: ToldOrder) -> Value:
     """ED (2A.24): application, type, subtype, Base64 without line breaks."""
     kind, _, subtype = document.media_type.partition("/")
     return (

@@ -56,6 +56,8 @@ class ToldOrder(Told):
     observed_at: datetime | None = None
     observed_until: datetime | None = None
     interpreter: Value = None  # OBR-32
+    assistant: Value = None  # OBR-33
+    transcriptionist: Value = None  # OBR-35
 
     def entity(self, identifier: Identifier, default: str = "") -> Value:
         return datatypes.write_ei(identifier, default)
@@ -291,11 +293,13 @@ OBR: tuple[Column[ToldOrder], ...] = (
     ),
     Column(31, "reason for the exam", _reason),
     Column(32, "who signed the report", lambda told: told.interpreter),
+    Column(33, "the resident whose text it began from", lambda told: told.assistant),
     Column(
         34,
         "performing physician",
         _of_step(lambda step: datatypes.write_ndl(step.performing_physician)),
     ),
+    Column(35, "who typed the report", lambda told: told.transcriptionist),
     Column(36, "scheduled start", lambda t: t.time(t.step.start_at) if t.step else None),
     Column(44, "procedure", _procedure_code),
     Column(45, "side", _side),

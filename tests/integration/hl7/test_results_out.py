@@ -172,6 +172,54 @@ def test_an_addendum_goes_alone_to_who_wants_it_so() -> None:
     assert texts(result(report, number=1, addendum="only"))[1] == "Normal CT of the head."
 
 
+def test_addenda_as_groups_are_final_and_each_a_part_of_its_own() -> None:
+    sections = views.version().sections
+    second = views.version(
+        number=2, kind=VersionKind.ADDENDUM, sections={**sections, "addendum": "First."}
+    )
+    third = views.version(
+        number=3, kind=VersionKind.ADDENDUM, sections={**sections, "addendum": "First.\n\nSecond."}
+    )
+
+    message = result(
+        views.report(views.version(), second, third),
+        number=3,
+        addendum="group",
+        report_layout="suffix",
+    )
+
+    found = [line.split("|") for line in segments(message, "OBX")[1:]]
+    assert field(message, "OBR-25") == "F"
+    assert [each[3].split("^")[0] for each in found] == [
+        "CTHEAD&GDT", "CTHEAD&IMP", "CTHEAD&ADT", "CTHEAD&ADT",
+    ]  # fmt: skip
+    assert [each[4] for each in found] == ["1", "2", "3", "4"]
+    assert [each[5] for each in found][2:] == [
+        "ADDENDUM\\.br\\First.", "ADDENDUM\\.br\\Second.",
+    ]  # fmt: skip
+    assert {each[11] for each in found} == {"F"}
+
+
+@pytest.mark.parametrize(
+    ("layout", "flags"),
+    [("sections", ["", "AA", ""]), ("suffix", ["", "AA", ""]), ("whole", ["AA"])],
+)
+def test_a_critical_finding_that_was_told_is_flagged(layout: str, flags: list[str]) -> None:
+    sections = {**views.version().sections, "communication": "Bleeding: told to Dr. Olga Ordonez."}
+
+    message = result(views.report(views.version(sections=sections)), report_layout=layout)
+
+    assert [line.split("|")[8] for line in segments(message, "OBX")[1:]] == flags
+    assert "told to Dr. Olga Ordonez." in texts(message)[-1]
+
+
+def test_the_attending_and_the_resident_are_told_apart() -> None:
+    message = result(views.report(views.version(resident_name=PersonName.of("Novak", "Nina"))))
+
+    assert field(message, "OBR-32") == "&Radic&Rita"
+    assert field(message, "OBR-33") == "&Novak&Nina"
+
+
 def test_what_came_with_a_report_is_sent_along() -> None:
     profile = views.profile()
     document = DocumentView(
