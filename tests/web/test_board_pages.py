@@ -271,7 +271,7 @@ def test_closing_a_room_leads_to_where_its_exams_could_go(as_: As, rooms: None) 
 def test_times_of_a_room_are_those_of_its_site(as_: As, rooms: None) -> None:
     site = Site.objects.create(name="Tokyo", time_zone="Asia/Tokyo")
     Room.objects.filter(devices__ae_title="CT1").update(site=site)
-    booked_at(datetime(2026, 3, 2, 5, tzinfo=UTC), "CT1")
+    booked_at(datetime(2026, 3, 3, 5, tzinfo=UTC), "CT1")
     client = as_("scheduler")
 
     answer = client.post(
@@ -279,19 +279,19 @@ def test_times_of_a_room_are_those_of_its_site(as_: As, rooms: None) -> None:
         {
             "what": "down",
             "room": str(device("CT1").resource.public_id),
-            "day": "2026-03-02",
+            "day": "2026-03-03",
             "begins": "13:00",
             "ends": "18:00",
             "reason": "Tube",
         },
     )
 
-    begin = datetime(2026, 3, 2, 4, tzinfo=UTC)
+    begin = datetime(2026, 3, 3, 4, tzinfo=UTC)
     assert Closure.objects.get().start_at == begin
-    assert answer["Location"].startswith("/board/relocate/?room=CT1&from=2026-03-02T13")
-    page = client.get("/board/relocate/?room=CT1&from=2026-03-02T13:00").content.decode()
-    assert 'name="from" value="2026-03-02T13:00"' in page
-    assert 'name="to" value="2026-03-03T00:00"' in page
+    assert answer["Location"].startswith("/board/relocate/?room=CT1&from=2026-03-03T13")
+    page = client.get("/board/relocate/?room=CT1&from=2026-03-03T13:00").content.decode()
+    assert 'name="from" value="2026-03-03T13:00"' in page
+    assert 'name="to" value="2026-03-04T00:00"' in page
 
 
 def test_ticked_exams_are_moved_where_they_were_proposed(as_: As, rooms: None) -> None:
