@@ -173,6 +173,14 @@ class RemoveReferenceLevel(Command[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeDose(Command[None]):
+    """Note that an exam above its level was looked at, and what came of it."""
+
+    order: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DoseRecorded(Event):
     performed: str
     order: str = ""
@@ -212,6 +220,14 @@ class DoseLevelExceeded(Event):
     order: str
     note: str
     exceeded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoseAcknowledged(Event):
+    """Somebody answerable looked at an exam above its level."""
+
+    order: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from ris.services import (
     authorization,
     critical,
     execute,
+    mammography,
     message_runs,
     parts,
     patient_messages,
@@ -60,6 +61,7 @@ def run_due() -> None:
     subscriptions.run_due()
     patient_messages.run_due()
     referring.run_due()
+    mammography.letters.run_due()
     analytics.run_due()
     traffic.count()
     alerts.watch()

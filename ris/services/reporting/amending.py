@@ -24,6 +24,7 @@ from ris.domain.reporting import (
 from ris.models import ReportVersion
 from ris.services._context import Context
 from ris.services._transition import move
+from ris.services.mammography import assessing as breast_exams
 from ris.services.reporting.parts import (
     add_version,
     clean,
@@ -57,6 +58,7 @@ def amend_report(command: AmendReport, context: Context) -> int:
         }
     elif command.kind is VersionKind.CORRECTION:
         require_text(sections)
+        sections = breast_exams.told(report, sections, context, required=False)
         if "addendum" in last.sections:
             sections.setdefault("addendum", last.sections["addendum"])
     else:
@@ -107,4 +109,5 @@ def retract_report(command: RetractReport, context: Context) -> int:
         if order.status == OrderStatus.COMPLETED.value:
             move(order, ORDER, OrderTrigger.REOPEN)
             context.emit(OrderReopened(order=str(order.public_id)), subject=order)
+    breast_exams.retracted(report, context)
     return number

@@ -23,6 +23,7 @@ from ris.models import (
 from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._transition import move
+from ris.services.mammography import assessing as breast_exams
 from ris.services.reporting.critical import require_somebody_called
 from ris.services.reporting.parts import (
     add_version,
@@ -41,6 +42,7 @@ def sign_preliminary(command: SignPreliminary, context: Context) -> int:
     check_revision(report, command.expected_revision)
     sections = clean(command.sections)
     require_text(sections)
+    sections = breast_exams.told(report, sections, context, required=False)
     number = add_version(
         report,
         VersionKind.PRELIMINARY,
@@ -61,6 +63,7 @@ def finalize_report(command: FinalizeReport, context: Context) -> int:
     sections = clean(command.sections)
     require_text(sections)
     require_somebody_called(report, context)
+    sections = breast_exams.told(report, sections, context, required=True)
     number = add_version(
         report,
         VersionKind.FINAL,
@@ -71,6 +74,7 @@ def finalize_report(command: FinalizeReport, context: Context) -> int:
         proof=command.proof,
     )
     say(ReportFinalized, report, VersionKind.FINAL, number, context)
+    breast_exams.signed(report, context)
     for order in orders_of(report):
         _complete_if_done(order, context)
     return number

@@ -32,7 +32,7 @@ class Topic:
         return area not in QUIET and area not in self.besides and event not in self.but
 
 
-_RESULTS = frozenset({"reporting", "reading", "documents", "dose", "availability"})
+_RESULTS = frozenset({"reporting", "reading", "documents", "dose", "mammography", "availability"})
 # They come with each order that names its time, and say no day: the booking beside them does.
 _BEGINNINGS = frozenset(
     {"OrderPlaced", "PatientRegistered", "ProcedureAdded", "PlacerNumberAssigned"}

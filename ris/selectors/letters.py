@@ -1,0 +1,103 @@
+"""The words of a letter about a breast exam: the site's own, else ours; the patient's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.conf import settings
+from django.utils import timezone, translation
+from django.utils.formats import date_format
+
+from ris.domain.mammography import DENSE, Density, Statement, Topic
+from ris.domain.mammography_texts import FRAMES, TEXTS, Frame, fill
+from ris.domain.patient_texts import language_of
+from ris.domain.values import PersonName
+from ris.models import BreastAssessment, BreastLetter, BreastLetterText
+from ris.selectors.facility import site
+from ris.selectors.patient_links import policy_for
+
+# A letter that only says what to do next says nothing of density.
+_WITH_DENSITY = frozenset(Topic) - {Topic.REMINDER, Topic.RECALLED, Topic.KNOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worded:
+    """What a letter says, and in which language."""
+
+    language: str
+    text: str
+
+
+def frame_of(language: str) -> Frame:
+    return FRAMES[language if language in FRAMES else "en"]
+
+
+def words(kind: str, language: str, own: Mapping[str, str]) -> str:
+    return own.get(kind) or TEXTS[language if language in TEXTS else "en"][kind]
+
+
+def own_words(language: str) -> Mapping[str, str]:
+    """What the site wrote itself in a language, by kind."""
+    rows = BreastLetterText.objects.filter(language=language).values_list("kind", "body")
+    return dict(rows)
+
+
+def own_kinds() -> frozenset[tuple[str, str]]:
+    """Kind and language of everything that the site wrote itself."""
+    return frozenset(BreastLetterText.objects.values_list("kind", "language"))
+
+
+def worded(letter: BreastLetter, now: datetime) -> Worded:
+    """The whole text; the letter was read with its assessment, order and patient."""
+    row = letter.assessment
+    patient = row.report.order.patient
+    language = language_of(patient.language, settings.LANGUAGE_CODE)
+    own = own_words(language)
+    place = site()
+    name = place.institution or place.name
+    frame = frame_of(language)
+    earlier = letter.replaces.sent_at if letter.replaces else None
+    topic = Topic(letter.topic)
+    values = {
+        "patient": _called(patient.name),
+        "date": _day(timezone.localtime(now).date(), language),
+        "exam_date": _day(row.examined_on, language),
+        "due": _day(letter.recall.due_on, language) if letter.recall else "",
+        "site": name,
+        "phone": policy_for(None).phone or name,
+        "earlier": _day(timezone.localtime(earlier).date(), language) if earlier else "",
+        "density": _density(row, language, own) if topic in _WITH_DENSITY else "",
+    }
+    values["replaces"] = (
+        fill(words(Statement.REPLACES, language, own), values)
+        if earlier and topic is not Topic.RECALLED
+        else ""
+    )
+    body = words(topic.value, language, own)
+    parts = [frame.greeting, "" if "{replaces}" in body else "{replaces}", body]
+    parts += ["" if "{density}" in body else "{density}", frame.closing]
+    return Worded(language=language, text=fill("\n\n".join(part for part in parts if part), values))
+
+
+def _density(row: BreastAssessment, language: str, own: Mapping[str, str]) -> str:
+    if not row.density:
+        return ""
+    kind = Statement.DENSE if Density(row.density) in DENSE else Statement.NOT_DENSE
+    return words(kind, language, own)
+
+
+def _called(name: str) -> str:
+    """The patient as one writes to a person."""
+    said = PersonName.parse(name)
+    group = said.ideographic or said.alphabetic or said.phonetic
+    parts = (group.given, group.family)
+    if group is said.ideographic:
+        parts = (group.family, group.given)
+    return " ".join(part for part in parts if part)
+
+
+def _day(day: date, language: str) -> str:
+    with translation.override(language):
+        return date_format(day, "DATE_FORMAT")
