@@ -10,13 +10,6 @@ from dataclasses import dataclass
 
 from ris.domain.patient_messages import Occasion
 
-LANGUAGES: Mapping[str, str] = {
-    "en": "English",
-    "de": "Deutsch",
-    "es": "Español",
-    "fr": "Français",
-    "ja": "日本語",
-}
 # As hospitals write languages: ISO 639-1, both kinds of 639-2, and names.
 _KNOWN: Mapping[str, str] = {
     "en": "en", "eng": "en", "english": "en",

@@ -23,7 +23,8 @@ from ris.domain.patient_messages import (
     Rule,
     fill,
 )
-from ris.domain.patient_texts import LANGUAGES, TEXTS, Words, language_of
+from ris.domain.patient_texts import TEXTS, Words, language_of
+from ris.domain.preferences import LANGUAGES
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.waiting import OfferStatus
 from ris.models import (

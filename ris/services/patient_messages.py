@@ -37,7 +37,7 @@ from ris.domain.patient_messages import (
     SetMessageText,
     check_text,
 )
-from ris.domain.patient_texts import LANGUAGES
+from ris.domain.preferences import LANGUAGES
 from ris.domain.protocol import Outgoing, StoredEvent
 from ris.domain.waiting import OfferStatus
 from ris.models import (

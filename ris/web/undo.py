@@ -15,7 +15,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -210,11 +209,18 @@ def _no_show(request: PageRequest, key: str, version: int, before: Mapping[str, 
     return _("The appointment stands again.")
 
 
-def _start(before: Mapping[str, Any]) -> datetime:
+def _place(before: Mapping[str, Any]) -> dict[str, Any]:
+    """Where and when an appointment was."""
     start = parse_datetime(str(before["start"]))
     if start is None:
         raise StateConflictError(_("this cannot be undone"))
-    return start
+    return {
+        "device": str(before["device"]),
+        "start_at": start,
+        "duration_minutes": int(before["minutes"]),
+        "overbook": bool(before["overbooked"]),
+        "reason": str(before["reason"]),
+    }
 
 
 def _rebook(request: PageRequest, key: str, version: int, before: Mapping[str, Any]) -> str:
@@ -222,12 +228,8 @@ def _rebook(request: PageRequest, key: str, version: int, before: Mapping[str, A
         request,
         BookAppointment(
             step=key,
-            device=str(before["device"]),
-            start_at=_start(before),
-            duration_minutes=int(before["minutes"]),
-            overbook=bool(before["overbooked"]),
-            reason=str(before["reason"]),
             expected_version=version,
+            **_place(before),
         ),
     )
     return _("Booked again at its time.")
@@ -238,12 +240,8 @@ def _move_back(request: PageRequest, key: str, version: int, before: Mapping[str
         request,
         RescheduleAppointment(
             appointment=key,
-            device=str(before["device"]),
-            start_at=_start(before),
-            duration_minutes=int(before["minutes"]),
-            overbook=bool(before["overbooked"]),
-            reason=str(before["reason"]),
             expected_version=version,
+            **_place(before),
         ),
     )
     return _("Moved back.")

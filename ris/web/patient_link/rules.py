@@ -23,7 +23,8 @@ from ris.domain.patient_messages import (
     SetMessageRule,
     SetMessageText,
 )
-from ris.domain.patient_texts import LANGUAGES, Words
+from ris.domain.patient_texts import Words
+from ris.domain.preferences import LANGUAGES
 from ris.domain.scheduling import AppointmentStatus
 from ris.models import PatientPolicy, ProcedureDefinition, Site
 from ris.selectors import patient_links, patient_messages
