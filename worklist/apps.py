@@ -23,16 +23,18 @@ class WorklistConfig(AppConfig):
     def ready(self) -> None:
         from ris.selectors.explain import reading
         from ris.services import facility, inbox, outbox, peers, rehearsal
-        from worklist import outbound
+        from worklist import dicomweb, outbound
         from worklist.device_settings import check
         from worklist.web import inbound
 
         inbox.register_replayer(Protocol.DICOM, _replay)
         inbox.register_replayer(Protocol.DICOMWEB, inbound.replay)
         outbox.register_protocol(Protocol.DICOM, outbound.Dicom())
+        outbox.register_protocol(Protocol.DICOMWEB, dicomweb.DicomWeb())
         peers.register_probe(Protocol.DICOM, outbound.probe)
+        peers.register_probe(Protocol.DICOMWEB, dicomweb.probe)
         peers.register_reader(Protocol.DICOM, outbound.readable)
-        peers.register_reader(Protocol.DICOMWEB, inbound.readable)
+        peers.register_reader(Protocol.DICOMWEB, dicomweb.readable)
         facility.check_device = check
         reading.register_reader(_query_reader)
         rehearsal.register_worklist(_as_answered)

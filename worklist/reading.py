@@ -15,6 +15,8 @@ from worklist.elements import Texts, read
 from worklist.raw import StoredRequest
 from worklist.sop_classes import EXPLICIT_VR_BIG_ENDIAN
 
+_SHOWN = 4096  # letters of a binary value; a whole PDF is nothing for the eye
+
 
 def as_document(raw: bytes) -> Mapping[str, Any]:
     """What a message was, and its dataset as DICOM JSON with the keyword of each element.
@@ -50,6 +52,9 @@ def _named(data: Json) -> Json:
     named: Json = {}
     for tag, element in data.items():
         copy = {**element, "keyword": keyword_for_tag(int(tag, 16))}
+        if len(copy.get("InlineBinary", "")) > _SHOWN:
+            size = len(copy.pop("InlineBinary")) * 3 // 4
+            copy["Value"] = [f"({size} bytes)"]
         if element["vr"] == "SQ" and "Value" in element:
             copy["Value"] = [_named(item) for item in element["Value"]]
         named[tag] = copy

@@ -20,6 +20,7 @@ from ris.domain.protocol import Result
 
 _DUPLICATE: Final = 0x0111
 _RESOURCES: Final = 0x0213
+PROCESSING_FAILURE: Final = 0x0110
 MEANINGS: Final = {
     0x0000: "stored",
     0xB000: "stored, some elements were changed",

@@ -199,6 +199,9 @@ def _check_sending(command: ConfigureEndpoint) -> None:
             raise InvalidValueError(
                 "an AE title is 1 to 16 ASCII characters without backslash", path="protocol_name"
             )
+    is_web_archive = command.direction is Direction.OUT and command.protocol is Protocol.DICOMWEB
+    if is_web_archive and not command.settings.get("url"):
+        raise MissingValueError("say the address of its DICOMweb service", path="settings.url")
     if command.protocol in PATIENT_PROTOCOLS:
         if command.direction is not Direction.OUT:
             raise InvalidValueError("patients are only written to", path="direction")
