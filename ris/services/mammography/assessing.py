@@ -30,6 +30,7 @@ from ris.services._transition import touch
 from ris.services.mammography import letters, recalls
 from ris.services.reporting import parts
 
+_WITH_LINE = frozenset({VersionKind.PRELIMINARY, VersionKind.FINAL, VersionKind.CORRECTION})
 _FIELDS = ("right", "left", "overall", "density")
 
 
@@ -103,17 +104,19 @@ def reassess_breast(command: ReassessBreast, context: Context) -> int:
 
 
 def told(
-    report: Report, sections: dict[str, str], context: Context, *, required: bool
+    report: Report, sections: dict[str, str], kind: VersionKind, context: Context
 ) -> dict[str, str]:
     """The sections with the assessment in the impression, so that every receiver reads it.
 
     Raises MissingValueError where a person signs a breast exam that nobody assessed; what came
-    signed from elsewhere is taken as it is.
+    signed from elsewhere is taken as it is. An addendum says itself what changed.
     """
+    if kind not in _WITH_LINE:
+        return sections
     row = _of(report)
     if row is None:
         is_person = context.actor.kind is ActorKind.USER
-        if required and is_person and kind_of(report) is not None:
+        if kind is VersionKind.FINAL and is_person and kind_of(report) is not None:
             raise MissingValueError(
                 "a breast exam is assessed before its report is signed", path="assessment"
             )

@@ -58,7 +58,6 @@ def amend_report(command: AmendReport, context: Context) -> int:
         }
     elif command.kind is VersionKind.CORRECTION:
         require_text(sections)
-        sections = breast_exams.told(report, sections, context, required=False)
         if "addendum" in last.sections:
             sections.setdefault("addendum", last.sections["addendum"])
     else:

@@ -35,6 +35,7 @@ from ris.services import documents, reading_leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move
+from ris.services.mammography import assessing as breast_exams
 from ris.services.reporting.critical import communications_of
 from ris.services.reporting.residents import (
     SETTLED,
@@ -106,6 +107,7 @@ def add_version(
     """
     require_proof(proof, context)
     signer = signed_as(context.actor)
+    sections = breast_exams.told(report, sections, kind, context)
     said_at = particulars.said_at if particulars is not None else None
     last = report.versions.order_by("-number").first()
     number = last.number + 1 if last else 1

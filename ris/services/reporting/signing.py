@@ -42,7 +42,6 @@ def sign_preliminary(command: SignPreliminary, context: Context) -> int:
     check_revision(report, command.expected_revision)
     sections = clean(command.sections)
     require_text(sections)
-    sections = breast_exams.told(report, sections, context, required=False)
     number = add_version(
         report,
         VersionKind.PRELIMINARY,
@@ -63,7 +62,6 @@ def finalize_report(command: FinalizeReport, context: Context) -> int:
     sections = clean(command.sections)
     require_text(sections)
     require_somebody_called(report, context)
-    sections = breast_exams.told(report, sections, context, required=True)
     number = add_version(
         report,
         VersionKind.FINAL,
