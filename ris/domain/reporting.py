@@ -85,7 +85,7 @@ ADDED = frozenset({"addendum", "communication"})
 
 # Columns of a version that say something beside its text; each counts for the hash once it says
 # anything, so that the hashes of versions without them stay what they were.
-BESIDE_THE_TEXT: tuple[str, ...] = ("communications",)
+BESIDE_THE_TEXT: tuple[str, ...] = ("communications", "coded", "template")
 
 
 def content_hash(
@@ -125,6 +125,7 @@ class SaveDraft(Command[int]):
     report: str
     sections: dict[str, str]
     expected_revision: int | None = None
+    answers: dict[str, str] | None = None  # to the fields of its template, by name
     particulars: Particulars | None = None  # of a text that came from elsewhere
 
 
@@ -142,6 +143,7 @@ class SignPreliminary(Command[int]):
     report: str
     sections: dict[str, str]
     expected_revision: int | None = None
+    answers: dict[str, str] | None = None  # to the fields of its template, by name
     particulars: Particulars | None = None  # of a text that came from elsewhere
     proof: Proof = Proof.NONE
 
@@ -153,6 +155,7 @@ class FinalizeReport(Command[int]):
     report: str
     sections: dict[str, str]
     expected_revision: int | None = None
+    answers: dict[str, str] | None = None  # to the fields of its template, by name
     particulars: Particulars | None = None  # of a text that came from elsewhere
     proof: Proof = Proof.NONE
 

@@ -137,7 +137,7 @@ def exam_keys(procedures: Iterable[str]) -> ExamKeys:
             "definition__code",
             "definition__body_part",
             "steps__modality",
-            "steps__device__site__name",
+            "steps__device__room__site__name",
         )
     )
     return ExamKeys(

@@ -28,7 +28,6 @@ from ris.domain.report_templates import (
     SaveMacro,
     checked,
 )
-from ris.domain.reporting import ReportStatus
 from ris.models import (
     ProcedureDefinition,
     Report,
@@ -37,14 +36,16 @@ from ris.models import (
     ReportTemplateVersion,
 )
 from ris.selectors.report_templates import content_of, template_line
+from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._locks import public_key
 from ris.services._transition import touch
 from ris.services.reporting.forms import begun, merge
-from ris.services.reporting.parts import check_revision, clean, lock
+from ris.services.reporting.parts import EDITED, check_revision, clean, lock
+from ris.services.reporting.residents import note_writer
 
+_WRITTEN_BY = ("author", "resident")
 _SITE = (Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
-_OPEN = frozenset({ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value})
 
 
 # --- templates ----------------------------------------------------------------------------------
@@ -156,10 +157,11 @@ def _tell(row: ReportTemplate, what: str, context: Context) -> None:
 # --- a draft and its form -----------------------------------------------------------------------
 
 
-def _writing(report: str, expected: int | None) -> Report:
+def _writing(report: str, expected: int | None, context: Context) -> Report:
     row = lock(report)
-    if row.status not in _OPEN:
+    if row.status not in EDITED:
         raise StateConflictError("this report is signed or closed: there is nothing to write")
+    reading_leases.hold_telling(row, context)
     check_revision(row, expected)
     return row
 
@@ -172,15 +174,25 @@ def _keep(
     report.draft_revision += 1
     report.draft_saved_at = context.now
     report.author_id = context.actor.user_id or report.author_id
+    note_writer(report, context)
     if report.particulars:
         report.particulars = {**report.particulars, "edited": True}
-    touch(report, "draft", "form", "draft_revision", "draft_saved_at", "author", "particulars")
+    touch(
+        report,
+        "draft",
+        "form",
+        "draft_revision",
+        "draft_saved_at",
+        "author",
+        "resident",
+        "particulars",
+    )
     context.about(report, report.order)
     return report.draft_revision
 
 
 def apply_template(command: ApplyReportTemplate, context: Context) -> int:
-    report = _writing(command.report, command.expected_revision)
+    report = _writing(command.report, command.expected_revision, context)
     line = template_line(command.template, context.actor.user_id)
     if line.retired_at is not None:
         raise StateConflictError("this template is retired")
@@ -191,7 +203,7 @@ def apply_template(command: ApplyReportTemplate, context: Context) -> int:
 
 
 def fill_from_exam(command: FillFromExam, context: Context) -> int:
-    report = _writing(command.report, command.expected_revision)
+    report = _writing(command.report, command.expected_revision, context)
     form = DraftForm.from_json(report.form)
     if form is None:
         raise StateConflictError("this report was begun without a template")
@@ -203,7 +215,7 @@ def fill_from_exam(command: FillFromExam, context: Context) -> int:
 
 
 def drop_template(command: DropReportTemplate, context: Context) -> int:
-    report = _writing(command.report, command.expected_revision)
+    report = _writing(command.report, command.expected_revision, context)
     return _keep(report, clean(command.sections), None, context)
 
 

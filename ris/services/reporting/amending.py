@@ -25,6 +25,7 @@ from ris.models import ReportVersion
 from ris.services._context import Context
 from ris.services._transition import move
 from ris.services.mammography import assessing as breast_exams
+from ris.services.reporting import forms
 from ris.services.reporting.parts import (
     add_version,
     clean,
@@ -62,6 +63,8 @@ def amend_report(command: AmendReport, context: Context) -> int:
             sections.setdefault("addendum", last.sections["addendum"])
     else:
         raise InvalidValueError("a report is amended by ADDENDUM or CORRECTION", path="kind")
+    elsewhere = command.particulars is not None
+    settled = None if elsewhere else forms.settle_amended(report, sections, last.sections)
     number = add_version(
         report,
         command.kind,
@@ -71,6 +74,7 @@ def amend_report(command: AmendReport, context: Context) -> int:
         reason=command.reason,
         particulars=command.particulars,
         proof=command.proof,
+        settled=settled,
     )
     say(ReportAmended, report, command.kind, number, context)
     return number

@@ -7,8 +7,7 @@ was chosen and what was filled in, so that codes can be made of answers whose wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from ris.domain.errors import MissingValueError
 from ris.domain.report_templates import (
@@ -23,13 +22,13 @@ from ris.domain.report_templates import (
     number_of,
 )
 from ris.domain.report_texts import lead, put, stands, stands_after, token, tokens, unfilled
-from ris.domain.reporting import SECTIONS
+from ris.domain.reporting import SECTIONS, FinalizeReport, SignPreliminary
 from ris.models import Report, ReportTemplate, RequestedProcedure
 from ris.selectors.report_templates import content_of, exam_keys, fitting_for
 from ris.selectors.report_values import Value, values_for
 from ris.services._context import Context
 from ris.services._transition import touch
-from ris.services.reporting.parts import clean
+from ris.services.reporting.parts import Settled, clean
 
 _TITLES = dict(SECTIONS)
 
@@ -75,7 +74,7 @@ def begun(
     }
     for key, text in content.texts().items():
         said = " ".join(before.get(key, "").split())
-        if not said or (key in places and said == reason):
+        if text and (not said or (key in places and said == reason)):
             given[key] = text
     form = DraftForm(template="", number=0, name="", sections=tuple(given))
     answers: dict[str, str] = {}
@@ -122,15 +121,6 @@ def _values(report: Report, sources: Iterable[MergeSource]) -> dict[MergeSource,
 # --- answers, and what a signature asks ---------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """What is signed: the text with its answers, their codes, the template."""
-
-    sections: dict[str, str]
-    coded: list[dict[str, str]]
-    template: dict[str, Any] | None
-
-
 def answered(
     report: Report, sections: Mapping[str, str], answers: Mapping[str, str] | None
 ) -> tuple[dict[str, str], DraftForm | None]:
@@ -160,14 +150,28 @@ def answered(
     return text, replace(form, answers=kept)
 
 
-def settle(
-    report: Report, sections: Mapping[str, str], answers: Mapping[str, str] | None
-) -> Settled:
-    """What may be signed of a draft; raises MissingValueError that leads to what is missing."""
-    text, form = answered(report, sections, answers)
+def settle(report: Report, command: SignPreliminary | FinalizeReport) -> Settled:
+    """What may be signed of a draft; raises MissingValueError that leads to what is missing.
+
+    What was written elsewhere is taken as it is: its brackets are its author's.
+    """
+    if command.particulars is not None:
+        return Settled(sections=clean(command.sections))
+    text, form = answered(report, command.sections, command.answers)
     require_filled_in(text)
+    report.form = form.to_json() if form is not None else None
+    return _with_codes(form, text, asking=True)
+
+
+def settle_amended(report: Report, sections: dict[str, str], before: Mapping[str, str]) -> Settled:
+    """The same for what corrects or adds to a signed report: the text asks, the form no more."""
+    require_filled_in(sections, before)
+    return _with_codes(DraftForm.from_json(report.form), sections, asking=False)
+
+
+def _with_codes(form: DraftForm | None, text: dict[str, str], *, asking: bool) -> Settled:
     if form is None:
-        return Settled(sections=text, coded=[], template=None)
+        return Settled(sections=text)
     content = content_of(form.template, form.number)
     coded = []
     for key in form.sections:
@@ -176,7 +180,7 @@ def settle(
         for each in content.fields_of(key):
             answer = form.answers.get(each.name, "")
             words = each.words(answer)
-            if each.required and not _is_answered(each, words, said):
+            if asking and each.required and not _is_answered(each, words, said):
                 raise MissingValueError(
                     f"{each.name} in {_TITLES[key]} has to be answered before this is signed",
                     path=f"field.{each.name}",

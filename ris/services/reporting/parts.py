@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.utils import timezone
 
@@ -90,6 +92,15 @@ def require_text(sections: Mapping[str, str]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What is signed: the text with its answers, their codes, the template it was begun with."""
+
+    sections: dict[str, str]
+    coded: list[dict[str, str]] = field(default_factory=list)
+    template: dict[str, Any] | None = None
+
+
 def add_version(
     report: Report,
     kind: VersionKind,
@@ -100,6 +111,7 @@ def add_version(
     reason: str = "",
     particulars: Particulars | None = None,
     proof: Proof = Proof.NONE,
+    settled: Settled | None = None,
 ) -> int:
     """Add an immutable version and move the report.
 
@@ -123,6 +135,8 @@ def add_version(
         signer_id=context.actor.user_id,
         signed_at=min(said_at or context.now, context.now),
         communications=communications_of(report),
+        coded=settled.coded if settled is not None else [],
+        template=settled.template if settled is not None else None,
         signed_as=signer.value if signer else "",
         signed_with=proof.value if signer else "",
         resident_id=report.resident_id,
@@ -137,7 +151,9 @@ def add_version(
     report.draft_revision += 1
     report.particulars = None
     settle(report, context)
-    move(report, REPORT, trigger, "draft", "draft_revision", "particulars", *SETTLED)
+    if particulars is not None:
+        report.form = None
+    move(report, REPORT, trigger, "draft", "draft_revision", "particulars", "form", *SETTLED)
     name_elsewhere(report)
     return number
 

@@ -24,11 +24,11 @@ from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._transition import move
 from ris.services.mammography import assessing as breast_exams
+from ris.services.reporting import forms
 from ris.services.reporting.critical import require_somebody_called
 from ris.services.reporting.parts import (
     add_version,
     check_revision,
-    clean,
     lock,
     orders_of,
     require_text,
@@ -40,15 +40,16 @@ def sign_preliminary(command: SignPreliminary, context: Context) -> int:
     report = lock(command.report)
     reading_leases.require_free(report, context)
     check_revision(report, command.expected_revision)
-    sections = clean(command.sections)
-    require_text(sections)
+    settled = forms.settle(report, command)
+    require_text(settled.sections)
     number = add_version(
         report,
         VersionKind.PRELIMINARY,
         ReportTrigger.SIGN_PRELIMINARY,
-        sections,
+        settled.sections,
         context,
         particulars=command.particulars,
+        settled=settled,
         proof=command.proof,
     )
     say(PreliminarySigned, report, VersionKind.PRELIMINARY, number, context)
@@ -59,16 +60,17 @@ def finalize_report(command: FinalizeReport, context: Context) -> int:
     report = lock(command.report)
     reading_leases.require_free(report, context)
     check_revision(report, command.expected_revision)
-    sections = clean(command.sections)
-    require_text(sections)
+    settled = forms.settle(report, command)
+    require_text(settled.sections)
     require_somebody_called(report, context)
     number = add_version(
         report,
         VersionKind.FINAL,
         ReportTrigger.FINALIZE,
-        sections,
+        settled.sections,
         context,
         particulars=command.particulars,
+        settled=settled,
         proof=command.proof,
     )
     say(ReportFinalized, report, VersionKind.FINAL, number, context)

@@ -31,6 +31,7 @@ from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move, touch
+from ris.services.reporting import forms
 from ris.services.reporting.parts import (
     EDITED,
     LIVE,
@@ -73,6 +74,7 @@ def open_report(command: OpenReport, context: Context) -> str:
     report.procedures.set(procedures)
     name_elsewhere(report)
     reading_leases.hold(report, context)
+    forms.begin_with_fitting(report, procedures, context)
     context.emit(
         ReportOpened(report=str(report.public_id), order=str(report.order.public_id)),
         subject=report,
@@ -88,6 +90,9 @@ def _name(procedure: RequestedProcedure) -> UUID:
     return uuid7() if taken else procedure.public_id
 
 
+_WRITTEN_BY = ("author", "resident")
+
+
 def save_draft(command: SaveDraft, context: Context) -> int:
     report = lock(command.report)
     if report.status in {ReportStatus.DISCARDED.value, ReportStatus.RETRACTED.value}:
@@ -96,7 +101,11 @@ def save_draft(command: SaveDraft, context: Context) -> int:
         raise StateConflictError("this report is signed: add to it, or correct it")
     reading_leases.hold_telling(report, context)
     check_revision(report, command.expected_revision)
-    report.draft = clean(command.sections)
+    if command.particulars is not None:
+        report.draft, report.form = clean(command.sections), None
+    else:
+        report.draft, form = forms.answered(report, command.sections, command.answers)
+        report.form = form.to_json() if form is not None else None
     report.draft_revision += 1
     report.draft_saved_at = context.now
     report.author_id = context.actor.user_id or report.author_id
@@ -105,7 +114,16 @@ def save_draft(command: SaveDraft, context: Context) -> int:
         report.particulars = command.particulars.to_json()
     elif report.particulars:
         report.particulars = {**report.particulars, "edited": True}
-    touch(report, "draft", "draft_revision", "draft_saved_at", "author", "resident", "particulars")
+    touch(
+        report,
+        "draft",
+        "form",
+        "draft_revision",
+        "draft_saved_at",
+        "author",
+        "resident",
+        "particulars",
+    )
     context.about(report, report.order)
     return report.draft_revision
 
