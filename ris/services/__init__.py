@@ -16,6 +16,7 @@ from ris.services import (
     exchange,
     facility,
     fhir,
+    follow_ups,
     journal,
     letterheads,
     mammography,
@@ -56,6 +57,7 @@ for _area in (
     reporting,
     report_templates,
     critical,
+    follow_ups,
     reading,
     referring,
     results,
@@ -88,5 +90,6 @@ for _area in (
 ):
     register(_area.HANDLERS, _area.PERMISSIONS)
 afterwards.register(unsafe_starts.follow)
+afterwards.register(follow_ups.follow)
 
 __all__ = ["as_of", "commands", "execute", "may", "permitted_roles", "together"]

@@ -20,6 +20,7 @@ from ris.services import (
     authorization,
     critical,
     execute,
+    follow_ups,
     mammography,
     message_runs,
     parts,
@@ -56,6 +57,7 @@ def run_due() -> None:
         execute(ForgetOrderDrafts(), actor=TIMER)
     authorization.run_due()
     critical.run_due()
+    follow_ups.run_due()
     unsafe_starts.note_late()
     message_runs.advance()
     subscriptions.run_due()
