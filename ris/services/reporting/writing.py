@@ -90,9 +90,6 @@ def _name(procedure: RequestedProcedure) -> UUID:
     return uuid7() if taken else procedure.public_id
 
 
-_WRITTEN_BY = ("author", "resident")
-
-
 def save_draft(command: SaveDraft, context: Context) -> int:
     report = lock(command.report)
     if report.status in {ReportStatus.DISCARDED.value, ReportStatus.RETRACTED.value}:
