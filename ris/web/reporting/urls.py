@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.reporting import critical_views, editor_views, reading_views, views
+from ris.web.reporting import critical_views, editor_views, reading_views, receipt_views, views
 
 urlpatterns = [
     path("reading/", reading_views.reading_list, name="reading"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("reading/next/", reading_views.open_next, name="reading-next"),
     path("reports/<uuid:key>/", views.report, name="report"),
     path("reports/<uuid:key>/print/", views.printed, name="report-print"),
+    path("reports/<uuid:key>/receipts/", receipt_views.receipts_part, name="report-receipts"),
     path("reports/<uuid:key>/draft/", editor_views.autosave, name="report-draft"),
     path("reports/<uuid:key>/sign/", views.sign, name="report-sign"),
     path("reports/<uuid:key>/discard/", views.discard, name="report-discard"),

@@ -32,7 +32,7 @@ from ris.domain.reporting import (
 from ris.domain.results import Particulars
 from ris.models import Report
 from ris.selectors import documents, order_lists
-from ris.selectors import messages as message_lists
+from ris.selectors import receipts as receipt_lists
 from ris.selectors.orders import covered, order_view
 from ris.selectors.reports import person_name, report_view
 from ris.selectors.viewers import viewer_address
@@ -101,7 +101,7 @@ def _page(
         "author": person_name(stored.author).display,
         "is_mine": stored.author_id == request.user.pk,
         "versions": tuple(reversed(view.versions)),
-        "deliveries": message_lists.of_report(str(key)),
+        "deliveries": receipt_lists.of_report(str(key)),
         **critical_context(request.actor, stored, view),
         "earlier": _earlier(order, view),
         "viewer": next(filter(None, (viewer_address(order, each) for each in covered_here)), ""),

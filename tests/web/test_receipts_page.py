@@ -1,0 +1,63 @@
+"""Receipts on the report: what a radiologist sees of the way to each receiver, and can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from ris.domain.exchange import DELIVERY, DeliveryTrigger, Subscription
+from ris.models import Delivery, Report
+from ris.services import outbox
+from ris.services._transition import move
+from tests import make
+from tests.web.department import booked_at, perform, today_at
+
+As = Callable[[str], Client]
+
+
+@pytest.fixture
+def refused(rooms: None) -> Report:
+    make.endpoint("Registry", sends=(Subscription.RESULTS,))
+    order = booked_at(today_at(11))
+    perform(order)
+    report = make.final_report(order)
+    outbox.fan_out()
+    row = Delivery.objects.get()
+    move(row, DELIVERY, DeliveryTrigger.LEASE)
+    row.last_error = "AE 101: OBR-16 is missing"
+    move(row, DELIVERY, DeliveryTrigger.REFUSE, "last_error")
+    return report
+
+
+def test_a_refused_version_says_why_and_is_sent_again_with_one_click(
+    as_: As, refused: Report
+) -> None:
+    client = as_("radiologist")
+    row = Delivery.objects.get()
+    address = f"/reports/{refused.public_id}/"
+
+    part = client.get(f"{address}receipts/").content.decode()
+
+    assert "Registry" in client.get(address).content.decode()
+    for words in ("Registry", "as result (ORU^R01)", "AE 101: OBR-16 is missing", "refused it"):
+        assert words in part
+    assert f'hx-get="{address}receipts/"' in part
+    assert f'action="/messages/out/{row.public_id}/requeue/"' in part
+    assert "/interfaces/" not in part  # a radiologist mends no interface
+    again = client.post(f"/messages/out/{row.public_id}/requeue/", {"next": address})
+    assert (again.status_code, again["Location"]) == (303, address)
+    row.refresh_from_db()
+    assert row.state == "PENDING"
+
+
+def test_who_keeps_the_interfaces_is_led_to_the_message_and_the_interface(
+    as_: As, refused: Report
+) -> None:
+    row = Delivery.objects.get()
+
+    part = as_("admin").get(f"/reports/{refused.public_id}/receipts/").content.decode()
+
+    assert f'href="/messages/out/{row.public_id}/"' in part
+    assert f'href="/interfaces/{row.endpoint.public_id}/"' in part
