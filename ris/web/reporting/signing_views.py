@@ -1,0 +1,173 @@
+"""Sign, amend, withdraw, give back. A refusal shows the page again with all that was typed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from ris.domain.errors import MissingValueError, RisError
+from ris.domain.report_differences import differences
+from ris.domain.reporting import (
+    AmendReport,
+    FinalizeReport,
+    RetractReport,
+    ReturnReport,
+    SignPreliminary,
+    VersionKind,
+)
+from ris.selectors.reports import report_view
+from ris.services import may
+from ris.web.access import PageRequest, do, page, redirect_back
+from ris.web.asking import number, said
+from ris.web.reporting.editor_views import SECTION, typed_in
+from ris.web.reporting.proof import proof_of
+from ris.web.reporting.reading_views import go_on
+from ris.web.reporting.views import Amending, report_page
+
+
+@require_POST
+@page()
+def sign(request: PageRequest, key: UUID) -> HttpResponse:
+    """Sign what is on the page, as preliminary or final."""
+    sections = typed_in(request)
+    revision = number(request, "revision")
+    try:
+        proof = proof_of(request, f"Report {key}")
+        if said(request, "as") == "preliminary":
+            do(
+                request,
+                SignPreliminary(
+                    report=str(key), sections=sections, expected_revision=revision, proof=proof
+                ),
+            )
+            messages.success(
+                request, _("Signed as preliminary. It is on its way to the receivers.")
+            )
+        else:
+            do(
+                request,
+                FinalizeReport(
+                    report=str(key), sections=sections, expected_revision=revision, proof=proof
+                ),
+            )
+            messages.success(request, _("Signed. The report is on its way to the receivers."))
+    except RisError as error:
+        if not may(request.actor, SignPreliminary):
+            raise
+        return report_page(request, key, error=error, typed=sections)
+    if said(request, "then") == "next":
+        return go_on(request, said(request, "after"))
+    return redirect_back(request, f"/reports/{key}/")
+
+
+@require_POST
+@page()
+def addendum(request: PageRequest, key: UUID) -> HttpResponse:
+    text = said(request, "addendum", SECTION)
+    return _amend(
+        request,
+        key,
+        AmendReport(
+            report=str(key),
+            kind=VersionKind.ADDENDUM,
+            sections={"addendum": text},
+            expected_version=number(request, "version"),
+        ),
+        lambda: Amending(kind="addendum", text=text),
+        _("The addendum is signed and on its way."),
+    )
+
+
+@require_POST
+@page()
+def correct(request: PageRequest, key: UUID) -> HttpResponse:
+    """Sign a correction; or, asked for a preview, show what it would change."""
+    sections = typed_in(request)
+    reason = said(request, "reason", 500)
+
+    def amending() -> Amending:
+        current = report_view(str(key)).current
+        before = dict(current.sections) if current else {}
+        kept = {"addendum": before["addendum"]} if "addendum" in before else {}
+        changes = differences(before, {**kept, **sections})
+        return Amending(kind="correction", reason=reason, changes=changes)
+
+    if said(request, "step") == "preview":
+        return report_page(request, key, typed=sections, amending=amending())
+    return _amend(
+        request,
+        key,
+        AmendReport(
+            report=str(key),
+            kind=VersionKind.CORRECTION,
+            sections=sections,
+            reason=reason,
+            expected_version=number(request, "version"),
+        ),
+        amending,
+        _("The correction is signed and on its way."),
+    )
+
+
+def _amend(
+    request: PageRequest,
+    key: UUID,
+    command: AmendReport,
+    amending: Callable[[], Amending],
+    done: str,
+) -> HttpResponse:
+    try:
+        if command.kind is VersionKind.CORRECTION and not command.reason:
+            raise MissingValueError("a correction needs a reason", path="reason")
+        proof = proof_of(request, f"Report {key}")
+        do(request, dataclasses.replace(command, proof=proof))
+    except RisError as error:
+        if not may(request.actor, AmendReport):
+            raise
+        typed = command.sections if command.kind is VersionKind.CORRECTION else None
+        return report_page(request, key, error=error, typed=typed, amending=amending())
+    messages.success(request, done)
+    return redirect_back(request, f"/reports/{key}/")
+
+
+@require_POST
+@page()
+def retract(request: PageRequest, key: UUID) -> HttpResponse:
+    reason = said(request, "reason", 500)
+    try:
+        proof = proof_of(request, f"Report {key}")
+        do(
+            request,
+            RetractReport(
+                report=str(key),
+                reason=reason,
+                expected_version=number(request, "version"),
+                proof=proof,
+            ),
+        )
+    except RisError as error:
+        if not may(request.actor, RetractReport):
+            raise
+        amending = Amending(kind="withdrawal", reason=reason)
+        return report_page(request, key, error=error, amending=amending)
+    messages.success(request, _("The report is withdrawn; the exam waits to be read again."))
+    return redirect_back(request, f"/reports/{key}/")
+
+
+@require_POST
+@page()
+def give_back(request: PageRequest, key: UUID) -> HttpResponse:
+    """Give a resident's report back with a note."""
+    note = said(request, "note", 1000)
+    do(
+        request,
+        ReturnReport(report=str(key), note=note, expected_version=number(request, "version")),
+    )
+    messages.success(request, _("Given back to the resident with your note."))
+    return redirect_back(request, "/reading/?pile=sent")
