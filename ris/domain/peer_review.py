@@ -180,3 +180,10 @@ class GradeDifference(Command[str]):
     report: str
     grade: Grade
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgePeerReview(Command[None]):
+    """Whose report it is has read what was said of it."""
+
+    review: str

@@ -25,6 +25,7 @@ from ris.services import (
     message_runs,
     parts,
     patient_messages,
+    peer_review,
     referring,
     subscriptions,
     traffic,
@@ -58,6 +59,7 @@ def run_due() -> None:
     authorization.run_due()
     critical.run_due()
     follow_ups.run_due()
+    peer_review.run_due()
     unsafe_starts.note_late()
     message_runs.advance()
     subscriptions.run_due()
