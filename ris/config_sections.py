@@ -316,6 +316,15 @@ def _web_address(value: str) -> str:
     return value
 
 
+def _viewers(value: dict[str, str]) -> dict[str, str]:
+    for name, address in value.items():
+        if not name or len(name) > 40:
+            raise ValueError("a viewer has a name of at most 40 characters")
+        if not address.startswith(("https://", "http://", "weasis://")):
+            raise ValueError(f"{name}: begins with https://, http:// or weasis://")
+    return value
+
+
 class Images(Section):
     """Where the images of an exam are: told to FHIR clients as Endpoint, to readers as a link."""
 
@@ -329,6 +338,13 @@ class Images(Section):
         description="Address of a viewer that shows a study, with `{study}` for the Study Instance "
         "UID and, if it wants them, `{accession}` and `{patient}` (the patient's number), such as "
         "`https://viewer.example/?studyUID={study}`; empty: there is no link to images.",
+    )
+    viewers: Annotated[dict[str, str], AfterValidator(_viewers)] = Field(
+        default_factory=dict,
+        description="More viewers, each a name and an address with the same placeholders (as JSON "
+        "in the environment), such as `OHIF = "
+        '"https://ohif.example/viewer?StudyInstanceUIDs={study}"`; besides web addresses, '
+        "`weasis://` and a command of Weasis.",
     )
 
 

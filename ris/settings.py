@@ -42,6 +42,7 @@ CSRF_TRUSTED_ORIGINS = [CONFIG.base_url] if CONFIG.base_url else []
 SITE_NAME = CONFIG.site_name
 WADO_RS = CONFIG.images.wado_rs
 VIEWER_URL = CONFIG.images.viewer_url
+VIEWERS = CONFIG.images.viewers
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db.models import Exists, F, OuterRef, Prefetch, QuerySet
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, QuerySet, When
 from django.utils import timezone
 
-from ris.domain.orders import OrderStatus, Stage
+from ris.domain.orders import OrderStatus, Priority, Stage
+from ris.domain.reading import TARGETS, Haste, Target, haste, target_minutes
 from ris.domain.reporting import ReportStatus
-from ris.models import Report, RequestedProcedure, ScheduledProcedureStep
+from ris.models import (
+    ReadingLease,
+    ReadingSkip,
+    Report,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
 from ris.selectors.availability import images_of
 from ris.selectors.order_lists import MANY, priority_rank
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
+from ris.selectors.reading_filters import Filters, Scope, narrowed, scope_of
+from ris.selectors.reading_leases import LeaseView, first, going_on
+from ris.selectors.reading_targets import due_at, targets
 from ris.selectors.reports import person_name
 
 RECENT_DAYS = 7
@@ -60,6 +71,25 @@ class ReadingLine:
     changed_at: datetime | None = None
     together: tuple[str, ...] = ()
     images: str = ""  # what an archive told of them, empty if nothing
+    subspecialty: str = ""
+    patient_class: str = ""
+    location: str = ""
+    due_at: datetime | None = None
+    haste: str = Haste.NONE.value
+    lease: LeaseView | None = None  # who reads it now
+    skipped: bool = False  # by whoever looks at the list
+
+    @property
+    def is_written(self) -> bool:
+        """Whether its report is not final yet."""
+        return self.report_status in {ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value}
+
+    @property
+    def minutes_left(self) -> int:
+        """Until it is due; below zero it is overdue by as many."""
+        if self.due_at is None:
+            return 0
+        return math.floor((self.due_at - timezone.now()).total_seconds() / 60)
 
 
 def _live_report(**conditions: object) -> Exists:
@@ -94,45 +124,93 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
     )
 
 
-def counts(user_id: int | None) -> dict[Pile, int]:
-    """How many of each, up to :data:`ris.selectors.order_lists.MANY`."""
-    return {pile: in_pile(pile, user_id)[:MANY].count() for pile in Pile}
+def counts(
+    user_id: int | None, filters: Filters | None = None, scope: Scope | None = None
+) -> dict[Pile, int]:
+    """How many of each, up to :data:`ris.selectors.order_lists.MANY`; all without ``filters``."""
+    found = {pile: in_pile(pile, user_id) for pile in Pile}
+    if filters is not None:
+        found = {pile: narrowed(rows, filters, scope or Scope()) for pile, rows in found.items()}
+    return {pile: rows[:MANY].count() for pile, rows in found.items()}
 
 
-def ordered(rows: QuerySet[RequestedProcedure], pile: Pile) -> QuerySet[RequestedProcedure]:
-    """The most urgent first, then who waits longest; signed ones the newest first."""
-    if pile is Pile.SIGNED:
-        return rows.order_by("-updated_at", "-id")
-    return rows.annotate(rank=priority_rank("order__priority")).order_by(
-        "rank", F("performed_at").asc(nulls_last=True), "id"
+def _skipped(user_id: int | None) -> Exists:
+    """Whether somebody lets a procedure wait."""
+    return Exists(
+        ReadingSkip.objects.filter(
+            procedure=OuterRef("pk"), reader=user_id, until__gt=timezone.now()
+        )
     )
 
 
+def ordered(
+    rows: QuerySet[RequestedProcedure],
+    pile: Pile,
+    times: Sequence[Target] = TARGETS,
+    user_id: int | None = None,
+) -> QuerySet[RequestedProcedure]:
+    """STAT first, then what is due next; signed ones the newest first.
+
+    However late others are, a life in danger does not wait behind them. What somebody skipped
+    stands at the end of his own list for a while.
+    """
+    if pile is Pile.SIGNED:
+        return rows.order_by("-updated_at", "-id")
+    return rows.annotate(
+        skipped=_skipped(user_id),
+        stat=Case(When(order__priority=Priority.STAT.value, then=0), default=1),
+        due=due_at(times),
+        rank=priority_rank("order__priority"),
+    ).order_by("skipped", "stat", F("due").asc(nulls_last=True), "rank", "id")
+
+
 def with_lines(rows: QuerySet[RequestedProcedure]) -> QuerySet[RequestedProcedure]:
-    return rows.select_related("order__patient__merged_into").prefetch_related(
+    return rows.select_related(
+        "order__patient__merged_into", "order__visit", "definition"
+    ).prefetch_related(
         Prefetch("order__patient__identifiers", queryset=IDENTIFIERS.queryset),
         Prefetch("steps", queryset=ScheduledProcedureStep.objects.order_by("id")),
         Prefetch(
             "reports",
-            queryset=Report.objects.filter(status__in=_LIVE).select_related("author__practitioner"),
+            queryset=Report.objects.filter(status__in=_LIVE)
+            .select_related("author__practitioner")
+            .prefetch_related(
+                Prefetch(
+                    "leases",
+                    queryset=ReadingLease.objects.filter(ended_at=None).select_related(
+                        "reader__practitioner"
+                    ),
+                )
+            ),
         ),
     )
 
 
-def lines(rows: Iterable[RequestedProcedure]) -> list[ReadingLine]:
+def lines(
+    rows: Iterable[RequestedProcedure], times: Sequence[Target] = TARGETS
+) -> list[ReadingLine]:
     found = list(rows)
     unread: dict[int, list[str]] = {}
     for procedure in found:
         if procedure.stage == Stage.PERFORMED.value and not procedure.reports.all():
             unread.setdefault(procedure.order_id, []).append(str(procedure.public_id))
     images = images_of(str(procedure.order.public_id) for procedure in found)
-    return [_line(one, unread.get(one.order_id, []), images) for one in found]
+    now = timezone.now()
+    return [_line(one, unread.get(one.order_id, []), images, times, now) for one in found]
 
 
 def _line(
-    procedure: RequestedProcedure, unread: list[str], images: Mapping[str, str]
+    procedure: RequestedProcedure,
+    unread: list[str],
+    images: Mapping[str, str],
+    times: Sequence[Target],
+    now: datetime,
 ) -> ReadingLine:
     order = procedure.order
+    visit = order.visit
+    patient_class = visit.patient_class if visit is not None else ""
+    minutes = target_minutes(times, order.priority, patient_class)
+    since = procedure.performed_at if procedure.stage != Stage.REPORTED.value else None
     report = next(iter(procedure.reports.all()), None)
     own = str(procedure.public_id)
     modalities = dict.fromkeys(step.modality for step in procedure.steps.all() if step.modality)
@@ -154,14 +232,77 @@ def _line(
         author_id=report.author_id if report is not None else None,
         changed_at=(report.draft_saved_at or report.updated_at) if report is not None else None,
         images=images.get(str(order.public_id), ""),
+        subspecialty=procedure.definition.subspecialty if procedure.definition else "",
+        patient_class=patient_class,
+        location=visit.location if visit is not None else "",
+        due_at=since + timedelta(minutes=minutes) if since and minutes is not None else None,
+        haste=haste(since, minutes, now).value,
+        lease=first(report.leases.all()) if report is not None else None,
+        skipped=bool(getattr(procedure, "skipped", False)),
         together=(own, *(key for key in unread if key != own)) if own in unread else (own,),
     )
 
 
-def next_unread(user_id: int | None, after: str = "") -> str:
-    """The public id of the next procedure to read, other than ``after``; empty if all is read."""
-    rows = ordered(in_pile(Pile.UNREAD, user_id), Pile.UNREAD)
-    if after:
-        rows = rows.exclude(public_id=after)
-    first = rows.values_list("public_id", flat=True).first()
-    return str(first) if first else ""
+class Way(StrEnum):
+    """Where to go from an exam of a list."""
+
+    NEXT = "next"
+    PREVIOUS = "previous"
+
+
+MOST_WALKED = 500
+
+
+def next_case(
+    user_id: int,
+    filters: Filters | None = None,
+    *,
+    after: str = "",
+    way: Way = Way.NEXT,
+    but: Collection[str] = (),
+) -> str:
+    """The public id of the procedure to read next; empty if there is none.
+
+    Without ``after`` it is one that the reader began and did not finish, else the first that waits.
+    With it, the one that stands behind it (or before it) in the same list; behind the last comes
+    the first again. What another reads now is left out, and
+    so is what ``but`` names.
+    """
+    filters = filters or Filters()
+    unread = narrowed(in_pile(Pile.UNREAD, user_id), filters, scope_of(user_id))
+    others = going_on().exclude(reader=user_id).filter(report__status__in=_LIVE)
+    piles = [
+        rows.exclude(Exists(others.filter(report__procedures=OuterRef("pk"))))
+        for rows in (in_pile(Pile.DRAFTS, user_id), unread)
+    ]
+    times = targets()
+
+    def walked(*, skipped: bool) -> list[str]:
+        found: list[str] = []
+        for rows in piles:
+            wanted = rows.filter(_skipped(user_id)) if skipped else rows.exclude(_skipped(user_id))
+            in_order = ordered(wanted, Pile.UNREAD, times, user_id)
+            found += map(str, in_order.values_list("public_id", flat=True)[:MOST_WALKED])
+        return found
+
+    keys = walked(skipped=False)
+    if not keys and not after:
+        keys = walked(skipped=True)
+    keys = [key for key in dict.fromkeys(keys) if key not in but]
+    if after not in keys:
+        return next((key for key in keys if key != after), "")
+    place = keys.index(after)
+    if way is Way.PREVIOUS:
+        return keys[place - 1] if place else ""
+    behind = keys[place + 1 :] + keys[:place]
+    return behind[0] if behind else ""
+
+
+def report_on(procedures: Collection[str]) -> str:
+    """The public id of the live report on procedures; empty if there is none."""
+    found = (
+        Report.objects.filter(procedures__public_id__in=list(procedures), status__in=_LIVE)
+        .values_list("public_id", flat=True)
+        .first()
+    )
+    return str(found) if found else ""

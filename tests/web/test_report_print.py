@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 
-from ris.domain.reporting import AmendReport, SaveDraft, VersionKind
+from ris.domain.reporting import AmendReport, VersionKind
 from ris.models import AuditEvent, Order, Report
 from ris.services import execute
 from tests import make, people
@@ -63,25 +62,8 @@ def test_a_draft_is_not_printed(as_: As, exam: Order) -> None:
     client = as_("radiologist")
     client.post("/reading/open/", {"procedure": str(exam.procedures.get().public_id)})
     draft = Report.objects.get()
-    execute(
-        SaveDraft(report=str(draft.public_id), sections={"impression": "?"}),
-        actor=people.radiologist,
-    )
+    client.post(f"/reports/{draft.public_id}/draft/", {"impression": "?", "revision": "0"})
 
     assert client.get(f"/reports/{draft.public_id}/print/").status_code == 404
     assert client.get(f"/reports/{uuid4()}/print/").status_code == 404
     assert AuditEvent.objects.filter(action="PrintReport").count() == 0
-
-
-def test_a_report_links_to_the_viewer_of_the_site(as_: As, exam: Order, settings: Any) -> None:
-    report = make.final_report(exam)
-    address = f"/reports/{report.public_id}/"
-    without = as_("radiologist").get(address).content.decode()
-
-    settings.VIEWER_URL = "https://viewer.example/?acc={accession}&study={study}"
-    page = as_("radiologist").get(address).content.decode()
-
-    uid = exam.procedures.get().study_instance_uid
-    link = f'href="https://viewer.example/?acc={exam.accession_number}&amp;study={uid}"'
-    assert "Open images" not in without
-    assert link in page

@@ -8,9 +8,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -32,13 +31,14 @@ from ris.selectors import rooms as room_lists
 from ris.selectors.orders import order_view
 from ris.selectors.rooms import RoomExam
 from ris.selectors.schedule import find_step
-from ris.selectors.viewers import viewer_address
+from ris.selectors.viewers import viewers
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
 from ris.web.navigation import FLOOR
 from ris.web.performing.forms import REASONS, reason_in
 from ris.web.scheduling.forms import day_in
 from ris.web.scheduling.views import around
+from ris.web.viewing import to_images
 
 
 @require_GET
@@ -104,7 +104,7 @@ def _details(exam: RoomExam) -> dict[str, object]:
         "checked": arrivals.checked(exam.appointment) if exam.appointment else None,
         "doses": totals,
         "above": exceeded,
-        "has_viewer": bool(settings.VIEWER_URL) and bool(exam.performed_uid),
+        "has_viewer": bool(viewers()) and bool(exam.performed_uid),
     }
 
 
@@ -206,12 +206,4 @@ def view(request: PageRequest, key: str, step: uuid.UUID) -> HttpResponse:
     found = find_step(str(step))
     order = order_view(str(found.procedure.order.public_id))
     saw(request, "OpenViewer", [order.patient.public_id], order=order.public_id)
-    procedure = next(
-        each for each in order.procedures if each.public_id == str(found.procedure.public_id)
-    )
-    address = viewer_address(order, procedure)
-    if not address:
-        raise StateConflictError(
-            _("there are no images to show yet, or no viewer is set up (settings: images)")
-        )
-    return HttpResponseRedirect(address)
+    return to_images(order, str(found.procedure.public_id), asked(request, "viewer", 40))

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.reporting import critical_views, editor_views, reading_views, receipt_views, views
+from ris.web.reporting import (
+    critical_views,
+    editor_views,
+    presence_views,
+    prior_views,
+    reading_setup_views,
+    reading_views,
+    receipt_views,
+    views,
+)
 
 urlpatterns = [
     path("reading/", reading_views.reading_list, name="reading"),
     path("reading/open/", reading_views.open_report, name="reading-open"),
     path("reading/next/", reading_views.open_next, name="reading-next"),
+    path("reading/skip/", reading_views.skip, name="reading-skip"),
+    path("reading/mine/", reading_setup_views.mine, name="reading-mine"),
+    path("reading/targets/", reading_setup_views.target_times, name="reading-targets"),
+    path("reports/<uuid:key>/presence/", presence_views.presence, name="report-presence"),
+    path("reports/<uuid:key>/take-over/", presence_views.take_over, name="report-take-over"),
+    path("reports/<uuid:key>/release/", presence_views.release, name="report-release"),
+    path("reports/<uuid:key>/prior/", prior_views.prior, name="report-prior"),
+    path("images/<uuid:key>/", prior_views.images, name="images"),
     path("reports/<uuid:key>/", views.report, name="report"),
     path("reports/<uuid:key>/print/", views.printed, name="report-print"),
     path("reports/<uuid:key>/receipts/", receipt_views.receipts_part, name="report-receipts"),

@@ -31,12 +31,10 @@ from ris.domain.reporting import (
 )
 from ris.domain.results import Particulars
 from ris.models import Report
-from ris.selectors import documents, order_lists
+from ris.selectors import documents
 from ris.selectors import receipts as receipt_lists
 from ris.selectors.orders import covered, order_view
 from ris.selectors.reports import person_name, report_view
-from ris.selectors.viewers import viewer_address
-from ris.selectors.views import OrderView, ReportView
 from ris.services import may
 from ris.services.report_documents import report_document
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
@@ -45,6 +43,7 @@ from ris.web.critical.parts import report_context as critical_context
 from ris.web.dose.views import modalities_of, order_context
 from ris.web.errors import STATUS
 from ris.web.reporting.editor_views import sections_of, typed_in
+from ris.web.reporting.report_reading import reading_context
 
 
 def _stored(key: UUID) -> Report:
@@ -79,7 +78,6 @@ def _page(
         order=order.public_id,
         subject=f"Report {key}",
     )
-    editable = view.status in {ReportStatus.DRAFT, ReportStatus.PRELIMINARY}
     covered_here = [
         procedure for procedure in order.procedures if procedure.public_id in view.procedures
     ]
@@ -90,7 +88,9 @@ def _page(
         "patient": order.patient,
         "procedures": covered_here,
         **order_context(order.public_id, modalities_of(order)),
-        "editable": editable and may(request.actor, SaveDraft),
+        **reading_context(
+            request, view, order, covered_here, can_write=may(request.actor, SaveDraft)
+        ),
         "amendable": view.status in {ReportStatus.FINAL, ReportStatus.AMENDED}
         and may(request.actor, AmendReport),
         "retractable": view.status
@@ -103,12 +103,12 @@ def _page(
         "versions": tuple(reversed(view.versions)),
         "deliveries": receipt_lists.of_report(str(key)),
         **critical_context(request.actor, stored, view),
-        "earlier": _earlier(order, view),
-        "viewer": next(filter(None, (viewer_address(order, each) for each in covered_here)), ""),
         "documents": documents.of_order(order.public_id),
         "draft_origin": Particulars.from_json(stored.particulars),
         "error": error,
     }
+    if typed is not None and context["shut"]:
+        context |= {"editable": True}  # what was typed and refused is on the page
     status = STATUS[error.code] if error else 200
     return show(request, "reporting/report.html", context, status=status)
 
@@ -140,15 +140,6 @@ def printed(request: PageRequest, key: UUID) -> HttpResponse:
             "Cache-Control": "private, no-store",
         },
     )
-
-
-def _earlier(order: OrderView, view: ReportView) -> list[order_lists.OrderLine]:
-    lines = order_lists.of_patient(order.patient.public_id, limit=20)
-    return [
-        line
-        for line in lines
-        if line.public_id != order.public_id and line.stage in {"REPORTED", "PRELIMINARY"}
-    ]
 
 
 @require_POST

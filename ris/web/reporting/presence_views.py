@@ -1,0 +1,71 @@
+"""Who is at a report: its open page says so, and hears when somebody else is."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from ris.domain.reading import ClaimReading, ReleaseReading, TakeOverReading
+from ris.selectors import reading_leases
+from ris.selectors.reading_leases import LeaseView
+from ris.services import may
+from ris.services.reading_leases import keep_reading
+from ris.web.access import PageRequest, do, page, redirect_back
+from ris.web.asking import said
+
+
+def presence_context(request: PageRequest, key: str, *, unsigned: bool) -> dict[str, Any]:
+    """Who reads a report, as its page shows it: one query."""
+    lease = reading_leases.of_report(key) if unsigned else None
+    mine = lease is not None and lease.reader_id == request.user.pk
+    return {
+        "unsigned": unsigned,
+        "lease": lease,
+        "is_reading": mine,
+        "held": lease if lease is not None and not mine else None,
+        "may_read": may(request.actor, ClaimReading),
+    }
+
+
+@require_POST
+@page()
+def presence(request: PageRequest, key: UUID) -> HttpResponse:
+    """The page is still open; the answer shows who reads.
+
+    ``reading``: it was rendered for its reader, who may have been taken it from.
+    """
+    kept = keep_reading(str(key), request.user.pk)
+    context = presence_context(request, str(key), unsigned=True)
+    held: LeaseView | None = context["held"]
+    was_reading = "reading" in request.POST
+    context |= {
+        "report_key": str(key),
+        "was_reading": was_reading or kept,
+        "ousted": reading_leases.ousted(str(key), request.user.pk)
+        if was_reading and held is not None
+        else None,
+    }
+    return render(request, "reporting/_presence.html", context)
+
+
+@require_POST
+@page()
+def take_over(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, TakeOverReading(report=str(key), reason=said(request, "reason", 500)))
+    messages.success(request, _("You are reading this report now; the other reader is told."))
+    return redirect_back(request, f"/reports/{key}/")
+
+
+@require_POST
+@page()
+def release(request: PageRequest, key: UUID) -> HttpResponse:
+    """Leave a report to others; what was written is kept."""
+    do(request, ReleaseReading(report=str(key)))
+    messages.success(request, _("The report is free for others; your draft is kept."))
+    return redirect_back(request, "/reading/")

@@ -1,0 +1,43 @@
+"""What the page of a report shows of reading it: who does, earlier exams, viewers, the way on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ris.domain.reporting import ReportStatus
+from ris.selectors.priors import priors_of
+from ris.selectors.views import OrderView, ProcedureView, ReportView
+from ris.web.access import PageRequest
+from ris.web.reporting.presence_views import presence_context
+from ris.web.viewing import links_to_images
+
+_UNSIGNED = frozenset({ReportStatus.DRAFT, ReportStatus.PRELIMINARY})
+
+
+def reading_context(
+    request: PageRequest,
+    view: ReportView,
+    order: OrderView,
+    covered: Sequence[ProcedureView],
+    *,
+    can_write: bool,
+) -> dict[str, Any]:
+    """``editable`` is false while somebody else reads; ``shut`` says that it is so.
+
+    Whoever typed something that was refused keeps the editor with it: ``can_write``.
+    """
+    unsigned = view.status in _UNSIGNED
+    found = presence_context(request, view.public_id, unsigned=unsigned)
+    may_write = unsigned and can_write
+    free = found["held"] is None
+    return {
+        **found,
+        "report_key": view.public_id,
+        "editable": may_write and free,
+        "shut": may_write and not free,
+        "was_reading": may_write and free,
+        "priors": priors_of(order.patient.public_id, view.procedures),
+        "viewers": links_to_images(covered),
+        "walk": covered[0].public_id if covered else "",
+    }
