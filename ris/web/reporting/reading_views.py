@@ -58,6 +58,7 @@ NARROWED = (
     gettext_lazy("Clear the filters, or show what others read as well."),
 )
 MODALITIES = ("CT", "DX", "MG", "MR", "NM", "US")
+_GOES_ON = "reading_goes_on"
 _KEPT = "reading"  # in the session: what the list was narrowed to, for the way to the next exam
 
 
@@ -161,6 +162,19 @@ def go_on(request: PageRequest, after: str, way: Way = Way.NEXT) -> HttpResponse
     else:
         messages.success(request, _("All read."))
     return redirect_back(request, "/reading/")
+
+
+def goes_on(request: PageRequest) -> bool:
+    """Whether this person last signed in order to read the next."""
+    return bool(request.session.get(_GOES_ON))
+
+
+def after_signing(request: PageRequest, here: str) -> HttpResponse:
+    """To the next exam if the form says so, which the next one then proposes; else ``here``."""
+    wanted = said(request, "then") == "next"
+    if wanted != goes_on(request):
+        request.session[_GOES_ON] = wanted
+    return go_on(request, said(request, "after")) if wanted else redirect_back(request, here)
 
 
 def _leave(request: PageRequest, procedure: str) -> None:

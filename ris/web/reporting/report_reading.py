@@ -10,6 +10,7 @@ from ris.selectors.priors import priors_of
 from ris.selectors.views import OrderView, ProcedureView, ReportView
 from ris.web.access import PageRequest
 from ris.web.reporting.presence_views import presence_context
+from ris.web.reporting.reading_views import goes_on
 from ris.web.viewing import links_to_images
 
 _UNSIGNED = frozenset({ReportStatus.DRAFT, ReportStatus.PRELIMINARY})
@@ -39,5 +40,6 @@ def reading_context(
         "was_reading": may_write and free,
         "priors": priors_of(order.patient.public_id, view.procedures),
         "viewers": links_to_images(covered),
+        "goes_on": goes_on(request),
         "walk": covered[0].public_id if covered else "",
     }

@@ -27,7 +27,7 @@ from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import number, said
 from ris.web.reporting.editor_views import SECTION, typed_in
 from ris.web.reporting.proof import proof_of
-from ris.web.reporting.reading_views import go_on
+from ris.web.reporting.reading_views import after_signing
 from ris.web.reporting.views import Amending, report_page
 
 
@@ -61,9 +61,7 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
         if not may(request.actor, SignPreliminary):
             raise
         return report_page(request, key, error=error, typed=sections)
-    if said(request, "then") == "next":
-        return go_on(request, said(request, "after"))
-    return redirect_back(request, f"/reports/{key}/")
+    return after_signing(request, f"/reports/{key}/")
 
 
 @require_POST
