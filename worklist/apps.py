@@ -22,8 +22,8 @@ class WorklistConfig(AppConfig):
 
     def ready(self) -> None:
         from ris.selectors.explain import reading
-        from ris.services import facility, inbox, outbox, peers, rehearsal
-        from worklist import dicomweb, outbound
+        from ris.services import archives, facility, inbox, outbox, peers, rehearsal
+        from worklist import archive_reader, dicomweb, outbound
         from worklist.device_settings import check
         from worklist.web import inbound
 
@@ -31,6 +31,8 @@ class WorklistConfig(AppConfig):
         inbox.register_replayer(Protocol.DICOMWEB, inbound.replay)
         outbox.register_protocol(Protocol.DICOM, outbound.Dicom())
         outbox.register_protocol(Protocol.DICOMWEB, dicomweb.DicomWeb())
+        archives.register_archive(Protocol.DICOM, archive_reader.DimseReader())
+        archives.register_archive(Protocol.DICOMWEB, archive_reader.WebReader())
         peers.register_probe(Protocol.DICOM, outbound.probe)
         peers.register_probe(Protocol.DICOMWEB, dicomweb.probe)
         peers.register_reader(Protocol.DICOM, outbound.readable)

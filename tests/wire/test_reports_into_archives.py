@@ -11,6 +11,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from ris.domain.accounts import CreateUser
 from ris.domain.actors import Actor, ActorKind, Role
 from ris.domain.exchange import Protocol, Subscription
 from ris.domain.reporting import (
@@ -20,9 +21,9 @@ from ris.domain.reporting import (
     SignPreliminary,
     VersionKind,
 )
-from ris.models import Delivery, Order, Report, ReportObject, User
+from ris.models import Delivery, Order, Report, ReportObject
 from ris.services import execute, outbox
-from tests import ground, make
+from tests import ground, make, people
 from tests.programs import requires
 from tests.wire.archive import Archive
 from tests.wire.test_mpps_forwarding import QUICK, deliver, later
@@ -49,16 +50,19 @@ def _fresh() -> Iterator[None]:
 
 @pytest.fixture
 def reader() -> Actor:
+    roles = frozenset({Role.RADIOLOGIST})
+
     def build() -> int:
         make.site()
         make.device("CT1", "CT")
         make.opened_report(make.performed())
-        return int(User.objects.create_user("reader", last_name="Roe", first_name="Rita").pk)
+        create = CreateUser(
+            username="reader", password="", roles=roles, first_name="Rita", last_name="Roe"
+        )
+        return execute(create, actor=people.admin)
 
-    user, _ = ground.begin(__name__, build)
-    return Actor(
-        ActorKind.USER, "reader", frozenset({Role.RADIOLOGIST}), user_id=user, address="127.0.0.1"
-    )
+    user, _ = ground.begin("a report to be signed", build)
+    return Actor(ActorKind.USER, "reader", roles, user_id=user, address="127.0.0.1")
 
 
 def archive_endpoint(archive: Archive, **settings: Any) -> str:

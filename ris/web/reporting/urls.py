@@ -5,13 +5,16 @@ from __future__ import annotations
 from django.urls import path
 
 from ris.web.reporting import (
+    archive_views,
     critical_views,
     editor_views,
+    history_views,
     presence_views,
     prior_views,
     reading_setup_views,
     reading_views,
     receipt_views,
+    signing_views,
     views,
 )
 
@@ -25,17 +28,21 @@ urlpatterns = [
     path("reports/<uuid:key>/presence/", presence_views.presence, name="report-presence"),
     path("reports/<uuid:key>/take-over/", presence_views.take_over, name="report-take-over"),
     path("reports/<uuid:key>/release/", presence_views.release, name="report-release"),
+    path("reports/<uuid:key>/archive/", archive_views.archive, name="report-archive"),
     path("reports/<uuid:key>/prior/", prior_views.prior, name="report-prior"),
     path("images/<uuid:key>/", prior_views.images, name="images"),
     path("reports/<uuid:key>/", views.report, name="report"),
     path("reports/<uuid:key>/print/", views.printed, name="report-print"),
     path("reports/<uuid:key>/receipts/", receipt_views.receipts_part, name="report-receipts"),
     path("reports/<uuid:key>/draft/", editor_views.autosave, name="report-draft"),
-    path("reports/<uuid:key>/sign/", views.sign, name="report-sign"),
+    path("reports/<uuid:key>/sign/", signing_views.sign, name="report-sign"),
     path("reports/<uuid:key>/discard/", views.discard, name="report-discard"),
-    path("reports/<uuid:key>/addendum/", views.addendum, name="report-addendum"),
-    path("reports/<uuid:key>/correct/", views.correct, name="report-correct"),
-    path("reports/<uuid:key>/retract/", views.retract, name="report-retract"),
+    path("reports/<uuid:key>/addendum/", signing_views.addendum, name="report-addendum"),
+    path("reports/<uuid:key>/correct/", signing_views.correct, name="report-correct"),
+    path("reports/<uuid:key>/retract/", signing_views.retract, name="report-retract"),
+    path("reports/<uuid:key>/return/", signing_views.give_back, name="report-return"),
+    path("reports/<uuid:key>/differences/", history_views.compared, name="report-differences"),
+    path("reports/<uuid:key>/readers/", history_views.readers, name="report-readers"),
     path("reports/<uuid:key>/critical/", critical_views.critical, name="report-critical"),
     path(
         "critical/<uuid:key>/acknowledge/", critical_views.acknowledge, name="critical-acknowledge"

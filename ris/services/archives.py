@@ -1,0 +1,261 @@
+"""Archives asked for earlier exams and numbers of images, while somebody waits for a few seconds.
+
+Each edge that can ask registers how. All archives are asked at once and none is waited for longer
+than a page can wait; what comes later is kept for the next look. What was told is kept for minutes
+in this process and nowhere else: it is another system's, and it may be about somebody else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from time import monotonic
+from typing import Protocol as Offers
+from typing import TypeVar
+
+import structlog
+
+from ris.domain.archives import (
+    ArchiveAnswer,
+    Doubt,
+    ImageCount,
+    Terms,
+    ToldSeries,
+    ToldStudy,
+    count,
+    doubt,
+)
+from ris.domain.exchange import Protocol
+from ris.domain.protocol import EndpointInfo
+from ris.domain.values import Identifier
+from ris.selectors import archives as known
+from ris.selectors.views import OrderView, PatientView, ProcedureView
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+WAIT_SECONDS = 3.0  # a page waits so long, all archives together
+ASK_SECONDS = 10.0  # a question ends then, waited for or not
+KEPT_SECONDS = 300.0
+REST_SECONDS = 60.0  # an archive that did not answer is left alone
+_KEPT = 500
+_THREADS = 8
+_NUMBERS = 3  # of a patient's identifiers are asked for at one archive
+_SHOWN = 50
+
+
+class SilentArchiveError(Exception):
+    """An archive did not answer, or not with what was asked; in words for people."""
+
+
+class Archive(Offers):
+    """How an edge asks; both questions raise SilentArchiveError and use no database."""
+
+    def terms(self, endpoint: EndpointInfo) -> Terms:
+        """What its settings say."""
+
+    def studies(
+        self, endpoint: EndpointInfo, number: str, issuer: str, seconds: float
+    ) -> Sequence[ToldStudy]:
+        """The studies under a patient's number."""
+
+    def series(self, endpoint: EndpointInfo, study: str, seconds: float) -> Sequence[ToldSeries]:
+        """The series of a study."""
+
+
+_ARCHIVES: dict[Protocol, Archive] = {}
+_lock = threading.Lock()
+_kept: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
+_asking: dict[Hashable, Future[object]] = {}
+_pool: ThreadPoolExecutor | None = None
+
+
+def register_archive(protocol: Protocol, archive: Archive) -> None:
+    """Called by each edge when it starts."""
+    _ARCHIVES[protocol] = archive
+
+
+def forget() -> None:
+    """Forget what was told (a test begins)."""
+    with _lock:
+        _kept.clear()
+        _asking.clear()
+
+
+def about(
+    order: OrderView, procedures: Sequence[ProcedureView], *, seconds: float = WAIT_SECONDS
+) -> list[ArchiveAnswer]:
+    """What every archive tells of the patient and of the images of some exams of an order."""
+    endpoints = [
+        (endpoint, _ARCHIVES[protocol])
+        for protocol, endpoint in known.asked_for_priors()
+        if protocol in _ARCHIVES
+    ]
+    if not endpoints:
+        return []
+    own = known.own_studies(order.patient.public_id)
+    made = _made(procedures)
+    questions = [
+        (endpoint, archive, _questions(endpoint, archive, order.patient, made))
+        for endpoint, archive in endpoints
+    ]
+    wait([one for _, _, each in questions for one in each.values()], timeout=seconds)
+    return [
+        _answer(endpoint, archive, asked, order.patient, own, made)
+        for endpoint, archive, asked in questions
+    ]
+
+
+# --- asking
+
+
+_Asked = Mapping[Hashable, Future[object]]
+
+
+def _questions(
+    endpoint: EndpointInfo,
+    archive: Archive,
+    patient: PatientView,
+    made: Mapping[str, Sequence[tuple[str, int]]],
+) -> _Asked:
+    terms = archive.terms(endpoint)
+    asked: dict[Hashable, Future[object]] = {}
+    for each in _numbers(patient.identifiers, terms):
+        # An archive with one issuer mostly names none, and would find nothing by it.
+        issuer = "" if terms.issuer else each.issuer
+        asked["studies", each.value, issuer] = _ask(
+            (endpoint.id, "studies", each.value, issuer),
+            endpoint,
+            partial(archive.studies, endpoint, each.value, issuer, ASK_SECONDS),
+        )
+    for study in made:
+        asked["series", study] = _ask(
+            (endpoint.id, "series", study),
+            endpoint,
+            partial(archive.series, endpoint, study, ASK_SECONDS),
+        )
+    return asked
+
+
+def _numbers(identifiers: Sequence[Identifier], terms: Terms) -> list[Identifier]:
+    """The patient's numbers that the archive can know."""
+    named = [
+        each
+        for each in identifiers
+        if each.value and each.issuer and terms.issuer in {"", each.issuer}
+    ]
+    return named[:_NUMBERS]
+
+
+def _ask(key: Hashable, endpoint: EndpointInfo, question: Callable[[], object]) -> Future[object]:
+    """What was told lately, who asks already, or a new question in a thread of its own."""
+    global _pool
+    with _lock:
+        at, told = _kept.get(key, (0.0, None))
+        lasts = REST_SECONDS if isinstance(told, SilentArchiveError) else KEPT_SECONDS
+        if key in _kept and monotonic() - at < lasts:
+            done: Future[object] = Future()
+            done.set_result(told)
+            return done
+        running = _asking.get(key)
+        if running is not None:
+            return running
+        if _pool is None:
+            _pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="archives")
+        future = _pool.submit(_asked, key, endpoint, question)
+        _asking[key] = future
+        return future
+
+
+def _asked(key: Hashable, endpoint: EndpointInfo, question: Callable[[], object]) -> object:
+    told: object
+    try:
+        told = question()
+    except SilentArchiveError as silent:
+        told = silent
+    except Exception as error:
+        log.exception("an archive could not be asked", endpoint=endpoint.name)
+        told = SilentArchiveError(f"internal error ({type(error).__name__})")
+    with _lock:
+        _asking.pop(key, None)
+        _kept[key] = (monotonic(), told)
+        _kept.move_to_end(key)
+        while len(_kept) > _KEPT:
+            _kept.popitem(last=False)
+    return told
+
+
+# --- answering
+
+
+def _answer(
+    endpoint: EndpointInfo,
+    archive: Archive,
+    asked: _Asked,
+    patient: PatientView,
+    own: frozenset[str],
+    made: Mapping[str, Sequence[tuple[str, int]]],
+) -> ArchiveAnswer:
+    late = "it has not answered yet; look again in a moment"
+    faults: list[str] = []
+    studies: dict[str, ToldStudy] = {}
+    series: dict[str, Sequence[ToldSeries]] = {}
+    for key, future in asked.items():
+        told = future.result() if future.done() else SilentArchiveError(late)
+        if isinstance(told, SilentArchiveError):
+            faults.append(str(told))
+        elif isinstance(key, tuple) and key[0] == "series":
+            series[str(key[1])] = told  # type: ignore[assignment]  # what that question gives
+        else:
+            studies |= {each.study_instance_uid: each for each in told}  # type: ignore[attr-defined]
+    shown: list[ToldStudy] = []
+    withheld: list[Doubt] = []
+    terms = archive.terms(endpoint)
+    for study in studies.values():
+        if study.study_instance_uid in own:
+            continue
+        why = doubt(study, patient.identifiers, patient.name, patient.birth_date, terms)
+        if why is Doubt.NONE:
+            shown.append(study)
+        else:
+            withheld.append(why)
+    return ArchiveAnswer(
+        archive=endpoint.name,
+        studies=tuple(sorted(shown, key=lambda each: each.made_on, reverse=True)[:_SHOWN]),
+        withheld=tuple(withheld),
+        images=_counted(made, series),
+        fault="; ".join(dict.fromkeys(faults)),
+    )
+
+
+def _made(procedures: Sequence[ProcedureView]) -> dict[str, list[tuple[str, int]]]:
+    """The studies of some exams, each with the series a device said it made and their images."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    seen: set[str] = set()
+    for procedure in procedures:
+        for performed in procedure.performed:
+            study = performed.study_instance_uid or procedure.study_instance_uid
+            rows = found.setdefault(study, [])
+            for each in performed.series:
+                if each.series_instance_uid not in seen:
+                    seen.add(each.series_instance_uid)
+                    rows.append((each.series_instance_uid, each.instance_count))
+    return found
+
+
+def _counted(
+    made: Mapping[str, Sequence[tuple[str, int]]], series: Mapping[str, Sequence[ToldSeries]]
+) -> ImageCount | None:
+    """Over all studies of the exam; None if one of them was not told of."""
+    if not made or set(made) != set(series):
+        return None
+    counts = [count(made[study], series[study]) for study in made]
+    there = [each.there for each in counts]
+    return ImageCount(
+        made=sum(each.made for each in counts),
+        there=None if None in there else sum(number or 0 for number in there),
+    )
