@@ -71,6 +71,7 @@ def users(password: str = "demo") -> dict[str, User]:
         Role.FRONTDESK,
         Role.TECHNOLOGIST,
         Role.RADIOLOGIST,
+        Role.RESIDENT,
         Role.MANAGER,
         Role.ADMIN,
     ):

@@ -1,8 +1,9 @@
-"""The report: its page, its print; sign, amend, withdraw."""
+"""The report: its page, its print, its draft thrown away."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,25 +12,21 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from ris.domain.errors import (
-    DeniedError,
-    MissingValueError,
-    RisError,
-    StateConflictError,
-    UnknownKeyError,
-)
+from ris.domain.errors import RisError, UnknownKeyError
+from ris.domain.report_differences import SectionDifference
 from ris.domain.reporting import (
     AmendReport,
     CommunicateCriticalResult,
     DiscardDraft,
     FinalizeReport,
+    OpenReport,
     ReportStatus,
     RetractReport,
+    ReturnReport,
     SaveDraft,
-    SignPreliminary,
-    VersionKind,
 )
 from ris.domain.results import Particulars
+from ris.domain.signatures import Proof
 from ris.models import Report
 from ris.selectors import documents
 from ris.selectors import receipts as receipt_lists
@@ -38,17 +35,33 @@ from ris.selectors.reports import person_name, report_view
 from ris.services import may
 from ris.services.report_documents import report_document
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
-from ris.web.asking import asked, number, said
+from ris.web.asking import asked
 from ris.web.critical.parts import report_context as critical_context
 from ris.web.dose.views import modalities_of, order_context
 from ris.web.errors import STATUS
-from ris.web.reporting.editor_views import sections_of, typed_in
+from ris.web.navigation import READERS
+from ris.web.reporting.editor_views import sections_of
+from ris.web.reporting.proof import asked_for, has_second_factor
 from ris.web.reporting.report_reading import reading_context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amending:
+    """An addendum or a correction on its way: what was typed, and what it would change."""
+
+    kind: str  # the name of its form
+    text: str = ""
+    reason: str = ""
+    changes: tuple[SectionDifference, ...] = ()
 
 
 def _stored(key: UUID) -> Report:
     row = (
-        Report.objects.select_related("author__practitioner", "order").filter(public_id=key).first()
+        Report.objects.select_related(
+            "author__practitioner", "resident__practitioner", "returned_by__practitioner", "order"
+        )
+        .filter(public_id=key)
+        .first()
     )
     if row is None:
         raise UnknownKeyError("no such report")
@@ -58,16 +71,18 @@ def _stored(key: UUID) -> Report:
 @require_GET
 @page()
 def report(request: PageRequest, key: UUID) -> HttpResponse:
-    return _page(request, key)
+    return report_page(request, key)
 
 
-def _page(
+def report_page(
     request: PageRequest,
     key: UUID,
     *,
     error: RisError | None = None,
     typed: Mapping[str, str] | None = None,
+    amending: Amending | None = None,
 ) -> HttpResponse:
+    """The page; with ``typed`` after a refusal, so that nothing that was written is lost."""
     stored = _stored(key)
     view = report_view(str(key))
     order = order_view(str(stored.order.public_id))
@@ -78,6 +93,7 @@ def _page(
         order=order.public_id,
         subject=f"Report {key}",
     )
+    current = view.current
     covered_here = [
         procedure for procedure in order.procedures if procedure.public_id in view.procedures
     ]
@@ -93,6 +109,18 @@ def _page(
         ),
         "amendable": view.status in {ReportStatus.FINAL, ReportStatus.AMENDED}
         and may(request.actor, AmendReport),
+        "may_finalize": may(request.actor, FinalizeReport),
+        "returnable": view.status in {ReportStatus.DRAFT, ReportStatus.PRELIMINARY}
+        and stored.resident_id is not None
+        and may(request.actor, ReturnReport),
+        "resident": person_name(stored.resident).display,
+        "returned_by": person_name(stored.returned_by).display,
+        "withdrawn": current if view.status is ReportStatus.RETRACTED else None,
+        "may_begin": may(request.actor, OpenReport),
+        "amending": amending,
+        "signs_with": (signs_with := asked_for()).value,
+        "can_show_proof": signs_with is not Proof.SECOND_FACTOR or has_second_factor(request),
+        "may_see_readers": request.actor.has(*READERS),
         "retractable": view.status
         in {ReportStatus.PRELIMINARY, ReportStatus.FINAL, ReportStatus.AMENDED}
         and may(request.actor, RetractReport),
@@ -144,72 +172,7 @@ def printed(request: PageRequest, key: UUID) -> HttpResponse:
 
 @require_POST
 @page()
-def sign(request: PageRequest, key: UUID) -> HttpResponse:
-    """Sign what is on the page, as preliminary or final."""
-    sections = typed_in(request)
-    revision = number(request, "revision")
-    try:
-        if said(request, "as") == "preliminary":
-            do(
-                request,
-                SignPreliminary(report=str(key), sections=sections, expected_revision=revision),
-            )
-            messages.success(
-                request, _("Signed as preliminary. It is on its way to the receivers.")
-            )
-        else:
-            do(
-                request,
-                FinalizeReport(report=str(key), sections=sections, expected_revision=revision),
-            )
-            messages.success(request, _("Signed. The report is on its way to the receivers."))
-    except DeniedError:
-        raise
-    except (MissingValueError, StateConflictError) as error:
-        return _page(request, key, error=error, typed=sections)
-    return redirect_back(request, f"/reports/{key}/")
-
-
-@require_POST
-@page()
 def discard(request: PageRequest, key: UUID) -> HttpResponse:
     do(request, DiscardDraft(report=str(key)))
     messages.success(request, _("The draft is thrown away; the exam waits to be read again."))
     return redirect_back(request, "/reading/")
-
-
-def _amend(request: PageRequest, key: UUID, kind: VersionKind, done: str) -> HttpResponse:
-    do(
-        request,
-        AmendReport(
-            report=str(key),
-            kind=kind,
-            sections=typed_in(request),
-            reason=said(request, "reason", 500),
-            expected_version=number(request, "version"),
-        ),
-    )
-    messages.success(request, done)
-    return redirect_back(request, f"/reports/{key}/")
-
-
-@require_POST
-@page()
-def addendum(request: PageRequest, key: UUID) -> HttpResponse:
-    return _amend(request, key, VersionKind.ADDENDUM, "The addendum is signed and on its way.")
-
-
-@require_POST
-@page()
-def correct(request: PageRequest, key: UUID) -> HttpResponse:
-    if not said(request, "reason"):
-        raise MissingValueError("a correction needs a reason", path="reason")
-    return _amend(request, key, VersionKind.CORRECTION, "The correction is signed and on its way.")
-
-
-@require_POST
-@page()
-def retract(request: PageRequest, key: UUID) -> HttpResponse:
-    do(request, RetractReport(report=str(key), reason=said(request, "reason", 500)))
-    messages.success(request, _("The report is withdrawn; the exam waits to be read again."))
-    return redirect_back(request, f"/reports/{key}/")

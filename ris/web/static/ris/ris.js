@@ -114,7 +114,10 @@
     if (submitter) submitter.form.requestSubmit(submitter);
   });
   document.addEventListener("htmx:config:request", (event) => {
-    if (isSave(event) && event.detail.ctx.sourceElement.closest("form").dataset.sent) event.preventDefault();
+    if (!isSave(event)) return;
+    // What is shown at signing (a password, a code) is not sent along with every save.
+    event.detail.ctx.request?.body?.delete?.("proof");
+    if (event.detail.ctx.sourceElement.closest("form").dataset.sent) event.preventDefault();
   });
 
   // A double click sends once. The button keeps its name and value: it is only told off afterwards.
