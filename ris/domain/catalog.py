@@ -51,6 +51,7 @@ class DefineProcedure(Command[str]):
     required_skills: tuple[str, ...] | None = None
     staff_required: int | None = None  # how many people are booked with it
     device_rules: tuple[DeviceRuleDetails, ...] | None = None
+    subspecialty: str | None = None  # who reads it; empty: every radiologist
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

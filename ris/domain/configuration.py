@@ -116,6 +116,7 @@ TABLES: tuple[Table, ...] = (
             "radiologist_present": Field(bool, False),
             "required_skills": Field(list, []),
             "staff_required": Field(int, 0),
+            "subspecialty": _text(),
             "active": Field(bool, True),
             "steps": Field(list, []),
         },

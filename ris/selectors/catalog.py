@@ -33,6 +33,7 @@ class ProcedureLine:
     required_skills: tuple[str, ...] = ()
     staff_required: int = 0
     device_rules: tuple[DeviceRuleDetails, ...] = ()
+    subspecialty: str = ""
 
 
 _RULES = Prefetch(
@@ -73,6 +74,7 @@ def _line(row: ProcedureDefinition) -> ProcedureLine:
         radiologist_present=row.radiologist_present,
         required_skills=tuple(row.required_skills),
         staff_required=row.staff_required,
+        subspecialty=row.subspecialty,
         device_rules=tuple(
             DeviceRuleDetails(
                 device=rule.device.ae_title, allowed=rule.allowed, minutes=rule.minutes

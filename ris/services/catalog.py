@@ -85,7 +85,7 @@ LIMITS = {
 
 
 def _booking(command: DefineProcedure) -> dict[str, Any]:
-    """What booking has to know, as far as it is said."""
+    """What booking and reading have to know, as far as it is said."""
     found: dict[str, Any] = {}
     for name, most in LIMITS.items():
         number = getattr(command, name)
@@ -95,6 +95,10 @@ def _booking(command: DefineProcedure) -> dict[str, Any]:
             found[name] = number
     if command.radiologist_present is not None:
         found["radiologist_present"] = command.radiologist_present
+    if command.subspecialty is not None:
+        found["subspecialty"] = require_text(
+            command.subspecialty.strip(), path="subspecialty", limit=64, name="subspecialty"
+        )
     if command.required_skills is not None:
         words = [
             require_text(word, path="required_skills", limit=64, name="skill")

@@ -152,6 +152,7 @@ def _procedure(record: Record, change: Change) -> Iterator[Command[Any]]:
             radiologist_present=record["radiologist_present"],
             required_skills=tuple(record["required_skills"]),
             staff_required=record["staff_required"],
+            subspecialty=record["subspecialty"],
             steps=tuple(
                 StepTemplateDetails(
                     modality=step["modality"],

@@ -65,6 +65,13 @@ class ProcedureForm(PageForm):
         ),
     )
 
+    subspecialty = forms.CharField(
+        label=_("Read by (subspecialty)"),
+        max_length=64,
+        required=False,
+        widget=forms.TextInput(attrs={"list": "subspecialties"}),
+        help_text=_("neuro, chest, MSK …; empty: every radiologist"),
+    )
     buffer_before_minutes = forms.IntegerField(
         label=_("Kept free before, minutes"), min_value=0, max_value=240, initial=0
     )
@@ -125,6 +132,7 @@ class ProcedureForm(PageForm):
                 "radiologist_present": line.radiologist_present,
                 "required_skills": "; ".join(line.required_skills),
                 "device_rules": sheet.write_devices(line.device_rules),
+                "subspecialty": line.subspecialty,
             }
         )
         found.keep_code()
@@ -166,4 +174,5 @@ class ProcedureForm(PageForm):
             radiologist_present=said["radiologist_present"],
             required_skills=split(said["required_skills"]),
             device_rules=said["device_rules"],
+            subspecialty=said["subspecialty"],
         )

@@ -128,6 +128,7 @@ KIND = Kind(
         listing("required_skills"),
         whole("staff_required", most=10),
         Column(name="device_rules", read=read_devices, write=write_devices, default=()),
+        text("subspecialty", limit=64),
         yes_no("offered", default=True),
     ),
     key=("code", "scheme", "version"),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ris.domain.catalog import ImportProcedures, RetireProcedure
 from ris.domain.errors import DeniedError, RisError
+from ris.domain.reading import SUBSPECIALTIES
 from ris.selectors import catalog
 from ris.selectors.catalog import ProcedureLine
 from ris.selectors.facility import devices
@@ -72,6 +73,7 @@ def _form(
         "line": line,
         "devices": [each.ae_title for each in devices() if line and each.modality == line.modality],
         "allowed": may(request.actor, ImportProcedures),
+        "subspecialties": SUBSPECIALTIES,
     }
     return show(request, "catalog/procedure.html", context, status=status)
 
