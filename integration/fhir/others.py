@@ -142,9 +142,9 @@ MORE: Mapping[str, tuple[Parameter, ...]] = {
             name="performer",
             expression="DiagnosticReport.performer",
             field="performers",
-            targets=("Organization",),
+            targets=("Organization", "Practitioner"),
             element=("performer",),
-            documentation="The institution.",
+            documentation="The institution, and a resident whose text an attending signed.",
         ),
     ),
     "Encounter": (

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from ris.domain.patients import Sex
 from ris.domain.reporting import SECTIONS, VersionKind
+from ris.domain.signatures import SignedAs
 from ris.domain.values import PersonName
 from ris.selectors.facility import SiteView
 from ris.selectors.letterheads import LetterheadView
@@ -73,6 +74,25 @@ def report_pdf(
     return _printed(sheet(version, covers, site, letterhead))
 
 
+def sample_pdf(site: SiteView, letterhead: LetterheadView | None) -> bytes:
+    """A page with a letterhead and a made-up report, for whoever changes it to look at."""
+    return _printed(
+        Sheet(
+            **_head(site, letterhead),
+            title="CT head without contrast",
+            mark="SAMPLE",
+            patient=(("Patient", "Sample, Sam"), ("Patient ID", "0000"), ("Born", "1970-01-01")),
+            exam=(("Accession number", "SAMPLE"), ("Examined", "2026-01-01 08:00")),
+            sections=(
+                ("Findings", "No bleeding. No mass. Ventricles of normal width."),
+                ("Impression", "Normal CT of the head."),
+            ),
+            signature=("Electronically signed by nobody: this is a sample",),
+            footer="Sample",
+        )
+    )
+
+
 @lru_cache(maxsize=KEPT)
 def _printed(page: Sheet) -> bytes:
     # What draws is loaded when something is drawn: no other part of the system needs it.
@@ -119,15 +139,7 @@ def sheet(
         sections=_filled(
             *((heading, version.sections.get(key, "").strip()) for key, heading in SECTIONS)
         ),
-        signature=tuple(
-            line
-            for line in (
-                f"Electronically signed by {signer}" if signer else "",
-                f"{signed}, version {version.number}",
-                _author(version, signer),
-            )
-            if line
-        ),
+        signature=_signature(version, signer, signed),
         running=_joined((name, number.value, accession), "  |  "),
         footer=f"Version {version.number}, {signed}",
     )
@@ -158,9 +170,26 @@ def _notice(version: ReportVersionView) -> str:
     return f"{words}: {version.reason}" if words and version.reason else words
 
 
-def _author(version: ReportVersionView, signer: str) -> str:
-    author = _spoken(version.author_name) or version.author
-    return f"Written by {author}" if author and author != signer else ""
+def _signature(version: ReportVersionView, signer: str, signed: str) -> tuple[str, ...]:
+    """Who wrote it, who answers for it, when."""
+    at = f"{signed}, version {version.number}"
+    if version.resident:
+        resident = _spoken(version.resident_name) or version.resident
+        lines = (
+            f"Written by {resident}, resident",
+            f"Verified and electronically signed by {signer}",
+            at,
+        )
+    elif version.signed_as == SignedAs.RESIDENT.value:
+        lines = (f"Electronically signed by {signer}, resident", at, "Not verified yet")
+    else:
+        author = _spoken(version.author_name) or version.author
+        lines = (
+            f"Electronically signed by {signer}" if signer else "",
+            at,
+            f"Written by {author}" if author and author != signer else "",
+        )
+    return tuple(line for line in lines if line)
 
 
 def _performed_at(procedures: Iterable[ProcedureView], zone: ZoneInfo) -> str:

@@ -254,6 +254,24 @@ def test_a_name_is_that_of_the_signer_even_from_elsewhere() -> None:
     assert page.signature[2] == "Written by Ruth Weiss"
 
 
+def test_resident_and_attending_are_named_with_what_they_did() -> None:
+    resident = {"resident": "rasmus", "resident_name": PersonName.of("Ekdahl", "Rasmus")}
+
+    verified = sheet(views.version(**resident, signed_as="ATTENDING"), covers(), SITE)
+    alone = sheet(views.version(kind=VersionKind.PRELIMINARY, signed_as="RESIDENT"), covers(), SITE)
+
+    assert verified.signature == (
+        "Written by Rasmus Ekdahl, resident",
+        "Verified and electronically signed by Ruth Weiss",
+        "2026-03-02 14:00 (Europe/Vienna), version 1",
+    )
+    assert alone.signature == (
+        "Electronically signed by Ruth Weiss, resident",
+        "2026-03-02 14:00 (Europe/Vienna), version 1",
+        "Not verified yet",
+    )
+
+
 def test_the_content_is_compressed() -> None:
     assert printed(views.version()).count(b"/FlateDecode") >= 4
     assert len(printed(views.version())) < 100_000

@@ -15,7 +15,7 @@ from integration.fhir.from_domain import datatypes
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.servicerequest import requests_of
 from ris.domain.reporting import SECTIONS, ReportStatus
-from ris.domain.values import Identifier
+from ris.domain.values import Identifier, PersonName
 from ris.selectors.search.views import AwaitedHit, ReportHit
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView
 from ris.services.report_documents import report_document
@@ -62,13 +62,15 @@ def _written(hit: ReportHit, shown: Shown) -> Resource:
         *(order.updated_at for order, _ in hit.covers),
         *(order.patient.updated_at for order, _ in hit.covers),
     )
+    about = _about(hit.covers, shown)
+    about["performer"] += datatypes.some(resident(current, shown) if current else None)
     return datatypes.resource(
         "DiagnosticReport",
         report.public_id,
         datatypes.version_at(updated_at),
         updated_at,
         status=bindings.REPORT_STATUS[report.status, kind, report.written],
-        **_about(hit.covers, shown),
+        **about,
         issued=datatypes.instant(current.signed_at) if current else None,
         resultsInterpreter=datatypes.some(interpreter(current, shown) if current else None),
         result=[datatypes.reference("Observation", each) for each in hit.findings] if shows else [],
@@ -141,14 +143,24 @@ def _effective(covers: Covers) -> str | None:
 
 
 def interpreter(version: ReportVersionView, shown: Shown) -> Resource | None:
+    """Who answers for what it says."""
+    return _person(version.signer_name, version.signer, version.signer_practitioner, shown)
+
+
+def resident(version: ReportVersionView, shown: Shown) -> Resource | None:
+    """Whose text it began from, if that is somebody else: one of those who made the report."""
+    return _person(version.resident_name, version.resident, version.resident_practitioner, shown)
+
+
+def _person(name: PersonName, login: str, practitioner: str, shown: Shown) -> Resource | None:
     found = datatypes.person(
-        version.signer_name,
-        Identifier(version.signer, LOGIN_ISSUER) if version.signer else Identifier(""),
+        name,
+        Identifier(login, LOGIN_ISSUER) if login else Identifier(""),
         shown.systems,
         "Practitioner",
     )
-    if found and version.signer_practitioner:
-        return {"reference": f"Practitioner/{version.signer_practitioner}", **found}
+    if found and practitioner:
+        return {"reference": f"Practitioner/{practitioner}", **found}
     return found
 
 

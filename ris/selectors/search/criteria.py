@@ -144,7 +144,7 @@ class ReportCriteria(OfOrder):
     awaited: frozenset[tuple[Stage, OrderStatus]] | None = None  # not begun yet
     codes: Terms[CodeTerm] = ()
     studies: Ids = ()
-    performers: Ids = ()  # the institution, which all reports are of
+    performers: Ids = ()  # the institution, which all reports are of, or a resident
     issued: Terms[TimeTerm] = ()
     date: Terms[TimeTerm] = ()
 

@@ -323,7 +323,13 @@ def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
         criteria.identifiers, lambda term: _covering(Q(order__in=orders_named(term)))
     )
     for alternatives in criteria.performers:
-        found &= Q(Exists(Site.objects.filter(terms.among(("public_id",), alternatives))))
+        residents = ReportVersion.objects.filter(
+            terms.among(("resident__practitioner__public_id",), alternatives),
+            report=OuterRef("pk"),
+        ).exclude(signer_id=F("resident_id"))
+        found &= Q(Exists(Site.objects.filter(terms.among(("public_id",), alternatives)))) | Q(
+            Exists(residents)
+        )
     for alternatives in criteria.studies:
         done = RequestedProcedure.objects.filter(
             terms.among(("public_id",), alternatives), Exists(_DONE)
@@ -378,7 +384,7 @@ def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
     if not keys:
         return []
     versions = ReportVersion.objects.select_related(
-        "author__practitioner", "signer__practitioner"
+        "author__practitioner", "signer__practitioner", "resident__practitioner"
     ).order_by("number")
     rows = {
         str(row.public_id): row

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from ris.domain.reporting import AmendReport, RetractReport, SaveDraft, VersionKind
+from ris.domain.accounts import CreateUser
+from ris.domain.actors import Role
+from ris.domain.reporting import (
+    AmendReport,
+    FinalizeReport,
+    RetractReport,
+    SaveDraft,
+    SignPreliminary,
+    VersionKind,
+)
 from ris.domain.values import PersonName
-from ris.models import Order, Report
+from ris.models import Order, Practitioner, Report
 from ris.printing.report import report_pdf
 from ris.selectors.facility import site
 from ris.selectors.orders import covered
@@ -189,3 +199,27 @@ def test_an_exam_that_waits_for_its_report_is_listed_as_registered(api: Api, exa
     ]
     assert not {"issued", "presentedForm", "resultsInterpreter"} & seen.keys()
     assert str(make.opened_report(exam).public_id) == key
+
+
+def test_a_resident_made_it_and_an_attending_answers_for_it(api: Api, exam: Order) -> None:
+    roles = frozenset({Role.RESIDENT})
+    new = CreateUser(username="rasmus", password="", roles=roles, last_name="Ekdahl")
+    resident = replace(people.resident, name="rasmus", user_id=execute(new, actor=people.admin))
+    report = make.opened_report(exam)
+    preliminary = SignPreliminary(report=str(report.public_id), sections=dict(make.TEXT))
+    execute(preliminary, actor=resident)
+    before = shown(api, report)
+
+    execute(FinalizeReport(report=str(report.public_id), sections=dict(make.TEXT)), actor=reader())
+
+    after = shown(api, report)
+    key = Practitioner.objects.get(identifier="rasmus").public_id
+    assert [each["display"] for each in before["resultsInterpreter"]] == ["Ekdahl"]
+    assert len(before["performer"]) == 1
+    assert [each["display"] for each in after["resultsInterpreter"]] == ["Ruth Weiss"]
+    assert after["performer"][0] == before["performer"][0]
+    assert after["performer"][1]["display"] == "Ekdahl"
+    assert after["performer"][1]["reference"] == f"Practitioner/{key}"
+    assert found(api, "DiagnosticReport", performer=f"Practitioner/{key}") == [
+        str(report.public_id)
+    ]
