@@ -30,6 +30,12 @@ def chromium() -> str | None:
 
 
 @cache
+def orthanc() -> str | None:
+    """Debian keeps it among the system's programs, which are not in everybody's search path."""
+    return shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
+
+
+@cache
 def postgresql_folder() -> Path | None:
     """The folder with ``initdb`` and ``postgres``; Debian keeps it out of the search path."""
     candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -60,7 +66,8 @@ def _package(name: str) -> Callable[[], str]:
 
 
 PROGRAMS: dict[str, Callable[[], str]] = {
-    "dcmtk": _on_path("echoscu", "findscu", "storescu", "dump2dcm"),
+    "dcmtk": _on_path("echoscu", "findscu", "storescu", "dump2dcm", "dsrdump", "dcm2pdf"),
+    "orthanc": lambda: "" if orthanc() else "Orthanc not installed",
     "chromium": lambda: "" if chromium() else "no Chromium",
     "postgresql": lambda: "" if postgresql_folder() else "no PostgreSQL binaries",
     "redis": _on_path("redis-server"),

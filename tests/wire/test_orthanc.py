@@ -1,0 +1,102 @@
+"""Orthanc as the archive: it stores our reports, is asked for them, and tells of earlier exams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ris.domain.actors import Actor
+from ris.domain.exchange import Protocol, Subscription
+from ris.models import Delivery, Order, ReportObject
+from ris.selectors.orders import order_view
+from ris.services import archives, outbox
+from ris.services.report_documents import report_document
+from tests import make
+from tests.programs import demand, requires
+from tests.wire.orthanc import Orthanc, orthanc
+from tests.wire.test_mpps_forwarding import QUICK, deliver, later
+from tests.wire.test_reports_into_archives import finalize, reader, states
+
+pytestmark = [
+    pytest.mark.wire,
+    pytest.mark.django_db(transaction=True),
+    requires("orthanc"),
+]
+__all__ = ["reader"]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    demand("orthanc")
+    with orthanc(tmp_path_factory.mktemp("orthanc")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    outbox.reset_breaker()
+    archives.forget()
+    yield
+    outbox.reset_breaker()
+    archives.forget()
+
+
+def endpoint(archive: Orthanc, **settings: Any) -> str:
+    return make.endpoint(
+        "ORTHANC",
+        protocol=Protocol.DICOM,
+        protocol_name=archive.ae_title,
+        port=archive.port,
+        version="",
+        sends=(Subscription.REPORT_OBJECTS,),
+        settings={**QUICK, **settings},
+    )
+
+
+def test_it_has_the_report_as_it_was_signed_and_says_so(reader: Actor, archive: Orthanc) -> None:
+    endpoint(archive, priors=True, issuer="HOSP")
+    report = finalize(reader, impression="頭部 normal, größer als zuvor")
+
+    deliver()
+    with later():
+        deliver()
+
+    assert [(words, state) for words, state, _ in states()] == [
+        ("SR, version 1", "DELIVERED"),
+        ("PDF, version 1", "DELIVERED"),
+        ("SR, version 1: in the archive", "DELIVERED"),
+        ("PDF, version 1: in the archive", "DELIVERED"),
+    ]
+    instances = archive.get("/instances?expand")
+    by_uid = {each["MainDicomTags"]["SOPInstanceUID"]: each["ID"] for each in instances}
+    made = {each.kind: each.sop_instance_uid for each in ReportObject.objects.all()}
+    assert set(made.values()) <= set(by_uid)
+    pdf = archive.raw(f"/instances/{by_uid[made['pdf']]}/pdf")
+    assert pdf == report_document(str(report.public_id), 1).content
+    tags = archive.get(f"/instances/{by_uid[made['sr']]}/simplified-tags")
+    assert (tags["PreliminaryFlag"], tags["VerificationFlag"]) == ("FINAL", "VERIFIED")
+    assert tags["ContentSequence"][-1]["ContentSequence"][-1]["TextValue"] == (
+        "頭部 normal, größer als zuvor"
+    )
+    order = order_view(str(Order.objects.get().public_id))
+    (told,) = archives.about(order, order.procedures, seconds=10)
+    assert told.fault == ""
+    assert told.studies == ()  # the one study of this number is ours
+    assert told.images is not None
+    assert (told.images.made, told.images.there) == (42, 0)
+
+
+def test_the_same_object_again_is_no_second_one(reader: Actor, archive: Orthanc) -> None:
+    endpoint(archive, objects=["sr"], confirm="no")
+    finalize(reader)
+    deliver()
+    before = len(archive.get("/instances"))
+
+    Delivery.objects.update(state="PENDING")  # as if the answer had been lost
+    with later():
+        deliver()
+
+    assert [state for _, state, _ in states()] == ["DELIVERED"]
+    assert len(archive.get("/instances")) == before
