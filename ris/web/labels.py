@@ -37,6 +37,7 @@ from ris.domain.peer_review import Grade, PeerReviewState, ReviewOrigin, Score
 from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.domain.protocol import Result
 from ris.domain.protocoling import ProtocolNeed, ProtocolState, RejectReason
+from ris.domain.referring import Progress
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.safety import AnswerKind, AnswerSource, Finding, Gate, Told, Verdict
 from ris.domain.scheduling import AppointmentStatus, ClosureKind
@@ -476,7 +477,23 @@ CLOSURE: Mapping[ClosureKind, Label] = {
     ClosureKind.DOWNTIME: Label("Down", "ban", Tone.BAD),
 }
 
+PROGRESS: Mapping[Progress, Label] = {
+    Progress.REQUESTED: Label("Requested", "clock"),
+    Progress.ON_HOLD: Label("On hold", "pause", Tone.WARN),
+    Progress.BOOKED: Label("Booked", "calendar", Tone.INFO),
+    Progress.ARRIVED: Label("Arrived", "person-check", Tone.BUSY),
+    Progress.IN_PROGRESS: Label("Being done", "play", Tone.BUSY),
+    Progress.DONE: Label("Done, waits to be read", "check", Tone.INFO),
+    Progress.BEING_READ: Label("Being read", "book", Tone.BUSY),
+    Progress.PRELIMINARY: Label("Preliminary result", "pencil", Tone.WARN),
+    Progress.FINAL: Label("Final result", "seal", Tone.OK),
+    Progress.CHANGED: Label("Final, changed since", "pencil", Tone.WARN),
+    Progress.WITHDRAWN: Label("Result withdrawn", "ban", Tone.BAD),
+    Progress.CANCELED: Label("Canceled", "cross"),
+}
+
 TABLES: Mapping[str, tuple[type[StrEnum], Mapping[str, Label]]] = {
+    "progress": (Progress, {key.value: label for key, label in PROGRESS.items()}),
     "resource": (Now, {key.value: label for key, label in RESOURCE.items()}),
     "resource_kind": (ResourceKind, {key.value: label for key, label in RESOURCE_KIND.items()}),
     "closure": (ClosureKind, {key.value: label for key, label in CLOSURE.items()}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext, gettext_noop
 
-from ris.domain.actors import Actor, Role
+from ris.domain.actors import CONFINED, Actor, Role
 
 READERS = (Role.RADIOLOGIST, Role.RESIDENT, Role.MANAGER, Role.ADMIN)
 DESK = (Role.SCHEDULER, Role.FRONTDESK, Role.MANAGER, Role.ADMIN)
@@ -41,6 +41,8 @@ class Entry:
         return gettext(self.text)
 
     def visible_to(self, actor: Actor) -> bool:
+        if actor.is_confined:
+            return actor.has(*CONFINED.intersection(self.roles))
         return not self.roles or actor.has(*self.roles)
 
 
@@ -57,6 +59,9 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/patients/", "Patients", "users", "p"),
     Entry("/dose/", "Dose", "bolt", "", DOSE),
     Entry("/analytics/", "Analytics", "board", "", SYSTEM),
+    Entry("/referrer/", "My patients", "users", "e", (Role.REFERRER,)),
+    Entry("/referrer/new/", "Order an exam", "plus", "", (Role.REFERRER,)),
+    Entry("/referrer/notices/", "Mail about results", "send", "", (Role.REFERRER,)),
     Entry("/exceptions/", "Exceptions", "alert", "x", MENDING, BEHIND),
     Entry("/messages/", "Messages", "message", "m", SYSTEM, BEHIND),
     Entry("/interfaces/", "Interfaces", "plug", "", SYSTEM, BEHIND),
@@ -65,6 +70,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/supplies/", "Supplies", "list", "", REPAIR, BEHIND),
     Entry("/catalog/", "Catalog", "list", "", SYSTEM, BEHIND),
     Entry("/patient-messages/", "Patient messages", "send", "", SYSTEM, BEHIND),
+    Entry("/referrers/", "Referring doctors", "users", "", SYSTEM, BEHIND),
     Entry("/audit/", "Audit", "shield", "", SYSTEM, BEHIND),
 )
 
@@ -111,8 +117,11 @@ class Link:
 def menu(actor: Actor, path: str) -> list[tuple[str, list[Link]]]:
     """The entries an actor sees, by group; the one that ``path`` lies under is current."""
     groups: dict[str, list[Link]] = {}
+    # One area may lie within another one: the nearest is where the page is.
+    around = [each.address for each in ENTRIES if each.address != "/"]
+    nearest = max((each for each in around if path.startswith(each)), key=len, default="/")
     for entry in ENTRIES:
         if entry.visible_to(actor):
-            inside = path == "/" if entry.address == "/" else path.startswith(entry.address)
+            inside = path == "/" if entry.address == "/" else entry.address == nearest
             groups.setdefault(gettext(entry.group), []).append(Link(entry, inside))
     return list(groups.items())

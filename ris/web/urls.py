@@ -27,6 +27,7 @@ urlpatterns = [
     path("", include("ris.web.safety.urls")),
     path("", include("ris.web.protocoling.urls")),
     path("", include("ris.web.journal.urls")),
+    path("", include("ris.web.referrer.urls")),
     path("", include("ris.web.accounts.urls")),
     path("", include("ris.web.undo")),
     path("", include("ris.web.views_saved")),

@@ -13,7 +13,6 @@ from ris.selectors import referring as selected
 from ris.selectors.referring import Reach
 from ris.services import _clock
 from ris.services._context import Context
-from ris.services._execute import transactional
 from ris.services._locks import public_key
 from ris.services._transition import touch
 
@@ -67,11 +66,10 @@ def _order_of(to: Reach, version: ReportVersion) -> Order:
     )
 
 
-@transactional
 def note_opened(actor: Actor, versions: Sequence[int]) -> None:
     """Note that a login opened versions, by primary key: part of showing them, as audit is.
 
-    Twice at the same time is once.
+    One statement; twice at the same time is once.
     """
     if actor.user_id is None or not versions:
         return

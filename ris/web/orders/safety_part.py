@@ -95,6 +95,15 @@ def faults(rows: Sequence[Row]) -> list[str]:
     return found
 
 
+def given_in(rows: Sequence[Row]) -> tuple[SafetyAnswerGiven, ...]:
+    """What was answered, for whoever gives it with the order."""
+    return tuple(
+        SafetyAnswerGiven(question=row.question.code, value=row.value, on=_day(row.on))
+        for row in rows
+        if row.value
+    )
+
+
 def answer(request: PageRequest, step: str, rows: Sequence[Row]) -> None:
     """Give the answers that a step asks for; an answer holds for all steps of the order."""
     typed = {row.question.code: row for row in rows if row.value}

@@ -128,6 +128,13 @@ def _actor(request: HttpRequest) -> Actor | None:
 
 
 @register.simple_tag(takes_context=True)
+def works_here(context: Context) -> bool:
+    """Whether the person is of the staff, who may search everything; a referring doctor is not."""
+    actor = _actor(context["request"])
+    return actor is None or not actor.is_confined
+
+
+@register.simple_tag(takes_context=True)
 def may(context: Context, command: str) -> bool:
     """Whether the person at the page may give a command, by its name."""
     actor = _actor(context["request"])

@@ -1,0 +1,443 @@
+"""Referring doctors: the own orders and results, nothing else, and every result taken note of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from ris.domain.accounts import CreateUser, SetRoles
+from ris.domain.actors import OPERATOR, Role
+from ris.domain.errors import (
+    DeniedError,
+    InvalidValueError,
+    MissingValueError,
+    StateConflictError,
+    UnknownKeyError,
+)
+from ris.domain.order_questions import AskForInformation
+from ris.domain.orders import OrderDetails, OrderReference, Priority, ProcedureRequest
+from ris.domain.patients import Sex
+from ris.domain.referring import (
+    AcknowledgeResult,
+    AnswerDepartment,
+    GrantReferrerAccess,
+    IdentifiedPatient,
+    RequestExams,
+    RevokeReferrerAccess,
+    WithdrawRequest,
+)
+from ris.domain.reporting import AmendReport, SignPreliminary, VersionKind
+from ris.domain.safety import SafetyAnswerGiven
+from ris.domain.saved_views import SaveView
+from ris.domain.values import Identifier, PartialDate, PersonName
+from ris.models import (
+    AuditEvent,
+    DomainEvent,
+    Order,
+    OrderQuestion,
+    Patient,
+    Practitioner,
+    ReferrerAccess,
+    ReportVersion,
+    ResultReceipt,
+    SafetyAnswer,
+)
+from ris.selectors import referred_orders, referring
+from ris.selectors.referred_orders import Pile
+from ris.services import execute
+from tests import ground, make, people
+from tests import referring as build
+from tests.referring import OTTO, Doctors
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield traveller
+
+
+def _ground() -> Doctors:
+    make.site("UTC")
+    make.device()
+    make.definition()
+    return build.doctors()
+
+
+@pytest.fixture
+def doctors(db: None, clock: time_machine.Traveller) -> Doctors:
+    made, _ = ground.begin("referring doctors", _ground)
+    return made
+
+
+def request(patient: Patient | None = None, **said: object) -> RequestExams:
+    fields: dict[str, object] = {
+        "procedures": (ProcedureRequest(code=make.CT_HEAD),),
+        "details": OrderDetails(priority=Priority.URGENT, reason="Headache for six weeks"),
+        "patient": IdentifiedPatient(public_id=str(patient.public_id)) if patient else None,
+    }
+    return RequestExams(**{**fields, **said})  # type: ignore[arg-type]
+
+
+def seen(to_user: object, pile: Pile = Pile.ALL) -> list[Order]:
+    to = referring.reach(to_user.pk)  # type: ignore[attr-defined]
+    return list(referred_orders.in_pile(to, pile))
+
+
+# --- whose orders
+
+
+def test_a_login_from_outside_has_no_other_role() -> None:
+    with pytest.raises(InvalidValueError, match="that one role"):
+        execute(
+            CreateUser(
+                username="both",
+                password="",
+                roles=frozenset({Role.REFERRER, Role.RADIOLOGIST}),
+            ),
+            actor=OPERATOR,
+        )
+
+
+def test_orders_are_the_own_by_number_and_issuer_never_by_name(doctors: Doctors) -> None:
+    mine = build.order()
+    build.order(OTTO)
+    build.order(Identifier("D100", "OTHER"))  # the same number, given out by somebody else
+    make.order()  # the same name, without a number
+
+    assert seen(doctors.olga) == [mine]
+
+
+def test_a_practice_sees_what_it_ordered(doctors: Doctors) -> None:
+    ours = make.order(details=build.details(OTTO, requesting_service="Practice at the Pond"))
+    build.order(OTTO)
+
+    assert seen(doctors.desk) == [ours]
+
+
+def test_without_access_there_is_nothing(doctors: Doctors) -> None:
+    build.order()
+    access = ReferrerAccess.objects.get(user=doctors.olga)
+
+    execute(RevokeReferrerAccess(access=str(access.public_id)), actor=people.manager)
+
+    assert seen(doctors.olga) == []
+    assert DomainEvent.objects.filter(name="ReferrerAccessRevoked").count() == 1
+
+
+def test_access_is_for_referring_logins_and_for_people_with_a_number(doctors: Doctors) -> None:
+    execute(
+        CreateUser(username="sam", password="", roles=frozenset({Role.SCHEDULER})), actor=OPERATOR
+    )
+    nobody = Practitioner.objects.create(name="Nameless^Nora")
+
+    with pytest.raises(InvalidValueError, match="not a referring doctor"):
+        execute(GrantReferrerAccess(username="sam", service="X"), actor=people.admin)
+    with pytest.raises(InvalidValueError, match="no number"):
+        execute(
+            GrantReferrerAccess(username="olga", practitioner=str(nobody.public_id)),
+            actor=people.admin,
+        )
+    with pytest.raises(DeniedError):
+        execute(GrantReferrerAccess(username="olga", service="X"), actor=people.scheduler)
+
+
+def test_the_door_refuses_all_that_is_not_a_referring_doctors(doctors: Doctors) -> None:
+    """Also what a permission table gives to everybody with a login."""
+    olga = build.actor(doctors.olga)
+
+    with pytest.raises(DeniedError):
+        execute(make.place_order(), actor=olga)
+    with pytest.raises(DeniedError, match="not for referring doctors"):
+        execute(SaveView(page="orders", name="All", query=""), actor=olga)
+    with pytest.raises(DeniedError):
+        execute(SetRoles(username="olga", roles=frozenset({Role.ADMIN})), actor=olga)
+    assert Order.objects.count() == 0
+
+
+# --- orders
+
+
+def test_an_own_patient_gets_an_order_in_the_doctors_name(doctors: Doctors) -> None:
+    patient = build.order().patient
+
+    placed = execute(request(patient), actor=build.actor(doctors.olga))
+
+    order = Order.objects.get(public_id=placed.public_id)
+    assert (order.patient, order.requester, order.requester_identifier, order.entered_by) == (
+        patient,
+        "Ordonez^Olga",
+        "D100",
+        "Olga Test",
+    )
+    assert order.priority == "URGENT"
+    assert order in seen(doctors.olga, Pile.OPEN)
+    assert AuditEvent.objects.filter(action="RequestExams", order_id=order.pk).count() == 1
+
+
+def test_nobody_orders_in_another_doctors_name(doctors: Doctors) -> None:
+    patient = build.order().patient
+    otto = Practitioner.objects.get(identifier="D200")
+
+    with pytest.raises(DeniedError, match="does not order for that person"):
+        execute(request(patient, requester=str(otto.public_id)), actor=build.actor(doctors.olga))
+
+
+def test_a_practices_order_is_in_its_name(doctors: Doctors) -> None:
+    ours = make.order(details=build.details(OTTO, requesting_service="Practice at the Pond"))
+
+    placed = execute(request(ours.patient), actor=build.actor(doctors.desk))
+
+    order = Order.objects.get(public_id=placed.public_id)
+    assert (order.requesting_service, order.requester) == ("Practice at the Pond", "Test^Desk")
+
+
+def test_somebody_elses_patient_needs_number_and_birth_date(doctors: Doctors) -> None:
+    known = build.order(OTTO, patient=make.patient("MRN77")).patient
+    olga = build.actor(doctors.olga)
+
+    def named(number: str, born: str) -> RequestExams:
+        whom = IdentifiedPatient(
+            public_id=str(known.public_id), number=number, birth_date=PartialDate(born)
+        )
+        return RequestExams(
+            procedures=(ProcedureRequest(code=make.CT_HEAD),),
+            details=OrderDetails(reason="Headache for six weeks"),
+            patient=whom,
+        )
+
+    for number, born in (("", "1970-05-03"), ("MRN77", "1970-05-04"), ("MRN7", "1970-05-03")):
+        with pytest.raises(UnknownKeyError, match="no patient with this number and birth date"):
+            execute(named(number, born), actor=olga)
+    with pytest.raises(UnknownKeyError, match="no patient with this number and birth date"):
+        execute(request(known), actor=olga)
+    assert Order.objects.count() == 1
+
+    execute(named("MRN77", "1970-05-03"), actor=olga)
+
+    assert [order.patient for order in seen(doctors.olga)] == [known]
+
+
+def test_number_and_birth_date_name_one_living_person() -> None:
+    make.site()
+    make.definition()
+    make.order(patient=make.patient("MRN77"))
+
+    found = referring.identified("MRN77", "1970-05-03")
+
+    assert found is not None
+    assert referring.identified("MRN77", "1970-05") is None
+    assert referring.identified("MRN77", "1971-05-03") is None
+    assert referring.identified("", "1970-05-03") is None
+
+
+def test_somebody_new_is_entered_whole(doctors: Doctors) -> None:
+    person = make.demographics(name=PersonName.of("Neu", "Nina"), phone="0664 123456")
+
+    for lack in (
+        {"birth_date": PartialDate("1970")},
+        {"sex": Sex.UNKNOWN},
+        {"phone": ""},
+        {"name": PersonName.of("Neu", "")},
+    ):
+        said = make.demographics(**{"name": person.name, "phone": person.phone, **lack})
+        with pytest.raises(MissingValueError):
+            execute(request(person=said), actor=build.actor(doctors.olga))
+    assert Patient.objects.count() == 0
+
+    placed = execute(request(person=person), actor=build.actor(doctors.olga))
+
+    order = Order.objects.get(public_id=placed.public_id)
+    assert order.patient.name == "Neu^Nina"
+    assert order.patient.identifiers.get().issuer == "HOSP"
+    assert OrderQuestion.objects.count() == 0
+
+
+def test_who_is_like_somebody_known_is_compared_by_the_department(doctors: Doctors) -> None:
+    """And the doctor is not told whom we know."""
+    build.order(OTTO)  # Anna Berg, born on the same day
+    person = make.demographics(phone="0664 123456")
+
+    placed = execute(request(person=person), actor=build.actor(doctors.olga))
+
+    assert Patient.objects.count() == 2
+    question = OrderQuestion.objects.get(order__public_id=placed.public_id)
+    assert question.text == referring.COMPARE
+    shown = referred_orders.order_page(referring.reach(doctors.olga.pk), placed.public_id)
+    assert shown.questions == ()
+    assert shown.line.question is False
+
+
+def test_safety_answers_come_with_the_order(doctors: Doctors) -> None:
+    from ris.domain.safety import AnswerKind, DefineSafetyQuestion, QuestionDetails
+
+    execute(
+        DefineSafetyQuestion(
+            question=QuestionDetails(code="PACE", words="Pacemaker?", kind=AnswerKind.YES_NO)
+        ),
+        actor=people.manager,
+    )
+    patient = build.order().patient
+
+    placed = execute(
+        request(patient, answers=(SafetyAnswerGiven(question="PACE", value="no"),)),
+        actor=build.actor(doctors.olga),
+    )
+
+    answer = SafetyAnswer.objects.get()
+    assert (str(answer.order.public_id), answer.value) == (placed.public_id, "no")
+
+
+def test_a_reason_and_a_known_exam_are_needed(doctors: Doctors) -> None:
+    patient = build.order().patient
+    olga = build.actor(doctors.olga)
+
+    with pytest.raises(MissingValueError, match="why the exam is needed"):
+        execute(request(patient, details=OrderDetails(reason=" ")), actor=olga)
+    with pytest.raises(MissingValueError, match="whom the order is for"):
+        execute(request(), actor=olga)
+    assert Order.objects.count() == 1
+
+
+def test_an_own_order_is_withdrawn_until_it_is_begun(doctors: Doctors) -> None:
+    waiting, done, others = build.order(), build.performed(), build.order(OTTO)
+    olga = build.actor(doctors.olga)
+
+    execute(WithdrawRequest(order=str(waiting.public_id), reason="Feels well"), actor=olga)
+
+    waiting.refresh_from_db()
+    assert waiting.status == "CANCELED"
+    with pytest.raises(StateConflictError, match="was started"):
+        execute(WithdrawRequest(order=str(done.public_id), reason="x"), actor=olga)
+    with pytest.raises(UnknownKeyError):
+        execute(WithdrawRequest(order=str(others.public_id), reason="x"), actor=olga)
+    others.refresh_from_db()
+    assert others.status == "ACTIVE"
+
+
+def test_the_departments_question_is_answered_by_its_doctor(doctors: Doctors) -> None:
+    mine, others = build.order(), build.order(OTTO)
+    asked = [
+        execute(
+            AskForInformation(
+                order=OrderReference(public_id=str(order.public_id)), question="Which side?"
+            ),
+            actor=people.scheduler,
+        )
+        for order in (mine, others)
+    ]
+    olga = build.actor(doctors.olga)
+
+    execute(AnswerDepartment(question=asked[0], answer="Left"), actor=olga)
+
+    question = OrderQuestion.objects.get(order=mine)
+    assert (question.answer, question.answered_by) == ("Left", "Olga Test")
+    with pytest.raises(UnknownKeyError):
+        execute(AnswerDepartment(question=asked[1], answer="Left"), actor=olga)
+
+
+# --- results
+
+
+def test_a_final_result_waits_until_it_is_acknowledged(doctors: Doctors) -> None:
+    order = build.performed()
+    report = make.final_report(order)
+    assert seen(doctors.olga, Pile.ACKNOWLEDGE) == [order]
+
+    execute(
+        AcknowledgeResult(report=str(report.public_id), number=1), actor=build.actor(doctors.olga)
+    )
+    execute(
+        AcknowledgeResult(report=str(report.public_id), number=1), actor=build.actor(doctors.olga)
+    )
+
+    receipt = ResultReceipt.objects.get()
+    assert (receipt.user, receipt.acknowledged_at) == (doctors.olga, NOON)
+    assert seen(doctors.olga, Pile.ACKNOWLEDGE) == []
+    event = DomainEvent.objects.get(name="ResultAcknowledged")
+    assert (event.order, event.payload["number"], event.payload["by"]) == (order, 1, "Olga Test")
+    assert AuditEvent.objects.filter(action="AcknowledgeResult").count() == 2
+
+
+def test_a_change_has_to_be_acknowledged_anew(doctors: Doctors) -> None:
+    order = build.performed()
+    report = make.final_report(order)
+    olga = build.actor(doctors.olga)
+    execute(AcknowledgeResult(report=str(report.public_id), number=1), actor=olga)
+
+    execute(
+        AmendReport(
+            report=str(report.public_id),
+            kind=VersionKind.ADDENDUM,
+            sections={"addendum": "Seen again."},
+        ),
+        actor=people.radiologist,
+    )
+
+    assert seen(doctors.olga, Pile.ACKNOWLEDGE) == [order]
+    with pytest.raises(StateConflictError, match="newer version"):
+        execute(AcknowledgeResult(report=str(report.public_id), number=1), actor=olga)
+
+
+def test_what_is_preliminary_or_another_doctors_is_not_acknowledged(doctors: Doctors) -> None:
+    report = make.opened_report(build.performed())
+    execute(
+        SignPreliminary(report=str(report.public_id), sections=dict(make.TEXT)),
+        actor=people.radiologist,
+    )
+
+    with pytest.raises(StateConflictError, match="once it is final"):
+        execute(
+            AcknowledgeResult(report=str(report.public_id), number=1),
+            actor=build.actor(doctors.olga),
+        )
+    with pytest.raises(UnknownKeyError):
+        execute(
+            AcknowledgeResult(report=str(report.public_id), number=1),
+            actor=build.actor(doctors.otto),
+        )
+    assert ResultReceipt.objects.count() == 0
+
+
+def test_results_from_before_the_access_are_no_news(
+    doctors: Doctors, clock: time_machine.Traveller
+) -> None:
+    make.final_report(build.performed())
+    clock.shift(timedelta(days=1))
+    new = build.login("later")
+
+    execute(
+        GrantReferrerAccess(
+            username="later",
+            practitioner=str(Practitioner.objects.get(identifier="D100").public_id),
+        ),
+        actor=people.manager,
+    )
+
+    assert len(seen(new)) == 1
+    assert seen(new, Pile.NEW) == []
+    assert seen(new, Pile.ACKNOWLEDGE) == []
+
+
+def test_critical_results_stand_first(doctors: Doctors) -> None:
+    from ris.domain.reporting import CommunicateCriticalResult
+
+    urgent = build.performed()
+    report = make.final_report(urgent)
+    execute(
+        CommunicateCriticalResult(
+            report=str(report.public_id), finding="Bleeding", told="Dr Ordonez", read_back=True
+        ),
+        actor=people.radiologist,
+    )
+    newer = build.performed(station="CT1", start_at=NOON + timedelta(hours=1))
+    make.final_report(newer)
+
+    assert seen(doctors.olga, Pile.ACKNOWLEDGE) == [urgent, newer]
+    assert ReportVersion.objects.count() == 2

@@ -1,0 +1,549 @@
+"""The referring doctor's pages: the own, all of it, and nothing else wherever one looks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from ris.domain.order_questions import AskForInformation
+from ris.domain.orders import OrderReference
+from ris.domain.referring import AcknowledgeResult, NoticeTime, SetResultNotices
+from ris.domain.reporting import AmendReport, RetractReport, VersionKind
+from ris.models import (
+    AuditEvent,
+    NoticeChoice,
+    Order,
+    Patient,
+    ProcedureDefinition,
+    ReferrerAccess,
+    Report,
+    ResultReceipt,
+    User,
+)
+from ris.services import execute
+from tests import ground, make, people
+from tests import referring as build
+from tests.referring import OTTO, Doctors
+
+BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
+
+pytestmark = pytest.mark.django_db
+
+NO_KEY = UUID(int=7)
+
+
+def _ground() -> Doctors:
+    make.site("UTC")
+    make.device()
+    make.definition()
+    make.definition(make.Code("XRHAND", "TEST", "X-ray of the hand"), laterality_required=True)
+    return build.doctors()
+
+
+@pytest.fixture
+def doctors(db: None, noon: Any) -> Doctors:
+    made, at = ground.begin("referrer pages", _ground)
+    noon.move_to(at)
+    cache.clear()
+    return made
+
+
+def browser(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def olga(doctors: Doctors) -> Client:
+    return browser(doctors.olga)
+
+
+# --- everywhere else
+
+
+def addresses(patterns: Any, before: str = "/") -> Iterator[str]:
+    """Every address there is, with something in each of its places."""
+    for each in patterns:
+        route = re.sub(r"\(\?:/\|\$\)|[\^$]|\\Z", "", str(each.pattern))
+        if isinstance(each, URLResolver):
+            slash = "/" if str(each.pattern).endswith("(?:/|$)") else ""
+            yield from addresses(each.url_patterns, before + route + slash)
+        elif isinstance(each, URLPattern):
+            filled = re.sub(r"<uuid:\w+>", str(NO_KEY), route)
+            filled = re.sub(r"<int:\w+>", "1", filled)
+            filled = re.sub(r"<(?:\w+:)?\w+>", "x", filled)
+            yield (before + re.sub(r"\(\?P<\w+>.*?\)", "x", filled)).replace("//", "/")
+
+
+# What a referring doctor, or anybody, may ask for: the own pages, the own account, what asks for
+# no login or for another one (a token, a link, the administration's own login).
+OPEN = re.compile(
+    r"/(?:referrer/.*|account/.*|login/|logout/|healthz|readyz|metrics|admin/.*|fhir.*|api/v1.*"
+    r"|dicom-web.*|p/.*|wall/screen/.*|)$"
+)
+
+
+def test_every_other_address_is_closed(olga: Client) -> None:
+    """Whatever somebody adds is closed to a referring doctor unless it names the role."""
+    every = sorted(set(addresses(get_resolver().url_patterns)))
+    assert len(every) > 200
+    inside = [path for path in every if not OPEN.match(path)]
+
+    answers = {
+        (method, path): getattr(olga, method)(path).status_code
+        for path in inside
+        for method in ("get", "post")
+    }
+
+    wrong = {key: code for key, code in answers.items() if code not in {403, 405}}
+    assert wrong == {}
+    assert sum(code == 403 for code in answers.values()) > len(inside)
+
+
+def test_the_login_of_a_page_opens_no_door_for_programs(olga: Client) -> None:
+    answers = [
+        olga.get(path).status_code
+        for path in ("/fhir/Patient", "/fhir/DiagnosticReport", "/api/v1/worklist", "/admin/")
+    ]
+
+    assert set(answers) <= {302, 401, 403, 404}
+    assert answers[0] == 401
+
+
+def test_home_leads_to_the_own_pages_and_the_menu_offers_no_other(olga: Client) -> None:
+    assert olga.get("/")["Location"] == "/referrer/"
+
+    page = olga.get("/referrer/").content.decode()
+
+    menu = re.search(r'<nav[^>]*id="menu".*?</nav>', page, re.S)
+    assert menu is not None
+    assert set(re.findall(r'href="(/[^"]*)"', menu[0])) == {
+        "/referrer/",
+        "/referrer/new/",
+        "/referrer/notices/",
+    }
+    assert 'action="/search/"' not in page
+    assert "data-palette" not in page
+
+
+def test_the_department_does_not_work_on_the_doctors_pages(as_: Any) -> None:
+    assert as_("radiologist").get("/referrer/").status_code == 403
+    assert as_("scheduler").get("/referrers/").status_code == 403
+
+
+# --- the list and the order
+
+
+def test_the_list_shows_the_own_and_how_far_it_is(olga: Client) -> None:
+    waiting = build.order(patient=make.patient(name=make.PersonName.of("Adler", "Ada")))
+    done = build.performed()
+    make.final_report(done)
+    others = build.order(OTTO)
+
+    page = olga.get("/referrer/").content.decode()
+    new = olga.get("/referrer/?pile=new").content.decode()
+
+    assert waiting.accession_number in page
+    assert others.accession_number not in page
+    assert "Requested" in page
+    assert "Final result" in page
+    assert "To acknowledge" in page
+    assert done.accession_number in new
+    assert waiting.accession_number not in new
+
+
+def test_the_search_finds_among_the_own_only(olga: Client) -> None:
+    build.order(patient=make.patient(name=make.PersonName.of("Adler", "Ada")))
+    build.order(OTTO, patient=make.patient(name=make.PersonName.of("Adler", "Otto")))
+
+    page = olga.get("/referrer/?q=adler").content.decode()
+
+    assert "Ada" in page
+    assert "ADLER, Otto" not in page
+    assert "Nothing found among your patients" in olga.get("/referrer/?q=Nobody").content.decode()
+
+
+def test_an_order_shows_its_report_and_is_opened_by_it(doctors: Doctors, olga: Client) -> None:
+    order = build.performed()
+    make.final_report(order)
+
+    page = olga.get(f"/referrer/orders/{order.public_id}/").content.decode()
+
+    assert "Normal CT of the head." in page
+    assert "Acknowledge version 1" in page
+    assert ResultReceipt.objects.get().user == doctors.olga
+    assert olga.get("/referrer/?pile=new").content.decode().count("data-row") == 0
+    row = AuditEvent.objects.get(action="ViewOwnOrder")
+    assert (row.actor_name, row.order, row.patients) == (
+        "olga",
+        order,
+        [str(order.patient.public_id)],
+    )
+
+
+def test_a_refresh_by_itself_opens_nothing(olga: Client) -> None:
+    order = build.performed()
+    make.final_report(order)
+
+    olga.get(f"/referrer/orders/{order.public_id}/", headers={"X-Ris-Poll": "1"})
+
+    assert ResultReceipt.objects.count() == 0
+
+
+def test_others_orders_and_reports_do_not_exist(olga: Client) -> None:
+    others = build.performed(OTTO)
+    report = make.final_report(others)
+
+    paths = [
+        f"/referrer/orders/{others.public_id}/",
+        f"/referrer/reports/{report.public_id}/print/",
+        f"/referrer/new/?patient={others.patient.public_id}",
+    ]
+
+    assert [olga.get(path).status_code for path in paths] == [404, 404, 404]
+    assert olga.post(
+        f"/referrer/reports/{report.public_id}/seen/", {"version": "1"}
+    ).status_code == 404  # fmt: skip
+    assert olga.post(
+        f"/referrer/orders/{others.public_id}/cancel/", {"reason": "x"}
+    ).status_code == 404  # fmt: skip
+    assert ResultReceipt.objects.count() == 0
+
+
+def test_a_result_is_acknowledged_with_a_click(doctors: Doctors, olga: Client) -> None:
+    order = build.performed()
+    report = make.final_report(order)
+    address = f"/referrer/orders/{order.public_id}/"
+
+    answer = olga.post(
+        f"/referrer/reports/{report.public_id}/seen/", {"version": "1", "next": address}
+    )
+
+    assert (answer.status_code, answer["Location"]) == (303, address)
+    page = olga.get(address).content.decode()
+    assert "Acknowledge version" not in page
+    assert "Olga Test" in page
+    assert ResultReceipt.objects.get().acknowledged_at is not None
+    # The practice's other login sees who took note, once it may see the order.
+    assert browser(doctors.otto).get(address).status_code == 404
+
+
+def test_an_older_version_cannot_be_acknowledged_any_more(olga: Client) -> None:
+    order = build.performed()
+    report = make.final_report(order)
+    execute(
+        AmendReport(
+            report=str(report.public_id),
+            kind=VersionKind.CORRECTION,
+            sections={**make.TEXT, "impression": "Small bleeding."},
+            reason="Seen again",
+        ),
+        actor=people.radiologist,
+    )
+
+    answer = olga.post(f"/referrer/reports/{report.public_id}/seen/", {"version": "1"})
+
+    assert answer.status_code == 409
+    page = olga.get(f"/referrer/orders/{order.public_id}/").content.decode()
+    assert "Final, changed since" in page
+    assert "Reason: Seen again" in page
+    assert page.index("Small bleeding.") < page.index("Normal CT of the head.")
+
+
+def test_a_withdrawn_report_is_not_shown_as_a_result(olga: Client) -> None:
+    order = build.performed()
+    report = make.final_report(order)
+    execute(
+        RetractReport(report=str(report.public_id), reason="Other patient"),
+        actor=people.radiologist,
+    )
+
+    page = olga.get(f"/referrer/orders/{order.public_id}/").content.decode()
+
+    assert "This report was withdrawn: do not rely on what it said." in page
+    assert "Result withdrawn" in page
+    assert page.index("do not rely") < page.index("Normal CT of the head.")
+
+
+def test_the_pdf_is_of_the_version_asked_for(olga: Client) -> None:
+    report = make.final_report(build.performed())
+
+    answer = olga.get(f"/referrer/reports/{report.public_id}/print/?version=1")
+
+    assert answer.content.startswith(b"%PDF-")
+    assert answer["Cache-Control"] == "private, no-store"
+    path = f"/referrer/reports/{report.public_id}/print/?version=2"
+    assert olga.get(path).status_code == 404
+
+
+def test_a_question_of_the_department_is_answered_on_the_page(olga: Client) -> None:
+    order = build.order()
+    question = execute(
+        AskForInformation(
+            order=OrderReference(public_id=str(order.public_id)), question="Which side?"
+        ),
+        actor=people.scheduler,
+    )
+    assert "Question to you" in olga.get("/referrer/").content.decode()
+
+    olga.post(f"/referrer/questions/{question}/answer/", {"answer": "Left"})
+
+    page = olga.get(f"/referrer/orders/{order.public_id}/").content.decode()
+    assert "Left" in page
+    assert "Send the answer" not in page
+
+
+# --- ordering
+
+
+def typed(**said: str) -> dict[str, str]:
+    exam = ProcedureDefinition.objects.get(code="CTHEAD")
+    return {
+        "token": "one",
+        "procedure": str(exam.public_id),
+        "priority": "ROUTINE",
+        "reason": "Headache for six weeks",
+        "callback_phone": "+43 1 5550100",
+        **said,
+    }
+
+
+def new_person(**said: str) -> dict[str, str]:
+    fields = {
+        "family_name": "Neu",
+        "given_name": "Nina",
+        "birth_date": "1981-09-02",
+        "sex": "F",
+        "phone": "0664 123456",
+        **said,
+    }
+    return {f"new-{name}": text for name, text in fields.items()}
+
+
+def test_an_order_for_an_own_patient_is_one_page(olga: Client) -> None:
+    patient = build.order().patient
+    page = olga.get(f"/referrer/new/?patient={patient.public_id}").content.decode()
+    assert "BERG, Anna" in page
+    assert "You have open orders for this patient" in page
+
+    answer = olga.post("/referrer/new/", typed(patient=str(patient.public_id)))
+
+    placed = Order.objects.latest("id")
+    assert (answer.status_code, answer["Location"]) == (
+        303,
+        f"/referrer/orders/{placed.public_id}/",
+    )
+    assert (placed.patient, placed.requester_identifier, placed.callback_phone) == (
+        patient,
+        "D100",
+        "+43 1 5550100",
+    )
+
+
+def test_a_double_click_orders_once(olga: Client) -> None:
+    patient = build.order().patient
+    form = typed(patient=str(patient.public_id))
+
+    first, second = olga.post("/referrer/new/", form), olga.post("/referrer/new/", form)
+
+    assert first["Location"] == second["Location"]
+    assert Order.objects.count() == 2
+
+
+def test_all_that_is_missing_is_told_at_once_and_nothing_is_sent(olga: Client) -> None:
+    patient = build.order().patient
+    hand = ProcedureDefinition.objects.get(code="XRHAND")
+
+    answer = olga.post(
+        "/referrer/new/",
+        typed(
+            patient=str(patient.public_id),
+            procedure=str(hand.public_id),
+            reason="?",
+            callback_phone="",
+        ),
+    )
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    listed = re.search(r'id="lacks".*?</ul>', page, re.S)
+    assert listed is not None
+    assert [
+        re.sub(r"<.*?>", "", each).strip() for each in re.findall(r"<li>(.*?)</li>", listed[0])
+    ] == [
+        "The side for X-ray of the hand.",
+        "The reason for the exam: what is to be found out, and why.",
+        "A phone number where you can be reached for questions and critical findings.",
+    ]
+    assert "Send all the same" not in page
+    assert Order.objects.count() == 1
+
+
+def test_open_safety_questions_are_named_and_may_follow(olga: Client) -> None:
+    from ris.domain.safety import AnswerKind, DefineSafetyQuestion, QuestionDetails
+
+    execute(
+        DefineSafetyQuestion(
+            question=QuestionDetails(code="PACE", words="Pacemaker?", kind=AnswerKind.YES_NO)
+        ),
+        actor=people.manager,
+    )
+    patient = build.order().patient
+    form = typed(patient=str(patient.public_id))
+
+    first = olga.post("/referrer/new/", form)
+
+    assert first.status_code == 422
+    assert "The safety question “Pacemaker?”." in first.content.decode()
+    assert Order.objects.count() == 1
+    assert olga.post("/referrer/new/", {**form, "anyway": "on"}).status_code == 303
+    assert olga.post("/referrer/new/", {**form, "token": "two", "a-PACE": "no"}).status_code == 303
+    assert Order.objects.count() == 3
+
+
+def test_somebody_new_is_entered_with_the_order(olga: Client) -> None:
+    answer = olga.post("/referrer/new/", typed(**new_person()))
+
+    assert answer.status_code == 303
+    assert Order.objects.get().patient.name == "Neu^Nina"
+
+
+def test_half_a_person_is_not_entered(olga: Client) -> None:
+    answer = olga.post("/referrer/new/", typed(**new_person(birth_date="1981", phone="")))
+
+    assert answer.status_code == 422
+    assert "The whole date is needed" in answer.content.decode()
+    assert Patient.objects.count() == 0
+    assert olga.post("/referrer/new/", typed()).status_code == 422
+
+
+def test_a_known_patient_is_named_by_number_and_birth_date(olga: Client) -> None:
+    known = build.order(OTTO, patient=make.patient("MRN77")).patient
+    asked = {"identify": "1", "proof-number": "MRN77"}
+
+    wrong = olga.post("/referrer/new/", typed(**asked, **{"proof-birth_date": "1970-05-04"}))
+    right = olga.post("/referrer/new/", typed(**asked, **{"proof-birth_date": "1970-05-03"}))
+
+    assert wrong.status_code == 422
+    assert "BERG" not in wrong.content.decode()
+    assert f'name="patient" value="{known.public_id}"' in right.content.decode()
+    sent = olga.post(
+        "/referrer/new/",
+        typed(patient=str(known.public_id), proof_number="MRN77", proof_birth_date="1970-05-03"),
+    )
+    assert sent.status_code == 303
+    assert Order.objects.latest("id").patient == known
+    assert AuditEvent.objects.filter(action="IdentifyPatient").count() == 2
+
+
+def test_numbers_are_not_tried_out(olga: Client) -> None:
+    build.order(OTTO, patient=make.patient("MRN77"))
+    wrong = typed(identify="1", **{"proof-number": "MRN1", "proof-birth_date": "1970-05-03"})
+    right = {**wrong, "proof-number": "MRN77"}
+
+    for _ in range(8):
+        assert olga.post("/referrer/new/", wrong).status_code == 422
+
+    answer = olga.post("/referrer/new/", right)
+    assert answer.status_code == 429
+    assert "BERG" not in answer.content.decode()
+
+
+def test_without_a_link_there_is_nothing_to_order(db: None) -> None:
+    client = browser(build.login("alone"))
+
+    assert client.get("/referrer/new/").status_code == 403
+    assert "Nothing is linked to this login yet" in client.get("/referrer/").content.decode()
+
+
+def test_the_questions_of_an_exam_come_with_it(olga: Client) -> None:
+    from ris.domain.safety import AnswerKind, DefineSafetyQuestion, QuestionDetails
+
+    execute(
+        DefineSafetyQuestion(
+            question=QuestionDetails(code="PACE", words="Pacemaker?", kind=AnswerKind.YES_NO)
+        ),
+        actor=people.manager,
+    )
+
+    part = olga.post("/referrer/new/safety/", typed()).content.decode()
+
+    assert "Pacemaker?" in part
+
+
+# --- mail and access
+
+
+def test_mail_is_chosen_on_its_page(doctors: Doctors, olga: Client) -> None:
+    assert "sends no mail about results yet" in olga.get("/referrer/notices/").content.decode()
+
+    bad = olga.post("/referrer/notices/", {"when": "AT_ONCE", "address": "nowhere"})
+    good = olga.post("/referrer/notices/", {"when": "DAILY", "address": "olga@home.example"})
+
+    assert (bad.status_code, good.status_code) == (422, 303)
+    row = NoticeChoice.objects.get(user=doctors.olga)
+    assert (row.when, row.address) == ("DAILY", "olga@home.example")
+
+
+def test_a_manager_links_a_login_and_ends_it(doctors: Doctors, as_: Any) -> None:
+    manager = as_("manager")
+    page = manager.get("/referrers/").content.decode()
+    assert "Ordonez, Olga, HOSP (D100)" in page
+
+    unknown = manager.post("/referrers/", {"username": "desk", "person": "Olga"})
+    answer = manager.post(
+        "/referrers/", {"username": "desk", "person": "Ordonez, Olga, HOSP (D100)"}
+    )
+
+    assert unknown.status_code == 422
+    assert "Nobody has this name and number" in unknown.content.decode()
+    assert answer.status_code == 303
+    row = ReferrerAccess.objects.get(user=doctors.desk, practitioner__identifier="D100")
+    assert row.granted_by == "Manager Muster"
+
+    manager.post(f"/referrers/{row.public_id}/end/")
+
+    assert not ReferrerAccess.objects.filter(pk=row.pk).exists()
+
+
+# --- budgets
+
+
+@pytest.mark.parametrize("path", ["", "order", "new", "notices"])
+def test_pages_stay_within_their_queries(path: str, doctors: Doctors, olga: Client) -> None:
+    """However many orders there are."""
+    first = build.performed()
+    make.final_report(first)
+    address = {
+        "": "/referrer/",
+        "order": f"/referrer/orders/{first.public_id}/",
+        "new": f"/referrer/new/?patient={first.patient.public_id}",
+        "notices": "/referrer/notices/",
+    }[path]
+    for hour in (13, 14, 15):
+        make.final_report(build.performed(start_at=make.NOON.replace(hour=hour)))
+    execute(
+        AcknowledgeResult(report=str(Report.objects.latest("id").public_id), number=1),
+        actor=build.actor(doctors.olga),
+    )
+    execute(SetResultNotices(when=NoticeTime.AT_ONCE), actor=build.actor(doctors.olga))
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert olga.get(address).status_code == 200
+
+    name = f"page_referrer_{path}" if path else "page_referrer"
+    assert len(queries) <= BUDGETS[name], "\n".join(each["sql"][:100] for each in queries)
