@@ -13,6 +13,7 @@ from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
 
+from ris.domain.actors import Role
 from ris.domain.errors import UnknownKeyError
 from ris.domain.peer_review import (
     PeerReviewState,
@@ -31,7 +32,9 @@ from ris.models import (
     ScheduledProcedureStep,
     User,
 )
+from ris.selectors.patients import to_view
 from ris.selectors.reports import person_name
+from ris.selectors.views import PatientView
 
 AT_ONCE = 500
 
@@ -41,8 +44,10 @@ class Blinded:
     """A report as a reviewer sees it: what was written, not by whom."""
 
     public_id: str
-    order: str
+    patient: PatientView
+    procedures: tuple[str, ...]  # public ids, to open the images by
     words: str
+    reason: str
     number: int
     signed_at: datetime
     sections: Mapping[str, str]
@@ -171,7 +176,8 @@ def blinded(public_id: str, reviewer: int) -> Blinded:
         PeerReview.objects.filter(
             public_id=public_id, reviewer=reviewer, status=PeerReviewState.TAKEN.value
         )
-        .select_related("report__order")
+        .select_related("report__order__patient")
+        .prefetch_related("report__procedures")
         .first()
     )
     if row is None:
@@ -179,8 +185,10 @@ def blinded(public_id: str, reviewer: int) -> Blinded:
     version = row.report.versions.get(number=row.number)
     return Blinded(
         public_id=str(row.public_id),
-        order=str(row.report.order.public_id),
+        patient=to_view(row.report.order.patient),
+        procedures=tuple(str(each.public_id) for each in row.report.procedures.all()),
         words=_words(row.report),
+        reason=row.report.order.reason,
         number=row.number,
         signed_at=version.signed_at,
         sections=version.sections,
@@ -276,10 +284,38 @@ def readers(since: datetime, until: datetime) -> list[ReaderLine]:
     )
 
 
-def waiting() -> int:
-    return PeerReview.objects.filter(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingLine:
+    """A second look that nobody gave yet; whose report it is does not matter for that."""
+
+    public_id: str
+    modality: str
+    status: PeerReviewState
+    drawn_at: datetime
+
+
+def waiting_lines(limit: int = 50) -> list[WaitingLine]:
+    """What waits longest first."""
+    rows = PeerReview.objects.filter(
         status__in=[PeerReviewState.OPEN.value, PeerReviewState.TAKEN.value]
-    ).count()
+    ).order_by("drawn_at", "pk")[:limit]
+    return [
+        WaitingLine(
+            public_id=str(row.public_id),
+            modality=row.modality,
+            status=PeerReviewState(row.status),
+            drawn_at=row.drawn_at,
+        )
+        for row in rows
+    ]
+
+
+def logins() -> list[tuple[str, str]]:
+    """Who signs final reports: login and name."""
+    rows = User.objects.select_related("practitioner").filter(
+        is_active=True, groups__name=Role.RADIOLOGIST.value
+    )
+    return [(row.username, person_name(row).display) for row in rows.order_by("username")]
 
 
 # --- beside a report

@@ -130,6 +130,7 @@ def draw_peer_reviews(command: DrawPeerReviews, context: Context) -> int:
             drawn_at=context.now,
         )
         for row, modality in _picked(selected.rules(), versions)
+        if row.signer_id is not None
     ]
     PeerReview.objects.bulk_create(drawn)
     is_all = len(versions) < selected.AT_ONCE

@@ -18,6 +18,9 @@ SYSTEM = (Role.MANAGER, Role.ADMIN)
 PROTOCOL = (Role.RADIOLOGIST, Role.TECHNOLOGIST, Role.SCHEDULER, Role.MANAGER, Role.ADMIN)
 PROTOCOL_SETUP = SYSTEM
 CRITICAL = (Role.RADIOLOGIST, Role.RESIDENT, *DESK)
+FOLLOW_UPS = CRITICAL
+PEER_REVIEW = (Role.RADIOLOGIST, Role.RESIDENT, Role.MANAGER)
+PEER_REVIEW_SETUP = (Role.MANAGER,)
 DOSE = (Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.RESIDENT, Role.MANAGER, Role.ADMIN)
 
 
@@ -54,6 +57,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/room/", "Rooms", "device", "t", FLOOR),
     Entry("/reading/", "Reading", "book", "r", READERS),
     Entry("/critical/", "Critical results", "alert", "", CRITICAL),
+    Entry("/follow-ups/", "Follow-ups", "calendar", "", FOLLOW_UPS),
+    Entry("/peer-review/", "Peer review", "eye", "", PEER_REVIEW),
     Entry("/protocoling/", "Protocoling", "pencil", "v", PROTOCOL),
     Entry("/authorization/", "Authorization", "seal", "", DESK),
     Entry("/patients/", "Patients", "users", "p"),

@@ -14,6 +14,8 @@ urlpatterns = [
     path("", include("ris.web.performing.urls")),
     path("", include("ris.web.reporting.urls")),
     path("", include("ris.web.critical.urls")),
+    path("", include("ris.web.follow_ups.urls")),
+    path("", include("ris.web.peer_review.urls")),
     path("", include("ris.web.documents.urls")),
     path("", include("ris.web.dose.urls")),
     path("", include("ris.web.exchange.urls")),

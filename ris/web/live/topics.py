@@ -65,6 +65,7 @@ REGIONS: Mapping[str, str] = {
     "order-list": "orders",
     "reading-live": "reading",
     "critical-live": "reading",
+    "follow-ups-live": "orders",
     "report-presence": "reading",
     "home-live": "home",
     "exceptions-live": "exceptions",

@@ -28,6 +28,7 @@ from ris.selectors.views import OrderView, PatientView
 from ris.services import may, together
 from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
+from ris.web.follow_ups.parts import order_initial
 from ris.web.orders.drafting import discard_sent, draft_lines, typed_of
 from ris.web.orders.duplicates import Alike, alike
 from ris.web.orders.forms import EXAMS, FIRST, LATER, WISH, OrderForm, name_of
@@ -52,6 +53,7 @@ def place(request: PageRequest) -> HttpResponse:
     initial: dict[str, Any] = {
         "requester": request.user.get_full_name(),
         **_copied(request, patient),
+        **order_initial(asked(request, "follow_up", 36), patient),
         **typed,
         "patient": patient.public_id if patient else "",
         "token": secrets.token_urlsafe(16),

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from ris.domain.errors import DeniedError, RisError
 from ris.domain.patients import RegisterPatient
-from ris.selectors import documents, dose, order_lists, patient_lists
+from ris.selectors import documents, dose, follow_ups, order_lists, patient_lists
 from ris.selectors.patients import patient_view
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, saw, show
@@ -52,6 +52,7 @@ def patient(request: PageRequest, key: UUID) -> HttpResponse:
         "patient": view,
         "open": [line for line in lines if line.status in {"ACTIVE", "ON_HOLD"}],
         "closed": [line for line in lines if line.status not in {"ACTIVE", "ON_HOLD"}],
+        "recommended_exams": follow_ups.of_patient(view.public_id),
         "exams": dose.of_patient(view.public_id),
         "documents": documents.of_patient([view.public_id]),
         **record_context(request, view.public_id),

@@ -1,0 +1,1 @@
+"""Follow-up recommendations: the list of what is due, and the part of the report's page."""
