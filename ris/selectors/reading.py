@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db.models import Case, Exists, F, OuterRef, Prefetch, QuerySet, When
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, When
 from django.utils import timezone
 
 from ris.domain.orders import OrderStatus, Priority, Stage
@@ -36,6 +36,7 @@ EARLIER_DAYS = 60
 class Pile(StrEnum):
     UNREAD = "unread"
     DRAFTS = "drafts"
+    SENT = "sent"
     PRELIMINARY = "preliminary"
     UNFINISHED = "unfinished"
     SIGNED = "signed"
@@ -47,6 +48,8 @@ _LIVE = (
     ReportStatus.FINAL.value,
     ReportStatus.AMENDED.value,
 )
+
+_BEING_WRITTEN = (Stage.PERFORMED.value, Stage.IN_PROGRESS.value, Stage.PRELIMINARY.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +110,19 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
     if pile is Pile.UNREAD:
         return performed.exclude(_live_report(status=draft, author_id=user_id))
     if pile is Pile.DRAFTS:
-        return rows.filter(
+        own = Q(
             _live_report(status=draft, author_id=user_id),
             stage__in=(Stage.PERFORMED.value, Stage.IN_PROGRESS.value),
+        )
+        # What an attending radiologist gave back may be preliminary already.
+        given_back = Q(_live_report(resident_id=user_id, returned_at__isnull=False))
+        return rows.filter(own | given_back, stage__in=_BEING_WRITTEN)
+    if pile is Pile.SENT:
+        return rows.filter(
+            pk__in=Report.objects.filter(
+                sent_at__isnull=False, status=ReportStatus.PRELIMINARY.value
+            ).values("procedures"),
+            stage=Stage.PRELIMINARY.value,
         )
     if pile is Pile.PRELIMINARY:
         return rows.filter(stage=Stage.PRELIMINARY.value)

@@ -96,6 +96,28 @@ def test_what_is_given_back_says_what_to_change(exam: Order, as_: As) -> None:
     assert "Measure it." in look(as_("resident"), report)
 
 
+def test_what_waits_for_whom_stands_in_a_pile_of_its_own(exam: Order, as_: As) -> None:
+    report = begun(as_("resident"), exam)
+    send(as_("resident"), report, "preliminary")
+
+    def piles(login: str) -> tuple[bool, bool]:
+        seen = [
+            f"/reports/{report.public_id}/"
+            in as_(login).get(f"/reading/?pile={pile}").content.decode()
+            for pile in ("sent", "drafts")
+        ]
+        return seen[0], seen[1]
+
+    sent = (piles("radiologist"), piles("resident"))
+    as_("radiologist").post(
+        f"/reports/{report.public_id}/return/", {"note": "Measure it.", "version": "1"}
+    )
+    given_back = (piles("radiologist"), piles("resident"))
+
+    assert sent == ((True, False), (True, False))
+    assert given_back == ((False, False), (False, True))
+
+
 # --- a proof at signing
 
 

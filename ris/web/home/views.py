@@ -102,6 +102,9 @@ def _reading(request: PageRequest) -> list[Tile]:
             href="/reading/?pile=preliminary",
         ),
     ]
+    if request.actor.has(Role.RADIOLOGIST) and counts[Pile.SENT]:
+        sent = Tile(words=_("To verify"), count=counts[Pile.SENT], href="/reading/?pile=sent")
+        tiles.insert(1, sent)
     if request.actor.has(Role.RADIOLOGIST, Role.RESIDENT):
         own = Tile(words=_("My drafts"), count=counts[Pile.DRAFTS], href="/reading/?pile=drafts")
         tiles.insert(1, own)

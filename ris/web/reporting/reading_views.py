@@ -27,6 +27,7 @@ from ris.web.views_saved import saved_views
 PILES: tuple[tuple[Pile, object], ...] = (
     (Pile.UNREAD, gettext_lazy("To be read")),
     (Pile.DRAFTS, gettext_lazy("My drafts")),
+    (Pile.SENT, gettext_lazy("To verify")),
     (Pile.PRELIMINARY, gettext_lazy("Preliminary")),
     (Pile.UNFINISHED, gettext_lazy("Exam not ended")),
     (Pile.SIGNED, gettext_lazy("Signed, 7 days")),
@@ -38,7 +39,11 @@ EMPTY: dict[Pile, tuple[object, object]] = {
     ),
     Pile.DRAFTS: (
         gettext_lazy("No drafts of yours"),
-        gettext_lazy("What you begin and do not sign waits here."),
+        gettext_lazy("What you begin and do not sign, or what is given back to you, waits here."),
+    ),
+    Pile.SENT: (
+        gettext_lazy("Nothing to verify"),
+        gettext_lazy("What a resident signs waits here for an attending radiologist."),
     ),
     Pile.PRELIMINARY: (
         gettext_lazy("Nothing preliminary"),
