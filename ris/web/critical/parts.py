@@ -39,7 +39,7 @@ class Shown:
 
 def span(length: timedelta) -> str:
     """``45 min``, ``5 h``, ``2 days``: as exactly as somebody needs it."""
-    minutes = int(length.total_seconds() // 60)
+    minutes = round(length.total_seconds() / 60)
     if minutes < 120:
         return _("%(count)s min") % {"count": minutes}
     if minutes < 48 * 60:

@@ -1,0 +1,106 @@
+"""Critical results at the pages: flagged, called, signed, and the list by time left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from ris.models import CriticalCategory, CriticalFinding
+from tests import make
+from tests.web.department import Department
+
+BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
+As = Callable[[str], Client]
+
+
+def flag(client: Client, full: Department, **said: str) -> CriticalFinding:
+    form = {"finding": "Free air", "category": "RED", **said}
+    client.post(f"/reports/{full.draft.public_id}/critical/flag/", form)
+    return CriticalFinding.objects.latest("pk")
+
+
+def test_a_finding_is_flagged_called_and_closed(as_: As, full: Department) -> None:
+    row = flag(as_("radiologist"), full, tell="Dr. Night", phone="555-0101")
+    desk = as_("frontdesk")
+    listed = desk.get("/critical/").content.decode()
+
+    desk.post(f"/critical/{row.public_id}/attempt/", {"who": "Dr. Night", "result": "missed"})
+    desk.post(f"/critical/{row.public_id}/attempt/", {"who": "Dr. Night", "result": "read-back"})
+
+    row.refresh_from_db()
+    assert "Free air" in listed
+    assert "555-0101" in listed
+    assert "60 min left" in listed
+    assert (row.status, [each.reached for each in row.attempts.all()]) == (
+        "ACKNOWLEDGED",
+        [False, True],
+    )
+    assert "Free air" not in desk.get("/critical/").content.decode()
+    assert "read back" in desk.get("/critical/?pile=done").content.decode()
+
+
+def test_signing_waits_for_a_call_or_a_reason(as_: As, full: Department) -> None:
+    reader = as_("radiologist")
+    row = flag(reader, full)
+    address = f"/reports/{full.draft.public_id}/"
+    form = {**make.TEXT, "as": "final", "revision": str(full.draft.draft_revision)}
+
+    refused = reader.post(f"{address}sign/", form)
+    reader.post(f"/critical/{row.public_id}/waive/", {"reason": "ward closed"})
+    signed = reader.post(f"{address}sign/", form)
+
+    assert refused.status_code == 409
+    assert "obody was called about “Free air” yet" in refused.content.decode()
+    assert signed.status_code == 303
+    assert "Reason: ward closed" in reader.get(address).content.decode()
+
+
+def test_what_was_told_later_offers_an_addendum(as_: As, full: Department) -> None:
+    reader, address = as_("radiologist"), f"/reports/{full.final.public_id}/"
+    reader.post(f"{address}critical/flag/", {"finding": "Free air", "category": "RED"})
+    row = CriticalFinding.objects.get()
+    before = reader.get(address).content.decode()
+
+    reader.post(f"/critical/{row.public_id}/attempt/", {"who": "Dr. X", "result": "told"})
+
+    offer = "the printed report does not say so yet"
+    assert offer not in before
+    assert offer in reader.get(address).content.decode()
+
+
+def test_categories_are_changed_by_a_manager_and_errors_keep_what_was_typed(
+    as_: As, rooms: None
+) -> None:
+    manager = as_("manager")
+    row = {"code-0": "now", "name-0": "At once", "time-0": "20", "unit-0": "min", "share-0": "25"}
+
+    refused = manager.post("/critical/categories/", {**row, "time-0": "soon"})
+    saved = manager.post("/critical/categories/", {**row, "escalation-0": "radiologist, Dr. Lee"})
+
+    stored = CriticalCategory.objects.get()
+    assert (refused.status_code, 'value="soon"' in refused.content.decode()) == (422, True)
+    assert saved.status_code == 303
+    assert (stored.code, stored.minutes, stored.share, stored.escalation) == (
+        "NOW",
+        20,
+        25,
+        ["radiologist", "Dr. Lee"],
+    )
+    assert as_("radiologist").get("/critical/categories/").status_code == 403
+
+
+def test_the_list_stays_within_its_queries(as_: As, full: Department) -> None:
+    reader = as_("radiologist")
+    for number in range(3):
+        flag(reader, full, finding=f"Finding {number}")
+    reader.get("/critical/")
+
+    with CaptureQueriesContext(connection) as queries:
+        reader.get("/critical/")
+
+    assert len(queries) <= BUDGETS["page_critical"]
