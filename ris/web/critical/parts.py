@@ -86,3 +86,12 @@ def report_context(actor: Actor, stored: Report, view: ReportView) -> dict[str, 
         and critical.told_after(lines, view.status, current.signed_at),
         **rights,
     }
+
+
+def exceptions_context(limit: int) -> tuple[dict[str, list[Shown]], list[str]]:
+    """What nobody acknowledged although others were asked, and whose it is."""
+    now = timezone.now()
+    rows = critical.with_lines(critical.escalated())[:limit]
+    lines = [critical.to_line(row, now) for row in rows]
+    patients = [line.patient.public_id for line in lines if line.patient]
+    return {"critical_late": shown(lines, now)}, patients

@@ -35,6 +35,7 @@ from ris.selectors.corrections import FollowUpLine
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
+from ris.web.critical.parts import exceptions_context as critical_context
 from ris.web.dose.views import exceptions_context
 from ris.web.navigation import MENDING
 from ris.web.patients.records import exceptions_context as patients_context
@@ -59,14 +60,15 @@ def exception_list(request: PageRequest) -> HttpResponse:
         message_lists.with_outbound_lines(lists.stuck_deliveries())[:SHOWN]
     )
     records, of_records = patients_context(SHOWN)
-    unclear = exceptions_context(SHOWN) | records
+    untold, of_untold = critical_context(SHOWN)
+    unclear = exceptions_context(SHOWN) | records | untold
     known = (
         *(line.patient for line, _ in performed),
         *(line.patient for line in stuck),
         *(line.patient for line in follow_ups),
         *(line.patient for line in not_offered),
     )
-    patients = [*of_records, *(patient.public_id for patient in known if patient)]
+    patients = [*of_records, *of_untold, *(patient.public_id for patient in known if patient)]
     saw(request, "ListExceptions", [*patients, *(line.patient.public_id for line in double)])
     context = {
         "counts": lists.counts(),
@@ -82,7 +84,8 @@ def exception_list(request: PageRequest) -> HttpResponse:
             performed or stuck or follow_ups or double or not_offered or inbound or outbound
         )
         and not any(
-            unclear[kind] for kind in ("doses", "images_differ", "reviews", "ended_visits")
+            unclear[kind]
+            for kind in ("doses", "images_differ", "reviews", "ended_visits", "critical_late")
         ),
     }
     return show(request, "exchange/exceptions.html", context, fragment="exchange/_exceptions.html")

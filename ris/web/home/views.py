@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from ris.domain.actors import LOGINS, Actor, Role
 from ris.models import Delivery, InboundMessage
 from ris.selectors import (
+    critical,
     dashboard,
     exceptions,
+    follow_ups,
     interfaces,
     message_filters,
     messages,
@@ -26,7 +29,7 @@ from ris.selectors.reading import Pile
 from ris.web.access import PageRequest, page, saw, show
 from ris.web.asking import asked
 from ris.web.labels import Tone
-from ris.web.navigation import DESK, FLOOR, READERS, REPAIR, SYSTEM
+from ris.web.navigation import CRITICAL, DESK, FLOOR, READERS, REPAIR, SYSTEM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,8 @@ def home(request: PageRequest) -> HttpResponse:
     groups: dict[str, list[Tile]] = {}
     if request.actor.has(*READERS):
         groups["Reading"] = _reading(request)
+    if request.actor.has(*CRITICAL):
+        groups["To be told"] = _told()
     if request.actor.has(*DESK):
         groups["Orders"] = _orders()
     if request.actor.has(*FLOOR):
@@ -109,6 +114,29 @@ def _reading(request: PageRequest) -> list[Tile]:
         own = Tile(words=_("My drafts"), count=counts[Pile.DRAFTS], href="/reading/?pile=drafts")
         tiles.insert(1, own)
     return tiles
+
+
+def _told() -> list[Tile]:
+    """Critical findings, and exams that reports recommended."""
+    told = critical.counts(timezone.now())
+    due = follow_ups.counts()
+    late, overdue = told[critical.Pile.LATE], due[follow_ups.Pile.OVERDUE]
+    return [
+        Tile(
+            words=_("Critical, not acknowledged"),
+            count=told[critical.Pile.OPEN],
+            href="/critical/",
+            urgent=_("{count} late").format(count=late) if late else "",
+            tone=Tone.BAD,
+        ),
+        Tile(
+            words=_("Follow-ups to order"),
+            count=due[follow_ups.Pile.DUE] + overdue,
+            href="/follow-ups/",
+            urgent=_("{count} overdue").format(count=overdue) if overdue else "",
+            tone=Tone.WARN,
+        ),
+    ]
 
 
 def _orders() -> list[Tile]:
