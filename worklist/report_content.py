@@ -173,20 +173,16 @@ def _section(heading: Heading, items: Sequence[Json]) -> Json:
 
 
 def _results(version: ReportVersionView, *, numbers: bool) -> Iterator[Json]:
-    """What was filled into fields: each with its own concept."""
-    for each in getattr(version, "coded", ()) or ():
-        value, unit = str(each.get("value", "")).strip(), str(each.get("unit", "")).strip()
-        concept = Code(
-            str(each.get("code", "")), str(each.get("scheme", "")), str(each.get("meaning", ""))
-        )
+    """What was answered in fields, each under its own concept."""
+    for each in version.coded:
+        value, unit = each.get("value", "").strip(), each.get("unit", "").strip()
+        concept = Code(each.get("code", ""), each.get("scheme", ""), each.get("meaning", ""))
         if not value or not concept.value:
             continue
-        chosen = each.get("value_code")
-        if isinstance(chosen, Mapping) and chosen.get("code"):
-            meaning = str(chosen.get("meaning") or value)
-            yield _coded(
-                CONTAINS, concept, Code(chosen["code"], str(chosen.get("scheme", "")), meaning)
-            )
+        if each.get("value_code"):
+            meaning = each.get("value_meaning") or value
+            chosen = Code(each["value_code"], each.get("value_scheme", ""), meaning)
+            yield _coded(CONTAINS, concept, chosen)
         elif numbers and _NUMBER.fullmatch(value) and len(value) <= _DECIMAL_STRING:
             yield _number(concept, value, unit)
         else:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ris.domain.reporting import VersionKind
 from ris.domain.values import Code
+from ris.selectors.views import OrderView, ProcedureView, ReportVersionView
 from worklist import report_content
 from worklist.building import code, codes, elements, moment
 from worklist.dicom_json import Json, items_of, text_of
@@ -61,7 +62,7 @@ def dataset(told: Told, evidence: Sequence[Reference], language: Code) -> Json:
             "CompletionFlagDescription": _completion(told) or None,
             "VerificationFlag": "VERIFIED" if told.is_verified else "UNVERIFIED",
             "VerifyingObserverSequence": [_verifier(told)] if told.is_verified else None,
-            "AuthorObserverSequence": [_author(told)] if version.author_name else None,
+            "AuthorObserverSequence": [_author(told, name) for name in _authors(version)] or None,
             "PredecessorDocumentsSequence": (
                 hierarchy([told.predecessor]) if told.predecessor else None
             ),
@@ -123,12 +124,18 @@ def _verifier(told: Told) -> Json:
     )
 
 
-def _author(told: Told) -> Json:
+def _authors(version: ReportVersionView) -> list[str]:
+    """Who wrote it: the resident whose text it began from first."""
+    names = (str(version.resident_name), str(version.author_name))
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _author(told: Told, name: str) -> Json:
     """Identified Person or Device (PS3.3 Table C.17-3b)."""
     return elements(
         {
             "ObserverType": "PSN",
-            "PersonName": str(told.version.author_name),
+            "PersonName": name,
             "PersonIdentificationCodeSequence": [],
             "InstitutionName": told.organization,
             "InstitutionCodeSequence": [],
@@ -136,7 +143,7 @@ def _author(told: Told) -> Json:
     )
 
 
-def _request(told: Told, order: Any, procedure: Any) -> Json:
+def _request(told: Told, order: OrderView, procedure: ProcedureView) -> Json:
     """Referenced Request (PS3.3 Table C.17-3c)."""
     return elements(
         {

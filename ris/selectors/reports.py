@@ -72,6 +72,7 @@ def _version_view(version: ReportVersion) -> ReportVersionView:
         resident_practitioner=_practitioner(resident),
         signed_as=version.signed_as,
         signed_with=version.signed_with,
+        coded=tuple(version.coded),
     )
 
 

@@ -161,6 +161,8 @@ class ReportVersionView:
     resident_practitioner: str = ""  # public id
     signed_as: str = ""  # SignedAs; empty if it was signed elsewhere
     signed_with: str = ""  # Proof
+    # Codes of what was answered in fields (ris.models.ReportVersion.coded).
+    coded: tuple[Mapping[str, str], ...] = ()
 
     @property
     def text(self) -> str:
