@@ -85,6 +85,7 @@ SHOTS: tuple[Shot, ...] = (
     Shot("supplies", "manager", "/supplies/"),
     Shot("supply", "manager", "/supplies/", ROW),
     Shot("supplies-usual", "manager", "/supplies/usual/"),
+    Shot("letterhead", "admin", "/letterhead/"),
     Shot("reading", "radiologist", "/reading/"),
     Shot("report", "radiologist", "/reading/?pile=preliminary", ROW),
     Shot("report-final", "radiologist", "/reading/?pile=signed", ROW),

@@ -23,6 +23,7 @@ urlpatterns = [
     path("", include("ris.web.patients.urls")),
     path("", include("ris.web.facility.urls")),
     path("", include("ris.web.catalog.urls")),
+    path("", include("ris.web.letterhead.urls")),
     path("", include("ris.web.resources.urls")),
     path("", include("ris.web.patient_link.urls")),
     path("", include("ris.web.analytics.urls")),

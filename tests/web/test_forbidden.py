@@ -32,6 +32,7 @@ from ris.domain.exchange import (
 )
 from ris.domain.facility import RegisterDevice
 from ris.domain.interfaces import AcknowledgeAlert
+from ris.domain.letterheads import ChangeLetterhead
 from ris.domain.orders import (
     CancelOrder,
     CancelStep,
@@ -205,6 +206,7 @@ POSTS = [
         lambda d: {"laterality": "L", "reason": "x"},
     ),
     Post(DefineSupply, lambda d: "/supplies/new/", lambda d: {"code": "X", "name": "X"}),
+    Post(ChangeLetterhead, lambda d: f"/letterhead/{d.unmatched}/", lambda d: {"institution": "X"}),
     Post(ConfigureDesk, lambda d: "/arrivals/setup/"),
     Post(IssueWallLink, lambda d: "/arrivals/setup/screens/", lambda d: {"screen-name": "X"}),
     Post(StartPerformedStep, lambda d: "/room/CT1/begin/", _begin),

@@ -1,0 +1,110 @@
+"""The ledger of reports: whoever dies at whichever point, every receiver has every version once.
+
+A signature, the messages it means, their sending and their receipts are steps of their own; a
+process is killed between any two of them (reliability 3.6). "Once" is by MSH-10: what a dead sender
+sent and did not note goes again under the same control id, which is what a receiver knows it by.
+"""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import ExitStack, closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from integration.hl7 import acks, server
+from integration.hl7.er7 import Header, Message
+from integration.hl7.server import ListenerConfig, Peer
+from ris.domain.exchange import Subscription
+from tests import make
+from tests.kill.reporter import POINTS
+from tests.running import ROOT, clean_environment
+from tests.wire.fault_proxy import Case, FaultProxy
+
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(180)]
+REPORTS = 2
+
+
+class Receiver:
+    """Takes everything; ``got`` are (control id, accession number, event, version) in order."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, str, str, str]] = []
+
+    def __call__(self, frame: bytes, peer: Peer) -> bytes:
+        header = Header.read(frame)
+        assert header is not None
+        message = Message.from_bytes(frame)
+        version = message.text("NTE-3").partition(",")[0].removeprefix("Report version ")
+        told = (header.control_id, message.text("OBR-18"), message.text("MSH-9.2"), version)
+        self.got.append(told)
+        return acks.acknowledge(header)
+
+    def ledger(self) -> dict[str, list[tuple[str, str]]]:
+        """What each report's receiver knows in the end: (event, version), a repeat left out."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for _, accession, event, version in dict.fromkeys(self.got):
+            found.setdefault(accession, []).append((event, version))
+        return found
+
+
+def answer_lost(case: Case) -> bool:
+    case.exchange()
+    return False
+
+
+def test_every_receiver_has_every_version_once_and_in_order_whoever_dies(
+    tmp_path: Path, transactional_db: None
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("what is killed works on a file")
+    results, documents = Receiver(), Receiver()
+    with ExitStack() as stack:
+        ports = [
+            stack.enter_context(server.running(ListenerConfig(port=0), receiver)).port
+            for receiver in (results, documents)
+        ]
+        proxy = FaultProxy(ports[0], answer_lost)
+        stack.callback(proxy.close)
+        make.site()
+        make.device()
+        make.endpoint("EHR", port=proxy.port, sends=(Subscription.RESULTS,))
+        make.endpoint("RECORD", port=ports[1], sends=(Subscription.DOCUMENTS,))
+        orders = [make.performed(start_at=make.NOON + timedelta(hours=n)) for n in range(REPORTS)]
+        for order in orders:
+            make.opened_report(order)
+        folder = tmp_path / "var"
+        folder.mkdir()
+        with closing(sqlite3.connect(folder / "ris.sqlite3")) as copy:
+            connection.connection.backup(copy)
+
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.kill.reporter"],
+            cwd=ROOT,
+            env={**clean_environment(folder), "DJANGO_SETTINGS_MODULE": "ris.settings"},
+            capture_output=True, text=True, timeout=150, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    ends = [int(line) for line in done.stdout.splitlines()]
+    assert ends == [-signal.SIGKILL] * len(POINTS) + [0], done.stderr
+    accessions = {order.accession_number for order in orders}
+    assert results.ledger() == {
+        each: [("R01", "1"), ("R01", "2"), ("R01", "3")] for each in accessions
+    }
+    assert documents.ledger() == {
+        each: [("T02", "1"), ("T06", "2"), ("T10", "3"), ("T11", "3")] for each in accessions
+    }
+    for receiver in (results, documents):
+        control_ids = [told[0] for told in receiver.got]
+        assert len(control_ids) - len(set(control_ids)) <= 3  # deaths after sending, and the fault
+        versions = [(told[1], told[3]) for told in receiver.got]
+        for accession in accessions:
+            numbers = [number for of, number in versions if of == accession]
+            assert numbers == sorted(numbers)  # a repeat comes before what follows
