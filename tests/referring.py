@@ -30,13 +30,14 @@ class Doctors:
 
 
 def login(name: str, **said: Any) -> User:
+    fields: dict[str, Any] = {
+        "first_name": name.title(),
+        "last_name": "Test",
+        "email": f"{name}@practice.example",
+    }
     key = execute(
         CreateUser(
-            username=name,
-            password="",
-            roles=frozenset({Role.REFERRER}),
-            email=f"{name}@practice.example",
-            **{"first_name": name.title(), "last_name": "Test", **said},
+            username=name, password="", roles=frozenset({Role.REFERRER}), **{**fields, **said}
         ),
         actor=OPERATOR,
     )
