@@ -367,6 +367,11 @@ class Reports(Section):
         description="What whoever signs a report shows at that moment, beside the login: "
         "`password`, or `second-factor` (a code of the authenticator app).",
     )
+    browser_speech: bool = Field(
+        default=False,
+        description="Dictation by the browser's own speech recognition, where it has one. Some "
+        "browsers send what is said to their maker: ask your data protection officer first.",
+    )
 
 
 class Delivery(Section):

@@ -74,6 +74,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/resources/", "Resources", "door", "", MENDING, BEHIND),
     Entry("/supplies/", "Supplies", "list", "", REPAIR, BEHIND),
     Entry("/catalog/", "Catalog", "list", "", SYSTEM, BEHIND),
+    Entry("/report-templates/", "Report templates", "pencil", "", READERS, BEHIND),
     Entry("/letterhead/", "Letterhead", "pencil", "", SYSTEM, BEHIND),
     Entry("/patient-messages/", "Patient messages", "send", "", SYSTEM, BEHIND),
     Entry("/referrers/", "Referring doctors", "users", "", SYSTEM, BEHIND),

@@ -13,6 +13,8 @@ urlpatterns = [
     path("", include("ris.web.live.urls")),
     path("", include("ris.web.performing.urls")),
     path("", include("ris.web.reporting.urls")),
+    path("", include("ris.web.reporting.editor_urls")),
+    path("", include("ris.web.report_templates.urls")),
     path("", include("ris.web.critical.urls")),
     path("", include("ris.web.follow_ups.urls")),
     path("", include("ris.web.peer_review.urls")),

@@ -1,4 +1,4 @@
-"""The editor: its sections, what was typed in them, the draft kept."""
+"""The editor: its sections and fields, templates, macros, text from the exam, the draft kept."""
 
 from __future__ import annotations
 
@@ -7,24 +7,72 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
+from ris.domain.errors import DeniedError, MissingValueError, UnknownKeyError
+from ris.domain.report_templates import (
+    ApplyReportTemplate,
+    DraftForm,
+    DropReportTemplate,
+    Field,
+    FieldKind,
+    FillFromExam,
+    Merged,
+    MergeSource,
+    TemplateContent,
+)
+from ris.domain.report_texts import lead, stands, token
 from ris.domain.reporting import (
     ADDED,
     SECTIONS,
     SaveDraft,
 )
 from ris.models import Report
+from ris.selectors import report_templates as templates
+from ris.selectors.report_values import values_for
 from ris.selectors.views import OrderView, ReportView
-from ris.web.access import PageRequest, do, page, redirect_back
-from ris.web.asking import number, said
+from ris.services import may
+from ris.web.access import PageRequest, do, page, redirect_back, saw, show
+from ris.web.asking import asked, number, said
 
 SECTION = 100_000  # characters of one section; beyond this it is no text of a person
 WRITTEN = tuple((key, title) for key, title in SECTIONS if key not in ADDED)
+_ANSWER = "answer:"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A field of the template, as the editor asks for it."""
+
+    field: Field
+    number: int
+    answer: str
+    lead: str  # what the template says right before it
+    waits: bool
+
+    @property
+    def words(self) -> str:
+        return self.field.words(self.answer)
+
+    @property
+    def picked(self) -> list[str]:
+        return self.answer.split("\n")
+
+    @property
+    def path(self) -> str:
+        return f"field.{self.field.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FilledIn:
+    """What came from the order or the exam; ``stands``: it is in the text as it came."""
+
+    merged: Merged
+    stands: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +83,12 @@ class Writing:
     title: str
     text: str
     rows: int
+    asked: tuple[Asked, ...] = ()
+    filled_in: tuple[FilledIn, ...] = ()
+
+    @property
+    def path(self) -> str:
+        return f"sections.{self.key}"
 
 
 _ROWS = {"findings": 10, "impression": 5}
@@ -48,12 +102,59 @@ def sections_of(
     known = typed if typed is not None else stored.draft or current
     if not known:
         known = {"indication": order.reason}
-    return [Writing(key, title, known.get(key, ""), _ROWS.get(key, 2)) for key, title in WRITTEN]
+    form = DraftForm.from_json(stored.form)
+    content = templates.content_of(form.template, form.number) if form is not None else None
+    return [
+        Writing(
+            key,
+            title,
+            known.get(key, ""),
+            _ROWS.get(key, 2),
+            _asked(form, content, key, known.get(key, "")),
+            _filled_in(form, key, known.get(key, "")),
+        )
+        for key, title in WRITTEN
+    ]
+
+
+def _asked(
+    form: DraftForm | None, content: TemplateContent | None, key: str, text: str
+) -> tuple[Asked, ...]:
+    if form is None or content is None or key not in form.sections:
+        return ()
+    numbers = {each.name: number for number, each in enumerate(content.fields)}
+    return tuple(
+        Asked(
+            each,
+            numbers[each.name],
+            form.answers.get(each.name, ""),
+            lead(content.texts()[key], each.name),
+            token(each.name) in text,
+        )
+        for each in content.fields_of(key)
+        if each.kind is not FieldKind.MERGE
+    )
+
+
+def _filled_in(form: DraftForm | None, key: str, text: str) -> tuple[FilledIn, ...]:
+    found = form.merged if form is not None else ()
+    return tuple(FilledIn(each, stands(text, each.words)) for each in found if each.section == key)
 
 
 def typed_in(request: HttpRequest) -> dict[str, str]:
     """What stands in the editor; a section is as long as the radiologist likes."""
     return {key: said(request, key, SECTION) for key, _ in SECTIONS if key in request.POST}
+
+
+def answers_in(request: HttpRequest) -> dict[str, str]:
+    """What was answered to the fields of the template, by their names."""
+    return {
+        name.removeprefix(_ANSWER): "\n".join(
+            value.replace("\0", "") for value in request.POST.getlist(name) if value.strip()
+        )[:5000]
+        for name in request.POST
+        if name.startswith(_ANSWER)
+    }
 
 
 @require_POST
@@ -65,6 +166,7 @@ def autosave(request: PageRequest, key: UUID) -> HttpResponse:
         SaveDraft(
             report=str(key),
             sections=typed_in(request),
+            answers=answers_in(request),
             expected_revision=number(request, "revision"),
         ),
     )
@@ -73,3 +175,159 @@ def autosave(request: PageRequest, key: UUID) -> HttpResponse:
         return redirect_back(request, f"/reports/{key}/")
     context = {"revision": revision, "saved_at": timezone.now()}
     return HttpResponse(render_to_string("reporting/_saved.html", context, request))
+
+
+# --- templates
+
+
+@require_GET
+@page()
+def choose_template(request: PageRequest, key: UUID) -> HttpResponse:
+    """The templates that fit the exam, best first: a page, or a part of the report's."""
+    report = _written(request, key)
+    procedures = [str(one) for one in report.procedures.values_list("public_id", flat=True)]
+    fitting = templates.fitting_for(templates.exam_keys(procedures), request.user.pk)
+    context = {"report_key": str(key), "fitting": fitting, "revision": report.draft_revision}
+    if "HX-Request" in request.headers:
+        return HttpResponse(render_to_string("reporting/_template_list.html", context, request))
+    _note_read(request, report)
+    return show(request, "reporting/choose_template.html", context)
+
+
+@require_POST
+@page()
+def apply_template(request: PageRequest, key: UUID) -> HttpResponse:
+    """Begin with a template; what stands in the editor, or else in the draft, stays."""
+    report = _written(request, key)
+    do(
+        request,
+        ApplyReportTemplate(
+            report=str(key),
+            template=said(request, "template"),
+            sections=typed_in(request) or dict(report.draft),
+            expected_revision=number(request, "revision"),
+        ),
+    )
+    messages.success(request, _("The template is in the text. What was written before stays."))
+    return redirect_back(request, f"/reports/{key}/")
+
+
+@require_POST
+@page()
+def fill_from_exam(request: PageRequest, key: UUID) -> HttpResponse:
+    do(
+        request,
+        FillFromExam(
+            report=str(key),
+            sections=typed_in(request),
+            expected_revision=number(request, "revision"),
+        ),
+    )
+    messages.success(request, _("Filled in what is known by now."))
+    return redirect_back(request, f"/reports/{key}/")
+
+
+@require_POST
+@page()
+def drop_template(request: PageRequest, key: UUID) -> HttpResponse:
+    do(
+        request,
+        DropReportTemplate(
+            report=str(key),
+            sections=typed_in(request),
+            expected_revision=number(request, "revision"),
+        ),
+    )
+    messages.success(request, _("The text stays; the template asks for nothing more."))
+    return redirect_back(request, f"/reports/{key}/")
+
+
+# --- macros, dose, contrast
+
+
+@require_GET
+@page()
+def macros(request: PageRequest) -> HttpResponse:
+    """The macros of whoever writes, for the editor."""
+    if not may(request.actor, SaveDraft):
+        raise DeniedError("macros are for those who write reports")
+    found = templates.macros(request.user.pk)
+    return JsonResponse({"macros": [{"name": one.name, "text": one.text} for one in found]})
+
+
+_INSERTS = {"dose": MergeSource.DOSE, "contrast": MergeSource.CONTRAST}
+
+
+@require_GET
+@page()
+def value(request: PageRequest, key: UUID) -> HttpResponse:
+    """The exam's dose or contrast in words; nothing (204) if none was recorded."""
+    report = _written(request, key)
+    words = _exam_words(report, asked(request, "of"))
+    _note_read(request, report)
+    return HttpResponse(
+        words, content_type="text/plain; charset=utf-8", status=200 if words else 204
+    )
+
+
+@require_POST
+@page()
+def insert(request: PageRequest, key: UUID) -> HttpResponse:
+    """Without script: dose or contrast after the technique, or a macro after its section."""
+    report = _written(request, key)
+    sections = typed_in(request)
+    what = said(request, "insert")
+    if what in _INSERTS:
+        section, text = "technique", _exam_words(report, what)
+        if not text:
+            raise MissingValueError("the exam has none on record: write it by hand", path="insert")
+        text = f"{text}."
+    else:
+        section = said(request, "macro-section") or "findings"
+        name = said(request, "macro", 40).lstrip(".").casefold()
+        known = {one.name.casefold(): one.text for one in templates.macros(request.user.pk)}
+        if name not in known:
+            raise UnknownKeyError("there is no macro of this name")
+        text = known[name]
+    before = sections.get(section, "")
+    sections[section] = f"{before}\n{text}" if before else text
+    do(
+        request,
+        SaveDraft(
+            report=str(key),
+            sections=sections,
+            answers=answers_in(request),
+            expected_revision=number(request, "revision"),
+        ),
+    )
+    return redirect_back(request, f"/reports/{key}/#section-{section}")
+
+
+def _exam_words(report: Report, what: str) -> str:
+    source = _INSERTS.get(what)
+    if source is None:
+        return ""
+    procedures = [str(key) for key in report.procedures.values_list("public_id", flat=True)]
+    found = values_for(str(report.order.public_id), procedures, [source]).get(source)
+    return found.words if found is not None else ""
+
+
+def _written(request: PageRequest, key: UUID) -> Report:
+    """The report, for whoever may write on it."""
+    if not may(request.actor, SaveDraft):
+        raise DeniedError("your roles do not include writing reports")
+    row = Report.objects.select_related("order__patient").filter(public_id=key).first()
+    if row is None:
+        raise UnknownKeyError("no such report")
+    return row
+
+
+def _note_read(request: PageRequest, report: Report) -> None:
+    saw(
+        request,
+        "ViewReport",
+        [str(report.order.patient.public_id)],
+        order=str(report.order.public_id),
+        subject=f"Report {report.public_id}",
+        part_of=f"/reports/{report.public_id}/",
+    )

@@ -25,7 +25,7 @@ from ris.selectors.reports import report_view
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import number, said
-from ris.web.reporting.editor_views import SECTION, typed_in
+from ris.web.reporting.editor_views import SECTION, answers_in, typed_in
 from ris.web.reporting.proof import proof_of
 from ris.web.reporting.reading_views import after_signing
 from ris.web.reporting.views import Amending, report_page
@@ -43,7 +43,11 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
             do(
                 request,
                 SignPreliminary(
-                    report=str(key), sections=sections, expected_revision=revision, proof=proof
+                    report=str(key),
+                    sections=sections,
+                    answers=answers_in(request),
+                    expected_revision=revision,
+                    proof=proof,
                 ),
             )
             messages.success(
@@ -53,7 +57,11 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
             do(
                 request,
                 FinalizeReport(
-                    report=str(key), sections=sections, expected_revision=revision, proof=proof
+                    report=str(key),
+                    sections=sections,
+                    answers=answers_in(request),
+                    expected_revision=revision,
+                    proof=proof,
                 ),
             )
             messages.success(request, _("Signed. The report is on its way to the receivers."))

@@ -120,6 +120,11 @@
     if (event.detail.ctx.sourceElement.closest("form").dataset.sent) event.preventDefault();
   });
 
+  // What a tab keeps of unsaved texts is nobody's once whoever wrote it has logged out.
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches('form[action="/logout/"]')) sessionStorage.clear();
+  });
+
   // A double click sends once. The button keeps its name and value: it is only told off afterwards.
   document.addEventListener("submit", (event) => {
     const form = event.target;

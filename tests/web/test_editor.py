@@ -1,0 +1,223 @@
+"""The editor at the page: templates, fields, macros, text from the exam."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from ris.domain.report_templates import SaveMacro
+from ris.models import Order, Report, ReportTemplate
+from ris.services import execute
+from tests import people
+from tests.services.test_report_templates import template
+from tests.web.department import booked_at, perform, today_at
+
+As = Callable[[str], Client]
+
+
+@pytest.fixture
+def exam(rooms: None) -> Order:
+    order = booked_at(today_at(11))
+    perform(order)
+    return order
+
+
+@pytest.fixture
+def reader(as_: As) -> Client:
+    return as_("radiologist")
+
+
+def opened(client: Client, exam: Order) -> Report:
+    client.post("/reading/open/", {"procedure": str(exam.procedures.get().public_id)})
+    return Report.objects.get()
+
+
+def texts(page: str) -> dict[str, str]:
+    """What stands in the sections of the editor."""
+    found = re.findall(r'<textarea[^>]*id="section-(\w+)"[^>]*>(.*?)</textarea>', page, re.S)
+    return dict(found)
+
+
+def test_fitting_template_is_offered_and_keeps_what_was_typed(reader: Client, exam: Order) -> None:
+    key = template()
+    report = opened(reader, exam)
+    address = f"/reports/{report.public_id}/"
+
+    offered = reader.get(address).content.decode()
+    reader.post(
+        f"{address}template/",
+        {"template": key, "revision": "0", "indication": "headache", "findings": "Typed."},
+    )
+
+    page = reader.get(address).content.decode()
+    assert "Begin with: CT head" in offered
+    assert texts(page)["findings"] == "Typed."
+    assert texts(page)["indication"].startswith("headache. ")
+    assert "Template: CT head, version 1" in page
+    assert "Sex: female (from: patient record)" in page
+    assert 'name="answer:Nodule"' not in page  # its section keeps its own text
+
+
+def test_answers_without_script_go_into_the_text(reader: Client, exam: Order) -> None:
+    key = template()
+    report = opened(reader, exam)
+    address = f"/reports/{report.public_id}/"
+    reader.post(f"{address}template/", {"template": key, "revision": "0", "findings": ""})
+    report.refresh_from_db()
+
+    page = reader.get(address).content.decode()
+    reader.post(
+        f"{address}draft/",
+        {
+            **report.draft,
+            "answer:Nodule": "present",
+            "answer:Size": "9",
+            "revision": str(report.draft_revision),
+        },
+    )
+
+    report.refresh_from_db()
+    assert 'name="answer:Nodule"' in page
+    assert report.draft["findings"] == "Nodule: present. Size: 9 mm\nOther: nothing else"
+
+
+def test_refused_signature_leads_to_the_field(reader: Client, exam: Order) -> None:
+    key = template()
+    report = opened(reader, exam)
+    address = f"/reports/{report.public_id}/"
+    reader.post(f"{address}template/", {"template": key, "revision": "0"})
+    report.refresh_from_db()
+
+    response = reader.post(
+        f"{address}sign/",
+        {
+            "technique": "CT.",
+            "findings": "Free text.",
+            "as": "final",
+            "revision": str(report.draft_revision),
+        },
+    )
+
+    page = response.content.decode()
+    report.refresh_from_db()
+    assert response.status_code == 422
+    assert "Nodule in Findings has to be answered before this is signed" in page
+    assert re.search(r'<select[^>]*name="answer:Nodule"[^>]*data-focus', page)
+    assert report.status == "DRAFT"
+
+
+def test_macro_and_dose_without_script(reader: Client, exam: Order) -> None:
+    execute(SaveMacro(name="nl", text="Lungs are clear.", own=False), actor=people.radiologist)
+    report = opened(reader, exam)
+    address = f"/reports/{report.public_id}/"
+
+    listed = reader.get("/reports/macros/").json()
+    reader.post(f"{address}insert/", {"findings": "Heart normal.", "macro": ".NL", "revision": "0"})
+    none = reader.post(f"{address}insert/", {"insert": "dose", "revision": "1"})
+    value = reader.get(f"{address}value/?of=dose")
+
+    report.refresh_from_db()
+    assert listed == {"macros": [{"name": "nl", "text": "Lungs are clear."}]}
+    assert report.draft["findings"] == "Heart normal.\nLungs are clear."
+    assert none.status_code == 422
+    assert value.status_code == 204
+
+
+def test_macros_and_values_are_for_those_who_write(as_: As, reader: Client, exam: Order) -> None:
+    report = opened(reader, exam)
+    technologist = as_("technologist")
+
+    assert technologist.get("/reports/macros/").status_code == 403
+    assert technologist.get(f"/reports/{report.public_id}/value/?of=dose").status_code == 403
+    assert technologist.get("/report-templates/").status_code == 403
+
+
+# --- the pages of templates
+
+
+def test_template_is_written_at_the_page_and_comes_back_with_its_fields(
+    reader: Client, rooms: None
+) -> None:
+    form = {
+        "name": "CT liver",
+        "language": "en",
+        "modalities": "ct",
+        "regions": "",
+        "findings": "Liver: [Size]. Side: [Side].",
+    }
+
+    asked = reader.post("/report-templates/new/", {**form, "step": "fields"})
+    done = reader.post(
+        "/report-templates/new/",
+        {
+            **form,
+            "field-0-name": "Size",
+            "field-0-kind": "NUMBER",
+            "field-0-unit": "mm",
+            "field-0-minimum": "1",
+            "field-0-maximum": "300",
+            "field-1-name": "Side",
+            "field-1-kind": "CHOICE",
+            "field-1-required": "on",
+            "field-1-choices": "left = RID5824 | RADLEX | Left\nright",
+        },
+    )
+    page = reader.get(done["Location"]).content.decode()
+
+    assert re.findall(r'name="field-\d+-name" value="(\w+)"', asked.content.decode()) == [
+        "Size",
+        "Side",
+    ]
+    row = ReportTemplate.objects.get()
+    assert (row.name, row.modalities, row.number) == ("CT liver", ["CT"], 1)
+    assert "<mark>Size</mark>" in page
+    assert "RID5824 | RADLEX | Left" in page
+
+
+def test_text_of_a_template_is_never_markup(reader: Client, rooms: None) -> None:
+    done = reader.post(
+        "/report-templates/new/",
+        {"name": "Bad", "findings": "<script>alert(1)</script> [<b>x</b>] rest ["},
+    )
+
+    page = reader.get(done["Location"]).content.decode()
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<mark>&lt;b&gt;x&lt;/b&gt;</mark> rest [" in page
+
+
+def test_refused_template_keeps_what_was_typed(reader: Client, rooms: None) -> None:
+    response = reader.post(
+        "/report-templates/new/",
+        {
+            "name": "CT liver",
+            "findings": "[Size]",
+            "field-0-name": "Size",
+            "field-0-kind": "CHOICE",
+        },
+    )
+
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "Size: say what can be chosen" in page
+    assert ">[Size]</textarea>" in page
+    assert not ReportTemplate.objects.exists()
+
+
+def test_macro_is_saved_changed_and_deleted_at_its_page(reader: Client, rooms: None) -> None:
+    address = "/report-templates/macros/"
+    reader.post(address, {"name": "nl", "text": "Lungs are clear.", "own": "on"})
+    first = reader.get(address).content.decode()
+    key = re.search(r'name="macro" value="([^"]+)"', first)
+    assert key is not None
+
+    reader.post(address, {"macro": key[1], "name": "nl", "text": "Clear lungs, [left|right]."})
+    second = reader.get(address).content.decode()
+    reader.post(f"{address}{key[1]}/delete/")
+
+    assert "Lungs are clear." in first
+    assert "<mark>left|right</mark>" in second
+    assert "No macros yet" in reader.get(address).content.decode()
