@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from ris.domain.commands import Command, Event
 from ris.domain.errors import InvalidValueError, MissingValueError
+from ris.domain.signatures import Proof
 from ris.domain.states import StateMachine
 
 # An outcome within a year of an exam says whether the exam was right.
@@ -344,6 +345,7 @@ class ReassessBreast(Command[int]):
     assessed: Assessed
     reason: str
     expected_version: int | None = None
+    proof: Proof = Proof.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -16,6 +16,8 @@ from ris.domain.patient_texts import language_of
 from ris.domain.values import PersonName
 from ris.models import BreastAssessment, BreastLetter, BreastLetterText
 from ris.selectors.facility import site
+from ris.selectors.letterheads import SiteHead, head_of
+from ris.selectors.mammography import with_patients
 from ris.selectors.patient_links import policy_for
 
 # A letter that only says what to do next says nothing of density.
@@ -28,6 +30,49 @@ class Worded:
 
     language: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterPage:
+    """A worded letter with what its sheet says around it, in the patient's language."""
+
+    public_id: str
+    language: str
+    text: str
+    name: PersonName
+    address: str
+    number: str
+    birth_date: str
+    written_on: str
+    examined_on: str
+
+
+def pages(public_ids: Sequence[str]) -> list[LetterPage]:
+    """Letters that were worded, in the order of their days; what was never printed is left out."""
+    rows = with_patients(BreastLetter.objects.filter(public_id__in=list(public_ids)))
+    return [_page(row) for row in rows.exclude(text="").order_by("due_at", "id")]
+
+
+def _page(row: BreastLetter) -> LetterPage:
+    patient = row.assessment.report.order.patient
+    number = next(iter(patient.identifiers.all()), None)
+    written = timezone.localtime(row.printed_at).date() if row.printed_at else None
+    return LetterPage(
+        public_id=str(row.public_id),
+        language=row.language,
+        text=row.text,
+        name=PersonName.parse(patient.name),
+        address=" ".join(patient.address.split()),
+        number=number.value if number else "",
+        birth_date=patient.birth_date,
+        written_on=_day(written, row.language) if written else "",
+        examined_on=_day(row.assessment.examined_on, row.language),
+    )
+
+
+def head() -> SiteHead:
+    """The letterhead of the site, as it is now."""
+    return head_of((), timezone.now())
 
 
 def frame_of(language: str) -> Frame:
@@ -66,7 +111,7 @@ def worded(letter: BreastLetter, now: datetime) -> Worded:
         "exam_date": _day(row.examined_on, language),
         "due": _day(letter.recall.due_on, language) if letter.recall else "",
         "site": name,
-        "phone": policy_for(None).phone or name,
+        "phone": _phone(name),
         "earlier": _day(timezone.localtime(earlier).date(), language) if earlier else "",
         "density": _density(row, language, own) if topic in _WITH_DENSITY else "",
     }
@@ -79,6 +124,15 @@ def worded(letter: BreastLetter, now: datetime) -> Worded:
     parts = [frame.greeting, "" if "{replaces}" in body else "{replaces}", body]
     parts += ["" if "{density}" in body else "{density}", frame.closing]
     return Worded(language=language, text=fill("\n\n".join(part for part in parts if part), values))
+
+
+def _phone(otherwise: str) -> str:
+    """What patients call: as said for their page, else by the letterhead, else only whom."""
+    said = policy_for(None).phone
+    if said:
+        return said
+    letterhead = head().letterhead
+    return (letterhead.phone if letterhead else "") or otherwise
 
 
 def _density(row: BreastAssessment, language: str, own: Mapping[str, str]) -> str:

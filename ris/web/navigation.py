@@ -21,6 +21,7 @@ CRITICAL = (Role.RADIOLOGIST, Role.RESIDENT, *DESK)
 FOLLOW_UPS = CRITICAL
 PEER_REVIEW = (Role.RADIOLOGIST, Role.RESIDENT, Role.MANAGER)
 PEER_REVIEW_SETUP = (Role.MANAGER,)
+MAMMOGRAPHY = CRITICAL
 DOSE = (Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.RESIDENT, Role.MANAGER, Role.ADMIN)
 
 
@@ -62,6 +63,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/protocoling/", "Protocoling", "pencil", "v", PROTOCOL),
     Entry("/authorization/", "Authorization", "seal", "", DESK),
     Entry("/patients/", "Patients", "users", "p"),
+    Entry("/mammography/", "Mammography", "seal", "", MAMMOGRAPHY),
     Entry("/dose/", "Dose", "bolt", "", DOSE),
     Entry("/analytics/", "Analytics", "board", "", SYSTEM),
     Entry("/referrer/", "My patients", "users", "e", (Role.REFERRER,)),

@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("ris.web.follow_ups.urls")),
     path("", include("ris.web.peer_review.urls")),
     path("", include("ris.web.documents.urls")),
+    path("", include("ris.web.mammography.urls")),
     path("", include("ris.web.dose.urls")),
     path("", include("ris.web.exchange.urls")),
     path("", include("ris.web.mapping.urls")),

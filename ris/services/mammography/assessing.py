@@ -91,6 +91,7 @@ def reassess_breast(command: ReassessBreast, context: Context) -> int:
             },
             reason=reason,
             expected_version=command.expected_version,
+            proof=command.proof,
         ),
         context,
     )

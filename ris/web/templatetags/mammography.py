@@ -1,0 +1,57 @@
+"""Breast exams in templates: their states and words, and the form beside a report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from ris.selectors import mammography
+from ris.web import icons
+from ris.web.labels import Label
+from ris.web.mammography import words
+
+register = template.Library()
+
+# What no breast exam is made with: their reports are opened without asking.
+_NEVER = frozenset({"CT", "DX", "CR", "RF", "XA", "NM", "PT", "BMD", "DXA"})
+
+
+@register.simple_tag
+def breast_status(table: str, value: str) -> SafeString:
+    """A state as icon, words and tone together."""
+    label = words.TABLES[table][1][str(value)]
+    if not isinstance(label, Label):
+        raise TypeError(f"{table} has no states")
+    return format_html(
+        '<span class="badge-state tone-{}">{}{}</span>',
+        label.tone.value,
+        icons.svg(label.icon),
+        label.words,
+    )
+
+
+@register.filter
+def breast_words(value: str, table: str) -> str:
+    """What a value of a table is called; empty for none."""
+    found = words.TABLES[table][1].get(str(value), "")
+    return found.words if isinstance(found, Label) else str(found)
+
+
+@register.inclusion_tag("mammography/_assessment.html", takes_context=True)
+def breast_assessment(context: template.Context, report: str) -> dict[str, Any]:
+    """The assessment of a breast exam beside its report; nothing for any other exam."""
+    modalities = {step.modality for each in context["procedures"] for step in each.steps}
+    looks_at_breasts = not modalities or not modalities <= _NEVER
+    return {
+        "assessment": mammography.of_report(str(report)) if looks_at_breasts else None,
+        "categories": list(words.CATEGORY.items()),
+        "densities": list(words.DENSITY.items()),
+        "editable": context.get("editable"),
+        "amendable": context.get("amendable"),
+        "version": context["report"].current.number if context["report"].current else 0,
+        "request": context["request"],
+        "csrf_token": context.get("csrf_token"),
+    }
