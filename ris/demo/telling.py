@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ris.demo import days, troubles
+from ris.demo.after_reports import follow_up
 from ris.demo.cast import gather
 from ris.demo.clearance import clear
 from ris.demo.desk import set_the_day
@@ -53,6 +54,7 @@ def tell(now: datetime) -> None:
             queue_up(now, actors)
             set_the_day(now, actors)
             clear(now, actors)
+            follow_up(now, actors)
             leave(now, actors)
             pause_portal()
             hear_from_patients(now)
