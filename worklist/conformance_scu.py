@@ -1,4 +1,7 @@
-"""The part of the conformance statement on what we ask of others (PS3.2 N.5.2; PS3.4 F.7, F.9)."""
+"""The part of the conformance statement on what we ask of others (PS3.2 N.5.2; PS3.4 F.7, F.9).
+
+What is stored in archives and asked of them is :mod:`.conformance_archives`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pydicom.uid import UID
 
 from ris.services import outbox
+from worklist import conformance_archives
 from worklist.calling import MEANINGS, WARNINGS
 from worklist.endpoint_settings import Settings
 from worklist.notification import EVENT_TYPES
@@ -22,6 +26,7 @@ def services() -> list[tuple[str, str, str, str]]:
         ("Modality Performed Procedure Step Notification",
          MODALITY_PERFORMED_PROCEDURE_STEP_NOTIFICATION, "SCP, requests the association",
          "N-EVENT-REPORT"),
+        *conformance_archives.services(),
         ("Verification, test of a connection", VERIFICATION, "SCU", "C-ECHO"),
     ]  # fmt: skip
 
@@ -71,10 +76,11 @@ def section(number: int) -> list[str]:
                 ("5", "Performed Procedure Step Deleted", "never: nothing is deleted"),
             ],
         ),
-        f"### {number}.3 Settings of an application",
+        *conformance_archives.section(f"{number}.3", f"{number}.4"),
+        f"### {number}.5 Settings of an application",
         "",
-        "Host, port and AE title are those of its endpoint; `sends` is `mpps`, `mpps-events` or",
-        "both. All waits together are at most 75 seconds.",
+        "Host, port and AE title are those of its endpoint; `sends` is any of `mpps`,",
+        "`mpps-events` and `report-objects`. All waits together are at most 75 seconds.",
         "",
         *_table(
             ("setting", "default", "meaning"),
