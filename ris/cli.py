@@ -72,6 +72,7 @@ COMMANDS: dict[str, Command] = {
     "fhir reindex": Command(
         "integration.fhir.commands:reindex", "write again what FHIR resources are found by"
     ),
+    "reports verify": Command("ris.reports:verify", "find signed reports that were changed"),
     "analytics rebuild": Command("ris.analytics:rebuild", "count the daily facts again"),
     "demo load": Command("ris.demo:load", "load the demo site"),
     "demo reset": Command("ris.demo:reset", "put the demo site back to its beginning"),

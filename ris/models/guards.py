@@ -2,7 +2,7 @@
 
 SQLite makes a table anew for a new column, and its triggers are gone with the old one: a migration
 that changes the columns of ``ReportVersion`` ends with ``guard_versions`` once more
-(``tests/migrations/test_version_guards.py`` fails without).
+(``tests/services/test_report_seals.py`` fails without).
 """
 
 from __future__ import annotations
