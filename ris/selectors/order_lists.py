@@ -205,7 +205,7 @@ def standing(also: QuerySet[Any] | None = None) -> Standing:
     """
     stat = in_tab(Tab.TO_SCHEDULE).filter(priority=Priority.STAT.value)
     others = [stat] if also is None else [stat, also]
-    found = _counted([*map(in_tab, Tab), *others])
+    found = counted([*map(in_tab, Tab), *others])
     tabs = dict(zip(Tab, found, strict=False))
     return Standing(tabs, *found[len(tabs) :])
 
@@ -215,7 +215,8 @@ def counts() -> dict[Tab, int]:
     return standing().counts
 
 
-def _counted(querysets: Sequence[QuerySet[Any]]) -> list[int]:
+def counted(querysets: Sequence[QuerySet[Any]]) -> list[int]:
+    """How many rows each has, up to :data:`MANY`, in one query."""
     texts: list[str] = []
     values: list[Any] = []
     for rows in querysets:

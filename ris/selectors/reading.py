@@ -22,7 +22,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors.availability import images_of
-from ris.selectors.order_lists import MANY, priority_rank
+from ris.selectors.order_lists import counted, priority_rank
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.reading_filters import Filters, Scope, narrowed, scope_of
 from ris.selectors.reading_leases import LeaseView, first, going_on
@@ -140,11 +140,14 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
 def counts(
     user_id: int | None, filters: Filters | None = None, scope: Scope | None = None
 ) -> dict[Pile, int]:
-    """How many of each, up to :data:`ris.selectors.order_lists.MANY`; all without ``filters``."""
+    """How many of each, up to :data:`ris.selectors.order_lists.MANY`; all without ``filters``.
+
+    One query.
+    """
     found = {pile: in_pile(pile, user_id) for pile in Pile}
     if filters is not None:
         found = {pile: narrowed(rows, filters, scope or Scope()) for pile, rows in found.items()}
-    return {pile: rows[:MANY].count() for pile, rows in found.items()}
+    return dict(zip(found, counted(list(found.values())), strict=True))
 
 
 def _skipped(user_id: int | None) -> Exists:

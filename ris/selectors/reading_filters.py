@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from urllib.parse import parse_qsl, urlencode
+from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast
 
 from ris.models import (
     Order,
@@ -14,6 +16,7 @@ from ris.models import (
     ReadingScope,
     RequestedProcedure,
     ScheduledProcedureStep,
+    Site,
 )
 from ris.selectors.order_lists import matching
 
@@ -123,6 +126,22 @@ def _at(sites: tuple[str, ...]) -> Exists:
             | Q(device__resource__site__public_id__in=sites),
             procedure=OuterRef("pk"),
         )
+    )
+
+
+def choices() -> tuple[list[str], list[tuple[str, str]]]:
+    """The subspecialties that the catalog names, and the sites by public id: one query."""
+    words = (
+        ProcedureDefinition.objects.exclude(subspecialty="")
+        .annotate(key=Value("", CharField()), name=F("subspecialty"))
+        .values_list("key", "name")
+        .order_by()
+    )
+    places = Site.objects.annotate(key=Cast("public_id", CharField())).values_list("key", "name")
+    found = sorted(words.union(places), key=lambda row: row[1].casefold())
+    return (
+        [name for key, name in found if not key],
+        [(str(UUID(key)), name) for key, name in found if key],
     )
 
 

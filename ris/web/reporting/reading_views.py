@@ -14,7 +14,7 @@ from ris.domain.patients import PatientClass
 from ris.domain.reading import ClaimReading, ReleaseReading, SkipReading
 from ris.domain.reporting import OpenReport
 from ris.domain.saved_views import ViewedPage
-from ris.selectors import order_lists, reading, reading_filters, reading_leases
+from ris.selectors import reading, reading_filters, reading_leases
 from ris.selectors.reading import Pile, Way
 from ris.selectors.reading_filters import Filters
 from ris.selectors.reading_targets import targets
@@ -110,12 +110,13 @@ def reading_list(request: PageRequest) -> HttpResponse:
         "me": me,
     }
     if not is_poll(request):
+        subspecialties, sites = reading_filters.choices()
         context |= {
             "modalities": MODALITIES,
             "priorities": list(Priority),
             "classes": [each for each in PatientClass if each is not PatientClass.UNKNOWN],
-            "sites": order_lists.sites(),
-            "subspecialties": reading_filters.subspecialties(),
+            "sites": sites,
+            "subspecialties": subspecialties,
         }
     return show(request, "reporting/reading.html", context, fragment="reporting/_reading.html")
 

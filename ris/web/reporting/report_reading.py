@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from ris.domain.reporting import ReportStatus
-from ris.selectors.priors import priors_of
 from ris.selectors.views import OrderView, ProcedureView, ReportView
 from ris.web.access import PageRequest
 from ris.web.reporting.presence_views import presence_context
@@ -38,7 +37,6 @@ def reading_context(
         "editable": may_write and free,
         "shut": may_write and not free,
         "was_reading": may_write and free,
-        "priors": priors_of(order.patient.public_id, view.procedures),
         "viewers": links_to_images(covered),
         "goes_on": goes_on(request),
         "walk": covered[0].public_id if covered else "",

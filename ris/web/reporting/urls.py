@@ -29,6 +29,7 @@ urlpatterns = [
     path("reports/<uuid:key>/take-over/", presence_views.take_over, name="report-take-over"),
     path("reports/<uuid:key>/release/", presence_views.release, name="report-release"),
     path("reports/<uuid:key>/archive/", archive_views.archive, name="report-archive"),
+    path("reports/<uuid:key>/priors/", prior_views.priors, name="report-priors"),
     path("reports/<uuid:key>/prior/", prior_views.prior, name="report-prior"),
     path("images/<uuid:key>/", prior_views.images, name="images"),
     path("reports/<uuid:key>/", views.report, name="report"),
