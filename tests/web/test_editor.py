@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 
+from ris.domain.mrrt_reading import read
 from ris.domain.report_templates import SaveMacro
 from ris.models import Order, Report, ReportTemplate
 from ris.services import execute
@@ -16,6 +19,7 @@ from tests.services.test_report_templates import template
 from tests.web.department import booked_at, perform, today_at
 
 As = Callable[[str], Client]
+MRRT = Path(__file__).parents[2] / "fixtures" / "mrrt"
 
 
 @pytest.fixture
@@ -221,3 +225,32 @@ def test_macro_is_saved_changed_and_deleted_at_its_page(reader: Client, rooms: N
     assert "Lungs are clear." in first
     assert "<mark>left|right</mark>" in second
     assert "No macros yet" in reader.get(address).content.decode()
+
+
+# --- MRRT files
+
+
+def uploaded(client: Client, path: str) -> HttpResponse:
+    with (MRRT / path).open("rb") as file:
+        return client.post("/report-templates/import/", {"file": file})
+
+
+def test_mrrt_file_becomes_a_template_and_goes_out_again(reader: Client, rooms: None) -> None:
+    done = uploaded(reader, "good/ct_liver.html")
+
+    out = reader.get(f"{done['Location']}mrrt/")
+    row = ReportTemplate.objects.get()
+    assert (row.name, row.modalities, row.language) == ("CT liver", ["CT"], "en")
+    assert out["Content-Disposition"] == 'attachment; filename="CT liver.html"'
+    assert read(out.content).faults == ()
+
+
+def test_defective_mrrt_file_shows_its_faults_with_their_lines(reader: Client, rooms: None) -> None:
+    response = uploaded(reader, "bad/event_handler.html")
+
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert (
+        "<td>60</td><td>the attribute onfocus of &lt;textarea&gt; would run a script</td>" in page
+    )
+    assert not ReportTemplate.objects.exists()

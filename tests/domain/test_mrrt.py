@@ -1,0 +1,206 @@
+"""MRRT files: what they become, how they come back, and why others are refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ris.domain.mrrt import Reading
+from ris.domain.mrrt_reading import read
+from ris.domain.mrrt_writing import write
+from ris.domain.report_templates import (
+    Choice,
+    Concept,
+    Field,
+    FieldKind,
+    MergeSource,
+    Term,
+)
+
+FILES = Path(__file__).parents[2] / "fixtures" / "mrrt"
+GOOD = sorted((FILES / "good").glob("*.html"))
+# Each file of fixtures/mrrt/bad has one defect; what is said of it first, with its line.
+FAULTS = {
+    "charset_latin1": "line 5: the character set is ISO-8859-1; the profile has UTF-8",
+    "code_without_meaning": "line 24: a <code> lacks meaning",
+    "date_is_none": "line 13: dcterms.date is no date: 2026-02-31",
+    "empty_title": "line 1: the <title> is empty",
+    "entry_without_term": "line 37: the <entry> for C1 has no <term>",
+    "event_handler": "line 60: the attribute onfocus of <textarea> would run a script",
+    "field_outside": "line 58: a field stands outside of every section",
+    "frame": ("line 60: <iframe> has no place in a template: it runs, fetches or sends something"),
+    "label_for_nothing": "line 49: the label is for F7, which is no field",
+    "list_without_choices": "line 38: ORIGTXT C2 is the id of nothing in the file",
+    "min_above_max": "line 50: Liver span: min is above max",
+    "min_is_no_number": "line 50: Liver span: min is no number: small",
+    "no_charset": "line 1: no <meta> says the character set",
+    "no_coding_scheme": "line 22: <coding_schemes> names no <coding_scheme>",
+    "no_doctype": "line 1: there is no <!DOCTYPE html>",
+    "no_identifier": "line 1: dcterms.identifier is missing",
+    "no_script": 'line 1: there is no <script type="text/xml">',
+    "no_section": "line 1: the template has no <section>",
+    "no_template_attributes": "line 15: the XML has no <template_attributes>",
+    "not_utf8": "line 14: the file is not UTF-8",
+    "origtxt_of_nothing": "line 38: ORIGTXT C9 is the id of nothing in the file",
+    "same_id_twice": "line 51: the id F1 is used a second time, first on line 50",
+    "script_that_runs": ("line 15: a <script> other than the text/xml of the profile would run"),
+    "section_not_closed": "line 46: <section> is not closed",
+    "section_without_name": "line 58: a <section> needs a data-section-name",
+    "two_bodies": "line 63: there is a second <body>",
+    "two_codes_in_a_term": "line 24: a <term> has more than one <code>",
+    "two_template_attributes": "line 43: there is a second <template_attributes>",
+    "type_is_other": "line 8: dcterms.type is LETTER, not IMAGE_REPORT_TEMPLATE",
+    "unknown_completion_action": (
+        "line 51: Contour: SHOUT is no completion action (NONE, ALERT, PROHIBIT)"
+    ),
+    "unknown_field_type": "line 50: Liver span: the profile has no field of the type color",
+    "unknown_scheme": "line 24: the coding scheme SNOMED is not among <coding_schemes>",
+    "xml_not_well_formed": "line 22: the XML is not well formed: mismatched tag",
+    "xml_with_entity": ("line 16: the XML is not well formed: not well-formed (invalid token)"),
+}
+
+
+def test_every_defective_file_has_its_reason() -> None:
+    assert {path.stem for path in (FILES / "bad").glob("*.html")} == set(FAULTS)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_defective_file_is_refused_with_the_line_of_its_fault(name: str) -> None:
+    reading = read((FILES / "bad" / f"{name}.html").read_bytes())
+
+    assert reading.content is None
+    assert str(reading.faults[0]) == FAULTS[name]
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_template_goes_out_and_comes_back_as_it_was(path: Path) -> None:
+    """Sections get the code that their place in the report has; all else stays."""
+    first = read(path.read_bytes())
+    assert first.content is not None
+
+    again = read(_written(first))
+
+    assert again.faults == ()
+    assert again.content is not None
+    assert again.content.fields == first.content.fields or _same_but_ids(
+        first.content.fields, again.content.fields
+    )
+    assert [(p.section, p.title, p.text) for p in again.content.parts] == [
+        (p.section, p.title, p.text) for p in first.content.parts
+    ]
+    assert again.content.terms == first.content.terms
+    assert _written(again) == _written(first)
+
+
+def _written(reading: Reading) -> bytes:
+    assert reading.content is not None
+    return write(
+        reading.content,
+        name=reading.name,
+        language=reading.language,
+        identifier="urn:uuid:1",
+        on="2026-01-01",
+    )
+
+
+def _same_but_ids(first: tuple[Field, ...], again: tuple[Field, ...]) -> bool:
+    return [(f.name, f.kind, f.choices, f.default, f.concept) for f in first] == [
+        (f.name, f.kind, f.choices, f.default, f.concept) for f in again
+    ]
+
+
+def test_fields_ranges_and_codes_are_taken_over() -> None:
+    content = read((FILES / "good" / "ct_liver.html").read_bytes()).content
+    assert content is not None
+
+    assert content.fields == (
+        Field(
+            name="Liver span",
+            kind=FieldKind.NUMBER,
+            required=True,
+            unit="mm",
+            minimum=Decimal(50),
+            maximum=Decimal(250),
+            concept=Concept(code="RID13432", scheme="RADLEX", meaning="Craniocaudal length"),
+            identifier="F1",
+        ),
+        Field(
+            name="Contour",
+            kind=FieldKind.CHOICE,
+            choices=(
+                Choice(
+                    text="smooth",
+                    concept=Concept(code="RID5803", scheme="RADLEX", meaning="Smooth"),
+                ),
+                Choice(
+                    text="nodular",
+                    concept=Concept(code="RID5804", scheme="RADLEX", meaning="Nodular"),
+                ),
+            ),
+            default="smooth",
+            identifier="F2",
+        ),
+        Field(name="Summary", identifier="F3"),
+    )
+    assert content.terms[1] == Term(
+        type="body part", concept=Concept(code="RID58", scheme="RADLEX", meaning="liver")
+    )
+    assert content.about["creator"] == "Muster, Erika"
+
+
+def test_what_the_system_knows_is_filled_in_from_there() -> None:
+    content = read((FILES / "good" / "chest_two_views.html").read_bytes()).content
+    assert content is not None
+
+    assert [(f.name, f.source) for f in content.fields if f.kind is FieldKind.MERGE] == [
+        ("Reason for exam", MergeSource.INDICATION),
+        ("Prior date", MergeSource.PRIOR_DATE),
+    ]
+    assert [part.section for part in content.parts] == [
+        "technique",
+        "indication",
+        "comparison",
+        "findings",
+        "impression",
+    ]
+
+
+def test_codes_of_the_first_edition_are_read() -> None:
+    reading = read((FILES / "good" / "us_abdomen_first_edition.html").read_bytes())
+    assert reading.content is not None
+
+    assert reading.modalities == ("US",)
+    assert reading.content.fields[0].concept == Concept(
+        code="RID58", scheme="RADLEX", meaning="Liver"
+    )
+    assert reading.content.parts[0].text == "Liver [Liver]\nSpleen [Spleen]"
+
+
+def test_markup_becomes_text_and_what_is_left_out_is_said() -> None:
+    reading = read((FILES / "good" / "free_text.html").read_bytes())
+    assert reading.content is not None
+
+    assert reading.content.parts[0].text == "Write as you like ; see (1) & <note>."
+    assert [note.line for note in reading.notes] == [15, 16, 31]
+
+
+def test_every_fault_is_named_at_once() -> None:
+    payload = (FILES / "good" / "ct_liver.html").read_bytes()
+    broken = payload.replace(b'min="50"', b'min="x"').replace(
+        b'content="2026-02-14"', b'content=""'
+    )
+
+    assert [str(fault) for fault in read(broken).faults] == [
+        "line 13: dcterms.date is missing",
+        "line 50: Liver span: min is no number: x",
+    ]
+
+
+@pytest.mark.parametrize("payload", [b"", b"<", b"\xff\xfe", b"<html>" * 5000, b"a" * 1_000_001])
+def test_anything_else_is_refused_without_an_accident(payload: bytes) -> None:
+    reading = read(payload)
+
+    assert reading.content is None
+    assert reading.faults
