@@ -16,6 +16,7 @@ from ris.printing import fonts, scripts
 from ris.printing.page import _lay_out
 from ris.printing.report import Sheet, _printed, report_pdf, sheet
 from ris.selectors.facility import SiteView
+from ris.selectors.letterheads import LetterheadView
 from ris.selectors.views import ReportVersionView
 from tests.integration.fhir import views
 from tests.programs import requires
@@ -270,6 +271,28 @@ def test_resident_and_attending_are_named_with_what_they_did() -> None:
         "2026-03-02 14:00 (Europe/Vienna), version 1",
         "Not verified yet",
     )
+
+
+def test_a_letterhead_stands_above_and_below_every_page_and_a_mark_across() -> None:
+    head = LetterheadView(
+        public_id="1", number=1, institution="Clinic of Radiology", department="Radiology",
+        address="Ringstrasse 2\n1010 Wien", phone="+43 1 555", web="clinic.example",
+        footer="Registered in Wien",
+    )  # fmt: skip
+    version = views.version(VersionKind.PRELIMINARY)
+
+    page = sheet(version, covers(), SITE, head)
+
+    assert lines(page)[0][:5] == [
+        "Clinic of Radiology",
+        "Radiology",
+        "Ringstrasse 2",
+        "1010 Wien",
+        "+43 1 555  clinic.example",
+    ]
+    assert (page.foot, page.mark) == ("Registered in Wien", "PRELIMINARY")
+    assert sheet(views.version(VersionKind.RETRACTION), covers(), SITE).mark == "WITHDRAWN"
+    assert sheet(views.version(), covers(), SITE).mark == ""
 
 
 def test_the_content_is_compressed() -> None:

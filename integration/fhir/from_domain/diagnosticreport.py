@@ -24,6 +24,18 @@ RADIOLOGY = datatypes.coded("http://terminology.hl7.org/CodeSystem/v2-0074", "RA
 RADIOLOGY_LOINC = datatypes.coded(systems.LOINC, "LP29684-5", "Radiology")
 IMAGING_STUDY_REPORT = datatypes.coded(systems.LOINC, "18748-4", "Diagnostic imaging study")
 
+# Declared where a report has all that the profile asks for (IHE RAD IMR 1.1.0, RAD-141).
+IMR = "https://profiles.ihe.net/RAD/IMR/StructureDefinition/imr-diagnosticreport"
+_IMR_WANTS = (
+    "basedOn",
+    "subject",
+    "issued",
+    "performer",
+    "resultsInterpreter",
+    "imagingStudy",
+    "presentedForm",
+)
+
 Covers = tuple[tuple[OrderView, ProcedureView], ...]
 
 # A login's practitioner is known by its name at this issuer (CreateUser).
@@ -64,7 +76,7 @@ def _written(hit: ReportHit, shown: Shown) -> Resource:
     )
     about = _about(hit.covers, shown)
     about["performer"] += datatypes.some(resident(current, shown) if current else None)
-    return datatypes.resource(
+    resource = datatypes.resource(
         "DiagnosticReport",
         report.public_id,
         datatypes.version_at(updated_at),
@@ -77,6 +89,9 @@ def _written(hit: ReportHit, shown: Shown) -> Resource:
         conclusion=current.sections.get("impression", "").strip() if current and shows else "",
         presentedForm=_presented(hit, current, shown) if current and shows else [],
     )
+    if all(name in resource for name in _IMR_WANTS):
+        resource["meta"]["profile"] = [IMR]
+    return resource
 
 
 def _about(covers: Covers, shown: Shown) -> Resource:

@@ -22,10 +22,8 @@ from ris.domain.reporting import (
 )
 from ris.domain.values import PersonName
 from ris.models import Order, Practitioner, Report
-from ris.printing.report import report_pdf
-from ris.selectors.facility import site
-from ris.selectors.orders import covered
 from ris.services import execute
+from ris.services.report_documents import report_document
 from tests import make, people
 from tests.integration.fhir.api import Api, found
 from tests.integration.fhir.readers import reader, sign
@@ -56,6 +54,9 @@ def test_a_report_has_all_that_imr_asks_for(api: Api, exam: Order, report: Repor
     procedure = exam.procedures.get()
 
     assert "contained" not in seen
+    assert seen["meta"]["profile"] == [
+        "https://profiles.ihe.net/RAD/IMR/StructureDefinition/imr-diagnosticreport"
+    ]
     assert seen["status"] == "final"
     codes = [each["coding"][0]["code"] for each in seen["category"]]
     assert codes == ["RAD", "LP29684-5"]
@@ -87,9 +88,9 @@ def test_the_document_is_the_one_that_the_page_prints(api: Api, report: Report) 
         for each in shown(api, report)["presentedForm"]
         if each["contentType"] == "application/pdf"
     ]
-    view, covers = covered(str(report.public_id))
+    kept = report_document(str(report.public_id), 1)
 
-    assert base64.b64decode(form["data"]) == report_pdf(view, covers, site())
+    assert base64.b64decode(form["data"]) == kept.content
     assert shown(api, report)["presentedForm"][1] == form
 
 
@@ -187,6 +188,7 @@ def test_what_is_not_signed_or_withdrawn_shows_no_text(api: Api, exam: Order) ->
     assert withdrawn["status"] == "entered-in-error"
     for each in (draft, withdrawn):
         assert not {"presentedForm", "conclusion", "result"} & each.keys()
+        assert "profile" not in each["meta"]  # IMR wants a report that can be read
 
 
 def test_an_exam_that_waits_for_its_report_is_listed_as_registered(api: Api, exam: Order) -> None:
