@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from ris.demo.signing import shown
 from ris.domain.accounts import CreateUser
 from ris.domain.actors import OPERATOR, TIMER, Actor, ActorKind, Role
 from ris.domain.critical import (
@@ -182,6 +183,7 @@ def _review(now: datetime, actors: Mapping[str, Actor], second: Actor) -> None:
                     "findings": "No suspicious lesion. No free fluid. Bones without fracture.",
                     "impression": "Normal for the age.",
                 },
+                proof=shown(),
             ),
             actor=second,
         )

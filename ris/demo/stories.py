@@ -11,6 +11,7 @@ from ris.demo.desk import check_in
 from ris.demo.devices import Devices, Technologist
 from ris.demo.ehr import Ehr
 from ris.demo.player import Diary, Story
+from ris.demo.signing import shown
 from ris.domain.actors import Actor
 from ris.domain.errors import SlotTakenError
 from ris.domain.orders import (
@@ -30,6 +31,7 @@ from ris.domain.reporting import (
     CommunicateCriticalResult,
     FinalizeReport,
     OpenReport,
+    ReturnReport,
     SaveDraft,
     SignPreliminary,
     VersionKind,
@@ -168,14 +170,12 @@ class World:
             PrepareStep(step=str(exam.steps[number].public_id)), actor=self.actors["technologist"]
         )
 
-    def open_report(self, exam: Exam, *, draft: bool = False) -> str:
+    def open_report(self, exam: Exam, *, draft: bool = False, by: str = "radiologist") -> str:
         procedures = {str(step.procedure.public_id) for step in exam.steps}
-        report = execute(
-            OpenReport(procedures=tuple(sorted(procedures))), actor=self.actors["radiologist"]
-        )
+        report = execute(OpenReport(procedures=tuple(sorted(procedures))), actor=self.actors[by])
         if draft:
             sections = {k: v for k, v in exam.case.sections.items() if k != "impression"}
-            execute(SaveDraft(report=report, sections=sections), actor=self.actors["radiologist"])
+            execute(SaveDraft(report=report, sections=sections), actor=self.actors[by])
         return report
 
 
@@ -236,16 +236,21 @@ def _perform(world: World, exam: Exam, number: int, start: datetime, end: End) -
 def _report(world: World, exam: Exam) -> Story:
     """The report, from the first word to the addendum."""
     radiologist = world.actors["radiologist"]
+    proof = shown()
     wait = {"STAT": 12, "URGENT": 35}.get(exam.case.priority, 50 + world.cast.dice.randrange(120))
     read_at = exam.starts[-1] + exam.case.steps[-1].minutes * MINUTE + wait * MINUTE
     yield read_at
-    report = world.open_report(exam, draft=exam.end <= End.PRELIMINARY)
+    # A resident reads MR and what is on call, an attending radiologist verifies it.
+    taught = exam.end == End.PRELIMINARY or exam.case.modality == "MR"
+    reader = "resident" if taught and exam.end >= End.PRELIMINARY else "radiologist"
+    report = world.open_report(exam, draft=exam.end <= End.PRELIMINARY, by=reader)
     if exam.end < End.PRELIMINARY:
         return
     sections = exam.case.sections
-    if exam.end == End.PRELIMINARY or exam.case.priority == "STAT":
+    if reader == "resident" or exam.case.priority == "STAT":
         yield read_at + 6 * MINUTE
-        execute(SignPreliminary(report=report, sections=sections), actor=radiologist)
+        writer = world.actors[reader]
+        execute(SignPreliminary(report=report, sections=sections, proof=proof), actor=writer)
         if exam.case.critical:
             execute(
                 CommunicateCriticalResult(
@@ -254,12 +259,16 @@ def _report(world: World, exam: Exam) -> Story:
                     told=exam.case.physician.name.display,
                     read_back=True,
                 ),
-                actor=radiologist,
+                actor=writer,
             )
+        if exam.end < End.FINAL and exam.case.modality == "DX":
+            yield read_at + 11 * MINUTE
+            note = "Please describe the scaphoid as well, and compare with the other side."
+            execute(ReturnReport(report=report, note=note), actor=radiologist)
         if exam.end < End.FINAL:
             return
     yield read_at + 15 * MINUTE
-    execute(FinalizeReport(report=report, sections=sections), actor=radiologist)
+    execute(FinalizeReport(report=report, sections=sections, proof=proof), actor=radiologist)
     if exam.end < End.ADDENDUM:
         return
     yield read_at + 20 * HOUR
@@ -268,6 +277,7 @@ def _report(world: World, exam: Exam) -> Story:
             report=report,
             kind=VersionKind.ADDENDUM,
             sections={"addendum": "Images of the earlier exam have arrived: no change since then."},
+            proof=proof,
         ),
         actor=radiologist,
     )
