@@ -22,6 +22,7 @@ DOCUMENTS = {
     "docs/reference/hl7-conformance.md": "integration.hl7.conformance:statement",
     "docs/reference/fhir-conformance.md": "integration.fhir.conformance:statement",
     "docs/reference/openapi.yaml": "integration.rest.description:document",
+    "docs/reference/results.md": "docs.results:document",
     "THIRD_PARTY.md": "docs.third_party:document",
 }
 

@@ -16,8 +16,10 @@ from ris.domain.configuration import ApplyConfiguration, Tables, render
 from ris.domain.dose import SetReferenceLevel
 from ris.domain.exchange import Direction, PauseEndpoint, Protocol
 from ris.domain.facility import RegisterPractitioner
+from ris.domain.letterheads import ChangeLetterhead
 from ris.domain.measures import Measure
 from ris.domain.values import Code, Identifier
+from ris.selectors import facility
 from ris.selectors.exchange import endpoints
 from ris.services import execute
 
@@ -54,6 +56,19 @@ def equip(cast: Cast) -> dict[str, Actor]:
             ),
             actor=OPERATOR,
         )
+    execute(
+        ChangeLetterhead(
+            site=facility.site().public_id,
+            institution="Demo General Hospital",
+            department="Department of Radiology",
+            address="1 Harbor Road\n12345 Demo Town",
+            phone="+1 555 0100",
+            email="radiology@hospital.example",
+            web="radiology.hospital.example",
+            footer="Everybody in this demo is invented. No report of it is about anybody.",
+        ),
+        actor=OPERATOR,
+    )
     execute(
         IssueToken(client="Demo EHR", scopes=("system/*.cruds",), secret=DEMO_TOKEN),
         actor=OPERATOR,

@@ -25,7 +25,7 @@ from ris.selectors.views import OrderView, ProcedureView, ReportVersionView, Rep
 # Printed once; lists, reads and messages then ask for the same versions again.
 KEPT = 256
 
-_KINDS = {
+NOTICES = {
     VersionKind.PRELIMINARY: "PRELIMINARY REPORT - not yet verified",
     VersionKind.FINAL: "",
     VersionKind.ADDENDUM: "REPORT WITH ADDENDUM",
@@ -33,7 +33,7 @@ _KINDS = {
     VersionKind.RETRACTION: "WITHDRAWN - do not use",
 }
 # Across each page, so that no copy of a single one passes for a verified report.
-_MARKS = {VersionKind.PRELIMINARY: "PRELIMINARY", VersionKind.RETRACTION: "WITHDRAWN"}
+MARKS = {VersionKind.PRELIMINARY: "PRELIMINARY", VersionKind.RETRACTION: "WITHDRAWN"}
 _SIDES = {"L": "left", "R": "right", "B": "both sides", "U": "one side", "": ""}
 _SEXES = {Sex.MALE: "male", Sex.FEMALE: "female", Sex.OTHER: "other", Sex.UNKNOWN: ""}
 
@@ -121,7 +121,7 @@ def sheet(
     signer = _spoken(version.signer_name) or version.signer
     return Sheet(
         **_head(site, letterhead),
-        mark=_MARKS.get(version.kind, ""),
+        mark=MARKS.get(version.kind, ""),
         title=_joined(map(_exam, procedures), " + "),
         notice=_notice(version),
         patient=_filled(
@@ -166,7 +166,7 @@ def _exam(procedure: ProcedureView) -> str:
 
 
 def _notice(version: ReportVersionView) -> str:
-    words = _KINDS[version.kind]
+    words = NOTICES[version.kind]
     return f"{words}: {version.reason}" if words and version.reason else words
 
 
