@@ -14,7 +14,7 @@ from ris.demo.ehr import Ehr
 from ris.demo.orders_desk import leave
 from ris.demo.patients import allow_patients, count, hear_from_patients
 from ris.demo.player import Diary, Player, Story
-from ris.demo.receivers import Receivers
+from ris.demo.receivers import ImageArchive, Receivers
 from ris.demo.resources import furnish
 from ris.demo.site import connect_receivers, equip, pause_portal, stations
 from ris.demo.stories import DAY, MINUTE, World
@@ -46,7 +46,10 @@ def tell(now: datetime) -> None:
     for story in (*days.stories(world, now), *troubles.stories(world, now)):
         player.add(story)
     player.add(_questions(world, now))
-    with outbox.speaking(Protocol.HL7, lambda edge: Receivers(edge, world.refuses)):
+    with (
+        outbox.speaking(Protocol.HL7, lambda edge: Receivers(edge, world.refuses)),
+        outbox.speaking(Protocol.DICOM, ImageArchive),
+    ):
         player.add(_receivers_come(player, now))
         player.play()
         with as_of(now):
