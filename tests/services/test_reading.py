@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from django.db import IntegrityError, transaction
 
-from ris.domain.actors import TIMER, Actor, ActorKind, Role
+from ris.domain.actors import TIMER, Actor, ActorKind, Role, endpoint_actor
 from ris.domain.errors import (
     DeniedError,
     InvalidValueError,
@@ -16,6 +16,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
+from ris.domain.orders import OrderReference
 from ris.domain.reading import (
     LEASE,
     ClaimReading,
@@ -37,6 +38,7 @@ from ris.domain.reporting import (
     SaveDraft,
     SignPreliminary,
 )
+from ris.domain.results import FileResult, ResultLevel, ResultReference
 from ris.models import (
     AuditEvent,
     DomainEvent,
@@ -45,6 +47,7 @@ from ris.models import (
     ReadingSkip,
     ReadingTarget,
     Report,
+    RequestedProcedure,
     User,
 )
 from ris.selectors import reading_leases
@@ -259,6 +262,42 @@ def test_reading_belongs_to_a_login_and_to_readers(exam: Exam) -> None:
             execute(command, actor=actor)
 
     assert holder(report) == "ada"
+
+
+def told(exam: Exam, level: ResultLevel) -> FileResult:
+    order = RequestedProcedure.objects.get(public_id=exam.procedure).order
+    return FileResult(
+        references=(ResultReference(order=OrderReference(public_id=str(order.public_id))),),
+        level=level,
+        trusted=ResultLevel.FINAL,
+        sections={"impression": "Normal."},
+    )
+
+
+def test_a_draft_from_elsewhere_waits_while_somebody_reads(exam: Exam) -> None:
+    dictation = endpoint_actor("Dictation", None, "127.0.0.1")
+    with as_of(T0):
+        report = exam.open(exam.ada)
+    draft = told(exam, ResultLevel.DRAFT)
+
+    with as_of(T0), pytest.raises(StateConflictError, match="somebody here is reading"):
+        execute(draft, actor=dictation)
+    with as_of(T0 + LEASE):
+        execute(draft, actor=dictation)
+
+    report.refresh_from_db()
+    assert report.draft == {"impression": "Normal."}
+
+
+def test_what_was_signed_elsewhere_does_not_wait_for_an_open_page(exam: Exam) -> None:
+    dictation = endpoint_actor("Dictation", None, "127.0.0.1")
+    report = exam.open(exam.ada)
+
+    execute(told(exam, ResultLevel.FINAL), actor=dictation)
+
+    report.refresh_from_db()
+    assert report.status == "FINAL"
+    assert endings(report) == [("ada", "SIGNED")]
 
 
 def test_what_somebody_reads_is_kept_clean(exam: Exam) -> None:
