@@ -80,9 +80,9 @@ def _critical(now: datetime, actors: Mapping[str, Actor]) -> None:
         status__in=[ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value]
     ).order_by("-created_at", "-pk")[:3]
     said = (
-        ("RED", 75, "Free air below the diaphragm"),
-        ("ORANGE", 50, "Fracture of the cervical spine, not displaced"),
-        ("YELLOW", 30, "Nodule of 9 mm in the right upper lobe"),
+        ("RED", 75, "Free air below the diaphragm, new"),
+        ("ORANGE", 50, "Fracture that was not known"),
+        ("YELLOW", 30, "Finding that needs another look within days"),
     )
     for report, (category, minutes, finding) in zip(reports, said, strict=False):
         with as_of(now - timedelta(minutes=minutes)):

@@ -7,7 +7,7 @@ sides' numbers. Nothing here is read by any page or interface but those of peer 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,7 +77,7 @@ class ReaderLine:
     drawn: int
     done: int
     percent: float
-    wanted: float
+    wanted: float | None  # None: it differs by modality
     given: int
     scores: tuple[tuple[Score, int], ...]
 
@@ -274,7 +274,7 @@ def readers(since: datetime, until: datetime) -> list[ReaderLine]:
                 drawn=drawn[user.pk],
                 done=done[user.pk],
                 percent=100 * drawn[user.pk] / finals[user.pk] if finals[user.pk] else 0.0,
-                wanted=percent_for(known, user.username, ""),
+                wanted=_wanted(known, user.username),
                 given=given[user.pk],
                 scores=tuple((score, scores[user.pk][score.value]) for score in Score),
             )
@@ -282,6 +282,13 @@ def readers(since: datetime, until: datetime) -> list[ReaderLine]:
         ),
         key=lambda each: each.name,
     )
+
+
+def _wanted(known: Sequence[SamplingRule], reader: str) -> float | None:
+    """The share of a reader's reports, if it is one for all modalities."""
+    if any(rule.modality and rule.reader in {"", reader} for rule in known):
+        return None
+    return percent_for(known, reader, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
