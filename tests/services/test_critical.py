@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.apps import apps
 
 from ris.domain.critical import (
     CategoryDetails,
@@ -270,3 +272,22 @@ def test_each_step_comes_after_another_share(level: int, steps: int, minutes: in
     at = escalates_at(make.NOON, 60, 50, level, steps)
 
     assert at == (make.NOON + timedelta(minutes=minutes) if minutes else None)
+
+
+def test_what_was_told_before_there_were_clocks_has_a_finding(report: Report) -> None:
+    told = CriticalResult.objects.create(
+        report=report, finding="Bleeding", told="Dr. Lee", read_back=True, told_at=make.NOON
+    )
+    migration = importlib.import_module("ris.migrations.0051_results_told_before_have_a_finding")
+
+    migration.give_findings(apps, None)
+    migration.give_findings(apps, None)
+
+    row = CriticalFinding.objects.get()
+    assert (row.public_id, row.status, row.escalates_at, row.result) == (
+        told.public_id,
+        "TOLD",
+        None,
+        told,
+    )
+    assert [(each.who, each.read_back) for each in row.attempts.all()] == [("Dr. Lee", True)]
