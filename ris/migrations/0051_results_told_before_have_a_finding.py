@@ -1,4 +1,4 @@
-"""What was told of critical findings before there were clocks stays on the pages: each gets a finding.
+"""What was told of critical findings before there were clocks: each gets a finding and stays.
 
 Nobody is asked for it again: it has no step of escalation.
 """
