@@ -184,7 +184,7 @@ def test_the_catalog_has_common_procedures_of_six_modalities_with_steps() -> Non
 
 @looks
 def test_each_role_has_a_login_with_a_name() -> None:
-    people = {Role.SCHEDULER, Role.FRONTDESK, Role.TECHNOLOGIST, Role.RADIOLOGIST}
+    people = {Role.SCHEDULER, Role.FRONTDESK, Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.RESIDENT}
     for role in people | {Role.ADMIN, Role.MANAGER}:
         user = User.objects.get(username=role.value)
         assert roles_of(user) == {role}
