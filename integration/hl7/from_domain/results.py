@@ -60,18 +60,11 @@ OBX: tuple[Column[Any], ...] = (
     Column(3, "what it is", lambda told: told.name),
     Column(4, "number of the part", lambda told: told.sub_id),
     Column(5, "value", lambda told: told.value),
-    Column(8, "very abnormal", lambda told: _flag(told)),
     Column(8, "AA where a critical finding was told (table 0078)", lambda told: told.flag),
     Column(11, "result status", lambda told: told.status),
     Column(14, "signed at", lambda told: told.time(told.version.signed_at)),
     Column(16, "signed by", lambda told: datatypes.write_xcn(told.version.signer_name)),
 )
-
-
-def _flag(told: ToldObservation) -> str:
-    """``AA`` (table 0078) on the text of a report with a critical finding."""
-    is_text = told.value_type == told.profile.settings.report_text
-    return "AA" if is_text and told.version.sections.get("communication") else ""
 
 
 def oru_r01(
