@@ -59,7 +59,7 @@ class Cast:
     def __init__(self) -> None:
         make.device()
         self.order: Order = make.performed()
-        self.anna = reader("anna")
+        self.xenia = reader("xenia")
         self.bert = reader("bert")
         self.rosa = reader("rosa", Role.RESIDENT)
 
@@ -104,29 +104,29 @@ def test_the_rule_that_says_most_counts() -> None:
     rules = [
         SamplingRule(percent=5),
         SamplingRule(percent=10, modality="CT"),
-        SamplingRule(percent=50, reader="anna"),
-        SamplingRule(percent=0, reader="anna", modality="MR"),
+        SamplingRule(percent=50, reader="xenia"),
+        SamplingRule(percent=0, reader="xenia", modality="MR"),
     ]
 
     assert [
         percent_for(rules, who, what)
-        for who, what in (("bert", "US"), ("bert", "CT"), ("anna", "CT"), ("anna", "MR"))
+        for who, what in (("bert", "US"), ("bert", "CT"), ("xenia", "CT"), ("xenia", "MR"))
     ] == [5, 10, 50, 0]
 
 
 def test_a_final_report_is_drawn_once_and_its_reader_may_not_take_it(cast: Cast) -> None:
     everything()
-    signed(cast, cast.anna)
+    signed(cast, cast.xenia)
     peer_review.run_due()
     peer_review.run_due()
 
-    own = execute(TakePeerReview(), actor=cast.anna)
+    own = execute(TakePeerReview(), actor=cast.xenia)
     other = execute(TakePeerReview(), actor=cast.bert)
 
     row = PeerReview.objects.get()
     assert (own, other) == ("", str(row.public_id))
     assert (row.reader_id, row.reviewer_id, row.modality) == (
-        cast.anna.user_id,
+        cast.xenia.user_id,
         cast.bert.user_id,
         "CT",
     )
@@ -134,7 +134,7 @@ def test_a_final_report_is_drawn_once_and_its_reader_may_not_take_it(cast: Cast)
 
 def test_nobody_reviews_what_was_signed_together(cast: Cast) -> None:
     everything()
-    signed(cast, cast.anna, preliminary_by=cast.bert)
+    signed(cast, cast.xenia, preliminary_by=cast.bert)
     peer_review.run_due()
 
     assert PeerReview.objects.count() == 1
@@ -143,33 +143,33 @@ def test_nobody_reviews_what_was_signed_together(cast: Cast) -> None:
 
 def test_a_reviewer_reads_the_text_and_not_whose_it_is(cast: Cast) -> None:
     everything()
-    signed(cast, cast.anna)
+    signed(cast, cast.xenia)
     peer_review.run_due()
     key = execute(TakePeerReview(), actor=cast.bert)
 
     shown = selected.blinded(key, cast.bert.user_id or 0)
 
     assert shown.sections == make.TEXT
-    assert "anna" not in repr(shown).lower()
+    assert "xenia" not in repr(shown).lower()
     with pytest.raises(UnknownKeyError):
-        selected.blinded(key, cast.anna.user_id or 0)
+        selected.blinded(key, cast.xenia.user_id or 0)
 
 
 def test_a_disagreement_is_explained(cast: Cast) -> None:
     everything()
-    signed(cast, cast.anna)
+    signed(cast, cast.xenia)
     peer_review.run_due()
     key = execute(TakePeerReview(), actor=cast.bert)
 
     with pytest.raises(MissingValueError):
         execute(ScorePeerReview(review=key, score=Score.SHOULD), actor=cast.bert)
     with pytest.raises(UnknownKeyError):
-        execute(ScorePeerReview(review=key, score=Score.CONCUR), actor=cast.anna)
+        execute(ScorePeerReview(review=key, score=Score.CONCUR), actor=cast.xenia)
 
 
 def test_scores_are_private(cast: Cast) -> None:
     everything()
-    report = signed(cast, cast.anna)
+    report = signed(cast, cast.xenia)
     peer_review.run_due()
     key = execute(TakePeerReview(), actor=cast.bert)
     before = DomainEvent.objects.count()
@@ -188,14 +188,14 @@ def test_scores_are_private(cast: Cast) -> None:
         None,
         {"events": []},
     )
-    (own,) = selected.own_results(cast.anna.user_id or 0)
+    (own,) = selected.own_results(cast.xenia.user_id or 0)
     assert (own.score, own.comment, "bert" in repr(own).lower()) == ("4b", COMMENT, False)
     assert selected.own_results(cast.bert.user_id or 0) == []
 
 
 def test_a_review_can_be_given_back(cast: Cast) -> None:
     everything()
-    signed(cast, cast.anna)
+    signed(cast, cast.xenia)
     peer_review.run_due()
     key = execute(TakePeerReview(), actor=cast.bert)
 
@@ -207,25 +207,25 @@ def test_a_review_can_be_given_back(cast: Cast) -> None:
 
 def test_a_manager_sees_rates_and_what_is_missing(cast: Cast) -> None:
     everything()
-    signed(cast, cast.anna)
+    signed(cast, cast.xenia)
     peer_review.run_due()
     now = timezone.now()
     period = (now - timedelta(days=1), now + timedelta(days=1))
-    before = {line.name: line for line in selected.readers(*period)}["READER, Anna"]
+    before = {line.name: line for line in selected.readers(*period)}["READER, Xenia"]
     key = execute(TakePeerReview(), actor=cast.bert)
     execute(ScorePeerReview(review=key, score=Score.CONCUR), actor=cast.bert)
 
     lines = {line.name: line for line in selected.readers(*period)}
 
-    anna = lines["READER, Anna"]
+    xenia = lines["READER, Xenia"]
     assert (before.drawn, before.done, before.is_met) == (1, 0, False)
-    assert (anna.final, anna.percent, anna.wanted, anna.is_met) == (1, 100.0, 100, True)
-    assert dict(anna.scores)[Score.CONCUR] == 1
+    assert (xenia.final, xenia.percent, xenia.wanted, xenia.is_met) == (1, 100.0, 100, True)
+    assert dict(xenia.scores)[Score.CONCUR] == 1
     assert lines["READER, Bert"].given == 1
 
 
 def test_what_is_found_by_chance_is_noted_but_never_of_oneself(cast: Cast) -> None:
-    report = str(signed(cast, cast.anna).public_id)
+    report = str(signed(cast, cast.xenia).public_id)
 
     execute(FlagDiscrepancy(report=report, score=Score.SHOULD, comment=COMMENT), actor=cast.bert)
 
@@ -234,19 +234,19 @@ def test_what_is_found_by_chance_is_noted_but_never_of_oneself(cast: Cast) -> No
         "CHANCE",
         "DONE",
         "3a",
-        cast.anna.user_id,
+        cast.xenia.user_id,
     )
     with pytest.raises(StateConflictError):
         execute(
-            FlagDiscrepancy(report=report, score=Score.SHOULD, comment=COMMENT), actor=cast.anna
+            FlagDiscrepancy(report=report, score=Score.SHOULD, comment=COMMENT), actor=cast.xenia
         )
 
 
 def test_a_resident_learns_how_far_the_final_report_was(cast: Cast) -> None:
-    report = str(signed(cast, cast.anna, preliminary_by=cast.rosa).public_id)
+    report = str(signed(cast, cast.xenia, preliminary_by=cast.rosa).public_id)
 
     execute(
-        GradeDifference(report=report, grade=Grade.MAJOR, note="Subdural missed"), actor=cast.anna
+        GradeDifference(report=report, grade=Grade.MAJOR, note="Subdural missed"), actor=cast.xenia
     )
 
     (line,) = selected.own_results(cast.rosa.user_id or 0)
