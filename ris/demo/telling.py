@@ -18,6 +18,7 @@ from ris.demo.receivers import ImageArchive, Receivers
 from ris.demo.resources import furnish
 from ris.demo.site import connect_receivers, equip, pause_portal, stations
 from ris.demo.stories import DAY, MINUTE, World
+from ris.demo.templates import keep_templates
 from ris.demo.waiting import queue_up
 from ris.domain.exchange import Protocol
 from ris.services import as_of, outbox
@@ -58,6 +59,7 @@ def tell(now: datetime) -> None:
             set_the_day(now, actors)
             clear(now, actors)
             follow_up(now, actors)
+            keep_templates(actors)
             leave(now, actors)
             pause_portal()
             hear_from_patients(now)
