@@ -63,7 +63,14 @@ class Dimse:
     def _find(
         self, level: str, keys: Mapping[str, str], wanted: Sequence[str], most: int
     ) -> list[Json]:
-        asked: dict[str, Any] = {"QueryRetrieveLevel": level, **dict.fromkeys(wanted, ""), **keys}
+        asked: dict[str, Any] = {
+            # Said though the keys do not need it: many answer in the set of the question, and a
+            # name that came without its letters would be another's.
+            "SpecificCharacterSet": charset.UTF8[0],
+            "QueryRetrieveLevel": level,
+            **dict.fromkeys(wanted, ""),
+            **keys,
+        }
         with associate(self._target, [Proposal(STUDY_ROOT_FIND, WRITABLE)]) as association:
             context = association.accepted[0]
             found, response = association.matches(

@@ -77,7 +77,7 @@ def messages(
             number = len(found)
             found.append(
                 Outgoing(
-                    lane=f"report-objects:{report.public_id}:{kind.value}",
+                    lane=_lane(report.public_id, kind),
                     control_id=f"{control_id}.{number}" if number else control_id,
                     message_type=f"{_WORDS[kind]}, version {version.number}",
                     payload=request.pack(),
@@ -85,6 +85,10 @@ def messages(
                 )
             )
     return found
+
+
+def _lane(report: str, kind: ObjectKind) -> str:
+    return f"report-objects:{report}:{kind.value}"
 
 
 def _is_wanted(report: ReportView, version: ReportVersionView, settings: ArchiveSettings) -> bool:
@@ -250,4 +254,5 @@ def look_for(payload: bytes, endpoint: EndpointInfo) -> None:
         ),
         patient=about.patient,
         report=about.report,
+        event=objects.event_of(endpoint.id, made, _lane(about.report, made.kind)),
     )

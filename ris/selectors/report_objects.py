@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ris.domain.report_objects import ObjectKind
-from ris.models import PerformedProcedureStep, ReportObject
+from ris.models import Delivery, PerformedProcedureStep, ReportObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,14 @@ def find(sop_instance_uid: str) -> tuple[Belongs, ObjectView] | None:
         orders=tuple(dict.fromkeys(str(key) for key in orders)),
     )
     return about, _view(row, about.report)
+
+
+def event_of(endpoint_id: int, made: ObjectView, lane: str) -> int | None:
+    """The event that an object was sent to an endpoint for, by primary key."""
+    rows = Delivery.objects.filter(
+        endpoint_id=endpoint_id, lane=lane, event__payload__number=made.number
+    )
+    return rows.order_by("-id").values_list("event_id", flat=True).first()
 
 
 def said_of(performed: Sequence[str]) -> list[Mapping[str, object]]:

@@ -118,13 +118,15 @@ def enqueue(
     *,
     patient: str = "",
     report: str = "",
+    event: int | None = None,
     fault: str = "",
 ) -> str:
     """Queue a message that no event means (an application acknowledgement); its public id.
 
     It joins the caller's transaction if there is one, so it leaves only if that is committed. The
-    same control id again is the same message: nothing is added. With a ``fault`` it could not be
-    written: it is kept in sight and holds nothing up.
+    same control id again is the same message: nothing is added. ``event`` is what it follows from,
+    by way of another message. With a ``fault`` it could not be written: it is kept in sight and
+    holds nothing up.
     """
     orders = orders_of([message])
     named = [orders[key] for key in message.orders if key in orders]
@@ -133,6 +135,7 @@ def enqueue(
             endpoint_id=endpoint.id,
             control_id=message.control_id,
             defaults={
+                "event_id": event,
                 "lane": f"unwritable:{message.control_id}" if fault else message.lane,
                 "message_type": message.message_type,
                 "payload": message.payload,

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+from pynetdicom import AE
 
 from ris.domain.actors import Actor
 from ris.domain.exchange import Protocol, Subscription
-from ris.models import Delivery, Order, ReportObject
+from ris.models import Delivery, Order, Patient, ReportObject
 from ris.selectors.orders import order_view
 from ris.services import archives, outbox
 from ris.services.report_documents import report_document
@@ -100,3 +103,44 @@ def test_the_same_object_again_is_no_second_one(reader: Actor, archive: Orthanc)
 
     assert [state for _, state, _ in states()] == ["DELIVERED"]
     assert len(archive.get("/instances")) == before
+
+
+def test_it_tells_of_an_earlier_exam_with_the_name_as_it_is_written(
+    reader: Actor, archive: Orthanc
+) -> None:
+    endpoint(archive, priors=True, issuer="HOSP")
+    order = Order.objects.get()
+    Patient.objects.update(name="Колесниченко^Людмила")
+    number = order.patient.identifiers.get(primary=True).value
+    dataset = made(number, PatientName="Колесниченко^Людмила", PatientBirthDate="19700503")
+    ae = AE("OTHER")
+    ae.add_requested_context(dataset.SOPClassUID, ExplicitVRLittleEndian)
+    association = ae.associate("127.0.0.1", archive.port, ae_title=archive.ae_title)
+    assert association.send_c_store(dataset).Status == 0
+    association.release()
+    view = order_view(str(order.public_id))
+
+    (told,) = archives.about(view, view.procedures, seconds=10)
+
+    assert [(each.study_instance_uid, each.images) for each in told.studies] == [("1.2.7", 1)]
+    assert told.withheld == ()
+
+
+def made(number: str, **values: str) -> Dataset:
+    """An image that somebody else made."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    said = {
+        "SpecificCharacterSet": "ISO_IR 192",
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7",
+        "SOPInstanceUID": "1.2.7.1.1",
+        "StudyInstanceUID": "1.2.7",
+        "SeriesInstanceUID": "1.2.7.1",
+        "PatientID": number,
+        "Modality": "DX",
+        "StudyDate": "20240110",
+    }
+    for keyword, value in {**said, **values}.items():
+        setattr(dataset, keyword, value)
+    return dataset

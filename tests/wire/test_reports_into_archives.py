@@ -107,7 +107,8 @@ def test_a_final_report_is_stored_as_sr_and_pdf_and_looked_for(reader: Actor) ->
         ("SR, version 1: in the archive", "DELIVERED", ""),
         ("PDF, version 1: in the archive", "DELIVERED", ""),
     ]
-    assert set(Delivery.objects.values_list("report_id", flat=True)) == {report.pk}
+    of_whom = {(row.report_id, row.event and row.event.name) for row in Delivery.objects.all()}
+    assert of_whom == {(report.pk, "ReportFinalized")}
     assert len(archive.received) == 2
     assert set(archive.stored) == set(
         ReportObject.objects.values_list("sop_instance_uid", flat=True)

@@ -45,10 +45,16 @@ _WAITING: Mapping[Waiting, object] = {
     Waiting.SKIPPED: gettext_lazy("Passed over: this receiver does not have this version."),
 }
 
+_LOOKED_FOR = ": in the archive"  # ends the message type of a question after an object
+
 
 @register.filter
 def sent_as(line: Receipt) -> str:
     """``as result (ORU^R01)``."""
+    if line.message_type.endswith(_LOOKED_FOR):
+        return _("a look whether the archive has it ({message})").format(
+            message=line.message_type.removesuffix(_LOOKED_FOR)
+        )
     words = _KINDS.get(line.message_type[:3]) if line.protocol == Protocol.HL7.value else None
     words = words or _PROTOCOLS.get(line.protocol)
     if words is None:
