@@ -88,6 +88,8 @@ SHOTS: tuple[Shot, ...] = (
     Shot("letterhead", "admin", "/letterhead/"),
     Shot("reading", "radiologist", "/reading/"),
     Shot("report", "radiologist", "/reading/?pile=preliminary", ROW),
+    Shot(
+    ),
     Shot("report-final", "radiologist", "/reading/?pile=signed", ROW),
     Shot("critical", "radiologist", "/critical/"),
     Shot("critical-done", "frontdesk", "/critical/?pile=done"),
@@ -180,6 +182,19 @@ SHOTS: tuple[Shot, ...] = (
     Shot("patient-record", "scheduler", "/patients/?q=H100161"),
     Shot("patient-merge", "scheduler", "/patients/?q=H100161", "a[href$='/merge/']"),
     Shot("search", "admin", "/search/?q=a"),
+    Shot("referrer", "referrer", "/referrer/"),
+    Shot("referrer-to-acknowledge", "referrer", "/referrer/?pile=to-acknowledge"),
+    Shot("referrer-result", "referrer", "/referrer/?pile=to-acknowledge", ROW),
+    Shot("referrer-waiting", "referrer", "/referrer/?pile=open", ROW),
+    Shot("referrer-new", "referrer", "/referrer/new/"),
+    Shot(
+        "referrer-order-again",
+        "referrer",
+        "/referrer/",
+        f"{ROW}; main a[href*='/referrer/new/?patient=']",
+    ),
+    Shot("referrer-notices", "referrer", "/referrer/notices/"),
+    Shot("referrers", "manager", "/referrers/"),
     Shot("audit", "admin", "/audit/"),
     Shot("account", "radiologist", "/account/"),
 )

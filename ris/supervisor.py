@@ -48,7 +48,7 @@ PRELOADED = (
     "celery.apps.worker",
     "granian",
 )
-LOGINS = ("scheduler", "frontdesk", "technologist", "radiologist", "admin", "manager")
+LOGINS = ("scheduler", "frontdesk", "technologist", "radiologist", "admin", "manager", "referrer")
 
 
 class StartError(Exception):

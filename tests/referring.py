@@ -71,13 +71,13 @@ def actor(user: User) -> Actor:
     return user_actor(user, "127.0.0.1")
 
 
-def details(requester: Identifier = OLGA, **said: Any) -> OrderDetails:
+def details(number: Identifier = OLGA, **said: Any) -> OrderDetails:
     """What an order from a hospital's system says of who asked for it."""
     fields: dict[str, Any] = {
         "priority": Priority.ROUTINE,
         "reason": "headache",
         "requester": PersonName.of("Ordonez", "Olga"),
-        "requester_identifier": requester,
+        "requester_identifier": number,
     }
     return OrderDetails(**{**fields, **said})
 

@@ -51,6 +51,7 @@ LOGINS = (
     Login(role=Role.RESIDENT, first_name="Rasmus", last_name="Ekdahl"),
     Login(role=Role.ADMIN, first_name="Aditi", last_name="Narayanan"),
     Login(role=Role.MANAGER, first_name="Matteo", last_name="Conti-Reale"),
+    Login(role=Role.REFERRER, first_name="Paweł", last_name="Brzozowski"),
 )
 
 

@@ -10,6 +10,7 @@ from django.contrib.auth.hashers import make_password
 from ris.checks import DEMO_TOKEN
 from ris.demo import dose
 from ris.demo.cast import ISSUER, LOGINS, Cast, Login, catalog, folder
+from ris.demo.referrers import let_in
 from ris.domain.accounts import CreateUser, IssueToken
 from ris.domain.actors import OPERATOR, Actor
 from ris.domain.configuration import ApplyConfiguration, Tables, render
@@ -80,7 +81,9 @@ def equip(cast: Cast) -> dict[str, Actor]:
         actor=OPERATOR,
     )
     password_hash = hashing.result()
-    return {login.username: login.actor(_create(login, password_hash)) for login in LOGINS}
+    actors = {login.username: login.actor(_create(login, password_hash)) for login in LOGINS}
+    let_in()
+    return actors
 
 
 def connect_receivers() -> None:

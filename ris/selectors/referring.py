@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from ris.domain.actors import Role
 from ris.domain.errors import UnknownKeyError
@@ -47,6 +47,22 @@ class Person:
     name: PersonName
     identifier: Identifier
     phone: str = ""
+    # Nobody else is registered with this number. Then an order that does not say who gave the
+    # number out, as most do (XCN-9), is this person's if the family name agrees.
+    alone: bool = False
+
+    def is_named(self, order: Order) -> bool:
+        """Whether an order was requested by this person; the same as :func:`own` says of rows."""
+        if order.requester_identifier != self.identifier.value:
+            return False
+        if order.requester_issuer == self.identifier.issuer:
+            return True
+        family = order.requester.partition("^")[0].casefold()
+        return self.alone and not order.requester_issuer and family == self.family.casefold()
+
+    @property
+    def family(self) -> str:
+        return str(self.name).partition("^")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +76,21 @@ class Reach:
 
     def covers(self, order: Order) -> bool:
         """Whether an order is the own; the same as :func:`own` says of rows."""
-        requester = (order.requester_identifier, order.requester_issuer)
-        named = {(each.identifier.value, each.identifier.issuer) for each in self.people}
-        return bool(order.requester_identifier and requester in named) or (
+        return any(each.is_named(order) for each in self.people) or (
             bool(order.requesting_service) and order.requesting_service in self.services
         )
 
 
 def reach(user: int) -> Reach:
     """What a login may see; nothing if nobody granted it anything. One query."""
+    others = Practitioner.objects.filter(identifier=OuterRef("practitioner__identifier")).exclude(
+        pk=OuterRef("practitioner")
+    )
     rows = list(
-        ReferrerAccess.objects.filter(user=user).select_related("practitioner").order_by("id")
+        ReferrerAccess.objects.filter(user=user)
+        .select_related("practitioner")
+        .annotate(shared=Exists(others))
+        .order_by("id")
     )
     people = tuple(
         Person(
@@ -78,6 +98,7 @@ def reach(user: int) -> Reach:
             name=PersonName.parse(row.practitioner.name),
             identifier=Identifier(row.practitioner.identifier, row.practitioner.issuer),
             phone=row.practitioner.phone,
+            alone=not row.shared,
         )
         for row in rows
         if row.practitioner is not None and row.practitioner.identifier
@@ -91,12 +112,19 @@ def reach(user: int) -> Reach:
 
 
 def own(to: Reach) -> QuerySet[Order]:
-    """The orders of a reach: by the requester's number and who gave it out, never by a name."""
+    """The orders of a reach: by the requester's number and who gave it out, never by a name alone.
+
+    See :meth:`Person.is_named`.
+    """
     condition = Q(pk__in=())
     for each in to.people:
         condition |= Q(
             requester_identifier=each.identifier.value, requester_issuer=each.identifier.issuer
         )
+        if each.alone and each.family:
+            condition |= Q(requester_identifier=each.identifier.value, requester_issuer="") & (
+                Q(requester__istartswith=f"{each.family}^") | Q(requester__iexact=each.family)
+            )
     if to.services:
         condition |= Q(requesting_service__in=to.services)
     return Order.objects.filter(condition)

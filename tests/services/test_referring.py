@@ -114,6 +114,25 @@ def test_orders_are_the_own_by_number_and_issuer_never_by_name(doctors: Doctors)
     assert seen(doctors.olga) == [mine]
 
 
+def test_a_number_without_its_issuer_needs_the_name_and_nobody_else(doctors: Doctors) -> None:
+    """Most systems do not say who gave a doctor's number out (XCN-9)."""
+    bare = Identifier("D100", "")
+    mine = make.order(details=build.details(bare))
+    make.order(details=build.details(bare, requester=PersonName.of("Other", "Ona")))
+    assert seen(doctors.olga) == [mine]
+    assert [
+        referring.reach(doctors.olga.pk).covers(each) for each in Order.objects.order_by("id")
+    ] == [
+        True,
+        False,
+    ]
+
+    build.registered(Identifier("D100", "ELSEWHERE"), "Ordonez", "Oscar")
+
+    assert seen(doctors.olga) == []
+    assert not referring.reach(doctors.olga.pk).covers(mine)
+
+
 def test_a_practice_sees_what_it_ordered(doctors: Doctors) -> None:
     ours = make.order(details=build.details(OTTO, requesting_service="Practice at the Pond"))
     build.order(OTTO)

@@ -16,6 +16,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from ris.domain.accounts import CreateUser
+from ris.domain.actors import OPERATOR, Role
 from ris.domain.order_questions import AskForInformation
 from ris.domain.orders import OrderReference
 from ris.domain.referring import AcknowledgeResult, NoticeTime, SetResultNotices
@@ -497,8 +499,14 @@ def test_mail_is_chosen_on_its_page(doctors: Doctors, olga: Client) -> None:
     assert (row.when, row.address) == ("DAILY", "olga@home.example")
 
 
-def test_a_manager_links_a_login_and_ends_it(doctors: Doctors, as_: Any) -> None:
-    manager = as_("manager")
+def test_a_manager_links_a_login_and_ends_it(doctors: Doctors) -> None:
+    key = execute(
+        CreateUser(
+            username="mona", password="", roles=frozenset({Role.MANAGER}), last_name="Muster"
+        ),
+        actor=OPERATOR,
+    )
+    manager = browser(User.objects.get(pk=key))
     page = manager.get("/referrers/").content.decode()
     assert "Ordonez, Olga, HOSP (D100)" in page
 
@@ -511,7 +519,7 @@ def test_a_manager_links_a_login_and_ends_it(doctors: Doctors, as_: Any) -> None
     assert "Nobody has this name and number" in unknown.content.decode()
     assert answer.status_code == 303
     row = ReferrerAccess.objects.get(user=doctors.desk, practitioner__identifier="D100")
-    assert row.granted_by == "Manager Muster"
+    assert row.granted_by == "Muster"
 
     manager.post(f"/referrers/{row.public_id}/end/")
 

@@ -101,9 +101,9 @@ def _wanting(orders: Sequence[Order]) -> list[NoticeChoice]:
     found: dict[int, NoticeChoice] = {}
     rows = NoticeChoice.objects.exclude(when=NoticeTime.OFF.value).filter(user__is_active=True)
     for order in orders:
+        # Whose number it is and who gave it out is judged by the reach, one by one.
         by_person = rows.filter(
-            user__referrer_access__practitioner__identifier=order.requester_identifier,
-            user__referrer_access__practitioner__issuer=order.requester_issuer,
+            user__referrer_access__practitioner__identifier=order.requester_identifier
         )
         by_service = rows.filter(user__referrer_access__service=order.requesting_service)
         if order.requester_identifier:
