@@ -88,8 +88,6 @@ SHOTS: tuple[Shot, ...] = (
     Shot("letterhead", "admin", "/letterhead/"),
     Shot("reading", "radiologist", "/reading/"),
     Shot("report", "radiologist", "/reading/?pile=preliminary", ROW),
-    Shot(
-    ),
     Shot("report-final", "radiologist", "/reading/?pile=signed", ROW),
     Shot("critical", "radiologist", "/critical/"),
     Shot("critical-done", "frontdesk", "/critical/?pile=done"),
