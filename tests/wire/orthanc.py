@@ -49,6 +49,8 @@ def orthanc(folder: Path) -> Iterator[Orthanc]:
         "StorageDirectory": str(folder / "store"),
         "IndexDirectory": str(folder / "store"),
         "StableAge": 1,
+        # Else it answers in Latin-1 and leaves out the letters that has not.
+        "DefaultEncoding": "Utf8",
         "Plugins": [],
     }
     named = folder / "orthanc.json"
