@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -156,7 +156,7 @@ class JoinDoses(Command[int]):
 class SetReferenceLevel(Command[str]):
     """A diagnostic reference level of a catalog procedure; returns its public id.
 
-    ``value`` is in the measure's unit; ages in years, both ends included.
+    ``value`` is in the measure's unit; ages in years and weights in kg, both ends included.
     """
 
     code: Code
@@ -164,6 +164,8 @@ class SetReferenceLevel(Command[str]):
     value: Decimal
     from_age: int = 0
     to_age: int = ANY_AGE
+    from_kg: int = 0
+    to_kg: int = ANY_WEIGHT
     origin: str = ""  # whose level it is
 
 
@@ -245,6 +247,21 @@ class ReferenceLevelRemoved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DoseInPregnancy(Event):
+    """An exam with radiation of a patient who is, or may be, pregnant; told once per exam."""
+
+    order: str
+    note: str
+
+
+# What is known of a pregnancy, as DICOM says it (0010,21C0), that radiation is warned of.
+PREGNANCY_WORDS: Mapping[str, str] = {
+    "2": "the patient may be pregnant",
+    "3": "the patient is pregnant",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceLevel:
     """A level as the rule below reads it."""
 
@@ -252,17 +269,24 @@ class ReferenceLevel:
     value: Decimal
     from_age: int = 0
     to_age: int = ANY_AGE
+    from_kg: int = 0
+    to_kg: int = ANY_WEIGHT
 
-    def applies_at(self, age: int | None) -> bool:
-        """Whether it is for patients of this age; a level with ages needs to know it."""
-        if self.from_age == 0 and self.to_age == ANY_AGE:
+    def applies_to(self, age: int | None, weight_kg: float | None = None) -> bool:
+        """Whether it is for such patients; a level with ages or weights needs to know them."""
+        if (self.from_age, self.to_age) != (0, ANY_AGE) and (
+            age is None or not self.from_age <= age <= self.to_age
+        ):
+            return False
+        if (self.from_kg, self.to_kg) == (0, ANY_WEIGHT):
             return True
-        return age is not None and self.from_age <= age <= self.to_age
+        # Bands are whole kilograms: who weighs 14.6 kg is in the one that ends with 15.
+        return weight_kg is not None and self.from_kg <= round(weight_kg) <= self.to_kg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exceeded:
-    """A total above its level."""
+class Compared:
+    """A total and the level it was compared with."""
 
     measure: Measure
     part: Part
@@ -278,7 +302,7 @@ class Exceeded:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, str]) -> Exceeded:
+    def from_json(cls, data: Mapping[str, str]) -> Compared:
         return cls(
             measure=Measure(data["measure"]),
             part=Part(data["part"]),
@@ -287,8 +311,40 @@ class Exceeded:
         )
 
     @property
+    def is_above(self) -> bool:
+        return self.value > self.level
+
+    @property
+    def percent(self) -> int:
+        """How much of the level it is."""
+        return round(100 * self.value / self.level)
+
+    @property
     def words(self) -> str:
         info = MEASURES[self.measure]
         unit = info.dimension.value
         part = f", {PART_WORDS[self.part]}" if self.part else ""
         return f"{info.words}{part}: {plain(self.value)} {unit}, level {plain(self.level)} {unit}"
+
+    @property
+    def share(self) -> str:
+        """The same as a part of the level."""
+        info = MEASURES[self.measure]
+        part = f", {PART_WORDS[self.part]}" if self.part else ""
+        level = f"{plain(self.level)} {info.dimension.value}"
+        return f"{info.words}{part}: {self.percent} % of the level {level}"
+
+
+def age_on(birth_date: str, on: date) -> int | None:
+    """Whole years; None unless the day of birth is known."""
+    parts = birth_date.split("-")
+    if len(parts) != 3:
+        return None
+    year, month, day = (int(part) for part in parts)
+    return max(on.year - year - ((on.month, on.day) < (month, day)), 0)
+
+
+def is_worse(now: Iterable[Compared], then: Iterable[Compared]) -> bool:
+    """Whether something is above its level that was not, or by more than it was."""
+    known = {(one.measure, one.part): one.value for one in then}
+    return any(one.value > known.get((one.measure, one.part), Decimal(-1)) for one in now)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from ris.domain.dose import RANK, DoseKind, DoseSource, Exceeded, ReferenceLevel, Scope
+from ris.domain.dose import RANK, Compared, DoseKind, DoseSource, ReferenceLevel, Scope
 from ris.domain.measures import MEASURES, Adding, Measure, Part, Quantity, plain
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -365,29 +365,43 @@ def _best(by_source: Mapping[DoseSource, _Sum], notes: list[str]) -> tuple[Total
 # --- reference levels
 
 
-def exceeded(
-    totals: Iterable[Total], levels: Iterable[ReferenceLevel], age: int | None
-) -> tuple[Exceeded, ...]:
-    """The totals above a level that is meant for a patient of this age.
+def compared(
+    totals: Iterable[Total],
+    levels: Iterable[ReferenceLevel],
+    age: int | None,
+    weight_kg: float | None = None,
+) -> tuple[Compared, ...]:
+    """The totals beside the level that is meant for a patient of this age and weight.
 
-    Where levels for several ages apply, that of the narrowest span counts.
+    Where several levels apply, one for weights counts before one for ages only (ICRP 135: children
+    differ by weight), and of those the one of the narrowest span.
     """
     by_measure: dict[Measure, ReferenceLevel] = {}
     for level in levels:
         known = by_measure.get(level.measure)
-        if level.applies_at(age) and (known is None or _span(level) < _span(known)):
+        if level.applies_to(age, weight_kg) and (known is None or _span(level) < _span(known)):
             by_measure[level.measure] = level
     return tuple(
-        Exceeded(
+        Compared(
             measure=one.measure,
             part=one.part,
             value=one.value,
             level=by_measure[one.measure].value,
         )
         for one in totals
-        if one.measure in by_measure and one.value > by_measure[one.measure].value
+        if one.measure in by_measure
     )
 
 
-def _span(level: ReferenceLevel) -> int:
-    return level.to_age - level.from_age
+def exceeded(
+    totals: Iterable[Total],
+    levels: Iterable[ReferenceLevel],
+    age: int | None,
+    weight_kg: float | None = None,
+) -> tuple[Compared, ...]:
+    """The totals above their level."""
+    return tuple(one for one in compared(totals, levels, age, weight_kg) if one.is_above)
+
+
+def _span(level: ReferenceLevel) -> tuple[int, int]:
+    return level.to_kg - level.from_kg, level.to_age - level.from_age

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
-from ris.domain.dose import DoseMatch, Exceeded
+from ris.domain.dose import ANY_AGE, ANY_WEIGHT, PREGNANCY_WORDS, Compared, DoseMatch
 from ris.domain.dose_totals import Total
 from ris.domain.measures import MEASURES, PART_WORDS, Adding, Measure, Quantity, plain
 from ris.domain.values import PersonName
@@ -92,6 +92,9 @@ class OrderDose:
     documents: tuple[DocumentLine, ...]
     exceeded: tuple[str, ...]
     notes: tuple[str, ...]
+    compared: tuple[str, ...] = ()
+    pregnancy: str = ""
+    acknowledged: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,11 @@ class ExamLine:
     exceeded: tuple[str, ...]
     document: str = ""
     patient: str = ""
+    totals: tuple[Total, ...] = ()
+    compared: tuple[str, ...] = ()
+    pregnancy: str = ""
+    is_open: bool = False  # told, and nobody looked at it yet
+    acknowledged: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +127,7 @@ class LevelLine:
     unit: str
     ages: str
     origin: str
+    weights: str = ""
 
 
 # --- values in words
@@ -158,7 +167,18 @@ def _totals(rows: Iterable[Mapping[str, Any]]) -> tuple[ValueLine, ...]:
 
 
 def _exceeded(rows: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-    return tuple(Exceeded.from_json(row).words for row in rows)
+    return tuple(Compared.from_json(row).words for row in rows)
+
+
+def _shares(rows: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    return tuple(Compared.from_json(row).share for row in rows)
+
+
+def acknowledgement(row: ExamDose) -> str:
+    """Who looked at an alert and what came of it; empty if nobody ever did."""
+    if not row.acknowledged_by:
+        return ""
+    return f"{row.acknowledged_by}: {row.acknowledged_note}"
 
 
 # --- one order
@@ -180,6 +200,9 @@ def of_order(public_id: str) -> OrderDose | None:
         documents=tuple(document_line(row, left_out.get(row.source_uid, "")) for row in records),
         exceeded=_exceeded(dose.exceeded) if dose else (),
         notes=tuple(dose.notes) if dose else (),
+        compared=_shares(dose.compared) if dose else (),
+        pregnancy=PREGNANCY_WORDS.get(dose.pregnancy, "") if dose else "",
+        acknowledged=acknowledgement(dose) if dose else "",
     )
 
 
@@ -293,6 +316,11 @@ def _exam_line(row: ExamDose) -> ExamLine:
         values=_totals(row.totals),
         exceeded=_exceeded(row.exceeded),
         patient=str(order.patient.public_id),
+        totals=tuple(Total.from_json(one) for one in row.totals),
+        compared=_shares(row.compared),
+        pregnancy=PREGNANCY_WORDS.get(row.pregnancy, ""),
+        is_open=row.alerted_at is not None and row.acknowledged_at is None,
+        acknowledged=acknowledgement(row),
     )
 
 
@@ -321,7 +349,8 @@ def levels() -> list[LevelLine]:
 
 def _level_line(row: DoseReferenceLevel) -> LevelLine:
     info = MEASURES[Measure(row.measure)]
-    everybody = row.from_age == 0 and row.to_age == 200
+    every_age = (row.from_age, row.to_age) == (0, ANY_AGE)
+    every_weight = (row.from_kg, row.to_kg) == (0, ANY_WEIGHT)
     return LevelLine(
         public_id=str(row.public_id),
         code=row.definition.code,
@@ -329,15 +358,16 @@ def _level_line(row: DoseReferenceLevel) -> LevelLine:
         measure=info.words,
         value=plain(row.value),
         unit=info.dimension.value,
-        ages="all ages" if everybody else f"{row.from_age} to {row.to_age} years",
+        ages="all ages" if every_age else f"{row.from_age} to {row.to_age} years",
+        weights="" if every_weight else f"{row.from_kg} to {row.to_kg} kg",
         origin=row.origin,
     )
 
 
-def above_level(limit: int = EXAMS_SHOWN) -> Sequence[ExamLine]:
-    """Exams whose dose was above a reference level, the latest first."""
+def alerts(*, are_open: bool, limit: int = EXAMS_SHOWN) -> Sequence[ExamLine]:
+    """Exams that somebody was told of, the latest first: to be looked at, or looked at already."""
     rows = (
-        ExamDose.objects.filter(alerted_at__isnull=False)
+        ExamDose.objects.filter(alerted_at__isnull=False, acknowledged_at__isnull=are_open)
         .select_related("order__patient")
         .prefetch_related(
             Prefetch(

@@ -122,6 +122,7 @@ EVENT: Mapping[str, Label] = {
     "DoseSetAside": Label("Dose set aside", "ban"),
     "DoseWithdrawn": Label("Dose taken back", "undo", Tone.WARN),
     "DoseAcknowledged": Label("Dose alert looked at", "check", Tone.INFO),
+    "DoseInPregnancy": Label("Radiation and pregnancy", "alert", Tone.BAD),
     "DoseLevelExceeded": Label("Dose above the reference level", "alert", Tone.WARN),
     "ReferenceLevelSet": Label("Dose reference level set", "bolt"),
     "ReferenceLevelRemoved": Label("Dose reference level removed", "bolt"),

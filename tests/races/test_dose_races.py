@@ -12,8 +12,8 @@ from ris.models import DoseRecord, ExamDose, IrradiationEvent, StudyAvailability
 from ris.services import execute
 from tests import make, people
 from tests.races.test_races import together
+from tests.services.dosing import document, event
 from tests.services.test_availability import tell
-from tests.services.test_dose import document, event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ris.domain.actors import Role
 from ris.domain.dose import (
+    AcknowledgeDose,
     JoinDoses,
     LinkDose,
     RecordDose,
@@ -12,6 +13,7 @@ from ris.domain.dose import (
     SetReferenceLevel,
     WithdrawDose,
 )
+from ris.services.dose.alerts import acknowledge_dose
 from ris.services.dose.corrections import join_doses, link_dose, set_dose_aside, withdraw_dose
 from ris.services.dose.levels import remove_reference_level, set_reference_level
 from ris.services.dose.recording import record_dose
@@ -22,6 +24,7 @@ HANDLERS = {
     SetDoseAside: set_dose_aside,
     WithdrawDose: withdraw_dose,
     JoinDoses: join_doses,
+    AcknowledgeDose: acknowledge_dose,
     SetReferenceLevel: set_reference_level,
     RemoveReferenceLevel: remove_reference_level,
 }
@@ -35,6 +38,7 @@ PERMISSIONS = {
     SetDoseAside: _REPAIR,
     WithdrawDose: _REPAIR,
     JoinDoses: {Role.SYSTEM},
+    AcknowledgeDose: {Role.MANAGER, Role.ADMIN},
     SetReferenceLevel: _LEVELS,
     RemoveReferenceLevel: _LEVELS,
 }

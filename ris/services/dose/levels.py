@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ris.domain.dose import (
     ANY_AGE,
+    ANY_WEIGHT,
     ReferenceLevelRemoved,
     ReferenceLevelSet,
     RemoveReferenceLevel,
@@ -18,7 +19,7 @@ from ris.services._locks import public_key
 
 
 def set_reference_level(command: SetReferenceLevel, context: Context) -> str:
-    """Create or change the level of a procedure, measure and range of ages.
+    """Create or change the level of a procedure, measure, range of ages and of weights.
 
     It is used from the next document on; what was compared before stays as it was.
     """
@@ -33,11 +34,17 @@ def set_reference_level(command: SetReferenceLevel, context: Context) -> str:
         raise InvalidValueError("a level is a number above zero", path="value")
     if not 0 <= command.from_age <= command.to_age <= ANY_AGE:
         raise InvalidValueError("the ages are years, from the lower to the upper", path="from_age")
+    if not 0 <= command.from_kg <= command.to_kg <= ANY_WEIGHT:
+        raise InvalidValueError(
+            "the weights are kilograms, from the lower to the upper", path="from_kg"
+        )
     level, _ = DoseReferenceLevel.objects.update_or_create(
         definition=definition,
         measure=command.measure.value,
         from_age=command.from_age,
         to_age=command.to_age,
+        from_kg=command.from_kg,
+        to_kg=command.to_kg,
         defaults={
             "value": command.value,
             "origin": require_text(command.origin, path="origin", limit=100, name="origin"),

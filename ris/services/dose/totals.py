@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
+from ris.domain.commands import Event
 from ris.domain.dose import (
+    PREGNANCY_WORDS,
+    Compared,
+    DoseInPregnancy,
     DoseKind,
     DoseLevelExceeded,
     DoseMatch,
     DoseSource,
-    Exceeded,
     ReferenceLevel,
     Scope,
+    age_on,
+    is_worse,
 )
-from ris.domain.dose_totals import Document, exam_dose, exceeded
+from ris.domain.dose_totals import Document, compared, exam_dose
 from ris.domain.measures import Measure, Quantity
 from ris.models import (
     DoseRecord,
@@ -54,10 +59,12 @@ def _recompute(order: Order, context: Context) -> None:
         ).order_by("pk")
     )
     row = ExamDose.objects.filter(order=order).first()
-    if not records:
-        if row is not None:
-            row.delete()
+    if not records and row is None:
         return
+    if not records and row is not None and row.alerted_at is None:
+        row.delete()
+        return
+    # What was told once stays, without a dose: a document that comes back tells nobody again.
     row = row or ExamDose(order=order)
     told = _events_told(records)
     events = _quantities(records)
@@ -67,20 +74,42 @@ def _recompute(order: Order, context: Context) -> None:
     row.left_out = dict(dose.left_out)
     row.notes = list(dose.notes)
     row.started_at = min((one.started_at for one in records if one.started_at), default=None)
-    above = _above(order, records, told, events, elsewhere, row.started_at or context.now)
+    beside = _compared(order, records, told, events, elsewhere, row.started_at or context.now)
+    above = [one for one in beside if one.is_above]
+    row.compared = [one.as_json() for one in beside]
     row.exceeded = [one.as_json() for one in above]
-    if above and row.alerted_at is None:
-        row.alerted_at = context.now
-        context.emit(
-            DoseLevelExceeded(
-                order=str(order.public_id),
-                note="; ".join(one.words for one in above),
-                exceeded=tuple(one.measure.value for one in above),
-            ),
-            subject=order,
-            order=order,
-        )
+    row.pregnancy = _pregnancy(order) if records else ""
+    _alert(row, above, order, context)
     row.save()
+
+
+def _alert(row: ExamDose, above: Sequence[Compared], order: Order, context: Context) -> None:
+    """Tell once for an exam, however many documents and corrections it gets (DOSE-06).
+
+    What got worse than it was when somebody looked at it is to be looked at again, without
+    another alert.
+    """
+    if row.acknowledged_at is not None and is_worse(
+        above, [Compared.from_json(one) for one in row.acknowledged_exceeded]
+    ):
+        row.acknowledged_at = None
+    warning = PREGNANCY_WORDS.get(row.pregnancy, "")
+    if not (above or warning) or row.alerted_at is not None:
+        return
+    row.alerted_at = context.now
+    note = "; ".join([*(one.words for one in above), *([warning] if warning else [])])
+    key = str(order.public_id)
+    event: Event = DoseInPregnancy(order=key, note=note)
+    if above:
+        measures = tuple(one.measure.value for one in above)
+        event = DoseLevelExceeded(order=key, note=note, exceeded=measures)
+    context.emit(event, subject=order, order=order)
+
+
+def _pregnancy(order: Order) -> str:
+    """What is known at the exam: answers for it count before what the hospital says."""
+    known = str(order.safety.get("pregnancy") or order.patient.pregnancy_status)
+    return known if known in PREGNANCY_WORDS else ""
 
 
 def _document(record: DoseRecord, told: Mapping[int, frozenset[str]]) -> Document:
@@ -145,15 +174,15 @@ def _elsewhere(order: Order) -> frozenset[str]:
 # --- reference levels
 
 
-def _above(
+def _compared(
     order: Order,
     records: Sequence[DoseRecord],
     told: Mapping[int, frozenset[str]],
     events: Events,
     elsewhere: frozenset[str],
     at: datetime,
-) -> list[Exceeded]:
-    """What is above a level, procedure by procedure: a level is for one procedure's dose."""
+) -> list[Compared]:
+    """What stands beside a level, procedure by procedure: a level is for one procedure's dose."""
     levels: dict[int, list[ReferenceLevel]] = {}
     rows = DoseReferenceLevel.objects.filter(definition__procedures__order=order).distinct()
     for row in rows:
@@ -163,25 +192,19 @@ def _above(
                 value=row.value,
                 from_age=row.from_age,
                 to_age=row.to_age,
+                from_kg=row.from_kg,
+                to_kg=row.to_kg,
             )
         )
     if not levels:
         return []
-    age = _age(order.patient.birth_date, at.date())
-    found: list[Exceeded] = []
+    age = age_on(order.patient.birth_date, at.date())
+    weight = order.safety.get("weight_kg") or order.patient.weight_kg
+    found: list[Compared] = []
     for procedure in order.procedures.all():
         own = [record for record in records if record.procedure_id == procedure.pk]
         if procedure.definition_id is None or procedure.definition_id not in levels or not own:
             continue
         dose = exam_dose([_document(one, told) for one in own], events, elsewhere)
-        found += exceeded(dose.totals, levels[procedure.definition_id], age)
+        found += compared(dose.totals, levels[procedure.definition_id], age, weight)
     return found
-
-
-def _age(birth_date: str, on: date) -> int | None:
-    """Whole years; None unless the day of birth is known."""
-    parts = birth_date.split("-")
-    if len(parts) != 3:
-        return None
-    year, month, day = (int(part) for part in parts)
-    return max(on.year - year - ((on.month, on.day) < (month, day)), 0)

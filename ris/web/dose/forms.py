@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 from django.http import HttpRequest
 
-from ris.domain.dose import ANY_AGE, SetReferenceLevel
+from ris.domain.dose import ANY_AGE, ANY_WEIGHT, SetReferenceLevel
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.measures import MEASURES, Adding, Measure, Part, Quantity, quantity
 from ris.domain.values import Code
@@ -111,11 +111,14 @@ def level_said(request: HttpRequest) -> SetReferenceLevel:
     except (ValueError, InvalidOperation):
         raise InvalidValueError("a level is a measure and a number", path="value") from None
     from_age, to_age = number(request, "from_age"), number(request, "to_age")
+    from_kg, to_kg = number(request, "from_kg"), number(request, "to_kg")
     return SetReferenceLevel(
         code=Code(value, scheme),
         measure=measure,
         value=level,
         from_age=from_age or 0,
         to_age=ANY_AGE if to_age is None else to_age,
+        from_kg=from_kg or 0,
+        to_kg=ANY_WEIGHT if to_kg is None else to_kg,
         origin=said(request, "origin", 100),
     )

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ris.domain.availability import ResolveAvailability
 from ris.domain.dose import (
+    AcknowledgeDose,
     DoseSource,
     LinkDose,
     RecordDose,
@@ -39,11 +40,25 @@ SHOWN = 50
 @require_GET
 @page(*DOSE)
 def overview(request: PageRequest) -> HttpResponse:
-    above = dose.above_level()
+    above, looked_at = dose.alerts(are_open=True), dose.alerts(are_open=False, limit=SHOWN)
     waiting = dose_waiting.waiting_lines(SHOWN)
-    saw(request, "ListDose", (line.patient for line in above if line.patient))
-    context = {"above": above, "waiting": waiting, "waiting_count": dose_waiting.waiting().count()}
+    saw(request, "ListDose", (line.patient for line in (*above, *looked_at) if line.patient))
+    context = {
+        "above": above,
+        "looked_at": looked_at,
+        "waiting": waiting,
+        "waiting_count": dose_waiting.waiting().count(),
+    }
     return show(request, "dose/overview.html", context)
+
+
+@require_POST
+@page()
+def acknowledge(request: PageRequest, key: UUID) -> HttpResponse:
+    """Somebody answerable looked at an alert."""
+    do(request, AcknowledgeDose(order=str(key), note=said(request, "note", 500)))
+    messages.success(request, _("Noted as looked at."))
+    return redirect_back(request, "/dose/")
 
 
 # --- one document
