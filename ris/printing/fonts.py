@@ -2,9 +2,9 @@
 
 All lie in a folder beside this file and are embedded, only with the characters that are used:
 DejaVu Sans has Latin, Greek, Cyrillic, Hebrew, Arabic and more, M PLUS 1p the kana and kanji of
-Japanese, Droid Sans Fallback what else Chinese and Korean are written with. A character that none
-of them has (an emoji of last year, Thai, Devanagari) is never left out and never a box: its code
-point stands there in brackets, and the page says below which character that is.
+Japanese, Noto Sans Thai those of Thai, Droid Sans Fallback what else Chinese and Korean are written
+with. A character that none of them has (Devanagari, an emoji of last year) is never left out and
+never a box: its code point stands there in brackets, and the page says below which that is.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from ris.printing import scripts
 
 FOLDER = Path(__file__).parent / "vendor"
 REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
-JAPANESE, FALLBACK = "MPLUS1p-Regular", "DroidSansFallback"
+JAPANESE, THAI, FALLBACK = "MPLUS1p-Regular", "NotoSansThai-Regular", "DroidSansFallback"
 
 # Registered fonts are shared by all documents of the process, and count what each of them used.
 DRAWING = Lock()
 
 
 @cache
-def _known() -> tuple[frozenset[int], frozenset[int]]:
-    """The characters of DejaVu Sans and of M PLUS 1p."""
-    for name in (REGULAR, BOLD, JAPANESE):
+def _known() -> tuple[tuple[str, frozenset[int]], ...]:
+    """The fonts that are always at hand with their characters, the first that has one draws it."""
+    for name in (REGULAR, BOLD, JAPANESE, THAI):
         _register(name)
-    return _characters(REGULAR), _characters(JAPANESE)
+    return tuple((name, _characters(name)) for name in (REGULAR, JAPANESE, THAI))
 
 
 @cache
@@ -82,12 +82,10 @@ def runs(text: str, *, bold: bool = False) -> list[tuple[str, str]]:
 
 
 def _font(each: str) -> str | None:
-    own, japanese = _known()
     point = ord(each)
-    if point in own:
-        return REGULAR
-    if point in japanese:
-        return JAPANESE
+    for name, characters in _known():
+        if point in characters:
+            return name
     return FALLBACK if point in _further() else None
 
 

@@ -92,7 +92,7 @@ class _Layout:
         if fonts.width(word.rstrip(), size, bold=bold) <= width:
             return [word]
         found, current = [], ""
-        for each in word:
+        for each in scripts.clusters(word):
             if current and fonts.width(current + each, size, bold=bold) > width:
                 found.append(current)
                 current = ""
@@ -294,5 +294,6 @@ def _write(
     canvas.setFillGray(gray)
     for font, part in fonts.runs(text, bold=bold):
         canvas.setFont(font, size)
-        canvas.drawString(x, y, part)
-        x += canvas.stringWidth(part, font, size)
+        for piece, lift in scripts.lifted(part) if font == fonts.THAI else [(part, 0.0)]:
+            canvas.drawString(x, y + lift * size, piece)
+            x += canvas.stringWidth(piece, font, size)

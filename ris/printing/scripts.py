@@ -53,7 +53,7 @@ def join(text: str) -> str:
     if not any("\u0600" <= each <= "\u06ff" for each in text):
         return text
     # Marks stand on the letter before them and do not break its joining.
-    bases = [(each[0], each[1:]) for each in _clusters(text)]
+    bases = [(each[0], each[1:]) for each in clusters(text)]
     shown: list[str] = []
     before = ""  # the letter before, if it reaches over to the next
     place = 0
@@ -101,7 +101,7 @@ def visual(text: str, *, right_to_left: bool) -> str:
     ):
         return text
     base = 1 if right_to_left else 0
-    parts = _clusters(text)
+    parts = clusters(text)
     levels = [_level(kind, base) for kind in _resolve([_kind(each) for each in parts], base)]
     # Blanks at the end of a line have the level of the paragraph (L1).
     end = len(parts)
@@ -118,11 +118,11 @@ def visual(text: str, *, right_to_left: bool) -> str:
     return "".join(shown[place] for place in order)
 
 
-def _clusters(text: str) -> list[str]:
+def clusters(text: str) -> list[str]:
     """Letters with the marks on them, which stay behind their letter in either direction (L3)."""
     found: list[str] = []
     for each in text:
-        if found and unicodedata.combining(each):
+        if found and unicodedata.category(each) == "Mn":
             found[-1] += each
         else:
             found.append(each)
@@ -193,6 +193,28 @@ _MIRRORS = str.maketrans("()[]{}<>«»≤≥", ")(][}{><»«≥≤")
 
 def _mirrored(each: str) -> str:
     return each.translate(_MIRRORS) if unicodedata.mirrored(each[0]) else each
+
+
+# --- marks above marks
+
+_THAI_ABOVE = frozenset("\u0e31\u0e34\u0e35\u0e36\u0e37\u0e47\u0e4d")
+_THAI_TONES = frozenset("\u0e48\u0e49\u0e4a\u0e4b\u0e4c")
+_SARA_AM = "\u0e33"
+LIFT = 0.22  # of the size
+
+
+def lifted(text: str) -> list[tuple[str, float]]:
+    """Thai as pieces with how far each is lifted: a tone above a vowel would cover it."""
+    found: list[tuple[str, float]] = []
+    for place, each in enumerate(text):
+        before, after = text[place - 1 : place], text[place + 1 : place + 2]
+        high = each in _THAI_TONES and (before in _THAI_ABOVE or after == _SARA_AM)
+        lift = LIFT if high else 0.0
+        if found and found[-1][1] == lift:
+            found[-1] = (found[-1][0] + each, lift)
+        else:
+            found.append((each, lift))
+    return found
 
 
 # --- places where a line may end

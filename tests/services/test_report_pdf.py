@@ -173,14 +173,19 @@ def test_chinese_and_korean_are_in_an_embedded_font() -> None:
 
 
 def test_what_no_font_has_is_told_and_never_a_box() -> None:
-    page = sheet(views.version(sections={"impression": "Brain \U0001f9e0, ไทย"}), covers(), SITE)
+    page = sheet(views.version(sections={"impression": "Brain \U0001f9e0, हिन"}), covers(), SITE)
     drawn = "".join(part for line in lines(page)[0] for _, part in fonts.runs(line))
 
-    assert "Brain [U+1F9E0], [U+0E44][U+0E17][U+0E22]" in drawn
+    assert "Brain [U+1F9E0], [U+0939][U+093F][U+0928]" in drawn
     assert "This paper cannot show every character of the report." in drawn
-    assert "[U+0E44] THAI CHARACTER SARA AI MAIMALAI; [U+1F9E0] BRAIN." in drawn.replace(
-        "BRAIN.The", "BRAIN. The"
-    )
+    assert "[U+1F9E0] BRAIN." in drawn
+
+
+def test_thai_is_embedded_and_a_tone_stands_above_its_vowel() -> None:
+    assert fonts.runs("ที่") == [(fonts.THAI, "ที่")]
+    assert scripts.lifted("ที่น้ำไม่") == [
+        ("ที", 0.0), ("่", scripts.LIFT), ("น", 0.0), ("้", scripts.LIFT), ("ำไม่", 0.0),
+    ]  # fmt: skip
 
 
 def test_what_is_bold_and_only_there_in_plain_is_drawn_in_plain() -> None:
