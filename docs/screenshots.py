@@ -87,6 +87,8 @@ SHOTS: tuple[Shot, ...] = (
     Shot("supplies-usual", "manager", "/supplies/usual/"),
     Shot("letterhead", "admin", "/letterhead/"),
     Shot("reading", "radiologist", "/reading/"),
+    Shot("reading-mine", "radiologist", "/reading/mine/"),
+    Shot("reading-targets", "manager", "/reading/targets/"),
     Shot("report", "radiologist", "/reading/?pile=preliminary", ROW),
     Shot("report-final", "radiologist", "/reading/?pile=signed", ROW),
     Shot("critical", "radiologist", "/critical/"),

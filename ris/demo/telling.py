@@ -14,6 +14,7 @@ from ris.demo.ehr import Ehr
 from ris.demo.orders_desk import leave
 from ris.demo.patients import allow_patients, count, hear_from_patients
 from ris.demo.player import Diary, Player, Story
+from ris.demo.reading import at_the_list
 from ris.demo.receivers import ImageArchive, Receivers
 from ris.demo.referrers import take_note
 from ris.demo.resources import furnish
@@ -60,6 +61,7 @@ def tell(now: datetime) -> None:
             set_the_day(now, actors)
             clear(now, actors)
             follow_up(now, actors)
+            at_the_list(now, actors)
             keep_templates(actors)
             leave(now, actors)
             take_note(now)

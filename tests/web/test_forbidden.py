@@ -58,6 +58,13 @@ from ris.domain.performing import (
     StartPerformedStep,
 )
 from ris.domain.relocating import RelocateAppointments
+from ris.domain.reading import (
+    ReleaseReading,
+    SetReadingScope,
+    SetReadingTargets,
+    SkipReading,
+    TakeOverReading,
+)
 from ris.domain.reporting import (
     AmendReport,
     CommunicateCriticalResult,
@@ -217,6 +224,19 @@ POSTS = [
         lambda d: "/reading/open/",
         lambda d: {"procedure": str(d.unread.procedures.get().public_id)},
     ),
+    Post(
+        SkipReading,
+        lambda d: "/reading/skip/",
+        lambda d: {"procedure": str(d.unread.procedures.get().public_id)},
+    ),
+    Post(SetReadingScope, lambda d: "/reading/mine/", lambda d: {"subspecialty": "neuro"}),
+    Post(
+        SetReadingTargets,
+        lambda d: "/reading/targets/",
+        lambda d: {"priority": "", "patient_class": "", "minutes": "5"},
+    ),
+    Post(TakeOverReading, lambda d: f"/reports/{d.draft.public_id}/take-over/", lambda d: REASON),
+    Post(ReleaseReading, lambda d: f"/reports/{d.draft.public_id}/release/"),
     Post(SaveDraft, lambda d: f"/reports/{d.draft.public_id}/draft/", lambda d: {"findings": "x"}),
     Post(
         FinalizeReport, lambda d: f"/reports/{d.draft.public_id}/sign/", lambda d: {"findings": "x"}

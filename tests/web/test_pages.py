@@ -34,6 +34,8 @@ PAGES: dict[str, frozenset[str]] = {
     "/reading/?pile=preliminary": READERS,
     "/reading/?pile=unfinished": READERS,
     "/reading/?pile=signed": READERS,
+    "/reading/mine/": frozenset({"radiologist"}),
+    "/reading/targets/": READERS,
     "/critical/": EVERYBODY - {"technologist"},
     "/critical/?pile=done": EVERYBODY - {"technologist"},
     "/critical/categories/": SYSTEM,

@@ -281,6 +281,19 @@ def test_presence_keeps_the_report_in_few_questions_and_without_a_trace(
     assert timezone.now() - alive < timedelta(minutes=1)
 
 
+def test_an_editor_that_stays_open_is_read_and_a_glance_is_not(ada: Client, ben: Client) -> None:
+    address = opened(ada, exam("Adler"))
+    ada.post(f"{address}release/")
+
+    ben.get(address)
+    ben.post(f"{address}presence/")
+    after_a_glance = ReadingLease.objects.filter(ended_at=None).count()
+    ben.post(f"{address}presence/", {"reading": "yes"})
+
+    assert after_a_glance == 0
+    assert ReadingLease.objects.get(ended_at=None).reader.username == "ben"
+
+
 def test_a_report_is_left_to_others_with_its_draft(ada: Client, ben: Client) -> None:
     order = exam("Adler")
     address = opened(ada, order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from ris.domain.errors import StateConflictError
 from ris.domain.reading import ClaimReading, ReleaseReading, TakeOverReading
 from ris.selectors import reading_leases
 from ris.selectors.reading_leases import LeaseView
@@ -41,9 +43,13 @@ def presence(request: PageRequest, key: UUID) -> HttpResponse:
     ``reading``: it was rendered for its reader, who may have been taken it from.
     """
     kept = keep_reading(str(key), request.user.pk)
+    was_reading = "reading" in request.POST
+    if was_reading and not kept and may(request.actor, ClaimReading):
+        # An editor that has been open for a minute is read, also one that was asleep.
+        with suppress(StateConflictError):
+            do(request, ClaimReading(report=str(key)))
     context = presence_context(request, str(key), unsigned=True)
     held: LeaseView | None = context["held"]
-    was_reading = "reading" in request.POST
     context |= {
         "report_key": str(key),
         "was_reading": was_reading or kept,

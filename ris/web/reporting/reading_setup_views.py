@@ -66,6 +66,7 @@ def mine(request: PageRequest) -> HttpResponse:
 def target_times(request: PageRequest) -> HttpResponse:
     """By when reports are to be final; managers change it."""
     error: RisError | None = None
+    allowed = may(request.actor, SetReadingTargets)
     rows = [(each.priority, each.patient_class, str(each.minutes)) for each in targets()]
     if request.method == "POST":
         rows = list(
@@ -84,8 +85,8 @@ def target_times(request: PageRequest) -> HttpResponse:
             messages.success(request, _("The target times are kept."))
             return redirect_back(request, "/reading/targets/")
     context = {
-        "rows": [*rows, *[("", "", "")] * _BLANK_ROWS],
-        "allowed": may(request.actor, SetReadingTargets),
+        "rows": [*rows, *[("", "", "")] * (_BLANK_ROWS if allowed else 0)],
+        "allowed": allowed,
         "priorities": list(Priority),
         "classes": [each for each in PatientClass if each is not PatientClass.UNKNOWN],
         "proposed": TARGETS,

@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from ris.domain.errors import StateConflictError, UnknownKeyError
+from ris.domain.errors import StateConflictError
 from ris.domain.orders import Priority
 from ris.domain.patients import PatientClass
-from ris.domain.reading import ClaimReading, ReleaseReading, SkipReading
+from ris.domain.reading import ReleaseReading, SkipReading
 from ris.domain.reporting import OpenReport
 from ris.domain.saved_views import ViewedPage
 from ris.selectors import reading, reading_filters, reading_leases
@@ -198,14 +198,3 @@ def skip(request: PageRequest) -> HttpResponse:
     do(request, SkipReading(procedure=procedure))
     messages.info(request, _("The exam waits behind the others for half an hour."))
     return go_on(request, procedure)
-
-
-@require_POST
-@page()
-def claim(request: PageRequest) -> HttpResponse:
-    """Write on a report that nobody reads."""
-    report = said(request, "report")
-    if not report:
-        raise UnknownKeyError("no such report")
-    do(request, ClaimReading(report=report))
-    return redirect_back(request, f"/reports/{report}/")
