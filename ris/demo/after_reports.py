@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from ris.demo.player import Story
 from ris.demo.signing import shown
 from ris.domain.accounts import CreateUser
 from ris.domain.actors import OPERATOR, TIMER, Actor, ActorKind, Role
@@ -36,18 +37,21 @@ from ris.domain.peer_review import (
 from ris.domain.reporting import FinalizeReport, OpenReport, ReportStatus
 from ris.domain.values import Code
 from ris.models import Report, RequestedProcedure, User
-from ris.services import as_of, execute
+from ris.services import execute
 
 SECOND = "radiologist2"
+_FINDINGS = (
+    ("RED", "Free air below the diaphragm, new"),
+    ("ORANGE", "Fracture that was not known"),
+    ("YELLOW", "Finding that needs another look within days"),
+)
 _COMMENT = "The nodule in the upper lobe was there already; it would not have changed anything."
 
 
-def follow_up(now: datetime, actors: Mapping[str, Actor]) -> None:
-    """Some of each: open, late, done."""
-    second = _second_reader()
-    _critical(now, actors)
-    _recommend(now, actors)
-    _review(now, actors, second)
+def stories(actors: Mapping[str, Actor], now: datetime) -> Iterator[Story]:
+    """What is flagged and recommended, each at its time."""
+    yield _recommended(actors, now)
+    yield _flagged(actors, now)
 
 
 def _second_reader() -> Actor:
@@ -74,42 +78,37 @@ def _second_reader() -> Actor:
     )
 
 
-def _critical(now: datetime, actors: Mapping[str, Actor]) -> None:
+def _flagged(actors: Mapping[str, Actor], now: datetime) -> Story:
     """One whose time runs out, one that a desk works on, one for the next days."""
-    reports = Report.objects.filter(
-        status__in=[ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value]
-    ).order_by("-created_at", "-pk")[:3]
-    said = (
-        ("RED", 75, "Free air below the diaphragm, new"),
-        ("ORANGE", 50, "Fracture that was not known"),
-        ("YELLOW", 30, "Finding that needs another look within days"),
-    )
-    for report, (category, minutes, finding) in zip(reports, said, strict=False):
-        with as_of(now - timedelta(minutes=minutes)):
-            key = execute(
+    yield now - timedelta(minutes=75)
+    # What was signed so long ago stays as it is today.
+    signed = Report.objects.filter(versions__signed_at__lt=now - timedelta(hours=3)).order_by("pk")
+    waiting = signed.filter(status=ReportStatus.PRELIMINARY.value).distinct()[:2]
+    done = signed.filter(status=ReportStatus.FINAL.value).distinct()[:1]
+    keys = []
+    for report, (category, finding) in zip([*waiting, *done], _FINDINGS, strict=False):
+        keys.append(
+            execute(
                 FlagCriticalResult(
                     report=str(report.public_id), finding=finding, category=category
                 ),
                 actor=actors["radiologist"],
             )
-        if category == "RED":
-            with as_of(now - timedelta(minutes=40)):
-                execute(EscalateCriticalResults(), actor=TIMER)
-        if category != "YELLOW":
-            with as_of(now - timedelta(minutes=minutes - 20)):
-                execute(
-                    NoteCriticalAttempt(
-                        critical_result=key,
-                        who="Secretary of the ward",
-                        reached=False,
-                        note="calls back",
-                    ),
-                    actor=actors["frontdesk"],
-                )
+        )
+    for key in keys[:2]:
+        execute(
+            NoteCriticalAttempt(
+                critical_result=key, who="Secretary of the ward", reached=False, note="calls back"
+            ),
+            actor=actors["frontdesk"],
+        )
+    yield now - timedelta(minutes=40)
+    execute(EscalateCriticalResults(), actor=TIMER)
 
 
-def _recommend(now: datetime, actors: Mapping[str, Actor]) -> None:
-    """One overdue, one ordered, one to come."""
+def _recommended(actors: Mapping[str, Actor], now: datetime) -> Story:
+    """One overdue, one ordered, two to come."""
+    yield now - timedelta(days=4)
     today = timezone.localdate(now)
     rows = list(
         RequestedProcedure.objects.filter(
@@ -120,11 +119,14 @@ def _recommend(now: datetime, actors: Mapping[str, Actor]) -> None:
         .select_related("order__patient", "definition")
         .order_by("performed_at", "pk")[:4]
     )
+    if len(rows) < 2:
+        return
     days = (3, 30, 180, 365)
+    keys = []
     for row, until in zip(rows, days, strict=False):
         report = row.reports.get(status=ReportStatus.FINAL.value)
-        with as_of(now - timedelta(days=4)):
-            key = execute(
+        keys.append(
+            execute(
                 RecommendFollowUp(
                     report=str(report.public_id),
                     words=f"{row.definition.meaning if row.definition else 'Exam'}, control",
@@ -135,33 +137,36 @@ def _recommend(now: datetime, actors: Mapping[str, Actor]) -> None:
                 ),
                 actor=actors["radiologist"],
             )
-        if until == 3:
-            execute(
-                NoteFollowUpReminder(
-                    follow_up=key, how=Reminder.PHONE, who="Practice of the requester"
-                ),
-                actor=actors["frontdesk"],
-            )
-        if until == 30:
-            placed = execute(
-                PlaceOrder(
-                    patient=PatientReference(public_id=str(row.order.patient.public_id)),
-                    procedures=(
-                        ProcedureRequest(
-                            code=Code(row.code_value, row.code_scheme, row.code_meaning),
-                            laterality=row.laterality,
-                        ),
-                    ),
-                    details=OrderDetails(reason="Control, as the report recommends"),
-                ),
-                actor=actors["frontdesk"],
-            )
-            execute(MatchFollowUps(orders=(placed.public_id,)), actor=TIMER)
+        )
+    yield now - timedelta(days=1)
+    execute(
+        NoteFollowUpReminder(
+            follow_up=keys[0], how=Reminder.PHONE, who="Practice of the requester"
+        ),
+        actor=actors["frontdesk"],
+    )
+    row = rows[1]
+    yield now - timedelta(minutes=30)
     execute(LapseFollowUps(), actor=TIMER)
+    placed = execute(
+        PlaceOrder(
+            patient=PatientReference(public_id=str(row.order.patient.public_id)),
+            procedures=(
+                ProcedureRequest(
+                    code=Code(row.code_value, row.code_scheme, row.code_meaning),
+                    laterality=row.laterality,
+                ),
+            ),
+            details=OrderDetails(reason="Control, as the report recommends"),
+        ),
+        actor=actors["frontdesk"],
+    )
+    execute(MatchFollowUps(orders=(placed.public_id,)), actor=TIMER)
 
 
-def _review(now: datetime, actors: Mapping[str, Actor], second: Actor) -> None:
+def review(actors: Mapping[str, Actor]) -> None:
     """The two radiologists read some of each other's reports again."""
+    second = _second_reader()
     rules = (
         SamplingRule(percent=10),
         SamplingRule(percent=100, modality="CT"),

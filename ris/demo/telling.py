@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ris.demo import days, troubles
-from ris.demo.after_reports import follow_up
+from ris.demo import after_reports, days, troubles
+from ris.demo.after_reports import review
 from ris.demo.cast import gather
 from ris.demo.clearance import clear
 from ris.demo.desk import set_the_day
@@ -48,6 +48,8 @@ def tell(now: datetime) -> None:
     player = Player(now)
     for story in (*days.stories(world, now), *troubles.stories(world, now)):
         player.add(story)
+    for story in after_reports.stories(actors, now):
+        player.add(story)
     player.add(_questions(world, now))
     with (
         outbox.speaking(Protocol.HL7, lambda edge: Receivers(edge, world.refuses)),
@@ -60,7 +62,7 @@ def tell(now: datetime) -> None:
             queue_up(now, actors)
             set_the_day(now, actors)
             clear(now, actors)
-            follow_up(now, actors)
+            review(actors)
             at_the_list(now, actors)
             keep_templates(actors)
             leave(now, actors)
