@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window
+from tests.running import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
 At = Callable[..., Window]
@@ -35,7 +36,7 @@ def test_fields_choices_and_macros_take_no_mouse(at: At) -> None:
     page.keyboard.press("2")
     page.keyboard.press("Control+End")
     page.keyboard.type(".")
-    page.wait_for_function("document.getElementById('macro-names').childElementCount > 0")
+    expect(page.locator("#macro-names option")).not_to_have_count(0)
     page.keyboard.type("noacute")
     page.keyboard.press("Tab")
     findings_now = findings.input_value()
@@ -68,4 +69,5 @@ def test_text_that_was_never_saved_is_offered_back(at: At) -> None:
     lost.get_by_role("button", name="Take my text").click()
 
     expect(impression).to_have_value(f"{before}Written without a line.")
-    page.wait_for_function("!Object.keys(sessionStorage).some(key => key.startsWith('ris-draft:'))")
+    kept = "Object.keys(sessionStorage).filter(key => key.startsWith('ris-draft:')).length"
+    wait_until(lambda: page.evaluate(kept) == 0, "forgotten once it is saved")

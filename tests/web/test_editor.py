@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from ris.domain.errors import StateConflictError
 from ris.domain.mrrt_reading import read
+from ris.domain.orders import OrderReference
 from ris.domain.report_templates import SaveMacro
+from ris.domain.results import FileResult, ResultLevel, ResultReference
 from ris.models import Order, Report, ReportTemplate
 from ris.services import execute
 from tests import people
@@ -19,6 +25,7 @@ from tests.services.test_report_templates import template
 from tests.web.department import booked_at, perform, today_at
 
 As = Callable[[str], Client]
+BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 MRRT = Path(__file__).parents[2] / "fixtures" / "mrrt"
 
 
@@ -254,3 +261,56 @@ def test_defective_mrrt_file_shows_its_faults_with_their_lines(reader: Client, r
         "<td>60</td><td>the attribute onfocus of &lt;textarea&gt; would run a script</td>" in page
     )
     assert not ReportTemplate.objects.exists()
+
+
+# --- text from external dictation
+
+
+def dictated(exam: Order) -> FileResult:
+    return FileResult(
+        references=(ResultReference(order=OrderReference(public_id=str(exam.public_id))),),
+        level=ResultLevel.DRAFT,
+        trusted=ResultLevel.DRAFT,
+        sections={"findings": "Dictated: no bleeding."},
+    )
+
+
+def test_dictation_from_elsewhere_is_in_the_editor_when_the_exam_is_opened(
+    reader: Client, exam: Order
+) -> None:
+    execute(dictated(exam), actor=people.ehr)
+
+    report = opened(reader, exam)
+    page = reader.get(f"/reports/{report.public_id}/").content.decode()
+
+    assert texts(page)["findings"] == "Dictated: no bleeding."
+    assert "This draft was written elsewhere." in page
+
+
+def test_dictation_waits_while_somebody_reads(reader: Client, exam: Order) -> None:
+    report = opened(reader, exam)
+    reader.post(
+        f"/reports/{report.public_id}/draft/", {"findings": "My own words.", "revision": "0"}
+    )
+
+    with pytest.raises(StateConflictError):
+        execute(dictated(exam), actor=people.ehr)
+
+    report.refresh_from_db()
+    assert report.draft == {"findings": "My own words."}
+
+
+def test_pages_of_templates_ask_little(reader: Client, rooms: None) -> None:
+    key = template()
+    pages = {
+        "page_report_templates": "/report-templates/",
+        "page_report_template": f"/report-templates/{key}/",
+        "page_report_template_edit": f"/report-templates/{key}/edit/",
+        "page_report_macros": "/report-templates/macros/",
+    }
+    reader.get("/report-templates/")
+
+    for name, address in pages.items():
+        with CaptureQueriesContext(connection) as queries:
+            reader.get(address)
+        assert len(queries) <= BUDGETS[name], name
