@@ -3,17 +3,68 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 
 from django.db.models import Q
 
+from ris.domain.errors import UnknownKeyError
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.protocol import EndpointInfo
-from ris.models import Endpoint, PerformedProcedureStep, RequestedProcedure
+from ris.models import Endpoint, PerformedProcedureStep, Report, RequestedProcedure
 from ris.selectors.exchange import info
+from ris.selectors.patients import to_view
+from ris.selectors.views import PatientView
 
 _ARCHIVES = (Protocol.DICOM.value, Protocol.DICOMWEB.value)
 MOST = 5
 _OWN = 500  # studies of one patient
+
+
+# By study: series that a device said it made, and their images.
+Made = dict[str, list[tuple[str, int]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What archives are asked about: whom a report is on, and what was made for it."""
+
+    order: str
+    accession_number: str
+    patient: PatientView
+    made: Made
+
+
+def examined(report: str) -> Examined:
+    """Raises UnknownKeyError."""
+    row = (
+        Report.objects.select_related("order__patient__merged_into")
+        .prefetch_related("order__patient__identifiers")
+        .filter(public_id=uuid.UUID(report))
+        .first()
+    )
+    if row is None:
+        raise UnknownKeyError("no such report")
+    return Examined(
+        order=str(row.order.public_id),
+        accession_number=row.order.accession_number,
+        patient=to_view(row.order.patient),
+        made=_made(row),
+    )
+
+
+def _made(report: Report) -> Made:
+    performed = (
+        PerformedProcedureStep.objects.filter(steps__procedure__reports=report)
+        .prefetch_related("series")
+        .order_by("id")
+        .distinct()
+    )
+    found: Made = {}
+    for each in performed:
+        if each.study_instance_uid:
+            rows = found.setdefault(each.study_instance_uid, [])
+            rows += [(one.series_instance_uid, one.instance_count) for one in each.series.all()]
+    return found
 
 
 def asked_for_priors() -> list[tuple[Protocol, EndpointInfo]]:

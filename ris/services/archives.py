@@ -32,7 +32,7 @@ from ris.domain.exchange import Protocol
 from ris.domain.protocol import EndpointInfo
 from ris.domain.values import Identifier
 from ris.selectors import archives as known
-from ris.selectors.views import OrderView, PatientView, ProcedureView
+from ris.selectors.archives import Examined
 
 log = structlog.get_logger(__name__)
 
@@ -86,10 +86,8 @@ def forget() -> None:
         _asking.clear()
 
 
-def about(
-    order: OrderView, procedures: Sequence[ProcedureView], *, seconds: float = WAIT_SECONDS
-) -> list[ArchiveAnswer]:
-    """What every archive tells of the patient and of the images of some exams of an order."""
+def about(exam: Examined, *, seconds: float = WAIT_SECONDS) -> list[ArchiveAnswer]:
+    """What every archive tells of the patient and of the images of an exam."""
     endpoints = [
         (endpoint, _ARCHIVES[protocol])
         for protocol, endpoint in known.asked_for_priors()
@@ -97,17 +95,12 @@ def about(
     ]
     if not endpoints:
         return []
-    own = known.own_studies(order.patient.public_id)
-    made = _made(procedures)
+    own = known.own_studies(exam.patient.public_id)
     questions = [
-        (endpoint, archive, _questions(endpoint, archive, order.patient, made))
-        for endpoint, archive in endpoints
+        (endpoint, archive, _questions(endpoint, archive, exam)) for endpoint, archive in endpoints
     ]
     wait([one for _, _, each in questions for one in each.values()], timeout=seconds)
-    return [
-        _answer(endpoint, archive, asked, order.patient, own, made)
-        for endpoint, archive, asked in questions
-    ]
+    return [_answer(endpoint, archive, asked, exam, own) for endpoint, archive, asked in questions]
 
 
 # --- asking
@@ -116,15 +109,10 @@ def about(
 _Asked = Mapping[Hashable, Future[object]]
 
 
-def _questions(
-    endpoint: EndpointInfo,
-    archive: Archive,
-    patient: PatientView,
-    made: Mapping[str, Sequence[tuple[str, int]]],
-) -> _Asked:
+def _questions(endpoint: EndpointInfo, archive: Archive, exam: Examined) -> _Asked:
     terms = archive.terms(endpoint)
     asked: dict[Hashable, Future[object]] = {}
-    for each in _numbers(patient.identifiers, terms):
+    for each in _numbers(exam.patient.identifiers, terms):
         # An archive with one issuer mostly names none, and would find nothing by it.
         issuer = "" if terms.issuer else each.issuer
         asked["studies", each.value, issuer] = _ask(
@@ -132,7 +120,7 @@ def _questions(
             endpoint,
             partial(archive.studies, endpoint, each.value, issuer, ASK_SECONDS),
         )
-    for study in made:
+    for study in exam.made:
         asked["series", study] = _ask(
             (endpoint.id, "series", study),
             endpoint,
@@ -196,9 +184,8 @@ def _answer(
     endpoint: EndpointInfo,
     archive: Archive,
     asked: _Asked,
-    patient: PatientView,
+    exam: Examined,
     own: frozenset[str],
-    made: Mapping[str, Sequence[tuple[str, int]]],
 ) -> ArchiveAnswer:
     late = "it has not answered yet; look again in a moment"
     faults: list[str] = []
@@ -214,7 +201,7 @@ def _answer(
             studies |= {each.study_instance_uid: each for each in told}  # type: ignore[attr-defined]
     shown: list[ToldStudy] = []
     withheld: list[Doubt] = []
-    terms = archive.terms(endpoint)
+    terms, patient = archive.terms(endpoint), exam.patient
     for study in studies.values():
         if study.study_instance_uid in own:
             continue
@@ -227,24 +214,9 @@ def _answer(
         archive=endpoint.name,
         studies=tuple(sorted(shown, key=lambda each: each.made_on, reverse=True)[:_SHOWN]),
         withheld=tuple(withheld),
-        images=_counted(made, series),
+        images=_counted(exam.made, series),
         fault="; ".join(dict.fromkeys(faults)),
     )
-
-
-def _made(procedures: Sequence[ProcedureView]) -> dict[str, list[tuple[str, int]]]:
-    """The studies of some exams, each with the series a device said it made and their images."""
-    found: dict[str, list[tuple[str, int]]] = {}
-    seen: set[str] = set()
-    for procedure in procedures:
-        for performed in procedure.performed:
-            study = performed.study_instance_uid or procedure.study_instance_uid
-            rows = found.setdefault(study, [])
-            for each in performed.series:
-                if each.series_instance_uid not in seen:
-                    seen.add(each.series_instance_uid)
-                    rows.append((each.series_instance_uid, each.instance_count))
-    return found
 
 
 def _counted(

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from ris.domain.actors import Actor
 from ris.domain.archives import Doubt, ImageCount, Terms, ToldStudy, doubt
 from ris.domain.exchange import Protocol
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import Order, PerformedSeries, Report, User
+from ris.selectors.archives import examined
 from ris.selectors.orders import order_view
 from ris.services import archives
 from tests import make
@@ -25,6 +30,7 @@ from tests.wire.web_archive import WebArchive
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
 __all__ = ["reader"]
 BORN = "19700503"
+BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +69,7 @@ def number() -> str:
 
 
 def about(seconds: float = 5) -> list[Any]:
-    order = order_view(str(Order.objects.get().public_id))
-    return archives.about(order, order.procedures, seconds=seconds)
+    return archives.about(examined(str(Report.objects.get().public_id)), seconds=seconds)
 
 
 def prior(uid: str, **values: Any) -> dict[str, Any]:
@@ -179,6 +184,19 @@ def test_the_part_of_the_page_says_what_is_there_and_what_is_withheld(
     assert "Chest two views" in shown
     assert "1 exam under the same number is not shown: the name differs." in shown
     assert "Stone" not in shown
+
+
+def test_the_part_asks_the_database_few_times(reader: Actor, client: Client) -> None:
+    client.force_login(User.objects.get(username="reader"))
+    page = f"/reports/{Report.objects.get().public_id}/archive/"
+    with Archive() as archive:
+        asks_dimse(archive, issuer="HOSP")
+        client.get(page, headers={"HX-Request": "true"})
+
+        with CaptureQueriesContext(connection) as asked:
+            client.get(page, headers={"HX-Request": "true"})
+
+    assert len(asked) <= BUDGETS["page_report_archive"]
 
 
 TOLD = ToldStudy(

@@ -12,8 +12,8 @@ from pynetdicom import AE
 
 from ris.domain.actors import Actor
 from ris.domain.exchange import Protocol, Subscription
-from ris.models import Delivery, Order, Patient, ReportObject
-from ris.selectors.orders import order_view
+from ris.models import Delivery, Order, Patient, Report, ReportObject
+from ris.selectors.archives import examined
 from ris.services import archives, outbox
 from ris.services.report_documents import report_document
 from tests import make
@@ -83,8 +83,7 @@ def test_it_has_the_report_as_it_was_signed_and_says_so(reader: Actor, archive: 
     assert tags["ContentSequence"][-1]["ContentSequence"][-1]["TextValue"] == (
         "頭部 normal, größer als zuvor"
     )
-    order = order_view(str(Order.objects.get().public_id))
-    (told,) = archives.about(order, order.procedures, seconds=10)
+    (told,) = archives.about(examined(str(report.public_id)), seconds=10)
     assert told.fault == ""
     assert told.studies == ()  # the one study of this number is ours
     assert told.images is not None
@@ -118,9 +117,8 @@ def test_it_tells_of_an_earlier_exam_with_the_name_as_it_is_written(
     association = ae.associate("127.0.0.1", archive.port, ae_title=archive.ae_title)
     assert association.send_c_store(dataset).Status == 0
     association.release()
-    view = order_view(str(order.public_id))
 
-    (told,) = archives.about(view, view.procedures, seconds=10)
+    (told,) = archives.about(examined(str(Report.objects.get().public_id)), seconds=10)
 
     assert [(each.study_instance_uid, each.images) for each in told.studies] == [("1.2.7", 1)]
     assert told.withheld == ()

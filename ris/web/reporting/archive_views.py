@@ -10,9 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from ris.domain.archives import ArchiveAnswer, Doubt
-from ris.domain.errors import UnknownKeyError
-from ris.models import Report
-from ris.selectors.orders import order_view
+from ris.selectors.archives import examined
 from ris.services import archives
 from ris.web.access import PageRequest, page, saw
 from ris.web.navigation import READERS
@@ -22,25 +20,17 @@ from ris.web.navigation import READERS
 @page(*READERS)
 def archive(request: PageRequest, key: UUID) -> HttpResponse:
     """Earlier exams elsewhere, and whether the images of this one arrived."""
-    report = Report.objects.select_related("order").filter(public_id=key).first()
-    if report is None:
-        raise UnknownKeyError("no such report")
-    order = order_view(str(report.order.public_id))
-    covered = {
-        str(each) for each in report.procedures.order_by().values_list("public_id", flat=True)
-    }
+    exam = examined(str(key))
     # On record before any archive is asked: the question itself tells it whom we look at.
     saw(
         request,
         "QueryArchives",
-        [order.patient.public_id],
-        order=order.public_id,
+        [exam.patient.public_id],
+        order=exam.order,
         subject=f"Report {key}",
         part_of=f"/reports/{key}/archive/",
     )
-    answers = archives.about(
-        order, [each for each in order.procedures if each.public_id in covered]
-    )
+    answers = archives.about(exam)
     context = {
         "answers": [(each, _withheld(each)) for each in answers],
         "report_key": key,
@@ -50,9 +40,9 @@ def archive(request: PageRequest, key: UUID) -> HttpResponse:
         return render(request, "reporting/_archive.html", context)
     context |= {
         "title": _("In other archives"),
-        "number": order.accession.value,
+        "number": exam.accession_number,
         "home": f"/reports/{key}/",
-        "patient": order.patient,
+        "patient": exam.patient,
     }
     return render(request, "orders/section.html", context)
 
