@@ -228,7 +228,8 @@
     if (!areas.includes(event.target)) return;
     unsaved += 1;
     store.set(key, { sections: typed(), at: Date.now() });
-  });
+  }, true); // before the save that this begins
+
   const isSave = (event) => event.detail.ctx?.sourceElement?.matches?.("[data-autosave]");
   let sent = 0;
   document.addEventListener("htmx:before:request", (event) => {
