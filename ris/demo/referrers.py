@@ -63,6 +63,7 @@ def take_note(now: datetime) -> None:
         execute(
             RequestExams(
                 patient=IdentifiedPatient(public_id=str(patient.patient.public_id)),
+                requester=to.people[0].public_id,
                 procedures=(
                     ProcedureRequest(
                         code=Code(exam.code, exam.scheme, exam.meaning, exam.code_version),

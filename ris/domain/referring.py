@@ -156,6 +156,8 @@ EVENTS: Mapping[str, NoticeOccasion] = {
     "ReportFinalized": NoticeOccasion.FINAL,
     "ReportAmended": NoticeOccasion.CHANGED,
     "ReportRetracted": NoticeOccasion.WITHDRAWN,
+    # Beside the call, never instead of it; the same finding is written of once.
+    "CriticalFindingFlagged": NoticeOccasion.CRITICAL,
     "CriticalResultCommunicated": NoticeOccasion.CRITICAL,
 }
 
@@ -229,7 +231,7 @@ class RequestExams(Command[PlacedOrder]):
     patient: IdentifiedPatient | None = None
     person: Demographics | None = None
     answers: tuple[SafetyAnswerGiven, ...] = ()
-    requester: str = ""  # public id of one's practitioner; empty: the first, or the login itself
+    requester: str = ""  # public id of one's practitioner; empty: the only one, or the practice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +259,13 @@ class AcknowledgeResult(Command[None]):
 
     report: str
     number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeFinding(Command[None]):
+    """Say that one knows of a critical finding and acts on it; its clock ends."""
+
+    finding: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

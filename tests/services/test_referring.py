@@ -10,6 +10,7 @@ import time_machine
 
 from ris.domain.accounts import CreateUser, SetRoles
 from ris.domain.actors import OPERATOR, Role
+from ris.domain.critical import FlagCriticalResult
 from ris.domain.errors import (
     DeniedError,
     InvalidValueError,
@@ -21,6 +22,7 @@ from ris.domain.order_questions import AskForInformation
 from ris.domain.orders import OrderDetails, OrderReference, Priority, ProcedureRequest
 from ris.domain.patients import Sex
 from ris.domain.referring import (
+    AcknowledgeFinding,
     AcknowledgeResult,
     AnswerDepartment,
     GrantReferrerAccess,
@@ -35,6 +37,7 @@ from ris.domain.saved_views import SaveView
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import (
     AuditEvent,
+    CriticalFinding,
     DomainEvent,
     Order,
     OrderQuestion,
@@ -422,6 +425,26 @@ def test_what_is_preliminary_or_another_doctors_is_not_acknowledged(doctors: Doc
             actor=build.actor(doctors.otto),
         )
     assert ResultReceipt.objects.count() == 0
+
+
+def test_a_critical_finding_is_acknowledged_by_its_doctor(doctors: Doctors) -> None:
+    order = build.performed()
+    finding = execute(
+        FlagCriticalResult(
+            finding="Bleeding",
+            category="RED",
+            procedure=str(order.procedures.get().public_id),
+        ),
+        actor=people.radiologist,
+    )
+    with pytest.raises(UnknownKeyError):
+        execute(AcknowledgeFinding(finding=finding), actor=build.actor(doctors.otto))
+
+    execute(AcknowledgeFinding(finding=finding), actor=build.actor(doctors.olga))
+    execute(AcknowledgeFinding(finding=finding), actor=build.actor(doctors.olga))
+
+    row = CriticalFinding.objects.get()
+    assert (row.status, row.closed_by) == ("ACKNOWLEDGED", "Olga Test")
 
 
 def test_results_from_before_the_access_are_no_news(

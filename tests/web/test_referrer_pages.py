@@ -18,15 +18,22 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from ris.domain.accounts import CreateUser
 from ris.domain.actors import OPERATOR, Role
+from ris.domain.critical import FlagCriticalResult
 from ris.domain.order_questions import AskForInformation
 from ris.domain.orders import OrderReference
-from ris.domain.referring import AcknowledgeResult, NoticeTime, SetResultNotices
+from ris.domain.referring import (
+    AcknowledgeResult,
+    GrantReferrerAccess,
+    NoticeTime,
+    SetResultNotices,
+)
 from ris.domain.reporting import AmendReport, RetractReport, VersionKind
 from ris.models import (
     AuditEvent,
     NoticeChoice,
     Order,
     Patient,
+    Practitioner,
     ProcedureDefinition,
     ReferrerAccess,
     Report,
@@ -448,6 +455,43 @@ def test_a_known_patient_is_named_by_number_and_birth_date(olga: Client) -> None
     assert sent.status_code == 303
     assert Order.objects.latest("id").patient == known
     assert AuditEvent.objects.filter(action="IdentifyPatient").count() == 2
+
+
+def test_of_several_doctors_one_has_to_be_named(doctors: Doctors) -> None:
+    """An order in the wrong name is read by the wrong one."""
+    patient = build.order().patient
+    otto = Practitioner.objects.get(identifier="D200")
+    execute(
+        GrantReferrerAccess(username="olga", practitioner=str(otto.public_id)),
+        actor=people.manager,
+    )
+    client = browser(doctors.olga)
+    form = typed(patient=str(patient.public_id))
+
+    assert client.post("/referrer/new/", form).status_code == 422
+    client.post("/referrer/new/", {**form, "requester": str(otto.public_id)})
+
+    assert Order.objects.latest("id").requester_identifier == "D200"
+
+
+def test_a_critical_finding_stands_on_the_page_until_it_is_known(olga: Client) -> None:
+    order = build.performed()
+    make.final_report(order)
+    finding = execute(
+        FlagCriticalResult(
+            finding="Bleeding", category="RED", procedure=str(order.procedures.get().public_id)
+        ),
+        actor=people.radiologist,
+    )
+    address = f"/referrer/orders/{order.public_id}/"
+    assert "I know of it and act on it" in olga.get(address).content.decode()
+
+    olga.post(f"/referrer/findings/{finding}/known/", {"next": address})
+
+    page = olga.get(address).content.decode()
+    assert "I know of it" not in page
+    assert "Acknowledged by Olga Test" in page
+    assert "Critical finding" in olga.get("/referrer/").content.decode()
 
 
 def test_numbers_are_not_tried_out(olga: Client) -> None:

@@ -14,6 +14,7 @@ from ris.domain.commands import Command
 from ris.domain.errors import DeniedError
 from ris.domain.preferences import SetPreferences
 from ris.domain.referring import (
+    AcknowledgeFinding,
     AcknowledgeResult,
     AnswerDepartment,
     GrantReferrerAccess,
@@ -44,7 +45,7 @@ from ris.services.referring.requesting import (
     request_exams,
     withdraw_request,
 )
-from ris.services.referring.results import acknowledge_result
+from ris.services.referring.results import acknowledge_finding, acknowledge_result
 from ris.services.referring.results import note_opened as note_opened
 
 _OWN: frozenset[type[Command[Any]]] = frozenset(
@@ -53,6 +54,7 @@ _OWN: frozenset[type[Command[Any]]] = frozenset(
         WithdrawRequest,
         AnswerDepartment,
         AcknowledgeResult,
+        AcknowledgeFinding,
         SetResultNotices,
         SetPreferences,
     }
@@ -74,6 +76,7 @@ HANDLERS = {
     WithdrawRequest: withdraw_request,
     AnswerDepartment: answer_department,
     AcknowledgeResult: acknowledge_result,
+    AcknowledgeFinding: acknowledge_finding,
     SetResultNotices: set_result_notices,
     SendResultNotices: send_result_notices,
 }
@@ -87,6 +90,7 @@ PERMISSIONS = {
     WithdrawRequest: {Role.REFERRER},
     AnswerDepartment: {Role.REFERRER},
     AcknowledgeResult: {Role.REFERRER},
+    AcknowledgeFinding: {Role.REFERRER},
     SetResultNotices: {Role.REFERRER},
     SendResultNotices: {Role.SYSTEM},
 }

@@ -21,6 +21,7 @@ from django.utils.translation import ngettext
 
 from ris import config
 from ris.domain.actors import TIMER, Role
+from ris.domain.critical import CriticalState
 from ris.domain.errors import InvalidValueError, MissingValueError, UnknownKeyError
 from ris.domain.exchange import Direction, Protocol, Subscription
 from ris.domain.protocol import Outgoing, StoredEvent
@@ -40,6 +41,7 @@ from ris.domain.referring import (
 from ris.domain.reporting import ReportStatus
 from ris.domain.values import PersonName
 from ris.models import (
+    CriticalFinding,
     Delivery,
     Endpoint,
     NoticeChoice,
@@ -207,9 +209,12 @@ def _untrue(row: ResultNotice) -> str:
             return "withdrawn meanwhile"
         if row.report.versions.filter(number__gt=_number(row)).exists():
             return "a newer version is told"
-    if row.occasion != NoticeOccasion.CRITICAL.value and _is_opened(row):
-        return "was read before"
-    return ""
+    if row.occasion == NoticeOccasion.CRITICAL.value:
+        gone = CriticalFinding.objects.filter(
+            public_id=row.key, status=CriticalState.WITHDRAWN.value
+        )
+        return "it was no critical finding" if gone.exists() else ""
+    return "was read before" if _is_opened(row) else ""
 
 
 def _number(row: ResultNotice) -> int:

@@ -136,6 +136,8 @@ def _signed(to: Reach, command: RequestExams, context: Context) -> OrderDetails:
     if command.requester and chosen is None:
         raise DeniedError("this login does not order for that person")
     if chosen is None and not service:
+        if len(to.people) > 1:
+            raise MissingValueError("say for which doctor it is", path="requester")
         chosen = to.people[0]
     if chosen is None:
         given, _, family = login.rpartition(" ")

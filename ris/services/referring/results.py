@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ris.domain.actors import Actor
-from ris.domain.errors import DeniedError, StateConflictError
-from ris.domain.referring import BINDING, AcknowledgeResult, ResultAcknowledged
-from ris.domain.reporting import VersionKind
-from ris.models import Order, ReportVersion, ResultReceipt
+from ris.domain.errors import DeniedError, StateConflictError, UnknownKeyError
+from ris.domain.referring import (
+    BINDING,
+    AcknowledgeFinding,
+    AcknowledgeResult,
+    ResultAcknowledged,
+)
+from ris.domain.reporting import AcknowledgeCriticalResult, VersionKind
+from ris.models import CriticalFinding, Order, ReportVersion, ResultReceipt
 from ris.selectors import referring as selected
 from ris.selectors.referring import Reach
-from ris.services import _clock
+from ris.services import _clock, critical
 from ris.services._context import Context
 from ris.services._locks import public_key
 from ris.services._transition import touch
@@ -52,6 +57,25 @@ def acknowledge_result(command: AcknowledgeResult, context: Context) -> None:
         ),
         subject=newest.report,
         order=order,
+    )
+
+
+def acknowledge_finding(command: AcknowledgeFinding, context: Context) -> None:
+    to = reach_of(context.actor)
+    row = (
+        CriticalFinding.objects.select_related("order")
+        .filter(public_id=public_key(command.finding, "critical result"))
+        .first()
+    )
+    if row is None or not to.covers(row.order):
+        raise UnknownKeyError("no such critical finding among your own patients")
+    context.about(row, row.order)
+    critical.acknowledge_critical_result(
+        AcknowledgeCriticalResult(
+            critical_result=command.finding,
+            acknowledged_by=context.actor.display or context.actor.name,
+        ),
+        context,
     )
 
 

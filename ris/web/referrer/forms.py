@@ -23,6 +23,7 @@ from ris.web.orders.forms import EXAMS, OrderForm, name_of
 from ris.web.orders.safety_part import Row
 from ris.web.words import refusal
 
+_SIDES = frozenset(name_of("side", number) for number in range(1, EXAMS + 1))
 _DESK_ONLY = ("service", "when", "wished_day", "wished_at", "draft", "interpreter_language")
 
 
@@ -41,23 +42,28 @@ class RequestForm(OrderForm):
         for name in _DESK_ONLY:
             del self.fields[name]
         people = [(each.public_id, written(each.name)) for each in to.people]
+        several = len(people) > 1
+        # Of several nobody is the usual one: an order in the wrong name goes unread.
         self.fields["requester"] = forms.ChoiceField(
-            label=_("Requested by"), choices=people, required=False
+            label=_("Requested by"),
+            choices=[("", _("Choose …")), *people] if several else [("", ""), *people],
+            required=several,
         )
-        if len(people) < 2:
+        if not several:
             self.fields["requester"].widget = forms.HiddenInput()
-        phone = next((each.phone for each in to.people if each.phone), "")
         self.fields["callback_phone"].label = _("Your phone for questions")
-        self.fields["callback_phone"].initial = phone
-        self.fields["reason"].required = False  # what is missing is told all at once
+        self.fields["callback_phone"].required = True
+        self.fields["callback_phone"].initial = to.people[0].phone if len(people) == 1 else ""
         self.add({})
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        for number in range(1, EXAMS + 1):
-            # Said with all else that is missing, above the form.
-            self.errors.pop(name_of("side", number), None)
-            cleaned.setdefault(name_of("side", number), "")
+        # What is missing is told all at once, above the form.
+        for name in ("reason", "callback_phone", *_SIDES):
+            faults = self.errors.get(name)
+            if faults is None or faults.as_data()[0].code == "required" or name in _SIDES:
+                self.errors.pop(name, None)
+                cleaned.setdefault(name, "")
         return cleaned
 
     def clean_when(self) -> str:

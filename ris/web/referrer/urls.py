@@ -13,6 +13,7 @@ urlpatterns = [
     path("referrer/questions/<uuid:key>/answer/", views.answer, name="referrer-answer"),
     path("referrer/reports/<uuid:key>/print/", views.printed, name="referrer-print"),
     path("referrer/reports/<uuid:key>/seen/", views.acknowledge, name="referrer-seen"),
+    path("referrer/findings/<uuid:key>/known/", views.acknowledge_finding, name="referrer-known"),
     path("referrer/new/", ordering.request_exams, name="referrer-new"),
     path("referrer/new/safety/", ordering.safety_questions, name="referrer-safety"),
     path("referrer/notices/", notices.notices, name="referrer-notices"),

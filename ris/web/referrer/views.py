@@ -12,7 +12,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.actors import Role
 from ris.domain.errors import MissingValueError
-from ris.domain.referring import AcknowledgeResult, AnswerDepartment, WithdrawRequest
+from ris.domain.referring import (
+    AcknowledgeFinding,
+    AcknowledgeResult,
+    AnswerDepartment,
+    WithdrawRequest,
+)
 from ris.selectors import referred_orders, referring
 from ris.selectors.referred_orders import Pile
 from ris.services.referring import note_opened
@@ -135,6 +140,14 @@ def acknowledge(request: PageRequest, key: UUID) -> HttpResponse:
         raise MissingValueError(_("say which version was read"), path="version")
     do(request, AcknowledgeResult(report=str(key), number=version))
     messages.success(request, _("Acknowledged. The department sees that you took note."))
+    return redirect_back(request, "/referrer/")
+
+
+@require_POST
+@page(Role.REFERRER)
+def acknowledge_finding(request: PageRequest, key: UUID) -> HttpResponse:
+    do(request, AcknowledgeFinding(finding=str(key)))
+    messages.success(request, _("Acknowledged. Nobody calls you about it any more."))
     return redirect_back(request, "/referrer/")
 
 
