@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Prefetch, Q, QuerySet, When
 from django.utils import timezone
 
 from ris.domain.errors import UnknownKeyError
@@ -282,7 +282,10 @@ def failed_orders() -> QuerySet[InboundMessage]:
 
 
 def stuck_deliveries() -> QuerySet[Delivery]:
-    return Delivery.objects.filter(state__in=STUCK_DELIVERY).order_by("-id")
+    """What did not get out: results first, for somebody waits for each of them."""
+    is_other = Case(When(report__isnull=False, then=0), default=1)
+    rows = Delivery.objects.filter(state__in=STUCK_DELIVERY)
+    return rows.alias(is_other=is_other).order_by("is_other", "-id")
 
 
 def counts() -> dict[str, int]:

@@ -70,6 +70,7 @@ class OutboundLine:
     order: OrderKey | None
     paused: bool
     is_written: bool  # else there is no text of it yet
+    report: str = ""  # public id of the report whose version it carries
 
 
 # --- in
@@ -138,7 +139,7 @@ def events_of(message: InboundMessage) -> list[DomainEvent]:
 
 
 def with_outbound_lines(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    return rows.select_related("endpoint", "order").defer("payload")
+    return rows.select_related("endpoint", "order", "report").defer("payload")
 
 
 def outbound_lines(rows: Iterable[Delivery]) -> list[OutboundLine]:
@@ -162,6 +163,7 @@ def _outbound_line(row: Delivery) -> OutboundLine:
         order=OrderKey(str(row.order.public_id), row.order.accession_number) if row.order else None,
         paused=row.endpoint.paused,
         is_written=not row.lane.startswith("unwritable:"),
+        report=str(row.report.public_id) if row.report else "",
     )
 
 

@@ -61,3 +61,20 @@ def test_who_keeps_the_interfaces_is_led_to_the_message_and_the_interface(
 
     assert f'href="/messages/out/{row.public_id}/"' in part
     assert f'href="/interfaces/{row.endpoint.public_id}/"' in part
+
+
+def test_a_result_that_did_not_arrive_stands_first_among_the_exceptions(
+    as_: As, refused: Report
+) -> None:
+    make.endpoint("Billing", sends=(Subscription.ORDER_STATUS,))
+    booked_at(today_at(14))
+    outbox.fan_out()
+    for row in Delivery.objects.filter(report=None)[:1]:
+        move(row, DELIVERY, DeliveryTrigger.LEASE)
+        move(row, DELIVERY, DeliveryTrigger.REFUSE)
+
+    page = as_("admin").get("/exceptions/").content.decode()
+
+    assert "Result that did not arrive" in page
+    assert f'href="/reports/{refused.public_id}/"' in page
+    assert page.index(">Registry<") < page.index(">Billing<")

@@ -51,6 +51,8 @@ _LOOKED_FOR = ": in the archive"  # ends the message type of a question after an
 @register.filter
 def sent_as(line: Receipt) -> str:
     """``as result (ORU^R01)``."""
+    if line.waiting is Waiting.UNWRITABLE:
+        return _("not written")  # there is an event, and no message of it
     if line.message_type.endswith(_LOOKED_FOR):
         return _("a look whether the archive has it ({message})").format(
             message=line.message_type.removesuffix(_LOOKED_FOR)
