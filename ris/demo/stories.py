@@ -268,6 +268,8 @@ def _report(world: World, exam: Exam) -> Story:
         if exam.end < End.FINAL:
             return
     yield read_at + 15 * MINUTE
+    if reader == "resident":
+        sections = {**sections, "recommendation": "To be seen together with the clinical signs."}
     execute(FinalizeReport(report=report, sections=sections, proof=proof), actor=radiologist)
     if exam.end < End.ADDENDUM:
         return

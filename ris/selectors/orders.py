@@ -37,10 +37,11 @@ from ris.selectors.views import (
 )
 
 
-def rows(*, alone: bool = False) -> QuerySet[Order]:
+def rows(*, alone: bool = False, reports: bool = True) -> QuerySet[Order]:
     """Orders with everything a view needs prefetched: eleven queries, however many orders.
 
     ``alone``: without which other steps and procedures a performed step or a report is about; nine.
+    Without ``reports`` seven.
     """
     performed = PerformedProcedureStep.objects.prefetch_related(
         *(("series",) if alone else ("series", "steps"))
@@ -51,7 +52,7 @@ def rows(*, alone: bool = False) -> QuerySet[Order]:
         .prefetch_related(Prefetch("performed", performed))
         .order_by("id")
     )
-    reports = (
+    written = (
         Report.objects.exclude(status="DISCARDED")
         .prefetch_related(
             *(() if alone else ("procedures",)),
@@ -66,7 +67,10 @@ def rows(*, alone: bool = False) -> QuerySet[Order]:
     )
     procedures = (
         RequestedProcedure.objects.select_related("definition")
-        .prefetch_related(Prefetch("steps", steps), Prefetch("reports", reports))
+        .prefetch_related(
+            Prefetch("steps", steps),
+            Prefetch("reports", written if reports else Report.objects.none()),
+        )
         .order_by("id")
     )
     return Order.objects.select_related("patient__merged_into", "visit", "source").prefetch_related(
@@ -212,13 +216,14 @@ def order_view(public_id: str) -> OrderView:
         raise UnknownKeyError("no such order") from None
 
 
-def order_alone(public_id: str) -> OrderView:
+def order_alone(public_id: str, *, reports: bool = True) -> OrderView:
     """The order as its own page shows it, in eight queries; raises UnknownKeyError.
 
-    Other orders that a performed step or report is about as well are left out, and the site.
+    Other orders that a performed step or report is about as well are left out, and the site;
+    ``reports`` are where they are known already.
     """
     try:
-        row = rows(alone=True).get(public_id=uuid.UUID(public_id))
+        row = rows(alone=True, reports=reports).get(public_id=uuid.UUID(public_id))
     except (Order.DoesNotExist, ValueError):
         raise UnknownKeyError("no such order") from None
     procedures = tuple(_procedure_view(each, alone=True) for each in row.procedures.all())

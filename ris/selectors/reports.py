@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from ris.domain.critical import communications_text
 from ris.domain.errors import UnknownKeyError
@@ -41,11 +41,12 @@ def to_view(report: Report, procedures: Iterable[RequestedProcedure] | None = No
 
 def _sections(version: ReportVersion) -> Mapping[str, str]:
     """What was written, and whom critical findings were told."""
+    sections: dict[str, str] = version.sections
     told = communications_text(version.communications)
     if not told:
-        return version.sections
-    earlier = version.sections.get("communication", "")
-    return {**version.sections, "communication": "\n".join(filter(None, (earlier, told)))}
+        return sections
+    earlier = sections.get("communication", "")
+    return {**sections, "communication": "\n".join(filter(None, (earlier, told)))}
 
 
 def _version_view(version: ReportVersion) -> ReportVersionView:
@@ -81,19 +82,22 @@ def _practitioner(user: User | None) -> str:
     return str(practitioner.public_id) if practitioner is not None else ""
 
 
+def rows() -> QuerySet[Report]:
+    """Reports with all that :func:`to_view` needs: three queries."""
+    return Report.objects.prefetch_related(
+        "procedures",
+        Prefetch(
+            "versions",
+            ReportVersion.objects.select_related(
+                "author__practitioner", "signer__practitioner", "resident__practitioner"
+            ).order_by("number"),
+        ),
+    )
+
+
 def report_view(public_id: str) -> ReportView:
     """The report; raises UnknownKeyError."""
     try:
-        return to_view(
-            Report.objects.prefetch_related(
-                "procedures",
-                Prefetch(
-                    "versions",
-                    ReportVersion.objects.select_related(
-                        "author__practitioner", "signer__practitioner", "resident__practitioner"
-                    ).order_by("number"),
-                ),
-            ).get(public_id=uuid.UUID(public_id))
-        )
+        return to_view(rows().get(public_id=uuid.UUID(public_id)))
     except (Report.DoesNotExist, ValueError):
         raise UnknownKeyError("no such report") from None

@@ -57,7 +57,6 @@ from ris.domain.performing import (
     RelinkPerformedStep,
     StartPerformedStep,
 )
-from ris.domain.relocating import RelocateAppointments
 from ris.domain.reading import (
     ReleaseReading,
     SetReadingScope,
@@ -65,6 +64,7 @@ from ris.domain.reading import (
     SkipReading,
     TakeOverReading,
 )
+from ris.domain.relocating import RelocateAppointments
 from ris.domain.reporting import (
     AmendReport,
     CommunicateCriticalResult,
@@ -72,6 +72,7 @@ from ris.domain.reporting import (
     FinalizeReport,
     OpenReport,
     RetractReport,
+    ReturnReport,
     SaveDraft,
 )
 from ris.domain.scheduling import (
@@ -246,6 +247,11 @@ POSTS = [
         AmendReport,
         lambda d: f"/reports/{d.final.public_id}/addendum/",
         lambda d: {"addendum": "x"},
+    ),
+    Post(
+        ReturnReport,
+        lambda d: f"/reports/{d.preliminary.public_id}/return/",
+        lambda d: {"note": "x"},
     ),
     Post(RetractReport, lambda d: f"/reports/{d.final.public_id}/retract/", lambda d: REASON),
     Post(

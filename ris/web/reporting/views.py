@@ -30,8 +30,9 @@ from ris.domain.signatures import Proof
 from ris.models import Report
 from ris.selectors import documents
 from ris.selectors import receipts as receipt_lists
-from ris.selectors.orders import covered, order_view
-from ris.selectors.reports import person_name, report_view
+from ris.selectors.orders import covered, order_alone
+from ris.selectors.reports import person_name, to_view
+from ris.selectors.reports import rows as report_rows
 from ris.services import may
 from ris.services.report_documents import report_document
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
@@ -57,7 +58,8 @@ class Amending:
 
 def _stored(key: UUID) -> Report:
     row = (
-        Report.objects.select_related(
+        report_rows()
+        .select_related(
             "author__practitioner", "resident__practitioner", "returned_by__practitioner", "order"
         )
         .filter(public_id=key)
@@ -84,8 +86,8 @@ def report_page(
 ) -> HttpResponse:
     """The page; with ``typed`` after a refusal, so that nothing that was written is lost."""
     stored = _stored(key)
-    view = report_view(str(key))
-    order = order_view(str(stored.order.public_id))
+    view = to_view(stored)
+    order = order_alone(str(stored.order.public_id), reports=False)
     saw(
         request,
         "ViewReport",
