@@ -10,7 +10,6 @@ from django.db.models import Q
 
 from ris.models import AuditEvent, Order, User
 from ris.selectors.reports import person_name
-from ris.selectors.views import OrderView
 
 MOST = 300  # entries of the trail that are looked at, the newest
 
@@ -27,16 +26,15 @@ class ReadingLook:
     times: int
 
 
-def readers_of(report: str, order: OrderView) -> list[ReadingLook]:
+def readers_of(report: str, order: Order) -> list[ReadingLook]:
     """Newest first. A page names the order it showed; another system the patient alone.
 
     Both have an index with the time, so that the search stays within one order and one patient.
     """
-    key = Order.objects.filter(public_id=order.public_id).values_list("pk", "patient_id").get()
     said = Q(subject__startswith=f"Report {report}") | Q(subject=f"DiagnosticReport/{report}")
-    of_order = AuditEvent.objects.filter(said, order_id=key[0], outcome="success")
+    of_order = AuditEvent.objects.filter(said, order=order, outcome="success")
     of_patient = AuditEvent.objects.filter(
-        said, order__isnull=True, patient_id=key[1], outcome="success"
+        said, order__isnull=True, patient_id=order.patient_id, outcome="success"
     )
     rows = [
         row

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
+from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from ris import config
 from ris.models import AuditEvent, Order, Report, ReportVersion, User
 from tests import make
-from tests.web.department import booked_at, perform, today_at
+from tests.web.department import Department, booked_at, perform, today_at
 
 As = Callable[[str], Client]
+BUDGETS: dict[str, int] = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 TEXT = {"findings": "No bleeding.", "impression": "Normal."}
 
 
@@ -309,3 +314,35 @@ def test_who_read_a_report_is_seen_by_those_who_answer_for_it(exam: Order, as_: 
     assert re.search(r"MUSTER, Technologist technologist \S+ \S+ as PDF", page)
     assert re.search(r"MUSTER, Frontdesk frontdesk \S+ \S+ 2 times on the page", page)
     assert refused.status_code == 403
+
+
+# --- how often the pages ask
+
+
+@pytest.mark.parametrize("name", ["draft", "preliminary", "final"])
+def test_pages_of_a_report_ask_few_times(as_: As, full: Department, name: str) -> None:
+    report: Report = getattr(full, name)
+    client = as_("radiologist")
+    asked = {}
+
+    for page, part in (("page_report", ""), ("page_report_readers", "readers/")):
+        address = f"/reports/{report.public_id}/{part}"
+        client.get(address)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(address).status_code == 200
+        asked[page] = len(queries)
+
+    assert {key: number for key, number in asked.items() if number > BUDGETS[key]} == {}
+
+
+def test_comparing_versions_asks_few_times(exam: Order, as_: As) -> None:
+    reader = as_("radiologist")
+    report = make.final_report(exam)
+    address = f"/reports/{report.public_id}/differences/"
+    reader.post(f"/reports/{report.public_id}/addendum/", {"addendum": "Again.", "version": "1"})
+    reader.get(address)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert reader.get(address).status_code == 200
+
+    assert len(queries) <= BUDGETS["page_report_versions"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -9,27 +11,45 @@ from django.views.decorators.http import require_GET
 
 from ris.domain.errors import UnknownKeyError
 from ris.domain.report_differences import counted, differences
-from ris.selectors.orders import covered
+from ris.models import Order
+from ris.selectors.patients import to_view as patient_view
 from ris.selectors.report_readers import MOST, readers_of
-from ris.selectors.views import OrderView, ReportView
+from ris.selectors.reports import rows, to_view
+from ris.selectors.views import ReportView
 from ris.web.access import PageRequest, page, saw, show
 from ris.web.asking import asked
 from ris.web.navigation import READERS
 
 
-def _seen(request: PageRequest, key: UUID, action: str) -> tuple[ReportView, OrderView]:
-    view, covers = covered(str(key))
-    if not covers:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A report with whom and which order it is about, in few queries."""
+
+    report: ReportView
+    order: Order
+
+    @property
+    def context(self) -> dict[str, Any]:
+        return {
+            "report": self.report,
+            "order": self.order,
+            "patient": patient_view(self.order.patient),
+        }
+
+
+def _seen(request: PageRequest, key: UUID, action: str) -> Seen:
+    found = rows().select_related("order__patient__merged_into").filter(public_id=key).first()
+    if found is None:
         raise UnknownKeyError("no such report")
-    order = covers[0][0]
+    order = found.order
     saw(
         request,
         action,
-        [order.patient.public_id],
-        order=order.public_id,
+        [str(order.patient.public_id)],
+        order=str(order.public_id),
         subject=f"Report {key}",
     )
-    return view, order
+    return Seen(to_view(found), order)
 
 
 def _number(request: PageRequest, name: str, view: ReportView, default: int) -> int:
@@ -43,7 +63,8 @@ def _number(request: PageRequest, name: str, view: ReportView, default: int) -> 
 @page()
 def compared(request: PageRequest, key: UUID) -> HttpResponse:
     """Two versions word by word; the last two unless others are named."""
-    view, order = _seen(request, key, "CompareReport")
+    seen = _seen(request, key, "CompareReport")
+    view = seen.report
     if len(view.versions) < 2:
         raise UnknownKeyError("there are no two versions to compare")
     last = len(view.versions)
@@ -52,9 +73,7 @@ def compared(request: PageRequest, key: UUID) -> HttpResponse:
     sections = differences(view.version(before).sections, view.version(after).sections)
     added, removed = counted(sections)
     context = {
-        "report": view,
-        "order": order,
-        "patient": order.patient,
+        **seen.context,
         "versions": view.versions,
         "before": view.version(before),
         "after": view.version(after),
@@ -69,12 +88,10 @@ def compared(request: PageRequest, key: UUID) -> HttpResponse:
 @page(*READERS)
 def readers(request: PageRequest, key: UUID) -> HttpResponse:
     """Who looked at the report, when, and how: page, print, another system."""
-    view, order = _seen(request, key, "ReadReportReaders")
+    seen = _seen(request, key, "ReadReportReaders")
     context = {
-        "report": view,
-        "order": order,
-        "patient": order.patient,
-        "lines": readers_of(str(key), order),
+        **seen.context,
+        "lines": readers_of(str(key), seen.order),
         "most": MOST,
     }
     return show(request, "reporting/readers.html", context)
