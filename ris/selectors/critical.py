@@ -14,7 +14,6 @@ from ris.domain.critical import (
     STARTER,
     CategoryDetails,
     CriticalState,
-    communications_text,
 )
 from ris.domain.reporting import ReportStatus
 from ris.models import (
@@ -22,7 +21,6 @@ from ris.models import (
     CriticalCategory,
     CriticalFinding,
     CriticalPolicy,
-    ReportVersion,
 )
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 
@@ -207,12 +205,18 @@ def counts(now: datetime) -> dict[Pile, int]:
     return {Pile.OPEN: found["open"], Pile.LATE: found["late"]}
 
 
+def about(report_pk: int) -> QuerySet[CriticalFinding]:
+    """Those flagged on a report, and those on its exams before there was one that stands."""
+    unreported = Q(report__isnull=True) | Q(report__status=ReportStatus.DISCARDED.value)
+    return CriticalFinding.objects.filter(
+        Q(report_id=report_pk) | (unreported & Q(procedure__reports=report_pk))
+    )
+
+
 def of_report(report_pk: int, now: datetime) -> list[CriticalLine]:
     """Those of a report and of its exams; two queries."""
     rows = (
-        CriticalFinding.objects.filter(
-            Q(report_id=report_pk) | Q(report__isnull=True, procedure__reports=report_pk)
-        )
+        about(report_pk)
         .select_related("order", "report")
         .prefetch_related(Prefetch("attempts", queryset=CriticalAttempt.objects.order_by("id")))
         .order_by("flagged_at", "id")
@@ -227,8 +231,3 @@ def told_after(lines: Sequence[CriticalLine], status: ReportStatus, signed_at: d
     return any(
         attempt.reached and attempt.at > signed_at for each in lines for attempt in each.attempts
     )
-
-
-def addendum_words(version: ReportVersion | None) -> str:
-    """What a version says of critical findings."""
-    return communications_text(version.communications) if version is not None else ""

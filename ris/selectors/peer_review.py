@@ -22,7 +22,7 @@ from ris.domain.peer_review import (
     Score,
     percent_for,
 )
-from ris.domain.reporting import VersionKind
+from ris.domain.reporting import ReportStatus, VersionKind
 from ris.models import (
     PeerReview,
     PeerReviewMark,
@@ -37,6 +37,8 @@ from ris.selectors.reports import person_name
 from ris.selectors.views import PatientView
 
 AT_ONCE = 500
+# What was withdrawn is nobody's reading any more.
+_STANDING = (ReportStatus.FINAL.value, ReportStatus.AMENDED.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,7 @@ def finals_since(since: datetime, signed_since: datetime) -> list[ReportVersion]
         ReportVersion.objects.filter(
             kind=VersionKind.FINAL.value,
             signer__isnull=False,
+            report__status__in=_STANDING,
             report__updated_at__gte=since,
             signed_at__gte=signed_since,
         )
@@ -144,7 +147,7 @@ def open_for(reviewer: int) -> QuerySet[PeerReview]:
         own_of_report(reviewer), peer_reviews__status=PeerReviewState.OPEN.value
     )
     return (
-        PeerReview.objects.filter(status=PeerReviewState.OPEN.value)
+        PeerReview.objects.filter(status=PeerReviewState.OPEN.value, report__status__in=_STANDING)
         .exclude(reader=reviewer)
         .exclude(report__in=mine.values("pk"))
         .order_by("drawn_at", "pk")

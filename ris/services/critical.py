@@ -109,7 +109,7 @@ def _what(
         report = lock_report(command.report)
         if report.status in {ReportStatus.DISCARDED.value, ReportStatus.RETRACTED.value}:
             raise StateConflictError("this report is closed")
-        return report, None, report.order
+        return report, report.procedures.order_by("pk").first(), report.order
     key = public_key(command.procedure, "procedure")
     found = RequestedProcedure.objects.filter(public_id=key).values_list("order_id", flat=True)
     orders = lock_orders(found)
@@ -268,7 +268,15 @@ def communicate_critical_result(command: CommunicateCriticalResult, context: Con
     )
     if row is None:
         first = selected.categories()[0]
-        row = _flag(report.order, first, finding, context, report=report, tell=command.told)
+        row = _flag(
+            report.order,
+            first,
+            finding,
+            context,
+            report=report,
+            procedure=report.procedures.order_by("pk").first(),
+            tell=command.told,
+        )
     row.order, row.report = report.order, report
     _note(
         row,

@@ -22,7 +22,13 @@ from ris.domain.critical import (
     escalates_at,
 )
 from ris.domain.errors import InvalidValueError, MissingValueError, StateConflictError
-from ris.domain.reporting import AcknowledgeCriticalResult, AmendReport, FinalizeReport, VersionKind
+from ris.domain.reporting import (
+    AcknowledgeCriticalResult,
+    AmendReport,
+    DiscardDraft,
+    FinalizeReport,
+    VersionKind,
+)
 from ris.models import CriticalFinding, CriticalResult, DomainEvent, Order, Report
 from ris.selectors.reports import report_view
 from ris.services import critical, execute
@@ -246,6 +252,20 @@ def test_a_finding_flagged_before_there_is_a_report_joins_it(order: Order) -> No
         "Olga Ordonez",
     )
     assert len(report.versions.get().communications) == 1
+
+
+def test_a_finding_outlives_a_draft_that_was_thrown_away(order: Order, report: Report) -> None:
+    call(flag(report), read_back=False)
+    execute(DiscardDraft(report=str(report.public_id)), actor=people.radiologist)
+
+    second = make.opened_report(order)
+    finalize(second)
+
+    assert (CriticalFinding.objects.get().report, CriticalResult.objects.get().report) == (
+        second,
+        second,
+    )
+    assert len(second.versions.get().communications) == 1
 
 
 def test_what_was_told_is_not_withdrawn(report: Report) -> None:

@@ -28,7 +28,7 @@ from ris.domain.peer_review import (
     is_drawn,
     percent_for,
 )
-from ris.domain.reporting import FinalizeReport, OpenReport, SignPreliminary
+from ris.domain.reporting import FinalizeReport, OpenReport, RetractReport, SignPreliminary
 from ris.models import AuditEvent, DomainEvent, Order, PeerReview, Report
 from ris.selectors import peer_review as selected
 from ris.services import execute, peer_review
@@ -203,6 +203,16 @@ def test_a_review_can_be_given_back(cast: Cast) -> None:
 
     row = PeerReview.objects.get()
     assert (row.status, row.reviewer) == ("OPEN", None)
+
+
+def test_what_was_withdrawn_is_not_reviewed(cast: Cast) -> None:
+    everything()
+    report = signed(cast, cast.xenia)
+    peer_review.run_due()
+
+    execute(RetractReport(report=str(report.public_id), reason="wrong patient"), actor=cast.xenia)
+
+    assert execute(TakePeerReview(), actor=cast.bert) == ""
 
 
 def test_a_manager_sees_rates_and_what_is_missing(cast: Cast) -> None:

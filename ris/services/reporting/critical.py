@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ris.domain.critical import CriticalState
 from ris.domain.errors import StateConflictError
 from ris.models import CriticalAttempt, CriticalFinding, CriticalPolicy, CriticalResult, Report
+from ris.selectors import critical as selected
 from ris.services._context import Context
 from ris.services._transition import touch
 
 
 def of_report(report: Report) -> QuerySet[CriticalFinding]:
-    """Those flagged on the report, and those on its exams before there was one."""
-    return CriticalFinding.objects.filter(
-        Q(report=report) | Q(report__isnull=True, procedure__reports=report)
-    ).exclude(status=CriticalState.WITHDRAWN.value)
+    """What a version of the report must speak of."""
+    return selected.about(report.pk).exclude(status=CriticalState.WITHDRAWN.value)
 
 
 def require_somebody_called(report: Report, context: Context) -> None:
@@ -52,12 +51,13 @@ def communications_of(report: Report) -> list[dict[str, Any]]:
     """What a version that is signed now says of critical findings; taken into the report."""
     said = []
     for row in of_report(report).prefetch_related("attempts").order_by("flagged_at", "id"):
-        if row.report_id is None:
+        is_new = row.report_id != report.pk
+        if is_new:
             row.report = report
             touch(row, "report")
         reached = [attempt for attempt in row.attempts.all() if attempt.reached]
         said += [_told(row, attempt) for attempt in reached]
-        if reached and row.result_id is None:
+        if reached and (is_new or row.result_id is None):
             tell_receivers(row, reached[-1])
         if not reached and row.waived:
             said.append(
@@ -84,6 +84,7 @@ def tell_receivers(row: CriticalFinding, attempt: CriticalAttempt) -> CriticalRe
     if row.report is None:
         raise StateConflictError("there is no report yet")
     result = row.result or CriticalResult(public_id=row.public_id, report=row.report)
+    result.report = row.report
     result.finding = row.finding
     result.told = attempt.who
     result.by = attempt.how
