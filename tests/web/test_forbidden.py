@@ -65,6 +65,13 @@ from ris.domain.reading import (
     TakeOverReading,
 )
 from ris.domain.relocating import RelocateAppointments
+from ris.domain.report_templates import (
+    ApplyReportTemplate,
+    DefineReportTemplate,
+    DropReportTemplate,
+    FillFromExam,
+    SaveMacro,
+)
 from ris.domain.reporting import (
     AmendReport,
     CommunicateCriticalResult,
@@ -243,6 +250,23 @@ POSTS = [
         FinalizeReport, lambda d: f"/reports/{d.draft.public_id}/sign/", lambda d: {"findings": "x"}
     ),
     Post(DiscardDraft, lambda d: f"/reports/{d.draft.public_id}/discard/"),
+    Post(
+        ApplyReportTemplate,
+        lambda d: f"/reports/{d.draft.public_id}/template/",
+        lambda d: {"template": str(d.draft.public_id)},
+    ),
+    Post(FillFromExam, lambda d: f"/reports/{d.draft.public_id}/fill/"),
+    Post(DropReportTemplate, lambda d: f"/reports/{d.draft.public_id}/template/drop/"),
+    Post(
+        DefineReportTemplate,
+        lambda d: "/report-templates/new/",
+        lambda d: {"name": "x", "findings": "y"},
+    ),
+    Post(
+        SaveMacro,
+        lambda d: "/report-templates/macros/",
+        lambda d: {"name": "x", "text": "y"},
+    ),
     Post(
         AmendReport,
         lambda d: f"/reports/{d.final.public_id}/addendum/",
