@@ -26,13 +26,16 @@ class ReadingLook:
     times: int
 
 
-def readers_of(report: str, order: Order) -> list[ReadingLook]:
+def readers_of(report: str, order: Order, since: datetime | None) -> list[ReadingLook]:
     """Newest first. A page names the order it showed; another system the patient alone.
+
+    The ordering doctor's page of an order shows its reports, once they are signed (``since``).
 
     Both have an index with the time, so that the search stays within one order and one patient.
     """
     said = Q(subject__startswith=f"Report {report}") | Q(subject=f"DiagnosticReport/{report}")
-    of_order = AuditEvent.objects.filter(said, order=order, outcome="success")
+    own_page = Q(action=OWN_PAGE, at__gte=since) if since is not None else Q()
+    of_order = AuditEvent.objects.filter(said | own_page, order=order, outcome="success")
     of_patient = AuditEvent.objects.filter(
         said, order__isnull=True, patient_id=order.patient_id, outcome="success"
     )
@@ -69,6 +72,5 @@ def readers_of(report: str, order: Order) -> list[ReadingLook]:
 
 
 # What shows a text. The list of its readers does not; it is in the trail all the same.
-READS = frozenset(
-    {"ViewReport", "PrintReport", "ViewPrior", "CompareReport", "ReadResult", "ReadResultPdf"}
-)
+OWN_PAGE = "ViewOwnOrder"
+READS = frozenset({"ViewReport", "PrintReport", "ViewPrior", "CompareReport", OWN_PAGE})

@@ -14,12 +14,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from ris import config
+from ris.domain.actors import Actor, ActorKind, Role
 from ris.models import AuditEvent, Order, Report, ReportVersion, User
+from ris.services.audit import record_access
 from tests import make
 from tests.web.department import Department, booked_at, perform, today_at
 
 As = Callable[[str], Client]
 BUDGETS: dict[str, int] = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
+EHR = Actor(ActorKind.CLIENT, "EHR", frozenset({Role.INTERFACE}))
 TEXT = {"findings": "No bleeding.", "impression": "Normal."}
 
 
@@ -307,12 +310,22 @@ def test_who_read_a_report_is_seen_by_those_who_answer_for_it(exam: Order, as_: 
     look(as_("frontdesk"), report)
     look(as_("frontdesk"), report)
     as_("technologist").get(f"/reports/{report.public_id}/print/")
+    patient = str(exam.patient.public_id)
+    for action, subject, order in (
+        ("FHIR read DiagnosticReport", f"DiagnosticReport/{report.public_id}", ""),
+        ("FHIR read Patient", f"Patient/{patient}", ""),
+        ("ViewOwnOrder", f"Order {exam.public_id}", str(exam.public_id)),
+    ):
+        record_access(EHR, action=action, patients=[patient], order=order, subject=subject)
 
     page = look(as_("manager"), report, "readers/")
     refused = as_("frontdesk").get(f"/reports/{report.public_id}/readers/")
 
     assert re.search(r"MUSTER, Technologist technologist \S+ \S+ as PDF", page)
     assert re.search(r"MUSTER, Frontdesk frontdesk \S+ \S+ 2 times on the page", page)
+    assert re.search(r"EHR another system \S+ \S+ over FHIR", page)
+    assert "on the ordering doctor's page" in page
+    assert page.count("EHR another system") == 2  # not that of the patient alone
     assert refused.status_code == 403
 
 

@@ -89,9 +89,10 @@ def compared(request: PageRequest, key: UUID) -> HttpResponse:
 def readers(request: PageRequest, key: UUID) -> HttpResponse:
     """Who looked at the report, when, and how: page, print, another system."""
     seen = _seen(request, key, "ReadReportReaders")
+    versions = seen.report.versions
     context = {
         **seen.context,
-        "lines": readers_of(str(key), seen.order),
+        "lines": readers_of(str(key), seen.order, versions[0].signed_at if versions else None),
         "most": MOST,
     }
     return show(request, "reporting/readers.html", context)
