@@ -80,7 +80,9 @@ class RequestForm(OrderForm):
             reason=data.get("reason", ""),
             phone=data.get("callback_phone", ""),
             sides={
-                row.meaning: side for row, side in data["definitions"] if row.laterality_required
+                row.meaning: side
+                for row, side in data.get("definitions", ())
+                if row.laterality_required
             },
             questions={row.question.words: row.value for row in rows},
         )

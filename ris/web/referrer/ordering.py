@@ -198,11 +198,11 @@ class _Sent:
 
     def _send(self) -> HttpResponse:
         form = RequestForm(self.request.POST, to=self.to)
-        person = NewPersonForm(self.request.POST, prefix=NEW) if self.patient is None else None
+        person = NewPersonForm(self.request.POST, prefix=NEW) if self._is_new() else None
         rows, is_valid = self._checked(form, person)
-        if not is_valid:
-            return self._again(form, person=person, status=422)
         lacks = form.lacks(rows)
+        if not is_valid:
+            return self._again(form, person=person, lacks=lacks, status=422)
         if any(each.is_required for each in lacks) or (lacks and not form.cleaned_data["anyway"]):
             return self._again(form, person=person, lacks=lacks, status=422)
         # A double click sends the same form twice: the second gets the first one's order.
@@ -223,10 +223,17 @@ class _Sent:
         )
         return _see(f"/referrer/orders/{placed.public_id}/")
 
+    def _is_new(self) -> bool:
+        """Whether somebody new was begun to be entered."""
+        fields = NewPersonForm.base_fields
+        return self.patient is None and any(
+            said(self.request, f"{NEW}-{name}") for name in fields
+        )  # fmt: skip
+
     def _checked(self, form: RequestForm, person: NewPersonForm | None) -> tuple[list[Row], bool]:
         """The safety questions with what was answered, and whether everything can be read."""
         is_valid = form.is_valid()
-        if person is not None and not person["family_name"].value():
+        if self.patient is None and person is None:
             form.add_error(
                 None, _("Say whom the order is for: find the patient, or enter a new one.")
             )
