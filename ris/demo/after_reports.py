@@ -176,6 +176,7 @@ def review(actors: Mapping[str, Actor]) -> None:
     waiting = (
         RequestedProcedure.objects.filter(stage=Stage.PERFORMED.value, reports__isnull=True)
         .exclude(order__priority="STAT")
+        .exclude(definition__breast_exam__gt="")  # which is assessed before it is signed
         .order_by("-performed_at", "-pk")
         .first()
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
+from ris.demo import mammography
 from ris.demo.cast import Case, Cast, Person
 from ris.demo.desk import check_in
 from ris.demo.devices import Devices, Technologist
@@ -246,7 +247,7 @@ def _report(world: World, exam: Exam) -> Story:
     report = world.open_report(exam, draft=exam.end <= End.PRELIMINARY, by=reader)
     if exam.end < End.PRELIMINARY:
         return
-    sections = exam.case.sections
+    sections = mammography.assess(report, exam.case, exam.person.number, world.actors[reader])
     if reader == "resident" or exam.case.priority == "STAT":
         yield read_at + 6 * MINUTE
         writer = world.actors[reader]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ris.demo import after_reports, days, troubles
+from ris.demo import after_reports, days, mammography, troubles
 from ris.demo.after_reports import review
 from ris.demo.cast import gather
 from ris.demo.clearance import clear
@@ -36,6 +36,7 @@ def tell(now: datetime) -> None:
     with as_of(now - 12 * DAY):
         actors = equip(cast)
         allow_patients()
+        mammography.set_up(actors)
     devices = Devices(cast.dice, stations())
     world = World(
         cast=cast,
@@ -63,6 +64,7 @@ def tell(now: datetime) -> None:
             set_the_day(now, actors)
             clear(now, actors)
             review(actors)
+            mammography.follow(now, actors)
             at_the_list(now, actors)
             keep_templates(actors)
             leave(now, actors)
