@@ -37,6 +37,7 @@ def tell(now: datetime) -> None:
         actors = equip(cast)
         allow_patients()
         mammography.set_up(actors)
+    mammography.remember(now, cast, actors)
     devices = Devices(cast.dice, stations())
     world = World(
         cast=cast,
