@@ -52,8 +52,8 @@ def trend(request: PageRequest) -> HttpResponse:
         "measures": LEVEL_MEASURES,
         "words": info.words,
         "unit": info.dimension.value,
-        "months": dose_history.months(today),
-        "lines": [(line, plain(_rounded(line.median)), _cells(line)) for line in lines],
+        "year": [(line.device, plain(_rounded(line.median)), line.count) for line in lines],
+        "months": _months(lines),
         "chart": _chart(lines, info.dimension.value),
     }
     return show(request, "dose/trend.html", context)
@@ -69,11 +69,18 @@ def _rounded(value: Decimal) -> Decimal:
     return value.quantize(Decimal("0.01"))
 
 
-def _cells(line: TrendLine) -> list[tuple[str, int]]:
-    return [
-        (plain(_rounded(cell.median)) if cell.median is not None else "", cell.count)
-        for cell in line.cells
-    ]
+def _months(lines: Sequence[TrendLine]) -> list[tuple[date, list[tuple[str, str, int]]]]:
+    """The months with exams, the latest first; of each the device, its median and how many."""
+    found = []
+    for number in reversed(range(len(lines[0].cells) if lines else 0)):
+        cells = [(line.device, line.cells[number]) for line in lines]
+        if any(cell.count for _, cell in cells):
+            values = [
+                (name, plain(_rounded(cell.median)) if cell.median is not None else "", cell.count)
+                for name, cell in cells
+            ]
+            found.append((cells[0][1].month, values))
+    return found
 
 
 def _chart(lines: Sequence[TrendLine], unit: str) -> charts.Chart:
