@@ -160,9 +160,11 @@ def _documents(telling: _Telling) -> Drafts:
     orders = [order for order in order_views(payload["orders"]) if telling.concerns(order)]
     key, number = payload["report"], int(payload["number"])
     view = report_view(key)
-    if not orders or not notices(view.versions, number, profile.settings):
+    told = notices(view.versions, number, profile.settings)
+    if not orders or not told:
         return
-    printed = _printed(key, number) if profile.settings.document_content != "text" else None
+    shown = profile.settings.document_content != "text" and any(each.shows for each in told)
+    printed = _printed(key, number) if shown else None
     for draft in mdm(view, number, orders, event.at, profile, printed):
         yield f"document:{key}", draft
 

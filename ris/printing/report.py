@@ -123,7 +123,7 @@ def sheet(
         **_head(site, letterhead),
         mark=MARKS.get(version.kind, ""),
         title=_joined(map(_exam, procedures), " + "),
-        notice=_notice(version),
+        notice=notice_of(version),
         patient=_filled(
             ("Patient", name),
             ("Patient ID", _joined((number.value, number.issuer), " / ")),
@@ -165,7 +165,8 @@ def _exam(procedure: ProcedureView) -> str:
     return _joined((words, _SIDES[procedure.laterality]))
 
 
-def _notice(version: ReportVersionView) -> str:
+def notice_of(version: ReportVersionView) -> str:
+    """What is not simply final says so, and why; empty for what is."""
     words = NOTICES[version.kind]
     return f"{words}: {version.reason}" if words and version.reason else words
 

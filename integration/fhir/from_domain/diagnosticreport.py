@@ -16,6 +16,7 @@ from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.servicerequest import requests_of
 from ris.domain.reporting import SECTIONS, ReportStatus
 from ris.domain.values import Identifier, PersonName
+from ris.printing.report import notice_of
 from ris.selectors.search.views import AwaitedHit, ReportHit
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView
 from ris.services.report_documents import report_document
@@ -182,20 +183,25 @@ def _person(name: PersonName, login: str, practitioner: str, shown: Shown) -> Re
 def _presented(hit: ReportHit, version: ReportVersionView, shown: Shown) -> list[Resource]:
     """As a page, as a document to print, and as plain text (IMR wants the page)."""
     title = _title(hit.covers)
-    forms = [(html(version.sections, title).encode(), "text/html")]
+    notice = notice_of(version)
+    forms = [(html(version.sections, title, notice).encode(), "text/html")]
     if shown.directory.letterhead is not None:
         printed = hit.printed or report_document(hit.report.public_id, version.number)
         forms.append((printed.content, printed.media_type))
-    forms.append((version.text.encode(), "text/plain; charset=utf-8"))
+    text = f"{notice}\n\n{version.text}" if notice else version.text
+    forms.append((text.encode(), "text/plain; charset=utf-8"))
     return [
         datatypes.attachment(content, content_type, title, version.signed_at)
         for content, content_type in forms
     ]
 
 
-def html(sections: Mapping[str, str], title: str) -> str:
-    """The report as a page of headings and paragraphs; every text is escaped."""
-    parts = []
+def html(sections: Mapping[str, str], title: str, notice: str = "") -> str:
+    """The report as a page of headings and paragraphs; every text is escaped.
+
+    The notice says what is not simply final: whoever shows the page alone shows that as well.
+    """
+    parts = [f"<p><strong>{escape(notice)}</strong></p>"] if notice else []
     for key, heading in SECTIONS:
         text = sections.get(key, "").strip()
         if text:

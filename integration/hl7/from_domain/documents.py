@@ -40,6 +40,11 @@ class Notice:
     document: int
     parent: int = 0
 
+    @property
+    def shows(self) -> bool:
+        """Whether it carries the document; a cancellation only names it."""
+        return self.trigger != "T11"
+
 
 def notices(versions: Sequence[ReportVersionView], number: int, settings: Settings) -> list[Notice]:
     """What a peer is told of the version ``number``, after all that it was told before.
@@ -217,8 +222,7 @@ def _draft(
     printed: DocumentView | None,
 ) -> Draft:
     profile = told[0].profile
-    cancels = notice.trigger == "T11"
-    structure = "MDM_T01" if cancels else "MDM_T02"
+    structure = "MDM_T02" if notice.shows else "MDM_T01"
     first = replace(told[0], event=notice.trigger)
     rows: list[SegmentRow] = [
         row("EVN", EVN, first),
@@ -230,7 +234,7 @@ def _draft(
             rows += [row("ORC", ORC, each), row("OBR", OBR, each)]
             rows.append(("NTE", 1, "L", results.note_of(version)))
     rows.append(row("TXA", TXA, _document(notice, report, version, told, printed)))
-    if not cancels:
+    if notice.shows:
         rows += _content(notice, report, version, first, status, printed)
     return Draft("MDM", notice.trigger, structure, rows)
 
@@ -261,7 +265,7 @@ def _document(
         orders=list({each.order.public_id: each.order for each in told}.values()),
         edited=notice.trigger in {"T08", "T10"},
         presentation="AP" if shows_pdf else settings.report_text,
-        availability="CA" if notice.trigger == "T11" else "AV",
+        availability="AV" if notice.shows else "CA",
         file_name=printed.file_name if printed is not None and shows_pdf else "",
     )
 

@@ -171,6 +171,22 @@ def test_each_version_is_told_with_its_kind(api: Api, report: Report) -> None:
     assert api.get(address).body == first
 
 
+def test_what_is_not_simply_final_says_so_in_every_form(api: Api, report: Report) -> None:
+    correct = AmendReport(
+        report=str(report.public_id),
+        kind=VersionKind.CORRECTION,
+        sections={"impression": "A fracture."},
+        reason="overlooked",
+    )
+    execute(correct, actor=people.radiologist)
+
+    page, _, text = (base64.b64decode(each["data"]) for each in shown(api, report)["presentedForm"])
+
+    words = b"CORRECTED REPORT - replaces the version before: overlooked"
+    assert b"<p><strong>" + words + b"</strong></p>" in page
+    assert text.startswith(words + b"\n\nIMPRESSION\nA fracture.")
+
+
 def test_what_is_not_signed_or_withdrawn_shows_no_text(api: Api, exam: Order) -> None:
     report = make.opened_report(exam)
     execute(

@@ -241,7 +241,7 @@ def test_control_ids_are_all_different_and_short_enough_for_old_versions() -> No
     outbox.fan_out()
 
     ids = list(Delivery.objects.values_list("control_id", flat=True))
-    assert len(set(ids)) == len(ids) == 11
+    assert len(set(ids)) == len(ids) == 12
     assert max(map(len, ids)) <= 20
     assert {message.get("MSH-10") for message in payloads()} == set(ids)
 
@@ -441,6 +441,7 @@ _UNTOLD: Sequence[str] = (
     "FollowUpRaised", "FollowUpSettled",  # told by what is done about them
     "NoShowUndone", "ExamsBookedTogether", "SeriesPlanned",  # told by the bookings
     "OrderSplit",  # told by the order placed and the one changed
+    "ReportReturned",  # between the resident and the attending radiologist
     "ProtocolDefined", "ProtocolRetired", "ProtocolNeedChanged", "ProceduresSequenced",
     "ProtocolingClaimed", "ProtocolingReleased", "ProtocolWaived", "ProtocolingReopened",
     "RequesterAsked", "ProcedureRejected",  # asked and answered on the order's page
