@@ -142,7 +142,7 @@ def test_settings_that_make_no_sense_are_said_so() -> None:
 def test_a_protocol_without_a_test_says_so() -> None:
     assert peers.can_test(Protocol.DICOM)
     with pytest.raises(UnsupportedError):
-        peers.test_connection(Protocol.DICOMWEB, Peer(host="127.0.0.1", port=1))
+        peers.test_connection(Protocol.FHIR, Peer(host="127.0.0.1", port=1))
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN])
