@@ -172,9 +172,10 @@ def _require_performed(procedures: Iterable[RequestedProcedure]) -> None:
 
 
 def _require_untouched(report: Report) -> None:
-    """Refuse to take the place of what somebody here wrote."""
+    """Refuse to take the place of what somebody here wrote; a template's text is nobody's yet."""
     particulars = report.particulars or {}
-    if report.draft and (not particulars or particulars.get("edited")):
+    written = report.draft and report.draft_saved_at is not None
+    if written and (not particulars or particulars.get("edited")):
         raise StateConflictError("somebody here is writing on this report", path="status")
 
 

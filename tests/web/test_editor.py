@@ -287,6 +287,32 @@ def test_dictation_from_elsewhere_is_in_the_editor_when_the_exam_is_opened(
     assert "This draft was written elsewhere." in page
 
 
+def test_template_that_came_by_itself_never_stands_in_the_way_of_dictation(
+    reader: Client, exam: Order
+) -> None:
+    template(automatic=True)
+
+    execute(dictated(exam), actor=people.ehr)
+
+    report = Report.objects.get()
+    assert report.draft == {"findings": "Dictated: no bleeding."}
+    assert report.form is None
+
+
+def test_dictation_replaces_a_template_that_nobody_wrote_on(reader: Client, exam: Order) -> None:
+    template(automatic=True)
+    report = opened(reader, exam)
+    begun = dict(report.draft)
+    reader.post(f"/reports/{report.public_id}/release/")
+
+    execute(dictated(exam), actor=people.ehr)
+
+    report.refresh_from_db()
+    assert "Nodule: [Nodule]" in begun["findings"]
+    assert report.draft == {"findings": "Dictated: no bleeding."}
+    assert report.form is None
+
+
 def test_dictation_waits_while_somebody_reads(reader: Client, exam: Order) -> None:
     report = opened(reader, exam)
     reader.post(

@@ -40,6 +40,8 @@ def begin_with_fitting(
 
     Its draft counts as saved by nobody: whoever opens the page finds the text there.
     """
+    if context.is_machine:
+        return  # what comes from elsewhere brings its own text
     if not ReportTemplate.objects.filter(automatic=True, retired_at=None).exists():
         return
     keys = exam_keys(str(each.public_id) for each in procedures)
