@@ -1,0 +1,74 @@
+"""From exam to exam by keyboard, and two readers at one report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Window
+
+pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
+At = Callable[..., Window]
+
+
+def press(window: Window, key: str) -> None:
+    """Leave the text with Escape, and go where the key goes."""
+    before = window.path
+    window.page.keyboard.press("Escape")
+    window.page.keyboard.press(key)
+    window.page.wait_for_url(lambda address: before not in address)
+
+
+def test_who_loses_a_report_hears_of_it_on_the_open_page(at: At) -> None:
+    first, second = at("radiologist"), at("radiologist2")
+    first.open("/reading/?scope=all")
+    first.page.keyboard.press("n")
+    expect(first.page.locator("#editor")).to_be_visible()
+    report = first.path
+
+    second.open(report)
+    note = second.page.locator("#presence .note")
+    expect(note).to_contain_text("reads this report")
+    note.get_by_text("Take over", exact=True).click()
+    second.page.locator("#take-over-reason").fill("On call")
+    second.page.get_by_role("button", name="Take the report over").click()
+
+    expect(second.page.locator("#editor")).to_be_visible()
+    expect(first.page.locator("#presence .note")).to_contain_text("took this report over")
+    expect(first.page.locator("#presence .note")).to_contain_text("Reason: On call.")
+    second.page.get_by_role("button", name="Leave to others").click()
+    expect(second.page.locator("#reading-live")).to_be_visible()
+    assert first.problems == []
+    assert second.problems == []
+
+
+def test_keys_walk_the_list_and_a_prior_becomes_the_comparison(at: At) -> None:
+    window = at("radiologist")
+    page = window.page
+    window.open("/reading/?scope=all")
+    page.keyboard.press("n")
+    expect(page.locator("#editor")).to_be_visible()
+    start = window.path
+    press(window, "n")
+    there = window.path
+    press(window, "[")
+    went_back = window.path
+    for _ in range(12):
+        expect(page.locator("#priors a, #priors p").first).to_be_visible()
+        if page.locator("[data-compares]").count():
+            break
+        press(window, "n")
+
+    assert (went_back, there != start) == (start, True)
+    button = page.locator("[data-compares]").first
+    words = button.get_attribute("data-compares") or ""
+    section = page.locator("#section-comparison")
+    section.fill("Compared with [Exam before].")
+    button.click()
+    button.click()
+
+    expect(section).to_have_value(f"Compared with {words}.")
+    expect(page.locator("#save-state")).to_contain_text("Saved")
+    assert window.problems == []
