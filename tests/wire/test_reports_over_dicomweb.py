@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from ris.domain.actors import Actor
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.exchange import Protocol, Subscription
 from ris.models import Delivery, ReportObject
-from ris.services import outbox
+from ris.services import outbox, peers
+from ris.services.peers import Peer
 from tests import make
+from tests.wire.dicom_certificates import Authority
 from tests.wire.test_mpps_forwarding import deliver, later
 from tests.wire.test_reports_into_archives import finalize, reader, states
 from tests.wire.web_archive import WebArchive
@@ -131,3 +134,32 @@ def test_an_archive_needs_an_address() -> None:
         make.endpoint(
             "PACS", protocol=Protocol.DICOMWEB, sends=(Subscription.REPORT_OBJECTS,), settings={}
         )
+
+
+def test_the_connection_is_secured_and_the_wrong_service_gets_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "other").mkdir()
+    Authority(tmp_path / "other")
+    Authority(tmp_path).certify("pacs")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pacs.pem", tmp_path / "pacs.key")
+    with WebArchive(tls=context) as archive:
+        wrong = Peer(
+            host="",
+            port=0,
+            settings={"url": archive.url, "tls_ca": str(tmp_path / "other" / "authority.pem")},
+        )
+        right = Peer(
+            host="",
+            port=0,
+            settings={"url": archive.url, "tls_ca": str(tmp_path / "authority.pem")},
+        )
+
+        refused = peers.test_connection(Protocol.DICOMWEB, wrong)
+        taken = peers.test_connection(Protocol.DICOMWEB, right)
+        asked = len(archive.asked)
+
+    assert (refused.ok, taken.ok, taken.words) == (False, True, "answers")
+    assert refused.words.startswith("no TLS connection: ")
+    assert asked == 1

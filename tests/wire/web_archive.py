@@ -33,7 +33,7 @@ class WebArchive:
     @property
     def url(self) -> str:
         scheme = "https" if self.tls else "http"
-        return f"{scheme}://localhost:{self._server.server_address[1]}/dicom-web"
+        return f"{scheme}://127.0.0.1:{self._server.server_address[1]}/dicom-web"
 
     def __enter__(self) -> WebArchive:
         archive = self
