@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from ris.demo.cast import Case, Cast, Person
-from ris.demo.dose import uid_of
-from ris.demo.signing import shown
-from ris.domain.actors import OPERATOR, Actor, device_actor
+from ris.demo.cast import Case
+from ris.domain.actors import Actor
 from ris.domain.mammography import (
     AssessBreast,
     Assessed,
@@ -25,20 +23,9 @@ from ris.domain.mammography import (
     SetLetterChoice,
     SetMammographyRules,
 )
-from ris.domain.orders import OrderDetails, PlaceOrder, ProcedureRequest
-from ris.domain.patients import PatientReference
-from ris.domain.performing import (
-    CompletePerformedStep,
-    PerformedDetails,
-    ScheduledReference,
-    SeriesDetails,
-    StartPerformedStep,
-)
-from ris.domain.reporting import FinalizeReport, OpenReport
-from ris.domain.values import Identifier
-from ris.models import BreastLetter, BreastRecall, ProcedureDefinition, ScheduledProcedureStep
+from ris.models import BreastLetter, BreastRecall, ProcedureDefinition
 from ris.selectors import mammography
-from ris.services import as_of, execute
+from ris.services import execute
 
 EXAMS: Mapping[str, BreastExam] = {
     "MGSCREEN": BreastExam.SCREENING,
@@ -83,67 +70,6 @@ def set_up(actors: Mapping[str, Actor]) -> None:
         )
     rules = Rules(letter_hours=12, additional_days=2, biopsy_days=3)
     execute(SetMammographyRules(rules=rules), actor=actors["manager"])
-
-
-def remember(now: datetime, cast: Cast, actors: Mapping[str, Actor]) -> None:
-    """Breast exams of the days before the story begins; what they asked for is due by now."""
-    kinds = ("MGDIAG", "MGSCREEN", "MGSCREEN", "USBREAST", "MGSCREEN", "MGDIAG", "MGSCREEN")
-    cases = {case.code.value: case for case in cast.cases}
-    women = [one for one in cast.people if cases["MGSCREEN"].suits(one) and not one.reserved]
-    for number, (code, person) in enumerate(zip(kinds, women, strict=False)):
-        _exam(now - timedelta(days=11 - number), number, cases[code], person, actors)
-
-
-def _exam(
-    at: datetime, number: int, case: Case, person: Person, actors: Mapping[str, Actor]
-) -> None:
-    modality, device = case.modality, device_actor(f"{case.modality}1")
-    with as_of(at):
-        placed = execute(
-            PlaceOrder(
-                patient=PatientReference(
-                    identifiers=(person.identifier,), demographics=person.demographics
-                ),
-                procedures=(ProcedureRequest(code=case.code, laterality=case.laterality),),
-                placer=Identifier(f"BREAST{number + 1}", "EHR"),
-                details=OrderDetails(reason=case.reason, requester=case.physician.name),
-            ),
-            actor=OPERATOR,
-        )
-        step = ScheduledProcedureStep.objects.select_related("procedure").filter(
-            procedure__order__public_id=placed.public_id
-        )[0]
-        uid = uid_of("breast", str(number))
-        reference = ScheduledReference(
-            study_instance_uid=step.procedure.study_instance_uid,
-            accession_number=placed.accession_number,
-            procedure_id=step.procedure.procedure_id,
-            step_id=step.step_id,
-        )
-        execute(
-            StartPerformedStep(
-                sop_instance_uid=uid,
-                station_ae_title=device.name,
-                started_at=at,
-                modality=modality,
-                performed_step_id=f"B{number}",
-                references=(reference,),
-                patient_identifier=person.identifier,
-                patient_name=str(person.name.alphabetic),
-            ),
-            actor=device,
-        )
-    with as_of(at + timedelta(minutes=12)):
-        series = SeriesDetails(
-            series_instance_uid=uid_of(uid, "series"), description="Mammography", instance_count=4
-        )
-        details = PerformedDetails(ended_at=at + timedelta(minutes=12), series=(series,))
-        execute(CompletePerformedStep(sop_instance_uid=uid, details=details), actor=device)
-    with as_of(at + timedelta(hours=2)):
-        reader = actors["radiologist"]
-        report = execute(OpenReport(procedures=(str(step.procedure.public_id),)), actor=reader)
-        sections = assess(report, case, str(number), reader)
-        execute(FinalizeReport(report=report, sections=sections, proof=shown()), actor=reader)
 
 
 def assess(report: str, case: Case, number: str, reader: Actor) -> dict[str, str]:

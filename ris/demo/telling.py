@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ris.demo import after_reports, days, mammography, troubles
+from ris.demo import after_reports, breast_days, days, mammography, troubles
 from ris.demo.after_reports import review
 from ris.demo.cast import gather
 from ris.demo.clearance import clear
@@ -37,7 +37,6 @@ def tell(now: datetime) -> None:
         actors = equip(cast)
         allow_patients()
         mammography.set_up(actors)
-    mammography.remember(now, cast, actors)
     devices = Devices(cast.dice, stations())
     world = World(
         cast=cast,
@@ -51,6 +50,8 @@ def tell(now: datetime) -> None:
     for story in (*days.stories(world, now), *troubles.stories(world, now)):
         player.add(story)
     for story in after_reports.stories(actors, now):
+        player.add(story)
+    for story in breast_days.stories(world, now):
         player.add(story)
     player.add(_questions(world, now))
     with (
