@@ -55,6 +55,10 @@ class Amending:
     reason: str = ""
     changes: tuple[SectionDifference, ...] = ()
 
+    @property
+    def changed(self) -> bool:
+        return any(section.changed for section in self.changes)
+
 
 def _stored(key: UUID) -> Report:
     row = (
