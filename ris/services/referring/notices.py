@@ -56,7 +56,7 @@ from ris.selectors.accounts import roles_of
 from ris.selectors.exchange import info
 from ris.services import _clock, outbox
 from ris.services._context import Context
-from ris.services._execute import execute, transactional
+from ris.services._execute import execute
 from ris.services._transition import move
 
 CONTROL = "rn-"
@@ -69,7 +69,6 @@ IN_ONE = 40
 # --- planned
 
 
-@transactional
 def plan(event: StoredEvent) -> None:
     """Note whom an event is told to; of the fan-out, in its transaction."""
     occasion = EVENTS.get(event.name)
