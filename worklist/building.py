@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
+from ris.domain.errors import InvalidValueError
 from ris.domain.values import Code
 from worklist.attributes import scheme_designator
 from worklist.dicom_json import Json
@@ -53,6 +54,18 @@ def fitting(text: str, vr: str) -> str:
     else:
         kept = _printable(text.replace("\\", "/"))
     return kept[: _LIMITS.get(vr, len(kept))].strip() if vr != "UI" else kept
+
+
+def whole(number: str, vr: str, path: str = "") -> str:
+    """A number that is never cut, for a part of it is another's: left out if it is too long.
+
+    With a ``path`` it is one without which nothing may leave: raises InvalidValueError.
+    """
+    if fitting(number, vr) == number.strip():
+        return number
+    if path:
+        raise InvalidValueError("too long, or with letters that no number may have", path=path)
+    return ""
 
 
 def _printable(text: str) -> str:

@@ -17,7 +17,7 @@ from ris.selectors.facility import SiteView
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView, ReportView
 from ris.version import version as release
 from worklist.attributes import universal_id
-from worklist.building import date_of, elements, moment, time_of
+from worklist.building import date_of, elements, moment, time_of, whole
 from worklist.dicom_json import Json
 
 Covered = tuple[OrderView, ProcedureView]
@@ -92,16 +92,16 @@ def header(told: Told, modality: str, description: str) -> dict[str, Any]:
         "InstanceCreationTime": time_of(version.signed_at, zone),
         "TimezoneOffsetFromUTC": moment(version.signed_at, zone)[-5:],
         "PatientName": str(patient.name),
-        "PatientID": patient.identifier.value,
+        "PatientID": whole(patient.identifier.value, "LO", "(0010,0020)"),
         "PatientBirthDate": patient.birth_date.dicom,
         "PatientSex": patient.sex.value if patient.sex.value in "MFO" else "",
         **issuer_of(patient.identifier.issuer),
         "StudyInstanceUID": told.identity.study_instance_uid,
         "StudyDate": date_of(begun, zone),
         "StudyTime": time_of(begun, zone),
-        "StudyID": told.covers[0][1].procedure_id,
+        "StudyID": whole(told.covers[0][1].procedure_id, "SH"),
         "StudyDescription": told.covers[0][1].description or None,
-        "AccessionNumber": order.accession.value,
+        "AccessionNumber": whole(order.accession.value, "SH", "(0008,0050)"),
         "ReferringPhysicianName": str(order.referring),
         "Modality": modality,
         "SeriesInstanceUID": told.identity.series_instance_uid,

@@ -19,7 +19,7 @@ from ris.domain.reporting import VersionKind
 from ris.domain.values import Code
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView
 from worklist import report_content
-from worklist.building import code, codes, elements, moment
+from worklist.building import code, codes, elements, moment, whole
 from worklist.dicom_json import Json, items_of, text_of
 from worklist.elements import tag_of
 from worklist.report_header import Covered, Reference, Told, header, hierarchy
@@ -149,10 +149,10 @@ def _request(told: Told, order: OrderView, procedure: ProcedureView) -> Json:
         {
             "StudyInstanceUID": told.identity.study_instance_uid,
             "ReferencedStudySequence": [],
-            "AccessionNumber": order.accession.value,
-            "PlacerOrderNumberImagingServiceRequest": order.placer.value,
-            "FillerOrderNumberImagingServiceRequest": order.filler.value,
-            "RequestedProcedureID": procedure.procedure_id,
+            "AccessionNumber": whole(order.accession.value, "SH", "(0008,0050)"),
+            "PlacerOrderNumberImagingServiceRequest": whole(order.placer.value, "LO"),
+            "FillerOrderNumberImagingServiceRequest": whole(order.filler.value, "LO"),
+            "RequestedProcedureID": whole(procedure.procedure_id, "SH"),
             "RequestedProcedureDescription": procedure.description or procedure.code.meaning,
             "RequestedProcedureCodeSequence": [code(procedure.code)]
             if procedure.code.value

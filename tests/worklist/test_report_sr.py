@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ris.domain.errors import InvalidValueError
 from ris.domain.orders import OrderStatus, Priority, Stage
 from ris.domain.patients import Sex
 from ris.domain.reporting import ReportStatus, VersionKind
@@ -276,6 +277,17 @@ def test_the_same_report_in_another_study_is_said_to_be_the_same() -> None:
 )
 def test_text_fits_what_holds_it(text: str, vr: str, kept: str) -> None:
     assert fitting(text, vr) == kept
+
+
+def test_a_number_is_never_cut() -> None:
+    said = told(version())
+    order, procedure = said.covers[0]
+    long = replace(order, placer=Identifier("P" * 65))
+
+    (request,) = written(replace(said, covers=[(long, procedure)])).ReferencedRequestSequence
+    assert request.PlacerOrderNumberImagingServiceRequest is None
+    with pytest.raises(InvalidValueError, match="too long"):
+        written(replace(said, covers=[(replace(order, accession=Identifier("A" * 17)), procedure)]))
 
 
 def test_an_issuer_with_a_name_of_the_world_has_that_as_well() -> None:
