@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from ris.domain.reporting import SECTIONS
+
 LONGEST_NAME = 80
 _TOKEN = re.compile(r"\[([^\[\]\n]{1,300})\]")
 _LEAD = 40  # characters before a field that say where it stands
@@ -37,7 +39,8 @@ def tokens(text: str) -> Iterator[str]:
 
 
 def unfilled(sections: Mapping[str, str]) -> list[Unfilled]:
-    return [Unfilled(key, name) for key, text in sections.items() for name in tokens(text)]
+    """In reading order, whatever order a database gives the sections back in."""
+    return [Unfilled(key, name) for key, _ in SECTIONS for name in tokens(sections.get(key, ""))]
 
 
 def _words(words: str) -> re.Pattern[str]:
