@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from ris import config
 from ris.domain.identifiers import new_uid
 from ris.domain.mammography import (
     AssessBreast,
@@ -184,6 +185,29 @@ def test_a_signed_assessment_is_changed_with_a_reason(as_: As, clinic: Clinic) -
     assert answer.status_code == 303
     assert clinic.recalled.overall == "2"
     assert BreastRecall.objects.get().state == "WITHDRAWN"
+
+
+@pytest.fixture
+def password_asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("RIS_REPORTS__SIGN_WITH", "password")
+    config.load.cache_clear()
+    yield
+    monkeypatch.undo()
+    config.load.cache_clear()
+
+
+@pytest.mark.usefixtures("password_asked")
+def test_a_change_is_signed_as_the_site_asks(as_: As, clinic: Clinic) -> None:
+    client, report = as_("radiologist"), clinic.recalled.report.public_id
+    form = {"right": "1", "left": "2", "density": "C", "reason": "old images", "version": "1"}
+
+    shown = client.get(f"/reports/{report}/").content.decode()
+    without = client.post(f"/reports/{report}/reassessment/", form)
+    signed = client.post(f"/reports/{report}/reassessment/", {**form, "proof": "demo"})
+
+    assert 'id="proof-reassessment"' in shown
+    assert (without.status_code, signed.status_code) == (422, 303)
+    assert clinic.recalled.report.versions.latest("number").signed_with == "password"
 
 
 # --- what is awaited

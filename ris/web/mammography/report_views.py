@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from ris.domain.mammography import AssessBreast, Assessed, ReassessBreast
 from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import number, said
+from ris.web.reporting.proof import proof_of
 
 
 def assessed_said(request: HttpRequest) -> Assessed:
@@ -42,6 +43,7 @@ def reassess(request: PageRequest, key: UUID) -> HttpResponse:
             assessed=assessed_said(request),
             reason=said(request, "reason", 500),
             expected_version=number(request, "version"),
+            proof=proof_of(request, f"Report {key}"),
         ),
     )
     messages.success(

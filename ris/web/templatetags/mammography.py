@@ -52,6 +52,8 @@ def breast_assessment(context: template.Context, report: str) -> dict[str, Any]:
         "editable": context.get("editable"),
         "amendable": context.get("amendable"),
         "version": context["report"].current.number if context["report"].current else 0,
+        "signs_with": context.get("signs_with"),
+        "can_show_proof": context.get("can_show_proof"),
         "request": context["request"],
         "csrf_token": context.get("csrf_token"),
     }
