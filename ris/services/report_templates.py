@@ -51,7 +51,7 @@ _SITE = (Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
 # --- templates ----------------------------------------------------------------------------------
 
 
-def define_template(command: DefineReportTemplate, context: Context) -> str:
+def define_report_template(command: DefineReportTemplate, context: Context) -> str:
     name = " ".join(command.name.split())
     if not name:
         raise MissingValueError("a template needs a name", path="name")
@@ -92,7 +92,7 @@ def define_template(command: DefineReportTemplate, context: Context) -> str:
     return str(row.public_id)
 
 
-def retire_template(command: RetireReportTemplate, context: Context) -> None:
+def retire_report_template(command: RetireReportTemplate, context: Context) -> None:
     row = _changeable(command.template, context)
     if command.retired == (row.retired_at is not None):
         context.about(row)
@@ -191,7 +191,7 @@ def _keep(
     return report.draft_revision
 
 
-def apply_template(command: ApplyReportTemplate, context: Context) -> int:
+def apply_report_template(command: ApplyReportTemplate, context: Context) -> int:
     report = _writing(command.report, command.expected_revision, context)
     line = template_line(command.template, context.actor.user_id)
     if line.retired_at is not None:
@@ -214,7 +214,7 @@ def fill_from_exam(command: FillFromExam, context: Context) -> int:
     return _keep(report, sections, replace(form, merged=(*kept, *merged)), context)
 
 
-def drop_template(command: DropReportTemplate, context: Context) -> int:
+def drop_report_template(command: DropReportTemplate, context: Context) -> int:
     report = _writing(command.report, command.expected_revision, context)
     return _keep(report, clean(command.sections), None, context)
 
@@ -278,11 +278,11 @@ def _tell_macro(row: ReportMacro, what: str, context: Context) -> None:
 
 
 HANDLERS = {
-    DefineReportTemplate: define_template,
-    RetireReportTemplate: retire_template,
-    ApplyReportTemplate: apply_template,
+    DefineReportTemplate: define_report_template,
+    RetireReportTemplate: retire_report_template,
+    ApplyReportTemplate: apply_report_template,
     FillFromExam: fill_from_exam,
-    DropReportTemplate: drop_template,
+    DropReportTemplate: drop_report_template,
     SaveMacro: save_macro,
     DeleteMacro: delete_macro,
 }
