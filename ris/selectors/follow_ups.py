@@ -222,17 +222,21 @@ def concerned(orders: Sequence[str]) -> list[FollowUpRecommendation]:
 
 
 def changed_since(since: datetime) -> list[FollowUpRecommendation]:
-    """Live recommendations of which an order or a step changed since then."""
+    """Live recommendations of which an order or a step changed since then.
+
+    What changed is found first, by its index: it is little, however much is live or archived.
+    """
+    orders = Order.objects.filter(updated_at__gte=since)
+    steps = ScheduledProcedureStep.objects.filter(updated_at__gte=since)
+    made = orders.filter(created_at__gte=since)
     return list(
         _with_links(
             FollowUpRecommendation.objects.filter(
-                Q(linked__updated_at__gte=since)
-                | Q(linked__procedures__steps__updated_at__gte=since)
-                | Q(linked__isnull=True, order__patient__orders__created_at__gte=since),
+                Q(linked__in=orders.values("pk"))
+                | Q(linked__in=steps.values("procedure__order"))
+                | Q(linked__isnull=True, order__patient__in=made.values("patient")),
                 status__in=_LIVE,
-            )
-            .distinct()
-            .order_by("id")
+            ).order_by("id")
         )[:500]
     )
 
@@ -293,8 +297,8 @@ def step_to(row: FollowUpRecommendation) -> FollowUpTrigger | None:
     """Where the linked order leads; None: it is there already."""
     if row.linked is None:
         return None
-    if row.linked.status in _GONE:
-        return FollowUpTrigger.LOSE
+    if row.linked.status in _GONE or row.linked.patient_id != row.order.patient_id:
+        return FollowUpTrigger.LOSE  # given up, or found to be somebody else's
     steps = {step.status for each in row.linked.procedures.all() for step in each.steps.all()}
     if StepStatus.COMPLETED.value in steps:
         return FollowUpTrigger.PERFORM

@@ -267,6 +267,7 @@ def note_follow_up_reminder(command: NoteFollowUpReminder, context: Context) -> 
 
 def match_follow_ups(command: MatchFollowUps, context: Context) -> int:
     found = selected.concerned([str(public_key(key, "order")) for key in command.orders])
+    lock_orders(seen.order_id for seen in found)  # all at once, in the order of their keys
     moved = 0
     for seen in found:
         row = _locked(str(seen.public_id))
@@ -324,11 +325,13 @@ def _say_moved(row: FollowUpRecommendation, context: Context) -> None:
 
 
 def lapse_follow_ups(command: LapseFollowUps, context: Context) -> int:
-    due = list(selected.lapsed(timezone.localdate(context.now)).values_list("public_id", flat=True))
+    today = timezone.localdate(context.now)
+    due = list(selected.lapsed(today).values_list("public_id", "order_id")[:AT_ONCE])
+    lock_orders(order for _, order in due)
     lapsed = 0
-    for key in due[:AT_ONCE]:
+    for key, _ in due:
         row = _locked(str(key))
-        if not selected.lapsed(timezone.localdate(context.now)).filter(pk=row.pk).exists():
+        if not selected.lapsed(today).filter(pk=row.pk).exists():
             continue
         move(row, FOLLOW_UP, FollowUpTrigger.LAPSE)
         _say_moved(row, context)

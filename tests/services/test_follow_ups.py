@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -24,8 +25,10 @@ from ris.domain.follow_ups import (
 )
 from ris.domain.orders import CancelOrder, OrderReference
 from ris.domain.patients import PatientReference
+from ris.domain.reporting import DiscardDraft, RetractReport
 from ris.models import DomainEvent, FollowUpRecommendation, Order, ProcedureDefinition
 from ris.services import execute, follow_ups
+from ris.services._locks import lock_orders
 from tests import ground, make, people
 
 pytestmark = pytest.mark.django_db
@@ -159,6 +162,65 @@ def test_a_canceled_order_lets_it_wait_again(order: Order) -> None:
     follow_ups.run_due()
 
     assert (row().status, row().linked) == ("OPEN", None)
+
+
+def test_an_order_found_to_be_another_patients_does_not_answer_it(order: Order) -> None:
+    recommended(order)
+    later = make.booked(start_at=make.NOON + timedelta(hours=4), patient=same_patient(order))
+    follow_ups.run_due()
+    linked = row().linked
+
+    Order.objects.filter(pk=later.pk).update(patient=make.order().patient)
+    follow_ups.run_due()
+
+    assert (linked, row().status, row().linked) == (later, "OPEN", None)
+
+
+def test_a_withdrawn_report_recommends_nothing_any_more(order: Order) -> None:
+    recommended(order)
+    report = order.procedures.get().reports.get()
+
+    execute(
+        RetractReport(report=str(report.public_id), reason="wrong patient"),
+        actor=people.radiologist,
+    )
+
+    assert (row().status, row().closed_reason) == ("DECLINED", "the report was withdrawn")
+    assert "FollowUpDeclined" in DomainEvent.objects.values_list("name", flat=True)
+
+
+def test_a_draft_that_was_thrown_away_recommends_nothing() -> None:
+    make.device()
+    make.definition(body_part="HEAD")
+    other = make.performed()
+    report = make.opened_report(other)
+    recommended(other)
+
+    execute(DiscardDraft(report=str(report.public_id)), actor=people.radiologist)
+
+    assert (row().status, row().closed_reason) == ("DECLINED", "the draft was thrown away")
+
+
+def test_orders_are_locked_by_their_keys_when_several_are_overdue(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommended(order, due_to=timezone.localdate() + timedelta(days=3))
+    first = make.performed(start_at=make.NOON + timedelta(hours=4))
+    make.final_report(first)
+    recommended(first, due_to=timezone.localdate() + timedelta(days=2))
+    locked: list[list[int]] = []
+
+    def lock(keys: Iterable[int]) -> list[Order]:
+        locked.append(list(keys))
+        return lock_orders(locked[-1])
+
+    monkeypatch.setattr(follow_ups, "lock_orders", lock)
+
+    with time_machine.travel(timezone.now() + timedelta(days=5), tick=False):
+        follow_ups.run_due()
+
+    assert set(locked[0]) == {order.pk, first.pk}
+    assert FollowUpRecommendation.objects.filter(status="OVERDUE").count() == 2
 
 
 def test_what_nobody_ordered_in_time_is_overdue(order: Order) -> None:

@@ -25,7 +25,7 @@ from ris.models import ReportVersion
 from ris.services._context import Context
 from ris.services._transition import move
 from ris.services.mammography import assessing as breast_exams
-from ris.services.reporting import forms
+from ris.services.reporting import forms, recommending
 from ris.services.reporting.parts import (
     add_version,
     clean,
@@ -113,4 +113,5 @@ def retract_report(command: RetractReport, context: Context) -> int:
             move(order, ORDER, OrderTrigger.REOPEN)
             context.emit(OrderReopened(order=str(order.public_id)), subject=order)
     breast_exams.retracted(report, context)
+    recommending.withdraw(report, "the report was withdrawn", context)
     return number

@@ -31,7 +31,7 @@ from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move, touch
-from ris.services.reporting import forms
+from ris.services.reporting import forms, recommending
 from ris.services.reporting.parts import (
     EDITED,
     LIVE,
@@ -137,3 +137,4 @@ def discard_draft(command: DiscardDraft, context: Context) -> None:
         subject=report,
         order=report.order,
     )
+    recommending.withdraw(report, "the draft was thrown away", context)
