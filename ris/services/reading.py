@@ -45,7 +45,7 @@ from ris.selectors.reading_leases import silent
 from ris.selectors.reports import person_name
 from ris.services import reading_leases as leases
 from ris.services._context import Context
-from ris.services._locks import public_key
+from ris.services._locks import lock_orders, public_key
 from ris.services.reporting.parts import lock
 
 EDITED = (ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value)
@@ -120,8 +120,11 @@ def skip_reading(command: SkipReading, context: Context) -> None:
 def end_silent_readings(command: EndSilentReadings, context: Context) -> int:
     """Also forgets what was skipped longer ago than a skip lasts."""
     ended = 0
-    found = silent(context.now).order_by("alive_at").values_list("report__public_id", flat=True)
-    for key in list(found[:_SWEPT]):
+    found = list(silent(context.now).order_by("alive_at").values_list("report_id")[:_SWEPT])
+    reports = Report.objects.filter(pk__in=[pk for (pk,) in found])
+    # All at once: one report after the other would lock orders in no order.
+    lock_orders(reports.values_list("procedures__order_id", flat=True))
+    for key in list(reports.order_by("pk").values_list("public_id", flat=True)):
         report = lock(str(key))
         # Asked again under the lock: its page may have spoken meanwhile.
         lease = silent(context.now).filter(report=report).first()
