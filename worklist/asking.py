@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from ris.domain.errors import RisError
 from ris.domain.protocol import Result
 from worklist import charset, dicom_json, retrieval
-from worklist.building import elements
+from worklist.building import elements, whole
 from worklist.command_sets import AFFECTED_SOP_CLASS_UID, COMMAND_FIELD, PRIORITY
 from worklist.dicom_json import Json
 from worklist.elements import Texts, read, tag_of
@@ -32,6 +32,17 @@ STUDY_KEYS: Final = (
     "ModalitiesInStudy", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances",
 )  # fmt: skip
 SERIES_KEYS: Final = ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances")
+
+
+def _patient(number: str, issuer: str) -> dict[str, str]:
+    """The keys of a patient's studies; none for a number that would be a pattern, or cut.
+
+    ``*`` and ``?`` match others' numbers (PS3.4 C.2.2.2.4).
+    """
+    if not whole(number, "LO") or not {"*", "?"}.isdisjoint(number):
+        return {}
+    named = "" if not {"*", "?"}.isdisjoint(issuer) else whole(issuer, "LO")
+    return {"PatientID": number, **({"IssuerOfPatientID": named} if named else {})}
 
 
 class Dimse:
@@ -54,8 +65,8 @@ class Dimse:
         return _names(found, wanted)
 
     def studies(self, number: str, issuer: str) -> list[Json]:
-        keys = {"PatientID": number, **({"IssuerOfPatientID": issuer} if issuer else {})}
-        return self._find("STUDY", keys, STUDY_KEYS, MOST)
+        keys = _patient(number, issuer)
+        return self._find("STUDY", keys, STUDY_KEYS, MOST) if keys else []
 
     def series(self, study: str) -> list[Json]:
         return self._find("SERIES", {"StudyInstanceUID": study}, SERIES_KEYS, MOST)
@@ -113,8 +124,8 @@ class Web:
         return _names(self._get(path, {"SOPInstanceUID": wanted.sop_instance_uid}, (), 1), wanted)
 
     def studies(self, number: str, issuer: str) -> list[Json]:
-        keys = {"PatientID": number, **({"IssuerOfPatientID": issuer} if issuer else {})}
-        return self._get("/studies", keys, STUDY_KEYS, MOST)
+        keys = _patient(number, issuer)
+        return self._get("/studies", keys, STUDY_KEYS, MOST) if keys else []
 
     def series(self, study: str) -> list[Json]:
         return self._get(f"/studies/{quote(study)}/series", {}, SERIES_KEYS, MOST)
@@ -145,11 +156,11 @@ def _read(answer: Answer) -> list[Json]:
         )
     try:
         found = json.loads(answer.body)
+        if not isinstance(found, list):
+            raise CallError(Result.AMBIGUOUS, "unreadable answer: no list of matches")
+        return [dicom_json.sound(each) for each in found if isinstance(each, dict)]
     except (ValueError, RecursionError):
         raise CallError(Result.AMBIGUOUS, "unreadable answer: this is no JSON") from None
-    if not isinstance(found, list):
-        raise CallError(Result.AMBIGUOUS, "unreadable answer: no list of matches")
-    return [each for each in found if isinstance(each, dict)]
 
 
 def _names(found: Sequence[Json], wanted: Confirmation) -> bool:

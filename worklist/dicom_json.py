@@ -111,6 +111,28 @@ def text_of(data: Mapping[str, Any], tag: int) -> str:
     return "" if value is None else str(value)
 
 
+def sound(data: Mapping[str, Any]) -> Json:
+    """What another system said as DICOM JSON (PS3.18 F.2), without what has not that form."""
+    found: Json = {}
+    for tag, element in data.items():
+        if not isinstance(element, dict):
+            continue
+        values = element.get("Value", [])
+        if isinstance(values, list):
+            is_sequence = element.get("vr") == "SQ"
+            told = [_sound_value(value, is_sequence) for value in values]
+            found[tag] = {**element, **({"Value": told} if "Value" in element else {})}
+    return found
+
+
+def _sound_value(value: Any, is_sequence: bool) -> Any:
+    if not isinstance(value, dict):
+        return None if isinstance(value, list) else value
+    if is_sequence:
+        return sound(value)
+    return {group: text for group, text in value.items() if isinstance(text, str)}
+
+
 def items_of(data: Mapping[str, Any], tag: int) -> list[Json]:
     """The items of a stored sequence."""
     element = data.get(f"{tag:08X}", {})

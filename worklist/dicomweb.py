@@ -71,6 +71,8 @@ def service(settings: WebSettings) -> Service:
             authorization = Path(settings.authorization_file).read_text("ascii").strip()
         except (OSError, ValueError):
             raise InvalidValueError("the authorization file cannot be read") from None
+        if not authorization.isprintable() or not authorization:
+            raise InvalidValueError("the authorization file holds more or less than one line")
     return Service(
         url=settings.url,
         tls=ClientTls(

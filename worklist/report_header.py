@@ -122,10 +122,12 @@ def issuer_of(issuer: str) -> dict[str, Any]:
     if not issuer:
         return {}
     value, kind = universal_id(issuer)
+    # A part of an issuer's name is another's: what does not fit is left out.
+    name = whole(issuer, "LO") or None
     if not kind:
-        return {"IssuerOfPatientID": issuer}
+        return {"IssuerOfPatientID": name}
     named = elements({"UniversalEntityID": value, "UniversalEntityIDType": kind})
-    return {"IssuerOfPatientID": issuer, "IssuerOfPatientIDQualifiersSequence": [named]}
+    return {"IssuerOfPatientID": name, "IssuerOfPatientIDQualifiersSequence": [named]}
 
 
 def hierarchy(references: Sequence[Reference]) -> list[Json]:

@@ -63,6 +63,7 @@ from worklist.pdu import (
 
 _PDU_BYTES: Final = 128 * 1024  # announced, and all that is taken
 _MESSAGE_BYTES: Final = 1 << 20  # of a whole response
+_MATCHES_BYTES: Final = 8 << 20  # of all matches of a question
 _SMALLEST_PEER_PDU: Final = 64
 _RELEASE_SECONDS: Final = 2.0
 _READ: Final = 65_536
@@ -156,11 +157,15 @@ class Association:
         deadline = monotonic() + self._seconds
         self._line.send(frames, deadline)
         found: list[bytes] = []
+        size = 0
         while True:
             response, dataset = self._response(deadline)
             if response.status not in PENDING:
                 return found, response
             found.append(dataset)
+            size += len(dataset)
+            if size > _MATCHES_BYTES:
+                raise CallError(Result.AMBIGUOUS, "the answer is larger than any answer is")
             if len(found) >= most:
                 return found, response
 

@@ -21,7 +21,7 @@ from ris.domain.identifiers import new_uid
 from ris.domain.protocol import Attempt, Result
 from worklist import confirming, dicomweb, storing, storing_results
 from worklist.asking import Web
-from worklist.dicom_json import items_of
+from worklist.dicom_json import items_of, sound
 from worklist.dicomweb_settings import WebSettings
 from worklist.elements import tag_of
 from worklist.raw import StoredRequest
@@ -100,11 +100,11 @@ def _response(answer: Answer) -> Mapping[str, Any] | None:
         return None
     try:
         said = json.loads(answer.body)
+        if isinstance(said, list):
+            said = said[0] if said else None
+        return sound(said) if isinstance(said, dict) else None
     except (ValueError, RecursionError):
         return None
-    if isinstance(said, list):
-        said = said[0] if said else None
-    return said if isinstance(said, dict) else None
 
 
 def _number(said: Mapping[str, Any], sequence: str, uid: str, keyword: str) -> int | None:

@@ -107,6 +107,9 @@ def _answer(connection: _Connection) -> Answer:
         raise CallError(Result.AMBIGUOUS, f"no answer: {words_of(failed)}") from None
     if len(body) > MOST:
         raise CallError(Result.AMBIGUOUS, "the answer is larger than any answer is")
+    if response.length:
+        # What is left of it may say that the object was refused.
+        raise CallError(Result.AMBIGUOUS, "the answer ends early")
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Answer(response.status, response.reason, headers, body)
 

@@ -297,3 +297,4 @@ def test_an_issuer_with_a_name_of_the_world_has_that_as_well() -> None:
     (item,) = said["IssuerOfPatientIDQualifiersSequence"]
     assert to_dataset(item).UniversalEntityID == "1.2.40"
     assert issuer_of("") == {}
+    assert issuer_of("H" * 65) == {"IssuerOfPatientID": None}  # a part of it is another's
