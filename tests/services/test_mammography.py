@@ -19,7 +19,9 @@ from ris.domain.mammography import (
     AssessBreast,
     Assessed,
     CloseRecall,
+    MarkLettersSent,
     Pathology,
+    PrintLetters,
     ReassessBreast,
     RecordPathology,
     ReopenRecall,
@@ -384,6 +386,44 @@ def test_a_letter_that_left_is_called_back_by_another(clock: time_machine.Travel
     posted(row, clock)
     second.refresh_from_db()
     assert "On March 3, 2026 we wrote to you about a breast exam." in second.text
+
+
+def test_a_letter_stopped_after_it_was_printed_is_not_marked_with_the_others(
+    clock: time_machine.Traveller,
+) -> None:
+    row = final()
+    clock.move_to(LATER)
+    keys = execute(PrintLetters(letters=(str(letter_of(row).public_id),)), actor=people.frontdesk)
+    execute(
+        RetractReport(report=str(row.report.public_id), reason="wrong patient"),
+        actor=people.radiologist,
+    )
+
+    with pytest.raises(StateConflictError, match="1 of these letters must not be sent"):
+        execute(MarkLettersSent(letters=keys), actor=people.frontdesk)
+
+    assert letter_of(row).state == "STOPPED"
+
+
+def test_a_printed_letter_is_printed_again_when_its_words_changed(
+    clock: time_machine.Traveller,
+) -> None:
+    row = final(Assessed(right="1", left="2", density="B"))
+    clock.move_to(LATER)
+    keys = execute(PrintLetters(letters=(str(letter_of(row).public_id),)), actor=people.frontdesk)
+
+    execute(
+        ReassessBreast(
+            report=str(row.report.public_id),
+            assessed=Assessed(right="1", left="2", density="D"),
+            reason="second look",
+        ),
+        actor=people.radiologist,
+    )
+
+    with pytest.raises(StateConflictError, match="print a letter before"):
+        execute(MarkLettersSent(letters=keys), actor=people.frontdesk)
+    assert (letter_of(row).state, letter_of(row).text) == ("PLANNED", "")
 
 
 def test_what_a_withdrawn_exam_answered_is_open_again() -> None:

@@ -42,8 +42,10 @@ def follow(row: BreastAssessment, recall: BreastRecall | None, context: Context)
     """Plan the letter that the assessment needs; one that waits and says otherwise is stopped."""
     topic = assessed_of(row).topic
     earlier = list(row.letters.exclude(state=LetterState.STOPPED.value).order_by("id"))
-    if any(one.topic == topic.value and one.state == LetterState.PLANNED.value for one in earlier):
-        return
+    for one in earlier:
+        if one.topic == topic.value and one.state == LetterState.PLANNED.value:
+            _print_again(one)
+            return
     sent = [one for one in earlier if one.state == LetterState.SENT.value]
     for one in earlier:
         if one.state == LetterState.PLANNED.value:
@@ -61,6 +63,13 @@ def follow(row: BreastAssessment, recall: BreastRecall | None, context: Context)
         recall=recall,
         replaces=sent[-1] if sent else None,
     )
+
+
+def _print_again(letter: BreastLetter) -> None:
+    """What was worded before the assessment changed may say what does not hold: its density."""
+    if letter.printed_at is not None:
+        letter.printed_at, letter.printed_by, letter.text = None, "", ""
+        letter.save(update_fields=["printed_at", "printed_by", "text", "updated_at"])
 
 
 def recall(row: BreastAssessment, context: Context) -> None:
@@ -153,8 +162,18 @@ def print_letters(command: PrintLetters, context: Context) -> tuple[str, ...]:
 
 
 def mark_letters_sent(command: MarkLettersSent, context: Context) -> int:
-    """Note who sent them, when and how; what was not printed cannot have left."""
+    """Note who sent them, when and how; what was not printed cannot have left.
+
+    What was stopped after it was printed lies among the others on the desk: nobody is let believe
+    that it may leave.
+    """
     letters = _locked(command.letters)
+    stopped = sum(letter.state == LetterState.STOPPED.value for letter in letters)
+    if stopped:
+        raise StateConflictError(
+            f"{stopped} of these letters must not be sent: stopped after printing. Take out what "
+            "stands under Stopped, reload, and mark the others"
+        )
     if any(letter.printed_at is None for letter in letters):
         raise StateConflictError("print a letter before it is marked as sent")
     waiting = [letter for letter in letters if letter.state == LetterState.PLANNED.value]
