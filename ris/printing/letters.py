@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from io import BytesIO
 
 from ris.printing.report import Sheet, _filled, _head, _joined, _writings
-from ris.selectors.letterheads import SiteHead
 from ris.selectors.letters import LetterPage, frame_of
 
 
-def letters_pdf(pages: Sequence[LetterPage], head: SiteHead) -> bytes:
-    """The letters, each on pages of its own."""
+def letters_pdf(pages: Sequence[LetterPage]) -> bytes:
+    """The letters, each on pages of its own, under the head that it was printed with."""
     # What draws is loaded when something is drawn: no other part of the system needs it.
     from ris.printing.page import draw_all
 
     stream = BytesIO()
     draw_all(
-        [sheet(page, head) for page in pages],
+        [sheet(page) for page in pages],
         stream,
         title=frame_of(pages[0].language).title if len(pages) == 1 else f"{len(pages)} letters",
         subject="Letter to the patient",
@@ -25,11 +24,11 @@ def letters_pdf(pages: Sequence[LetterPage], head: SiteHead) -> bytes:
     return stream.getvalue()
 
 
-def sheet(page: LetterPage, head: SiteHead) -> Sheet:
+def sheet(page: LetterPage) -> Sheet:
     words = frame_of(page.language)
     name = _writings(page.name)
     return Sheet(
-        **_head(head.site, head.letterhead),
+        **_head(page.head.site, page.head.letterhead),
         title=words.title,
         patient=_filled(
             (words.patient, name),

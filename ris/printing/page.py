@@ -17,6 +17,7 @@ from ris.printing.report import Sheet
 WIDTH, HEIGHT = A4
 MARGIN = 56.0
 RIGHT = WIDTH - MARGIN
+WIDE = RIGHT - MARGIN
 BOTTOM = 64.0
 TOP = HEIGHT - MARGIN
 TEXT, SMALL, HEADING, TITLE, LETTERHEAD = 10.0, 8.0, 11.0, 14.0, 15.0
@@ -25,6 +26,7 @@ LABEL = 92.0  # width of a label column
 GRAY = 0.35
 LOGO_WIDTH, LOGO_HEIGHT = 150.0, 60.0
 MARK, MARK_GRAY = 72.0, 0.9
+FOOT_LINES = 2  # of the institution, below every page
 # So many characters that cannot be printed are named; whoever meets more has another problem.
 NAMED = 12
 
@@ -44,7 +46,10 @@ class _Layout:
         self.pages.append([])
         self.rules.append([])
         self.y = TOP
-        self.put(MARGIN, self.sheet.running, SMALL, gray=GRAY)
+        # A number of which a part stands here only would be another's.
+        for place, line in enumerate(self.lines(self.sheet.running, SMALL, WIDE, bold=False)):
+            self.y -= SMALL * LEADING if place else 0
+            self.ink(MARGIN, _visual(line), SMALL, False, GRAY)
         self.y -= SMALL * 0.8
         self.rule()
         self.y -= TEXT
@@ -273,13 +278,20 @@ def _foot(canvas: Canvas, sheet: Sheet, page: str) -> None:
     _write(canvas, MARGIN, y, sheet.footer, SMALL, False, GRAY)
     x = RIGHT - fonts.width(page, SMALL)
     _write(canvas, x, y, page, SMALL, False, GRAY)
-    for line in sheet.foot.splitlines()[:2]:
+    for line in foot_lines(sheet.foot)[:FOOT_LINES]:
         y -= SMALL * LEADING
-        _write(canvas, MARGIN, y, _seen(line), SMALL, False, GRAY)
+        _write(canvas, MARGIN, y, _visual(line), SMALL, False, GRAY)
 
 
-def _seen(line: str) -> str:
-    return scripts.visual(scripts.join(scripts.clean(line)), right_to_left=False)
+def foot_lines(text: str) -> list[str]:
+    """What stands below every page, in the lines that it takes; :data:`FOOT_LINES` have room."""
+    layout = _Layout(Sheet(institution=""))
+    said = [layout.lines(each, SMALL, WIDE, bold=False) for each in text.splitlines()]
+    return [line for lines in said for line in lines]
+
+
+def _visual(line: str) -> str:
+    return scripts.visual(line.rstrip(), right_to_left=False)
 
 
 def _write(

@@ -45,15 +45,19 @@ class LetterPage:
     birth_date: str
     written_on: str
     examined_on: str
+    head: SiteHead  # as it was when the letter was printed
 
 
 def pages(public_ids: Sequence[str]) -> list[LetterPage]:
     """Letters that were worded, in the order of their days; what was never printed is left out."""
     rows = with_patients(BreastLetter.objects.filter(public_id__in=list(public_ids)))
-    return [_page(row) for row in rows.exclude(text="").order_by("due_at", "id")]
+    worded = list(rows.exclude(text="").order_by("due_at", "id"))
+    # Letters are printed together: they have one time, and one head.
+    heads = {each: head(each) for each in {row.printed_at for row in worded}}
+    return [_page(row, heads[row.printed_at]) for row in worded]
 
 
-def _page(row: BreastLetter) -> LetterPage:
+def _page(row: BreastLetter, above: SiteHead) -> LetterPage:
     patient = row.assessment.report.order.patient
     number = next(iter(patient.identifiers.all()), None)
     written = timezone.localtime(row.printed_at).date() if row.printed_at else None
@@ -67,12 +71,13 @@ def _page(row: BreastLetter) -> LetterPage:
         birth_date=patient.birth_date,
         written_on=_day(written, row.language) if written else "",
         examined_on=_day(row.assessment.examined_on, row.language),
+        head=above,
     )
 
 
-def head() -> SiteHead:
-    """The letterhead of the site, as it is now."""
-    return head_of((), timezone.now())
+def head(at: datetime | None = None) -> SiteHead:
+    """The letterhead of the site, as it was at a time; as it is now without one."""
+    return head_of((), at or timezone.now())
 
 
 def frame_of(language: str) -> Frame:

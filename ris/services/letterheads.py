@@ -47,6 +47,7 @@ def change_letterhead(command: ChangeLetterhead, context: Context) -> int:
     values: dict[str, Any] = {
         name: _text(getattr(command, name), name, limit) for name, limit in _TEXTS.items()
     }
+    _fits(values["footer"])
     if command.logo is None:
         values["logo"] = bytes(last.logo) if last else b""
     else:
@@ -80,6 +81,16 @@ def _text(value: str, name: str, limit: int) -> str:
     if len(text) > limit:
         raise InvalidValueError(f"{name} is longer than {limit} characters", path=name)
     return text
+
+
+def _fits(footer: str) -> None:
+    # Loaded here only: what draws is large, and no other part of the system needs it.
+    from ris.printing.page import FOOT_LINES, foot_lines
+
+    if len(foot_lines(footer)) > FOOT_LINES:
+        raise InvalidValueError(
+            "below the page is room for two lines: make it shorter", path="footer"
+        )
 
 
 def _known(last: Letterhead | None, name: str) -> object:

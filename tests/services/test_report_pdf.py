@@ -13,7 +13,7 @@ import pytest
 from ris.domain.reporting import VersionKind
 from ris.domain.values import NameGroup, PersonName
 from ris.printing import fonts, scripts
-from ris.printing.page import _lay_out
+from ris.printing.page import MARGIN, RIGHT, SMALL, _lay_out, foot_lines
 from ris.printing.report import Sheet, _printed, report_pdf, sheet
 from ris.selectors.facility import SiteView
 from ris.selectors.letterheads import LetterheadView
@@ -298,6 +298,24 @@ def test_a_letterhead_stands_above_and_below_every_page_and_a_mark_across() -> N
     assert (page.foot, page.mark) == ("Registered in Wien", "PRELIMINARY")
     assert sheet(views.version(VersionKind.RETRACTION), covers(), SITE).mark == "WITHDRAWN"
     assert sheet(views.version(), covers(), SITE).mark == ""
+
+
+def test_what_stands_above_and_below_following_pages_is_never_cut() -> None:
+    long = "Company register of Wien number 123456, managing director Ada Berg, VAT ATU1234567 "
+    head = LetterheadView(public_id="1", number=1, institution="Clinic", footer=(long * 3).strip())
+    page = replace(
+        sheet(views.version(sections={"findings": "No bleeding.\n" * 90}), covers(), SITE, head),
+        running="Wolfeschlegelsteinhausenbergerdorff, Hubert Blaine  |  4711  |  "
+        + ", ".join(f"A26000{number:04}" for number in range(10)),
+    )
+
+    second = lines(page)[1]
+    foot = foot_lines(page.foot)
+
+    assert " ".join(second[:2]) == page.running
+    assert len(foot) == 3
+    assert all(fonts.width(line.rstrip(), SMALL) <= RIGHT - MARGIN for line in (*second[:2], *foot))
+    assert "".join(foot) == page.foot
 
 
 def test_the_content_is_compressed() -> None:

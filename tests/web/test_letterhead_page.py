@@ -53,6 +53,18 @@ def exam(site: Site) -> Order:
     return order
 
 
+def test_a_footer_that_has_no_room_below_the_page_is_refused(as_: As, site: Site) -> None:
+    line = "Company register of Wien number 123456, managing director Ada Berg, VAT ATU1234567 "
+
+    refused = as_("admin").post(address(site), {"institution": "Clinic", "footer": line * 3})
+    taken = as_("admin").post(address(site), {"institution": "Clinic", "footer": line * 2})
+
+    assert refused.status_code == 422
+    assert "two lines" in refused.content.decode()
+    assert taken.status_code == 303
+    assert Letterhead.objects.get(site=site).footer == (line * 2).strip()
+
+
 def test_a_letterhead_is_changed_with_its_logo_drawn_anew(as_: As, site: Site) -> None:
     client = as_("admin")
 

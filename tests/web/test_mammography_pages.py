@@ -21,7 +21,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ris import config
+from ris.domain.actors import OPERATOR
 from ris.domain.identifiers import new_uid
+from ris.domain.letterheads import ChangeLetterhead
 from ris.domain.mammography import (
     AssessBreast,
     Assessed,
@@ -41,6 +43,7 @@ from ris.models import (
     BreastRecall,
     Order,
     ProcedureDefinition,
+    Site,
     User,
 )
 from ris.printing.letters import letters_pdf
@@ -324,6 +327,23 @@ def test_letters_are_printed_together_and_marked(
     assert AuditEvent.objects.filter(action="PrintLetters", patients__isnull=False).exists()
 
 
+def test_a_letter_keeps_the_letterhead_under_which_it_was_printed(
+    as_: As, clinic: Clinic, noon: time_machine.Traveller
+) -> None:
+    day_later(noon)
+    letter = BreastLetter.objects.get()
+    answer = as_("frontdesk").post(
+        "/mammography/letters/print/", {"letter": [str(letter.public_id)]}
+    )
+    day_later(noon)
+    site = str(Site.objects.order_by("id")[0].public_id)
+    execute(ChangeLetterhead(site=site, institution="Another Clinic"), actor=OPERATOR)
+
+    again = as_("frontdesk").get(f"/mammography/letters/{letter.public_id}/")
+
+    assert again.content == answer.content
+
+
 def test_a_patient_who_wants_no_letters_is_left_out(
     as_: As, clinic: Clinic, noon: time_machine.Traveller
 ) -> None:
@@ -364,7 +384,7 @@ def test_a_letter_is_on_paper_in_each_language(
     )
     execute(MarkLettersSent(letters=keys), actor=people.frontdesk)
 
-    made = letters_pdf(pages(keys), letter_words.head())
+    made = letters_pdf(pages(keys))
 
     said = subprocess.run(
         [shutil.which("pdftotext") or "pdftotext", "-", "-"],

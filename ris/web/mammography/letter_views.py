@@ -93,7 +93,7 @@ def _pdf(request: PageRequest, keys: tuple[str, ...]) -> HttpResponse:
     saw(request, "PrintLetters", {str(key) for key in rows})
     name = "letter.pdf" if len(pages) == 1 else f"letters {timezone.localdate():%Y-%m-%d}.pdf"
     return HttpResponse(
-        letters_pdf(pages, letter_words.head()),
+        letters_pdf(pages),
         content_type="application/pdf",
         headers={
             "Content-Disposition": content_disposition_header(False, name) or "",
