@@ -35,6 +35,7 @@ from ris.domain.reporting import (
     DiscardDraft,
     FinalizeReport,
     OpenReport,
+    RetractReport,
     SaveDraft,
     SignPreliminary,
 )
@@ -202,6 +203,19 @@ def test_after_five_silent_minutes_another_reads(exam: Exam) -> None:
         execute(ClaimReading(report=str(report.public_id)), actor=exam.ben)
 
     assert endings(report) == [("ada", "SILENT"), ("ben", "")]
+
+
+def test_a_preliminary_report_is_not_withdrawn_under_its_writer(exam: Exam) -> None:
+    report = exam.open(exam.ada)
+    key = str(report.public_id)
+    execute(SignPreliminary(report=key, sections=TEXT), actor=exam.ada)
+    execute(SaveDraft(report=key, sections={"findings": "A small bleed."}), actor=exam.ben)
+
+    with pytest.raises(StateConflictError, match="is reading this report"):
+        execute(RetractReport(report=key, reason="wrong exam"), actor=exam.ada)
+
+    report.refresh_from_db()
+    assert (report.status, report.draft) == ("PRELIMINARY", {"findings": "A small bleed."})
 
 
 def test_the_timer_ends_silent_readings_and_old_skips(exam: Exam) -> None:

@@ -22,11 +22,13 @@ from ris.domain.reporting import (
     VersionKind,
 )
 from ris.models import ReportVersion
+from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._transition import move
 from ris.services.mammography import assessing as breast_exams
 from ris.services.reporting import forms, recommending
 from ris.services.reporting.parts import (
+    EDITED,
     add_version,
     clean,
     lock,
@@ -84,6 +86,8 @@ def retract_report(command: RetractReport, context: Context) -> int:
     report = lock(command.report)
     if not command.reason.strip():
         raise MissingValueError("to withdraw a report needs a reason", path="reason")
+    if report.status in EDITED:  # a preliminary one, whose draft somebody may be writing on
+        reading_leases.require_free(report, context)
     last = report.versions.order_by("-number").first()
     _check_version(last, command.expected_version)
     number = add_version(
