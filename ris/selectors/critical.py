@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
 from ris.domain.critical import (
     RUNNING,
@@ -205,12 +205,17 @@ def counts(now: datetime) -> dict[Pile, int]:
     return {Pile.OPEN: found["open"], Pile.LATE: found["late"]}
 
 
-def about(report_pk: int) -> QuerySet[CriticalFinding]:
+def about(report_pk: int | OuterRef) -> QuerySet[CriticalFinding]:
     """Those flagged on a report, and those on its exams before there was one that stands."""
     unreported = Q(report__isnull=True) | Q(report__status=ReportStatus.DISCARDED.value)
     return CriticalFinding.objects.filter(
         Q(report_id=report_pk) | (unreported & Q(procedure__reports=report_pk))
     )
+
+
+def is_running() -> Exists:
+    """Whether a finding of a report waits to be acknowledged; for a query of reports."""
+    return Exists(about(OuterRef("pk")).filter(status__in=_RUNNING))
 
 
 def of_report(report_pk: int, now: datetime) -> list[CriticalLine]:

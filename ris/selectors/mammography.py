@@ -86,34 +86,25 @@ class ReportAssessment:
     withdrawn: bool = False
 
 
-def of_report(public_id: str) -> ReportAssessment | None:
-    """The assessment of a report; None if it is about no breast exam. One query."""
-    rows = list(
-        Report.objects.filter(public_id=uuid.UUID(public_id)).values_list(
-            "procedures__definition__breast_exam",
-            "breast_assessment__public_id",
-            "breast_assessment__exam",
-            "breast_assessment__right",
-            "breast_assessment__left",
-            "breast_assessment__overall",
-            "breast_assessment__density",
-            "breast_assessment__signed_at",
-            "breast_assessment__withdrawn_at",
-        )
+def of_report(report: Report) -> ReportAssessment | None:
+    """The assessment of a report; None if it is about no breast exam.
+
+    No query if the report came with its assessment and its procedures with their definitions.
+    """
+    exam = exam_of(
+        each.definition.breast_exam for each in report.procedures.all() if each.definition
     )
-    if not rows:
-        return None
-    exam = exam_of(row[0] for row in rows)
-    key, known, right, left, overall, density, signed_at, withdrawn_at = rows[0][1:]
-    if key is None:
-        return None if exam is None else ReportAssessment(report=public_id, exam=exam)
+    row: BreastAssessment | None = getattr(report, "breast_assessment", None)
+    key = str(report.public_id)
+    if row is None:
+        return None if exam is None else ReportAssessment(report=key, exam=exam)
     return ReportAssessment(
-        report=public_id,
-        exam=exam or BreastExam(known),
-        assessed=Assessed(right=right, left=left, overall=overall, density=density),
-        public_id=str(key),
-        signed=signed_at is not None,
-        withdrawn=withdrawn_at is not None,
+        report=key,
+        exam=exam or BreastExam(row.exam),
+        assessed=assessed_of(row),
+        public_id=str(row.public_id),
+        signed=row.signed_at is not None,
+        withdrawn=row.withdrawn_at is not None,
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, FilteredRelation, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from ris.domain.reading import LEASE, LeaseEnd
 from ris.domain.values import PersonName
-from ris.models import ReadingLease
+from ris.models import ReadingLease, Report
 from ris.selectors.reports import person_name
 
 
@@ -56,6 +56,18 @@ def view_of(lease: ReadingLease) -> LeaseView:
         since=lease.taken_at,
         alive_at=lease.alive_at,
     )
+
+
+def with_report() -> FilteredRelation:
+    """The reading that goes on, joined to a query of reports: there is one at most."""
+    alive = Q(leases__alive_at__gt=timezone.now() - LEASE)
+    return FilteredRelation("leases", condition=Q(leases__ended_at=None) & alive)
+
+
+def of_row(report: Report) -> LeaseView | None:
+    """Who reads a report that was read :func:`with_report` as its ``lease``."""
+    lease: ReadingLease | None = getattr(report, "lease", None)
+    return view_of(lease) if lease is not None else None
 
 
 def of_report(public_id: str) -> LeaseView | None:

@@ -82,10 +82,13 @@ def _practitioner(user: User | None) -> str:
     return str(practitioner.public_id) if practitioner is not None else ""
 
 
-def rows() -> QuerySet[Report]:
-    """Reports with all that :func:`to_view` needs: three queries."""
+def rows(procedures: QuerySet[RequestedProcedure] | None = None) -> QuerySet[Report]:
+    """Reports with all that :func:`to_view` needs: three queries.
+
+    ``procedures`` may bring more of each procedure along.
+    """
     return Report.objects.prefetch_related(
-        "procedures",
+        Prefetch("procedures", procedures),
         Prefetch(
             "versions",
             ReportVersion.objects.select_related(

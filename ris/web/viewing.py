@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.http import HttpResponse, HttpResponseRedirect
@@ -10,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from ris.domain.errors import StateConflictError, UnknownKeyError
 from ris.selectors.viewers import SCHEMES, address_in, viewer_named, viewers
-from ris.selectors.views import OrderView, ProcedureView
+from ris.selectors.views import OrderView
 
 
 class ViewerRedirect(HttpResponseRedirect):
@@ -27,9 +26,8 @@ class ViewerLink:
     procedure: str
 
 
-def links_to_images(procedures: Iterable[ProcedureView]) -> list[ViewerLink]:
-    """A link for each viewer, to the first of some exams that has images."""
-    shown = next((each.public_id for each in procedures if each.performed), "")
+def links_to_images(shown: str) -> list[ViewerLink]:
+    """A link for each viewer, to an exam that has images; none without one."""
     return [ViewerLink(each.name, shown) for each in viewers()] if shown else []
 
 

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ris.models import CriticalCategory, CriticalFinding
 from tests import make
-from tests.web.department import Department
+from tests.web.department import Department, whole
 
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 As = Callable[[str], Client]
@@ -57,20 +57,47 @@ def test_signing_waits_for_a_call_or_a_reason(as_: As, full: Department) -> None
     assert refused.status_code == 409
     assert "obody was called about “Free air” yet" in refused.content.decode()
     assert signed.status_code == 303
-    assert "Reason: ward closed" in reader.get(address).content.decode()
+    assert "Reason: ward closed" in whole(reader, address)
+
+
+def test_the_page_itself_says_that_a_finding_waits_for_its_call(as_: As, full: Department) -> None:
+    """Also where the part with the calls does not come."""
+    reader, address = as_("radiologist"), f"/reports/{full.draft.public_id}/"
+    before = reader.get(address).content.decode()
+    row = flag(reader, full)
+    waiting = reader.get(address).content.decode()
+
+    told = {"who": "Dr. Night", "result": "read-back", "next": address}
+    noted = reader.post(f"/critical/{row.public_id}/attempt/", told)
+
+    words = "A critical finding of this exam is not acknowledged yet."
+    assert words not in before
+    assert f'{words}</strong> <a href="#critical">' in waiting
+    assert 'id="critical"' in waiting
+    assert noted["Location"] == address
+    assert words not in reader.get(address).content.decode()
+
+
+def test_a_call_noted_in_the_part_leads_back_to_the_report(as_: As, full: Department) -> None:
+    reader, address = as_("radiologist"), f"/reports/{full.draft.public_id}/"
+    flag(reader, full)
+
+    part = reader.get(f"{address}findings/", headers={"HX-Request": "true"}).content.decode()
+
+    assert f'name="next" value="{address}"' in part
 
 
 def test_what_was_told_later_offers_an_addendum(as_: As, full: Department) -> None:
     reader, address = as_("radiologist"), f"/reports/{full.final.public_id}/"
     reader.post(f"{address}critical/flag/", {"finding": "Free air", "category": "RED"})
     row = CriticalFinding.objects.get()
-    before = reader.get(address).content.decode()
+    before = whole(reader, address)
 
     reader.post(f"/critical/{row.public_id}/attempt/", {"who": "Dr. X", "result": "told"})
 
     offer = "the printed report does not say so yet"
     assert offer not in before
-    assert offer in reader.get(address).content.decode()
+    assert offer in whole(reader, address)
 
 
 def test_categories_are_changed_by_a_manager_and_errors_keep_what_was_typed(

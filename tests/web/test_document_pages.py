@@ -69,7 +69,7 @@ def filed(exam: Order, content: Content, *, with_order: bool = True) -> Document
 def test_a_draft_from_elsewhere_says_where_it_came_from(as_: As, exam: Order) -> None:
     report = draft(exam, Content(media_type="application/pdf", data=PDF, title="Report"))
 
-    page = as_("radiologist").get(f"/reports/{report.public_id}/").content.decode()
+    page = whole(as_("radiologist"), f"/reports/{report.public_id}/")
 
     assert "This draft was written elsewhere." in page
     assert "Received from Dictation" in page

@@ -12,7 +12,7 @@ from ris.models import Delivery, Report
 from ris.services import outbox
 from ris.services._transition import move
 from tests import make
-from tests.web.department import booked_at, perform, today_at
+from tests.web.department import booked_at, perform, today_at, whole
 
 As = Callable[[str], Client]
 
@@ -40,7 +40,7 @@ def test_a_refused_version_says_why_and_is_sent_again_with_one_click(
 
     part = client.get(f"{address}receipts/").content.decode()
 
-    assert "Registry" in client.get(address).content.decode()
+    assert "Registry" in whole(client, address)
     for words in ("Registry", "as result (ORU^R01)", "AE 101: OBR-16 is missing", "refused it"):
         assert words in part
     assert f'hx-get="{address}receipts/"' in part

@@ -233,12 +233,12 @@ def test_critical_result_is_noted_and_acknowledged(exam: Order, reader: Client, 
 
 
 def test_delivery_of_the_report_is_shown_beside_it(exam: Order, reader: Client) -> None:
-    from tests.web.department import dead_delivery
+    from tests.web.department import dead_delivery, whole
 
     report = make.final_report(exam)
     dead_delivery(exam, report)
 
-    page = reader.get(f"/reports/{report.public_id}/").content.decode()
+    page = whole(reader, f"/reports/{report.public_id}/")
 
     assert "Given up" in page
     assert "connection refused" in page

@@ -22,9 +22,10 @@ from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import said
 
 
-def presence_context(request: PageRequest, key: str, *, unsigned: bool) -> dict[str, Any]:
-    """Who reads a report, as its page shows it: one query."""
-    lease = reading_leases.of_report(key) if unsigned else None
+def presence_context(
+    request: PageRequest, lease: LeaseView | None, *, unsigned: bool
+) -> dict[str, Any]:
+    """Who reads a report, as its page shows it."""
     mine = lease is not None and lease.reader_id == request.user.pk
     return {
         "unsigned": unsigned,
@@ -48,7 +49,7 @@ def presence(request: PageRequest, key: UUID) -> HttpResponse:
         # An editor that has been open for a minute is read, also one that was asleep.
         with suppress(StateConflictError):
             do(request, ClaimReading(report=str(key)))
-    context = presence_context(request, str(key), unsigned=True)
+    context = presence_context(request, reading_leases.of_report(str(key)), unsigned=True)
     held: LeaseView | None = context["held"]
     context |= {
         "report_key": str(key),

@@ -44,6 +44,7 @@ def priors(request: PageRequest, key: UUID) -> HttpResponse:
     context = {
         "priors": priors_of(patient, [str(exam.public_id) for exam in exams]),
         "compares": asked(request, "write") == "yes",
+        "report_key": key,
         "part": "reporting/_prior_list.html",
     }
     if "HX-Request" in request.headers:

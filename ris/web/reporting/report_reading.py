@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ris.domain.reporting import ReportStatus
-from ris.selectors.views import OrderView, ProcedureView, ReportView
+from ris.selectors.reading_leases import LeaseView
+from ris.selectors.views import ProcedureView, ReportView
 from ris.web.access import PageRequest
 from ris.web.reporting.presence_views import presence_context
 from ris.web.reporting.reading_views import goes_on
@@ -18,17 +19,19 @@ _UNSIGNED = frozenset({ReportStatus.DRAFT, ReportStatus.PRELIMINARY})
 def reading_context(
     request: PageRequest,
     view: ReportView,
-    order: OrderView,
     covered: Sequence[ProcedureView],
     *,
+    lease: LeaseView | None,
+    shown: str,
     can_write: bool,
 ) -> dict[str, Any]:
     """``editable`` is false while somebody else reads; ``shut`` says that it is so.
 
-    Whoever typed something that was refused keeps the editor with it: ``can_write``.
+    Whoever typed something that was refused keeps the editor with it: ``can_write``. ``shown`` is
+    the exam whose images are opened.
     """
     unsigned = view.status in _UNSIGNED
-    found = presence_context(request, view.public_id, unsigned=unsigned)
+    found = presence_context(request, lease if unsigned else None, unsigned=unsigned)
     may_write = unsigned and can_write
     free = found["held"] is None
     return {
@@ -37,7 +40,7 @@ def reading_context(
         "editable": may_write and free,
         "shut": may_write and not free,
         "was_reading": may_write and free,
-        "viewers": links_to_images(covered),
+        "viewers": links_to_images(shown),
         "goes_on": goes_on(request),
         "walk": covered[0].public_id if covered else "",
     }

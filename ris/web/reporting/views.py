@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from ris.domain.actors import Actor
 from ris.domain.errors import RisError, UnknownKeyError
 from ris.domain.report_differences import SectionDifference
 from ris.domain.reporting import (
     AmendReport,
-    CommunicateCriticalResult,
     DiscardDraft,
     FinalizeReport,
     OpenReport,
@@ -27,18 +29,16 @@ from ris.domain.reporting import (
 )
 from ris.domain.results import Particulars
 from ris.domain.signatures import Proof
-from ris.models import Report
-from ris.selectors import documents
-from ris.selectors import receipts as receipt_lists
+from ris.models import PerformedProcedureStep, Report, RequestedProcedure
+from ris.selectors import critical, reading_leases
 from ris.selectors.orders import covered, order_alone
 from ris.selectors.reports import person_name, to_view
 from ris.selectors.reports import rows as report_rows
+from ris.selectors.views import ReportView
 from ris.services import may
 from ris.services.report_documents import report_document
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked
-from ris.web.critical.parts import report_context as critical_context
-from ris.web.dose.views import modalities_of, order_context
 from ris.web.errors import STATUS
 from ris.web.navigation import READERS
 from ris.web.reporting.editor_views import sections_of
@@ -61,10 +61,21 @@ class Amending:
 
 
 def _stored(key: UUID) -> Report:
+    """The report with what stands beside its text, in the queries of its rows alone."""
+    performed = PerformedProcedureStep.objects.filter(steps__procedure=OuterRef("pk"))
+    exams = RequestedProcedure.objects.select_related("definition").annotate(
+        is_performed=Exists(performed)
+    )
     row = (
-        report_rows()
+        report_rows(exams.order_by("id"))
+        .annotate(lease=reading_leases.with_report(), has_running_critical=critical.is_running())
         .select_related(
-            "author__practitioner", "resident__practitioner", "returned_by__practitioner", "order"
+            "author__practitioner",
+            "resident__practitioner",
+            "returned_by__practitioner",
+            "order",
+            "breast_assessment",
+            "lease__reader__practitioner",  # type: ignore[misc]  # the annotation is not seen
         )
         .filter(public_id=key)
         .first()
@@ -72,6 +83,12 @@ def _stored(key: UUID) -> Report:
     if row is None:
         raise UnknownKeyError("no such report")
     return row
+
+
+def amendable(actor: Actor, view: ReportView) -> bool:
+    """Whether the actor may add to or correct what was signed."""
+    is_final = view.status in {ReportStatus.FINAL, ReportStatus.AMENDED}
+    return is_final and may(actor, AmendReport)
 
 
 @require_GET
@@ -91,7 +108,7 @@ def report_page(
     """The page; with ``typed`` after a refusal, so that nothing that was written is lost."""
     stored = _stored(key)
     view = to_view(stored)
-    order = order_alone(str(stored.order.public_id), reports=False)
+    order = order_alone(str(stored.order.public_id), reports=False, performed=False)
     saw(
         request,
         "ViewReport",
@@ -100,6 +117,7 @@ def report_page(
         subject=f"Report {key}",
     )
     current = view.current
+    exams: list[Any] = list(stored.procedures.all())  # each with ``is_performed``
     covered_here = [
         procedure for procedure in order.procedures if procedure.public_id in view.procedures
     ]
@@ -109,12 +127,15 @@ def report_page(
         "order": order,
         "patient": order.patient,
         "procedures": covered_here,
-        **order_context(order.public_id, modalities_of(order)),
         **reading_context(
-            request, view, order, covered_here, can_write=may(request.actor, SaveDraft)
+            request,
+            view,
+            covered_here,
+            lease=reading_leases.of_row(stored),
+            shown=next((str(each.public_id) for each in exams if each.is_performed), ""),
+            can_write=may(request.actor, SaveDraft),
         ),
-        "amendable": view.status in {ReportStatus.FINAL, ReportStatus.AMENDED}
-        and may(request.actor, AmendReport),
+        "amendable": amendable(request.actor, view),
         "may_finalize": may(request.actor, FinalizeReport),
         "returnable": view.status in {ReportStatus.DRAFT, ReportStatus.PRELIMINARY}
         and stored.resident_id is not None
@@ -130,14 +151,10 @@ def report_page(
         "retractable": view.status
         in {ReportStatus.PRELIMINARY, ReportStatus.FINAL, ReportStatus.AMENDED}
         and may(request.actor, RetractReport),
-        "may_tell": may(request.actor, CommunicateCriticalResult),
         "sections": sections_of(view, stored, order, typed),
         "author": person_name(stored.author).display,
         "is_mine": stored.author_id == request.user.pk,
         "versions": tuple(reversed(view.versions)),
-        "deliveries": receipt_lists.of_report(str(key)),
-        **critical_context(request.actor, stored, view),
-        "documents": documents.of_order(order.public_id),
         "draft_origin": Particulars.from_json(stored.particulars),
         "error": error,
     }

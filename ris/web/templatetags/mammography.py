@@ -8,15 +8,13 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ris.models import Report
 from ris.selectors import mammography
 from ris.web import icons
 from ris.web.labels import Label
 from ris.web.mammography import words
 
 register = template.Library()
-
-# What no breast exam is made with: their reports are opened without asking.
-_NEVER = frozenset({"CT", "DX", "CR", "RF", "XA", "NM", "PT", "BMD", "DXA"})
 
 
 @register.simple_tag
@@ -41,12 +39,10 @@ def breast_words(value: str, table: str) -> str:
 
 
 @register.inclusion_tag("mammography/_assessment.html", takes_context=True)
-def breast_assessment(context: template.Context, report: str) -> dict[str, Any]:
+def breast_assessment(context: template.Context, report: Report) -> dict[str, Any]:
     """The assessment of a breast exam beside its report; nothing for any other exam."""
-    modalities = {step.modality for each in context["procedures"] for step in each.steps}
-    looks_at_breasts = not modalities or not modalities <= _NEVER
     return {
-        "assessment": mammography.of_report(str(report)) if looks_at_breasts else None,
+        "assessment": mammography.of_report(report),
         "categories": list(words.CATEGORY.items()),
         "densities": list(words.DENSITY.items()),
         "editable": context.get("editable"),
