@@ -28,7 +28,6 @@ SUBSPECIALTIES: Final = (
 
 # A page says that it is open once a minute; after five without a word its reader has left.
 LEASE: Final = timedelta(minutes=5)
-ALIVE_SECONDS: Final = 60
 SKIPPED: Final = timedelta(minutes=30)
 LONGEST_TARGET: Final = 60 * 24 * 60  # minutes: sixty days
 

@@ -82,11 +82,6 @@ def by_relevance(priors: Iterable[PriorLine]) -> list[PriorLine]:
     return sorted(priors, key=lambda one: (one.likeness, one.at or oldest), reverse=True)
 
 
-def present_of(keys: Collection[str]) -> Present:
-    """What the exams of a report are, for :func:`likeness`."""
-    return _present(list(_rows().filter(public_id__in=list(keys))))
-
-
 def priors_of(patient: str, covered: Collection[str]) -> list[PriorLine]:
     """What a patient had done before, besides the exams ``covered``: at most :data:`MOST`.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, FilteredRelation, OuterRef, Q, QuerySet
+from django.db.models import FilteredRelation, Q, QuerySet
 from django.utils import timezone
 
 from ris.domain.reading import LEASE, LeaseEnd
@@ -39,14 +39,6 @@ def going_on(now: datetime | None = None) -> QuerySet[ReadingLease]:
     return ReadingLease.objects.filter(ended_at=None, alive_at__gt=since).select_related(
         "reader__practitioner"
     )
-
-
-def held_by_another(user_id: int | None, report: str = "reports") -> Exists:
-    """Whether somebody else reads the report that a row names by ``report``."""
-    rows = ReadingLease.objects.filter(
-        report=OuterRef(report), ended_at=None, alive_at__gt=timezone.now() - LEASE
-    )
-    return Exists(rows.exclude(reader=user_id) if user_id is not None else rows)
 
 
 def view_of(lease: ReadingLease) -> LeaseView:
