@@ -274,8 +274,12 @@ LINE = "Breast assessment: "
 
 def with_line(text: str, said: Assessed) -> str:
     """A section's text with the present assessment as its last line."""
-    kept = [line for line in text.splitlines() if not line.startswith(LINE)]
-    return "\n".join([*kept, f"{LINE}{said.words}"]).strip()
+    return f"{without_line(text)}\n{LINE}{said.words}".strip()
+
+
+def without_line(text: str) -> str:
+    """What was written, as its author sent it."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith(LINE)).strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

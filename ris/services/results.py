@@ -17,6 +17,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
+from ris.domain.mammography import without_line
 from ris.domain.orders import Stage
 from ris.domain.reporting import (
     AmendReport,
@@ -190,6 +191,14 @@ def _last(report: Report) -> ReportVersion | None:
     return report.versions.order_by("-number").first()
 
 
+def _as_sent(version: ReportVersion) -> dict[str, str]:
+    """Its text without the line that an assessment here added to it."""
+    impression = without_line(version.sections.get("impression", ""))
+    return {
+        key: text for key, text in {**version.sections, "impression": impression}.items() if text
+    }
+
+
 # --- what it becomes ----------------------------------------------------------------------------
 
 
@@ -295,7 +304,7 @@ class _Filing:
             level is not ResultLevel.DRAFT
             and last is not None
             and last.kind == said.value
-            and dict(last.sections) == self._stripped()
+            and _as_sent(last) == self._stripped()
             and not self.command.attachments
         )
 
@@ -329,7 +338,7 @@ class _Filing:
         last = _last(self.report)
         assert last is not None  # noqa: S101 - it was signed
         said = self._stripped()
-        before = dict(last.sections)
+        before = _as_sent(last)
         if said == before and self.level is ResultLevel.FINAL and not self.command.attachments:
             return  # told once more
         added = self._added(said, before)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from ris.domain.actors import Actor, ActorKind, Role
+from ris.domain.actors import Actor, ActorKind, Role, endpoint_actor
 from ris.domain.errors import (
     DeniedError,
     InvalidValueError,
@@ -29,6 +29,7 @@ from ris.domain.mammography import (
     SetMammographyRules,
     WithdrawPathology,
 )
+from ris.domain.orders import OrderReference
 from ris.domain.reporting import (
     AmendReport,
     FinalizeReport,
@@ -36,6 +37,7 @@ from ris.domain.reporting import (
     SignPreliminary,
     VersionKind,
 )
+from ris.domain.results import FileResult, ResultLevel, ResultReference
 from ris.models import (
     BreastAssessment,
     BreastLetter,
@@ -121,6 +123,24 @@ def test_a_report_from_elsewhere_is_taken_as_it_is() -> None:
     execute(FinalizeReport(report=report, sections=dict(make.TEXT)), actor=machine)
 
     assert Report.objects.get(public_id=report).status == "FINAL"
+
+
+def test_a_report_from_elsewhere_told_twice_is_one_version_beside_an_assessment() -> None:
+    order, report = exam()
+    assess(report)
+    told = FileResult(
+        references=(ResultReference(order=OrderReference(public_id=str(order.public_id))),),
+        level=ResultLevel.FINAL,
+        trusted=ResultLevel.FINAL,
+        sections=dict(make.TEXT),
+    )
+    other = endpoint_actor("OTHER", None, "127.0.0.1")
+    execute(told, actor=other)
+
+    execute(told, actor=other)
+
+    versions = Report.objects.get(public_id=report).versions
+    assert "Breast assessment: " in versions.get().sections["impression"]
 
 
 @pytest.mark.parametrize(
