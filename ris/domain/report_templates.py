@@ -6,10 +6,11 @@ in (``ris.domain.report_texts``). A field is known by its name, which is unique 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +23,9 @@ WRITTEN: tuple[str, ...] = tuple(key for key, _ in SECTIONS if key not in ADDED)
 LONGEST_TEXT = 20_000
 MOST_FIELDS = 200
 MOST_CHOICES = 100
+
+
+_NUMBER = re.compile(r"[+-]?(?=[.,]?[0-9])[0-9]{0,15}(?:[.,][0-9]{0,15})?")
 
 
 class FieldKind(StrEnum):
@@ -152,12 +156,9 @@ class Field:
 
 
 def number_of(said: str) -> Decimal | None:
-    """A number as people write it, with a point or a comma."""
-    try:
-        value = Decimal(said.strip().replace(",", "."))
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() else None
+    """A number as people write it, with a point or a comma; powers of ten are not written out."""
+    digits = _NUMBER.fullmatch(said.strip())
+    return Decimal(digits[0].replace(",", ".")) if digits else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,20 +222,17 @@ def _codes(each: Field, answer: str) -> list[dict[str, str]]:
         picked = []
     rows = []
     for choice in picked:
-        if each.concept is None and choice.concept is None:
-            continue
-        rows.append(_row(each, choice.text, choice.concept))
+        asked = each.concept or choice.concept  # whose field has no code is its own finding
+        if asked is not None:
+            rows.append(_row(each, asked, choice.text, choice.concept))
     if not picked and each.concept is not None:
         number = number_of(answer) if each.kind is FieldKind.NUMBER else None
         value = f"{number:f}" if number is not None else answer
-        rows.append(_row(each, value, None))
+        rows.append(_row(each, each.concept, value, None))
     return rows
 
 
-def _row(each: Field, value: str, concept: Concept | None) -> dict[str, str]:
-    """A choice whose field has no code is its own finding."""
-    asked = each.concept or concept
-    assert asked is not None  # noqa: S101 - one of the two has it
+def _row(each: Field, asked: Concept, value: str, concept: Concept | None) -> dict[str, str]:
     row = {
         "code": asked.code,
         "scheme": asked.scheme,
