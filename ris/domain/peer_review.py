@@ -146,7 +146,6 @@ class ReturnPeerReview(Command[None]):
     """Give it back, for example because one knows whose it is."""
 
     review: str
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

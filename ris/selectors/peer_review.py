@@ -142,13 +142,17 @@ def involved(report: Report) -> set[int]:
 
 
 def open_for(reviewer: int) -> QuerySet[PeerReview]:
-    """What this reader may take: nothing he wrote or signed anything of."""
+    """What this reader may take: nothing he wrote or signed anything of, or has just given back.
+
+    ``reviewer`` of an open one is who gave it back last.
+    """
     mine = Report.objects.filter(
         own_of_report(reviewer), peer_reviews__status=PeerReviewState.OPEN.value
     )
     return (
         PeerReview.objects.filter(status=PeerReviewState.OPEN.value, report__status__in=_STANDING)
         .exclude(reader=reviewer)
+        .exclude(reviewer=reviewer)
         .exclude(report__in=mine.values("pk"))
         .order_by("drawn_at", "pk")
     )

@@ -190,10 +190,10 @@ def _mine(public_id: str, context: Context) -> PeerReview:
 
 
 def return_peer_review(command: ReturnPeerReview, context: Context) -> None:
+    """Its row goes on naming who gave it back, so that it is not the next that he gets."""
     row = _mine(command.review, context)
-    row.reviewer = None
     row.taken_at = None
-    move(row, PEER_REVIEW, PeerReviewTrigger.RETURN, "reviewer", "taken_at")
+    move(row, PEER_REVIEW, PeerReviewTrigger.RETURN, "taken_at")
     context.about(row)
 
 

@@ -193,7 +193,8 @@ def test_scores_are_private(cast: Cast) -> None:
     assert selected.own_results(cast.bert.user_id or 0) == []
 
 
-def test_a_review_can_be_given_back(cast: Cast) -> None:
+def test_a_review_given_back_is_for_somebody_else(cast: Cast) -> None:
+    carl = reader("carl")
     everything()
     signed(cast, cast.xenia)
     peer_review.run_due()
@@ -201,8 +202,9 @@ def test_a_review_can_be_given_back(cast: Cast) -> None:
 
     execute(ReturnPeerReview(review=key), actor=cast.bert)
 
-    row = PeerReview.objects.get()
-    assert (row.status, row.reviewer) == ("OPEN", None)
+    assert PeerReview.objects.get().status == "OPEN"
+    assert execute(TakePeerReview(), actor=cast.bert) == ""
+    assert execute(TakePeerReview(), actor=carl) == key
 
 
 def test_what_was_withdrawn_is_not_reviewed(cast: Cast) -> None:

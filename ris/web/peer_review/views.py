@@ -100,7 +100,7 @@ def score(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page()
 def give_back(request: PageRequest, key: UUID) -> HttpResponse:
-    do(request, ReturnPeerReview(review=str(key), reason=said(request, "reason", 500)))
+    do(request, ReturnPeerReview(review=str(key)))
     messages.success(request, _("Given back; somebody else reviews it."))
     return redirect_back(request, "/peer-review/")
 
