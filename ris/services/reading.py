@@ -30,7 +30,6 @@ from ris.domain.reading import (
     SkipReading,
     TakeOverReading,
 )
-from ris.domain.reporting import ReportStatus
 from ris.models import (
     ReadingLease,
     ReadingScope,
@@ -46,9 +45,8 @@ from ris.selectors.reports import person_name
 from ris.services import reading_leases as leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
-from ris.services.reporting.parts import lock
+from ris.services.reporting.parts import EDITED, lock
 
-EDITED = (ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value)
 _SWEPT = 100  # at once; the rest half a minute later
 
 
@@ -106,15 +104,16 @@ def skip_reading(command: SkipReading, context: Context) -> None:
     )
     if procedure is None:
         raise UnknownKeyError("no such procedure")
-    ReadingSkip.objects.update_or_create(
-        reader_id=reader, procedure=procedure, defaults={"until": context.now + SKIPPED}
-    )
     context.about(procedure, procedure.order)
     mine = ReadingLease.objects.filter(
         report__procedures=procedure, reader_id=reader, ended_at=None
     ).values_list("report__public_id", flat=True)
     for key in list(mine[:1]):
         release_reading(ReleaseReading(report=str(key)), context)
+    # After the orders: the timer has them locked when it forgets skips.
+    ReadingSkip.objects.update_or_create(
+        reader_id=reader, procedure=procedure, defaults={"until": context.now + SKIPPED}
+    )
 
 
 def end_silent_readings(command: EndSilentReadings, context: Context) -> int:
