@@ -71,3 +71,15 @@ def test_text_that_was_never_saved_is_offered_back(at: At) -> None:
     expect(impression).to_have_value(f"{before}Written without a line.")
     kept = "Object.keys(sessionStorage).filter(key => key.startsWith('ris-draft:')).length"
     wait_until(lambda: page.evaluate(kept) == 0, "forgotten once it is saved")
+
+
+def test_a_session_that_ended_puts_no_login_page_into_the_report(at: At) -> None:
+    page = draft(at("radiologist"))
+    technique = page.locator("#section-technique")
+    before = technique.input_value()
+    page.context.clear_cookies()
+
+    page.get_by_role("button", name="Insert contrast").click()
+
+    expect(page.locator("#save-state")).to_contain_text("Your session has ended")
+    expect(technique).to_have_value(before)

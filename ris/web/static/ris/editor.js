@@ -118,13 +118,19 @@
     next.scrollIntoView({ block: "nearest" });
   };
 
+  // After the session has ended the answer would be the login page: that is no text for a report.
+  const ask = async (address) => {
+    const answered = await fetch(address, { redirect: "error" }).catch(() => null);
+    return answered?.ok ? answered : null;
+  };
+
   // --- macros: .name and Tab or Space
 
   let macros = null;
   const load = async () => {
     if (macros) return macros;
-    const answered = await fetch(form.dataset.macros, { headers: { Accept: "application/json" } }).catch(() => null);
-    if (!answered?.ok) return new Map();
+    const answered = await ask(form.dataset.macros);
+    if (!answered) return new Map();
     const list = (await answered.json()).macros;
     macros = new Map(list.map((one) => [one.name.toLowerCase(), one]));
     const options = document.getElementById("macro-names");
@@ -181,8 +187,9 @@
       if (macro) { box.value = ""; insert(last, macro.text); } else tell(words("noMacro"));
     } else if (button?.matches("[data-inserts]")) {
       event.preventDefault();
-      const answered = await fetch(`${form.dataset.values}?of=${button.dataset.inserts}`).catch(() => null);
-      const text = answered?.status === 200 ? await answered.text() : "";
+      const answered = await ask(`${form.dataset.values}?of=${button.dataset.inserts}`);
+      if (!answered) { changed(last); return; } // the save says what is wrong
+      const text = answered.status === 200 ? await answered.text() : "";
       const area = form.querySelector("[name=technique]");
       if (!text) { tell(button.dataset.none); return; }
       const end = area.value.length;
