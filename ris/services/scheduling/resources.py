@@ -1,7 +1,7 @@
 """Rooms and devices: locked, looked at, taken and given back.
 
 Lock the resource, look, then write: the exclusion constraint (PostgreSQL) or trigger (SQLite) is
-the backstop and never the first to notice (docs/adr/0012-slots-are-computed.md).
+the backstop and never the first to notice (docs/adr/0012-computed-slots.md).
 """
 
 from __future__ import annotations
