@@ -113,12 +113,17 @@ _UNFINISHED = (
 )
 
 
+_FLAGGED = CriticalFinding.objects.exclude(status=CriticalState.WITHDRAWN.value)
+
+
 def _critical() -> Q:
     told = CriticalResult.objects.filter(report__procedures__order=OuterRef("pk"))
-    flagged = CriticalFinding.objects.filter(order=OuterRef("pk")).exclude(
-        status=CriticalState.WITHDRAWN.value
+    return (
+        Q(Exists(_FLAGGED.filter(order=OuterRef("pk"))))
+        # A report on several orders has its findings at one of them.
+        | Q(Exists(_FLAGGED.filter(report__procedures__order=OuterRef("pk"))))
+        | Q(Exists(told))
     )
-    return Q(Exists(flagged)) | Q(Exists(told))
 
 
 def in_pile(to: Reach, pile: Pile) -> QuerySet[Order]:
@@ -158,7 +163,7 @@ def waiting_results(to: Reach) -> tuple[int, int]:
 def with_lines(rows: QuerySet[Order], *, whole: bool = False) -> QuerySet[Order]:
     """Fetch what :func:`line_of` reads: eight queries, however many orders.
 
-    ``whole``: also what :func:`order_page` shows of one; one query more.
+    ``whole``: also what :func:`order_page` shows of one.
     """
     receipts = ResultReceipt.objects.select_related("user").order_by("acknowledged_at")
     versions = ReportVersion.objects.order_by("number")
@@ -179,8 +184,6 @@ def with_lines(rows: QuerySet[Order], *, whole: bool = False) -> QuerySet[Order]
     if whole:
         steps = steps.select_related("device__room__site")
         procedures = procedures.select_related("definition")
-        flagged = CriticalFinding.objects.exclude(status=CriticalState.WITHDRAWN.value)
-        rows = rows.prefetch_related(Prefetch("critical_findings", flagged.order_by("flagged_at")))
     return rows.select_related("patient__merged_into").prefetch_related(
         Prefetch("patient__identifiers", queryset=IDENTIFIERS.queryset),
         Prefetch(
@@ -364,7 +367,10 @@ def order_page(to: Reach, key: str | UUID) -> OrderPage:
             if report.versions.all():
                 reports.setdefault(report.pk, (report, []))[1].append(exam.words)
     versions = [version for report, _ in reports.values() for version in report.versions.all()]
-    critical = tuple(order.critical_findings.all())
+    every = {report.pk for each in procedures for report in each.reports.all()}
+    critical = tuple(
+        _FLAGGED.filter(Q(order=order) | Q(report__in=every)).order_by("flagged_at", "id")
+    )
     begun = any(step.status in _BEGUN for each in procedures for step in each.steps.all())
     return OrderPage(
         order=order,

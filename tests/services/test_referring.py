@@ -31,7 +31,7 @@ from ris.domain.referring import (
     RevokeReferrerAccess,
     WithdrawRequest,
 )
-from ris.domain.reporting import AmendReport, SignPreliminary, VersionKind
+from ris.domain.reporting import AmendReport, OpenReport, SignPreliminary, VersionKind
 from ris.domain.safety import SafetyAnswerGiven
 from ris.domain.saved_views import SaveView
 from ris.domain.values import Identifier, PartialDate, PersonName
@@ -445,6 +445,35 @@ def test_a_critical_finding_is_acknowledged_by_its_doctor(doctors: Doctors) -> N
 
     row = CriticalFinding.objects.get()
     assert (row.status, row.closed_by) == ("ACKNOWLEDGED", "Olga Test")
+
+
+def test_a_finding_of_a_report_on_two_doctors_orders_is_shown_to_both(doctors: Doctors) -> None:
+    patient = make.patient()
+    orders = {
+        doctors.olga: build.performed(patient=patient),
+        doctors.otto: build.performed(
+            OTTO, patient=patient, station="CT1", start_at=NOON + timedelta(hours=1)
+        ),
+    }
+    report = execute(
+        OpenReport(
+            procedures=tuple(str(each.procedures.get().public_id) for each in orders.values())
+        ),
+        actor=people.radiologist,
+    )
+    finding = execute(
+        FlagCriticalResult(finding="Bleeding", category="RED", report=report),
+        actor=people.radiologist,
+    )
+
+    for user, order in orders.items():
+        to = referring.reach(user.pk)
+        shown = referred_orders.order_page(to, order.public_id)
+        assert [str(each.public_id) for each in shown.critical] == [finding]
+        assert referred_orders.in_pile(to, Pile.ALL)[0].is_critical == 1  # type: ignore[attr-defined]  # annotated
+    execute(AcknowledgeFinding(finding=finding), actor=build.actor(doctors.otto))
+
+    assert CriticalFinding.objects.get().closed_by == "Otto Test"
 
 
 def test_results_from_before_the_access_are_no_news(

@@ -67,7 +67,7 @@ def acknowledge_finding(command: AcknowledgeFinding, context: Context) -> None:
         .filter(public_id=public_key(command.finding, "critical result"))
         .first()
     )
-    if row is None or not to.covers(row.order):
+    if row is None or not (to.covers(row.order) or _is_read_by(to, row)):
         raise UnknownKeyError("no such critical finding among your own patients")
     context.about(row, row.order)
     critical.acknowledge_critical_result(
@@ -76,6 +76,13 @@ def acknowledge_finding(command: AcknowledgeFinding, context: Context) -> None:
             acknowledged_by=context.actor.display or context.actor.name,
         ),
         context,
+    )
+
+
+def _is_read_by(to: Reach, row: CriticalFinding) -> bool:
+    """Whether the finding's report is about an own order as well."""
+    return row.report_id is not None and (
+        selected.own(to).filter(procedures__reports=row.report_id).exists()
     )
 
 
