@@ -11,6 +11,7 @@ import time_machine
 
 from ris import config
 from ris.domain.accounts import DisableUser
+from ris.domain.critical import FlagCriticalResult
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscription
 from ris.domain.preferences import SetPreferences
@@ -22,6 +23,7 @@ from ris.domain.referring import (
 from ris.domain.reporting import (
     AmendReport,
     CommunicateCriticalResult,
+    OpenReport,
     RetractReport,
     VersionKind,
 )
@@ -263,6 +265,34 @@ def test_it_is_written_in_the_doctors_language(doctors: Doctors) -> None:
     relay()
 
     assert mails()[0]["language"] == "de"
+
+
+def test_a_critical_finding_of_a_shared_report_is_told_to_each_of_its_doctors(
+    doctors: Doctors,
+) -> None:
+    for user in (doctors.olga, doctors.otto):
+        wants(user)
+    patient = make.patient()
+    later = NOON + timedelta(hours=1)
+    orders = (
+        build.performed(patient=patient),
+        build.performed(OTTO, patient=patient, station="CT1", start_at=later),
+    )
+    report = execute(
+        OpenReport(procedures=tuple(str(each.procedures.get().public_id) for each in orders)),
+        actor=people.radiologist,
+    )
+    execute(
+        FlagCriticalResult(finding="Bleeding", category="RED", report=report),
+        actor=people.radiologist,
+    )
+
+    relay()
+
+    assert sorted(mail["to"] for mail in mails()) == [
+        "olga@practice.example",
+        "otto@practice.example",
+    ]
 
 
 def test_a_practice_is_told_of_its_orders(doctors: Doctors) -> None:

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -80,7 +80,11 @@ def plan(event: StoredEvent) -> None:
     if report is None:
         return
     keys = [str(key) for key in said.get("orders") or () if key] or [str(said.get("order") or "")]
-    orders = list(Order.objects.filter(public_id__in=filter(None, keys)).order_by("id"))
+    concerned = Q(public_id__in=[key for key in keys if key])
+    if occasion is NoticeOccasion.CRITICAL:
+        # It names one order; the report it is in may be on those of other doctors as well.
+        concerned |= Q(procedures__reports=report)
+    orders = list(Order.objects.filter(concerned).distinct().order_by("id"))
     # A critical result is told once, however often it is spoken of.
     key = str(said.get("critical_result") or said.get("number") or "")
     for choice in _wanting(orders):
