@@ -77,7 +77,7 @@ def test_a_session_that_ended_puts_no_login_page_into_the_report(at: At) -> None
     page = draft(at("radiologist"))
     technique = page.locator("#section-technique")
     before = technique.input_value()
-    page.context.clear_cookies()
+    page.context.clear_cookies(name="ris_session")
 
     page.get_by_role("button", name="Insert contrast").click()
 
