@@ -8,6 +8,7 @@ python-hl7 must see every field as it was written, and the standard's tables fin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from integration.hl7.er7_writer import build, msh
 from integration.hl7.from_domain.charges import Part, charge, credit
+from integration.hl7.from_domain.documents import mdm
 from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.images import images_available
 from integration.hl7.from_domain.patients import PatientsTold, patient_told
@@ -22,6 +24,7 @@ from integration.hl7.profiles import Profile
 from ris.domain.orders import StepStatus
 from ris.domain.reporting import VersionKind
 from ris.domain.values import Identifier
+from ris.selectors.documents import DocumentView
 from tests.integration.hl7 import oracles, views
 
 FOLDER = Path("fixtures/hl7/out")
@@ -38,6 +41,13 @@ REPORTED = views.procedure(
         views.version(number=2, signed_at=views.AT + timedelta(hours=1)),
     ),
 )
+
+PRINTED = DocumentView(
+    public_id="report-1", patient="", order="", title="Report", file_name="report.pdf",
+    media_type="application/pdf", content=b"%PDF-1.4 an invented page",
+)  # fmt: skip
+P, F = VersionKind.PRELIMINARY, VersionKind.FINAL
+A, C, R = VersionKind.ADDENDUM, VersionKind.CORRECTION, VersionKind.RETRACTION
 
 
 def told(name: str, profile: Profile, **payload: object) -> Draft:
@@ -74,6 +84,28 @@ def available(profile: Profile) -> Draft:
     return draft
 
 
+def document(*kinds: VersionKind) -> Callable[[Profile], Draft]:
+    """The message about the last of these versions, as page and as text."""
+    said = {"findings": "No infarct.", "impression": "Normal CT of the head."}
+    versions = [
+        views.version(
+            number=number,
+            kind=kind,
+            sections={**said, "addendum": "Compared with 2025."} if kind is A else said,
+            reason="wrong side" if kind in {C, R} else "",
+        )
+        for number, kind in enumerate(kinds, start=1)
+    ]
+    report = replace(views.report(*versions), public_id="0193a1b2-0000-7000-8000-00000000002a")
+
+    def write(profile: Profile) -> Draft:
+        order = views.order(procedures=(PROCEDURE,))
+        (draft,) = mdm(report, len(kinds), [order], views.AT, profile, PRINTED)
+        return draft
+
+    return write
+
+
 CASES: Mapping[str, tuple[Callable[[Profile], Draft], dict[str, object]]] = {
     "adt_a01": (lambda profile: told("PatientRegistered", profile), {"registrations": "A01"}),
     "adt_a04": (lambda profile: told("PatientRegistered", profile), {"registrations": "A04"}),
@@ -92,6 +124,13 @@ CASES: Mapping[str, tuple[Callable[[Profile], Draft], dict[str, object]]] = {
     "dft_p03_technical_credited": (credited, {}),
     "dft_p03_professional": (signed, {}),
     "oru_r01_images": (available, {}),
+    "mdm_t02_preliminary": (document(P), {"document_content": "both"}),
+    "mdm_t02": (document(F), {"document_content": "both"}),
+    "mdm_t04": (document(P, F), {"document_content": "both", "document_final": "T04"}),
+    "mdm_t06": (document(F, A), {"document_content": "both"}),
+    "mdm_t08": (document(F, C), {"document_content": "both", "document_correction": "T08"}),
+    "mdm_t10": (document(F, C), {"document_content": "both"}),
+    "mdm_t11": (document(F, R), {}),
 }
 
 
