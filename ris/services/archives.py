@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from time import monotonic
+from typing import NamedTuple
 from typing import Protocol as Offers
-from typing import TypeVar
 
 import structlog
 
@@ -35,8 +35,6 @@ from ris.selectors import archives as known
 from ris.selectors.archives import Examined
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 WAIT_SECONDS = 3.0  # a page waits so long, all archives together
 ASK_SECONDS = 10.0  # a question ends then, waited for or not
@@ -67,10 +65,22 @@ class Archive(Offers):
         """The series of a study."""
 
 
+class _Question(NamedTuple):
+    """What is asked at an endpoint: the studies under a number, or the series of a study."""
+
+    endpoint: int
+    number: str = ""
+    issuer: str = ""
+    study: str = ""
+
+
+# What a question gives is of one kind; both kinds are kept in one place.
+_Told = Sequence[ToldStudy | ToldSeries] | SilentArchiveError
+
 _ARCHIVES: dict[Protocol, Archive] = {}
 _lock = threading.Lock()
-_kept: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
-_asking: dict[Hashable, Future[object]] = {}
+_kept: OrderedDict[_Question, tuple[float, _Told]] = OrderedDict()
+_asking: dict[_Question, Future[_Told]] = {}
 _pool: ThreadPoolExecutor | None = None
 
 
@@ -106,25 +116,25 @@ def about(exam: Examined, *, seconds: float = WAIT_SECONDS) -> list[ArchiveAnswe
 # --- asking
 
 
-_Asked = Mapping[Hashable, Future[object]]
+_Asked = Mapping[_Question, Future[_Told]]
 
 
 def _questions(endpoint: EndpointInfo, archive: Archive, exam: Examined) -> _Asked:
     terms = archive.terms(endpoint)
-    asked: dict[Hashable, Future[object]] = {}
+    asked: dict[_Question, Future[_Told]] = {}
     for each in _numbers(exam.patient.identifiers, terms):
         # An archive with one issuer mostly names none, and would find nothing by it.
         issuer = "" if terms.issuer else each.issuer
-        asked["studies", each.value, issuer] = _ask(
-            (endpoint.id, "studies", each.value, issuer),
+        question = _Question(endpoint.id, number=each.value, issuer=issuer)
+        asked[question] = _ask(
+            question,
             endpoint,
             partial(archive.studies, endpoint, each.value, issuer, ASK_SECONDS),
         )
     for study in exam.made:
-        asked["series", study] = _ask(
-            (endpoint.id, "series", study),
-            endpoint,
-            partial(archive.series, endpoint, study, ASK_SECONDS),
+        question = _Question(endpoint.id, study=study)
+        asked[question] = _ask(
+            question, endpoint, partial(archive.series, endpoint, study, ASK_SECONDS)
         )
     return asked
 
@@ -139,39 +149,41 @@ def _numbers(identifiers: Sequence[Identifier], terms: Terms) -> list[Identifier
     return named[:_NUMBERS]
 
 
-def _ask(key: Hashable, endpoint: EndpointInfo, question: Callable[[], object]) -> Future[object]:
+def _ask(question: _Question, endpoint: EndpointInfo, put: Callable[[], _Told]) -> Future[_Told]:
     """What was told lately, who asks already, or a new question in a thread of its own."""
     global _pool
     with _lock:
-        at, told = _kept.get(key, (0.0, None))
-        lasts = REST_SECONDS if isinstance(told, SilentArchiveError) else KEPT_SECONDS
-        if key in _kept and monotonic() - at < lasts:
-            done: Future[object] = Future()
-            done.set_result(told)
-            return done
-        running = _asking.get(key)
+        known_already = _kept.get(question)
+        if known_already is not None:
+            at, told = known_already
+            lasts = REST_SECONDS if isinstance(told, SilentArchiveError) else KEPT_SECONDS
+            if monotonic() - at < lasts:
+                done: Future[_Told] = Future()
+                done.set_result(told)
+                return done
+        running = _asking.get(question)
         if running is not None:
             return running
         if _pool is None:
             _pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="archives")
-        future = _pool.submit(_asked, key, endpoint, question)
-        _asking[key] = future
+        future = _pool.submit(_asked, question, endpoint, put)
+        _asking[question] = future
         return future
 
 
-def _asked(key: Hashable, endpoint: EndpointInfo, question: Callable[[], object]) -> object:
-    told: object
+def _asked(question: _Question, endpoint: EndpointInfo, put: Callable[[], _Told]) -> _Told:
+    told: _Told
     try:
-        told = question()
+        told = put()
     except SilentArchiveError as silent:
         told = silent
     except Exception as error:
         log.exception("an archive could not be asked", endpoint=endpoint.name)
         told = SilentArchiveError(f"internal error ({type(error).__name__})")
     with _lock:
-        _asking.pop(key, None)
-        _kept[key] = (monotonic(), told)
-        _kept.move_to_end(key)
+        _asking.pop(question, None)
+        _kept[question] = (monotonic(), told)
+        _kept.move_to_end(question)
         while len(_kept) > _KEPT:
             _kept.popitem(last=False)
     return told
@@ -191,14 +203,16 @@ def _answer(
     faults: list[str] = []
     studies: dict[str, ToldStudy] = {}
     series: dict[str, Sequence[ToldSeries]] = {}
-    for key, future in asked.items():
+    for question, future in asked.items():
         told = future.result() if future.done() else SilentArchiveError(late)
         if isinstance(told, SilentArchiveError):
             faults.append(str(told))
-        elif isinstance(key, tuple) and key[0] == "series":
-            series[str(key[1])] = told  # type: ignore[assignment]  # what that question gives
+        elif question.study:
+            series[question.study] = [each for each in told if isinstance(each, ToldSeries)]
         else:
-            studies |= {each.study_instance_uid: each for each in told}  # type: ignore[attr-defined]
+            studies |= {
+                each.study_instance_uid: each for each in told if isinstance(each, ToldStudy)
+            }
     shown: list[ToldStudy] = []
     withheld: list[Doubt] = []
     terms, patient = archive.terms(endpoint), exam.patient
