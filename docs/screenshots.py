@@ -112,6 +112,7 @@ SHOTS: tuple[Shot, ...] = (
     ),
     Shot("report-readers", "manager", "/reading/?pile=signed", f"{ROW}; a[href$='/readers/']"),
     Shot("critical", "radiologist", "/critical/"),
+    Shot("critical-flag", "radiologist", "/reading/", "main a[href$='/critical/flag/']"),
     Shot("critical-done", "frontdesk", "/critical/?pile=done"),
     Shot("critical-categories", "manager", "/critical/categories/"),
     Shot("follow-ups", "scheduler", "/follow-ups/"),

@@ -220,13 +220,21 @@ def is_running() -> Exists:
 
 def of_report(report_pk: int, now: datetime) -> list[CriticalLine]:
     """Those of a report and of its exams; two queries."""
-    rows = (
-        about(report_pk)
-        .select_related("order", "report")
+    return _lines_of(about(report_pk), now)
+
+
+def of_procedure(procedure_pk: int, now: datetime) -> list[CriticalLine]:
+    """Those flagged on an exam; two queries."""
+    return _lines_of(CriticalFinding.objects.filter(procedure_id=procedure_pk), now)
+
+
+def _lines_of(rows: QuerySet[CriticalFinding], now: datetime) -> list[CriticalLine]:
+    found = (
+        rows.select_related("order", "report")
         .prefetch_related(Prefetch("attempts", queryset=CriticalAttempt.objects.order_by("id")))
         .order_by("flagged_at", "id")
     )
-    return [to_line(row, now, with_patient=False) for row in rows]
+    return [to_line(row, now, with_patient=False) for row in found]
 
 
 def told_after(lines: Sequence[CriticalLine], status: ReportStatus, signed_at: datetime) -> bool:

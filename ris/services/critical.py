@@ -41,6 +41,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
+from ris.domain.orders import Stage
 from ris.domain.reporting import (
     AcknowledgeCriticalResult,
     CommunicateCriticalResult,
@@ -64,10 +65,17 @@ from ris.services._execute import execute
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move, touch
 from ris.services.reporting.critical import tell_receivers
+from ris.services.reporting.parts import LIVE
 from ris.services.reporting.parts import lock as lock_report
 
 AT_ONCE = 200
 _FINDING = 2000
+_NOTHING_SEEN = (
+    Stage.REQUESTED.value,
+    Stage.SCHEDULED.value,
+    Stage.ARRIVED.value,
+    Stage.CANCELED.value,
+)
 
 
 # --- flagged
@@ -115,7 +123,12 @@ def _what(
     orders = lock_orders(found)
     if not orders:
         raise UnknownKeyError("no such procedure", path="procedure")
-    return None, RequestedProcedure.objects.get(public_id=key), orders[0]
+    procedure = RequestedProcedure.objects.get(public_id=key)
+    if procedure.stage in _NOTHING_SEEN:
+        raise StateConflictError("there is nothing to find yet: the exam was not begun")
+    # Somebody may have begun its report meanwhile, whose receivers are told with it.
+    report = procedure.reports.filter(status__in=LIVE).first()
+    return report, procedure, orders[0]
 
 
 def _flag(

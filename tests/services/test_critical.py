@@ -311,3 +311,21 @@ def test_what_was_told_before_there_were_clocks_has_a_finding(report: Report) ->
         told,
     )
     assert [(each.who, each.read_back) for each in row.attempts.all()] == [("Dr. Lee", True)]
+
+
+def test_a_finding_of_an_exam_that_is_reported_on_stands_on_its_report(
+    order: Order, report: Report
+) -> None:
+    finalize(report)
+
+    call(flag(procedure=str(order.procedures.get().public_id)))
+
+    assert CriticalFinding.objects.get().report == report
+    assert CriticalResult.objects.get().acknowledged_by == "Olga Ordonez"
+
+
+def test_nothing_is_found_on_an_exam_that_was_not_begun(order: Order) -> None:
+    waiting = make.order()
+
+    with pytest.raises(StateConflictError, match="the exam was not begun"):
+        flag(procedure=str(waiting.procedures.get().public_id))

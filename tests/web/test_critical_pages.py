@@ -131,3 +131,36 @@ def test_the_list_stays_within_its_queries(as_: As, full: Department) -> None:
         reader.get("/critical/")
 
     assert len(queries) <= BUDGETS["page_critical"]
+
+
+def test_a_finding_is_flagged_before_there_is_a_report(as_: As, full: Department) -> None:
+    reader = as_("radiologist")
+    procedure = full.unread.procedures.get()
+    address = f"/procedures/{procedure.public_id}/critical/flag/"
+    offered = [
+        reader.get(page).content.decode()
+        for page in ("/reading/", f"/orders/{full.unread.public_id}/")
+    ]
+
+    refused = reader.post(address, {"finding": " ", "category": "RED", "phone": "555-0102"})
+    flagged = reader.post(address, {"finding": "Free air", "category": "RED"})
+    row = CriticalFinding.objects.get()
+    told = {"who": "Dr. Night", "result": "missed", "next": address}
+    noted = reader.post(f"/critical/{row.public_id}/attempt/", told)
+
+    shown = reader.get(address).content.decode()
+    assert all(f'href="{address}"' in page for page in offered)
+    assert (refused.status_code, 'value="555-0102"' in refused.content.decode()) == (422, True)
+    assert (row.procedure, row.report, flagged["Location"]) == (procedure, None, address)
+    assert noted["Location"] == address
+    assert "Free air" in shown
+    assert "Dr. Night not reached" in shown
+    assert as_("frontdesk").get(address).status_code == 403
+
+
+def test_an_exam_with_a_report_is_flagged_there(as_: As, full: Department) -> None:
+    procedure = full.drafted.procedures.get()
+
+    there = as_("radiologist").get(f"/procedures/{procedure.public_id}/critical/flag/")
+
+    assert there["Location"] == f"/reports/{full.draft.public_id}/#critical"

@@ -6,11 +6,13 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from ris.domain.actors import Role
 from ris.domain.critical import (
     FlagCriticalResult,
     HowTold,
@@ -19,12 +21,17 @@ from ris.domain.critical import (
     WaiveCriticalTelling,
     WithdrawCriticalResult,
 )
-from ris.selectors import critical
+from ris.domain.errors import DeniedError, RisError, UnknownKeyError
+from ris.domain.values import PersonName
+from ris.models import RequestedProcedure
+from ris.selectors import critical, reading
 from ris.selectors.critical import Pile
+from ris.selectors.patients import to_view as patient_to_view
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
 from ris.web.critical.parts import allowed, shown
+from ris.web.errors import STATUS
 from ris.web.navigation import CRITICAL
 from ris.web.paging import slice_of
 
@@ -84,11 +91,62 @@ def flag(request: PageRequest, key: UUID) -> HttpResponse:
     return redirect_back(request, f"/reports/{key}/")
 
 
-@require_POST
-@page()
+@require_http_methods(["GET", "POST"])
+@page(Role.RADIOLOGIST, Role.RESIDENT)
 def flag_procedure(request: PageRequest, key: UUID) -> HttpResponse:
-    _flag(request, procedure=str(key))
-    return redirect_back(request, "/critical/")
+    """Flag a finding of an exam before anybody reports on it; with a report, it stands there."""
+    here = reverse("critical-flag-procedure", args=[key])
+    error: RisError | None = None
+    if request.method == "POST":
+        try:
+            _flag(request, procedure=str(key))
+        except DeniedError:
+            raise
+        except RisError as refused:
+            error = refused
+        else:
+            return redirect_back(request, here)
+    exam = (
+        RequestedProcedure.objects.select_related("order__patient__merged_into")
+        .filter(public_id=key)
+        .first()
+    )
+    if exam is None:
+        raise UnknownKeyError("no such procedure")
+    report = reading.report_on([str(key)])
+    if report and error is None:
+        return redirect_back(request, f"/reports/{report}/#critical")
+    order = exam.order
+    patient = patient_to_view(order.patient)
+    saw(
+        request,
+        "ViewCriticalResults",
+        [patient.public_id],
+        order=str(order.public_id),
+        subject=f"RequestedProcedure {key}",
+    )
+    now = timezone.now()
+    context = {
+        "title": _("Flag a critical finding"),
+        "home": f"/orders/{order.public_id}/",
+        "number": order.accession_number,
+        "part": "critical/_exam.html",
+        "next": here,
+        "patient": patient,
+        "key": key,
+        "exam": exam.description or exam.code_meaning or exam.code_value,
+        "critical": shown(critical.of_procedure(exam.pk, now), now),
+        "critical_categories": critical.categories(),
+        "requester": PersonName.parse(order.requester),
+        "callback_phone": order.callback_phone,
+        "hows": list(HowTold),
+        "typed": request.POST,
+        "error": error,
+        **allowed(request.actor),
+    }
+    return show(
+        request, "orders/section.html", context, status=STATUS[error.code] if error else 200
+    )
 
 
 @require_POST
