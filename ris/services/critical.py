@@ -127,8 +127,8 @@ def _what(
     if procedure.stage in _NOTHING_SEEN:
         raise StateConflictError("there is nothing to find yet: the exam was not begun")
     # Somebody may have begun its report meanwhile, whose receivers are told with it.
-    report = procedure.reports.filter(status__in=LIVE).first()
-    return report, procedure, orders[0]
+    live = procedure.reports.filter(status__in=LIVE).first()
+    return live, procedure, orders[0]
 
 
 def _flag(
