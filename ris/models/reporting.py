@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from ris.domain.reporting import ReportStatus, VersionKind
-from ris.models.base import Public, known
+from ris.models.base import Public, known, uuid7
 
 
 class Report(Public):
@@ -68,6 +68,8 @@ class ReportVersion(models.Model):
 
     report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
+    # Its document is known outside by this (FHIR DocumentReference and Binary).
+    public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
     kind = models.CharField(max_length=12)
     sections = models.JSONField()
     reason = models.CharField(max_length=500, blank=True, default="")
