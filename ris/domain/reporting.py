@@ -138,7 +138,11 @@ class DiscardDraft(Command[None]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignPreliminary(Command[int]):
-    """Let others read an unverified report; returns the version number."""
+    """Let others read an unverified report; returns the version number.
+
+    ``attending`` is the login of who is to sign with a resident; empty: whoever reads it next,
+    None: as it was.
+    """
 
     report: str
     sections: dict[str, str]
@@ -146,6 +150,15 @@ class SignPreliminary(Command[int]):
     answers: dict[str, str] | None = None  # to the fields of its template, by name
     particulars: Particulars | None = None  # of a text that came from elsewhere
     proof: Proof = Proof.NONE
+    attending: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseAttending(Command[None]):
+    """Say who is to sign a report that waits with its resident; empty: whoever reads it next."""
+
+    report: str
+    attending: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +278,15 @@ class ReportReturned(Event):
     report: str
     order: str
     note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttendingChosen(Event):
+    """Who is to sign with the resident, by login; empty: whoever reads it next."""
+
+    report: str
+    order: str
+    attending: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

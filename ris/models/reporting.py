@@ -34,6 +34,14 @@ class Report(Public):
         related_name="reports_as_resident",
     )
     sent_at = models.DateTimeField(null=True, blank=True)
+    # Who is to sign it with the resident; nobody named: whoever reads it next.
+    attending = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
     returned_at = models.DateTimeField(null=True, blank=True)
     returned_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -31,6 +31,7 @@ from ris.selectors.reports import person_name
 
 RECENT_DAYS = 7
 EARLIER_DAYS = 60
+LEFT_HOURS = 24
 
 
 class Pile(StrEnum):
@@ -72,6 +73,8 @@ class ReadingLine:
     author: str = ""
     author_id: int | None = None
     changed_at: datetime | None = None
+    attending: str = ""  # who is to sign it with a resident
+    attending_id: int | None = None
     together: tuple[str, ...] = ()
     images: str = ""  # what an archive told of them, empty if nothing
     subspecialty: str = ""
@@ -119,10 +122,7 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
         return rows.filter(own | given_back, stage__in=_BEING_WRITTEN)
     if pile is Pile.SENT:
         return rows.filter(
-            pk__in=Report.objects.filter(
-                sent_at__isnull=False, status=ReportStatus.PRELIMINARY.value
-            ).values("procedures"),
-            stage=Stage.PRELIMINARY.value,
+            pk__in=_sent_to(user_id).values("procedures"), stage=Stage.PRELIMINARY.value
         )
     if pile is Pile.PRELIMINARY:
         return rows.filter(stage=Stage.PRELIMINARY.value)
@@ -134,6 +134,23 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
         Exists(Report.objects.filter(procedures=OuterRef("pk"), versions__signed_at__gte=since)),
         stage=Stage.REPORTED.value,
         performed_at__gte=since - timedelta(days=EARLIER_DAYS),
+    )
+
+
+def _sent_to(user_id: int | None) -> QuerySet[Report]:
+    """What residents signed and asked this person to sign, or nobody in particular.
+
+    What who was asked leaves for a day, or asks of a login that is shut, waits for everybody.
+    """
+    left = timezone.now() - timedelta(hours=LEFT_HOURS)
+    return Report.objects.filter(
+        Q(attending=None)
+        | Q(attending=user_id)
+        | Q(attending__is_active=False)
+        | Q(resident=user_id)
+        | Q(sent_at__lt=left),
+        sent_at__isnull=False,
+        status=ReportStatus.PRELIMINARY.value,
     )
 
 
@@ -189,7 +206,7 @@ def with_lines(rows: QuerySet[RequestedProcedure]) -> QuerySet[RequestedProcedur
         Prefetch(
             "reports",
             queryset=Report.objects.filter(status__in=_LIVE)
-            .select_related("author__practitioner")
+            .select_related("author__practitioner", "attending__practitioner")
             .prefetch_related(
                 Prefetch(
                     "leases",
@@ -246,6 +263,8 @@ def _line(
         report_status=report.status if report is not None else "",
         author=person_name(report.author).display if report is not None else "",
         author_id=report.author_id if report is not None else None,
+        attending=person_name(report.attending).display if report is not None else "",
+        attending_id=report.attending_id if report is not None else None,
         changed_at=(report.draft_saved_at or report.updated_at) if report is not None else None,
         images=images.get(str(order.public_id), ""),
         subspecialty=procedure.definition.subspecialty if procedure.definition else "",

@@ -140,6 +140,7 @@ EVENT: Mapping[str, Label] = {
     "PreliminarySigned": Label("Preliminary report signed", "half", Tone.INFO),
     "ReportFinalized": Label("Final report signed", "seal", Tone.OK),
     "ReportAmended": Label("Report amended", "seal", Tone.WARN),
+    "AttendingChosen": Label("Attending radiologist chosen", "person", Tone.INFO),
     "ReportReturned": Label("Report given back to the resident", "undo", Tone.WARN),
     "BreastAssessed": Label("Breast exam assessed", "pencil", Tone.INFO),
     "BreastRecallRaised": Label("More is needed after the breast exam", "alert", Tone.WARN),

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+import time_machine
+from django.contrib.auth.models import Group
 
 from ris import config
 from ris.domain.actors import Actor, Role
-from ris.domain.errors import DeniedError, MissingValueError, StateConflictError
+from ris.domain.errors import (
+    DeniedError,
+    InvalidValueError,
+    MissingValueError,
+    StateConflictError,
+)
 from ris.domain.reading import ReleaseReading
 from ris.domain.reporting import (
     AmendReport,
+    ChooseAttending,
     DiscardDraft,
     FinalizeReport,
     OpenReport,
@@ -24,6 +33,8 @@ from ris.domain.reporting import (
 )
 from ris.domain.signatures import Proof
 from ris.models import DomainEvent, Report, ReportVersion, User
+from ris.selectors import reading
+from ris.selectors.reading import Pile
 from ris.selectors.reports import report_view
 from ris.services import execute
 from tests import ground, make, people
@@ -280,3 +291,92 @@ def test_the_version_keeps_what_was_shown(cast: tuple[str, Actor, Actor], proof:
     execute(FinalizeReport(report=report, sections=dict(make.TEXT), proof=proof), actor=attending)
 
     assert ReportVersion.objects.get().signed_with == proof.value
+
+
+# --- who is to sign with the resident
+
+
+def _attendings() -> tuple[str, Actor, Actor, Actor]:
+    """The report, its resident, and two attending radiologists with their role."""
+    make.device()
+    report = make.opened_report(make.performed())
+    role, _ = Group.objects.get_or_create(name=Role.RADIOLOGIST.value)
+    found = [
+        person(replace(people.radiologist, name=name), name.capitalize())
+        for name in ("asta", "birk")
+    ]
+    role.user_set.set([each.user_id for each in found])
+    return str(report.public_id), person(people.resident, "Ekdahl"), found[0], found[1]
+
+
+@pytest.fixture
+def two() -> tuple[str, Actor, Actor, Actor]:
+    return ground.begin("a report for one of two attendings", _attendings)[0]
+
+
+def ask(report: str, resident: Actor, attending: str | None) -> None:
+    text = dict(make.TEXT)
+    execute(SignPreliminary(report=report, sections=text, attending=attending), actor=resident)
+
+
+def waits_for(*readers: Actor) -> list[int]:
+    return [reading.in_pile(Pile.SENT, each.user_id).count() for each in readers]
+
+
+def test_what_a_resident_sends_waits_for_the_attending_he_chose(
+    two: tuple[str, Actor, Actor, Actor],
+) -> None:
+    report, resident, asta, birk = two
+    ask(report, resident, "asta")
+    asked = (stored(report).attending_id, waits_for(asta, birk, resident))
+
+    execute(ChooseAttending(report=report, attending="birk"), actor=asta)
+    passed_on = waits_for(asta, birk, resident)
+    execute(ChooseAttending(report=report, attending=""), actor=resident)
+
+    assert asked == (asta.user_id, [1, 0, 1])
+    assert passed_on == [0, 1, 1]
+    assert waits_for(asta, birk, resident) == [1, 1, 1]
+    chosen = DomainEvent.objects.filter(name="AttendingChosen").order_by("id")
+    assert [each.payload["attending"] for each in chosen] == ["asta", "birk", ""]
+
+
+def test_what_the_chosen_one_leaves_for_a_day_waits_for_everybody(
+    two: tuple[str, Actor, Actor, Actor],
+) -> None:
+    report, resident, asta, birk = two
+    ask(report, resident, "asta")
+
+    with time_machine.travel(stored(report).sent_at + timedelta(hours=25), tick=False):
+        later = waits_for(asta, birk)
+    User.objects.filter(username="asta").update(is_active=False)
+
+    assert later == [1, 1]
+    assert waits_for(birk) == [1]
+
+
+def test_signing_again_keeps_the_attending_and_his_signature_ends_the_wait(
+    two: tuple[str, Actor, Actor, Actor],
+) -> None:
+    report, resident, asta, birk = two
+    ask(report, resident, "asta")
+    ask(report, resident, None)
+    kept = stored(report).attending_id
+
+    execute(FinalizeReport(report=report, sections=THEIRS), actor=birk)
+
+    assert kept == asta.user_id
+    assert stored(report).attending_id is None
+    with pytest.raises(StateConflictError, match="does not wait"):
+        execute(ChooseAttending(report=report, attending="asta"), actor=birk)
+
+
+def test_nobody_who_may_not_sign_is_chosen(two: tuple[str, Actor, Actor, Actor]) -> None:
+    report, resident, _, _ = two
+
+    with pytest.raises(InvalidValueError, match="no such attending radiologist"):
+        ask(report, resident, "resident")
+    ask(report, resident, "asta")
+    stranger = replace(people.resident, user_id=person(replace(resident, name="x"), "X").user_id)
+    with pytest.raises(DeniedError, match="a report of his own"):
+        execute(ChooseAttending(report=report, attending=""), actor=stranger)

@@ -126,6 +126,22 @@ def test_what_waits_for_whom_stands_in_a_pile_of_its_own(exam: Order, as_: As) -
     assert given_back == ((False, False), (False, True))
 
 
+def test_a_resident_chooses_who_signs_with_him(exam: Order, as_: As) -> None:
+    report = begun(as_("resident"), exam)
+    editor = as_("resident").get(f"/reports/{report.public_id}/").content.decode()
+    sent = {"findings": "Clear.", "as": "preliminary", "attending": "radiologist"}
+
+    as_("resident").post(f"/reports/{report.public_id}/sign/", {**sent, "revision": "0"})
+    listed = as_("radiologist").get("/reading/?pile=sent").content.decode()
+    waiting = look(as_("radiologist"), report)
+    as_("radiologist").post(f"/reports/{report.public_id}/attending/", {"attending": ""})
+
+    assert '<option value="radiologist">MUSTER, Radiologist</option>' in editor
+    assert "for you" in listed
+    assert "Attending radiologist" in waiting
+    assert "for you" not in as_("radiologist").get("/reading/?pile=sent").content.decode()
+
+
 # --- a proof at signing
 
 

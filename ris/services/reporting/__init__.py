@@ -5,6 +5,7 @@ from __future__ import annotations
 from ris.domain.actors import Role
 from ris.domain.reporting import (
     AmendReport,
+    ChooseAttending,
     DiscardDraft,
     FinalizeReport,
     OpenReport,
@@ -15,6 +16,7 @@ from ris.domain.reporting import (
 )
 from ris.services._execute import register_reason
 from ris.services.reporting.amending import amend_report, retract_report
+from ris.services.reporting.attendings import choose_attending
 from ris.services.reporting.residents import ATTENDING_SIGNS
 from ris.services.reporting.returning import return_report
 from ris.services.reporting.signing import finalize_report, sign_preliminary
@@ -29,6 +31,7 @@ HANDLERS = {
     AmendReport: amend_report,
     RetractReport: retract_report,
     ReturnReport: return_report,
+    ChooseAttending: choose_attending,
 }
 
 _ATTENDINGS = {Role.RADIOLOGIST}
@@ -43,6 +46,7 @@ PERMISSIONS = {
     AmendReport: _ATTENDINGS,
     RetractReport: _ATTENDINGS,
     ReturnReport: _ATTENDINGS,
+    ChooseAttending: _READERS | {Role.MANAGER},
 }
 
 register_reason(Role.RESIDENT, (FinalizeReport, AmendReport, RetractReport), ATTENDING_SIGNS)

@@ -10,7 +10,7 @@ from ris.models import Report, ReportVersion
 from ris.services._context import Context
 
 # Columns that follow from who signed last.
-SETTLED = ("resident", "sent_at", "returned_at", "returned_by", "return_note")
+SETTLED = ("resident", "sent_at", "attending", "returned_at", "returned_by", "return_note")
 ATTENDING_SIGNS = (
     "a resident signs preliminary: what is final, corrected or withdrawn is signed by an attending "
     "radiologist"
@@ -63,6 +63,8 @@ def settle(report: Report, context: Context) -> None:
     """
     by_resident = signed_as(context.actor) is SignedAs.RESIDENT
     report.sent_at = context.now if by_resident else None
+    if not by_resident:
+        report.attending = None
     report.returned_at = None
     report.returned_by = None
     report.return_note = ""

@@ -17,6 +17,7 @@ from ris.domain.reporting import (
     SignPreliminary,
     VersionKind,
 )
+from ris.domain.signatures import SignedAs, signed_as
 from ris.models import (
     Order,
 )
@@ -25,6 +26,7 @@ from ris.services._context import Context
 from ris.services._transition import move
 from ris.services.mammography import assessing as breast_exams
 from ris.services.reporting import forms
+from ris.services.reporting.attendings import note_attending, say_chosen
 from ris.services.reporting.critical import require_somebody_called
 from ris.services.reporting.parts import (
     add_version,
@@ -42,6 +44,9 @@ def sign_preliminary(command: SignPreliminary, context: Context) -> int:
     check_revision(report, command.expected_revision)
     settled = forms.settle(report, command)
     require_text(settled.sections)
+    resident = signed_as(context.actor) is SignedAs.RESIDENT
+    chosen = resident and command.attending is not None
+    is_new = chosen and note_attending(report, command.attending or "")
     number = add_version(
         report,
         VersionKind.PRELIMINARY,
@@ -53,6 +58,8 @@ def sign_preliminary(command: SignPreliminary, context: Context) -> int:
         proof=command.proof,
     )
     say(PreliminarySigned, report, VersionKind.PRELIMINARY, number, context)
+    if is_new:
+        say_chosen(report, context)
     return number
 
 

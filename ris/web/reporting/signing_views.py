@@ -15,6 +15,7 @@ from ris.domain.errors import MissingValueError, RisError
 from ris.domain.report_differences import differences
 from ris.domain.reporting import (
     AmendReport,
+    ChooseAttending,
     FinalizeReport,
     RetractReport,
     ReturnReport,
@@ -48,6 +49,9 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
                     answers=answers_in(request),
                     expected_revision=revision,
                     proof=proof,
+                    attending=said(request, "attending", 150)
+                    if "attending" in request.POST
+                    else None,
                 ),
             )
             messages.success(
@@ -177,3 +181,12 @@ def give_back(request: PageRequest, key: UUID) -> HttpResponse:
     )
     messages.success(request, _("Given back to the resident with your note."))
     return redirect_back(request, "/reading/?pile=sent")
+
+
+@require_POST
+@page()
+def choose(request: PageRequest, key: UUID) -> HttpResponse:
+    """Ask another attending radiologist to sign with the resident."""
+    do(request, ChooseAttending(report=str(key), attending=said(request, "attending", 150)))
+    messages.success(request, _("Noted who is to sign it."))
+    return redirect_back(request, f"/reports/{key}/")

@@ -44,6 +44,7 @@ urlpatterns = [
     path("reports/<uuid:key>/correct/", signing_views.correct, name="report-correct"),
     path("reports/<uuid:key>/retract/", signing_views.retract, name="report-retract"),
     path("reports/<uuid:key>/return/", signing_views.give_back, name="report-return"),
+    path("reports/<uuid:key>/attending/", signing_views.choose, name="report-attending"),
     path("reports/<uuid:key>/differences/", history_views.compared, name="report-differences"),
     path("reports/<uuid:key>/readers/", history_views.readers, name="report-readers"),
     path("reports/<uuid:key>/critical/", critical_views.critical, name="report-critical"),

@@ -19,6 +19,7 @@ from ris.domain.errors import RisError, UnknownKeyError
 from ris.domain.report_differences import SectionDifference
 from ris.domain.reporting import (
     AmendReport,
+    ChooseAttending,
     DiscardDraft,
     FinalizeReport,
     OpenReport,
@@ -31,6 +32,7 @@ from ris.domain.results import Particulars
 from ris.domain.signatures import Proof
 from ris.models import PerformedProcedureStep, Report, RequestedProcedure
 from ris.selectors import critical, reading_leases
+from ris.selectors.attendings import attendings
 from ris.selectors.orders import covered, order_alone
 from ris.selectors.reports import person_name, to_view
 from ris.selectors.reports import rows as report_rows
@@ -72,6 +74,7 @@ def _stored(key: UUID) -> Report:
         .select_related(
             "author__practitioner",
             "resident__practitioner",
+            "attending__practitioner",
             "returned_by__practitioner",
             "order",
             "breast_assessment",
@@ -141,6 +144,9 @@ def report_page(
         and stored.resident_id is not None
         and may(request.actor, ReturnReport),
         "resident": person_name(stored.resident).display,
+        "attending": person_name(stored.attending).display,
+        "attendings": attendings,  # asked only where it is shown
+        "may_choose": may(request.actor, ChooseAttending),
         "returned_by": person_name(stored.returned_by).display,
         "withdrawn": current if view.status is ReportStatus.RETRACTED else None,
         "may_begin": may(request.actor, OpenReport),
