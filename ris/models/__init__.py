@@ -85,7 +85,7 @@ from ris.models.protocoling import ProtocolDefinition, Protocoling
 from ris.models.reading import ReadingLease, ReadingScope, ReadingSkip, ReadingTarget
 from ris.models.referring import NoticeChoice, ReferrerAccess, ResultNotice, ResultReceipt
 from ris.models.report_documents import Letterhead, ReportDocument
-from ris.models.report_objects import ReportObject
+from ris.models.report_objects import CommitmentRequest, ReportObject
 from ris.models.report_templates import ReportMacro, ReportTemplate, ReportTemplateVersion
 from ris.models.reporting import CriticalResult, Report, ReportVersion
 from ris.models.safety import (
@@ -128,6 +128,7 @@ __all__ = [
     "ClientAssertion",
     "Closure",
     "CodeMap",
+    "CommitmentRequest",
     "ConfigurationVersion",
     "ContactChoice",
     "Counter",

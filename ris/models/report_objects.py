@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 from ris.domain.report_objects import ObjectKind
 from ris.models.base import Public, known
+from ris.models.exchange import Endpoint
 from ris.models.reporting import Report
 
 
@@ -37,3 +39,30 @@ class ReportObject(Public):
 
     def __str__(self) -> str:
         return self.sop_instance_uid
+
+
+class CommitmentRequest(models.Model):
+    """An archive was asked to take responsibility for an object (PS3.4 J.3).
+
+    Answered without a ``reason`` it did; the reasons are those of PS3.3 C.14.1.1.
+    """
+
+    made = models.ForeignKey(ReportObject, on_delete=models.PROTECT, related_name="commitments")
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="+")
+    transaction_uid = models.CharField(max_length=64, unique=True)
+    asked_at = models.DateTimeField()
+    is_open = models.BooleanField(default=False)  # it took the request, and is waited for
+    answered_at = models.DateTimeField(null=True, blank=True)
+    reason = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(reason__isnull=True) | Q(answered_at__isnull=False),
+                name="commitment_reason_answers",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.transaction_uid
