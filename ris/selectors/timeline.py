@@ -7,10 +7,11 @@ was shown it on its worklist, who looked at it, and what was refused.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
 
 from django.db.models import Prefetch, Q
@@ -135,20 +136,30 @@ def _messages_out(order: int) -> Iterator[Entry]:
             link=str(row.public_id),
             detail={**common, "attempt_count": row.attempt_count, "error": row.last_error},
         )
-        for attempt in row.attempts.all():
+        for alike in _alike(row.attempts.all()):
+            first, last = alike[0], alike[-1]
             yield Entry(
-                at=attempt.ended_at or attempt.started_at,
+                at=first.ended_at or first.started_at,
                 kind=EntryKind.ATTEMPT,
                 name=row.message_type,
                 actor=row.endpoint.name,
                 link=str(row.public_id),
                 detail={
                     **common,
-                    "number": attempt.number,
-                    "result": attempt.result,
-                    "error": attempt.error,
+                    "number": first.number,
+                    "count": len(alike),
+                    "last_at": last.ended_at or last.started_at,
+                    "result": first.result,
+                    "error": first.error,
                 },
             )
+
+
+def _alike(attempts: Iterable[DeliveryAttempt]) -> Iterator[list[DeliveryAttempt]]:
+    """Attempts that ended in the same way one after another: a peer that is away for a night is
+    one entry and not hundreds."""
+    for _, alike in groupby(attempts, key=lambda attempt: (attempt.result, attempt.error)):
+        yield list(alike)
 
 
 def _sightings(order: int) -> Iterator[Entry]:

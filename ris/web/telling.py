@@ -413,7 +413,7 @@ def _attempt(entry: Entry) -> Told:
     return Told(
         at=entry.at,
         words=f"{entry.name} to {entry.actor}: {label.words.lower()}",
-        detail=str(detail["error"]),
+        detail=f"{detail['error']}{_often(detail)}".removeprefix(", "),
         by=f"attempt {detail['number']}",
         icon=label.icon,
         tone=label.tone,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from ris.domain.exchange import Protocol
 from ris.domain.orders import CancelOrder, OrderReference
+from ris.models import Delivery, Endpoint
 from ris.selectors.timeline import Entry, EntryKind, entries
 from ris.services import execute, inbox
 from ris.services.audit import record_access
@@ -13,6 +16,7 @@ from ris.services.inbox import Answer
 from tests import make, people
 
 pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def kinds(found: list[Entry]) -> list[tuple[str, str]]:
@@ -74,6 +78,50 @@ def test_looks_of_one_person_on_a_day_are_one_entry() -> None:
     looks = [e for e in entries(str(order.public_id)) if e.kind is EntryKind.ACCESS]
 
     assert [(entry.actor, entry.detail["count"]) for entry in looks] == [("frontdesk", 3)]
+
+
+def test_attempts_that_fail_alike_one_after_another_are_one_entry() -> None:
+    order = make.order()
+    make.endpoint("EHR")
+    delivery = Delivery.objects.create(
+        endpoint=Endpoint.objects.get(),
+        order=order,
+        lane="EHR",
+        control_id="1",
+        payload=b"",
+        message_type="OMG^O19",
+        due_at=NOON,
+    )
+    for number, (result, error) in enumerate(
+        [
+            ("TRANSIENT", "no connection"),
+            ("TRANSIENT", "no connection"),
+            ("TRANSIENT", "no answer"),
+            ("DELIVERED", ""),
+        ],
+        start=1,
+    ):
+        at = NOON + timedelta(minutes=number)
+        delivery.attempts.create(
+            number=number, started_at=at, ended_at=at, result=result, error=error
+        )
+
+    found = entries(str(order.public_id))
+
+    assert [
+        (
+            entry.detail["number"],
+            entry.detail["count"],
+            entry.detail["error"],
+            entry.detail["last_at"],
+        )
+        for entry in found
+        if entry.kind is EntryKind.ATTEMPT
+    ] == [
+        (1, 2, "no connection", NOON + timedelta(minutes=2)),
+        (3, 1, "no answer", NOON + timedelta(minutes=3)),
+        (4, 1, "", NOON + timedelta(minutes=4)),
+    ]
 
 
 def test_change_is_not_told_twice() -> None:
