@@ -48,7 +48,16 @@ PRELOADED = (
     "celery.apps.worker",
     "granian",
 )
-LOGINS = ("scheduler", "frontdesk", "technologist", "radiologist", "admin", "manager", "referrer")
+LOGINS = (
+    "scheduler",
+    "frontdesk",
+    "technologist",
+    "radiologist",
+    "resident",
+    "admin",
+    "manager",
+    "referrer",
+)
 
 
 class StartError(Exception):
