@@ -44,6 +44,8 @@ Guard = Callable[[Command[Any], Context], None]
 _GUARDS: dict[Role, Guard] = {}
 # Why a role may not give a command, where the bare refusal would leave somebody guessing.
 _REASONS: dict[tuple[type[Command[Any]], Role], str] = {}
+# What plainly cannot be is refused before anything is locked; the handler looks once more.
+_GLANCES: dict[type[Command[Any]], Callable[[Any], None]] = {}
 _after_commit: list[Callable[[], None]] = []
 
 
@@ -67,6 +69,11 @@ def register_guard(role: Role, guard: Guard) -> None:
 def register_reason(role: Role, commands: Iterable[type[Command[Any]]], words: str) -> None:
     """Say ``words`` to whoever has the role and tries one of the commands in vain."""
     _REASONS.update({(command, role): words for command in commands})
+
+
+def register_glance(kind: type[Command[Any]], look: Callable[[Any], None]) -> None:
+    """Have ``look`` refuse what plainly cannot be before the transaction; it only reads."""
+    _GLANCES[kind] = look
 
 
 def commands() -> tuple[type[Command[Any]], ...]:
@@ -110,6 +117,8 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
         record_denial(command, context, denied)
         raise denied
     try:
+        if kind in _GLANCES and not actor.roles & _GUARDS.keys():
+            _GLANCES[kind](command)
         with transaction.atomic():
             for role in actor.roles & _GUARDS.keys():
                 _GUARDS[role](command, context)

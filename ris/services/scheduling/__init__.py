@@ -36,6 +36,7 @@ from ris.domain.waiting import (
     StopWaiting,
     WaitForSlot,
 )
+from ris.services._execute import register_glance
 from ris.services.scheduling.answers import answer_appointment
 from ris.services.scheduling.appointments import (
     book_appointment,
@@ -48,6 +49,12 @@ from ris.services.scheduling.appointments import (
 from ris.services.scheduling.arrivals import prepare_step, record_arrival, record_no_show
 from ris.services.scheduling.blocks import release_block, remove_block, reserve_block
 from ris.services.scheduling.following import follow_schedule
+from ris.services.scheduling.glancing import (
+    glance_at_booking,
+    glance_at_hold,
+    glance_at_move,
+    glance_at_set,
+)
 from ris.services.scheduling.hours import (
     add_closure,
     begin_downtime,
@@ -146,3 +153,8 @@ PERMISSIONS = {
     ReleaseBlock: _SETUP | {Role.SCHEDULER},
     RemoveBlock: _SETUP,
 }
+
+register_glance(HoldSlot, glance_at_hold)
+register_glance(BookAppointment, glance_at_booking)
+register_glance(RescheduleAppointment, glance_at_move)
+register_glance(BookTogether, glance_at_set)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import BigIntegerField, DateTimeField
+from django.db.models import BigIntegerField, CharField, DateTimeField, UUIDField
 
 from ris.domain.errors import (
     SlotTakenError,
@@ -31,13 +31,17 @@ from ris.services._locks import public_key
 LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
 
 
+_PLACED = Device.objects.select_related("resource", "room__resource").filter(active=True)
+_BY_KEY = Select(lambda: _PLACED.filter(public_id=Given("key", UUIDField())))
+_BY_NAME = Select(lambda: _PLACED.filter(ae_title=Given("name", CharField())))
+
+
 def find_device(key: str) -> Device:
     """A device by public id or AE title."""
-    rows = Device.objects.select_related("resource", "room__resource").filter(active=True)
     try:
-        device = rows.filter(public_id=uuid.UUID(key)).first()
+        device = _BY_KEY.first(key=uuid.UUID(key))
     except ValueError:
-        device = rows.filter(ae_title=key).first()
+        device = _BY_NAME.first(name=key)
     if device is None:
         raise UnknownKeyError("no such device", path="device")
     return device
@@ -56,7 +60,7 @@ _LOCKED = Select(
 )
 _BOOKED = Select(
     lambda: (
-        Booking.objects.only("pk")
+        Booking.objects.only("pk", "end_at", "appointment_id")
         .filter(
             resource=Given("resource", BigIntegerField()),
             live=True,
@@ -109,17 +113,28 @@ def is_taken(
     *,
     but: Appointment | None = None,
 ) -> bool:
-    besides = but.pk if but is not None else 0
-    return any(
+    return in_the_way(resources, start_at, end_at, but=but) is not None
+
+
+def in_the_way(
+    resources: Sequence[Resource],
+    start_at: datetime,
+    end_at: datetime,
+    *,
+    but: Appointment | None = None,
+) -> Booking | None:
+    """A live booking of any of them that overlaps; it has its end and its appointment's key."""
+    found = (
         _BOOKED.first(
             resource=resource.pk,
             start=start_at,
             end=end_at,
             earliest=start_at - LONGEST,
-            besides=besides,
+            besides=but.pk if but is not None else 0,
         )
         for resource in resources
     )
+    return next(filter(None, found), None)
 
 
 def is_closed(resources: Sequence[Resource], start_at: datetime, end_at: datetime) -> bool:
