@@ -21,7 +21,7 @@ from ris.domain.referring import (
 from ris.selectors import referred_orders, referring
 from ris.selectors.referred_orders import Pile
 from ris.services.referring import note_opened
-from ris.services.report_documents import report_document
+from ris.services.report_documents import handed_out
 from ris.web.access import PageRequest, do, is_poll, page, redirect_back, saw, show
 from ris.web.asking import asked, number, said
 from ris.web.paging import slice_of
@@ -122,7 +122,7 @@ def printed(request: PageRequest, key: UUID) -> HttpResponse:
     note_opened(request.actor, [version.pk])
     name = f"report {order.accession_number or key} v{version.number}.pdf"
     return HttpResponse(
-        report_document(str(key), version.number).content,
+        handed_out(str(key), version.number).content,
         content_type="application/pdf",
         headers={
             "Content-Disposition": content_disposition_header(False, name) or "",

@@ -38,12 +38,12 @@ from ris.selectors.reports import person_name, to_view
 from ris.selectors.reports import rows as report_rows
 from ris.selectors.views import ReportView
 from ris.services import may
-from ris.services.report_documents import report_document
+from ris.services.report_documents import handed_out
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked
 from ris.web.errors import STATUS
 from ris.web.navigation import READERS
-from ris.web.reporting.editor_views import sections_of
+from ris.web.reporting.editor_views import editor_of
 from ris.web.reporting.proof import asked_for, has_second_factor
 from ris.web.reporting.report_reading import reading_context
 
@@ -189,7 +189,7 @@ def printed(request: PageRequest, key: UUID) -> HttpResponse:
     )
     name = f"report {order.accession.value or key} v{number_of}.pdf"
     return HttpResponse(
-        report_document(str(key), number_of).content,
+        handed_out(str(key), number_of).content,
         content_type="application/pdf",
         headers={
             "Content-Disposition": content_disposition_header(False, name) or "",
