@@ -150,6 +150,7 @@ class SignPreliminary(Command[int]):
     answers: dict[str, str] | None = None  # to the fields of its template, by name
     particulars: Particulars | None = None  # of a text that came from elsewhere
     proof: Proof = Proof.NONE
+    without_codes: tuple[str, ...] = ()  # fields whose code the text has lost, as its signer knows
     attending: str | None = None
 
 
@@ -171,6 +172,7 @@ class FinalizeReport(Command[int]):
     answers: dict[str, str] | None = None  # to the fields of its template, by name
     particulars: Particulars | None = None  # of a text that came from elsewhere
     proof: Proof = Proof.NONE
+    without_codes: tuple[str, ...] = ()  # fields whose code the text has lost, as its signer knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -284,7 +284,7 @@ def test_without_the_proof_that_the_site_asks_for_nothing_is_signed(
 
 
 @pytest.mark.usefixtures("asks_for_the_password")
-@pytest.mark.parametrize("proof", [Proof.PASSWORD, Proof.SECOND_FACTOR])
+@pytest.mark.parametrize("proof", [Proof.FIRST_FACTOR, Proof.SECOND_FACTOR])
 def test_the_version_keeps_what_was_shown(cast: tuple[str, Actor, Actor], proof: Proof) -> None:
     report, _, attending = cast
 
@@ -305,7 +305,7 @@ def _attendings() -> tuple[str, Actor, Actor, Actor]:
         person(replace(people.radiologist, name=name), name.capitalize())
         for name in ("asta", "birk")
     ]
-    role.user_set.set([each.user_id for each in found])
+    role.user_set.set(User.objects.filter(username__in=["asta", "birk"]))
     return str(report.public_id), person(people.resident, "Ekdahl"), found[0], found[1]
 
 
@@ -347,7 +347,8 @@ def test_what_the_chosen_one_leaves_for_a_day_waits_for_everybody(
     report, resident, asta, birk = two
     ask(report, resident, "asta")
 
-    with time_machine.travel(stored(report).sent_at + timedelta(hours=25), tick=False):
+    sent_at = stored(report).versions.get().signed_at
+    with time_machine.travel(sent_at + timedelta(hours=25), tick=False):
         later = waits_for(asta, birk)
     User.objects.filter(username="asta").update(is_active=False)
 

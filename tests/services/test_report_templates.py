@@ -252,6 +252,17 @@ def test_same_name_is_refused_until_the_other_is_retired(db: None) -> None:
         execute(RetireReportTemplate(template=first, retired=False), actor=people.radiologist)
 
 
+def test_a_name_in_other_letters_is_the_same_name_when_it_is_offered_again(db: None) -> None:
+    first = template()
+    execute(RetireReportTemplate(template=first), actor=people.radiologist)
+    template(name="ct HEAD")
+
+    with pytest.raises(DuplicateKeyError):
+        execute(RetireReportTemplate(template=first, retired=False), actor=people.radiologist)
+
+    assert ReportTemplate.objects.filter(retired_at=None).count() == 1
+
+
 # --- a draft that begins with one
 
 
@@ -408,10 +419,16 @@ def test_code_is_left_out_once_its_words_no_longer_stand(exam: tuple[Order, str]
     )
     report.refresh_from_db()
     findings = report.draft["findings"].replace("Size: 12 mm", "Size: 21 mm")
+    said = FinalizeReport(
+        report=str(report.public_id), sections={**report.draft, "findings": findings}
+    )
 
-    version = finalize(report, {**report.draft, "findings": findings})
+    with pytest.raises(MissingValueError, match="its code would be lost") as refused:
+        execute(said, actor=people.radiologist)
+    execute(replace(said, without_codes=("Size",)), actor=people.radiologist)
 
-    assert [row["meaning"] for row in version.coded] == ["Nodule"]
+    assert refused.value.path == "field.Size"
+    assert [row["meaning"] for row in report.versions.get().coded] == ["Nodule"]
 
 
 def test_changed_answer_changes_its_words(exam: tuple[Order, str]) -> None:

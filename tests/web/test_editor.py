@@ -120,6 +120,37 @@ def test_refused_signature_leads_to_the_field(reader: Client, exam: Order) -> No
     assert report.status == "DRAFT"
 
 
+def test_reworded_answer_says_that_its_code_is_lost_and_is_taken_again(
+    reader: Client, exam: Order
+) -> None:
+    key = template()
+    report = opened(reader, exam)
+    address = f"/reports/{report.public_id}/"
+    reader.post(f"{address}template/", {"template": key, "revision": "0", "findings": ""})
+    report.refresh_from_db()
+    filled = {name: re.sub(r"\[\w+\]", "none", text) for name, text in report.draft.items()}
+    reworded = {**filled, "findings": "Nodule seen.", "answer:Nodule": "present"}
+
+    def send(part: str, **more: str) -> HttpResponse:
+        report.refresh_from_db()
+        form = {**reworded, "revision": str(report.draft_revision), **more}
+        return reader.post(address + part, form, headers={"HX-Request": "true"})
+
+    saved = send("draft/").content.decode()
+    page = reader.get(address).content.decode()
+    refused = send("sign/", **{"as": "final"})
+    send("again/", again="Nodule")
+    report.refresh_from_db()
+
+    lost = 'name="without_codes" value="Nodule"'
+    assert lost in saved
+    assert 'hx-swap-oob="outerMorph"' in saved
+    assert lost in page
+    assert (refused.status_code, lost in refused.content.decode()) == (422, True)
+    assert report.draft["findings"] == "Nodule seen.\nNodule: present"
+    assert lost not in reader.get(address).content.decode()
+
+
 def test_macro_and_dose_without_script(reader: Client, exam: Order) -> None:
     execute(SaveMacro(name="nl", text="Lungs are clear.", own=False), actor=people.radiologist)
     report = opened(reader, exam)
@@ -340,3 +371,22 @@ def test_pages_of_templates_ask_little(reader: Client, rooms: None) -> None:
         with CaptureQueriesContext(connection) as queries:
             reader.get(address)
         assert len(queries) <= BUDGETS[name], name
+
+
+def test_correction_shows_which_codes_it_takes_away(reader: Client, exam: Order) -> None:
+    key = template()
+    report = opened(reader, exam)
+    address = f"/reports/{report.public_id}/"
+    reader.post(f"{address}template/", {"template": key, "revision": "0", "findings": ""})
+    report.refresh_from_db()
+    filled = {name: re.sub(r"\[\w+\]", "none", text) for name, text in report.draft.items()}
+    filled["findings"] = "Nodule: present."
+    answers = {"answer:Nodule": "present", "revision": str(report.draft_revision)}
+    reader.post(f"{address}sign/", {**filled, **answers, "as": "final"})
+    version = report.versions.get()
+
+    changed = {**filled, "findings": "No nodule.", "reason": "overread", "step": "preview"}
+    preview = reader.post(f"{address}correct/", changed).content.decode()
+
+    assert [row["value"] for row in version.coded] == ["present"]
+    assert "<li>Nodule: present </li>" in preview

@@ -6,22 +6,21 @@ was chosen and what was filled in, so that codes can be made of answers whose wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from ris.domain import report_codes
 from ris.domain.errors import MissingValueError
 from ris.domain.report_templates import (
     PICKED,
-    Concept,
     DraftForm,
     Field,
     FieldKind,
     Merged,
     MergeSource,
     TemplateContent,
-    number_of,
 )
-from ris.domain.report_texts import lead, put, stands, stands_after, token, tokens, unfilled
+from ris.domain.report_texts import lead, put, stands, token, tokens, unfilled
 from ris.domain.reporting import SECTIONS, FinalizeReport, SignPreliminary
 from ris.models import Report, ReportTemplate, RequestedProcedure
 from ris.selectors.report_templates import content_of, exam_keys, fitting_for
@@ -162,38 +161,50 @@ def settle(report: Report, command: SignPreliminary | FinalizeReport) -> Settled
     text, form = answered(report, command.sections, command.answers)
     require_filled_in(text)
     report.form = form.to_json() if form is not None else None
-    return _with_codes(form, text, asking=True)
+    if form is None:
+        return Settled(sections=text)
+    content = content_of(form.template, form.number)
+    _require_answers(form, content, text, command.without_codes)
+    return _with_codes(form, content, text)
 
 
 def settle_amended(report: Report, sections: dict[str, str], before: Mapping[str, str]) -> Settled:
     """The same for what corrects or adds to a signed report: the text asks, the form no more."""
     require_filled_in(sections, before)
-    return _with_codes(DraftForm.from_json(report.form), sections, asking=False)
-
-
-def _with_codes(form: DraftForm | None, text: dict[str, str], *, asking: bool) -> Settled:
+    form = DraftForm.from_json(report.form)
     if form is None:
-        return Settled(sections=text)
-    content = content_of(form.template, form.number)
-    coded = []
+        return Settled(sections=sections)
+    return _with_codes(form, content_of(form.template, form.number), sections)
+
+
+def _with_codes(form: DraftForm, content: TemplateContent, text: dict[str, str]) -> Settled:
+    return Settled(
+        sections=text,
+        coded=report_codes.codes(form, content, text),
+        template={"template": form.template, "number": form.number, "name": form.name},
+    )
+
+
+def _require_answers(
+    form: DraftForm, content: TemplateContent, text: Mapping[str, str], without: Collection[str]
+) -> None:
+    """Refuse a text that leaves a question open, or has lost a code that nobody knows of."""
     for key in form.sections:
-        template = content.texts().get(key, "")
-        said = text.get(key, "")
         for each in content.fields_of(key):
-            answer = form.answers.get(each.name, "")
-            words = each.words(answer)
-            if asking and each.required and not _is_answered(each, words, said):
+            words = each.words(form.answers.get(each.name, ""))
+            if each.required and not _is_answered(each, words, text.get(key, "")):
                 raise MissingValueError(
                     f"{each.name} in {_TITLES[key]} has to be answered before this is signed",
                     path=f"field.{each.name}",
                 )
-            if words and stands_after(said, lead(template, each.name), words):
-                coded += _codes(each, answer)
-    return Settled(
-        sections=text,
-        coded=coded,
-        template={"template": form.template, "number": form.number, "name": form.name},
-    )
+    for gone in report_codes.lost(form, content, text):
+        if gone.field.name not in without:
+            raise MissingValueError(
+                f"{gone.field.name} in {_TITLES[gone.section]} was answered “{gone.words}”, which "
+                "the text says no longer: its code would be lost. Take the answer again, or say "
+                "that this is signed without its code",
+                path=f"field.{gone.field.name}",
+            )
 
 
 def require_filled_in(sections: Mapping[str, str], before: Mapping[str, str] | None = None) -> None:
@@ -212,38 +223,3 @@ def _is_answered(each: Field, words: str, text: str) -> bool:
     if words:
         return stands(text, words)
     return each.kind not in PICKED and bool(text)
-
-
-def _codes(each: Field, answer: str) -> list[dict[str, str]]:
-    """An answer as codes: the question, the value, and the value's own code where it has one."""
-    if each.kind in PICKED:
-        picked = [choice for choice in each.choices if choice.text in answer.split("\n")]
-    else:
-        picked = []
-    rows = []
-    for choice in picked:
-        asked = each.concept or choice.concept  # whose field has no code is its own finding
-        if asked is not None:
-            rows.append(_row(each, asked, choice.text, choice.concept))
-    if not picked and each.concept is not None:
-        number = number_of(answer) if each.kind is FieldKind.NUMBER else None
-        value = f"{number:f}" if number is not None else answer
-        rows.append(_row(each, each.concept, value, None))
-    return rows
-
-
-def _row(each: Field, asked: Concept, value: str, concept: Concept | None) -> dict[str, str]:
-    row = {
-        "code": asked.code,
-        "scheme": asked.scheme,
-        "meaning": asked.meaning,
-        "value": value,
-        "unit": each.unit if each.kind is FieldKind.NUMBER else "",
-    }
-    if concept is not None and each.concept is not None:
-        row |= {
-            "value_code": concept.code,
-            "value_scheme": concept.scheme,
-            "value_meaning": concept.meaning,
-        }
-    return row

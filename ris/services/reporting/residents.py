@@ -25,7 +25,7 @@ def require_proof(proof: Proof, context: Context) -> None:
     asked = Proof(config.load().reports.sign_with)
     if context.actor.kind is not ActorKind.USER or proof.strength >= asked.strength:
         return
-    if asked is Proof.PASSWORD:
+    if asked is Proof.FIRST_FACTOR:
         raise DeniedError("this site asks for the password of whoever signs")
     raise DeniedError("this site asks for the second factor of whoever signs")
 

@@ -19,5 +19,6 @@ urlpatterns = [
     ),
     path("reports/<uuid:key>/fill/", editor_views.fill_from_exam, name="report-fill"),
     path("reports/<uuid:key>/value/", editor_views.value, name="report-value"),
+    path("reports/<uuid:key>/again/", editor_views.take_again, name="report-again"),
     path("reports/<uuid:key>/insert/", editor_views.insert, name="report-insert"),
 ]

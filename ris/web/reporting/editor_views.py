@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import DeniedError, MissingValueError, UnknownKeyError
+from ris.domain.report_codes import Answered, lost, taken_again
 from ris.domain.report_templates import (
     ApplyReportTemplate,
     DraftForm,
@@ -94,17 +95,19 @@ class Writing:
 _ROWS = {"findings": 10, "impression": 5}
 
 
-def sections_of(
+def editor_of(
     view: ReportView, stored: Report, order: OrderView, typed: Mapping[str, str] | None
-) -> list[Writing]:
-    """What the editor starts from: what was just typed, else the draft, else the last version."""
+) -> tuple[list[Writing], list[Answered]]:
+    """What the editor starts from: what was just typed, else the draft, else the last version.
+
+    With it the answers whose codes this text has lost.
+    """
     current: Mapping[str, str] = view.current.sections if view.current else {}
     known = typed if typed is not None else stored.draft or current
     if not known:
         known = {"indication": order.reason}
-    form = DraftForm.from_json(stored.form)
-    content = templates.content_of(form.template, form.number) if form is not None else None
-    return [
+    form, content = form_of(stored)
+    sections = [
         Writing(
             key,
             title,
@@ -115,6 +118,7 @@ def sections_of(
         )
         for key, title in WRITTEN
     ]
+    return sections, lost(form, content, known)
 
 
 def _asked(
@@ -173,8 +177,42 @@ def autosave(request: PageRequest, key: UUID) -> HttpResponse:
     if "HX-Request" not in request.headers:
         messages.success(request, _("Draft saved."))
         return redirect_back(request, f"/reports/{key}/")
-    context = {"revision": revision, "saved_at": timezone.now()}
+    report = Report.objects.get(public_id=key)
+    context = {
+        "revision": revision,
+        "saved_at": timezone.now(),
+        "report_key": str(key),
+        "lost_codes": lost(*form_of(report), report.draft),
+        "without_codes": request.POST.getlist("without_codes"),
+    }
     return HttpResponse(render_to_string("reporting/_saved.html", context, request))
+
+
+def form_of(report: Report) -> tuple[DraftForm | None, TemplateContent | None]:
+    """What was answered, and to which template; one query if there is any."""
+    form = DraftForm.from_json(report.form)
+    return form, templates.content_of(form.template, form.number) if form is not None else None
+
+
+@require_POST
+@page()
+def take_again(request: PageRequest, key: UUID) -> HttpResponse:
+    """Put an answer back that the text says no longer, so that its code goes with it."""
+    report = _written(request, key)
+    sections, name = typed_in(request), said(request, "again")
+    gone = next(
+        (each for each in lost(*form_of(report), sections) if each.field.name == name), None
+    )
+    if gone is not None:
+        sections = taken_again(sections, gone)
+    do(
+        request,
+        SaveDraft(
+            report=str(key), sections=sections, expected_revision=number(request, "revision")
+        ),
+    )
+    where = f"#section-{gone.section}" if gone is not None else ""
+    return redirect_back(request, f"/reports/{key}/{where}")
 
 
 # --- templates

@@ -36,7 +36,7 @@ def proof_of(request: PageRequest, subject: str) -> Proof:
         return proof
     shown = request.POST.get("proof", "")[:200]
     if not shown:
-        if proof is Proof.PASSWORD:
+        if proof is Proof.FIRST_FACTOR:
             raise MissingValueError("sign with your password", path="proof")
         raise MissingValueError("sign with a code of your authenticator app", path="proof")
     form = _form(request, proof, shown)
@@ -58,7 +58,7 @@ def _form(request: PageRequest, proof: Proof, shown: str) -> Form:
     from allauth.account.forms import ReauthenticateForm as PasswordForm
     from allauth.mfa.base.forms import ReauthenticateForm as CodeForm
 
-    if proof is Proof.PASSWORD:
+    if proof is Proof.FIRST_FACTOR:
         return PasswordForm({"password": shown}, user=request.user)  # type: ignore[no-any-return]
     return CodeForm({"code": shown.strip()}, user=request.user)  # type: ignore[no-any-return]
 

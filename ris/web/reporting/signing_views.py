@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from ris.domain.errors import MissingValueError, RisError
+from ris.domain.report_codes import codes
 from ris.domain.report_differences import differences
 from ris.domain.reporting import (
     AmendReport,
@@ -22,11 +23,12 @@ from ris.domain.reporting import (
     SignPreliminary,
     VersionKind,
 )
+from ris.models import Report
 from ris.selectors.reports import report_view
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import number, said
-from ris.web.reporting.editor_views import SECTION, answers_in, typed_in
+from ris.web.reporting.editor_views import SECTION, answers_in, form_of, typed_in
 from ris.web.reporting.proof import proof_of
 from ris.web.reporting.reading_views import after_signing
 from ris.web.reporting.views import Amending, report_page
@@ -48,6 +50,7 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
                     sections=sections,
                     answers=answers_in(request),
                     expected_revision=revision,
+                    without_codes=tuple(request.POST.getlist("without_codes")),
                     proof=proof,
                     attending=said(request, "attending", 150)
                     if "attending" in request.POST
@@ -65,6 +68,7 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
                     sections=sections,
                     answers=answers_in(request),
                     expected_revision=revision,
+                    without_codes=tuple(request.POST.getlist("without_codes")),
                     proof=proof,
                 ),
             )
@@ -104,9 +108,11 @@ def correct(request: PageRequest, key: UUID) -> HttpResponse:
     def amending() -> Amending:
         current = report_view(str(key)).current
         before = dict(current.sections) if current else {}
+        coded = codes(*form_of(Report.objects.get(public_id=key)), sections)
+        gone = tuple(row for row in current.coded if row not in coded) if current else ()
         kept = {"addendum": before["addendum"]} if "addendum" in before else {}
         changes = differences(before, {**kept, **sections})
-        return Amending(kind="correction", reason=reason, changes=changes)
+        return Amending(kind="correction", reason=reason, changes=changes, lost=gone)
 
     if said(request, "step") == "preview":
         return report_page(request, key, typed=sections, amending=amending())

@@ -56,6 +56,7 @@ class Amending:
     text: str = ""
     reason: str = ""
     changes: tuple[SectionDifference, ...] = ()
+    lost: tuple[Mapping[str, str], ...] = ()  # codes that its text has no longer
 
     @property
     def changed(self) -> bool:
@@ -124,6 +125,7 @@ def report_page(
     covered_here = [
         procedure for procedure in order.procedures if procedure.public_id in view.procedures
     ]
+    sections, lost_codes = editor_of(view, stored, order, typed)
     context = {
         "report": view,
         "stored": stored,
@@ -157,7 +159,9 @@ def report_page(
         "retractable": view.status
         in {ReportStatus.PRELIMINARY, ReportStatus.FINAL, ReportStatus.AMENDED}
         and may(request.actor, RetractReport),
-        "sections": sections_of(view, stored, order, typed),
+        "sections": sections,
+        "lost_codes": lost_codes,
+        "without_codes": request.POST.getlist("without_codes"),
         "author": person_name(stored.author).display,
         "is_mine": stored.author_id == request.user.pk,
         "versions": tuple(reversed(view.versions)),
