@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
-
-from django.db.models import BigIntegerField
 
 from ris.domain.orders import ReportState, Stage, StepStatus, stage
 from ris.domain.reporting import REPORT_STATE, ReportStatus
 from ris.domain.states import StateMachine
-from ris.models import InboundMessage, Report, RequestedProcedure, ScheduledProcedureStep
+from ris.models import InboundMessage, Report, RequestedProcedure, ScheduledProcedureStep, driver
 from ris.models.base import Versioned
-from ris.models.prepared import Given, Select
+from ris.models.driver import Text
 
 
 def state_field(instance: Any) -> str:
@@ -65,23 +64,27 @@ def touch(instance: Any, *fields: str) -> None:
     instance.save(update_fields=None if instance._state.adding else names)
 
 
-_STEPS = Select(
-    lambda: ScheduledProcedureStep.objects.only("status").filter(
-        procedure=Given("procedure", BigIntegerField())
+@cache
+def _staging(vendor: str) -> Text:
+    """The states of a procedure's steps and of its reports, told apart by the first column."""
+    return Text(
+        "SELECT 0, s.status FROM ris_scheduledprocedurestep s WHERE s.procedure_id = %s"
+        " UNION ALL SELECT 1, r.status FROM ris_report r"
+        " JOIN ris_report_procedures p ON p.report_id = r.id WHERE p.requestedprocedure_id = %s",
+        vendor,
     )
-)
-_REPORTS = Select(
-    lambda: Report.objects.only("status").filter(procedures=Given("procedure", BigIntegerField()))
-)
 
 
 def restage(procedure: RequestedProcedure) -> None:
     """Store the stage that follows from the procedure's steps and report."""
-    states = [StepStatus(step.status) for step in _STEPS.all(procedure=procedure.pk)]
+    connection = driver.here()
+    states: list[StepStatus] = []
     report = ReportState.NONE
-    for one in _REPORTS.all(procedure=procedure.pk):
-        state = REPORT_STATE[ReportStatus(one.status)]
-        if state is not ReportState.NONE:
+    text = _staging(connection.vendor)
+    for is_report, status in driver.rows(connection, text, [procedure.pk, procedure.pk]):
+        if not is_report:
+            states.append(StepStatus(status))
+        elif (state := REPORT_STATE[ReportStatus(status)]) is not ReportState.NONE:
             report = state
     following: Stage = stage(states, report)
     if procedure.stage != following.value:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import structlog
@@ -22,7 +22,7 @@ from django.db.models import CharField, F, Field, QuerySet, UUIDField
 from ris.domain.actors import Actor
 from ris.domain.errors import ErrorCode, InternalError, RisError, UnknownKeyError, UnsupportedError
 from ris.domain.exchange import MESSAGE, MessageTrigger, Protocol, ReplyState
-from ris.models import InboundMessage, Order, driver
+from ris.models import InboundMessage, driver
 from ris.models.columns import preparing
 from ris.models.driver import Text
 from ris.models.prepared import Given, Select
@@ -74,12 +74,18 @@ Replayer = Callable[[bytes, Actor, str], tuple[Apply, Refuse]]
 
 _REPLAYERS: dict[Protocol, Replayer] = {}
 
-_REFERENCES = {
-    "placer": "placer_order_number",
-    "filler": "filler_order_number",
-    "accession": "accession_number",
-    "study": "procedures__study_instance_uid",
-    "order": "public_id",
+_NUMBERS_AT_ONCE = 6
+_OF_ORDER = "SELECT o.id FROM ris_order o WHERE o."
+# Where each kind of number is looked for, and the field that it is of.
+_REFERENCES: dict[str, tuple[str, Field[Any, Any]]] = {
+    "placer": (f"{_OF_ORDER}placer_order_number", CharField()),
+    "filler": (f"{_OF_ORDER}filler_order_number", CharField()),
+    "accession": (f"{_OF_ORDER}accession_number", CharField()),
+    "study": (
+        "SELECT r.order_id FROM ris_requestedprocedure r WHERE r.study_instance_uid",
+        CharField(),
+    ),
+    "order": (f"{_OF_ORDER}public_id", UUIDField()),
 }
 
 
@@ -306,13 +312,30 @@ def _apply(
     return answer
 
 
-@cache
-def _named(kind: str) -> Select[Order]:
-    """The orders of one number. Each kind by itself: no index serves a choice between tables."""
-    field: Field[Any, Any] = UUIDField() if kind == "order" else CharField()
-    return Select(
-        lambda: Order.objects.only("pk").filter(**{_REFERENCES[kind]: Given("value", field)})[:20]
-    )
+def _named(references: Sequence[tuple[str, str]]) -> set[int]:
+    """The orders that these numbers are of, at most twenty of each."""
+    known = sorted({(kind, value) for kind, value in references if kind in _REFERENCES and value})
+    connection = driver.here()
+    found: set[int] = set()
+    for first in range(0, len(known), _NUMBERS_AT_ONCE):
+        some = known[first : first + _NUMBERS_AT_ONCE]
+        params = [
+            preparing(_REFERENCES[kind][1], connection.vendor)(value, connection)
+            for kind, value in some
+        ]
+        text = _naming(tuple(kind for kind, _ in some), connection.vendor)
+        found.update(order for (order,) in driver.rows(connection, text, params))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _naming(kinds: tuple[str, ...], vendor: str) -> Text:
+    """Each number by itself: no index serves a choice between tables."""
+    parts = [
+        f"SELECT * FROM ({_REFERENCES[kind][0]} = %s LIMIT 20) AS n{number}"  # noqa: S608 - names
+        for number, kind in enumerate(kinds)
+    ]
+    return Text(" UNION ".join(parts), vendor)
 
 
 def _tie(message: InboundMessage, cause: Cause, references: Sequence[tuple[str, str]]) -> None:
@@ -320,10 +343,7 @@ def _tie(message: InboundMessage, cause: Cause, references: Sequence[tuple[str, 
 
     The patient is set, for the caller to save.
     """
-    orders = set(cause.orders)
-    for kind, value in references:
-        if kind in _REFERENCES and value:
-            orders |= {order.pk for order in _named(kind).all(value=value)}
+    orders = cause.orders | _named(references)
     for order in sorted(orders):
         driver.count(connection, _tying(connection.vendor), [message.pk, order])
     if len(cause.patients) == 1:

@@ -18,8 +18,8 @@ from worklist.registry import Registry
 pytestmark = pytest.mark.django_db
 
 # Savepoints and BEGIN included; the rows written are twelve and thirteen.
-N_CREATE = 26  # one of them asks whether the step gives its name to what is performed for it
-N_SET = 31
+N_CREATE = 22
+N_SET = 29
 
 
 def dataset(order: Order) -> Any:

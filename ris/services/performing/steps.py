@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 from django.db import connection
-from django.db.models import BigIntegerField, CharField, UUIDField
+from django.db.models import BigIntegerField
 
 from ris.domain.discontinuation import (
     INCORRECT_WORKLIST_ENTRY,
@@ -83,24 +82,9 @@ from ris.services.performing.taking import taken_by_uid
 from ris.services.performing.telling import public_ids, tell
 from ris.services.safety import require_answered
 
-_KNOWN = Select(
-    lambda: PerformedProcedureStep.objects.only("pk").filter(
-        sop_instance_uid=Given("uid", CharField())
-    )
-)
-
-
-_NAMED = Select(
-    lambda: PerformedProcedureStep.objects.only("pk").filter(
-        public_id=Given("public_id", UUIDField())
-    )
-)
-
 
 def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     uid = require_uid(command.sop_instance_uid, "(0000,1000)")
-    if _KNOWN.first(uid=uid) is not None:
-        raise DuplicateKeyError("this SOP Instance UID is known already", path="(0000,1000)")
     identifiers = _identifiers(command)
     found = (
         named_by_people(command.steps)
@@ -124,8 +108,8 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     if canceled:
         flags.append("the step had been canceled; it is open again")
     belongs = locked if match in {Match.MATCHED, Match.EVIDENCE} else []
-    public_id = _name(linked)
-    performed = _create(command, uid, match, flags, belongs, identifiers, public_id, context)
+    performed = _make(command, uid, match, flags, belongs, identifiers, context)
+    _store(performed, linked)
     _link(performed, linked)
     if command.details.series:
         _add_series(performed, command.details)
@@ -150,12 +134,19 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     return str(performed.public_id)
 
 
-def _name(steps: Sequence[ScheduledProcedureStep]) -> UUID:
-    """What is first performed for one step is named as the step is: who was told of an exam in
-    preparation (FHIR Procedure) finds under the same id what became of it."""
-    if len(steps) == 1 and _NAMED.first(public_id=steps[0].public_id) is None:
-        return steps[0].public_id
-    return uuid7()
+def _store(performed: PerformedProcedureStep, steps: Sequence[ScheduledProcedureStep]) -> None:
+    """Raises DuplicateKeyError. The database decides, for two may come at the same moment.
+
+    What is first performed for one step is named as the step is: who was told of an exam in
+    preparation (FHIR Procedure) finds under the same id what became of it.
+    """
+    if len(steps) == 1:
+        performed.public_id = steps[0].public_id
+        if performed.insert_unless_known():
+            return
+        performed.public_id = uuid7()  # the name is given, or it is no new exam
+    if not performed.insert_unless_known():
+        raise DuplicateKeyError("this SOP Instance UID is known already", path="(0000,1000)")
 
 
 def _link(performed: PerformedProcedureStep, steps: Sequence[ScheduledProcedureStep]) -> None:
@@ -206,22 +197,20 @@ def _is_void(orders: Sequence[Order]) -> bool:
     return any(order.status == OrderStatus.ENTERED_IN_ERROR.value for order in orders)
 
 
-def _create(
+def _make(
     command: StartPerformedStep,
     uid: str,
     match: Match,
     flags: list[str],
     orders: Sequence[Order],
     identifiers: Sequence[Identifier],
-    public_id: UUID,
     context: Context,
 ) -> PerformedProcedureStep:
     order = orders[0] if orders else None
     identifier = command.patient_identifier
     details = command.details
     study_uid = next((r.study_instance_uid for r in command.references if r.study_instance_uid), "")
-    return PerformedProcedureStep.objects.create(
-        public_id=public_id,
+    return PerformedProcedureStep(
         sop_instance_uid=uid,
         match=match.value,
         origin=command.origin.value,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from django.db.models import BigIntegerField, CharField, UUIDField
+from django.db.models import BigIntegerField
 
 from ris.domain.errors import UnknownKeyError
-from ris.models import Order, PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep
+from ris.models import Order, PerformedProcedureStep, ScheduledProcedureStep, driver
+from ris.models.columns import preparing
+from ris.models.driver import Rows, Text
 from ris.models.prepared import Given, Select
 from ris.services._locks import lock_orders, public_key
 from ris.services.performing.following import steps_performed
@@ -32,47 +36,52 @@ class Taken:
 
 def taken_by_uid(sop_instance_uid: str) -> Taken:
     """Raises UnknownKeyError; in the words of a scanner's N-SET."""
-    performed = _BY_UID.first(uid=sop_instance_uid)
-    if performed is None:
+    found = _sought("sop_instance_uid", sop_instance_uid)
+    if not found:
         raise UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)")
-    return _take(performed)
+    return _take(found)
 
 
 def taken_by_key(public_id: str, orders: Iterable[int] = ()) -> Taken:
     """With further ``orders`` locked in the same go, in the order all lock them in."""
-    performed = _BY_KEY.first(key=public_key(public_id, "performed step"))
-    if performed is None:
+    found = _sought("public_id", public_key(public_id, "performed step"))
+    if not found:
         raise UnknownKeyError("no such performed step")
-    return _take(performed, orders)
+    return _take(found, orders)
 
 
-_BY_UID = Select(
-    lambda: PerformedProcedureStep.objects.only("order").filter(
-        sop_instance_uid=Given("uid", CharField())
+def _sought(by: str, value: Any) -> Rows:
+    """The exam's key, the order it was made from, and those of its steps: a row for each step."""
+    connection = driver.here()
+    field = PerformedProcedureStep._meta.get_field(by)
+    params = [preparing(field, connection.vendor)(value, connection)]
+    return driver.rows(connection, _seeking(by, connection.vendor), params)
+
+
+@cache
+def _seeking(by: str, vendor: str) -> Text:
+    return Text(
+        "SELECT d.id, d.order_id, r.order_id FROM ris_performedprocedurestep d"  # noqa: S608 - names
+        " LEFT JOIN ris_performedprocedurestep_steps t ON t.performedprocedurestep_id = d.id"
+        " LEFT JOIN ris_scheduledprocedurestep s ON s.id = t.scheduledprocedurestep_id"
+        " LEFT JOIN ris_requestedprocedure r ON r.id = s.procedure_id"
+        f" WHERE d.{by} = %s",
+        vendor,
     )
-)
-_BY_KEY = Select(
-    lambda: PerformedProcedureStep.objects.only("order").filter(public_id=Given("key", UUIDField()))
-)
+
+
 _LOCKED = Select(
     lambda: PerformedProcedureStep.objects.select_for_update(of=("self",)).filter(
         pk=Given("pk", BigIntegerField())
     )
 )
-_ORDERS = Select(
-    lambda: RequestedProcedure.objects.only("order").filter(
-        steps__performed=Given("performed", BigIntegerField())
-    )
-)
 
 
-def _take(sought: PerformedProcedureStep, further: Iterable[int] = ()) -> Taken:
+def _take(sought: Rows, further: Iterable[int] = ()) -> Taken:
     """The orders first, as everybody locks them; what belongs to none needs no second look."""
-    keys = {procedure.order_id for procedure in _ORDERS.all(performed=sought.pk)} | set(further)
-    if sought.order_id:
-        keys.add(sought.order_id)
-    locked = {order.pk: order for order in lock_orders(keys)}
-    (performed,) = _LOCKED.all(pk=sought.pk)
+    keys = {order for _, own, of_step in sought for order in (own, of_step) if order}
+    locked = {order.pk: order for order in lock_orders(keys | set(further))}
+    (performed,) = _LOCKED.all(pk=sought[0][0])
     for order in locked.values():
         # Spares reading order and patient once more.
         if performed.order_id == order.pk:
