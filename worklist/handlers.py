@@ -16,7 +16,6 @@ from weakref import WeakSet
 import structlog
 from django.db import (
     DEFAULT_DB_ALIAS,
-    IntegrityError,
     InterfaceError,
     OperationalError,
     close_old_connections,
@@ -26,9 +25,10 @@ from django.db import connection as database
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ris.domain.actors import Actor
-from ris.domain.errors import BusyError, DuplicateKeyError, RisError
+from ris.domain.errors import BusyError, RisError
 from ris.domain.exchange import Protocol
 from ris.domain.identifiers import new_uid
+from ris.domain.performing import StartPerformedStep
 from ris.selectors import performing
 from ris.selectors.snapshots import Snapshots
 from ris.selectors.worklist_memory import DataVersion
@@ -41,7 +41,7 @@ from worklist.answers import from_answer, to_answer
 from worklist.documents import DocumentHandlers
 from worklist.elements import Element, Elements, read, tags_in
 from worklist.finding import FindHandlers, actor_of_peer, record_at_once, with_connection
-from worklist.mpps import Circumstances, from_n_create, from_n_set, references_in
+from worklist.mpps import Change, Circumstances, from_n_create, from_n_set, references_in
 from worklist.prompt import FindMemory
 from worklist.raw import StoredRequest
 from worklist.ready import Answers
@@ -232,20 +232,14 @@ def application(
     )
 
     def apply() -> Answer:
+        uid, data, syntax = stored.sop_instance_uid, stored.dataset, stored.transfer_syntax
+        command: StartPerformedStep | Change
         if stored.operation == "N-CREATE":
-            _create(stored, circumstances, actor)
+            command = from_n_create(uid, data, syntax, circumstances)
         else:
-            so_far = performing.performed_dataset(stored.sop_instance_uid)
-            execute(
-                from_n_set(
-                    stored.sop_instance_uid,
-                    stored.dataset,
-                    stored.transfer_syntax,
-                    circumstances,
-                    so_far,
-                ),
-                actor=actor,
-            )
+            so_far = performing.performed_dataset(uid)
+            command = from_n_set(uid, data, syntax, circumstances, so_far)
+        execute(command, actor=actor, joined=True)
         return to_answer(SUCCESS)
 
     def refuse(error: RisError) -> Answer:
@@ -260,19 +254,6 @@ def application(
         return to_answer(_with_offender(refusal(error), error, stored))
 
     return apply, refuse
-
-
-def _create(stored: StoredRequest, circumstances: Circumstances, actor: Actor) -> None:
-    command = from_n_create(
-        stored.sop_instance_uid, stored.dataset, stored.transfer_syntax, circumstances
-    )
-    try:
-        execute(command, actor=actor)
-    except IntegrityError as error:
-        # Two N-CREATE with one UID at the same moment: the schema let one of them win.
-        if "sop_instance_uid" not in str(error):
-            raise
-        raise DuplicateKeyError("this SOP Instance UID is known already") from None
 
 
 def _with_offender(outcome: Outcome, error: RisError, stored: StoredRequest) -> Outcome:

@@ -94,11 +94,13 @@ def after_commit(callback: Callable[[], None]) -> None:
     _after_commit.append(callback)
 
 
-def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
+def execute(command: Command[R], *, actor: Actor, correlation: str = "", joined: bool = False) -> R:
     """Carry out one command.
 
     Raises a subclass of RisError if it is refused; then nothing of it was written but the audit of
-    a denial. Inside an open transaction it is a savepoint of that transaction.
+    a denial. Inside an open transaction it is a savepoint of that transaction. ``joined`` says that
+    the caller's savepoint is there for this command: what it raises must go out of that one, so it
+    needs none of its own.
     """
     kind = type(command)
     handler = _HANDLERS.get(kind)
@@ -119,7 +121,7 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "") -> R:
     try:
         if kind in _GLANCES and not actor.roles & _GUARDS.keys():
             _GLANCES[kind](command)
-        with transaction.atomic():
+        with transaction.atomic(savepoint=not joined):
             for role in actor.roles & _GUARDS.keys():
                 _GUARDS[role](command, context)
             result: R = handler(command, context)

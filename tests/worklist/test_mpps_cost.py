@@ -18,8 +18,8 @@ from worklist.registry import Registry
 pytestmark = pytest.mark.django_db
 
 # Savepoints and BEGIN included; the rows written are twelve and thirteen.
-N_CREATE = 22
-N_SET = 29
+N_CREATE = 20
+N_SET = 27
 
 
 def dataset(order: Order) -> Any:
