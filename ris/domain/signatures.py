@@ -25,7 +25,7 @@ class Proof(StrEnum):
     """By what a person showed at the moment of signing that it is this person."""
 
     NONE = "none"  # the login alone
-    PASSWORD = "password"  # noqa: S105 - the name of a way, not a secret
+    FIRST_FACTOR = "password"  # the login's own password, once more
     SECOND_FACTOR = "second-factor"
 
     @property
