@@ -21,6 +21,7 @@ from ris.models import (
     CriticalCategory,
     CriticalFinding,
     CriticalPolicy,
+    RequestedProcedure,
 )
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 
@@ -208,8 +209,11 @@ def counts(now: datetime) -> dict[Pile, int]:
 def about(report_pk: int | OuterRef) -> QuerySet[CriticalFinding]:
     """Those flagged on a report, and those on its exams before there was one that stands."""
     unreported = Q(report__isnull=True) | Q(report__status=ReportStatus.DISCARDED.value)
+    within = OuterRef(report_pk) if isinstance(report_pk, OuterRef) else report_pk
+    # By key: an exam with two reports, joined, would bring its finding twice.
+    exams = RequestedProcedure.objects.filter(reports=within).values("pk")
     return CriticalFinding.objects.filter(
-        Q(report_id=report_pk) | (unreported & Q(procedure__reports=report_pk))
+        Q(report_id=report_pk) | (unreported & Q(procedure__in=exams))
     )
 
 

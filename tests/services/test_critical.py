@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.apps import apps
+from django.utils import timezone
 
 from ris.domain.critical import (
     CategoryDetails,
@@ -30,6 +31,7 @@ from ris.domain.reporting import (
     VersionKind,
 )
 from ris.models import CriticalFinding, CriticalResult, DomainEvent, Order, Report
+from ris.selectors import critical as selected
 from ris.selectors.reports import report_view
 from ris.services import critical, execute
 from tests import ground, make, people
@@ -329,3 +331,13 @@ def test_nothing_is_found_on_an_exam_that_was_not_begun(order: Order) -> None:
 
     with pytest.raises(StateConflictError, match="the exam was not begun"):
         flag(procedure=str(waiting.procedures.get().public_id))
+
+
+def test_a_finding_stands_once_though_an_earlier_draft_was_thrown_away(report: Report) -> None:
+    execute(DiscardDraft(report=str(report.public_id)), actor=people.radiologist)
+    second = make.opened_report(report.order)
+    key = flag(second)
+
+    lines = selected.of_report(second.pk, timezone.now())
+
+    assert [line.public_id for line in lines] == [key]
