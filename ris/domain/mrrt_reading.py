@@ -30,6 +30,7 @@ from ris.domain.mrrt import (
 )
 from ris.domain.mrrt_island import Island, read_island
 from ris.domain.report_templates import (
+    MOST_FIELDS,
     WRITTEN,
     Choice,
     Field,
@@ -325,6 +326,12 @@ def read(payload: bytes) -> Reading:
     said.feed(text)
     said.close()
     _check_form(said)
+    if len(said.fields) > MOST_FIELDS:
+        # Not looked at any further: naming them takes time with the square of their number.
+        said.fault(
+            f"the template has {len(said.fields)} fields, at most {MOST_FIELDS} can be asked", 1
+        )
+        return Reading(faults=tuple(sorted(set(said.faults))))
     island = Island()
     if said.islands == 1:
         island, faults = read_island(said.island, said.island_line)

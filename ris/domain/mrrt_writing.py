@@ -16,7 +16,6 @@ from ris.domain.report_templates import (
     Part,
     TemplateContent,
 )
-from ris.domain.report_texts import tokens
 from ris.domain.reporting import SECTIONS
 
 _TITLES = dict(SECTIONS)
@@ -136,11 +135,9 @@ def _section(part: Part, content: TemplateContent, coded: _Coded, number: int) -
 
 def _text(text: str, fields: dict[str, Field], coded: _Coded) -> str:
     out = []
-    names = iter(list(tokens(text)))
     for piece in re.split(r"(\[[^\[\]\n]{1,300}\])", text):
         name = piece[1:-1].strip() if piece.startswith("[") and piece.endswith("]") else ""
         if name and name in fields:
-            next(names, None)
             out.append(_field(fields[name], coded))
         else:
             out.append(escape(piece, quote=False).replace("\n", "<br/>"))

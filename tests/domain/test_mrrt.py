@@ -204,3 +204,13 @@ def test_anything_else_is_refused_without_an_accident(payload: bytes) -> None:
 
     assert reading.content is None
     assert reading.faults
+
+
+def test_a_file_of_far_too_many_fields_is_refused_before_they_are_named() -> None:
+    good = (FILES / "good" / "ct_liver.html").read_bytes()
+    many = good.replace(b"</section>", b'<input title="Same name"/>' * 20_000 + b"</section>", 1)
+
+    reading = read(many)
+
+    assert reading.content is None
+    assert "at most 200 can be asked" in str(reading.faults[0])
