@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from django.db.models import QuerySet
+
 from ris.domain.actors import Role
 from ris.domain.errors import (
     DeniedError,
@@ -62,8 +64,7 @@ def define_report_template(command: DefineReportTemplate, context: Context) -> s
     row = _changeable(command.template, context) if command.template else _new(command, context)
     if command.expected_number is not None and command.expected_number != row.number:
         raise StateConflictError("somebody else changed this template meanwhile: reload")
-    same = ReportTemplate.objects.filter(owner=row.owner_id, name__iexact=name, retired_at=None)
-    if same.exclude(pk=row.pk).exists():
+    if _named(row, name).exists():
         raise DuplicateKeyError("there is a template of this name", path="name")
     made = row.pk is None
     row.name, row.language = name, command.language[:16]
@@ -97,10 +98,8 @@ def retire_report_template(command: RetireReportTemplate, context: Context) -> N
     if command.retired == (row.retired_at is not None):
         context.about(row)
         return
-    if not command.retired:
-        same = ReportTemplate.objects.filter(owner=row.owner_id, name=row.name, retired_at=None)
-        if same.exists():
-            raise DuplicateKeyError("there is another template of this name by now", path="name")
+    if not command.retired and _named(row, row.name).exists():
+        raise DuplicateKeyError("there is another template of this name by now", path="name")
     row.retired_at = context.now if command.retired else None
     touch(row, "retired_at")
     _tell(row, "retired" if command.retired else "offered again", context)
@@ -124,6 +123,12 @@ def _changeable(public_id: str, context: Context) -> ReportTemplate:
     if row.owner_id is None:
         context.require(*_SITE, doing="changing a template of the site")
     return row
+
+
+def _named(row: ReportTemplate, name: str) -> QuerySet[ReportTemplate]:
+    """The others that are offered under a name, however it is capitalized."""
+    same = ReportTemplate.objects.filter(owner=row.owner_id, name__iexact=name, retired_at=None)
+    return same.exclude(pk=row.pk)
 
 
 def _check_procedures(codes: Iterable[str]) -> None:
