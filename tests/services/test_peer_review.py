@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from ris.domain.accounts import CreateUser
-from ris.domain.actors import OPERATOR, Actor, ActorKind, Role
+from ris.domain.actors import OPERATOR, TIMER, Actor, ActorKind, Role
 from ris.domain.errors import (
     InvalidValueError,
     MissingValueError,
@@ -16,6 +16,7 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.peer_review import (
+    DrawPeerReviews,
     FlagDiscrepancy,
     Grade,
     GradeDifference,
@@ -130,6 +131,23 @@ def test_a_final_report_is_drawn_once_and_its_reader_may_not_take_it(cast: Cast)
         cast.bert.user_id,
         "CT",
     )
+
+
+def test_more_than_are_looked_at_together_hide_nothing_behind_them(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selected, "AT_ONCE", 1)
+    execute(
+        SetSamplingRules(rules=(SamplingRule(percent=100, reader="bert"),)), actor=people.manager
+    )
+    signed(cast, cast.xenia)
+    cast.order = make.performed(start_at=make.NOON + timedelta(hours=1))
+    last = signed(cast, cast.bert)
+
+    for _ in range(3):
+        execute(DrawPeerReviews(), actor=TIMER)
+
+    assert [row.report_id for row in PeerReview.objects.all()] == [last.pk]
 
 
 def test_nobody_reviews_what_was_signed_together(cast: Cast) -> None:
