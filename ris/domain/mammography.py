@@ -6,13 +6,13 @@ everywhere; their words here are our own.
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
 from ris.domain.commands import Command, Event
+from ris.domain.days import months_later
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.signatures import Proof
 from ris.domain.states import StateMachine
@@ -308,13 +308,6 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "biopsy_days": (1, 365),
     "reminder_days": (1, 365),
 }
-
-
-def months_later(day: date, months: int) -> date:
-    """The same day some months later, or the last of a shorter month."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    last = calendar.monthrange(year, month + 1)[1]
-    return date(year, month + 1, min(day.day, last))
 
 
 # --- commands

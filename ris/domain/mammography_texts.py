@@ -6,10 +6,11 @@ word for word is the site's to put in its own text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ris.domain.errors import InvalidValueError
+from ris.domain import placeholders
 from ris.domain.mammography import TEXT_KINDS, Statement, Topic
 
 # What a text may name.
@@ -19,29 +20,13 @@ VARIABLES = (
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """``text`` with each ``{name}``; lines that only named what is empty are left out."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        named = [name for name in VARIABLES if f"{{{name}}}" in line]
-        filled = line
-        for name in named:
-            filled = filled.replace(f"{{{name}}}", values.get(name, ""))
-        if named and not any(values.get(name) for name in named):
-            continue
-        if not filled.strip() and (not lines or not lines[-1]):
-            continue  # one empty line parts, not two
-        lines.append(filled.rstrip())
-    return "\n".join(lines).strip()
+    """A letter's text with what it names; where a part fell out, one empty line parts, not two."""
+    return re.sub(r"\n{3,}", "\n\n", placeholders.filled(text, VARIABLES, values))
 
 
 def check_text(text: str, path: str) -> None:
     """Refuse a name in braces that stands for nothing."""
-    rest = text
-    for name in VARIABLES:
-        rest = rest.replace(f"{{{name}}}", "")
-    if "{" in rest or "}" in rest:
-        allowed = ", ".join(f"{{{name}}}" for name in VARIABLES)
-        raise InvalidValueError(f"in braces there may only be: {allowed}", path=path)
+    placeholders.check(text, VARIABLES, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
+from ris.domain import placeholders
 from ris.domain.commands import Command, Event
-from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Protocol
 from ris.domain.states import StateMachine
 
@@ -107,26 +107,13 @@ CLINICAL = frozenset({"exam", "preparation"})
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """``text`` with each ``{name}``; lines that only named what is empty are left out."""
-    lines = []
-    for line in text.splitlines():
-        filled = line
-        named = [name for name in VARIABLES if f"{{{name}}}" in line]
-        for name in named:
-            filled = filled.replace(f"{{{name}}}", values.get(name, ""))
-        if not named or any(values.get(name) for name in named):
-            lines.append(filled.rstrip())
-    return "\n".join(lines).strip() + "\n"
+    """A message's text with what it names."""
+    return placeholders.filled(text, VARIABLES, values) + "\n"
 
 
 def check_text(text: str, path: str) -> None:
     """Refuse a name in braces that stands for nothing."""
-    rest = text
-    for name in VARIABLES:
-        rest = rest.replace(f"{{{name}}}", "")
-    if "{" in rest or "}" in rest:
-        allowed = ", ".join(f"{{{name}}}" for name in VARIABLES)
-        raise InvalidValueError(f"in braces there may only be: {allowed}", path=path)
+    placeholders.check(text, VARIABLES, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,24 +99,42 @@ def own_kinds() -> frozenset[tuple[str, str]]:
     return frozenset(BreastLetterText.objects.values_list("kind", "language"))
 
 
-def worded(letter: BreastLetter, now: datetime) -> Worded:
-    """The whole text; the letter was read with its assessment, order and patient."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """What all letters say that are worded together; ``own`` are the site's words by language."""
+
+    now: datetime
+    name: str
+    phone: str
+    own: Mapping[str, Mapping[str, str]]
+
+
+def sender(now: datetime) -> Sender:
+    """Read once, however many letters are worded."""
+    place = site()
+    name = place.institution or place.name
+    own: dict[str, dict[str, str]] = {}
+    for language, kind, body in BreastLetterText.objects.values_list("language", "kind", "body"):
+        own.setdefault(language, {})[kind] = body
+    return Sender(now=now, name=name, phone=_phone(name), own=own)
+
+
+def worded(letter: BreastLetter, by: Sender) -> Worded:
+    """The whole text; the letter was read with its assessment, order and patient. No query."""
     row = letter.assessment
     patient = row.report.order.patient
     language = language_of(patient.language, settings.LANGUAGE_CODE)
-    own = own_words(language)
-    place = site()
-    name = place.institution or place.name
+    own = by.own.get(language, {})
     frame = frame_of(language)
     earlier = letter.replaces.sent_at if letter.replaces else None
     topic = Topic(letter.topic)
     values = {
         "patient": _called(patient.name),
-        "date": _day(timezone.localtime(now).date(), language),
+        "date": _day(timezone.localtime(by.now).date(), language),
         "exam_date": _day(row.examined_on, language),
         "due": _day(letter.recall.due_on, language) if letter.recall else "",
-        "site": name,
-        "phone": _phone(name),
+        "site": by.name,
+        "phone": by.phone,
         "earlier": _day(timezone.localtime(earlier).date(), language) if earlier else "",
         "density": _density(row, language, own) if topic in _WITH_DENSITY else "",
     }

@@ -27,7 +27,7 @@ from ris.domain.mammography import (
     Topic,
 )
 from ris.models import BreastAssessment, BreastLetter, BreastRecall, Patient
-from ris.selectors.letters import worded
+from ris.selectors.letters import sender, worded
 from ris.selectors.mammography import assessed_of, declined, reminders_due, rules, with_patients
 from ris.services import _clock
 from ris.services._context import Context
@@ -144,6 +144,7 @@ def _stop(letter: BreastLetter, reason: str, row: BreastAssessment, context: Con
 def print_letters(command: PrintLetters, context: Context) -> tuple[str, ...]:
     """Word the letters that are due; one whose patient is not to be written to is stopped."""
     printable = []
+    by = sender(context.now)
     for letter in _locked(command.letters):
         patient = letter.assessment.report.order.patient
         if letter.state != LetterState.PLANNED.value or letter.due_at > context.now:
@@ -152,7 +153,7 @@ def print_letters(command: PrintLetters, context: Context) -> tuple[str, ...]:
         if reason:
             _stop(letter, reason, letter.assessment, context)
             continue
-        words = worded(letter, context.now)
+        words = worded(letter, by)
         letter.language, letter.text = words.language, words.text
         letter.printed_at, letter.printed_by = context.now, context.actor.name[:150]
         letter.save(update_fields=["language", "text", "printed_at", "printed_by", "updated_at"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from datetime import date
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
+from ris.domain.days import months_later
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.follow_ups import (
     Arranger,
@@ -107,10 +107,7 @@ def _due(request: PageRequest) -> date:
     months = number(request, "months")
     if not months or months > 180:
         raise MissingValueError("say by when it is to be done", path="due_to")
-    today = timezone.localdate()
-    year, month = divmod(today.month - 1 + months, 12)
-    year, month = today.year + year, month + 1
-    return date(year, month, min(today.day, monthrange(year, month)[1]))
+    return months_later(timezone.localdate(), months)
 
 
 def _day(request: PageRequest, name: str) -> date | None:
