@@ -24,7 +24,7 @@ MAX_BYTES = 2_000_000
 MAX_ROWS = 5_000
 YES = {"yes": True, "true": True, "1": True, "x": True, "no": False, "false": False, "0": False}
 # A spreadsheet runs what begins with these as a formula; it is told that they are text.
-_FORMULA = ("=", "+", "-", "@", "\t")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Values = Mapping[str, Any]
 
@@ -113,9 +113,7 @@ class Kind:
         writer = csv.writer(out)
         writer.writerow(self.names)
         for record in records:
-            writer.writerow(
-                [_guarded(column.write(record[column.name])) for column in self.columns]
-            )
+            writer.writerow([guarded(column.write(record[column.name])) for column in self.columns])
         return "\ufeff" + out.getvalue()
 
     def read(self, raw: bytes, present: Iterable[Values]) -> Sheet:
@@ -227,8 +225,9 @@ def _table(raw: bytes) -> list[list[str]] | str:
     return table or "The file is empty."
 
 
-def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def guarded(value: object) -> object:
+    """A text that a spreadsheet would run as a formula, marked as text; numbers stay numbers."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _bare(text: str) -> str:

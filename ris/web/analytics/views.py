@@ -31,6 +31,7 @@ from ris.web.analytics.charts import Line
 from ris.web.analytics.durations import duration
 from ris.web.asking import asked
 from ris.web.navigation import SYSTEM
+from ris.web.sheets import guarded
 
 LEGS: Mapping[Leg, Promise] = {
     Leg.TO_SCHEDULED: gettext_lazy("Ordered to booked"),
@@ -226,15 +227,8 @@ def download(request: PageRequest, table: str) -> HttpResponse:
     writer = csv.writer(out)
     writer.writerow(head)
     for row in rows(analytics.figures(wanted), wanted):
-        writer.writerow([_safe(value) for value in row])
+        writer.writerow([guarded(value) for value in row])
     response = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
     name = f"{table}-{wanted.first.isoformat()}-{wanted.last.isoformat()}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-def _safe(value: object) -> object:
-    """A name that a spreadsheet would take for a formula is text."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t"}:
-        return f"'{value}"
-    return value

@@ -27,6 +27,7 @@ from ris.web.analytics import charts
 from ris.web.asking import asked
 from ris.web.dose.forms import LEVEL_MEASURES
 from ris.web.navigation import DOSE
+from ris.web.sheets import guarded
 
 LONGEST = 400  # days of one table
 _USUAL = {"CT": Measure.DLP, "MG": Measure.GLANDULAR_DOSE, "NM": Measure.ACTIVITY,
@@ -183,16 +184,9 @@ def _csv(
     writer = csv.writer(out)
     writer.writerow(head)
     for row in rows:
-        writer.writerow([_safe(value) for value in row])
+        writer.writerow([guarded(value) for value in row])
     response = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
     days = f"{wanted.first.isoformat()}-{wanted.last.isoformat()}"
     response["Content-Disposition"] = f'attachment; filename="{name}-{days}.csv"'
     response["Cache-Control"] = "private, no-store"
     return response
-
-
-def _safe(value: object) -> object:
-    """A text that a spreadsheet would take for a formula is text."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return f"'{value}"
-    return value

@@ -27,6 +27,7 @@ from ris.web.access import PageRequest, page, saw, show
 from ris.web.asking import asked
 from ris.web.navigation import MENDING, SYSTEM
 from ris.web.paging import slice_of
+from ris.web.sheets import guarded
 from ris.web.views_saved import saved_views
 
 TABS: dict[Tab, object] = {
@@ -106,8 +107,6 @@ USUAL = {
     Tab.ON_HOLD: _WAITING,
 }
 MOST_ROWS = 1000  # of a file
-# A spreadsheet runs what begins with these as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +275,7 @@ def _rows(wanted: Asked, lines: Iterable[ShownLine]) -> Iterator[str]:
             line.patient.birth_date,
         ]
         cells += [text for column in wanted.columns for text in _cells(column, line)]
-        yield writer.writerow([_harmless(text) for text in cells])
+        yield writer.writerow([guarded(text) for text in cells])
 
 
 _CSV_HEADS = {
@@ -319,7 +318,3 @@ def _time(value: datetime | None) -> str:
     if value is None:
         return ""
     return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
