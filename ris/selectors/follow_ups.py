@@ -308,15 +308,15 @@ def step_to(row: FollowUpRecommendation) -> FollowUpTrigger | None:
     return FollowUpTrigger.UNBOOK if is_booked else None
 
 
-def is_moving(row: FollowUpRecommendation) -> bool:
-    """Whether looking at it again changes anything."""
+def moved_by(row: FollowUpRecommendation) -> Order | None:
+    """The order that looking at it again would change something for; None: nothing changed."""
     if row.linked is not None:
-        return step_to(row) is not None
+        return row.linked if step_to(row) is not None else None
     found = likely(row)
     if found is None:
-        return False
+        return None
     order, how = found
-    return how is Fit.SAME or row.proposed_id != order.pk
+    return order if how is Fit.SAME or row.proposed_id != order.pk else None
 
 
 def lapsed(today: date) -> QuerySet[FollowUpRecommendation]:

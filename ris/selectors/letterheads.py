@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef
+
 from ris.models import Device, Letterhead, Site
 from ris.selectors.facility import SiteView, site, site_view
 from ris.selectors.views import OrderView, ProcedureView
@@ -60,9 +62,8 @@ def _view(row: Letterhead) -> LetterheadView:
 def all_sites() -> list[SiteHead]:
     """Every site with its present letterhead."""
     rows = list(Site.objects.order_by("id"))
-    newest: dict[int, Letterhead] = {}
-    for each in Letterhead.objects.filter(site__in=rows).order_by("number"):
-        newest[each.site_id] = each
+    later = Letterhead.objects.filter(site=OuterRef("site"), number__gt=OuterRef("number"))
+    newest = {each.site_id: each for each in Letterhead.objects.filter(~Exists(later))}
     return [
         SiteHead(
             site=site_view(row),

@@ -358,10 +358,7 @@ def run_due() -> None:
 
 def _match(rows: Iterable[FollowUpRecommendation]) -> None:
     for row in rows:
-        if not selected.is_moving(row):
-            continue
-        likely = None if row.linked is not None else selected.likely(row)
-        order = row.linked or (likely[0] if likely else None)
+        order = selected.moved_by(row)
         if order is not None:
             execute(MatchFollowUps(orders=(str(order.public_id),)), actor=TIMER)
 

@@ -66,7 +66,11 @@ def hold(report: Report, context: Context) -> bool:
 def hold_telling(report: Report, context: Context) -> None:
     """:func:`hold`, and say so if it is new."""
     if hold(report, context):
-        say(ReadingClaimed, report, context)
+        context.emit(
+            ReadingClaimed(report=str(report.public_id), order=str(report.order.public_id)),
+            subject=report,
+            order=report.order,
+        )
 
 
 def end(report: Report, how: LeaseEnd, context: Context) -> None:
@@ -87,14 +91,6 @@ def end_one(lease: ReadingLease, how: LeaseEnd, context: Context, reason: str = 
     lease.ended_how = how.value
     lease.reason = reason
     lease.save(update_fields=["ended_at", "ended_how", "reason"])
-
-
-def say(kind: type[ReadingClaimed], report: Report, context: Context) -> None:
-    context.emit(
-        kind(report=str(report.public_id), order=str(report.order.public_id)),
-        subject=report,
-        order=report.order,
-    )
 
 
 @transactional

@@ -243,6 +243,8 @@ def _hand_over(rows: Sequence[ResultNotice], endpoint: Endpoint, context: Contex
         "language": language,
         "link": "",
     }
+    # Of one report it stands with the receipts of the report's other receivers.
+    alone = len({row.report_id for row in rows}) == 1
     key = outbox.enqueue(
         info(endpoint),
         Outgoing(
@@ -252,12 +254,9 @@ def _hand_over(rows: Sequence[ResultNotice], endpoint: Endpoint, context: Contex
             payload=json.dumps(payload, ensure_ascii=False).encode(),
             orders=tuple(dict.fromkeys(str(row.order.public_id) for row in rows)),
         ),
+        report=str(first.report.public_id) if alone else "",
     )
     delivery = Delivery.objects.get(public_id=key)
-    if len({row.report_id for row in rows}) == 1:
-        # So that its receipt stands with those of the report's other receivers.
-        delivery.report = first.report
-        delivery.save(update_fields=["report"])
     for row in rows:
         row.sent_at, row.delivery = context.now, delivery
         move(row, NOTICE, NoticeTrigger.SEND, "sent_at", "delivery")
