@@ -10,7 +10,7 @@ from django.utils import timezone
 from ris.demo.player import Story
 from ris.demo.signing import shown
 from ris.domain.accounts import CreateUser
-from ris.domain.actors import OPERATOR, TIMER, Actor, ActorKind, Role
+from ris.domain.actors import OPERATOR, TIMER, Actor, Role
 from ris.domain.critical import (
     EscalateCriticalResults,
     FlagCriticalResult,
@@ -37,6 +37,7 @@ from ris.domain.peer_review import (
 from ris.domain.reporting import FinalizeReport, OpenReport, ReportStatus
 from ris.domain.values import Code
 from ris.models import Report, RequestedProcedure, User
+from ris.selectors.accounts import user_actor
 from ris.services import execute
 
 SECOND = "radiologist2"
@@ -68,14 +69,7 @@ def _second_reader() -> Actor:
         ),
         actor=OPERATOR,
     )
-    return Actor(
-        ActorKind.USER,
-        SECOND,
-        frozenset({Role.RADIOLOGIST}),
-        user_id=int(key),
-        address="127.0.0.1",
-        display="Nils Overgaard",
-    )
+    return user_actor(User.objects.get(pk=key), "127.0.0.1")
 
 
 def _flagged(actors: Mapping[str, Actor], now: datetime) -> Story:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ris.demo.after_reports import SECOND
-from ris.domain.actors import Actor, ActorKind, Role
+from ris.domain.actors import Actor
 from ris.domain.reading import TARGETS, SetReadingScope, SetReadingTargets, Target
 from ris.domain.reporting import OpenReport
 from ris.models import User
 from ris.selectors import reading
+from ris.selectors.accounts import user_actor
 from ris.selectors.reading import Pile
 from ris.services import execute
 
@@ -18,14 +19,7 @@ from ris.services import execute
 def at_the_list(now: datetime, actors: Mapping[str, Actor]) -> None:
     """The second radiologist reads chest and abdomen, and has an exam open."""
     user = User.objects.get(username=SECOND)
-    second = Actor(
-        ActorKind.USER,
-        SECOND,
-        frozenset({Role.RADIOLOGIST}),
-        user_id=user.pk,
-        address="127.0.0.1",
-        display=user.get_full_name(),
-    )
+    second = user_actor(user, "127.0.0.1")
     execute(SetReadingScope(subspecialties=("chest", "abdomen")), actor=second)
     execute(
         SetReadingTargets(targets=(*TARGETS[:-1], Target(minutes=48 * 60))),

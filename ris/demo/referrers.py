@@ -30,12 +30,8 @@ NUMBERS = ("P2004", "P2002", "P2010")
 def let_in() -> None:
     """Before the stories, so that their results are news to the practice."""
     for row in Practitioner.objects.filter(issuer=ISSUER, identifier__in=NUMBERS):
-        execute(
-            GrantReferrerAccess(
-                username=Role.REFERRER.value, practitioner=str(row.public_id)
-            ),
-            actor=OPERATOR,
-        )  # fmt: skip
+        grant = GrantReferrerAccess(username=Role.REFERRER.value, practitioner=str(row.public_id))
+        execute(grant, actor=OPERATOR)
 
 
 def take_note(now: datetime) -> None:
