@@ -126,7 +126,11 @@ class ExamDose(models.Model):
         indexes = [
             models.Index(fields=["alerted_at"], name="exam_dose_alerted"),
             models.Index(fields=["started_at"], name="exam_dose_started"),
-            models.Index(fields=["pregnancy", "started_at"], name="exam_dose_pregnancy"),
+            models.Index(
+                fields=["alerted_at"],
+                condition=models.Q(acknowledged_at__isnull=True, alerted_at__isnull=False),
+                name="exam_dose_to_be_looked_at",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -102,7 +102,10 @@ class BreastRecall(Public):
                 name="breast_recall_open_once",
             ),
         ]
-        indexes = [models.Index(fields=["state", "due_on"], name="breast_recall_due")]
+        indexes = [
+            models.Index(fields=["state", "due_on"], name="breast_recall_due"),
+            models.Index(fields=["settled_at"], name="breast_recall_settled"),
+        ]
 
     def __str__(self) -> str:
         return f"recall {self.public_id}"
@@ -172,7 +175,11 @@ class BreastLetter(Public):
                 name="breast_letter_one_reminder",
             ),
         ]
-        indexes = [models.Index(fields=["state", "due_at"], name="breast_letter_due")]
+        indexes = [
+            models.Index(fields=["state", "due_at"], name="breast_letter_due"),
+            models.Index(fields=["state", "sent_at"], name="breast_letter_sent"),
+            models.Index(fields=["state", "updated_at"], name="breast_letter_changed"),
+        ]
 
     def __str__(self) -> str:
         return f"letter {self.public_id}"
