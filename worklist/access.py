@@ -23,6 +23,7 @@ from worklist.sop_classes import (
     MODALITY_PERFORMED_PROCEDURE_STEP,
     MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE,
     MODALITY_WORKLIST_FIND,
+    STORAGE_COMMITMENT,
     VERIFICATION,
 )
 
@@ -33,6 +34,7 @@ SERVICES: Mapping[str, frozenset[str]] = {
     ),
     "availability": frozenset({INSTANCE_AVAILABILITY_NOTIFICATION}),
     "dose": frozenset(DOSE_REPORTS),
+    "commitment": frozenset({STORAGE_COMMITMENT}),
 }
 # Who may associate may always ask whether we are there.
 _ALWAYS = frozenset({VERIFICATION})

@@ -31,9 +31,11 @@ class ArchiveSettings(BaseModel):
     preliminary: bool = Field(
         default=False, description="`report-objects`: preliminary reports as well"
     )
-    confirm: Literal["query", "no"] = Field(
+    confirm: Literal["query", "commitment", "no"] = Field(
         default="query",
-        description="`report-objects`: ask afterwards whether the object is there",
+        description="`report-objects`: `query`: ask afterwards whether the object is there; "
+        "`commitment`: have the archive commit itself to keep it (Storage Commitment), which it "
+        "reports at once or to our listener",
     )
     language: str = Field(
         default="en", description="`report-objects`: the language reports are written in (RFC 5646)"

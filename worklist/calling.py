@@ -10,6 +10,7 @@
 anything else          refused
 no answer              ambiguous: sent again with the same SOP Instance UID
 C-STORE                see :mod:`.storing_results`
+N-ACTION               see :mod:`.committing`
 =====================  ===========================================================================
 """
 
@@ -23,7 +24,7 @@ from ris.client_tls import ClientTls
 from ris.domain.errors import InvalidValueError
 from ris.domain.protocol import Attempt, EndpointInfo, Result
 from ris.selectors.performed_messages import was_unclear
-from worklist import confirming, notification, outbound, scu, storing, storing_results
+from worklist import committing, confirming, notification, outbound, scu, storing, storing_results
 from worklist.asking import Dimse
 from worklist.command_sets import Response
 from worklist.endpoint_settings import Settings
@@ -71,7 +72,10 @@ def send(payload: bytes, control_id: str, endpoint: EndpointInfo, settings: Sett
     try:
         whom = outbound.target(endpoint.host, endpoint.port or 0, endpoint.protocol_name, settings)
         if storing.is_confirmation(payload):
-            return confirming.look(payload, Dimse(whom))
+            wanted = storing.read_confirmation(payload)
+            if wanted.by_commitment:
+                return committing.look(wanted, endpoint, whom, settings.commitment_seconds)
+            return confirming.look(wanted, Dimse(whom))
         if notification.is_report(payload):
             return _notify(payload, whom, settings)
         request = StoredRequest.unpack(payload)
@@ -91,7 +95,7 @@ def _store(request: StoredRequest, whom: Target, settings: Settings) -> Attempt:
         result=result,
         error=words,
         reply=as_reply(response, storing_results.meaning(response.status)),
-        says_more=result is Result.DELIVERED and settings.confirm == "query",
+        says_more=result is Result.DELIVERED and settings.confirm != "no",
     )
 
 

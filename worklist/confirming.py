@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from ris.domain.protocol import Attempt, OnRefusal, Result
 from worklist.requestor import NotAcceptedError
-from worklist.storing import Confirmation, read_confirmation
+from worklist.storing import Confirmation
 
 # With the outbox's pauses in between this is several minutes.
 TRIES: Final = 8
@@ -22,21 +22,12 @@ class Archive(Protocol):
     def is_there(self, wanted: Confirmation) -> bool: ...
 
 
-def look(payload: bytes, archive: Archive) -> Attempt:
+def look(wanted: Confirmation, archive: Archive) -> Attempt:
     """One look; raises CallError for what keeps it from being answered."""
-    wanted = read_confirmation(payload)
     try:
         is_there = archive.is_there(wanted)
     except NotAcceptedError as refused:
-        if refused.result is not Result.REFUSED:
-            raise
-        # It stores and answers no questions: nobody can mend that here.
-        return Attempt(
-            result=Result.REFUSED,
-            error=f"stored, but not confirmed: {refused}",
-            park_after=1,
-            on_refusal=OnRefusal.SKIP,
-        )
+        return unconfirmed(refused)
     if is_there:
         return Attempt(result=Result.DELIVERED, reply=b'{"meaning": "it is in the archive"}')
     return Attempt(
@@ -44,4 +35,19 @@ def look(payload: bytes, archive: Archive) -> Attempt:
         error="the archive took the object and does not show it",
         reply=b'{"meaning": "it is not in the archive"}',
         park_after=TRIES,
+    )
+
+
+def unconfirmed(refused: NotAcceptedError) -> Attempt:
+    """An archive that stores and answers no such question: nobody can mend that here.
+
+    Raises the error again if that is so for now only.
+    """
+    if refused.result is not Result.REFUSED:
+        raise refused
+    return Attempt(
+        result=Result.REFUSED,
+        error=f"stored, but not confirmed: {refused}",
+        park_after=1,
+        on_refusal=OnRefusal.SKIP,
     )

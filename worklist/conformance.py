@@ -87,7 +87,12 @@ def _overview() -> list[str]:
         *_table(
             ("service", "SOP class UID", "role", "operations"),
             (
-                (one.name, one.uid, "SCP", ", ".join(sorted(_name(op) for op in one.operations)))
+                (
+                    one.name,
+                    one.uid,
+                    "SCU" if one.reversed else "SCP",
+                    ", ".join(sorted(_name(op) for op in one.operations)),
+                )
                 for one in SOP_CLASSES
             ),
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -19,6 +19,10 @@ _AS_SAID = "as said"
 class WebSettings(ArchiveSettings):
     """The description of a field is the operator's documentation."""
 
+    confirm: Literal["query", "no"] = Field(
+        default="query",
+        description="`report-objects`: `query`: ask afterwards whether the object is there",
+    )
     url: str = Field(
         default="",
         max_length=500,

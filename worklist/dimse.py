@@ -36,6 +36,7 @@ _ERROR_COMMENT: Final = 0x0902
 _ERROR_ID: Final = 0x0903
 _AFFECTED_SOP_INSTANCE_UID: Final = 0x1000
 _REQUESTED_SOP_INSTANCE_UID: Final = 0x1001
+_EVENT_TYPE_ID: Final = 0x1002
 _ATTRIBUTE_IDENTIFIER_LIST: Final = 0x1005
 
 _COMMENT_LIMIT: Final = 64  # VR LO
@@ -55,6 +56,7 @@ class Command:
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
     attribute_identifiers: tuple[int, ...] = ()
+    event_type: int = 0
 
 
 def read_command(raw: bytes) -> Command:
@@ -77,6 +79,7 @@ def read_command(raw: bytes) -> Command:
         is_reply = field == C_CANCEL or field & RESPONSE
         message_id = _number(elements[_MESSAGE_ID_RESPONDED_TO if is_reply else _MESSAGE_ID])
         has_dataset = _number(elements[_DATASET_TYPE]) != NO_DATASET
+        event_type = _number(elements[_EVENT_TYPE_ID]) if _EVENT_TYPE_ID in elements else 0
     except (KeyError, error):
         raise CommandError("the command set lacks a field that every message has") from None
     return Command(
@@ -86,6 +89,7 @@ def read_command(raw: bytes) -> Command:
         _uid(elements, _AFFECTED_SOP_CLASS_UID, _REQUESTED_SOP_CLASS_UID),
         _uid(elements, _AFFECTED_SOP_INSTANCE_UID, _REQUESTED_SOP_INSTANCE_UID),
         _tags(elements.get(_ATTRIBUTE_IDENTIFIER_LIST, b"")),
+        event_type,
     )
 
 

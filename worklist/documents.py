@@ -1,7 +1,8 @@
-"""Handlers of what is stored rather than asked or performed: dose reports and notices of images.
+"""Handlers of what is stored rather than asked or performed.
 
-Both go through the inbox like every message: the bytes are kept first, then applied, and both are
-committed with the answer, or none of it (PS3.4 B, R).
+Dose reports, notices of images and answers to requests for storage commitment. All of them go
+through the inbox like every message: the bytes are kept first, then applied, and both are committed
+with the answer, or none of it (PS3.4 B, J, R).
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ from ris.domain.dose import RecordDose
 from ris.domain.errors import BusyError, DeniedError, RisError
 from ris.domain.exchange import Protocol
 from ris.domain.identifiers import new_uid
+from ris.domain.report_objects import RecordCommitment
 from ris.services import execute, inbox
 from ris.services.inbox import Answer
-from worklist import dose, ian
+from worklist import commitment, dose, ian
 from worklist.answers import from_answer, to_answer
 from worklist.raw import StoredRequest
 from worklist.registry import Profile, Registry, Snapshot, actor_of
 from worklist.service import SUCCESS, Outcome, Request
-from worklist.sop_classes import DOSE_REPORTS, INSTANCE_AVAILABILITY_NOTIFICATION
-from worklist.status import refusal, store_refusal
+from worklist.sop_classes import (
+    DOSE_REPORTS,
+    INSTANCE_AVAILABILITY_NOTIFICATION,
+    STORAGE_COMMITMENT,
+)
+from worklist.status import NO_SUCH_EVENT_TYPE, event_refusal, refusal, store_refusal
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +62,16 @@ class DocumentHandlers:
         uid = request.sop_instance_uid or new_uid()
         outcome = self._keep(request, "N-CREATE", uid, refusal)
         return outcome if request.sop_instance_uid else replace(outcome, sop_instance_uid=uid)
+
+    def n_event_report(self, request: Request) -> Outcome:
+        """Keep what an archive answers to a request for storage commitment (PS3.4 J.3.3)."""
+        if request.event_type not in {commitment.ALL_COMMITTED, commitment.FAILURES_EXIST}:
+            return Outcome(NO_SUCH_EVENT_TYPE, "no event of this class")
+        transaction = commitment.transaction_of(request.dataset, request.transfer_syntax)
+        uid = transaction or request.sop_instance_uid
+        # The answer is about the one instance of the class, whatever it is kept under.
+        outcome = self._keep(request, "N-EVENT-REPORT", uid, event_refusal)
+        return replace(outcome, sop_instance_uid=request.sop_instance_uid)
 
     def _keep(
         self,
@@ -94,10 +110,11 @@ def _require_right(profile: Profile, stored: StoredRequest) -> None:
     """Raise DeniedError unless the register lets this AE title send it; nothing is kept then.
 
     A modality sends dose reports unless its ``services`` leave them out. What an archive has only
-    an archive tells: ``services`` must name it.
+    an archive tells: ``services`` must name it. Whoever answers a request of ours must know its
+    number.
     """
     named = profile.access.sop_classes
-    if stored.sop_class_uid in DOSE_REPORTS:
+    if stored.sop_class_uid in {*DOSE_REPORTS, STORAGE_COMMITMENT}:
         allowed = named is None or stored.sop_class_uid in named
     else:
         allowed = not profile.known or (named is not None and stored.sop_class_uid in named)
@@ -109,7 +126,9 @@ def _require_right(profile: Profile, stored: StoredRequest) -> None:
 @dataclass(frozen=True, slots=True)
 class _Kind:
     message_type: str
-    command: Callable[[StoredRequest, Profile, Snapshot], RecordDose | RecordAvailability]
+    command: Callable[
+        [StoredRequest, Profile, Snapshot], RecordDose | RecordAvailability | RecordCommitment
+    ]
     references: Callable[[bytes, str], tuple[tuple[str, str], ...]]
     refused: Callable[[RisError], Outcome]
 
@@ -134,24 +153,37 @@ def _availability(
     return ian.from_notification(stored.dataset, stored.transfer_syntax, stored.ae_title)
 
 
+def _commitment(stored: StoredRequest, profile: Profile, snapshot: Snapshot) -> RecordCommitment:
+    return commitment.from_event_report(stored.dataset, stored.transfer_syntax)
+
+
+def _no_references(data: bytes, transfer_syntax: str) -> tuple[tuple[str, str], ...]:
+    """It names objects of ours only, which the command finds by itself."""
+    return ()
+
+
 _NOTICE = _Kind("IAN N-CREATE", _availability, ian.references_in, refusal)
 _REPORT = _Kind("Dose SR C-STORE", _dose, dose.references_in, store_refusal)
 
 
-def _kind(stored: StoredRequest) -> _Kind:
-    return _NOTICE if stored.sop_class_uid == INSTANCE_AVAILABILITY_NOTIFICATION else _REPORT
+_COMMITMENT = _Kind("Storage Commitment N-EVENT-REPORT", _commitment, _no_references, event_refusal)
+_KINDS = {
+    **dict.fromkeys(DOSE_REPORTS, _REPORT),
+    INSTANCE_AVAILABILITY_NOTIFICATION: _NOTICE,
+    STORAGE_COMMITMENT: _COMMITMENT,
+}
 
 
 def is_document(stored: StoredRequest) -> bool:
     """Whether a stored message is one of these, for who applies it again."""
-    return stored.sop_class_uid in {*DOSE_REPORTS, INSTANCE_AVAILABILITY_NOTIFICATION}
+    return stored.sop_class_uid in _KINDS
 
 
 def receive(
     stored: StoredRequest, actor: Actor, snapshot: Snapshot, *, dedupe: bool
 ) -> inbox.Receipt:
     """One message through the inbox; raises OperationalError if nothing could be stored."""
-    kind = _kind(stored)
+    kind = _KINDS[stored.sop_class_uid]
     apply, refuse = application(stored, actor, snapshot.profile(stored.ae_title), snapshot)
     return inbox.receive(
         protocol=Protocol.DICOM,
@@ -171,7 +203,7 @@ def application(
     stored: StoredRequest, actor: Actor, profile: Profile, snapshot: Snapshot
 ) -> tuple[Apply, Refuse]:
     """What applying a document means, and what refusing it is answered with."""
-    kind = _kind(stored)
+    kind = _KINDS[stored.sop_class_uid]
 
     def apply() -> Answer:
         execute(kind.command(stored, profile, snapshot), actor=actor)

@@ -34,6 +34,13 @@ EventWord = Literal["started", "completed", "discontinued", "updated"]
 class Settings(ArchiveSettings):
     """The description of a field is the operator's documentation."""
 
+    commitment_seconds: float = Field(
+        default=2,
+        ge=0,
+        le=10,
+        strict=False,
+        description="wait so long for the report of a commitment on the same association",
+    )
     calling: str = Field(default="", description="our AE title; empty: the listener's")
     stations: tuple[str, ...] = Field(
         default=(), strict=False, description="only exams at these performed station AE titles"

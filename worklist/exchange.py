@@ -58,6 +58,7 @@ _METHODS: Final = {
     Operation.N_CREATE: "n_create",
     Operation.N_SET: "n_set",
     Operation.N_GET: "n_get",
+    Operation.N_EVENT_REPORT: "n_event_report",
 }
 _NAMES: Final[dict[int, str]] = {one: one.name.replace("_", "-") for one in Operation}
 
@@ -249,6 +250,7 @@ class Exchange:
             self._command.sop_instance_uid,
             self._command.attribute_identifiers,
             lambda: self.stopped,
+            event_type=self._command.event_type,
         )
 
     def _answer(self, answer: FindAnswer) -> tuple[bytes, bool]:

@@ -256,9 +256,9 @@ def _supported_context(row: SopClass) -> PresentationContext:
     context = PresentationContext()
     context.abstract_syntax = row.uid
     context.transfer_syntax = list(row.transfer_syntaxes)
-    # The roles the requestor may take: SCU, never SCP (PS3.7 D.3.3.4).
+    # The roles the requestor may take (PS3.7 D.3.3.4): SCU, and SCP only where we are the user.
     context.scu_role = True
-    context.scp_role = False
+    context.scp_role = row.reversed
     return context
 
 

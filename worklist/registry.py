@@ -20,10 +20,9 @@ from django.db import Error as DatabaseError
 
 from ris.config_sections import Dicom
 from ris.domain.actors import Actor, device_actor
-from ris.domain.exchange import Direction, Protocol
 from ris.domain.orders import OFFERED, StepStatus
-from ris.domain.protocol import EndpointInfo
-from ris.selectors import exchange, facility
+from ris.selectors import archives, facility
+from ris.selectors.archives import Caller
 from ris.selectors.facility import DeviceView, SiteView
 from ris.services.audit import record_security
 from worklist import charset
@@ -91,8 +90,9 @@ class Profile:
                               negotiation, kind 1 or 2)
     ``passcode``              and with this passcode, as ``ris passcode`` prints it
     ``services``              a list of the only services it is offered: ``worklist``, ``mpps``,
-                              ``availability``, ``dose``; verification is always. Who may tell
-                              what images are there must be named so: ``availability``
+                              ``availability``, ``dose``, ``commitment``; verification is always.
+                              Who may tell what images are there must be named so:
+                              ``availability``
     ``associations``          how many it may have open at once, in each process
     ``queries_per_minute``    above which its queries are answered A700, in each process
     ========================  ==========================================================
@@ -153,13 +153,18 @@ class Profile:
         )
 
     @classmethod
-    def of_archive(cls, endpoint: EndpointInfo) -> Profile:
-        """An inbound endpoint: an archive, which tells what it has and passes dose reports on."""
+    def of_archive(cls, caller: Caller) -> Profile:
+        """An archive: an inbound one tells what it has and passes dose reports on.
+
+        One that is only sent to calls to answer a request for storage commitment. Its endpoint may
+        name a host rather than an address; what it answers counts only with a number we gave it.
+        """
+        services = ["availability", "dose", "commitment"] if caller.is_inbound else ["commitment"]
         return cls(
-            ae_title=endpoint.protocol_name,
-            addresses=endpoint.host,
+            ae_title=caller.ae_title,
+            addresses=caller.host if caller.is_inbound or _is_address(caller.host) else "",
             known=True,
-            access=Access.of({"services": ["availability", "dose"]}),
+            access=Access.of({"services": services}),
         )
 
     @property
@@ -231,7 +236,7 @@ class Snapshot:
         *,
         window: Window | None = None,
         worklists: Mapping[str, View] | None = None,
-        archives: Sequence[EndpointInfo] = (),
+        archives: Sequence[Caller] = (),
     ) -> Snapshot:
         shared = groups_of(
             (
@@ -257,7 +262,7 @@ class Snapshot:
             }
             sites.setdefault(device.site, []).extend((device.ae_title, *aliases))
         for archive in archives:
-            profiles.setdefault(archive.protocol_name, Profile.of_archive(archive))
+            profiles.setdefault(archive.ae_title, Profile.of_archive(archive))
         return cls(
             profiles,
             zone,
@@ -269,11 +274,6 @@ class Snapshot:
         )
 
 
-def _archives() -> list[EndpointInfo]:
-    found = exchange.endpoints(Protocol.DICOM, Direction.IN)
-    return [endpoint for endpoint in found if endpoint.protocol_name]
-
-
 @dataclass(slots=True)
 class Registry:
     """Looks devices up, and decides on associations."""
@@ -283,7 +283,7 @@ class Registry:
     seconds: float = 1.0
     devices: Callable[[], Sequence[DeviceView]] = facility.devices
     site: Callable[[], SiteView] = facility.site
-    archives: Callable[[], Sequence[EndpointInfo]] = _archives
+    archives: Callable[[], Sequence[Caller]] = archives.callers
     window: Window | None = None  # for broad queries of devices that have none of their own
     worklists: Mapping[str, View] = field(default_factory=dict)  # by the AE title they are called
     queries_per_minute: int | None = None  # of devices that have no number of their own
@@ -406,3 +406,11 @@ def is_allowed(address: str, allowed: str) -> bool:
         return False
     # A dual-stack socket shows IPv4 callers as ::ffff:10.1.2.3.
     return (getattr(caller, "ipv4_mapped", None) or caller) in network
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -47,7 +47,7 @@ from worklist.command_sets import (
     read_response,
 )
 from worklist.config import IMPLEMENTATION_CLASS_UID
-from worklist.dimse import CommandError
+from worklist.dimse import Command, CommandError, Reply, read_command
 from worklist.negotiation import APPLICATION_CONTEXT_NAME
 from worklist.pdu import (
     HEADER,
@@ -60,6 +60,8 @@ from worklist.pdu import (
     data_values,
     fragment_bytes,
 )
+from worklist.service import Outcome
+from worklist.sop_classes import Operation
 
 _PDU_BYTES: Final = 128 * 1024  # announced, and all that is taken
 _MESSAGE_BYTES: Final = 1 << 20  # of a whole response
@@ -112,6 +114,10 @@ class NotAcceptedError(CallError):
     """No association that would do, by the peer's own word."""
 
 
+# What is done with an event that the peer reports, and how that is answered.
+Take = Callable[[Command, bytes], Outcome]
+
+
 @dataclass(slots=True)
 class Association:
     """An open association."""
@@ -125,9 +131,16 @@ class Association:
     _message_id: int = 0
 
     def request(
-        self, context: Accepted, fields: Mapping[int, int | str], dataset: bytes = b""
+        self,
+        context: Accepted,
+        fields: Mapping[int, int | str],
+        dataset: bytes = b"",
+        take: Take | None = None,
     ) -> Response:
-        """Send a request and wait for its response; ``fields`` are those of its command set."""
+        """Send a request and wait for its response; ``fields`` are those of its command set.
+
+        With ``take`` the peer may report an event of the class before it responds.
+        """
         self._message_id += 1
         command = command_set(
             {
@@ -141,7 +154,7 @@ class Association:
             frames += data_frames(context.context_id, dataset, self._fragment, command=False)
         deadline = monotonic() + self._seconds
         self._line.send(frames, deadline)
-        return self._response(deadline)[0]
+        return self._response(deadline, context, take)[0]
 
     def matches(
         self, context: Accepted, fields: Mapping[int, int | str], identifier: bytes, most: int
@@ -159,7 +172,7 @@ class Association:
         found: list[bytes] = []
         size = 0
         while True:
-            response, dataset = self._response(deadline)
+            response, dataset = self._response(deadline, context)
             if response.status not in PENDING:
                 return found, response
             found.append(dataset)
@@ -169,10 +182,41 @@ class Association:
             if len(found) >= most:
                 return found, response
 
-    def _response(self, deadline: float) -> tuple[Response, bytes]:
+    def reported(self, context: Accepted, seconds: float, take: Take) -> bool:
+        """Wait for the peer to report an event, and answer it; False if it reports none."""
+        try:
+            raw, dataset = self._message(monotonic() + seconds)
+        except CallError:
+            return False  # what was asked has been answered: the peer may report elsewhere
+        try:
+            return self._is_event(context, raw, dataset, take)
+        except CommandError as broken:
+            raise CallError(Result.AMBIGUOUS, str(broken)) from None
+
+    def _is_event(self, context: Accepted, raw: bytes, dataset: bytes, take: Take) -> bool:
+        """Whether a message is an N-EVENT-REPORT, which is then answered."""
+        command = read_command(raw)
+        if command.field != Operation.N_EVENT_REPORT:
+            return False
+        reply = Reply(
+            context.context_id,
+            command.field,
+            command.message_id,
+            command.sop_class_uid,
+            command.sop_instance_uid,
+            self._fragment,
+        )
+        self._line.send(reply.final(take(command, dataset)), monotonic() + self._seconds)
+        return True
+
+    def _response(
+        self, deadline: float, context: Accepted, take: Take | None = None
+    ) -> tuple[Response, bytes]:
         """The next response to the last request, and the dataset behind it."""
         try:
             command, dataset = self._message(deadline)
+            while take is not None and self._is_event(context, command, dataset, take):
+                command, dataset = self._message(deadline)
             response, answered = read_response(command)
         except PduError as broken:
             raise CallError(Result.AMBIGUOUS, f"unreadable answer: {broken}") from None

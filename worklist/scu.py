@@ -1,15 +1,18 @@
-"""What we ask of other applications: C-ECHO, C-STORE, MPPS N-CREATE and N-SET, N-EVENT-REPORT.
+"""What we ask of other applications: C-ECHO, C-STORE, N-CREATE, N-SET, N-ACTION, N-EVENT-REPORT.
 
 Each call is an association of its own, so that one peer's trouble is never another's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from ris.domain.errors import RisError
 from ris.domain.protocol import Result
+from worklist import commitment
 from worklist.command_sets import (
+    ACTION_TYPE_ID,
     AFFECTED_SOP_CLASS_UID,
     AFFECTED_SOP_INSTANCE_UID,
     COMMAND_FIELD,
@@ -19,6 +22,7 @@ from worklist.command_sets import (
     REQUESTED_SOP_INSTANCE_UID,
     Response,
 )
+from worklist.dimse import Command
 from worklist.raw import StoredRequest
 from worklist.recode import recode
 from worklist.requestor import (
@@ -30,10 +34,13 @@ from worklist.requestor import (
     Target,
     associate,
 )
+from worklist.service import Outcome
 from worklist.sop_classes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
     MODALITY_PERFORMED_PROCEDURE_STEP,
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
     VERIFICATION,
     Operation,
 )
@@ -72,6 +79,56 @@ def store(target: Target, request: StoredRequest) -> Response:
             },
             _recoded(request, context),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """A request for storage commitment of one object (PS3.4 J.3.2)."""
+
+    transaction_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+def commit(
+    target: Target,
+    asked: Commitment,
+    seconds: float,
+    taken: Callable[[], None],
+    report: Callable[[bytes, str], Outcome],
+) -> Response:
+    """N-ACTION for storage commitment; what the archive reports at once is given to ``report``.
+
+    Most report on an association of their own, some on this one, for which it stays open for a
+    moment (PS3.4 J.3.3). ``taken`` is called when the archive took the request. Raises CallError.
+    """
+    with associate(target, [Proposal(STORAGE_COMMITMENT, WRITABLE)]) as association:
+        context = association.accepted[0]
+        syntax = context.transfer_syntax
+        told: list[int] = []
+
+        def take(command: Command, data: bytes) -> Outcome:
+            told.append(command.event_type)
+            return report(data, syntax)
+
+        response = association.request(
+            context,
+            {
+                REQUESTED_SOP_CLASS_UID: STORAGE_COMMITMENT,
+                COMMAND_FIELD: Operation.N_ACTION,
+                REQUESTED_SOP_INSTANCE_UID: STORAGE_COMMITMENT_INSTANCE,
+                ACTION_TYPE_ID: commitment.REQUEST_STORAGE_COMMITMENT,
+            },
+            commitment.request(
+                asked.transaction_uid, asked.sop_class_uid, asked.sop_instance_uid, syntax
+            ),
+            take,
+        )
+        if response.status == 0:
+            taken()
+            if not told:
+                association.reported(context, seconds, take)
+        return response
 
 
 def _proposals(

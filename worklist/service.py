@@ -152,6 +152,7 @@ class Request:
     attribute_identifiers: tuple[int, ...] = ()
     is_cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
     page: Page | None = None
+    event_type: int = 0  # of an N-EVENT-REPORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,10 @@ class Service(Protocol):
     def n_set(self, request: Request) -> Outcome: ...
 
     def n_get(self, request: Request) -> Outcome: ...
+
+    def n_event_report(self, request: Request) -> Outcome:
+        """Take the word of a provider whose user we are."""
+        ...
 
 
 @runtime_checkable

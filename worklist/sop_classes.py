@@ -27,6 +27,8 @@ MODALITY_WORKLIST_FIND = "1.2.840.10008.5.1.4.31"
 MODALITY_PERFORMED_PROCEDURE_STEP = "1.2.840.10008.3.1.2.3.3"
 MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE = "1.2.840.10008.3.1.2.3.4"
 INSTANCE_AVAILABILITY_NOTIFICATION = "1.2.840.10008.5.1.4.33"
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"  # Push Model
+STORAGE_COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"  # the one well-known instance (PS3.4 J.3.5)
 X_RAY_RADIATION_DOSE_SR = "1.2.840.10008.5.1.4.1.1.88.67"
 RADIOPHARMACEUTICAL_RADIATION_DOSE_SR = "1.2.840.10008.5.1.4.1.1.88.68"
 PATIENT_RADIATION_DOSE_SR = "1.2.840.10008.5.1.4.1.1.88.73"
@@ -73,6 +75,8 @@ class SopClass:
     dataset_elements: int = 2_000
     # A scanner may keep its association open for a whole examination.
     holds: bool = False
+    # We are its user: the requestor plays the provider (PS3.7 D.3.3.4).
+    reversed: bool = False
     # Service class application information we understand, answered in the offered length.
     extended: bool = False
     # Whether a dataset is scanned before the handler has it; documents are stored first, so that
@@ -134,6 +138,13 @@ SOP_CLASSES = (
         dataset_bytes=8 << 20,
         # Five elements for each image of a study.
         dataset_elements=150_000,
+    ),
+    SopClass(
+        uid=STORAGE_COMMITMENT,
+        name="Storage Commitment Push Model",
+        operations=frozenset({Operation.N_EVENT_REPORT}),
+        dataset_bytes=1 << 20,
+        reversed=True,
     ),
     *(
         SopClass(

@@ -16,6 +16,9 @@ INVALID_ATTRIBUTE_VALUE = 0x0106
 PROCESSING_FAILURE = 0x0110
 DUPLICATE_SOP_INSTANCE = 0x0111
 NO_SUCH_SOP_INSTANCE = 0x0112
+NO_SUCH_EVENT_TYPE = 0x0113
+NO_SUCH_ARGUMENT = 0x0114
+INVALID_ARGUMENT_VALUE = 0x0115
 MISSING_ATTRIBUTE = 0x0120
 MISSING_ATTRIBUTE_VALUE = 0x0121
 SOP_CLASS_NOT_SUPPORTED = 0x0122
@@ -64,6 +67,25 @@ C_STORE: Mapping[ErrorCode, int] = {
     ErrorCode.UNSUPPORTED: IDENTIFIER_DOES_NOT_MATCH,
     ErrorCode.INTERNAL: UNABLE_TO_PROCESS,
 }
+
+
+# PS3.7 10.1.1.1.8: the event's information are its arguments; not to be allowed is no status of it.
+N_EVENT_REPORT: Mapping[ErrorCode, int] = {
+    ErrorCode.MISSING_VALUE: NO_SUCH_ARGUMENT,
+    ErrorCode.INVALID_VALUE: INVALID_ARGUMENT_VALUE,
+    ErrorCode.UNKNOWN_KEY: INVALID_ARGUMENT_VALUE,
+    ErrorCode.DUPLICATE_KEY: PROCESSING_FAILURE,
+    ErrorCode.STATE_CONFLICT: PROCESSING_FAILURE,
+    ErrorCode.BUSY: RESOURCE_LIMITATION,
+    ErrorCode.DENIED: PROCESSING_FAILURE,
+    ErrorCode.UNSUPPORTED: INVALID_ARGUMENT_VALUE,
+    ErrorCode.INTERNAL: PROCESSING_FAILURE,
+}
+
+
+def event_refusal(error: RisError) -> Outcome:
+    """The response of an N-EVENT-REPORT that was refused."""
+    return Outcome(N_EVENT_REPORT[error.code], comment(error))
 
 
 def store_refusal(error: RisError) -> Outcome:

@@ -2,8 +2,8 @@
 
 The objects are written where the event becomes deliveries, so that every repetition sends the same
 bytes. Of one report the objects of a kind leave in order; a kind that an archive does not take
-holds up no other. Once an archive took an object, a delivery of its own looks whether it is there
-(spec/dicom.md RPT-04): until it is found, or a person looks.
+holds up no other. Once an archive took an object, a delivery of its own looks whether it is there,
+or has the archive commit itself to it (spec/dicom.md RPT-04): until it is so, or a person looks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from ris import config
 from ris.domain.errors import InvalidValueError
 from ris.domain.protocol import EndpointInfo, Outgoing, StoredEvent
-from ris.domain.report_objects import ObjectKind
+from ris.domain.report_objects import ObjectKind, confirmation_id
 from ris.domain.reporting import VersionKind
 from ris.selectors import report_objects as objects
 from ris.selectors.facility import SiteView, site
@@ -37,6 +37,7 @@ from worklist.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN
 
 C_STORE: Final = "C-STORE"
 _CONFIRM: Final = "confirm"
+_COMMITMENT: Final = "commitment"
 _WORDS: Final[Mapping[ObjectKind, str]] = {
     ObjectKind.SR: "SR",
     ObjectKind.ENHANCED_SR: "Enhanced SR",
@@ -207,6 +208,8 @@ class Confirmation:
     study_instance_uid: str
     series_instance_uid: str
     sop_instance_uid: str
+    sop_class_uid: str = ""
+    by_commitment: bool = False  # else by looking
 
 
 def is_confirmation(payload: bytes) -> bool:
@@ -221,6 +224,8 @@ def read_confirmation(payload: bytes) -> Confirmation:
             str(said["study_instance_uid"]),
             str(said["series_instance_uid"]),
             str(said["sop_instance_uid"]),
+            str(said.get("sop_class_uid", "")),
+            by_commitment=said.get("by") == _COMMITMENT,
         )
     except (ValueError, KeyError, TypeError):
         raise InvalidValueError("not a stored question for an object") from None
@@ -229,25 +234,30 @@ def read_confirmation(payload: bytes) -> Confirmation:
 def look_for(payload: bytes, endpoint: EndpointInfo) -> None:
     """Have it looked whether an object that was taken is there; once, however often it was sent.
 
-    Called in the transaction that notes the delivery.
+    Or have the archive asked to commit itself to it, where the endpoint says so. Called in the
+    transaction that notes the delivery.
     """
     uid = StoredRequest.unpack(payload).sop_instance_uid
     found = objects.find(uid)
     if found is None:
         return
     about, made = found
+    by_commitment = endpoint.settings.get("confirm") == _COMMITMENT
+    end = "committed by the archive" if by_commitment else "in the archive"
     outbox.enqueue(
         endpoint,
         Outgoing(
             lane=f"confirm:{uid}",
-            control_id=f"confirm:{made.public_id}"[:60],
-            message_type=f"{_WORDS[made.kind]}, version {made.number}: in the archive",
+            control_id=confirmation_id(made.public_id),
+            message_type=f"{_WORDS[made.kind]}, version {made.number}: {end}",
             payload=json.dumps(
                 {
                     "operation": _CONFIRM,
                     "study_instance_uid": made.study_instance_uid,
                     "series_instance_uid": made.series_instance_uid,
                     "sop_instance_uid": made.sop_instance_uid,
+                    "sop_class_uid": CLASSES[made.kind][0],
+                    "by": _COMMITMENT if by_commitment else "query",
                 }
             ).encode(),
             orders=about.orders,

@@ -37,7 +37,7 @@ def send(payload: bytes, settings: WebSettings) -> Attempt:
     try:
         service = dicomweb.service(settings)
         if storing.is_confirmation(payload):
-            return confirming.look(payload, Web(service))
+            return confirming.look(storing.read_confirmation(payload), Web(service))
         return _store(StoredRequest.unpack(payload), payload, service, settings)
     except CallError as failed:
         return Attempt(result=failed.result, error=str(failed))
@@ -72,7 +72,7 @@ def _store(
         error=words,
         reply=_reply(answer),
         answered=result is Result.TRANSIENT and answer.status in _LATER,
-        says_more=result is Result.DELIVERED and settings.confirm == "query",
+        says_more=result is Result.DELIVERED and settings.confirm != "no",
     )
 
 

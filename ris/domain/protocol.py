@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -85,7 +85,8 @@ class OnRefusal(StrEnum):
 class Attempt:
     """How one attempt to send ended, and what was agreed for a refusal.
 
-    ``answered``: TRANSIENT, and yet the peer is well; only this message has to wait.
+    ``answered``: TRANSIENT, and yet the peer is well; only this message has to wait, for a
+    ``pause`` if one is said, else the longer the oftener it was tried.
     ``says_more``: DELIVERED, and the reply asks for something (:class:`TakesReplies`).
     ``park_after`` refusals in a row the peer is not asked again.
     """
@@ -94,6 +95,7 @@ class Attempt:
     reply: bytes = b""
     error: str = ""
     answered: bool = False
+    pause: timedelta | None = None
     says_more: bool = False
     park_after: int = REFUSALS_BEFORE_PARKING
     on_refusal: OnRefusal = OnRefusal.PARK

@@ -75,6 +75,33 @@ def asked_for_priors() -> list[tuple[Protocol, EndpointInfo]]:
     return [(Protocol(row.protocol), info(row)) for row in rows[:MOST]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """An archive that may call us: an inbound one to tell and send, another one to answer only."""
+
+    ae_title: str
+    host: str
+    is_inbound: bool
+
+
+def callers() -> list[Caller]:
+    """The DICOM endpoints in use that call, the inbound ones first."""
+    rows = (
+        Endpoint.objects.filter(protocol=Protocol.DICOM.value, active=True)
+        .filter(Q(direction=Direction.IN.value) | Q(settings__confirm="commitment"))
+        .exclude(protocol_name="")
+        .order_by("direction", "name")
+    )
+    return [
+        Caller(
+            ae_title=row.protocol_name,
+            host=row.host,
+            is_inbound=row.direction == Direction.IN.value,
+        )
+        for row in rows
+    ]
+
+
 def are_asked() -> bool:
     """Whether there is any."""
     return Endpoint.objects.filter(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ris.domain.report_objects import ObjectKind
-from ris.models import Delivery, PerformedProcedureStep, ReportObject
+from ris.models import CommitmentRequest, Delivery, PerformedProcedureStep, ReportObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +84,34 @@ def said_of(performed: Sequence[str]) -> list[Mapping[str, object]]:
         public_id__in={uuid.UUID(key) for key in performed}
     )
     return list(rows.order_by("id").values_list("dataset", flat=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitmentView:
+    """What an archive was asked, and what it answered; without a ``reason`` it committed itself."""
+
+    transaction_uid: str
+    asked_at: datetime
+    is_answered: bool
+    reason: int | None
+
+
+def commitment(sop_instance_uid: str, endpoint_id: int) -> CommitmentView | None:
+    """What is known of an object at an archive: that it committed itself, else what is waited for.
+
+    None: it has to be asked, for the first time or anew.
+    """
+    rows = CommitmentRequest.objects.filter(
+        made__sop_instance_uid=sop_instance_uid, endpoint_id=endpoint_id
+    ).order_by("-id")
+    # A late yes to an earlier request is one.
+    committed = [row for row in rows if row.answered_at is not None and row.reason is None]
+    row = next(iter(committed), None) or next((row for row in rows if row.is_open), None)
+    if row is None:
+        return None
+    return CommitmentView(
+        transaction_uid=row.transaction_uid,
+        asked_at=row.asked_at,
+        is_answered=row.answered_at is not None,
+        reason=row.reason,
+    )

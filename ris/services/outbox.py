@@ -154,6 +154,18 @@ def enqueue(
     return str(row.public_id)
 
 
+def wake(endpoint_id: int, control_id: str) -> None:
+    """What a waiting delivery waits for is there: it is due now.
+
+    One that is being sent at this moment is not waiting yet; its sender looks for itself.
+    """
+    waiting = Delivery.objects.filter(
+        endpoint_id=endpoint_id, control_id=control_id, state=DeliveryState.PENDING.value
+    )
+    if waiting.update(due_at=_clock.now()):
+        transaction.on_commit(_ring, robust=True)
+
+
 # --- deliveries are sent
 
 
@@ -372,7 +384,7 @@ def _note(lease: _Leased, attempt: Attempt, endpoint: Endpoint) -> None:
         move(row, DELIVERY, DeliveryTrigger.SKIP if skips else DeliveryTrigger.REFUSE, *fields)
         log.warning("a peer refuses a message", endpoint=delivery.endpoint_id, skipped=skips)
     else:
-        row.due_at = now + back_off(row.attempt_count)
+        row.due_at = now + (attempt.pause or back_off(row.attempt_count))
         move(row, DELIVERY, DeliveryTrigger.DEFER, "due_at", *fields)
 
 

@@ -53,6 +53,7 @@ class Handlers:
         self.n_create: Callable[[Request], Outcome] = self._note
         self.n_set: Callable[[Request], Outcome] = self._note
         self.n_get: Callable[[Request], Outcome] = self._note
+        self.n_event_report: Callable[[Request], Outcome] = self._note
 
     def _admit(self, request: AssociationRequest) -> Admission | Rejection:
         self.callers.append(request)
