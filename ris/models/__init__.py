@@ -106,7 +106,7 @@ from ris.models.scheduling import (
 )
 from ris.models.subscriptions import FhirNotification, FhirSubscription
 from ris.models.supplies import Reaction, Supply, SupplyDefault, SupplyUse
-from ris.models.waiting import SlotOffer, WaitingEntry
+from ris.models.waiting import FreedTime, SlotOffer, WaitingEntry
 
 __all__ = [
     "ApiClient",
@@ -163,6 +163,7 @@ __all__ = [
     "FhirVersion",
     "FollowUp",
     "FollowUpRecommendation",
+    "FreedTime",
     "Holiday",
     "IdentityCheck",
     "InboundMessage",

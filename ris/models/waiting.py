@@ -82,3 +82,27 @@ class SlotOffer(Public):
 
     def __str__(self) -> str:
         return f"offer {self.public_id}"
+
+
+class FreedTime(models.Model):
+    """Time that a removal gave back: a closure, a holiday, a downtime, time kept for some.
+
+    What a booking gives back is seen at the booking itself; what is removed leaves no row behind,
+    so the waiting list finds it here.
+    """
+
+    resource = models.ForeignKey("ris.Resource", on_delete=models.CASCADE, related_name="+")
+    start_at = models.DateTimeField()
+    end_at = models.DateTimeField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(end_at__gt=F("start_at")), name="freed_time_ends_after_start"
+            )
+        ]
+        indexes = [models.Index(fields=["at"], name="freed_time_at")]
+
+    def __str__(self) -> str:
+        return f"freed {self.start_at:%Y-%m-%d %H:%M}"
