@@ -96,14 +96,20 @@ class TrendLine:
 
 
 def trend_choices() -> list[ProcedureDefinition]:
-    """Procedures with a dose, the most frequent of a year first."""
-    since = timezone.now() - _YEAR
-    # Narrowed before it is counted: what is older than a year is not read at all.
-    return list(
-        ProcedureDefinition.objects.filter(procedures__order__dose__started_at__gte=since)
-        .annotate(doses=Count("procedures__order__dose"))
-        .order_by("-doses", "meaning")[:200]
+    """Procedures with a dose, the most frequent of a year first; two queries.
+
+    Counted from the year's doses: what is older is not read at all.
+    """
+    key = "order__procedures__definition"
+    counts = (
+        ExamDose.objects.filter(started_at__gte=timezone.now() - _YEAR)
+        .values_list(key)
+        .annotate(doses=Count("pk"))
+        .order_by("-doses", f"{key}__meaning")[:200]
     )
+    keys = [row[0] for row in counts if row[0] is not None]
+    found = ProcedureDefinition.objects.in_bulk(keys)
+    return [found[each] for each in keys]
 
 
 def months(last: date, count: int = 12) -> list[date]:
