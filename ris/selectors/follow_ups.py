@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -317,6 +317,28 @@ def moved_by(row: FollowUpRecommendation) -> Order | None:
         return None
     order, how = found
     return order if how is Fit.SAME or row.proposed_id != order.pk else None
+
+
+def done_by(orders: Iterable[int], patients: Collection[str]) -> QuerySet[FollowUpRecommendation]:
+    """What these orders were the end of, and all that was done for these patients."""
+    wanted = Q(linked__in=list(orders))
+    if patients:
+        theirs = Order.objects.filter(patient__public_id__in=list(patients))
+        wanted |= Q(order__in=theirs, linked__isnull=False)
+    done = FollowUpRecommendation.objects.filter(status=FollowUpState.DONE.value)
+    return done.filter(wanted).order_by("id")
+
+
+def why_not_done(row: FollowUpRecommendation) -> str:
+    """Why its order is the end of it no longer; empty if it is."""
+    if row.linked is None or row.linked.patient_id != row.order.patient_id:
+        return "its order is another patient's"
+    if row.linked.status in {OrderStatus.CANCELED.value, OrderStatus.ENTERED_IN_ERROR.value}:
+        return "its order was given up"
+    steps = ScheduledProcedureStep.objects.filter(procedure__order=row.linked)
+    if not steps.filter(status=StepStatus.COMPLETED.value).exists():
+        return "its exam was not done after all"
+    return ""
 
 
 def lapsed(today: date) -> QuerySet[FollowUpRecommendation]:

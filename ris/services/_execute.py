@@ -7,7 +7,7 @@ events and audit beside the change, so that none of the three exists without the
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -16,7 +16,7 @@ import structlog
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from ris.domain.actors import Actor, Role
-from ris.domain.commands import Command
+from ris.domain.commands import Command, Event
 from ris.domain.errors import (
     BusyError,
     DeniedError,
@@ -28,7 +28,7 @@ from ris.domain.errors import (
 from ris.models import AuditEvent, DomainEvent
 from ris.models.prepared import add_all
 from ris.services import _clock
-from ris.services._context import Context, current_cause
+from ris.services._context import Context, Emitted, current_cause
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,9 @@ _PERMISSIONS: dict[type[Command[Any]], frozenset[Role]] = {}
 # What a role may do is asked once more, of the rows: a patient has one appointment.
 Guard = Callable[[Command[Any], Context], None]
 _GUARDS: dict[Role, Guard] = {}
+# What has to follow from an event within its transaction.
+Consequence = Callable[[Sequence[Emitted], Context], None]
+_CONSEQUENCES: dict[type[Event], list[Consequence]] = {}
 # Why a role may not give a command, where the bare refusal would leave somebody guessing.
 _REASONS: dict[tuple[type[Command[Any]], Role], str] = {}
 # What plainly cannot be is refused before anything is locked; the handler looks once more.
@@ -74,6 +77,16 @@ def register_reason(role: Role, commands: Iterable[type[Command[Any]]], words: s
 def register_glance(kind: type[Command[Any]], look: Callable[[Any], None]) -> None:
     """Have ``look`` refuse what plainly cannot be before the transaction; it only reads."""
     _GLANCES[kind] = look
+
+
+def register_consequence(events: Iterable[type[Event]], then: Consequence) -> None:
+    """Have ``then`` look at these events in the transaction that emits them; it may emit more.
+
+    For what another area must never be seen without; all else follows after the commit
+    (ris.services.afterwards).
+    """
+    for kind in events:
+        _CONSEQUENCES.setdefault(kind, []).append(then)
 
 
 def commands() -> tuple[type[Command[Any]], ...]:
@@ -125,6 +138,7 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "", joined:
             for role in actor.roles & _GUARDS.keys():
                 _GUARDS[role](command, context)
             result: R = handler(command, context)
+            _follow(context)
             _write_journal(command, context)
             if context.emitted:
                 call_after_commit()
@@ -138,6 +152,16 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "", joined:
             raise  # the transaction is the caller's; so is the verdict
         raise BusyError("the database is busy, try again") from error
     return result
+
+
+def _follow(context: Context) -> None:
+    """Let each consequence see the events that it is registered for; once, whatever they emit."""
+    asked: dict[Consequence, list[Emitted]] = {}
+    for emitted in context.emitted:
+        for then in _CONSEQUENCES.get(type(emitted.event), ()):
+            asked.setdefault(then, []).append(emitted)
+    for then, seen in asked.items():
+        then(seen, context)
 
 
 def call_after_commit() -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from ris.domain.actors import TIMER, Role
+from ris.domain.corrections import CorrectionUndone, PerformedStepRevised
 from ris.domain.errors import (
     InvalidValueError,
     MissingValueError,
@@ -40,12 +41,15 @@ from ris.domain.follow_ups import (
     ReopenFollowUp,
     UnlinkFollowUpOrder,
 )
+from ris.domain.orders import OrderCanceled, OrderDiscontinued, OrderVoided
+from ris.domain.patients import PatientsUnmerged, VisitsMoved
+from ris.domain.performing import PerformedStepDiscontinued, PerformedStepRelinked
 from ris.domain.protocol import StoredEvent
 from ris.domain.reporting import ReportStatus
 from ris.models import FollowUpRecommendation, Order, ProcedureDefinition
 from ris.selectors import follow_ups as selected
-from ris.services._context import Context
-from ris.services._execute import execute
+from ris.services._context import Context, Emitted
+from ris.services._execute import execute, register_consequence
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move, touch
 from ris.services.reporting.parts import lock as lock_report
@@ -324,6 +328,50 @@ def _say_moved(row: FollowUpRecommendation, context: Context) -> None:
     )
 
 
+def undone(emitted: Sequence[Emitted], context: Context) -> None:
+    """Take up again what was done by an exam that is another's or was none, as these events tell.
+
+    In their transaction: nobody sees the exam gone and its recommendation still done.
+    """
+    orders = {each.order.pk for each in emitted if each.order is not None}
+    events = [each.event for each in emitted]
+    patients = {
+        key
+        for event in events
+        if isinstance(event, PatientsUnmerged | VisitsMoved)
+        for key in (event.patient, _other_patient(event))
+    }
+    rows = selected.done_by(orders, patients).select_related("order__patient", "linked")
+    for row in rows.select_for_update(of=("self",)):
+        reason = selected.why_not_done(row)
+        if reason:
+            _undo(row, reason, context)
+
+
+def _other_patient(event: PatientsUnmerged | VisitsMoved) -> str:
+    return event.subsumed if isinstance(event, PatientsUnmerged) else event.previous
+
+
+def _undo(row: FollowUpRecommendation, reason: str, context: Context) -> None:
+    """Its order goes on being the one for it, unless it was given up or is another patient's."""
+    order = row.linked
+    is_lost = selected.step_to(row) is FollowUpTrigger.LOSE
+    if is_lost:
+        row.linked = None
+    row.closed_reason = ""
+    move(row, FOLLOW_UP, FollowUpTrigger.REOPEN, "linked", "closed_reason")
+    context.emit(
+        FollowUpReopened(
+            order=str(row.order.public_id), follow_up=str(row.public_id), reason=reason
+        ),
+        subject=row,
+        order=row.order,
+    )
+    if not is_lost and order is not None:
+        _link(row, order, context)
+        _advance(row, context)
+
+
 def lapse_follow_ups(command: LapseFollowUps, context: Context) -> int:
     today = timezone.localdate(context.now)
     due = list(selected.lapsed(today).values_list("public_id", "order_id")[:AT_ONCE])
@@ -362,6 +410,21 @@ def _match(rows: Iterable[FollowUpRecommendation]) -> None:
         if order is not None:
             execute(MatchFollowUps(orders=(str(order.public_id),)), actor=TIMER)
 
+
+register_consequence(
+    (
+        OrderCanceled,
+        OrderDiscontinued,
+        OrderVoided,
+        PatientsUnmerged,
+        PerformedStepDiscontinued,
+        PerformedStepRelinked,
+        PerformedStepRevised,
+        CorrectionUndone,
+        VisitsMoved,
+    ),
+    undone,
+)
 
 HANDLERS = {
     RecommendFollowUp: recommend_follow_up,

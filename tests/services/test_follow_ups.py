@@ -24,9 +24,16 @@ from ris.domain.follow_ups import (
     fit,
 )
 from ris.domain.orders import CancelOrder, OrderReference
-from ris.domain.patients import PatientReference
+from ris.domain.patients import MergePatients, PatientReference, UnmergePatients
+from ris.domain.performing import RelinkPerformedStep
 from ris.domain.reporting import DiscardDraft, RetractReport
-from ris.models import DomainEvent, FollowUpRecommendation, Order, ProcedureDefinition
+from ris.models import (
+    DomainEvent,
+    FollowUpRecommendation,
+    Order,
+    PerformedProcedureStep,
+    ProcedureDefinition,
+)
 from ris.services import execute, follow_ups
 from ris.services._locks import lock_orders
 from tests import ground, make, people
@@ -174,6 +181,53 @@ def test_an_order_found_to_be_another_patients_does_not_answer_it(order: Order) 
     follow_ups.run_due()
 
     assert (linked, row().status, row().linked) == (later, "OPEN", None)
+
+
+def done(order: Order) -> Order:
+    """Its recommended exam, which was performed."""
+    recommended(order)
+    later = make.performed(start_at=make.NOON + timedelta(hours=4), patient=same_patient(order))
+    # Booked, then performed: one step at each look.
+    follow_ups.run_due()
+    follow_ups.run_due()
+    assert row().status == "DONE"
+    return later
+
+
+def reopened() -> list[str]:
+    found = DomainEvent.objects.filter(name="FollowUpReopened")
+    return [event.payload["reason"] for event in found]
+
+
+def test_an_exam_taken_from_the_order_is_to_be_done_again(order: Order) -> None:
+    later = done(order)
+    performed = PerformedProcedureStep.objects.get(order=later)
+
+    execute(
+        RelinkPerformedStep(performed=str(performed.public_id), steps=(), reason="not his"),
+        actor=people.admin,
+    )
+
+    assert (row().status, row().linked) == ("BOOKED", later)
+    assert reopened() == ["its exam was not done after all"]
+
+
+def test_what_was_done_for_a_patient_who_was_another_is_open_again(order: Order) -> None:
+    other = make.performed(start_at=make.NOON + timedelta(hours=4))
+    merged = MergePatients(survivor=same_patient(order), subsumed=same_patient(other), reason="x")
+    execute(merged, actor=people.manager)
+    recommended(order)
+    execute(
+        LinkFollowUpOrder(follow_up=str(row().public_id), order=str(other.public_id)),
+        actor=people.scheduler,
+    )
+    before = row().status
+
+    subsumed = DomainEvent.objects.get(name="PatientsMerged").payload["subsumed"]
+    execute(UnmergePatients(subsumed_id=subsumed, reason="two persons"), actor=people.manager)
+
+    assert (before, row().status, row().linked) == ("DONE", "OPEN", None)
+    assert reopened() == ["its order is another patient's"]
 
 
 def test_a_withdrawn_report_recommends_nothing_any_more(order: Order) -> None:
