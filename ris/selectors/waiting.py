@@ -10,10 +10,12 @@ from itertools import groupby
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from ris.domain.local_time import whole_day
 from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.waiting import DAY_PARTS, DayPart, OfferStatus, WaitingStatus
-from ris.models import Appointment, Block, Booking, Device, SlotOffer, WaitingEntry
+from ris.models import Appointment, Booking, Device, FreedTime, SlotOffer, WaitingEntry
 from ris.selectors.openings import WITH_PLACES, Openings, Wish, exam_of, rules_of, start_of
+from ris.selectors.resources import zone_of
 
 IN_TURN = 20  # of those who wait are asked about one freed time
 MOST_CHANGED = 500
@@ -52,7 +54,7 @@ def over(limit: int = 50) -> list[str]:
 
 
 def freed_lately(since: datetime) -> list[Freed]:
-    """What bookings and kept times gave back since then, in order of time; three queries."""
+    """What bookings and removals gave back since then, in order of time; three queries."""
     now = timezone.now()
     # First by the index of changes: most bookings of the archive were given back once.
     changed = Appointment.objects.filter(updated_at__gte=since).order_by("-updated_at")
@@ -66,16 +68,19 @@ def freed_lately(since: datetime) -> list[Freed]:
         .order_by("start_at")
         .values_list("resource__device", "start_at", "end_at")[:MOST_FREED]
     )
-    released = (
-        Block.objects.filter(released_at__gte=since, end_at__gt=now)
+    removed = (
+        FreedTime.objects.filter(at__gte=since, end_at__gt=now)
         .filter(Q(resource__device__active=True) | Q(resource__room__devices__active=True))
+        .order_by("start_at")
         .values_list("resource__device", "resource__room__devices", "start_at", "end_at")[
             :MOST_FREED
         ]
     )
     spans = {(key, start, end) for key, start, end in given_back}
     spans |= {
-        (own or of_room, start, end) for own, of_room, start, end in released if start and end
+        (own or of_room, *span)
+        for own, of_room, start, end in removed
+        for span in _by_days(start, end)
     }
     devices = WITH_PLACES.filter(active=True).in_bulk({key for key, _, _ in spans})
     return [
@@ -83,6 +88,17 @@ def freed_lately(since: datetime) -> list[Freed]:
         for key, start, end in sorted(spans, key=lambda span: (span[1], span[0]))
         if key in devices
     ][:MOST_FREED]
+
+
+def _by_days(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """A long stretch day by day: each day is offered to one after the other."""
+    found = []
+    while start < end:
+        day = timezone.localtime(start).date() + timedelta(days=1)
+        midnight = min(end, whole_day(day, zone_of(None))[0])
+        found.append((start, midnight))
+        start = midnight
+    return found
 
 
 def in_turn(freed: Freed) -> QuerySet[WaitingEntry]:

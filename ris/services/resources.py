@@ -48,9 +48,11 @@ from ris.models import (
     Site,
     StaffMember,
 )
+from ris.selectors.freeing import of_holiday
 from ris.services._context import Context
 from ris.services._execute import execute
 from ris.services._locks import public_key
+from ris.services.scheduling.freeing import note_freed
 from ris.services.scheduling.resources import find_resource
 
 LONGEST_BUFFER = 240
@@ -236,6 +238,7 @@ def remove_holiday(command: RemoveHoliday, context: Context) -> None:
     if row is None:
         raise UnknownKeyError("no such holiday", path="holiday")
     context.emit(HolidayRemoved(holiday=str(row.public_id), date=row.date), subject=row)
+    note_freed(of_holiday(row, context.now), context)
     row.delete()
 
 

@@ -18,8 +18,10 @@ from ris.domain.resources import (
 )
 from ris.domain.values import require_text
 from ris.models import Block, ProcedureDefinition
+from ris.selectors.freeing import of_block
 from ris.services._context import Context
 from ris.services._locks import public_key
+from ris.services.scheduling.freeing import note_freed
 from ris.services.scheduling.resources import find_resource
 
 MOST_HOURS = 366 * 24  # a block is released at most a year before
@@ -36,7 +38,8 @@ def reserve_block(command: ReserveBlock, context: Context) -> str:
     if command.block and any(
         getattr(row, name) != values[name] for name in ("weekday", "start_at")
     ):
-        # What was released was another time.
+        # What was released was another time, and what was kept is free.
+        note_freed(of_block(row, context.now), context)
         values |= {"released_at": None, "released_days": []}
     for name, value in values.items():
         setattr(row, name, value)
@@ -50,6 +53,7 @@ def reserve_block(command: ReserveBlock, context: Context) -> str:
 
 def release_block(command: ReleaseBlock, context: Context) -> None:
     row = _find(command.block)
+    note_freed(of_block(row, context.now, day=command.day), context)
     if command.day is None:
         row.released_at = row.released_at or context.now
     else:
@@ -70,12 +74,15 @@ def remove_block(command: RemoveBlock, context: Context) -> None:
         BlockRemoved(resource=str(row.resource.public_id), block=str(row.public_id)),
         subject=row.resource,
     )
+    note_freed(of_block(row, context.now), context)
     row.delete()
 
 
 def _find(key: str) -> Block:
     row = (
-        Block.objects.select_related("resource").filter(public_id=public_key(key, "block")).first()
+        Block.objects.select_related("resource__site")
+        .filter(public_id=public_key(key, "block"))
+        .first()
     )
     if row is None:
         raise UnknownKeyError("no such block", path="block")

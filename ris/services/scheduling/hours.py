@@ -31,7 +31,9 @@ from ris.models import (
     Resource,
     ResourceHours,
 )
+from ris.selectors.freeing import of_closure
 from ris.services._context import Context
+from ris.services.scheduling.freeing import note_freed
 from ris.services.scheduling.resources import find_resource, lock
 
 # What a closed room gets in the way of; who has been examined is through.
@@ -83,6 +85,7 @@ def remove_closure(command: RemoveClosure, context: Context) -> None:
     if closure is None:
         raise UnknownKeyError("no such closure")
     resource = closure.resource
+    note_freed(of_closure(closure, context.now), context)
     closure.delete()
     context.emit(
         ClosureRemoved(resource=str(resource.public_id), closure=command.closure),
@@ -102,6 +105,8 @@ def begin_downtime(command: BeginDowntime, context: Context) -> Closed:
         if going_on
         else Closure(resource=resource, kind=ClosureKind.DOWNTIME.value, start_at=start_at)
     )
+    if going_on and end_at < closure.end_at:  # it works again earlier than was said
+        note_freed(of_closure(closure, max(end_at, context.now)), context)
     closure.end_at = end_at
     closure.reason = _reason(command.reason)
     closure.save()
@@ -125,6 +130,7 @@ def end_downtime(command: EndDowntime, context: Context) -> None:
     ended = []
     for closure in _downtimes(resource, context.now):
         ended.append(closure.pk)
+        note_freed(of_closure(closure, context.now), context)
         if closure.start_at < context.now:
             closure.end_at = context.now
             closure.save(update_fields=["end_at"])
