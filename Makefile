@@ -3,6 +3,8 @@
 .PHONY: help setup run test test-sqlite test-postgresql check docs bench fuzz fmt pins clients elements words
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=2
+# What was compiled once is kept, whatever the environment says: tests start many processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | expand -t 18
@@ -21,14 +23,20 @@ test-sqlite: setup ## run the suite on SQLite
 test-postgresql: setup ## run the suite on a private PostgreSQL, where its programs are installed
 	$(PYTEST) --database=postgresql
 
-check: setup ## every gate, in the order of CONTRIBUTING.md
+check: setup ## every gate of CONTRIBUTING.md: what reads the code, two at a time, then the tests
+	$(MAKE) --no-print-directory -j 2 -O types rest-of-the-gates
+	$(MAKE) --no-print-directory test
+
+.PHONY: types rest-of-the-gates
+types:
+	$(BIN)/mypy
+
+rest-of-the-gates:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(MAKE) --no-print-directory test
 	$(BIN)/python docs/generate.py --check
 
 docs: setup ## write the generated documents anew

@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Settings must stand before Django is set up, which pytest-django does right after this."""
     config.addinivalue_line("markers", "requires(*names): programs of tests/programs.py")
-    config.addinivalue_line("markers", "database: starts the product on the database under test")
+    config.addinivalue_line("markers", "database: what each database decides; see CONTRIBUTING.md")
     is_worker = hasattr(config, "workerinput")
     if not is_worker:
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="ris-test-")
@@ -132,16 +132,33 @@ def _turn(item: pytest.Item) -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The longest first. On PostgreSQL only what has to do with a database: the rest was run."""
+    """The longest first. On PostgreSQL only what a database decides: the rest was run."""
     items.sort(key=_turn)
     if config.getoption("--database") != "postgresql":
         return
-    untouched = [item for item in items if not _touches_database(item)]
-    config.hook.pytest_deselected(items=untouched)
-    items[:] = [item for item in items if _touches_database(item)]
+    alike = [item for item in items if not _is_decided_by_database(item)]
+    config.hook.pytest_deselected(items=alike)
+    items[:] = [item for item in items if _is_decided_by_database(item)]
 
 
+# Where rows are written, found, locked and migrated. What translators, listeners and pages make of
+# the same rows is the same on every database, but for the tests marked ``database``.
+_DECIDED_BY_DATABASE = (
+    "tests/journeys/",
+    "tests/kill/",
+    "tests/platform/",
+    "tests/races/",
+    "tests/selectors/",
+    "tests/services/",
+    "tests/swarm/",
+)
 _DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+
+
+def _is_decided_by_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("database") is not None:
+        return True
+    return _touches_database(item) and item.nodeid.startswith(_DECIDED_BY_DATABASE)
 
 
 def _touches_database(item: pytest.Item) -> bool:

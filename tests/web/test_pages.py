@@ -10,6 +10,7 @@ from django.test import Client
 from ris.models import AuditEvent
 from tests.web.department import Department
 
+pytestmark = pytest.mark.database  # each page asks it something of its own
 ROLES = ("scheduler", "frontdesk", "technologist", "radiologist", "manager", "admin")
 EVERYBODY = frozenset(ROLES)
 FLOOR = EVERYBODY - {"radiologist"}

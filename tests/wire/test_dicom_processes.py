@@ -23,7 +23,11 @@ from worklist.config import TlsProfile
 from worklist.listener import listener_config
 from worklist.processes import Processes
 
-pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.wire,
+    pytest.mark.database,
+    pytest.mark.django_db(transaction=True),
+]
 
 
 @pytest.fixture

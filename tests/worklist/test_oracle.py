@@ -29,7 +29,7 @@ from tests import make, people
 from tests.worklist import oracle, requests
 from tests.worklist.oracle import ISSUER_KEYS, PROTOCOL, ROOT_KEYS, SEQUENCE_KEYS, SPS, STEP_KEYS
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 EXAMPLES = int(os.environ.get("RIS_TEST_ORACLE", "150"))
 VIENNA = ZoneInfo("Europe/Vienna")

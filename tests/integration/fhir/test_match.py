@@ -13,6 +13,7 @@ from ris.services import execute
 from tests import make, people
 from tests.integration.fhir.api import Answer, Api, token
 
+pytestmark = pytest.mark.database
 GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
 HOSP = "urn:ris:issuer:HOSP"
 

@@ -16,7 +16,7 @@ from tests import make
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import BASE, Api, token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def walk(api: Api, address: str) -> list[list[str]]:

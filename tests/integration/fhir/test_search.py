@@ -15,7 +15,7 @@ from tests import make
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import BASE, Api, found
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 # --- patients

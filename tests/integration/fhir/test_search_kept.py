@@ -10,7 +10,7 @@ from ris.models import FhirIndex
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import BASE, Api, found
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"

@@ -149,6 +149,7 @@ def escaped(text: str) -> str:
 
 
 @pytest.mark.django_db
+@pytest.mark.database
 def test_searches_find_what_the_definitions_find(shown: Shown) -> None:
     asked = {
         (kind, name): found

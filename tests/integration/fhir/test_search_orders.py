@@ -18,7 +18,7 @@ from ris.services import execute
 from tests import make, people
 from tests.integration.fhir.api import BASE, Api, found
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def request_id(order: Order) -> str:

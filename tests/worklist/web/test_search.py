@@ -18,6 +18,7 @@ from worklist.web import views
 from worklist.web.parameters import FUZZY_WARNING, MULTIPLE_WARNING, pairs_of, search_parameters
 from worklist.web.refusal import HttpError
 
+pytestmark = pytest.mark.database
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
