@@ -192,6 +192,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.public_url.startswith("https://")
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_NAME = "ris_csrf"
+CSRF_FAILURE_VIEW = "ris.web.stale.csrf_failure"
 SESSION_IDLE_SECONDS = CONFIG.session.idle_minutes * 60
 
 # --- HTTP

@@ -12,6 +12,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from ris.domain.actors import CONFINED, Actor, Role
@@ -23,6 +24,7 @@ from ris.services.audit import record_access
 from ris.web.actors import actor_for
 from ris.web.asking import asked, said
 from ris.web.errors import error_response
+from ris.web.stale import given_back, session_ended
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -79,16 +81,13 @@ def _is_for(actor: Actor, roles: tuple[Role, ...]) -> bool:
 
 def _ask_for_login(request: HttpRequest) -> HttpResponse:
     if "HX-Request" not in request.headers:
-        return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+        login = redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+        return given_back(request, status=401) or login
     # Part of a page asked. A refresh reloads the page, which then asks for the login; what somebody
     # typed must not be lost to that.
     if is_poll(request):
         return HttpResponse(headers={"HX-Refresh": "true"})
-    message = (
-        "Your session has ended. Log in again in another tab; your text stays here and is saved "
-        "with your next change."
-    )
-    return HttpResponse(f'<span role="alert">{message}</span>', status=401)
+    return HttpResponse(format_html('<span role="alert">{}</span>', session_ended()), status=401)
 
 
 def is_poll(request: HttpRequest) -> bool:

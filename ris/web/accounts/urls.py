@@ -6,4 +6,7 @@ from django.urls import path
 
 from ris.web.accounts import views
 
-urlpatterns = [path("account/", views.account, name="account")]
+urlpatterns = [
+    path("account/", views.account, name="account"),
+    path("session/", views.session, name="session"),
+]

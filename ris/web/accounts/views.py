@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.middleware.csrf import get_token
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from ris.domain.actors import LOGINS
 from ris.domain.errors import RisError
@@ -38,6 +39,13 @@ def account(request: PageRequest) -> HttpResponse:
     if said(request, "what") == "person":
         return _keep_preferences(request)
     return _save_look(request)
+
+
+@require_GET
+@page(*LOGINS)
+def session(request: PageRequest) -> HttpResponse:
+    """Who is logged in, and the token of this login, for pages that are older than it."""
+    return JsonResponse({"user": str(request.user.pk), "token": get_token(request)})
 
 
 def _page(

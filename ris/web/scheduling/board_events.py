@@ -81,6 +81,7 @@ def _exam(
         "classNames": [f"tone-{'warn' if late else label.tone.value}"],
         "extendedProps": {
             "version": line.version,
+            "minutes": round((line.end_at - line.start_at).total_seconds() / 60),
             "words": line.words,
             "room": room.name,
             "modality": room.modality,

@@ -17,9 +17,12 @@
     }
   }
   const views = { day: "resourceTimeGridDay", week: "resourceTimeGridWeek", list: "listDay" };
-  const token = document.querySelector("input[name=csrfmiddlewaretoken]").value;
+  const token = document.querySelector("input[name=csrfmiddlewaretoken]");
   const icons = document.getElementById("board-icons").content;
   const say = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  // Of a target at least 24 px high (WCAG 2.5.8): ten minutes of 36 px a quarter. What is shorter is drawn as long as
+  // that, so that nothing lies on top of it, and says where it really ends.
+  const LEAST_MINUTES = 10;
   let last = null; // the id of the exam that had the focus last
   let quiet = false; // the next fetch was asked for by no person
 
@@ -32,6 +35,8 @@
     return `${at.getUTCFullYear()}-${pad(at.getUTCMonth() + 1)}-${pad(at.getUTCDate())}T${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}`;
   };
   const clock = (date) => stamp(date).slice(11);
+  const minutesOf = (event) => event.extendedProps.minutes ?? Math.round((event.end - event.start) / 60000);
+  const endOf = (event) => new Date(event.start.getTime() + minutesOf(event) * 60000);
   const zone = data.offset ? `${data.offset < 0 ? "-" : "+"}${pad(Math.floor(Math.abs(data.offset) / 60))}:${pad(Math.abs(data.offset) % 60)}` : "UTC";
 
   // --- what stands in an exam
@@ -51,11 +56,17 @@
     if (event.display === "background") return { domNodes: event.title ? [element("span", "shut-words", event.title)] : [] };
     const more = event.extendedProps;
     const line = element("strong", "exam-name");
-    line.append(...more.marks.map(mark), `${clock(event.start)} ${event.title}`);
+    const drawn = (event.end - event.start) / 60000;
+    const isShort = more.minutes < drawn;
+    line.append(...more.marks.map(mark), `${clock(event.start)}${isShort ? `–${clock(endOf(event))}` : ""} ${event.title}`);
     const button = element("div", "exam");
     button.setAttribute("role", "button");
     button.tabIndex = 0;
     button.dataset.id = event.id;
+    if (isShort) {
+      button.classList.add("is-short");
+      button.style.setProperty("--ends", `${(100 * more.minutes) / drawn}%`);
+    }
     button.append(line, element("span", "exam-words", more.words));
     const inList = shown.type.startsWith("list");
     if (inList || more.marks.length) {
@@ -74,6 +85,11 @@
     for (const name of ["site", "group", "modality", "room"]) if (asked.get(name)) address.set(name, asked.get(name));
     return `/board/events/?${address}`;
   };
+  const longEnough = (event) => {
+    const minutes = event.extendedProps?.minutes;
+    if (!(minutes < LEAST_MINUTES)) return event;
+    return { ...event, end: `${new Date(Date.parse(`${event.start}Z`) + LEAST_MINUTES * 60000).toISOString().slice(0, 16)}` };
+  };
   const fetchEvents = async (info) => {
     const headers = quiet ? { "X-Ris-Poll": "1" } : {};
     quiet = false;
@@ -85,7 +101,7 @@
       unplaced(found.unplaced);
       wanted = kept ?? document.activeElement?.closest?.(".exam[data-id]")?.dataset.id ?? wanted;
       kept = null;
-      return found.events;
+      return found.events.map(longEnough);
     } catch (error) {
       stale(true);
       throw error;
@@ -103,12 +119,13 @@
     }));
   };
   const send = async (address, values) => {
-    const body = new URLSearchParams({ csrfmiddlewaretoken: token, site: asked.get("site") ?? "", ...values });
+    const body = new URLSearchParams({ csrfmiddlewaretoken: token.value, site: asked.get("site") ?? "", ...values });
     let response;
     try {
-      response = await fetch(address, { method: "POST", body, redirect: "error" });
+      response = await window.ris.send(address, { method: "POST", body, redirect: "error" });
     } catch { return { error: words.away }; }
     const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
+    if (response.status === 401) return { error: document.getElementById("words").dataset.ended };
     return isJson ? response.json() : { error: words.away };
   };
 
@@ -147,7 +164,7 @@
     refresh();
   };
   const placeOf = (event) => ({ start: stamp(event.start), device: event.resourceIds[0] });
-  const lengthOf = (event) => Math.round((event.end - event.start) / 60000);
+  const drawnMinutes = (event) => Math.round((event.end - event.start) / 60000);
 
   // --- dragging: only to rooms that do the exam
 
@@ -223,7 +240,7 @@
     last = event.id;
     document.getElementById("exam-title").textContent = `${event.title} ${more.number}`;
     document.getElementById("exam-words").textContent = more.words;
-    document.getElementById("exam-when").textContent = `${stamp(event.start).slice(0, 10)} ${clock(event.start)} – ${clock(event.end)}, ${more.room}, ${more.status}`;
+    document.getElementById("exam-when").textContent = `${stamp(event.start).slice(0, 10)} ${clock(event.start)} – ${clock(endOf(event))}, ${more.room}, ${more.status}`;
     document.getElementById("exam-marks").replaceChildren(...more.marks.map(([icon, text]) => {
       const item = element("li", "badge-state tone-neutral");
       item.append(mark([icon]), text);
@@ -283,7 +300,7 @@
     slotDuration: "00:15",
     slotLabelInterval: "00:30",
     snapDuration: "00:05",
-    slotHeight: 28,
+    slotHeight: 36,
     slotMinTime: data.opens,
     slotMaxTime: data.closes,
     flexibleSlotTimeLimits: true,
@@ -333,11 +350,11 @@
     eventDrop: ({ event, oldEvent, revert }) => {
       if (wasBanned) { revert(); tell(`${words.refused}: ${wasBanned}.`, "bad"); return; }
       const version = event.extendedProps.version;
-      drop(event.id, { ...placeOf(event), version }, { ...placeOf(oldEvent), minutes: lengthOf(oldEvent) }, revert);
+      drop(event.id, { ...placeOf(event), version }, { ...placeOf(oldEvent), minutes: minutesOf(oldEvent) }, revert);
     },
     eventResize: ({ event, oldEvent, revert }) => {
       const version = event.extendedProps.version;
-      drop(event.id, { ...placeOf(event), minutes: lengthOf(event), version }, { ...placeOf(oldEvent), minutes: lengthOf(oldEvent) }, revert);
+      drop(event.id, { ...placeOf(event), minutes: drawnMinutes(event), version }, { ...placeOf(oldEvent), minutes: minutesOf(oldEvent) }, revert);
     },
   });
 

@@ -158,6 +158,13 @@
     const open = sourceElement.querySelector("details.menu[open], [data-keeps][open]");
     if (document.hidden || busy || open || document.querySelector("dialog[open]")) event.preventDefault();
   });
+  // After the session it would ask for the login in place of the page: not while a text is unsaved.
+  document.addEventListener("htmx:before:response", (event) => {
+    if (!dirty || event.detail.ctx.response.headers.get("HX-Refresh") !== "true") return;
+    event.preventDefault();
+    const state = document.getElementById("save-state");
+    if (state) state.textContent = words("ended");
+  });
   const stale = (event, on) => {
     const region = event.detail.ctx?.sourceElement?.closest?.("[data-live]");
     if (region) region.toggleAttribute("data-stale", on);

@@ -1,0 +1,66 @@
+"""A session that ends while somebody writes: another login in another tab, and no word is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Window
+from tests.browser.test_editor import draft
+
+pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
+At = Callable[..., Window]
+
+
+def log_in_again(context: BrowserContext, site: str, who: str) -> None:
+    context.clear_cookies(name="ris_session")
+    page = context.new_page()
+    page.goto(f"{site}/login/")
+    page.locator("#id_login").fill(who)
+    page.locator("#id_password").fill("demo")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{site}/")
+    page.close()
+
+
+def write(page: Page, words: str) -> None:
+    page.locator("#section-impression").press("Control+End")
+    page.keyboard.type(words)
+
+
+def test_report_is_saved_after_another_login_in_another_tab(at: At) -> None:
+    window = at("radiologist")
+    page = draft(window)
+    before = page.locator("#section-impression").input_value()
+    saved = page.locator("#save-state")
+    page.context.clear_cookies(name="ris_session")
+    write(page, " Written after the end.")
+    expect(saved).to_contain_text("Your session has ended")
+
+    log_in_again(page.context, window.site, "radiologist")
+    write(page, " And on.")
+
+    expect(saved).to_contain_text("Saved ")
+    page.get_by_role("button", name="Save draft").last.click()
+    expect(page.get_by_role("status").first).to_contain_text("Draft saved.")
+    expect(page.locator("#section-impression")).to_have_value(
+        f"{before} Written after the end. And on.".strip()
+    )
+    # Some answers were refusals, and the browser notes each.
+    assert [text for text in window.problems if "Failed to load resource" not in text] == []
+
+
+def test_nothing_is_sent_under_the_name_of_whoever_came_next(at: At) -> None:
+    window = at("radiologist")
+    page = draft(window)
+    log_in_again(page.context, window.site, "admin")
+    write(page, " Of the first.")
+    page.bring_to_front()
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+    page.get_by_role("button", name="Save draft").last.click()
+
+    expect(page.locator("[data-session]")).to_contain_text("Somebody else is logged in")
+    assert page.locator("#section-impression").input_value().endswith(" Of the first.")
