@@ -11,7 +11,14 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from ris.domain.arrivals import CallPatient, ConfigureDesk, IssueWallLink, WallKind, WallNames
+from ris.domain.arrivals import (
+    CallPatient,
+    ConfigureDesk,
+    IssueWallLink,
+    RevokeWallLink,
+    WallKind,
+    WallNames,
+)
 from ris.domain.values import PersonName
 from ris.models import AuditEvent, Order, Site, WallLink
 from ris.selectors.walls import initials
@@ -165,3 +172,12 @@ def test_setup_keeps_labels_and_names_of_a_site(as_: As, site: str) -> None:
     page = client.get("/arrivals/setup/").content.decode()
     assert "A4 3x8" in page
     assert "initials and the number" in page
+
+
+def test_taken_back_address_has_nothing_to_hear(site: str) -> None:
+    """204 ends an EventSource (HTML Living Standard, 9.2.3)."""
+    address = link(site)
+    execute(RevokeWallLink(link=str(WallLink.objects.get().public_id)), actor=people.admin)
+
+    assert Client().get(f"{address}live/").status_code == 204
+    assert Client().get("/wall/screen/forged/live/").status_code == 204

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import hl7.client
 import pytest
 
+from ris.web.wall.views import SCREENS
 from tests.pages import Person
 from tests.running import Running, start
 
@@ -38,17 +40,22 @@ class Listener:
     socket: socket.socket
     text: bytes = b""
     heard: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)  # topics
 
     def take(self) -> None:
         self.text += self.socket.recv(65536)
         *whole, self.text = self.text.split(b"\n")
         for line in whole:
             if line.startswith(b"data: "):
-                self.heard.update(json.loads(line[6:]).get("board", ()))
+                for topic, days in json.loads(line[6:]).items():
+                    self.told.add(topic)
+                    self.heard.update(days)
 
 
 @contextmanager
-def listening(running: Running, cookie: str, count: int, topics: str) -> Iterator[list[Listener]]:
+def listening(
+    running: Running, cookie: str, count: int, topics: str, path: str = "/live/"
+) -> Iterator[list[Listener]]:
     """So many pages with an open stream each."""
     listeners: list[Listener] = []
     try:
@@ -56,7 +63,7 @@ def listening(running: Running, cookie: str, count: int, topics: str) -> Iterato
             plain = socket.create_connection(("127.0.0.1", running.http_port), timeout=20)
             listeners.append(Listener(plain))
             plain.sendall(
-                f"GET /live/?topics={topics}&page=p{number} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                f"GET {path}?topics={topics}&page=p{number} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                 f"Cookie: {cookie}\r\nX-Ris-Poll: 1\r\n\r\n".encode()
             )
         for listener in listeners:
@@ -120,6 +127,24 @@ def test_fifty_pages_hear_of_every_change(running_ris: Running) -> None:
     assert status == 200
     assert len(booked) == ORDERS
     assert all(listener.heard >= booked for listener in listeners)
+
+
+def test_screens_on_the_wall_hear_of_it_without_a_login(running_ris: Running) -> None:
+    admin = Person(running_ris.http_port, timeout=30)
+    admin.log_in("admin", running_ris.password)
+    setup = admin.get("/arrivals/setup/")
+    made = admin.submit(setup, "/arrivals/setup/screens/", **{"screen-name": "Live"})
+    address = next(link for link in made.links if "/wall/screen/" in link)
+    path = f"{urlsplit(address).path}live/"
+    at = (datetime.now(UTC) + timedelta(days=330)).replace(hour=10, minute=0, second=0)
+
+    with listening(running_ris, "", SCREENS, "", path) as listeners:
+        order(running_ris, "581", at)
+        read_until_all_know(listeners, {at.date().isoformat()}, 10)
+        refused, _ = running_ris.get(f"{path}?page=more")
+
+    assert all(set(listener.told) == {"wall"} for listener in listeners)
+    assert refused == 503
 
 
 def test_stream_begins_with_what_happened_since_the_page_was_asked_for(

@@ -147,6 +147,11 @@ class Hub:
             for stream in self._streams.values():
                 stream.end()
 
+    def held(self, beginning: str) -> int:
+        """How many streams have a key that begins so."""
+        with self._lock:
+            return sum(key.startswith(beginning) for key in self._streams)
+
     def __len__(self) -> int:
         return len(self._streams)
 

@@ -41,6 +41,7 @@ _BEGINNINGS = frozenset(
 TOPICS: Mapping[str, Topic] = {
     "board": Topic(BEHIND | _RESULTS, but=_BEGINNINGS),
     "waiting": Topic(BEHIND | _RESULTS),
+    "wall": Topic(BEHIND | _RESULTS, but=_BEGINNINGS),
     "arrivals": Topic(BEHIND | _RESULTS, FLOOR),
     "rooms": Topic(BEHIND | {"reading"}, FLOOR),
     "orders": Topic(BEHIND - {"exchange"} | {"reading"}),

@@ -59,10 +59,19 @@ def live(request: PageRequest) -> HttpResponse:
     age = asked(request, "age", 7)
     session = request.session.session_key
     hub().leave(f"{session} {asked(request, 'left', 40)}")
-    stream = hub().join(
+    return streamed(
         f"{session} {asked(request, 'page', 40)}",
         topics,
         age=1 + (int(age) / 1000 if age.isascii() and age.isdigit() else 0),
+    )
+
+
+def streamed(key: str, topics: frozenset[str], *, age: float) -> HttpResponse:
+    """The stream of the page ``key``; 503 if too many are open."""
+    stream = hub().join(
+        key,
+        topics,
+        age=age,
         seconds=LONGEST_SECONDS + SystemRandom().uniform(0, SPREAD_SECONDS),
     )
     if stream is None:

@@ -21,9 +21,11 @@ from ris.selectors.arrivals import desk
 from ris.web.access import PageRequest, page
 from ris.web.asking import asked
 from ris.web.frontdesk.setup import SALT
+from ris.web.live.views import hub, streamed
 from ris.web.navigation import FLOOR
 
 PART = "X-Ris-Wall"  # the screen asks for what changes only
+SCREENS = 8  # that one address may hang on; the next ones ask by the clock
 
 
 @require_GET
@@ -41,6 +43,31 @@ def screen(request: HttpRequest, token: str) -> HttpResponse:
     except (signing.BadSignature, UnknownKeyError):
         return _answer(request, "wall/gone.html", {}, status=404)
     return _show(request, site, kind)
+
+
+@require_GET
+@page(*FLOOR)
+def wall_live(request: PageRequest, key: str) -> HttpResponse:
+    """Says that the wall changed; what it shows is asked for by itself."""
+    walls.find_site(key)
+    return _streamed(request, f"wall of {request.session.session_key} ")
+
+
+@require_GET
+def screen_live(request: HttpRequest, token: str) -> HttpResponse:
+    """The same for a screen that nobody is logged in at: it hears that, never what or of whom."""
+    try:
+        link = signing.Signer(salt=SALT).unsign(token)
+        walls.open_link(link)
+    except (signing.BadSignature, UnknownKeyError):
+        return HttpResponse(status=204)  # the end, for an EventSource
+    return _streamed(request, f"wall {link} ")
+
+
+def _streamed(request: HttpRequest, whose: str) -> HttpResponse:
+    if hub().held(whose) >= SCREENS:
+        return HttpResponse(status=503, headers={"Retry-After": "60"})
+    return streamed(whose + asked(request, "page", 40), frozenset({"wall"}), age=1)
 
 
 def _kind(text: str) -> WallKind:

@@ -1,20 +1,33 @@
-/* A screen on the wall asks for what changed, and says plainly when it gets no answer. */
+/* A screen on the wall is told that something changed and asks what; without the stream it asks every
+   few seconds. It says plainly when it gets no answer. */
 "use strict";
 (() => {
   const wall = document.getElementById("wall");
   const stale = document.getElementById("stale");
   if (!wall || !stale) return;
-  const seconds = Number(wall.dataset.seconds) || 4;
+  const QUIET_MS = 15000; // told by the stream: the clock only moves the minutes on
+  const SPACING_MS = 200; // several changes at once are one
+  const often = (Number(wall.dataset.seconds) || 4) * 1000;
   let last = new Date();
   let shown = "";
+  let timer = 0;
+  let asking = false;
+  let again = false; // something changed while it was asking
+  let lost = 0;
+  let stream = null;
 
   const time = (at) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const isTold = () => stream?.readyState === EventSource.OPEN;
+  const after = (wait) => { clearTimeout(timer); timer = setTimeout(ask, wait); };
 
   const ask = async () => {
+    if (asking) { again = true; return; }
+    asking = true;
+    again = false;
     try {
       const answer = await fetch(window.location.href, {
         headers: { "X-Ris-Wall": "part" }, cache: "no-store", redirect: "manual",
-        signal: AbortSignal.timeout(seconds * 1000),
+        signal: AbortSignal.timeout(often),
       });
       // Logged out, taken back: the page itself says what to do.
       if (answer.type === "opaqueredirect" || answer.status === 404) { window.location.reload(); return; }
@@ -22,18 +35,34 @@
       const text = await answer.text();
       if (text !== shown) { wall.innerHTML = text; shown = text; }
       last = new Date();
+      lost = 0;
       document.body.classList.remove("is-stale");
       stale.hidden = true;
     } catch {
       // One lost answer is no news; silence is.
-      if (Date.now() - last.getTime() > 2 * seconds * 1000) {
+      lost += 1;
+      if (lost > 1) {
         stale.textContent = `${wall.dataset.stale} ${time(last)}`;
         stale.hidden = false;
         document.body.classList.add("is-stale");
       }
     } finally {
-      setTimeout(ask, seconds * 1000);
+      asking = false;
+      after(again ? SPACING_MS : isTold() && !lost ? QUIET_MS : often);
     }
   };
-  setTimeout(ask, seconds * 1000);
+
+  const page = Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(36)).join("");
+  const listen = () => {
+    stream = new EventSource(`${window.location.pathname}live/?page=${page}`);
+    stream.addEventListener("open", () => after(0)); // what changed before it began
+    stream.addEventListener("message", () => after(SPACING_MS));
+    stream.addEventListener("error", () => {
+      after(often);
+      if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 60000); // refused, too many
+    });
+  };
+  window.addEventListener("pagehide", () => stream?.close());
+  after(often);
+  listen();
 })();
