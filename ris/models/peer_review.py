@@ -62,6 +62,8 @@ class PeerReview(Public):
     score = models.CharField(max_length=2, blank=True, default="")
     grade = models.CharField(max_length=5, blank=True, default="")
     comment = models.TextField(blank=True, default="")
+    # Whether the reviewer had opened the report or its order, which say whose it is.
+    knew = models.BooleanField(default=False, db_default=False)
     seen_at = models.DateTimeField(null=True, blank=True)  # by whose report it is
 
     class Meta:

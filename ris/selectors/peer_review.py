@@ -24,6 +24,7 @@ from ris.domain.peer_review import (
 )
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.models import (
+    AuditEvent,
     PeerReview,
     PeerReviewMark,
     PeerReviewRule,
@@ -33,6 +34,7 @@ from ris.models import (
     User,
 )
 from ris.selectors.patients import to_view
+from ris.selectors.report_readers import READS
 from ris.selectors.reports import person_name
 from ris.selectors.views import PatientView
 
@@ -81,6 +83,7 @@ class ReaderLine:
     percent: float
     wanted: float | None  # None: it differs by modality
     given: int
+    knew: int  # of those given: the reviewer had seen whose report it was
     scores: tuple[tuple[Score, int], ...]
 
     @property
@@ -177,6 +180,21 @@ def taken_by(reviewer: int) -> list[PeerReview]:
     )
 
 
+def knows(row: PeerReview, reviewer: str) -> bool:
+    """Whether the reviewer looked at a page that says whose report it is, since it was signed.
+
+    Those pages are not blinded: who treats the patient has to see whom to ask.
+    """
+    signed_at = row.report.versions.get(number=row.number).signed_at
+    looks = AuditEvent.objects.filter(
+        order=row.report.order_id,
+        actor_name=reviewer,
+        at__gte=signed_at,
+        action__in=[*READS, "ViewOrder"],
+    )
+    return looks.exists()
+
+
 def blinded(public_id: str, reviewer: int) -> Blinded:
     """What the reviewer who took it reads; raises UnknownKeyError for everybody else."""
     row = (
@@ -252,21 +270,23 @@ def readers(since: datetime, until: datetime) -> list[ReaderLine]:
     drawn: Counter[int] = Counter()
     done: Counter[int] = Counter()
     given: Counter[int] = Counter()
+    knew: Counter[int] = Counter()
     scores: defaultdict[int, Counter[str]] = defaultdict(Counter)
     rows = (
         PeerReview.objects.filter(drawn_at__gte=since, drawn_at__lt=until)
         .exclude(status=PeerReviewState.DROPPED.value)
-        .values_list("reader", "reviewer", "origin", "status", "score")
+        .values_list("reader", "reviewer", "origin", "status", "score", "knew")
         .annotate(count=Count("pk"))
         .order_by()
     )
-    for reader, reviewer, origin, status, score, count in rows:
+    for reader, reviewer, origin, status, score, knows_it, count in rows:
         is_done = status == PeerReviewState.DONE.value
         if origin == ReviewOrigin.SAMPLED.value:
             drawn[reader] += count
             done[reader] += count if is_done else 0
             if is_done and reviewer:
                 given[reviewer] += count
+                knew[reviewer] += count if knows_it else 0
         if is_done and score:
             scores[reader][score] += count
     known = rules()
@@ -283,6 +303,7 @@ def readers(since: datetime, until: datetime) -> list[ReaderLine]:
                 percent=100 * drawn[user.pk] / finals[user.pk] if finals[user.pk] else 0.0,
                 wanted=_wanted(known, user.username),
                 given=given[user.pk],
+                knew=knew[user.pk],
                 scores=tuple((score, scores[user.pk][score.value]) for score in Score),
             )
             for user in people

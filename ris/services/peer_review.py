@@ -208,7 +208,8 @@ def score_peer_review(command: ScorePeerReview, context: Context) -> None:
     row.score = command.score.value
     row.comment = comment
     row.done_at = context.now
-    move(row, PEER_REVIEW, PeerReviewTrigger.SCORE, "score", "comment", "done_at")
+    row.knew = selected.knows(row, context.actor.name)
+    move(row, PEER_REVIEW, PeerReviewTrigger.SCORE, "score", "comment", "done_at", "knew")
     context.about(row)
 
 

@@ -33,6 +33,7 @@ from ris.domain.reporting import FinalizeReport, OpenReport, RetractReport, Sign
 from ris.models import AuditEvent, DomainEvent, Order, PeerReview, Report
 from ris.selectors import peer_review as selected
 from ris.services import execute, peer_review
+from ris.services.audit import record_access
 from tests import ground, make, people
 
 pytestmark = pytest.mark.django_db
@@ -171,6 +172,28 @@ def test_a_reviewer_reads_the_text_and_not_whose_it_is(cast: Cast) -> None:
     assert "xenia" not in repr(shown).lower()
     with pytest.raises(UnknownKeyError):
         selected.blinded(key, cast.xenia.user_id or 0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "knew"), [("ViewReport", True), ("ViewOrder", True), ("OpenViewer", False)]
+)
+def test_a_review_says_whether_its_reviewer_had_seen_whose_it_is(
+    cast: Cast, seen: str, knew: bool
+) -> None:
+    everything()
+    signed(cast, cast.bert)
+    peer_review.run_due()
+    key = execute(TakePeerReview(), actor=cast.xenia)
+    order = str(cast.order.public_id)
+    record_access(cast.xenia, action=seen, order=order)
+    record_access(cast.rosa, action="ViewReport", order=order)
+
+    execute(ScorePeerReview(review=key, score=Score.CONCUR), actor=cast.xenia)
+
+    assert PeerReview.objects.get().knew is knew
+    since = timezone.now() - timedelta(days=1)
+    given = {each.name: (each.given, each.knew) for each in selected.readers(since, timezone.now())}
+    assert given["READER, Xenia"] == (1, int(knew))
 
 
 def test_a_disagreement_is_explained(cast: Cast) -> None:
