@@ -40,6 +40,9 @@ from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import said
 
+Version = Callable[[str], int | None]
+Run = Callable[[PageRequest, str, int, Mapping[str, Any]], str]
+
 SECONDS = 600
 TAG = "undo:"
 _SALT = "ris.web.undo"
@@ -145,9 +148,12 @@ def undo(request: PageRequest) -> HttpResponse:
     return redirect_back(request, "/")
 
 
-# --- the inverses -------------------------------------------------------------------------------
+def register(what: str, command: type[Any], version: Version, run: Run) -> None:
+    """Add an inverse of another area; ``version`` is what :func:`undo` compares, or None."""
+    _INVERSES[what] = _Inverse(command, version, run)
 
-Version = Callable[[str], int | None]
+
+# --- the inverses -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +162,7 @@ class _Inverse:
 
     command: type[Any]
     version: Version
-    run: Callable[[PageRequest, str, int, Mapping[str, Any]], str]
+    run: Run
 
 
 def _order_version(key: str) -> int | None:
@@ -247,7 +253,7 @@ def _move_back(request: PageRequest, key: str, version: int, before: Mapping[str
     return _("Moved back.")
 
 
-_INVERSES: Mapping[str, _Inverse] = {
+_INVERSES: dict[str, _Inverse] = {
     "restore-order": _Inverse(RestoreOrder, _canceled_version, _restore_order),
     "release-order": _Inverse(ReleaseOrder, _order_version, _release),
     "arrival": _Inverse(UndoArrival, _appointment_version, _arrival),

@@ -11,12 +11,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ris.domain.errors import InvalidValueError
+from ris.domain.errors import InvalidValueError, UnknownKeyError
 from ris.domain.resources import ImportResources, ReleaseBlock, RemoveBlock
 from ris.selectors import resource_lists
+from ris.web import undo
 from ris.web.access import PageRequest, do, page, show
 from ris.web.asking import said
 from ris.web.navigation import MENDING, SYSTEM
+from ris.web.resources import removing
 from ris.web.resources.forms import BlockForm
 from ris.web.resources.shown import give, resource, to_resource, zone_of
 
@@ -84,7 +86,12 @@ def release(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page(*SYSTEM)
 def remove(request: PageRequest, key: UUID) -> HttpResponse:
-    owner, line = resource_lists.block_line(key, timezone.now())
+    row = removing.block(key)
+    if row is None:
+        raise UnknownKeyError("no such block")
+    if (question := removing.ask_about_block(request, row)) is not None:
+        return question
+    owner, way = str(row.resource.public_id), removing.of_reserving(row)
     do(request, RemoveBlock(block=str(key)))
-    messages.success(request, _("%(label)s is taken out.") % {"label": line.label})
+    undo.tell(request, _("%(label)s is taken out.") % {"label": row.label}, way)
     return to_resource(owner, "#blocks")

@@ -12,11 +12,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from ris.domain.commands import Command
+from ris.domain.errors import UnknownKeyError
 from ris.domain.resources import BeginDowntime, EndDowntime
 from ris.domain.scheduling import AddClosure, Closed, RemoveClosure
 from ris.selectors import resource_lists
+from ris.web import undo
 from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.navigation import MENDING
+from ris.web.resources import removing
 from ris.web.resources.forms import CloseForm, DownForm, moment
 from ris.web.resources.shown import give, resource, to_resource, zone_of
 
@@ -52,8 +55,14 @@ def close(request: PageRequest, key: UUID) -> HttpResponse:
 @page(*MENDING)
 def reopen(request: PageRequest, key: UUID, closure: int) -> HttpResponse:
     """Take a closure back."""
+    row = removing.closure(key, closure)
+    if row is None:
+        raise UnknownKeyError("no such closure")
+    if (question := removing.ask_about_closure(request, row)) is not None:
+        return question
+    way = removing.of_closing(row)
     do(request, RemoveClosure(closure=closure))
-    messages.success(request, _("The closure is taken back."))
+    undo.tell(request, _("The closure is taken back."), way)
     return to_resource(key)
 
 

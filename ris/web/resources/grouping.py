@@ -19,8 +19,10 @@ from ris.domain.resources import (
 )
 from ris.selectors import resource_lists
 from ris.services import may
+from ris.web import undo
 from ris.web.access import PageRequest, do, page, show
 from ris.web.navigation import MENDING, SYSTEM
+from ris.web.resources import removing
 from ris.web.resources.forms import GroupForm, HolidayForm
 from ris.web.resources.shown import give
 
@@ -106,6 +108,12 @@ def holidays(request: PageRequest) -> HttpResponse:
 @require_POST
 @page(*SYSTEM)
 def remove_holiday(request: PageRequest, key: UUID) -> HttpResponse:
+    row = removing.holiday(key)
+    if row is None:
+        raise UnknownKeyError("no such holiday")
+    if (question := removing.ask_about_holiday(request, row)) is not None:
+        return question
+    way = removing.of_naming(row)
     do(request, RemoveHoliday(holiday=str(key)))
-    messages.success(request, _("The day is an ordinary one again."))
+    undo.tell(request, _("The day is an ordinary one again."), way)
     return _to("/resources/holidays/")
