@@ -33,6 +33,8 @@ class Resource(Public):
     # Kept free around each booking: cleaning, turnaround.
     buffer_before_minutes = models.PositiveSmallIntegerField(default=0, db_default=0)
     buffer_after_minutes = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # No shorter gap is left where a time is offered; 0: as the site says (``avoids_gaps``).
+    gap_minutes = models.PositiveSmallIntegerField(default=0, db_default=0)
     open_on_holidays = models.BooleanField(default=False, db_default=False)
     note = models.CharField(max_length=500, blank=True, default="", db_default="")
 
