@@ -61,7 +61,7 @@ def _told(wanted: Confirmation, endpoint: EndpointInfo) -> Attempt | None:
             error=f"the archive does not commit itself: {words}",
             reply=_reply(words, known.transaction_uid),
             # It may file what it took a moment later.
-            park_after=TRIES,
+            park_after=_park_after(known.requests, TRIES),
         )
     waited = datetime.now(UTC) - known.asked_at
     if waited < PATIENCE:
@@ -77,8 +77,13 @@ def _told(wanted: Confirmation, endpoint: EndpointInfo) -> Attempt | None:
     return Attempt(
         result=Result.REFUSED,
         error="the archive was asked to commit itself and never answered",
-        park_after=REFUSALS_BEFORE_PARKING,
+        park_after=_park_after(known.requests, REFUSALS_BEFORE_PARKING),
     )
+
+
+def _park_after(requests: int, most: int) -> int:
+    """Whether a person must look now; refusals are not in a row where each is waited for."""
+    return 1 if requests >= most else most + 1
 
 
 def _ask(wanted: Confirmation, endpoint: EndpointInfo, whom: Target, seconds: float) -> Attempt:

@@ -94,6 +94,7 @@ class CommitmentView:
     asked_at: datetime
     is_answered: bool
     reason: int | None
+    requests: int  # so often it was asked by now
 
 
 def commitment(sop_instance_uid: str, endpoint_id: int) -> CommitmentView | None:
@@ -101,9 +102,11 @@ def commitment(sop_instance_uid: str, endpoint_id: int) -> CommitmentView | None
 
     None: it has to be asked, for the first time or anew.
     """
-    rows = CommitmentRequest.objects.filter(
-        made__sop_instance_uid=sop_instance_uid, endpoint_id=endpoint_id
-    ).order_by("-id")
+    rows = list(
+        CommitmentRequest.objects.filter(
+            made__sop_instance_uid=sop_instance_uid, endpoint_id=endpoint_id
+        ).order_by("-id")
+    )
     # A late yes to an earlier request is one.
     committed = [row for row in rows if row.answered_at is not None and row.reason is None]
     row = next(iter(committed), None) or next((row for row in rows if row.is_open), None)
@@ -114,4 +117,5 @@ def commitment(sop_instance_uid: str, endpoint_id: int) -> CommitmentView | None
         asked_at=row.asked_at,
         is_answered=row.answered_at is not None,
         reason=row.reason,
+        requests=len(rows),
     )

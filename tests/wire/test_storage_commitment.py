@@ -125,6 +125,26 @@ def test_an_object_it_does_not_have_is_asked_for_anew_and_then_pointed_out(reade
     assert len(set(transactions())) == TRIES == len(archive.requests)
 
 
+def test_one_that_says_no_on_its_own_association_is_asked_no_oftener(
+    reader: Actor, server: ServerThread
+) -> None:
+    with Archive(commits="later", lost=True, finds=False) as archive:
+        asks(archive, seconds=0)
+        finalize(reader)
+        for passes in range(TRIES + 2):
+            with later(400 * passes):
+                deliver()
+                if len(archive.reported) < len(archive.requests):
+                    archive.report(server.port, archive.requests[-1])
+                    deliver()
+
+    assert states()[1][1:] == (
+        "REFUSED",
+        "the archive does not commit itself: 0112 it does not have the object",
+    )
+    assert len(archive.requests) == TRIES
+
+
 def test_an_archive_that_never_answers_is_asked_anew_after_a_day(reader: Actor) -> None:
     with Archive(commits="later", finds=False) as archive:
         asks(archive, seconds=0)
@@ -138,8 +158,17 @@ def test_an_archive_that_never_answers_is_asked_anew_after_a_day(reader: Actor) 
         with later(26 * 3600):
             deliver()
 
-    assert (in_an_hour, len(archive.requests)) == (1, 2)
-    assert len(set(transactions())) == 2
+        after_two = len(archive.requests)
+        for day in range(3, 8):
+            with later(day * 26 * 3600):
+                deliver()
+
+    assert (in_an_hour, after_two, len(archive.requests)) == (1, 2, 3)
+    assert len(set(transactions())) == 3
+    assert states()[1][1:] == (
+        "REFUSED",
+        "the archive was asked to commit itself and never answered",
+    )
 
 
 def test_a_late_yes_to_the_first_request_is_one(reader: Actor, server: ServerThread) -> None:
