@@ -134,8 +134,9 @@ def draw_peer_reviews(command: DrawPeerReviews, context: Context) -> int:
     ]
     PeerReview.objects.bulk_create(drawn)
     is_all = len(versions) < selected.AT_ONCE
-    # Of more than can be looked at together the next look begins where this one ended.
-    _mark(context.now if is_all else versions[-1].report.updated_at + OVERLAP)
+    # Of more than can be looked at together the next look begins right behind this one.
+    behind = OVERLAP + timedelta.resolution
+    _mark(context.now if is_all else versions[-1].report.updated_at + behind)
     context.subject = "PeerReviews"
     return len(drawn)
 
