@@ -257,6 +257,16 @@ REPORT_STATUS: Mapping[tuple[ReportStatus, VersionKind | None, bool], str] = {
     key: _report_status(*key) for key in product(ReportStatus, [*VersionKind, None], [True, False])
 }
 
+# --- DocumentReference.docStatus of a version's document
+
+DOCUMENT_STATUS: Mapping[VersionKind, str] = {
+    VersionKind.PRELIMINARY: "preliminary",
+    VersionKind.FINAL: "final",
+    VersionKind.ADDENDUM: "amended",
+    VersionKind.CORRECTION: "amended",
+    VersionKind.RETRACTION: "entered-in-error",
+}
+
 # --- DiagnosticReport.status of an exam that nobody wrote a report on yet (rows 7-20)
 
 

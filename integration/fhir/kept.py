@@ -32,11 +32,17 @@ PATIENT_LINK: Mapping[str, tuple[str, ...]] = {
 
 DOCUMENTATION: Mapping[str, str] = {
     "AllergyIntolerance": "Kept as received; allergies to contrast media matter here most.",
-    "Binary": "Kept as received; as FHIR JSON, or as the bytes themselves in any media type.",
+    "Binary": (
+        "Kept as received; as FHIR JSON, or as the bytes themselves in any media type. Those of "
+        "report documents are read at the address that their DocumentReference gives, by whoever "
+        "may read that, and are not searched."
+    ),
     "Condition": "Kept as received.",
     "Coverage": "Kept as received.",
     "DocumentReference": (
-        "Kept as received. One that holds a document of an order is shown with the order as well."
+        "Kept as received. One that holds a document of an order is shown with the order as well. "
+        "Beside them the PDF of each signed version of a report, which is read only: superseded "
+        "and withdrawn ones say so, and so does a stamp on every page of their Binary."
     ),
     "HealthcareService": "Kept as received.",
     "Media": "Kept as received.",

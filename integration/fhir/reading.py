@@ -9,10 +9,12 @@ from integration.fhir import overlay, rows, versions
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.outcome import HttpError
 from integration.fhir.parameters import Reading
-from integration.fhir.resources import Kind
+from integration.fhir.resources import KINDS, Kind
 from integration.fhir.systems import Systems
 from ris.selectors import search as selectors
 from ris.selectors.fhir import is_deleted
+from ris.selectors.search.documents import CONTENT, TYPE
+from ris.selectors.search.views import VersionHit
 
 
 def shown_for(kinds: Iterable[Kind], systems: Systems) -> Shown:
@@ -34,9 +36,19 @@ def resources(kind: Kind, hits: Iterable[Any], shown: Shown) -> list[Resource]:
 
     What clients sent of it is given back, and the version is kept for its history.
     """
+    reading = Reading("", shown.systems)
+    if kind.name == CONTENT:
+        hits = _of_seen_documents(list(hits), reading)
     found = overlay.given_back(kind, [kind.translate(hit, shown) for hit in hits], shown)
     versions.note(kind, found)
-    return rows.without_foreign(kind, found, _id, lambda: Reading("", shown.systems))
+    return rows.without_foreign(kind, found, _id, lambda: reading)
+
+
+def _of_seen_documents(hits: list[Any], reading: Reading) -> list[Any]:
+    """Without the bytes of report documents that the asking client may not see."""
+    ids = [hit.public_id for hit in hits if isinstance(hit, VersionHit)]
+    seen = rows.seen(KINDS[TYPE], ids, reading) if ids else frozenset()
+    return [hit for hit in hits if not isinstance(hit, VersionHit) or hit.public_id in seen]
 
 
 def _id(resource: Resource) -> str:
@@ -58,13 +70,20 @@ def read(kind: Kind, public_id: str, systems: Systems) -> Resource:
     return found[0]
 
 
+# Where resources say whose they are.
+_WHOSE = (
+    *(("subject",), ("for",), ("participant", "actor"), ("patient",), ("beneficiary",)),
+    ("securityContext",),
+)
+
+
 def patients_in(resources: Iterable[Resource]) -> list[str]:
     """The public ids of the patients that are shown, for the audit."""
     found: dict[str, None] = {}
     for resource in resources:
         if resource["resourceType"] == "Patient":
             found[resource["id"]] = None
-        for path in (("subject",), ("for",), ("participant", "actor")):
+        for path in _WHOSE:
             for element in _elements(resource, path):
                 text = element.get("reference", "") if isinstance(element, dict) else ""
                 if text.startswith("Patient/"):

@@ -17,6 +17,7 @@ from integration.fhir.from_domain.auditevent import audit_event
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.diagnosticreport import diagnostic_report
 from integration.fhir.from_domain.directory import device, location, organization, practitioner
+from integration.fhir.from_domain.documentreference import binary, document_reference
 from integration.fhir.from_domain.encounter import encounter
 from integration.fhir.from_domain.endpoint import endpoint
 from integration.fhir.from_domain.imagingstudy import imaging_study
@@ -36,7 +37,7 @@ from integration.fhir.subscriptions.parameters import SUBSCRIPTION
 from integration.fhir.translated import Translated
 from ris.selectors import search as selectors
 from ris.selectors.search import criteria as asked
-from ris.selectors.search import journal, observations, organizations
+from ris.selectors.search import documents, journal, observations, organizations
 from ris.selectors.search.endpoints import EndpointCriteria, endpoints
 from ris.selectors.search.engine import Finder
 from ris.selectors.search.subscriptions import SubscriptionCriteria, subscriptions
@@ -120,6 +121,10 @@ def _organization(hit: organizations.Hit, shown: Shown) -> Resource:
     return kept(hit, shown) if isinstance(hit, KeptHit) else organization(hit, shown)
 
 
+# Parts of the directory that the core's rows of a kept type name.
+_BESIDE = {observations.TYPE: ("stations",), documents.TYPE: ("site",)}
+
+
 def _kept(name: str) -> Kind:
     """A type that the core has no table for, or some of: every parameter is asked of the index."""
     parameters = others.parameters(name, (), kept=True)
@@ -129,6 +134,10 @@ def _kept(name: str) -> Kind:
     match name:
         case observations.TYPE:
             finder, translate = observations.observations(columns), observation
+        case documents.TYPE:
+            finder, translate = documents.documents(columns), document_reference
+        case documents.CONTENT:
+            finder, translate = documents.contents(columns), binary
         case organizations.TYPE:
             finder, translate = organizations.organizations(columns), _organization
         case _:
@@ -140,7 +149,7 @@ def _kept(name: str) -> Kind:
         translate,
         parameters,
         interactions=KEEPING,
-        beside=("stations",) if name == observations.TYPE else (),
+        beside=_BESIDE.get(name, ()),
         documentation=DOCUMENTATION[name],
         sorts={**search.COMMON_SORTS, **{each: each for each in columns}},
     )

@@ -75,6 +75,16 @@ def require_write(
         )
 
 
+def seen(kind: Kind, public_ids: Sequence[str], reading: Reading) -> frozenset[str]:
+    """Those of the ids that the asking client may read; all where nobody asks."""
+    client = _client.get()
+    if client is None:
+        return frozenset(public_ids)
+    if not client.may(kind.name, "r"):
+        return frozenset()
+    return reached(client, kind, public_ids, "r", reading)
+
+
 def without_foreign(
     kind: Kind, found: Sequence[T], id_of: Callable[[T], str], reading: Callable[[], Reading]
 ) -> list[T]:

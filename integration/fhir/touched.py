@@ -83,6 +83,10 @@ def _named(event: StoredEvent) -> Iterable[Name]:
     if event.subject_type == "FhirResource":
         yield str(event.payload["type"]), str(event.payload["resource"])
         return
+    if event.subject_type == "Report":
+        # What is signed later supersedes or withdraws the documents before it.
+        for public_id in selected.versions_of(event.subject_id):
+            yield "DocumentReference", public_id
     if event.subject_type in _SUBJECTS:
         yield _SUBJECTS[event.subject_type], event.subject_id
     of_patient = event.subject_type in {"Patient", "Visit"}

@@ -74,6 +74,7 @@ def _version_view(version: ReportVersion) -> ReportVersionView:
         signed_as=version.signed_as,
         signed_with=version.signed_with,
         coded=tuple(version.coded),
+        public_id=str(version.public_id),
     )
 
 

@@ -14,6 +14,7 @@ from ris.models import (
     Order,
     PerformedProcedureStep,
     Report,
+    ReportVersion,
     RequestedProcedure,
     ScheduledProcedureStep,
 )
@@ -73,6 +74,12 @@ def parts_of(orders: Collection[str]) -> Parts:
             ).values_list("public_id", flat=True)
         ),
     )
+
+
+def versions_of(report: str) -> tuple[str, ...]:
+    """The signed versions of a report, the oldest first."""
+    rows = ReportVersion.objects.filter(report__public_id=uuid.UUID(report)).order_by("number")
+    return _texts(rows.values_list("public_id", flat=True))
 
 
 def orders_numbered(ids: Iterable[int], limit: int) -> tuple[str, ...]:

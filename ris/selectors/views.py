@@ -163,6 +163,7 @@ class ReportVersionView:
     signed_with: str = ""  # Proof
     # Codes of what was answered in fields (ris.models.ReportVersion.coded).
     coded: tuple[Mapping[str, str], ...] = ()
+    public_id: str = ""  # of its document
 
     @property
     def text(self) -> str:

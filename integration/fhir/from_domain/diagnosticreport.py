@@ -109,7 +109,7 @@ def _about(covers: Covers, shown: Shown) -> Resource:
                 datatypes.identifier(each.accession, shown.systems, "ACSN"),
             )
         ],
-        "basedOn": _based_on(covers),
+        "basedOn": based_on(covers),
         "category": [RADIOLOGY, RADIOLOGY_LOINC],
         "code": _code([procedure for _, procedure in covers]),
         "subject": datatypes.reference("Patient", order.patient.public_id),
@@ -130,7 +130,7 @@ def _about(covers: Covers, shown: Shown) -> Resource:
     }
 
 
-def _based_on(covers: Covers) -> list[Resource]:
+def based_on(covers: Covers) -> list[Resource]:
     found: list[Resource] = []
     for order, procedure in covers:
         found.extend(ref for ref in requests_of(order, procedure) if ref not in found)
@@ -144,7 +144,7 @@ def _code(procedures: list[ProcedureView]) -> Resource:
     return {**IMAGING_STUDY_REPORT, "text": " + ".join(each.description for each in procedures)}
 
 
-def _title(covers: Covers) -> str:
+def title_of(covers: Covers) -> str:
     return " + ".join(
         procedure.description or procedure.code.meaning or procedure.code.value
         for _, procedure in covers
@@ -182,7 +182,7 @@ def _person(name: PersonName, login: str, practitioner: str, shown: Shown) -> Re
 
 def _presented(hit: ReportHit, version: ReportVersionView, shown: Shown) -> list[Resource]:
     """As a page, as a document to print, and as plain text (IMR wants the page)."""
-    title = _title(hit.covers)
+    title = title_of(hit.covers)
     notice = notice_of(version)
     forms = [(html(version.sections, title, notice).encode(), "text/html")]
     if shown.directory.letterhead is not None:

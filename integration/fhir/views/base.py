@@ -196,7 +196,9 @@ class FhirView(APIView):
     def answer(self, resource: Resource, *, versioned: bool = True) -> Response:
         headers = {}
         if versioned:
-            headers = {"ETag": etag(resource), "Last-Modified": writing.last_modified(resource)}
+            headers["ETag"] = etag(resource)
+            if "lastUpdated" in resource["meta"]:
+                headers["Last-Modified"] = writing.last_modified(resource)
         return Response(resource, headers=headers)
 
     def audit(self, action: str, resources: list[Resource], subject: str = "") -> None:

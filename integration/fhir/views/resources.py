@@ -114,7 +114,7 @@ class InstanceView(TypeView):
         if given:
             return matches(given, resource["meta"]["versionId"])
         since = self.request.headers.get("If-Modified-Since", "")
-        if not since:
+        if not since or "lastUpdated" not in resource["meta"]:
             return False
         try:
             at = parsedate_to_datetime(since)

@@ -10,36 +10,36 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import (
-    CharField,
-    DateTimeField,
-    F,
-    Q,
-    QuerySet,
-    Value,
-)
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 
 from ris.domain.dose import DoseMatch, DoseSource
-from ris.domain.fhir_index import END
 from ris.domain.reporting import ReportStatus
 from ris.models import CriticalResult, DoseRecord, ExamDose
 from ris.selectors.dose import document_line, with_lines
 from ris.selectors.search import index, terms
+from ris.selectors.search.beside import (
+    LOINC,
+    Condition,
+    column,
+    constant,
+    passing,
+    sorts,
+    state,
+    time,
+)
 from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import Finder, SortKey, Source
 from ris.selectors.search.index import Test, Token
 from ris.selectors.search.kept import kept
 from ris.selectors.search.kept import load as load_kept
 from ris.selectors.search.load import by_number
-from ris.selectors.search.terms import TimeTerm
 from ris.selectors.search.views import DoseHit, FindingHit, KeptHit
 
 TYPE = "Observation"
 Hit = KeptHit | DoseHit | FindingHit
 
 # What every row of a kind is: (system, code).
-LOINC = "http://loinc.org"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 DOSE_CODE = (LOINC, "73569-6")  # Radiation exposure and protection information
 FINDING_CODE = (LOINC, "18782-3")  # Radiology Study observation
@@ -58,46 +58,6 @@ def _findings() -> QuerySet[CriticalResult]:
 
 # --- one test of a parameter as a condition on the core's rows
 
-_ALL = Q(pk__isnull=False)  # an empty one would vanish beside another
-Condition = Callable[[Test], Q]
-
-
-def _column(*columns: str) -> Condition:
-    """A reference to something here."""
-
-    def condition(test: Test) -> Q:
-        if not isinstance(test, index.Target):
-            return terms.NOTHING
-        return terms.among(columns, (test.one,))
-
-    return condition
-
-
-def _constant(*codes: tuple[str, str]) -> Condition:
-    def condition(test: Test) -> Q:
-        if not isinstance(test, Token):
-            return terms.NOTHING
-        known = any(
-            test.code in {"", code} and test.system in {None, system} for system, code in codes
-        )
-        return _ALL if known else terms.NOTHING
-
-    return condition
-
-
-def _state(final: Q, wrong: Q) -> Condition:
-    def condition(test: Test) -> Q:
-        if not isinstance(test, Token):
-            return terms.NOTHING
-        return {"final": final, "entered-in-error": wrong, "": _ALL}.get(test.code, terms.NOTHING)
-
-    return condition
-
-
-def _time(column: str) -> Condition:
-    at = terms.instant(column)
-    return lambda test: at(test) if isinstance(test, TimeTerm) else terms.NOTHING
-
 
 def _document(test: Test) -> Q:
     """The SOP Instance UID of a structured report."""
@@ -110,31 +70,31 @@ def _document(test: Test) -> Q:
 
 _IMAGING = (CATEGORY, "imaging")
 _DOSE: Mapping[str, Condition] = {
-    "patient": _column("order__patient__public_id"),
-    "subject": _column("order__patient__public_id"),
-    "encounter": _column("order__visit__public_id"),
-    "based-on": _column("order__public_id"),
-    "focus": _column("procedure__public_id"),
-    "part-of": _column("procedure__public_id"),
-    "code": _constant(DOSE_CODE),
-    "combo-code": _constant(DOSE_CODE),
-    "category": _constant(_IMAGING),
-    "status": _state(Q(withdrawn_at=None), Q(withdrawn_at__isnull=False)),
-    "date": _time("effective_at"),
+    "patient": column("order__patient__public_id"),
+    "subject": column("order__patient__public_id"),
+    "encounter": column("order__visit__public_id"),
+    "based-on": column("order__public_id"),
+    "focus": column("procedure__public_id"),
+    "part-of": column("procedure__public_id"),
+    "code": constant(DOSE_CODE),
+    "combo-code": constant(DOSE_CODE),
+    "category": constant(_IMAGING),
+    "status": state(final=Q(withdrawn_at=None), entered_in_error=Q(withdrawn_at__isnull=False)),
+    "date": time("effective_at"),
     "identifier": _document,
 }
 _RETRACTED = Q(report__status=ReportStatus.RETRACTED.value)
 _FINDING: Mapping[str, Condition] = {
-    "patient": _column("report__order__patient__public_id"),
-    "subject": _column("report__order__patient__public_id"),
-    "encounter": _column("report__order__visit__public_id"),
-    "based-on": _column("report__order__public_id"),
-    "derived-from": _column("report__procedures__public_id"),
-    "code": _constant(FINDING_CODE),
-    "combo-code": _constant(FINDING_CODE),
-    "category": _constant(_IMAGING),
-    "status": _state(~_RETRACTED, _RETRACTED),
-    "date": _time("told_at"),
+    "patient": column("report__order__patient__public_id"),
+    "subject": column("report__order__patient__public_id"),
+    "encounter": column("report__order__visit__public_id"),
+    "based-on": column("report__order__public_id"),
+    "derived-from": column("report__procedures__public_id"),
+    "code": constant(FINDING_CODE),
+    "combo-code": constant(FINDING_CODE),
+    "category": constant(_IMAGING),
+    "status": state(final=~_RETRACTED, entered_in_error=_RETRACTED),
+    "date": time("told_at"),
 }
 
 
@@ -147,24 +107,12 @@ def _beside(parameter: str) -> index.Beside:
             (_findings(), _FINDING),
         )
         return [
-            source.filter(_passing(table[parameter], tests)).values("public_id")
+            source.filter(passing(table[parameter], tests)).values("public_id")
             for source, table in tables
             if parameter in table
         ]
 
     return rows
-
-
-def _passing(condition: Condition, tests: Sequence[Sequence[Test]] | None) -> Q:
-    if tests is None:
-        return _ALL
-    either = terms.NOTHING
-    for together in tests:
-        every = _ALL
-        for test in together:
-            every &= condition(test)
-        either |= every
-    return either
 
 
 for _name in {*_DOSE, *_FINDING}:
@@ -210,19 +158,6 @@ def _findings_since(at: datetime) -> QuerySet[Any, Any]:
     """The keys of findings that changed, or whose report did."""
     own = _findings().filter(updated_at__gte=at)
     return own.values("pk").union(_findings().filter(report__updated_at__gte=at).values("pk"))
-
-
-def _sorts(columns: Mapping[str, str], at: SortKey, updated: SortKey) -> dict[str, SortKey]:
-    """The sort keys of the kept ones; what these rows have no value of comes where nothing does."""
-    found: dict[str, SortKey] = {"updated": updated}
-    for name, column in columns.items():
-        if name == "date":
-            found[name] = at
-        elif column == "low":
-            found[name] = Value(END, output_field=DateTimeField())
-        else:
-            found[name] = Value("", output_field=CharField())
-    return found
 
 
 def load(public_ids: Sequence[str]) -> list[Hit]:
@@ -293,8 +228,10 @@ def observations(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
     return Finder(
         sources=(
             sent,
-            Source(_dose_rows, _sorts(columns, _EFFECTIVE, _DOSE_UPDATED)),
-            Source(_finding_rows, _sorts(columns, F("told_at"), _FINDING_UPDATED)),
+            Source(_dose_rows, sorts(columns, {"updated": _DOSE_UPDATED, "date": _EFFECTIVE})),
+            Source(
+                _finding_rows, sorts(columns, {"updated": _FINDING_UPDATED, "date": F("told_at")})
+            ),
         ),
         load=load,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import CharField, DateTimeField, F, Q, QuerySet, Value
+from django.db.models import F, Q, QuerySet
 
-from ris.domain.fhir_index import END
 from ris.models import Site
 from ris.selectors.search import index, terms
+from ris.selectors.search.beside import ALL, passing, sorts
 from ris.selectors.search.criteria import KeptCriteria
-from ris.selectors.search.engine import Finder, SortKey, Source
+from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.index import Test, Token
 from ris.selectors.search.kept import kept
 from ris.selectors.search.kept import load as load_kept
@@ -21,8 +21,6 @@ from ris.selectors.search.views import InstitutionView, KeptHit
 
 TYPE = "Organization"
 Hit = KeptHit | InstitutionView
-
-_ALL = Q(pk__isnull=False)
 
 
 def _name(test: Test) -> Q:
@@ -36,14 +34,14 @@ def _address(test: Test) -> Q:
 
 
 def _active(test: Test) -> Q:
-    return _ALL if isinstance(test, Token) and test.code in {"", "true"} else terms.NOTHING
+    return ALL if isinstance(test, Token) and test.code in {"", "true"} else terms.NOTHING
 
 
 # Parameter → what of the institution passes a test of it, and whether it has a value at all.
 _CONDITIONS = {
     "name": (_name, ~Q(name="")),
     "address": (_address, ~Q(address="")),
-    "active": (_active, _ALL),
+    "active": (_active, ALL),
 }
 
 
@@ -51,15 +49,7 @@ def _beside(parameter: str) -> index.Beside:
     condition, present = _CONDITIONS[parameter]
 
     def rows(tests: Sequence[Sequence[Test]] | None) -> list[QuerySet[Any, Any]]:
-        if tests is None:
-            return [Site.objects.filter(present).values("public_id")]
-        either = terms.NOTHING
-        for together in tests:
-            every = _ALL
-            for test in together:
-                every &= condition(test)
-            either |= every
-        return [Site.objects.filter(either).values("public_id")]
+        return [Site.objects.filter(passing(condition, tests, present)).values("public_id")]
 
     return rows
 
@@ -75,18 +65,6 @@ def _rows(criteria: KeptCriteria) -> QuerySet[Site] | None:
     return Site.objects.filter(found)
 
 
-def _sorts(columns: Mapping[str, str]) -> dict[str, SortKey]:
-    found: dict[str, SortKey] = {"updated": F("updated_at")}
-    for name, column in columns.items():
-        if name == "name":
-            found[name] = F("name")
-        elif column == "low":
-            found[name] = Value(END, output_field=DateTimeField())
-        else:
-            found[name] = Value("", output_field=CharField())
-    return found
-
-
 def load(public_ids: Sequence[str]) -> list[Hit]:
     found: dict[str, Hit] = {each.public_id: each for each in load_kept(TYPE, public_ids)}
     missing = [each for each in public_ids if each not in found]
@@ -97,4 +75,10 @@ def load(public_ids: Sequence[str]) -> list[Hit]:
 def organizations(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
     """``columns`` are the parameters of the index that are sorted by, with their column."""
     (sent,) = kept(TYPE, columns).sources
-    return Finder(sources=(sent, Source(_rows, _sorts(columns))), load=load)
+    return Finder(
+        sources=(
+            sent,
+            Source(_rows, sorts(columns, {"updated": F("updated_at"), "name": F("name")})),
+        ),
+        load=load,
+    )

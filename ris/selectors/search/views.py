@@ -124,6 +124,19 @@ class ReportHit:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionHit:
+    """The document of a signed version; ``printed`` if it was made already."""
+
+    of: ReportHit
+    number: int
+    printed: DocumentFile | None = None
+
+    @property
+    def public_id(self) -> str:
+        return self.of.report.version(self.number).public_id
+
+
+@dataclass(frozen=True, slots=True)
 class AwaitedHit:
     """A requested procedure that nobody wrote a report on yet."""
 
@@ -265,5 +278,6 @@ __all__ = [
     "StationView",
     "StepHit",
     "StudyHit",
+    "VersionHit",
     "VisitHit",
 ]

@@ -55,8 +55,8 @@ def test_all_that_is_known_of_a_patient_and_of_nobody_else(api: Api, exam: Order
 
     assert answer.status == 200
     assert kinds(answer.of("match")) == [
-        "AllergyIntolerance", "Appointment", "DiagnosticReport", "ImagingStudy", "Patient",
-        "Procedure", "ServiceRequest",
+        "AllergyIntolerance", "Appointment", "DiagnosticReport", "DocumentReference",
+        "ImagingStudy", "Patient", "Procedure", "ServiceRequest",
     ]  # fmt: skip
     assert kinds(answer.of("include")) == ["Device", "Location", "Organization", "Practitioner"]
     patients = {
@@ -89,9 +89,9 @@ def test_pages_hold_everything_once(api: Api, exam: Order) -> None:
 
     pages = pages_of(api, exam, "?_count=3")
 
-    assert [len(page.of("match")) for page in pages] == [3, 3, 1]
+    assert [len(page.of("match")) for page in pages] == [3, 3, 2]
     assert [name for page in pages for name in names(page)] == whole
-    assert len(set(whole)) == 7
+    assert len(set(whole)) == 8
 
 
 def test_a_page_may_end_between_two_that_have_one_id(api: Api, exam: Order) -> None:

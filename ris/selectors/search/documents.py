@@ -1,0 +1,194 @@
+"""The documents of signed report versions among those that clients sent (DocumentReference).
+
+Each version is a document of its own that replaces the one before. Its bytes are read as a Binary
+of the same id, which is never found by a search: whoever may see the document is given the address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from ris.domain.reporting import ReportStatus, VersionKind
+from ris.models import ReportVersion, Site
+from ris.selectors.report_documents import of_versions
+from ris.selectors.search import index, terms
+from ris.selectors.search.beside import (
+    ALL,
+    LOINC,
+    Condition,
+    column,
+    constant,
+    passing,
+    sorts,
+    state,
+    time,
+)
+from ris.selectors.search.criteria import KeptCriteria
+from ris.selectors.search.engine import Finder, Source
+from ris.selectors.search.exams import reports
+from ris.selectors.search.index import Target, Test, Token
+from ris.selectors.search.kept import kept
+from ris.selectors.search.kept import load as load_kept
+from ris.selectors.search.views import KeptHit, ReportHit, VersionHit
+
+TYPE, CONTENT = "DocumentReference", "Binary"
+Hit = KeptHit | VersionHit
+
+REPORT_CODE = (LOINC, "18748-4")  # Diagnostic imaging study
+RADIOLOGY_CODE = (LOINC, "LP29684-5")
+REPLACES = ("http://hl7.org/fhir/document-relationship-type", "replaces")
+
+# --- one test of a parameter as a condition on versions
+
+_WITHDRAWN = Q(report__status=ReportStatus.RETRACTED.value)
+_LATER = Exists(
+    ReportVersion.objects.filter(report=OuterRef("report"), number__gt=OuterRef("number"))
+)
+_VERIFIED = ~Q(kind=VersionKind.PRELIMINARY.value)
+_REPLACING = Q(number__gt=1)
+_REQUESTS = ("report__procedures__order__public_id", "report__procedures__public_id")
+_SIGNER = "signer__practitioner__public_id"
+_RESIDENT = "resident__practitioner__public_id"
+
+
+def _authenticator(test: Test) -> Q:
+    return _VERIFIED & column(_SIGNER)(test)
+
+
+def _custodian(test: Test) -> Q:
+    if not isinstance(test, Target):
+        return terms.NOTHING
+    return Q(Exists(Site.objects.filter(terms.among(("public_id",), (test.one,)))))
+
+
+def _before(test: Test) -> Q:
+    """The version that it replaces."""
+    if not isinstance(test, Target):
+        return terms.NOTHING
+    return Q(
+        Exists(
+            ReportVersion.objects.filter(
+                terms.among(("public_id",), (test.one,)),
+                report=OuterRef("report"),
+                number=OuterRef("number") - 1,
+            )
+        )
+    )
+
+
+def _location(test: Test) -> Q:
+    """The address of its content."""
+    if not isinstance(test, Token):
+        return terms.NOTHING
+    kind, _, public_id = test.code.rpartition("/")
+    return terms.among(("public_id",), (public_id,)) if kind == CONTENT else terms.NOTHING
+
+
+def _plain(code: str) -> Condition:
+    """A code of one known system, which is not named."""
+    return lambda test: ALL if isinstance(test, Token) and test.code in {"", code} else Q(pk=None)
+
+
+# Parameter → what passes a test of it, and what has a value at all.
+_CONDITIONS: Mapping[str, tuple[Condition, Q]] = {
+    "patient": (column("report__order__patient__public_id"), ALL),
+    "subject": (column("report__order__patient__public_id"), ALL),
+    "encounter": (column("report__order__visit__public_id"), Q(report__order__visit__isnull=False)),
+    "related": (column("report__public_id", *_REQUESTS), ALL),
+    "type": (constant(REPORT_CODE), ALL),
+    "category": (constant(RADIOLOGY_CODE), ALL),
+    "status": (
+        state(
+            current=~_WITHDRAWN & ~Q(_LATER),
+            superseded=~_WITHDRAWN & Q(_LATER),
+            entered_in_error=_WITHDRAWN,
+        ),
+        ALL,
+    ),
+    "date": (time("signed_at"), ALL),
+    "author": (
+        column(_SIGNER, _RESIDENT),
+        Q(**{f"{_SIGNER}__isnull": False}) | Q(**{f"{_RESIDENT}__isnull": False}),
+    ),
+    "authenticator": (_authenticator, _VERIFIED & Q(**{f"{_SIGNER}__isnull": False})),
+    "custodian": (_custodian, Q(Exists(Site.objects.all()))),
+    "contenttype": (_plain("application/pdf"), ALL),
+    "location": (_location, ALL),
+    "relation": (constant(REPLACES, rows=_REPLACING), _REPLACING),
+    "relatesto": (_before, _REPLACING),
+}
+
+
+def _beside(parameter: str) -> index.Beside:
+    condition, present = _CONDITIONS[parameter]
+
+    def rows(tests: Sequence[Sequence[Test]] | None) -> list[QuerySet[Any, Any]]:
+        found = ReportVersion.objects.filter(passing(condition, tests, present))
+        return [found.values("public_id")]
+
+    return rows
+
+
+index.BESIDE.update({(TYPE, parameter): _beside(parameter) for parameter in _CONDITIONS})
+
+
+# --- the table beside the kept ones
+
+_UPDATED = F("report__updated_at")
+
+
+def _rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
+    found = terms.keys("public_id", criteria.public_ids)
+    if criteria.updated:
+        found &= terms.lately(
+            criteria.updated,
+            lambda at: ReportVersion.objects.filter(report__updated_at__gte=at).values("pk"),
+        )
+        found &= terms.every(criteria.updated, terms.instant("report__updated_at"))
+    return ReportVersion.objects.filter(found)
+
+
+def _load(kind: str, public_ids: Sequence[str]) -> list[Hit]:
+    found: dict[str, Hit] = {each.public_id: each for each in load_kept(kind, public_ids)}
+    missing = [each for each in public_ids if each not in found]
+    if missing:
+        found.update(_load_versions(missing))
+    return [found[each] for each in public_ids if each in found]
+
+
+def _load_versions(public_ids: Sequence[str]) -> dict[str, VersionHit]:
+    keys = list(terms.as_keys(public_ids))
+    names = {
+        str(public_id): (str(report), number)
+        for public_id, report, number in ReportVersion.objects.filter(
+            public_id__in=keys
+        ).values_list("public_id", "report__public_id", "number")
+    }
+    if not names:
+        return {}
+    hits = {
+        hit.report.public_id: hit
+        for hit in reports.load([*{report for report, _ in names.values()}])
+        if isinstance(hit, ReportHit)
+    }
+    printed = of_versions(names.values())
+    return {
+        public_id: VersionHit(hits[name[0]], name[1], printed.get(name))
+        for public_id, name in names.items()
+        if name[0] in hits
+    }
+
+
+def documents(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
+    """``columns`` are the parameters of the index that are sorted by, with their column."""
+    (sent,) = kept(TYPE, columns).sources
+    own = sorts(columns, {"updated": _UPDATED, "date": F("signed_at")})
+    return Finder(sources=(sent, Source(_rows, own)), load=lambda ids: _load(TYPE, ids))
+
+
+def contents(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
+    """Binaries: what clients sent is found, documents of versions are read by their id."""
+    return Finder(sources=kept(CONTENT, columns).sources, load=lambda ids: _load(CONTENT, ids))
