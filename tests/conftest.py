@@ -36,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Settings must stand before Django is set up, which pytest-django does right after this."""
     config.addinivalue_line("markers", "requires(*names): programs of tests/programs.py")
     config.addinivalue_line("markers", "database: what each database decides; see CONTRIBUTING.md")
+    config.addinivalue_line("markers", "only(database): what one of them alone has")
     is_worker = hasattr(config, "workerinput")
     if not is_worker:
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="ris-test-")
@@ -134,11 +135,17 @@ def _turn(item: pytest.Item) -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest first. On PostgreSQL only what a database decides: the rest was run."""
     items.sort(key=_turn)
-    if config.getoption("--database") != "postgresql":
-        return
-    alike = [item for item in items if not _is_decided_by_database(item)]
-    config.hook.pytest_deselected(items=alike)
-    items[:] = [item for item in items if _is_decided_by_database(item)]
+    database = config.getoption("--database")
+    kept = [item for item in items if _is_for(item, database)]
+    config.hook.pytest_deselected(items=[item for item in items if not _is_for(item, database)])
+    items[:] = kept
+
+
+def _is_for(item: pytest.Item, database: str) -> bool:
+    only = item.get_closest_marker("only")
+    if only is not None and only.args != (database,):
+        return False
+    return database == "sqlite" or _is_decided_by_database(item)
 
 
 # Where rows are written, found, locked and migrated. What translators, listeners and pages make of

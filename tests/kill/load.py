@@ -126,7 +126,7 @@ class Ehr(Worker):
             self._send(orm(f"D{number}", number, start, order_control="CA"))
             with self.ledger.lock:
                 self.ledger.canceled.add(number)
-        time.sleep(0.02)
+        self.stopping.wait(0.02)
 
     def _send(self, message: bytes) -> None:
         def attempt() -> str | None:
@@ -206,7 +206,7 @@ class FhirEhr(Worker):
         created = self.insist(attempt)
         with self.ledger.lock:
             self.ledger.created[number] = created
-        time.sleep(0.1)
+        self.stopping.wait(0.1)
 
 
 class Scanner(Worker):
@@ -215,7 +215,7 @@ class Scanner(Worker):
     def turn(self) -> None:
         number = self._next()
         if number is None:
-            time.sleep(0.1)
+            self.stopping.wait(0.1)
             return
         uid = new_uid()
         if self._create(number, uid) != "0000":
@@ -347,12 +347,12 @@ class Reader(Worker):
     def turn(self) -> None:
         number = self._next()
         if number is None:
-            time.sleep(0.1)
+            self.stopping.wait(0.1)
             return
         self.insist(lambda: self._sign(number))
         with self.ledger.lock:
             self.ledger.signed.add(number)
-        time.sleep(0.1)
+        self.stopping.wait(0.1)
 
     def _next(self) -> str | None:
         with self.ledger.lock:

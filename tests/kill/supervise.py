@@ -1,8 +1,9 @@
-"""``ris up`` with two changes: a part that was killed is started again at once, and what a dead
-worker had leased is free again soon.
+"""``ris up`` with three changes: a part that was killed is started again at once, what a dead
+worker had leased is free again soon, and what did not arrive is tried again soon.
 
 The real supervisor waits longer after each death, which is right for a site and would make two
-hundred deaths take hours; a real lease outlasts the slowest peer.
+hundred deaths take hours; a real lease outlasts the slowest peer, and a real peer that does not
+answer is left alone for minutes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ris import supervisor
 
 DELAY = 0.05
 LEASE = timedelta(seconds=15)
+BACK_OFF_LIMIT_SECONDS = 2.0
 
 
 class Impatient(supervisor.Supervisor):
@@ -26,7 +28,9 @@ class Impatient(supervisor.Supervisor):
         super().load()
         from ris.services import outbox
 
-        outbox.LEASE = LEASE  # of every part: they are forks of this process
+        # Of every part: they are forks of this process.
+        outbox.LEASE = LEASE
+        outbox.BACK_OFF_LIMIT_SECONDS = BACK_OFF_LIMIT_SECONDS
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import sys
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,9 @@ def kill_one(site: Running, chance: random.Random, seconds: float) -> str:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_no_promise_is_broken_and_nothing_happens_twice(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, object], None],
 ) -> None:
     postgresql = request.config.getoption("--database") == "postgresql"
     database = new_database() if postgresql else ""
@@ -148,19 +150,22 @@ def test_no_promise_is_broken_and_nothing_happens_twice(
             worker.join(load.PATIENCE_SECONDS + 10)
         check(workers)
         database = database or str(tmp_path / "site" / "ris.sqlite3")
-        # A worker that died holds its lease for a while (see ``supervise``); then come the waits
-        # between tries, which may be a minute and a half.
+        # A worker that died holds its lease for a while (see ``supervise``).
         wait_until(lambda: is_quiet(database), "the outbox to run dry", 300)
         verdict(database, ledger, receiver, kills)
         assert ris.stop() == 0
     gc.collect()  # here, where what pynetdicom left behind is no other test's fault
-
-    print(  # noqa: T201 - the ledger is this test's report
-        f"\n{deaths.total()} deaths {dict(deaths)}; {len(ledger.placed)} orders by HL7, "
-        f"{len(ledger.created)} by FHIR, {len(ledger.canceled)} canceled, "
-        f"{len(ledger.completed)} exams, {len(ledger.signed)} reports, "
-        f"{ledger.repeats} repeats, {len(receiver.heard)} messages heard"
-    )
+    for name, said in {
+        "deaths": dict(deaths),
+        "orders by HL7": len(ledger.placed),
+        "orders by FHIR": len(ledger.created),
+        "canceled": len(ledger.canceled),
+        "exams": len(ledger.completed),
+        "reports": len(ledger.signed),
+        "repeats": ledger.repeats,
+        "messages heard": len(receiver.heard),
+    }.items():
+        record_property(name, said)
 
 
 def configure(ris: Running, port: int) -> None:

@@ -27,7 +27,8 @@ from tests.kill.reporter import POINTS
 from tests.running import ROOT, clean_environment
 from tests.wire.fault_proxy import Case, FaultProxy
 
-pytestmark = [pytest.mark.wire, pytest.mark.timeout(180)]
+# What is killed works on a file.
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(180), pytest.mark.only("sqlite")]
 REPORTS = 2
 
 
@@ -62,8 +63,6 @@ def answer_lost(case: Case) -> bool:
 def test_every_receiver_has_every_version_once_and_in_order_whoever_dies(
     tmp_path: Path, transactional_db: None
 ) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("what is killed works on a file")
     results, documents = Receiver(), Receiver()
     with ExitStack() as stack:
         ports = [

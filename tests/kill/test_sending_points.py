@@ -25,7 +25,8 @@ from integration.hl7.server import ListenerConfig, Peer
 from tests.running import ROOT, clean_environment
 from tests.wire.fault_proxy import Case, Fault, FaultProxy, well
 
-pytestmark = [pytest.mark.wire, pytest.mark.timeout(180)]
+# What is killed works on a file.
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(180), pytest.mark.only("sqlite")]
 
 MESSAGES, LANES = 12, 2
 
@@ -88,8 +89,6 @@ def points(kill: Killer) -> dict[str, Fault]:
 @pytest.fixture
 def environment(tmp_path: Path, transactional_db: None) -> dict[str, str]:
     """A data folder with the tables of the test's own database."""
-    if connection.vendor != "sqlite":
-        pytest.skip("what is killed works on a file")
     folder = tmp_path / "var"
     folder.mkdir()
     connection.ensure_connection()

@@ -25,6 +25,8 @@ from tests import make, people
 from tests.running import ROOT, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
+# PostgreSQL puts commits together by itself.
+in_groups = pytest.mark.only("sqlite")
 
 DUPLICATES = int(os.environ.get("RIS_TEST_DUPLICATES", "800"))
 OK = Answer(payload=b"accepted", outcome="AA")
@@ -121,8 +123,6 @@ class Crowd:
 
 @pytest.fixture
 def crowd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crowd]:
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL puts commits together by itself")
     crowd = Crowd()
     store = inbox._store
 
@@ -146,6 +146,7 @@ def placed() -> set[str]:
     return set(Order.objects.values_list("placer_order_number", flat=True))
 
 
+@in_groups
 def test_messages_that_wait_are_one_commit(crowd: Crowd) -> None:
     crowd.hold()
     for key in ("A", "B", "C", "D"):
@@ -159,6 +160,7 @@ def test_messages_that_wait_are_one_commit(crowd: Crowd) -> None:
     assert placed() == {"A", "B", "C", "D"}
 
 
+@in_groups
 def test_what_is_wrong_with_one_undoes_that_one(crowd: Crowd) -> None:
     crowd.hold()
     crowd.wait_behind("A", place("A"))
@@ -185,6 +187,7 @@ def test_what_is_wrong_with_one_undoes_that_one(crowd: Crowd) -> None:
     assert placed() == {"A", "B"}
 
 
+@in_groups
 def test_the_same_message_twice_in_a_group_has_one_effect(crowd: Crowd) -> None:
     crowd.hold()
     crowd.wait_behind("A", place("A"))
@@ -201,6 +204,7 @@ def test_the_same_message_twice_in_a_group_has_one_effect(crowd: Crowd) -> None:
     assert placed() == {"A"}
 
 
+@in_groups
 def test_what_the_database_refuses_is_tried_one_by_one(crowd: Crowd) -> None:
     def unlucky() -> Answer:
         raise OperationalError("disk I/O error")
@@ -219,6 +223,7 @@ def test_what_the_database_refuses_is_tried_one_by_one(crowd: Crowd) -> None:
     assert placed() == {"A", "B"}
 
 
+@in_groups
 def test_on_a_full_disk_what_fits_is_stored_and_nothing_else_is_answered(crowd: Crowd) -> None:
     def fill_the_disk() -> None:
         with connection.cursor() as cursor:
@@ -243,9 +248,8 @@ def test_on_a_full_disk_what_fits_is_stored_and_nothing_else_is_answered(crowd: 
     assert placed() == {"A", "B"}
 
 
+@in_groups
 def test_a_crash_within_a_group_leaves_nothing_of_it(tmp_path: Path) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("groups are SQLite's")
     make.device()
     copy = tmp_path / "copy.sqlite3"
     with connection.cursor() as cursor:

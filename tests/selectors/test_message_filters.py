@@ -23,7 +23,7 @@ def plan(rows: Any) -> str:
         return " ; ".join(str(row[3]) for row in cursor.fetchall())
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="reads SQLite's plans")
+@pytest.mark.only("sqlite")  # reads its plans
 def test_lists_are_read_in_order_by_an_index() -> None:
     key = make.endpoint("EHR")
     peer = str(Endpoint.objects.get(public_id=key).public_id)

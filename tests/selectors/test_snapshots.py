@@ -13,15 +13,10 @@ from ris.models import Counter
 from ris.selectors.snapshots import Snapshots
 from ris.selectors.worklist_memory import DataVersion
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# SQLite has a number instead.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only("postgresql")]
 
 _DEADLINE = 10.0
-
-
-@pytest.fixture(autouse=True)
-def _postgresql() -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has a number instead")
 
 
 def run(scene: Callable[[Snapshots], Awaitable[None]]) -> None:

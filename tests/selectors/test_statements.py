@@ -9,7 +9,8 @@ from django.db import OperationalError, connection
 
 from ris.selectors import statements
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# SQLite has no limit on a statement's time.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only("postgresql")]
 
 
 @pytest.fixture
@@ -20,8 +21,6 @@ def _new_connection() -> None:
 
 @pytest.mark.usefixtures("_new_connection")
 def test_postgresql_ends_a_statement_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has no limit on a statement's time")
     monkeypatch.setattr(statements, "longest_seconds", 0.2)
     began = time.monotonic()
 

@@ -112,10 +112,9 @@ def test_a_statement_is_seen_by_who_counts(django_assert_num_queries: Any) -> No
         statements.fetch("SELECT %s + 1", [1])
 
 
+@pytest.mark.only("postgresql")
 @pytest.mark.django_db(transaction=True)
 def test_a_statement_survives_that_its_prepared_form_is_gone() -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("PostgreSQL only")
     statement = "SELECT %s + 1"
     assert statements.fetch(statement, [1]) == [(2,)]
     with connection.cursor() as cursor:

@@ -13,10 +13,8 @@ from ris.models import SafetyQuestion
 from ris.selectors.waiting import freed_lately
 from ris.services import unsafe_starts
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.skipif("connection.vendor != 'sqlite'", reason="the plan is in its words"),
-]
+# The plan is in its words.
+pytestmark = [pytest.mark.django_db, pytest.mark.only("sqlite")]
 
 
 def plan(queries: CaptureQueriesContext, table: str) -> list[str]:

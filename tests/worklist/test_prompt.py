@@ -265,9 +265,8 @@ def test_a_device_that_was_closed_is_asked_about_anew(
     )
 
 
+@pytest.mark.only("sqlite")
 def test_the_number_of_a_database_in_a_file_changes_with_each_commit(tmp_path: Path) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("SQLite only")
     import sqlite3
 
     from django.db import connections
