@@ -140,7 +140,7 @@ class Place:
     """A device with the room it stands in, over the days that are looked at.
 
     ``minutes``, ``before`` and ``after`` are of the wanted exam on this device; ``shortest`` is the
-    shortest exam the device does, 0 where gaps do not matter.
+    shortest gap that may be left (as a rule that of an exam), 0 where gaps do not matter.
     """
 
     key: int

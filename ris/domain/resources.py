@@ -80,6 +80,7 @@ class ChangeResource(Command[None]):
     site: str | None = None  # the name of one; empty: none. A device has that of its room
     buffer_before_minutes: int | None = None
     buffer_after_minutes: int | None = None
+    gap_minutes: int | None = None  # of rooms and devices; 0: as the site says
     open_on_holidays: bool | None = None
     note: str | None = None
     groups: tuple[str, ...] | None = None  # names of those it shall be in
@@ -203,7 +204,7 @@ class StaffRegistered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookableChanged(Event):
-    """Name, site, buffers, holidays, groups or note of a room, device or person."""
+    """Name, site, buffers, gaps, holidays, groups or note of a room, device or person."""
 
     resource: str
     changed: tuple[str, ...] = ()

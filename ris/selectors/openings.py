@@ -35,6 +35,7 @@ from ris.models import (
     Device,
     DeviceRule,
     ProcedureDefinition,
+    Resource,
     ScheduledProcedureStep,
     StaffMember,
 )
@@ -206,7 +207,7 @@ class Openings:
             minutes=exam.minutes_on(device),
             before=max(exam.before, *(each.buffer_before_minutes for each in resources)),
             after=max(exam.after, *(each.buffer_after_minutes for each in resources)),
-            shortest=self._shortest.get(device.pk, 0),
+            shortest=self._least_gap(resources) or self._shortest.get(device.pk, 0),
             site=self._site(device),
             refusal=exam.refusal(device),
         )
@@ -240,6 +241,11 @@ class Openings:
             if not reserved.admits(wanted, self.now):
                 found.append(reserved.shut)
         return found
+
+    @staticmethod
+    def _least_gap(resources: Sequence[Resource]) -> int:
+        """The shortest gap that device or room allow beside a booking; 0: as the site says."""
+        return max(each.gap_minutes for each in resources)
 
     def _avoids_gaps(self, device: Device) -> bool:
         site = self.times.resources[device.resource_id].site

@@ -121,6 +121,7 @@ class ResourcePage:
     days: tuple[tuple[Hours, ...], ...]  # its own hours, Monday first
     buffer_before_minutes: int
     buffer_after_minutes: int
+    gap_minutes: int
     open_on_holidays: bool
     note: str
     staff: str  # public id of the person
@@ -295,6 +296,7 @@ def resource_page(public_id: str | UUID, at: datetime) -> ResourcePage:
         days=by_day(table.week(row.pk)),
         buffer_before_minutes=row.buffer_before_minutes,
         buffer_after_minutes=row.buffer_after_minutes,
+        gap_minutes=row.gap_minutes,
         open_on_holidays=row.open_on_holidays,
         note=row.note,
         staff=str(person.public_id) if person else "",

@@ -35,6 +35,7 @@ def resources(*kinds: ResourceKind) -> list[Record]:
             "name": row.name,
             "site": row.site.name if row.site else "",
             "open_on_holidays": row.open_on_holidays,
+            "gap_minutes": row.gap_minutes,
             "buffer_before_minutes": row.buffer_before_minutes,
             "buffer_after_minutes": row.buffer_after_minutes,
             "groups": tuple(group.name for group in row.groups.all()),

@@ -56,6 +56,7 @@ from ris.services.scheduling.freeing import note_freed
 from ris.services.scheduling.resources import find_resource
 
 LONGEST_BUFFER = 240
+LONGEST_GAP = 240
 MOST_SKILLS = 50
 
 
@@ -110,6 +111,10 @@ def change_resource(command: ChangeResource, context: Context) -> None:
             if not 0 <= minutes <= LONGEST_BUFFER:
                 raise InvalidValueError(f"0 to {LONGEST_BUFFER} minutes are kept free", path=name)
             values[name] = minutes
+    if command.gap_minutes is not None:
+        if not 0 <= command.gap_minutes <= LONGEST_GAP:
+            raise InvalidValueError(f"a gap is 0 to {LONGEST_GAP} minutes", path="gap_minutes")
+        values["gap_minutes"] = command.gap_minutes
     if command.open_on_holidays is not None:
         values["open_on_holidays"] = command.open_on_holidays
     if command.note is not None:

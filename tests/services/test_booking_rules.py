@@ -118,6 +118,19 @@ def test_time_kept_for_cardiac_exams_is_refused_to_others_until_released() -> No
     assert offered(order)[0] == "08:00"
 
 
+def test_a_start_that_leaves_too_short_a_gap_is_not_offered_where_a_device_says_so() -> None:
+    book(make.order(), at(9, 15))
+    order = make.order()
+    before = offered(order)
+    Resource.objects.filter(name="CT1").update(gap_minutes=30)
+
+    after = offered(order)
+
+    assert before[:4] == ["08:00", "08:20", "08:40", "09:35"]
+    assert after[:4] == ["08:00", "08:55", "09:35", "10:15"]
+    book(order, at(8, 40))  # who asks for that very time has a reason
+
+
 def test_cleaning_time_stands_between_neighbors_on_both_sides() -> None:
     change(buffer_after_minutes=10)
     book(make.order(), at(9))

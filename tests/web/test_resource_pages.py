@@ -300,7 +300,7 @@ def test_a_device_is_told_its_turnaround_and_groups(ct: str, manager: Client) ->
     manager.post(
         f"{ct}details/",
         {"buffer_before_minutes": "5", "buffer_after_minutes": "10", "groups": "Scanners",
-         "open_on_holidays": "on"},
+         "gap_minutes": "20", "open_on_holidays": "on"},
     )  # fmt: skip
     wrong = manager.post(
         f"{ct}details/",
@@ -309,6 +309,7 @@ def test_a_device_is_told_its_turnaround_and_groups(ct: str, manager: Client) ->
 
     row = Resource.objects.get(name="CT1")
     assert (row.buffer_before_minutes, row.buffer_after_minutes) == (5, 10)
+    assert row.gap_minutes == 20
     assert row.open_on_holidays
     assert [group.name for group in row.groups.all()] == ["Scanners"]
     assert wrong.status_code == 404
@@ -371,13 +372,14 @@ def test_rooms_and_devices_are_set_by_a_file(ct: str, manager: Client) -> None:
     shown = upload(
         manager,
         "places",
-        "kind,name,site,monday,buffer_after_minutes,in_use\n"
-        "device,CT1,Test site,7-19,10,yes\n"
-        "room,Angio,Test site,8-16,,yes\n",
+        "kind,name,site,monday,buffer_after_minutes,gap_minutes,in_use\n"
+        "device,CT1,Test site,7-19,10,25,yes\n"
+        "room,Angio,Test site,8-16,,,yes\n",
     )
 
     assert "1 new, 1 changed" in shown
-    assert Resource.objects.get(name="CT1").buffer_after_minutes == 10
+    row = Resource.objects.get(name="CT1")
+    assert (row.buffer_after_minutes, row.gap_minutes) == (10, 25)
     assert Resource.objects.get(name="CT1").hours.get().closes == time(19)
     assert Room.objects.get(name="Angio").resource.hours.get().opens == time(8)
 

@@ -140,6 +140,14 @@ class DetailsForm(PageForm):
         initial=0,
         help_text=_("Cleaning and turnaround around every booking"),
     )
+    gap_minutes = forms.IntegerField(
+        label=_("No gap shorter than, minutes"),
+        min_value=0,
+        max_value=240,
+        initial=0,
+        required=False,
+        help_text=_("Times that would leave one are not offered; 0: as the site says"),
+    )
     groups = forms.CharField(
         label=_("Groups"),
         max_length=1000,
@@ -176,7 +184,7 @@ class DetailsForm(PageForm):
         if not staff:
             del self.fields["skills"], self.fields["practitioner"]
         if staff:
-            del self.fields["open_on_holidays"]
+            del self.fields["open_on_holidays"], self.fields["gap_minutes"]
         if page is not None and page.line.ae_title:
             del self.fields["name"], self.fields["site"]
 
@@ -189,6 +197,7 @@ class DetailsForm(PageForm):
             "site": page.line.site,
             "buffer_before_minutes": page.buffer_before_minutes,
             "buffer_after_minutes": page.buffer_after_minutes,
+            "gap_minutes": page.gap_minutes,
             "groups": ", ".join(page.line.groups),
             "note": page.note,
             "open_on_holidays": page.open_on_holidays,

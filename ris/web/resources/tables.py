@@ -174,8 +174,8 @@ def _detail_commands(row: Row, key: str, kind: ResourceKind) -> list[Command[Any
         retiring = before["in_use"]
         found.append(RetireResource(resource=key) if retiring else RestoreResource(resource=key))
     changed = set(row.changed) if before else set(values)
-    details = {"site", "buffer_before_minutes", "buffer_after_minutes", "note", "groups",
-               "open_on_holidays"} & changed  # fmt: skip
+    details = {"site", "buffer_before_minutes", "buffer_after_minutes", "gap_minutes", "note",
+               "groups", "open_on_holidays"} & changed  # fmt: skip
     if kind is ResourceKind.DEVICE or kind is ResourceKind.STAFF:
         details.discard("site")
     if details:
@@ -223,6 +223,7 @@ PLACES = Table(
             text("name", limit=64, required=True),
             text("site", limit=100),
             yes_no("open_on_holidays", default=False),
+            whole("gap_minutes", most=240),
             *_DETAILS,
         ),
         key=("kind", "name"),

@@ -111,6 +111,7 @@ def _details(said: dict[str, Any], key: str) -> list[Command[Any]]:
             site=said.get("site"),
             buffer_before_minutes=said["buffer_before_minutes"],
             buffer_after_minutes=said["buffer_after_minutes"],
+            gap_minutes=said.get("gap_minutes"),
             open_on_holidays=said.get("open_on_holidays"),
             note=said["note"],
             groups=split(said["groups"]),
