@@ -109,6 +109,7 @@ class CriticalFinding(Public):
                 name="critical_escalates",
             ),
             models.Index(fields=["status", "closed_at"], name="critical_closed"),
+            models.Index(fields=["flagged_at"], name="critical_flagged"),
         ]
 
     def __str__(self) -> str:

@@ -66,6 +66,7 @@ class FollowUpRecommendation(Public):
                 name="follow_up_live",
             ),
             models.Index(fields=["status", "due_to"], name="follow_up_status_due"),
+            models.Index(fields=["recommended_at"], name="follow_up_recommended"),
             models.Index(fields=["updated_at"], name="follow_up_changed"),
         ]
 

@@ -120,6 +120,7 @@ class ReportVersion(models.Model):
                 condition=models.Q(number__gte=1), name="report_version_from_one"
             ),
         ]
+        indexes = [models.Index(fields=["signed_at"], name="report_version_signed")]
 
     def __str__(self) -> str:
         return f"version {self.number}"
