@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from reportlab.pdfbase.pdfmetrics import stringWidth
-
 _FONT = "Helvetica-Bold"  # one of those that every reader has (ISO 32000-1 9.6.2.2)
 _NAME = "RISStamp"
 _MARK, _LINE = 64.0, 9.0
@@ -94,6 +92,9 @@ def _stream(drawing: bytes) -> bytes:
 
 def _drawing(width: float, height: float, mark: str, line: str) -> bytes:
     """The word as an outline, so that what is below can be read; the line in a box of its own."""
+    # Loaded here only: what draws is large, and every process knows of documents.
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
     across = stringWidth(mark, _FONT, _MARK)
     size = _LINE * min(1.0, (width - 80) / stringWidth(line, _FONT, _LINE))
     long = stringWidth(line, _FONT, size)

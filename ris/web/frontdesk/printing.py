@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET
 from ris.domain.arrivals import LabelSize
 from ris.domain.orders import StepStatus
 from ris.domain.values import PartialDate
-from ris.printing.labels import Label, print_labels, print_wristband
 from ris.selectors import arrivals as desk_lists
 from ris.selectors.orders import order_view
 from ris.selectors.patients import patient_view
@@ -44,6 +43,9 @@ def of_order(request: PageRequest, key: UUID) -> HttpResponse:
 
 
 def _labels(request: PageRequest, order: OrderView, site: str, ticket: str) -> HttpResponse:
+    # Loaded when printed: what draws is large, and no start needs it.
+    from ris.printing.labels import Label, print_labels
+
     saw(request, "PrintLabels", [order.patient.public_id], order=order.public_id)
     patient = patient_view(order.patient.public_id)
     label = Label(
@@ -67,6 +69,8 @@ def _labels(request: PageRequest, order: OrderView, site: str, ticket: str) -> H
 @page(*FLOOR)
 def wristband(request: PageRequest, key: UUID) -> HttpResponse:
     """What a patient wears; by patient, so that it holds for all exams of the stay."""
+    from ris.printing.labels import Label, print_wristband
+
     patient = patient_view(str(key))
     saw(request, "PrintWristband", [patient.public_id])
     stream = io.BytesIO()
