@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 from ris.domain.availability import AT_HAND, Availability
 from ris.domain.measures import MEASURES, UNITS, Measure
+from worklist.conformance_form import heading, table
 from worklist.dose import EVENTS_KEPT
 from worklist.dose_content import OF_EVENT, TOTALS
 from worklist.elements import tag_of, tag_path
@@ -18,23 +19,13 @@ from worklist.sop_classes import (
 )
 
 
-def section(number: int) -> list[str]:
-    """The chapter, with its number."""
+def dose(number: str) -> list[str]:
+    """What is stored here."""
     return [
-        f"## {number} Dose reports and availability of images",
-        "",
-        *_dose(number),
-        *_availability(number),
-    ]
-
-
-def _dose(number: int) -> list[str]:
-    return [
-        f"### {number}.1 Storage of dose reports (SCP)",
-        "",
+        *heading(number, "SCP of the Storage SOP classes: dose reports"),
         "Of the storage classes only these are offered; no image and no other object is stored:",
         "",
-        *_table(("SOP class", "UID"), ((name, uid) for uid, name in DOSE_REPORTS.items())),
+        *table(("SOP class", "UID"), ((name, uid) for uid, name in DOSE_REPORTS.items())),
         "- Level of storage: 2 (full). The dataset is kept to the byte with the message, and is",
         "  not given out by DICOM again. Nothing is coerced, no digital signature is checked.",
         f"- A dataset has at most {DOSE_REPORT_BYTES >> 20} MiB, {DOSE_REPORT_ELEMENTS:,} elements",
@@ -51,7 +42,7 @@ def _dose(number: int) -> list[str]:
         "",
         "Concepts read (all of scheme DCM), in accumulated data and in irradiation events:",
         "",
-        *_table(
+        *table(
             ("accumulated", "event", "meaning", "kept in"),
             (
                 (_codes(TOTALS, measure), _codes(OF_EVENT, measure), MEASURES[measure].words,
@@ -62,7 +53,7 @@ def _dose(number: int) -> list[str]:
         ),
         "Units are converted from the coded unit (UCUM) and never assumed. Understood are:",
         "",
-        *_table(
+        *table(
             ("kept in", "understood"),
             (
                 (dimension.value or "a number", ", ".join(f"`{unit}`" for unit in units))
@@ -72,7 +63,33 @@ def _dose(number: int) -> list[str]:
         "A value in any other unit, a negative one and one that is no number is kept, shown as",
         "sent, and not counted.",
         "",
-        *_table(
+    ]  # fmt: skip
+
+
+def notice_statuses(number: str) -> list[str]:
+    """The statuses of N-CREATE of a notification."""
+    return [
+        *heading(number, "Instance Availability Notification, N-CREATE"),
+        *table(
+            ("status", "meaning"),
+            [
+                ("0000", "kept"),
+                ("0106", "a value outside of its terms, or text that cannot be read"),
+                ("0110", "a fault here"),
+                ("0120", "an attribute is missing"),
+                ("0121", "an attribute has no value"),
+                ("0124", "this AE title may not tell of images"),
+                ("0213", "busy, try again"),
+            ],
+        ),
+    ]
+
+
+def dose_statuses(number: str) -> list[str]:
+    """The statuses of C-STORE here."""
+    return [
+        *heading(number, "Storage as SCP, C-STORE"),
+        *table(
             ("status", "meaning"),
             [
                 ("0000", "stored"),
@@ -83,22 +100,22 @@ def _dose(number: int) -> list[str]:
                 ("0117", "the SOP Instance UID is missing or malformed"),
             ],
         ),
-    ]  # fmt: skip
+    ]
 
 
-def _codes(table: Mapping[str, Measure], measure: Measure) -> str:
-    return ", ".join(code for code, one in table.items() if one is measure)
+def _codes(of: Mapping[str, Measure], measure: Measure) -> str:
+    return ", ".join(code for code, one in of.items() if one is measure)
 
 
-def _availability(number: int) -> list[str]:
+def availability(number: str) -> list[str]:
+    """What archives tell here."""
     here = ", ".join(one.value for one in Availability if one in AT_HAND)
     return [
-        f"### {number}.2 Instance Availability Notification (SCP)",
+        *heading(number, "Instance Availability Notification service"),
+        "SCP, by N-CREATE. Types are those of PS3.4 Table R.3.2-1. Other attributes are not",
+        "allowed and ignored; no patient data is taken from a notification.",
         "",
-        "Types are those of PS3.4 Table R.3.2-1. Other attributes are not allowed and ignored; no",
-        "patient data is taken from a notification.",
-        "",
-        *_table(
+        *table(
             ("attribute", "tag", "type", "use"),
             (
                 (f"{'>' * row.depth}{' ' if row.depth else ''}{row.keyword}",
@@ -115,10 +132,5 @@ def _availability(number: int) -> list[str]:
         "- It is accepted from AE titles of inbound endpoints, and from devices whose `services`",
         "  name `availability`; else 0124. An absent attribute is 0120, an empty one 0121, a value",
         "  outside of its terms 0106. Without a SOP Instance UID one is assigned.",
+        "",
     ]  # fmt: skip
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
-    lines += [f"| {' | '.join(cell or '-' for cell in row)} |" for row in rows]
-    return [*lines, ""]

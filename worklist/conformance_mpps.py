@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from ris.config_sections import Performing
 from ris.domain.discontinuation import MODALITY_REASONS, Reason
+from worklist.conformance_form import heading, table
 from worklist.elements import tag_path
 from worklist.mpps_attributes import FIXED, PERFORMED, PerformedAttribute
 
 
-def section(number: int) -> list[str]:
-    """The chapter, with its number."""
+def section(number: str) -> list[str]:
+    """What the provider does; what is told of it to others follows elsewhere."""
     return [
-        f"## {number} Modality Performed Procedure Step",
-        "",
-        f"### {number}.1 Attributes",
-        "",
+        *heading(f"{number}.1", "Attributes"),
         "Types are those of PS3.4 Table F.7.2-1 for the SCU; `-` is not allowed. Whatever else is",
         "sent is kept and returned by N-GET.",
         "",
-        *_table(
+        *table(
             ("attribute", "tag", "N-CREATE", "N-SET", "final state", "use"),
             (
                 (_place(row), tag_path(row.tag), row.create, row.set, row.final, row.use)
                 for row in PERFORMED
             ),
         ),
-        *_operations(number),
-        *_statuses(number),
-        *_steps(number),
-        *_afterwards(number),
+        *_operations(f"{number}.2"),
+        *_steps(f"{number}.3"),
+        *_reasons(f"{number}.4"),
+        *_afterwards(f"{number}.5"),
     ]
 
 
@@ -38,11 +34,10 @@ def _place(row: PerformedAttribute) -> str:
     return f"> {row.keyword}" if row.within else row.keyword
 
 
-def _operations(number: int) -> list[str]:
+def _operations(number: str) -> list[str]:
     fixed = sum(1 for row in PERFORMED if row.tag in FIXED and not row.within)
     return [
-        f"### {number}.2 Operations",
-        "",
+        *heading(number, "Operations"),
         "- Each message is stored, applied and answered in one transaction. A device is registered",
         "  as `repair` (default) or `strict`: strict refuses what Table F.7.2-1 does not allow;",
         "  repair mends it where that is safe, flags it for people to see, and answers 0000. A",
@@ -64,11 +59,11 @@ def _operations(number: int) -> list[str]:
     ]
 
 
-def _statuses(number: int) -> list[str]:
+def statuses(number: str) -> list[str]:
+    """The statuses of N-CREATE, N-SET and N-GET."""
     return [
-        f"### {number}.3 Statuses",
-        "",
-        *_table(
+        *heading(number, "Modality Performed Procedure Step, N-CREATE, N-SET and N-GET"),
+        *table(
             ("status", "N-CREATE", "N-SET", "N-GET", "meaning"),
             [
                 ("0000", "x", "x", "x", "done and kept"),
@@ -91,10 +86,9 @@ def _statuses(number: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _steps(number: int) -> list[str]:
+def _steps(number: str) -> list[str]:
     return [
-        f"### {number}.4 Scheduled steps",
-        "",
+        *heading(number, "Effect on scheduled steps and the worklist"),
         "- Each item of the Scheduled Step Attributes Sequence is looked for on its own: by the",
         "  Scheduled Procedure Step ID together with the Study Instance UID, a study of the",
         "  Referenced Study Sequence, the accession, placer or filler order number with its",
@@ -116,9 +110,15 @@ def _steps(number: int) -> list[str]:
         f"  for again for {Performing().rematch_minutes} minutes (a setting); then people",
         "  tie it, make an order of it, or give it to the right patient.",
         "",
+    ]
+
+
+def _reasons(number: str) -> list[str]:
+    return [
+        *heading(number, "Reasons for discontinuation"),
         "Reasons of PS3.16 CID 9301 and what they ask of people, which a site may change:",
         "",
-        *_table(
+        *table(
             ("code", "meaning", "follow-up", "without image back to the worklist"),
             (
                 (f"({row.value}, {row.scheme})", row.meaning, _follow_up(row), _back(row))
@@ -136,20 +136,14 @@ def _back(row: Reason) -> str:
     return "yes" if row.retry else ""
 
 
-def _afterwards(number: int) -> list[str]:
+def _afterwards(number: str) -> list[str]:
     return [
-        f"### {number}.5 Afterwards",
-        "",
+        *heading(number, "Coercion and persistence"),
         "- No attribute is coerced. What people correct after the end (step, patient, state, end)",
         "  stands beside what was received, can be taken back, and is no part of N-GET.",
         f"- After {Performing().close_hours} hours of silence (a setting, also of a device)",
         "  the system ends a performed step: COMPLETED if it has images, else DISCONTINUED with",
         "  (110513, DCM). A later N-SET is refused with A710.",
         "- Performed steps are not deleted.",
+        "",
     ]
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
-    lines += [f"| {' | '.join(cell or '-' for cell in row)} |" for row in rows]
-    return [*lines, ""]

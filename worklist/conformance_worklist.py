@@ -14,6 +14,7 @@ from worklist.attributes import (
     Attribute,
     Matching,
 )
+from worklist.conformance_form import heading, table
 from worklist.elements import tag_path
 from worklist.rules import DEVIATIONS, REFUSED
 
@@ -37,32 +38,31 @@ REQUIRED = frozenset(
 )  # fmt: skip
 
 
-def section(number: int) -> list[str]:
-    """The chapter, with its number."""
+def section(number: str) -> list[str]:
+    """The service, with its number."""
     return [
-        f"## {number} Modality Worklist",
+        *heading(number, "Basic Worklist Management service"),
+        "SCP of the Modality Worklist Information Model - FIND SOP class, by C-FIND.",
         "",
-        *_attributes(number),
-        *_matching(number),
-        *_devices(number),
-        *_statuses(number),
+        *_attributes(f"{number}.1"),
+        *_matching(f"{number}.2"),
+        *_devices(f"{number}.3"),
     ]
 
 
-def _attributes(number: int) -> list[str]:
+def _attributes(number: str) -> list[str]:
     names = [row for row in WORKLIST if row.matching is Matching.NAME]
     optional = [row for row in nested(WORKLIST) if row.query and not _is_required(row)]
     third = [row for row in nested(WORKLIST) if row.return_type == "3" and row.is_held]
     return [
-        f"### {number}.1 Attributes",
-        "",
+        *heading(number, "Keys"),
         "Every attribute may be asked for; only what is asked for is returned, besides (0008,0005)",
         "and (0008,0201). Type 1 always has a value, type 2 is returned empty if there is none,",
         "type 3 and 1C are left out. An empty value, `*` alone and an absent key match everything;",
         f"a sequence that is empty, or holds one empty item, asks for all of it. The {SPS}",
         "holds exactly one item in every answer.",
         "",
-        *_table(
+        *table(
             ("attribute", "tag", "VR", "key", "return type", "matching", "remark"),
             (
                 (
@@ -85,15 +85,14 @@ def _attributes(number: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _matching(number: int) -> list[str]:
+def _matching(number: str) -> list[str]:
     essential = ", ".join(row.keyword for row in ESSENTIAL)
     statuses = "; ".join(
         f"{term}: {', '.join(sorted(s.value for s, t in STEP_STATUSES.items() if t == term))}"
         for term in dict.fromkeys(filter(None, STEP_STATUSES.values()))
     )
     return [
-        f"### {number}.2 Matching",
-        "",
+        *heading(number, "Matching"),
         "- All keys must match. An empty stored value matches no key.",
         "- Values are compared exactly and with case; spaces around them are padding. `*` and `?`",
         "  are wildcards where WILDCARD is said. Several values, separated by backslash, are",
@@ -128,11 +127,10 @@ def _matching(number: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _devices(number: int) -> list[str]:
+def _devices(number: str) -> list[str]:
     days = Dicom().window_days
     return [
-        f"### {number}.3 What a device is shown",
-        "",
+        *heading(number, "What a device is shown"),
         "A query that names neither a date nor a patient, visit, order, procedure or step is",
         f"answered for the days from {days[0]} before to {days[1]} after today (a setting, and a",
         "setting per device). Devices may be registered to see only some stations, modalities or",
@@ -142,7 +140,7 @@ def _devices(number: int) -> list[str]:
         "What the standard does not allow is read as it is meant, and shown to people with the",
         "query:",
         "",
-        *_table(
+        *table(
             ("kind", "meaning", "strict device"),
             (
                 (kind, words, "A900" if kind in REFUSED else "the same")
@@ -152,11 +150,11 @@ def _devices(number: int) -> list[str]:
     ]
 
 
-def _statuses(number: int) -> list[str]:
+def statuses(number: str) -> list[str]:
+    """The statuses of C-FIND."""
     return [
-        f"### {number}.4 Status",
-        "",
-        *_table(
+        *heading(number, "Basic Worklist Management, C-FIND"),
+        *table(
             ("status", "meaning"),
             [
                 ("FF00", "a match; all requested keys are supported"),
@@ -203,9 +201,3 @@ def nested(rows: Sequence[Attribute]) -> list[Attribute]:
 
     add("")
     return found
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
-    lines += [f"| {' | '.join(cell or '-' for cell in row)} |" for row in rows]
-    return [*lines, ""]

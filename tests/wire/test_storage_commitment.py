@@ -12,6 +12,7 @@ from ris.domain.actors import Actor
 from ris.models import CommitmentRequest, Delivery, InboundMessage, ReportObject
 from ris.selectors import receipts
 from ris.services import outbox
+from ris.web.templatetags.ris_receipts import sent_as
 from tests.wire.archive import Archive
 from tests.wire.test_mpps_forwarding import deliver, later
 from tests.wire.test_reports_into_archives import archive_endpoint, finalize, reader, states
@@ -77,9 +78,9 @@ def test_what_is_reported_on_the_same_association_settles_it_at_once(reader: Act
         "PACS",
     )
     (group,) = receipts.of_report(str(report.public_id))
-    assert [(each.message_type, each.state) for each in group.receipts] == [
-        ("SR, version 1", "DELIVERED"),
-        (COMMITTED, "DELIVERED"),
+    assert [(sent_as(each), each.state) for each in group.receipts] == [
+        ("into the archive (SR, version 1)", "DELIVERED"),
+        ("the archive's word that it keeps it (SR, version 1)", "DELIVERED"),
     ]
 
 

@@ -22,6 +22,85 @@ def test_the_copy_in_the_documentation_is_current(golden: Callable[[str, str], N
     golden("docs/reference/dicom-conformance.md", statement())
 
 
+# PS3.2 Annex N: the chapters, and the parts of those that are about services.
+TEMPLATE = """
+1 Overview
+1.1 Content and transfer
+1.2 DIMSE services
+1.3 DICOM web services
+1.4 Media services
+1.5 Real-Time Video services
+1.6 De-identification profiles
+1.7 Specific Character Sets
+2 Table of contents
+3 Introduction
+4 Implementation model
+5 Service and interoperability description
+5.1 Mapping of services to Application Entities
+5.2 DIMSE services
+5.2.1 Basic Worklist Management service
+5.2.2 Modality Performed Procedure Step service
+5.2.3 Unified Worklist and Procedure Step service
+5.2.4 Instance Availability Notification service
+5.2.5 Storage service
+5.2.6 Storage Commitment service
+5.2.7 Query/Retrieve service
+5.2.8 Print Management service
+5.3 DICOM web services
+5.3.1 URI web service
+5.3.2 Studies web service
+5.3.3 Worklist web service
+5.3.4 Non-patient instance web service
+5.3.5 Notification web service
+5.3.6 Storage Commitment web service
+5.3.7 Modality Scheduled Procedure Step web service
+5.3.8 Modality Performed Procedure Step web service
+5.4 Media services
+5.5 Real-Time Video services
+5.6 Cross-service considerations
+5.7 Specific Character Sets
+6 Configuration
+6.6 Configuration of audit trail
+7 Network and media communication details
+7.1 General
+7.2 Specifications
+7.3 Status codes
+8 Security
+8.4 DICOM security profiles
+8.5 User identity negotiation
+9 Annex A: Information Object Definitions
+10 Annex B: Structured Report content encoding
+11 Annex C: Security details
+11.2.2 Audit messages
+12 Annex D: Mapping of attributes
+13 Annex E: Code set usage
+"""
+
+
+def headings() -> list[str]:
+    return [line.lstrip("#").strip() for line in statement().splitlines() if line.startswith("##")]
+
+
+def test_the_chapters_are_those_of_the_template_in_its_order() -> None:
+    wanted = TEMPLATE.split("\n")[1:-1]
+
+    assert [one for one in headings() if one in wanted] == wanted
+
+
+def test_every_heading_has_a_number_of_its_own_behind_the_one_before() -> None:
+    numbers = [[int(part) for part in one.split()[0].split(".")] for one in headings()]
+
+    assert numbers == sorted(numbers)
+    assert len({tuple(number) for number in numbers}) == len(numbers)
+
+
+def test_the_table_of_contents_leads_to_headings_that_are_there() -> None:
+    text = statement()
+    listed = [line.split("[")[1].split("]")[0] for line in text.splitlines() if "](#" in line]
+
+    assert listed == [one for one in headings() if one.split()[0].count(".") < 2]
+
+
 def test_every_worklist_attribute_has_its_row() -> None:
     text = statement()
 
@@ -76,5 +155,5 @@ def test_every_setting_of_a_device_is_documented() -> None:
     text = statement()
 
     for name in NAMES:
-        assert f"| `{name}` | " in text
+        assert f"\n| `{name}` | " in text
     assert Profile("X").known is False

@@ -1,9 +1,10 @@
-"""The part of the DICOM conformance statement that is about web services (PS3.2 N.5.3, N.6.3)."""
+"""The part of the DICOM conformance statement that is about web services (PS3.2 N.5.3, N.7.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from worklist.conformance_form import heading, table
 from worklist.web import json_model, xml_model
 from worklist.web.access import REALM
 from worklist.web.capabilities import BASE_PATH, TRANSACTIONS, WADL, Transaction
@@ -20,9 +21,12 @@ Modality Performed Procedure Step Service (PS3.18 chapters 14 and 15). They are 
 the same worklist and the same performed steps: matching, views of devices, rules and states
 are those of the DIMSE services above.
 """
-_ADDRESSES = f"""
+_UPDATES = """
 An update is also taken at `/update` behind the UID, as the examples of PS3.18 B.38 and B.39
-write it. A resource may end in a slash. `OPTIONS` or `GET` at the base gives the Capabilities
+write it.
+"""
+_ADDRESSES = f"""
+A resource may end in a slash. `OPTIONS` or `GET` at the base gives the Capabilities
 Description (8.9) to everybody, as `{WADL}` or, if asked for, as
 `application/json`.
 """
@@ -64,42 +68,72 @@ client as its caller; each create and update is kept as it came and can be appli
 """
 
 
-def web_services(number: int) -> list[str]:
-    """The section with its number in the document."""
+def scheduled(number: str) -> list[str]:
+    """The worklist, and what both services have in common."""
+    search, *_ = TRANSACTIONS
     return [
-        f"## {number} Web services",
-        _SERVICES,
-        f"### {number}.1 Transactions",
+        *heading(number, "Modality Scheduled Procedure Step web service"),
+        *_SERVICES.strip().splitlines(),
         "",
         f"Base URI: `{BASE_PATH}` on the port of the web pages, HTTP or HTTPS, HTTP/1.1.",
         "",
-        *_table(
-            ("transaction", "method and resource", "PS3.18", "like", "scope of the token"),
-            (
-                (one.id, f"`{one.method} /{one.path}`", one.clause, one.dimse, f"`{one.scope}`")
-                for one in TRANSACTIONS
-            ),
-        ),
-        _ADDRESSES.strip(),
+        *_resources([search]),
+        *_ADDRESSES.strip().splitlines(),
         "",
-        f"### {number}.2 Status codes",
+        *heading(f"{number}.1", "Media types and character sets"),
+        *table(("media type of an answer", ""), _media_types()),
+        *_FORMS.strip().splitlines(),
         "",
-        *[line for one in TRANSACTIONS for line in _statuses(one)],
-        _REFUSALS.strip(),
+        *heading(f"{number}.2", "Search parameters"),
+        *_PARAMETERS.strip().splitlines(),
         "",
-        f"### {number}.3 Media types and character sets",
-        "",
-        *_table(("media type of an answer", ""), _media_types()),
-        _FORMS.strip(),
-        "",
-        f"### {number}.4 Search parameters",
-        _PARAMETERS,
-        f"### {number}.5 Security",
-        _SECURITY,
-        f"### {number}.6 Limits",
-        "",
-        *_table(("limit", "value"), _limits()),
     ]
+
+
+def performed(number: str) -> list[str]:
+    """The performed steps."""
+    _, *others = TRANSACTIONS
+    return [
+        *heading(number, "Modality Performed Procedure Step web service"),
+        *_resources(others),
+        *_UPDATES.strip().splitlines(),
+        "",
+    ]
+
+
+def statuses(number: str) -> list[str]:
+    """The status codes of every transaction."""
+    return [
+        *heading(number, "DICOM web services"),
+        *[line for one in TRANSACTIONS for line in _statuses(one)],
+        *_REFUSALS.strip().splitlines(),
+        "",
+    ]
+
+
+def security(number: str) -> list[str]:
+    return [
+        *heading(number, "Web services security features"),
+        *_SECURITY.strip().splitlines(),
+        "",
+    ]
+
+
+def limits(number: str) -> list[str]:
+    return [
+        *heading(number, "Scheduled and performed procedure steps: limits"),
+        *table(("limit", "value"), _limits()),
+    ]
+
+
+def _resources(some: Sequence[Transaction]) -> list[str]:
+    return table(
+        ("transaction", "method and resource", "PS3.18", "like", "scope of the token"),
+        (
+            (one.id, f"`{one.method} /{one.path}`", one.clause, one.dimse, f"`{one.scope}`")
+            for one in some
+        ),
+    )
 
 
 def _media_types() -> Table:
@@ -120,10 +154,4 @@ def _limits() -> Table:
 
 def _statuses(one: Transaction) -> list[str]:
     rows = [(str(status), words) for status, words in sorted(one.statuses.items())]
-    return [f"{one.id}:", "", *_table(("status", "condition"), rows)]
-
-
-def _table(heads: Sequence[str], rows: Table) -> list[str]:
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
-    lines += [f"| {' | '.join(cell or '-' for cell in row)} |" for row in rows]
-    return [*lines, ""]
+    return [f"{one.id}:", "", *table(("status", "condition"), rows)]

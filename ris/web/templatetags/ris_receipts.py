@@ -45,7 +45,9 @@ _WAITING: Mapping[Waiting, object] = {
     Waiting.SKIPPED: gettext_lazy("Passed over: this receiver does not have this version."),
 }
 
-_LOOKED_FOR = ": in the archive"  # ends the message type of a question after an object
+# How the message type of a question after an object ends.
+_LOOKED_FOR = ": in the archive"
+_COMMITTED = ": committed by the archive"
 
 
 @register.filter
@@ -56,6 +58,10 @@ def sent_as(line: Receipt) -> str:
     if line.message_type.endswith(_LOOKED_FOR):
         return _("a look whether the archive has it ({message})").format(
             message=line.message_type.removesuffix(_LOOKED_FOR)
+        )
+    if line.message_type.endswith(_COMMITTED):
+        return _("the archive's word that it keeps it ({message})").format(
+            message=line.message_type.removesuffix(_COMMITTED)
         )
     words = _KINDS.get(line.message_type[:3]) if line.protocol == Protocol.HL7.value else None
     words = words or _PROTOCOLS.get(line.protocol)
