@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -180,6 +181,20 @@ def test_move_dialog_is_a_fragment_and_moves(as_: As, rooms: None) -> None:
     assert "Next free" in dialog
     assert response.status_code == 303
     assert make.step_of(order).start_at == today_at(15)
+
+
+def test_the_next_free_times_begin_after_the_exam_s_own(as_: As, rooms: None) -> None:
+    later = today_at(14) + timedelta(days=9)
+    order = booked_at(later, "CT1")
+    appointment = make.step_of(order).appointment
+    assert appointment is not None
+
+    page = as_("scheduler").get(f"/board/move/{appointment.public_id}/").content.decode()
+
+    offered = re.findall(r'name="slot" value="\S+ (\S+)"', page)
+    assert len(offered) == 6
+    assert min(map(datetime.fromisoformat, offered)) > later
+    assert {at[:10] for at in offered} == {later.date().isoformat()}
 
 
 def test_move_onto_a_taken_time_is_refused_with_the_form(as_: As, rooms: None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -45,9 +45,10 @@ def _initial(step: ScheduledProcedureStep) -> dict[str, object]:
     }
 
 
-def _first_slots(days: Sequence[DaySlots], count: int) -> list[Slot]:
+def _first_slots(days: Sequence[DaySlots], count: int, after: datetime) -> list[Slot]:
     slots = [slot for day in days for device in day.devices for slot in device.slots]
-    return sorted(slots, key=lambda slot: slot.start_at)[:count]
+    later = [slot for slot in slots if slot.start_at > after]
+    return sorted(later, key=lambda slot: slot.start_at)[:count]
 
 
 def around(day: date) -> dict[str, object]:
@@ -113,11 +114,13 @@ def _move_form(
     error: RisError | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    days = schedule.free_slots(step, timezone.localdate(), LOOK_AHEAD_DAYS)
+    # What comes after its present time; of an exam that is past already, from now on.
+    after = max(timezone.now(), line.start_at)
+    days = schedule.free_slots(step, timezone.localtime(after).date(), LOOK_AHEAD_DAYS)
     context = {
         "line": line,
         "form": form,
-        "free": _first_slots(days, 6),
+        "free": _first_slots(days, 6, after),
         "error": error,
         "allowed": may(request.actor, RescheduleAppointment),
         "may_overbook": request.actor.has(Role.SCHEDULER, Role.MANAGER),
