@@ -158,6 +158,7 @@ SHOTS: tuple[Shot, ...] = (
     Shot("device-refused", "admin", "/devices/US1/"),
     Shot("why", "technologist", "/orders/?tab=scheduled", f"{ROW}; main a[href*='/devices/why/']"),
     Shot("analytics", "manager", "/analytics/?from=2020-01-01&by=priority"),
+    Shot("analytics-reports", "manager", "/analytics/reports/"),
     Shot("patient-messages", "admin", "/patient-messages/"),
     Shot("patient-message-rule", "admin", "/patient-messages/rules/reminder/mail/?for=one"),
     Shot("patient-message-text", "admin", "/patient-messages/texts/booked/mail/de/"),

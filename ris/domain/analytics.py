@@ -18,6 +18,7 @@ class Leg(StrEnum):
     EXAM = "begun-done"
     TO_PRELIMINARY = "done-preliminary"
     TO_FINAL = "done-final"
+    TO_VERIFIED = "unverified-final"
     WHOLE = "ordered-final"
 
 
@@ -30,7 +31,8 @@ class Milestones:
     arrived: datetime | None = None
     begun: datetime | None = None
     done: datetime | None = None
-    preliminary: datetime | None = None
+    preliminary: datetime | None = None  # the first report, whatever it was signed as
+    unverified: datetime | None = None  # the first that was signed as preliminary
     final: datetime | None = None
 
 

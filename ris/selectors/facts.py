@@ -120,6 +120,11 @@ def _milestones(
         begun=_least(each.started_at for each in performed),
         done=procedure.performed_at,
         preliminary=_least(version.signed_at for version in versions),
+        unverified=_least(
+            version.signed_at
+            for version in versions
+            if version.kind == VersionKind.PRELIMINARY.value
+        ),
         final=_least(version.signed_at for version in versions if version.kind in _FINAL),
     )
 

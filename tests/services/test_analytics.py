@@ -16,7 +16,7 @@ from django.utils import timezone
 from ris.analytics import rebuild
 from ris.domain.analytics import Leg, Milestones, legs, merged, quantile
 from ris.domain.performing import CompletePerformedStep, PerformedDetails
-from ris.domain.reporting import FinalizeReport
+from ris.domain.reporting import FinalizeReport, SignPreliminary
 from ris.domain.scheduling import (
     BookAppointment,
     CancelAppointment,
@@ -138,6 +138,7 @@ def naive() -> dict[Leg, list[int]]:
             begun=min(each.started_at for each in performed),
             done=procedure.performed_at,
             preliminary=min(signed, default=None),
+            unverified=None,  # all were signed as final at once
             final=min(signed, default=None),
         )
         for leg, minutes in legs(way).items():
@@ -163,7 +164,7 @@ def test_every_leg_equals_a_naive_recount(story: None) -> None:
     found = {line.leg: line for line in figures_of.figures(wanted()).overall}
 
     expected = naive()
-    assert set(found) == set(expected) == set(Leg)
+    assert set(found) == set(expected) == set(Leg) - {Leg.TO_VERIFIED}  # no resident reads here
     for leg, values in expected.items():
         line = found[leg]
         assert (line.count, line.median, line.p90) == (
@@ -352,3 +353,20 @@ def test_quantiles_are_of_nearest_rank(
         tally[str(value)] = tally.get(str(value), 0) + 1
 
     assert quantile(merged([tally]), share) == expected
+
+
+def test_a_residents_report_is_timed_until_it_is_verified() -> None:
+    order = make.performed() if make.device() else None
+    assert order is not None
+    report = make.opened_report(order)
+    for minutes, command, actor in (
+        (10, SignPreliminary, people.resident),
+        (55, FinalizeReport, people.radiologist),
+    ):
+        with as_of(NOW + timedelta(minutes=minutes)):
+            execute(command(report=str(report.public_id), sections=dict(make.TEXT)), actor=actor)
+
+    day = timezone.localdate(RequestedProcedure.objects.get().performed_at)
+    analytics.rebuild(day, day)
+
+    assert ExamFact.objects.get().legs["unverified-final"] == {"45": 1}

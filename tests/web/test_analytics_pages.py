@@ -16,7 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ris.domain.actors import patient_actor
+from ris.domain.critical import FlagCriticalResult, NoteCriticalAttempt
 from ris.domain.patient_links import MakePatientLink, OpenPatientLink
+from ris.domain.reporting import AmendReport, VersionKind
 from ris.models import (
     Appointment,
     AppointmentLink,
@@ -24,6 +26,7 @@ from ris.models import (
     PatientMessageText,
     PatientPolicy,
     ProcedureDefinition,
+    Report,
 )
 from ris.services import analytics, execute
 from ris.services.patient_links import token_of
@@ -175,3 +178,28 @@ def queries(client: Client, path: str) -> int:
     with CaptureQueriesContext(connection) as captured:
         assert client.get(path).status_code == 200
     return len(captured)
+
+
+def test_figures_about_reports_have_a_table_beside_each_chart(work: Appointment, as_: As) -> None:
+    report = Report.objects.get()
+    flag = FlagCriticalResult(report=str(report.public_id), finding="Free air", category="RED")
+    key = execute(flag, actor=people.radiologist)
+    note = NoteCriticalAttempt(critical_result=key, who="Dr. Night")
+    execute(note, actor=people.radiologist)
+    addendum = AmendReport(
+        report=str(report.public_id), kind=VersionKind.ADDENDUM, sections={"addendum": "More."}
+    )
+    execute(addendum, actor=people.radiologist)
+    client = as_("manager")
+    client.get("/analytics/reports/")
+
+    with CaptureQueriesContext(connection) as asked:
+        text = client.get("/analytics/reports/").content.decode()
+
+    assert text.count('<svg class="chart"') == text.count("<caption") == 4
+    assert "Red: life is in danger</text>" in text
+    assert ">100 %</text>" in text
+    assert ">100.0 %</text>" in text, "one addendum for one final report"
+    assert len(asked) <= BUDGETS["page_analytics_reports"]
+    assert "Peer review</h2>" not in as_("admin").get("/analytics/reports/").content.decode()
+    assert as_("scheduler").get("/analytics/reports/").status_code == 403

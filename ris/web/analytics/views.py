@@ -40,6 +40,7 @@ LEGS: Mapping[Leg, Promise] = {
     Leg.EXAM: gettext_lazy("Exam"),
     Leg.TO_PRELIMINARY: gettext_lazy("Exam to first report"),
     Leg.TO_FINAL: gettext_lazy("Exam to final report"),
+    Leg.TO_VERIFIED: gettext_lazy("Preliminary to final report"),
     Leg.WHOLE: gettext_lazy("Ordered to final report"),
 }
 GROUPS: Mapping[str, Promise] = {
@@ -56,7 +57,7 @@ def overview(request: PageRequest) -> HttpResponse:
     known = analytics.counted()
     if known is None:
         return show(request, "analytics/overview.html", {"known": None})
-    wanted = _wanted(request)
+    wanted = wanted_of(request)
     found = analytics.figures(wanted)
     coming = analytics.third_next()
     context = {
@@ -65,7 +66,7 @@ def overview(request: PageRequest) -> HttpResponse:
         "found": found,
         "groups": list(GROUPS.items()),
         "group": GROUPS[wanted.by],
-        "periods": [(days, _since(request, days)) for days in PERIODS],
+        "periods": [(days, since(request, days)) for days in PERIODS],
         "modalities": sorted(
             {room.modality for room in found.rooms} | {line.modality for line in coming}
         ),
@@ -95,7 +96,7 @@ def overview(request: PageRequest) -> HttpResponse:
     return show(request, "analytics/overview.html", context)
 
 
-def _wanted(request: PageRequest) -> Wanted:
+def wanted_of(request: PageRequest) -> Wanted:
     """What the address asks for; the last four weeks without anything."""
     today = timezone.localdate()
     last = _date(asked(request, "until", 10)) or today
@@ -129,7 +130,7 @@ def _date(text: str) -> date | None:
         return None
 
 
-def _since(request: PageRequest, days: int) -> str:
+def since(request: PageRequest, days: int) -> str:
     """The address of this page for the last days, with the same filters."""
     today = timezone.localdate()
     said = {key: value for key, value in request.GET.items() if key not in {"from", "until"}}
@@ -221,7 +222,7 @@ def download(request: PageRequest, table: str) -> HttpResponse:
     """One of the tables as CSV, with the filters of the page."""
     if table not in TABLES:
         raise UnknownKeyError("no such table")
-    wanted = _wanted(request)
+    wanted = wanted_of(request)
     head, rows = TABLES[table]
     out = StringIO()
     writer = csv.writer(out)
