@@ -26,6 +26,13 @@ class Orthanc:
         """What its REST interface says."""
         return json.loads(self.raw(path))
 
+    def put(self, path: str, said: Any) -> None:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.http}{path}", json.dumps(said).encode(), method="PUT"
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
     def raw(self, path: str) -> bytes:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
             return bytes(answer.read())

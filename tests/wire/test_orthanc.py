@@ -12,15 +12,17 @@ from pynetdicom import AE
 
 from ris.domain.actors import Actor
 from ris.domain.exchange import Protocol, Subscription
-from ris.models import Delivery, Order, Patient, Report, ReportObject
+from ris.models import CommitmentRequest, Delivery, Order, Patient, Report, ReportObject
 from ris.selectors.archives import examined
 from ris.services import archives, outbox
 from ris.services.report_documents import report_document
 from tests import make
 from tests.programs import demand, requires
 from tests.wire.orthanc import Orthanc, orthanc
+from tests.wire.pps_manager import eventually
 from tests.wire.test_mpps_forwarding import QUICK, deliver, later
 from tests.wire.test_reports_into_archives import finalize, reader, states
+from tests.wire.worklist_server import running
 
 pytestmark = [
     pytest.mark.wire,
@@ -88,6 +90,20 @@ def test_it_has_the_report_as_it_was_signed_and_says_so(reader: Actor, archive: 
     assert told.studies == ()  # the one study of this number is ours
     assert told.images is not None
     assert (told.images.made, told.images.there) == (42, 0)
+
+
+def test_it_commits_itself_over_an_association_of_its_own(reader: Actor, archive: Orthanc) -> None:
+    endpoint(archive, objects=["sr"], confirm="commitment", commitment_seconds=0)
+    finalize(reader)
+    with running() as server:
+        archive.put("/modalities/ris", {"AET": "RIS", "Host": "127.0.0.1", "Port": server.port})
+        deliver()
+        eventually(lambda: CommitmentRequest.objects.get().answered_at is not None)
+        with later():
+            deliver()
+
+    assert CommitmentRequest.objects.get().reason is None
+    assert states()[1] == ("SR, version 1: committed by the archive", "DELIVERED", "")
 
 
 def test_the_same_object_again_is_no_second_one(reader: Actor, archive: Orthanc) -> None:
