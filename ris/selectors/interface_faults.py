@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop as noop
 
 from ris.domain.configuration import parse_hours
 from ris.domain.exchange import Direction
@@ -53,7 +54,7 @@ def faults(now: datetime) -> list[Wrong]:
             found.append(Wrong(endpoint, AlertKind.REFUSED, words))
         silent = _silent(endpoint, watch, is_out, now)
         if silent is not None:
-            found.append(Wrong(endpoint, AlertKind.SILENT, f"no message for {_span(silent)}"))
+            found.append(Wrong(endpoint, AlertKind.SILENT, noop(f"no message for {_span(silent)}")))
     strangers = into.get(None, Queue()).stuck
     if strangers:
         found.append(Wrong(None, AlertKind.WAITING, _so_many(strangers, "not applied")))
@@ -67,7 +68,7 @@ def _wrong_out(endpoint: Endpoint, queue: Queue) -> list[Wrong]:
             Wrong(endpoint, AlertKind.PARKED, _so_many(queue.stuck, "refused or given up"))
         )
     if queue.queued and not endpoint.paused and unreached_since(endpoint) is not None:
-        found.append(Wrong(endpoint, AlertKind.UNREACHED, "it does not answer"))
+        found.append(Wrong(endpoint, AlertKind.UNREACHED, noop("it does not answer")))
     return found
 
 
@@ -77,7 +78,7 @@ def _lagging(endpoint: Endpoint, watch: Watch, queue: Queue, now: datetime) -> l
     if queue.oldest_at is not None and watch.oldest_minutes:
         age = now - queue.oldest_at
         if age >= timedelta(minutes=watch.oldest_minutes):
-            reasons.append(f"the oldest waits for {_span(age)}")
+            reasons.append(noop(f"the oldest waits for {_span(age)}"))
     if watch.queued and queue.queued >= watch.queued:
         reasons.append(f"{queue.queued} wait")
     if not reasons:

@@ -14,6 +14,7 @@ from itertools import groupby
 
 from django.db.models import Prefetch
 from django.utils import timezone
+from django.utils.translation import gettext_noop as noop
 
 from ris.domain import openings as engine
 from ris.domain.openings import Against, Stretch, Taken, Wanted
@@ -257,14 +258,14 @@ class _Search:
                 self.taken[other.pk].append(taken)
 
 
-_HERE = "the patient is here already: send them to another room by hand"
+_HERE = noop("the patient is here already: send them to another room by hand")
 
 
 def _why_not(places: Sequence[engine.Place], need: engine.Need, earliest: int) -> tuple[str, ...]:
     if not places:
-        return ("no other device does this exam",)
+        return (noop("no other device does this exam"),)
     kinds = {each.kind: each.words for place in places for each in engine.reasons(
         place, need, earliest)}  # fmt: skip
     skip = {Against.GAP, Against.NOT_WISHED}
     words = [text for kind, text in kinds.items() if kind not in skip]
-    return (f"nothing is free within {DAYS} days", *words[:3])
+    return (noop(f"nothing is free within {DAYS} days"), *words[:3])

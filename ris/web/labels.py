@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from django.utils.translation import gettext
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy
 
 from ris.domain.authorization import AuthorizationState
 from ris.domain.availability import ImagesState
@@ -67,6 +68,11 @@ class Label:
     @property
     def words(self) -> str:
         return gettext(self.text) if self.text else ""
+
+    @property
+    def lazy(self) -> Promise:
+        """The words for a list that is made before anybody's language is known."""
+        return gettext_lazy(self.text)
 
 
 ORDER: Mapping[OrderStatus, Label] = {
@@ -196,6 +202,17 @@ REPORT: Mapping[ReportStatus, Label] = {
     ReportStatus.RETRACTED: Label("Retracted", "undo", Tone.BAD),
 }
 
+# By their keys, as ris.domain.reporting.SECTIONS has them: what is printed and sent stays English.
+SECTION: Mapping[str, Label] = {
+    "indication": Label("Indication", "question"),
+    "technique": Label("Technique", "device"),
+    "comparison": Label("Comparison", "swap"),
+    "findings": Label("Findings", "eye"),
+    "impression": Label("Impression", "seal"),
+    "recommendation": Label("Recommendation", "next"),
+    "addendum": Label("Addendum", "plus"),
+    "communication": Label("Communication", "message"),
+}
 VERSION: Mapping[VersionKind, Label] = {
     VersionKind.PRELIMINARY: Label("Preliminary", "half", Tone.INFO),
     VersionKind.FINAL: Label("Final", "seal", Tone.OK),

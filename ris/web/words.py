@@ -13,7 +13,9 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation.trans_real import translation
 
 from ris.domain.errors import RisError
+from ris.domain.reporting import SECTIONS
 
+_TITLES = frozenset(title for _key, title in SECTIONS)
 _HOLE = re.compile(r"\{[^{}]*\}")
 
 
@@ -39,6 +41,8 @@ def sentence(text: str) -> str:
 
 def _value(value: str) -> str:
     """A value in a sentence: a state or a role has words of its own; names and codes have none."""
+    if value in _TITLES:
+        return gettext(value)
     if not value.islower() or not value.replace(" ", "").isalpha():
         return value
     known = gettext(value)

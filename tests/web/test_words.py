@@ -6,6 +6,11 @@ import pytest
 from django.utils import translation
 
 from ris.domain.errors import StateConflictError
+from ris.domain.exchange import MessageState
+from ris.domain.reporting import SECTIONS, report_text
+from ris.web import labels
+from ris.web.exchange.filters import IN_STATES
+from ris.web.templatetags.ris_web import titled
 from ris.web.words import refusal, sentence
 
 
@@ -40,3 +45,22 @@ def test_a_state_in_a_sentence_is_said_too() -> None:
 
     assert "canceled" not in said
     assert "storniert" in said
+
+
+def test_titles_of_sections_are_said_on_pages_and_stay_as_they_are_in_the_report() -> None:
+    texts = {"addendum": "Later.", "findings": "Clear."}
+
+    with translation.override("de"):
+        shown = titled(texts)
+
+    assert shown == [(labels.SECTION["findings"].words, "Clear."), ("Zusatzbefund", "Later.")]
+    assert dict(SECTIONS) == {key: label.text for key, label in labels.SECTION.items()}
+    assert report_text(texts) == "FINDINGS\nClear.\n\nADDENDUM\nLater."
+
+
+def test_lists_made_at_the_start_speak_the_language_of_the_page() -> None:
+    with translation.override("de"):
+        states = dict(IN_STATES)
+
+        assert str(states["APPLIED"]) == labels.MESSAGE[MessageState.APPLIED].words
+        assert str(states["APPLIED"]) != "Applied"

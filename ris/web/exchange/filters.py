@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from ris.domain.exchange import DeliveryState, MessageState, Protocol
 from ris.selectors.message_filters import Filter
@@ -19,16 +20,19 @@ from ris.web.asking import asked
 
 M = TypeVar("M", bound=Model)
 
-IN_STATES = [("open", "Need a person"), ("flagged", "Key came before")] + [
-    (state.value, labels.MESSAGE[state].words) for state in MessageState
+IN_STATES = [
+    ("open", _("Need a person")),
+    ("flagged", _("Key came before")),
+    *((state.value, labels.MESSAGE[state].lazy) for state in MessageState),
 ]
-OUT_STATES = [("open", "Need a person")] + [
-    (state.value, labels.DELIVERY[state].words) for state in DeliveryState
+OUT_STATES = [
+    ("open", _("Need a person")),
+    *((state.value, labels.DELIVERY[state].lazy) for state in DeliveryState),
 ]
 SIZE = 50
 
 
-def _one_of(text: str, choices: list[tuple[str, str]]) -> str:
+def _one_of(text: str, choices: Sequence[tuple[str, object]]) -> str:
     return text if text in {value for value, _ in choices} else ""
 
 
@@ -75,7 +79,7 @@ def in_words(wanted: Filter, names: dict[str, str], *, is_out: bool) -> list[tup
         ("Until", _local(until)),
         ("Contains", wanted.contains),
     ]
-    return [(title, words) for title, words in rows if words]
+    return [(title, str(words)) for title, words in rows if words]
 
 
 def _local(moment: datetime | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 from django.views.decorators.http import require_GET
 
 from ris.domain.actors import LOGINS, Actor, Role
@@ -51,15 +52,15 @@ def home(request: PageRequest) -> HttpResponse:
         return HttpResponseRedirect("/referrer/")
     groups: dict[str, list[Tile]] = {}
     if request.actor.has(*READERS):
-        groups["Reading"] = _reading(request)
+        groups[noop("Reading")] = _reading(request)
     if request.actor.has(*CRITICAL):
-        groups["To be told"] = _told()
+        groups[noop("To be told")] = _told()
     if request.actor.has(*DESK):
-        groups["Orders"] = _orders()
+        groups[noop("Orders")] = _orders()
     if request.actor.has(*FLOOR):
-        groups["Today"] = _today()
+        groups[noop("Today")] = _today()
     if request.actor.has(*REPAIR):
-        groups["To put right"] = _repair(request.actor.has(*SYSTEM))
+        groups[noop("To put right")] = _repair(request.actor.has(*SYSTEM))
     first = _first_group(request.actor)
     ordered = sorted(groups.items(), key=lambda item: item[0] != first)
     context = {"groups": ordered, "next": _next_action(request.actor)}
@@ -68,13 +69,13 @@ def home(request: PageRequest) -> HttpResponse:
 
 # What stands on top for whom; the first role an actor has decides.
 _FIRST = (
-    (Role.RADIOLOGIST, "Reading", "Read the next exam", "/reading/"),
-    (Role.RESIDENT, "Reading", "Read the next exam", "/reading/"),
-    (Role.SCHEDULER, "Orders", "Schedule waiting orders", "/orders/"),
-    (Role.FRONTDESK, "Today", "Check patients in", "/arrivals/"),
-    (Role.TECHNOLOGIST, "Today", "Go to your room", "/room/"),
-    (Role.MANAGER, "Today", "Look at the day", "/board/"),
-    (Role.ADMIN, "To put right", "Look at what needs a person", "/exceptions/"),
+    (Role.RADIOLOGIST, "Reading", noop("Read the next exam"), "/reading/"),
+    (Role.RESIDENT, "Reading", noop("Read the next exam"), "/reading/"),
+    (Role.SCHEDULER, "Orders", noop("Schedule waiting orders"), "/orders/"),
+    (Role.FRONTDESK, "Today", noop("Check patients in"), "/arrivals/"),
+    (Role.TECHNOLOGIST, "Today", noop("Go to your room"), "/room/"),
+    (Role.MANAGER, "Today", noop("Look at the day"), "/board/"),
+    (Role.ADMIN, "To put right", noop("Look at what needs a person"), "/exceptions/"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from ris.selectors import audit
@@ -11,7 +12,7 @@ from ris.web.asking import asked
 from ris.web.navigation import SYSTEM
 from ris.web.paging import slice_of
 
-OUTCOMES = [("success", "Carried out"), ("refused", "Refused")]
+OUTCOMES = [("success", _("Carried out")), ("refused", _("Refused"))]
 
 
 @require_GET

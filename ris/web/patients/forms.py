@@ -43,7 +43,7 @@ class PatientForm(PageForm):
     )
     sex = forms.ChoiceField(
         label=gettext_lazy("Sex"),
-        choices=[(sex.value, labels.SEX[sex].words) for sex in Sex],
+        choices=[(sex.value, labels.SEX[sex].lazy) for sex in Sex],
         required=False,
     )
     number = forms.CharField(

@@ -21,10 +21,8 @@ from ris.domain.report_templates import (
     number_of,
 )
 from ris.domain.report_texts import tokens
-from ris.domain.reporting import SECTIONS
 from ris.selectors.report_templates import TemplateLine
-
-_TITLES = dict(SECTIONS)
+from ris.web import labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +106,14 @@ def shown(line: TemplateLine | None, content: TemplateContent | None) -> Templat
         automatic=line.automatic if line else False,
         own=line.mine if line else False,
         number=line.number if line else 0,
-        texts=[TextRow(key, _TITLES[key], texts.get(key, "")) for key in WRITTEN],
+        texts=[TextRow(key, labels.SECTION[key].words, texts.get(key, "")) for key in WRITTEN],
         fields=_rows(content.fields) if content is not None else [],
     )
 
 
 def typed(post: QueryDict, number: int) -> TemplateForm:
     """The form as it was sent, with a row for each new bracket; rows without one are gone."""
-    texts = [TextRow(key, _TITLES[key], _said(post, key, 20_000)) for key in WRITTEN]
+    texts = [TextRow(key, labels.SECTION[key].words, _said(post, key, 20_000)) for key in WRITTEN]
     standing = list(dict.fromkeys(name for row in texts for name in tokens(row.text)))
     rows: dict[str, FieldRow] = {}
     for n in range(500):

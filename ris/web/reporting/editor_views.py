@@ -37,11 +37,12 @@ from ris.selectors import report_templates as templates
 from ris.selectors.report_values import values_for
 from ris.selectors.views import OrderView, ReportView
 from ris.services import may
+from ris.web import labels
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, number, said
 
 SECTION = 100_000  # characters of one section; beyond this it is no text of a person
-WRITTEN = tuple((key, title) for key, title in SECTIONS if key not in ADDED)
+WRITTEN = tuple(key for key, _title in SECTIONS if key not in ADDED)
 _ANSWER = "answer:"
 
 
@@ -110,13 +111,13 @@ def editor_of(
     sections = [
         Writing(
             key,
-            title,
+            labels.SECTION[key].words,
             known.get(key, ""),
             _ROWS.get(key, 2),
             _asked(form, content, key, known.get(key, "")),
             _filled_in(form, key, known.get(key, "")),
         )
-        for key, title in WRITTEN
+        for key in WRITTEN
     ]
     return sections, lost(form, content, known)
 

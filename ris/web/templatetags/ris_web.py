@@ -28,6 +28,7 @@ from ris.services import may as door_may
 from ris.web import icons, labels, navigation
 from ris.web.actors import actor_for
 from ris.web.live.topics import topic_of
+from ris.web.words import sentence
 
 register = template.Library()
 
@@ -242,7 +243,17 @@ def code(value: Code | Mapping[str, str] | None) -> str:
 @register.filter
 def titled(sections: Mapping[str, str]) -> list[tuple[str, str]]:
     """A report's sections that have text, with their titles, in reading order."""
-    return [(title, sections[key]) for key, title in SECTIONS if sections.get(key, "").strip()]
+    return [
+        (labels.SECTION[key].words, sections[key])
+        for key, _title in SECTIONS
+        if sections.get(key, "").strip()
+    ]
+
+
+@register.filter
+def spoken(text: str) -> str:
+    """A sentence of the core, in the language of the page."""
+    return sentence(text)
 
 
 @register.filter
