@@ -7,12 +7,17 @@ or wraps statements gets Django's cursor.
 
 from __future__ import annotations
 
+import atexit
+import os
 import re
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -36,6 +41,49 @@ def here() -> BaseDatabaseWrapper:
     return connection
 
 
+class Passed:
+    """A connection that several threads pass on: who holds it works on it as on their own.
+
+    SQLite keeps pages in memory for each connection, and what another connection writes makes them
+    void. If threads take turns at writing, each of them reads anew what the one before has written;
+    if they take turns at one connection, nobody has to.
+    """
+
+    def __init__(self) -> None:
+        self._connection: BaseDatabaseWrapper | None = None
+        self._process = 0
+        self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, the thread's connection is this one."""
+        with self._lock:
+            own = connections[DEFAULT_DB_ALIAS]
+            passed = self._open(own)
+            connections[DEFAULT_DB_ALIAS] = _thread.connection = passed
+            try:
+                yield
+            finally:
+                connections[DEFAULT_DB_ALIAS] = _thread.connection = own
+
+    def _open(self, own: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
+        known = self._connection
+        if known is not None and self._process == os.getpid():  # or it is another process's
+            if known.settings_dict["NAME"] == own.settings_dict["NAME"]:
+                return known
+            known.close()
+        self._connection, self._process = connections.create_connection(own.alias), os.getpid()
+        self._connection.inc_thread_sharing()
+        return self._connection
+
+    def close(self) -> None:
+        """The next who holds it opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+
+
 class Text:
     """The text of a statement: with Django's marks, and as the driver takes it."""
 
@@ -54,9 +102,12 @@ def rows(connection: BaseDatabaseWrapper, text: Text, params: Params) -> Rows:
         with connection.cursor() as cursor:
             cursor.execute(text.marked, params)
             return list(cursor.fetchall())
-    with connection.wrap_database_errors:
+    try:
         found: Rows = _execute(connection, text, params).fetchall()
-        return found
+    except Exception:
+        with connection.wrap_database_errors:  # Django's errors for the driver's
+            raise
+    return found
 
 
 def count(connection: BaseDatabaseWrapper, text: Text, params: Params) -> int:
@@ -65,8 +116,16 @@ def count(connection: BaseDatabaseWrapper, text: Text, params: Params) -> int:
         with connection.cursor() as cursor:
             cursor.execute(text.marked, params)
             return int(cursor.rowcount)
-    with connection.wrap_database_errors:
+    try:
         return int(_execute(connection, text, params).rowcount)
+    except Exception:
+        with connection.wrap_database_errors:
+            raise
+
+
+@cache
+def _is_debugging() -> bool:
+    return bool(settings.DEBUG)
 
 
 def _is_watched(connection: BaseDatabaseWrapper) -> bool:
@@ -77,7 +136,8 @@ def _is_watched(connection: BaseDatabaseWrapper) -> bool:
     return (
         connection.connection is None
         or bool(connection.execute_wrappers)
-        or connection.queries_logged
+        or connection.force_debug_cursor
+        or _is_debugging()
     )
 
 

@@ -21,7 +21,16 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import InsertQuery
 
 from ris.models import driver
-from ris.models.columns import Column, ExpressedError, Prepare, columns, preparing, stored
+from ris.models.columns import (
+    Column,
+    ExpressedError,
+    Prepare,
+    Read,
+    columns,
+    preparing,
+    reading,
+    stored,
+)
 from ris.models.driver import Rows, Text
 
 M = TypeVar("M", bound=Model)
@@ -155,8 +164,9 @@ class _Statement(Generic[M]):
         self._make = _Making(info, select)
         columns = [column[0] for column in select]
         self._converters = [
-            (index, [_bound(convert, expression) for convert in converters])
+            (index, convert)
             for index, (converters, expression) in compiler.get_converters(columns).items()
+            for convert in _reading(converters, expression, connection.vendor)
         ]
 
     def rows(self, connection: BaseDatabaseWrapper, values: Mapping[str, Any]) -> Rows:
@@ -174,15 +184,20 @@ class _Statement(Generic[M]):
 
     def _instance(self, row: Sequence[Any], connection: BaseDatabaseWrapper) -> M:
         values = list(row)
-        for index, converters in self._converters:
+        for index, convert in self._converters:
             value = values[index]
-            if value is None:
-                continue  # NULL is None in every field: whole joined rows are, where nothing joins
-            for convert in converters:
-                value = convert(value, connection)
-            values[index] = value
+            # NULL is None in every field: whole joined rows are, where nothing joins
+            if value is not None:
+                values[index] = convert(value, connection)
         made: M = self._make(values, connection.alias)
         return made
+
+
+def _reading(converters: Sequence[Any], expression: Any, vendor: str) -> list[Read]:
+    """The ways from a stored value to the field's: one quick one, or those of Django."""
+    target = getattr(expression, "target", None)
+    quick = reading(target, vendor) if target is not None else None
+    return [quick] if quick else [_bound(convert, expression) for convert in converters]
 
 
 def _bound(convert: Any, expression: Any) -> Callable[[Any, BaseDatabaseWrapper], Any]:

@@ -170,12 +170,18 @@ def _store_together(waiting: Sequence[_Incoming | None]) -> None:
     (a full disk, a lock) undoes them all; then each is tried by itself. (None stands for nothing
     but the notes.)
     """
+    with _WRITING.held():
+        _store_or_each(waiting)
+
+
+def _store_or_each(waiting: Sequence[_Incoming | None]) -> None:
     messages = [one for one in waiting if one is not None]
     try:
         for one, receipt in zip(messages, _store(messages), strict=True):
             one.receipt = receipt
         return
     except Exception as error:
+        connection.close()  # what may be wrong with it must not be the next one's
         if len(messages) <= 1:
             for one in messages:
                 one.error = error
@@ -186,10 +192,12 @@ def _store_together(waiting: Sequence[_Incoming | None]) -> None:
         try:
             (one.receipt,) = _store([one])
         except Exception as error:
+            connection.close()
             one.error = error
 
 
 _MOST_TOGETHER = 32
+_WRITING = driver.Passed()
 _TOGETHER = Together(_store_together, at_most=_MOST_TOGETHER)
 
 
@@ -344,8 +352,9 @@ def _tie(message: InboundMessage, cause: Cause, references: Sequence[tuple[str, 
     The patient is set, for the caller to save.
     """
     orders = cause.orders | _named(references)
+    here = driver.here()
     for order in sorted(orders):
-        driver.count(connection, _tying(connection.vendor), [message.pk, order])
+        driver.count(here, _tying(here.vendor), [message.pk, order])
     if len(cause.patients) == 1:
         (message.patient_id,) = cause.patients
 
@@ -376,11 +385,12 @@ def mark_replied_soon(message: str, *, sent: bool) -> None:
 def _write_notes(notes: Sequence[tuple[str, bool]]) -> None:
     if not notes:
         return
-    text = _noting(connection.vendor)
-    key = preparing(_PUBLIC_ID, connection.vendor)
+    here = driver.here()
+    text = _noting(here.vendor)
+    key = preparing(_PUBLIC_ID, here.vendor)
     for message, sent in notes:
         state = ReplyState.SENT if sent else ReplyState.UNDELIVERED
-        driver.count(connection, text, [state.value, key(uuid.UUID(message), connection)])
+        driver.count(here, text, [state.value, key(uuid.UUID(message), here)])
 
 
 @cache

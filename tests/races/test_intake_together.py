@@ -13,12 +13,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ris.domain.errors import MissingValueError, RisError
 from ris.domain.exchange import Protocol
 from ris.domain.values import Identifier
-from ris.models import InboundMessage, Order
+from ris.models import InboundMessage, Order, driver
 from ris.services import execute, inbox
 from ris.services.inbox import Answer, Receipt
 from tests import make, people
@@ -92,6 +93,13 @@ class Crowd:
         before = len(inbox._TOGETHER._waiting)
         self._start(key, apply, raw)
         wait_until(lambda: len(inbox._TOGETHER._waiting) > before, "one more waits")
+
+    def wait_for(self, work: Callable[[], object]) -> None:
+        """Have it done in a thread of its own."""
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive()
 
     def finish(self) -> None:
         self._go_on.set()
@@ -201,6 +209,44 @@ def test_the_same_message_twice_in_a_group_has_one_effect(crowd: Crowd) -> None:
     assert (first.duplicate, second.duplicate) == (False, True)
     assert first.answer == second.answer
     assert InboundMessage.objects.get(key="A").repeats == 1
+    assert placed() == {"A"}
+
+
+@in_groups
+def test_whoever_writes_does_so_over_one_connection_and_has_its_own_again(crowd: Crowd) -> None:
+    seen: dict[str, BaseDatabaseWrapper] = {}
+
+    def note(key: str) -> Callable[[], Answer]:
+        def apply() -> Answer:
+            seen[key] = connections["default"]
+            assert driver.here() is seen[key]
+            return place(key)()
+
+        return apply
+
+    own = connections["default"]
+    receive("A", note("A"))
+    crowd.wait_for(lambda: receive("B", note("B")))
+
+    assert seen["A"] is seen["B"]
+    assert seen["A"] is not own
+    assert connections["default"] is driver.here() is own
+    assert placed() == {"A", "B"}
+
+
+@in_groups
+def test_a_connection_that_failed_is_not_passed_on(crowd: Crowd) -> None:
+    def fail() -> Answer:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nothing FROM nowhere")
+        return OK
+
+    with pytest.raises(OperationalError):
+        receive("fails", fail)
+    is_open = inbox._WRITING._connection is not None and inbox._WRITING._connection.connection
+    crowd.wait_for(lambda: receive("A", place("A")))
+
+    assert not is_open
     assert placed() == {"A"}
 
 

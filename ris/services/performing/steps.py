@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from django.db import connection
 from django.db.models import BigIntegerField
 
 from ris.domain.discontinuation import (
@@ -151,6 +150,7 @@ def _store(performed: PerformedProcedureStep, steps: Sequence[ScheduledProcedure
 
 def _link(performed: PerformedProcedureStep, steps: Sequence[ScheduledProcedureStep]) -> None:
     """Tie a new performed step to its scheduled ones; it has no others to compare with."""
+    connection = driver.here()
     for step in steps:
         driver.count(connection, _linking(connection.vendor), [performed.pk, step.pk])
 
