@@ -87,6 +87,7 @@ LICENCES = {
     "typing-inspection": "MIT",
     "tzdata": "Apache-2.0",
     "tzlocal": "MIT",
+    "uharfbuzz": "Apache-2.0",
     "uritemplate": "BSD-3-Clause OR Apache-2.0",
     "vine": "BSD-3-Clause",
     "wcwidth": "MIT",

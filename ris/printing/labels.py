@@ -260,7 +260,11 @@ def _wrap(text: _Text, size: float, width: float, *, anywhere: bool) -> list[str
     found, current = [], ""
     for word in scripts.words(scripts.join(scripts.clean(text.text))):
         for part in re.findall(r"[^-]*-?\s*", word):
-            pieces = list(part) if anywhere and _too_wide(part, text, size, width) else [part]
+            pieces = (
+                scripts.clusters(part)
+                if anywhere and _too_wide(part, text, size, width)
+                else [part]
+            )
             for piece in filter(None, pieces):
                 if _too_wide(piece, text, size, width):
                     return []
@@ -284,10 +288,7 @@ def _draw_lines(canvas: Canvas, lines: Sequence[_Line], x: float, top: float, wi
     for line in lines:
         y -= line.size * LEADING
         at = x + width - line.width if line.backwards else x
-        for font, part in fonts.runs(line.text, bold=line.bold):
-            canvas.setFont(font, line.size)
-            canvas.drawString(at, y + line.size * 0.2, part)
-            at += canvas.stringWidth(part, font, line.size)
+        fonts.draw(canvas, at, y + line.size * 0.2, line.text, line.size, bold=line.bold)
 
 
 def _draw_qr(canvas: Canvas, text: str, x: float, y: float, side: float) -> None:

@@ -304,8 +304,4 @@ def _write(
     gray: float,
 ) -> None:
     canvas.setFillGray(gray)
-    for font, part in fonts.runs(text, bold=bold):
-        canvas.setFont(font, size)
-        for piece, lift in scripts.lifted(part) if font == fonts.THAI else [(part, 0.0)]:
-            canvas.drawString(x, y + lift * size, piece)
-            x += canvas.stringWidth(piece, font, size)
+    fonts.draw(canvas, x, y, text, size, bold=bold)

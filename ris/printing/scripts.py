@@ -3,24 +3,67 @@
 PDF places glyphs and knows no text. So Arabic letters are replaced by the form they have beside
 their neighbors (the compatibility forms of Unicode, which the fonts carry), and a line is brought
 into visual order by the Unicode Bidirectional Algorithm (UAX #9), without explicit embeddings:
-reports are typed in plain text and have none.
+reports are typed in plain text and have none. Other scripts whose letters change beside each other
+have no such forms and are left to the rules of their font (``COMPLEX``).
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 
 _FORMS = ("isolated", "final", "initial", "medial")
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _INVISIBLE = frozenset({"Cc", "Cf"})
+JOINERS = frozenset("\u200c\u200d")
+_VIRAMA = 9  # the combining class of what makes the next consonant part of the same letter
+
+# Scripts whose letters change, join and move beside each other: a font's own rules draw them
+# (ris.printing.shaping). Script → its blocks.
+COMPLEX: Mapping[str, tuple[tuple[int, int], ...]] = {
+    "Devanagari": ((0x0900, 0x097F), (0x1CD0, 0x1CFF), (0xA8E0, 0xA8FF)),
+    "Bengali": ((0x0980, 0x09FF),),
+    "Gurmukhi": ((0x0A00, 0x0A7F),),
+    "Gujarati": ((0x0A80, 0x0AFF),),
+    "Oriya": ((0x0B00, 0x0B7F),),
+    "Tamil": ((0x0B80, 0x0BFF),),
+    "Telugu": ((0x0C00, 0x0C7F),),
+    "Kannada": ((0x0C80, 0x0CFF),),
+    "Malayalam": ((0x0D00, 0x0D7F),),
+    "Sinhala": ((0x0D80, 0x0DFF),),
+    "Thai": ((0x0E00, 0x0E7F),),
+    "Lao": ((0x0E80, 0x0EFF),),
+    "Myanmar": ((0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F)),
+    "Ethiopic": ((0x1200, 0x139F), (0x2D80, 0x2DDF), (0xAB00, 0xAB2F)),
+    "Khmer": ((0x1780, 0x17FF), (0x19E0, 0x19FF)),
+}
+
+
+@lru_cache(maxsize=4096)
+def complex_script(each: str) -> str:
+    """The name of the script of :data:`COMPLEX` that a character is of; empty for others."""
+    point = ord(each)
+    if point < 0x0900:
+        return ""
+    for name, blocks in COMPLEX.items():
+        if any(low <= point <= high for low, high in blocks):
+            return name
+    return ""
 
 
 def clean(text: str) -> str:
-    """``text`` without what has no shape on paper: control and format characters."""
+    """``text`` without what has no shape on paper: control and format characters.
+
+    A joiner stays where it says which form the letters beside it have.
+    """
     spaced = unicodedata.normalize("NFC", text.replace("\t", "    "))
-    return "".join(each for each in spaced if unicodedata.category(each) not in _INVISIBLE)
+    return "".join(
+        each
+        for place, each in enumerate(spaced)
+        if unicodedata.category(each) not in _INVISIBLE
+        or (each in JOINERS and place and complex_script(spaced[place - 1]))
+    )
 
 
 # --- joined letters
@@ -119,14 +162,23 @@ def visual(text: str, *, right_to_left: bool) -> str:
 
 
 def clusters(text: str) -> list[str]:
-    """Letters with the marks on them, which stay behind their letter in either direction (L3)."""
+    """Letters with the marks on them, which stay behind their letter in either direction (L3), and
+    with the letters they are written as one with."""
     found: list[str] = []
     for each in text:
-        if found and unicodedata.category(each) == "Mn":
+        if found and (
+            unicodedata.category(each) in {"Mn", "Mc"} or each in JOINERS or _is_open(found[-1])
+        ):
             found[-1] += each
         else:
             found.append(each)
     return found
+
+
+def _is_open(cluster: str) -> bool:
+    """Whether the next letter becomes part of this one."""
+    last = cluster.rstrip("\u200c\u200d")[-1:]
+    return bool(last) and unicodedata.combining(last) == _VIRAMA
 
 
 def _kind(cluster: str) -> str:
@@ -193,28 +245,6 @@ _MIRRORS = str.maketrans("()[]{}<>«»≤≥", ")(][}{><»«≥≤")
 
 def _mirrored(each: str) -> str:
     return each.translate(_MIRRORS) if unicodedata.mirrored(each[0]) else each
-
-
-# --- marks above marks
-
-_THAI_ABOVE = frozenset("\u0e31\u0e34\u0e35\u0e36\u0e37\u0e47\u0e4d")
-_THAI_TONES = frozenset("\u0e48\u0e49\u0e4a\u0e4b\u0e4c")
-_SARA_AM = "\u0e33"
-LIFT = 0.22  # of the size
-
-
-def lifted(text: str) -> list[tuple[str, float]]:
-    """Thai as pieces with how far each is lifted: a tone above a vowel would cover it."""
-    found: list[tuple[str, float]] = []
-    for place, each in enumerate(text):
-        before, after = text[place - 1 : place], text[place + 1 : place + 2]
-        high = each in _THAI_TONES and (before in _THAI_ABOVE or after == _SARA_AM)
-        lift = LIFT if high else 0.0
-        if found and found[-1][1] == lift:
-            found[-1] = (found[-1][0] + each, lift)
-        else:
-            found.append((each, lift))
-    return found
 
 
 # --- places where a line may end

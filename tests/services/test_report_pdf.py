@@ -12,7 +12,7 @@ import pytest
 
 from ris.domain.reporting import VersionKind
 from ris.domain.values import NameGroup, PersonName
-from ris.printing import fonts, scripts
+from ris.printing import fonts, scripts, shaping
 from ris.printing.page import MARGIN, RIGHT, SMALL, _lay_out, foot_lines
 from ris.printing.report import Sheet, _printed, report_pdf, sheet
 from ris.selectors.facility import SiteView
@@ -173,19 +173,67 @@ def test_chinese_and_korean_are_in_an_embedded_font() -> None:
 
 
 def test_what_no_font_has_is_told_and_never_a_box() -> None:
-    page = sheet(views.version(sections={"impression": "Brain \U0001f9e0, हिन"}), covers(), SITE)
+    page = sheet(views.version(sections={"impression": "Brain \U0001f9e0, བོད"}), covers(), SITE)
     drawn = "".join(part for line in lines(page)[0] for _, part in fonts.runs(line))
 
-    assert "Brain [U+1F9E0], [U+0939][U+093F][U+0928]" in drawn
+    assert "Brain [U+1F9E0], [U+0F56][U+0F7C][U+0F51]" in drawn
     assert "This paper cannot show every character of the report." in drawn
     assert "[U+1F9E0] BRAIN." in drawn
 
 
-def test_thai_is_embedded_and_a_tone_stands_above_its_vowel() -> None:
-    assert fonts.runs("ที่") == [(fonts.THAI, "ที่")]
-    assert scripts.lifted("ที่น้ำไม่") == [
-        ("ที", 0.0), ("่", scripts.LIFT), ("น", 0.0), ("้", scripts.LIFT), ("ำไม่", 0.0),
-    ]  # fmt: skip
+def drawn(text: str) -> tuple[shaping.Glyph, ...]:
+    """The glyphs of a text of one script."""
+    ((font, part),) = fonts.runs(scripts.clean(text))
+    return shaping.glyphs(font, part)
+
+
+def test_a_thai_tone_stands_above_its_vowel() -> None:
+    alone, above = drawn("ก่"), drawn("กี่")
+
+    assert fonts.runs("ที่") == [("NotoSansThai-Regular", "ที่")]
+    assert [each.advance > 0 for each in above] == [True, False, False]
+    assert (alone[-1].char, alone[-1].y) != (above[-1].char, above[-1].y)  # a higher one
+
+
+@pytest.mark.parametrize(
+    ("script", "text", "glyphs"),
+    [
+        ("Devanagari", "क्ष", 1),  # one letter of three characters
+        ("Devanagari", "कि", 2),  # the vowel sign stands before its letter
+        ("Bengali", "ক্ষ", 1),
+        ("Tamil", "கொ", 3),  # the vowel sign stands on both sides
+        ("Sinhala", "ශ්‍රී", 2),  # a joiner asks for the form
+        ("Khmer", "ស្ត្រី", 4),
+        ("Myanmar", "ကြောင်", 6),
+    ],
+)
+def test_letters_are_drawn_as_their_script_writes_them(script: str, text: str, glyphs: int) -> None:
+    found = drawn(text)
+
+    assert [font for font, _ in fonts.runs(scripts.clean(text))] == [f"NotoSans{script}-Regular"]
+    assert len(found) == glyphs
+    assert "\ue000" not in {glyph.char for glyph in found}  # glyph 0 is a box
+    assert fonts.width(scripts.clean(text), 10) == pytest.approx(
+        sum(each.advance for each in found) / 100
+    )
+
+
+def test_a_letter_of_several_characters_is_not_cut() -> None:
+    assert scripts.clusters("क्षमा") == ["क्ष", "मा"]
+    assert scripts.clusters("ස්ත්‍රී") == ["ස්ත්‍රී"]
+
+
+@requires("poppler")
+def test_what_is_shaped_can_be_read_out_again() -> None:
+    texts = ["मस्तिष्क में रक्तस्राव नहीं है।", "மூளையில் இரத்தப்போக்கு இல்லை", "ไม่พบเลือดออก"]
+    file = printed(views.version(sections={"findings": "\n".join(texts)}))
+
+    said = subprocess.run(
+        [str(shutil.which("pdftotext")), "-", "-"], input=file, capture_output=True, check=True
+    )
+
+    assert [text for text in texts if text not in said.stdout.decode()] == []
+    assert said.stderr == b""
 
 
 def test_what_is_bold_and_only_there_in_plain_is_drawn_in_plain() -> None:
