@@ -24,7 +24,7 @@ from integration.hl7.fields import (
     VISIT,
     Field,
 )
-from integration.hl7.from_domain import charges, results, scheduling, segments
+from integration.hl7.from_domain import charges, results, scheduling, segments, supplies
 from integration.hl7.from_domain import documents as documents_out
 from integration.hl7.from_domain.archive import ARCHIVE
 from integration.hl7.from_domain.orders import OF_OURS, STATUS, Say
@@ -350,12 +350,15 @@ def _fields_out() -> list[str]:
         **segments.TABLES,
         **scheduling.TABLES,
         **charges.TABLES,
+        "FT1 about what was used": supplies.FT1,
         "OBX": results.OBX,
         "TXA": documents_out.TXA,
     }
     for name, table in tables.items():
+        segment = name.partition(" ")[0]
         rows = [
-            (f"`{name}-{column.number}`", column.title, column.since or "all") for column in table
+            (f"`{segment}-{column.number}`", column.title, column.since or "all")
+            for column in table
         ]
         lines += [f"### {name}", "", *_table(("field", "value", "since"), rows)]
     return lines

@@ -36,6 +36,7 @@ from integration.hl7.from_domain.orders import EVENTS, REQUESTS, order_status
 from integration.hl7.from_domain.patients import PATIENT_EVENTS, PatientsTold, patient_told
 from integration.hl7.from_domain.results import SIGNED, oru_r01
 from integration.hl7.from_domain.scheduling import APPOINTMENTS, siu
+from integration.hl7.from_domain.supplies import SUPPLY_EVENTS, supplies, tells
 from integration.hl7.mllp_client import Target
 from integration.hl7.profiles import Profile
 from integration.hl7.relay import RELAYED, is_same_peer, rewritten
@@ -52,6 +53,7 @@ from ris.selectors.orders import order_view, order_views
 from ris.selectors.outgoing import identifiers_moved, is_relayed, last_told, orders_of_steps
 from ris.selectors.patients import patient_view
 from ris.selectors.reports import report_view
+from ris.selectors.supplies import of_procedure
 from ris.selectors.views import OrderView, ProcedureView
 from ris.services.outbox import register_protocol
 from ris.services.report_documents import report_document
@@ -210,6 +212,11 @@ def _patients(event: StoredEvent) -> PatientsTold:
 
 
 def _charges(telling: _Telling) -> Drafts:
+    yield from _exam_and_report_charges(telling)
+    yield from _supply_charges(telling)
+
+
+def _exam_and_report_charges(telling: _Telling) -> Drafts:
     event = telling.event
     for order, procedure, part in _charged(telling):
         lane = f"charge:{procedure.public_id}:{part.value}"
@@ -220,6 +227,24 @@ def _charges(telling: _Telling) -> Drafts:
             yield lane, charge(order, procedure, part, event.at, telling.profile)
         elif told is not None and stands and not due:
             yield lane, credit(told, event.at, telling.profile)
+
+
+def _supply_charges(telling: _Telling) -> Drafts:
+    """What was used, once the exam is over; credited if it is recorded anew or taken back."""
+    event, profile = telling.event, telling.profile
+    if not profile.settings.charge_supplies or event.name in REPORT_EVENTS:
+        return
+    for order, procedure in _examined(telling):
+        lane = f"charge:{procedure.public_id}:supplies"
+        told = last_told(telling.endpoint.id, lane)
+        used = of_procedure(procedure.public_id) if is_due(procedure, Part.TECHNICAL) else []
+        if told is not None and is_charge(told):
+            # Only what was recorded can be another list; what the peer was told stays otherwise.
+            if used and (event.name not in SUPPLY_EVENTS or tells(told, used)):
+                continue
+            yield lane, credit(told, event.at, profile)
+        if used:
+            yield lane, supplies(order, procedure, used, event.at, profile)
 
 
 def _charged(telling: _Telling) -> Iterator[tuple[OrderView, ProcedureView, Part]]:
@@ -233,11 +258,19 @@ def _charged(telling: _Telling) -> Iterator[tuple[OrderView, ProcedureView, Part
                     if procedure.public_id in procedures:
                         yield order, procedure, Part.PROFESSIONAL
         return
-    steps = {*payload.get("steps", ()), *payload.get("previous_steps", ())}
+    if telling.event.name in EXAM_EVENTS:
+        for order, procedure in _examined(telling):
+            yield order, procedure, Part.TECHNICAL
+
+
+def _examined(telling: _Telling) -> Iterator[tuple[OrderView, ProcedureView]]:
+    """The procedures of the steps that an event is about."""
+    payload = telling.event.payload
+    steps = {*payload.get("steps", ()), *payload.get("previous_steps", ()), payload.get("step")}
     for order in telling.orders:
         for procedure in order.procedures:
             if any(step.public_id in steps for step in procedure.steps):
-                yield order, procedure, Part.TECHNICAL
+                yield order, procedure
 
 
 def _images(telling: _Telling) -> Drafts:
@@ -269,7 +302,7 @@ ROUTES: Mapping[Subscription, Route] = {
         _patient,
         "ADT^A08 A40 A47, and A01, A04 or A28",
     ),
-    Subscription.CHARGES: Route(EXAM_EVENTS | REPORT_EVENTS, _charges, "DFT^P03"),
+    Subscription.CHARGES: Route(EXAM_EVENTS | REPORT_EVENTS | SUPPLY_EVENTS, _charges, "DFT^P03"),
     Subscription.IMAGES: Route(IMAGES_EVENTS, _images, "ORU^R01"),
 }
 

@@ -289,6 +289,11 @@ class Settings(BaseModel):
     charge_department: str = Field(
         default="RAD", max_length=20, description="our department in FT1-13 of charges"
     )
+    charge_supplies: bool = Field(
+        default=False,
+        description="contrast, drugs and material that were recorded for an exam are charged as "
+        "well, in a message of their own with an FT1 for each",
+    )
     relay_adt: bool = Field(
         default=False,
         description="pass on every ADT message that was applied, with MSH-3 to 6 and MSH-10 of "

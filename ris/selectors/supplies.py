@@ -37,6 +37,7 @@ class UseLine:
 
     public_id: str
     supply: str
+    code: str
     name: str
     unit: str
     kind: str
@@ -151,6 +152,14 @@ def of_order(order: str) -> Used:
     )
 
 
+def of_procedure(procedure: str) -> list[UseLine]:
+    """What was used for a procedure (by public id), without what was corrected; one query."""
+    rows = SupplyUse.objects.select_related("supply").filter(
+        step__procedure__public_id=procedure, replaced_at=None
+    )
+    return [_use(row) for row in rows.order_by("id")]
+
+
 def _used(uses: Iterable[SupplyUse], reactions: Iterable[Reaction]) -> Used:
     lines: Sequence[UseLine] = [_use(row) for row in uses]
     return Used(
@@ -175,6 +184,7 @@ def _use(row: SupplyUse) -> UseLine:
     return UseLine(
         public_id=str(row.public_id),
         supply=str(row.supply.public_id),
+        code=row.code,
         name=row.name,
         unit=row.unit,
         kind=row.kind,

@@ -146,7 +146,7 @@ def _number(told: ToldCharge) -> Value:
     return f"{told.procedure.procedure_id}{letter}"
 
 
-def _code(told: ToldCharge) -> Value:
+def procedure_code(told: ToldOrder) -> Value:
     code = told.procedure.code
     return (code.value, code.meaning or told.procedure.description, code.scheme)
 
@@ -169,19 +169,19 @@ FT1: tuple[Column[Any], ...] = (
     Column(4, "when it was done, or signed", lambda told: told.time(told.done_at)),
     Column(5, "when it was posted", lambda told: told.time(told.at)),
     Column(6, "charge (CG) or credit (CD)", lambda told: CHARGE),
-    Column(7, "what is charged: the procedure", _code),
+    Column(7, "what is charged: the procedure", procedure_code),
     Column(10, "quantity", lambda told: 1),
     Column(13, "department", lambda told: (told.profile.settings.charge_department,)),
     Column(20, "performed by, or signed by", lambda told: told.performer),
     Column(21, "ordered by", _ordered_by),
     Column(23, "filler order number", lambda told: told.filler),
-    Column(25, "procedure", _code),
+    Column(25, "procedure", procedure_code),
     Column(26, "technical (TC) or professional (26), and side", _modifiers),
 )
 
 PR1: tuple[Column[Any], ...] = (
     Column(1, "set id", lambda told: 1),
-    Column(3, "procedure", _code),
+    Column(3, "procedure", procedure_code),
     Column(5, "when it was done, or signed", lambda told: told.time(told.done_at)),
     Column(6, "functional type: diagnostic", lambda told: "D"),
     Column(16, "technical (TC) or professional (26), and side", _modifiers),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from integration.hl7.from_domain.documents import mdm
 from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.images import images_available
 from integration.hl7.from_domain.patients import PatientsTold, patient_told
+from integration.hl7.from_domain.supplies import supplies
 from integration.hl7.profiles import Profile
 from ris.domain.orders import StepStatus
 from ris.domain.reporting import VersionKind
@@ -70,6 +72,15 @@ def credited(profile: Profile) -> Draft:
     )  # fmt: skip
     sent = build([header, *charged(profile).rows], charset=profile.charset)
     return credit(sent, views.AT + timedelta(days=1), profile)
+
+
+def used(profile: Profile) -> Draft:
+    order = views.order(procedures=(PROCEDURE,))
+    uses = [
+        views.use(),
+        views.use(code="NACL", name="Saline 0.9 %", amount=Decimal("40.50"), lot=""),
+    ]
+    return supplies(order, PROCEDURE, uses, views.AT, profile)
 
 
 def signed(profile: Profile) -> Draft:
@@ -123,6 +134,7 @@ CASES: Mapping[str, tuple[Callable[[Profile], Draft], dict[str, object]]] = {
     "dft_p03_technical": (charged, {}),
     "dft_p03_technical_credited": (credited, {}),
     "dft_p03_professional": (signed, {}),
+    "dft_p03_supplies": (used, {"charge_supplies": True}),
     "oru_r01_images": (available, {}),
     "mdm_t02_preliminary": (document(P), {"document_content": "both"}),
     "mdm_t02": (document(F), {"document_content": "both"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from ris.domain.protocol import StoredEvent
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.values import Code, Identifier, NameGroup, PartialDate, PersonName
+from ris.selectors.supplies import UseLine
 from ris.selectors.views import (
     AppointmentView,
     OrderView,
@@ -183,6 +185,32 @@ def report(*versions: ReportVersionView, **overrides: Any) -> ReportView:
         versions=versions or (version(),),
     )
     return replace(view, **overrides)
+
+
+def use(**overrides: Any) -> UseLine:
+    """A contrast agent as it was given."""
+    return UseLine(
+        **{
+            "public_id": "use-1",
+            "supply": "supply-1",
+            "code": "IOHEX350",
+            "name": "Iohexol 350",
+            "unit": "ml",
+            "kind": "CONTRAST",
+            "agent": "IODINE",
+            "concentration": Decimal(350),
+            "amount": Decimal("80.00"),
+            "lot": "LOT-1",
+            "expires_on": None,
+            "route": "IV",
+            "by": "Radic, Rita",
+            "at": AT,
+            "replaced_at": None,
+            "replaced_by": "",
+            "reason": "",
+            **overrides,
+        }
+    )
 
 
 def event(name: str, *, asked_by: int | None = None, **payload: Any) -> StoredEvent:
