@@ -18,6 +18,7 @@ from ris.selectors.views import ReportVersionView
 from worklist.building import code, elements, fitting
 from worklist.dicom_json import Json
 
+FINDING_SITE: Final = Code("363698007", "SCT", "Finding Site")
 DIAGNOSTIC_IMAGING_REPORT: Final = Code("18748-4", "LN", "Diagnostic Imaging Report")
 
 CONTAINS = "CONTAINS"
@@ -182,7 +183,11 @@ def _results(version: ReportVersionView, *, numbers: bool) -> Iterator[Json]:
         if each.get("value_code"):
             meaning = each.get("value_meaning") or value
             chosen = Code(each["value_code"], each.get("value_scheme", ""), meaning)
-            yield _coded(CONTAINS, concept, chosen)
+            item = _coded(CONTAINS, concept, chosen)
+            if each.get("site_code"):
+                site = Code(each["site_code"], each["site_scheme"], each["site_meaning"])
+                item |= elements({"ContentSequence": [_coded(_MODIFIER, FINDING_SITE, site)]})
+            yield item
         elif numbers and _NUMBER.fullmatch(value) and len(value) <= _DECIMAL_STRING:
             yield _number(concept, value, unit)
         else:

@@ -18,6 +18,7 @@ from ris.domain.errors import (
 from ris.domain.mammography import (
     AssessBreast,
     Assessed,
+    BreastExam,
     CloseRecall,
     MarkLettersSent,
     Pathology,
@@ -29,6 +30,7 @@ from ris.domain.mammography import (
     SetMammographyRules,
     WithdrawPathology,
 )
+from ris.domain.mammography_codes import coded
 from ris.domain.orders import OrderReference
 from ris.domain.reporting import (
     AmendReport,
@@ -114,6 +116,36 @@ def test_the_signed_text_says_the_assessment_once() -> None:
         "Breast assessment: right 1 (nothing found), left 4A (suspicious, low); "
         "overall 4A (suspicious, low). Density C (many dense areas)."
     )
+
+
+def test_the_signed_version_says_the_assessment_in_codes() -> None:
+    _, report = exam()
+    assess(report, Assessed(right="1", left="4A", density="C"))
+    finalize(report)
+    change = Assessed(right="1", left="2", overall="2", density="C")
+    execute(
+        ReassessBreast(report=report, assessed=change, reason="the other view"),
+        actor=people.radiologist,
+    )
+
+    first, second = Report.objects.get(public_id=report).versions.order_by("number")
+    assert [
+        (row["meaning"], row.get("site_meaning"), row["value_scheme"], row["value_code"])
+        for row in first.coded
+    ] == [
+        ("Overall Assessment", None, "BI", "MA.II.A.5.4A"),
+        ("Assessment Category", "Right breast", "SCT", "397140005"),
+        ("Assessment Category", "Left breast", "BI", "MA.II.A.5.4A"),
+        ("Breast composition", None, "SCT", "129718006"),
+    ]
+    assert [row["value"] for row in second.coded] == ["2", "1", "2", "C"]
+
+
+def test_an_ultrasound_says_its_category_without_a_code_for_mammograms() -> None:
+    rows = coded(Assessed(right="2", left="2", overall="2"), BreastExam.OTHER)
+
+    assert [row["value"] for row in rows] == ["2", "2", "2"]
+    assert not any("value_code" in row for row in rows)
 
 
 def test_a_report_from_elsewhere_is_taken_as_it_is() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from ris.domain.errors import InvalidValueError
+from ris.domain.mammography import Assessed, BreastExam
+from ris.domain.mammography_codes import coded
 from ris.domain.orders import OrderStatus, Priority, Stage
 from ris.domain.patients import Sex
 from ris.domain.reporting import ReportStatus, VersionKind
@@ -158,6 +160,19 @@ def test_answers_stand_under_the_findings_with_their_codes() -> None:
     assert width.ConceptNameCodeSequence[0].CodeValue == "103339001"
     assert margin.ValueType == "CODE"
     assert margin.ConceptCodeSequence[0].CodeMeaning == "Lobulated margin"
+
+
+def test_a_breast_assessment_says_the_side() -> None:
+    rows = coded(Assessed(left="2", overall="2"), BreastExam.SCREENING)
+
+    _, overall, left = under(written(told(version(coded=tuple(rows)))), "Findings")
+
+    assert overall.ConceptNameCodeSequence[0].CodeValue == "111413"
+    assert left.ConceptCodeSequence[0].CodeValue == "397141009"
+    (site,) = left.ContentSequence
+    assert (site.RelationshipType, site.ValueType) == ("HAS CONCEPT MOD", "CODE")
+    assert site.ConceptNameCodeSequence[0].CodeMeaning == "Finding Site"
+    assert site.ConceptCodeSequence[0].CodeMeaning == "Left breast"
 
 
 def test_an_enhanced_report_has_numbers_as_numbers() -> None:

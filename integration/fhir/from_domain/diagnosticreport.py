@@ -14,8 +14,9 @@ from integration.fhir import bindings, systems
 from integration.fhir.from_domain import datatypes
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.servicerequest import requests_of
+from ris.domain.mammography_codes import OVERALL
 from ris.domain.reporting import SECTIONS, ReportStatus
-from ris.domain.values import Identifier, PersonName
+from ris.domain.values import Code, Identifier, PersonName
 from ris.printing.report import notice_of
 from ris.selectors.search.views import AwaitedHit, ReportHit
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView
@@ -88,11 +89,22 @@ def _written(hit: ReportHit, shown: Shown) -> Resource:
         resultsInterpreter=datatypes.some(interpreter(current, shown) if current else None),
         result=[datatypes.reference("Observation", each) for each in hit.findings] if shows else [],
         conclusion=current.sections.get("impression", "").strip() if current and shows else "",
+        conclusionCode=_conclusions(current) if current and shows else [],
         presentedForm=_presented(hit, current, shown) if current and shows else [],
     )
     if all(name in resource for name in _IMR_WANTS):
         resource["meta"]["profile"] = [IMR]
     return resource
+
+
+def _conclusions(version: ReportVersionView) -> list[Resource]:
+    """The overall assessment of a breast exam, where it was said in codes (DICOM CID 6026)."""
+    return [
+        datatypes.concept(Code(each["value_code"], each["value_scheme"], each["value_meaning"]))
+        for each in version.coded
+        if (each["code"], each["scheme"]) == (OVERALL.value, OVERALL.scheme)
+        and each.get("value_code")
+    ]
 
 
 def _about(covers: Covers, shown: Shown) -> Resource:

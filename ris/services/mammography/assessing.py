@@ -21,6 +21,7 @@ from ris.domain.mammography import (
     checked,
     with_line,
 )
+from ris.domain.mammography_codes import coded
 from ris.domain.reporting import AmendReport, VersionKind
 from ris.models import BreastAssessment, PerformedProcedureStep, Report
 from ris.selectors.mammography import assessed_of, exam_of
@@ -81,6 +82,10 @@ def reassess_breast(command: ReassessBreast, context: Context) -> int:
     said = checked(command.assessed, BreastExam(row.exam))
     if said == before:
         raise InvalidValueError("the assessment is this already", path="overall")
+    for name in _FIELDS:
+        setattr(row, name, getattr(said, name))
+    row.assessed_by = context.actor.name[:150]
+    touch(row, "assessed_by", *_FIELDS)  # before the addendum, whose codes it gives
     number = amend_report(
         AmendReport(
             report=command.report,
@@ -95,10 +100,6 @@ def reassess_breast(command: ReassessBreast, context: Context) -> int:
         ),
         context,
     )
-    for name in _FIELDS:
-        setattr(row, name, getattr(said, name))
-    row.assessed_by = context.actor.name[:150]
-    touch(row, "assessed_by", *_FIELDS)
     _say(row, context, previous=before.overall, reason=reason)
     letters.follow(row, recalls.follow(row, context), context)
     return number
@@ -124,6 +125,12 @@ def told(
         return sections
     line = with_line(sections.get("impression", ""), assessed_of(row))
     return {**sections, "impression": line}
+
+
+def codes_of(report: Report, kind: VersionKind) -> list[dict[str, str]]:
+    """The assessment in codes, for a version that says it."""
+    row = _of(report) if kind is not VersionKind.RETRACTION else None
+    return coded(assessed_of(row), BreastExam(row.exam)) if row is not None else []
 
 
 def signed(report: Report, context: Context) -> None:

@@ -135,7 +135,10 @@ def add_version(
         signer_id=context.actor.user_id,
         signed_at=min(said_at or context.now, context.now),
         communications=communications_of(report),
-        coded=settled.coded if settled is not None else [],
+        coded=[
+            *(settled.coded if settled is not None else ()),
+            *breast_exams.codes_of(report, kind),
+        ],
         template=settled.template if settled is not None else None,
         signed_as=signer.value if signer else "",
         signed_with=proof.value if signer else "",

@@ -108,8 +108,9 @@ def correct(request: PageRequest, key: UUID) -> HttpResponse:
     def amending() -> Amending:
         current = report_view(str(key)).current
         before = dict(current.sections) if current else {}
-        coded = codes(*form_of(Report.objects.get(public_id=key)), sections)
-        gone = tuple(row for row in current.coded if row not in coded) if current else ()
+        asked = form_of(Report.objects.get(public_id=key))
+        coded = codes(*asked, sections)
+        gone = tuple(row for row in codes(*asked, before) if row not in coded)
         kept = {"addendum": before["addendum"]} if "addendum" in before else {}
         changes = differences(before, {**kept, **sections})
         return Amending(kind="correction", reason=reason, changes=changes, lost=gone)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from ris.domain.reporting import (
     VersionKind,
 )
 from ris.domain.values import PersonName
-from ris.models import Order, Practitioner, Report
+from ris.models import BreastAssessment, Order, Practitioner, Report
 from ris.services import execute
 from ris.services.report_documents import report_document
 from tests import make, people
@@ -47,6 +47,20 @@ def shown(api: Api, report: Report) -> dict[str, Any]:
     answer = api.get(f"/DiagnosticReport/{report.public_id}")
     assert answer.status == 200, answer.body
     return answer.body
+
+
+def test_an_overall_assessment_is_a_code_of_the_conclusion(api: Api, exam: Order) -> None:
+    opened = make.opened_report(exam)
+    day = date(2026, 3, 2)
+    BreastAssessment.objects.create(
+        report=opened, exam="SCREENING", right="1", left="5", overall="5", examined_on=day,
+        watched_until=day,
+    )  # fmt: skip
+
+    (code,) = shown(api, sign(exam, reader()))["conclusionCode"]
+
+    assert code["coding"][0]["system"] == "http://snomed.info/sct"
+    assert code["coding"][0]["code"] == "397145000"
 
 
 def test_a_report_has_all_that_imr_asks_for(api: Api, exam: Order, report: Report) -> None:
