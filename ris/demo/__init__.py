@@ -15,7 +15,7 @@ from datetime import datetime
 from django.core.management import call_command
 from django.utils import timezone
 
-from ris.checks import DEMO_TOKEN
+from ris.checks import DEMO_KEY
 from ris.models import Patient
 from ris.selectors.accounts import token_for
 from ris.services import together
@@ -31,7 +31,7 @@ def load(argv: list[str]) -> int:
         "--if-empty", action="store_true", help="do nothing if the demo site is there already"
     )
     arguments = parser.parse_args(argv)
-    if token_for(DEMO_TOKEN) is not None:
+    if token_for(DEMO_KEY) is not None:
         if not arguments.if_empty:
             complain("ris: the demo site is loaded already; `ris demo reset` makes it anew")
         return 0 if arguments.if_empty else 1
@@ -51,7 +51,7 @@ def reset(argv: list[str]) -> int:
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     arguments = parser.parse_args(argv)
-    if token_for(DEMO_TOKEN) is None and Patient.objects.exists():
+    if token_for(DEMO_KEY) is None and Patient.objects.exists():
         complain("ris: this database is not the demo's; nothing was deleted")
         return 1
     if not arguments.yes and not confirmed("Delete everything that was done in the demo?"):

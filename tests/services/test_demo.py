@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker
 
 from ris import demo
-from ris.checks import DEMO_TOKEN
-from ris.demo.site import PASSWORD
+from ris.checks import DEMO_KEY
+from ris.demo.site import PUBLIC_WORD
 from ris.domain.actors import Role
 from ris.domain.exchange import DeliveryState, MessageState
 from ris.domain.orders import OrderStatus, Stage, StepStatus
@@ -189,13 +189,13 @@ def test_each_role_has_a_login_with_a_name() -> None:
     for role in people | {Role.ADMIN, Role.MANAGER}:
         user = User.objects.get(username=role.value)
         assert roles_of(user) == {role}
-        assert user.check_password(PASSWORD)
+        assert user.check_password(PUBLIC_WORD)
         assert user.get_full_name().count(" ") == 1
 
 
 @looks
 def test_the_token_of_the_banner_may_do_everything() -> None:
-    token = token_for(DEMO_TOKEN)
+    token = token_for(DEMO_KEY)
 
     assert token is not None
     assert token.scopes == ("system/*.cruds",)
