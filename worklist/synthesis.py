@@ -13,13 +13,12 @@ from typing import Any
 from ris.domain.errors import MissingValueError
 from ris.domain.identifiers import new_uid
 from ris.domain.performing import PerformedStatus
-from ris.domain.values import Code
 from ris.selectors.performed_messages import PerformedRecord
 from ris.selectors.views import OrderView, ProcedureView, SeriesView, StepView
 from worklist import charset, retrieval
-from worklist.attributes import scheme_designator
+from worklist.building import codes, elements
 from worklist.dicom_json import Json
-from worklist.elements import tag_of, vr_of
+from worklist.elements import tag_of
 from worklist.mpps_attributes import PERFORMED
 from worklist.raw import StoredRequest
 from worklist.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN, MODALITY_PERFORMED_PROCEDURE_STEP
@@ -32,7 +31,6 @@ _ENDS = {
     "PerformedStepCompleted": PerformedStatus.COMPLETED,
     "PerformedStepDiscontinued": PerformedStatus.DISCONTINUED,
 }
-_LIMITS = {"SH": 16, "AE": 16, "CS": 16, "LO": 64, "UI": 64, "ST": 1024}
 
 
 def n_create(
@@ -43,7 +41,7 @@ def n_create(
     patient = orders[0].patient if orders else None
     known = [row for order in orders for row in _steps(order, record)]
     begun = view.started_at.astimezone(zone)
-    said = _elements(
+    said = elements(
         {
             _SCHEDULED: _scheduled(record, known),
             "PatientName": str(patient.name) if patient else "",
@@ -60,7 +58,7 @@ def n_create(
             "PerformedProcedureStepStartTime": f"{begun:%H%M%S}",
             "PerformedProcedureStepDescription": view.description,
             "PerformedProcedureTypeDescription": "",
-            "ProcedureCodeSequence": [_code(code) for code in record.procedure_codes],
+            "ProcedureCodeSequence": codes(record.procedure_codes),
             "Modality": view.modality or next((step.modality for _, _, step in known), ""),
             "StudyID": record.study_id or next((row.procedure_id for _, row, _ in known), ""),
             "PerformedProtocolCodeSequence": [],
@@ -68,7 +66,7 @@ def n_create(
         }
     )
     # An N-CREATE says nothing of the end yet, whatever was said since.
-    started = _elements(
+    started = elements(
         {
             _STATUS: PerformedStatus.IN_PROGRESS.value,
             "PerformedProcedureStepEndDate": "",
@@ -93,8 +91,8 @@ def n_set(
     said: dict[str, Any] = {
         _STATUS: status.value,
         "PerformedProcedureStepDescription": view.description,
-        "ProcedureCodeSequence": [_code(code) for code in record.procedure_codes],
-        "PerformedProtocolCodeSequence": [_code(code) for code in view.protocol_codes],
+        "ProcedureCodeSequence": codes(record.procedure_codes),
+        "PerformedProtocolCodeSequence": codes(view.protocol_codes),
     }
     if record.comments:
         said["CommentsOnThePerformedProcedureStep"] = record.comments
@@ -105,14 +103,14 @@ def n_set(
         said[_SERIES] = [_one_series(one) for one in view.series] or [_no_images(record, orders)]
         reason = view.discontinuation_reason
         if status is PerformedStatus.DISCONTINUED and reason.value:
-            said[_REASON] = [_code(reason)]
+            said[_REASON] = codes([reason])
     changeable = {f"{row.tag:08X}" for row in PERFORMED if not row.within and row.set == "3"}
     by_modality = {
         tag: element
         for tag, element in record.dataset.items()
         if tag in changeable and tag not in _OURS and element.get("Value")
     }
-    return _request("N-SET", record, {**_elements(said), **by_modality}, character_set)
+    return _request("N-SET", record, {**elements(said), **by_modality}, character_set)
 
 
 # Of these the core knows better than what a modality said last.
@@ -167,11 +165,11 @@ def _scheduled(
         for row in PERFORMED
         if row.within == _SCHEDULED and row.create == "2"
     }
-    return [_elements({"StudyInstanceUID": study, **empty})]
+    return [elements({"StudyInstanceUID": study, **empty})]
 
 
 def _scheduled_item(order: OrderView, procedure: ProcedureView, step: StepView) -> Json:
-    return _elements(
+    return elements(
         {
             "StudyInstanceUID": procedure.study_instance_uid,
             "ReferencedStudySequence": [],
@@ -180,13 +178,13 @@ def _scheduled_item(order: OrderView, procedure: ProcedureView, step: StepView) 
             "RequestedProcedureDescription": procedure.description or procedure.code.meaning,
             "ScheduledProcedureStepID": step.step_id,
             "ScheduledProcedureStepDescription": step.description,
-            "ScheduledProtocolCodeSequence": [_code(code) for code in step.protocol_codes],
+            "ScheduledProtocolCodeSequence": codes(step.protocol_codes),
         }
     )
 
 
 def _one_series(series: SeriesView) -> Json:
-    return _elements(
+    return elements(
         {
             "PerformingPhysicianName": series.performing_physician,
             "ProtocolName": series.protocol_name or series.description or "unknown",
@@ -221,47 +219,6 @@ def _no_images(record: PerformedRecord, orders: Sequence[OrderView]) -> Json:
     )
 
 
-def _code(code: Code) -> Json:
-    long = len(code.value) > 16
-    return _elements(
-        {
-            "CodeValue": None if long else code.value,
-            "CodingSchemeDesignator": scheme_designator(code.scheme),
-            "CodingSchemeVersion": code.version or None,
-            "CodeMeaning": code.meaning or code.value,
-            "LongCodeValue": code.value if long else None,
-        }
-    )
-
-
 def _short_id(public_id: str) -> str:
     """An SH of 16 characters that is as unique as the public id's random end."""
     return public_id.replace("-", "")[-16:].upper()
-
-
-def _elements(said: Mapping[str, Any]) -> Json:
-    """Keywords and values as DICOM JSON; None leaves an element out, an empty value does not."""
-    found: Json = {}
-    for keyword, value in said.items():
-        if value is None:
-            continue
-        tag = tag_of(keyword)
-        vr = vr_of(tag)
-        values = value if isinstance(value, list) else [value] if value else []
-        if vr == "PN":
-            values = [_name(text) for text in values if text]
-        elif vr != "SQ":
-            values = [_clean(text, vr) for text in values]
-        found[f"{tag:08X}"] = {"vr": vr, "Value": values} if values else {"vr": vr}
-    return found
-
-
-def _clean(text: str, vr: str) -> str:
-    """A text that fits its representation: no control characters, no backslash, not too long."""
-    kept = "".join(char for char in text if char.isprintable() and char != "\\")
-    return kept[: _LIMITS.get(vr, len(kept))]
-
-
-def _name(text: str) -> dict[str, str]:
-    groups = zip(("Alphabetic", "Ideographic", "Phonetic"), text.split("="), strict=False)
-    return {name: group for name, group in groups if group}
