@@ -44,6 +44,7 @@ class AnswerSource(StrEnum):
     FHIR = "FHIR"
     RECORD = "RECORD"  # what the patient's record says (AL1, ADT)
     EARLIER = "EARLIER"  # the same patient's answer for another exam
+    PATIENT = "PATIENT"  # said by the patient at the page of the appointment
 
 
 class Told(StrEnum):
@@ -217,6 +218,7 @@ class QuestionDetails:
     told_words: str = ""  # an unsafe answer, in the words of the worklist
     offer_days: int = 365  # how long an earlier answer is offered; 0: never
     position: int = 100
+    patient_words: str = ""  # as the patient's own page asks it; empty: it does not
 
     def choice_words(self, value: str) -> str:
         return dict(self.choices).get(value, value)

@@ -89,6 +89,7 @@ from ris.models.report_objects import CommitmentRequest, ReportObject
 from ris.models.report_templates import ReportMacro, ReportTemplate, ReportTemplateVersion
 from ris.models.reporting import CriticalResult, Report, ReportVersion
 from ris.models.safety import (
+    DeclaredAnswer,
     PatientObservation,
     SafetyAnswer,
     SafetyOverride,
@@ -138,6 +139,7 @@ __all__ = [
     "CriticalFinding",
     "CriticalPolicy",
     "CriticalResult",
+    "DeclaredAnswer",
     "Delivery",
     "DeliveryAttempt",
     "DemographicReview",

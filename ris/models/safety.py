@@ -33,6 +33,7 @@ class SafetyQuestion(Public):
     told_words = models.CharField(max_length=64, blank=True, default="")
     offer_days = models.PositiveSmallIntegerField(default=365)
     position = models.PositiveSmallIntegerField(default=100)
+    patient_words = models.CharField(max_length=200, blank=True, default="", db_default="")
     active = models.BooleanField(default=True)
 
     class Meta:
@@ -74,7 +75,7 @@ class SafetyAnswer(Public):
     source = models.CharField(max_length=7, default=AnswerSource.PERSON.value)
     answered_by = models.CharField(max_length=150)
     answered_at = models.DateTimeField()
-    # Another answer to the same question came later.
+    # Another answer to the same question came later, or the patient said otherwise.
     superseded_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -96,6 +97,35 @@ class SafetyAnswer(Public):
 
     def __str__(self) -> str:
         return f"safety answer {self.pk}"
+
+
+class DeclaredAnswer(Public):
+    """What the patient said at the page of the appointment: known, and of no effect by itself.
+
+    A person confirms it (:class:`SafetyAnswer`); the latest of an order's question counts.
+    """
+
+    order = models.ForeignKey(
+        "ris.Order", on_delete=models.CASCADE, related_name="declared_answers"
+    )
+    question = models.ForeignKey(SafetyQuestion, on_delete=models.PROTECT, related_name="+")
+    words = models.CharField(max_length=200)  # as it was asked
+    value = models.CharField(max_length=500)
+    value_on = models.DateField(null=True, blank=True)
+    declared_at = models.DateTimeField()
+    superseded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "question"],
+                condition=models.Q(superseded_at__isnull=True),
+                name="declared_answer_one_counts",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"declared answer {self.pk}"
 
 
 class SafetyOverride(Public):

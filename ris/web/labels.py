@@ -367,6 +367,7 @@ ANSWER_SOURCE: Mapping[AnswerSource, Label] = {
     AnswerSource.FHIR: Label("result by FHIR", "inbox"),
     AnswerSource.RECORD: Label("patient's record", "users"),
     AnswerSource.EARLIER: Label("answered before", "undo"),
+    AnswerSource.PATIENT: Label("said by the patient", "person"),
 }
 ANSWER_KIND: Mapping[AnswerKind, Label] = {
     AnswerKind.YES_NO: Label("Yes or no", "check"),
