@@ -88,7 +88,10 @@ class ResultNotice(Public):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     order = models.ForeignKey("ris.Order", on_delete=models.CASCADE, related_name="+")
-    report = models.ForeignKey("ris.Report", on_delete=models.CASCADE, related_name="notices")
+    # None: of a critical finding that was flagged before anybody began a report.
+    report = models.ForeignKey(
+        "ris.Report", null=True, on_delete=models.CASCADE, related_name="notices"
+    )
     occasion = models.CharField(max_length=10)
     key = models.CharField(max_length=40)  # the version's number, or the critical result
     state = models.CharField(max_length=8, default=NoticeState.PLANNED.value)
@@ -109,6 +112,11 @@ class ResultNotice(Public):
             ),
             models.UniqueConstraint(
                 fields=["user", "report", "occasion", "key"], name="result_notice_once"
+            ),
+            models.UniqueConstraint(
+                fields=["user", "key"],
+                condition=models.Q(report=None),
+                name="result_notice_without_report_once",
             ),
         ]
         indexes = [models.Index(fields=["state", "due_at"], name="result_notice_due")]

@@ -11,7 +11,11 @@ import time_machine
 
 from ris import config
 from ris.domain.accounts import DisableUser
-from ris.domain.critical import FlagCriticalResult
+from ris.domain.critical import (
+    FlagCriticalResult,
+    NoteCriticalAttempt,
+    WithdrawCriticalResult,
+)
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscription
 from ris.domain.preferences import SetPreferences
@@ -293,6 +297,51 @@ def test_a_critical_finding_of_a_shared_report_is_told_to_each_of_its_doctors(
         "olga@practice.example",
         "otto@practice.example",
     ]
+
+
+def test_a_critical_finding_is_told_before_there_is_a_report_and_not_again_with_it(
+    doctors: Doctors,
+) -> None:
+    wants(doctors.olga)
+    order = build.performed()
+    key = execute(
+        FlagCriticalResult(
+            finding="Bleeding", category="RED", procedure=str(order.procedures.get().public_id)
+        ),
+        actor=people.radiologist,
+    )
+    relay()
+    make.final_report(order)
+    execute(NoteCriticalAttempt(critical_result=key, who="Dr. Ordonez"), actor=people.radiologist)
+    relay()
+
+    first, second = mails()
+    assert first["subject"] == "Please read now: a result of your patient"
+    assert f"/referrer/orders/{order.public_id}/" in first["text"]
+    assert "Bleeding" not in json.dumps(first)
+    assert second["subject"] == "A result of your patient"
+    assert ResultNotice.objects.filter(occasion="CRITICAL").count() == 1
+    notice = ResultNotice.objects.get(occasion="CRITICAL")
+    assert (notice.report, notice.state, notice.key) == (None, "SENT", key)
+
+
+def test_a_finding_that_was_withdrawn_before_any_report_is_not_told(doctors: Doctors) -> None:
+    wants(doctors.olga)
+    order = build.performed()
+    key = execute(
+        FlagCriticalResult(
+            finding="Bleeding", category="RED", procedure=str(order.procedures.get().public_id)
+        ),
+        actor=people.radiologist,
+    )
+    outbox.fan_out()
+    execute(
+        WithdrawCriticalResult(critical_result=key, reason="an artifact"), actor=people.radiologist
+    )
+    relay()
+
+    assert mails() == []
+    assert dropped() == ["it was no critical finding"]
 
 
 def test_a_practice_is_told_of_its_orders(doctors: Doctors) -> None:

@@ -77,27 +77,32 @@ def plan(event: StoredEvent) -> None:
         return
     of = str(said.get("report") or "")
     report = Report.objects.filter(public_id=of).first() if of else None
-    if report is None:
+    if report is None and occasion is not NoticeOccasion.CRITICAL:
         return
     keys = [str(key) for key in said.get("orders") or () if key] or [str(said.get("order") or "")]
     concerned = Q(public_id__in=[key for key in keys if key])
-    if occasion is NoticeOccasion.CRITICAL:
+    if occasion is NoticeOccasion.CRITICAL and report is not None:
         # It names one order; the report it is in may be on those of other doctors as well.
         concerned |= Q(procedures__reports=report)
     orders = list(Order.objects.filter(concerned).distinct().order_by("id"))
-    # A critical result is told once, however often it is spoken of.
-    key = str(said.get("critical_result") or said.get("number") or "")
+    # A critical result is told once, however often it is spoken of and whatever report it is in.
+    key = str(said.get("critical_result") or said.get("number") or "")[:40]
+    known = Q(occasion=occasion.value, key=key)
+    if occasion is not NoticeOccasion.CRITICAL:
+        known &= Q(report=report)
+    told = set(ResultNotice.objects.filter(known).values_list("user_id", flat=True))
     for choice in _wanting(orders):
         to = selected.reach(choice.user_id)
         order = next((each for each in orders if to.covers(each)), None)
-        if order is None:
+        if order is None or choice.user_id in told:
             continue
-        ResultNotice.objects.get_or_create(
+        ResultNotice.objects.create(
             user_id=choice.user_id,
+            order=order,
             report=report,
             occasion=occasion.value,
-            key=key[:40],
-            defaults={"order": order, "due_at": _due(occasion, NoticeTime(choice.when))},
+            key=key,
+            due_at=_due(occasion, NoticeTime(choice.when)),
         )
 
 
@@ -207,7 +212,7 @@ def _untrue(row: ResultNotice) -> str:
         return "not wanted any more"
     if not selected.reach(row.user_id).covers(row.order):
         return "the login does not see this order any more"
-    if row.occasion == NoticeOccasion.FINAL.value:
+    if row.report is not None and row.occasion == NoticeOccasion.FINAL.value:
         if row.report.status == ReportStatus.RETRACTED.value:
             return "withdrawn meanwhile"
         if row.report.versions.filter(number__gt=_number(row)).exists():
@@ -254,7 +259,7 @@ def _hand_over(rows: Sequence[ResultNotice], endpoint: Endpoint, context: Contex
             payload=json.dumps(payload, ensure_ascii=False).encode(),
             orders=tuple(dict.fromkeys(str(row.order.public_id) for row in rows)),
         ),
-        report=str(first.report.public_id) if alone else "",
+        report=str(first.report.public_id) if alone and first.report else "",
     )
     delivery = Delivery.objects.get(public_id=key)
     for row in rows:
