@@ -112,13 +112,15 @@ def protocol_line(row: ProtocolDefinition) -> ProtocolLine:
     )
 
 
-def protocols(*, modality: str = "", retired: bool = False) -> list[ProtocolLine]:
+def protocols(
+    *, modality: str = "", retired: bool = False, most: int | None = 500
+) -> list[ProtocolLine]:
     rows = ProtocolDefinition.objects.order_by("modality", "meaning", "id")
     if not retired:
         rows = rows.filter(active=True)
     if modality:
         rows = rows.filter(modality=modality)
-    return [protocol_line(row) for row in rows[:500]]
+    return [protocol_line(row) for row in rows[:most]]
 
 
 def protocol(public_id: str) -> ProtocolLine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.protocoling import authorization, catalog, views
+from ris.web.protocoling import authorization, catalog, sheet, views
 
 urlpatterns = [
     path("protocoling/", views.queue, name="protocoling"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("catalog/protocols/", catalog.protocol_list, name="protocols"),
     path("catalog/protocols/new/", catalog.new, name="protocol-new"),
     path("catalog/protocols/starter/", catalog.starter, name="protocol-starter"),
+    path("catalog/protocols/protocols.csv", sheet.download, name="protocol-download"),
+    path("catalog/protocols/upload/", sheet.upload, name="protocol-upload"),
     path("catalog/protocols/needs/", catalog.needs, name="protocol-needs"),
     path("catalog/protocols/<uuid:key>/", catalog.protocol, name="protocol"),
     path("catalog/protocols/<uuid:key>/retire/", catalog.retire, name="protocol-retire"),
