@@ -311,8 +311,10 @@ def test_a_critical_finding_is_told_before_there_is_a_report_and_not_again_with_
         actor=people.radiologist,
     )
     relay()
+    called = NoteCriticalAttempt(critical_result=key, who="Dr. Ordonez")
+    execute(called, actor=people.radiologist)
     make.final_report(order)
-    execute(NoteCriticalAttempt(critical_result=key, who="Dr. Ordonez"), actor=people.radiologist)
+    execute(called, actor=people.radiologist)
     relay()
 
     first, second = mails()
