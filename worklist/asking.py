@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -26,6 +27,7 @@ from worklist.web_client import Answer, Service, ask
 
 STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 MOST: Final = 200  # studies of a patient, series of a study
+_PAGES: Final = 20  # of a service that tells fewer at once
 STUDY_KEYS: Final = (
     "StudyInstanceUID", "StudyDate", "StudyTime", "StudyDescription", "AccessionNumber",
     "IssuerOfPatientID", "PatientID", "PatientName", "PatientBirthDate", "PatientSex",
@@ -135,13 +137,30 @@ class Web:
     ) -> list[Json]:
         fields = ",".join(f"{tag_of(keyword):08X}" for keyword in wanted)
         asked = {**keys, **({"includefield": fields} if fields else {}), "limit": str(most)}
-        answer = ask(
-            self._service,
-            "GET",
-            f"{path}?{urlencode(asked, quote_via=quote, safe=',')}",
-            {"Accept": "application/dicom+json"},
-        )
-        return _read(answer)[:most]
+        found: list[Json] = []
+        # All pages together take no longer than one may.
+        deadline = monotonic() + self._service.connect_seconds + self._service.answer_seconds
+        for _ in range(_PAGES):
+            further = {"offset": str(len(found))} if found else {}
+            answer = ask(
+                self._service,
+                "GET",
+                f"{path}?{urlencode({**asked, **further}, quote_via=quote, safe=',')}",
+                {"Accept": "application/dicom+json"},
+            )
+            page = _read(answer)
+            found += page
+            if len(found) >= most or not page or not _is_partial(answer):
+                return found[:most]
+            if monotonic() > deadline:
+                break
+        # A part that is taken for all would be believed.
+        raise CallError(Result.TRANSIENT, "the archive tells too little at once, or too slowly")
+
+
+def _is_partial(answer: Answer) -> bool:
+    """Whether the service has more matches than it tells at once (PS3.18 8.3.4.4)."""
+    return answer.status == 206 or "additional results" in answer.headers.get("warning", "")
 
 
 def _read(answer: Answer) -> list[Json]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ris.domain.errors import InvalidValueError
-from worklist.archive_settings import ArchiveSettings
+from worklist.archive_settings import (
+    AS_SAID,
+    LONGEST_CALL_SECONDS,
+    CallSettings,
+    is_a_file,
+    validated,
+)
 
-LONGEST_CALL_SECONDS = 75.0
-_AS_SAID = "as said"
 
-
-class WebSettings(ArchiveSettings):
+class WebSettings(CallSettings):
     """The description of a field is the operator's documentation."""
 
     confirm: Literal["query", "no"] = Field(
@@ -28,25 +29,10 @@ class WebSettings(ArchiveSettings):
         max_length=500,
         description="the service's address, as https://pacs.example.org/dicom-web",
     )
-    modalities: tuple[str, ...] = Field(
-        default=(), strict=False, description="only reports on exams of these modalities, as CT"
-    )
     authorization_file: str = Field(
         default="",
         description="a file with the value of the Authorization header, as `Bearer …`; read anew "
         "for each request",
-    )
-    connect_seconds: float = Field(
-        default=10, gt=0, le=30, strict=False, description="wait so long for a connection"
-    )
-    answer_seconds: float = Field(
-        default=30, gt=0, le=60, strict=False, description="wait so long for the answer"
-    )
-    tls_ca: str = Field(default="", description="authorities that may sign its certificate, PEM")
-    tls_cert: str = Field(default="", description="our certificate chain, PEM")
-    tls_key: str = Field(default="", description="our private key, PEM")
-    tls_fingerprint: str = Field(
-        default="", description="SHA-256 of its certificate instead of a name"
     )
 
     @field_validator("url")
@@ -65,13 +51,10 @@ class WebSettings(ArchiveSettings):
             raise ValueError("the address has letters that no address has")
         return value.rstrip("/")
 
-    @field_validator("authorization_file", "tls_ca", "tls_cert", "tls_key")
+    @field_validator("authorization_file")
     @classmethod
-    def _is_a_file(cls, value: str, info: ValidationInfo) -> str:
-        # Looked for when it is said; later a missing file delays a call, and loses no message.
-        if value and info.context == _AS_SAID and not Path(value).is_file():
-            raise ValueError(f"{value} is no file")
-        return value
+    def _can_be_read(cls, value: str, info: ValidationInfo) -> str:
+        return is_a_file(value, info)
 
     @model_validator(mode="after")
     def _fit_together(self) -> WebSettings:
@@ -79,11 +62,8 @@ class WebSettings(ArchiveSettings):
             raise ValueError(
                 f"connect_seconds and answer_seconds together are at most {LONGEST_CALL_SECONDS:g}"
             )
-        if bool(self.tls_cert) != bool(self.tls_key):
-            raise ValueError("tls_cert and tls_key belong together")
-        said = [name for name in self.model_fields_set if name.startswith("tls_")]
-        if said and not self.url.startswith("https:"):
-            raise ValueError(f"{min(said)} means nothing for an address without https")
+        if self.first_of_tls and not self.url.startswith("https:"):
+            raise ValueError(f"{self.first_of_tls} means nothing for an address without https")
         return self
 
 
@@ -94,7 +74,7 @@ def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not settings:
         return {}
-    return _validated(settings, _AS_SAID).model_dump(mode="json", exclude_unset=True)
+    return _validated(settings, AS_SAID).model_dump(mode="json", exclude_unset=True)
 
 
 def read_settings(settings: Mapping[str, Any]) -> WebSettings:
@@ -103,16 +83,5 @@ def read_settings(settings: Mapping[str, Any]) -> WebSettings:
 
 
 def _validated(settings: Mapping[str, Any], context: str | None) -> WebSettings:
-    try:
-        # Unsaid it is as wrong as any other: there is no address to fall back on.
-        return WebSettings.model_validate({"url": "", **settings}, context=context)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise InvalidValueError(
-                f"a DICOMweb endpoint has no setting {name}", path=f"settings.{name}"
-            ) from None
-        text = str(first["msg"]).removeprefix("Value error, ")
-        path = f"settings.{name}" if name else "settings"
-        raise InvalidValueError(f"{name}: {text}" if name else text, path=path) from None
+    # Unsaid the address is as wrong as any other: there is none to fall back on.
+    return validated(WebSettings, {"url": "", **settings}, context, "DICOMweb")

@@ -92,6 +92,24 @@ def test_matches_that_are_no_dicom_json_are_read_as_far_as_they_are() -> None:
     }
 
 
+def test_a_service_that_tells_few_at_once_is_asked_for_the_rest() -> None:
+    rows = [{"0020000D": {"vr": "UI", "Value": [f"1.2.{number}"]}} for number in range(7)]
+    with WebArchive(rows=rows, page=3) as archive:
+        found = Web(Service(url=archive.url)).studies("77", "")
+
+    assert found == rows
+    assert [path.partition("&offset=")[2] for path in archive.asked] == ["", "3", "6"]
+
+
+def test_a_part_of_the_matches_is_never_taken_for_all() -> None:
+    rows = [{"0020000D": {"vr": "UI", "Value": [f"1.2.{number}"]}} for number in range(30)]
+    with (
+        WebArchive(rows=rows, page=1) as archive,
+        pytest.raises(CallError, match="too little at once"),
+    ):
+        Web(Service(url=archive.url)).studies("77", "")
+
+
 @pytest.mark.parametrize("number", ["12*", "1?", "1\\2", "7" * 65, ""])
 def test_a_number_that_archives_read_as_a_pattern_or_cut_is_not_asked_for(number: str) -> None:
     with WebArchive() as web, Archive() as archive:

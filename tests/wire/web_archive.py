@@ -23,11 +23,13 @@ class WebArchive:
     reasons: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     hides: bool = False
+    page: int = 0  # tells so many rows at once
     silent: bool = False  # takes the request and never answers
     stored: dict[str, Dataset] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)  # answers to every other question
     asked: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    warning: str = ""
     _server: Any = None
 
     @property
@@ -50,7 +52,7 @@ class WebArchive:
                     free.wait(20)
                     return
                 status, body = archive.find(self.path)
-                self.answer(status, body)
+                self.answer(status, body, archive.warning)
 
             def do_POST(self) -> None:
                 archive.headers.append(dict(self.headers))
@@ -60,11 +62,13 @@ class WebArchive:
                     return
                 self.answer(*archive.store(self.headers["Content-Type"], body))
 
-            def answer(self, status: int, body: Any) -> None:
+            def answer(self, status: int, body: Any, warning: str = "") -> None:
                 data = b"" if body is None else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/dicom+json")
                 self.send_header("Content-Length", str(len(data)))
+                if warning:
+                    self.send_header("Warning", warning)
                 self.end_headers()
                 self.wfile.write(data)
 
@@ -115,4 +119,9 @@ class WebArchive:
             uid = keys["SOPInstanceUID"][0]
             there = uid in self.stored and not self.hides
             return (200, [{"00080018": {"vr": "UI", "Value": [uid]}}]) if there else (204, None)
-        return (200, self.rows) if self.rows else (204, None)
+        first = int(keys.get("offset", ["0"])[0])
+        rows = self.rows[first : first + (self.page or len(self.rows))]
+        left = len(self.rows) - first - len(rows)
+        more = f"299 PACS: There are {left} additional results that can be requested"
+        self.warning = more if left else ""
+        return (200, rows) if rows else (204, None)

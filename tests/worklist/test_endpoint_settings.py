@@ -11,6 +11,7 @@ from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.exchange import Direction, Protocol, Subscription
 from ris.models import Endpoint
 from tests import make
+from worklist import dicomweb_settings
 from worklist.endpoint_settings import check_settings, read_settings
 
 FULL: dict[str, Any] = {
@@ -137,3 +138,28 @@ def test_a_dicom_endpoint_that_sends_to_us_needs_no_address() -> None:
     configure(direction=Direction.IN, host="", port=None, sends=())
 
     assert Endpoint.objects.get().direction == "in"
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "text"),
+    [
+        ({"modalities": ["ct"]}, "settings.modalities", "ct is no modality, such as CT"),
+        (
+            {"urls": 1},
+            "settings.urls",
+            "a DICOMweb endpoint has no setting urls; did you mean url?",
+        ),
+        ({"tls_cert": "pyproject.toml"}, "settings", "tls_cert and tls_key belong together"),
+        ({"url": "http://pacs/dicom-web", "tls_fingerprint": "ab"}, "settings", "without https"),
+        ({"connect_seconds": 30, "answer_seconds": 60}, "settings", "together are at most 75"),
+        ({"confirm": "commitment"}, "settings.confirm", "Input should be 'query' or 'no'"),
+    ],
+)
+def test_a_dicomweb_endpoint_is_checked_alike(
+    settings: dict[str, Any], path: str, text: str
+) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        dicomweb_settings.check_settings({"url": "https://pacs/dicom-web", **settings})
+
+    assert caught.value.path == path
+    assert text in caught.value.message
