@@ -73,7 +73,7 @@ def _second_reader() -> Actor:
 
 
 def _flagged(actors: Mapping[str, Actor], now: datetime) -> Story:
-    """One whose time runs out, one that a desk works on, one for the next days."""
+    """One whose time runs out, one that a desk works on, one for the next days, one unread."""
     yield now - timedelta(minutes=75)
     # What was signed so long ago stays as it is today.
     signed = Report.objects.filter(versions__signed_at__lt=now - timedelta(hours=3)).order_by("pk")
@@ -89,6 +89,17 @@ def _flagged(actors: Mapping[str, Actor], now: datetime) -> Story:
                 actor=actors["radiologist"],
             )
         )
+    unread = RequestedProcedure.objects.filter(
+        stage=Stage.PERFORMED.value, reports__isnull=True, performed_at__lt=now
+    )
+    seen = unread.order_by("performed_at", "pk").first()
+    if seen is not None:  # told from the room, before anybody reports on it
+        flag = FlagCriticalResult(
+            procedure=str(seen.public_id),
+            finding="Large pneumothorax, seen at the device",
+            category="RED",
+        )
+        execute(flag, actor=actors["radiologist"])
     for key in keys[:2]:
         execute(
             NoteCriticalAttempt(

@@ -251,7 +251,12 @@ def _report(world: World, exam: Exam) -> Story:
     if reader == "resident" or exam.case.priority == "STAT":
         yield read_at + 6 * MINUTE
         writer = world.actors[reader]
-        execute(SignPreliminary(report=report, sections=sections, proof=proof), actor=writer)
+        # Of what waits some is for one attending radiologist, the rest for whoever reads next.
+        chosen = radiologist.name if reader == "resident" and exam.end < End.FINAL else None
+        execute(
+            SignPreliminary(report=report, sections=sections, proof=proof, attending=chosen),
+            actor=writer,
+        )
         if exam.case.critical:
             execute(
                 CommunicateCriticalResult(

@@ -50,6 +50,10 @@ def view_of(lease: ReadingLease) -> LeaseView:
     )
 
 
+# What to read along with reports :func:`with_report` as their ``lease``.
+WITH_READER: tuple[str, ...] = ("lease__reader__practitioner",)
+
+
 def with_report() -> FilteredRelation:
     """The reading that goes on, joined to a query of reports: there is one at most."""
     alive = Q(leases__alive_at__gt=timezone.now() - LEASE)

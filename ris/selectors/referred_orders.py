@@ -33,6 +33,7 @@ from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.referring import COMPARE, OPEN, Reach, own
 from ris.selectors.reports import person_name
 
+_ASKED = "asked"  # where an order has its questions
 _BEGUN = (StepStatus.STARTED.value, StepStatus.COMPLETED.value, StepStatus.DISCONTINUED.value)
 
 
@@ -189,13 +190,19 @@ def with_lines(rows: QuerySet[Order], *, whole: bool = False) -> QuerySet[Order]
         Prefetch(
             "questions",
             OrderQuestion.objects.exclude(text=COMPARE).order_by("id"),
-            to_attr="asked",
+            to_attr=_ASKED,
         ),
         Prefetch(
             "procedures",
             procedures.prefetch_related(Prefetch("steps", steps), Prefetch("reports", reports)),
         ),
     )
+
+
+def _asked(order: Order) -> list[OrderQuestion]:
+    """What the department asked of it, as the query of the list brought it along."""
+    found: list[OrderQuestion] = getattr(order, _ASKED)
+    return found
 
 
 def line_of(order: Order, to: Reach) -> ReferredLine:
@@ -207,7 +214,7 @@ def line_of(order: Order, to: Reach) -> ReferredLine:
         reason=order.reason,
         ordered_at=order.ordered_at,
         exams=tuple(exam_of(order, procedure, to) for procedure in order.procedures.all()),
-        question=any(each.answered_at is None for each in order.asked),  # type: ignore[attr-defined]  # by the prefetch
+        question=any(each.answered_at is None for each in _asked(order)),
         critical=bool(getattr(order, "is_critical", 0)),
     )
 
@@ -389,7 +396,7 @@ def order_page(to: Reach, key: str | UUID) -> OrderPage:
         ),
         results=tuple(_result(report, words, to) for report, words in reversed(reports.values())),
         critical=critical,
-        questions=tuple(order.asked),  # type: ignore[attr-defined]  # by the prefetch
+        questions=tuple(_asked(order)),
         unopened=tuple(
             version.pk
             for version in versions

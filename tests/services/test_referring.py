@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -47,6 +48,7 @@ from ris.models import (
     ReportVersion,
     ResultReceipt,
     SafetyAnswer,
+    User,
 )
 from ris.selectors import referred_orders, referring
 from ris.selectors.referred_orders import Pile
@@ -79,17 +81,17 @@ def doctors(db: None, clock: time_machine.Traveller) -> Doctors:
     return made
 
 
-def request(patient: Patient | None = None, **said: object) -> RequestExams:
-    fields: dict[str, object] = {
+def request(patient: Patient | None = None, **said: Any) -> RequestExams:
+    fields: dict[str, Any] = {
         "procedures": (ProcedureRequest(code=make.CT_HEAD),),
         "details": OrderDetails(priority=Priority.URGENT, reason="Headache for six weeks"),
         "patient": IdentifiedPatient(public_id=str(patient.public_id)) if patient else None,
     }
-    return RequestExams(**{**fields, **said})  # type: ignore[arg-type]
+    return RequestExams(**{**fields, **said})
 
 
-def seen(to_user: object, pile: Pile = Pile.ALL) -> list[Order]:
-    to = referring.reach(to_user.pk)  # type: ignore[attr-defined]
+def seen(to_user: User, pile: Pile = Pile.ALL) -> list[Order]:
+    to = referring.reach(to_user.pk)
     return list(referred_orders.in_pile(to, pile))
 
 

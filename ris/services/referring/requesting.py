@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ris.domain.errors import (
     DeniedError,
+    InvalidValueError,
     MissingValueError,
     StateConflictError,
     UnknownKeyError,
@@ -44,15 +45,16 @@ def request_exams(command: RequestExams, context: Context) -> PlacedOrder:
     to = reach_of(context.actor)
     if not to.people and not to.services:
         raise DeniedError("nobody said yet whose orders this login is for; ask the department")
-    if bool(command.patient) is bool(command.person):
-        raise MissingValueError("say whom the order is for", path="patient")
+    if command.patient is not None and command.person is not None:
+        raise InvalidValueError("say a known patient or a new one, not both", path="patient")
     if not (command.details.reason or "").strip():
         raise MissingValueError("say why the exam is needed", path="reason")
-    compared: bool = False
+    compared = False
     if command.patient is not None:
         patient = _identified(to, command.patient)
+    elif command.person is None:
+        raise MissingValueError("say whom the order is for", path="patient")
     else:
-        assert command.person is not None  # noqa: S101 - one of the two, by the line above
         compared = _is_like_somebody(command.person)
         patient = register((), _complete(command.person), context)
     placed = placing.place_order(

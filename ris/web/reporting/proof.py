@@ -7,7 +7,6 @@ comes without (``ris.services.reporting.residents``).
 
 from __future__ import annotations
 
-from django.forms import Form
 from django.utils.translation import gettext as _
 
 from ris import config
@@ -39,10 +38,8 @@ def proof_of(request: PageRequest, subject: str) -> Proof:
         if proof is Proof.FIRST_FACTOR:
             raise MissingValueError("sign with your password", path="proof")
         raise MissingValueError("sign with a code of your authenticator app", path="proof")
-    form = _form(request, proof, shown)
-    if form.is_valid():
-        if proof is Proof.SECOND_FACTOR:
-            form.authenticator.record_usage()  # type: ignore[attr-defined]  # allauth has no types
+    refusals = _refusals(request, proof, shown)
+    if not refusals:
         return proof
     record_security(
         request.actor, action="RefuseSignature", detail={"subject": subject, "asked": proof.value}
@@ -51,18 +48,21 @@ def proof_of(request: PageRequest, subject: str) -> Proof:
         raise InvalidValueError(
             "this site signs with a second factor: set one up under your account", path="proof"
         )
-    raise InvalidValueError(" ".join(_words(form)).rstrip("."), path="proof")
+    raise InvalidValueError(" ".join(refusals).rstrip("."), path="proof")
 
 
-def _form(request: PageRequest, proof: Proof, shown: str) -> Form:
+def _refusals(request: PageRequest, proof: Proof, shown: str) -> list[str]:
+    """Why a password or code is not taken; a code that is taken is used up."""
     from allauth.account.forms import ReauthenticateForm as PasswordForm
     from allauth.mfa.base.forms import ReauthenticateForm as CodeForm
 
     if proof is Proof.FIRST_FACTOR:
-        return PasswordForm({"password": shown}, user=request.user)  # type: ignore[no-any-return]
-    return CodeForm({"code": shown.strip()}, user=request.user)  # type: ignore[no-any-return]
-
-
-def _words(form: Form) -> list[str]:
-    found = [str(text) for errors in form.errors.values() for text in errors]
-    return found or [_("that is not right")]
+        form = PasswordForm({"password": shown}, user=request.user)
+    else:
+        form = CodeForm({"code": shown.strip()}, user=request.user)
+    if not form.is_valid():
+        found = [str(text) for errors in form.errors.values() for text in errors]
+        return found or [_("that is not right")]
+    if proof is Proof.SECOND_FACTOR:
+        form.authenticator.record_usage()
+    return []

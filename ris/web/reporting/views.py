@@ -79,7 +79,7 @@ def _stored(key: UUID) -> Report:
             "returned_by__practitioner",
             "order",
             "breast_assessment",
-            "lease__reader__practitioner",  # type: ignore[misc]  # the annotation is not seen
+            *reading_leases.WITH_READER,
         )
         .filter(public_id=key)
         .first()
