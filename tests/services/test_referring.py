@@ -34,7 +34,7 @@ from ris.domain.referring import (
 )
 from ris.domain.reporting import AmendReport, OpenReport, SignPreliminary, VersionKind
 from ris.domain.safety import SafetyAnswerGiven
-from ris.domain.saved_views import SaveView
+from ris.domain.saved_views import SaveView, ViewedPage
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import (
     AuditEvent,
@@ -179,7 +179,7 @@ def test_the_door_refuses_all_that_is_not_a_referring_doctors(doctors: Doctors) 
     with pytest.raises(DeniedError):
         execute(make.place_order(), actor=olga)
     with pytest.raises(DeniedError, match="not for referring doctors"):
-        execute(SaveView(page="orders", name="All", query=""), actor=olga)
+        execute(SaveView(page=ViewedPage.ORDERS, name="All", query=""), actor=olga)
     with pytest.raises(DeniedError):
         execute(SetRoles(username="olga", roles=frozenset({Role.ADMIN})), actor=olga)
     assert Order.objects.count() == 0
