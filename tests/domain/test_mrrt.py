@@ -18,60 +18,17 @@ from ris.domain.report_templates import (
     MergeSource,
     Term,
 )
+from tests.domain.mrrt_defects import DEFECTS, FILES, defective
 
-FILES = Path(__file__).parents[2] / "fixtures" / "mrrt"
 GOOD = sorted((FILES / "good").glob("*.html"))
-# Each file of fixtures/mrrt/bad has one defect; what is said of it first, with its line.
-FAULTS = {
-    "charset_latin1": "line 5: the character set is ISO-8859-1; the profile has UTF-8",
-    "code_without_meaning": "line 24: a <code> lacks meaning",
-    "date_is_none": "line 13: dcterms.date is no date: 2026-02-31",
-    "empty_title": "line 1: the <title> is empty",
-    "entry_without_term": "line 37: the <entry> for C1 has no <term>",
-    "event_handler": "line 60: the attribute onfocus of <textarea> would run a script",
-    "field_outside": "line 58: a field stands outside of every section",
-    "frame": ("line 60: <iframe> has no place in a template: it runs, fetches or sends something"),
-    "label_for_nothing": "line 49: the label is for F7, which is no field",
-    "list_without_choices": "line 38: ORIGTXT C2 is the id of nothing in the file",
-    "min_above_max": "line 50: Liver span: min is above max",
-    "min_is_no_number": "line 50: Liver span: min is no number: small",
-    "no_charset": "line 1: no <meta> says the character set",
-    "no_coding_scheme": "line 22: <coding_schemes> names no <coding_scheme>",
-    "no_doctype": "line 1: there is no <!DOCTYPE html>",
-    "no_identifier": "line 1: dcterms.identifier is missing",
-    "no_script": 'line 1: there is no <script type="text/xml">',
-    "no_section": "line 1: the template has no <section>",
-    "no_template_attributes": "line 15: the XML has no <template_attributes>",
-    "not_utf8": "line 14: the file is not UTF-8",
-    "origtxt_of_nothing": "line 38: ORIGTXT C9 is the id of nothing in the file",
-    "same_id_twice": "line 51: the id F1 is used a second time, first on line 50",
-    "script_that_runs": ("line 15: a <script> other than the text/xml of the profile would run"),
-    "section_not_closed": "line 46: <section> is not closed",
-    "section_without_name": "line 58: a <section> needs a data-section-name",
-    "two_bodies": "line 63: there is a second <body>",
-    "two_codes_in_a_term": "line 24: a <term> has more than one <code>",
-    "two_template_attributes": "line 43: there is a second <template_attributes>",
-    "type_is_other": "line 8: dcterms.type is LETTER, not IMAGE_REPORT_TEMPLATE",
-    "unknown_completion_action": (
-        "line 51: Contour: SHOUT is no completion action (NONE, ALERT, PROHIBIT)"
-    ),
-    "unknown_field_type": "line 50: Liver span: the profile has no field of the type color",
-    "unknown_scheme": "line 24: the coding scheme SNOMED is not among <coding_schemes>",
-    "xml_not_well_formed": "line 22: the XML is not well formed: mismatched tag",
-    "xml_with_entity": ("line 16: the XML is not well formed: not well-formed (invalid token)"),
-}
 
 
-def test_every_defective_file_has_its_reason() -> None:
-    assert {path.stem for path in (FILES / "bad").glob("*.html")} == set(FAULTS)
-
-
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", DEFECTS)
 def test_defective_file_is_refused_with_the_line_of_its_fault(name: str) -> None:
-    reading = read((FILES / "bad" / f"{name}.html").read_bytes())
+    reading = read(defective(name))
 
     assert reading.content is None
-    assert str(reading.faults[0]) == FAULTS[name]
+    assert str(reading.faults[0]) == DEFECTS[name]["said"]
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)

@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
@@ -22,12 +22,12 @@ from ris.domain.results import FileResult, ResultLevel, ResultReference
 from ris.models import Order, Report, ReportTemplate
 from ris.services import execute
 from tests import people
+from tests.domain.mrrt_defects import FILES, defective
 from tests.services.test_report_templates import template
 from tests.web.department import booked_at, perform, today_at
 
 As = Callable[[str], Client]
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
-MRRT = Path(__file__).parents[2] / "fixtures" / "mrrt"
 
 
 @pytest.fixture
@@ -269,13 +269,13 @@ def test_macro_is_saved_changed_and_deleted_at_its_page(reader: Client, rooms: N
 # --- MRRT files
 
 
-def uploaded(client: Client, path: str) -> HttpResponse:
-    with (MRRT / path).open("rb") as file:
-        return client.post("/report-templates/import/", {"file": file})
+def uploaded(client: Client, content: bytes) -> HttpResponse:
+    file = SimpleUploadedFile("template.html", content)
+    return client.post("/report-templates/import/", {"file": file})
 
 
 def test_mrrt_file_becomes_a_template_and_goes_out_again(reader: Client, rooms: None) -> None:
-    done = uploaded(reader, "good/ct_liver.html")
+    done = uploaded(reader, (FILES / "good" / "ct_liver.html").read_bytes())
 
     out = reader.get(f"{done['Location']}mrrt/")
     row = ReportTemplate.objects.get()
@@ -285,7 +285,7 @@ def test_mrrt_file_becomes_a_template_and_goes_out_again(reader: Client, rooms: 
 
 
 def test_defective_mrrt_file_shows_its_faults_with_their_lines(reader: Client, rooms: None) -> None:
-    response = uploaded(reader, "bad/event_handler.html")
+    response = uploaded(reader, defective("event_handler"))
 
     page = response.content.decode()
     assert response.status_code == 422
