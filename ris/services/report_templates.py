@@ -43,10 +43,8 @@ from ris.services._context import Context
 from ris.services._locks import public_key
 from ris.services._transition import touch
 from ris.services.reporting.forms import begun, merge
-from ris.services.reporting.parts import EDITED, check_revision, clean, lock
-from ris.services.reporting.residents import note_writer
+from ris.services.reporting.parts import EDITED, check_revision, clean, keep_draft, lock
 
-_WRITTEN_BY = ("author", "resident")
 _SITE = (Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
 
 
@@ -171,31 +169,6 @@ def _writing(report: str, expected: int | None, context: Context) -> Report:
     return row
 
 
-def _keep(
-    report: Report, sections: dict[str, str], form: DraftForm | None, context: Context
-) -> int:
-    report.draft = clean(sections)
-    report.form = form.to_json() if form is not None else None
-    report.draft_revision += 1
-    report.draft_saved_at = context.now
-    report.author_id = context.actor.user_id or report.author_id
-    note_writer(report, context)
-    if report.particulars:
-        report.particulars = {**report.particulars, "edited": True}
-    touch(
-        report,
-        "draft",
-        "form",
-        "draft_revision",
-        "draft_saved_at",
-        "author",
-        "resident",
-        "particulars",
-    )
-    context.about(report, report.order)
-    return report.draft_revision
-
-
 def apply_report_template(command: ApplyReportTemplate, context: Context) -> int:
     report = _writing(command.report, command.expected_revision, context)
     line = template_line(command.template, context.actor.user_id)
@@ -204,7 +177,7 @@ def apply_report_template(command: ApplyReportTemplate, context: Context) -> int
     content = content_of(line.public_id, line.number)
     sections, form = begun(report, content, clean(command.sections))
     form = replace(form, template=line.public_id, number=line.number, name=line.name)
-    return _keep(report, sections, form, context)
+    return keep_draft(report, clean(sections), form, context)
 
 
 def fill_from_exam(command: FillFromExam, context: Context) -> int:
@@ -216,12 +189,13 @@ def fill_from_exam(command: FillFromExam, context: Context) -> int:
     sections, merged = merge(report, content, clean(command.sections))
     names = {each.name for each in merged}
     kept = tuple(each for each in form.merged if each.name not in names)
-    return _keep(report, sections, replace(form, merged=(*kept, *merged)), context)
+    form = replace(form, merged=(*kept, *merged))
+    return keep_draft(report, clean(sections), form, context)
 
 
 def drop_report_template(command: DropReportTemplate, context: Context) -> int:
     report = _writing(command.report, command.expected_revision, context)
-    return _keep(report, clean(command.sections), None, context)
+    return keep_draft(report, clean(command.sections), None, context)
 
 
 # --- macros -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.reading import LeaseEnd
+from ris.domain.report_templates import DraftForm
 from ris.domain.reporting import (
     REPORT,
     SECTIONS,
@@ -36,7 +37,7 @@ from ris.selectors.report_seals import hash_of, seal_of
 from ris.services import documents, reading_leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
-from ris.services._transition import move
+from ris.services._transition import move, touch
 from ris.services.mammography import assessing as breast_exams
 from ris.services.reporting.critical import communications_of
 from ris.services.reporting.residents import (
@@ -56,6 +57,37 @@ LIVE = (
     ReportStatus.FINAL.value,
     ReportStatus.AMENDED.value,
 )
+
+
+def keep_draft(
+    report: Report,
+    sections: dict[str, str],
+    form: DraftForm | None,
+    context: Context,
+    *,
+    particulars: Particulars | None = None,
+) -> int:
+    """Keep what is written so far, and whose hand it was; returns the new revision.
+
+    ``particulars`` come with a text from elsewhere; what is written over such a text is noted.
+    """
+    report.draft = sections
+    report.form = form.to_json() if form is not None else None
+    report.draft_revision += 1
+    report.draft_saved_at = context.now
+    report.author_id = context.actor.user_id or report.author_id
+    note_writer(report, context)
+    if particulars is not None:
+        report.particulars = particulars.to_json()
+    elif report.particulars:
+        report.particulars = {**report.particulars, "edited": True}
+    touch(
+        report,
+        *("draft", "form", "draft_revision", "draft_saved_at", "author", "resident"),
+        "particulars",
+    )
+    context.about(report, report.order)
+    return report.draft_revision
 
 
 def lock(public_id: str) -> Report:

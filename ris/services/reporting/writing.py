@@ -30,17 +30,18 @@ from ris.models.base import uuid7
 from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
-from ris.services._transition import move, touch
+from ris.services._transition import move
 from ris.services.reporting import forms, recommending
 from ris.services.reporting.parts import (
     EDITED,
     LIVE,
     check_revision,
     clean,
+    keep_draft,
     lock,
     name_elsewhere,
 )
-from ris.services.reporting.residents import note_writer, require_own_draft
+from ris.services.reporting.residents import require_own_draft
 
 
 def open_report(command: OpenReport, context: Context) -> str:
@@ -99,30 +100,11 @@ def save_draft(command: SaveDraft, context: Context) -> int:
     reading_leases.hold_telling(report, context)
     check_revision(report, command.expected_revision)
     if command.particulars is not None:
-        report.draft, report.form = clean(command.sections), None
-    else:
-        report.draft, form = forms.answered(report, command.sections, command.answers)
-        report.form = form.to_json() if form is not None else None
-    report.draft_revision += 1
-    report.draft_saved_at = context.now
-    report.author_id = context.actor.user_id or report.author_id
-    note_writer(report, context)
-    if command.particulars is not None:
-        report.particulars = command.particulars.to_json()
-    elif report.particulars:
-        report.particulars = {**report.particulars, "edited": True}
-    touch(
-        report,
-        "draft",
-        "form",
-        "draft_revision",
-        "draft_saved_at",
-        "author",
-        "resident",
-        "particulars",
-    )
-    context.about(report, report.order)
-    return report.draft_revision
+        return keep_draft(
+            report, clean(command.sections), None, context, particulars=command.particulars
+        )
+    draft, form = forms.answered(report, command.sections, command.answers)
+    return keep_draft(report, draft, form, context)
 
 
 def discard_draft(command: DiscardDraft, context: Context) -> None:
