@@ -151,7 +151,6 @@ class LetterLine:
     topic: str
     state: LetterState
     due_at: datetime
-    is_due: bool
     language: str
     printed_at: datetime | None
     sent_at: datetime | None
@@ -235,7 +234,7 @@ def _recall_line(row: BreastRecall, today: date, booked: Mapping[int, datetime])
         examined_on=assessment.examined_on,
         assessed=assessed_of(assessment),
         reader=person_name(assessment.reader).display if assessment.reader else "",
-        letter=letter_line(letters[-1], timezone.now()) if letters else None,
+        letter=letter_line(letters[-1]) if letters else None,
         booked_at=booked.get(patient.pk) if is_open else None,
         settled_at=row.settled_at,
         note=row.note,
@@ -273,12 +272,12 @@ def with_patients(rows: QuerySet[BreastLetter]) -> QuerySet[BreastLetter]:
     )
 
 
-def letter_lines(rows: Iterable[BreastLetter], now: datetime) -> list[LetterLine]:
+def letter_lines(rows: Iterable[BreastLetter]) -> list[LetterLine]:
     """Lines of letters that were read with their patients."""
-    return [letter_line(row, now, line(row.assessment.report.order.patient)) for row in rows]
+    return [letter_line(row, line(row.assessment.report.order.patient)) for row in rows]
 
 
-def letter_line(row: BreastLetter, now: datetime, patient: PatientLine | None = None) -> LetterLine:
+def letter_line(row: BreastLetter, patient: PatientLine | None = None) -> LetterLine:
     return LetterLine(
         public_id=str(row.public_id),
         assessment=str(row.assessment.public_id) if patient else "",
@@ -286,7 +285,6 @@ def letter_line(row: BreastLetter, now: datetime, patient: PatientLine | None = 
         topic=row.topic,
         state=LetterState(row.state),
         due_at=row.due_at,
-        is_due=row.state == LetterState.PLANNED.value and row.due_at <= now,
         language=row.language,
         printed_at=row.printed_at,
         sent_at=row.sent_at,
@@ -355,7 +353,6 @@ def assessment(public_id: str) -> AssessmentView:
     )
     if row is None:
         raise UnknownKeyError("no such assessment")
-    now = timezone.now()
     order = row.report.order
     return AssessmentView(
         public_id=public_id,
@@ -372,7 +369,7 @@ def assessment(public_id: str) -> AssessmentView:
         withdrawn_at=row.withdrawn_at,
         recalls=tuple(row.recalls.all()),
         outcomes=tuple(row.outcomes.all()),
-        letters=tuple(letter_line(one, now) for one in row.letters.all()),
+        letters=tuple(letter_line(one) for one in row.letters.all()),
         wants_letters=not declined(order.patient),
     )
 

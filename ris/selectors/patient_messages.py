@@ -24,7 +24,6 @@ from ris.domain.patient_messages import (
     fill,
 )
 from ris.domain.patient_texts import TEXTS, Words, language_of
-from ris.domain.preferences import LANGUAGES
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.waiting import OfferStatus
 from ris.models import (
@@ -344,6 +343,3 @@ def of_appointments(keys: Sequence[str]) -> list[PatientMessage]:
         .filter(appointment__public_id__in=keys)
         .order_by("id")
     )
-
-
-LANGUAGE_CHOICES = tuple(LANGUAGES.items())

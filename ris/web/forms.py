@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext_lazy
 
 from ris.domain.errors import RisError
 from ris.web.words import refusal
@@ -61,9 +60,3 @@ class TimeInput(forms.TimeInput):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(format="%H:%M", **kwargs)
-
-
-class ReasonForm(PageForm):
-    """Why; asked wherever something is taken back."""
-
-    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=200, strip=True)

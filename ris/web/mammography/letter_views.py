@@ -47,7 +47,7 @@ def letters(request: PageRequest) -> HttpResponse:
     tab = tab if tab in dict(TABS) else "due"
     now = timezone.now()
     page_of = slice_of(mammography.with_patients(mammography.letters(tab, now)), request)
-    lines = mammography.letter_lines(page_of.rows, now)
+    lines = mammography.letter_lines(page_of.rows)
     saw(request, "ListLetters", (line.patient.public_id for line in lines if line.patient))
     counts = mammography.letter_counts(now)
     context = {
