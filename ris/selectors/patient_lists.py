@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Prefetch, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from ris.domain.values import PersonName, fold
 from ris.models import (
@@ -17,6 +18,8 @@ from ris.models import (
     RequestedProcedure,
     ScheduledProcedureStep,
 )
+from ris.models.name_words import TABLE as NAME_WORDS
+from ris.models.name_words import names_are_indexed
 
 _DAY_FIRST = re.compile(r"(\d{1,2})[./](\d{1,2})[./](\d{4})$")
 _ISO = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})$")
@@ -76,11 +79,29 @@ def birth_date_in(text: str) -> str:
 
 
 def name_condition(text: str, prefix: str = "") -> Q:
-    """Every word begins (or stands in) some part of the folded name, in any order and script."""
+    """Every word begins some word of the folded name, in any order and script.
+
+    Where PostgreSQL looks for parts of a name by their trigrams, it may stand within one as well.
+    """
+    words = fold(text).replace(",", " ").replace("^", " ").split()
+    if names_are_indexed():
+        wanted = " ".join(_beginning(word) for word in words if any(map(str.isalnum, word)))
+        if not wanted:
+            return Q(pk=None)
+        return Q(**{f"{prefix}pk__in": RawSQL(_BY_WORDS, [wanted])})  # noqa: S611 - no text in it
     condition = Q()
-    for word in fold(text).replace(",", " ").replace("^", " ").split():
+    for word in words:
         condition &= Q(**{f"{prefix}name_key__contains": word})
     return condition
+
+
+_BY_WORDS = f"SELECT rowid FROM {NAME_WORDS} WHERE {NAME_WORDS} MATCH %s"  # noqa: S608 - a name of ours
+
+
+def _beginning(word: str) -> str:
+    """What begins so, as FTS5 asks for it."""
+    quoted = word.replace('"', '""')
+    return f'"{quoted}"*'
 
 
 def find(text: str, limit: int = LIMIT) -> list[PatientLine]:
