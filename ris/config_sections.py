@@ -52,6 +52,11 @@ class Listener(Section):
     tls_ca: Path | None = Field(
         default=None, description="Client certificates must be signed by this authority, PEM."
     )
+    tls_crl: Path | None = Field(
+        default=None,
+        description="Revocation lists, PEM, one for each authority in tls_ca; client certificates "
+        "on them are refused.",
+    )
 
     @model_validator(mode="after")
     def _tls_is_complete(self) -> Self:
@@ -59,6 +64,12 @@ class Listener(Section):
             raise ValueError("tls_port needs tls_cert and tls_key")
         if self.tls_port is None and (self.tls_cert or self.tls_key or self.tls_ca):
             raise ValueError("tls_cert, tls_key and tls_ca need tls_port")
+        return self
+
+    @model_validator(mode="after")
+    def _revocations_have_an_authority(self) -> Self:
+        if self.tls_crl is not None and self.tls_ca is None:
+            raise ValueError("tls_crl needs tls_ca")
         return self
 
 
@@ -127,11 +138,6 @@ class Dicom(Listener):
     unknown_ae: Literal["refuse", "accept"] = Field(
         default="refuse", description="What happens to calling AE titles that are not registered."
     )
-    tls_crl: Path | None = Field(
-        default=None,
-        description="Revocation lists, PEM, one for each authority in tls_ca; client certificates "
-        "on them are refused.",
-    )
     tls_profile: Literal["bcp195", "modified"] = Field(
         default="bcp195",
         description="Secure transport profile: bcp195 (PS3.15 B.12) or modified (B.13).",
@@ -190,12 +196,6 @@ class Dicom(Listener):
         description="Named worklists, by the AE title they are called by beside ours: tables of "
         "`stations`, `modalities` and `sites`.",
     )
-
-    @model_validator(mode="after")
-    def _revocations_have_an_authority(self) -> Self:
-        if self.tls_crl is not None and self.tls_ca is None:
-            raise ValueError("tls_crl needs tls_ca")
-        return self
 
     @field_validator("window_days")
     @classmethod

@@ -27,6 +27,7 @@ from ris.domain.exchange import DeliveryState, MessageState
 from ris.models import ApiToken, Delivery, InboundMessage
 from ris.parts import run_folder
 from ris.selectors.interfaces import open_alerts
+from ris.server_tls import crl_ends
 
 WORKER_SECONDS = 60
 LOW_DISK = 2 * 1024**3
@@ -307,19 +308,19 @@ def certificates(settings: config.Configuration) -> Iterable[Finding]:
     for name, path in named.items():
         if path is not None:
             yield _certificate(name, path)
-    if settings.dicom.tls_crl is not None:
-        yield _revocations("dicom.tls_crl", settings.dicom.tls_crl)
+    lists = {"dicom.tls_crl": settings.dicom.tls_crl, "mllp.tls_crl": settings.mllp.tls_crl}
+    for name, path in lists.items():
+        if path is not None:
+            yield _revocations(name, path)
 
 
 def _revocations(name: str, path: Path) -> Finding:
-    """From the day the next list was due every client certificate is refused."""
-    from cryptography import x509
-
+    """From the day the next list was due every client certificate of its authority is refused."""
     try:
-        due = x509.load_pem_x509_crl(path.read_bytes()).next_update_utc
+        due = min(crl_ends(path.read_bytes()))
     except ValueError:
         return failed("certificate", f"{name}: {path} is no PEM revocation list")
-    days = (due - datetime.now(UTC)).days if due else CERTIFICATE_DAYS
+    days = (due - datetime.now(UTC)).days
     if days < 0:
         return failed("certificate", f"{name} was due {-days} days ago", "fetch the next list")
     if days < REVOCATION_DAYS:

@@ -63,7 +63,9 @@ def listener_config(mllp: Mllp) -> ListenerConfig:
     """The settings as the listener wants them."""
     tls = None
     if mllp.tls_port and mllp.tls_cert and mllp.tls_key:
-        tls = ServerTls(certificate=mllp.tls_cert, key=mllp.tls_key, ca=mllp.tls_ca)
+        tls = ServerTls(
+            certificate=mllp.tls_cert, key=mllp.tls_key, ca=mllp.tls_ca, crl=mllp.tls_crl
+        )
     return ListenerConfig(
         host=mllp.host,
         port=mllp.port,

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from ris.client_tls import harden
-from ris.server_tls import TlsFiles
+from ris.server_tls import REVOCATIONS, TlsFiles
 
 
 @dataclass(frozen=True, slots=True)
 class ServerTls:
-    """Files of the TLS listener, PEM; with ``ca`` a client must show a certificate signed by it."""
+    """Files of the TLS listener, PEM; with ``ca`` a client must show a certificate signed by it.
+
+    Of those that ``crl`` names none is let in.
+    """
 
     certificate: Path
     key: Path
     ca: Path | None = None
+    crl: Path | None = None  # one list for each authority in ``ca``
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,21 @@ def server_context(tls: ServerTls) -> ssl.SSLContext:
     if tls.ca is not None:
         context.load_verify_locations(tls.ca)
         context.verify_mode = ssl.CERT_REQUIRED
+    if tls.crl is not None:
+        context.load_verify_locations(tls.crl)
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
     return context
 
 
 def tls_files(tls: ServerTls) -> TlsFiles:
     """The listener's context, built anew when a file changes; raises as ``server_context``."""
     return TlsFiles(
-        {"certificate": tls.certificate, "key": tls.key, "authority": tls.ca},
+        {
+            "certificate": tls.certificate,
+            "key": tls.key,
+            "authority": tls.ca,
+            REVOCATIONS: tls.crl,
+        },
         lambda: server_context(tls),
         time.time,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 
 from integration.hl7.er7 import Message
 from integration.hl7.server import Peer
-from integration.hl7.tls import PeerCertificate, ServerTls, is_one_of
+from integration.hl7.tls import PeerCertificate, ServerTls, is_one_of, tls_files
 from ris.client_tls import ClientTls, client_context
 from tests.running import wait_until
 from tests.wire.mllp_certificates import Authority
@@ -84,6 +85,33 @@ def test_a_client_certificate_is_required_checked_and_handed_on(
     assert peer.certificate.subject == "commonName=his"
     assert peer.certificate.names == ("localhost", "127.0.0.1")
     assert len(peer.certificate.fingerprint) == 64
+
+
+def test_a_revoked_certificate_is_refused_and_another_is_not(
+    clients: Connect, authority: Authority
+) -> None:
+    revoked, other = authority.certify("gone"), authority.certify("his")
+    tls = replace(server_tls(authority, client_certificates=True), crl=authority.revoke(revoked[0]))
+    with listening(accept, tls_port=0, tls=tls) as listener:
+        with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
+            exchange(clients(listener.tls_port, trusting(authority, revoked)))
+
+        answer = exchange(clients(listener.tls_port, trusting(authority, other)))
+
+    assert answer.get("MSA-1") == "AA"
+
+
+def test_a_new_revocation_list_counts_at_once(authority: Authority) -> None:
+    certificate = authority.certify("soon")
+    tls = replace(server_tls(authority, client_certificates=True), crl=authority.revoke())
+    files = tls_files(tls)
+    before = files.context
+
+    authority.revoke(certificate[0])
+    files.look(10.0)
+
+    assert files.context is not before
+    assert files.reloads == 1
 
 
 def exchange(client: Client) -> Message:
