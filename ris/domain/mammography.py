@@ -189,6 +189,7 @@ class SentHow(StrEnum):
     POST = "POST"
     HANDED = "HANDED"
     PORTAL = "PORTAL"
+    MAIL = "MAIL"  # sent from here, to who said that mail is wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from ris.domain.errors import (
     InvalidValueError,
     StateConflictError,
 )
+from ris.domain.exchange import Protocol
 from ris.domain.mammography import (
     AssessBreast,
     Assessed,
@@ -22,11 +24,13 @@ from ris.domain.mammography import (
     PrintLetters,
     RecordPathology,
     Rules,
+    SentHow,
     SetLetterChoice,
     SetLetterText,
     SetMammographyRules,
     StopLetter,
 )
+from ris.domain.patient_messages import Channel, SetContactChoice
 from ris.domain.patients import Demographics, PatientReference, UpdatePatient
 from ris.domain.reporting import (
     FinalizeReport,
@@ -35,6 +39,8 @@ from ris.domain.reporting import (
 from ris.models import (
     BreastAssessment,
     BreastLetter,
+    Delivery,
+    Patient,
 )
 from ris.selectors import mammography
 from ris.services import execute
@@ -189,6 +195,34 @@ def test_a_letter_is_marked_once(clock: time_machine.Traveller) -> None:
     again = execute(MarkLettersSent(letters=(str(letter.public_id),)), actor=people.frontdesk)
 
     assert (again, events("BreastLetterSent")) == (0, 1)
+
+
+def test_a_letter_goes_by_mail_to_who_said_that_mail_is_wanted(
+    clock: time_machine.Traveller,
+) -> None:
+    mail = {"protocol": Protocol.MAIL, "settings": {"transport": "folder"}, "sends": ()}
+    make.endpoint("PATIENTS", **mail)
+    letter = letter_of(final())
+    clock.move_to(LATER)
+    keys = execute(PrintLetters(letters=(str(letter.public_id),)), actor=people.frontdesk)
+    by_mail = MarkLettersSent(letters=keys, how=SentHow.MAIL)
+    patient = letter.assessment.report.order.patient
+    Patient.objects.filter(pk=patient.pk).update(email="eva@example.org")
+
+    with pytest.raises(StateConflictError, match="did not say that mail is wanted"):
+        execute(by_mail, actor=people.frontdesk)
+    choice = SetContactChoice(patient=str(patient.public_id), channel=Channel.MAIL, wanted=True)
+    execute(choice, actor=people.frontdesk)
+    execute(by_mail, actor=people.frontdesk)
+    execute(by_mail, actor=people.frontdesk)
+
+    letter.refresh_from_db()
+    queued = Delivery.objects.get()
+    said = json.loads(bytes(queued.payload))
+    assert (letter.state, letter.sent_how) == ("SENT", "MAIL")
+    assert (said["to"], said["text"]) == ("eva@example.org", letter.text)
+    assert "breast" not in said["subject"].lower()
+    assert queued.patient == patient
 
 
 def test_a_person_stops_a_letter_with_a_word() -> None:

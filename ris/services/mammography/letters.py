@@ -23,6 +23,7 @@ from ris.domain.mammography import (
     PlanReminders,
     PrintLetters,
     RecallState,
+    SentHow,
     StopLetter,
     Topic,
 )
@@ -34,6 +35,7 @@ from ris.services._context import Context
 from ris.services._execute import execute
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move
+from ris.services.mammography import mailing
 
 _AT_ONCE = 200
 
@@ -178,6 +180,8 @@ def mark_letters_sent(command: MarkLettersSent, context: Context) -> int:
     if any(letter.printed_at is None for letter in letters):
         raise StateConflictError("print a letter before it is marked as sent")
     waiting = [letter for letter in letters if letter.state == LetterState.PLANNED.value]
+    if command.how is SentHow.MAIL:
+        mailing.mail(waiting, context)
     for letter in waiting:
         letter.sent_at, letter.sent_by = context.now, context.actor.name[:150]
         letter.sent_how = command.how.value

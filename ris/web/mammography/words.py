@@ -89,6 +89,7 @@ HOW: Mapping[str, Promise] = {
     SentHow.POST.value: _("by post"),
     SentHow.HANDED.value: _("handed over"),
     SentHow.PORTAL.value: _("portal"),
+    SentHow.MAIL.value: _("by mail, sent from here"),
 }
 
 # For the test that none is missing.
