@@ -92,7 +92,8 @@ def _written(hit: ReportHit, shown: Shown) -> Resource:
         conclusionCode=_conclusions(current) if current and shows else [],
         presentedForm=_presented(hit, current, shown) if current and shows else [],
     )
-    if all(name in resource for name in _IMR_WANTS):
+    # The profile has one study (imagingStudy 1..1); of several the claim would be wrong.
+    if all(name in resource for name in _IMR_WANTS) and len(resource["imagingStudy"]) == 1:
         resource["meta"]["profile"] = [IMR]
     return resource
 
