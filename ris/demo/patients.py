@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ris.domain.actors import OPERATOR, TIMER, patient_actor
+from ris.domain.actors import OPERATOR, TIMER, Actor, patient_actor
 from ris.domain.patient_links import (
     MakePatientLink,
     OpenPatientLink,
@@ -12,9 +12,13 @@ from ris.domain.patient_links import (
     SetPatientPolicy,
 )
 from ris.domain.patient_messages import SendPatientMessages
+from ris.domain.safety import AnswerKind, SafetyAnswerGiven
+from ris.domain.safety_declared import DeclareSafetyAnswers
 from ris.domain.scheduling import Answer, AnswerAppointment, Participant
+from ris.models import Appointment
 from ris.selectors.facts import first_day
 from ris.selectors.patient_links import to_come
+from ris.selectors.safety_declared import asked_at
 from ris.services import analytics, execute
 
 LINKS = 6  # appointments whose patients have a page
@@ -53,6 +57,19 @@ def hear_from_patients(now: datetime) -> None:
                 ),
                 actor=patient,
             )
+            _answer(visit.appointment, patient, first="yes" if number else "no")
+
+
+def _answer(appointment: str, patient: Actor, *, first: str) -> None:
+    """The questions of the page that are answered by yes or no, with ``first`` for the first."""
+    asked = asked_at(Appointment.objects.get(public_id=appointment))
+    codes = [each.question.code for each in asked if each.question.kind is AnswerKind.YES_NO]
+    answers = tuple(
+        SafetyAnswerGiven(question=code, value="no" if at else first)
+        for at, code in enumerate(codes)
+    )
+    if answers:
+        execute(DeclareSafetyAnswers(appointment=appointment, answers=answers), actor=patient)
 
 
 def count(now: datetime) -> None:

@@ -149,6 +149,7 @@ def details(row: SafetyQuestion) -> QuestionDetails:
         told_words=row.told_words,
         offer_days=row.offer_days,
         position=row.position,
+        patient_words=row.patient_words,
     )
 
 

@@ -12,17 +12,27 @@ from ris.domain.safety import (
     PREGNANCY,
     PREGNANCY_ANSWERS,
     WEIGHT,
+    Answer,
     AnswerKind,
     AnswerSource,
     QuestionDetails,
     Told,
+    reasons,
 )
-from ris.models import Order, Patient, PatientObservation, SafetyAnswer, ScheduledProcedureStep
+from ris.models import (
+    DeclaredAnswer,
+    Order,
+    Patient,
+    PatientObservation,
+    SafetyAnswer,
+    ScheduledProcedureStep,
+)
 from ris.selectors.safety import Check, Proposal, SafetyState, shown
+from ris.selectors.safety_declared import said_of
 
 
 def with_proposals(step: ScheduledProcedureStep, found: SafetyState) -> SafetyState:
-    """The same with what fills the open questions in; two queries."""
+    """The same with what fills the open questions in; three queries."""
     open_ones = [check.question for check in found.checks if check.answer is None]
     if not open_ones:
         return found
@@ -68,15 +78,45 @@ def _proposals(order: Order, questions: Sequence[QuestionDetails]) -> dict[str, 
         .order_by("-answered_at", "-id")[:200]
     ):
         earlier.setdefault(answer.question.code, answer)
+    declared = said_of([order], [question.code for question in questions])
     found: dict[str, Proposal] = {}
     for question in questions:
         proposal = _from_results(question, results) or _from_earlier(
             question, earlier.get(question.code), now
         )
         proposal = proposal or _from_record(question, patient, allergies)
+        said = _from_patient(question, declared.get(question.code))
+        proposal = _less_safe(question, said, proposal)
         if proposal is not None:
             found[question.code] = proposal
     return found
+
+
+def _from_patient(question: QuestionDetails, row: DeclaredAnswer | None) -> Proposal | None:
+    if row is None:
+        return None
+    return Proposal(
+        value=row.value,
+        shown=shown(question, row.value, row.value_on),
+        on=row.value_on,
+        source=AnswerSource.PATIENT,
+        origin="",
+        at=row.declared_at,
+    )
+
+
+def _less_safe(
+    question: QuestionDetails, said: Proposal | None, known: Proposal | None
+) -> Proposal | None:
+    """What the patient said for this very exam, unless what is known besides is less safe."""
+    if said is None or known is None:
+        return said or known
+    today = timezone.localdate()
+    is_safe, known_is_safe = (
+        not reasons(question, Answer(value=each.value, on=each.on), today, {})
+        for each in (said, known)
+    )
+    return known if is_safe and not known_is_safe else said
 
 
 def _from_results(

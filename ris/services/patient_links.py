@@ -34,6 +34,7 @@ from ris.domain.patient_links import (
     token_for,
 )
 from ris.domain.patient_messages import SetContactChoice
+from ris.domain.safety_declared import DeclareSafetyAnswers
 from ris.domain.scheduling import (
     Answer,
     AnswerAppointment,
@@ -245,6 +246,8 @@ def guard(command: Command[Any], context: Context) -> None:
         if patient is None or command.patient != str(patient.public_id):
             raise DeniedError("this page is for one patient only")
         return
+    if isinstance(command, DeclareSafetyAnswers):
+        return  # until the exam, and of no effect before somebody asked
     late = context.now + timedelta(hours=policy.notice_hours)
     if appointment.start_at <= late:
         raise DeniedError("it is too late to change this here: please call")

@@ -118,6 +118,9 @@ def define_safety_question(command: DefineSafetyQuestion, context: Context) -> s
             ),
             "offer_days": said.offer_days,
             "position": said.position,
+            "patient_words": require_text(
+                said.patient_words, path="patient_words", limit=200, name="words for the patient"
+            ),
             "active": True,
         },
     )
@@ -185,7 +188,7 @@ def answer_safety_questions(command: AnswerSafetyQuestions, context: Context) ->
         known[each.question] = answer
     if given:
         _store(step, given, known, asked, context)
-        _tell_scanner(step.procedure.order)
+        tell_scanner(step.procedure.order)
     after = selected.state(step, context.now)
     if given:
         context.emit(
@@ -246,7 +249,7 @@ def _store(
     add_all(answers)
 
 
-def _tell_scanner(order: Order) -> None:
+def tell_scanner(order: Order) -> None:
     """Put what the answers say where the worklist reads it."""
     rows = (
         SafetyAnswer.objects.filter(order=order, superseded_at=None)

@@ -176,6 +176,7 @@ EVENT: Mapping[str, Label] = {
     "FollowUpReopened": Label("Recommended follow-up to be done after all", "undo", Tone.WARN),
     "FollowUpReminded": Label("Reminded of the recommended follow-up", "send", Tone.INFO),
     "SafetyQuestionsAnswered": Label("Safety questions answered", "shield", Tone.INFO),
+    "SafetyAnswersDeclared": Label("Patient answered safety questions", "shield", Tone.WARN),
     "SafetyOverridden": Label("Safety question overridden", "shield", Tone.WARN),
     "UnsafeStartNoted": Label("Begun though not cleared", "shield", Tone.BAD),
     "SafetyQuestionDefined": Label("Safety question defined", "shield"),

@@ -292,12 +292,13 @@ def test_without_the_birth_date_nothing_is_done(order: Order) -> None:
 # --- the door
 
 
-def test_a_patient_is_let_to_five_commands_only() -> None:
+def test_a_patient_is_let_to_six_commands_only() -> None:
     given = {kind.__name__ for kind in commands() if Role.PATIENT in permitted_roles(kind)}
 
     assert given == {
         "AnswerAppointment",
         "CancelAppointment",
+        "DeclareSafetyAnswers",
         "OpenPatientLink",
         "RescheduleAppointment",
         "SetContactChoice",

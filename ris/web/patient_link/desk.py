@@ -15,6 +15,7 @@ from ris.domain.errors import InvalidValueError
 from ris.domain.patient_links import MakePatientLink, RevokePatientLink
 from ris.domain.patient_messages import Channel, SetContactChoice
 from ris.selectors import patient_links, patient_messages, schedule
+from ris.selectors.safety_declared import said_for
 from ris.services import may
 from ris.services.patient_messages import link_address
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
@@ -54,6 +55,7 @@ def contact(request: PageRequest, key: UUID) -> HttpResponse:
         "contact": found,
         "address": address,
         "path": urlsplit(address).path,
+        "said": said_for(line.order),
         "sent": patient_messages.of_appointments([line.public_id]),
         "carriers": {channel.value for channel in patient_messages.carriers()},
         "allowed": may(request.actor, MakePatientLink),

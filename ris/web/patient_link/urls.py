@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from ris.web.patient_link import desk, rules, views
+from ris.web.patient_link import desk, questions, rules, views
 
 
 class TokenConverter:
@@ -26,6 +26,7 @@ urlpatterns = [
     path("p/<token:token>/confirm/", views.confirm, name="patient-confirm"),
     path("p/<token:token>/cancel/", views.cancel, name="patient-cancel"),
     path("p/<token:token>/move/", views.move, name="patient-move"),
+    path("p/<token:token>/questions/", questions.questions, name="patient-questions"),
     path("p/<token:token>/messages/", views.choose, name="patient-choose"),
     path("p/<token:token>/appointment.ics", views.calendar, name="patient-calendar"),
     path("appointments/<uuid:key>/patient/", desk.contact, name="patient-contact"),

@@ -31,6 +31,7 @@ from ris.domain.scheduling import (
 )
 from ris.models import Device
 from ris.selectors import patient_messages, schedule
+from ris.selectors.safety_declared import asked_at
 from ris.services import execute
 from ris.web.asking import asked, said
 from ris.web.errors import STATUS
@@ -40,14 +41,14 @@ DAYS = 7
 A_DAY = 16  # more times of one day than this help nobody choose
 
 
-def _show(
+def show_page(
     request: VisitRequest, template: str, context: Mapping[str, Any], status: int = 200
 ) -> HttpResponse:
     shared = {"visit": request.visit, "token": request.token}
     return render(request, f"patient_link/{template}.html", {**shared, **context}, status=status)
 
 
-def _back(request: VisitRequest, done: str = "") -> HttpResponseRedirect:
+def back(request: VisitRequest, done: str = "") -> HttpResponseRedirect:
     response = HttpResponseRedirect(f"/p/{request.token}/{f'?done={done}' if done else ''}")
     response.status_code = 303
     return response
@@ -60,7 +61,7 @@ def visit(request: VisitRequest) -> HttpResponse:
     if request.method == "POST":
         return _open(request)
     if not request.is_open:
-        return _show(request, "birth_date", {})
+        return show_page(request, "birth_date", {})
     patient = request.link.appointment.patient
     declined = patient_messages.declined(patient) if patient else frozenset()
     context = {
@@ -70,30 +71,31 @@ def visit(request: VisitRequest) -> HttpResponse:
             for channel in patient_messages.carriers()
             if patient and patient_messages.address(patient, channel)
         ],
+        "questions": asked_at(request.link.appointment) if request.visit.is_ahead else [],
         "canceled": request.visit.status is AppointmentStatus.CANCELED,
         "missed": request.visit.status is AppointmentStatus.NO_SHOW,
     }
-    return _show(request, "visit", context)
+    return show_page(request, "visit", context)
 
 
 def _open(request: VisitRequest) -> HttpResponse:
     born = _birth_date(request)
     if born is None:
         error = _("Write the whole date: day, month and year.")
-        return _show(request, "birth_date", {"error": error}, status=422)
+        return show_page(request, "birth_date", {"error": error}, status=422)
     right = execute(
         OpenPatientLink(link=str(request.link.public_id), birth_date=born.isoformat()),
         actor=request.actor,
     )
     if right:
-        response = _back(request)
+        response = back(request)
         remember(response, request)
         return response
     left = MISSES - request.link.misses - 1
     if left <= 0:
-        return _back(request)  # the page says that the link is closed, and whom to call
+        return back(request)  # the page says that the link is closed, and whom to call
     error = _("This is not the date we know.")
-    return _show(request, "birth_date", {"error": error, "left": left}, status=422)
+    return show_page(request, "birth_date", {"error": error, "left": left}, status=422)
 
 
 def _birth_date(request: VisitRequest) -> date | None:
@@ -106,14 +108,14 @@ def _birth_date(request: VisitRequest) -> date | None:
 
 def _refused(request: VisitRequest, template: str, error: RisError, **more: Any) -> HttpResponse:
     context = {"error": error.message, **more}
-    return _show(request, template, context, status=STATUS[error.code])
+    return show_page(request, template, context, status=STATUS[error.code])
 
 
 @require_POST
 @of_a_patient
 def confirm(request: VisitRequest) -> HttpResponse:
     if not request.is_open:
-        return _back(request)
+        return back(request)
     try:
         execute(
             AnswerAppointment(
@@ -126,16 +128,16 @@ def confirm(request: VisitRequest) -> HttpResponse:
         )
     except RisError as error:
         return _refused(request, "visit", error)
-    return _back(request, "confirmed")
+    return back(request, "confirmed")
 
 
 @require_http_methods(["GET", "POST"])
 @of_a_patient
 def cancel(request: VisitRequest) -> HttpResponse:
     if not request.is_open:
-        return _back(request)
+        return back(request)
     if request.method == "GET":
-        return _show(request, "cancel", {})
+        return show_page(request, "cancel", {})
     words = said(request, "reason", 150)
     try:
         execute(
@@ -147,7 +149,7 @@ def cancel(request: VisitRequest) -> HttpResponse:
         )
     except RisError as error:
         return _refused(request, "cancel", error)
-    return _back(request, "canceled")
+    return back(request, "canceled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +164,9 @@ class Day:
 def move(request: VisitRequest) -> HttpResponse:
     """Free times of a week; one tap takes one, and nothing is given up before it is taken."""
     if not request.is_open:
-        return _back(request)
+        return back(request)
     if not request.visit.can_move:
-        return _show(request, "move", {"days": []})
+        return show_page(request, "move", {"days": []})
     if request.method == "POST":
         return _move(request)
     return _times(request)
@@ -192,7 +194,7 @@ def _times(request: VisitRequest, error: str = "", status: int = 200) -> HttpRes
         "earlier": max(first - timedelta(days=DAYS), today) if first > today else None,
         "later": first + timedelta(days=DAYS) if first + timedelta(days=DAYS) <= last else None,
     }
-    return _show(request, "move", context, status=status)
+    return show_page(request, "move", context, status=status)
 
 
 def _devices_here(request: VisitRequest) -> frozenset[str]:
@@ -244,7 +246,7 @@ def _move(request: VisitRequest) -> HttpResponse:
         return _times(request, words, status=409)
     except RisError as error:
         return _times(request, error.message, status=STATUS[error.code])
-    return _back(request, "moved")
+    return back(request, "moved")
 
 
 @require_POST
@@ -262,7 +264,7 @@ def choose(request: VisitRequest) -> HttpResponse:
             ),
             actor=request.actor,
         )
-    return _back(request, "choice")
+    return back(request, "choice")
 
 
 @require_GET
@@ -270,7 +272,7 @@ def choose(request: VisitRequest) -> HttpResponse:
 def calendar(request: VisitRequest) -> HttpResponse:
     """The appointment for a calendar; it says where and when, not what for."""
     if not request.is_open:
-        return _back(request)
+        return back(request)
     found = request.visit
     site = found.site or settings.SITE_NAME
     lines: Sequence[str] = (

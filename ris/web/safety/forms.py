@@ -192,6 +192,12 @@ class QuestionForm(PageForm):
     position = forms.IntegerField(
         label=_("Place in the list"), min_value=0, max_value=999, initial=100
     )
+    patient_words = forms.CharField(
+        label=_("As the patient's own page asks it"),
+        max_length=200,
+        required=False,
+        help_text=_("Empty: it is not asked there. What is answered there has to be confirmed."),
+    )
 
     @classmethod
     def of(cls, question: QuestionDetails) -> QuestionForm:
@@ -240,6 +246,7 @@ class QuestionForm(PageForm):
             told_words=said["told_words"],
             offer_days=said["offer_days"],
             position=said["position"],
+            patient_words=said["patient_words"],
         )
 
 
@@ -268,6 +275,7 @@ def texts_of(question: QuestionDetails) -> dict[str, object]:
         "told_words": question.told_words,
         "offer_days": question.offer_days,
         "position": question.position,
+        "patient_words": question.patient_words,
     }
 
 

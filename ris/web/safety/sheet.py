@@ -96,6 +96,7 @@ KIND = Kind(
         text("told_words", limit=64),
         whole("offer_days", most=3650, default=365),
         whole("position", most=999, default=100),
+        text("patient_words", limit=200),
         yes_no("asked", default=True),
     ),
     key=("code",),
