@@ -94,6 +94,22 @@ def availabilities() -> list[bytes]:
     return _with_syntax(notice("2.25.1001", series, performed=["2.25.3001"]))
 
 
+def commitment_reports() -> list[bytes]:
+    def item(uid: str, **values: int) -> Dataset:
+        made = Dataset()
+        made.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
+        made.ReferencedSOPInstanceUID = uid
+        for keyword, value in values.items():
+            setattr(made, keyword, value)
+        return made
+
+    dataset = Dataset()
+    dataset.TransactionUID = "2.25.9001"
+    dataset.ReferencedSOPSequence = [item("2.25.4001")]
+    dataset.FailedSOPSequence = [item("2.25.4002", FailureReason=0x0112)]
+    return _with_syntax(dataset)
+
+
 def command_sets() -> list[bytes]:
     return [
         peer.command(peer.C_FIND, 1, sop_class=peer.WORKLIST, has_dataset=True),
@@ -159,6 +175,7 @@ SEEDS = {
     "performed_step": performed_steps,
     "dose_report": dose_reports,
     "availability": availabilities,
+    "commitment_report": commitment_reports,
     "command_set": command_sets,
     "association_request": association_requests,
     "stream": streams,

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from ris.domain.errors import RisError
 from tests.fuzz import hl7
-from worklist import dose, ian, matching, retrieval
+from worklist import commitment, dose, ian, matching, retrieval
 from worklist.association import Connection
 from worklist.charset import UTF8, character_set
 from worklist.config import ListenerConfig
@@ -97,6 +97,18 @@ def availability(raw: bytes) -> str:
     return "read"
 
 
+def commitment_report(raw: bytes) -> str:
+    """The dataset of a report on a request for storage commitment."""
+    syntax, data = syntax_of(raw)
+    commitment.transaction_of(data, syntax)
+    try:
+        prescan(data, syntax)
+        commitment.from_event_report(data, syntax)
+    except RisError as error:
+        return _refused(error, data, syntax)
+    return "read"
+
+
 def _refused(error: RisError, data: bytes, syntax: str) -> str:
     """The refusal names tags or nothing, and can be put into an answer."""
     tags_in(error.path)
@@ -162,6 +174,7 @@ class Quiet:
         return Outcome(attribute_identifiers=request.attribute_identifiers)
 
     def n_event_report(self, request: Request) -> Outcome:
+        commitment_report(_with_syntax(request))
         return Outcome()
 
     def n_action(self, request: Request) -> Outcome:
@@ -262,6 +275,7 @@ TARGETS: Mapping[str, Callable[[bytes], str]] = {
     "performed_step": performed_step,
     "dose_report": dose_report,
     "availability": availability,
+    "commitment_report": commitment_report,
     "command_set": command_set,
     "association_request": association_request,
     "stream": stream,

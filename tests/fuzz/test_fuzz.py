@@ -35,6 +35,7 @@ def test_proper_messages_are_taken(name: str) -> None:
         "performed_step": {"taken"},
         "dose_report": {"read"},
         "availability": {"read"},
+        "commitment_report": {"read"},
         "command_set": {"read"},
         "association_request": {"agreed"},
         "stream": {"ended by 4", "ended by 6"},

@@ -20,6 +20,7 @@ from worklist.sop_classes import (
     MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE,
     MODALITY_WORKLIST_FIND,
     SOP_CLASSES,
+    STORAGE_COMMITMENT,
     VERIFICATION,
     Operation,
 )
@@ -36,6 +37,7 @@ def test_each_service_has_its_own_limit_and_only_reports_a_large_one() -> None:
         MODALITY_PERFORMED_PROCEDURE_STEP: 4 * MEGABYTE,
         MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE: MEGABYTE,
         INSTANCE_AVAILABILITY_NOTIFICATION: 8 * MEGABYTE,
+        STORAGE_COMMITMENT: MEGABYTE,
         **dict.fromkeys(DOSE_REPORTS, DOSE_REPORT_BYTES),
     }
     assert DOSE_REPORT_BYTES == 16 * MEGABYTE
