@@ -188,10 +188,18 @@ class Encoder:
     def __init__(self, characters: CharacterSet, *, explicit: bool) -> None:
         self.characters = characters
         self.explicit = explicit
+        self.is_ascii = True  # all that was written so far
 
     def identifier(self, keys: tuple[Key, ...], offer: Offer) -> bytes:
-        """A whole answer, led by (0008,0005) unless it is plain ASCII."""
+        """A whole answer, led by (0008,0005) if the set has a name there."""
+        return self._named(self.item(keys, offer))
+
+    def named_if_needed(self, keys: tuple[Key, ...], offer: Offer) -> bytes:
+        """A whole answer, led by (0008,0005) unless all of it turned out to be ASCII."""
         body = self.item(keys, offer)
+        return body if self.is_ascii else self._named(body)
+
+    def _named(self, body: bytes) -> bytes:
         if not self.characters.terms:
             return body
         value = _padded("\\".join(self.characters.terms).encode("ascii"), b" ")
@@ -233,10 +241,10 @@ class Encoder:
         text = values[0] if len(values) == 1 else "\\".join(values)
         if text.isascii():
             encoded = text.encode("ascii")
-        elif vr == "PN":
-            encoded = b"\\".join(self.characters.encode_name(value) for value in values)
         else:
-            encoded = b"\\".join(self.characters.encode(value) for value in values)
+            self.is_ascii = False
+            write = self.characters.encode_name if vr == "PN" else self.characters.encode
+            encoded = b"\\".join(write(value) for value in values)
         return _padded(encoded, b"\0" if vr == "UI" else b" ")
 
     def _element(self, group: int, number: int, vr: bytes, value: bytes) -> bytes:
@@ -313,6 +321,9 @@ def encode(
     Trying is the check: nothing is ever replaced by a question mark.
     """
     explicit = transfer_syntax != IMPLICIT_VR_LITTLE_ENDIAN
+    if among == (charset.ASCII, among[-1]) and transfer_syntax != EXPLICIT_VR_BIG_ENDIAN:
+        # What most devices read: written once, for ASCII is the same in both.
+        return Encoder(among[-1], explicit=explicit).named_if_needed(keys, offer)
     for characters in among[:-1]:
         try:
             answer = Encoder(characters, explicit=explicit).identifier(keys, offer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -170,6 +170,17 @@ def reading(field: Field[Any, Any], vendor: str) -> Read | None:
     if vendor == "sqlite" and kind is UUIDField:
         return lambda value, connection: uuid.UUID(int=int(value, 16))
     return None
+
+
+def readers(found: Sequence[Any], column: Any, vendor: str) -> list[Read]:
+    """The ways from a stored value to that of a column: a quick one, or ``found``, Django's own."""
+    target = getattr(column, "target", None)
+    quick = reading(target, vendor) if target is not None else None
+    return [quick] if quick else [_bound(convert, column) for convert in found]
+
+
+def _bound(convert: Any, column: Any) -> Read:
+    return lambda value, connection: convert(value, column, connection)
 
 
 def _json(value: Any, connection: BaseDatabaseWrapper) -> Any:

@@ -25,10 +25,9 @@ from ris.models.columns import (
     Column,
     ExpressedError,
     Prepare,
-    Read,
     columns,
     preparing,
-    reading,
+    readers,
     stored,
 )
 from ris.models.driver import Rows, Text
@@ -111,16 +110,17 @@ class Listed:
         self._text = Text(sql, connection.vendor)
         columns = [column[0] for column in compiler.select]
         self._converters = [
-            (index, [_bound(convert, expression) for convert in converters])
+            (index, convert)
             for index, (converters, expression) in compiler.get_converters(columns).items()
+            for convert in readers(converters, expression, connection.vendor)
         ]
 
     def rows(self) -> list[list[Any]]:
         connection = driver.here()
         found = [list(row) for row in driver.rows(connection, self._text, self._params)]
         for row in found:
-            for index, converters in self._converters:
-                for convert in converters:
+            for index, convert in self._converters:
+                if row[index] is not None:
                     row[index] = convert(row[index], connection)
         return found
 
@@ -166,7 +166,7 @@ class _Statement(Generic[M]):
         self._converters = [
             (index, convert)
             for index, (converters, expression) in compiler.get_converters(columns).items()
-            for convert in _reading(converters, expression, connection.vendor)
+            for convert in readers(converters, expression, connection.vendor)
         ]
 
     def rows(self, connection: BaseDatabaseWrapper, values: Mapping[str, Any]) -> Rows:
@@ -191,17 +191,6 @@ class _Statement(Generic[M]):
                 values[index] = convert(value, connection)
         made: M = self._make(values, connection.alias)
         return made
-
-
-def _reading(converters: Sequence[Any], expression: Any, vendor: str) -> list[Read]:
-    """The ways from a stored value to the field's: one quick one, or those of Django."""
-    target = getattr(expression, "target", None)
-    quick = reading(target, vendor) if target is not None else None
-    return [quick] if quick else [_bound(convert, expression) for convert in converters]
-
-
-def _bound(convert: Any, expression: Any) -> Callable[[Any, BaseDatabaseWrapper], Any]:
-    return lambda value, connection: convert(value, expression, connection)
 
 
 class _Making:

@@ -52,12 +52,54 @@ _answers = KnownAnswers()
 
 def entries(query: WorklistQuery) -> WorklistAnswer:
     """The steps that meet every condition of ``query``, at most ``query.limit``."""
+    if _is_lookup(query):
+        found_at_once = _looked_up(query)
+        if found_at_once is not None:
+            return found_at_once
     rows = _rows(query)
     answer = _answers.recall(query, rows)
     if answer is None:
         found = [_Row(_version_key(row), row[-2] or "") for row in rows[: query.limit]]
         answer = WorklistAnswer(tuple(_read(found)), truncated=len(rows) > query.limit)
         _answers.remember(query, rows, answer)
+    return answer
+
+
+def _is_lookup(query: WorklistQuery) -> bool:
+    """Whether it asks for a number that few steps have, and for nothing that takes a sieve."""
+    number = (
+        query.step_id
+        or query.procedure_id
+        or query.accession_number
+        or query.placer_number
+        or query.filler_number
+    )
+    if number is not None:
+        is_exact = not (number.wildcard and _is_pattern(number.pattern))
+    else:
+        is_exact = bool(query.study_instance_uids)
+    return is_exact and not query.patient_name and _is_fixed(query)
+
+
+def _looked_up(query: WorklistQuery) -> WorklistAnswer | None:
+    """The same by one statement, which reads the steps as well; None if there are too many."""
+    statement, params = _fixed_statement(query, connection.vendor, whole=True)
+    found = fetch(statement, (*params, query.limit + 1, 0), as_text=True)
+    if len(found) > query.limit:
+        return None
+    # A row for each number of a step's patient; they are told apart behind the versions.
+    versions = list(dict.fromkeys(row[:_VERSIONS] for row in found))
+    answer = _answers.recall(query, versions)
+    if answer is None:
+        institution = (found[0][_VERSIONS - 2] or "") if found else ""
+        read = _known.get(
+            [_version_key(row) for row in versions],
+            lambda steps: worklist_rows.made_of(
+                [row[_VERSIONS:] for row in found if row[0] in steps], institution
+            ),
+        )
+        answer = WorklistAnswer(tuple(read))
+        _answers.remember(query, versions, answer)
     return answer
 
 
@@ -123,15 +165,24 @@ def _rows(query: WorklistQuery) -> Rows:
         offset += wanted
 
 
-def _statement(query: WorklistQuery) -> tuple[str, tuple[Any, ...]]:
-    physicians = (
+def _physicians(query: WorklistQuery) -> tuple[tuple[str, str], ...]:
+    return (
         ("s.performing_physician", query.performing_physician),
         ("o.requester", query.requesting_physician),
         ("o.referring", query.referring_physician),
     )
-    if not (query.time_from or query.time_to or any(name for _, name in physicians)):
+
+
+def _is_fixed(query: WorklistQuery) -> bool:
+    """Whether its statement follows from the query alone, without the site's zone or names."""
+    is_timed = query.time_from or query.time_to
+    return not (is_timed or any(name for _, name in _physicians(query)))
+
+
+def _statement(query: WorklistQuery) -> tuple[str, tuple[Any, ...]]:
+    if _is_fixed(query):
         return _fixed_statement(query, connection.vendor)
-    # What follows reads the site's zone and the physicians there are.
+    physicians = _physicians(query)
     where = _conditions(query)
     for column, name in physicians:
         if name_keys.name_keys(name):
@@ -140,9 +191,11 @@ def _statement(query: WorklistQuery) -> tuple[str, tuple[Any, ...]]:
 
 
 @lru_cache(maxsize=512)
-def _fixed_statement(query: WorklistQuery, vendor: str) -> tuple[str, tuple[Any, ...]]:
+def _fixed_statement(
+    query: WorklistQuery, vendor: str, *, whole: bool = False
+) -> tuple[str, tuple[Any, ...]]:
     where = _conditions(query)
-    return _select(query, where), tuple(where.params)
+    return _select(query, where, whole=whole), tuple(where.params)
 
 
 def _version_key(row: tuple[Any, ...]) -> tuple[int, ...]:
@@ -217,14 +270,19 @@ _PRIORITY_RANK = (
 )
 
 
-def _select(query: WorklistQuery, where: _Where) -> str:
+_VERSIONS = 11  # columns that _select begins with
+
+
+def _select(query: WorklistQuery, where: _Where, *, whole: bool = False) -> str:
+    """The versions of what each answer is made of; with ``whole`` all of it behind them."""
     name = "p.name_key" if query.patient_name else "''"
+    more, numbers = worklist_rows.columns_with_numbers() if whole else ("", "")
     # Only names of tables and the fixed clauses of this module go into the text.
     return (
         "SELECT s.id, s.version, r.updated_at, o.version, p.id, p.version, v.id, v.updated_at,"  # noqa: S608
         f" {worklist_shown.study_start(connection.vendor)},"
         f" (SELECT institution FROM {_table(Site)} ORDER BY id LIMIT 1), {name}"
-        f"{_from(query)} WHERE {' AND '.join(where.clauses)}"
+        f"{more}{_from(query)}{numbers} WHERE {' AND '.join(where.clauses)}"
         f" ORDER BY s.start_at, {_PRIORITY_RANK}, s.step_id LIMIT %s OFFSET %s"
     )
 

@@ -8,7 +8,7 @@ read models are still made in one place (``to_view`` of each area).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -28,14 +28,13 @@ from ris.models import (
     ScheduledProcedureStep,
     Visit,
 )
+from ris.models.columns import Read, readers
 from ris.selectors.orders import procedure_code, step_view
 from ris.selectors.patients import to_view as patient_view
 from ris.selectors.patients import visit_view
 from ris.selectors.statements import any_of, fetch
 from ris.selectors.views import PatientView, ProcedureView, WorklistEntry
 from ris.selectors.worklist_shown import study_starts
-
-Convert = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class _Part:
     model: type[Model]
     names: tuple[str, ...]
     start: int
-    converters: tuple[tuple[int, tuple[tuple[Convert, Any], ...]], ...]
+    converters: tuple[tuple[int, Read], ...]
 
     def instance(self, row: Sequence[Any]) -> Any:
         """The model instance; None for the empty side of an outer join."""
@@ -53,13 +52,10 @@ class _Part:
         if values[0] is None:
             return None
         database = connections[DEFAULT_DB_ALIAS]  # looked up once: it is the thread's own
-        for index, converters in self.converters:
+        for index, read in self.converters:
             value = values[index]
-            if value is None:
-                continue  # Django's converters all leave it
-            for convert, column in converters:
-                value = convert(value, column, database)
-            values[index] = value
+            if value is not None:  # Django's converters all leave it
+                values[index] = read(value, database)
         # What from_db() makes, without what Model.__init__ does for instances that may be
         # incomplete: that took longer than all the rest of reading an entry.
         instance = self.model.__new__(self.model)
@@ -78,7 +74,7 @@ def _parts(vendor: str, *tables: tuple[str, type[Model]]) -> tuple[str, tuple[_P
     for alias, model in tables:
         # The primary key first, for it says whether there is a row at all.
         fields = sorted(model._meta.concrete_fields, key=lambda field: not field.primary_key)
-        converters = []
+        converters: list[tuple[int, Read]] = []
         for index, field in enumerate(fields):
             column = field.get_col(alias)
             found = (
@@ -86,7 +82,7 @@ def _parts(vendor: str, *tables: tuple[str, type[Model]]) -> tuple[str, tuple[_P
                 *column.get_db_converters(connection),
             )
             if found:
-                converters.append((index, tuple((convert, column) for convert in found)))
+                converters += [(index, read) for read in readers(found, column, vendor)]
         names = tuple(field.attname for field in fields)
         parts.append(_Part(model, names, len(columns), tuple(converters)))
         columns += [f"{alias}.{connection.ops.quote_name(str(field.column))}" for field in fields]
@@ -101,6 +97,7 @@ _TABLES: tuple[tuple[str, type[Model]], ...] = (
     ("v", Visit),
 )
 _IDENTIFIERS: tuple[str, type[Model]] = ("i", PatientIdentifier)
+_WITH_NUMBERS = (*_TABLES, _IDENTIFIERS)
 # A step and its patient's numbers come as one row for each number: for a few steps that is less
 # than another statement, for a list it is not.
 _FEW = 4
@@ -114,8 +111,7 @@ def _table(model: type[Model]) -> str:
 def read(step_ids: Sequence[int], institution: str) -> dict[int, WorklistEntry]:
     """The entries of these steps by primary key."""
     together = len(step_ids) <= _FEW
-    tables = (*_TABLES, _IDENTIFIERS) if together else _TABLES
-    columns, parts = _parts(connection.vendor, *tables)
+    columns, parts = _parts(connection.vendor, *(_WITH_NUMBERS if together else _TABLES))
     statement, params = _statement(columns, step_ids, together=together)
     rows = fetch(statement, params, as_text=True)
     if together:
@@ -123,6 +119,22 @@ def read(step_ids: Sequence[int], institution: str) -> dict[int, WorklistEntry]:
     else:
         joined = [tuple(part.instance(row) for part in parts) for row in rows]
         _attach_identifiers([patient for _, _, _, patient, _ in joined])
+    return _entries(joined, institution)
+
+
+def columns_with_numbers() -> tuple[str, str]:
+    """What a statement over s, r, o, p, v adds to read whole entries: further columns, a join."""
+    columns, _ = _parts(connection.vendor, *_WITH_NUMBERS)
+    return f", {columns}", f" LEFT JOIN {_table(PatientIdentifier)} i ON i.patient_id = p.id"
+
+
+def made_of(rows: Iterable[Sequence[Any]], institution: str) -> dict[int, WorklistEntry]:
+    """The entries of rows with ``columns_with_numbers``, by primary key of the step."""
+    _, parts = _parts(connection.vendor, *_WITH_NUMBERS)
+    return _entries(_with_identifiers(rows, parts), institution)
+
+
+def _entries(joined: Sequence[tuple[Any, ...]], institution: str) -> dict[int, WorklistEntry]:
     starts = study_starts([procedure for _, procedure, _, _, _ in joined])
     return {
         step.pk: _entry(
