@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ris.domain.errors import InvalidValueError
+from ris.domain.referring import check_portal_link
 from ris.services.desk import Kind, Setting
 
 Transport = Literal["smtp", "folder"]
@@ -45,7 +46,21 @@ class MailSettings(BaseModel):
         max_length=200,
         description="login at the mail server; its password is the setting patients.mail_password",
     )
+    portal_link: str = Field(
+        default="",
+        max_length=500,
+        description="of notices to referring doctors: where the result is read in the site's own "
+        "portal, as https://portal.example/results/{report}; {order} and {report} are their FHIR "
+        "ids (ServiceRequest, DiagnosticReport). Empty: the referring doctor's page here",
+    )
     timeout_seconds: int = Field(default=20, ge=1, le=60, description="the longest wait")
+
+    @field_validator("portal_link")
+    @classmethod
+    def _leads_to_a_portal(cls, value: str) -> str:
+        if value:
+            check_portal_link(value)
+        return value.strip()
 
     @field_validator("sender", "reply_to")
     @classmethod

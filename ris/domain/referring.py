@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from string import Formatter
+from urllib.parse import urlsplit
 
 from ris.domain.commands import Command, Event
 from ris.domain.orders import OrderDetails, OrderStatus, PlacedOrder, ProcedureRequest, Stage
@@ -181,6 +183,19 @@ NOTICE = StateMachine[NoticeState, NoticeTrigger](
         (NoticeState.PLANNED, NoticeTrigger.DROP): NoticeState.DROPPED,
     },
 )
+
+
+def check_portal_link(link: str) -> None:
+    """Raises ValueError for what is no address of a portal.
+
+    Only ids that say nothing go into it: a mailbox keeps the address for years.
+    """
+    names = [name for _, name, *_ in Formatter().parse(link) if name is not None]
+    parts = urlsplit(link.strip())
+    if parts.scheme not in {"https", "http"} or not parts.hostname or "{" in parts.netloc:
+        raise ValueError("an address begins with https:// and the name of the portal")
+    if not names or set(names) - {"order", "report"}:
+        raise ValueError("only {order} and {report} stand in it, at least one of them")
 
 
 # --- commands

@@ -346,6 +346,58 @@ def test_a_finding_that_was_withdrawn_before_any_report_is_not_told(doctors: Doc
     assert dropped() == ["it was no critical finding"]
 
 
+def portal(link: str) -> None:
+    execute(
+        ConfigureEndpoint(
+            name="To doctors",
+            protocol=Protocol.MAIL,
+            direction=Direction.OUT,
+            sends=(Subscription.REPORT_NOTICES,),
+            settings={"transport": "folder", "portal_link": link},
+        ),
+        actor=people.admin,
+    )
+
+
+def test_the_link_leads_to_the_portal_of_the_site(doctors: Doctors) -> None:
+    portal("https://portal.example/results/{report}?o={order}")
+    wants(doctors.olga)
+    order, report = final()
+    other = build.performed(start_at=NOON + timedelta(hours=3))
+    execute(
+        FlagCriticalResult(
+            finding="Bleeding", category="RED", procedure=str(other.procedures.get().public_id)
+        ),
+        actor=people.radiologist,
+    )
+
+    relay()
+
+    (mail,) = mails()
+    assert (
+        f"https://portal.example/results/{report.public_id}?o={order.public_id}\n" in mail["text"]
+    )
+    assert f"/referrer/orders/{other.public_id}/" in mail["text"]  # it has no report yet
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "portal.example/{report}",
+        "https://portal.example/",
+        "https://{report}/",
+        "https://portal.example/{accession}",
+        "https://portal.example/{",
+        "javascript:alert('{report}')",
+    ],
+)
+def test_a_link_that_leads_to_no_portal_is_refused(doctors: Doctors, link: str) -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        portal(link)
+
+    assert refused.value.path == "settings.portal_link"
+
+
 def test_a_practice_is_told_of_its_orders(doctors: Doctors) -> None:
     wants(doctors.desk)
     order = make.performed(details=build.details(OTTO, requesting_service="Practice at the Pond"))

@@ -239,7 +239,7 @@ def _hand_over(rows: Sequence[ResultNotice], endpoint: Endpoint, context: Contex
     """One mail for all that is due to somebody."""
     first = rows[0]
     with translation.override(first.user.preferences.get("language") or "en"):
-        subject, text = write(rows)
+        subject, text = write(rows, str(endpoint.settings.get("portal_link") or ""))
         language = translation.get_language() or "en"
     payload = {
         "to": _address(first.user),
@@ -268,12 +268,18 @@ def _hand_over(rows: Sequence[ResultNotice], endpoint: Endpoint, context: Contex
     context.about(first, first.order)
 
 
-def write(rows: Sequence[ResultNotice]) -> tuple[str, str]:
+def _link(row: ResultNotice, portal: str) -> str:
+    """Where somebody reads it; without a report yet, only the page of the order here has it."""
+    if portal and (row.report is not None or "{report}" not in portal):
+        report = str(row.report.public_id) if row.report is not None else ""
+        return portal.format(order=row.order.public_id, report=report)
+    return f"{config.load().public_url}/referrer/orders/{row.order.public_id}/"
+
+
+def write(rows: Sequence[ResultNotice], portal: str = "") -> tuple[str, str]:
     """Subject and text in the language that is in force: no name, no exam, no finding."""
     base = config.load().public_url
-    lines = [
-        f"- {_told(row)}\n  {base}/referrer/orders/{row.order.public_id}/" for row in rows
-    ]  # fmt: skip
+    lines = [f"- {_told(row)}\n  {_link(row, portal)}" for row in rows]
     urgent = any(row.occasion == NoticeOccasion.CRITICAL.value for row in rows)
     subject = (
         _("Please read now: a result of your patient")
