@@ -108,7 +108,11 @@ class CriticalFinding(Public):
                 condition=Q(escalates_at__isnull=False),
                 name="critical_escalates",
             ),
-            models.Index(fields=["status", "closed_at"], name="critical_closed"),
+            models.Index(
+                fields=["closed_at"],
+                condition=Q(closed_at__isnull=False),
+                name="critical_closed_at",
+            ),
             models.Index(fields=["flagged_at"], name="critical_flagged"),
         ]
 

@@ -137,7 +137,7 @@ def in_pile(pile: Pile, now: datetime, code: str = "") -> QuerySet[CriticalFindi
     """The ones that have least time left first; of those done the last one first."""
     rows = CriticalFinding.objects.all()
     if pile is Pile.DONE:
-        rows = rows.exclude(status__in=_RUNNING).order_by("-closed_at", "-id")
+        rows = rows.filter(closed_at__isnull=False).order_by("-closed_at", "-id")
     else:
         rows = rows.filter(status__in=_RUNNING).order_by("due_at", "id")
         if pile is Pile.LATE:

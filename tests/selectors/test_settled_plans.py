@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ris.selectors import dose, dose_history, follow_ups, mammography
+from ris.selectors import critical, dose, dose_history, follow_ups, mammography
 from tests.selectors.test_reading_plans import plan
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +24,7 @@ DAY = date(2026, 3, 2)
         (lambda: list(mammography.letters("stopped", NOW)[:51]), "breast_letter_changed"),
         (lambda: list(mammography.recalls("settled", DAY)[:51]), "breast_recall_settled"),
         (lambda: list(follow_ups.in_pile(follow_ups.Pile.CLOSED)[:51]), "follow_up_changed"),
+        (lambda: list(critical.in_pile(critical.Pile.DONE, NOW)[:51]), "critical_closed_at"),
         (lambda: dose.alerts(are_open=True), "exam_dose_to_be_looked_at"),
         (dose_history.trend_choices, "exam_dose_started"),
     ],
