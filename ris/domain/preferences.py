@@ -1,7 +1,7 @@
-"""What a person likes: the language of the pages and the letters that are shortcuts.
+"""What a person likes: language, theme, and the letters that are shortcuts.
 
-How a screen looks (theme, density) belongs to the browser in front of it: a reading-room screen is
-dark whoever sits there.
+A browser may say otherwise of the theme, and has contrast and density of its own: a reading-room
+screen is dark whoever sits there.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ LANGUAGES: Mapping[str, str] = {
     "ja": "日本語",
 }
 
+THEMES = ("", "light", "dark")
+
 # Every letter or sign that does something on a page, as it is without anybody's choice.
 KEYS: tuple[str, ...] = tuple("abcdefgjklmnoprstuvwxy[]")
 
@@ -29,11 +31,12 @@ KEYS: tuple[str, ...] = tuple("abcdefgjklmnoprstuvwxy[]")
 class SetPreferences(Command[None]):
     """Keep the actor's own preferences.
 
-    ``language`` empty: as the browser asks. ``keys`` maps a shortcut of ours to the key that the
-    person presses instead; what is not named stays.
+    ``language`` empty: as the browser asks; ``theme`` empty: as the system says. ``keys`` maps a
+    shortcut of ours to the key that the person presses instead; what is not named stays.
     """
 
     language: str = ""
+    theme: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -42,8 +45,10 @@ class PreferencesSet(Event):
     username: str
 
 
-def check(language: str, keys: Mapping[str, str]) -> None:
-    """Raises InvalidValueError for an unknown language, or when two shortcuts share a key."""
+def check(language: str, keys: Mapping[str, str], theme: str = "") -> None:
+    """Raises InvalidValueError for what is not offered, or when two shortcuts share a key."""
+    if theme not in THEMES:
+        raise InvalidValueError("not a theme of the pages", path="theme")
     if language and language not in LANGUAGES:
         raise InvalidValueError("not a language of the pages", path="language")
     taken: dict[str, str] = {}

@@ -12,7 +12,7 @@ from ris.models.prepared import Quick
 class User(AbstractUser):
     """A person with a login; roles are the groups named as ``ris.domain.actors.Role``."""
 
-    theme = models.CharField(max_length=12, blank=True, default="")
+    theme = models.CharField(max_length=12, blank=True, default="")  # empty: as the system says
     preferences = models.JSONField(default=dict, blank=True)  # ris.domain.preferences
 
     class Meta(AbstractUser.Meta):

@@ -15,9 +15,10 @@ def set_preferences(command: SetPreferences, context: Context) -> None:
     if user is None:
         raise UnknownKeyError("only somebody with a login has preferences")
     keys = {ours: pressed for ours, pressed in command.keys.items() if pressed != ours}
-    check(command.language, keys)
+    check(command.language, keys, command.theme)
     user.preferences = {"language": command.language, "keys": keys}
-    user.save(update_fields=["preferences"])
+    user.theme = command.theme
+    user.save(update_fields=["preferences", "theme"])
     context.emit(PreferencesSet(username=user.username), subject=user)
 
 

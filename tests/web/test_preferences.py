@@ -102,3 +102,21 @@ def test_one_request_leaves_no_language_to_the_next(client: Client) -> None:
     client.get("/login/", headers={"Accept-Language": "ja"})
 
     assert translation.get_language() == "en"
+
+
+def test_theme_follows_the_person_and_a_browser_may_have_its_own(
+    as_: As, users: dict[str, User]
+) -> None:
+    client, elsewhere = as_("scheduler"), as_("scheduler")
+
+    client.post("/account/", {"what": "person", "theme": "dark"})
+    elsewhere.post("/account/", {"what": "browser", "theme": "light"})
+
+    users["scheduler"].refresh_from_db()
+    assert users["scheduler"].theme == "dark"
+    assert 'data-theme-choice="dark"' in client.get("/account/").content.decode()
+    assert 'data-theme-choice="light"' in elsewhere.get("/account/").content.decode()
+    elsewhere.post("/account/", {"what": "browser", "theme": ""})
+    assert 'data-theme-choice="dark"' in elsewhere.get("/account/").content.decode()
+    refused = client.post("/account/", {"what": "person", "theme": "pink"})
+    assert refused.status_code == 422

@@ -1,7 +1,8 @@
-"""One's own account: look of this browser; language and keys, password, second factor.
+"""One's own account: look of this browser; language, theme and keys, password, second factor.
 
-Theme, contrast, density and whether letters are shortcuts are kept in cookies: a reading-room
-screen is dark whoever sits there. Language and letters go with the login.
+Contrast, density, whether letters are shortcuts, and a theme of its own where it has one are kept
+in the browser's cookies: a reading-room screen is dark whoever sits there. Language, letters and
+the theme everywhere else go with the login.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ris.web.access import PageRequest, do, page, show
 from ris.web.asking import said
 from ris.web.words import refusal
 
+OF_ACCOUNT = ""  # the browser has no theme of its own
 THEMES = [
     ("auto", gettext_lazy("As the system says")),
     ("light", gettext_lazy("Light")),
@@ -51,11 +53,13 @@ def session(request: PageRequest) -> HttpResponse:
 def _page(
     request: PageRequest, *, error: str = "", own: dict[str, str] | None = None
 ) -> HttpResponse:
-    chosen = request.COOKIES.get("ris_theme", "auto")
+    chosen = request.COOKIES.get("ris_theme", OF_ACCOUNT)
     keys = request.user.preferences.get("keys", {}) if own is None else own
     context = {
-        "themes": THEMES,
-        "chosen": chosen if chosen in dict(THEMES) else "auto",
+        "themes": [(OF_ACCOUNT, _("As everywhere with this login")), *THEMES],
+        "own_themes": [("", THEMES[0][1]), *THEMES[1:]],
+        "theme": request.user.theme,
+        "chosen": chosen if chosen in dict(THEMES) else OF_ACCOUNT,
         "contrast": request.COOKIES.get("ris_contrast") == "more",
         "compact": request.COOKIES.get("ris_density") == "compact",
         "keys_on": request.COOKIES.get("ris_keys") != "off",
@@ -79,7 +83,8 @@ def _keep_preferences(request: PageRequest) -> HttpResponse:
     keys = {letter: said(request, f"key {letter}", 4) for letter, _words in _letters()}
     keys = {letter: pressed for letter, pressed in keys.items() if pressed}
     try:
-        do(request, SetPreferences(language=language, keys=keys))
+        theme = said(request, "theme", 10)
+        do(request, SetPreferences(language=language, theme=theme, keys=keys))
     except RisError as error:
         return _page(request, error=refusal(error), own=keys)
     with translation.override(language or translation.get_language_from_request(request)):
@@ -97,7 +102,7 @@ def _save_look(request: PageRequest) -> HttpResponse:
     response = _see_other()
     theme = said(request, "theme")
     values = {
-        "ris_theme": theme if theme in dict(THEMES) else "auto",
+        "ris_theme": theme if theme in dict(THEMES) else OF_ACCOUNT,
         "ris_contrast": "more" if "contrast" in request.POST else "",
         "ris_density": "compact" if "compact" in request.POST else "",
         "ris_keys": "on" if "keys" in request.POST else "off",

@@ -67,7 +67,8 @@ def look(context: Context) -> SafeString:
     """Attributes of the page's root: language, theme, contrast, density, keys."""
     request = context.get("request")
     cookies = request.COOKIES if request else {}
-    theme = cookies.get("ris_theme", "auto")
+    user = getattr(request, "user", None)
+    theme = cookies.get("ris_theme") or (user.theme if isinstance(user, User) else "")
     values = {
         "lang": get_language() or "en",
         "dir": "rtl" if get_language_bidi() else "ltr",
