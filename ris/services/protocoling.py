@@ -51,7 +51,7 @@ from ris.models import (
 )
 from ris.selectors import protocoling as selected
 from ris.services._context import Context
-from ris.services._execute import execute
+from ris.services._execute import execute, register_reason
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move, touch
 
@@ -383,6 +383,8 @@ HANDLERS = {
 }
 
 _SETUP = {Role.MANAGER, Role.ADMIN, Role.SYSTEM}
+# A protocol is dose, contrast and a justification: who is still learning reads the queue and asks
+# what is missing, and an attending radiologist answers for what is done.
 _READER = {Role.RADIOLOGIST}
 
 PERMISSIONS = {
@@ -392,8 +394,14 @@ PERMISSIONS = {
     ClaimProtocoling: _READER,
     ReleaseProtocoling: _READER | {Role.MANAGER},
     SetProtocol: _READER,
-    AskRequester: _READER,
+    AskRequester: _READER | {Role.RESIDENT},
     RejectProcedure: _READER,
     WaiveProtocol: _READER,
     ReopenProtocoling: _READER | {Role.MANAGER},
 }
+
+register_reason(
+    Role.RESIDENT,
+    (ClaimProtocoling, SetProtocol, RejectProcedure, WaiveProtocol, ReopenProtocoling),
+    "an attending radiologist decides on the protocol; you can ask the requester",
+)

@@ -287,3 +287,28 @@ def test_a_retired_protocol_is_offered_no_more() -> None:
 
     assert selected.protocols() == []
     assert [line.offered for line in selected.protocols(retired=True)] == [False]
+
+
+@pytest.mark.parametrize("role", [people.technologist, people.scheduler, people.manager])
+def test_only_a_radiologist_sets_a_protocol(role: Actor) -> None:
+    need(ProtocolNeed.START)
+    order = make.order()
+    command = SetProtocol(procedure=procedure(order), protocols=(protocol(),))
+
+    with pytest.raises(DeniedError):
+        execute(command, actor=role)
+
+    assert waiting() == [order.accession_number]
+
+
+def test_a_resident_asks_the_requester_and_leaves_the_decision_to_an_attending() -> None:
+    need(ProtocolNeed.START)
+    order = make.order()
+    command = SetProtocol(procedure=procedure(order), protocols=(protocol(),))
+
+    with pytest.raises(DeniedError, match="an attending radiologist decides on the protocol"):
+        execute(command, actor=people.resident)
+    execute(AskRequester(procedure=procedure(order), question="Which side?"), actor=people.resident)
+
+    row = Protocoling.objects.get(procedure__public_id=procedure(order))
+    assert (row.status, row.question) == ("ASKED", "Which side?")

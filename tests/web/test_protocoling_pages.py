@@ -230,3 +230,17 @@ def test_the_list_stays_within_its_budget(as_: As, order: Order) -> None:
         client.get("/authorization/")
 
     assert len(queries) <= BUDGETS["page_authorization"]
+
+
+def test_a_resident_sees_the_queue_and_can_ask_but_not_decide(as_: As, order: Order) -> None:
+    resident = as_("resident")
+
+    page = resident.get(f"/protocoling/{procedure(order)}/").content.decode()
+    asked = resident.post(f"/protocoling/{procedure(order)}/ask/", {"question": "Which side?"})
+    decided = resident.post(f"/protocoling/{procedure(order)}/set/", {})
+
+    assert order.accession_number in resident.get("/protocoling/?tab=asked").content.decode()
+    assert f"/protocoling/{procedure(order)}/ask/" in page
+    for action in ("set", "claim", "reject", "waive"):
+        assert f"/protocoling/{procedure(order)}/{action}/" not in page
+    assert (asked.status_code, decided.status_code) == (303, 403)

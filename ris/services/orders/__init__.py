@@ -94,6 +94,7 @@ PERMISSIONS = {
         Role.FRONTDESK,
         Role.TECHNOLOGIST,
         Role.RADIOLOGIST,
+        Role.RESIDENT,
         Role.SYSTEM,
     },
     AnswerInformation: {Role.SCHEDULER, Role.FRONTDESK, Role.RADIOLOGIST, Role.SYSTEM},

@@ -126,6 +126,7 @@ def procedure(request: PageRequest, key: UUID) -> HttpResponse:
         "reasons": [reason for reason in RejectReason if reason is not RejectReason.ALTERNATIVE],
         "alternative": RejectReason.ALTERNATIVE,
         "may_set": may(request.actor, SetProtocol),
+        "may_ask": may(request.actor, AskRequester),
         "mine": line.decision.claimed_by_id in {None, request.user.pk},
         "safety": safety.history(row.order),
         "next": back_to(request, ""),
