@@ -12,7 +12,7 @@ from ris.domain.actors import Actor
 from ris.models import CommitmentRequest, Delivery, InboundMessage, ReportObject
 from ris.selectors import receipts
 from ris.services import outbox
-from ris.web.templatetags.ris_receipts import sent_as
+from ris.web.templatetags.ris_receipts import sent_as, why_waiting
 from tests.wire.archive import Archive
 from tests.wire.test_mpps_forwarding import deliver, later
 from tests.wire.test_reports_into_archives import archive_endpoint, finalize, reader, states
@@ -193,9 +193,11 @@ def test_a_late_yes_to_the_first_request_is_one(reader: Actor, server: ServerThr
 def test_an_archive_that_does_not_know_the_service_has_it_unconfirmed(reader: Actor) -> None:
     with Archive() as archive:
         asks(archive)
-        finalize(reader)
+        report = finalize(reader)
         deliver()
 
+    (group,) = receipts.of_report(str(report.public_id))
+    assert [why_waiting(each) for each in group.receipts] == ["", ""]  # for it does have it
     assert states()[1] == (
         COMMITTED,
         "SKIPPED",

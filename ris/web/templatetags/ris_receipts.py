@@ -75,6 +75,8 @@ def sent_as(line: Receipt) -> str:
 @register.filter
 def why_waiting(line: Receipt) -> str:
     """Why it is not there, and what to do about it; empty where it is there."""
+    if line.waiting is Waiting.SKIPPED and line.message_type.endswith((_LOOKED_FOR, _COMMITTED)):
+        return ""  # it is there, and only not confirmed: the line's own words say so
     return str(_WAITING.get(line.waiting, ""))
 
 
