@@ -26,10 +26,10 @@ class Told:
     late: int
 
     @property
-    def share(self) -> int:
-        """In percent of those whose time is over or that were told."""
+    def share(self) -> int | None:
+        """In percent of those whose time is over or that were told; None before there is one."""
         judged = self.in_time + self.late
-        return round(100 * self.in_time / judged) if judged else 0
+        return round(100 * self.in_time / judged) if judged else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

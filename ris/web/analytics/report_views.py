@@ -42,7 +42,14 @@ def reports(request: PageRequest) -> HttpResponse:
         "periods": [(days, since(request, days)) for days in PERIODS],
         "told": told,
         "chart_told": charts.rows(
-            [Line(name=line.category, value=line.share, text=f"{line.share} %") for line in told],
+            [
+                Line(
+                    name=line.category,
+                    value=line.share or 0,
+                    text="–" if line.share is None else f"{line.share} %",
+                )
+                for line in told
+            ],
             most=100,
         ),
         "followed": followed,
