@@ -35,7 +35,12 @@ def furnish(now: datetime, actors: Mapping[str, Actor]) -> None:
         execute(RegisterStaff(name=name, skills=skills), actor=manager)
     execute(SaveGroup(name="Cross-sectional", members=(ct, mr)), actor=manager)
     execute(
-        ChangeResource(resource=nm, buffer_after_minutes=10, note="Camera table up to 180 kg"),
+        ChangeResource(
+            resource=nm,
+            buffer_after_minutes=10,
+            gap_minutes=20,
+            note="Camera table up to 180 kg",
+        ),
         actor=manager,
     )
     for weekday in range(5):
