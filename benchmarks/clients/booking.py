@@ -87,10 +87,11 @@ def _work(number: int, attempts: int, steps: list[str]) -> tuple[dict[str, int],
     outcomes: Counter[str] = Counter()
     latencies: list[float] = []
     booked: dict[int, str] = {}  # nobody else books our exams
+    held: dict[int, str] = {}
     for _ in range(attempts):
         began = time.monotonic()
         try:
-            outcomes[_attempt(chance, steps, booked)] += 1
+            outcomes[_attempt(chance, steps, booked, held)] += 1
         except StateConflictError:
             outcomes["refused"] += 1
         except BusyError:  # a deadlock that was broken, or a lock that was waited for too long
@@ -99,7 +100,9 @@ def _work(number: int, attempts: int, steps: list[str]) -> tuple[dict[str, int],
     return dict(outcomes), latencies
 
 
-def _attempt(chance: random.Random, steps: list[str], booked: dict[int, str]) -> str:
+def _attempt(
+    chance: random.Random, steps: list[str], booked: dict[int, str], held: dict[int, str]
+) -> str:
     """One thing that somebody at a calendar does; what came of it in a word."""
     from ris.domain.exam_sets import BookTogether, SetItem
     from ris.domain.scheduling import (
@@ -124,8 +127,16 @@ def _attempt(chance: random.Random, steps: list[str], booked: dict[int, str]) ->
             RescheduleAppointment(appointment=key, start_at=start_at, device=device), actor=desk
         )
         return "moved"
+    if index in held:  # whoever decided takes it, or lets it go
+        key = held.pop(index)
+        if doing < 0.5:
+            execute(CancelAppointment(appointment=key, reason="raced"), actor=desk)
+            return "canceled"
+        booked[index] = execute(BookAppointment(appointment=key), actor=desk)
+        return "booked"
     if doing < 0.2:
-        execute(HoldSlot(step=steps[index], device=device, start_at=start_at), actor=desk)
+        wanted_hold = HoldSlot(step=steps[index], device=device, start_at=start_at)
+        held[index] = execute(wanted_hold, actor=desk)
         return "held"
     if doing < 0.4:
         pair = (steps[index], steps[index ^ 1])
@@ -135,6 +146,7 @@ def _attempt(chance: random.Random, steps: list[str], booked: dict[int, str]) ->
             for each, (where, at) in zip(pair, ((device, start_at), later), strict=True)
         )
         booked[index], booked[index ^ 1] = execute(BookTogether(items=items), actor=desk)
+        held.pop(index ^ 1, None)
         return "sets"
     wanted = BookAppointment(step=steps[index], device=device, start_at=start_at)
     booked[index] = execute(wanted, actor=desk)
