@@ -37,14 +37,20 @@ MOST = 40  # of one login, and of one role, on one page
 
 # What says where somebody is in a list, and which view was opened, but not what they look at.
 _PASSING = frozenset({"page", "view", "csrfmiddlewaretoken", "format"})
+# A day passes; the board's day, week or list is what somebody looks at.
+_OF_PAGES: dict[ViewedPage, frozenset[str]] = {
+    ViewedPage.BOARD: _PASSING - {"view"} | {"day", "focus"},
+}
+ALL = "all"  # ?view=all: the list as it is without a view
 
 
-def normal(query: str) -> str:
+def normal(page: ViewedPage, query: str) -> str:
     """An address' question without what passes, in one spelling, so that two can be compared."""
+    passing = _OF_PAGES.get(page, _PASSING)
     pairs = [
         (name, value)
         for name, value in parse_qsl(query.lstrip("?"), keep_blank_values=False)
-        if name not in _PASSING
+        if name not in passing and (name, value) != ("view", ALL)
     ]
     return urlencode(sorted(pairs))
 

@@ -29,7 +29,7 @@ def save_view(command: SaveView, context: Context) -> str:
     name = " ".join(command.name.split())
     if not name:
         raise MissingValueError("a view needs a name", path="name")
-    query = normal(command.query)
+    query = normal(command.page, command.query)
     if len(name) > 60 or len(query) > 1000:
         raise InvalidValueError("this name or view is too long", path="name")
     page = ViewedPage(command.page)

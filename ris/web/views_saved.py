@@ -23,6 +23,7 @@ from ris.domain.actors import Role
 from ris.domain.errors import InvalidValueError
 from ris.domain.saved_views import (
     ADDRESS,
+    ALL,
     DeleteView,
     SaveView,
     SetDefaultView,
@@ -32,8 +33,6 @@ from ris.domain.saved_views import (
 from ris.selectors.saved_views import ViewLine, opening, views_of
 from ris.web.access import PageRequest, do, is_poll, page, redirect_back
 from ris.web.asking import said
-
-ALL = "all"  # ?view=all: the list as it is without a view
 
 _SHARING = (Role.ADMIN, Role.MANAGER)
 _SHARED_WITH = (
@@ -86,7 +85,7 @@ def saved_views(request: PageRequest, page: ViewedPage) -> Saved:
     return Saved(
         page,
         lines,
-        normal(request.META.get("QUERY_STRING", "")),
+        normal(page, request.META.get("QUERY_STRING", "")),
         first if first is not None and first.query else None,
         request.actor.has(*_SHARING),
     )

@@ -260,3 +260,25 @@ def test_the_same_name_replaces_a_view_and_one_default_is_left(as_: As, rooms: N
         "Urgent CT": ("priority=STAT", False),
         "Other": ("modality=CT&priority=URGENT", True),
     }
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "opens"),
+    [
+        ("board", "view=week&modality=CT&day=2026-03-02&focus=x", "/board/?modality=CT&view=week"),
+        ("messages", "way=out&state=open&page=2", "/messages/?state=open&way=out"),
+        ("reading", "pile=drafts", "/reading/?pile=drafts"),
+    ],
+)
+def test_each_list_opens_with_the_view_that_was_kept_of_it(
+    as_: As, rooms: None, page: str, query: str, opens: str
+) -> None:
+    client, address = as_("admin"), opens.partition("?")[0]
+
+    kept(client, page=page, query=query, is_default="1")
+
+    assert client.get(address)["Location"] == opens
+    shown = client.get(opens)
+    assert shown.status_code == 200
+    assert "Urgent CT" in shown.content.decode()
+    assert client.get(f"{address}?view=all").status_code == 200

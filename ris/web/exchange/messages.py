@@ -22,6 +22,7 @@ from ris.domain.exchange import (
     ResendDelivery,
     SkipDelivery,
 )
+from ris.domain.saved_views import ViewedPage
 from ris.models import Delivery, InboundMessage
 from ris.selectors import message_filters
 from ris.selectors import messages as lists
@@ -34,11 +35,15 @@ from ris.web.exchange.decoding import Decoded, decode
 from ris.web.exchange.filters import IN_STATES, OUT_STATES, address_of, filter_of, keyed
 from ris.web.mapping.fired import on_the_bench
 from ris.web.navigation import SYSTEM
+from ris.web.views_saved import saved_views
 
 
 @require_GET
 @page(*SYSTEM)
 def message_list(request: PageRequest) -> HttpResponse:
+    saved = saved_views(request, ViewedPage.MESSAGES)
+    if saved.opens_with:
+        return saved.redirect()
     is_out = asked(request, "way") == "out"
     wanted = filter_of(request, is_out=is_out)
     shown: dict[str, object]
@@ -54,6 +59,7 @@ def message_list(request: PageRequest) -> HttpResponse:
     detailed = wanted.said().keys() - {"state", "protocol", "endpoint", "text"}
     context = {
         **shown,
+        **saved.context(),
         "is_out": is_out,
         "wanted": wanted,
         "states": OUT_STATES if is_out else IN_STATES,

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import DeniedError, ErrorCode, InvalidValueError, RisError
 from ris.domain.orders import PlaceOrder
+from ris.domain.saved_views import ViewedPage
 from ris.domain.scheduling import AddClosure, BookAppointment, RescheduleAppointment
 from ris.models import Site
 from ris.selectors import board as boards
@@ -29,6 +30,7 @@ from ris.web.errors import STATUS
 from ris.web.scheduling.board import grid
 from ris.web.scheduling.board_events import events, local, resources
 from ris.web.scheduling.forms import day_in
+from ris.web.views_saved import Saved, saved_views
 
 VIEWS = ("day", "week", "list", "table")
 MOST_DAYS = 14
@@ -69,8 +71,11 @@ def board(request: PageRequest) -> HttpResponse:
     day = day_in(asked(request, "day", 10))
     view = asked(request, "view", 5)
     shown = shown_in(request)
+    saved = saved_views(request, ViewedPage.BOARD)
+    if saved.opens_with:
+        return saved.redirect()
     if view == "table":
-        return _table(request, day, shown)
+        return _table(request, day, shown, saved)
     rooms = boards.rooms(shown)
     waiting = boards.to_schedule({room.modality for room in rooms})
     _saw_waiting(request, waiting)
@@ -84,6 +89,7 @@ def board(request: PageRequest) -> HttpResponse:
     context = {
         **_around(day, timedelta(days=7 if week else 1)),
         **_strip(request, waiting),
+        **saved.context(),
         "view": view,
         "chosen": asked(request, "view", 5) in VIEWS,
         "shown": shown,
@@ -141,7 +147,7 @@ def _around(day: date, by: timedelta) -> dict[str, Any]:
     }
 
 
-def _table(request: PageRequest, day: date, shown: Shown) -> HttpResponse:
+def _table(request: PageRequest, day: date, shown: Shown, saved: Saved) -> HttpResponse:
     """The day as a plain table: without script, and for reading aloud."""
     plan = schedule.day_plan(day, shown.modality)
     lines = [line for column in plan.columns for line in column.appointments]
@@ -149,6 +155,7 @@ def _table(request: PageRequest, day: date, shown: Shown) -> HttpResponse:
     beginning = midnight(day, timezone.get_default_timezone())
     context = {
         **_around(day, timedelta(days=1)),
+        **saved.context(),
         "plan": plan,
         "grid": grid(plan, beginning, timezone.now()) if plan.columns else None,
         "view": "table",
