@@ -24,7 +24,7 @@ from ris.services import execute
 from tests import ground, make, people
 from tests import referring as build
 from tests.referring import OTTO, Doctors
-from tests.web.referrer_pages import doctors_at_work, browser
+from tests.web.referrer_pages import browser, doctors_at_work
 
 pytestmark = pytest.mark.django_db
 

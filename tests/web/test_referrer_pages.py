@@ -39,7 +39,7 @@ from ris.services import execute
 from tests import ground, make, people
 from tests import referring as build
 from tests.referring import OTTO, Doctors
-from tests.web.referrer_pages import doctors_at_work, browser
+from tests.web.referrer_pages import browser, doctors_at_work
 
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 pytestmark = pytest.mark.django_db
