@@ -28,10 +28,10 @@ check: setup ## every gate of CONTRIBUTING.md: what reads the code, two at a tim
 	$(MAKE) --no-print-directory test
 
 .PHONY: types rest-of-the-gates
-types:
+types: ## mypy, strict; a part of check
 	$(BIN)/mypy
 
-rest-of-the-gates:
+rest-of-the-gates: ## what else reads the code; a part of check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports

@@ -69,6 +69,6 @@ def test_commands_and_events_are_frozen(kind: type[Any]) -> None:
 
 
 def test_events_are_in_the_past_tense() -> None:
-    endings = ("ed", "Held", "Set", "Resent")
+    endings = ("ed", "Held", "Set", "Resent", "Chosen")
 
     assert [kind.__name__ for kind in classes(Event) if not kind.__name__.endswith(endings)] == []

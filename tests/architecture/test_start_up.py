@@ -6,7 +6,7 @@ import ast
 
 from tests.architecture.source import modules
 
-DRAWS = frozenset({"ris.printing.fonts", "ris.printing.labels", "ris.printing.page"})
+DRAWS = frozenset(f"ris.printing.{name}" for name in ("fonts", "labels", "page", "shaping"))
 
 
 def loaded_at_once(tree: ast.Module) -> set[str]:
