@@ -256,6 +256,7 @@ def test_an_answer_to_nothing_we_asked_changes_nothing(
     assert states()[1][1] == "PENDING"
 
 
+@pytest.mark.database  # what is locked, and a key looked for in settings
 def test_the_same_answer_twice_is_one(reader: Actor, server: ServerThread) -> None:
     with Archive(commits="later", finds=False) as archive:
         asks(archive)
