@@ -82,8 +82,12 @@ def taken_again(sections: Mapping[str, str], answer: Answered) -> dict[str, str]
     """The sections with an answer's words back: in its bracket, else as a line of their own."""
     text = put(answer.text, answer.field.name, answer.words)
     if text == answer.text:
-        said = f"{answer.lead} {answer.words}".strip()
-        text = f"{text}\n{said}" if text else said
+        before = text.rstrip()
+        is_words = any(letter.isalnum() for letter in answer.lead)
+        if answer.lead and not is_words and not before.endswith(answer.lead):
+            before += answer.lead  # a full stop ends the sentence before it
+        said = f"{answer.lead} {answer.words}" if is_words else answer.words
+        text = f"{before}\n{said}" if before else said
     return {**sections, answer.section: text}
 
 
