@@ -116,8 +116,9 @@ def _is_loopback(host: str) -> bool:
 
 # The files that take longest, so that no process is left alone with one of them at the end.
 _LONGEST = (
-    "tests/kill/",
-    "tests/benchmarks/",
+    "tests/kill/test_kill.py",
+    "tests/benchmarks/test_smoke.py",
+    "tests/browser/test_every_page.py",
     "tests/browser/",
     "tests/stories/",
     "tests/journeys/",

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 20.0
-PREPARE_SECONDS = 100.0  # all migrations, perhaps beside much else
+PREPARE_SECONDS = 300.0  # all tables and the demo, perhaps beside much else
 
 
 # Below what the system gives to outgoing connections (from 32768), and each process of a test run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_reports_that_share_events_make_one_dose_however_they_race() -> None:
     ]
 
     results = together(
-        *(lambda one=one: execute(one, actor=people.ct1) for one in [*commands, commands[0]])  # type: ignore[misc]
+        *(partial(execute, one, actor=people.ct1) for one in [*commands, commands[0]])
     )
 
     # Who lost a race may be asked to send again; then it is there once.
@@ -49,10 +50,7 @@ def test_reports_that_share_events_make_one_dose_however_they_race() -> None:
 
 def test_notices_of_one_study_are_merged_however_they_race() -> None:
     results = together(
-        *(
-            lambda n=n: tell("2.25.5", {f"2.25.1{n}": Availability.ONLINE})  # type: ignore[misc]
-            for n in range(4)
-        )
+        *(partial(tell, "2.25.5", {f"2.25.1{n}": Availability.ONLINE}) for n in range(4))
     )
 
     assert not [one for one in results if isinstance(one, RisError)]

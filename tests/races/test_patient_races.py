@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -57,7 +58,7 @@ def test_of_two_crossing_merges_one_wins() -> None:
         one, other = f"A{round_}", f"B{round_}"
         records = known(one), known(other)
 
-        results = together(lambda: merge(one, other), lambda: merge(other, one))  # noqa: B023
+        results = together(partial(merge, one, other), partial(merge, other, one))
 
         (error,) = refused(results)
         assert isinstance(error, StateConflictError)
@@ -76,9 +77,9 @@ def test_a_chain_of_merges_ends_with_one_record_whoever_is_first() -> None:
         records = [known(name) for name in names]
 
         results = together(
-            lambda: merge(names[0], names[1]),  # noqa: B023
-            lambda: merge(names[1], names[2]),  # noqa: B023
-            lambda: merge(names[2], names[3]),  # noqa: B023
+            partial(merge, names[0], names[1]),
+            partial(merge, names[1], names[2]),
+            partial(merge, names[2], names[3]),
         )
 
         assert refused(results) == []
@@ -95,8 +96,8 @@ def test_two_messages_with_the_same_patients_do_not_wait_for_each_other() -> Non
         first, second = (names[0], names[1]), (names[2], names[3])
 
         results = together(
-            lambda: several(first, second),  # noqa: B023
-            lambda: several(second, first),  # noqa: B023
+            partial(several, first, second),
+            partial(several, second, first),
         )
 
         assert [error for error in refused(results) if isinstance(error, BusyError)] == []
@@ -131,9 +132,9 @@ def test_an_order_or_an_exam_beside_a_merge_is_the_survivors() -> None:
         command = make.start(booked)
 
         results = together(
-            lambda: merge(one, other),  # noqa: B023
-            lambda: execute(command, actor=people.ct1),  # noqa: B023
-            lambda: make.order(patient=reference(other)),  # noqa: B023
+            partial(merge, one, other),
+            partial(execute, command, actor=people.ct1),
+            partial(make.order, patient=reference(other)),
         )
 
         assert refused(results) == []
@@ -189,9 +190,9 @@ def test_a_merge_is_undone_once_beside_an_order_for_the_old_number() -> None:
         merge(one, other)
 
         results = together(
-            lambda: unmerge(subsumed),  # noqa: B023
-            lambda: unmerge(subsumed),  # noqa: B023
-            lambda: make.order(patient=reference(other)),  # noqa: B023
+            partial(unmerge, subsumed),
+            partial(unmerge, subsumed),
+            partial(make.order, patient=reference(other)),
         )
 
         (error,) = refused(results)

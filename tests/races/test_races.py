@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -76,8 +77,10 @@ def test_one_slot_is_booked_once_however_many_want_it() -> None:
 
         results = together(
             *(
-                lambda step=step, at=at: execute(  # type: ignore[misc]
-                    BookAppointment(step=step, device="CT1", start_at=at), actor=people.scheduler
+                partial(
+                    execute,
+                    BookAppointment(step=step, device="CT1", start_at=at),
+                    actor=people.scheduler,
                 )
                 for step in steps
             )
@@ -97,7 +100,8 @@ def test_overlapping_times_are_never_both_booked() -> None:
         step = str(make.step_of(make.order()).public_id)
         at = make.NOON + timedelta(minutes=10 * position)
         calls.append(
-            lambda step=step, at=at: execute(
+            partial(
+                execute,
                 BookAppointment(step=step, device="CT1", start_at=at, duration_minutes=30),
                 actor=people.scheduler,
             )
@@ -117,8 +121,8 @@ def test_start_against_cancel_has_one_winner() -> None:
         cancel = CancelOrder(order=OrderReference(public_id=str(order.public_id)))
 
         started, canceled = together(
-            lambda command=command: execute(command, actor=people.ct1),
-            lambda cancel=cancel: execute(cancel, actor=people.ehr),
+            partial(execute, command, actor=people.ct1),
+            partial(execute, cancel, actor=people.ehr),
         )
 
         order.refresh_from_db()
@@ -145,7 +149,7 @@ def test_two_people_tie_one_exam_and_the_last_one_counts() -> None:
         for order in rights
     ]
 
-    results = together(*(lambda tie=tie: execute(tie, actor=people.technologist) for tie in ties))
+    results = together(*(partial(execute, tie, actor=people.technologist) for tie in ties))
 
     performed.refresh_from_db()
     assert results == [None, None]
@@ -184,9 +188,7 @@ def test_the_same_order_sent_at_once_is_placed_once() -> None:
 def test_numbers_are_never_given_twice() -> None:
     commands = [make.place_order() for _ in range(THREADS * 2)]
 
-    together(
-        *(lambda command=command: execute(command, actor=people.ehr) for command in commands)  # type: ignore[misc]
-    )
+    together(*(partial(execute, command, actor=people.ehr) for command in commands))
 
     numbers = list(Order.objects.values_list("accession_number", flat=True))
     assert len(numbers) == len(set(numbers)) == THREADS * 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from ris.domain.actors import Actor, ActorKind, Role
@@ -32,12 +34,7 @@ def test_of_those_who_open_an_exam_at_once_one_reads_it() -> None:
     actors = readers()
 
     results = together(
-        *(
-            lambda actor=actor: execute(  # type: ignore[misc]
-                OpenReport(procedures=(procedure,)), actor=actor
-            )
-            for actor in actors
-        )
+        *(partial(execute, OpenReport(procedures=(procedure,)), actor=actor) for actor in actors)
     )
 
     refused = [result for result in results if isinstance(result, StateConflictError)]
@@ -55,9 +52,7 @@ def test_of_those_who_take_over_at_once_one_reads_it_in_the_end() -> None:
 
     results = together(
         *(
-            lambda actor=actor: execute(  # type: ignore[misc]
-                TakeOverReading(report=report, reason="On call"), actor=actor
-            )
+            partial(execute, TakeOverReading(report=report, reason="On call"), actor=actor)
             for actor in others
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -43,8 +44,8 @@ def test_one_exam_is_booked_once_however_often_it_is_told_at_the_same_moment() -
 
     results = together(
         *(
-            lambda hours=hours: execute(  # type: ignore[misc]
-                told(order, ScheduleChange.BOOK, hours, f"APT{hours}"), actor=scheduler
+            partial(
+                execute, told(order, ScheduleChange.BOOK, hours, f"APT{hours}"), actor=scheduler
             )
             for hours in range(1, 5)
         )
@@ -62,9 +63,7 @@ def test_one_time_is_given_to_one_exam() -> None:
 
     results = together(
         *(
-            lambda n=n, order=order: execute(  # type: ignore[misc]
-                told(order, ScheduleChange.BOOK, 1, f"APT{n}"), actor=scheduler
-            )
+            partial(execute, told(order, ScheduleChange.BOOK, 1, f"APT{n}"), actor=scheduler)
             for n, order in enumerate(orders)
         )
     )
