@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import cycle
 
 from benchmarks import dataset
 from benchmarks.clients import dicom
@@ -13,6 +14,8 @@ from benchmarks.load import Said, TalkError
 
 CALLING = "BENCHSCU"
 QUERIES = ("day", "single", "broad")
+# One step by its number, by a query that was never asked before: no answer can be given again.
+ANEW = "single anew"
 # Names, and as many matches by date: each query another one, so that none is remembered.
 NAMES = ("prefix", "contains", "by date")
 
@@ -60,6 +63,13 @@ def identifiers(query: str, size: int, among: int = 0) -> Callable[[], bytes]:
         chance = random.Random(size)
         most = among or size
         return lambda: _identifier({}, {0x00080050: f"A{chance.randrange(1, most + 1):08d}"})
+    if query == ANEW:
+        chance = random.Random()
+        most = among or size
+        return lambda: _identifier(
+            {0x00400002: f"{_long_ago(chance):%Y%m%d}-20991231"},
+            {0x00080050: f"A{chance.randrange(1, most + 1):08d}"},
+        )
     if query in NAMES:
         return _names(query, size)
     if query == "day":
@@ -72,6 +82,16 @@ def identifiers(query: str, size: int, among: int = 0) -> Callable[[], bytes]:
         raise ValueError(f"no such query: {query}")
     fixed = _identifier(keys, {})
     return lambda: fixed
+
+
+def _long_ago(chance: random.Random) -> date:
+    return date(1900, 1, 1) + timedelta(days=chance.randrange(40_000))
+
+
+def each_number(among: int) -> Callable[[], bytes]:
+    """What asks for each of so many steps by its number, one after the other, again and again."""
+    numbers = cycle(range(1, among + 1))
+    return lambda: _identifier({}, {0x00080050: f"A{next(numbers):08d}"})
 
 
 def _names(query: str, size: int) -> Callable[[], bytes]:
@@ -96,7 +116,7 @@ def expected(query: str, size: int) -> int | None:
         return None
     if query == "day":
         return dataset.day_matches(size)
-    return dataset.broad_matches(size) if query == "broad" else 1
+    return dataset.broad_matches(size) if query == "broad" else 1  # by a number
 
 
 class WorklistTalk:

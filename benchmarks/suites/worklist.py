@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.clients import findscu
-from benchmarks.clients.worklist import NAMES, QUERIES, WorklistTalk, expected, identifiers
+from benchmarks.clients.worklist import (
+    ANEW,
+    NAMES,
+    QUERIES,
+    WorklistTalk,
+    each_number,
+    expected,
+    identifiers,
+)
 from benchmarks.goals import Goal
 from benchmarks.load import Load, Sample
 from benchmarks.servers import peers, ris
@@ -33,6 +41,7 @@ T = TypeVar("T")
 COMPARED = (("day", "new"), ("day", "kept"), ("single", "new"), ("broad", "new"))
 CLIENTS = (8, 32)
 _SLOW = 50_000  # steps from which a peer takes seconds: one slice is enough
+_KNOWN = 200  # numbers asked for where worklists of different sizes are compared
 _FINDSCU_TIMES = 14  # in each round; a few show that it runs
 
 
@@ -69,12 +78,15 @@ def run(space: Workspace) -> Iterator[str | Goal]:
         near = [*floors, *_of(ours, reference)]
         results |= _measure(space, near, "broad", "kept")
         results |= _measure(space, near, "single", "kept")
-        for query in QUERIES:
+        both = [*_of(ours, first), *_of(ours, largest)]
+        among = min(first, _KNOWN)
+        for target in both:
+            _make_known(target, among)
+        for query in (*QUERIES, ANEW):
             if expected(query, first) != expected(query, largest):
                 continue
-            both = [*_of(ours, first), *_of(ours, largest)]
             for mode in ("new", "kept"):
-                results |= _measure(space, both, query, mode, label="growth", among=first)
+                results |= _measure(space, both, query, mode, label="growth", among=among)
         for query in NAMES:
             results |= _measure(space, _of(ours, largest), query, "kept")
         results |= _written_meanwhile(space, _of(ours, reference))
@@ -175,6 +187,22 @@ def _warm(space: Workspace, target: Target) -> None:
     for query in QUERIES if ours else ("day",):
         seconds = 0.2 * space.scale.slice_seconds if ours else 0.0
         _ask(target, query, identifiers(query, target.size), seconds=seconds, keep=False)
+
+
+def _make_known(target: Target, among: int) -> None:
+    """Every answer of the queries that are compared was given twice, however many steps there are.
+
+    The smaller of two worklists was asked for most of them before, which says nothing of its size.
+    """
+    for query in QUERIES:
+        if query != "single":
+            _ask(target, query, identifiers(query, target.size), seconds=0.2, keep=True)
+    asked = 0
+    each = each_number(among)
+    for _ in range(200):
+        asked += len(_ask(target, "single", each, seconds=0.1, keep=True).latencies)
+        if asked > 2 * among:
+            return
 
 
 def _ask(
