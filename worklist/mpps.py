@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from ris.domain.errors import InvalidValueError, MissingValueError, RisError
@@ -28,7 +29,7 @@ from ris.domain.performing import (
 from ris.domain.values import Code, Identifier
 from worklist import charset, dicom_json, moments
 from worklist.charset import CharacterSet
-from worklist.elements import Element, Texts, read, tag_of, tag_path, vr_of
+from worklist.elements import Element, Elements, Texts, read, tag_of, tag_path, vr_of
 from worklist.mpps_attributes import FIXED, PERFORMED
 from worklist.sop_classes import EXPLICIT_VR_BIG_ENDIAN
 
@@ -92,7 +93,7 @@ def from_n_create(
     uid: str, data: bytes, transfer_syntax: str, circumstances: Circumstances
 ) -> StartPerformedStep:
     """The command for an N-CREATE; raises InvalidValueError or MissingValueError."""
-    texts = Texts.of(read(data, transfer_syntax), circumstances.default)
+    texts = Texts.of(_elements(data, transfer_syntax), circumstances.default)
     dataset = dicom_json.to_json(texts, order=_order(transfer_syntax))
     faults = _Faults(circumstances.strict)
     status = texts.text(_STATUS)
@@ -139,7 +140,7 @@ def from_n_set(
     Sequences replace the stored ones whole (PS3.4 F.7.2.2.2). What an N-SET must not change is left
     out of the command and flagged.
     """
-    texts = Texts.of(read(data, transfer_syntax), circumstances.default)
+    texts = Texts.of(_elements(data, transfer_syntax), circumstances.default)
     # After the end nothing is checked any more: what the core says then is the answer.
     ended = dicom_json.text_of(stored, tag_of(_STATUS)) in _FINAL
     faults = _Faults(circumstances.strict and not ended)
@@ -172,7 +173,7 @@ def from_n_set(
 def references_in(data: bytes, transfer_syntax: str) -> tuple[tuple[str, str], ...]:
     """What ties a message to orders even if it is refused; nothing if it cannot be read."""
     try:
-        texts = Texts.of(read(data, transfer_syntax))
+        texts = Texts.of(_elements(data, transfer_syntax))
         found = [
             reference
             for item in texts.items(_SCHEDULED)
@@ -185,6 +186,17 @@ def references_in(data: bytes, transfer_syntax: str) -> tuple[tuple[str, str], .
     except RisError:
         return ()
     return tuple(found)
+
+
+def _elements(data: bytes, transfer_syntax: str) -> Elements:
+    """Read once for what a message refers to and for its command, unless it is large."""
+    return (
+        _read_before(data, transfer_syntax) if len(data) <= _SMALL else read(data, transfer_syntax)
+    )
+
+
+_SMALL = 32_768  # bytes; a usual message has one or two thousand
+_read_before = lru_cache(maxsize=32)(read)  # as many as wait for each other
 
 
 def _order(transfer_syntax: str) -> str:
