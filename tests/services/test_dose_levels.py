@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from ris.domain.dose import (
     AcknowledgeDose,
@@ -102,6 +103,18 @@ def test_a_childs_level_is_for_children() -> None:
     record(document(make.performed()))
 
     assert not DomainEvent.objects.filter(name="DoseLevelExceeded").exists()
+
+
+def test_the_age_at_an_exam_is_that_of_the_sites_day() -> None:
+    make.definition()
+    level("400", from_age=56, to_age=60)
+    order = make.performed()
+    birthday = datetime(2026, 5, 2, 20, 0, tzinfo=UTC)  # it is the third in Tokyo already
+
+    with timezone.override("Asia/Tokyo"):
+        record(document(order, started_at=birthday, content_at=birthday))
+
+    assert DomainEvent.objects.filter(name="DoseLevelExceeded").exists()
 
 
 def test_a_level_is_changed_and_removed() -> None:

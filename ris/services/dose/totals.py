@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from django.utils import timezone
+
 from ris.domain.commands import Event
 from ris.domain.dose import (
     PREGNANCY_WORDS,
@@ -198,7 +200,7 @@ def _compared(
         )
     if not levels:
         return []
-    age = age_on(order.patient.birth_date, at.date())
+    age = age_on(order.patient.birth_date, timezone.localtime(at).date())
     weight = order.safety.get("weight_kg") or order.patient.weight_kg
     found: list[Compared] = []
     for procedure in order.procedures.all():
