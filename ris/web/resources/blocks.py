@@ -94,4 +94,4 @@ def remove(request: PageRequest, key: UUID) -> HttpResponse:
     owner, way = str(row.resource.public_id), removing.of_reserving(row)
     do(request, RemoveBlock(block=str(key)))
     undo.tell(request, _("%(label)s is taken out.") % {"label": row.label}, way)
-    return to_resource(owner, "#blocks")
+    return to_resource(owner)  # from the top, where it can be undone
