@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
+
 from ris import config
 from ris.config_sections import Dicom
 from worklist.conformance_form import absent, heading, settings, table
@@ -10,7 +12,7 @@ from worklist.endpoint_settings import Settings
 from worklist.registry import Profile
 from worklist.web import conformance as web
 
-_INDENT = 30  # of the second column in the docstring
+_MEANING = 26  # where the second column of the docstring begins
 
 
 def section(number: str) -> list[str]:
@@ -50,10 +52,10 @@ def section(number: str) -> list[str]:
 
 def of_device() -> list[tuple[str, str]]:
     """The rows of the table in ``Profile``'s docstring; an indented line goes on."""
-    text = (Profile.__doc__ or "").split("=\n")[1].split("\n    =")[0]
+    text = cleandoc(Profile.__doc__ or "").split("=\n")[1].split("\n=")[0]
     rows: list[tuple[str, str]] = []
     for line in text.splitlines():
-        name, meaning = line[:_INDENT].strip(), line[_INDENT:].strip().replace("``", "`")
+        name, meaning = line[:_MEANING].strip(), line[_MEANING:].strip().replace("``", "`")
         if name:
             rows.append((name.replace("``", "`"), meaning))
         elif meaning and rows:
