@@ -70,9 +70,6 @@ log = structlog.get_logger(__name__)
 
 R = TypeVar("R")
 
-# Of an identifier that is no dataset so much is kept to look at.
-_MALFORMED_BYTES = 16_384
-
 
 @dataclass(slots=True)
 class Handlers(FindHandlers, DocumentHandlers):

@@ -249,9 +249,6 @@ def _mirrored(each: str) -> str:
 
 # --- places where a line may end
 
-# Never at the beginning of a line (JIS X 4051).
-_NOT_FIRST = frozenset("、。，．・）」』】〉》？！：；ーぁぃぅぇぉっゃゅょァィゥェォッャュョ")
-
 
 def words(text: str) -> list[str]:
     """Pieces between which a line may be broken: words with the blank behind, CJK one by one."""

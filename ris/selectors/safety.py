@@ -28,7 +28,6 @@ from ris.domain.safety import (
     parse_rules,
     reasons,
     verdict,
-    write_rules,
 )
 from ris.models import (
     Order,
@@ -420,16 +419,3 @@ def history(order: Order) -> OrderSafety:
             for row in overrides
         ),
     )
-
-
-def verdicts(steps: Iterable[str]) -> dict[str, SafetyState]:
-    """How steps stand by public id, for lists: room, arrivals; four queries, however many."""
-    rows = list(
-        ScheduledProcedureStep.objects.select_related(*RELATED).filter(public_id__in=list(steps))
-    )
-    found = states(rows)
-    return {str(row.public_id): found[row.pk] for row in rows}
-
-
-def rules_text(question: QuestionDetails) -> str:
-    return write_rules(question.unsafe)
