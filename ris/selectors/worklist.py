@@ -2,9 +2,9 @@
 
 Two statements at most: one over indexes that names the matching steps with the versions of all
 their answer is made of, and one that reads those steps that changed since they were last read. A
-lookup by a number that few steps have is one statement, which does both. Three
-more if a physician is asked for. DICOM text matching is exact and case-sensitive (PS3.4
-C.2.2.2.1), which a database's LIKE is not everywhere: SQLite gets GLOB.
+lookup by a number that few steps have is one statement, which does both. Three more if a physician
+is asked for. DICOM text matching is exact and case-sensitive (PS3.4 C.2.2.2.1), which a database's
+LIKE is not everywhere: SQLite gets GLOB.
 """
 
 from __future__ import annotations
