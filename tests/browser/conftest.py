@@ -1,6 +1,6 @@
-"""A real browser at the demo site.
+"""A real browser at the demo site, and how its keys are pressed.
 
-The browser lives only as long as a test: its event loop would otherwise stand in the way of
+The browser lives as long as its tests follow one another: its event loop would stand in the way of
 database tests that run in the same process afterwards.
 """
 
@@ -11,11 +11,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 
 from docs.screenshots import ARGUMENTS, log_in
 from tests import programs
 from tests.running import Running
+
+# How long anything may take: what is right is there sooner, but on a machine with much to do.
+PATIENCE_MS = 30_000
 
 
 @dataclass(slots=True)
@@ -37,9 +47,17 @@ class Window:
         return self.page.url.removeprefix(self.site)
 
 
-@pytest.fixture
+def press(page: Page, *keys: str) -> None:
+    """Press keys, each once the page stands: what listens to them is loaded last."""
+    for key in keys:
+        page.wait_for_load_state()
+        page.keyboard.press(key)
+
+
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     programs.demand("chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=programs.chromium(), args=ARGUMENTS)
         yield started
@@ -66,16 +84,20 @@ def logins() -> dict[str, StorageState]:
 @pytest.fixture
 def at(
     browser: Browser, running_ris: Running, logins: dict[str, StorageState]
-) -> Callable[..., Window]:
+) -> Iterator[Callable[..., Window]]:
     """A window of somebody who is logged in: ``at("scheduler")``; options go to the context."""
+    contexts: list[BrowserContext] = []
 
     def open_window(role: str = "", **options: Any) -> Window:
         if role and role not in logins:
             logins[role] = log_in(browser, running_ris.url, role, running_ris.password)
         context = browser.new_context(storage_state=logins.get(role), **options)
-        context.set_default_timeout(15_000)
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
         window = watch(context.new_page(), running_ris.url)
         window.open("/" if role else "/login/")
         return window
 
-    return open_window
+    yield open_window
+    for context in contexts:
+        context.close()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, press
 from tests.running import Running
 from tests.wire.test_live import order
 
@@ -169,22 +169,22 @@ def test_board_is_worked_by_keys_alone(at: At, booked: Booked) -> None:
     key = booked(window)
     exam(page, key).focus()
 
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.locator("dialog#exam")).to_be_visible()
-    page.keyboard.press("Escape")
+    press(page, "Escape")
     expect(exam(page, key)).to_be_focused()
-    page.keyboard.press("m")
+    press(page, "m")
     expect(page.locator("dialog#move")).to_be_visible()
     page.locator("dialog#move button[name=slot]").last.click()
 
     expect(page.locator("#main")).to_contain_text("Moved.")
-    page.keyboard.press("w")
+    press(page, "w")
     page.wait_for_url(re.compile("view=week"))
-    page.keyboard.press("]")
+    press(page, "]")
     page.wait_for_url(re.compile(f"day={monday(1)}"))
-    page.keyboard.press("t")
+    press(page, "t")
     page.wait_for_url(lambda url: "day=" not in url)
-    page.keyboard.press("d")
+    press(page, "d")
     page.wait_for_url(re.compile("view=day"))
     assert window.problems == []
 
@@ -220,7 +220,7 @@ def test_booking_elsewhere_shows_by_itself_and_keeps_the_focus(at: At, booked: B
 
     with working.page.expect_response(lambda response: "/board/place/" in response.url):
         put_onto_the_board(working.page)
-    expect(page.locator(EXAM)).to_have_count(before + 1, timeout=10_000)
+    expect(page.locator(EXAM)).to_have_count(before + 1)
 
     expect(exam(page, key)).to_be_focused()
     assert watching.problems == []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, press
 from tests.running import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
@@ -32,18 +32,18 @@ def test_fields_choices_and_macros_take_no_mouse(at: At) -> None:
     findings.fill("Effusion on the [left|right].\n")
 
     findings.press("Control+Home")
-    page.keyboard.press("F2")
-    page.keyboard.press("2")
-    page.keyboard.press("Control+End")
+    press(page, "F2")
+    press(page, "2")
+    press(page, "Control+End")
     page.keyboard.type(".")
     expect(page.locator("#macro-names option")).not_to_have_count(0)
     page.keyboard.type("noacute")
-    page.keyboard.press("Tab")
+    press(page, "Tab")
     findings_now = findings.input_value()
     page.locator("select[name='answer:Follow-up']").focus()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("F8")
+    press(page, "ArrowDown")
+    press(page, "ArrowDown")
+    press(page, "F8")
 
     assert findings_now == "Effusion on the right.\nNo acute finding."
     expect(page.locator("#section-recommendation")).to_have_value("Control in 3 months.")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Dialog, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
 At = Callable[..., Window]
@@ -174,7 +174,7 @@ def test_appointment_is_moved_by_keyboard(at: At) -> None:
     window.open(f"/board/?view=table&day={start[:10]}")
 
     page.locator(f"a.booking[href='{order}']").focus()
-    page.keyboard.press("m")
+    press(page, "m")
     dialog = page.locator("dialog#move")
     expect(dialog).to_be_visible()
     dialog.locator("button[name=slot]").first.click()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
 At = Callable[..., Window]
@@ -29,9 +29,9 @@ def test_letters_lead_to_the_areas(at: At) -> None:
     }
 
     for key, path in places.items():
-        window.page.keyboard.press("Escape")  # out of a field that had the focus
-        window.page.keyboard.press("g")
-        window.page.keyboard.press(key)
+        press(window.page, "Escape")  # out of a field that had the focus
+        press(window.page, "g")
+        press(window.page, key)
         window.page.wait_for_url(f"{window.site}{path}")
 
     assert window.problems == []
@@ -40,10 +40,10 @@ def test_letters_lead_to_the_areas(at: At) -> None:
 def test_slash_goes_to_the_search_and_enter_searches(at: At) -> None:
     window = at("frontdesk")
 
-    window.page.keyboard.press("/")
+    press(window.page, "/")
     expect(window.page.locator("#search")).to_be_focused()
     window.page.keyboard.type("whitlock")
-    window.page.keyboard.press("Enter")
+    press(window.page, "Enter")
 
     window.page.wait_for_url(re.compile("/patients/"))
 
@@ -51,9 +51,9 @@ def test_slash_goes_to_the_search_and_enter_searches(at: At) -> None:
 def test_question_mark_lists_the_keys(at: At) -> None:
     window = at("frontdesk")
 
-    window.page.keyboard.press("?")
+    press(window.page, "?")
     expect(window.page.locator("dialog#help")).to_be_visible()
-    window.page.keyboard.press("Escape")
+    press(window.page, "Escape")
 
     expect(window.page.locator("dialog#help")).to_be_hidden()
 
@@ -64,14 +64,14 @@ def test_rows_are_walked_and_opened(at: At) -> None:
     window.open("/orders/")
     links = page.locator("main .row-link")
 
-    page.keyboard.press("j")
+    press(page, "j")
     expect(links.nth(0)).to_be_focused()
-    page.keyboard.press("j")
+    press(page, "j")
     expect(links.nth(1)).to_be_focused()
-    page.keyboard.press("k")
+    press(page, "k")
     expect(links.nth(0)).to_be_focused()
     address = links.nth(0).get_attribute("href")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
 
     page.wait_for_url(f"{window.site}{address}")
 
@@ -82,9 +82,9 @@ def test_letter_acts_on_the_row_with_the_focus(at: At) -> None:
     second = window.page.locator("main tr[data-row]").nth(1)
     address = second.locator("a[data-key=s]").get_attribute("href")
 
-    window.page.keyboard.press("j")
-    window.page.keyboard.press("j")
-    window.page.keyboard.press("s")
+    press(window.page, "j", "j")
+    expect(second.locator(".row-link")).to_be_focused()
+    press(window.page, "s")
 
     window.page.wait_for_url(f"{window.site}{address}")
 
@@ -108,7 +108,7 @@ def test_keys_can_be_switched_off_and_theme_chosen(at: At) -> None:
     page.locator("button[value=browser]").click()
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
-    page.keyboard.press("?")
+    press(page, "?")
 
     expect(page.locator("dialog#help")).to_be_hidden()
     window.open("/board/")
@@ -128,9 +128,9 @@ def test_first_tab_skips_to_the_content(at: At) -> None:
     window = at("scheduler")
     window.open("/orders/")
 
-    window.page.keyboard.press("Tab")
+    press(window.page, "Tab")
     expect(window.page.locator(".skip-link")).to_be_focused()
-    window.page.keyboard.press("Enter")
+    press(window.page, "Enter")
 
     expect(window.page.locator("#main")).to_be_focused()
 

@@ -7,24 +7,24 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
 At = Callable[..., Window]
 
 
-def press(window: Window, key: str) -> None:
+def go(window: Window, key: str) -> None:
     """Leave the text with Escape, and go where the key goes."""
     before = window.path
-    window.page.keyboard.press("Escape")
-    window.page.keyboard.press(key)
+    press(window.page, "Escape")
+    press(window.page, key)
     window.page.wait_for_url(lambda address: before not in address)
 
 
 def test_who_loses_a_report_hears_of_it_on_the_open_page(at: At) -> None:
     first, second = at("radiologist"), at("radiologist2")
     first.open("/reading/?scope=all")
-    first.page.keyboard.press("n")
+    press(first.page, "n")
     expect(first.page.locator("#editor")).to_be_visible()
     report = first.path
 
@@ -48,18 +48,19 @@ def test_keys_walk_the_list_and_a_prior_becomes_the_comparison(at: At) -> None:
     window = at("radiologist")
     page = window.page
     window.open("/reading/?scope=all")
-    page.keyboard.press("n")
+    press(page, "n")
     expect(page.locator("#editor")).to_be_visible()
+    go(window, "n")  # what was begun before came first, out of the order of the list
     start = window.path
-    press(window, "n")
+    go(window, "n")
     there = window.path
-    press(window, "[")
+    go(window, "[")
     went_back = window.path
     for _ in range(12):
         expect(page.locator("#earlier-title")).to_be_visible()  # its link alone stood before it
         if page.locator("[data-compares]").count():
             break
-        press(window, "n")
+        go(window, "n")
 
     assert (went_back, there != start) == (start, True)
     button = page.locator("[data-compares]").first

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
 At = Callable[..., Window]
@@ -18,16 +18,16 @@ def test_a_room_is_made_goes_down_and_works_again_by_keyboard(at: At) -> None:
     manager = at("manager")
     page: Any = manager.page
     manager.open("/resources/")
-    page.keyboard.press("n")
+    press(page, "n")
     expect(page.get_by_role("heading", name="New room")).to_be_visible()
     page.get_by_label("Name").focus()
     page.keyboard.type("Fluoroscopy")
     page.get_by_role("textbox", name="Monday").focus()
     page.keyboard.type("8-12, 13-18:30")
-    page.keyboard.press("Tab")
+    press(page, "Tab")
     expect(page.get_by_role("textbox", name="Tuesday")).to_be_focused()
     page.keyboard.type("=")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.get_by_role("textbox", name="Tuesday")).to_have_value("08:00-12:00, 13:00-18:30")
     room = manager.path
 
@@ -35,14 +35,14 @@ def test_a_room_is_made_goes_down_and_works_again_by_keyboard(at: At) -> None:
     page = technologist.page
     technologist.open("/resources/?kind=room")
     page.get_by_role("link", name="Down … Fluoroscopy").focus()
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.get_by_label("What is wrong?")).to_be_focused()
     page.keyboard.type("Table does not move")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.get_by_role("status").first).to_contain_text("Fluoroscopy is down.")
     expect(page.locator("#resource-live")).to_contain_text("until further notice")
 
-    page.keyboard.press("u")
+    press(page, "u")
     expect(page.get_by_role("status").first).to_contain_text("It works again")
     assert technologist.path.partition("?")[0] == room
     assert manager.problems + technologist.problems == []

@@ -6,14 +6,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, press
 
 At = Callable[..., Window]
-
-
-def press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
 
 
 def tab_to(page: Page, target: Locator) -> None:
@@ -21,7 +16,7 @@ def tab_to(page: Page, target: Locator) -> None:
     for _ in range(40):
         if target.evaluate("element => element === document.activeElement"):
             return
-        page.keyboard.press("Tab")
+        press(page, "Tab")
     expect(target).to_be_focused()
 
 
@@ -71,6 +66,7 @@ def test_a_morning_without_the_mouse(at: At) -> None:
     cancel = page.locator("summary", has_text="Cancel order")
     cancel.focus()
     press(page, "Enter")
+    expect(page.locator("#cancel-reason")).to_be_focused()
     page.keyboard.type("wrong patient")
     press(page, "Enter")
     expect(page.get_by_role("status").first).to_contain_text("The order is canceled")

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Window
-from tests.browser.test_editor import draft
+from tests.browser.conftest import Window, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
 At = Callable[..., Window]
@@ -20,9 +19,17 @@ def log_in_again(context: BrowserContext, site: str, who: str) -> None:
     page.goto(f"{site}/login/")
     page.locator("#id_login").fill(who)
     page.locator("#id_password").fill("demo")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     page.wait_for_url(f"{site}/")
     page.close()
+
+
+def report(window: Window) -> Page:
+    """The editor of the exam that is next."""
+    window.open("/reading/?scope=all")
+    press(window.page, "n")
+    expect(window.page.locator("#editor")).to_be_visible()
+    return window.page
 
 
 def write(page: Page, words: str) -> None:
@@ -32,7 +39,7 @@ def write(page: Page, words: str) -> None:
 
 def test_report_is_saved_after_another_login_in_another_tab(at: At) -> None:
     window = at("radiologist")
-    page = draft(window)
+    page = report(window)
     before = page.locator("#section-impression").input_value()
     saved = page.locator("#save-state")
     page.context.clear_cookies(name="ris_session")
@@ -54,7 +61,7 @@ def test_report_is_saved_after_another_login_in_another_tab(at: At) -> None:
 
 def test_nothing_is_sent_under_the_name_of_whoever_came_next(at: At) -> None:
     window = at("radiologist")
-    page = draft(window)
+    page = report(window)
     log_in_again(page.context, window.site, "admin")
     write(page, " Of the first.")
     page.bring_to_front()
