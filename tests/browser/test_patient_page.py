@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, press
 from tests.browser.test_every_page import PHONE, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(180)]
@@ -40,29 +40,40 @@ def test_a_patient_reads_confirms_and_moves_by_keyboard(at: At) -> None:
     first = violations(phone)
     day = date.fromisoformat(born)
     page.keyboard.type(f"{day:%m%d%Y}")  # the field has the focus
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     page.locator(".visit-facts").wait_for()
     read = violations(phone)
     confirm = page.get_by_role("button", name="I will come")
     if confirm.count():
         confirm.focus()
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         page.locator(CAME).wait_for()
     done = violations(phone)
     narrow = page.evaluate("document.documentElement.scrollWidth")
     cookies = [each["name"] for each in page.context.cookies() if each["name"] == "ris_session"]
+    asked: list[str] = []
+    questions = page.get_by_role("link", name="Questions before your exam")
+    if questions.count():
+        questions.focus()
+        page.keyboard.press("Enter")
+        page.locator(".visit-question").first.wait_for()
+        asked = violations(phone)
+        page.keyboard.press("Tab")
+        page.get_by_role("button", name="Save answers").focus()
+        page.keyboard.press("Enter")
+        page.locator(".visit-facts").wait_for()
     moves = page.get_by_role("link", name="Take another time")
     moved: list[str] = []
     if moves.count():
         moves.focus()
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         page.locator(".visit-times button").first.wait_for()
         moved = violations(phone)
         page.locator(".visit-times button").first.focus()
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         page.get_by_text("has the new time").wait_for()
 
-    assert (first, read, done, moved) == ([], [], [], [])
+    assert (first, read, done, asked, moved) == ([], [], [], [], [])
     assert narrow <= PHONE["width"]
     assert cookies == [], "nobody logs in here"
     assert phone.problems == []
