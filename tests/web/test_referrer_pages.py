@@ -79,7 +79,7 @@ def addresses(patterns: Any, before: str = "/") -> Iterator[str]:
 # What a referring doctor, or anybody, may ask for: the own pages, the own account, what asks for
 # no login or for another one (a token, a link, the administration's own login).
 OPEN = re.compile(
-    r"/(?:referrer/.*|account/.*|login/|logout/|healthz|readyz|metrics|admin/.*|fhir.*|api/v1.*"
+    r"/(?:referrer/.*|account/.*|login/|logout/|session/|healthz|readyz|metrics|admin/.*|fhir.*|api/v1.*"
     r"|dicom-web.*|p/.*|wall/screen/.*|)$"
 )
 
