@@ -53,7 +53,7 @@ def test_titles_of_sections_are_said_on_pages_and_stay_as_they_are_in_the_report
     with translation.override("de"):
         shown = titled(texts)
 
-    assert shown == [(labels.SECTION["findings"].words, "Clear."), ("Zusatzbefund", "Later.")]
+    assert shown == [("Befund", "Clear."), ("Zusatzbefund", "Later.")]
     assert dict(SECTIONS) == {key: label.text for key, label in labels.SECTION.items()}
     assert report_text(texts) == "FINDINGS\nClear.\n\nADDENDUM\nLater."
 
@@ -64,3 +64,19 @@ def test_lists_made_at_the_start_speak_the_language_of_the_page() -> None:
 
         assert str(states["APPLIED"]) == labels.MESSAGE[MessageState.APPLIED].words
         assert str(states["APPLIED"]) != "Applied"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("no other device does this exam", "kein anderes Gerät macht diese Untersuchung"),
+        ("nothing is free within 5 days", "innerhalb von 5 Tagen ist nichts frei"),
+        ("the oldest waits for 16 min", "die älteste wartet seit 16 min"),
+        ("no message for 2 h", "seit 2 h keine Nachricht"),
+    ],
+)
+def test_what_a_list_says_of_itself_is_said_in_the_language_of_the_page(
+    said: str, words: str
+) -> None:
+    with translation.override("de"):
+        assert sentence(said) == words
