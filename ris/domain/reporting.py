@@ -83,6 +83,11 @@ SECTIONS: tuple[tuple[str, str], ...] = (
 ADDED = frozenset({"addendum", "communication"})
 
 
+def unshown(sections: Mapping[str, str]) -> dict[str, str]:
+    """What the editor does not show of a text; it stays when somebody signs after it."""
+    return {key: text for key, text in sections.items() if key in ADDED}
+
+
 # Columns of a version that say something beside its text; each counts for the hash once it says
 # anything, so that the hashes of versions without them stay what they were.
 BESIDE_THE_TEXT: tuple[str, ...] = ("communications", "coded", "template")

@@ -20,6 +20,7 @@ from ris.domain.errors import (
 from ris.domain.mammography import without_line
 from ris.domain.orders import Stage
 from ris.domain.reporting import (
+    ADDED,
     AmendReport,
     DiscardDraft,
     FinalizeReport,
@@ -29,6 +30,7 @@ from ris.domain.reporting import (
     SaveDraft,
     SignPreliminary,
     VersionKind,
+    unshown,
 )
 from ris.domain.results import (
     AddendumDialect,
@@ -386,11 +388,11 @@ class _Filing:
 
 
 def _as_written(sections: Mapping[str, str]) -> dict[str, str]:
-    """A draft has no addendum yet: such a text is told with the findings, for whoever signs."""
-    said = dict(sections)
-    added = said.pop("addendum", "")
-    if added:
-        said["findings"] = "\n\n".join(text for text in (said.get("findings"), added) if text)
+    """What the editor does not show is told with the findings, for whoever signs."""
+    said = {key: text for key, text in sections.items() if key not in ADDED}
+    unseen = [text for _, text in sorted(unshown(sections).items())]
+    if unseen:
+        said["findings"] = "\n\n".join(filter(None, (said.get("findings"), *unseen)))
     return said
 
 

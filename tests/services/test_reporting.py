@@ -163,6 +163,32 @@ def test_a_correction_replaces_the_text(order: Order) -> None:
     )
 
 
+def test_what_the_editor_does_not_show_is_not_lost_by_who_signs_after(order: Order) -> None:
+    report = make.opened_report(order)
+    told = {"addendum": "Compared with 2024.", "communication": "Told Dr. Ordonez at 12:10."}
+    execute(
+        SignPreliminary(report=str(report.public_id), sections={**make.TEXT, **told}),
+        actor=people.radiologist,
+    )
+
+    execute(
+        FinalizeReport(report=str(report.public_id), sections=dict(make.TEXT)),
+        actor=people.radiologist,
+    )
+    execute(
+        AmendReport(
+            report=str(report.public_id),
+            kind=VersionKind.CORRECTION,
+            sections={"impression": "Small hygroma."},
+            reason="second look",
+        ),
+        actor=people.radiologist,
+    )
+
+    assert report.versions.get(number=2).sections == {**make.TEXT, **told}
+    assert report.versions.get(number=3).sections == {"impression": "Small hygroma.", **told}
+
+
 def test_two_who_amend_at_once_do_not_overwrite_each_other(order: Order) -> None:
     report = make.final_report(order)
     amend = AmendReport(

@@ -15,9 +15,11 @@ from django.test.utils import CaptureQueriesContext
 
 from ris import config
 from ris.domain.actors import Actor, ActorKind, Role
+from ris.domain.reporting import CommunicateCriticalResult
 from ris.models import AuditEvent, Order, Report, ReportVersion, User
+from ris.services import execute
 from ris.services.audit import record_access
-from tests import make
+from tests import make, people
 from tests.web.department import Department, booked_at, perform, today_at
 
 As = Callable[[str], Client]
@@ -279,6 +281,21 @@ def test_a_correction_is_looked_at_before_it_is_signed(exam: Order, as_: As) -> 
     assert 'value="Seen late"' in text
     assert "Sign the correction" in text
     assert ReportVersion.objects.count() == 1
+
+
+def test_a_correction_is_not_said_to_take_out_who_was_told(exam: Order, as_: As) -> None:
+    reader = as_("radiologist")
+    report = begun(reader, exam)
+    told = CommunicateCriticalResult(
+        report=str(report.public_id), finding="Bleeding", told="Dr. Ordonez"
+    )
+    execute(told, actor=people.radiologist)
+    send(reader, report, "final")
+    form = {**TEXT, "version": "1", "step": "preview"}
+
+    page = reader.post(f"/reports/{report.public_id}/correct/", form)
+
+    assert "Nothing: the text is as it was signed." in words(page.content.decode())
 
 
 def test_versions_are_compared_word_by_word(exam: Order, as_: As) -> None:

@@ -50,6 +50,7 @@ def amend_report(command: AmendReport, context: Context) -> int:
         raise StateConflictError("there is nothing signed to amend")
     _check_version(last, command.expected_version)
     sections = clean(command.sections)
+    elsewhere = command.particulars is not None
     if command.kind is VersionKind.ADDENDUM:
         added = sections.get("addendum", "")
         if not added:
@@ -61,11 +62,10 @@ def amend_report(command: AmendReport, context: Context) -> int:
         }
     elif command.kind is VersionKind.CORRECTION:
         require_text(sections)
-        if "addendum" in last.sections:
+        if elsewhere and "addendum" in last.sections:
             sections.setdefault("addendum", last.sections["addendum"])
     else:
         raise InvalidValueError("a report is amended by ADDENDUM or CORRECTION", path="kind")
-    elsewhere = command.particulars is not None
     settled = None if elsewhere else forms.settle_amended(report, sections, last.sections)
     number = add_version(
         report,

@@ -23,6 +23,7 @@ from ris.domain.reporting import (
     ReportStatus,
     ReportTrigger,
     VersionKind,
+    unshown,
 )
 from ris.domain.results import Particulars
 from ris.domain.signatures import Proof, signed_as
@@ -155,6 +156,8 @@ def add_version(
     said_at = particulars.said_at if particulars is not None else None
     last = report.versions.order_by("-number").first()
     number = last.number + 1 if last else 1
+    if last is not None and particulars is None:
+        sections = {**unshown(last.sections), **sections}
     require_not_over_attending(last, context)
     note_writer(report, context)
     version = ReportVersion(

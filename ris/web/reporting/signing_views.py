@@ -22,6 +22,7 @@ from ris.domain.reporting import (
     ReturnReport,
     SignPreliminary,
     VersionKind,
+    unshown,
 )
 from ris.models import Report
 from ris.selectors.reports import report_view
@@ -111,8 +112,7 @@ def correct(request: PageRequest, key: UUID) -> HttpResponse:
         asked = form_of(Report.objects.get(public_id=key))
         coded = codes(*asked, sections)
         gone = tuple(row for row in codes(*asked, before) if row not in coded)
-        kept = {"addendum": before["addendum"]} if "addendum" in before else {}
-        changes = differences(before, {**kept, **sections})
+        changes = differences(before, {**unshown(before), **sections})
         return Amending(kind="correction", reason=reason, changes=changes, lost=gone)
 
     if said(request, "step") == "preview":

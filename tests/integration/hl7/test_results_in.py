@@ -314,6 +314,18 @@ def test_an_addendum_in_each_dialect(dialect: str, status: str, segments: tuple[
     }
 
 
+def test_who_was_told_stands_in_a_draft_where_whoever_signs_it_reads_it() -> None:
+    order = exam()
+    told = "OBX|3|TX|73568-8^Communication of critical results^LN||Told Dr. Ordonez.||||||F"
+
+    assert oru(PID, obr(order), *body(), told, ADDENDUM.format(state="F")) == ["AA"]
+
+    assert Report.objects.get().draft == {
+        "findings": "No bleeding.\nNo mass.\n\nCompared with 2024: unchanged.\n\nTold Dr. Ordonez.",
+        "impression": "Normal CT of the head.",
+    }
+
+
 def test_a_draft_that_somebody_works_on_is_not_overwritten() -> None:
     order = exam()
     oru(PID, obr(order), *body())
