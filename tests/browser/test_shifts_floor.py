@@ -188,12 +188,7 @@ def born(text: str) -> str:
 
 
 def test_wall_shows_who_is_called_and_says_when_it_is_cut_off(at: At) -> None:
-    admin = at("admin")
-    admin.open("/arrivals/setup/")
-    admin.page.locator("#id_screen-name").fill("Test wall")
-    admin.page.get_by_role("button", name="Issue an address").click()
-    row = admin.page.locator("tr", has_text="Test wall").first
-    address = str(row.locator("a.wall-address").get_attribute("href"))
+    address = wall(at, "Test wall")
     screen = at("")
     with screen.page.expect_response(lambda response: "/live/" in response.url):
         screen.page.goto(address)
@@ -215,6 +210,27 @@ def test_wall_shows_who_is_called_and_says_when_it_is_cut_off(at: At) -> None:
     screen.page.context.set_offline(True)
     expect(screen.page.locator("#stale")).to_be_visible()
     expect(screen.page.locator("#stale")).to_contain_text("Not up to date")
+
+
+def test_wall_whose_stream_fails_again_and_again_still_asks(at: At) -> None:
+    address = wall(at, "Wall without a stream")
+    page = at("").page
+    page.route("**/live/**", lambda route: route.abort("connectionrefused"))
+    page.goto(address)
+
+    for _ in range(2):
+        with page.expect_response(lambda response: response.url == page.url, timeout=12_000):
+            pass
+
+
+def wall(at: At, name: str) -> str:
+    """The address of a new screen."""
+    admin = at("admin")
+    admin.open("/arrivals/setup/")
+    admin.page.locator("#id_screen-name").fill(name)
+    admin.page.get_by_role("button", name="Issue an address").click()
+    row = admin.page.locator("tr", has_text=name).first
+    return str(row.locator("a.wall-address").get_attribute("href"))
 
 
 def test_each_role_is_offered_only_what_it_may_do(at: At) -> None:

@@ -11,6 +11,7 @@
   let last = new Date();
   let shown = "";
   let timer = 0;
+  let due = Infinity; // when it asks next
   let asking = false;
   let again = false; // something changed while it was asking
   let lost = 0;
@@ -18,9 +19,17 @@
 
   const time = (at) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   const isTold = () => stream?.readyState === EventSource.OPEN;
-  const after = (wait) => { clearTimeout(timer); timer = setTimeout(ask, wait); };
+  // Never later than it is due already: a stream that fails every two seconds, or says something
+  // while the answer is on its way, puts nothing off.
+  const within = (wait) => {
+    if (Date.now() + wait >= due) return;
+    clearTimeout(timer);
+    due = Date.now() + wait;
+    timer = setTimeout(ask, wait);
+  };
 
   const ask = async () => {
+    due = Infinity;
     if (asking) { again = true; return; }
     asking = true;
     again = false;
@@ -48,21 +57,21 @@
       }
     } finally {
       asking = false;
-      after(again ? SPACING_MS : isTold() && !lost ? QUIET_MS : often);
+      within(again ? SPACING_MS : isTold() && !lost ? QUIET_MS : often);
     }
   };
 
   const page = Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(36)).join("");
   const listen = () => {
     stream = new EventSource(`${window.location.pathname}live/?page=${page}`);
-    stream.addEventListener("open", () => after(0)); // what changed before it began
-    stream.addEventListener("message", () => after(SPACING_MS));
+    stream.addEventListener("open", () => within(0)); // what changed before it began
+    stream.addEventListener("message", () => within(SPACING_MS));
     stream.addEventListener("error", () => {
-      after(often);
+      within(often);
       if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 60000); // refused, too many
     });
   };
   window.addEventListener("pagehide", () => stream?.close());
-  after(often);
+  within(often);
   listen();
 })();
