@@ -60,6 +60,12 @@ REPORT_STATE: Mapping[ReportStatus, ReportState] = {
 }
 
 
+# What is still written; who writes holds it (ris.services.reading_leases).
+EDITED = (ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value)
+# What stands for its exams: of each exam there is one at most.
+LIVE = (*EDITED, ReportStatus.FINAL.value, ReportStatus.AMENDED.value)
+
+
 class VersionKind(StrEnum):
     PRELIMINARY = "PRELIMINARY"
     FINAL = "FINAL"

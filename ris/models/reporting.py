@@ -18,7 +18,7 @@ class Report(Public):
     draft = models.JSONField(default=dict, blank=True)
     draft_revision = models.PositiveIntegerField(default=0)
     draft_saved_at = models.DateTimeField(null=True, blank=True)
-    # Where the draft came from, if it was not written here (ris.domain.reporting.Particulars).
+    # Where the draft came from, if it was not written here (ris.domain.results.Particulars).
     particulars = models.JSONField(null=True, blank=True)
     # The template it was begun with and what was answered (ris.domain.report_templates.DraftForm).
     form = models.JSONField(null=True, blank=True)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ris.domain.orders import OrderStatus, Priority, Stage
 from ris.domain.reading import TARGETS, Haste, Target, haste, target_minutes
-from ris.domain.reporting import ReportStatus
+from ris.domain.reporting import EDITED, LIVE, ReportStatus
 from ris.models import (
     ReadingLease,
     ReadingSkip,
@@ -42,13 +42,6 @@ class Pile(StrEnum):
     UNFINISHED = "unfinished"
     SIGNED = "signed"
 
-
-_LIVE = (
-    ReportStatus.DRAFT.value,
-    ReportStatus.PRELIMINARY.value,
-    ReportStatus.FINAL.value,
-    ReportStatus.AMENDED.value,
-)
 
 _BEING_WRITTEN = (Stage.PERFORMED.value, Stage.IN_PROGRESS.value, Stage.PRELIMINARY.value)
 
@@ -88,7 +81,7 @@ class ReadingLine:
     @property
     def is_written(self) -> bool:
         """Whether its report is not final yet."""
-        return self.report_status in {ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value}
+        return self.report_status in EDITED
 
     @property
     def minutes_left(self) -> int:
@@ -99,7 +92,7 @@ class ReadingLine:
 
 
 def _live_report(**conditions: object) -> Exists:
-    return Exists(Report.objects.filter(procedures=OuterRef("pk"), status__in=_LIVE, **conditions))
+    return Exists(Report.objects.filter(procedures=OuterRef("pk"), status__in=LIVE, **conditions))
 
 
 def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
@@ -205,7 +198,7 @@ def with_lines(rows: QuerySet[RequestedProcedure]) -> QuerySet[RequestedProcedur
         Prefetch("steps", queryset=ScheduledProcedureStep.objects.order_by("id")),
         Prefetch(
             "reports",
-            queryset=Report.objects.filter(status__in=_LIVE)
+            queryset=Report.objects.filter(status__in=LIVE)
             .select_related("author__practitioner", "attending__practitioner")
             .prefetch_related(
                 Prefetch(
@@ -300,12 +293,11 @@ def next_case(
 
     Without ``after`` it is one that the reader began and did not finish, else the first that waits.
     With it, the one that stands behind it (or before it) in the same list; behind the last comes
-    the first again. What another reads now is left out, and
-    so is what ``but`` names.
+    the first again. What another reads now is left out, and so is what ``but`` names.
     """
     filters = filters or Filters()
     unread = narrowed(in_pile(Pile.UNREAD, user_id), filters, scope_of(user_id))
-    others = going_on().exclude(reader=user_id).filter(report__status__in=_LIVE)
+    others = going_on().exclude(reader=user_id).filter(report__status__in=LIVE)
     piles = [
         rows.exclude(Exists(others.filter(report__procedures=OuterRef("pk"))))
         for rows in (in_pile(Pile.DRAFTS, user_id), unread)
@@ -336,7 +328,7 @@ def next_case(
 def report_on(procedures: Collection[str]) -> str:
     """The public id of the live report on procedures; empty if there is none."""
     found = (
-        Report.objects.filter(procedures__public_id__in=list(procedures), status__in=_LIVE)
+        Report.objects.filter(procedures__public_id__in=list(procedures), status__in=LIVE)
         .values_list("public_id", flat=True)
         .first()
     )

@@ -43,6 +43,7 @@ from ris.domain.errors import (
 )
 from ris.domain.orders import Stage
 from ris.domain.reporting import (
+    LIVE,
     AcknowledgeCriticalResult,
     CommunicateCriticalResult,
     CriticalResultAcknowledged,
@@ -65,7 +66,6 @@ from ris.services._execute import execute
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move, touch
 from ris.services.reporting.critical import tell_receivers
-from ris.services.reporting.parts import LIVE
 from ris.services.reporting.parts import lock as lock_report
 
 AT_ONCE = 200

@@ -30,6 +30,7 @@ from ris.domain.reading import (
     SkipReading,
     TakeOverReading,
 )
+from ris.domain.reporting import EDITED
 from ris.models import (
     ReadingLease,
     ReadingScope,
@@ -45,7 +46,7 @@ from ris.selectors.reports import person_name
 from ris.services import reading_leases as leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
-from ris.services.reporting.parts import EDITED, lock
+from ris.services.reporting.parts import lock
 
 _SWEPT = 100  # at once; the rest half a minute later
 

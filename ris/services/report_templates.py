@@ -30,6 +30,7 @@ from ris.domain.report_templates import (
     SaveMacro,
     checked,
 )
+from ris.domain.reporting import EDITED
 from ris.models import (
     ProcedureDefinition,
     Report,
@@ -43,7 +44,7 @@ from ris.services._context import Context
 from ris.services._locks import public_key
 from ris.services._transition import touch
 from ris.services.reporting.forms import begun, merge
-from ris.services.reporting.parts import EDITED, check_revision, clean, keep_draft, lock
+from ris.services.reporting.parts import check_revision, clean, keep_draft, lock
 
 _SITE = (Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
 

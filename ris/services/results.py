@@ -19,8 +19,10 @@ from ris.domain.errors import (
 )
 from ris.domain.mammography import without_line
 from ris.domain.orders import Stage
+from ris.domain.report_templates import WRITTEN
 from ris.domain.reporting import (
     ADDED,
+    LIVE,
     AmendReport,
     DiscardDraft,
     FinalizeReport,
@@ -46,7 +48,7 @@ from ris.services import documents, reading_leases
 from ris.services._context import Context
 from ris.services._references import STUDY, require_order, require_patient_of
 from ris.services.reporting.amending import amend_report, retract_report
-from ris.services.reporting.parts import LIVE, name_elsewhere
+from ris.services.reporting.parts import name_elsewhere
 from ris.services.reporting.signing import finalize_report, sign_preliminary
 from ris.services.reporting.writing import discard_draft, open_report, save_draft
 
@@ -396,11 +398,8 @@ def _as_written(sections: Mapping[str, str]) -> dict[str, str]:
     return said
 
 
-_ORDER = ("indication", "technique", "comparison", "findings", "impression", "recommendation")
-
-
 def _reading_order(item: tuple[str, str]) -> int:
-    return _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER)
+    return WRITTEN.index(item[0]) if item[0] in WRITTEN else len(WRITTEN)
 
 
 HANDLERS = {FileResult: file_result, WithdrawResult: withdraw_result}

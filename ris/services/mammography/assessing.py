@@ -22,7 +22,7 @@ from ris.domain.mammography import (
     with_line,
 )
 from ris.domain.mammography_codes import coded
-from ris.domain.reporting import AmendReport, VersionKind
+from ris.domain.reporting import EDITED, AmendReport, VersionKind
 from ris.models import BreastAssessment, PerformedProcedureStep, Report
 from ris.selectors.mammography import assessed_of, exam_of
 from ris.services import reading_leases
@@ -41,7 +41,7 @@ def assess_breast(command: AssessBreast, context: Context) -> str:
     exam = kind_of(report)
     if exam is None:
         raise StateConflictError("none of the report's procedures is a breast exam")
-    if report.status not in parts.EDITED:
+    if report.status not in EDITED:
         raise StateConflictError("this report is signed: change the assessment by an addendum")
     reading_leases.hold_telling(report, context)
     said = checked(command.assessed, exam)

@@ -14,6 +14,7 @@ from ris.domain.orders import (
     OrderTrigger,
 )
 from ris.domain.reporting import (
+    EDITED,
     AmendReport,
     ReportAmended,
     ReportRetracted,
@@ -28,7 +29,6 @@ from ris.services._transition import move
 from ris.services.mammography import assessing as breast_exams
 from ris.services.reporting import forms, recommending
 from ris.services.reporting.parts import (
-    EDITED,
     add_version,
     clean,
     lock,

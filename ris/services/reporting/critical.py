@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ris.domain.critical import CriticalState
 from ris.domain.errors import StateConflictError
-from ris.models import CriticalAttempt, CriticalFinding, CriticalPolicy, CriticalResult, Report
+from ris.models import CriticalAttempt, CriticalFinding, CriticalResult, Report
 from ris.selectors import critical as selected
 from ris.services._context import Context
 from ris.services._transition import touch
@@ -38,8 +38,7 @@ def require_somebody_called(report: Report, context: Context) -> None:
     )
     if waiting is None:
         return
-    policy = CriticalPolicy.objects.first()
-    if policy is None or policy.holds_final:
+    if selected.holds_final():
         raise StateConflictError(
             f"nobody was called about “{waiting.finding[:80]}” yet: note the call under Critical "
             "results, or why the report is signed without it",

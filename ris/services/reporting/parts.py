@@ -20,7 +20,6 @@ from ris.domain.reporting import (
     REPORT,
     SECTIONS,
     ReportSigned,
-    ReportStatus,
     ReportTrigger,
     VersionKind,
     unshown,
@@ -50,14 +49,6 @@ from ris.services.reporting.residents import (
 )
 
 _KEYS = frozenset(key for key, _ in SECTIONS)
-# What is still written; who writes holds it (ris.services.reading_leases).
-EDITED = (ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value)
-LIVE = (
-    ReportStatus.DRAFT.value,
-    ReportStatus.PRELIMINARY.value,
-    ReportStatus.FINAL.value,
-    ReportStatus.AMENDED.value,
-)
 
 
 def keep_draft(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ris.domain.errors import MissingValueError, StateConflictError
 from ris.domain.reading import LeaseEnd
-from ris.domain.reporting import ReportReturned, ReturnReport
+from ris.domain.reporting import EDITED, ReportReturned, ReturnReport
 from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._transition import touch
-from ris.services.reporting.parts import EDITED, lock
+from ris.services.reporting.parts import lock
 from ris.services.reporting.residents import SETTLED
 
 

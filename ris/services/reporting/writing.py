@@ -13,6 +13,8 @@ from ris.domain.orders import (
 )
 from ris.domain.reading import LeaseEnd
 from ris.domain.reporting import (
+    EDITED,
+    LIVE,
     REPORT,
     DiscardDraft,
     DraftDiscarded,
@@ -33,8 +35,6 @@ from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move
 from ris.services.reporting import forms, recommending
 from ris.services.reporting.parts import (
-    EDITED,
-    LIVE,
     check_revision,
     clean,
     keep_draft,

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from ris.domain.errors import DeniedError, MissingValueError, UnknownKeyError
 from ris.domain.report_codes import Answered, lost, taken_again
 from ris.domain.report_templates import (
+    WRITTEN,
     ApplyReportTemplate,
     DraftForm,
     DropReportTemplate,
@@ -27,11 +28,7 @@ from ris.domain.report_templates import (
     TemplateContent,
 )
 from ris.domain.report_texts import lead, stands, token
-from ris.domain.reporting import (
-    ADDED,
-    SECTIONS,
-    SaveDraft,
-)
+from ris.domain.reporting import SECTIONS, SaveDraft
 from ris.models import Report
 from ris.selectors import report_templates as templates
 from ris.selectors.report_values import values_for
@@ -42,7 +39,6 @@ from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, number, said
 
 SECTION = 100_000  # characters of one section; beyond this it is no text of a person
-WRITTEN = tuple(key for key, _title in SECTIONS if key not in ADDED)
 _ANSWER = "answer:"
 
 
