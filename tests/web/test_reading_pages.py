@@ -261,6 +261,26 @@ def test_who_loses_a_report_is_told_and_keeps_what_was_typed(ada: Client, ben: C
     assert (report.status, report.draft) == ("DRAFT", {})
 
 
+def test_who_waits_for_a_report_is_told_when_it_is_free_and_when_it_is_signed(
+    ada: Client, ben: Client
+) -> None:
+    order = exam("Adler")
+    address = opened(ben, order)
+    ada.get(address)
+
+    held = ada.post(f"{address}presence/")
+    ben.post(f"{address}release/")
+    free = ada.post(f"{address}presence/")
+    ben.post("/reading/open/", {"procedure": procedure(order)})
+    ben.post(f"{address}sign/", {**TEXT, "as": "final", "revision": "0"})
+    signed = ada.post(f"{address}presence/")
+
+    assert "reads this report, for 0 min." in text(held)
+    assert "Nobody reads this report any more. Open the editor" in text(free)
+    assert report_of(order).status == "FINAL"
+    assert "Open the editor" not in text(signed)
+
+
 def test_presence_keeps_the_report_in_few_questions_and_without_a_trace(
     ada: Client, ben: Client
 ) -> None:

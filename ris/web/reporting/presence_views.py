@@ -14,12 +14,16 @@ from django.views.decorators.http import require_POST
 
 from ris.domain.errors import StateConflictError
 from ris.domain.reading import ClaimReading, ReleaseReading, TakeOverReading
+from ris.domain.reporting import ReportStatus
+from ris.models import Report
 from ris.selectors import reading_leases
 from ris.selectors.reading_leases import LeaseView
 from ris.services import may
 from ris.services.reading_leases import keep_reading
 from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import said
+
+UNSIGNED = frozenset({ReportStatus.DRAFT, ReportStatus.PRELIMINARY})
 
 
 def presence_context(
@@ -49,11 +53,14 @@ def presence(request: PageRequest, key: UUID) -> HttpResponse:
         # An editor that has been open for a minute is read, also one that was asleep.
         with suppress(StateConflictError):
             do(request, ClaimReading(report=str(key)))
-    context = presence_context(request, reading_leases.of_report(str(key)), unsigned=True)
+    lease = reading_leases.of_report(str(key))
+    context = presence_context(request, lease, unsigned=True)
     held: LeaseView | None = context["held"]
+    is_waiting = lease is None and not was_reading and context["may_read"]
     context |= {
         "report_key": str(key),
         "was_reading": was_reading or kept,
+        "freed": is_waiting and Report.objects.filter(public_id=key, status__in=UNSIGNED).exists(),
         "ousted": reading_leases.ousted(str(key), request.user.pk)
         if was_reading and held is not None
         else None,

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ris.domain.reporting import ReportStatus
 from ris.selectors.reading_leases import LeaseView
 from ris.selectors.views import ProcedureView, ReportView
 from ris.web.access import PageRequest
-from ris.web.reporting.presence_views import presence_context
+from ris.web.reporting.presence_views import UNSIGNED, presence_context
 from ris.web.reporting.reading_views import goes_on
 from ris.web.viewing import links_to_images
-
-_UNSIGNED = frozenset({ReportStatus.DRAFT, ReportStatus.PRELIMINARY})
 
 
 def reading_context(
@@ -30,7 +27,7 @@ def reading_context(
     Whoever typed something that was refused keeps the editor with it: ``can_write``. ``shown`` is
     the exam whose images are opened.
     """
-    unsigned = view.status in _UNSIGNED
+    unsigned = view.status in UNSIGNED
     found = presence_context(request, lease if unsigned else None, unsigned=unsigned)
     may_write = unsigned and can_write
     free = found["held"] is None
