@@ -165,6 +165,20 @@ def asking(what: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     config.load.cache_clear()
 
 
+def test_the_addendum_about_a_call_is_signed_with_a_password_too(
+    full: Department, as_: As, request: pytest.FixtureRequest
+) -> None:
+    reader, address = as_("radiologist"), f"/reports/{full.final.public_id}/"
+    told = {"finding": "Free air", "told": "Dr. X", "by": "phone"}
+    reader.post(f"{address}critical/", told)
+    request.getfixturevalue("password_asked")  # only now: the department signed without
+
+    part = reader.get(f"{address}findings/").content.decode()
+
+    assert 'action="/reports/' in part.partition("does not say so yet")[2]
+    assert 'id="proof-critical"' in part
+
+
 @pytest.mark.usefixtures("password_asked")
 def test_a_wrong_password_signs_nothing_loses_nothing_and_is_on_record(
     exam: Order, as_: As

@@ -7,6 +7,8 @@ comes without (``ris.services.reporting.residents``).
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext as _
 
 from ris import config
@@ -26,6 +28,15 @@ def has_second_factor(request: PageRequest) -> bool:
     from allauth.mfa.utils import is_mfa_enabled
 
     return bool(is_mfa_enabled(request.user, types=[Authenticator.Type.TOTP]))
+
+
+def proof_context(request: PageRequest) -> dict[str, Any]:
+    """What a form that signs asks for (``reporting/_proof.html``)."""
+    proof = asked_for()
+    return {
+        "signs_with": proof.value,
+        "can_show_proof": proof is not Proof.SECOND_FACTOR or has_second_factor(request),
+    }
 
 
 def proof_of(request: PageRequest, subject: str) -> Proof:

@@ -26,6 +26,7 @@ from ris.selectors.reports import rows as report_rows
 from ris.selectors.reports import to_view as report_to_view
 from ris.web.access import PageRequest, page, saw
 from ris.web.critical.parts import report_context as critical_context
+from ris.web.reporting.proof import proof_context
 from ris.web.reporting.views import amendable
 
 
@@ -66,13 +67,15 @@ def critical_findings(request: PageRequest, key: UUID) -> HttpResponse:
     """Critical findings with the calls about them, and the forms to flag one."""
     report = _report(key, report_rows())
     view = report_to_view(report)
-    context = {
+    context: dict[str, Any] = {
         "report": view,
         "requester": PersonName.parse(report.order.requester),
         "callback_phone": report.order.callback_phone,
         "amendable": amendable(request.actor, view),
         **critical_context(request.actor, report, view),
     }
+    if context["critical_after"] and context["amendable"]:
+        context |= proof_context(request)
     return _show(request, report, "_critical", _("Critical results"), context)
 
 

@@ -29,7 +29,6 @@ from ris.domain.reporting import (
     SaveDraft,
 )
 from ris.domain.results import Particulars
-from ris.domain.signatures import Proof
 from ris.models import PerformedProcedureStep, Report, RequestedProcedure
 from ris.selectors import critical, reading_leases
 from ris.selectors.attendings import attendings
@@ -44,7 +43,7 @@ from ris.web.asking import asked
 from ris.web.errors import STATUS
 from ris.web.navigation import READERS
 from ris.web.reporting.editor_views import editor_of
-from ris.web.reporting.proof import asked_for, has_second_factor
+from ris.web.reporting.proof import proof_context
 from ris.web.reporting.report_reading import reading_context
 
 
@@ -153,8 +152,7 @@ def report_page(
         "withdrawn": current if view.status is ReportStatus.RETRACTED else None,
         "may_begin": may(request.actor, OpenReport),
         "amending": amending,
-        "signs_with": (signs_with := asked_for()).value,
-        "can_show_proof": signs_with is not Proof.SECOND_FACTOR or has_second_factor(request),
+        **proof_context(request),
         "may_see_readers": request.actor.has(*READERS),
         "retractable": view.status
         in {ReportStatus.PRELIMINARY, ReportStatus.FINAL, ReportStatus.AMENDED}
