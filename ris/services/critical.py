@@ -275,8 +275,9 @@ def communicate_critical_result(command: CommunicateCriticalResult, context: Con
     if not finding or not command.told.strip():
         raise MissingValueError("say what was found and who was told", path="finding")
     row = (
-        CriticalFinding.objects.select_for_update(of=("self",))
-        .filter(report=report, finding=finding, status__in=RUNNING)
+        selected.about(report.pk)
+        .select_for_update(of=("self",))
+        .filter(finding=finding, status__in=RUNNING)
         .first()
     )
     if row is None:
@@ -290,6 +291,9 @@ def communicate_critical_result(command: CommunicateCriticalResult, context: Con
             procedure=report.procedures.order_by("pk").first(),
             tell=command.told,
         )
+    if row.report_id != report.pk:
+        row.report = report
+        touch(row, "report")
     row.order, row.report = report.order, report
     _note(
         row,

@@ -26,6 +26,7 @@ from ris.domain.errors import InvalidValueError, MissingValueError, StateConflic
 from ris.domain.reporting import (
     AcknowledgeCriticalResult,
     AmendReport,
+    CommunicateCriticalResult,
     DiscardDraft,
     FinalizeReport,
     VersionKind,
@@ -254,6 +255,21 @@ def test_a_finding_flagged_before_there_is_a_report_joins_it(order: Order) -> No
         "Olga Ordonez",
     )
     assert len(report.versions.get().communications) == 1
+
+
+def test_what_was_flagged_on_the_exam_is_told_at_once_on_its_report(order: Order) -> None:
+    key = flag(procedure=str(order.procedures.get().public_id), finding="Bleeding")
+    report = make.opened_report(order)
+
+    told = execute(
+        CommunicateCriticalResult(
+            report=str(report.public_id), finding="Bleeding", told="Dr. Ordonez"
+        ),
+        actor=people.radiologist,
+    )
+
+    row = CriticalFinding.objects.get()
+    assert (told, row.report, row.status) == (key, report, "TOLD")
 
 
 def test_a_finding_outlives_a_draft_that_was_thrown_away(order: Order, report: Report) -> None:
