@@ -86,9 +86,14 @@
     return `/board/events/?${address}`;
   };
   const longEnough = (event) => {
-    const minutes = event.extendedProps?.minutes;
-    if (!(minutes < LEAST_MINUTES)) return event;
-    return { ...event, end: `${new Date(Date.parse(`${event.start}Z`) + LEAST_MINUTES * 60000).toISOString().slice(0, 16)}` };
+    if (event.extendedProps?.minutes === undefined) return event;
+    const [start, end] = [Date.parse(`${event.start}Z`), Date.parse(`${event.end}Z`)];
+    const midnight = end - (end % 86400000);
+    // An exam of the night is drawn on two days: what is left of it after midnight has to be hit too.
+    const shown = end - Math.max(start, midnight);
+    const least = LEAST_MINUTES * 60000;
+    if (!(shown < least) || !shown) return event;
+    return { ...event, end: new Date(end + least - shown).toISOString().slice(0, 16) };
   };
   const fetchEvents = async (info) => {
     const headers = quiet ? { "X-Ris-Poll": "1" } : {};
