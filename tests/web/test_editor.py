@@ -121,6 +121,20 @@ def test_refused_signature_leads_to_the_field(reader: Client, exam: Order) -> No
     assert report.status == "DRAFT"
 
 
+def test_refused_signature_keeps_what_was_answered(reader: Client, exam: Order) -> None:
+    key = template()
+    report = opened(reader, exam)
+    address = f"/reports/{report.public_id}/"
+    reader.post(f"{address}template/", {"template": key, "revision": "0", "findings": ""})
+    report.refresh_from_db()
+    form = {**report.draft, "as": "final", "revision": str(report.draft_revision)}
+
+    refused = reader.post(f"{address}sign/", {**form, "answer:Size": "9"})
+
+    assert refused.status_code == 422
+    assert re.search(r'name="answer:Size" value="9"', refused.content.decode())
+
+
 def test_reworded_answer_says_that_its_code_is_lost_and_is_taken_again(
     reader: Client, exam: Order
 ) -> None:

@@ -93,11 +93,16 @@ _ROWS = {"findings": 10, "impression": 5}
 
 
 def editor_of(
-    view: ReportView, stored: Report, order: OrderView, typed: Mapping[str, str] | None
+    view: ReportView,
+    stored: Report,
+    order: OrderView,
+    typed: Mapping[str, str] | None,
+    answers: Mapping[str, str],
 ) -> tuple[list[Writing], list[Answered]]:
     """What the editor starts from: what was just typed, else the draft, else the last version.
 
-    With it the answers whose codes this text has lost.
+    ``answers`` are those just given, before what is kept. With it the answers whose codes this text
+    has lost.
     """
     current: Mapping[str, str] = view.current.sections if view.current else {}
     known = typed if typed is not None else stored.draft or current
@@ -110,7 +115,7 @@ def editor_of(
             labels.SECTION[key].words,
             known.get(key, ""),
             _ROWS.get(key, 2),
-            _asked(form, content, key, known.get(key, "")),
+            _asked(form, content, key, known.get(key, ""), answers),
             _filled_in(form, key, known.get(key, "")),
         )
         for key in WRITTEN
@@ -119,7 +124,11 @@ def editor_of(
 
 
 def _asked(
-    form: DraftForm | None, content: TemplateContent | None, key: str, text: str
+    form: DraftForm | None,
+    content: TemplateContent | None,
+    key: str,
+    text: str,
+    answers: Mapping[str, str],
 ) -> tuple[Asked, ...]:
     if form is None or content is None or key not in form.sections:
         return ()
@@ -128,7 +137,7 @@ def _asked(
         Asked(
             each,
             numbers[each.name],
-            form.answers.get(each.name, ""),
+            answers.get(each.name, form.answers.get(each.name, "")),
             lead(content.texts()[key], each.name),
             token(each.name) in text,
         )

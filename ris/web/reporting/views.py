@@ -42,7 +42,7 @@ from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked
 from ris.web.errors import STATUS
 from ris.web.navigation import READERS
-from ris.web.reporting.editor_views import editor_of
+from ris.web.reporting.editor_views import answers_in, editor_of
 from ris.web.reporting.proof import proof_context
 from ris.web.reporting.report_reading import reading_context
 
@@ -124,7 +124,7 @@ def report_page(
     covered_here = [
         procedure for procedure in order.procedures if procedure.public_id in view.procedures
     ]
-    sections, lost_codes = editor_of(view, stored, order, typed)
+    sections, lost_codes = editor_of(view, stored, order, typed, answers_in(request))
     context = {
         "report": view,
         "stored": stored,
