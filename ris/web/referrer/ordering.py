@@ -28,7 +28,7 @@ from ris.selectors.views import PatientView
 from ris.services.audit import record_access
 from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
-from ris.web.orders.forms import name_of
+from ris.web.orders.forms import EXAMS, name_of
 from ris.web.orders.placing import exams_in
 from ris.web.orders.safety_part import Person, Row, faults, given_in, rows_of
 from ris.web.referrer.forms import NewPersonForm, ProofForm, RequestForm, in_words
@@ -161,8 +161,8 @@ class _Sent:
         return typed
 
     def _exams(self) -> int:
-        shown = sum(name_of("procedure", each) in self.request.POST for each in range(1, 7))
-        return min(6, shown + ("more" in self.request.POST))
+        shown = sum(name_of("procedure", each) in self.request.POST for each in range(1, EXAMS + 1))
+        return min(EXAMS, shown + ("more" in self.request.POST))
 
     def _again(self, form: RequestForm, **more: Any) -> HttpResponse:
         return _page(self.request, self.to, form, self.patient, **more)
