@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
@@ -52,9 +52,7 @@ def access(request: PageRequest) -> HttpResponse:
     if request.method == "POST":
         status = 422
         if form.is_valid() and _granted(request, form):
-            response = HttpResponseRedirect("/referrers/")
-            response.status_code = 303
-            return response
+            return redirect_back(request, "/referrers/")
     form.fields["person"].widget.attrs["list"] = "people"
     context = {
         "form": form,

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
@@ -16,7 +16,7 @@ from ris.domain.errors import RisError
 from ris.domain.referring import NoticeTime, SetResultNotices
 from ris.models import NoticeChoice
 from ris.services.referring.notices import carrier
-from ris.web.access import PageRequest, do, page, show
+from ris.web.access import PageRequest, do, page, redirect_back, show
 from ris.web.forms import PageForm
 
 
@@ -59,9 +59,7 @@ def notices(request: PageRequest) -> HttpResponse:
                 form.refuse(error)
             else:
                 messages.success(request, _("Saved."))
-                response = HttpResponseRedirect("/referrer/notices/")
-                response.status_code = 303
-                return response
+                return redirect_back(request, "/referrer/notices/")
         return _page(request, form, status=422)
     row = NoticeChoice.objects.filter(user=request.user).first()
     initial: dict[str, Any] = {
