@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, When
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, When
 from django.utils import timezone
 
 from ris.domain.orders import OrderStatus, Priority, Stage
@@ -279,6 +279,11 @@ class Way(StrEnum):
 
 
 MOST_WALKED = 500
+_BEGUN = Subquery(
+    Report.objects.filter(procedures=OuterRef("pk"), status__in=LIVE)
+    .order_by("created_at")
+    .values("created_at")[:1]
+)
 
 
 def next_case(
@@ -298,17 +303,20 @@ def next_case(
     filters = filters or Filters()
     unread = narrowed(in_pile(Pile.UNREAD, user_id), filters, scope_of(user_id))
     others = going_on().exclude(reader=user_id).filter(report__status__in=LIVE)
-    piles = [
-        rows.exclude(Exists(others.filter(report__procedures=OuterRef("pk"))))
-        for rows in (in_pile(Pile.DRAFTS, user_id), unread)
-    ]
+    piles = {
+        pile: rows.exclude(Exists(others.filter(report__procedures=OuterRef("pk"))))
+        for pile, rows in ((Pile.DRAFTS, in_pile(Pile.DRAFTS, user_id)), (Pile.UNREAD, unread))
+    }
     times = targets()
 
     def walked(*, skipped: bool) -> list[str]:
         found: list[str] = []
-        for rows in piles:
+        for pile, rows in piles.items():
             wanted = rows.filter(_skipped(user_id)) if skipped else rows.exclude(_skipped(user_id))
             in_order = ordered(wanted, Pile.UNREAD, times, user_id)
+            if after and pile is Pile.DRAFTS:
+                # Who walks begins an exam by opening it: the one before is the one begun before.
+                in_order = in_order.order_by(_BEGUN, "id")
             found += map(str, in_order.values_list("public_id", flat=True)[:MOST_WALKED])
         return found
 

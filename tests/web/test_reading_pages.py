@@ -362,6 +362,18 @@ def test_what_was_begun_comes_back_first_and_what_another_reads_does_not(
     assert last == address
 
 
+def test_previous_leads_to_what_was_begun_before_whatever_is_due_first(ada: Client) -> None:
+    begun, urgent = exam("Adler", 1), exam("Berg", 60)
+    opened(ada, begun)
+
+    there = str(ada.post("/reading/next/", {"after": procedure(begun)})["Location"])
+    form = {"after": procedure(urgent), "way": "previous"}
+    back = str(ada.post("/reading/next/", form)["Location"])
+
+    assert there == f"/reports/{report_of(urgent).public_id}/"
+    assert back == f"/reports/{report_of(begun).public_id}/"
+
+
 def test_a_skipped_exam_waits_behind_the_others_for_half_an_hour(
     ada: Client, ben: Client, noon: Any
 ) -> None:
