@@ -24,6 +24,7 @@ from ris.domain import (
     reporting,
     scheduling,
     splitting,
+    supplies,
     undoing,
     waiting,
 )
@@ -402,7 +403,7 @@ def _events() -> set[str]:
     found: set[str] = set()
     for module in (
         orders, scheduling, performing, corrections, reporting, patients, availability,
-        undoing, splitting, protocoling, waiting, exam_sets,
+        undoing, splitting, protocoling, waiting, exam_sets, supplies,
     ):  # fmt: skip
         found |= {
             name
@@ -441,7 +442,9 @@ _UNTOLD: Sequence[str] = (
     "FollowUpRaised", "FollowUpSettled",  # told by what is done about them
     "NoShowUndone", "ExamsBookedTogether", "SeriesPlanned",  # told by the bookings
     "OrderSplit",  # told by the order placed and the one changed
-    "ReportReturned",  # between the resident and the attending radiologist
+    "SupplyDefined", "DefaultSuppliesSet", "ExamChanged",  # our own business
+    "ReactionRecorded",  # kept with the patient
+    "AttendingChosen", "ReportReturned",  # between the resident and the attending radiologist
     "ProtocolDefined", "ProtocolRetired", "ProtocolNeedChanged", "ProceduresSequenced",
     "ProtocolingClaimed", "ProtocolingReleased", "ProtocolWaived", "ProtocolingReopened",
     "RequesterAsked", "ProcedureRejected",  # asked and answered on the order's page
