@@ -26,7 +26,10 @@ DAY = date(2026, 3, 2)
         (lambda: list(follow_ups.in_pile(follow_ups.Pile.CLOSED)[:51]), "follow_up_changed"),
         (lambda: list(critical.in_pile(critical.Pile.DONE, NOW)[:51]), "critical_closed_at"),
         (lambda: dose.alerts(are_open=True), "exam_dose_to_be_looked_at"),
-        (dose_history.trend_choices, "exam_dose_started"),
+        # PostgreSQL begins elsewhere in a table that is empty.
+        pytest.param(
+            dose_history.trend_choices, "exam_dose_started", marks=pytest.mark.only("sqlite")
+        ),
     ],
 )  # fmt: skip
 def test_a_list_is_found_by_its_index(ask: Callable[[], object], index: str) -> None:
