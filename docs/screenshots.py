@@ -274,7 +274,9 @@ def open_page(page: Page, url: str, shot: Shot) -> None:
     for selector in filter(None, shot.click.split("; ")):
         address = page.locator(selector).first.get_attribute("href", timeout=5000)
         page.goto(f"{url}{address}" if address and address.startswith("/") else str(address))
-    page.wait_for_load_state("networkidle")
+    # The network is never idle, for open pages listen. What a page fetches by itself belongs to it.
+    page.locator("[hx-trigger=load]").first.wait_for(state="detached")
+    page.wait_for_timeout(1000)
 
 
 def take(arguments: argparse.Namespace) -> None:
