@@ -36,7 +36,7 @@ HEIGHTS = {1440: 900, 390: 844}
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """``role`` empty: not logged in. ``click`` follows the first such link before the picture."""
+    """``role`` empty: not logged in. ``click``: what the way goes on by, see ``walk``."""
 
     name: str
     role: str
@@ -45,6 +45,9 @@ class Shot:
 
 
 ROW = "main .row-link"
+BORN = "the birth date"
+CONTACT = "main a[href$='/patient/']"
+OPENED = "main a[href^='/p/']"
 SHOTS: tuple[Shot, ...] = (
     Shot("login", "", "/login/"),
     Shot("home", "scheduler", "/"),
@@ -169,7 +172,9 @@ SHOTS: tuple[Shot, ...] = (
     Shot("patient-message-rule", "admin", "/patient-messages/rules/reminder/mail/?for=one"),
     Shot("patient-message-text", "admin", "/patient-messages/texts/booked/mail/de/"),
     Shot("patient-page-policy", "manager", "/patient-messages/page/"),
-    Shot("patient-contact", "admin", "/patient-messages/", "main a[href$='/patient/']"),
+    Shot("patient-contact", "admin", "/patient-messages/", CONTACT),
+    Shot("patient-page-closed", "admin", "/patient-messages/", f"{CONTACT}; {OPENED}"),
+    Shot("patient-page", "admin", "/patient-messages/", f"{CONTACT}; {OPENED}; {BORN}"),
     Shot("resources", "manager", "/resources/"),
     Shot("resource", "technologist", "/resources/?kind=device", "main a.row-link:text-is('NM1')"),
     Shot("resource-edit", "manager", "/resources/?kind=device", ROW),
@@ -269,11 +274,29 @@ def log_in(browser: Browser, url: str, role: str, password: str) -> StorageState
     return state
 
 
-def open_page(page: Page, url: str, shot: Shot) -> None:
+def walk(page: Page, url: str, shot: Shot) -> None:
+    """Go to a page: by its address, then by the first link of each selector.
+
+    A patient's own page asks for the birth date; the page before has said it.
+    """
     page.goto(f"{url}{shot.path}")
-    for selector in filter(None, shot.click.split("; ")):
-        address = page.locator(selector).first.get_attribute("href", timeout=5000)
+    born = ""
+    for step in filter(None, shot.click.split("; ")):
+        if step == BORN:
+            field = page.locator("#born")
+            if field.count():  # else it was said before
+                field.fill(born)
+                field.press("Enter")
+            page.locator(".visit-facts").wait_for()
+            continue
+        told = page.locator("time[data-birth]")
+        born = str(told.first.get_attribute("datetime")) if told.count() else born
+        address = page.locator(step).first.get_attribute("href")
         page.goto(f"{url}{address}" if address and address.startswith("/") else str(address))
+
+
+def open_page(page: Page, url: str, shot: Shot) -> None:
+    walk(page, url, shot)
     # The network is never idle, for open pages listen. What a page fetches by itself belongs to it.
     page.locator("[hx-trigger=load]").first.wait_for(state="detached")
     page.wait_for_timeout(1000)
@@ -296,6 +319,7 @@ def take(arguments: argparse.Namespace) -> None:
                         color_scheme=theme,
                         storage_state=states.get(shot.role),
                     )
+                    context.set_default_timeout(10_000)
                     page = context.new_page()
                     open_page(page, arguments.url, shot)
                     name = f"{shot.name}-{width}-{theme}.png"

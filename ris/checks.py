@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.apps import AppConfig
 from django.contrib.auth import get_user_model
@@ -19,6 +21,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError
 
 from ris import config
+from ris.domain.local_time import is_one_clock
 
 DEMO_KEY = "demo-ehr-token"  # of the demo, which is recognized by it; everybody knows it
 HOLDS_DEMO = "ris.E004"
@@ -96,6 +99,30 @@ def unsafe_data(settings: config.Configuration) -> list[CheckMessage]:
         return _default_passwords()
     except DatabaseError:
         return []  # not migrated yet: nobody can log in either
+
+
+def other_clocks(settings: config.Configuration) -> list[CheckMessage]:
+    """Sites by another clock than the installation's: opening hours would go by one, pages and
+    messages to patients by the other. One installation has one time zone.
+    """
+    from ris.models import Site
+
+    try:
+        sites = list(Site.objects.exclude(time_zone="").values_list("name", "time_zone"))
+    except DatabaseError:
+        return []  # not migrated yet
+    ours, today = ZoneInfo(settings.time_zone), datetime.now(UTC).date()
+    return [
+        Error(
+            f"the site {name} is in the time zone {zone}, and times are shown in "
+            f"{settings.time_zone}",
+            hint=f"set RIS_TIME_ZONE={zone}, or the site's time_zone to {settings.time_zone}; "
+            "sites by different clocks need an installation each",
+            id="ris.E006",
+        )
+        for name, zone in sites
+        if not is_one_clock(ZoneInfo(zone), ours, today)
+    ]
 
 
 def _default_passwords() -> list[CheckMessage]:

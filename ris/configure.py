@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ris import config
+from ris.checks import other_clocks
 from ris.domain.actors import OPERATOR
 from ris.domain.commands import Command
 from ris.domain.configuration import (
     ApplyConfiguration,
     Plan,
     RollBackConfiguration,
-    parse,
     plan,
-    render,
 )
+from ris.domain.configuration_file import parse, render
 from ris.domain.errors import InvalidValueError
 from ris.selectors import configuration
 from ris.services import execute
@@ -78,6 +79,8 @@ def main(argv: list[str]) -> int:
         complain("ris: nothing was changed (--yes applies without asking)")
         return 1
     execute(command, actor=OPERATOR)
+    for message in other_clocks(config.load()):
+        complain(f"note: {message.msg}; {message.hint}")
     say("applied; `ris configure --rollback` puts back what was before")
     return 0
 

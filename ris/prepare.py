@@ -12,7 +12,7 @@ from django.core import checks
 from django.core.management import call_command
 from django.db import connection
 
-from ris.checks import unsafe_data
+from ris.checks import other_clocks, unsafe_data
 from ris.cli import run
 from ris.parts import run_folder
 from ris.terminal import complain
@@ -35,7 +35,8 @@ def main(argv: list[str]) -> int:
         for message in [*checks.run_checks(databases=["default"]), *unsafe_data(settings.CONFIG)]
         if message.is_serious()
     ]
-    for message in problems:
+    # Worklist and messages go by the site's clock, as they should: said, and started all the same.
+    for message in [*problems, *other_clocks(settings.CONFIG)]:
         complain(f"ris: {message.msg}{f' ({message.hint})' if message.hint else ''}")
     if problems:
         return 1

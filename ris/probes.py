@@ -22,7 +22,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from ris import config
-from ris.checks import HOLDS_DEMO, unsafe_data
+from ris.checks import HOLDS_DEMO, other_clocks, unsafe_data
 from ris.domain.exchange import DeliveryState, MessageState
 from ris.models import ApiToken, Delivery, InboundMessage
 from ris.parts import run_folder
@@ -132,7 +132,11 @@ def migrations(settings: config.Configuration) -> Iterable[Finding]:
 
 def system_checks(settings: config.Configuration) -> Iterable[Finding]:
     """Django's checks and ours; a demo site is what it is, so it is named and not blamed."""
-    for message in [*checks.run_checks(databases=["default"]), *unsafe_data(settings)]:
+    for message in [
+        *checks.run_checks(databases=["default"]),
+        *unsafe_data(settings),
+        *other_clocks(settings),
+    ]:
         if message.id == HOLDS_DEMO:
             yield ok("site", "the demo site, with public passwords")
             continue

@@ -156,6 +156,7 @@ TIME_ZONE = CONFIG.time_zone
 LANGUAGE_CODE = "en"
 LANGUAGES = list(preferences.LANGUAGES.items())
 LOCALE_PATHS = [project_folder("locale")]
+FORMAT_MODULE_PATH = "ris.formats"
 
 # --- accounts and sessions
 

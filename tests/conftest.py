@@ -6,12 +6,13 @@ rewrites the expected files from what the product says now (read the difference 
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,21 @@ def pytest_configure(config: pytest.Config) -> None:
     # Argon2 is slow on purpose; passwords of the tests need no protection.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     django.setup()
+    _empty_quickly()
     # A worker of xdist inherits the environment: with this name in it, pytest-django would set
     # Django up before the worker has a folder of its own.
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
     sys.addaudithook(_refuse_outside)
+
+
+def _empty_quickly() -> None:
+    from django.test import TransactionTestCase
+
+    from tests import emptying
+
+    TransactionTestCase._fixture_teardown = (  # type: ignore[attr-defined]
+        lambda case: emptying.empty()
+    )
 
 
 def _start_clusters(number: int) -> None:
@@ -140,6 +152,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if _is_for(item, database)]
     config.hook.pytest_deselected(items=[item for item in items if not _is_for(item, database)])
     items[:] = kept
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """What is collected stays to the end: the garbage collector need not look at it, ever."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _is_for(item: pytest.Item, database: str) -> bool:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.running import wait_until
+
 
 @dataclass(frozen=True, slots=True)
 class Hooked:
@@ -110,11 +112,7 @@ class Hook:
 
     def wait_for(self, count: int, seconds: float = 10) -> list[Hooked]:
         """The first ``count`` requests, once they are there."""
-        end = time.monotonic() + seconds
-        while len(self.heard) < count:
-            if time.monotonic() > end:
-                raise AssertionError(f"only {len(self.heard)} of {count} requests came")
-            time.sleep(0.01)
+        wait_until(lambda: len(self.heard) >= count, f"{count} requests came", seconds)
         return self.heard[:count]
 
     def close(self) -> None:

@@ -133,15 +133,20 @@ class Running:
 
 
 def own_database() -> dict[str, str]:
-    """With ``--database=postgresql`` the product under test gets a fresh database there too."""
-    cluster = os.environ.get("RIS_TEST_DATABASE_URL")
-    if not cluster:
-        return {}
+    """With ``--database=postgresql`` the product under test gets an empty database there too."""
+    return {} if _cluster() is None else _create_database(f"ris_{uuid.uuid4().hex[:12]}")
+
+
+def _cluster() -> str | None:
+    return os.environ.get("RIS_TEST_DATABASE_URL")
+
+
+def _create_database(name: str, template: str = "template1") -> dict[str, str]:
     import psycopg
 
-    name = f"ris_{uuid.uuid4().hex[:12]}"
+    cluster = os.environ["RIS_TEST_DATABASE_URL"]
     with psycopg.connect(cluster, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     return {"RIS_DATABASE_URL": f"{cluster.rpartition('/')[0]}/{name}"}
 
 
@@ -180,16 +185,23 @@ def ris(
     )
 
 
-def prepared(data_dir: Path, *, demo: bool) -> None:
-    """Fill an empty data folder with what the first start would make.
+def prepared(data_dir: Path, *, demo: bool) -> dict[str, str]:
+    """Fill an empty data folder with what the first start would make; says where its database is.
 
-    A copy of one that is made once in a test run: migrations and demo data take seconds.
+    A copy of one that is made once in a test run (on PostgreSQL: once in each cluster): migrations
+    and demo data take seconds.
     """
     shared = Path(os.environ["RIS_TEST_FOLDER"])
+    if _cluster() is not None:
+        shared /= f"postgresql-{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
+        shared.mkdir(exist_ok=True)
     with (shared / "preparing").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         original = _original(shared, demo=demo)
     _copy(original, data_dir)
+    if _cluster() is None:
+        return {}
+    return _create_database(f"ris_{uuid.uuid4().hex[:12]}", _database_of(original))
 
 
 def _original(shared: Path, *, demo: bool) -> Path:
@@ -197,13 +209,24 @@ def _original(shared: Path, *, demo: bool) -> Path:
     if not original.exists():
         making = shared / "being-prepared"
         shutil.rmtree(making, ignore_errors=True)
-        if demo:
-            _copy(_original(shared, demo=False), making)  # the tables are there already
-        environment = clean_environment(making, **({"RIS_DEMO": "true"} if demo else {}))
+        tables = _original(shared, demo=False) if demo else None
+        if tables is not None:
+            _copy(tables, making)  # the tables are there already
+        database: dict[str, str] = {}
+        if _cluster() is not None:
+            template = _database_of(tables) if tables is not None else "template1"
+            database = _create_database(_database_of(original), template)
+        environment = clean_environment(
+            making, **database, **({"RIS_DEMO": "true"} if demo else {})
+        )
         done = ris("prepare", environment=environment, seconds=PREPARE_SECONDS)
         assert done.returncode == 0, done.stdout + done.stderr
         making.rename(original)
     return original
+
+
+def _database_of(original: Path) -> str:
+    return original.name.replace("-", "_")
 
 
 def _copy(original: Path, data_dir: Path) -> None:
@@ -218,10 +241,12 @@ def start(
     """Start `ris up` and wait for its banner; ``first`` on a folder with nothing in it."""
     data_dir.mkdir(parents=True, exist_ok=True)
     http_port, dicom_port, mllp_port = free_ports(3)
-    database = {} if "RIS_DATABASE_URL" in settings else own_database()
-    is_new = not (data_dir / "ris.sqlite3").exists()
-    if is_new and not first and not database and "RIS_DATABASE_URL" not in settings:
-        prepared(data_dir, demo="--demo" in arguments)
+    database: dict[str, str] = {}
+    if "RIS_DATABASE_URL" not in settings:
+        if first:
+            database = own_database()
+        elif not (data_dir / "ris.sqlite3").exists():
+            database = prepared(data_dir, demo="--demo" in arguments)
     environment = clean_environment(
         data_dir,
         **database,

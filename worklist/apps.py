@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
 
-from ris.domain.actors import Actor
 from ris.domain.exchange import Protocol
 
 if TYPE_CHECKING:
     from ris.selectors.views import WorklistEntry
-    from ris.services.inbox import Apply, Refuse
     from worklist.explaining import QueryReader
 
 
@@ -23,11 +21,11 @@ class WorklistConfig(AppConfig):
     def ready(self) -> None:
         from ris.selectors.explain import reading
         from ris.services import archives, facility, inbox, outbox, peers, rehearsal
-        from worklist import archive_reader, dicomweb, outbound
+        from worklist import archive_reader, dicomweb, outbound, replay
         from worklist.device_settings import check
         from worklist.web import inbound
 
-        inbox.register_replayer(Protocol.DICOM, _replay)
+        inbox.register_replayer(Protocol.DICOM, replay.replay)
         inbox.register_replayer(Protocol.DICOMWEB, inbound.replay)
         outbox.register_protocol(Protocol.DICOM, outbound.Dicom())
         outbox.register_protocol(Protocol.DICOMWEB, dicomweb.DicomWeb())
@@ -52,10 +50,3 @@ def _query_reader() -> QueryReader:
     from worklist.explaining import QueryReader
 
     return QueryReader()
-
-
-def _replay(raw: bytes, actor: Actor, sender: str) -> tuple[Apply, Refuse]:
-    """How a stored MPPS message is applied again; pydicom is loaded only where it is asked for."""
-    from worklist.replay import replay
-
-    return replay(raw, actor, sender)

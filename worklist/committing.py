@@ -9,19 +9,20 @@ one.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ris.domain.actors import device_actor
 from ris.domain.protocol import REFUSALS_BEFORE_PARKING, Attempt, EndpointInfo, Result
 from ris.selectors import report_objects as objects
-from ris.services import commitments
+from ris.services import commitments, inbox
 from worklist import documents, scu, storing_results
 from worklist.answers import from_answer
 from worklist.commitment import REASONS, transaction_of
 from worklist.confirming import TRIES, unconfirmed
 from worklist.raw import StoredRequest
-from worklist.registry import Registry
+from worklist.registry import present
 from worklist.requestor import NotAcceptedError, Target
 from worklist.service import Outcome
 from worklist.sop_classes import STORAGE_COMMITMENT
@@ -120,8 +121,11 @@ def _take(data: bytes, transfer_syntax: str, endpoint: EndpointInfo) -> Outcome:
         data,
     )
     actor = device_actor(endpoint.protocol_name, endpoint.host)
-    snapshot = Registry(ae_title="", seconds=0).snapshot()
-    return from_answer(documents.receive(stored, actor, snapshot, dedupe=True).answer)
+    receipt = documents.receive(stored, actor, present(), dedupe=True)
+    return replace(
+        from_answer(receipt.answer),
+        sent=lambda sent: inbox.mark_replied(receipt.message, sent=sent),
+    )
 
 
 def _reply(words: str, transaction_uid: str) -> bytes:

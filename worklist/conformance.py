@@ -134,7 +134,7 @@ def _network(number: str) -> list[str]:
         *documents.notice_statuses(f"{status}.2.4"),
         *archives.statuses(f"{status}.2.5"),
         *documents.dose_statuses(f"{status}.2.6"),
-        *network.report_statuses(f"{status}.2.7"),
+        *archives.report_statuses(f"{status}.2.7"),
         *web.statuses(f"{status}.3"),
     ]
 

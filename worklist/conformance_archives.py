@@ -19,6 +19,13 @@ from worklist.report_content import HEADINGS
 from worklist.report_pdf import ENCAPSULATED_PDF
 from worklist.report_sr import BASIC_TEXT_SR, COMPLETION, ENHANCED_SR, MOST_EVIDENCE
 from worklist.sop_classes import STORAGE_COMMITMENT
+from worklist.status import (
+    INVALID_ARGUMENT_VALUE,
+    NO_SUCH_ARGUMENT,
+    NO_SUCH_EVENT_TYPE,
+    PROCESSING_FAILURE,
+    RESOURCE_LIMITATION,
+)
 
 
 def services() -> list[tuple[str, str, str, str]]:
@@ -135,6 +142,27 @@ def statuses(number: str) -> list[str]:
         *table(("status or reason", "meaning", "effect"), _statuses()),
         "An N-ACTION that is taken is 0000 and nothing else.",
         "",
+    ]
+
+
+def report_statuses(number: str) -> list[str]:
+    """What a report of a commitment is answered with."""
+    return [
+        *heading(number, "Storage Commitment, N-EVENT-REPORT received"),
+        *table(
+            ("status", "meaning"),
+            [
+                ("0000", "kept"),
+                (f"{PROCESSING_FAILURE:04X}", "a fault here, or this AE title may not do that"),
+                (f"{NO_SUCH_EVENT_TYPE:04X}", "no event of the class"),
+                (f"{NO_SUCH_ARGUMENT:04X}", "the Transaction UID is missing"),
+                (
+                    f"{INVALID_ARGUMENT_VALUE:04X}",
+                    "no transaction of ours, or not the object of it",
+                ),
+                (f"{RESOURCE_LIMITATION:04X}", "busy, try again"),
+            ],
+        ),
     ]
 
 

@@ -15,13 +15,6 @@ from worklist.conformance_scu import services as of_managers
 from worklist.conformance_scu import verification
 from worklist.scu import WRITABLE
 from worklist.sop_classes import SOP_CLASSES, TRANSFER_SYNTAXES
-from worklist.status import (
-    INVALID_ARGUMENT_VALUE,
-    NO_SUCH_ARGUMENT,
-    NO_SUCH_EVENT_TYPE,
-    PROCESSING_FAILURE,
-    RESOURCE_LIMITATION,
-)
 
 
 def general(number: str) -> list[str]:
@@ -42,7 +35,7 @@ def general(number: str) -> list[str]:
                 ("... per calling AE title", f"{said.associations_per_ae}, a setting"),
                 ("Associations requested at once", "one for each application"),
                 ("Connections waiting", str(listener.backlog)),
-                ("Time for A-ASSOCIATE-RQ (ARTIM)", f"{deadlines.associate:g} s, a setting"),
+                ("Time for A-ASSOCIATE-RQ (ARTIM)", f"{said.associate_seconds:g} s, a setting"),
                 ("Time for the rest of a PDU", f"{said.pdu_seconds:g} s, a setting"),
                 ("Time for the rest of a message", f"{deadlines.message:g} s"),
                 ("Time for a peer to read", f"{said.write_seconds:g} s, a setting"),
@@ -65,8 +58,7 @@ def specification(number: str) -> list[str]:
         "",
         *heading(f"{number}.1.2", "Association initiation"),
         "An association for each message; contexts proposed, in this order: the transfer syntax",
-        "the",
-        "message is in, then " + " and ".join(UID(one).name for one in WRITABLE) + ".",
+        f"the message is in, then {' and '.join(UID(one).name for one in WRITABLE)}.",
         "",
         *table(
             ("activity", "abstract syntax", "role"),
@@ -117,27 +109,6 @@ def failures(number: str) -> list[str]:
         "with the same SOP Instance UID.",
         "",
     ]  # fmt: skip
-
-
-def report_statuses(number: str) -> list[str]:
-    """What a report of a commitment is answered with."""
-    return [
-        *heading(number, "Storage Commitment, N-EVENT-REPORT received"),
-        *table(
-            ("status", "meaning"),
-            [
-                ("0000", "kept"),
-                (f"{PROCESSING_FAILURE:04X}", "a fault here, or this AE title may not do that"),
-                (f"{NO_SUCH_EVENT_TYPE:04X}", "no event of the class"),
-                (f"{NO_SUCH_ARGUMENT:04X}", "the Transaction UID is missing"),
-                (
-                    f"{INVALID_ARGUMENT_VALUE:04X}",
-                    "no transaction of ours, or not the object of it",
-                ),
-                (f"{RESOURCE_LIMITATION:04X}", "busy, try again"),
-            ],
-        ),
-    ]
 
 
 def characters(number: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ris.config_sections import Dicom
+from ris.config_sections import Dicom, Http
 from worklist.conformance_form import absent, heading, table
 from worklist.web import conformance as web
 
@@ -26,7 +26,7 @@ def section(number: str) -> list[str]:
             [
                 (f"{Dicom().port}", "DICOM, a setting"),
                 ("none", "DICOM over TLS, a setting; 2762 is the registered one"),
-                ("8000", "DICOM web services, with the web pages, a setting"),
+                (f"{Http().port}", "DICOM web services, with the web pages, a setting"),
             ],
         ),
         *heading(profiles, "DICOM security profiles"),

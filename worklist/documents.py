@@ -162,15 +162,16 @@ def _no_references(data: bytes, transfer_syntax: str) -> tuple[tuple[str, str], 
     return ()
 
 
-_NOTICE = _Kind("IAN N-CREATE", _availability, ian.references_in, refusal)
 _REPORT = _Kind("Dose SR C-STORE", _dose, dose.references_in, store_refusal)
-
-
-_COMMITMENT = _Kind("Storage Commitment N-EVENT-REPORT", _commitment, _no_references, event_refusal)
+# By SOP class.
 _KINDS = {
     **dict.fromkeys(DOSE_REPORTS, _REPORT),
-    INSTANCE_AVAILABILITY_NOTIFICATION: _NOTICE,
-    STORAGE_COMMITMENT: _COMMITMENT,
+    INSTANCE_AVAILABILITY_NOTIFICATION: _Kind(
+        "IAN N-CREATE", _availability, ian.references_in, refusal
+    ),
+    STORAGE_COMMITMENT: _Kind(
+        "Storage Commitment N-EVENT-REPORT", _commitment, _no_references, event_refusal
+    ),
 }
 
 

@@ -188,15 +188,13 @@ def references_in(data: bytes, transfer_syntax: str) -> tuple[tuple[str, str], .
     return tuple(found)
 
 
+_SMALL = 32_768  # bytes; a usual message has one or two thousand
+_read_small = lru_cache(maxsize=32)(read)  # as many as wait for each other
+
+
 def _elements(data: bytes, transfer_syntax: str) -> Elements:
     """Read once for what a message refers to and for its command, unless it is large."""
-    return (
-        _read_before(data, transfer_syntax) if len(data) <= _SMALL else read(data, transfer_syntax)
-    )
-
-
-_SMALL = 32_768  # bytes; a usual message has one or two thousand
-_read_before = lru_cache(maxsize=32)(read)  # as many as wait for each other
+    return (_read_small if len(data) <= _SMALL else read)(data, transfer_syntax)
 
 
 def _order(transfer_syntax: str) -> str:

@@ -391,6 +391,11 @@ def configured(dicom: Dicom) -> Registry:
     )
 
 
+def present() -> Snapshot:
+    """The register as it is, for who is no listener."""
+    return Registry(ae_title="", seconds=0).snapshot()
+
+
 def actor_of(request: AssociationRequest) -> Actor:
     return device_actor(request.calling_ae_title.strip(), request.address)
 

@@ -182,16 +182,14 @@ class Association:
             if len(found) >= most:
                 return found, response
 
-    def reported(self, context: Accepted, seconds: float, take: Take) -> bool:
-        """Wait for the peer to report an event, and answer it; False if it reports none."""
-        try:
-            raw, dataset = self._message(monotonic() + seconds)
-        except CallError:
-            return False  # what was asked has been answered: the peer may report elsewhere
-        try:
-            return self._is_event(context, raw, dataset, take)
-        except CommandError as broken:
-            raise CallError(Result.AMBIGUOUS, str(broken)) from None
+    def await_report(self, context: Accepted, seconds: float, take: Take) -> None:
+        """Give the peer time to report an event, and answer it; it may report elsewhere as well."""
+        with _readable():
+            try:
+                raw, dataset = self._message(monotonic() + seconds)
+            except CallError:
+                return  # what was asked has been answered
+            self._is_event(context, raw, dataset, take)
 
     def _is_event(self, context: Accepted, raw: bytes, dataset: bytes, take: Take) -> bool:
         """Whether a message is an N-EVENT-REPORT, which is then answered."""
@@ -206,22 +204,24 @@ class Association:
             command.sop_instance_uid,
             self._fragment,
         )
-        self._line.send(reply.final(take(command, dataset)), monotonic() + self._seconds)
+        outcome, sent = take(command, dataset), False
+        try:
+            self._line.send(reply.final(outcome), monotonic() + self._seconds)
+            sent = True
+        finally:
+            if outcome.sent is not None:
+                outcome.sent(sent)
         return True
 
     def _response(
         self, deadline: float, context: Accepted, take: Take | None = None
     ) -> tuple[Response, bytes]:
         """The next response to the last request, and the dataset behind it."""
-        try:
+        with _readable():
             command, dataset = self._message(deadline)
             while take is not None and self._is_event(context, command, dataset, take):
                 command, dataset = self._message(deadline)
             response, answered = read_response(command)
-        except PduError as broken:
-            raise CallError(Result.AMBIGUOUS, f"unreadable answer: {broken}") from None
-        except CommandError as broken:
-            raise CallError(Result.AMBIGUOUS, str(broken)) from None
         if answered != self._message_id:
             raise CallError(Result.AMBIGUOUS, "the answer belongs to another request")
         return response, dataset
@@ -246,6 +246,17 @@ class Association:
                     raise CallError(Result.AMBIGUOUS, "the answer is larger than any answer is")
                 if is_last and is_command_whole and not (is_command and has_dataset(command)):
                     return bytes(command), bytes(dataset)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Inside, what the peer says is read; raises CallError if nobody could."""
+    try:
+        yield
+    except PduError as broken:
+        raise CallError(Result.AMBIGUOUS, f"unreadable answer: {broken}") from None
+    except CommandError as broken:
+        raise CallError(Result.AMBIGUOUS, str(broken)) from None
 
 
 @contextmanager

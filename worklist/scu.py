@@ -127,7 +127,7 @@ def commit(
         if response.status == 0:
             taken()
             if not told:
-                association.reported(context, seconds, take)
+                association.await_report(context, seconds, take)
         return response
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.dataset import stations
-from tests.running import ROOT, accepts, clean_environment, free_ports
+from tests.running import ROOT, accepts, clean_environment, free_ports, prepared
 
 AE_TITLE = "RIS"
 _START_SECONDS = 60.0
@@ -53,6 +53,8 @@ def site(folder: Path, database_url: str = "") -> Site:
     environment = clean_environment(folder, **settings)
     environment["DJANGO_SETTINGS_MODULE"] = "ris.settings"
     made = Site(folder, environment)
+    if "RIS_TEST_FOLDER" in os.environ and not database_url:
+        prepared(folder, demo=False)  # a run of the tests has made the tables
     made.ris("prepare")
     file = folder / "site.toml"
     file.write_text(_site_file(), encoding="utf-8")

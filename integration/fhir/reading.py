@@ -72,7 +72,11 @@ def read(kind: Kind, public_id: str, systems: Systems) -> Resource:
 
 # Where resources say whose they are.
 _WHOSE = (
-    *(("subject",), ("for",), ("participant", "actor"), ("patient",), ("beneficiary",)),
+    ("subject",),
+    ("for",),
+    ("participant", "actor"),
+    ("patient",),
+    ("beneficiary",),
     ("securityContext",),
 )
 

@@ -83,10 +83,6 @@ def _named(event: StoredEvent) -> Iterable[Name]:
     if event.subject_type == "FhirResource":
         yield str(event.payload["type"]), str(event.payload["resource"])
         return
-    if event.subject_type == "Report":
-        # What is signed later supersedes or withdraws the documents before it.
-        for public_id in selected.versions_of(event.subject_id):
-            yield "DocumentReference", public_id
     if event.subject_type in _SUBJECTS:
         yield _SUBJECTS[event.subject_type], event.subject_id
     of_patient = event.subject_type in {"Patient", "Visit"}
@@ -118,6 +114,8 @@ def _of_orders(orders: list[str]) -> Iterable[Name]:
         ("Procedure", (*parts.performed, *parts.steps)),
         ("ImagingStudy", parts.procedures),
         ("DiagnosticReport", (*parts.reports, *parts.procedures)),
+        # What is signed later supersedes or withdraws the documents before it.
+        ("DocumentReference", parts.versions),
     ):
         for public_id in public_ids:
             yield kind, public_id

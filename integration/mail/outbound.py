@@ -11,10 +11,10 @@ from integration.mail import message, settings, sms, smtp
 from integration.mail.settings import MailSettings, SmsSettings
 from ris import config
 from ris.domain.errors import MissingValueError
-from ris.domain.exchange import Direction, Protocol, Subscription
+from ris.domain.exchange import MAIL_SUBSCRIPTIONS, Direction, Protocol, Subscription
 from ris.domain.patient_messages import Channel
 from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Result, StoredEvent
-from ris.services import desk, outbox, patient_messages, peers, referring
+from ris.services import alert_mails, desk, outbox, patient_messages, peers, referring
 from ris.services.patient_messages import moment
 
 
@@ -41,11 +41,16 @@ class Mail(_Patients):
     def render(
         self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
     ) -> Sequence[Outgoing]:
-        """An endpoint that asks for notices tells doctors of results, and patients of nothing."""
+        """One that sends notices or alerts tells doctors or administrators, and no patient."""
+        if MAIL_SUBSCRIPTIONS.isdisjoint(endpoint.sends):
+            return super().render(event, endpoint, control_id)
         if Subscription.REPORT_NOTICES.value in endpoint.sends:
             referring.plan(event)
+        if Subscription.ALERTS.value not in endpoint.sends:
             return ()
-        return super().render(event, endpoint, control_id)
+        said = MailSettings.model_validate(dict(endpoint.settings))
+        to = settings.addresses(said.alerts_to)
+        return alert_mails.written(event, endpoint.name, to, said.alerts_language, control_id)
 
     def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
         said = MailSettings.model_validate(dict(endpoint.settings))

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ris.domain import preferences
 from ris.domain.errors import InvalidValueError
 from ris.domain.referring import check_portal_link
 from ris.services.desk import Kind, Setting
 
 Transport = Literal["smtp", "folder"]
 Security = Literal["starttls", "tls", "none"]
+# Each is a message of its own, told apart by one digit behind the event's control id.
+_MOST_ADDRESSES = 9
+
+
+# What the library's parser raises, by what is wrong with an address.
+_UNREADABLE = (ValueError, IndexError, AttributeError, HeaderParseError)
 
 
 def mail_address(text: str) -> Address:
     """Raises ValueError for what is no mail address (RFC 5322 3.4.1)."""
-    found = Address(addr_spec=text.strip())
+    try:
+        found = Address(addr_spec=text.strip())
+    except _UNREADABLE:
+        raise ValueError("no mail address") from None
     if not found.username or not found.domain or not str(found).isprintable():
         raise ValueError("no mail address")
     return found
+
+
+def addresses(text: str) -> list[str]:
+    """The addresses of a list, each once."""
+    return list(dict.fromkeys(filter(None, (one.strip() for one in text.split(",")))))
 
 
 class MailSettings(BaseModel):
@@ -53,7 +69,33 @@ class MailSettings(BaseModel):
         "portal, as https://portal.example/results/{report}; {order} and {report} are their FHIR "
         "ids (ServiceRequest, DiagnosticReport). Empty: the referring doctor's page here",
     )
+    alerts_to: str = Field(
+        default="",
+        max_length=500,
+        description="of alerts: up to nine addresses that are written to when a connection needs "
+        "somebody, and when it is mended; separated by commas",
+    )
+    alerts_language: str = Field(
+        default="en", description=f"of alerts: {', '.join(preferences.LANGUAGES)}"
+    )
     timeout_seconds: int = Field(default=20, ge=1, le=60, description="the longest wait")
+
+    @field_validator("alerts_to")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        found = addresses(value)
+        if len(found) > _MOST_ADDRESSES:
+            raise ValueError(f"more than {_MOST_ADDRESSES} addresses: write to a list")
+        for each in found:
+            mail_address(each)
+        return ", ".join(found)
+
+    @field_validator("alerts_language")
+    @classmethod
+    def _is_a_language(cls, value: str) -> str:
+        if value not in preferences.LANGUAGES:
+            raise ValueError("not a language of the pages")
+        return value
 
     @field_validator("portal_link")
     @classmethod
@@ -97,6 +139,7 @@ def checked(model: type[BaseModel], said: Mapping[str, Any]) -> dict[str, Any]:
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "transport": ("smtp", "folder"),
     "security": ("starttls", "tls", "none"),
+    "alerts_language": tuple(preferences.LANGUAGES),
 }
 
 

@@ -24,7 +24,7 @@ from ris.domain.mammography import (
     SetMammographyRules,
 )
 from ris.models import BreastLetter, BreastRecall, ProcedureDefinition
-from ris.selectors import mammography
+from ris.selectors import letter_lists
 from ris.services import execute
 
 EXAMS: Mapping[str, BreastExam] = {
@@ -88,7 +88,7 @@ def assess(report: str, case: Case, number: str, reader: Actor) -> dict[str, str
 
 def follow(now: datetime, actors: Mapping[str, Actor]) -> None:
     """Most letters left; pathology of one biopsy came; somebody wants no letters."""
-    due = list(mammography.letters("due", now).values_list("public_id", flat=True))
+    due = list(letter_lists.letters("due", now).values_list("public_id", flat=True))
     keys = tuple(str(key) for key in due[:-KEPT])
     if keys:
         keys = execute(PrintLetters(letters=keys), actor=actors["frontdesk"])

@@ -18,6 +18,7 @@ from ris.domain.scheduling import Answer, AnswerAppointment, Participant
 from ris.models import Appointment
 from ris.selectors.facts import first_day
 from ris.selectors.patient_links import to_come
+from ris.selectors.patient_messages import recent
 from ris.selectors.safety_declared import asked_at
 from ris.services import analytics, execute
 
@@ -42,6 +43,10 @@ def hear_from_patients(now: datetime) -> None:
     """Messages that are due leave, and the first patients answer."""
     execute(SendPatientMessages(), actor=TIMER)
     coming = to_come(now + timedelta(hours=25), LINKS)
+    for message in recent(LINKS):
+        if message.appointment.start_at > now:
+            key = str(message.appointment.public_id)
+            execute(MakePatientLink(appointment=key), actor=OPERATOR)
     for number, visit in enumerate(coming):
         link = execute(MakePatientLink(appointment=visit.appointment), actor=OPERATOR)
         if number >= CONFIRMED:

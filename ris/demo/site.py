@@ -13,9 +13,16 @@ from ris.demo.cast import ISSUER, LOGINS, Cast, Login, catalog, folder
 from ris.demo.referrers import let_in
 from ris.domain.accounts import CreateUser, IssueToken
 from ris.domain.actors import OPERATOR, Actor
-from ris.domain.configuration import ApplyConfiguration, Tables, render
+from ris.domain.configuration import ApplyConfiguration
+from ris.domain.configuration_file import Tables, render
 from ris.domain.dose import SetReferenceLevel
-from ris.domain.exchange import Direction, PauseEndpoint, Protocol
+from ris.domain.exchange import (
+    ConfigureEndpoint,
+    Direction,
+    PauseEndpoint,
+    Protocol,
+    Subscription,
+)
 from ris.domain.facility import RegisterPractitioner
 from ris.domain.letterheads import ChangeLetterhead
 from ris.domain.measures import Measure
@@ -25,6 +32,7 @@ from ris.selectors.exchange import endpoints
 from ris.services import execute
 
 SCANNER_KEY = "demo-ct1-token"  # for DICOMweb; everybody knows it
+PORTAL = "GP PORTAL"
 PUBLIC_WORD = "demo"  # the password; the start of anything but a demo refuses it
 
 
@@ -92,11 +100,23 @@ def connect_receivers() -> None:
     execute(ApplyConfiguration(content=render({"endpoint": outbound})), actor=OPERATOR)
 
 
+def set_portal(character_set: str) -> None:
+    """What the portal is written in from here on."""
+    (portal,) = (row for row in read_site()["endpoint"] if row["name"] == PORTAL)
+    names = ("name", "protocol_name", "host", "port", "version")
+    change = ConfigureEndpoint(
+        **{name: portal[name] for name in names},
+        protocol=Protocol.HL7,
+        direction=Direction.OUT,
+        character_set=character_set,
+        sends=tuple(Subscription(each) for each in portal["sends"]),
+    )
+    execute(change, actor=OPERATOR)
+
+
 def pause_portal() -> None:
     """One receiver is down for the day, and an administrator knows."""
-    portal = next(
-        each for each in endpoints(Protocol.HL7, Direction.OUT) if each.name == "GP PORTAL"
-    )
+    portal = next(each for each in endpoints(Protocol.HL7, Direction.OUT) if each.name == PORTAL)
     execute(
         PauseEndpoint(endpoint=portal.public_id, paused=True, reason="Their line is being moved"),
         actor=OPERATOR,

@@ -18,12 +18,15 @@ from ris.demo.reading import at_the_list
 from ris.demo.receivers import ImageArchive, Receivers
 from ris.demo.referrers import take_note
 from ris.demo.resources import furnish
-from ris.demo.site import connect_receivers, equip, pause_portal, stations
+from ris.demo.signing import shown
+from ris.demo.site import connect_receivers, equip, pause_portal, set_portal, stations
 from ris.demo.stories import DAY, MINUTE, World
 from ris.demo.templates import keep_templates
 from ris.demo.waiting import queue_up
 from ris.domain.exchange import Protocol
-from ris.services import as_of, outbox
+from ris.domain.reporting import AmendReport, ReportStatus, VersionKind
+from ris.models import Report
+from ris.services import as_of, execute, outbox
 
 # For so long the receivers have been connected.
 TOLD = 95 * MINUTE
@@ -54,6 +57,7 @@ def tell(now: datetime) -> None:
     for story in breast_days.stories(world, now):
         player.add(story)
     player.add(_questions(world, now))
+    player.add(_portal_set_back(world, now))
     with (
         outbox.speaking(Protocol.HL7, lambda edge: Receivers(edge, world.refuses)),
         outbox.speaking(Protocol.DICOM, ImageArchive),
@@ -71,6 +75,7 @@ def tell(now: datetime) -> None:
             at_the_list(now, actors)
             leave(now, actors)
             take_note(now)
+            _relay()
             pause_portal()
             hear_from_patients(now)
             _relay()
@@ -84,6 +89,42 @@ def _receivers_come(player: Player, now: datetime) -> Story:
         pass
     connect_receivers()
     player.after_act = Relay()
+
+
+def _portal_set_back(world: World, now: datetime) -> Story:
+    """The portal was set to Western letters while a name had others; it is mended, not sent again.
+
+    One line of one report says so, and an administrator sends it again from there.
+    """
+    yield now - 45 * MINUTE
+    final = Report.objects.filter(status=ReportStatus.FINAL.value).select_related("order__patient")
+    others = (each for each in final.order_by("-pk") if not _is_western(each.order.patient.name))
+    report = next(others, None)
+    if report is None:
+        return
+    while outbox.fan_out():
+        pass
+    set_portal("8859/1")
+    execute(
+        AmendReport(
+            report=str(report.public_id),
+            kind=VersionKind.ADDENDUM,
+            sections={"addendum": "Discussed with the referring practice: no further exam needed."},
+            proof=shown(),
+        ),
+        actor=world.actors["radiologist"],
+    )
+    while outbox.fan_out():
+        pass
+    set_portal("UNICODE UTF-8")
+
+
+def _is_western(name: str) -> bool:
+    try:
+        name.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Relay:

@@ -8,13 +8,10 @@ from decimal import Decimal
 from ris.demo.cast import folder
 from ris.domain.actors import Actor
 from ris.domain.mrrt_reading import read
+from ris.domain.report_fields import Choice, Field, FieldKind, MergeSource
 from ris.domain.report_templates import (
     ApplyReportTemplate,
-    Choice,
     DefineReportTemplate,
-    Field,
-    FieldKind,
-    MergeSource,
     Part,
     SaveMacro,
     TemplateContent,

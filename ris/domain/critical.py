@@ -203,6 +203,7 @@ class SetCriticalCategories(Command[int]):
 
     categories: Sequence[CategoryDetails]
     holds_final: bool = True  # a report waits to be signed as final until somebody was called
+    expected_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

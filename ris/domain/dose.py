@@ -180,6 +180,7 @@ class AcknowledgeDose(Command[None]):
 
     order: str
     note: str
+    expected_version: str | None = None  # of the alert that was looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

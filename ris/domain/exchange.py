@@ -39,6 +39,7 @@ class Subscription(StrEnum):
     DOCUMENTS = "documents"  # reports as documents of a record
     REPORT_OBJECTS = "report-objects"  # structured reports and PDF, into an archive
     REPORT_NOTICES = "report-notices"  # to referring doctors: there is something to read
+    ALERTS = "alerts"  # to administrators: a connection needs somebody
 
 
 # What is sent over DICOM and over nothing else; everything else is not sent over DICOM.
@@ -47,7 +48,7 @@ DICOM_SUBSCRIPTIONS = frozenset(
 )
 DICOMWEB_SUBSCRIPTIONS = frozenset({Subscription.REPORT_OBJECTS})
 # Over mail and over nothing else. An endpoint that carries them carries none to patients.
-MAIL_SUBSCRIPTIONS = frozenset({Subscription.REPORT_NOTICES})
+MAIL_SUBSCRIPTIONS = frozenset({Subscription.REPORT_NOTICES, Subscription.ALERTS})
 # These carry messages to patients, by rules of their own, unless they ask for notices.
 PATIENT_PROTOCOLS = frozenset({Protocol.MAIL, Protocol.SMS})
 

@@ -10,8 +10,8 @@ from itertools import accumulate
 from typing import Any
 
 from ris.domain.commands import Command, Event
-from ris.domain.configuration import parse_hours
 from ris.domain.errors import InvalidValueError
+from ris.domain.opening_hours import parse_hours
 
 # Answer times are counted in classes: up to so many milliseconds, and one class for all above.
 LIMITS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000)

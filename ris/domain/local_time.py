@@ -33,6 +33,19 @@ def _jump(low: datetime, high: datetime, zone: tzinfo) -> datetime:
     return high.replace(microsecond=0)
 
 
+def is_skipped(day: date, clock: time, zone: tzinfo) -> bool:
+    """Whether the clock jumps over a time on the wall, so that it is never that time."""
+    wall = datetime.combine(day, clock, zone)
+    early, late = (wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    return early > late
+
+
+def comes_twice(at: datetime, zone: tzinfo) -> bool:
+    """Whether the wall shows the time of an instant before or after it as well."""
+    wall = at.astimezone(zone)
+    return wall.replace(fold=0).utcoffset() != wall.replace(fold=1).utcoffset()
+
+
 def between(day: date, opens: time, closes: time, zone: tzinfo) -> tuple[datetime, datetime]:
     """From ``opens`` to ``closes`` of a day; closing at 0:00 is the midnight that ends it.
 
@@ -51,6 +64,12 @@ def minutes_of(opens: time, closes: time) -> int:
     """How long it is between two times on the wall of an ordinary day."""
     first, last = (clock.hour * 60 + clock.minute for clock in (opens, closes))
     return (last or 24 * 60) - first
+
+
+def is_one_clock(one: tzinfo, other: tzinfo, since: date) -> bool:
+    """Whether two zones show the same time for the year to come."""
+    noons = (datetime.combine(since, time(12)) + timedelta(days=day) for day in range(366))
+    return all(one.utcoffset(noon) == other.utcoffset(noon) for noon in noons)
 
 
 def is_after(closes: time, opens: time) -> bool:

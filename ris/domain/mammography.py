@@ -192,6 +192,11 @@ class SentHow(StrEnum):
     MAIL = "MAIL"  # sent from here, to who said that mail is wanted
 
 
+def mail_id(letter: str) -> str:
+    """The control id of the delivery that a mailed letter is."""
+    return f"letter-{letter}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessed:
     """What a reader found of a breast exam; a side that was not examined is empty."""

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ris.domain.report_templates import MergeSource, TemplateContent
+from ris.domain.report_fields import MergeSource
+from ris.domain.report_templates import TemplateContent
 
 LARGEST: Final = 1_000_000  # bytes of a file
 TYPE: Final = "IMAGE_REPORT_TEMPLATE"

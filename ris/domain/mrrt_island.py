@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from ris.domain.mrrt import Fault
-from ris.domain.report_templates import Concept, Term
+from ris.domain.report_fields import Concept
+from ris.domain.report_templates import Term
 
 
 @dataclass(slots=True)

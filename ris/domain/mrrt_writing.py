@@ -8,14 +8,8 @@ from dataclasses import dataclass, field
 from html import escape
 
 from ris.domain.mrrt import CODES_OF_SECTIONS, TYPE
-from ris.domain.report_templates import (
-    Choice,
-    Concept,
-    Field,
-    FieldKind,
-    Part,
-    TemplateContent,
-)
+from ris.domain.report_fields import Choice, Concept, Field, FieldKind
+from ris.domain.report_templates import Part, TemplateContent
 from ris.domain.reporting import SECTIONS
 
 _TITLES = dict(SECTIONS)

@@ -1,4 +1,8 @@
-"""A day's opening hours as people write them: ``8-12, 13-18:30``, ``0-24``, nothing for closed."""
+"""Opening hours as people write them.
+
+A day's at a page: ``8-12, 13-18:30``, ``0-24``, nothing for closed. Those of weekdays in a row in a
+site file: ``Mon-Fri 07:00-19:00``.
+"""
 
 from __future__ import annotations
 
@@ -73,3 +77,46 @@ def as_rows(days: Sequence[Sequence[Hours]]) -> tuple[tuple[int, time, time], ..
     return tuple(
         (weekday, opens, closes) for weekday, day in enumerate(days) for opens, closes in day
     )
+
+
+# --- weekdays in a row
+
+_WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WEEKLY = re.compile(r"(\w{3})(?:-(\w{3}))? (\d\d):(\d\d)-(\d\d):(\d\d)$")
+_NOT_WEEKLY = 'hours are written like "Mon-Fri 07:00-19:00" or "Sat 08:00-12:00"'
+
+
+def parse_hours(text: str) -> list[tuple[int, time, time]]:
+    """``Mon-Fri 07:00-19:00`` as (weekday, opens, closes), one for each day; 0 is Monday."""
+    match = _WEEKLY.match(text)
+    if match is None:
+        raise InvalidValueError(_NOT_WEEKLY)
+    first, last, *digits = match.groups()
+    last = last or first
+    if first not in _WEEK or last not in _WEEK or _WEEK.index(last) < _WEEK.index(first):
+        raise InvalidValueError(_NOT_WEEKLY)
+    if digits[2:] == ["24", "00"]:
+        digits[2] = "00"  # the midnight that ends the day
+    elif digits[2:] == ["00", "00"]:
+        raise InvalidValueError("hours close after they open")
+    try:
+        opens, closes = (time(int(digits[i]), int(digits[i + 1])) for i in (0, 2))
+    except ValueError:
+        raise InvalidValueError(_NOT_WEEKLY) from None
+    if not is_after(closes, opens):
+        raise InvalidValueError("hours close after they open")
+    return [(day, opens, closes) for day in range(_WEEK.index(first), _WEEK.index(last) + 1)]
+
+
+def format_hours(hours: Sequence[tuple[int, time, time]]) -> list[str]:
+    """Weekly hours as a file writes them: days in a row with the same times are one text."""
+    runs: list[tuple[int, int, time, time]] = []
+    for day, opens, closes in sorted(hours, key=lambda row: (row[1], row[2], row[0])):
+        if runs and runs[-1][1] == day - 1 and runs[-1][2:] == (opens, closes):
+            runs[-1] = (runs[-1][0], day, opens, closes)
+        else:
+            runs.append((day, day, opens, closes))
+    return [
+        f"{_WEEK[first]}{f'-{_WEEK[last]}' if last > first else ''} {opens:%H:%M}-{closing(closes)}"
+        for first, last, opens, closes in sorted(runs)
+    ]

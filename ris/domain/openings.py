@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ris.domain.ranges import Range, at_least, meet, without
+
 GRID_MINUTES = 5
 
 Stretch = tuple[int, int]  # half open: from the first minute to the one after the last
-Range = tuple[int, int]  # of starts, both ends included
 Taken = tuple[int, int, int, int, int]  # start, end, minutes kept free before and after, owner
 
 
@@ -215,57 +216,17 @@ def allowed(place: Place, need: Need, people: Sequence[Person] = ()) -> list[Ran
         if closes - minutes >= low and opens <= need.latest
     ]
     if need.wished is not None:
-        ranges = _meet(ranges, [(start, end - 1) for start, end in need.wished])
+        ranges = meet(ranges, [(start, end - 1) for start, end in need.wished])
     forbidden = [
         (start - kept_before - place.after - minutes + 1, end + kept_after + place.before - 1)
         for start, end, kept_before, kept_after, _ in place.taken
     ]
     forbidden += [(each.start - minutes + 1, each.end - 1) for each in place.shut]
     forbidden += [(start - minutes + 1, end - 1) for start, end in need.patient]
-    ranges = _without([each for each in ranges if each[0] <= each[1]], forbidden)
+    ranges = without([each for each in ranges if each[0] <= each[1]], forbidden)
     if need.needs_staff and ranges:
-        ranges = _meet(ranges, _staffed(need, people, place, ranges))
+        ranges = meet(ranges, _staffed(need, people, place, ranges))
     return ranges
-
-
-def _without(ranges: Sequence[Range], forbidden: list[Range]) -> list[Range]:
-    """What is left of the ranges; one sweep over both."""
-    forbidden.sort()
-    found: list[Range] = []
-    index, count = 0, len(forbidden)
-    reach = -1  # the furthest that any forbidden range so far goes
-    for low, high in ranges:
-        at = low
-        while index < count and forbidden[index][0] <= high:
-            start, end = forbidden[index]
-            index += 1
-            if reach >= at:
-                at = reach + 1
-            if start > at:
-                found.append((at, min(start - 1, high)))
-                at = start
-            if end > reach:
-                reach = end
-        if reach >= at:
-            at = reach + 1
-        if at <= high:
-            found.append((at, high))
-    return found
-
-
-def _meet(one: Sequence[Range], other: Sequence[Range]) -> list[Range]:
-    """What two sorted lists of ranges have in common."""
-    found: list[Range] = []
-    i = j = 0
-    while i < len(one) and j < len(other):
-        low, high = max(one[i][0], other[j][0]), min(one[i][1], other[j][1])
-        if low <= high:
-            found.append((low, high))
-        if one[i][1] < other[j][1]:
-            i += 1
-        else:
-            j += 1
-    return found
 
 
 def _staffed(
@@ -280,12 +241,12 @@ def _staffed(
     }
     found: list[Range] = [(low, high)]
     if need.staff > 0:
-        found = _meet(found, _at_least(need.staff, list(free.values())))
+        found = meet(found, at_least(need.staff, list(free.values())))
     for skill in need.skills:
         having = [
             free[person.key] for person in people if person.key in free and skill in person.skills
         ]
-        found = _meet(found, _at_least(1, having))
+        found = meet(found, at_least(1, having))
     return found
 
 
@@ -307,28 +268,7 @@ def _presence(person: Person, minutes: int, low: int, high: int) -> list[Range]:
         for start, end, kept_before, kept_after, _ in person.taken
     ]
     forbidden += [(each.start - minutes + 1, each.end - 1) for each in person.shut]
-    return _without(hours, forbidden)
-
-
-def _at_least(count: int, presences: Sequence[Sequence[Range]]) -> list[Range]:
-    """Where at least so many of the lists of ranges hold at once."""
-    marks = sorted(
-        mark for ranges in presences for low, high in ranges for mark in ((low, 1), (high + 1, -1))
-    )
-    found: list[Range] = []
-    here, since = 0, 0
-    index = 0
-    while index < len(marks):
-        at = marks[index][0]
-        before = here
-        while index < len(marks) and marks[index][0] == at:
-            here += marks[index][1]
-            index += 1
-        if before < count <= here:
-            since = at
-        elif here < count <= before:
-            found.append((since, at - 1))
-    return found
+    return without(hours, forbidden)
 
 
 def team(place: Place, need: Need, people: Sequence[Person], start: int) -> list[int] | None:
@@ -369,7 +309,7 @@ def team(place: Place, need: Need, people: Sequence[Person], start: int) -> list
 def is_open(place: Place, low: int, high: int) -> bool:
     """Whether a place is open at all within [low, high), whoever has taken it."""
     hours = [(max(a, low), min(b, high) - 1) for a, b in place.hours if a < high and b > low]
-    return bool(_without(hours, [(each.start, each.end - 1) for each in place.shut]))
+    return bool(without(hours, [(each.start, each.end - 1) for each in place.shut]))
 
 
 class Free:
@@ -382,7 +322,7 @@ class Free:
         ]
         cuts += [(each.start, each.end - 1) for each in place.shut]
         hours = [(max(opens, now), closes - 1) for opens, closes in place.hours if closes > now]
-        self._stretches = [(low, high + 1) for low, high in _without(hours, cuts)]
+        self._stretches = [(low, high + 1) for low, high in without(hours, cuts)]
         self._begins = [low for low, _ in self._stretches]
 
     def around(self, at: int) -> Stretch | None:
@@ -519,12 +459,12 @@ def _missing_staff(place: Place, need: Need, people: Sequence[Person], start: in
     found = []
     for skill in need.skills:
         having = [person for person in near if skill in person.skills]
-        presence = _at_least(1, [_presence(each, place.minutes, start, horizon) for each in having])
+        presence = at_least(1, [_presence(each, place.minutes, start, horizon) for each in having])
         if not presence or presence[0][0] > start:
             until = presence[0][0] if presence else None
             found.append(Refusal(Against.STAFF, skill, until))
     if need.staff > 0:
-        presence = _at_least(
+        presence = at_least(
             need.staff, [_presence(each, place.minutes, start, horizon) for each in near]
         )
         if not presence or presence[0][0] > start:

@@ -129,6 +129,7 @@ class SetSamplingRules(Command[int]):
     """Replace the rules; they count for reports that are signed from now on."""
 
     rules: tuple[SamplingRule, ...]
+    expected_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

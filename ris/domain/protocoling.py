@@ -131,6 +131,19 @@ class SetProtocol(Command[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProposeProtocol(Command[None]):
+    """Say how it might be done; an attending radiologist sets that, or something else.
+
+    Nothing of it is on the worklist, and what waits for a protocol waits on. Another proposal takes
+    the place of one that nobody decided on.
+    """
+
+    procedure: str
+    protocols: tuple[str, ...]
+    instructions: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskRequester(Command[None]):
     """Ask who ordered for what is missing: the order waits under "Needs information" as well."""
 
@@ -201,6 +214,13 @@ class ProtocolSet(Event):
     order: str
     procedure: str
     steps: tuple[str, ...]
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolProposed(Event):
+    order: str
+    procedure: str
     codes: tuple[str, ...]
 
 

@@ -107,6 +107,7 @@ class SetReadingTargets(Command[None]):
     """Replace the times in which exams are to be final; none at all brings back the proposed."""
 
     targets: tuple[Target, ...]
+    expected_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ris.domain.report_templates import (
-    PICKED,
-    Concept,
-    DraftForm,
-    Field,
-    FieldKind,
-    TemplateContent,
-    number_of,
-)
+from ris.domain.report_fields import PICKED, Concept, Field, FieldKind, number_of
+from ris.domain.report_templates import DraftForm, TemplateContent
 from ris.domain.report_texts import lead, put, stands_after
 
 

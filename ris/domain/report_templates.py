@@ -1,164 +1,32 @@
-"""Report templates, their fields, macros; what the answers to fields become in text and codes.
+"""Report templates and macros, and the form of a draft that was begun with a template.
 
-A template's text has its fields in square brackets, as the report has them until they are filled
-in (``ris.domain.report_texts``). A field is known by its name, which is unique in its template.
+A template's text has its fields (``ris.domain.report_fields``) in square brackets, as the report
+has them until they are filled in. A field is known by its name, which is unique in its template.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
-from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from ris.domain.commands import Command, Event
 from ris.domain.errors import InvalidValueError, MissingValueError
+from ris.domain.report_fields import (
+    YES_NO,
+    Concept,
+    Field,
+    FieldKind,
+    check_field,
+    field_from_json,
+    field_json,
+)
 from ris.domain.report_texts import LONGEST_NAME, tokens
 from ris.domain.reporting import ADDED, SECTIONS
 
 WRITTEN: tuple[str, ...] = tuple(key for key, _ in SECTIONS if key not in ADDED)
 LONGEST_TEXT = 20_000
 MOST_FIELDS = 200
-MOST_CHOICES = 100
-
-
-_NUMBER = re.compile(r"[+-]?(?=[.,]?[0-9])[0-9]{0,15}(?:[.,][0-9]{0,15})?")
-
-
-class FieldKind(StrEnum):
-    TEXT = "TEXT"
-    NUMBER = "NUMBER"
-    DATE = "DATE"
-    TIME = "TIME"
-    CHOICE = "CHOICE"
-    CHOICES = "CHOICES"  # several of them
-    YES_NO = "YES_NO"
-    MERGE = "MERGE"  # filled in from the order or the exam
-
-
-PICKED = frozenset({FieldKind.CHOICE, FieldKind.CHOICES, FieldKind.YES_NO})
-
-
-class MergeSource(StrEnum):
-    """What a merge field is filled in from."""
-
-    AGE = "AGE"
-    SEX = "SEX"
-    INDICATION = "INDICATION"
-    PROCEDURE = "PROCEDURE"
-    LATERALITY = "LATERALITY"
-    ACCESSION = "ACCESSION"
-    REFERRER = "REFERRER"
-    EXAM_DATE = "EXAM_DATE"
-    DEVICE = "DEVICE"
-    CONTRAST = "CONTRAST"
-    DOSE = "DOSE"
-    PRIOR_DATE = "PRIOR_DATE"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concept:
-    """A code of a terminology: RadLex, LOINC, SNOMED CT."""
-
-    code: str
-    scheme: str
-    meaning: str
-
-    def to_json(self) -> dict[str, str]:
-        return {"code": self.code, "scheme": self.scheme, "meaning": self.meaning}
-
-    @classmethod
-    def from_json(cls, said: Mapping[str, str] | None) -> Concept | None:
-        if not said:
-            return None
-        return cls(code=said["code"], scheme=said["scheme"], meaning=said["meaning"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    text: str
-    concept: Concept | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """Something to be answered. ``identifier`` is its id in an MRRT file, if it came from one."""
-
-    name: str
-    kind: FieldKind = FieldKind.TEXT
-    required: bool = False
-    unit: str = ""
-    minimum: Decimal | None = None
-    maximum: Decimal | None = None
-    choices: tuple[Choice, ...] = ()
-    source: MergeSource | None = None
-    default: str = ""
-    concept: Concept | None = None
-    identifier: str = ""
-
-    def words(self, answer: str) -> str:
-        """An answer as it stands in the text."""
-        if not answer.strip():
-            return ""
-        if self.kind is FieldKind.CHOICES:
-            return ", ".join(part for part in answer.split("\n") if part.strip())
-        said = answer.strip()
-        return f"{said} {self.unit}" if self.kind is FieldKind.NUMBER and self.unit else said
-
-    def check(self, answer: str) -> str:
-        """The answer, tidied; raises InvalidValueError that names the field."""
-        said = answer.strip()
-        if not said:
-            return ""
-        path = f"field.{self.name}"
-        if self.kind is FieldKind.NUMBER:
-            self._check_number(said, path)
-        elif self.kind is FieldKind.DATE:
-            try:
-                date.fromisoformat(said)
-            except ValueError:
-                raise InvalidValueError(f"{self.name}: {said} is not a date", path=path) from None
-        elif self.kind in PICKED:
-            known = {choice.text for choice in self.choices}
-            picked = [part.strip() for part in said.split("\n") if part.strip()]
-            if self.kind is not FieldKind.CHOICES and len(picked) > 1:
-                raise InvalidValueError(f"{self.name}: choose one", path=path)
-            for part in picked:
-                if part not in known:
-                    raise InvalidValueError(f"{self.name}: {part} is not offered", path=path)
-            said = "\n".join(picked)
-        elif "\n" in said or len(said) > 2000 or "[" in said or "]" in said:
-            raise InvalidValueError(
-                f"{self.name}: one line of text without square brackets", path=path
-            )
-        return said
-
-    def _check_number(self, said: str, path: str) -> None:
-        value = number_of(said)
-        if value is None:
-            raise InvalidValueError(f"{self.name}: {said} is not a number", path=path)
-        low, high = self.minimum, self.maximum
-        if (low is not None and value < low) or (high is not None and value > high):
-            raise InvalidValueError(
-                f"{self.name}: {said} is outside of {self.range_words}", path=path
-            )
-
-    @property
-    def range_words(self) -> str:
-        if self.minimum is None and self.maximum is None:
-            return ""
-        low = f"{self.minimum:f}" if self.minimum is not None else "…"
-        high = f"{self.maximum:f}" if self.maximum is not None else "…"
-        return f"{low} to {high}"
-
-
-def number_of(said: str) -> Decimal | None:
-    """A number as people write it, with a point or a comma; powers of ten are not written out."""
-    digits = _NUMBER.fullmatch(said.strip())
-    return Decimal(digits[0].replace(",", ".")) if digits else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +86,7 @@ class TemplateContent:
     def to_json(self) -> dict[str, Any]:
         return {
             "parts": [_part_json(part) for part in self.parts],
-            "fields": [_field_json(each) for each in self.fields],
+            "fields": [field_json(each) for each in self.fields],
             "about": dict(self.about),
             "terms": [{"type": each.type, **each.concept.to_json()} for each in self.terms],
             "schemes": dict(self.schemes),
@@ -237,7 +105,7 @@ class TemplateContent:
                 )
                 for part in said["parts"]
             ),
-            fields=tuple(_field(each) for each in said["fields"]),
+            fields=tuple(field_from_json(each) for each in said["fields"]),
             about=dict(said.get("about", {})),
             terms=tuple(
                 Term(
@@ -260,44 +128,6 @@ def _part_json(part: Part) -> dict[str, Any]:
         "concept": part.concept.to_json() if part.concept else None,
         "identifier": part.identifier,
     }
-
-
-def _field_json(each: Field) -> dict[str, Any]:
-    return {
-        "name": each.name,
-        "kind": each.kind.value,
-        "required": each.required,
-        "unit": each.unit,
-        "minimum": f"{each.minimum:f}" if each.minimum is not None else None,
-        "maximum": f"{each.maximum:f}" if each.maximum is not None else None,
-        "choices": [
-            {"text": choice.text, "concept": choice.concept.to_json() if choice.concept else None}
-            for choice in each.choices
-        ],
-        "source": each.source.value if each.source else None,
-        "default": each.default,
-        "concept": each.concept.to_json() if each.concept else None,
-        "identifier": each.identifier,
-    }
-
-
-def _field(said: Mapping[str, Any]) -> Field:
-    return Field(
-        name=said["name"],
-        kind=FieldKind(said["kind"]),
-        required=said["required"],
-        unit=said["unit"],
-        minimum=Decimal(said["minimum"]) if said["minimum"] is not None else None,
-        maximum=Decimal(said["maximum"]) if said["maximum"] is not None else None,
-        choices=tuple(
-            Choice(text=each["text"], concept=Concept.from_json(each["concept"]))
-            for each in said["choices"]
-        ),
-        source=MergeSource(said["source"]) if said["source"] else None,
-        default=said["default"],
-        concept=Concept.from_json(said["concept"]),
-        identifier=said.get("identifier", ""),
-    )
 
 
 # --- what a template must be --------------------------------------------------------------------
@@ -345,7 +175,7 @@ def checked(content: TemplateContent) -> TemplateContent:
                 "answer belongs",
                 path="fields",
             )
-        _check_field(each)
+        check_field(each)
     if len(standing) > MOST_FIELDS:
         raise InvalidValueError(f"a template has at most {MOST_FIELDS} fields", path="fields")
     by_name = {each.name: each for each in fields}
@@ -356,33 +186,6 @@ def checked(content: TemplateContent) -> TemplateContent:
         terms=content.terms,
         schemes=content.schemes,
     )
-
-
-def _check_field(each: Field) -> None:
-    path = f"field.{each.name}"
-    if each.kind in PICKED:
-        texts = [choice.text for choice in each.choices]
-        if len(texts) < (1 if each.kind is FieldKind.CHOICES else 2):
-            raise MissingValueError(f"{each.name}: say what can be chosen", path=path)
-        if len(set(texts)) != len(texts):
-            raise InvalidValueError(f"{each.name}: a choice stands there twice", path=path)
-        if len(texts) > MOST_CHOICES:
-            raise InvalidValueError(f"{each.name}: too many choices", path=path)
-        for text in texts:
-            if not text.strip() or "[" in text or "]" in text or "\n" in text:
-                raise InvalidValueError(
-                    f"{each.name}: a choice is one line without square brackets", path=path
-                )
-    if each.kind is FieldKind.MERGE and each.source is None:
-        raise MissingValueError(f"{each.name}: say what it is filled in from", path=path)
-    low, high = each.minimum, each.maximum
-    if low is not None and high is not None and low > high:
-        raise InvalidValueError(f"{each.name}: the range is the wrong way round", path=path)
-    if each.default:
-        each.check(each.default)
-
-
-YES_NO = (Choice(text="yes"), Choice(text="no"))
 
 
 # --- the draft that was begun with a template ---------------------------------------------------
@@ -511,6 +314,7 @@ class ApplyReportTemplate(Command[int]):
     report: str
     template: str
     sections: dict[str, str]
+    answers: dict[str, str] | None = None  # given since the draft was saved, by field
     expected_revision: int | None = None
 
 
@@ -520,6 +324,7 @@ class FillFromExam(Command[int]):
 
     report: str
     sections: dict[str, str]
+    answers: dict[str, str] | None = None  # given since the draft was saved, by field
     expected_revision: int | None = None
 
 
@@ -529,6 +334,7 @@ class DropReportTemplate(Command[int]):
 
     report: str
     sections: dict[str, str]
+    answers: dict[str, str] | None = None  # given since the draft was saved, by field
     expected_revision: int | None = None
 
 

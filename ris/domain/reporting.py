@@ -64,6 +64,8 @@ REPORT_STATE: Mapping[ReportStatus, ReportState] = {
 EDITED = (ReportStatus.DRAFT.value, ReportStatus.PRELIMINARY.value)
 # What stands for its exams: of each exam there is one at most.
 LIVE = (*EDITED, ReportStatus.FINAL.value, ReportStatus.AMENDED.value)
+# What nothing more is done with; the exam is read again under another report.
+CLOSED = (ReportStatus.DISCARDED.value, ReportStatus.RETRACTED.value)
 
 
 class VersionKind(StrEnum):

@@ -37,8 +37,10 @@ MOST = 40  # of one login, and of one role, on one page
 
 # What says where somebody is in a list, and which view was opened, but not what they look at.
 _PASSING = frozenset({"page", "view", "csrfmiddlewaretoken", "format"})
-# A day passes; the board's day, week or list is what somebody looks at.
+# A day passes, and so does who was looked for; the board's day, week or list is what somebody looks
+# at.
 _OF_PAGES: dict[ViewedPage, frozenset[str]] = {
+    ViewedPage.ARRIVALS: _PASSING | {"day", "q", "done"},
     ViewedPage.BOARD: _PASSING - {"view"} | {"day", "focus"},
 }
 ALL = "all"  # ?view=all: the list as it is without a view

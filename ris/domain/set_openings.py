@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from ris.domain.exam_sets import Apart
-from ris.domain.openings import GRID_MINUTES, Need, Opening, Person, Place, Range, allowed
+from ris.domain.openings import GRID_MINUTES, Need, Opening, Person, Place, allowed
+from ris.domain.ranges import Range
 
 MOST_EXAMS = 5
 

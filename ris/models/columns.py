@@ -157,6 +157,7 @@ def _sqlite_time(slow: Prepare) -> Prepare:
     return prepare
 
 
+# What is stored and is not NULL → the field's value.
 Read = Callable[[Any, BaseDatabaseWrapper], Any]
 
 

@@ -41,12 +41,12 @@ def here() -> BaseDatabaseWrapper:
     return connection
 
 
-class Passed:
-    """A connection that several threads pass on: who holds it works on it as on their own.
+class SharedConnection:
+    """A connection that threads take turns at: who holds it works on it as on their own.
 
     SQLite keeps pages in memory for each connection, and what another connection writes makes them
-    void. If threads take turns at writing, each of them reads anew what the one before has written;
-    if they take turns at one connection, nobody has to.
+    void. If threads take turns at writing with connections of their own, each of them reads anew
+    what the one before has written; with this one nobody has to.
     """
 
     def __init__(self) -> None:
@@ -60,8 +60,8 @@ class Passed:
         """Inside, the thread's connection is this one."""
         with self._lock:
             own = connections[DEFAULT_DB_ALIAS]
-            passed = self._open(own)
-            connections[DEFAULT_DB_ALIAS] = _thread.connection = passed
+            shared = self._open(own)
+            connections[DEFAULT_DB_ALIAS] = _thread.connection = shared
             try:
                 yield
             finally:
@@ -102,12 +102,9 @@ def rows(connection: BaseDatabaseWrapper, text: Text, params: Params) -> Rows:
         with connection.cursor() as cursor:
             cursor.execute(text.marked, params)
             return list(cursor.fetchall())
-    try:
+    with connection.wrap_database_errors:
         found: Rows = _execute(connection, text, params).fetchall()
-    except Exception:
-        with connection.wrap_database_errors:  # Django's errors for the driver's
-            raise
-    return found
+        return found
 
 
 def count(connection: BaseDatabaseWrapper, text: Text, params: Params) -> int:
@@ -116,15 +113,13 @@ def count(connection: BaseDatabaseWrapper, text: Text, params: Params) -> int:
         with connection.cursor() as cursor:
             cursor.execute(text.marked, params)
             return int(cursor.rowcount)
-    try:
+    with connection.wrap_database_errors:
         return int(_execute(connection, text, params).rowcount)
-    except Exception:
-        with connection.wrap_database_errors:
-            raise
 
 
 @cache
 def _is_debugging() -> bool:
+    """Asked once: Django takes almost as long to say it as for the rest of a statement here."""
     return bool(settings.DEBUG)
 
 

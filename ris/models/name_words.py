@@ -13,20 +13,32 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import DatabaseError, connection
+from django.db.models import BigIntegerField, Func, Value
 
-TABLE = "ris_patient_words"
-_PATIENTS = "ris_patient"
 # What an index of foreign content has to be told of a row that goes.
-_FORGET = f"INSERT INTO {TABLE} ({TABLE}, rowid, name_key) VALUES ('delete', OLD.id, OLD.name_key)"  # noqa: S608 - names of ours
-_LEARN = f"INSERT INTO {TABLE} (rowid, name_key) VALUES (NEW.id, NEW.name_key)"  # noqa: S608 - names of ours
+_FORGET = (
+    "INSERT INTO ris_patient_words (ris_patient_words, rowid, name_key)"
+    " VALUES ('delete', OLD.id, OLD.name_key)"
+)
+_LEARN = "INSERT INTO ris_patient_words (rowid, name_key) VALUES (NEW.id, NEW.name_key)"
 _TRIGGERS = {
-    "added": f"AFTER INSERT ON {_PATIENTS} BEGIN {_LEARN}; END",
-    "gone": f"AFTER DELETE ON {_PATIENTS} BEGIN {_FORGET}; END",
-    "renamed": (
-        f"AFTER UPDATE OF name_key ON {_PATIENTS} WHEN OLD.name_key IS NOT NEW.name_key "
+    "ris_patient_words_added": f"AFTER INSERT ON ris_patient BEGIN {_LEARN}; END",
+    "ris_patient_words_gone": f"AFTER DELETE ON ris_patient BEGIN {_FORGET}; END",
+    "ris_patient_words_renamed": (
+        "AFTER UPDATE OF name_key ON ris_patient WHEN OLD.name_key IS NOT NEW.name_key "
         f"BEGIN {_FORGET}; {_LEARN}; END"
     ),
 }
+
+
+class Named(Func):
+    """The keys of the patients whose name has the words of an FTS5 question."""
+
+    template = "(SELECT rowid FROM ris_patient_words WHERE ris_patient_words MATCH %(expressions)s)"
+    output_field = BigIntegerField()
+
+    def __init__(self, question: str) -> None:
+        super().__init__(Value(question))
 
 
 def index_names(apps: Any, schema_editor: Any) -> None:
@@ -37,14 +49,14 @@ def index_names(apps: Any, schema_editor: Any) -> None:
     with schema_editor.connection.cursor() as cursor:
         try:
             cursor.execute(
-                f"CREATE VIRTUAL TABLE {TABLE} USING fts5(name_key, content='{_PATIENTS}', "
-                "content_rowid='id', tokenize='unicode61 remove_diacritics 0', prefix='2 3')"
+                "CREATE VIRTUAL TABLE ris_patient_words USING fts5(name_key, content='ris_patient',"
+                " content_rowid='id', tokenize='unicode61 remove_diacritics 0', prefix='2 3')"
             )
         except DatabaseError:
             return  # an SQLite without FTS5: names are read one by one
         for name, what in _TRIGGERS.items():
-            cursor.execute(f"CREATE TRIGGER {TABLE}_{name} {what}")
-        cursor.execute(f"INSERT INTO {TABLE} ({TABLE}) VALUES ('rebuild')")  # noqa: S608 - names of ours
+            cursor.execute(f"CREATE TRIGGER {name} {what}")
+        cursor.execute("INSERT INTO ris_patient_words (ris_patient_words) VALUES ('rebuild')")
 
 
 def forget_names(apps: Any, schema_editor: Any) -> None:
@@ -52,8 +64,8 @@ def forget_names(apps: Any, schema_editor: Any) -> None:
         return
     with schema_editor.connection.cursor() as cursor:
         for name in _TRIGGERS:
-            cursor.execute(f"DROP TRIGGER IF EXISTS {TABLE}_{name}")
-        cursor.execute(f"DROP TABLE IF EXISTS {TABLE}")
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+        cursor.execute("DROP TABLE IF EXISTS ris_patient_words")
 
 
 _known: dict[str, bool] = {}
@@ -68,7 +80,7 @@ def names_are_indexed() -> bool:
         connection.ensure_connection()
         found = connection.connection.execute(
             "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE ?",
-            [f"{TABLE}%"],
+            ["ris_patient_words_%"],
         )
         _known[name] = found.fetchone()[0] == len(_TRIGGERS)
     return _known[name]

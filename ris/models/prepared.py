@@ -25,6 +25,7 @@ from ris.models.columns import (
     Column,
     ExpressedError,
     Prepare,
+    Read,
     columns,
     preparing,
     readers,
@@ -108,21 +109,34 @@ class Listed:
         sql, self._params = compiler.as_sql()
         self.vendor = connection.vendor
         self._text = Text(sql, connection.vendor)
-        columns = [column[0] for column in compiler.select]
-        self._converters = [
-            (index, convert)
-            for index, (converters, expression) in compiler.get_converters(columns).items()
-            for convert in readers(converters, expression, connection.vendor)
-        ]
+        self._readers = _readers(compiler, connection.vendor)
 
     def rows(self) -> list[list[Any]]:
         connection = driver.here()
         found = [list(row) for row in driver.rows(connection, self._text, self._params)]
         for row in found:
-            for index, convert in self._converters:
-                if row[index] is not None:
-                    row[index] = convert(row[index], connection)
+            _convert(row, self._readers, connection)
         return found
+
+
+def _readers(compiler: Any, vendor: str) -> list[tuple[int, Read]]:
+    """The places of a row whose values need something done, and what."""
+    columns = [column[0] for column in compiler.select]
+    return [
+        (place, read)
+        for place, (converters, expression) in compiler.get_converters(columns).items()
+        for read in readers(converters, expression, vendor)
+    ]
+
+
+def _convert(
+    row: list[Any], wanted: Sequence[tuple[int, Read]], connection: BaseDatabaseWrapper
+) -> None:
+    for place, read in wanted:
+        value = row[place]
+        # NULL is None in every field: whole joined rows are, where nothing joins
+        if value is not None:
+            row[place] = read(value, connection)
 
 
 class LazyRow(Generic[M]):
@@ -162,12 +176,7 @@ class _Statement(Generic[M]):
         ]
         select, info = compiler.select, compiler.klass_info
         self._make = _Making(info, select)
-        columns = [column[0] for column in select]
-        self._converters = [
-            (index, convert)
-            for index, (converters, expression) in compiler.get_converters(columns).items()
-            for convert in readers(converters, expression, connection.vendor)
-        ]
+        self._readers = _readers(compiler, connection.vendor)
 
     def rows(self, connection: BaseDatabaseWrapper, values: Mapping[str, Any]) -> Rows:
         params = [
@@ -184,11 +193,7 @@ class _Statement(Generic[M]):
 
     def _instance(self, row: Sequence[Any], connection: BaseDatabaseWrapper) -> M:
         values = list(row)
-        for index, convert in self._converters:
-            value = values[index]
-            # NULL is None in every field: whole joined rows are, where nothing joins
-            if value is not None:
-                values[index] = convert(value, connection)
+        _convert(values, self._readers, connection)
         made: M = self._make(values, connection.alias)
         return made
 

@@ -43,12 +43,14 @@ class Protocoling(Versioned):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     claimed_at = models.DateTimeField(null=True, blank=True)
-    protocols = models.JSONField(default=list, blank=True)  # public ids, as set
+    protocols = models.JSONField(default=list, blank=True)  # public ids, as set or proposed
     instructions = models.TextField(blank=True, default="")
     question = models.CharField(max_length=500, blank=True, default="")
     reject_reason = models.CharField(max_length=15, blank=True, default="")
     note = models.CharField(max_length=500, blank=True, default="")
     alternative = models.CharField(max_length=200, blank=True, default="")
+    proposed_by = models.CharField(max_length=150, blank=True, default="", db_default="")
+    proposed_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.CharField(max_length=150, blank=True, default="")
     decided_at = models.DateTimeField(null=True, blank=True)
 

@@ -27,7 +27,6 @@ REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 JAPANESE, FALLBACK = "MPLUS1p-Regular", "DroidSansFallback"
 SHAPED = {script: f"NotoSans{script}-Regular" for script in scripts.COMPLEX}
 _SHAPING = frozenset(SHAPED.values())
-_FIRST_SHAPED = "\u0900"
 # Written in several scripts of India, and kept with the letters before.
 _SHARED = frozenset("\u0964\u0965")
 
@@ -95,6 +94,8 @@ def runs(text: str, *, bold: bool = False) -> list[tuple[str, str]]:
         if found and _stays(each, found[-1][0]):
             found[-1] = (found[-1][0], found[-1][1] + each)
             continue
+        if each in scripts.JOINERS:
+            continue  # behind a letter that is not shaped there is nothing to join
         font, shown = _choice(each, bold)
         if found and found[-1][0] == font:
             found[-1] = (font, found[-1][1] + shown)
@@ -132,7 +133,7 @@ def _choice(each: str, bold: bool) -> tuple[str, str]:
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    if text and max(text) < _FIRST_SHAPED:
+    if text and max(text) < scripts.FIRST_COMPLEX:
         return size * sum(_advance(each, bold) for each in text)
     return size * sum(
         shaping.width(font, part)

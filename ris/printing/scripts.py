@@ -38,14 +38,15 @@ COMPLEX: Mapping[str, tuple[tuple[int, int], ...]] = {
     "Ethiopic": ((0x1200, 0x139F), (0x2D80, 0x2DDF), (0xAB00, 0xAB2F)),
     "Khmer": ((0x1780, 0x17FF), (0x19E0, 0x19FF)),
 }
+FIRST_COMPLEX = "\u0900"
 
 
 @lru_cache(maxsize=4096)
 def complex_script(each: str) -> str:
     """The name of the script of :data:`COMPLEX` that a character is of; empty for others."""
-    point = ord(each)
-    if point < 0x0900:
+    if each < FIRST_COMPLEX:
         return ""
+    point = ord(each)
     for name, blocks in COMPLEX.items():
         if any(low <= point <= high for low, high in blocks):
             return name

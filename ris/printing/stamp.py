@@ -39,7 +39,7 @@ def stamped(document: bytes, mark: str, line: str) -> bytes:
     if not pages:
         raise ValueError("no pages to stamp")
     free = max(offsets) + 1
-    font, new = free, {free: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>"}
+    font, new = free, {free: b"<< /Type /Font /Subtype /Type1 /BaseFont /%s >>" % _FONT.encode()}
     drawn: dict[tuple[float, float], int] = {}
     for number, body in pages.items():
         box, contents, fonts = _BOX.search(body), _CONTENTS.search(body), _FONTS.search(body)

@@ -57,6 +57,12 @@ def user_actor(user: User, address: str = "") -> Actor:
     )
 
 
+def person_behind(username: str) -> str:
+    """Who has this login, by name; else the login itself."""
+    user = User.objects.filter(username=username).first()
+    return (user.get_full_name() if user else "") or username
+
+
 def roles_of(user: User) -> frozenset[Role]:
     """The roles of a login; an unknown group name gives none."""
     known = {role.value: role for role in Role}

@@ -11,7 +11,7 @@ from django.utils import timezone
 from ris.domain.arrivals import LabelSize, WallNames
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.values import fold
-from ris.models import DeskSettings, IdentityCheck, ScheduledProcedureStep, Ticket
+from ris.models import Appointment, DeskSettings, IdentityCheck, ScheduledProcedureStep
 from ris.selectors import safety, schedule
 from ris.selectors.facility import DeviceView, devices
 from ris.selectors.safety import SafetyState
@@ -146,26 +146,7 @@ def is_exactly(found: Arrival, text: str) -> bool:
 
 
 def _arrivals(lines: Sequence[AppointmentLine], sites: Mapping[str, str]) -> list[Arrival]:
-    keys = [line.public_id for line in lines]
-    tickets = {
-        str(row.appointment.public_id): TicketLine(
-            number=row.number,
-            called_at=row.called_at,
-            called_to=row.called_to,
-            calls=row.calls,
-        )
-        for row in Ticket.objects.select_related("appointment").filter(
-            appointment__public_id__in=keys
-        )
-    }
-    checks = {
-        str(row.appointment.public_id): Checked(
-            kinds=tuple(row.checked), reason=row.reason, by=row.checked_by, at=row.checked_at
-        )
-        for row in IdentityCheck.objects.select_related("appointment")
-        .filter(appointment__public_id__in=keys)
-        .order_by("id")
-    }
+    tickets, checks = _noted(line.public_id for line in lines)
     states = _safety(step.public_id for line in lines for step in line.steps)
     return [
         Arrival(
@@ -178,6 +159,34 @@ def _arrivals(lines: Sequence[AppointmentLine], sites: Mapping[str, str]) -> lis
         )
         for line in lines
     ]
+
+
+def _noted(keys: Iterable[str]) -> tuple[dict[str, TicketLine], dict[str, Checked]]:
+    """The number and the last identity check of each appointment that has one; one query."""
+    tickets: dict[str, TicketLine] = {}
+    checks: dict[str, Checked] = {}
+    rows = Appointment.objects.filter(public_id__in=list(keys)).order_by("identity_checks__id")
+    for row in rows.values(
+        "public_id",
+        *(f"ticket__{name}" for name in ("number", "called_at", "called_to", "calls")),
+        *(f"identity_checks__{name}" for name in ("checked", "reason", "checked_by", "checked_at")),
+    ):
+        key = str(row["public_id"])
+        if row["ticket__number"] is not None:
+            tickets[key] = TicketLine(
+                number=row["ticket__number"],
+                called_at=row["ticket__called_at"],
+                called_to=row["ticket__called_to"],
+                calls=row["ticket__calls"],
+            )
+        if row["identity_checks__checked_at"] is not None:
+            checks[key] = Checked(
+                kinds=tuple(row["identity_checks__checked"]),
+                reason=row["identity_checks__reason"],
+                by=row["identity_checks__checked_by"],
+                at=row["identity_checks__checked_at"],
+            )
+    return tickets, checks
 
 
 def _safety(keys: Iterable[str]) -> dict[str, SafetyState]:

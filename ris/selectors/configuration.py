@@ -7,8 +7,9 @@ import hashlib
 from django.db.models import F
 
 from ris.domain.actors import Role
-from ris.domain.configuration import TABLE, Record, Tables, format_hours, render
+from ris.domain.configuration_file import TABLE, Record, Tables, render
 from ris.domain.discontinuation import FOLLOW_UPS
+from ris.domain.opening_hours import format_hours
 from ris.models import (
     CodeMap,
     ConfigurationVersion,

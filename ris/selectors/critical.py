@@ -15,7 +15,7 @@ from ris.domain.critical import (
     CategoryDetails,
     CriticalState,
 )
-from ris.domain.reporting import ReportStatus
+from ris.domain.reporting import CLOSED, ReportStatus
 from ris.models import (
     CriticalAttempt,
     CriticalCategory,
@@ -54,6 +54,7 @@ class CriticalLine:
     public_id: str
     order: str
     report: str
+    is_report_withdrawn: bool  # and no report that stands speaks of it yet
     accession_number: str
     words: str
     patient: PatientLine | None
@@ -118,6 +119,11 @@ def holds_final() -> bool:
     return row is None or row.holds_final
 
 
+def setup() -> tuple[list[CategoryDetails], bool]:
+    """The categories and whether a final report waits for a call, which are saved together."""
+    return categories(), holds_final()
+
+
 # --- findings
 
 
@@ -160,6 +166,8 @@ def to_line(row: CriticalFinding, now: datetime, *, with_patient: bool = True) -
         public_id=str(row.public_id),
         order=str(row.order.public_id),
         report=str(row.report.public_id) if row.report else "",
+        is_report_withdrawn=row.report is not None
+        and row.report.status == ReportStatus.RETRACTED.value,
         accession_number=row.order.accession_number,
         words=_exams(row) if with_patient else "",
         patient=line(row.order.patient) if with_patient else None,
@@ -207,8 +215,12 @@ def counts(now: datetime) -> dict[Pile, int]:
 
 
 def about(report_pk: int | OuterRef) -> QuerySet[CriticalFinding]:
-    """Those flagged on a report, and those on its exams before there was one that stands."""
-    unreported = Q(report__isnull=True) | Q(report__status=ReportStatus.DISCARDED.value)
+    """Those flagged on a report, and those on its exams that no report which stands speaks of.
+
+    A draft that was thrown away and a report that was withdrawn leave their findings to the next:
+    the exam still shows them.
+    """
+    unreported = Q(report__isnull=True) | Q(report__status__in=CLOSED)
     within = OuterRef(report_pk) if isinstance(report_pk, OuterRef) else report_pk
     # By key: an exam with two reports, joined, would bring its finding twice.
     exams = RequestedProcedure.objects.filter(reports=within).values("pk")

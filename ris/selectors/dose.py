@@ -13,6 +13,7 @@ from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 from ris.domain.dose import ANY_AGE, ANY_WEIGHT, PREGNANCY_WORDS, Compared, DoseMatch
 from ris.domain.dose_totals import Total
 from ris.domain.measures import MEASURES, PART_WORDS, Adding, Measure, Quantity, plain
+from ris.domain.sets import version_of
 from ris.domain.values import PersonName
 from ris.models import (
     DoseRecord,
@@ -115,6 +116,7 @@ class ExamLine:
     pregnancy: str = ""
     is_open: bool = False  # told, and nobody looked at it yet
     acknowledged: str = ""
+    version: str = ""  # of its alert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,7 +323,13 @@ def _exam_line(row: ExamDose) -> ExamLine:
         pregnancy=PREGNANCY_WORDS.get(row.pregnancy, ""),
         is_open=row.alerted_at is not None and row.acknowledged_at is None,
         acknowledged=acknowledgement(row),
+        version=alert_version(row),
     )
+
+
+def alert_version(row: ExamDose) -> str:
+    """Of what somebody who looks at an alert sees: what is above, and who looked before."""
+    return version_of((row.exceeded, row.pregnancy, row.acknowledged_at))
 
 
 def _loose_line(row: DoseRecord) -> ExamLine:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +43,38 @@ _SITES: Kept[SiteView] = Kept()
 _SITE = Select(lambda: Site.objects.order_by("id")[:1])
 
 
+@dataclass(slots=True)
+class _Read:
+    site: SiteView | None = None
+    devices: list[DeviceView] | None = None
+
+
+_READ: ContextVar[_Read | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Within, site and devices are read once: an explanation asks for them at every turn."""
+    if _READ.get() is not None:
+        yield
+        return
+    token = _READ.set(_Read())
+    try:
+        yield
+    finally:
+        _READ.reset(token)
+
+
 def site() -> SiteView:
     """The site; where nothing was registered, what the settings say."""
+    known = _READ.get()
+    if known is not None and known.site is not None:
+        return known.site
     rows, instances = _SITE.rows()
-    return _SITES.get("", rows, lambda: _site_view(instances()))
+    found = _SITES.get("", rows, lambda: _site_view(instances()))
+    if known is not None:
+        known.site = found
+    return found
 
 
 def _site_view(found: Sequence[Site]) -> SiteView:
@@ -86,9 +116,18 @@ def _view(row: Device) -> DeviceView:
 
 def devices() -> list[DeviceView]:
     """All devices, by AE title."""
-    return [_view(row) for row in Device.objects.select_related("room__site").order_by("ae_title")]
+    known = _READ.get()
+    if known is not None and known.devices is not None:
+        return list(known.devices)
+    rows = Device.objects.select_related("room__site").order_by("ae_title")
+    found = [_view(row) for row in rows]
+    if known is not None:
+        known.devices = list(found)
+    return found
 
 
 def device_by_ae(ae_title: str) -> DeviceView | None:
+    if _READ.get() is not None:
+        return next((one for one in devices() if one.ae_title == ae_title.strip()), None)
     row = Device.objects.select_related("room__site").filter(ae_title=ae_title.strip()).first()
     return _view(row) if row else None

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext_noop as noop
 
-from ris.domain.configuration import parse_hours
 from ris.domain.exchange import Direction
 from ris.domain.interfaces import AlertKind, Watch
+from ris.domain.opening_hours import parse_hours
 from ris.models import Endpoint
 from ris.selectors.interfaces import (
     Queue,
@@ -46,27 +46,25 @@ def faults(now: datetime) -> list[Wrong]:
         if is_out:
             found += _wrong_out(endpoint, queue)
         elif queue.stuck:
-            found.append(Wrong(endpoint, AlertKind.WAITING, _so_many(queue.stuck, "not applied")))
+            found.append(Wrong(endpoint, AlertKind.WAITING, _not_applied(queue.stuck)))
         found += _lagging(endpoint, watch, queue, now)
         refused = last_hour.get(link_of(endpoint), Sums()).refused
         if watch.refused_an_hour and refused >= watch.refused_an_hour:
-            words = f"{_so_many(refused, 'refused')} within the hour"
-            found.append(Wrong(endpoint, AlertKind.REFUSED, words))
+            found.append(Wrong(endpoint, AlertKind.REFUSED, _refused(refused)))
         silent = _silent(endpoint, watch, is_out, now)
         if silent is not None:
-            found.append(Wrong(endpoint, AlertKind.SILENT, noop(f"no message for {_span(silent)}")))
+            span = _span(silent)
+            found.append(Wrong(endpoint, AlertKind.SILENT, noop(f"no message for {span}")))
     strangers = into.get(None, Queue()).stuck
     if strangers:
-        found.append(Wrong(None, AlertKind.WAITING, _so_many(strangers, "not applied")))
+        found.append(Wrong(None, AlertKind.WAITING, _not_applied(strangers)))
     return found
 
 
 def _wrong_out(endpoint: Endpoint, queue: Queue) -> list[Wrong]:
     found = []
     if queue.stuck:
-        found.append(
-            Wrong(endpoint, AlertKind.PARKED, _so_many(queue.stuck, "refused or given up"))
-        )
+        found.append(Wrong(endpoint, AlertKind.PARKED, _parked(queue.stuck)))
     if queue.queued and not endpoint.paused and unreached_since(endpoint) is not None:
         found.append(Wrong(endpoint, AlertKind.UNREACHED, noop("it does not answer")))
     return found
@@ -74,17 +72,14 @@ def _wrong_out(endpoint: Endpoint, queue: Queue) -> list[Wrong]:
 
 def _lagging(endpoint: Endpoint, watch: Watch, queue: Queue, now: datetime) -> list[Wrong]:
     """What waits to leave; or to be applied, where messages are answered when they are stored."""
-    reasons = []
-    if queue.oldest_at is not None and watch.oldest_minutes:
-        age = now - queue.oldest_at
-        if age >= timedelta(minutes=watch.oldest_minutes):
-            reasons.append(noop(f"the oldest waits for {_span(age)}"))
-    if watch.queued and queue.queued >= watch.queued:
-        reasons.append(f"{queue.queued} wait")
-    if not reasons:
+    count = queue.queued
+    age = timedelta() if queue.oldest_at is None else now - queue.oldest_at
+    is_old = bool(watch.oldest_minutes) and age >= timedelta(minutes=watch.oldest_minutes)
+    is_long = bool(watch.queued) and count >= watch.queued
+    if not is_old and not is_long:
         return []
-    paused = ", paused" if endpoint.paused else ""
-    return [Wrong(endpoint, AlertKind.LAGGING, f"{', '.join(reasons)}{paused}")]
+    words = _queued(count if is_long else 0, _span(age) if is_old else "", paused=endpoint.paused)
+    return [Wrong(endpoint, AlertKind.LAGGING, words)]
 
 
 def _silent(endpoint: Endpoint, watch: Watch, is_out: bool, now: datetime) -> timedelta | None:
@@ -104,8 +99,38 @@ def _silent(endpoint: Endpoint, watch: Watch, is_out: bool, now: datetime) -> ti
     return silent if silent >= timedelta(minutes=watch.silent_minutes) else None
 
 
-def _so_many(count: int, words: str) -> str:
-    return f"{count} message{'' if count == 1 else 's'} {words}"
+# Each sentence is whole in the catalogs: its words stand otherwise in another language.
+
+
+def _not_applied(count: int) -> str:
+    if count == 1:
+        return noop("1 message not applied")
+    return noop(f"{count} messages not applied")
+
+
+def _refused(count: int) -> str:
+    if count == 1:
+        return noop("1 message refused within the hour")
+    return noop(f"{count} messages refused within the hour")
+
+
+def _parked(count: int) -> str:
+    if count == 1:
+        return noop("1 message refused or given up")
+    return noop(f"{count} messages refused or given up")
+
+
+def _queued(count: int, age: str, *, paused: bool) -> str:
+    """What is beyond its limit: ``count``, ``age`` of the oldest, or both."""
+    if count and age:
+        if paused:
+            return noop(f"{count} in the queue, the oldest for {age}, paused")
+        return noop(f"{count} in the queue, the oldest for {age}")
+    if count:
+        return noop(f"{count} in the queue, paused") if paused else noop(f"{count} in the queue")
+    if paused:
+        return noop(f"the oldest waits for {age}, paused")
+    return noop(f"the oldest waits for {age}")
 
 
 def _span(span: timedelta) -> str:

@@ -6,11 +6,21 @@ what is open. Nothing here costs more the older the archive is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Min, OuterRef, Q, Subquery
+from django.db.models import (
+    Case,
+    Count,
+    IntegerField,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
 from django.utils import timezone
 
 from ris.domain.errors import UnknownKeyError
@@ -33,6 +43,8 @@ WAITING = (DeliveryState.PENDING.value, DeliveryState.LEASED.value)
 # Tries in a row that did not reach a peer, before it is said not to answer.
 UNREACHED_TRIES = 3
 HEADS = 50
+BEHIND = 1000  # nobody counts more that wait
+DAY_HOURS = 24
 _UNREACHED = {Result.TRANSIENT.value, Result.AMBIGUOUS.value}
 
 
@@ -130,35 +142,47 @@ def tiles(*, ended: bool = True) -> list[Tile]:
     hour = _answers(now - timedelta(hours=1))
     found = []
     for endpoint in with_last(ended=ended):
-        is_out = endpoint.direction == Direction.OUT.value
-        link = link_out(endpoint.pk) if is_out else link_in(endpoint.protocol, endpoint.pk)
-        queue = (out if is_out else into).get(endpoint.pk, Queue())
+        link = link_of(endpoint)
+        queue = (out if _is_out(endpoint) else into).get(endpoint.pk, Queue())
+        p95 = percentile(hour.get(link, []))
         found.append(
-            Tile(
-                public_id=str(endpoint.public_id),
-                pk=endpoint.pk,
-                name=endpoint.name,
-                protocol=endpoint.protocol,
-                direction=endpoint.direction,
-                protocol_name=endpoint.protocol_name,
-                address=f"{endpoint.host}:{endpoint.port}" if endpoint.port else endpoint.host,
-                version=endpoint.version,
-                sends=tuple(endpoint.sends),
-                active=endpoint.active,
-                paused=endpoint.paused,
-                paused_reason=endpoint.paused_reason,
-                paused_at=endpoint.paused_at,
-                last_at=endpoint.last_out if is_out else endpoint.last_in,  # type: ignore[attr-defined]  # annotated
-                today=today.get(link, Sums()),
-                p95=percentile(hour.get(link, [])),
-                queued=queue.queued,
-                stuck=queue.stuck,
-                oldest_at=queue.oldest_at,
-                unreached_since=unreached_since(endpoint) if is_out and queue.queued else None,
-                alerts=tuple(alerts.get(endpoint.pk, ())),
-            )
+            _tile(endpoint, queue, today.get(link, Sums()), p95, alerts.get(endpoint.pk, ()))
         )
     return [*found, *_strangers(today, hour, into, alerts)]
+
+
+def _tile(
+    endpoint: Endpoint, queue: Queue, today: Sums, p95: int | None, alerts: Iterable[AlertLine]
+) -> Tile:
+    """One connection, read by ``with_last``."""
+    is_out = _is_out(endpoint)
+    return Tile(
+        public_id=str(endpoint.public_id),
+        pk=endpoint.pk,
+        name=endpoint.name,
+        protocol=endpoint.protocol,
+        direction=endpoint.direction,
+        protocol_name=endpoint.protocol_name,
+        address=f"{endpoint.host}:{endpoint.port}" if endpoint.port else endpoint.host,
+        version=endpoint.version,
+        sends=tuple(endpoint.sends),
+        active=endpoint.active,
+        paused=endpoint.paused,
+        paused_reason=endpoint.paused_reason,
+        paused_at=endpoint.paused_at,
+        last_at=endpoint.last_out if is_out else endpoint.last_in,  # type: ignore[attr-defined]  # annotated
+        today=today,
+        p95=p95,
+        queued=queue.queued,
+        stuck=queue.stuck,
+        oldest_at=queue.oldest_at,
+        unreached_since=unreached_since(endpoint) if is_out and queue.queued else None,
+        alerts=tuple(alerts),
+    )
+
+
+def _is_out(endpoint: Endpoint) -> bool:
+    return endpoint.direction == Direction.OUT.value
 
 
 def _strangers(
@@ -195,26 +219,32 @@ def _strangers(
 
 
 def with_last(*, ended: bool = True) -> list[Endpoint]:
+    rows = _with_last(Endpoint.objects.all())
+    if not ended:
+        rows = rows.exclude(subscription__removed_at__isnull=False)
+    return list(rows.order_by("name", "direction", "protocol"))
+
+
+def _with_last(rows: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     received = InboundMessage.objects.filter(endpoint=OuterRef("pk")).order_by("-id")
     delivered = Delivery.objects.filter(
         endpoint=OuterRef("pk"), state=DeliveryState.DELIVERED.value
     ).order_by("-id")
-    rows = Endpoint.objects.all()
-    if not ended:
-        rows = rows.exclude(subscription__removed_at__isnull=False)
-    return list(
-        rows.annotate(
-            last_in=Subquery(received.values("received_at")[:1]),
-            last_out=Subquery(delivered.values("delivered_at")[:1]),
-        ).order_by("name", "direction", "protocol")
+    return rows.annotate(
+        last_in=Subquery(received.values("received_at")[:1]),
+        last_out=Subquery(delivered.values("delivered_at")[:1]),
     )
 
 
 def queues() -> tuple[dict[int, Queue], dict[int | None, Queue]]:
     """What waits and what is stuck, by endpoint; only what is open is read."""
-    out = {
+    return _sent(Delivery.objects.all()), _received(InboundMessage.objects.all())
+
+
+def _sent(rows: QuerySet[Delivery]) -> dict[int, Queue]:
+    return {
         row["endpoint"]: Queue(row["queued"], row["stuck"], row["oldest"])
-        for row in Delivery.objects.order_by()
+        for row in rows.order_by()
         .filter(state__in=(*WAITING, *STUCK_DELIVERY))
         .values("endpoint")
         .annotate(
@@ -223,9 +253,12 @@ def queues() -> tuple[dict[int, Queue], dict[int | None, Queue]]:
             oldest=Min("created_at", filter=Q(state__in=WAITING)),
         )
     }
-    into: dict[int | None, Queue] = {
+
+
+def _received(rows: QuerySet[InboundMessage]) -> dict[int | None, Queue]:
+    return {
         row["endpoint"]: Queue(row["queued"], row["stuck"], row["oldest"])
-        for row in InboundMessage.objects.order_by()
+        for row in rows.order_by()
         .filter(state__in=(STORED, *STUCK_MESSAGE), resolved_at=None)
         .values("endpoint")
         .annotate(
@@ -234,7 +267,6 @@ def queues() -> tuple[dict[int, Queue], dict[int | None, Queue]]:
             oldest=Min("received_at", filter=Q(state=STORED)),
         )
     }
-    return out, into
 
 
 def sums_since(since: datetime) -> dict[str, Sums]:
@@ -299,10 +331,32 @@ class Hour:
 
 def endpoint_row(public_id: str) -> Endpoint:
     """The endpoint; raises UnknownKeyError."""
-    row = Endpoint.objects.filter(public_id=key_of(public_id, "interface")).first()
+    key = key_of(public_id, "interface")
+    row = _with_last(Endpoint.objects.filter(public_id=key)).first()
     if row is None:
         raise UnknownKeyError("no such interface")
     return row
+
+
+def traffic(endpoint: Endpoint, now: datetime) -> list[Traffic]:
+    """What passed in the last day and since midnight, which may be an hour more."""
+    since = now - timedelta(hours=DAY_HOURS + 1)
+    return list(Traffic.objects.filter(link=link_of(endpoint), start_at__gte=since))
+
+
+def tile(endpoint: Endpoint, rows: Iterable[Traffic], now: datetime) -> Tile:
+    """One connection as ``endpoint_row`` read it, with its ``traffic``."""
+    if _is_out(endpoint):
+        queue = _sent(Delivery.objects.filter(endpoint=endpoint)).get(endpoint.pk, Queue())
+    else:
+        received = InboundMessage.objects.filter(endpoint=endpoint)
+        queue = _received(received).get(endpoint.pk, Queue())
+    began = midnight(timezone.localdate(now), timezone.get_default_timezone())
+    numbers = [(row.messages, row.refused, row.failed) for row in rows if row.start_at >= began]
+    lately = [row.answers for row in rows if row.start_at >= now - timedelta(hours=1)]
+    today = Sums(*map(sum, zip(*numbers, strict=True)))
+    alerts = map(alert_line, open_alerts(endpoint))
+    return _tile(endpoint, queue, today, percentile(added(lately)), alerts)
 
 
 def link_of(endpoint: Endpoint) -> str:
@@ -311,14 +365,15 @@ def link_of(endpoint: Endpoint) -> str:
     return link_in(endpoint.protocol, endpoint.pk)
 
 
-def hours(endpoint: Endpoint, now: datetime, count: int = 24) -> list[Hour]:
-    """The last hours one by one, the present one last; those without traffic too."""
+def hours(rows: Iterable[Traffic], now: datetime, count: int = DAY_HOURS) -> list[Hour]:
+    """The last hours of a connection, the present one last; those without traffic too."""
     this = timezone.localtime(now).replace(minute=0, second=0, microsecond=0)
     starts = [this - timedelta(hours=back) for back in range(count - 1, -1, -1)]
     numbers = {start: [0, 0, 0] for start in starts}
     answers: dict[datetime, list[list[int]]] = {start: [] for start in starts}
-    rows = Traffic.objects.filter(link=link_of(endpoint), start_at__gte=starts[0])
     for row in rows:
+        if row.start_at < starts[0]:
+            continue
         back = int((row.start_at - starts[0]).total_seconds() // 3600)
         start = starts[min(back, count - 1)]
         for place, number in enumerate((row.messages, row.refused, row.failed)):
@@ -352,24 +407,38 @@ class Lane:
 
 def parked(endpoint: Endpoint) -> list[Lane]:
     """What was refused or given up at a peer, oldest first, with how many wait behind it."""
-    rows = Delivery.objects.filter(endpoint=endpoint, state__in=STUCK_DELIVERY).order_by("id")
-    return [_lane(row) for row in rows.defer("payload")[:HEADS]]
+    rows = Delivery.objects.filter(endpoint=endpoint, state__in=STUCK_DELIVERY)
+    return [_lane(row) for row in _with_behind(rows)[:HEADS]]
 
 
 def tried(endpoint: Endpoint) -> list[Lane]:
     """What waits for another try at a peer, oldest first."""
-    rows = (
-        Delivery.objects.filter(endpoint=endpoint, state__in=WAITING)
-        .order_by("id")
-        .defer("payload")[:HEADS]
+    rows = Delivery.objects.filter(endpoint=endpoint, state__in=WAITING)
+    return [_lane(row) for row in _with_behind(rows)[:HEADS] if row.attempt_count][:10]
+
+
+class _HowMany(Subquery):
+    """The number of rows of a query, which may be cut."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
+
+
+def _with_behind(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """The oldest first, each that was tried with how many of its lane wait for it."""
+    waiting = Delivery.objects.filter(
+        endpoint_id=OuterRef("endpoint_id"),
+        lane=OuterRef("lane"),
+        pk__gt=OuterRef("pk"),
+        state__in=WAITING,
     )
-    return [_lane(row) for row in rows if row.attempt_count][:10]
+    counted = _HowMany(waiting.order_by().values("pk")[:BEHIND])
+    # What was never tried is in nobody's way.
+    behind = Case(When(attempt_count__gt=0, then=counted), default=0)
+    return rows.annotate(behind=behind).order_by("id").defer("payload")
 
 
 def _lane(row: Delivery) -> Lane:
-    behind = Delivery.objects.filter(
-        endpoint_id=row.endpoint_id, lane=row.lane, pk__gt=row.pk, state__in=WAITING
-    )
     return Lane(
         delivery=str(row.public_id),
         lane=row.lane,
@@ -380,7 +449,7 @@ def _lane(row: Delivery) -> Lane:
         due_at=row.due_at,
         attempts=row.attempt_count,
         error=row.last_error,
-        behind=behind[:1000].count(),
+        behind=row.behind,  # type: ignore[attr-defined]  # annotated
         can_act=row.state in STUCK_DELIVERY,
         is_written=not row.lane.startswith("unwritable:"),
     )
@@ -389,12 +458,11 @@ def _lane(row: Delivery) -> Lane:
 # --- alerts
 
 
-def open_alerts() -> list[InterfaceAlert]:
-    return list(
-        InterfaceAlert.objects.filter(ended_at=None)
-        .select_related("endpoint")
-        .order_by("acknowledged_at", "since", "id")
-    )
+def open_alerts(endpoint: Endpoint | None = None) -> list[InterfaceAlert]:
+    rows = InterfaceAlert.objects.filter(ended_at=None).select_related("endpoint")
+    if endpoint is not None:
+        rows = rows.filter(endpoint=endpoint)
+    return list(rows.order_by("acknowledged_at", "since", "id"))
 
 
 def past_alerts(endpoint: Endpoint | None = None, limit: int = 20) -> list[AlertLine]:

@@ -16,8 +16,8 @@ from ris.domain.patient_texts import language_of
 from ris.domain.values import PersonName
 from ris.models import BreastAssessment, BreastLetter, BreastLetterText
 from ris.selectors.facility import site
+from ris.selectors.letter_lists import with_patients
 from ris.selectors.letterheads import SiteHead, head_of
-from ris.selectors.mammography import with_patients
 from ris.selectors.patient_links import policy_for
 
 # A letter that only says what to do next says nothing of density.

@@ -37,6 +37,7 @@ from ris.models import (
     Report,
     User,
 )
+from ris.selectors.letter_lists import LetterLine, Mail, letter_line, mails_of
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.reports import person_name
 
@@ -141,25 +142,6 @@ class RecallLine:
     note: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LetterLine:
-    """A letter of a list."""
-
-    public_id: str
-    assessment: str
-    patient: PatientLine | None
-    topic: str
-    state: LetterState
-    due_at: datetime
-    language: str
-    printed_at: datetime | None
-    sent_at: datetime | None
-    sent_by: str
-    sent_how: str
-    reason: str
-    text: str
-
-
 def recalls(tab: str, today: date) -> QuerySet[BreastRecall]:
     """The recalls of a tab, what is due first."""
     rows = BreastRecall.objects.all()
@@ -191,7 +173,8 @@ def recall_lines(rows: Sequence[BreastRecall], today: date) -> list[RecallLine]:
     by_key = {row.pk: row for row in found}
     patients = {row.assessment.report.order.patient_id for row in found}
     booked = _booked(patients, timezone.now())
-    return [_recall_line(by_key[row.pk], today, booked) for row in rows if row.pk in by_key]
+    mails = mails_of(letter for row in found for letter in row.letters.all())
+    return [_recall_line(by_key[row.pk], today, booked, mails) for row in rows if row.pk in by_key]
 
 
 def _with_exam(rows: QuerySet[BreastRecall]) -> QuerySet[BreastRecall]:
@@ -218,7 +201,9 @@ def _booked(patients: Iterable[int], now: datetime) -> Mapping[int, datetime]:
     return dict(rows)
 
 
-def _recall_line(row: BreastRecall, today: date, booked: Mapping[int, datetime]) -> RecallLine:
+def _recall_line(
+    row: BreastRecall, today: date, booked: Mapping[int, datetime], mails: Mapping[str, Mail]
+) -> RecallLine:
     assessment = row.assessment
     patient = assessment.report.order.patient
     letters = list(row.letters.all())
@@ -234,64 +219,10 @@ def _recall_line(row: BreastRecall, today: date, booked: Mapping[int, datetime])
         examined_on=assessment.examined_on,
         assessed=assessed_of(assessment),
         reader=person_name(assessment.reader).display if assessment.reader else "",
-        letter=letter_line(letters[-1]) if letters else None,
+        letter=letter_line(letters[-1], mails) if letters else None,
         booked_at=booked.get(patient.pk) if is_open else None,
         settled_at=row.settled_at,
         note=row.note,
-    )
-
-
-# --- letters
-
-
-def letters(tab: str, now: datetime) -> QuerySet[BreastLetter]:
-    """The letters of a tab: to be sent now, waiting for their hour, sent, stopped."""
-    rows = BreastLetter.objects.all()
-    if tab == "sent":
-        return rows.filter(state=LetterState.SENT.value).order_by("-sent_at", "-id")
-    if tab == "stopped":
-        return rows.filter(state=LetterState.STOPPED.value).order_by("-updated_at", "-id")
-    rows = rows.filter(state=LetterState.PLANNED.value)
-    rows = rows.filter(due_at__gt=now) if tab == "waiting" else rows.filter(due_at__lte=now)
-    return rows.order_by("due_at", "id")
-
-
-def letter_counts(now: datetime) -> Mapping[str, int]:
-    found = BreastLetter.objects.filter(state=LetterState.PLANNED.value).aggregate(
-        due=Count("pk", filter=Q(due_at__lte=now)),
-        waiting=Count("pk", filter=Q(due_at__gt=now)),
-    )
-    return {name: int(count) for name, count in found.items()}
-
-
-def with_patients(rows: QuerySet[BreastLetter]) -> QuerySet[BreastLetter]:
-    return rows.select_related(
-        "assessment__report__order__patient__merged_into", "recall", "replaces"
-    ).prefetch_related(
-        Prefetch("assessment__report__order__patient__identifiers", queryset=IDENTIFIERS.queryset)
-    )
-
-
-def letter_lines(rows: Iterable[BreastLetter]) -> list[LetterLine]:
-    """Lines of letters that were read with their patients."""
-    return [letter_line(row, line(row.assessment.report.order.patient)) for row in rows]
-
-
-def letter_line(row: BreastLetter, patient: PatientLine | None = None) -> LetterLine:
-    return LetterLine(
-        public_id=str(row.public_id),
-        assessment=str(row.assessment.public_id) if patient else "",
-        patient=patient,
-        topic=row.topic,
-        state=LetterState(row.state),
-        due_at=row.due_at,
-        language=row.language,
-        printed_at=row.printed_at,
-        sent_at=row.sent_at,
-        sent_by=row.sent_by,
-        sent_how=row.sent_how,
-        reason=row.reason,
-        text=row.text,
     )
 
 
@@ -354,6 +285,7 @@ def assessment(public_id: str) -> AssessmentView:
     if row is None:
         raise UnknownKeyError("no such assessment")
     order = row.report.order
+    mails = mails_of(row.letters.all())
     return AssessmentView(
         public_id=public_id,
         report=str(row.report.public_id),
@@ -369,7 +301,7 @@ def assessment(public_id: str) -> AssessmentView:
         withdrawn_at=row.withdrawn_at,
         recalls=tuple(row.recalls.all()),
         outcomes=tuple(row.outcomes.all()),
-        letters=tuple(letter_line(one) for one in row.letters.all()),
+        letters=tuple(letter_line(one, mails) for one in row.letters.all()),
         wants_letters=not declined(order.patient),
     )
 

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 
-from ris.domain.exchange import PATIENT_PROTOCOLS, Direction, Subscription
+from ris.domain.exchange import MAIL_SUBSCRIPTIONS, PATIENT_PROTOCOLS, Direction
 from ris.domain.patient_messages import (
     AHEAD,
     CHANGES,
@@ -47,7 +47,7 @@ def carriers() -> dict[Channel, Endpoint]:
         direction=Direction.OUT.value,
         active=True,
     ).order_by("id"):
-        if Subscription.REPORT_NOTICES.value not in row.sends:
+        if MAIL_SUBSCRIPTIONS.isdisjoint(row.sends):  # those carry nothing to patients
             found.setdefault(Channel(row.protocol), row)
     return found
 

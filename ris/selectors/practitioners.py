@@ -49,6 +49,12 @@ def practitioners(text: str, limit: int = 12) -> Sequence[PractitionerLine]:
     return [_line(row) for row in rows.order_by("name", "id")[:limit]]
 
 
+def of_login(user: int) -> PractitionerLine | None:
+    """The person behind a login; None where it has no name."""
+    row = Practitioner.objects.filter(user=user).first()
+    return _line(row) if row else None
+
+
 def meant(text: str) -> PractitionerLine | None:
     """Whom a field names by the number behind the name; None for a name alone."""
     match = _NUMBER.match(text)

@@ -70,6 +70,8 @@ class Decision:
     reject_reason: str = ""
     note: str = ""
     alternative: str = ""
+    proposed_by: str = ""
+    proposed_at: datetime | None = None
     decided_by: str = ""
     decided_at: datetime | None = None
 
@@ -182,6 +184,8 @@ def decision(
         reject_reason=row.reject_reason,
         note=row.note,
         alternative=row.alternative,
+        proposed_by=row.proposed_by,
+        proposed_at=row.proposed_at,
         decided_by=row.decided_by,
         decided_at=row.decided_at,
     )

@@ -133,7 +133,7 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
 def _sent_to(user_id: int | None) -> QuerySet[Report]:
     """What residents signed and asked this person to sign, or nobody in particular.
 
-    What who was asked leaves for a day, or asks of a login that is shut, waits for everybody.
+    What was asked of somebody who leaves it for a day, or whose login is shut, waits for everybody.
     """
     left = timezone.now() - timedelta(hours=LEFT_HOURS)
     return Report.objects.filter(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import FilteredRelation, Q, QuerySet
 from django.utils import timezone
 
 from ris.domain.reading import LEASE, LeaseEnd
+from ris.domain.reporting import ReportStatus
 from ris.domain.values import PersonName
 from ris.models import ReadingLease, Report
 from ris.selectors.reports import person_name
@@ -23,6 +24,11 @@ class LeaseView:
     reader: PersonName
     since: datetime
     alive_at: datetime
+
+    @property
+    def is_new(self) -> bool:
+        """It began within this minute: there is no time to name yet."""
+        return timezone.now() - self.since < timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,17 @@ def view_of(lease: ReadingLease) -> LeaseView:
         reader=person_name(lease.reader),
         since=lease.taken_at,
         alive_at=lease.alive_at,
+    )
+
+
+def is_being_written(report: Report) -> bool:
+    """Whether an open editor has its reader: there is a draft, or one after what is signed.
+
+    A preliminary text that nobody wrote on since is only shown: a page that was left open would
+    keep it from whoever is to sign it.
+    """
+    return report.status == ReportStatus.DRAFT.value or (
+        report.status == ReportStatus.PRELIMINARY.value and bool(report.draft)
     )
 
 

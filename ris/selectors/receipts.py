@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,6 +31,7 @@ class Waiting(StrEnum):
     PAUSED = "PAUSED"
     OFF = "OFF"
     BEHIND = "BEHIND"  # an earlier one of its lane is parked
+    QUEUED = "QUEUED"  # an earlier one of its lane is on its way
     REFUSED = "REFUSED"
     UNWRITABLE = "UNWRITABLE"
     GIVEN_UP = "GIVEN_UP"
@@ -42,11 +43,19 @@ NEEDS_A_PERSON = frozenset(
     {Waiting.PAUSED, Waiting.OFF, Waiting.BEHIND, Waiting.REFUSED, Waiting.UNWRITABLE,
      Waiting.GIVEN_UP}
 )  # fmt: skip
+_UNSETTLED = frozenset(
+    {Waiting.SOON, Waiting.SENDING, Waiting.AGAIN, Waiting.BEHIND, Waiting.QUEUED}
+)
+_MOVING = (DeliveryState.PENDING.value, DeliveryState.LEASED.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One version at one receiver. ``blocker`` is the parked message that it waits behind."""
+    """One version at one receiver.
+
+    ``blocker`` is the parked message that it waits behind, ``ahead`` the version on its way that it
+    follows, where that is known.
+    """
 
     public_id: str
     endpoint: str
@@ -63,6 +72,7 @@ class Receipt:
     answer: str
     error: str
     blocker: str
+    ahead: int | None = None
 
     @property
     def is_parked(self) -> bool:
@@ -71,6 +81,11 @@ class Receipt:
     @property
     def needs_a_person(self) -> bool:
         return self.waiting in NEEDS_A_PERSON
+
+    @property
+    def is_unwritten(self) -> bool:
+        """There is nothing to send again before the interface, or what it is told, is mended."""
+        return self.waiting is Waiting.UNWRITABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +100,11 @@ class VersionReceipts:
 
 def of_report(public_id: str) -> list[VersionReceipts]:
     """By version, the newest first: one question, whatever the number of receivers."""
-    parked = Delivery.objects.filter(
-        endpoint_id=OuterRef("endpoint_id"),
-        lane=OuterRef("lane"),
-        pk__lt=OuterRef("pk"),
-        state__in=STUCK_DELIVERY,
-    ).order_by("pk")
+    earlier = Delivery.objects.filter(
+        endpoint_id=OuterRef("endpoint_id"), lane=OuterRef("lane"), pk__lt=OuterRef("pk")
+    )
+    parked = earlier.filter(state__in=STUCK_DELIVERY).order_by("pk")
+    moving = earlier.filter(state__in=_MOVING).order_by("-pk")
     last = DeliveryAttempt.objects.filter(delivery_id=OuterRef("pk")).order_by("-number")
     rows = (
         Delivery.objects.filter(report__public_id=key_of(public_id, "report"))
@@ -98,13 +112,15 @@ def of_report(public_id: str) -> list[VersionReceipts]:
         .defer("payload")
         .annotate(
             blocker=Subquery(parked.values("public_id")[:1]),
+            follows=Subquery(moving.values("pk")[:1]),
             reply=Subquery(last.values("reply")[:1]),
         )
         .order_by("-id")[:MOST]
     )
     found: dict[int | None, list[Receipt]] = {}
+    versions = {row.pk: _version(row) for row in rows}
     for row in rows:
-        receipt = _receipt(row)
+        receipt = _receipt(row, versions)
         found.setdefault(receipt.version, []).append(receipt)
     newest_first = sorted(found.items(), key=lambda each: -(each[0] or 0))
     return [
@@ -118,25 +134,26 @@ def of_report(public_id: str) -> list[VersionReceipts]:
 
 def unsettled(groups: Sequence[VersionReceipts]) -> bool:
     """Whether anything is still on its way, so that the page looks again soon."""
-    return any(
-        each.waiting in {Waiting.SOON, Waiting.SENDING, Waiting.AGAIN, Waiting.BEHIND}
-        for group in groups
-        for each in group.receipts
-    )
+    return any(each.waiting in _UNSETTLED for group in groups for each in group.receipts)
 
 
-def _receipt(row: Delivery) -> Receipt:
+def _version(row: Delivery) -> int | None:
     number = row.event.payload.get("number") if row.event else None
+    return int(number) if number else None
+
+
+def _receipt(row: Delivery, versions: Mapping[int, int | None]) -> Receipt:
     blocker = getattr(row, "blocker", None)
+    follows = getattr(row, "follows", None)
     return Receipt(
         public_id=str(row.public_id),
         endpoint=row.endpoint.name,
         endpoint_id=str(row.endpoint.public_id),
         protocol=row.endpoint.protocol,
         message_type=row.message_type,
-        version=int(number) if number else None,
+        version=_version(row),
         state=row.state,
-        waiting=_waiting(row, blocked=blocker is not None),
+        waiting=_waiting(row, blocked=blocker is not None, follows=follows is not None),
         created_at=row.created_at,
         due_at=row.due_at,
         delivered_at=row.delivered_at,
@@ -144,6 +161,7 @@ def _receipt(row: Delivery) -> Receipt:
         answer=answer_of(bytes(getattr(row, "reply", None) or b"")),
         error=row.last_error,
         blocker=str(blocker) if blocker else "",
+        ahead=versions.get(follows) if follows else None,
     )
 
 
@@ -153,7 +171,7 @@ def answer_of(reply: bytes) -> str:
     return found[2].decode("ascii") if found else ""
 
 
-def _waiting(row: Delivery, *, blocked: bool) -> Waiting:
+def _waiting(row: Delivery, *, blocked: bool, follows: bool) -> Waiting:
     match DeliveryState(row.state):
         case DeliveryState.DELIVERED:
             return Waiting.NOT
@@ -167,10 +185,10 @@ def _waiting(row: Delivery, *, blocked: bool) -> Waiting:
         case DeliveryState.LEASED:
             return Waiting.SENDING
         case DeliveryState.PENDING:
-            return _pending(row, blocked=blocked)
+            return _pending(row, blocked=blocked, follows=follows)
 
 
-def _pending(row: Delivery, *, blocked: bool) -> Waiting:
+def _pending(row: Delivery, *, blocked: bool, follows: bool) -> Waiting:
     if not row.endpoint.active:
         return Waiting.OFF
     if row.endpoint.paused:
@@ -178,4 +196,6 @@ def _pending(row: Delivery, *, blocked: bool) -> Waiting:
     if blocked:
         return Waiting.BEHIND
     tried = row.attempt_count > 0 and row.due_at > timezone.now()
-    return Waiting.AGAIN if tried or row.last_error else Waiting.SOON
+    if tried or row.last_error:
+        return Waiting.AGAIN
+    return Waiting.QUEUED if follows else Waiting.SOON

@@ -14,6 +14,7 @@ from ris.domain.critical import CriticalState
 from ris.domain.errors import UnknownKeyError
 from ris.domain.orders import OrderStatus, Stage, StepStatus
 from ris.domain.referring import BINDING, Progress, progress
+from ris.domain.report_differences import SectionDifference, differences
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.results import Particulars
 from ris.domain.values import PersonName
@@ -322,6 +323,7 @@ class Signed:
     reason: str
     acknowledged_by: str
     acknowledged_at: datetime | None
+    changes: tuple[SectionDifference, ...]  # against the version before; those that differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,7 +422,11 @@ def _visit(step: ScheduledProcedureStep, at: datetime) -> Visit:
 
 
 def _result(report: Report, words: Sequence[str], to: Reach) -> Result:
-    versions = tuple(_signed(version) for version in reversed(report.versions.all()))
+    stored = list(report.versions.all())
+    versions = tuple(
+        _signed(version, before)
+        for version, before in reversed([*zip(stored, [None, *stored], strict=False)])
+    )
     newest = versions[0]
     return Result(
         public_id=str(report.public_id),
@@ -430,7 +436,11 @@ def _result(report: Report, words: Sequence[str], to: Reach) -> Result:
     )
 
 
-def _signed(version: ReportVersion) -> Signed:
+# An addendum is a section of its own, and what withdraws a report replaces nothing.
+_REPLACING = frozenset({VersionKind.FINAL, VersionKind.CORRECTION})
+
+
+def _signed(version: ReportVersion, before: ReportVersion | None) -> Signed:
     seen = next((each for each in version.receipts.all() if each.acknowledged_at), None)
     particulars = Particulars.from_json(version.particulars)
     elsewhere = particulars.interpreter if particulars is not None else PersonName()
@@ -443,4 +453,11 @@ def _signed(version: ReportVersion) -> Signed:
         reason=version.reason,
         acknowledged_by=_who(seen),
         acknowledged_at=seen.acknowledged_at if seen else None,
+        changes=_changes(version, before),
     )
+
+
+def _changes(version: ReportVersion, before: ReportVersion | None) -> tuple[SectionDifference, ...]:
+    if before is None or VersionKind(version.kind) not in _REPLACING:
+        return ()
+    return tuple(each for each in differences(before.sections, version.sections) if each.changed)

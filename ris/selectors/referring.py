@@ -6,7 +6,7 @@ exist for whoever asks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -214,11 +214,13 @@ class AccessLine:
     granted_by: str
 
 
-def access_lines() -> list[AccessLine]:
+def access_rows() -> QuerySet[ReferrerAccess]:
     """Every access, by login."""
-    rows = ReferrerAccess.objects.select_related("user", "practitioner").order_by(
-        "user__username", "id"
-    )
+    rows = ReferrerAccess.objects.select_related("user", "practitioner")
+    return rows.order_by("user__username", "id")
+
+
+def access_lines(rows: Iterable[ReferrerAccess]) -> list[AccessLine]:
     return [
         AccessLine(
             public_id=str(row.public_id),

@@ -90,6 +90,13 @@ def template_line(public_id: str, user: int | None) -> TemplateLine:
         raise UnknownKeyError("no such template") from None
 
 
+def offered_as(name: str, user: int | None, *, own: bool) -> TemplateLine | None:
+    """The template that has a name, however it is capitalized: the login's own, or the site's."""
+    wanted = " ".join(name.split())
+    found = rows(user).filter(name__iexact=wanted, owner=user if own else None).first()
+    return _line(found) if found is not None else None
+
+
 def _key(public_id: str) -> uuid.UUID:
     try:
         return uuid.UUID(public_id)

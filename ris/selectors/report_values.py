@@ -12,7 +12,7 @@ from django.utils import timezone
 from ris.domain.measures import Measure
 from ris.domain.orders import Stage
 from ris.domain.patients import Sex
-from ris.domain.report_templates import MergeSource
+from ris.domain.report_fields import MergeSource
 from ris.domain.supplies import Route, SupplyKind
 from ris.models import RequestedProcedure
 from ris.selectors import dose, supplies

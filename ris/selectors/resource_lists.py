@@ -119,6 +119,7 @@ class ResourcePage:
     active: bool
     site_time_zone: str
     days: tuple[tuple[Hours, ...], ...]  # its own hours, Monday first
+    room_days: tuple[tuple[Hours, ...], ...]  # of a device's room; empty without any
     buffer_before_minutes: int
     buffer_after_minutes: int
     gap_minutes: int
@@ -294,6 +295,7 @@ def resource_page(public_id: str | UUID, at: datetime) -> ResourcePage:
         active=row.active,
         site_time_zone=str(zone),
         days=by_day(table.week(row.pk)),
+        room_days=_room_days(row, table),
         buffer_before_minutes=row.buffer_before_minutes,
         buffer_after_minutes=row.buffer_after_minutes,
         gap_minutes=row.gap_minutes,
@@ -314,6 +316,11 @@ def resource_page(public_id: str | UUID, at: datetime) -> ResourcePage:
         ),
         related=_related(row),
     )
+
+
+def _room_days(row: Resource, table: Timetable) -> tuple[tuple[Hours, ...], ...]:
+    hours = [each for key in _together(row) if key != row.pk for each in table.week(key)]
+    return by_day(hours) if hours else ()
 
 
 def _related(row: Resource) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from ris.domain.errors import UnknownKeyError
 from ris.domain.orders import StepStatus
 from ris.domain.performing import Origin, PerformedStatus
+from ris.domain.values import PersonName
 from ris.models import Device, PerformedProcedureStep, ScheduledProcedureStep, Ticket
 from ris.selectors import safety
 from ris.selectors.calendar import midnight
@@ -69,6 +70,16 @@ class RoomExam:
         return self.step.status == StepStatus.STARTED.value
 
     @property
+    def is_late(self) -> bool:
+        """Should have been here by now."""
+        start_at = self.step.start_at
+        return (
+            self.step.status == StepStatus.SCHEDULED.value
+            and start_at is not None
+            and start_at < timezone.now()
+        )
+
+    @property
     def is_told_by_device(self) -> bool:
         return self.performed_origin == Origin.MPPS.value
 
@@ -86,6 +97,15 @@ class RoomExam:
         if self.performed_at is None or not self.is_running:
             return 0
         return max(int((timezone.now() - self.performed_at).total_seconds() // 60), 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Somebody whose exam is under way, by step."""
+
+    step: str
+    patient: str
+    name: PersonName
 
 
 SILENT_MINUTES = 30
@@ -188,6 +208,37 @@ def room_list(device: Device, day: date) -> list[RoomExam]:
     states = safety.states(asked) if asked else {}
     exams = [_exam(step, states.get(step.pk)) for step in found]
     return sorted(exams, key=lambda exam: exam.step.status != StepStatus.STARTED.value)
+
+
+def in_progress_beside(step: ScheduledProcedureStep, device: Device) -> list[Running]:
+    """Whose exams are being performed with a device, but for the patient of ``step``."""
+    rows = (
+        ScheduledProcedureStep.objects.filter(
+            status=StepStatus.STARTED.value, station_ae_title=device.ae_title
+        )
+        .exclude(procedure__order__patient=step.procedure.order.patient_id)
+        .select_related("procedure__order__patient")
+        .order_by("start_at", "id")
+    )
+    return [
+        Running(
+            step=str(row.public_id),
+            patient=str(row.procedure.order.patient.public_id),
+            name=PersonName.parse(row.procedure.order.patient.name),
+        )
+        for row in rows
+    ]
+
+
+def whose(sop_instance_uid: str) -> PersonName:
+    """The patient of what was performed; as the device said it where nobody known was meant."""
+    row = (
+        PerformedProcedureStep.objects.filter(sop_instance_uid=sop_instance_uid)
+        .values_list("patient__name", "patient_name")
+        .first()
+    )
+    known, said = row or ("", "")
+    return PersonName.parse(known or said)
 
 
 def _exam(step: ScheduledProcedureStep, state: SafetyState | None) -> RoomExam:

@@ -11,11 +11,12 @@ from datetime import date, datetime, timedelta
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
+from ris.domain.actors import ActorKind
 from ris.domain.errors import UnknownKeyError
 from ris.domain.local_time import whole_day
 from ris.domain.openings import Opening, is_open
 from ris.domain.scheduling import OCCUPYING, AppointmentStatus, Slot
-from ris.models import Appointment, Device, ScheduledProcedureStep
+from ris.models import Appointment, Device, DomainEvent, ScheduledProcedureStep, User
 from ris.selectors.calendar import Calendar, Span, midnight
 from ris.selectors.openings import (
     Exam,
@@ -69,6 +70,30 @@ def find_step(public_id: str) -> ScheduledProcedureStep:
     if step is None:
         raise UnknownKeyError("no such step")
     return step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Who last said something of an appointment, and when."""
+
+    by: str
+    at: datetime
+
+
+def last_told(appointment: Appointment) -> Told | None:
+    row = (
+        DomainEvent.objects.filter(
+            subject_type="Appointment", subject_id=str(appointment.public_id)
+        )
+        .order_by("-id")
+        .first()
+    )
+    if row is None:
+        return None
+    user = None
+    if row.actor_kind == ActorKind.USER.value:
+        user = User.objects.filter(username=row.actor_name).first()
+    return Told(by=(user.get_full_name() if user else "") or row.actor_name, at=row.at)
 
 
 def _key(text: str, what: str) -> uuid.UUID:

@@ -30,10 +30,11 @@ class Parts:
     appointments: tuple[str, ...] = ()
     performed: tuple[str, ...] = ()
     reports: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()  # the signed ones of the reports
 
 
 def parts_of(orders: Collection[str]) -> Parts:
-    """All that hangs on these orders, in six queries however many they are."""
+    """All that hangs on these orders, in seven queries however many they are."""
     keys = _keys(orders)
     if not keys:
         return Parts()
@@ -51,6 +52,9 @@ def parts_of(orders: Collection[str]) -> Parts:
         )
     )
     taken = [appointment for _, _, appointment in steps if appointment]
+    reports = Report.objects.filter(
+        Q(order__in=own) | Q(procedures__in=[pk for pk, _, _ in procedures])
+    )
     return Parts(
         requests=(
             *_texts(public_id for _, public_id in rows),
@@ -68,18 +72,13 @@ def parts_of(orders: Collection[str]) -> Parts:
                 Q(order__in=own) | Q(steps__in=[pk for pk, _, _ in steps])
             ).values_list("public_id", flat=True)
         ),
-        reports=_texts(
-            Report.objects.filter(
-                Q(order__in=own) | Q(procedures__in=[pk for pk, _, _ in procedures])
-            ).values_list("public_id", flat=True)
+        reports=_texts(reports.values_list("public_id", flat=True)),
+        versions=_texts(
+            ReportVersion.objects.filter(report__in=reports.values("pk"))
+            .order_by("report", "number")
+            .values_list("public_id", flat=True)
         ),
     )
-
-
-def versions_of(report: str) -> tuple[str, ...]:
-    """The signed versions of a report, the oldest first."""
-    rows = ReportVersion.objects.filter(report__public_id=uuid.UUID(report)).order_by("number")
-    return _texts(rows.values_list("public_id", flat=True))
 
 
 def orders_numbered(ids: Iterable[int], limit: int) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def entries(query: WorklistQuery) -> WorklistAnswer:
     rows = _rows(query)
     answer = _answers.recall(query, rows)
     if answer is None:
-        found = [_Row(_version_key(row), row[-2] or "") for row in rows[: query.limit]]
+        found = [_Row(_version_key(row), row[_INSTITUTION] or "") for row in rows[: query.limit]]
         answer = WorklistAnswer(tuple(_read(found)), truncated=len(rows) > query.limit)
         _answers.remember(query, rows, answer)
     return answer
@@ -92,7 +92,7 @@ def _looked_up(query: WorklistQuery) -> WorklistAnswer | None:
     versions = list(dict.fromkeys(row[:_VERSIONS] for row in found))
     answer = _answers.recall(query, versions)
     if answer is None:
-        institution = (found[0][_VERSIONS - 2] or "") if found else ""
+        institution = (found[0][_INSTITUTION] or "") if found else ""
         read = _known.get(
             [_version_key(row) for row in versions],
             lambda steps: worklist_rows.made_of(
@@ -107,7 +107,7 @@ def _looked_up(query: WorklistQuery) -> WorklistAnswer | None:
 def unremembered(query: WorklistQuery) -> tuple[WorklistEntry, ...]:
     """As ``entries``, and nothing of it kept: for what is not committed and may be undone."""
     rows = _rows(query)[: query.limit]
-    institution = (rows[0][-2] or "") if rows else ""
+    institution = (rows[0][_INSTITUTION] or "") if rows else ""
     read = worklist_rows.read([row[0] for row in rows], institution)
     return tuple(read[row[0]] for row in rows if row[0] in read)
 
@@ -271,7 +271,9 @@ _PRIORITY_RANK = (
 )
 
 
-_VERSIONS = 11  # columns that _select begins with
+# The columns that _select begins with, and which of them is the site's institution.
+_VERSIONS = 11
+_INSTITUTION = 9
 
 
 def _select(query: WorklistQuery, where: _Where, *, whole: bool = False) -> str:

@@ -125,7 +125,11 @@ def read(step_ids: Sequence[int], institution: str) -> dict[int, WorklistEntry]:
 def columns_with_numbers() -> tuple[str, str]:
     """What a statement over s, r, o, p, v adds to read whole entries: further columns, a join."""
     columns, _ = _parts(connection.vendor, *_WITH_NUMBERS)
-    return f", {columns}", f" LEFT JOIN {_table(PatientIdentifier)} i ON i.patient_id = p.id"
+    return f", {columns}", _numbers()
+
+
+def _numbers() -> str:
+    return f" LEFT JOIN {_table(PatientIdentifier)} i ON i.patient_id = p.id"
 
 
 def made_of(rows: Iterable[Sequence[Any]], institution: str) -> dict[int, WorklistEntry]:
@@ -148,7 +152,7 @@ def _statement(
     columns: str, step_ids: Sequence[int], *, together: bool
 ) -> tuple[str, Sequence[Any]]:
     chosen, params = any_of("s.id", step_ids)
-    numbers = f" LEFT JOIN {_table(PatientIdentifier)} i ON i.patient_id = p.id" if together else ""
+    numbers = _numbers() if together else ""
     return (
         f"SELECT {columns} FROM {_table(ScheduledProcedureStep)} s"  # noqa: S608 - names only
         f" JOIN {_table(RequestedProcedure)} r ON r.id = s.procedure_id"

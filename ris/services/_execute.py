@@ -132,6 +132,7 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "", joined:
         record_denial(command, context, denied)
         raise denied
     try:
+        # Whom a guard holds to some rows hears nothing of others by a glance.
         if kind in _GLANCES and not actor.roles & _GUARDS.keys():
             _GLANCES[kind](command)
         with transaction.atomic(savepoint=not joined):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
+from django.db import connection
 from django.db.models import BigIntegerField
 
 from ris.domain.errors import UnknownKeyError
@@ -16,6 +17,16 @@ from ris.models import Appointment, Order, ScheduledProcedureStep
 from ris.models.prepared import Given, Select
 
 _STEP_RELATED = ("procedure__order__patient", "appointment", "device")
+
+
+def lock_name(name: str) -> None:
+    """Wait for whoever does the same, until this transaction ends: for what has no row to lock.
+
+    Where rows cannot be locked, whoever writes at all is alone.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
 
 
 def public_key(text: str, what: str) -> uuid.UUID:

@@ -6,8 +6,6 @@ an archive answers is a command like everything that comes from outside.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from ris.domain.actors import Role
 from ris.domain.errors import InvalidValueError, UnknownKeyError
 from ris.domain.identifiers import new_uid
@@ -60,13 +58,9 @@ def record_commitment(command: RecordCommitment, context: Context) -> None:
     reasons = dict(command.failed)
     if made.sop_instance_uid not in {*command.committed, *reasons}:
         raise InvalidValueError("the object that was asked for is not named", path="(0008,1199)")
-    _answer(request, reasons.get(made.sop_instance_uid), context.now)
-    outbox.wake(request.endpoint_id, confirmation_id(str(made.public_id)))
-
-
-def _answer(request: CommitmentRequest, reason: int | None, at: datetime) -> None:
-    request.answered_at, request.reason = at, reason
+    request.answered_at, request.reason = context.now, reasons.get(made.sop_instance_uid)
     request.save(update_fields=["answered_at", "reason"])
+    outbox.wake(request.endpoint_id, confirmation_id(str(made.public_id)))
 
 
 HANDLERS = {RecordCommitment: record_commitment}

@@ -14,14 +14,10 @@ from ris.domain.configuration import (
     Change,
     ConfigurationApplied,
     Plan,
-    Record,
     RollBackConfiguration,
-    Tables,
-    parse,
-    parse_hours,
     plan,
-    render,
 )
+from ris.domain.configuration_file import Record, Tables, parse, render
 from ris.domain.discontinuation import FOLLOW_UPS
 from ris.domain.errors import (
     InvalidValueError,
@@ -33,6 +29,7 @@ from ris.domain.errors import (
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscription
 from ris.domain.facility import RegisterDevice, RegisterRoom, RegisterSite
 from ris.domain.mapping import SaveMapping
+from ris.domain.opening_hours import parse_hours
 from ris.domain.scheduling import SetResourceHours
 from ris.domain.values import Code
 from ris.models import ConfigurationVersion, Endpoint, ProcedureDefinition, Room

@@ -43,12 +43,12 @@ from ris.domain.errors import (
 )
 from ris.domain.orders import Stage
 from ris.domain.reporting import (
+    CLOSED,
     LIVE,
     AcknowledgeCriticalResult,
     CommunicateCriticalResult,
     CriticalResultAcknowledged,
     CriticalResultCommunicated,
-    ReportStatus,
 )
 from ris.domain.values import PersonName
 from ris.models import (
@@ -64,6 +64,7 @@ from ris.selectors import critical as selected
 from ris.services._context import Context
 from ris.services._execute import execute
 from ris.services._locks import lock_orders, public_key
+from ris.services._sets import require_as_shown
 from ris.services._transition import move, touch
 from ris.services.reporting.critical import tell_receivers
 from ris.services.reporting.parts import lock as lock_report
@@ -115,7 +116,7 @@ def _what(
     """What it was seen on, its order locked."""
     if command.report:
         report = lock_report(command.report)
-        if report.status in {ReportStatus.DISCARDED.value, ReportStatus.RETRACTED.value}:
+        if report.status in CLOSED:
             raise StateConflictError("this report is closed")
         return report, report.procedures.order_by("pk").first(), report.order
     key = public_key(command.procedure, "procedure")
@@ -277,6 +278,7 @@ def communicate_critical_result(command: CommunicateCriticalResult, context: Con
     row = (
         selected.about(report.pk)
         .select_for_update(of=("self",))
+        .select_related("order__patient", "result")
         .filter(finding=finding, status__in=RUNNING)
         .first()
     )
@@ -291,10 +293,9 @@ def communicate_critical_result(command: CommunicateCriticalResult, context: Con
             procedure=report.procedures.order_by("pk").first(),
             tell=command.told,
         )
-    if row.report_id != report.pk:
+    elif row.report_id != report.pk:
         row.report = report
         touch(row, "report")
-    row.order, row.report = report.order, report
     _note(
         row,
         context,
@@ -446,6 +447,7 @@ def set_critical_categories(command: SetCriticalCategories, context: Context) ->
     codes = [category.code for category in categories]
     if len(set(codes)) != len(codes):
         raise InvalidValueError("two categories have the same code", path="code")
+    require_as_shown("critical categories", selected.setup, command.expected_version)
     CriticalCategory.objects.all().delete()
     rows = CriticalCategory.objects.bulk_create(
         [

@@ -42,6 +42,7 @@ from ris.domain.exchange import (
     ResendDelivery,
     ResolveException,
     SkipDelivery,
+    Subscription,
     is_carried,
 )
 from ris.domain.identifiers import is_ae_title
@@ -210,6 +211,8 @@ def _check_sending(command: ConfigureEndpoint) -> None:
                 f"what is sent over {command.protocol.value} is said under Patient messages",
                 path="sends",
             )
+    if Subscription.ALERTS in command.sends and not command.settings.get("alerts_to"):
+        raise MissingValueError("say who is written to", path="settings.alerts_to")
     for subscription in command.sends:
         if not is_carried(subscription, command.protocol):
             raise InvalidValueError(

@@ -75,17 +75,17 @@ Replayer = Callable[[bytes, Actor, str], tuple[Apply, Refuse]]
 _REPLAYERS: dict[Protocol, Replayer] = {}
 
 _NUMBERS_AT_ONCE = 6
-_OF_ORDER = "SELECT o.id FROM ris_order o WHERE o."
+_MOST_NAMED = " LIMIT 100"
 # Where each kind of number is looked for, and the field that it is of.
 _REFERENCES: dict[str, tuple[str, Field[Any, Any]]] = {
-    "placer": (f"{_OF_ORDER}placer_order_number", CharField()),
-    "filler": (f"{_OF_ORDER}filler_order_number", CharField()),
-    "accession": (f"{_OF_ORDER}accession_number", CharField()),
+    "placer": ("SELECT id FROM ris_order WHERE placer_order_number = %s", CharField()),
+    "filler": ("SELECT id FROM ris_order WHERE filler_order_number = %s", CharField()),
+    "accession": ("SELECT id FROM ris_order WHERE accession_number = %s", CharField()),
     "study": (
-        "SELECT r.order_id FROM ris_requestedprocedure r WHERE r.study_instance_uid",
+        "SELECT order_id FROM ris_requestedprocedure WHERE study_instance_uid = %s",
         CharField(),
     ),
-    "order": (f"{_OF_ORDER}public_id", UUIDField()),
+    "order": ("SELECT id FROM ris_order WHERE public_id = %s", UUIDField()),
 }
 
 
@@ -170,34 +170,33 @@ def _store_together(waiting: Sequence[_Incoming | None]) -> None:
     (a full disk, a lock) undoes them all; then each is tried by itself. (None stands for nothing
     but the notes.)
     """
-    with _WRITING.held():
-        _store_or_each(waiting)
-
-
-def _store_or_each(waiting: Sequence[_Incoming | None]) -> None:
     messages = [one for one in waiting if one is not None]
+    with _WRITING.held():
+        error = _tried(messages)
+        if error is None:
+            return
+        if not messages:
+            raise error
+        if len(messages) > 1:
+            for one in messages:
+                one.error = _tried([one])
+        else:
+            messages[0].error = error
+
+
+def _tried(messages: Sequence[_Incoming]) -> Exception | None:
+    """Store them; what undid them, whatever it was: those who wait for their receipts raise it."""
     try:
         for one, receipt in zip(messages, _store(messages), strict=True):
             one.receipt = receipt
-        return
     except Exception as error:
         connection.close()  # what may be wrong with it must not be the next one's
-        if len(messages) <= 1:
-            for one in messages:
-                one.error = error
-            if not messages:
-                raise
-            return
-    for one in messages:
-        try:
-            (one.receipt,) = _store([one])
-        except Exception as error:
-            connection.close()
-            one.error = error
+        return error
+    return None
 
 
 _MOST_TOGETHER = 32
-_WRITING = driver.Passed()
+_WRITING = driver.SharedConnection()
 _TOGETHER = Together(_store_together, at_most=_MOST_TOGETHER)
 
 
@@ -321,7 +320,7 @@ def _apply(
 
 
 def _named(references: Sequence[tuple[str, str]]) -> set[int]:
-    """The orders that these numbers are of, at most twenty of each."""
+    """The orders that these numbers are of: a number is one order's for each who gives them out."""
     known = sorted({(kind, value) for kind, value in references if kind in _REFERENCES and value})
     connection = driver.here()
     found: set[int] = set()
@@ -339,11 +338,7 @@ def _named(references: Sequence[tuple[str, str]]) -> set[int]:
 @lru_cache(maxsize=256)
 def _naming(kinds: tuple[str, ...], vendor: str) -> Text:
     """Each number by itself: no index serves a choice between tables."""
-    parts = [
-        f"SELECT * FROM ({_REFERENCES[kind][0]} = %s LIMIT 20) AS n{number}"  # noqa: S608 - names
-        for number, kind in enumerate(kinds)
-    ]
-    return Text(" UNION ".join(parts), vendor)
+    return Text(" UNION ".join(_REFERENCES[kind][0] for kind in kinds) + _MOST_NAMED, vendor)
 
 
 def _tie(message: InboundMessage, cause: Cause, references: Sequence[tuple[str, str]]) -> None:

@@ -49,6 +49,7 @@ from ris.selectors import peer_review as selected
 from ris.services._context import Context
 from ris.services._execute import execute
 from ris.services._locks import public_key
+from ris.services._sets import require_as_shown
 from ris.services._transition import move, touch
 
 OVERLAP = timedelta(minutes=5)  # what was committed late is looked at as well
@@ -81,6 +82,7 @@ def set_sampling_rules(command: SetSamplingRules, context: Context) -> int:
         for rule in command.rules
     ]
     check_rules(rules)
+    require_as_shown("peer review rules", selected.rules, command.expected_version)
     PeerReviewRule.objects.all().delete()
     PeerReviewRule.objects.bulk_create(
         [

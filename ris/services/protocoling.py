@@ -16,16 +16,19 @@ from ris.domain.orders import OrderReference, OrderStatus, StepStatus
 from ris.domain.protocoling import (
     LOCAL_SCHEME,
     PROTOCOLING,
+    UNDECIDED,
     AskRequester,
     ChangeProtocolNeed,
     ClaimProtocoling,
     DefineProtocol,
     ProcedureRejected,
+    ProposeProtocol,
     ProtocolDefined,
     ProtocolingClaimed,
     ProtocolingReleased,
     ProtocolingReopened,
     ProtocolNeedChanged,
+    ProtocolProposed,
     ProtocolRetired,
     ProtocolSet,
     ProtocolState,
@@ -163,12 +166,17 @@ def _steps(row: Protocoling) -> list[ScheduledProcedureStep]:
 
 
 def _decided(row: Protocoling, context: Context) -> tuple[str, ...]:
-    """Note who decided; the names of the fields to store."""
+    """Note who decided, whatever was proposed; the names of the fields to store."""
+    row.proposed_by, row.proposed_at = "", None
     row.claimed_by_id = None
     row.claimed_at = None
-    row.decided_by = (context.actor.display or context.actor.name)[:150]
+    row.decided_by = _who(context)
     row.decided_at = context.now
-    return ("claimed_by", "claimed_at", "decided_by", "decided_at")
+    return ("proposed_by", "proposed_at", "claimed_by", "claimed_at", "decided_by", "decided_at")
+
+
+def _who(context: Context) -> str:
+    return (context.actor.display or context.actor.name)[:150]
 
 
 def _names(row: Protocoling) -> dict[str, str]:
@@ -212,7 +220,10 @@ def release_protocoling(command: ReleaseProtocoling, context: Context) -> None:
     )
 
 
-def set_protocol(command: SetProtocol, context: Context) -> None:
+def _choose(
+    command: SetProtocol | ProposeProtocol, context: Context
+) -> tuple[Protocoling, list[ScheduledProcedureStep], list[ProtocolDefinition]]:
+    """The procedure's row as the command has it, its steps, and the protocols for them."""
     row = _taken(command.procedure)
     _require_own(row, context)
     steps = _steps(row)
@@ -229,6 +240,24 @@ def set_protocol(command: SetProtocol, context: Context) -> None:
             )
     row.protocols = [str(protocol.public_id) for protocol in chosen]
     row.instructions = command.instructions.strip()[:4000]
+    return row, steps, chosen
+
+
+def propose_protocol(command: ProposeProtocol, context: Context) -> None:
+    row, _, chosen = _choose(command, context)
+    if ProtocolState(row.status) not in UNDECIDED:
+        raise StateConflictError("its protocol is decided already")
+    row.proposed_by, row.proposed_at = _who(context), context.now
+    touch(row, "protocols", "instructions", "proposed_by", "proposed_at")
+    context.emit(
+        ProtocolProposed(**_names(row), codes=tuple(protocol.code for protocol in chosen)),
+        subject=row.procedure,
+        order=row.procedure.order,
+    )
+
+
+def set_protocol(command: SetProtocol, context: Context) -> None:
+    row, steps, chosen = _choose(command, context)
     move(
         row,
         PROTOCOLING,
@@ -376,6 +405,7 @@ HANDLERS = {
     ClaimProtocoling: claim_protocoling,
     ReleaseProtocoling: release_protocoling,
     SetProtocol: set_protocol,
+    ProposeProtocol: propose_protocol,
     AskRequester: ask_requester,
     RejectProcedure: reject_procedure,
     WaiveProtocol: waive_protocol,
@@ -383,8 +413,8 @@ HANDLERS = {
 }
 
 _SETUP = {Role.MANAGER, Role.ADMIN, Role.SYSTEM}
-# A protocol is dose, contrast and a justification: who is still learning reads the queue and asks
-# what is missing, and an attending radiologist answers for what is done.
+# A protocol is dose, contrast and a justification: who is still learning proposes one and asks what
+# is missing, and an attending radiologist answers for what is done.
 _READER = {Role.RADIOLOGIST}
 
 PERMISSIONS = {
@@ -394,6 +424,7 @@ PERMISSIONS = {
     ClaimProtocoling: _READER,
     ReleaseProtocoling: _READER | {Role.MANAGER},
     SetProtocol: _READER,
+    ProposeProtocol: {Role.RESIDENT},
     AskRequester: _READER | {Role.RESIDENT},
     RejectProcedure: _READER,
     WaiveProtocol: _READER,
@@ -403,5 +434,5 @@ PERMISSIONS = {
 register_reason(
     Role.RESIDENT,
     (ClaimProtocoling, SetProtocol, RejectProcedure, WaiveProtocol, ReopenProtocoling),
-    "an attending radiologist decides on the protocol; you can ask the requester",
+    "an attending radiologist decides on the protocol; you can propose one or ask the requester",
 )

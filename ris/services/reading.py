@@ -42,10 +42,12 @@ from ris.models import (
     User,
 )
 from ris.selectors.reading_leases import silent
+from ris.selectors.reading_targets import targets
 from ris.selectors.reports import person_name
 from ris.services import reading_leases as leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
+from ris.services._sets import require_as_shown
 from ris.services.reporting.parts import lock
 
 _SWEPT = 100  # at once; the rest half a minute later
@@ -198,6 +200,7 @@ def set_reading_targets(command: SetReadingTargets, context: Context) -> None:
         if (each.priority, each.patient_class) in seen:
             raise InvalidValueError("two times for the same exams", path="priority")
         seen.add((each.priority, each.patient_class))
+    require_as_shown("report target times", targets, command.expected_version)
     ReadingTarget.objects.all().delete()
     rows = ReadingTarget.objects.bulk_create(
         [

@@ -21,7 +21,6 @@ from ris.domain.report_templates import (
     ApplyReportTemplate,
     DefineReportTemplate,
     DeleteMacro,
-    DraftForm,
     DropReportTemplate,
     FillFromExam,
     ReportMacroChanged,
@@ -43,7 +42,7 @@ from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._locks import public_key
 from ris.services._transition import touch
-from ris.services.reporting.forms import begun, merge
+from ris.services.reporting.forms import answered, begun, merge
 from ris.services.reporting.parts import check_revision, clean, keep_draft, lock
 
 _SITE = (Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
@@ -176,18 +175,19 @@ def apply_report_template(command: ApplyReportTemplate, context: Context) -> int
     if line.retired_at is not None:
         raise StateConflictError("this template is retired")
     content = content_of(line.public_id, line.number)
-    sections, form = begun(report, content, clean(command.sections))
+    said, _earlier = answered(report, command.sections, command.answers)
+    sections, form = begun(report, content, said)
     form = replace(form, template=line.public_id, number=line.number, name=line.name)
     return keep_draft(report, clean(sections), form, context)
 
 
 def fill_from_exam(command: FillFromExam, context: Context) -> int:
     report = _writing(command.report, command.expected_revision, context)
-    form = DraftForm.from_json(report.form)
+    said, form = answered(report, command.sections, command.answers)
     if form is None:
         raise StateConflictError("this report was begun without a template")
     content = content_of(form.template, form.number)
-    sections, merged = merge(report, content, clean(command.sections))
+    sections, merged = merge(report, content, said)
     names = {each.name for each in merged}
     kept = tuple(each for each in form.merged if each.name not in names)
     form = replace(form, merged=(*kept, *merged))
@@ -196,7 +196,8 @@ def fill_from_exam(command: FillFromExam, context: Context) -> int:
 
 def drop_report_template(command: DropReportTemplate, context: Context) -> int:
     report = _writing(command.report, command.expected_revision, context)
-    return keep_draft(report, clean(command.sections), None, context)
+    said, _form = answered(report, command.sections, command.answers)
+    return keep_draft(report, said, None, context)
 
 
 # --- macros -------------------------------------------------------------------------------------

@@ -68,14 +68,15 @@ _WAITS: Mapping[str, tuple[str, str]] = {
 
 
 def _mend(error: RisError, back: str) -> dict[str, str]:
-    """A link to the page that mends it, if the refusal knows one."""
+    """A link to the page that mends it, if the refusal knows one, and what is said then."""
     address, words = _WAITS.get(str(error.details.get("waits_for", "")), ("", ""))
     if not address:
         return {}
     href = address.format(step=error.details.get("step", ""))
     remedy = gettext("Nothing was changed. Settle it there, then do this again.")
+    title = gettext("Not possible yet")
     query = f"?next={quote(back)}" if back else ""
-    return {"mend": href + query, "mend_words": gettext(words), "remedy": remedy}
+    return {"mend": href + query, "mend_words": gettext(words), "remedy": remedy, "title": title}
 
 
 def error_response(request: HttpRequest, error: RisError, *, back: str = "") -> HttpResponse:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django import forms
 
-from ris.domain.errors import RisError
+from ris.domain.errors import InvalidValueError, RisError
 from ris.web.words import refusal
 
 
@@ -33,6 +33,14 @@ class PageForm(forms.Form):
         if not isinstance(field, forms.ChoiceField):
             raise TypeError(f"{name} is no field of choices")
         field.choices = list(choices)
+
+    def refuse_skipped(self, when: Callable[[], object], name: str = "at") -> None:
+        """Say at a field that the clock jumps over its time (:func:`ris.web.wall_clock.moment`)."""
+        try:
+            when()
+        except InvalidValueError as error:
+            words = refusal(error)
+            self.add_error(name, f"{words[:1].upper()}{words[1:]}.")
 
     def refuse(self, error: RisError) -> None:
         """Show the core's refusal at the field it names, else above the form."""

@@ -103,7 +103,7 @@ SHORTCUTS: tuple[tuple[str, str], ...] = (
     ("be", gettext_noop("Begin and end the exam of the row (room)")),
     ("p", gettext_noop("Print a label; on the protocol list: set the protocol")),
     ("v", gettext_noop("Open the images")),
-    ("[]", gettext_noop("Day before, day after")),
+    ("[]", gettext_noop("Day before, day after; [ at a report: the one before")),
     ("t", gettext_noop("Today")),
     ("dw", gettext_noop("Day and week on the board")),
 )

@@ -19,7 +19,7 @@ from ris.models import User
 HEADER = "X-Ris-Form"  # told to scripts: the token was old
 _OURS = frozenset({"csrfmiddlewaretoken", "proof"})  # made anew, or asked for again
 _SECRET = ("password", "secret", "passphrase")
-_LONG = 40  # characters from which on a value is shown
+_LONG = 40  # characters from which on a text is shown
 
 
 def session_ended() -> str:
@@ -62,12 +62,17 @@ def given_back(request: HttpRequest, *, status: int) -> HttpResponse | None:
         return None
     context = {
         "pairs": pairs,
-        "texts": [value for _name, value in pairs if len(value) > _LONG],
+        "texts": [value for _name, value in pairs if _is_text(value)],
         "address": request.get_full_path(),
         "person": request.user if isinstance(request.user, User) else None,
         "ended": session_ended(),
     }
     return render(request, "stale.html", context, status=status)
+
+
+def _is_text(value: str) -> bool:
+    """Whether somebody would miss it: long, and words, no address or token of the page."""
+    return len(value) > _LONG and (" " in value or not value.isascii())
 
 
 def _is_ours(request: HttpRequest) -> bool:

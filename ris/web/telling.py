@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 from ris.selectors.timeline import Entry, EntryKind
 from ris.web import labels
 from ris.web.labels import Label, Tone
+from ris.web.templatetags.ris_web import isolated
 
 # Every event of the domain (tests/web/test_labels.py asserts that none is missing).
 EVENT: Mapping[str, Label] = {
@@ -186,6 +187,7 @@ EVENT: Mapping[str, Label] = {
     "ProtocolRetired": Label("Protocol no longer offered", "list"),
     "ProtocolNeedChanged": Label("Need of a protocol changed", "list"),
     "ProtocolingClaimed": Label("Taken for protocoling", "person"),
+    "ProtocolProposed": Label("Protocol proposed", "list"),
     "ProtocolingReleased": Label("Given back for protocoling", "undo"),
     "ProtocolSet": Label("Protocol set", "check", Tone.OK),
     "RequesterAsked": Label("Requester asked before protocoling", "question", Tone.WARN),
@@ -320,7 +322,7 @@ def event_detail(name: str, payload: Mapping[str, Any]) -> str:
         words = labels.label("version", str(payload["kind"])).words.lower()
         parts.append(f"version {payload['number']}, {words}")
     if name == "IdentityChecked":
-        parts.append(", ".join(labels.IDENTIFIER[kind] for kind in payload["checked"]))
+        parts.append(", ".join(str(labels.IDENTIFIER[kind]) for kind in payload["checked"]))
     if name == "PatientCalled":
         parts.append(f"number {payload['number']} to {payload['room']}")
     if name == "SuppliesRecorded":
@@ -328,7 +330,7 @@ def event_detail(name: str, payload: Mapping[str, Any]) -> str:
     if payload.get("severity"):
         parts.append(str(payload["severity"]).lower())
     if payload.get("reason"):
-        parts.append(f"reason: {payload['reason']}")
+        parts.append(f"reason: {isolated(str(payload['reason']))}")
     if payload.get("unsafe"):
         parts.append("unsafe: " + "; ".join(str(item) for item in payload["unsafe"]))
     if name == "ProtocolSet":
@@ -336,9 +338,9 @@ def event_detail(name: str, payload: Mapping[str, Any]) -> str:
     if name == "AuthorizationDecided":
         parts.append(str(payload.get("state", "")).lower().replace("_", " "))
     if payload.get("alternative"):
-        parts.append(f"instead: {payload['alternative']}")
+        parts.append(f"instead: {isolated(str(payload['alternative']))}")
     if payload.get("note"):
-        parts.append(f"note: {payload['note']}")
+        parts.append(f"note: {isolated(str(payload['note']))}")
     if name == "DoseRecorded" and payload.get("source"):
         parts.append(labels.label("dose_source", str(payload["source"])).words)
     if payload.get("how"):

@@ -127,6 +127,23 @@ def test_exam_of_five_minutes_can_be_hit_and_says_when_it_ends(at: At, booked: B
     assert window.problems == []
 
 
+def test_grid_grows_to_the_full_hour_for_an_exam_of_the_night(at: At, running_ris: Running) -> None:
+    order(running_ris, "6650", datetime.fromisoformat(f"{monday(1)}T00:50:00+00:00"))
+    window = at("scheduler", **WIDE)
+
+    window.open(f"/board/?day={monday(1)}")
+
+    expect(window.page.locator(EXAM)).to_contain_text("00:50 LIVE")
+    labels = window.page.locator("#calendar .ec-sidebar time").all_inner_texts()
+    # The line at the very top has no label.
+    assert [label for label in labels if label][:3] == ["00:30", "01:00", "01:30"]
+    # And the morning is what one sees first, as on other days.
+    window.page.wait_for_function("document.querySelector('.ec-main').scrollTop > 0")
+    main, seven = window.page.locator(".ec-main"), window.page.locator("time", has_text="07:00")
+    assert 0 < (seven.bounding_box() or {})["y"] - (main.bounding_box() or {})["y"] < 200
+    assert window.problems == []
+
+
 def test_room_of_another_modality_takes_no_exam(at: At, booked: Booked) -> None:
     window = at("scheduler", **WIDE)
     page = window.page

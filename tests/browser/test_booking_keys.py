@@ -28,7 +28,9 @@ def test_two_keys_book_the_first_free_time(at: At) -> None:
 
     press(page, "f")
     expect(page.get_by_role("button", name="Book it")).to_be_focused()
-    expect(page.locator("[data-countdown]")).to_have_text(re.compile(r"^[45]:\d\d$"))
+    expect(page.locator("[data-countdown]")).to_have_text(
+        re.compile(r"^Held for another [45]:\d\d$")
+    )
     press(page, "Enter")
 
     page.wait_for_url(re.compile("/orders/[0-9a-f-]{36}/"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from docs.screenshots import SHOTS, Shot
+from docs.screenshots import SHOTS, Shot, walk
 from tests.browser.conftest import Window
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(600)]
@@ -20,11 +20,7 @@ At = Callable[..., Window]
 
 
 def visit(window: Window, shot: Shot) -> None:
-    window.open(shot.path)
-    for selector in filter(None, shot.click.split("; ")):
-        link = window.page.locator(selector).first
-        expect(link, f"{shot.name} leads on by {selector}").to_be_attached()
-        window.open(str(link.get_attribute("href")))
+    walk(window.page, window.site, shot)
     stands(window)
 
 
@@ -35,10 +31,14 @@ def stands(window: Window) -> None:
 
 def violations(window: Window, *rules: str) -> list[str]:
     """What axe finds, one line each. Evaluated by the debugger, which no content policy stops."""
-    window.page.evaluate(AXE)
+    if not window.page.evaluate("'axe' in window"):
+        window.page.evaluate(AXE)
     only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": RULES}
+    # Of what is well, nothing is written down.
     found = window.page.evaluate(
-        "only => axe.run({runOnly: only}).then(result => result.violations)", only
+        """only => axe.run({runOnly: only, resultTypes: ["violations"]})
+            .then(result => result.violations)""",
+        only,
     )
     return [f"{item['id']}: {node['html'][:200]}" for item in found for node in item["nodes"][:3]]
 
@@ -52,6 +52,17 @@ def in_dark(window: Window) -> list[str]:
     window.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     found = violations(window, "color-contrast")
     window.page.emulate_media(color_scheme="light")
+    return found
+
+
+def in_high_contrast(window: Window) -> list[str]:
+    """The same with the colors of high contrast, in light and in dark."""
+    if window.page.locator("html.wall").count():
+        return []  # what hangs in a waiting room has one look
+    window.page.emulate_media(contrast="more")
+    expect(window.page.locator("html")).to_have_attribute("data-contrast", "more")
+    found = [*violations(window, "color-contrast"), *in_dark(window)]
+    window.page.emulate_media(contrast="no-preference")
     return found
 
 
@@ -91,7 +102,7 @@ def seen_in_dark() -> set[str]:
 def test_pages_are_accessible_within_the_policy_and_fit_a_phone(
     at: At, role: str, seen_in_dark: set[str]
 ) -> None:
-    """One walk: in light, in dark where something is shown that no page before had, on a phone."""
+    """One walk: in light and on a phone; in dark and in high contrast what no page had before."""
     window = at(role, viewport=DESK, color_scheme="light")
     found: dict[str, list[str]] = {}
 
@@ -102,6 +113,7 @@ def test_pages_are_accessible_within_the_policy_and_fit_a_phone(
             if new := kinds(window) - seen_in_dark:
                 seen_in_dark |= new
                 found[f"{shot.name} in dark"] = in_dark(window)
+                found[f"{shot.name} in high contrast"] = in_high_contrast(window)
             found[f"{shot.name} on a phone"] = on_phone(window, shot)
     found["console"] = window.problems
 

@@ -73,13 +73,17 @@ def test_order_is_entered_booked_performed_and_reported(at: At) -> None:
     row = page.locator("tr", has=page.locator(f"a[href='{order}']"))
     page.once("dialog", lambda dialog: dialog.accept())  # nobody checked who it is
     row.get_by_role("button", name="Begin").click()
-    expect(page.locator("#main")).to_contain_text("Begun.")
+    begun = page.get_by_text("Begun.")
+    asked = page.get_by_role("button", name=re.compile("all the same$"))
+    expect(begun.or_(asked)).to_be_visible()
+    if asked.is_visible():  # somebody else of the demo is in that room: are two meant?
+        asked.click()
+    expect(begun).to_be_visible()
     technologist.open(order)
     expect(page.locator("#main")).to_contain_text("In progress")
     technologist.open(f"/room/{ae_title}/")
-    page.locator("tr", has=page.locator(f"a[href='{order}']")).get_by_role(
-        "button", name="Complete"
-    ).click()
+    # Whoever was begun last is in front.
+    page.locator(".current-actions").get_by_role("button", name="Complete").click()
     expect(page.locator("#main")).to_contain_text("Completed. The exam waits to be read.")
 
     reader = at("radiologist")
@@ -101,7 +105,9 @@ def test_order_is_entered_booked_performed_and_reported(at: At) -> None:
     timeline = page.locator(".timeline")
     for words in ("Order placed", "Booked", "Exam begun", "Exam completed", "Final report signed"):
         expect(timeline).to_contain_text(words)
-    assert desk.problems + technologist.problems + reader.problems == []
+    # The browser notes that the question about the room was a conflict.
+    assert [text for text in technologist.problems if "409 (Conflict)" not in text] == []
+    assert desk.problems + reader.problems == []
 
 
 def test_slot_taken_meanwhile_offers_others(at: At) -> None:

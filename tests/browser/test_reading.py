@@ -44,6 +44,31 @@ def test_who_loses_a_report_hears_of_it_on_the_open_page(at: At) -> None:
     assert second.problems == []
 
 
+def test_who_sent_a_report_reads_it_no_longer_and_hears_what_became_of_it(at: At) -> None:
+    resident, attending = at("resident"), at("radiologist")
+    resident.open("/reading/?scope=all")
+    press(resident.page, "n")
+    resident.page.locator("#section-impression").fill("Normal.")
+    resident.page.locator("#then").uncheck()
+    resident.page.get_by_role("button", name="Sign and send to an attending radiologist").click()
+    expect(resident.page.locator("main")).to_contain_text("Waits for an attending radiologist")
+    report = resident.path
+
+    attending.open(report)
+    expect(attending.page.locator("#editor")).to_be_visible()
+    expect(attending.page.locator("#presence .note")).to_have_count(0)
+    attending.page.on("dialog", lambda dialog: dialog.accept())
+    attending.page.locator("#then").uncheck()
+    attending.page.locator("#section-impression").press("Control+Enter")
+
+    changed = resident.page.locator("#report-changed")
+    expect(changed).to_contain_text("This report was changed: there is version")
+    changed.get_by_role("link", name="load the present state").click()
+    expect(resident.page.locator("#text-title")).to_contain_text("Final, version")
+    assert resident.problems == []
+    assert attending.problems == []
+
+
 def test_keys_walk_the_list_and_a_prior_becomes_the_comparison(at: At) -> None:
     window = at("radiologist")
     page = window.page

@@ -7,7 +7,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ris.domain.local_time import between, instant, is_after, minutes_of, whole_day
+from ris.domain.local_time import (
+    between,
+    comes_twice,
+    instant,
+    is_after,
+    is_one_clock,
+    is_skipped,
+    minutes_of,
+    whole_day,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -90,3 +99,30 @@ def test_lengths_on_the_wall() -> None:
     assert minutes_of(time(20), time(0)) == 240
     assert is_after(time(0), time(20))
     assert not is_after(time(8), time(8))
+
+
+@pytest.mark.parametrize(
+    ("clock", "skipped"),
+    [(time(1, 59), False), (time(2), True), (time(2, 59), True), (time(3), False)],
+)
+def test_an_hour_of_the_spring_night_never_is(clock: time, skipped: bool) -> None:
+    assert is_skipped(SPRING, clock, BERLIN) is skipped
+    assert is_skipped(AUTUMN, clock, BERLIN) is False
+
+
+@pytest.mark.parametrize(
+    ("at", "twice"),
+    [
+        (utc(AUTUMN, 0), True),  # 2:00 the first time
+        (utc(AUTUMN, 1, 59), True),  # 2:59 the second time
+        (utc(AUTUMN, 2), False),
+        (utc(SPRING, 1), False),
+    ],
+)
+def test_an_hour_of_the_autumn_night_comes_twice(at: datetime, twice: bool) -> None:
+    assert comes_twice(at, BERLIN) is twice
+
+
+def test_two_names_of_one_clock_are_one_clock() -> None:
+    assert is_one_clock(BERLIN, ZoneInfo("Europe/Vienna"), SPRING)
+    assert not is_one_clock(BERLIN, ZoneInfo("Africa/Lagos"), SPRING)

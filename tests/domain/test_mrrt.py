@@ -10,14 +10,8 @@ import pytest
 from ris.domain.mrrt import Reading
 from ris.domain.mrrt_reading import read
 from ris.domain.mrrt_writing import write
-from ris.domain.report_templates import (
-    Choice,
-    Concept,
-    Field,
-    FieldKind,
-    MergeSource,
-    Term,
-)
+from ris.domain.report_fields import Choice, Concept, Field, FieldKind, MergeSource
+from ris.domain.report_templates import Term
 from tests.domain.mrrt_defects import DEFECTS, FILES, defective
 
 GOOD = sorted((FILES / "good").glob("*.html"))

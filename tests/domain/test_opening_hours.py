@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ris.domain.configuration import format_hours, parse_hours
 from ris.domain.errors import InvalidValueError
-from ris.domain.opening_hours import as_rows, by_day, read_day, write_day
+from ris.domain.opening_hours import as_rows, by_day, format_hours, parse_hours, read_day, write_day
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ris.domain.report_codes import Answered, taken_again
-from ris.domain.report_templates import Choice, Concept, Field, FieldKind
+from ris.domain.report_fields import Choice, Concept, Field, FieldKind
 
 SMOOTH = Choice(text="smooth", concept=Concept(code="RID1", scheme="RADLEX", meaning="Smooth"))
 CONTOUR = Field(name="Contour", kind=FieldKind.CHOICE, choices=(SMOOTH,))

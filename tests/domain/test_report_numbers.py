@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from ris.domain.report_templates import number_of
+from ris.domain.report_fields import number_of
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,11 @@ def _after(module: Any, name: str, times: int = 1) -> None:
 def _arm(point: str) -> None:
     """Have the process die there. Whose name is patched is the name that its caller looks up."""
     from integration.hl7 import mllp_client, outbound
+    from integration.mail import outbound as mail
     from ris.services import outbox
+    from ris.services.referring import notices
     from ris.services.reporting import parts
+    from worklist import scu
 
     match point:
         case "a version is made and not committed":
@@ -68,6 +71,14 @@ def _arm(point: str) -> None:
             _after(mllp_client, "send")
         case "the receipt is noted":
             _after(outbox, "_settle", times=2)
+        case "an object is leased":
+            _before(scu, "store")
+        case "an object has arrived and nobody noted it":
+            _after(scu, "store")
+        case "a notice is handed over and not committed":
+            _after(notices, "_hand_over")
+        case "a mail is written and nobody noted it":
+            _after(mail, "_store")
 
 
 POINTS = (
@@ -79,6 +90,10 @@ POINTS = (
     "a message is leased",
     "a message has arrived and nobody noted it",
     "the receipt is noted",
+    "an object is leased",
+    "an object has arrived and nobody noted it",
+    "a notice is handed over and not committed",
+    "a mail is written and nobody noted it",
 )
 
 
@@ -88,8 +103,9 @@ def main() -> int:
     django.setup()
     from ris.printing import page
     from ris.services import outbox
+    from worklist import calling
 
-    assert outbox, page  # loaded before the first fork
+    assert all((outbox, page, calling))  # loaded before the first fork
     for point in (*POINTS, ""):
         pid = os.fork()
         if pid == 0:
@@ -102,8 +118,9 @@ def main() -> int:
 
 
 def _work() -> int:
-    from ris.models import Delivery, DomainEvent, Report
-    from ris.services import outbox
+    from ris.domain.referring import NoticeState
+    from ris.models import Delivery, DomainEvent, Report, ResultNotice
+    from ris.services import outbox, referring
 
     outbox.free_leases_of_this_machine()
     end = time.monotonic() + SECONDS
@@ -114,11 +131,13 @@ def _work() -> int:
     while (
         DomainEvent.objects.filter(fanned_out_at=None).exists()
         or Delivery.objects.exclude(state="DELIVERED").exists()
+        or ResultNotice.objects.filter(state=NoticeState.PLANNED.value).exists()
     ):
         if time.monotonic() > end:
             return 1
         outbox.fan_out()
         outbox.deliver_due()
+        referring.run_due()
         time.sleep(0.02)
     return 0
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 
-from ris import checks, config
+from ris import checks, config, probes
 from ris.domain.accounts import CreateUser, IssueToken
 from ris.domain.actors import OPERATOR, Role
 from ris.services import execute
+from tests import make
 
 
 def configuration(**values: Any) -> config.Configuration:
@@ -77,3 +78,33 @@ def test_a_password_everybody_tries_first_is_refused() -> None:
         ("ris.E005", "the password of admin is one that everybody tries first")
     ]
     assert get_user_model().objects.count() == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("site", "setting", "found"),
+    [
+        ("Asia/Tokyo", "UTC", ["ris.E006"]),
+        ("Europe/Vienna", "Europe/London", ["ris.E006"]),
+        ("Europe/Vienna", "Europe/Berlin", []),  # two names of one clock
+        ("Atlantic/Reykjavik", "UTC", []),
+        ("", "Asia/Tokyo", []),
+    ],
+)
+def test_a_site_by_another_clock_than_the_installation_is_named(
+    site: str, setting: str, found: list[str]
+) -> None:
+    make.site(site)
+
+    assert ids(checks.other_clocks(configuration(time_zone=setting))) == found
+
+
+@pytest.mark.django_db
+def test_doctor_says_how_to_mend_a_site_by_another_clock() -> None:
+    make.site("Asia/Tokyo")
+
+    told = probes.ask([probes.system_checks], configuration(time_zone="UTC"))
+
+    assert [one.text for one in told if one.state is probes.State.FAILED] == [
+        "the site Test site is in the time zone Asia/Tokyo, and times are shown in UTC"
+    ]

@@ -14,6 +14,7 @@ import pytest
 from ris import config
 from ris.domain.states import StateMachine
 from ris.reference import machines
+from tests.architecture.source import modules
 from tests.programs import ROOT, requires
 
 # Written in two parts, so that this file does not find itself.
@@ -75,13 +76,13 @@ def test_generated_documents_are_current(tmp_path: Path) -> None:
 
 def test_every_setting_is_used_somewhere() -> None:
     """A setting nobody reads is a promise nobody keeps."""
-    source = "\n".join(
-        file.read_text()
-        for package in ("ris", "worklist", "integration")
-        for file in (ROOT / package).rglob("*.py")
-        if file != ROOT / "ris" / "config.py"
-    )
-    used = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+    used = {
+        node.attr
+        for name, tree in modules()
+        if name != "ris/config.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+    }
     # Read through properties of the configuration.
     used |= {"data_dir"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -18,6 +17,7 @@ from ris.services import execute
 from ris.services import together as in_one
 from tests import make, people
 from tests.patients import known, merge, reference, unmerge
+from tests.running import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -173,14 +173,14 @@ def wait_until_somebody_waits() -> None:
     """For another transaction to stand at a lock of ours; SQLite cannot tell, and is serial."""
     if connection.vendor != "postgresql":
         return
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+
+    def somebody_waits() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             ((waiting,),) = cursor.fetchall()
-        if waiting:
-            return
-    raise AssertionError("nobody waits")
+        return bool(waiting)
+
+    wait_until(somebody_waits, "somebody waits")
 
 
 def test_a_merge_is_undone_once_beside_an_order_for_the_old_number() -> None:

@@ -8,11 +8,13 @@ import pytest
 
 from ris.domain.actors import Actor, ActorKind, Role
 from ris.domain.errors import StateConflictError
-from ris.domain.reading import TakeOverReading
+from ris.domain.reading import SetReadingTargets, TakeOverReading, Target
 from ris.domain.reporting import OpenReport
+from ris.domain.sets import version_of
 from ris.models import DomainEvent, ReadingLease, Report, User
+from ris.selectors.reading_targets import targets
 from ris.services import execute
-from tests import make
+from tests import make, people
 from tests.races.test_races import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,3 +62,18 @@ def test_of_those_who_take_over_at_once_one_reads_it_in_the_end() -> None:
     assert results == [None] * len(others)
     assert ReadingLease.objects.filter(ended_at=None).count() == 1
     assert ReadingLease.objects.filter(ended_how="TAKEN_OVER").count() == len(others)
+
+
+def test_of_those_who_save_target_times_at_once_one_does() -> None:
+    shown = version_of(targets())
+    calls = [
+        SetReadingTargets(targets=(Target(minutes=minutes),), expected_version=shown)
+        for minutes in (30, 60, 90)
+    ]
+
+    results = together(*(partial(execute, call, actor=people.manager) for call in calls))
+
+    refused = [result for result in results if isinstance(result, StateConflictError)]
+    assert len(refused) == len(calls) - 1
+    kept = calls[results.index(None)]
+    assert targets() == kept.targets

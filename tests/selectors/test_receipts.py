@@ -14,6 +14,7 @@ from ris.selectors import receipts
 from ris.selectors.receipts import Receipt, Waiting
 from ris.services import execute, outbox
 from ris.services._transition import move
+from ris.web.templatetags.ris_receipts import why_waiting
 from tests import make, people
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +93,31 @@ def test_what_comes_after_a_refused_version_waits_behind_it(report: Report) -> N
         "AE: no such order",
     )
     assert refused.needs_a_person
+
+
+def test_a_receiver_that_answered_is_not_said_to_be_silent(report: Report) -> None:
+    went(Delivery.objects.get(), DeliveryTrigger.DEFER, b"MSA|AE|C1\r", "AE: no such patient here")
+
+    assert only(report).waiting is Waiting.AGAIN
+    assert why_waiting(only(report)) == "Answered AE; it is asked again by itself."
+
+
+def test_a_receiver_without_a_word_is_tried_again(report: Report) -> None:
+    went(Delivery.objects.get(), DeliveryTrigger.DEFER, error="no answer within 30 s")
+
+    assert why_waiting(only(report)) == "No answer yet; it is tried again by itself."
+
+
+def test_what_comes_after_a_version_on_its_way_waits_for_it(report: Report) -> None:
+    went(Delivery.objects.get(), DeliveryTrigger.DEFER, b"MSA|AE|C1\r", "AE: no such patient here")
+    amended(report)
+
+    newest, oldest = receipts.of_report(str(report.public_id))
+
+    assert (newest.receipts[0].waiting, newest.receipts[0].ahead) == (Waiting.QUEUED, 1)
+    assert why_waiting(newest.receipts[0]) == "Waits until version 1 is there."
+    assert not newest.receipts[0].needs_a_person
+    assert oldest.receipts[0].waiting is Waiting.AGAIN
 
 
 @pytest.mark.parametrize(

@@ -14,19 +14,8 @@ from integration.fhir.resources import KINDS
 
 pytestmark = pytest.mark.django_db
 
-# Joins that PostgreSQL plans by how many rows there are.
-GUESSED = {
-    ("ServiceRequest", "_lastUpdated"),
-    ("Task", "_lastUpdated"),
-    ("Appointment", "status"),
-    ("Appointment", "based-on.identifier"),
-    ("Appointment", "_lastUpdated"),
-    ("DiagnosticReport", "based-on"),
-    ("DiagnosticReport", "identifier"),
-    ("ImagingStudy", "identifier"),
-    ("Observation", "patient"),
-    ("Patient", "_has:Observation:patient:code"),
-}
+# Joins that PostgreSQL plans by how many rows there are; in an empty table it reads all.
+GUESSED = pytest.mark.only("sqlite")
 ID = "01890000-0000-7000-8000-000000000001"
 
 
@@ -74,42 +63,40 @@ def whole(plan: str) -> list[str]:
         ("ServiceRequest", "identifier=urn:oid:1.2|ACC1"),
         ("ServiceRequest", f"patient={ID}&authored=ge2026-03-01"),
         ("ServiceRequest", "patient.identifier=urn:oid:1.2|4711"),
-        ("ServiceRequest", "_lastUpdated=ge2026-03-02T12:00:00Z"),
+        pytest.param("ServiceRequest", "_lastUpdated=ge2026-03-02T12:00:00Z", marks=GUESSED),
         ("Task", f"patient={ID}&status=ready"),
         ("Task", f"based-on={ID}"),
         ("Task", "based-on.identifier=ACC1"),
-        ("Task", "_lastUpdated=ge2026-03-02T12:00:00Z"),
-        ("Appointment", "status=booked&date=2026-03-02"),
+        pytest.param("Task", "_lastUpdated=ge2026-03-02T12:00:00Z", marks=GUESSED),
+        pytest.param("Appointment", "status=booked&date=2026-03-02", marks=GUESSED),
         ("Appointment", f"patient={ID}&date=2026-03-02"),
         ("Appointment", f"based-on={ID}"),
-        ("Appointment", "based-on.identifier=ACC1"),
-        ("Appointment", "_lastUpdated=ge2026-03-02T12:00:00Z"),
+        pytest.param("Appointment", "based-on.identifier=ACC1", marks=GUESSED),
+        pytest.param("Appointment", "_lastUpdated=ge2026-03-02T12:00:00Z", marks=GUESSED),
         ("Procedure", f"patient={ID}&date=2026-03-02"),
         ("Procedure", f"patient={ID}"),
         ("Procedure", f"based-on={ID}"),
         ("Procedure", "_lastUpdated=ge2026-03-02T12:00:00Z"),
         ("ImagingStudy", f"patient={ID}&started=2026-03-02"),
-        ("ImagingStudy", "identifier=urn:dicom:uid|urn:oid:1.2.3"),
+        pytest.param("ImagingStudy", "identifier=urn:dicom:uid|urn:oid:1.2.3", marks=GUESSED),
         ("DiagnosticReport", f"patient={ID}&issued=2026-03-02"),
         ("ImagingStudy", f"basedon={ID}"),
-        ("DiagnosticReport", "identifier=ACC1"),
+        pytest.param("DiagnosticReport", "identifier=ACC1", marks=GUESSED),
         ("DiagnosticReport", f"patient={ID}"),
-        ("DiagnosticReport", f"based-on={ID}"),
+        pytest.param("DiagnosticReport", f"based-on={ID}", marks=GUESSED),
         ("DiagnosticReport", "status=final&_lastUpdated=ge2026-03-02"),
         ("Encounter", "identifier=urn:oid:1.2|V1"),
         ("Observation", "identifier=urn:oid:1.2|L1"),
-        ("Observation", f"patient={ID}&date=ge2026-03-02"),
-        ("Observation", f"patient={ID}&code=http://loinc.org|2160-0"),
+        pytest.param("Observation", f"patient={ID}&date=ge2026-03-02", marks=GUESSED),
+        pytest.param("Observation", f"patient={ID}&code=http://loinc.org|2160-0", marks=GUESSED),
         ("Observation", "code=2160-0&value-quantity=gt5"),
         ("AllergyIntolerance", "_lastUpdated=ge2026-03-02T12:00:00Z"),
         ("AllergyIntolerance", "patient.identifier=urn:oid:1.2|4711"),
         ("RelatedPerson", "name=berg"),
-        ("Patient", "_has:Observation:patient:code=2160-0"),
+        pytest.param("Patient", "_has:Observation:patient:code=2160-0", marks=GUESSED),
     ],
 )
 def test_no_table_is_read_whole(kind: str, query: str) -> None:
-    if connection.vendor == "postgresql" and (kind, query.partition("=")[0]) in GUESSED:
-        pytest.skip("PostgreSQL guesses ten rows in an empty table, and reads them all")
     read_whole = [line for plan in plans(kind, query) for line in whole(plan)]
 
     assert read_whole == []

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ris.selectors import critical, dose, dose_history, follow_ups, mammography
+from ris.selectors import critical, dose, dose_history, follow_ups, letter_lists, mammography
 from tests.selectors.test_reading_plans import plan
 
 pytestmark = pytest.mark.django_db
@@ -20,8 +20,8 @@ DAY = date(2026, 3, 2)
 @pytest.mark.parametrize(
     ("ask", "index"),
     [
-        (lambda: list(mammography.letters("sent", NOW)[:51]), "breast_letter_sent"),
-        (lambda: list(mammography.letters("stopped", NOW)[:51]), "breast_letter_changed"),
+        (lambda: list(letter_lists.letters("sent", NOW)[:51]), "breast_letter_sent"),
+        (lambda: list(letter_lists.letters("stopped", NOW)[:51]), "breast_letter_changed"),
         (lambda: list(mammography.recalls("settled", DAY)[:51]), "breast_recall_settled"),
         (lambda: list(follow_ups.in_pile(follow_ups.Pile.CLOSED)[:51]), "follow_up_changed"),
         (lambda: list(critical.in_pile(critical.Pile.DONE, NOW)[:51]), "critical_closed_at"),

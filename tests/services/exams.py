@@ -8,9 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ris.domain.corrections import (
-    SettleFollowUp,
-)
+from ris.domain.corrections import SettleFollowUp
 from ris.domain.discontinuation import FollowUpAction, FollowUpKind
 from ris.domain.identifiers import new_uid
 from ris.domain.performing import (

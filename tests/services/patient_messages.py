@@ -10,13 +10,9 @@ import time_machine
 
 from ris.domain.actors import TIMER
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
-from ris.domain.patient_messages import (
-    SendPatientMessages,
-)
+from ris.domain.patient_messages import SendPatientMessages
 from ris.domain.patients import PatientReference
-from ris.domain.scheduling import (
-    BookAppointment,
-)
+from ris.domain.scheduling import BookAppointment
 from ris.models import Delivery, Order, PatientMessage
 from ris.services import execute, outbox
 from tests import make, people

@@ -12,14 +12,13 @@ from ris import configure
 from ris.domain.configuration import (
     ApplyConfiguration,
     RollBackConfiguration,
-    format_hours,
-    parse,
-    parse_hours,
+    normal,
     plan,
-    render,
 )
+from ris.domain.configuration_file import TABLE, parse, render
 from ris.domain.errors import DeniedError, InvalidValueError, RisError, StateConflictError
 from ris.domain.facility import RegisterDevice
+from ris.domain.opening_hours import format_hours, parse_hours
 from ris.models import (
     AuditEvent,
     ConfigurationVersion,
@@ -167,9 +166,7 @@ def test_what_is_written_reads_the_same() -> None:
 
 
 def _full(name: str) -> Any:
-    from ris.domain.configuration import TABLE, _normal
-
-    return lambda record: TABLE[name].complete(_normal(TABLE[name], record))
+    return lambda record: TABLE[name].complete(normal(TABLE[name], record))
 
 
 # --- applying
@@ -451,3 +448,15 @@ def test_a_fault_in_forwarding_is_named_with_its_endpoint(
     assert refused.value.message.startswith("endpoint dicom out PACS: ")
     assert message in refused.value.message
     assert not Endpoint.objects.exists()
+
+
+def test_a_site_by_another_clock_is_told_after_it_is_applied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text('[[site]]\nname = "East"\ntime_zone = "Asia/Tokyo"\n')
+
+    code = configure.main([str(file), "--yes"])
+
+    assert code == 0
+    assert "the site East is in the time zone Asia/Tokyo" in capsys.readouterr().err

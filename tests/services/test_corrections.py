@@ -36,15 +36,9 @@ from ris.models import DomainEvent, Order, Patient, PerformedProcedureStep, Requ
 from ris.services import execute
 from tests import make, people
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("department")]
 
 END = make.NOON + timedelta(minutes=9)
-
-
-@pytest.fixture(autouse=True)
-def _department() -> None:
-    make.site()
-    make.device()
 
 
 def exam(order: Order | None = None, **overrides: object) -> PerformedProcedureStep:

@@ -11,6 +11,7 @@ import time_machine
 from django.apps import apps
 from django.utils import timezone
 
+from ris.domain.actors import TIMER
 from ris.domain.critical import (
     CategoryDetails,
     EscalateCriticalResults,
@@ -29,6 +30,9 @@ from ris.domain.reporting import (
     CommunicateCriticalResult,
     DiscardDraft,
     FinalizeReport,
+    OpenReport,
+    RetractReport,
+    SignPreliminary,
     VersionKind,
 )
 from ris.models import CriticalFinding, CriticalResult, DomainEvent, Order, Report
@@ -156,7 +160,31 @@ def test_what_was_acknowledged_asks_nobody(report: Report) -> None:
     call(key)
 
     with time_machine.travel(begun + timedelta(hours=2), tick=False):
-        assert execute(EscalateCriticalResults(), actor=critical.TIMER) == 0
+        assert execute(EscalateCriticalResults(), actor=TIMER) == 0
+
+
+def test_a_call_is_told_at_the_order_whose_exam_it_was_about() -> None:
+    make.device()
+    reference = make.patient("4712")
+    first = make.performed(patient=reference)
+    second = make.performed(patient=reference, start_at=make.NOON + timedelta(hours=2))
+    procedures = [str(each.procedures.get().public_id) for each in (first, second)]
+    report = execute(OpenReport(procedures=tuple(procedures)), actor=people.radiologist)
+    flag(procedure=procedures[1])
+
+    execute(
+        CommunicateCriticalResult(
+            report=report, finding="Aortic dissection", told="Olga Ordonez", read_back=True
+        ),
+        actor=people.radiologist,
+    )
+
+    told = DomainEvent.objects.filter(name__startswith="CriticalResult").order_by("id")
+    assert [each.name for each in told] == [
+        "CriticalResultCommunicated",
+        "CriticalResultAcknowledged",
+    ]
+    assert {each.order for each in told} == {second}
 
 
 def test_a_report_waits_to_be_final_until_somebody_was_called(report: Report) -> None:
@@ -284,6 +312,32 @@ def test_a_finding_outlives_a_draft_that_was_thrown_away(order: Order, report: R
         second,
     )
     assert len(second.versions.get().communications) == 1
+
+
+def test_a_finding_outlives_a_report_that_was_withdrawn(order: Order, report: Report) -> None:
+    flag(report)
+    execute(
+        SignPreliminary(report=str(report.public_id), sections=dict(make.TEXT)),
+        actor=people.radiologist,
+    )
+    execute(
+        RetractReport(report=str(report.public_id), reason="Wrong patient"),
+        actor=people.radiologist,
+    )
+    left = selected.of_report(report.pk, timezone.now())
+
+    second = make.opened_report(order)
+    with pytest.raises(StateConflictError, match="nobody was called about “Aortic dissection”"):
+        finalize(second)
+    call(str(CriticalFinding.objects.get().public_id))
+    finalize(second)
+
+    assert [line.is_report_withdrawn for line in left] == [True]
+    assert (CriticalFinding.objects.get().report, CriticalResult.objects.get().report) == (
+        second,
+        second,
+    )
+    assert [said["to"] for said in second.versions.get().communications] == ["Olga Ordonez"]
 
 
 def test_what_was_told_is_not_withdrawn(report: Report) -> None:

@@ -152,8 +152,13 @@ def alerts() -> list[str]:
     return list(DomainEvent.objects.filter(name__in=names).values_list("name", flat=True))
 
 
-def look(order: Order, note: str = "obese patient, protocol as it should be") -> None:
-    execute(AcknowledgeDose(order=str(order.public_id), note=note), actor=people.manager)
+def look(
+    order: Order,
+    note: str = "obese patient, protocol as it should be",
+    version: str | None = None,
+) -> None:
+    command = AcknowledgeDose(order=str(order.public_id), note=note, expected_version=version)
+    execute(command, actor=people.manager)
 
 
 # --- by age and weight
@@ -259,6 +264,37 @@ def test_an_alert_is_looked_at_with_a_word() -> None:
     assert DomainEvent.objects.get(name="DoseAcknowledged").order == order
     assert not alert_lines(are_open=True)
     assert alert_lines(are_open=False)[0].acknowledged.startswith("manager: obese patient")
+
+
+def test_of_two_who_look_at_an_alert_the_first_one_counts() -> None:
+    make.definition()
+    level("400")
+    order = make.performed()
+    record(document(order))
+    (shown,) = alert_lines(are_open=True)
+    look(order, "obese patient")
+
+    for version in (shown.version, None):
+        with pytest.raises(StateConflictError, match="somebody else changed this"):
+            look(order, "wrong protocol", version)
+
+    assert ExamDose.objects.get().acknowledged_note == "obese patient"
+    assert DomainEvent.objects.filter(name="DoseAcknowledged").count() == 1
+
+
+def test_who_looked_at_less_than_it_is_by_now_did_not_look() -> None:
+    make.definition()
+    level("400")
+    order = make.performed()
+    first = document(order)
+    record(first)
+    (shown,) = alert_lines(are_open=True)
+    record(replace(first, totals=(dlp("900.5"),), content_at=NOON + timedelta(hours=2)))
+
+    with pytest.raises(StateConflictError, match="somebody else changed this"):
+        look(order, "obese patient", shown.version)
+
+    assert ExamDose.objects.get().acknowledged_at is None
 
 
 def test_only_who_answers_for_it_says_so() -> None:

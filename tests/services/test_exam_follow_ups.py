@@ -22,9 +22,7 @@ from ris.domain.orders import (
     CancelOrder,
     OrderReference,
 )
-from ris.domain.performing import (
-    PerformedStatus,
-)
+from ris.domain.performing import PerformedStatus
 from ris.domain.values import Code
 from ris.models import (
     DomainEvent,
@@ -42,13 +40,7 @@ from tests.services.exams import (
     stored,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _department() -> None:
-    make.site()
-    make.device()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("department")]
 
 
 def test_a_failed_machine_proposes_to_plan_again() -> None:

@@ -13,13 +13,9 @@ from ris.domain.corrections import (
     UndoCorrection,
 )
 from ris.domain.discontinuation import FollowUpAction, FollowUpKind
-from ris.domain.errors import (
-    StateConflictError,
-)
+from ris.domain.errors import StateConflictError
 from ris.domain.identifiers import new_uid
-from ris.domain.orders import (
-    ProcedureRequest,
-)
+from ris.domain.orders import ProcedureRequest
 from ris.domain.performing import (
     PerformedDetails,
     PerformedStatus,
@@ -52,19 +48,7 @@ from tests.services.exams import (
     stored,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _department() -> None:
-    make.site()
-    make.device()
-
-
-@pytest.fixture
-def pair() -> tuple[Order, Order]:
-    patient = make.patient("GROUP")
-    return make.booked(patient=patient), make.booked(LATER, patient=patient)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("department")]
 
 
 # --- what is made from images

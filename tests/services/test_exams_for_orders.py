@@ -47,22 +47,10 @@ from tests.services.exams import (
     stored,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _department() -> None:
-    make.site()
-    make.device()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("department")]
 
 
 # --- the group case: one exam, several orders
-
-
-@pytest.fixture
-def pair() -> tuple[Order, Order]:
-    patient = make.patient("GROUP")
-    return make.booked(patient=patient), make.booked(LATER, patient=patient)
 
 
 def test_each_order_of_a_group_is_told_in_full(pair: tuple[Order, Order]) -> None:

@@ -120,6 +120,15 @@ def block_moved(ct: str) -> Callable[[], object]:
     return lambda: execute(moved, actor=people.manager)
 
 
+def block_shortened(ct: str) -> Callable[[], object]:
+    key = reserved_once(ct)
+    start = WORKING_DAY[0]
+    shorter = ReserveBlock(
+        block=key, label="Inpatients", start_at=start, end_at=start + timedelta(hours=1)
+    )
+    return lambda: execute(shorter, actor=people.manager)
+
+
 REMOVALS = [
     closed,
     down,
@@ -129,6 +138,7 @@ REMOVALS = [
     weekly_block_removed,
     one_day_released,
     block_moved,
+    block_shortened,
 ]
 
 

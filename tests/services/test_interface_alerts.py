@@ -235,7 +235,7 @@ def test_queue_over_its_limit_is_reported_and_says_that_it_is_paused() -> None:
         PauseEndpoint(endpoint=str(to.public_id), paused=True, reason="moved"), actor=people.admin
     )
 
-    assert found() == [("EHR", "LAGGING", "2 wait, paused")]
+    assert found() == [("EHR", "LAGGING", "2 in the queue, paused")]
 
 
 def test_what_is_stored_and_not_applied_lags_too() -> None:

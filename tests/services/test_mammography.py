@@ -437,7 +437,7 @@ def test_a_letter_that_left_is_called_back_by_another(clock: time_machine.Travel
     assert second.due_at == LATER
     posted(row, clock)
     second.refresh_from_db()
-    assert "On March 3, 2026 we wrote to you about a breast exam." in second.text
+    assert "On 3 March 2026 we wrote to you about a breast exam." in second.text
 
 
 def test_a_letter_stopped_after_it_was_printed_is_not_marked_with_the_others(

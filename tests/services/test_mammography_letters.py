@@ -14,7 +14,7 @@ from ris.domain.errors import (
     InvalidValueError,
     StateConflictError,
 )
-from ris.domain.exchange import Protocol
+from ris.domain.exchange import DeliveryState, Protocol
 from ris.domain.mammography import (
     AssessBreast,
     Assessed,
@@ -43,6 +43,7 @@ from ris.models import (
     Patient,
 )
 from ris.selectors import mammography
+from ris.selectors.letter_lists import Mail, letter_lines, with_patients
 from ris.services import execute
 from ris.services.mammography import letters as letter_clock
 from tests import ground, make, people
@@ -94,9 +95,9 @@ def test_a_letter_says_in_plain_words_what_was_found(clock: time_machine.Travell
 
     assert letter.text == (
         "Dear Anna Berg,\n\n"
-        "Your breast exam of March 2, 2026 is not complete: we need more images to be sure. "
+        "Your breast exam of 2 March 2026 is not complete: we need more images to be sure. "
         "Most of such further exams find nothing of concern.\n"
-        "Please have them by April 1, 2026. Call Test Hospital for an appointment.\n"
+        "Please have them by 1 April 2026. Call Test Hospital for an appointment.\n"
         "If you were called already and have an appointment, there is nothing more to do.\n\n"
         "Breasts can be dense or not. Yours are dense. In dense tissue a mammogram can miss a "
         "cancer more easily, and the risk of breast cancer is somewhat higher. Speak with your "
@@ -127,7 +128,7 @@ def test_a_sites_own_words_are_used_and_given_up(clock: time_machine.Traveller) 
     execute(SetLetterText(kind="NORMAL", language="en", body=""), actor=people.manager)
     ours = posted(second, clock).text
 
-    assert own.splitlines()[2] == "All is well since March 2, 2026."
+    assert own.splitlines()[2] == "All is well since 2 March 2026."
     assert "shows no sign of cancer" not in own
     assert "density" not in own
     assert "Yours are not dense." in own  # the statement stands in every letter of a result
@@ -197,11 +198,35 @@ def test_a_letter_is_marked_once(clock: time_machine.Traveller) -> None:
     assert (again, events("BreastLetterSent")) == (0, 1)
 
 
+def carrier() -> None:
+    mail = {"protocol": Protocol.MAIL, "settings": {"transport": "folder"}, "sends": ()}
+    make.endpoint("PATIENTS", **mail)
+
+
+def mailed(clock: time_machine.Traveller) -> BreastLetter:
+    """A letter to somebody who wants mail, on its way."""
+    carrier()
+    letter = letter_of(final())
+    clock.move_to(LATER)
+    patient = letter.assessment.report.order.patient
+    Patient.objects.filter(pk=patient.pk).update(email="eva@example.org")
+    choice = SetContactChoice(patient=str(patient.public_id), channel=Channel.MAIL, wanted=True)
+    execute(choice, actor=people.frontdesk)
+    keys = execute(PrintLetters(letters=(str(letter.public_id),)), actor=people.frontdesk)
+    execute(MarkLettersSent(letters=keys, how=SentHow.MAIL), actor=people.frontdesk)
+    letter.refresh_from_db()
+    return letter
+
+
+def shown(letter: BreastLetter) -> Mail | None:
+    (line,) = letter_lines(with_patients(BreastLetter.objects.filter(pk=letter.pk)))
+    return line.mail
+
+
 def test_a_letter_goes_by_mail_to_who_said_that_mail_is_wanted(
     clock: time_machine.Traveller,
 ) -> None:
-    mail = {"protocol": Protocol.MAIL, "settings": {"transport": "folder"}, "sends": ()}
-    make.endpoint("PATIENTS", **mail)
+    carrier()
     letter = letter_of(final())
     clock.move_to(LATER)
     keys = execute(PrintLetters(letters=(str(letter.public_id),)), actor=people.frontdesk)
@@ -223,6 +248,38 @@ def test_a_letter_goes_by_mail_to_who_said_that_mail_is_wanted(
     assert (said["to"], said["text"]) == ("eva@example.org", letter.text)
     assert "breast" not in said["subject"].lower()
     assert queued.patient == patient
+
+
+def test_a_letter_that_the_mail_server_refused_was_not_sent_and_leaves_another_way(
+    clock: time_machine.Traveller,
+) -> None:
+    letter = mailed(clock)
+    waiting = shown(letter)
+    Delivery.objects.update(state="REFUSED", last_error="bounced: 550 no such mailbox")
+    refused = shown(letter)
+
+    by_mail = execute(MarkLettersSent(letters=(str(letter.public_id),), how=SentHow.MAIL),
+                      actor=people.frontdesk)  # fmt: skip
+    by_post = execute(MarkLettersSent(letters=(str(letter.public_id),)), actor=people.frontdesk)
+
+    assert waiting == Mail(DeliveryState.PENDING, "")
+    assert refused == Mail(DeliveryState.REFUSED, "bounced: 550 no such mailbox")
+    assert (by_mail, by_post) == (0, 1)
+    letter.refresh_from_db()
+    assert (letter.state, letter.sent_how, shown(letter)) == ("SENT", "POST", None)
+    assert events("BreastLetterSent") == 2
+
+
+def test_a_letter_that_was_handed_to_the_mail_server_is_sent_once(
+    clock: time_machine.Traveller,
+) -> None:
+    letter = mailed(clock)
+    Delivery.objects.update(state="DELIVERED")
+
+    again = execute(MarkLettersSent(letters=(str(letter.public_id),)), actor=people.frontdesk)
+
+    assert (again, events("BreastLetterSent")) == (0, 1)
+    assert shown(letter) == Mail(DeliveryState.DELIVERED, "")
 
 
 def test_a_person_stops_a_letter_with_a_word() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ris.domain.configuration import parse, plan, render
+from ris.domain.configuration import plan
+from ris.domain.configuration_file import parse, render
 from ris.domain.errors import (
     DeniedError,
     InvalidValueError,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +15,7 @@ from ris.domain.protocol import Attempt, EndpointInfo, Outgoing, Result, StoredE
 from ris.models import Delivery
 from ris.services import outbox
 from tests import make
+from tests.running import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,13 +98,6 @@ def waiting_for(name: str) -> int:
     return Delivery.objects.filter(endpoint__name=name, state="PENDING").count()
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.01)
-
-
 def deliver_in_thread() -> threading.Thread:
     def run() -> None:
         try:
@@ -130,7 +123,7 @@ def test_a_peer_that_hangs_takes_one_thread_however_many_lanes_it_has(wire: Wire
     place(5)
 
     bells = [deliver_in_thread() for _ in range(4)]
-    eventually(lambda: waiting_for("well") == 0)
+    wait_until(lambda: waiting_for("well") == 0, "who is well has everything")
     for bell in bells:
         bell.join(SECONDS)
         assert not bell.is_alive()  # who rang does not wait for the peer that hangs
@@ -146,12 +139,15 @@ def test_peers_that_did_not_answer_wait_among_themselves(wire: Wire) -> None:
         make.endpoint(name, protocol=Protocol.FHIR)
     place(2)
     wire.let_go.set()  # all fail once: now it is known whom not to wait for
-    eventually(lambda: outbox.deliver_due(threads=THREADS) == 0 and len(wire.calls) >= 4)
+    wait_until(
+        lambda: outbox.deliver_due(threads=THREADS) == 0 and len(wire.calls) >= 4,
+        "each is tried once",
+    )
     wire.let_go.clear()
     wire.calls.clear()
     Delivery.objects.update(due_at=Delivery.objects.earliest("created_at").created_at)
     outbox.deliver_due(threads=THREADS)
-    eventually(lambda: len(wire.calls) == THREADS)
+    wait_until(lambda: len(wire.calls) == THREADS, "every thread is at a peer that hangs")
 
     make.endpoint("well", protocol=Protocol.FHIR)
     place(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,12 +24,11 @@ from ris.domain.scheduling import (
 from ris.domain.undoing import RestoreOrder
 from ris.models import Appointment, Delivery, Order, PatientMessage
 from ris.services import execute, outbox
-from tests import ground, people
+from tests import people
 from tests.services.patient_messages import (
     NOON,
     THERE,
     booked,
-    build,
     carrier,
     dropped,
     pass_time,
@@ -38,18 +36,7 @@ from tests.services.patient_messages import (
     told,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOON, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture(autouse=True)
-def rooms(db: None, clock: time_machine.Traveller) -> None:
-    ground.begin("patient messages", build)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rooms")]
 
 
 def appointment_of(order: Order) -> Appointment:
@@ -113,7 +100,7 @@ def test_of_a_burst_of_moves_the_last_is_told(clock: time_machine.Traveller) -> 
     pass_time(clock)
 
     assert [occasion for occasion, _ in told()] == ["booked", "moved"]
-    assert "3 p.m." in texts()[1]
+    assert "15:00" in texts()[1]
 
 
 def test_who_was_not_told_yet_is_told_of_a_booking_and_not_of_a_move(
@@ -127,7 +114,7 @@ def test_who_was_not_told_yet_is_told_of_a_booking_and_not_of_a_move(
     pass_time(clock)
 
     assert [occasion for occasion, _ in told()] == ["booked"]
-    assert "1 p.m." in texts()[0]
+    assert "13:00" in texts()[0]
 
 
 def test_moved_there_and_back_is_no_news(clock: time_machine.Traveller) -> None:

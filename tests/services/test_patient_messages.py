@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -25,12 +24,11 @@ from ris.domain.waiting import DeclineOffer, OfferSlot, WaitForSlot
 from ris.models import Delivery, DomainEvent, PatientMessage
 from ris.services import execute, outbox
 from ris.services.patients import holdings
-from tests import ground, make, people
+from tests import make, people
 from tests.services.patient_messages import (
     NOON,
     THERE,
     booked,
-    build,
     carrier,
     dropped,
     pass_time,
@@ -39,18 +37,7 @@ from tests.services.patient_messages import (
     told,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOON, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture(autouse=True)
-def rooms(db: None, clock: time_machine.Traveller) -> None:
-    ground.begin("patient messages", build)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rooms")]
 
 
 def test_whose_order_it_turned_out_to_be_is_written_to(clock: time_machine.Traveller) -> None:
@@ -223,7 +210,7 @@ def test_own_words_are_used_and_unknown_names_refused(clock: time_machine.Travel
     booked()
     pass_time(clock)
 
-    assert texts() == ["On Monday, March 9, 2026 at noon.\n"]
+    assert texts() == ["On Monday, 9 March 2026 at 12:00.\n"]
 
 
 def test_a_stored_message_holds_no_address_of_the_page(clock: time_machine.Traveller) -> None:
@@ -248,7 +235,7 @@ def test_a_freed_time_is_offered_once(clock: time_machine.Traveller) -> None:
     pass_time(clock)
 
     assert [occasion for occasion, _ in told()] == ["booked", "offer"]
-    assert "Friday, March 6" in texts()[1]
+    assert "Friday, 6 March" in texts()[1]
     assert "{link}" not in texts()[1]
 
 

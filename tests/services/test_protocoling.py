@@ -18,6 +18,7 @@ from ris.domain.protocoling import (
     ChangeProtocolNeed,
     ClaimProtocoling,
     DefineProtocol,
+    ProposeProtocol,
     ProtocolNeed,
     RejectProcedure,
     RejectReason,
@@ -278,6 +279,42 @@ def test_only_the_radiologist_sets_a_protocol() -> None:
             execute(SetProtocol(procedure=procedure(order), protocols=(key,)), actor=actor)
 
     assert make.step_of(order).protocol_codes == []
+
+
+def test_what_a_resident_proposes_waits_for_an_attending() -> None:
+    need(ProtocolNeed.BOOKING)
+    order = make.order()
+    key = protocol()
+
+    execute(
+        ProposeProtocol(procedure=procedure(order), protocols=(key,), instructions="prone"),
+        actor=people.resident,
+    )
+
+    row = Protocoling.objects.get()
+    assert (row.status, row.protocols, row.instructions) == ("WAITING", [key], "prone")
+    assert row.proposed_by == "resident"
+    assert waiting() == [order.accession_number]
+    assert make.step_of(order).protocol_codes == []
+    with pytest.raises(DeniedError, match="you can propose one"):
+        execute(SetProtocol(procedure=procedure(order), protocols=(key,)), actor=people.resident)
+
+
+def test_a_proposal_ends_with_what_the_attending_decides() -> None:
+    need(ProtocolNeed.START)
+    order = make.order()
+    proposal = ProposeProtocol(procedure=procedure(order), protocols=(protocol(),))
+    execute(proposal, actor=people.resident)
+
+    execute(
+        SetProtocol(procedure=procedure(order), protocols=proposal.protocols),
+        actor=people.radiologist,
+    )
+
+    assert Protocoling.objects.get().proposed_by == ""
+    assert [code["value"] for code in make.step_of(order).protocol_codes] == ["CTP"]
+    with pytest.raises(StateConflictError, match="decided already"):
+        execute(proposal, actor=people.resident)
 
 
 def test_a_retired_protocol_is_offered_no_more() -> None:

@@ -16,10 +16,9 @@ from ris.domain.mapping import SaveMapping
 from ris.models import AuditEvent, Delivery, Endpoint, InboundMessage, Order
 from ris.selectors.mapping import mapped_endpoint
 from ris.services import dry_runs, execute, outbox, rehearsal
-from ris.services._execute import after_commit
 from tests import make, people
+from tests.integration.hl7.intake import answer
 from tests.integration.hl7.messages import OBR, ORC, PID, order
-from tests.integration.hl7.test_inbound import answer
 
 pytestmark = pytest.mark.django_db
 
@@ -71,10 +70,10 @@ def test_what_the_message_would_do_is_shown(peer: str) -> None:
     assert offered.dataset["00080050"]["Value"] == [placed.accession.value]
 
 
-def test_nothing_is_left_of_it_but_the_audit(peer: str) -> None:
+def test_nothing_is_left_of_it_but_the_audit(peer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = everything()
     rung: list[bool] = []
-    after_commit(lambda: rung.append(True))
+    monkeypatch.setattr(outbox, "on_commit_ring", lambda: rung.append(True))
 
     attempt(endpoint=peer)
 

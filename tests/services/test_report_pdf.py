@@ -223,6 +223,10 @@ def test_a_letter_of_several_characters_is_not_cut() -> None:
     assert scripts.clusters("ස්ත්‍රී") == ["ස්ත්‍රී"]
 
 
+def test_a_joiner_between_letters_that_do_not_join_is_nothing() -> None:
+    assert fonts.runs(scripts.clean("ሰ\u200dላ")) == [("NotoSansEthiopic-Regular", "ሰላ")]
+
+
 @requires("poppler")
 def test_what_is_shaped_can_be_read_out_again() -> None:
     texts = ["मस्तिष्क में रक्तस्राव नहीं है।", "மூளையில் இரத்தப்போக்கு இல்லை", "ไม่พบเลือดออก"]

@@ -290,6 +290,13 @@ def dead_delivery(order: Order, report: Report) -> Delivery:
     return delivery
 
 
+def version_in(page: Any) -> str:
+    """Which state of what it shows a form was made from."""
+    found = re.search(r'name="version" value="(\w+)"', page.content.decode())
+    assert found is not None
+    return found[1]
+
+
 def whole(client: Client, path: str) -> str:
     """A page with the parts that it fetches by itself, as a browser shows it."""
     answer = client.get(path)

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ris.models import CriticalCategory, CriticalFinding
 from tests import make
-from tests.web.department import Department, whole
+from tests.web.department import Department, version_in, whole
 
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 As = Callable[[str], Client]
@@ -78,6 +78,26 @@ def test_the_page_itself_says_that_a_finding_waits_for_its_call(as_: As, full: D
     assert words not in reader.get(address).content.decode()
 
 
+def test_a_withdrawn_report_leaves_its_finding_to_the_next(as_: As, full: Department) -> None:
+    reader, address = as_("radiologist"), f"/reports/{full.draft.public_id}/"
+    flag(reader, full)
+    full.draft.refresh_from_db()
+    form = {**make.TEXT, "as": "preliminary", "revision": str(full.draft.draft_revision)}
+    reader.post(f"{address}sign/", form)
+    reader.post(f"{address}retract/", {"reason": "Wrong patient", "version": "1"})
+    exam = str(full.draft.procedures.get().public_id)
+
+    listed = reader.get("/critical/").content.decode()
+    closed = reader.get(f"{address}findings/").content.decode()
+    begun = reader.post("/reading/open/", {"procedure": exam})
+    anew = reader.get(begun["Location"]).content.decode()
+
+    assert "Report withdrawn" in listed
+    assert "Free air" in closed
+    assert "Flag a critical finding" not in closed
+    assert "A critical finding of this exam is not acknowledged yet." in anew
+
+
 def test_a_call_noted_in_the_part_leads_back_to_the_report(as_: As, full: Department) -> None:
     reader, address = as_("radiologist"), f"/reports/{full.draft.public_id}/"
     flag(reader, full)
@@ -105,11 +125,17 @@ def test_categories_are_changed_by_a_manager_and_errors_keep_what_was_typed(
 ) -> None:
     manager = as_("manager")
     row = {"code-0": "now", "name-0": "At once", "time-0": "20", "unit-0": "min", "share-0": "25"}
+    row |= {"version": version_in(manager.get("/critical/categories/"))}
 
     refused = manager.post("/critical/categories/", {**row, "time-0": "soon"})
     saved = manager.post("/critical/categories/", {**row, "escalation-0": "radiologist, Dr. Lee"})
 
+    too_late = manager.post("/critical/categories/", {**row, "name-0": "Over it"})
+
     stored = CriticalCategory.objects.get()
+    assert too_late.status_code == 409
+    assert 'value="Over it"' in too_late.content.decode()
+    assert stored.name == "At once"
     assert (refused.status_code, 'value="soon"' in refused.content.decode()) == (422, True)
     assert saved.status_code == 303
     assert (stored.code, stored.minutes, stored.share, stored.escalation) == (

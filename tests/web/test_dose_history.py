@@ -20,7 +20,7 @@ from ris.models import AuditEvent, ExamDose
 from ris.selectors.dose_history import pseudonym
 from ris.services import execute
 from tests import make, people
-from tests.web.department import Department
+from tests.web.department import Department, version_in
 from tests.web.test_dose_pages import text, told
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +45,8 @@ def test_a_manager_notes_that_an_alert_was_looked_at(as_: As, full: Department) 
     client = as_("manager")
     before = text(client, "/dose/")
 
-    answer = client.post(f"/dose/exams/{full.unread.public_id}/looked-at/", {"note": "obese"})
+    said = {"note": "obese", "version": version_in(client.get("/dose/"))}
+    answer = client.post(f"/dose/exams/{full.unread.public_id}/looked-at/", said)
 
     after = text(client, "/dose/")
     assert answer.status_code == 303

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -23,7 +23,7 @@ from ris.models import Order, Report, ReportTemplate
 from ris.services import execute
 from tests import people
 from tests.domain.mrrt_defects import FILES, defective
-from tests.services.test_report_templates import template
+from tests.report_templates import template
 from tests.web.department import booked_at, perform, today_at
 
 As = Callable[[str], Client]
@@ -146,7 +146,7 @@ def test_reworded_answer_says_that_its_code_is_lost_and_is_taken_again(
     filled = {name: re.sub(r"\[\w+\]", "none", text) for name, text in report.draft.items()}
     reworded = {**filled, "findings": "Nodule seen.", "answer:Nodule": "present"}
 
-    def send(part: str, **more: str) -> HttpResponse:
+    def send(part: str, **more: str) -> Any:
         report.refresh_from_db()
         form = {**reworded, "revision": str(report.draft_revision), **more}
         return reader.post(address + part, form, headers={"HX-Request": "true"})
@@ -164,6 +164,33 @@ def test_reworded_answer_says_that_its_code_is_lost_and_is_taken_again(
     assert (refused.status_code, lost in refused.content.decode()) == (422, True)
     assert report.draft["findings"] == "Nodule seen.\nNodule: present"
     assert lost not in reader.get(address).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("part", "more"),
+    [
+        ("template/", {}),
+        ("fill/", {}),
+        ("template/drop/", {}),
+        ("again/", {"again": "Nodule"}),
+    ],
+)
+def test_what_was_answered_last_goes_along_with_every_button_of_the_editor(
+    reader: Client, exam: Order, part: str, more: dict[str, str]
+) -> None:
+    key = template()
+    report = opened(reader, exam)
+    address = f"/reports/{report.public_id}/"
+    reader.post(f"{address}template/", {"template": key, "revision": "0", "findings": ""})
+    report.refresh_from_db()
+    shown = {**report.draft, "revision": str(report.draft_revision)}
+
+    reader.post(address + part, {**shown, "answer:Size": "9", "template": key, **more})
+
+    report.refresh_from_db()
+    assert "Size: 9 mm" in report.draft["findings"]
+    if part in {"fill/", "again/"}:  # the template that asked is still the draft's
+        assert report.form["answers"]["Size"] == "9"
 
 
 def test_macro_and_dose_without_script(reader: Client, exam: Order) -> None:
@@ -283,9 +310,9 @@ def test_macro_is_saved_changed_and_deleted_at_its_page(reader: Client, rooms: N
 # --- MRRT files
 
 
-def uploaded(client: Client, content: bytes) -> HttpResponse:
+def uploaded(client: Client, content: bytes, **said: str) -> Any:
     file = SimpleUploadedFile("template.html", content)
-    return client.post("/report-templates/import/", {"file": file})
+    return client.post("/report-templates/import/", {"file": file, **said})
 
 
 def test_mrrt_file_becomes_a_template_and_goes_out_again(reader: Client, rooms: None) -> None:
@@ -296,6 +323,38 @@ def test_mrrt_file_becomes_a_template_and_goes_out_again(reader: Client, rooms: 
     assert (row.name, row.modalities, row.language) == ("CT liver", ["CT"], "en")
     assert out["Content-Disposition"] == 'attachment; filename="CT liver.html"'
     assert read(out.content).faults == ()
+
+
+def test_mrrt_file_whose_name_is_taken_becomes_its_next_version_if_asked(
+    reader: Client, rooms: None
+) -> None:
+    liver = (FILES / "good" / "ct_liver.html").read_bytes()
+    first = uploaded(reader, liver)
+    ReportTemplate.objects.update(modalities=["CT", "MR"], automatic=True)
+
+    refused = uploaded(reader, liver)
+    done = uploaded(reader, liver, name="ct  LIVER", as_next="on")
+
+    row = ReportTemplate.objects.get()
+    assert refused.status_code == 409
+    assert "As the next version, if there is a template of this name" in refused.content.decode()
+    assert done["Location"] == first["Location"]
+    assert (row.name, row.number, row.modalities, row.automatic) == (
+        "CT liver",
+        2,
+        ["CT", "MR"],
+        True,
+    )
+    assert list(row.versions.values_list("number", flat=True)) == [1, 2]
+
+
+def test_mrrt_file_of_a_new_name_is_a_template_of_its_own(reader: Client, rooms: None) -> None:
+    liver = (FILES / "good" / "ct_liver.html").read_bytes()
+    uploaded(reader, liver, own="on")
+
+    uploaded(reader, liver, as_next="on")  # the one of this name is somebody's own, not the site's
+
+    assert list(ReportTemplate.objects.values_list("number", flat=True)) == [1, 1]
 
 
 def test_defective_mrrt_file_shows_its_faults_with_their_lines(reader: Client, rooms: None) -> None:

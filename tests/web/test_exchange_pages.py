@@ -23,6 +23,19 @@ def test_exceptions_show_each_kind(full: Department, as_: As) -> None:
     assert "Messages that did not get out" in page
 
 
+def test_exceptions_of_one_kind_are_a_view_that_can_be_kept(full: Department, as_: As) -> None:
+    client = as_("admin")
+    kept = {"page": "exceptions", "name": "Interfaces", "query": "kind=messages"}
+    client.post("/views/", {**kept, "is_default": "1"})
+
+    page = client.get("/exceptions/", follow=True).content.decode()
+
+    assert "Messages that were not applied" in page
+    assert "Exams that fit no order" not in page
+    assert 'href="/exceptions/?kind=messages" aria-current="page"' in page
+    assert "Exams that fit no order" in client.get("/exceptions/?kind=").content.decode()
+
+
 def test_exam_is_tied_to_the_step_it_was_for(full: Department, as_: As) -> None:
     client = as_("technologist")
     step = make.step_of(full.waiting)

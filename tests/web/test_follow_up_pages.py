@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from ris.models import FollowUpRecommendation, PeerReview, PeerReviewRule, ProcedureDefinition, User
 from ris.services import follow_ups
 from tests import make
-from tests.web.department import Department
+from tests.web.department import Department, version_in
 
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 As = Callable[[str], Client]
@@ -76,13 +76,17 @@ def test_it_is_reminded_of_and_declined(as_: As, full: Department) -> None:
 
 def test_a_manager_sets_shares_and_sees_rates(as_: As, full: Department) -> None:
     manager = as_("manager")
+    shown = {"version": version_in(manager.get("/peer-review/rules/"))}
+    rows = {**shown, "percent-0": "5", "percent-1": "20", "modality-1": "ct"}
 
-    bad = manager.post("/peer-review/rules/", {"percent-0": "lots"})
-    manager.post("/peer-review/rules/", {"percent-0": "5", "percent-1": "20", "modality-1": "ct"})
+    bad = manager.post("/peer-review/rules/", {**shown, "percent-0": "lots"})
+    manager.post("/peer-review/rules/", rows)
+    too_late = manager.post("/peer-review/rules/", {**rows, "percent-0": "50"})
     page = manager.get("/peer-review/").content.decode()
 
     rules = PeerReviewRule.objects.order_by("percent").values_list("modality", "percent")
-    assert (bad.status_code, list(rules)) == (422, [("", 5.0), ("CT", 20.0)])
+    assert (bad.status_code, too_late.status_code) == (422, 409)
+    assert list(rules) == [("", 5.0), ("CT", 20.0)]
     assert "Readers" in page
 
 

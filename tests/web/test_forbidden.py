@@ -131,6 +131,11 @@ def _slot(department: Department) -> dict[str, str]:
     return {"slot": f"{device} {today_at(SLOT_HOUR).isoformat()}"}
 
 
+def _move(department: Department) -> dict[str, str]:
+    """As the finder's page of a booked exam sends it."""
+    return {**_slot(department), "moves": _appointment(department.booked)}
+
+
 def _appointment(order: Order) -> str:
     appointment = make.step_of(order).appointment
     assert appointment is not None
@@ -182,7 +187,7 @@ POSTS = [
         lambda d: {"modality": "CT", "duration_minutes": "20"},
     ),
     Post(BookAppointment, lambda d: f"/book/{_step(d.waiting)}/", _slot),
-    Post(RescheduleAppointment, lambda d: f"/book/{_step(d.booked)}/", _slot),
+    Post(RescheduleAppointment, lambda d: f"/book/{_step(d.booked)}/", _move),
     Post(RescheduleAppointment, lambda d: f"/board/move/{_appointment(d.booked)}/", _slot),
     Post(
         RelocateAppointments,
@@ -247,7 +252,9 @@ POSTS = [
     Post(ReleaseReading, lambda d: f"/reports/{d.draft.public_id}/release/"),
     Post(SaveDraft, lambda d: f"/reports/{d.draft.public_id}/draft/", lambda d: {"findings": "x"}),
     Post(
-        FinalizeReport, lambda d: f"/reports/{d.draft.public_id}/sign/", lambda d: {"findings": "x"}
+        FinalizeReport,
+        lambda d: f"/reports/{d.draft.public_id}/sign/",
+        lambda d: {"findings": "x", "as": "final"},
     ),
     Post(DiscardDraft, lambda d: f"/reports/{d.draft.public_id}/discard/"),
     Post(

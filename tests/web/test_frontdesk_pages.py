@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from ris.domain.safety import DefineSafetyQuestion, Gate, QuestionDetails, parse_rules
 from ris.models import (
     Appointment,
     DemographicReview,
@@ -21,9 +23,11 @@ from ris.models import (
     Order,
     Patient,
     ProcedureDefinition,
+    SafetyAnswer,
     Ticket,
 )
-from tests import make
+from ris.services import execute
+from tests import make, people
 from tests.web.department import arrive, booked_at, person, today_at
 
 As = Callable[[str], Client]
@@ -131,6 +135,19 @@ def test_list_is_narrowed_by_room_and_modality_in_the_address(as_: As, order: Or
     assert str(appointment_of(other).public_id) in room
     assert str(appointment_of(order).public_id) not in room
     assert "Nobody found on this day" in none
+
+
+def test_room_of_a_desk_is_a_view_that_opens_first_whatever_the_day(as_: As, order: Order) -> None:
+    client = as_("frontdesk")
+    shown = "day=2031-05-01&room=CT+room+two&q=berg"
+    client.post(
+        "/views/", {"page": "arrivals", "name": "Room two", "query": shown, "is_default": "1"}
+    )
+
+    answer = client.get("/arrivals/")
+
+    assert answer["Location"] == "/arrivals/?room=CT+room+two"
+    assert "Room two" in client.get(answer["Location"]).content.decode()
 
 
 def test_list_grows_without_more_queries(
@@ -309,6 +326,65 @@ def test_walk_in_is_all_or_nothing_when_no_room_is_free(as_: As, rooms: None) ->
     assert "nothing is free today" in desk.content.decode()
     assert squeezed.status_code == 303
     assert (Order.objects.count(), Patient.objects.count()) == (orders + 1, patients + 1)
+
+
+def test_nobody_is_taken_in_without_a_name(as_: As, rooms: None) -> None:
+    client = as_("frontdesk")
+
+    refused = client.post("/arrivals/walk-in/", walk_in(given_name="Eva", birth_date="1.2.1980"))
+
+    text = refused.content.decode()
+    assert refused.status_code == 422
+    assert "Find the patient, or say the name." in text
+    assert re.search(r'<input[^>]*name="family_name"[^>]*required', text)
+
+
+def test_exam_of_a_walk_in_is_found_by_its_code(as_: As, rooms: None) -> None:
+    text = as_("frontdesk").get("/arrivals/walk-in/?new=1").content.decode()
+
+    assert "data-typeahead" in text
+    assert re.search(r'<option[^>]*data-words="CTHEAD[^"]*"', text)
+
+
+@pytest.fixture
+def pregnancy(rooms: None) -> None:
+    """Women are asked before a CT, and it is not booked without an answer."""
+    execute(
+        DefineSafetyQuestion(
+            question=QuestionDetails(
+                code="PREG",
+                words="Is she pregnant?",
+                modalities=("CT",),
+                sex="F",
+                age_from=12,
+                age_to=55,
+                gate=Gate.BOOKING,
+                unsafe=parse_rules("is yes"),
+            )
+        ),
+        actor=people.admin,
+    )
+
+
+@pytest.mark.usefixtures("pregnancy")
+def test_walk_in_is_asked_what_is_safe_before_a_time_is_booked(as_: As) -> None:
+    client = as_("frontdesk")
+
+    asked = client.post("/arrivals/walk-in/safety/", walk_in(**NEW)).content.decode()
+    elderly = client.post(
+        "/arrivals/walk-in/safety/", walk_in(**{**NEW, "birth_date": "1.2.1940"})
+    ).content.decode()
+    without = client.post("/arrivals/walk-in/", walk_in(**NEW))
+    nothing = Order.objects.count()
+    answered = client.post("/arrivals/walk-in/", walk_in(**NEW, **{"a-PREG": "no"}))
+
+    assert "Is she pregnant?" in asked
+    assert "Is she pregnant?" not in elderly
+    assert (without.status_code, nothing) == (409, 0)
+    assert "Is she pregnant?" in without.content.decode()
+    assert answered.status_code == 303
+    assert make.step_of(Order.objects.get()).status == "ARRIVED"
+    assert SafetyAnswer.objects.get().value == "no"
 
 
 def test_technologist_takes_in_no_walk_in(as_: As, rooms: None) -> None:

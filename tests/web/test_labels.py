@@ -17,7 +17,7 @@ from ris.web import errors, icons, labels, telling
 from ris.web.labels import Tone
 from ris.web.navigation import ENTRIES
 
-STATIC = Path(labels.__file__).parent / "static" / "ris"
+STATIC = Path(telling.__file__).parent / "static" / "ris"
 
 
 @pytest.mark.parametrize("table", labels.TABLES)

@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from ris import config
 from ris.domain.actors import OPERATOR
+from ris.domain.exchange import Protocol
 from ris.domain.identifiers import new_uid
 from ris.domain.letterheads import ChangeLetterhead
 from ris.domain.mammography import (
@@ -30,6 +31,7 @@ from ris.domain.mammography import (
     MarkLettersSent,
     PrintLetters,
     SetBreastExam,
+    mail_id,
 )
 from ris.domain.orders import ProcedureRequest
 from ris.domain.performing import CompletePerformedStep, PerformedDetails
@@ -41,6 +43,8 @@ from ris.models import (
     BreastLetter,
     BreastOutcome,
     BreastRecall,
+    Delivery,
+    Endpoint,
     Order,
     ProcedureDefinition,
     Site,
@@ -342,6 +346,38 @@ def test_a_letter_keeps_the_letterhead_under_which_it_was_printed(
     again = as_("frontdesk").get(f"/mammography/letters/{letter.public_id}/")
 
     assert again.content == answer.content
+
+
+def test_a_letter_says_how_far_its_mail_got_and_leaves_another_way_if_it_did_not(
+    as_: As, clinic: Clinic
+) -> None:
+    client, letter = as_("frontdesk"), BreastLetter.objects.get()
+    now = timezone.now()
+    BreastLetter.objects.update(state="SENT", sent_how="MAIL", sent_at=now, printed_at=now)
+    carrier = make.endpoint(
+        "PATIENTS", protocol=Protocol.MAIL, settings={"transport": "folder"}, sends=()
+    )
+    mail = Delivery.objects.create(
+        endpoint=Endpoint.objects.get(public_id=carrier),
+        lane=f"letter:{letter.public_id}",
+        control_id=mail_id(str(letter.public_id)),
+        payload=b"{}",
+        state="DELIVERED",
+        due_at=now,
+    )
+    sent = "/mammography/letters/?tab=sent"
+
+    handed = text(client, sent)
+    Delivery.objects.filter(pk=mail.pk).update(state="REFUSED", last_error="550 no such mailbox")
+    refused = text(client, sent)
+    client.post("/mammography/letters/sent/", {"letter": [str(letter.public_id)], "how": "HANDED"})
+
+    assert "Handed to the mail server" in handed
+    assert "Handed over" not in handed
+    assert "Refused by the mail server 550 no such mailbox" in refused
+    assert "Handed over" in refused
+    letter.refresh_from_db()
+    assert letter.sent_how == "HANDED"
 
 
 def test_a_patient_who_wants_no_letters_is_left_out(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from ris.domain.configuration import parse_mapping, render_mapping
+from ris.domain.configuration_file import parse_mapping, render_mapping
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.mapping import SaveMapping
 from ris.models import AuditEvent, Endpoint, InboundMessage, MappingVersion, Order
@@ -16,8 +16,8 @@ from ris.services import execute, outbox
 from ris.services.mapping import MapKind
 from ris.web.mapping.forms import content_of, of_content
 from tests import make, people
+from tests.integration.hl7.intake import answer
 from tests.integration.hl7.messages import PID, order
-from tests.integration.hl7.test_inbound import answer
 
 As = Callable[[str], Client]
 

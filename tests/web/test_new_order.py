@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 import time_machine
 from django.test import Client
 
-from ris.domain.actors import TIMER
+from ris.domain.accounts import SetRoles
+from ris.domain.actors import TIMER, Role
 from ris.domain.drafts import ForgetOrderDrafts
 from ris.domain.safety import DefineSafetyQuestion, Gate, QuestionDetails, parse_rules
 from ris.models import (
@@ -20,6 +22,7 @@ from ris.models import (
     Practitioner,
     ProcedureDefinition,
     SafetyAnswer,
+    User,
 )
 from ris.services import execute
 from tests import make, people
@@ -142,6 +145,35 @@ def test_requester_who_is_known_comes_with_the_number(as_: As, rooms: None) -> N
     order = Order.objects.latest("id")
     assert 'value="Ordonez, Olga (D17)"' in options
     assert (order.requester, order.requester_identifier) == ("Ordonez^Olga", "D17")
+
+
+def test_whoever_types_the_order_is_not_who_requested_it(as_: As, rooms: None) -> None:
+    client = as_("frontdesk")
+
+    text = client.get("/orders/new/").content.decode()
+    client.post("/orders/new/", form(**BERG, requester=requester_in(text)))
+
+    assert requester_in(text) == ""
+    assert Order.objects.get().requester == ""
+
+
+def test_doctor_who_types_an_order_is_filled_in_as_the_requester(
+    as_: As, rooms: None, users: dict[str, User]
+) -> None:
+    roles = frozenset({Role.RADIOLOGIST, Role.SCHEDULER})
+    execute(SetRoles(username="radiologist", roles=roles), actor=people.admin)
+
+    text = as_("radiologist").get("/orders/new/").content.decode()
+
+    assert requester_in(text) == "Muster, Radiologist (radiologist)"
+
+
+def requester_in(page: str) -> str:
+    """What stands in the field."""
+    field = re.search(r'<input[^>]*name="requester"[^>]*>', page)
+    assert field is not None
+    value = re.search(r'value="([^"]*)"', field[0])
+    return value[1] if value else ""
 
 
 # --- times

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from ris.domain.actors import Actor, ActorKind, Role, patient_actor
 from ris.domain.errors import DeniedError
@@ -18,6 +20,7 @@ from ris.domain.patient_links import (
     SetPatientPolicy,
 )
 from ris.domain.scheduling import (
+    AddClosure,
     BookAppointment,
     CancelAppointment,
     HoldSlot,
@@ -104,7 +107,7 @@ def test_the_right_birth_date_shows_time_and_place_and_no_name(order: Order) -> 
 
     text = client.get(page).content.decode()
 
-    for word in ("10 a.m.", "CT room", "Test site", "+43 1 555 0100", "Your card", "CT head"):
+    for word in ("10:00", "CT room", "Test site", "+43 1 555 0100", "Your card", "CT head"):
         assert word in text
     for word in ("Berg", "Anna", BORN):
         assert word not in text
@@ -228,6 +231,29 @@ def test_the_patient_takes_one_of_the_free_times(order: Order) -> None:
     assert "has the new time" in answer.content.decode()
     assert appointment_of(order).start_at == in_days(9, 9)
     assert DomainEvent.objects.get(name="AppointmentMoved").actor_kind == "patient"
+
+
+def test_where_the_week_is_full_the_next_free_times_are_shown(order: Order) -> None:
+    client, page = opened(order)
+    for row in Device.objects.filter(modality="CT").select_related("resource"):
+        execute(
+            AddClosure(
+                resource=str(row.resource.public_id),
+                start_at=in_days(0, 0),
+                end_at=in_days(12, 0),
+                reason="new floor",
+            ),
+            actor=people.manager,
+        )
+
+    with CaptureQueriesContext(connection) as asked:
+        text = client.get(f"{page}move/").content.decode()
+
+    first = in_days(12).date()
+    assert "these are the next free times" in text
+    assert f'id="day-{first:%Y%m%d}"' in text
+    assert f'href="?from={first + timedelta(days=7)}"' in text
+    assert len(asked) <= 15
 
 
 def test_a_time_that_was_taken_meanwhile_keeps_the_present_one(order: Order) -> None:

@@ -244,3 +244,21 @@ def test_a_resident_sees_the_queue_and_can_ask_but_not_decide(as_: As, order: Or
     for action in ("set", "claim", "reject", "waive"):
         assert f"/protocoling/{procedure(order)}/{action}/" not in page
     assert (asked.status_code, decided.status_code) == (303, 403)
+
+
+def test_what_a_resident_proposes_is_chosen_already_when_the_attending_looks(
+    as_: As, order: Order
+) -> None:
+    address = f"/protocoling/{procedure(order)}/"
+    key = str(ProtocolDefinition.objects.get().public_id)
+
+    resident = as_("resident")
+    form = resident.get(address).content.decode()
+    resident.post(f"{address}propose/", {"protocol": key, "instructions": "prone"})
+
+    page = as_("radiologist").get(address).content.decode()
+    assert f'action="{address}propose/"' in form
+    assert "Proposed by" in page
+    assert f'value="{key}" checked' in page
+    assert ">prone</textarea>" in page
+    assert f'action="{address}set/"' in page

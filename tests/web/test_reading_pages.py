@@ -35,7 +35,7 @@ from ris.selectors.reading import Pile
 from ris.selectors.reading_targets import targets
 from ris.services import execute
 from tests import make
-from tests.web.department import booked_at, perform, person, today_at
+from tests.web.department import booked_at, perform, person, today_at, version_in
 
 As = Callable[[str], Client]
 BUDGETS: dict[str, int] = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
@@ -237,7 +237,7 @@ def test_who_opens_what_another_reads_sees_no_editor_and_may_take_over(
 
     assert elsewhere == address
     assert 'id="editor"' not in shut.content.decode()
-    assert "reads this report, for 0 min." in text(shut)
+    assert "reads this report. It can be written again" in text(shut)
     assert 'id="editor"' in taken.content.decode()
     lease = ReadingLease.objects.get(ended_at=None)
     assert lease.reader.username == "radiologist"
@@ -275,7 +275,7 @@ def test_who_waits_for_a_report_is_told_when_it_is_free_and_when_it_is_signed(
     ben.post(f"{address}sign/", {**TEXT, "as": "final", "revision": "0"})
     signed = ada.post(f"{address}presence/")
 
-    assert "reads this report, for 0 min." in text(held)
+    assert "reads this report. It can be written again" in text(held)
     assert "Nobody reads this report any more. Open the editor" in text(free)
     assert report_of(order).status == "FINAL"
     assert "Open the editor" not in text(signed)
@@ -307,8 +307,12 @@ def test_an_editor_that_stays_open_is_read_and_a_glance_is_not(ada: Client, ben:
 
     ben.get(address)
     ben.post(f"{address}presence/")
+    shown = {"reading": "yes", "editor": "yes", "revision": "0"}
+    just_now = int(timezone.now().timestamp())
+    ben.post(f"{address}presence/", {**shown, "opened": str(just_now)})
+    ben.post(f"{address}presence/", {**shown, "opened": str(just_now - 60), "revision": "7"})
     after_a_glance = ReadingLease.objects.filter(ended_at=None).count()
-    ben.post(f"{address}presence/", {"reading": "yes"})
+    ben.post(f"{address}presence/", {**shown, "opened": str(just_now - 60)})
 
     assert after_a_glance == 0
     assert ReadingLease.objects.get(ended_at=None).reader.username == "ben"
@@ -457,18 +461,21 @@ def test_a_draft_is_no_earlier_report_to_read(ada: Client) -> None:
 
 def test_a_manager_sets_the_times_and_a_reader_sees_them(as_: As, ada: Client) -> None:
     exam("Adler", 5)
-    form = {
+    form: dict[str, Any] = {
         "priority": ["STAT", "", ""],
         "patient_class": ["", "E", ""],
         "minutes": ["30", "", "25"],
+        "version": version_in(as_("manager").get("/reading/targets/")),
     }
 
     denied = ada.post("/reading/targets/", form)
     wrong = as_("manager").post("/reading/targets/", {**form, "minutes": ["x", "", "25"]})
     before = ReadingTarget.objects.count()
     as_("manager").post("/reading/targets/", form)
+    too_late = as_("manager").post("/reading/targets/", {**form, "minutes": ["99", "", "25"]})
 
     assert (denied.status_code, wrong.status_code, before) == (403, 422, 0)
+    assert (too_late.status_code, 'value="99"' in too_late.content.decode()) == (409, True)
     rows = ReadingTarget.objects.order_by("minutes").values_list(
         "priority", "patient_class", "minutes"
     )

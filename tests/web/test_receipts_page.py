@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from ris.domain.exchange import DELIVERY, DeliveryTrigger, Subscription
+from ris.domain.values import PersonName
 from ris.models import Delivery, Report
 from ris.services import outbox
 from ris.services._transition import move
@@ -78,3 +79,23 @@ def test_a_result_that_did_not_arrive_stands_first_among_the_exceptions(
     assert "Result that did not arrive" in page
     assert f'href="/reports/{refused.public_id}/"' in page
     assert page.index(">Registry<") < page.index(">Billing<")
+
+
+def test_a_name_that_an_interface_cannot_write_is_for_who_keeps_the_interfaces(
+    as_: As, rooms: None
+) -> None:
+    make.endpoint("GP", character_set="8859/1", sends=(Subscription.RESULTS,))
+    order = booked_at(today_at(11), patient=make.patient(name=PersonName.parse("Nguyễn^Ánh")))
+    perform(order)
+    report = make.final_report(order)
+    outbox.fan_out()
+    row = Delivery.objects.get()
+    address = f"/reports/{report.public_id}/receipts/"
+
+    reader, keeper = (as_(who).get(address).content.decode() for who in ("radiologist", "admin"))
+
+    requeue = f'action="/messages/out/{row.public_id}/requeue/"'
+    assert "U+1EC5 cannot be written in 8859/1" in reader
+    assert "Who keeps the interfaces mends that" in reader
+    assert requeue not in reader  # it could only fail again
+    assert requeue in keeper

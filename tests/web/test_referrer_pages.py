@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -255,6 +256,50 @@ def test_an_older_version_cannot_be_acknowledged_any_more(olga: Client) -> None:
     assert page.index("Small bleeding.") < page.index("Normal CT of the head.")
 
 
+def test_a_correction_says_word_by_word_what_it_changes(olga: Client) -> None:
+    order = build.performed()
+    report = make.final_report(order)
+    execute(
+        AmendReport(
+            report=str(report.public_id),
+            kind=VersionKind.CORRECTION,
+            sections={**make.TEXT, "impression": "Abnormal CT of the head."},
+            reason="Typing mistake",
+        ),
+        actor=people.radiologist,
+    )
+
+    page = olga.get(f"/referrer/orders/{order.public_id}/").content.decode()
+
+    before, _, newest = page.partition("<summary>What changed</summary>")
+    assert before.endswith('<details class="preview" data-keeps open>')
+    shown = newest.partition("</details>")[0]
+    removed = re.search(r"<del>.*?</span>(.*?)<span", shown)
+    added = re.search(r"<ins>.*?</span>(.*?)<span", shown)
+    assert (removed and removed[1], added and added[1]) == ("Normal", "Abnormal")
+    assert "No bleeding" not in shown  # what stayed as it was stands below
+    assert "ris/reporting.css" in page
+
+
+def test_versions_that_only_add_or_withdraw_say_so_by_their_kind(olga: Client) -> None:
+    order = build.performed()
+    report = make.final_report(order)
+    addendum = AmendReport(
+        report=str(report.public_id),
+        kind=VersionKind.ADDENDUM,
+        sections={"addendum": "Compared with the CT of May."},
+    )
+    execute(addendum, actor=people.radiologist)
+    execute(
+        RetractReport(report=str(report.public_id), reason="Other patient"),
+        actor=people.radiologist,
+    )
+
+    page = olga.get(f"/referrer/orders/{order.public_id}/").content.decode()
+
+    assert "What changed" not in page
+
+
 def test_a_withdrawn_report_is_not_shown_as_a_result(olga: Client) -> None:
     order = build.performed()
     report = make.final_report(order)
@@ -337,6 +382,23 @@ def test_a_manager_links_a_login_and_ends_it(doctors: Doctors) -> None:
     manager.post(f"/referrers/{row.public_id}/end/")
 
     assert not ReferrerAccess.objects.filter(pk=row.pk).exists()
+
+
+def test_who_sees_whose_orders_is_shown_a_page_at_a_time(doctors: Doctors) -> None:
+    ReferrerAccess.objects.bulk_create(
+        ReferrerAccess(user=doctors.otto, service=f"Practice {number:02}", granted_at=make.NOON)
+        for number in range(60)
+    )
+    manager = User.objects.create_user("mona")
+    manager.groups.add(Group.objects.get_or_create(name=Role.MANAGER.value)[0])
+    client = browser(manager)
+
+    first = client.get("/referrers/").content.decode()
+    second = client.get("/referrers/?page=2").content.decode()
+
+    shown = [page.count("/end/") for page in (first, second)]
+    assert shown == [50, ReferrerAccess.objects.count() - 50]
+    assert 'rel="next"' in first
 
 
 # --- budgets

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from ris import config
 from ris.domain.actors import Actor, ActorKind, Role
 from ris.domain.reporting import CommunicateCriticalResult
-from ris.models import AuditEvent, Order, Report, ReportVersion, User
+from ris.models import AuditEvent, Order, ReadingLease, Report, ReportVersion, User
 from ris.services import execute
 from ris.services.audit import record_access
 from tests import make, people
@@ -142,6 +142,48 @@ def test_a_resident_chooses_who_signs_with_him(exam: Order, as_: As) -> None:
     assert "for you" in listed
     assert "Attending radiologist" in waiting
     assert "for you" not in as_("radiologist").get("/reading/?pile=sent").content.decode()
+
+
+def test_what_only_shows_a_signed_text_is_read_by_nobody_until_somebody_writes(
+    exam: Order, as_: As
+) -> None:
+    resident, attending = as_("resident"), as_("radiologist")
+    report = begun(resident, exam)
+    address = f"/reports/{report.public_id}/"
+    send(resident, report, "preliminary")
+    signed = resident.get(address).content.decode()
+
+    open_since_before = resident.post(f"{address}presence/", {"editor": "yes", "reading": "yes"})
+    after_signing = ReadingLease.objects.filter(ended_at=None).count()
+    report.refresh_from_db()
+    typed = {**TEXT, "findings": "A small bleed.", "revision": str(report.draft_revision)}
+    attending.post(f"{address}draft/", typed, headers={"HX-Request": "true"})
+    told = words(resident.post(f"{address}presence/", {"editor": "yes"}).content.decode())
+    kept = attending.post(f"{address}presence/", {"editor": "yes"}).content.decode()
+
+    assert 'id="editor"' in signed
+    assert 'name="reading"' not in signed
+    assert "Nobody reads" not in words(open_since_before.content.decode())
+    assert after_signing == 0
+    assert ReadingLease.objects.get(ended_at=None).reader.username == "radiologist"
+    assert "reads this report" in told
+    assert "What you type now is not saved" in told
+    assert 'name="reading" value="yes"' in kept
+
+
+def test_who_waits_without_an_editor_hears_that_the_report_is_hers_in_another_tab(
+    exam: Order, as_: As
+) -> None:
+    resident, attending = as_("resident"), as_("radiologist")
+    report = begun(resident, exam)
+    address = f"/reports/{report.public_id}/"
+    shut = attending.get(address).content.decode()
+    attending.post(f"{address}take-over/", {"reason": "On call"})
+
+    told = words(attending.post(f"{address}presence/").content.decode())
+
+    assert 'name="editor"' not in shut
+    assert "You read this report. Open the editor" in told
 
 
 # --- a proof at signing

@@ -119,7 +119,7 @@ def test_preliminary_then_final_then_addendum_then_correction_then_withdrawn(
         f"{address}correct/",
         {**TEXT, "impression": "Small lesion.", "reason": "Missed", "version": "3"},
     )
-    reader.post(f"{address}retract/", {"reason": "Wrong patient"})
+    reader.post(f"{address}retract/", {"reason": "Wrong patient", "version": "4"})
 
     report.refresh_from_db()
     versions = list(report.versions.all())

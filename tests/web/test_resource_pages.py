@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ris.domain.actors import OPERATOR
 from ris.domain.resources import BeginDowntime, RegisterStaff, SaveGroup
+from ris.domain.scheduling import SetResourceHours
 from ris.models import (
     AuditEvent,
     Block,
@@ -448,6 +449,18 @@ def test_what_the_core_refuses_is_shown_and_nothing_is_changed(ct: str, manager:
 
 
 # --- who may
+
+
+def test_device_without_hours_shows_those_of_its_room(ct: str, as_: Login) -> None:
+    room = Room.objects.get(devices__ae_title="CT1").resource.public_id
+    hours = ((0, time(7), time(17)),)
+    execute(SetResourceHours(resource=str(room), hours=hours), actor=OPERATOR)
+
+    words = " ".join(text_of(as_("technologist"), ct).split())
+    form = as_("manager").get(ct).content.decode()
+
+    assert "Monday as its room: 07:00-17:00 Tuesday as its room: closed" in words
+    assert 'placeholder="as its room: 07:00-17:00"' in form
 
 
 def test_who_sees_and_who_may(ct: str, as_: Login) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -9,9 +10,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from ris.domain.patients import PatientReference
+from ris.domain.safety import DefineSafetyQuestion, Gate, QuestionDetails, parse_rules
 from ris.models import Order, PerformedProcedureStep
-from tests import make
-from tests.web.department import arrive, begin, booked_at, today_at
+from ris.services import execute
+from tests import make, people
+from tests.web.department import arrive, begin, booked_at, person, today_at
 
 As = Callable[[str], Client]
 
@@ -107,3 +111,118 @@ def test_room_may_be_named_instead_of_its_device(as_: As, rooms: None) -> None:
 
     assert client.get("/room/CT room/").status_code == 200
     assert client.get("/room/nowhere/").status_code == 404
+
+
+def test_who_should_be_here_by_now_is_marked_late(as_: As, order: Order) -> None:
+    late = booked_at(today_at(11), patient=person("Late", "Lena", "MRN005"))
+    later = booked_at(today_at(14), patient=person("Ito", "Ken", "MRN004"))
+
+    text = as_("technologist").get("/room/CT1/").content.decode()
+
+    rows = {name: row_of(text, name) for name in (late, later)}
+    assert 'class="late"' in rows[late]
+    assert "1 h late" in rows[late]
+    assert "late" not in rows[later]
+
+
+def row_of(page: str, order: Order) -> str:
+    return page.partition(f'<tr id="s-{make.step_of(order).public_id}"')[2].partition("</tr>")[0]
+
+
+def test_begin_that_waits_for_an_answer_is_not_possible_yet(as_: As, order: Order) -> None:
+    question = QuestionDetails(
+        code="IMPLANT",
+        words="Is there a pacemaker?",
+        modalities=("CT",),
+        gate=Gate.START,
+        unsafe=parse_rules("is yes"),
+    )
+    execute(DefineSafetyQuestion(question=question), actor=people.admin)
+
+    text = as_("technologist").post("/room/CT1/begin/", begin_form(order)).content.decode()
+
+    assert "Not possible yet" in text
+    assert "Answer the questions" in text
+    assert make.step_of(order).status == "ARRIVED"
+
+
+# --- one room, two patients
+
+
+@pytest.fixture
+def running(rooms: None) -> Order:
+    """Somebody else who is in the room already, by the device."""
+    order = booked_at(today_at(11), patient=person("Ito", "Ken", "MRN004"))
+    begin(order)
+    return order
+
+
+def test_second_exam_in_a_room_is_begun_only_when_told_so_twice(
+    as_: As, order: Order, running: Order
+) -> None:
+    client = as_("technologist")
+
+    asked = client.post("/room/CT1/begin/", begin_form(order))
+    unchanged = make.step_of(order).status
+    text = asked.content.decode()
+    told = client.post(
+        "/room/CT1/begin/",
+        {**begin_form(order), "beside": str(make.step_of(running).public_id)},
+    )
+
+    assert (asked.status_code, unchanged) == (409, "ARRIVED")
+    assert "The exam of ITO, Ken is still in progress here" in text
+    assert "Begin BERG, Anna all the same" in text
+    assert f'name="beside" value="{make.step_of(running).public_id}"' in text
+    assert (told.status_code, make.step_of(order).status) == (303, "STARTED")
+
+
+def test_whoever_was_begun_after_the_question_is_asked_about_too(
+    as_: As, order: Order, running: Order
+) -> None:
+    beside = str(make.step_of(running).public_id)
+    third = booked_at(today_at(14), patient=person("Silva", "Rita", "MRN007"))
+    begin(third)
+
+    asked = as_("technologist").post("/room/CT1/begin/", {**begin_form(order), "beside": beside})
+
+    assert asked.status_code == 409
+    assert "SILVA, Rita" in asked.content.decode()
+
+
+def test_exams_of_one_patient_are_begun_together_unasked(as_: As, order: Order) -> None:
+    begin(order)
+    same = PatientReference(public_id=str(order.patient.public_id))
+    second = booked_at(today_at(14), patient=same)
+
+    response = as_("technologist").post("/room/CT1/begin/", begin_form(second))
+
+    assert (response.status_code, make.step_of(second).status) == (303, "STARTED")
+
+
+def test_what_is_begun_by_hand_stands_in_front_and_is_named(
+    as_: As, order: Order, running: Order
+) -> None:
+    client = as_("technologist")
+    form = {**begin_form(order), "beside": str(make.step_of(running).public_id)}
+
+    text = client.post("/room/CT1/begin/", form, follow=True).content.decode()
+
+    assert "BERG, Anna: Begun." in text
+    assert front(text) == "BERG, Anna"
+
+
+def test_whoever_is_done_is_named(as_: As, order: Order) -> None:
+    client = as_("technologist")
+    uid = begin(order)
+
+    text = client.post("/room/CT1/complete/", {"performed": uid}, follow=True).content.decode()
+
+    assert "BERG, Anna: Completed. The exam waits to be read." in text
+
+
+def front(page: str) -> str:
+    """Who stands in the card in front."""
+    found = re.search(r'id="current-title"[^>]*><a[^>]*>([^<]*)<', page)
+    assert found is not None
+    return found[1]

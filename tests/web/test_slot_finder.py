@@ -68,9 +68,17 @@ def test_a_click_holds_and_the_next_books(as_: As, step: ScheduledProcedureStep)
 
     assert (held.status_code, booked.status_code) == (303, 303)
     assert "Held by" in page
-    assert f'datetime="{hold.expires_at.isoformat()}"' in page  # type: ignore[union-attr]
+    assert f'data-countdown="{hold.expires_at.isoformat()}"' in page  # type: ignore[union-attr]
     hold.refresh_from_db()
     assert (hold.status, hold.start_at, hold.comment) == ("BOOKED", today_at(14), "by taxi")
+
+
+def test_who_holds_a_time_is_told_by_name(as_: As, step: ScheduledProcedureStep) -> None:
+    client = as_("frontdesk")
+
+    held = client.post(address(step), {"hold": slot("CT1", today_at(14))})
+
+    assert "Held by Frontdesk Muster." in client.get(held["Location"]).content.decode()
 
 
 def test_what_is_held_can_be_let_go(as_: As, step: ScheduledProcedureStep) -> None:

@@ -49,6 +49,19 @@ def test_form_of_an_earlier_login_comes_back_with_every_word(full: Department, a
     assert full.waiting.status == "CANCELED"
 
 
+def test_text_is_shown_and_an_address_or_a_token_is_not(full: Department) -> None:
+    hidden = {"next": "/orders/?tab=scheduled&modality=CT&view=all&page=2", "token": "W1" * 30}
+
+    answer = Client().post(f"/orders/{full.waiting.public_id}/cancel/", {**TYPED, **hidden})
+
+    page = answer.content.decode()
+    shown = re.sub(r"<[^>]*>", "", page)
+    assert "said the ward, who had called twice" in shown
+    assert "modality=CT" not in shown
+    assert hidden["token"] not in shown
+    assert fields(page).items() >= hidden.items()
+
+
 def test_form_of_another_site_is_not_offered_again(full: Department, as_: As) -> None:
     client = checking(as_("scheduler").cookies)
 

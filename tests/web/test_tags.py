@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from ris.domain.values import Code, PartialDate, PersonName
 from ris.web.templatetags import ris_web as tags
@@ -26,6 +27,19 @@ def test_person(stored: str | None, shown: str) -> None:
 
 def test_name_from_right_to_left_does_not_pull_its_neighbors() -> None:
     assert tags.person(PersonName.of("כהן", "יעל")) == "\u2068כהן, יעל\u2069"
+
+
+def test_dates_in_english_are_read_alike_on_both_sides_of_the_ocean() -> None:
+    at = datetime(2026, 11, 12, 16, 30, tzinfo=UTC)
+
+    assert date_format(at, "DATE_FORMAT") == "12 November 2026"
+    assert date_format(at, "SHORT_DATETIME_FORMAT") == "12 Nov 2026, 16:30"
+    assert date_format(at, "TIME_FORMAT") == "16:30"
+
+
+def test_a_language_is_a_word() -> None:
+    assert tags.language_name("da") == "Danish"
+    assert tags.language_name("tlh") == "tlh"
 
 
 @pytest.mark.parametrize(
@@ -87,3 +101,11 @@ def test_report_sections_come_in_reading_order() -> None:
 @pytest.mark.parametrize(("count", "shown"), [(0, "0"), (999, "999"), (1000, "999+")])
 def test_large_counts_are_not_counted_out(count: int, shown: str) -> None:
     assert tags.capped(count) == shown
+
+
+def test_a_day_inside_a_sentence_is_not_begun_with_a_capital() -> None:
+    now = timezone.localtime()
+
+    assert f">today {now:%H:%M}<" in str(tags.when_said(now))
+    assert f">Today {now:%H:%M}<" in str(tags.when(now))
+    assert str(tags.when_said(now + timedelta(days=5))) == str(tags.when(now + timedelta(days=5)))

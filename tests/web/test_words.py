@@ -10,7 +10,7 @@ from ris.domain.exchange import MessageState
 from ris.domain.reporting import SECTIONS, report_text
 from ris.web import labels
 from ris.web.exchange.filters import IN_STATES
-from ris.web.templatetags.ris_web import titled
+from ris.web.templatetags.ris_web import side, titled
 from ris.web.words import refusal, sentence
 
 
@@ -58,6 +58,13 @@ def test_titles_of_sections_are_said_on_pages_and_stay_as_they_are_in_the_report
     assert report_text(texts) == "FINDINGS\nClear.\n\nADDENDUM\nLater."
 
 
+def test_the_side_of_an_exam_is_said_in_the_language_of_the_page() -> None:
+    with translation.override("de"):
+        sides = [side(value) for value in ("L", "R", "B", "U", "")]
+
+    assert sides == ["links", "rechts", "beidseits", "", ""]
+
+
 def test_lists_made_at_the_start_speak_the_language_of_the_page() -> None:
     with translation.override("de"):
         states = dict(IN_STATES)
@@ -73,6 +80,12 @@ def test_lists_made_at_the_start_speak_the_language_of_the_page() -> None:
         ("nothing is free within 5 days", "innerhalb von 5 Tagen ist nichts frei"),
         ("the oldest waits for 16 min", "die älteste wartet seit 16 min"),
         ("no message for 2 h", "seit 2 h keine Nachricht"),
+        ("1 message not applied", "1 Nachricht nicht verarbeitet"),
+        ("4 messages refused or given up", "4 Nachrichten abgelehnt oder aufgegeben"),
+        (
+            "20 in the queue, the oldest for 16 min, paused",
+            "20 in der Warteschlange, die älteste seit 16 min, angehalten",
+        ),
     ],
 )
 def test_what_a_list_says_of_itself_is_said_in_the_language_of_the_page(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import struct
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+
+from tests.running import wait_until
 
 VERIFICATION = "1.2.840.10008.1.1"
 WORKLIST = "1.2.840.10008.5.1.4.31"
@@ -276,7 +277,4 @@ def serves(port: int) -> bool:
 
 def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     """Wait until the condition holds; fails after that many seconds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        time.sleep(0.005)
+    wait_until(lambda: bool(condition()), "the condition", seconds)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ssl
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,13 +20,6 @@ from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
 
 SECONDS = 20.0
 DONE = {0x0000, 0x0107, 0x0116}
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.01)
 
 
 @dataclass(frozen=True)

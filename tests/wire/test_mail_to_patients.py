@@ -189,6 +189,21 @@ def test_a_mailbox_that_does_not_exist_is_a_bounce_and_holds_nothing_up(
     assert len(box.mails) == 1
 
 
+@pytest.mark.parametrize("address", ["anna@", "@example.org", "anna@[127"])
+def test_an_address_that_is_none_is_refused_in_words(box: Box, plain: Server, address: str) -> None:
+    carrier(plain.port)
+    message_to(email=address)
+
+    outbox.deliver_due()
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.last_error) == (
+        "REFUSED",
+        "cannot be written: no mail address",
+    )
+    assert box.mails == []
+
+
 def test_what_is_put_off_goes_again_under_the_same_message_id(box: Box, plain: Server) -> None:
     carrier(plain.port)
     message_to(email="later@example.org")

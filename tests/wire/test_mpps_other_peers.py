@@ -25,9 +25,9 @@ from ris.models import Delivery
 from ris.services import execute, outbox
 from tests import make, people
 from tests.programs import demand, node_modules
-from tests.running import free_ports
+from tests.running import free_ports, wait_until
 from tests.wire.dicom_certificates import Authority
-from tests.wire.pps_manager import PpsManager, eventually
+from tests.wire.pps_manager import PpsManager
 from worklist.config import Tls
 from worklist.tls import server_context
 
@@ -237,7 +237,7 @@ def test_a_silent_peer_with_many_exams_keeps_no_other_waiting(
             started = time.monotonic()
             for _ in range(3):
                 outbox.deliver_due(threads=2)
-            eventually(lambda: len(pacs.told) == 6)
+            wait_until(lambda: len(pacs.told) == 6, "who answers is told of every exam")
             took = time.monotonic() - started
             in_flight = Delivery.objects.filter(endpoint__name="Silent", state="LEASED").count()
     finally:

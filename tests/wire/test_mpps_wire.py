@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +20,8 @@ from ris.models import DomainEvent, InboundMessage, Order, PerformedProcedureSte
 from ris.services import timers
 from tests import make
 from tests.running import wait_until
-from tests.wire.worklist_server import dcmjs, modality, running
+from tests.wire.exams import NOON, order, server, status_of, stored
+from tests.wire.worklist_server import modality
 from tests.worklist.performed import n_create, n_set, series
 from worklist.config import Deadlines, ListenerConfig
 from worklist.elements import tag_of, tag_path
@@ -39,21 +40,7 @@ from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
 from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP_RETRIEVE as RETRIEVE
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
-
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    make.site()
-    make.device("CT1", "CT")
-    with running() as listener:
-        yield listener
-
-
-@pytest.fixture
-def order(server: ServerThread) -> Order:
-    return make.booked(NOON)
+__all__ = ["order", "server"]
 
 
 @pytest.fixture
@@ -75,17 +62,6 @@ def association(server: ServerThread) -> Iterator[Callable[..., Association]]:
     for one in opened:
         if one.is_established:
             one.release()
-
-
-def stored(uid: str) -> PerformedProcedureStep:
-    return PerformedProcedureStep.objects.get(sop_instance_uid=uid)
-
-
-def status_of(order: Order) -> StepStatus:
-    return StepStatus(make.step_of(order).status)
-
-
-# --- pynetdicom
 
 
 def test_a_scanner_performs_what_the_worklist_offers(server: ServerThread, order: Order) -> None:
@@ -238,6 +214,20 @@ def test_what_matches_no_step_is_kept(server: ServerThread) -> None:
     )
 
 
+def test_nothing_of_a_dataset_is_lost(association: Callable[..., Association]) -> None:
+    scanner, uid = association(), new_uid()
+    sent = n_create()
+    sent.add_new(0x00091001, "LO", "private")
+    sent.ImageAndFluoroscopyAreaDoseProduct = "1.20"
+
+    scanner.send_n_create(sent, MPPS, uid)
+    _, found = scanner.send_n_get([], RETRIEVE, uid)
+
+    del found.SOPClassUID, found.SOPInstanceUID
+    assert isinstance(found, Dataset)
+    assert found.to_json_dict() == sent.to_json_dict()
+
+
 # --- a strict device
 
 
@@ -308,8 +298,8 @@ def test_two_orders_are_performed_as_one(server: ServerThread) -> None:
 
     assert during == [StepStatus.STARTED] * 2
     assert [status_of(order) for order in orders] == [StepStatus.COMPLETED] * 2
-    for order in orders:
-        events = DomainEvent.objects.filter(order=order, name="PerformedStepCompleted")
+    for each in orders:
+        events = DomainEvent.objects.filter(order=each, name="PerformedStepCompleted")
         assert events.count() == 1
 
 
@@ -422,115 +412,3 @@ def test_broken_text_is_refused_and_kept_for_a_look(
 
     assert status.Status == 0x0106
     assert InboundMessage.objects.get().outcome == "0106"
-
-
-# --- dcmjs-dimse
-
-CREATED = {
-    "SpecificCharacterSet": "ISO_IR 192",
-    "Modality": "CT",
-    "PatientName": "Berg^Anna",
-    "PatientBirthDate": "19700503",
-    "PatientSex": "F",
-    "StudyID": "1",
-    "PerformedProcedureStepID": "PPS1",
-    "PerformedStationAETitle": "CT1",
-    "PerformedStationName": "",
-    "PerformedLocation": "",
-    "PerformedProcedureStepStartDate": "20260302",
-    "PerformedProcedureStepStartTime": "131000",
-    "PerformedProcedureStepEndDate": "",
-    "PerformedProcedureStepEndTime": "",
-    "PerformedProcedureStepStatus": "IN PROGRESS",
-    "PerformedProcedureStepDescription": "",
-    "PerformedSeriesSequence": [],
-}
-COMPLETED = {
-    "PerformedProcedureStepStatus": "COMPLETED",
-    "PerformedProcedureStepEndDate": "20260302",
-    "PerformedProcedureStepEndTime": "133000",
-    "PerformedSeriesSequence": [
-        {
-            "SeriesInstanceUID": "2.25.2001",
-            "ProtocolName": "Head",
-            "ReferencedImageSequence": [
-                {"ReferencedSOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
-                 "ReferencedSOPInstanceUID": "2.25.3001"},
-            ],
-        }
-    ],
-}  # fmt: skip
-
-
-def _created(order: Order) -> dict[str, Any]:
-    step = make.step_of(order)
-    item = {
-        "StudyInstanceUID": step.procedure.study_instance_uid,
-        "AccessionNumber": order.accession_number,
-        "RequestedProcedureID": step.procedure.procedure_id,
-        "ScheduledProcedureStepID": step.step_id,
-    }
-    number = order.patient.identifiers.get().value
-    return {**CREATED, "PatientID": number, "ScheduledStepAttributesSequence": [item]}
-
-
-def test_dcmjs_begins_and_completes_an_exam(server: ServerThread, order: Order) -> None:
-    uid = new_uid()
-
-    (created,) = dcmjs(server, "n-create", uid=uid, elements=_created(order))
-    during = status_of(order)
-    (completed,) = dcmjs(server, "n-set", uid=uid, elements=COMPLETED)
-    (got,) = dcmjs(server, "n-get", uid=uid)
-
-    assert (created["status"], completed["status"], got["status"]) == (0, 0, 0)
-    assert during is StepStatus.STARTED
-    assert status_of(order) is StepStatus.COMPLETED
-    assert stored(uid).series.get().instance_count == 1
-    assert got["dataset"]["PerformedProcedureStepStatus"] == "COMPLETED"
-
-
-def test_dcmjs_hears_each_refusal(server: ServerThread, order: Order) -> None:
-    uid = new_uid()
-    dcmjs(server, "n-create", uid=uid, elements=_created(order))
-    dcmjs(server, "n-set", uid=uid, elements=COMPLETED)
-
-    (again,) = dcmjs(server, "n-create", uid=uid, elements=_created(order))
-    (late,) = dcmjs(
-        server, "n-set", uid=uid, elements={"PerformedProcedureStepStatus": "DISCONTINUED"}
-    )
-    (unknown,) = dcmjs(server, "n-set", uid=new_uid(), elements=COMPLETED)
-
-    assert again["status"] == 0x0111
-    assert late["status"] == 0x0110
-    assert unknown["status"] == 0x0112
-
-
-def test_dcmjs_is_told_which_attribute_is_wrong(server: ServerThread, order: Order) -> None:
-    make.device("CT1", "CT", settings={"mpps": "strict"})
-    without = {key: value for key, value in _created(order).items() if key != "Modality"}
-
-    (missing,) = dcmjs(server, "n-create", uid=new_uid(), elements=without)
-    (wrong,) = dcmjs(
-        server,
-        "n-create",
-        uid=new_uid(),
-        elements={**_created(order), "PerformedProcedureStepStatus": "COMPLETED"},
-    )
-
-    assert (missing["status"], wrong["status"]) == (0x0120, 0x0106)
-    assert wrong["dataset"]["PerformedProcedureStepStatus"] == "COMPLETED"
-    assert not PerformedProcedureStep.objects.exists()
-
-
-def test_nothing_of_a_dataset_is_lost(association: Callable[..., Association]) -> None:
-    scanner, uid = association(), new_uid()
-    sent = n_create()
-    sent.add_new(0x00091001, "LO", "private")
-    sent.ImageAndFluoroscopyAreaDoseProduct = "1.20"
-
-    scanner.send_n_create(sent, MPPS, uid)
-    _, found = scanner.send_n_get([], RETRIEVE, uid)
-
-    del found.SOPClassUID, found.SOPInstanceUID
-    assert isinstance(found, Dataset)
-    assert found.to_json_dict() == sent.to_json_dict()

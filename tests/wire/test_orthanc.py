@@ -18,8 +18,8 @@ from ris.services import archives, outbox
 from ris.services.report_documents import report_document
 from tests import make
 from tests.programs import demand, requires
+from tests.running import wait_until
 from tests.wire.orthanc import Orthanc, orthanc
-from tests.wire.pps_manager import eventually
 from tests.wire.test_mpps_forwarding import QUICK, deliver, later
 from tests.wire.test_reports_into_archives import finalize, reader, states
 from tests.wire.worklist_server import running
@@ -98,7 +98,10 @@ def test_it_commits_itself_over_an_association_of_its_own(reader: Actor, archive
     with running() as server:
         archive.put("/modalities/ris", {"AET": "RIS", "Host": "127.0.0.1", "Port": server.port})
         deliver()
-        eventually(lambda: CommitmentRequest.objects.get().answered_at is not None)
+        wait_until(
+            lambda: CommitmentRequest.objects.get().answered_at is not None,
+            "the archive commits itself",
+        )
         with later():
             deliver()
 

@@ -18,7 +18,7 @@ from tests.worklist.performed import n_create
 from worklist.mwl import write
 from worklist.raw import StoredRequest
 from worklist.requestor import CallError, NotAcceptedError, Target
-from worklist.scu import echo, notify, perform
+from worklist.scu import Commitment, commit, echo, notify, perform
 from worklist.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN
 from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
 
@@ -303,6 +303,37 @@ def test_something_else_than_an_answer_to_the_request(answer: bytes, text: str) 
 
     assert error.result is Result.AMBIGUOUS
     assert str(error).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("behind", "text"),
+    [
+        (b"\x04\x00\x00\x00\x00\x04\x00\x00\x00\x99", "unreadable answer: a P-DATA-TF ends inside"),
+        (response(field=0x0100), "the command set lacks a field"),
+    ],
+    ids=["no value", "half an event"],
+)
+def test_what_stands_behind_an_answer_is_an_event_or_the_peers_fault(
+    behind: bytes, text: str
+) -> None:
+    def answer(connection: socket.socket) -> None:
+        accept(connection)
+        read_request(connection)
+        connection.sendall(response(field=0x8130) + behind)
+
+    taken: list[bool] = []
+    with peer(answer) as port, pytest.raises(CallError) as caught:
+        commit(
+            target(port),
+            Commitment("2.25.7", "2.25.8", "2.25.9"),
+            AT_MOST,
+            lambda: taken.append(True),
+            lambda data, syntax: pytest.fail("nothing was reported"),
+        )
+
+    assert taken == [True]
+    assert caught.value.result is Result.AMBIGUOUS
+    assert str(caught.value).startswith(text)
 
 
 def test_an_answer_that_never_ends() -> None:

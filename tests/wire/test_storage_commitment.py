@@ -72,11 +72,8 @@ def test_what_is_reported_on_the_same_association_settles_it_at_once(reader: Act
     assert transactions() == [str(request.TransactionUID)]
     assert archive.reported == [0x0000]
     message = InboundMessage.objects.get()
-    assert (message.message_type, message.state, message.sender) == (
-        "Storage Commitment N-EVENT-REPORT",
-        "APPLIED",
-        "PACS",
-    )
+    assert (message.message_type, message.sender) == ("Storage Commitment N-EVENT-REPORT", "PACS")
+    assert (message.state, message.reply_state) == ("APPLIED", "SENT")
     (group,) = receipts.of_report(str(report.public_id))
     assert [(sent_as(each), each.state) for each in group.receipts] == [
         ("into the archive (SR, version 1)", "DELIVERED"),

@@ -1,4 +1,4 @@
-"""What a modality says of an exam, and what is stored of it."""
+"""The end of an exam, as its modality tells it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The handlers against the real core: what is answered, and what is kept."""
+"""The handlers of queries against the real core, and who is let in to ask."""
 
 from __future__ import annotations
 

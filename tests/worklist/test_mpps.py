@@ -1,17 +1,16 @@
-"""N-CREATE and N-SET as commands: complete ones, mended ones, refused ones."""
+"""N-CREATE and N-SET as commands: what they say, and what is refused."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from ris.domain.errors import InvalidValueError, MissingValueError, RisError
+from ris.domain.errors import InvalidValueError, RisError
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
@@ -23,42 +22,12 @@ from ris.domain.performing import (
 )
 from ris.domain.values import Code, Identifier
 from tests.worklist.entries import SYNTAXES, encoded
-from tests.worklist.performed import code, n_create, n_set, scheduled, series
+from tests.worklist.performed import code, n_create, n_set, scheduled
+from tests.worklist.translated import UID, changed, circumstances, created
 from worklist import dicom_json
-from worklist.elements import Texts, read, tag_of
-from worklist.mpps import Change, Circumstances, from_n_create, from_n_set, references_in
-from worklist.mpps_attributes import FIXED, PERFORMED
-
-UID = "2.25.3001"
-NOW = datetime(2026, 7, 6, 7, 36, tzinfo=UTC)
-VIENNA = ZoneInfo("Europe/Vienna")
-
-
-def circumstances(**overrides: Any) -> Circumstances:
-    return Circumstances(
-        **{"ae_title": "CT9", "received_at": NOW, "zone": VIENNA, "modality": "CT"} | overrides
-    )
-
-
-def created(dataset: Dataset, syntax: str = "explicit", **overrides: Any) -> StartPerformedStep:
-    return from_n_create(
-        UID, encoded(dataset, syntax), SYNTAXES[syntax], circumstances(**overrides)
-    )
-
-
-def changed(
-    dataset: Dataset,
-    syntax: str = "explicit",
-    stored: dict[str, Any] | None = None,
-    **overrides: Any,
-) -> Change:
-    return from_n_set(
-        UID, encoded(dataset, syntax), SYNTAXES[syntax], circumstances(**overrides), stored or {}
-    )
-
-
-def stored(dataset: Dataset) -> dict[str, Any]:
-    return dicom_json.to_json(Texts.of(read(encoded(dataset), SYNTAXES["explicit"])))
+from worklist.elements import tag_of
+from worklist.mpps import from_n_create, from_n_set, references_in
+from worklist.mpps_attributes import FIXED
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
@@ -197,111 +166,7 @@ def test_an_n_set_to_an_unknown_status_is_refused(strict: bool) -> None:
     assert refused.value.path == "(0040,0252)"
 
 
-# --- what is missing
-
-TYPE_1 = [row.keyword for row in PERFORMED if row.create == "1" and not row.within]
-
-
-@pytest.mark.parametrize("keyword", TYPE_1)
-def test_a_missing_type_1_attribute_is_refused_when_strict(keyword: str) -> None:
-    with pytest.raises(MissingValueError) as refused:
-        created(n_create(**{keyword: None}), strict=True)
-
-    assert tag_of(keyword) == int(refused.value.path.strip("()").replace(",", ""), 16)
-    assert "empty" not in refused.value.details
-
-
-@pytest.mark.parametrize("keyword", TYPE_1)
-def test_an_empty_type_1_attribute_is_refused_when_strict(keyword: str) -> None:
-    empty = [] if keyword.endswith("Sequence") else ""
-
-    with pytest.raises(MissingValueError) as refused:
-        created(n_create(**{keyword: empty}), strict=True)
-
-    assert refused.value.details == {"empty": True}
-
-
-@pytest.mark.parametrize("keyword", TYPE_1)
-@pytest.mark.parametrize("how", ["absent", "empty"])
-def test_without_a_type_1_attribute_the_exam_goes_on_and_it_is_noted(
-    keyword: str, how: str
-) -> None:
-    empty: Any = [] if keyword.endswith("Sequence") else ""
-
-    command = created(n_create(**{keyword: None if how == "absent" else empty}))
-
-    assert len(command.flags) == 1
-    assert keyword in command.flags[0]
-
-
-def test_what_is_missing_is_taken_from_the_circumstances() -> None:
-    command = created(
-        n_create(
-            PerformedStationAETitle=None,
-            Modality=None,
-            PerformedProcedureStepStartTime=None,
-            ScheduledStepAttributesSequence=None,
-            PerformedProcedureStepStatus=None,
-        )
-    )
-
-    assert command.station_ae_title == "CT9"
-    assert command.modality == "CT"
-    assert command.started_at == NOW
-    assert command.references == ()
-    assert len(command.flags) == 5
-
-
-def test_an_unreadable_start_is_replaced_by_the_time_of_arrival() -> None:
-    dataset = n_create()
-    dataset["PerformedProcedureStepStartTime"]._value = "half past"
-
-    command = created(dataset)
-
-    assert command.started_at == NOW
-    assert command.flags == ("(0040,0245): not a time (HHMMSS)",)
-
-
-def test_an_absent_type_2_attribute_matters_only_when_strict() -> None:
-    dataset = n_create(PatientSex=None, StudyID=None)
-
-    assert created(dataset).flags == ()
-    with pytest.raises(MissingValueError):
-        created(dataset, strict=True)
-
-
-NESTED_2 = [(row.within, row.keyword) for row in PERFORMED if row.within and row.create == "2"]
-
-
-@pytest.mark.parametrize(("within", "keyword"), NESTED_2)
-def test_an_absent_type_2_attribute_of_an_item_matters_only_when_strict(
-    within: str, keyword: str
-) -> None:
-    item = scheduled(**{keyword: None}) if "Scheduled" in within else series(**{keyword: None})
-    dataset = n_create(**{within: [item]})
-
-    assert created(dataset).flags == ()
-    with pytest.raises(MissingValueError) as refused:
-        created(dataset, strict=True)
-    assert refused.value.path == f"({tag_of(keyword) >> 16:04X},{tag_of(keyword) & 0xFFFF:04X})"
-
-
-@pytest.mark.parametrize(
-    ("within", "keyword"),
-    [(row.within, row.keyword) for row in PERFORMED if row.within and row.create == "1"],
-)
-@pytest.mark.parametrize("empty", [True, False])
-def test_a_type_1_attribute_of_an_item_is_refused_when_strict_and_noted_else(
-    within: str, keyword: str, empty: bool
-) -> None:
-    value: Any = "" if empty else None
-    item = scheduled(**{keyword: value}) if "Scheduled" in within else series(**{keyword: value})
-    dataset = n_create(**{within: [item]})
-
-    with pytest.raises(MissingValueError) as refused:
-        created(dataset, strict=True)
-    assert refused.value.details == ({"empty": True} if empty else {})
-    assert [keyword in flag for flag in created(dataset).flags] == [True]
+# --- numbers
 
 
 def test_numbers_come_with_who_gave_them_out() -> None:
@@ -359,76 +224,6 @@ def test_values_too_long_to_keep_are_cut_and_noted() -> None:
 
     assert command.patient_identifier == Identifier("9" * 64, "HOSP")
     assert command.flags == ("(0010,0020): longer than 64 characters",)
-
-
-# --- the final state
-
-
-@pytest.mark.parametrize(
-    ("overrides", "path"),
-    [
-        ({"PerformedProcedureStepEndDate": None}, "(0040,0250)"),
-        ({"PerformedProcedureStepEndTime": None}, "(0040,0251)"),
-        ({"PerformedProcedureStepEndTime": ""}, "(0040,0251)"),
-        ({"PerformedSeriesSequence": None}, "(0040,0340)"),
-        ({"PerformedSeriesSequence": []}, "(0040,0340)"),
-        ({"PerformedSeriesSequence": [series(SeriesInstanceUID=None)]}, "(0020,000E)"),
-        ({"PerformedSeriesSequence": [series(ProtocolName="")]}, "(0018,1030)"),
-    ],
-)
-@pytest.mark.parametrize("status", ["COMPLETED", "DISCONTINUED"])
-def test_an_incomplete_end_is_refused_when_strict_and_noted_else(
-    status: str, overrides: dict[str, Any], path: str
-) -> None:
-    dataset = n_set(status, **overrides)
-
-    with pytest.raises(MissingValueError) as refused:
-        changed(dataset, strict=True)
-    command = changed(dataset)
-
-    assert refused.value.path == path
-    assert command.flags[0].startswith(path)
-    assert command.details.ended_at is not None
-
-
-def test_what_came_in_an_earlier_n_set_counts_for_the_end() -> None:
-    earlier = stored(n_set("IN PROGRESS"))
-    only_status = Dataset()
-    only_status.PerformedProcedureStepStatus = "COMPLETED"
-
-    command = changed(only_status, stored=earlier, strict=True)
-
-    assert command.flags == ()
-    assert command.details == PerformedDetails(ended_at=datetime(2026, 7, 6, 7, 55, tzinfo=UTC))
-
-
-def test_a_final_state_without_images_is_complete() -> None:
-    command = changed(n_set(PerformedSeriesSequence=[series(images=0)]), strict=True)
-
-    assert command.details.series is not None
-    assert command.details.series[0].instance_count == 0
-
-
-def test_an_end_without_time_is_the_time_of_arrival() -> None:
-    command = changed(n_set(PerformedProcedureStepEndTime=""))
-
-    assert command.details.ended_at == NOW
-
-
-def test_after_the_end_nothing_is_checked_so_that_the_core_can_say_why() -> None:
-    ended = stored(n_set())
-
-    command = changed(n_set(PerformedSeriesSequence=[]), stored=ended, strict=True)
-
-    assert isinstance(command, CompletePerformedStep)
-
-
-def test_a_series_without_uid_is_kept_in_the_dataset_only() -> None:
-    command = changed(n_set(PerformedSeriesSequence=[series(), series(SeriesInstanceUID="")]))
-
-    assert command.details.series is not None
-    assert [one.series_instance_uid for one in command.details.series] == ["2.25.2001"]
-    assert len(command.dataset["00400340"]["Value"]) == 2
 
 
 # --- what an N-SET must not change

@@ -27,7 +27,7 @@ from tests import make, people
 from tests.worklist import requests
 from tests.worklist.entries import identifier
 from tests.worklist.handled import NOON, ended
-from tests.worklist.performed import n_create, n_set, scheduled, series
+from tests.worklist.performed import code, n_create, n_set, scheduled, series
 from worklist.elements import tag_of
 from worklist.handlers import Handlers
 from worklist.raw import StoredRequest
@@ -223,8 +223,6 @@ def test_series_lists_replace_each_other(server: Handlers) -> None:
 
 
 def test_the_wrong_worklist_entry_goes_back_on_the_list(server: Handlers) -> None:
-    from tests.worklist.performed import code
-
     order, uid = make.booked(NOON), new_uid()
     requests.create(server, created(order), uid)
 
@@ -287,38 +285,38 @@ def test_another_patient_in_an_n_set_is_ignored_and_noted(server: Handlers) -> N
     assert stored(uid).flags == ["(0010,0020): not allowed in an N-SET"]
 
 
-def test_a_fault_of_ours_shows_only_its_reference(
-    server: Handlers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def damage(uid: str) -> Any:
+    """What nothing of ours writes; what was there before."""
+    before = stored(uid).dataset
+    PerformedProcedureStep.objects.filter(sop_instance_uid=uid).update(dataset=["Berg^Anna"])
+    return before
+
+
+def test_a_fault_of_ours_shows_only_its_reference(server: Handlers) -> None:
     order, uid = make.booked(NOON), new_uid()
+    requests.create(server, created(order), uid)
+    damage(uid)
 
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("Berg^Anna")
+    outcome = requests.change(server, ended(), uid)
 
-    monkeypatch.setattr("worklist.handlers.execute", broken)
-    outcome = requests.create(server, created(order), uid)
-
-    assert outcome.status == 0x0110
-    assert outcome.comment.startswith("internal error ")
-    assert "Berg" not in outcome.comment
-    assert InboundMessage.objects.get().state == MessageState.FAILED.value
-
-
-def test_a_failed_message_can_be_applied_again(
-    server: Handlers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import worklist.replay  # noqa: F401 - registers itself
-
-    order, uid = make.booked(NOON), new_uid()
-    with monkeypatch.context() as patch:
-        patch.setattr("worklist.handlers.execute", lambda *_, **__: 1 / 0)
-        requests.create(server, created(order), uid)
-    message = InboundMessage.objects.get()
-
-    execute(ReplayMessage(message=str(message.public_id), reason="fixed"), actor=people.admin)
-
-    assert stored(uid).match == Match.MATCHED.value
+    message = InboundMessage.objects.get(message_type="MPPS N-SET")
+    assert message.state == MessageState.FAILED.value
+    assert (outcome.status, outcome.comment) == (0x0110, f"internal error {message.error_id}")
     assert make.step_of(order).status == StepStatus.STARTED.value
+
+
+def test_a_failed_message_can_be_applied_again(server: Handlers) -> None:
+    order, uid = make.booked(NOON), new_uid()
+    requests.create(server, created(order), uid)
+    before = damage(uid)
+    requests.change(server, ended(), uid)
+    PerformedProcedureStep.objects.filter(sop_instance_uid=uid).update(dataset=before)
+    message = InboundMessage.objects.get(message_type="MPPS N-SET")
+
+    execute(ReplayMessage(message=str(message.public_id), reason="mended"), actor=people.admin)
+
+    assert stored(uid).status == PerformedStatus.COMPLETED.value
+    assert make.step_of(order).status == StepStatus.COMPLETED.value
 
 
 # --- N-GET

@@ -137,7 +137,7 @@ CHANGES: tuple[tuple[Change, Shown, str, str], ...] = (
 )
 
 
-def query(order: Order, accession_number: str) -> Dataset:
+def query(accession_number: str) -> Dataset:
     step = Dataset()
     step.ScheduledProcedureStepStartTime = ""
     step.ScheduledProcedureStepStatus = ""
@@ -154,7 +154,7 @@ def query(order: Order, accession_number: str) -> Dataset:
 
 def answers(server: Handlers, order: Order) -> list[Dataset]:
     """A lookup and a list, three times: asked, remembered, known."""
-    queries = [query(order, order.accession_number), query(order, "")]
+    queries = [query(order.accession_number), query("")]
     return [
         row
         for one in queries * 3

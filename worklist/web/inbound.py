@@ -14,10 +14,10 @@ from ris.services.inbox import Apply, Refuse
 
 def replay(raw: bytes, actor: Actor, sender: str) -> tuple[Apply, Refuse]:
     """What applying a stored request means now: with today's register and rules."""
-    from worklist.registry import Registry
+    from worklist.registry import present
     from worklist.web.performed import replayed
 
-    return replayed(raw, actor, sender, Registry(ae_title="", seconds=0).snapshot())
+    return replayed(raw, actor, sender, present())
 
 
 def readable(raw: bytes) -> Mapping[str, Any] | None:

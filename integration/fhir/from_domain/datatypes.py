@@ -194,12 +194,15 @@ def room(name: str, shown: Shown) -> Resource | None:
     return compact({"reference": f"Location/{public_id}" if public_id else "", "display": name})
 
 
-def attachment(content: bytes, content_type: str, title: str, at: datetime) -> Resource:
-    """Data with its size and hash: SHA-1 by R4's definition, to notice change, not to secure."""
+def attachment(
+    content: bytes, content_type: str, title: str, at: datetime, *, url: str = ""
+) -> Resource:
+    """Data, or the ``url`` where it is, with its size and hash: SHA-1 by R4's definition, to notice
+    change, not to secure."""
     digest = hashlib.sha1(content, usedforsecurity=False).digest()
     return {
         "contentType": content_type,
-        "data": base64.b64encode(content).decode(),
+        **({"url": url} if url else {"data": base64.b64encode(content).decode()}),
         "size": len(content),
         "hash": base64.b64encode(digest).decode(),
         "title": title,

@@ -210,15 +210,22 @@ def _presented(hit: ReportHit, version: ReportVersionView, shown: Shown) -> list
 
 
 def html(sections: Mapping[str, str], title: str, notice: str = "") -> str:
-    """The report as a page of headings and paragraphs; every text is escaped.
+    """The report as a page of headings and lines; every text is escaped.
 
+    Each line is a block of its own, so that it runs in the direction of its own letters: beside
+    Arabic a number stays with its unit, whatever the line before was written in (UAX 9, 3.3.1).
     The notice says what is not simply final: whoever shows the page alone shows that as well.
     """
-    parts = [f"<p><strong>{escape(notice)}</strong></p>"] if notice else []
+    parts = []
+    if notice:
+        words, colon, reason = map(escape, notice.partition(": "))
+        told = f"{words}{colon}<bdi>{reason}</bdi>" if reason else words
+        parts.append(f"<p><strong>{told}</strong></p>")
     for key, heading in SECTIONS:
         text = sections.get(key, "").strip()
         if text:
-            body = "<br>".join(escape(line) for line in text.splitlines())
-            parts.append(f"<h2>{escape(heading)}</h2><p>{body}</p>")
+            lines = (escape(line.rstrip()) or "<br>" for line in text.splitlines())
+            body = "".join(f'<div dir="auto">{line}</div>' for line in lines)
+            parts.append(f"<h2>{escape(heading)}</h2>{body}")
     head = f'<meta charset="utf-8"><title>{escape(title)}</title>'
     return f"<!DOCTYPE html><html><head>{head}</head><body>{''.join(parts)}</body></html>"

@@ -8,7 +8,6 @@ hash are those of what Binary gives now.
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from integration.fhir import kept
 from integration.fhir.bindings import DOCUMENT_STATUS
@@ -35,7 +34,8 @@ def binary(hit: Hit, shown: Shown) -> Resource:
     return {
         "resourceType": CONTENT,
         "id": hit.public_id,
-        # Another version of the report is what changes the stamp.
+        # Another version of the report is what changes the stamp. Without a time: what has one is
+        # kept for its history, and the bytes are kept already.
         "meta": {"versionId": str(len(hit.of.report.versions))},
         "contentType": found.media_type,
         "securityContext": datatypes.reference("Patient", hit.of.covers[0][0].patient.public_id),
@@ -98,10 +98,12 @@ def _reference(hit: VersionHit, shown: Shown) -> Resource:
     )
 
 
-def _attachment(hit: VersionHit) -> dict[str, Any]:
+def _attachment(hit: VersionHit) -> Resource:
     found = _file(hit)
-    version = hit.of.report.version(hit.number)
-    title = f"{diagnosticreport.title_of(hit.of.covers)}, version {hit.number}"
-    said = datatypes.attachment(found.content, found.media_type, title, version.signed_at)
-    del said["data"]
-    return {"contentType": said.pop("contentType"), "url": f"{CONTENT}/{hit.public_id}", **said}
+    return datatypes.attachment(
+        found.content,
+        found.media_type,
+        f"{diagnosticreport.title_of(hit.of.covers)}, version {hit.number}",
+        hit.of.report.version(hit.number).signed_at,
+        url=f"{CONTENT}/{hit.public_id}",
+    )

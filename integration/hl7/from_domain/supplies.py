@@ -64,9 +64,8 @@ def supplies(
 def tells(payload: bytes, uses: Sequence[UseLine]) -> bool:
     """Whether a message that was sent charges just this."""
     sent = [
-        (segment.fields[7].partition("^")[0], segment.fields[8], segment.fields[10])
-        for segment in Message.from_bytes(payload).segments()
-        if segment.name == "FT1"
+        (segment.get("7"), segment.get("8"), segment.get("10"))
+        for segment in Message.from_bytes(payload).segments("FT1")
     ]
     return sent == [(use.code, _words(use), _amount(use)) for use in uses]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from integration.hl7.commands import messages_of, read_bytes
 from ris.domain.actors import OPERATOR
-from ris.domain.configuration import parse_mapping
+from ris.domain.configuration_file import parse_mapping
 from ris.domain.errors import InvalidValueError, UnknownKeyError
 from ris.domain.exchange import Direction, Protocol
 from ris.domain.mapping import differences

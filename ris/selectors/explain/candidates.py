@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, prefetch_related_objects
 
 from ris.domain.errors import UnknownKeyError
 from ris.domain.orders import OrderStatus, Priority, StepStatus
@@ -128,10 +128,17 @@ NOBODY = Candidate(
 )
 
 
-def _rows() -> _Steps:
+IDENTIFIERS = "procedure__order__patient__identifiers"
+
+
+def _steps() -> _Steps:
     return ScheduledProcedureStep.objects.select_related(
         "procedure__order__patient", "procedure__order__visit"
-    ).prefetch_related("procedure__order__patient__identifiers")
+    )
+
+
+def _rows() -> _Steps:
+    return _steps().prefetch_related(IDENTIFIERS)
 
 
 def _of(step: ScheduledProcedureStep, institution: str) -> Candidate:
@@ -201,14 +208,18 @@ def by_number(number: str) -> list[Candidate]:
     if not text:
         return []
     try:
-        wanted = [Q(public_id=uuid.UUID(text))]
+        return by_public_ids([str(uuid.UUID(text))])
     except ValueError:
-        wanted = [
+        wanted = (
             Q(step_id=text),
             Q(procedure__procedure_id=text),
             Q(procedure__order__accession_number=text),
-        ]
-    return by_keys(_keys(wanted))
+        )
+    # ORed they use no index; and a number has few steps, so that all may be read.
+    steps = ScheduledProcedureStep.objects
+    one, *others = (steps.filter(each).values_list("pk", "start_at") for each in wanted)
+    found = one.union(*others).order_by("-start_at")[:NUMBERED]
+    return by_keys(key for key, _ in found)
 
 
 def _keys(wanted: Iterable[Q], limit: int = NUMBERED) -> set[int]:
@@ -219,21 +230,29 @@ def _keys(wanted: Iterable[Q], limit: int = NUMBERED) -> set[int]:
 
 def by_keys(keys: Iterable[int]) -> list[Candidate]:
     """Steps by primary key, in order of their start."""
-    rows = _rows().filter(pk__in=list(keys)).order_by("start_at", "step_id")
+    keys = list(keys)
+    if not keys:
+        return []
+    rows = _rows().filter(pk__in=keys).order_by("start_at", "step_id")
     institution = site().institution
     return [_of(row, institution) for row in rows]
 
 
 def by_public_ids(public_ids: Iterable[str]) -> list[Candidate]:
     """The same by public id."""
-    rows = _rows().filter(public_id__in=list(public_ids)).order_by("start_at", "step_id")
+    public_ids = list(public_ids)
+    if not public_ids:
+        return []
+    rows = _rows().filter(public_id__in=public_ids).order_by("start_at", "step_id")
     institution = site().institution
     return [_of(row, institution) for row in rows]
 
 
-def keys_of(keys: Iterable[int]) -> dict[str, int]:
+def keys_of(keys: Sequence[int]) -> dict[str, int]:
     """Public id → primary key of these steps."""
-    rows = ScheduledProcedureStep.objects.filter(pk__in=list(keys))
+    if not keys:
+        return {}
+    rows = ScheduledProcedureStep.objects.filter(pk__in=keys)
     return {str(public_id): key for public_id, key in rows.values_list("public_id", "pk")}
 
 
@@ -241,6 +260,7 @@ def near(query: WorklistQuery, now: datetime) -> list[Candidate]:
     """Steps that a person may miss in the answer to ``query``: eleven statements at most."""
     # Who asks for a patient does not miss everybody else of the day.
     found = _read(_named(query)) or _read(_around(query, now))
+    prefetch_related_objects(list(found.values()), IDENTIFIERS)
     institution = site().institution
     return [_of(row, institution) for row in found.values()]
 
@@ -256,19 +276,21 @@ def _read(pools: Iterable[_Steps]) -> dict[int, ScheduledProcedureStep]:
 def _named(query: WorklistQuery) -> Iterator[_Steps]:
     for wanted, limit in ((_numbers(query), NUMBERED), (_patients(query), OF_PATIENTS)):
         if wanted is not None:
-            yield _rows().filter(wanted).order_by("-start_at", "step_id")[:limit]
+            yield _steps().filter(wanted).order_by("-start_at", "step_id")[:limit]
 
 
 def _around(query: WorklistQuery, now: datetime) -> Iterator[_Steps]:
-    rows = _rows()
+    rows = _steps()
     days = _days(query, now)
     titles = _literal(query.station_ae_titles)
     modalities = _literal(query.modalities)
-    if titles:
-        yield rows.filter(days, station_ae_title__in=titles).order_by("start_at")[:OF_DAYS]
-    if modalities:
-        yield rows.filter(days, modality__in=modalities).order_by("start_at")[:OF_DAYS]
-    yield rows.filter(days).order_by("start_at")[:OF_DAYS]
+    everything = rows.filter(days).order_by("start_at")[:OF_DAYS]
+    yield everything
+    if len(everything) == OF_DAYS:  # what is for the device may not be among them
+        if titles:
+            yield rows.filter(days, station_ae_title__in=titles).order_by("start_at")[:OF_DAYS]
+        if modalities:
+            yield rows.filter(days, modality__in=modalities).order_by("start_at")[:OF_DAYS]
     # What has no time yet is on nobody's day, and is what people look for most.
     waiting = rows.filter(status=StepStatus.PENDING.value, start_at__isnull=True)
     if modalities:

@@ -17,7 +17,7 @@ from ris.selectors.explain.queries import StoredQuery
 from ris.selectors.explain.reading import reader
 from ris.selectors.explain.sight import Finding, findings_of
 from ris.selectors.explain.usual import Usual, usual
-from ris.selectors.facility import DeviceView, site
+from ris.selectors.facility import DeviceView, read_once, site
 from ris.selectors.views import WorklistEntry
 
 SEEN = 50
@@ -46,6 +46,7 @@ class Overview:
     unsupported: tuple[str, ...]
 
 
+@read_once()
 def overview(ae_title: str, now: datetime) -> Overview:
     """Raises UnknownKeyError for an AE title that is not registered and never called."""
     ae_title = ae_title.strip()
@@ -54,9 +55,9 @@ def overview(ae_title: str, now: datetime) -> Overview:
         raise UnknownKeyError("no such device", path="ae_title")
     zone = ZoneInfo(site().time_zone)
     edge = reader()
-    asked = usual(ae_title, device, now, edge)
-    answer = worklist.entries(asked.offered)
     queries = last_queries(ae_title)
+    asked = usual(ae_title, device, queries, now, edge)
+    answer = worklist.entries(asked.offered)
     last = queries[0] if queries else None
     readings = [edge.read(one.asked) for one in queries if one.identifier]
     lacking = {one.step.public_id: edge.lacking(one) for one in answer.entries}

@@ -19,7 +19,7 @@ from ris.selectors.explain.candidates import Candidate
 from ris.selectors.explain.condition import Condition
 from ris.selectors.explain.conditions import conditions
 from ris.selectors.explain.reading import Asked, Element, Reader, Reading, reader
-from ris.selectors.facility import site
+from ris.selectors.facility import read_once, site
 from ris.selectors.views import WorklistEntry, WorklistQuery
 
 LEFT_OUT = 50  # steps told of, closest first
@@ -177,6 +177,7 @@ def stored_query(number: int) -> StoredQuery:
     return stored(row)
 
 
+@read_once()
 def explain(number: int, now: datetime) -> Explanation:
     """A stored query by its number; raises UnknownKeyError."""
     query = stored_query(number)
@@ -205,7 +206,7 @@ def explain(number: int, now: datetime) -> Explanation:
         elements=edge.elements(query.identifier, query.transfer_syntax),
         given=tuple(given),
         left_out=left_out,
-        replay=_replay(query, now, zone, edge),
+        replay=_replay(query, given, now, zone, edge),
     )
 
 
@@ -240,24 +241,29 @@ def failures(
     return tuple(one for one in conditions(query, step, zone, sent) if not one.meets)
 
 
-def _replay(query: StoredQuery, now: datetime, zone: tzinfo, edge: Reader) -> Replay | None:
+def _replay(
+    query: StoredQuery, given: Sequence[Candidate], now: datetime, zone: tzinfo, edge: Reader
+) -> Replay | None:
     again = edge.read(replace(query.asked, at=now))
     if again.offered is None:
         return None
     answer = worklist.entries(again.offered)
     lacking = {entry.step.public_id: edge.lacking(entry) for entry in answer.entries}
     served = [one for one in answer.entries if not lacking[one.step.public_id]]
-    then = candidates.keys_of(query.step_keys)
+    rest = candidates.keys_of(query.step_keys[GIVEN:])
+    then = {*rest, *(step.public_id for step in given)}
     shown = {entry.step.public_id for entry in served}
     more = [one for one in shown if one not in then]
-    fewer = [key for public_id, key in then.items() if public_id not in shown]
+    gone = [key for public_id, key in rest.items() if public_id not in shown]
+    fewer = [step for step in given if step.public_id not in shown]
+    fewer += candidates.by_keys(gone[:GIVEN])
     return Replay(
         count=len(served),
         truncated=answer.truncated,
         more=tuple(candidates.by_public_ids(more[:GIVEN])),
         fewer=tuple(
             LeftOut(step=step, failed=failures(again.offered, step, zone, again.sent))
-            for step in candidates.by_keys(fewer[:GIVEN])
+            for step in fewer
         ),
         unservable=tuple(
             _unservable(entry, lacking[entry.step.public_id])

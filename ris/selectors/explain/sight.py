@@ -8,17 +8,18 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from ris.domain.orders import StepStatus
-from ris.models import DeviceRefusal, WorklistQueryLog, WorklistSighting
+from ris.models import DeviceRefusal, WorklistSighting
 from ris.selectors import worklist
+from ris.selectors.device_activity import last_queries
 from ris.selectors.explain import candidates
 from ris.selectors.explain.callers import registered_as
 from ris.selectors.explain.candidates import Candidate
 from ris.selectors.explain.condition import Condition, when
 from ris.selectors.explain.conditions import conditions
-from ris.selectors.explain.queries import StoredQuery, stored
+from ris.selectors.explain.queries import StoredQuery
 from ris.selectors.explain.reading import Reader, reader
 from ris.selectors.explain.usual import Usual, usual
-from ris.selectors.facility import DeviceView, site
+from ris.selectors.facility import DeviceView, read_once, site
 
 # A scanner that is on asks every 1 to 15 minutes (dicom.md 1.3).
 SILENT = timedelta(hours=1)
@@ -77,14 +78,20 @@ class Sight:
 
 def sight(step: str, ae_title: str, now: datetime) -> Sight:
     """A step (public id or step id) and a device by an AE title; raises UnknownKeyError."""
+    return sight_of(candidates.by_id(step), ae_title, now)
+
+
+@read_once()
+def sight_of(candidate: Candidate, ae_title: str, now: datetime) -> Sight:
+    """The same of a step that was read already."""
     zone = ZoneInfo(site().time_zone)
     ae_title = ae_title.strip()
-    candidate = candidates.by_id(step)
     device = registered_as(ae_title)
     edge = reader()
-    asked = usual(ae_title, device, now, edge)
+    queries = last_queries(ae_title)
+    asked = usual(ae_title, device, queries, now, edge)
     checked = conditions(asked.offered, candidate, zone, asked.sent)
-    last = _last_query(ae_title)
+    last = queries[0] if queries else None
     findings = [*findings_of(ae_title, device, last, now, edge)]
     matched = all(one.meets for one in checked)
     findings += _of_answer(candidate, asked, edge) if matched else _of_step(candidate)
@@ -99,11 +106,6 @@ def sight(step: str, ae_title: str, now: datetime) -> Sight:
         last_query=last,
         shown=_shown(candidate, ae_title),
     )
-
-
-def _last_query(ae_title: str) -> StoredQuery | None:
-    row = WorklistQueryLog.objects.filter(calling_ae_title=ae_title).order_by("-at", "-id").first()
-    return stored(row) if row else None
 
 
 def findings_of(

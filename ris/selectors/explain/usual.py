@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from ris.models import WorklistQueryLog
-from ris.selectors.explain.queries import StoredQuery, stored
+from ris.selectors.explain.queries import StoredQuery
 from ris.selectors.explain.reading import Reader
 from ris.selectors.facility import DeviceView, site
 from ris.selectors.views import WorklistQuery
-
-# How far back a broad query is looked for among what the device asked.
-LOOKED_AT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +23,16 @@ class Usual:
     words: str
 
 
-def usual(ae_title: str, device: DeviceView | None, now: datetime, edge: Reader) -> Usual:
-    """What this device would ask now, and what that becomes with its settings."""
+def usual(
+    ae_title: str,
+    device: DeviceView | None,
+    queries: Sequence[StoredQuery],
+    now: datetime,
+    edge: Reader,
+) -> Usual:
+    """What this device, which asked ``queries`` last, would ask now, with its settings."""
     zone = ZoneInfo(site().time_zone)
-    found = _last_broad(ae_title, edge)
+    found = _last_broad(queries, edge)
     if found is None:
         sent = _day_of(ae_title, device, now, zone)
         words = "It has not asked so far; taken is its station's list of today."
@@ -63,10 +66,10 @@ def is_broad(query: WorklistQuery) -> bool:
     )
 
 
-def _last_broad(ae_title: str, edge: Reader) -> tuple[StoredQuery, WorklistQuery] | None:
-    rows = WorklistQueryLog.objects.filter(calling_ae_title=ae_title).order_by("-at", "-id")
-    for row in rows[:LOOKED_AT]:
-        query = stored(row)
+def _last_broad(
+    queries: Sequence[StoredQuery], edge: Reader
+) -> tuple[StoredQuery, WorklistQuery] | None:
+    for query in queries:
         if query.failed or not query.identifier:
             continue
         sent = edge.read(query.asked).sent

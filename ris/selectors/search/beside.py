@@ -7,18 +7,24 @@ the core has no word for, its rows do not fulfill.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from django.db.models import CharField, DateTimeField, Q, Value
+from django.db.models import CharField, DateTimeField, Q, QuerySet, Value
 
 from ris.domain.fhir_index import END
 from ris.selectors.search import index, terms
+from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import SortKey
 from ris.selectors.search.index import Test, Token
+from ris.selectors.search.kept import load as load_kept
 
 LOINC = "http://loinc.org"
 
 # One test of a parameter as a condition on rows.
 Condition = Callable[[Test], Q]
+# Parameter → what passes a test of it, and what has a value at all.
+Conditions = Mapping[str, tuple[Condition, Q]]
 
 ALL = Q(pk__isnull=False)  # an empty one would vanish beside another
 
@@ -48,6 +54,11 @@ def constant(*codes: tuple[str, str], rows: Q = ALL) -> Condition:
     return condition
 
 
+def plain(code: str) -> Condition:
+    """A code of one known system, which is not named; all rows have it."""
+    return state(**{code: ALL})
+
+
 def state(**codes: Q) -> Condition:
     """A code that stands for a state of the row; its words have _ where the code has -."""
     known = {name.replace("_", "-"): rows for name, rows in codes.items()} | {"": ALL}
@@ -64,7 +75,26 @@ def time(field: str) -> Condition:
     return lambda test: at(test) if isinstance(test, terms.TimeTerm) else terms.NOTHING
 
 
-def passing(condition: Condition, tests: Sequence[Sequence[Test]] | None, present: Q = ALL) -> Q:
+def answer(kind: str, *tables: tuple[Callable[[], QuerySet[Any, Any]], Conditions]) -> None:
+    """The rows of these tables are found by the parameters of a kept type."""
+    for name in {name for _, conditions in tables for name in conditions}:
+        index.BESIDE[kind, name] = _asked(name, tables)
+
+
+def _asked(
+    parameter: str, tables: Sequence[tuple[Callable[[], QuerySet[Any, Any]], Conditions]]
+) -> index.Beside:
+    def found(tests: Sequence[Sequence[Test]] | None) -> list[QuerySet[Any, Any]]:
+        return [
+            table().filter(_passing(*conditions[parameter], tests)).values("public_id")
+            for table, conditions in tables
+            if parameter in conditions
+        ]
+
+    return found
+
+
+def _passing(condition: Condition, present: Q, tests: Sequence[Sequence[Test]] | None) -> Q:
     """Rows that pass all tests of one of these; None: those that have a value at all."""
     if tests is None:
         return present
@@ -75,6 +105,35 @@ def passing(condition: Condition, tests: Sequence[Sequence[Test]] | None, presen
             every &= condition(test)
         either |= every
     return either
+
+
+def rows(
+    table: QuerySet[Any, Any],
+    updated: SortKey,
+    criteria: KeptCriteria,
+    since: Callable[[datetime], QuerySet[Any, Any]] | None = None,
+) -> QuerySet[Any, Any]:
+    """Those with the ids and the time of the last change (``updated``) that are asked for;
+    ``since`` gives the keys of what changed, where no index knows that time."""
+    found = terms.keys("public_id", criteria.public_ids)
+    if criteria.updated:
+        if since is not None:
+            found &= terms.lately(criteria.updated, since)
+        table = table.annotate(last_change=updated)
+        found &= terms.every(criteria.updated, terms.instant("last_change"))
+    return table.filter(found)
+
+
+def load(
+    kind: str, public_ids: Sequence[str], *others: Callable[[Sequence[str]], Mapping[str, Any]]
+) -> list[Any]:
+    """What clients sent, then of ``others`` what is missing still; in the order asked for."""
+    found: dict[str, Any] = {each.public_id: each for each in load_kept(kind, public_ids)}
+    for other in others:
+        missing = [each for each in public_ids if each not in found]
+        if missing:
+            found.update(other(missing))
+    return [found[each] for each in public_ids if each in found]
 
 
 def sorts(columns: Mapping[str, str], own: Mapping[str, SortKey]) -> dict[str, SortKey]:

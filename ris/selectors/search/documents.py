@@ -7,6 +7,7 @@ of the same id, which is never found by a search: whoever may see the document i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -14,24 +15,13 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.models import ReportVersion, Site
 from ris.selectors.report_documents import of_versions
-from ris.selectors.search import index, terms
-from ris.selectors.search.beside import (
-    ALL,
-    LOINC,
-    Condition,
-    column,
-    constant,
-    passing,
-    sorts,
-    state,
-    time,
-)
+from ris.selectors.search import beside, terms
+from ris.selectors.search.beside import ALL, LOINC, column, constant, state, time
 from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.exams import reports
 from ris.selectors.search.index import Target, Test, Token
 from ris.selectors.search.kept import kept
-from ris.selectors.search.kept import load as load_kept
 from ris.selectors.search.views import KeptHit, ReportHit, VersionHit
 
 TYPE, CONTENT = "DocumentReference", "Binary"
@@ -87,13 +77,7 @@ def _location(test: Test) -> Q:
     return terms.among(("public_id",), (public_id,)) if kind == CONTENT else terms.NOTHING
 
 
-def _plain(code: str) -> Condition:
-    """A code of one known system, which is not named."""
-    return lambda test: ALL if isinstance(test, Token) and test.code in {"", code} else Q(pk=None)
-
-
-# Parameter → what passes a test of it, and what has a value at all.
-_CONDITIONS: Mapping[str, tuple[Condition, Q]] = {
+_CONDITIONS: beside.Conditions = {
     "patient": (column("report__order__patient__public_id"), ALL),
     "subject": (column("report__order__patient__public_id"), ALL),
     "encounter": (column("report__order__visit__public_id"), Q(report__order__visit__isnull=False)),
@@ -115,24 +99,14 @@ _CONDITIONS: Mapping[str, tuple[Condition, Q]] = {
     ),
     "authenticator": (_authenticator, _VERIFIED & Q(**{f"{_SIGNER}__isnull": False})),
     "custodian": (_custodian, Q(Exists(Site.objects.all()))),
-    "contenttype": (_plain("application/pdf"), ALL),
+    "contenttype": (beside.plain("application/pdf"), ALL),
     "location": (_location, ALL),
     "relation": (constant(REPLACES, rows=_REPLACING), _REPLACING),
     "relatesto": (_before, _REPLACING),
 }
 
 
-def _beside(parameter: str) -> index.Beside:
-    condition, present = _CONDITIONS[parameter]
-
-    def rows(tests: Sequence[Sequence[Test]] | None) -> list[QuerySet[Any, Any]]:
-        found = ReportVersion.objects.filter(passing(condition, tests, present))
-        return [found.values("public_id")]
-
-    return rows
-
-
-index.BESIDE.update({(TYPE, parameter): _beside(parameter) for parameter in _CONDITIONS})
+beside.answer(TYPE, (ReportVersion.objects.all, _CONDITIONS))
 
 
 # --- the table beside the kept ones
@@ -140,23 +114,12 @@ index.BESIDE.update({(TYPE, parameter): _beside(parameter) for parameter in _CON
 _UPDATED = F("report__updated_at")
 
 
-def _rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
-    found = terms.keys("public_id", criteria.public_ids)
-    if criteria.updated:
-        found &= terms.lately(
-            criteria.updated,
-            lambda at: ReportVersion.objects.filter(report__updated_at__gte=at).values("pk"),
-        )
-        found &= terms.every(criteria.updated, terms.instant("report__updated_at"))
-    return ReportVersion.objects.filter(found)
+def _rows(criteria: KeptCriteria) -> QuerySet[Any]:
+    return beside.rows(ReportVersion.objects.all(), _UPDATED, criteria, _since)
 
 
-def _load(kind: str, public_ids: Sequence[str]) -> list[Hit]:
-    found: dict[str, Hit] = {each.public_id: each for each in load_kept(kind, public_ids)}
-    missing = [each for each in public_ids if each not in found]
-    if missing:
-        found.update(_load_versions(missing))
-    return [found[each] for each in public_ids if each in found]
+def _since(at: datetime) -> QuerySet[Any, Any]:
+    return ReportVersion.objects.filter(report__updated_at__gte=at).values("pk")
 
 
 def _load_versions(public_ids: Sequence[str]) -> dict[str, VersionHit]:
@@ -185,10 +148,16 @@ def _load_versions(public_ids: Sequence[str]) -> dict[str, VersionHit]:
 def documents(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
     """``columns`` are the parameters of the index that are sorted by, with their column."""
     (sent,) = kept(TYPE, columns).sources
-    own = sorts(columns, {"updated": _UPDATED, "date": F("signed_at")})
-    return Finder(sources=(sent, Source(_rows, own)), load=lambda ids: _load(TYPE, ids))
+    own = beside.sorts(columns, {"updated": _UPDATED, "date": F("signed_at")})
+    return Finder(
+        sources=(sent, Source(_rows, own)),
+        load=lambda ids: beside.load(TYPE, ids, _load_versions),
+    )
 
 
 def contents(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
     """Binaries: what clients sent is found, documents of versions are read by their id."""
-    return Finder(sources=kept(CONTENT, columns).sources, load=lambda ids: _load(CONTENT, ids))
+    return Finder(
+        sources=kept(CONTENT, columns).sources,
+        load=lambda ids: beside.load(CONTENT, ids, _load_versions),
+    )

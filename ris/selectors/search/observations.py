@@ -6,7 +6,7 @@ that one search finds both; what the core has no word for, its rows do not fulfi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,22 +17,12 @@ from ris.domain.dose import DoseMatch, DoseSource
 from ris.domain.reporting import ReportStatus
 from ris.models import CriticalResult, DoseRecord, ExamDose
 from ris.selectors.dose import document_line, with_lines
-from ris.selectors.search import index, terms
-from ris.selectors.search.beside import (
-    LOINC,
-    Condition,
-    column,
-    constant,
-    passing,
-    sorts,
-    state,
-    time,
-)
+from ris.selectors.search import beside, terms
+from ris.selectors.search.beside import ALL, LOINC, column, constant, state, time
 from ris.selectors.search.criteria import KeptCriteria
-from ris.selectors.search.engine import Finder, SortKey, Source
+from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.index import Test, Token
 from ris.selectors.search.kept import kept
-from ris.selectors.search.kept import load as load_kept
 from ris.selectors.search.load import by_number
 from ris.selectors.search.views import DoseHit, FindingHit, KeptHit
 
@@ -52,6 +42,10 @@ def _doses() -> QuerySet[DoseRecord]:
     return DoseRecord.objects.filter(match=DoseMatch.MATCHED.value, order__isnull=False)
 
 
+def _dated_doses() -> QuerySet[DoseRecord]:
+    return _doses().annotate(effective_at=_EFFECTIVE)
+
+
 def _findings() -> QuerySet[CriticalResult]:
     return CriticalResult.objects.all()
 
@@ -59,64 +53,50 @@ def _findings() -> QuerySet[CriticalResult]:
 # --- one test of a parameter as a condition on the core's rows
 
 
+_OF_DOCUMENT = Q(source=DoseSource.RDSR.value)
+
+
 def _document(test: Test) -> Q:
     """The SOP Instance UID of a structured report."""
     if not isinstance(test, Token) or test.system not in {None, terms.UID}:
         return terms.NOTHING
     uid = test.code.removeprefix("urn:oid:")
-    told = Q(source=DoseSource.RDSR.value)
-    return told & Q(source_uid=uid) if uid else told
+    return _OF_DOCUMENT & Q(source_uid=uid) if uid else _OF_DOCUMENT
 
 
 _IMAGING = (CATEGORY, "imaging")
-_DOSE: Mapping[str, Condition] = {
-    "patient": column("order__patient__public_id"),
-    "subject": column("order__patient__public_id"),
-    "encounter": column("order__visit__public_id"),
-    "based-on": column("order__public_id"),
-    "focus": column("procedure__public_id"),
-    "part-of": column("procedure__public_id"),
-    "code": constant(DOSE_CODE),
-    "combo-code": constant(DOSE_CODE),
-    "category": constant(_IMAGING),
-    "status": state(final=Q(withdrawn_at=None), entered_in_error=Q(withdrawn_at__isnull=False)),
-    "date": time("effective_at"),
-    "identifier": _document,
+_DOSE: beside.Conditions = {
+    "patient": (column("order__patient__public_id"), ALL),
+    "subject": (column("order__patient__public_id"), ALL),
+    "encounter": (column("order__visit__public_id"), Q(order__visit__isnull=False)),
+    "based-on": (column("order__public_id"), ALL),
+    "focus": (column("procedure__public_id"), ALL),
+    "part-of": (column("procedure__public_id"), ALL),
+    "code": (constant(DOSE_CODE), ALL),
+    "combo-code": (constant(DOSE_CODE), ALL),
+    "category": (constant(_IMAGING), ALL),
+    "status": (
+        state(final=Q(withdrawn_at=None), entered_in_error=Q(withdrawn_at__isnull=False)),
+        ALL,
+    ),
+    "date": (time("effective_at"), ALL),
+    "identifier": (_document, _OF_DOCUMENT),
 }
 _RETRACTED = Q(report__status=ReportStatus.RETRACTED.value)
-_FINDING: Mapping[str, Condition] = {
-    "patient": column("report__order__patient__public_id"),
-    "subject": column("report__order__patient__public_id"),
-    "encounter": column("report__order__visit__public_id"),
-    "based-on": column("report__order__public_id"),
-    "derived-from": column("report__procedures__public_id"),
-    "code": constant(FINDING_CODE),
-    "combo-code": constant(FINDING_CODE),
-    "category": constant(_IMAGING),
-    "status": state(final=~_RETRACTED, entered_in_error=_RETRACTED),
-    "date": time("told_at"),
+_FINDING: beside.Conditions = {
+    "patient": (column("report__order__patient__public_id"), ALL),
+    "subject": (column("report__order__patient__public_id"), ALL),
+    "encounter": (column("report__order__visit__public_id"), Q(report__order__visit__isnull=False)),
+    "based-on": (column("report__order__public_id"), ALL),
+    "derived-from": (column("report__procedures__public_id"), ALL),
+    "code": (constant(FINDING_CODE), ALL),
+    "combo-code": (constant(FINDING_CODE), ALL),
+    "category": (constant(_IMAGING), ALL),
+    "status": (state(final=~_RETRACTED, entered_in_error=_RETRACTED), ALL),
+    "date": (time("told_at"), ALL),
 }
 
-
-def _beside(parameter: str) -> index.Beside:
-    """The public ids of the core's rows that pass one of the tests; None asks for any value."""
-
-    def rows(tests: Sequence[Sequence[Test]] | None) -> list[QuerySet[Any, Any]]:
-        tables: tuple[tuple[QuerySet[Any, Any], Mapping[str, Condition]], ...] = (
-            (_doses().annotate(effective_at=_EFFECTIVE), _DOSE),
-            (_findings(), _FINDING),
-        )
-        return [
-            source.filter(passing(table[parameter], tests)).values("public_id")
-            for source, table in tables
-            if parameter in table
-        ]
-
-    return rows
-
-
-for _name in {*_DOSE, *_FINDING}:
-    index.BESIDE[TYPE, _name] = _beside(_name)
+beside.answer(TYPE, (_dated_doses, _DOSE), (_findings, _FINDING))
 
 
 # --- the two tables beside the kept ones
@@ -131,27 +111,12 @@ _DOSE_UPDATED = Greatest(
 _FINDING_UPDATED = Greatest(F("updated_at"), F("report__updated_at"))
 
 
-def _rows(
-    rows: QuerySet[Any, Any],
-    updated: SortKey,
-    criteria: KeptCriteria,
-    changed: Callable[[datetime], QuerySet[Any, Any]] | None = None,
-) -> QuerySet[Any, Any]:
-    found = terms.keys("public_id", criteria.public_ids)
-    if criteria.updated:
-        if changed is not None:
-            found &= terms.lately(criteria.updated, changed)
-        rows = rows.annotate(last_change=updated)
-        found &= terms.every(criteria.updated, terms.instant("last_change"))
-    return rows.filter(found)
+def _dose_rows(criteria: KeptCriteria) -> QuerySet[Any]:
+    return beside.rows(_doses(), _DOSE_UPDATED, criteria)
 
 
-def _dose_rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
-    return _rows(_doses(), _DOSE_UPDATED, criteria)
-
-
-def _finding_rows(criteria: KeptCriteria) -> QuerySet[Any] | None:
-    return _rows(_findings(), _FINDING_UPDATED, criteria, _findings_since)
+def _finding_rows(criteria: KeptCriteria) -> QuerySet[Any]:
+    return beside.rows(_findings(), _FINDING_UPDATED, criteria, _findings_since)
 
 
 def _findings_since(at: datetime) -> QuerySet[Any, Any]:
@@ -160,15 +125,8 @@ def _findings_since(at: datetime) -> QuerySet[Any, Any]:
     return own.values("pk").union(_findings().filter(report__updated_at__gte=at).values("pk"))
 
 
-def load(public_ids: Sequence[str]) -> list[Hit]:
-    found: dict[str, Hit] = {each.public_id: each for each in load_kept(TYPE, public_ids)}
-    missing = [each for each in public_ids if each not in found]
-    if missing:
-        found.update(_load_doses(missing))
-        missing = [each for each in missing if each not in found]
-    if missing:
-        found.update(_load_findings(missing))
-    return [found[each] for each in public_ids if each in found]
+def _load(public_ids: Sequence[str]) -> list[Hit]:
+    return beside.load(TYPE, public_ids, _load_doses, _load_findings)
 
 
 def _load_doses(public_ids: Sequence[str]) -> dict[str, DoseHit]:
@@ -225,13 +183,9 @@ def _load_findings(public_ids: Sequence[str]) -> dict[str, FindingHit]:
 def observations(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
     """``columns`` are the parameters of the index that are sorted by, with their column."""
     (sent,) = kept(TYPE, columns).sources
+    doses = beside.sorts(columns, {"updated": _DOSE_UPDATED, "date": _EFFECTIVE})
+    findings = beside.sorts(columns, {"updated": _FINDING_UPDATED, "date": F("told_at")})
     return Finder(
-        sources=(
-            sent,
-            Source(_dose_rows, sorts(columns, {"updated": _DOSE_UPDATED, "date": _EFFECTIVE})),
-            Source(
-                _finding_rows, sorts(columns, {"updated": _FINDING_UPDATED, "date": F("told_at")})
-            ),
-        ),
-        load=load,
+        sources=(sent, Source(_dose_rows, doses), Source(_finding_rows, findings)),
+        load=_load,
     )

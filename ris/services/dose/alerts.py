@@ -5,6 +5,7 @@ from __future__ import annotations
 from ris.domain.dose import AcknowledgeDose, DoseAcknowledged
 from ris.domain.errors import MissingValueError, StateConflictError, UnknownKeyError
 from ris.models import ExamDose, Order
+from ris.selectors.dose import alert_version
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 
@@ -18,6 +19,9 @@ def acknowledge_dose(command: AcknowledgeDose, context: Context) -> None:
         raise UnknownKeyError("this order has no dose", path="order")
     if row.alerted_at is None:
         raise StateConflictError("there is nothing to look at: the dose is not above a level")
+    is_as_shown = command.expected_version in {None, alert_version(row)}
+    if row.acknowledged_at is not None or not is_as_shown:
+        raise StateConflictError("somebody else changed this meanwhile: reload")
     note = command.note.strip()[:500]
     if not note:
         raise MissingValueError("say what came of it", path="note")

@@ -28,13 +28,14 @@ from ris.domain.mammography import (
     Topic,
 )
 from ris.models import BreastAssessment, BreastLetter, BreastRecall, Patient
+from ris.selectors.letter_lists import mails_of, with_patients
 from ris.selectors.letters import sender, worded
-from ris.selectors.mammography import assessed_of, declined, reminders_due, rules, with_patients
+from ris.selectors.mammography import assessed_of, declined, reminders_due, rules
 from ris.services import _clock
 from ris.services._context import Context
 from ris.services._execute import execute
 from ris.services._locks import lock_orders, public_key
-from ris.services._transition import move
+from ris.services._transition import move, touch
 from ris.services.mammography import mailing
 
 _AT_ONCE = 200
@@ -167,6 +168,8 @@ def print_letters(command: PrintLetters, context: Context) -> tuple[str, ...]:
 def mark_letters_sent(command: MarkLettersSent, context: Context) -> int:
     """Note who sent them, when and how; what was not printed cannot have left.
 
+    One whose mail never left is sent once more, another way.
+
     What was stopped after it was printed lies among the others on the desk: nobody is let believe
     that it may leave.
     """
@@ -182,10 +185,17 @@ def mark_letters_sent(command: MarkLettersSent, context: Context) -> int:
     waiting = [letter for letter in letters if letter.state == LetterState.PLANNED.value]
     if command.how is SentHow.MAIL:
         mailing.mail(waiting, context)
+    else:
+        mails = mails_of(letters)
+        back = {key for key, mail in mails.items() if mail.never_left}
+        waiting += [letter for letter in letters if str(letter.public_id) in back]
     for letter in waiting:
         letter.sent_at, letter.sent_by = context.now, context.actor.name[:150]
         letter.sent_how = command.how.value
-        move(letter, LETTER, LetterTrigger.SEND, "sent_at", "sent_by", "sent_how")
+        if letter.state == LetterState.PLANNED.value:
+            move(letter, LETTER, LetterTrigger.SEND, "sent_at", "sent_by", "sent_how")
+        else:
+            touch(letter, "sent_at", "sent_by", "sent_how")
         order = letter.assessment.report.order
         context.emit(
             BreastLetterSent(

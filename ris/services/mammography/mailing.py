@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 
 from ris.domain.errors import StateConflictError
+from ris.domain.mammography import mail_id
 from ris.domain.patient_messages import Channel
 from ris.domain.protocol import Outgoing
 from ris.models import BreastLetter, ContactChoice
@@ -58,7 +59,7 @@ def mail(letters: Sequence[BreastLetter], context: Context) -> None:
             endpoint,
             Outgoing(
                 lane=f"letter:{letter.public_id}",
-                control_id=f"letter-{letter.public_id}",
+                control_id=mail_id(str(letter.public_id)),
                 message_type="patient letter",
                 payload=json.dumps(said, ensure_ascii=False).encode(),
                 orders=(str(order.public_id),),

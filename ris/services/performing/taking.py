@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
-from django.db.models import BigIntegerField
+from django.db.models import BigIntegerField, CharField, F, UUIDField
 
 from ris.domain.errors import UnknownKeyError
-from ris.models import Order, PerformedProcedureStep, ScheduledProcedureStep, driver
-from ris.models.columns import preparing
-from ris.models.driver import Rows, Text
+from ris.models import Order, PerformedProcedureStep, ScheduledProcedureStep
+from ris.models.driver import Rows
 from ris.models.prepared import Given, Select
 from ris.services._locks import lock_orders, public_key
 from ris.services.performing.following import steps_performed
@@ -36,7 +33,7 @@ class Taken:
 
 def taken_by_uid(sop_instance_uid: str) -> Taken:
     """Raises UnknownKeyError; in the words of a scanner's N-SET."""
-    found = _sought("sop_instance_uid", sop_instance_uid)
+    found, _ = _BY_UID.rows(uid=sop_instance_uid)
     if not found:
         raise UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)")
     return _take(found)
@@ -44,32 +41,25 @@ def taken_by_uid(sop_instance_uid: str) -> Taken:
 
 def taken_by_key(public_id: str, orders: Iterable[int] = ()) -> Taken:
     """With further ``orders`` locked in the same go, in the order all lock them in."""
-    found = _sought("public_id", public_key(public_id, "performed step"))
+    found, _ = _BY_KEY.rows(key=public_key(public_id, "performed step"))
     if not found:
         raise UnknownKeyError("no such performed step")
     return _take(found, orders)
 
 
-def _sought(by: str, value: Any) -> Rows:
-    """The exam's key, the order it was made from, and those of its steps: a row for each step."""
-    connection = driver.here()
-    field = PerformedProcedureStep._meta.get_field(by)
-    params = [preparing(field, connection.vendor)(value, connection)]
-    return driver.rows(connection, _seeking(by, connection.vendor), params)
-
-
-@cache
-def _seeking(by: str, vendor: str) -> Text:
-    return Text(
-        "SELECT d.id, d.order_id, r.order_id FROM ris_performedprocedurestep d"  # noqa: S608 - names
-        " LEFT JOIN ris_performedprocedurestep_steps t ON t.performedprocedurestep_id = d.id"
-        " LEFT JOIN ris_scheduledprocedurestep s ON s.id = t.scheduledprocedurestep_id"
-        " LEFT JOIN ris_requestedprocedure r ON r.id = s.procedure_id"
-        f" WHERE d.{by} = %s",
-        vendor,
+def _seeking(**by: Given) -> Select[PerformedProcedureStep]:
+    """The exam's key, the order it was made from, and that of its steps: a row for each step."""
+    return Select(
+        lambda: (
+            PerformedProcedureStep.objects.only("order")
+            .annotate(of_step=F("steps__procedure__order"))
+            .filter(**by)
+        )
     )
 
 
+_BY_UID = _seeking(sop_instance_uid=Given("uid", CharField()))
+_BY_KEY = _seeking(public_id=Given("key", UUIDField()))
 _LOCKED = Select(
     lambda: PerformedProcedureStep.objects.select_for_update(of=("self",)).filter(
         pk=Given("pk", BigIntegerField())

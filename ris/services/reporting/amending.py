@@ -33,6 +33,7 @@ from ris.services.reporting.parts import (
     clean,
     lock,
     orders_of,
+    require_standing,
     require_text,
     say,
 )
@@ -45,6 +46,7 @@ def _check_version(last: ReportVersion | None, expected: int | None) -> None:
 
 def amend_report(command: AmendReport, context: Context) -> int:
     report = lock(command.report)
+    require_standing(report)
     last = report.versions.order_by("-number").first()
     if last is None:
         raise StateConflictError("there is nothing signed to amend")
@@ -84,6 +86,7 @@ def amend_report(command: AmendReport, context: Context) -> int:
 
 def retract_report(command: RetractReport, context: Context) -> int:
     report = lock(command.report)
+    require_standing(report)
     if not command.reason.strip():
         raise MissingValueError("to withdraw a report needs a reason", path="reason")
     if report.status in EDITED:  # a preliminary one, whose draft somebody may be writing on

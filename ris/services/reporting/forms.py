@@ -11,15 +11,8 @@ from dataclasses import replace
 
 from ris.domain import report_codes
 from ris.domain.errors import MissingValueError
-from ris.domain.report_templates import (
-    PICKED,
-    DraftForm,
-    Field,
-    FieldKind,
-    Merged,
-    MergeSource,
-    TemplateContent,
-)
+from ris.domain.report_fields import PICKED, Field, FieldKind, MergeSource
+from ris.domain.report_templates import DraftForm, Merged, TemplateContent
 from ris.domain.report_texts import lead, put, stands, token, tokens, unfilled
 from ris.domain.reporting import SECTIONS, FinalizeReport, SignPreliminary
 from ris.models import Report, ReportTemplate, RequestedProcedure

@@ -17,6 +17,8 @@ from ris.domain.errors import (
 from ris.domain.reading import LeaseEnd
 from ris.domain.report_templates import DraftForm
 from ris.domain.reporting import (
+    CLOSED,
+    EDITED,
     REPORT,
     SECTIONS,
     ReportSigned,
@@ -102,6 +104,19 @@ def clean(sections: Mapping[str, str]) -> dict[str, str]:
     if unknown:
         raise InvalidValueError(f"no such section: {sorted(unknown)[0]}", path="sections")
     return {key: text.strip() for key, text in sections.items() if text.strip()}
+
+
+def require_standing(report: Report) -> None:
+    """Refuse what is done to a report that was thrown away or withdrawn."""
+    if report.status in CLOSED:
+        raise StateConflictError("this report is closed")
+
+
+def require_edited(report: Report) -> None:
+    """Refuse to write on, or to sign, what is signed as final or closed."""
+    require_standing(report)
+    if report.status not in EDITED:
+        raise StateConflictError("this report is signed: add to it, or correct it")
 
 
 def check_revision(report: Report, expected: int | None) -> None:

@@ -33,6 +33,7 @@ from ris.services.reporting.parts import (
     check_revision,
     lock,
     orders_of,
+    require_edited,
     require_text,
     say,
 )
@@ -40,6 +41,7 @@ from ris.services.reporting.parts import (
 
 def sign_preliminary(command: SignPreliminary, context: Context) -> int:
     report = lock(command.report)
+    require_edited(report)
     reading_leases.require_free(report, context)
     check_revision(report, command.expected_revision)
     settled = forms.settle(report, command)
@@ -65,6 +67,7 @@ def sign_preliminary(command: SignPreliminary, context: Context) -> int:
 
 def finalize_report(command: FinalizeReport, context: Context) -> int:
     report = lock(command.report)
+    require_edited(report)
     reading_leases.require_free(report, context)
     check_revision(report, command.expected_revision)
     settled = forms.settle(report, command)

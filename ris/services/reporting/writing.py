@@ -20,7 +20,6 @@ from ris.domain.reporting import (
     DraftDiscarded,
     OpenReport,
     ReportOpened,
-    ReportStatus,
     ReportTrigger,
     SaveDraft,
 )
@@ -40,6 +39,7 @@ from ris.services.reporting.parts import (
     keep_draft,
     lock,
     name_elsewhere,
+    require_edited,
 )
 from ris.services.reporting.residents import require_own_draft
 
@@ -93,10 +93,7 @@ def _name(procedure: RequestedProcedure) -> UUID:
 
 def save_draft(command: SaveDraft, context: Context) -> int:
     report = lock(command.report)
-    if report.status in {ReportStatus.DISCARDED.value, ReportStatus.RETRACTED.value}:
-        raise StateConflictError("this report is closed")
-    if report.status not in EDITED:
-        raise StateConflictError("this report is signed: add to it, or correct it")
+    require_edited(report)
     reading_leases.hold_telling(report, context)
     check_revision(report, command.expected_revision)
     if command.particulars is not None:

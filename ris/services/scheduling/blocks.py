@@ -35,12 +35,12 @@ def reserve_block(command: ReserveBlock, context: Context) -> str:
         **_kept_for(command),
         "release_hours_before": _hours(command.release_hours_before),
     }
-    if command.block and any(
-        getattr(row, name) != values[name] for name in ("weekday", "start_at")
-    ):
-        # What was released was another time, and what was kept is free.
-        note_freed(of_block(row, context.now), context)
-        values |= {"released_at": None, "released_days": []}
+    if command.block:
+        changed = {name for name, value in values.items() if getattr(row, name) != value}
+        if changed - {"label"}:
+            note_freed(of_block(row, context.now), context)  # of what was kept, some may be free
+        if changed & {"weekday", "start_at"}:
+            values |= {"released_at": None, "released_days": []}  # that was of another time
     for name, value in values.items():
         setattr(row, name, value)
     row.save()

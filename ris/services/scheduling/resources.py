@@ -26,7 +26,7 @@ from ris.models import (
     Resource,
 )
 from ris.models.prepared import Given, Select, add_all
-from ris.services._locks import public_key
+from ris.services._locks import lock_name, public_key
 
 LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
 
@@ -152,12 +152,9 @@ def require_patient_free(
 ) -> None:
     """Refuse a second appointment of a patient (by primary key) at the same time, anywhere.
 
-    Two bookings at once lock different devices, so they wait for each other here; where rows
-    cannot be locked, whoever writes at all is alone.
+    Two bookings at once lock different devices, so they wait for each other here.
     """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"ris.day of {patient}"])
+    lock_name(f"ris.day of {patient}")
     own = but if isinstance(but, Sequence) else [but] if but is not None else []
     besides = {each.pk for each in own}
     found = _ELSEWHERE.all(

@@ -6,6 +6,7 @@ only by color.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ LABEL = 150  # for the words on the left
 VALUE = 96  # for the number at the right
 ROW = 26
 BAR = 14
+ABOVE = 16  # for words that are too long to stand on the left
+LONGEST = 21  # letters that have room there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +75,24 @@ def rows(lines: Sequence[Line], most: float | None = None) -> Chart:
     values = [line.value for line in lines] + [line.second or 0 for line in lines]
     values += [value for line in lines for _, value, _ in line.marks]
     top = most or max([*values, 1])
-    scale = (WIDTH - LABEL - VALUE) / top
+    above = any(_letters(line.name) > LONGEST for line in lines)
+    left = 0 if above else LABEL
+    scale = (WIDTH - left - VALUE) / top
     bars: list[Bar] = []
     labels: list[Label] = []
     marks: list[Mark] = []
     pairs = any(line.second is not None for line in lines)
-    step = ROW + (BAR if pairs else 0)
+    step = ROW + (BAR if pairs else 0) + (ABOVE if above else 0)
     for number, line in enumerate(lines):
-        y = number * step + 6.0
+        y = number * step + 6.0 + (ABOVE if above else 0)
         middle = y + (BAR if pairs else BAR / 2) + 4
-        labels.append(Label(x=0, y=middle, text=_short(line.name)))
+        labels.append(Label(x=0, y=y - 5 if above else middle, text=line.name))
         labels.append(Label(x=WIDTH, y=middle, text=line.text, anchor="end"))
-        bars.append(_bar(y, line.value, scale, top, "first", line))
+        bars.append(_bar(left, y, line.value, scale, top, "first", line))
         if line.second is not None:
-            bars.append(_bar(y + BAR + 1, line.second, scale, top, "second", line))
+            bars.append(_bar(left, y + BAR + 1, line.second, scale, top, "second", line))
         for kind, value, words in line.marks:
-            x = round(LABEL + min(value, top) * scale, 1)
+            x = round(left + min(value, top) * scale, 1)
             marks.append(Mark(x=x, top=y - 3, bottom=y + BAR + 3, kind=kind, title=words))
     return Chart(
         height=len(lines) * step + 8,
@@ -97,9 +102,9 @@ def rows(lines: Sequence[Line], most: float | None = None) -> Chart:
     )
 
 
-def _bar(y: float, value: float, scale: float, top: float, kind: str, line: Line) -> Bar:
+def _bar(x: float, y: float, value: float, scale: float, top: float, kind: str, line: Line) -> Bar:
     return Bar(
-        x=LABEL,
+        x=x,
         y=round(y, 1),
         width=round(max(min(value, top) * scale, 1 if value else 0), 1),
         height=BAR,
@@ -108,8 +113,9 @@ def _bar(y: float, value: float, scale: float, top: float, kind: str, line: Line
     )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 23 else f"{text[:22]}…"
+def _letters(text: str) -> int:
+    """How wide it is, in Latin letters: a Japanese one is as wide as two (UAX 11)."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
 
 
 HEIGHT = 120

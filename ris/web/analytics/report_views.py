@@ -6,12 +6,12 @@ from datetime import datetime, time, timedelta
 
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from ris.domain.actors import Role
 from ris.domain.follow_ups import FollowUpState
-from ris.domain.peer_review import Score
 from ris.selectors import report_figures
 from ris.web import labels
 from ris.web.access import PageRequest, page, show
@@ -62,7 +62,10 @@ def reports(request: PageRequest) -> HttpResponse:
         "amended": amended,
         "changes": changes,
         "chart_amended": charts.rows(
-            [Line(name=words, value=rate, text=f"{rate:.1f} %") for words, _count, rate in changes]
+            [
+                Line(name=words, value=rate, text=f"{number_format(rate, 1)} %")
+                for words, _count, rate in changes
+            ]
         ),
     }
     if request.actor.has(Role.MANAGER):
@@ -71,9 +74,8 @@ def reports(request: PageRequest) -> HttpResponse:
             "seconds": seconds,
             "chart_seconds": charts.rows(
                 [
-                    Line(name=score.value, value=seconds.scores[score], text=str(count))
-                    for score in Score
-                    for count in [seconds.scores[score]]
+                    Line(name=score.value, value=count, text=str(count))
+                    for score, count in seconds.scores.items()
                 ]
             ),
         }

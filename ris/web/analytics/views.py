@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from io import StringIO
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -29,7 +28,7 @@ from ris.web.access import PageRequest, page, show
 from ris.web.analytics import charts
 from ris.web.analytics.charts import Line
 from ris.web.analytics.durations import duration
-from ris.web.asking import asked
+from ris.web.asking import as_day, asked
 from ris.web.navigation import SYSTEM
 from ris.web.sheets import guarded
 
@@ -85,7 +84,10 @@ def overview(request: PageRequest) -> HttpResponse:
                     name=line.group,
                     value=round(line.no_show_rate, 1),
                     second=round(line.cancel_rate, 1),
-                    text=f"{line.no_show_rate:.1f} / {line.cancel_rate:.1f} %",
+                    text=" / ".join(
+                        number_format(rate, 1) for rate in (line.no_show_rate, line.cancel_rate)
+                    )
+                    + " %",
                 )
                 for line in found.misses
             ]
@@ -99,8 +101,8 @@ def overview(request: PageRequest) -> HttpResponse:
 def wanted_of(request: PageRequest) -> Wanted:
     """What the address asks for; the last four weeks without anything."""
     today = timezone.localdate()
-    last = _date(asked(request, "until", 10)) or today
-    first = _date(asked(request, "from", 10)) or last - timedelta(days=27)
+    last = as_day(asked(request, "until", 10)) or today
+    first = as_day(asked(request, "from", 10)) or last - timedelta(days=27)
     if first > last:
         first, last = last, first
     first = max(first, last - timedelta(days=analytics.LONGEST - 1))
@@ -121,13 +123,6 @@ def _key(text: str) -> str:
         return str(UUID(text))
     except ValueError:
         return ""
-
-
-def _date(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None
 
 
 def since(request: PageRequest, days: int) -> str:

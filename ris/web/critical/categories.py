@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from ris.domain.critical import CATEGORIES, CategoryDetails, SetCriticalCategories
 from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.sets import version_of
 from ris.selectors import critical
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, show
@@ -31,15 +32,21 @@ UNITS: Mapping[str, tuple[int, str]] = {
 @page(*SYSTEM)
 def categories(request: PageRequest) -> HttpResponse:
     error: RisError | None = None
-    rows = [_row(each) for each in critical.categories()]
-    holds = critical.holds_final()
+    shown = critical.setup()
+    found, holds = shown
+    rows, version = [_row(each) for each in found], version_of(shown)
     if request.method == "POST":
+        version = said(request, "version", 16)
         rows = [row for number in range(CATEGORIES) if (row := _typed(request, number))["code"]]
         holds = "holds_final" in request.POST
         try:
             do(
                 request,
-                SetCriticalCategories(categories=[_read(row) for row in rows], holds_final=holds),
+                SetCriticalCategories(
+                    categories=[_read(row) for row in rows],
+                    holds_final=holds,
+                    expected_version=version,
+                ),
             )
         except DeniedError:
             raise
@@ -53,6 +60,7 @@ def categories(request: PageRequest) -> HttpResponse:
         "rows": [*rows, *[empty] * SPARE][:CATEGORIES],
         "units": [(key, _(words)) for key, (_minutes, words) in UNITS.items()],
         "holds_final": holds,
+        "version": version,
         "error": error,
         "allowed": may(request.actor, SetCriticalCategories),
     }

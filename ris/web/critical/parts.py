@@ -18,7 +18,7 @@ from ris.domain.critical import (
     WaiveCriticalTelling,
     WithdrawCriticalResult,
 )
-from ris.domain.reporting import AcknowledgeCriticalResult
+from ris.domain.reporting import CLOSED, AcknowledgeCriticalResult
 from ris.models import Report
 from ris.selectors import critical
 from ris.selectors.critical import CriticalLine
@@ -77,6 +77,7 @@ def report_context(actor: Actor, stored: Report, view: ReportView) -> dict[str, 
     now = timezone.now()
     lines = critical.of_report(stored.pk, now)
     rights = allowed(actor)
+    rights["may_flag"] &= view.status not in CLOSED
     current = view.current
     return {
         "critical": shown(lines, now),

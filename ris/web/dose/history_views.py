@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
 from django.views.decorators.http import require_GET
 
@@ -24,7 +23,7 @@ from ris.selectors.dose_history import TrendLine, Wanted
 from ris.services.audit import record_access
 from ris.web.access import PageRequest, page, show
 from ris.web.analytics import charts
-from ris.web.asking import asked
+from ris.web.asking import as_day, asked
 from ris.web.dose.forms import LEVEL_MEASURES
 from ris.web.navigation import DOSE
 from ris.web.sheets import guarded
@@ -145,21 +144,14 @@ def _may_name(request: PageRequest) -> bool:
 def _wanted(request: PageRequest) -> Wanted:
     """The days that were asked for, at most :data:`LONGEST`; of last month without any."""
     today = timezone.localdate()
-    last = _day(asked(request, "until", 10)) or today
-    first = _day(asked(request, "from", 10)) or last - timedelta(days=30)
+    last = as_day(asked(request, "until", 10)) or today
+    first = as_day(asked(request, "from", 10)) or last - timedelta(days=30)
     if first > last:
         first, last = last, first
     named = asked(request, "named", 1) == "1"
     if named and not _may_name(request):
         raise DeniedError("only managers take a table with names out of the system")
     return Wanted(first=max(first, last - timedelta(days=LONGEST)), last=last, plain=named)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None
 
 
 def _audit(request: PageRequest, wanted: Wanted, count: int, patients: Sequence[str]) -> None:

@@ -56,7 +56,14 @@ def overview(request: PageRequest) -> HttpResponse:
 @page()
 def acknowledge(request: PageRequest, key: UUID) -> HttpResponse:
     """Somebody answerable looked at an alert."""
-    do(request, AcknowledgeDose(order=str(key), note=said(request, "note", 500)))
+    do(
+        request,
+        AcknowledgeDose(
+            order=str(key),
+            note=said(request, "note", 500),
+            expected_version=said(request, "version", 16) or None,
+        ),
+    )
     messages.success(request, _("Noted as looked at."))
     return redirect_back(request, "/dose/")
 

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris import config
-from ris.domain.commands import Command
 from ris.domain.corrections import (
     MovePerformedStep,
     OrderPerformedStep,
@@ -26,84 +25,43 @@ from ris.domain.corrections import (
 from ris.domain.discontinuation import FollowUpAction
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.exchange import ResolveException
-from ris.domain.orders import DiscontinueOrder, RepeatStep
 from ris.domain.performing import PerformedStatus, RelinkPerformedStep
-from ris.selectors import corrections, patient_lists, worklist_quality
+from ris.domain.saved_views import ViewedPage
+from ris.selectors import corrections, patient_lists
 from ris.selectors import exceptions as lists
-from ris.selectors import messages as message_lists
-from ris.selectors.corrections import FollowUpLine
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
-from ris.web.critical.parts import exceptions_context as critical_context
-from ris.web.dose.views import exceptions_context
+from ris.web.exchange.exception_kinds import KINDS
 from ris.web.navigation import MENDING
-from ris.web.patients.records import exceptions_context as patients_context
-
-SHOWN = 50
+from ris.web.views_saved import saved_views
 
 
 @require_GET
 @page(*MENDING)
 def exception_list(request: PageRequest) -> HttpResponse:
-    rows = lists.performed_rows(lists.unmatched(), SHOWN)
-    proposed = corrections.proposals(rows, config.load().performing.rematch_minutes)
-    performed = [(lists.performed_line(row), proposed[str(row.public_id)]) for row in rows]
-    stuck = lists.performed_lines(lists.stuck(), SHOWN)
-    follow_ups = corrections.follow_up_lines(corrections.open_follow_ups(), SHOWN)
-    double = lists.double_booked()
-    not_offered = worklist_quality.lines()
-    inbound = message_lists.inbound_lines(
-        message_lists.with_inbound_lines(lists.stuck_messages())[:SHOWN]
-    )
-    outbound = message_lists.outbound_lines(
-        message_lists.with_outbound_lines(lists.stuck_deliveries())[:SHOWN]
-    )
-    records, of_records = patients_context(SHOWN)
-    untold, of_untold = critical_context(SHOWN)
-    unclear = exceptions_context(SHOWN) | records | untold
-    known = (
-        *(line.patient for line, _ in performed),
-        *(line.patient for line in stuck),
-        *(line.patient for line in follow_ups),
-        *(line.patient for line in not_offered),
-    )
-    patients = [*of_records, *of_untold, *(patient.public_id for patient in known if patient)]
-    saw(request, "ListExceptions", [*patients, *(line.patient.public_id for line in double)])
+    """All that needs a person, or what is of one kind (``?kind=``)."""
+    saved = saved_views(request, ViewedPage.EXCEPTIONS)
+    if saved.opens_with:
+        return saved.redirect()
+    chosen = asked(request, "kind", 10)
+    kinds = [kind for kind in KINDS if kind.name == chosen] or KINDS
+    found: dict[str, Any] = {}
+    patients: list[str] = []
+    for kind in kinds:
+        part, shown = kind.part(request)
+        found |= part
+        patients += shown
+    saw(request, "ListExceptions", patients)
     context = {
+        **found,
+        **saved.context(),
         "counts": lists.counts(),
-        "performed": performed,
-        "stuck": stuck,
-        "follow_ups": [(line, _open_to(request, line)) for line in follow_ups],
-        "double": double,
-        "not_offered": not_offered,
-        "inbound": inbound,
-        "outbound": outbound,
-        **unclear,
-        "nothing": not (
-            performed or stuck or follow_ups or double or not_offered or inbound or outbound
-        )
-        and not any(
-            unclear[kind]
-            for kind in ("doses", "images_differ", "reviews", "ended_visits", "critical_late")
-        ),
+        "kinds": KINDS,
+        "chosen": chosen,
+        "nothing": not any(found[name] for kind in kinds for name in kind.lists),
     }
     return show(request, "exchange/exceptions.html", context, fragment="exchange/_exceptions.html")
-
-
-# What each answer to a follow-up does, besides settling it.
-_DOES: Mapping[FollowUpAction, type[Command[Any]]] = {
-    FollowUpAction.PLAN_AGAIN: RepeatStep,
-    FollowUpAction.CANCEL_ORDER: DiscontinueOrder,
-    FollowUpAction.WAS_COMPLETED: RevisePerformedStep,
-}
-
-
-def _open_to(request: PageRequest, line: FollowUpLine) -> list[FollowUpAction]:
-    """The answers this person may give, the proposed one first; DONE has a form of its own."""
-    return [
-        action for action in line.actions if action in _DOES and may(request.actor, _DOES[action])
-    ]
 
 
 # --- one exam

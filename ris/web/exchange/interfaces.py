@@ -71,10 +71,12 @@ def interface(request: PageRequest, key: UUID) -> HttpResponse:
     """One connection: traffic, queue, last messages and faults, settings."""
     endpoint = lists.endpoint_row(str(key))
     is_out = endpoint.direction == Direction.OUT.value
-    hours = lists.hours(endpoint, timezone.now())
+    now = timezone.now()
+    traffic = lists.traffic(endpoint, now)
+    hours = lists.hours(traffic, now)
     context = {
         "endpoint": endpoint,
-        "tile": next(tile for tile in lists.tiles() if tile.pk == endpoint.pk),
+        "tile": lists.tile(endpoint, traffic, now),
         "is_out": is_out,
         "hours": hours,
         "bars": bars(hours),

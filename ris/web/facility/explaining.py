@@ -9,8 +9,8 @@ from django.views.decorators.http import require_GET
 from ris.selectors.explain import candidates
 from ris.selectors.explain.candidates import Candidate
 from ris.selectors.explain.queries import explain
-from ris.selectors.explain.sight import sight
-from ris.selectors.facility import DeviceView, devices
+from ris.selectors.explain.sight import sight_of
+from ris.selectors.facility import DeviceView, devices, read_once
 from ris.web.access import PageRequest, page, saw, show
 from ris.web.asking import asked
 from ris.web.navigation import REPAIR, SYSTEM
@@ -44,6 +44,7 @@ def _dump(data: bytes) -> str:
 
 @require_GET
 @page(*REPAIR)
+@read_once()
 def why(request: PageRequest) -> HttpResponse:
     """``?step=`` is any number of a step or its order, ``?ae=`` the device."""
     text, ae_title = asked(request, "step", 64), asked(request, "ae")
@@ -54,7 +55,7 @@ def why(request: PageRequest) -> HttpResponse:
         (step,) = steps
         text = step.step_id
         ae_title = ae_title or _likely(step, known)
-        seen = sight(step.public_id, ae_title, timezone.now()) if ae_title else None
+        seen = sight_of(step, ae_title, timezone.now()) if ae_title else None
         about = f"{step.step_id} at {ae_title}"
         saw(request, "ExplainStep", [step.patient_public_id], order=step.order_public_id,
             subject=about)  # fmt: skip

@@ -12,6 +12,7 @@ from ris.domain.patients import Sex
 from ris.models import Device, ProcedureDefinition, Site
 from ris.web import labels
 from ris.web.forms import PageForm
+from ris.web.orders.forms import catalog, exam_select
 from ris.web.patients.forms import person_from
 
 # First bytes of what a scanner at a desk makes, and its type; anything else is refused.
@@ -130,7 +131,11 @@ class DocumentForm(PageForm):
 class WalkInForm(PageForm):
     """Somebody without an appointment: who, what, where; one page."""
 
-    family_name = forms.CharField(label=_("Family name"), max_length=64, required=False)
+    family_name = forms.CharField(
+        label=_("Family name"),
+        max_length=64,
+        error_messages={"required": _("Find the patient, or say the name.")},
+    )
     given_name = forms.CharField(label=_("Given name"), max_length=64, required=False)
     said_name = forms.CharField(
         label=_("Name, as the patient says it"), max_length=200, required=False
@@ -145,9 +150,6 @@ class WalkInForm(PageForm):
     phone = forms.CharField(label=_("Phone"), max_length=40, required=False)
     known = forms.BooleanField(
         label=_("None of these is this person: register a new patient"), required=False
-    )
-    procedure = forms.ChoiceField(
-        label=_("Exam"), help_text=_("Type the first letters to jump to a name.")
     )
     side = forms.ChoiceField(label=_("Side"), choices=SIDES, required=False)
     reason = forms.CharField(
@@ -175,13 +177,17 @@ class WalkInForm(PageForm):
             for row in devices.order_by("modality", "ae_title")
         ]
         self.offer("sex", [(sex.value, labels.SEX[sex].words) for sex in Sex])
-        self.offer("procedure", procedure_choices())
+        label = str(_("Exam"))
+        choices, words = catalog()
+        select = exam_select(label)
+        select.words = words
+        self.add({"procedure": forms.ChoiceField(label=label, choices=choices, widget=select)})
+        # Nobody is taken in without a name; whoever is known has one.
+        self.fields["family_name"].required = not self["patient"].value()
         self.offer("device", [("", _("The first that is free")), *offered])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if not cleaned.get("patient") and not cleaned.get("family_name"):
-            self.add_error("family_name", _("Find the patient, or say the name."))
         if cleaned.get("squeeze") and not cleaned.get("squeeze_reason", "").strip():
             self.add_error("squeeze_reason", _("Booking over needs a reason."))
         return cleaned

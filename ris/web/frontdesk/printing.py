@@ -9,7 +9,6 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.template import defaultfilters
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -23,6 +22,7 @@ from ris.selectors.views import OrderView, PatientView, StepView
 from ris.web.access import PageRequest, page, saw
 from ris.web.asking import asked
 from ris.web.navigation import FLOOR
+from ris.web.pdf import pdf
 
 MOST = 40  # copies at once
 
@@ -142,12 +142,4 @@ def _number(request: PageRequest, name: str, default: int) -> int:
 
 def _pdf(stream: io.BytesIO, name: str) -> HttpResponse:
     safe = "".join(each if each.isalnum() or each in "-_" else "-" for each in name)[:80]
-    return HttpResponse(
-        stream.getvalue(),
-        content_type="application/pdf",
-        headers={
-            "Content-Disposition": content_disposition_header(False, f"{safe}.pdf") or "",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, no-store",
-        },
-    )
+    return pdf(stream.getvalue(), f"{safe}.pdf")

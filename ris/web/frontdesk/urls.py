@@ -9,6 +9,7 @@ from ris.web.frontdesk import printing, setup, views, walk_in
 urlpatterns = [
     path("arrivals/", views.arrivals, name="arrivals"),
     path("arrivals/walk-in/", walk_in.walk_in, name="walk-in"),
+    path("arrivals/walk-in/safety/", walk_in.safety_questions, name="walk-in-safety"),
     path("arrivals/walk-in/patients/", walk_in.find_patient, name="walk-in-patients"),
     path("arrivals/setup/", setup.setup, name="desk-setup"),
     path("arrivals/setup/screens/", setup.issue, name="wall-issue"),

@@ -19,6 +19,7 @@ from ris.domain.documents import Content, FileDocument, Filing
 from ris.domain.errors import DeniedError, RisError
 from ris.domain.orders import OrderReference
 from ris.domain.patients import PatientReference
+from ris.domain.saved_views import ViewedPage
 from ris.domain.scheduling import RecordArrival, RecordNoShow
 from ris.domain.undoing import UndoArrival, UndoNoShow
 from ris.domain.values import Identifier
@@ -37,6 +38,7 @@ from ris.web.frontdesk.forms import CorrectionForm, DocumentForm, IdentityForm
 from ris.web.navigation import FLOOR
 from ris.web.scheduling.forms import day_in
 from ris.web.scheduling.views import around
+from ris.web.views_saved import saved_views
 
 ISSUER = "RIS"  # of the numbers we give to papers that are scanned here
 NO_SHOW_REASONS = (
@@ -51,6 +53,9 @@ NO_SHOW_REASONS = (
 @require_GET
 @page(*FLOOR)
 def arrivals(request: PageRequest) -> HttpResponse:
+    saved = saved_views(request, ViewedPage.ARRIVALS)
+    if saved.opens_with:
+        return saved.redirect()
     day = day_in(asked(request, "day"))
     text = scanned(asked(request, "q"))
     choice = Choice(
@@ -73,6 +78,7 @@ def arrivals(request: PageRequest) -> HttpResponse:
     late = [each.line for each in found if each.line.is_late]
     context = {
         **around(day),
+        **saved.context(),
         "groups": [(name, rows) for name, rows in groups if rows],
         "choice": choice,
         "choices": desk_lists.choices(known),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.contrib import messages
@@ -10,7 +11,7 @@ from django.core.cache import cache
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.actors import Role
 from ris.domain.arrivals import IdentifierKind, Said, dates_in
@@ -28,6 +29,7 @@ from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
 from ris.web.errors import STATUS
 from ris.web.frontdesk.forms import WalkInForm
+from ris.web.orders.safety_part import Person, Row, answer, faults, rows_of
 from ris.web.patients.forms import person_from
 
 _REMEMBER_SECONDS = 3600
@@ -43,11 +45,34 @@ def find_patient(request: PageRequest) -> HttpResponse:
     return show(request, "frontdesk/_patient_matches.html", {"found": found, "text": text})
 
 
+@require_POST
+@page()
+def safety_questions(request: PageRequest) -> HttpResponse:
+    """What is asked before the exam that is chosen."""
+    _require_taking_in(request)
+    key = said(request, "patient")
+    rows = _questions(request, _patient(request, key) if key else None)
+    return show(request, "orders/_safety.html", {"safety_rows": rows})
+
+
+def _questions(request: PageRequest, patient: PatientView | None) -> list[Row]:
+    person = (
+        Person.of(patient) if patient else Person(said(request, "sex", 1), _birth_date(request))
+    )
+    return rows_of([said(request, "procedure", 36)], person, request.POST)
+
+
+def _birth_date(request: PageRequest) -> str:
+    try:
+        return _born(said(request, "birth_date", 20)).text
+    except RisError:
+        return ""  # not known well enough to leave a question out
+
+
 @require_http_methods(["GET", "POST"])
 @page()
 def walk_in(request: PageRequest) -> HttpResponse:
-    if not may(request.actor, PlaceOrder) or not may(request.actor, RecordArrival):
-        raise DeniedError(_("your roles do not include taking in walk-ins"))
+    _require_taking_in(request)
     if request.method == "POST":
         return _send(request)
     key = asked(request, "patient")
@@ -59,6 +84,11 @@ def walk_in(request: PageRequest) -> HttpResponse:
         }
     )
     return _form(request, form, patient, fresh="new" in request.GET)
+
+
+def _require_taking_in(request: PageRequest) -> None:
+    if not may(request.actor, PlaceOrder) or not may(request.actor, RecordArrival):
+        raise DeniedError(_("your roles do not include taking in walk-ins"))
 
 
 def _patient(request: PageRequest, key: str) -> PatientView:
@@ -87,6 +117,7 @@ def _form(
         ]
     context = {
         "form": form,
+        "safety_rows": _questions(request, patient),
         "patient": patient,
         "fresh": fresh or form.is_bound,
         "alike": alike or [],
@@ -100,7 +131,12 @@ def _send(request: PageRequest) -> HttpResponse:
     form = WalkInForm(request.POST)
     key = said(request, "patient")
     patient = _patient(request, key) if key else None
-    if not form.is_valid():
+    questions = _questions(request, patient)
+    is_valid = form.is_valid()
+    for fault in faults(questions):
+        form.add_error(None, fault)
+        is_valid = False
+    if not is_valid:
         return _form(request, form, patient, status=422)
     # A double click sends the same form twice: the second gets what the first one made.
     slot = f"walk-in:{request.user.pk}:{form.cleaned_data['token']}"
@@ -112,7 +148,7 @@ def _send(request: PageRequest) -> HttpResponse:
     if not cache.add(slot, "", _REMEMBER_SECONDS):
         return HttpResponseRedirect("/arrivals/", status=303)  # the first is still under way
     try:
-        appointment, start_at = together(lambda: _take_in(request, form, patient))
+        appointment, start_at = together(lambda: _take_in(request, form, patient, questions))
     except DeniedError:
         cache.delete(slot)
         raise
@@ -131,11 +167,11 @@ def _send(request: PageRequest) -> HttpResponse:
 
 def _alike(form: WalkInForm) -> list[patient_lists.PatientLine]:
     name = PersonName.of(form.cleaned_data["family_name"], form.cleaned_data["given_name"])
-    return patient_lists.lookalikes(name, _born(form).text)
+    return patient_lists.lookalikes(name, _born(form.cleaned_data["birth_date"]).text)
 
 
-def _born(form: WalkInForm) -> PartialDate:
-    text = form.cleaned_data["birth_date"].strip()
+def _born(said: str) -> PartialDate:
+    text = said.strip()
     days = sorted(dates_in(text))
     return PartialDate.parse(days[0] if days else text)
 
@@ -143,8 +179,10 @@ def _born(form: WalkInForm) -> PartialDate:
 Taken = tuple[str, datetime]
 
 
-def _take_in(request: PageRequest, form: WalkInForm, patient: PatientView | None) -> Taken:
-    """Patient, order, time and arrival; all or nothing."""
+def _take_in(
+    request: PageRequest, form: WalkInForm, patient: PatientView | None, questions: Sequence[Row]
+) -> Taken:
+    """Patient, order, what is safe, time and arrival; all or nothing."""
     data = form.cleaned_data
     identifiers = _identifiers(form, patient)
     key = patient.public_id if patient else _register(request, form)
@@ -182,6 +220,7 @@ def _take_in(request: PageRequest, form: WalkInForm, patient: PatientView | None
     )
     if step is None:
         raise MissingValueError(_("this exam has no step to be done"), path="procedure")
+    answer(request, str(step.public_id), questions)
     appointment, start_at = _book(request, form, schedule.find_step(str(step.public_id)))
     do(
         request,
@@ -212,7 +251,7 @@ def _register(request: PageRequest, form: WalkInForm) -> str:
         RegisterPatient(
             demographics=Demographics(
                 name=PersonName.of(data["family_name"], data["given_name"]),
-                birth_date=_born(form),
+                birth_date=_born(data["birth_date"]),
                 sex=Sex(data["sex"]),
                 phone=data["phone"],
             )

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -21,6 +20,7 @@ from ris.web.access import PageRequest, do, page, redirect_back, show
 from ris.web.asking import number, said
 from ris.web.errors import STATUS
 from ris.web.navigation import SYSTEM
+from ris.web.pdf import pdf
 
 _TEXTS = {
     "institution": 200,
@@ -123,12 +123,4 @@ def sample(request: PageRequest, key: UUID) -> HttpResponse:
     found = next((each for each in heads.all_sites() if each.site.public_id == str(key)), None)
     if found is None:
         raise UnknownKeyError("no such site")
-    return HttpResponse(
-        sample_pdf(found.site, found.letterhead),
-        content_type="application/pdf",
-        headers={
-            "Content-Disposition": content_disposition_header(False, "letterhead.pdf") or "",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, no-store",
-        },
-    )
+    return pdf(sample_pdf(found.site, found.letterhead), "letterhead.pdf")

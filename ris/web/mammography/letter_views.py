@@ -7,7 +7,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -22,8 +21,8 @@ from ris.domain.mammography import (
 )
 from ris.models import BreastLetter
 from ris.printing.letters import letters_pdf
+from ris.selectors import letter_lists
 from ris.selectors import letters as letter_words
-from ris.selectors import mammography
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
@@ -31,6 +30,7 @@ from ris.web.mammography import words
 from ris.web.mammography.views import keys_said
 from ris.web.navigation import MAMMOGRAPHY
 from ris.web.paging import slice_of
+from ris.web.pdf import pdf
 
 TABS = (
     ("due", gettext_lazy("To send")),
@@ -38,6 +38,8 @@ TABS = (
     ("sent", gettext_lazy("Sent")),
     ("stopped", gettext_lazy("Stopped")),
 )
+# How a letter leaves whose mail did not.
+_BY_HAND = (SentHow.POST.value, SentHow.HANDED.value)
 
 
 @require_GET
@@ -46,10 +48,10 @@ def letters(request: PageRequest) -> HttpResponse:
     tab = asked(request, "tab") or "due"
     tab = tab if tab in dict(TABS) else "due"
     now = timezone.now()
-    page_of = slice_of(mammography.with_patients(mammography.letters(tab, now)), request)
-    lines = mammography.letter_lines(page_of.rows)
+    page_of = slice_of(letter_lists.with_patients(letter_lists.letters(tab, now)), request)
+    lines = letter_lists.letter_lines(page_of.rows)
     saw(request, "ListLetters", (line.patient.public_id for line in lines if line.patient))
-    counts = mammography.letter_counts(now)
+    counts = letter_lists.letter_counts(now)
     context = {
         "tabs": [(key, text, counts.get(key)) for key, text in TABS],
         "tab": tab,
@@ -58,6 +60,8 @@ def letters(request: PageRequest) -> HttpResponse:
         "can_send": may(request.actor, MarkLettersSent) and tab == "due",
         "can_stop": may(request.actor, StopLetter) and tab in {"due", "waiting"},
         "ways": words.HOW.items(),
+        "other_ways": [way for way in words.HOW.items() if way[0] in _BY_HAND],
+        "may_send": may(request.actor, MarkLettersSent),
     }
     return show(request, "mammography/letters.html", context)
 
@@ -92,15 +96,7 @@ def _pdf(request: PageRequest, keys: tuple[str, ...]) -> HttpResponse:
     )
     saw(request, "PrintLetters", {str(key) for key in rows})
     name = "letter.pdf" if len(pages) == 1 else f"letters {timezone.localdate():%Y-%m-%d}.pdf"
-    return HttpResponse(
-        letters_pdf(pages),
-        content_type="application/pdf",
-        headers={
-            "Content-Disposition": content_disposition_header(False, name) or "",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, no-store",
-        },
-    )
+    return pdf(letters_pdf(pages), name)
 
 
 @require_POST

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
@@ -22,10 +21,10 @@ from ris.domain.mammography import (
     ReopenRecall,
     WithdrawPathology,
 )
-from ris.selectors import mammography
+from ris.selectors import letter_lists, mammography
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
-from ris.web.asking import asked, said
+from ris.web.asking import as_day, asked, said
 from ris.web.mammography import words
 from ris.web.navigation import MAMMOGRAPHY
 from ris.web.paging import slice_of
@@ -54,7 +53,7 @@ def recalls(request: PageRequest) -> HttpResponse:
         "tab": tab,
         "lines": lines,
         "page": page_of,
-        "letters_due": mammography.letter_counts(timezone.now())["due"],
+        "letters_due": letter_lists.letter_counts(timezone.now())["due"],
         "sees_figures": request.actor.has(*FIGURES),
         "sees_setup": request.actor.has(Role.MANAGER, Role.ADMIN),
     }
@@ -112,7 +111,7 @@ def pathology(request: PageRequest, key: UUID) -> HttpResponse:
         result = Pathology(said(request, "result"))
     except ValueError:
         raise InvalidValueError("choose what was found", path="result") from None
-    taken_on = _date(said(request, "taken_on", 10))
+    taken_on = as_day(said(request, "taken_on", 10))
     if taken_on is None:
         raise InvalidValueError("say on which day the tissue was taken", path="taken_on")
     do(
@@ -150,8 +149,8 @@ def _back(request: PageRequest, assessment: str) -> HttpResponse:
 def outcomes(request: PageRequest) -> HttpResponse:
     """Everybody's for a manager; a reader sees only his own."""
     today = timezone.localdate()
-    last = _date(asked(request, "until", 10)) or today
-    first = _date(asked(request, "from", 10)) or last - timedelta(days=364)
+    last = as_day(asked(request, "until", 10)) or today
+    first = as_day(asked(request, "from", 10)) or last - timedelta(days=364)
     if first > last:
         first, last = last, first
     sees_all = request.actor.has(Role.MANAGER)
@@ -164,13 +163,6 @@ def outcomes(request: PageRequest) -> HttpResponse:
         "sees_all": sees_all,
     }
     return show(request, "mammography/outcomes.html", context)
-
-
-def _date(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None
 
 
 def keys_said(request: HttpRequest, name: str) -> tuple[str, ...]:

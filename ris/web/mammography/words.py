@@ -8,6 +8,7 @@ from enum import StrEnum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from ris.domain.exchange import DeliveryState
 from ris.domain.mammography import (
     BreastExam,
     Category,
@@ -72,6 +73,15 @@ LETTER: Mapping[str, Label] = {
     LetterState.STOPPED.value: Label("Stopped", "ban"),
 }
 
+MAIL: Mapping[str, Label] = {
+    DeliveryState.PENDING.value: Label("Waits", "clock", Tone.WARN),
+    DeliveryState.LEASED.value: Label("Waits", "clock", Tone.WARN),
+    DeliveryState.DELIVERED.value: Label("Handed to the mail server", "send", Tone.OK),
+    DeliveryState.REFUSED.value: Label("Refused by the mail server", "ban", Tone.BAD),
+    DeliveryState.DEAD.value: Label("Given up", "alert", Tone.BAD),
+    DeliveryState.SKIPPED.value: Label("Skipped", "skip", Tone.BAD),
+}
+
 TOPIC: Mapping[str, Promise] = {
     Topic.NORMAL.value: _("Nothing of concern"),
     Topic.ADDITIONAL_IMAGING.value: _("More imaging needed"),
@@ -101,6 +111,7 @@ TABLES: Mapping[str, tuple[tuple[type[StrEnum], ...], Mapping[str, object]]] = {
     "recall_state": ((RecallState,), RECALL_STATE),
     "pathology": ((Pathology,), PATHOLOGY),
     "letter": ((LetterState,), LETTER),
+    "mail": ((DeliveryState,), MAIL),
     "topic": ((Topic, Statement), TOPIC),
     "how": ((SentHow,), HOW),
 }

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ris.domain.configuration import parse_mapping, render_mapping
+from ris.domain.configuration_file import parse_mapping, render_mapping
 from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.exchange import Direction, Protocol
 from ris.selectors import messages as lists

@@ -10,7 +10,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ris.domain.configuration import parse_mapping, render_mapping
+from ris.domain.configuration_file import parse_mapping, render_mapping
 from ris.domain.errors import DeniedError, RisError, UnsupportedError
 from ris.domain.exchange import Protocol
 from ris.domain.mapping import RollBackMapping, SaveMapping, differences

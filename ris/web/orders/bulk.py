@@ -31,6 +31,7 @@ from ris.selectors.order_lists import OrderLine
 from ris.selectors.orders import order_views
 from ris.web.access import PageRequest, back_to, do, page, saw, show
 from ris.web.asking import said
+from ris.web.pdf import pdf
 
 MOST = 100  # orders at once
 
@@ -162,8 +163,4 @@ def printed(request: PageRequest, keys: Sequence[str]) -> HttpResponse:
     """The request forms of orders, one after the other, as one document."""
     views = order_views(keys)
     saw(request, "PrintOrder", (view.patient.public_id for view in views))
-    return HttpResponse(
-        request_forms_pdf(views, site()),
-        content_type="application/pdf",
-        headers={"Content-Disposition": 'inline; filename="request.pdf"'},
-    )
+    return pdf(request_forms_pdf(views, site()), "request.pdf")

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -21,7 +20,7 @@ from ris.selectors.practitioners import written
 from ris.selectors.views import OrderView
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
-from ris.web.asking import said
+from ris.web.asking import as_moment, said
 from ris.web.errors import STATUS
 from ris.web.orders.forms import EditForm
 from ris.web.telling import Told, tell
@@ -126,7 +125,7 @@ def _conflict(
     )
     typed = {name: form[name].value() for name in now} | {"version": view.version}
     again = EditForm(initial=typed)
-    changes = tuple(_changes_since(view, parse_datetime(said(request, "seen_at", 40) or "")))
+    changes = tuple(_changes_since(view, as_moment(said(request, "seen_at", 40))))
     return _page(request, view, again, status=409, error=error, differences=found, changes=changes)
 
 

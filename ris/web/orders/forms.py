@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,6 +19,7 @@ from ris.web import labels
 from ris.web.forms import DateInput, PageForm, TimeInput
 from ris.web.patients.forms import person_from
 from ris.web.scheduling.forms import slot_in
+from ris.web.wall_clock import moment
 
 SIDES = [
     ("", gettext_lazy("Not said")),
@@ -62,6 +62,17 @@ def catalog() -> tuple[list[Any], dict[str, str]]:
     return [("", _("Choose …")), *groups.items()], words
 
 
+def exam_select(label: str) -> CatalogSelect:
+    """A list that is typed into; its choices are those of :func:`catalog`."""
+    return CatalogSelect(
+        attrs={
+            "data-typeahead": label,
+            "data-placeholder": _("Code, words, modality or part of the body"),
+            "data-none": _("Nothing in the catalog fits"),
+        }
+    )
+
+
 def name_of(base: str, number: int) -> str:
     """``procedure``, ``procedure_2``, …"""
     return base if number == 1 else f"{base}_{number}"
@@ -71,15 +82,8 @@ def _exam_fields() -> dict[str, forms.Field]:
     found: dict[str, forms.Field] = {}
     for number in range(1, EXAMS + 1):
         label = _("Exam") if number == 1 else _("Exam %(number)s") % {"number": number}
-        select = CatalogSelect(
-            attrs={
-                "data-typeahead": label,
-                "data-placeholder": _("Code, words, modality or part of the body"),
-                "data-none": _("Nothing in the catalog fits"),
-            }
-        )
         found[name_of("procedure", number)] = forms.ChoiceField(
-            label=label, required=number == 1, widget=select
+            label=label, required=number == 1, widget=exam_select(label)
         )
         found[name_of("side", number)] = forms.ChoiceField(
             label=_("Side"), choices=SIDES, required=False
@@ -184,6 +188,8 @@ class OrderForm(PageForm):
         ]
         if cleaned.get("when") == WISH and not cleaned.get("wished_day"):
             self.add_error("wished_day", _("Say which day is wished."))
+        elif cleaned.get("when") == WISH:
+            self.refuse_skipped(lambda: self.wished, "wished_at")
         return cleaned
 
     def clean_when(self) -> str:
@@ -210,8 +216,7 @@ class OrderForm(PageForm):
         data = self.cleaned_data
         if data["when"] != WISH:
             return None
-        at = data["wished_at"] or datetime.min.time().replace(hour=8)
-        return timezone.make_aware(datetime.combine(data["wished_day"], at))
+        return moment(data["wished_day"], data.get("wished_at") or time(8))
 
     def procedures(self) -> tuple[ProcedureRequest, ...]:
         steps = (StepRequest(start_at=self.wished),) if self.wished else ()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
@@ -24,7 +23,7 @@ from ris.selectors.order_lists import Narrow, OrderLine, Sort, Tab
 from ris.selectors.waiting import WaitingLine, waiting_lines
 from ris.web import labels
 from ris.web.access import PageRequest, page, saw, show
-from ris.web.asking import asked
+from ris.web.asking import as_day, asked
 from ris.web.navigation import MENDING, SYSTEM
 from ris.web.paging import slice_of
 from ris.web.sheets import guarded
@@ -149,8 +148,8 @@ def asked_of(request: PageRequest) -> Asked:
             site=_key(asked(request, "site", 36)),
             priority=priority if priority in {item.value for item in Priority} else "",
             requester=asked(request, "requester", 60),
-            first=_day(asked(request, "from", 10)),
-            last=_day(asked(request, "to", 10)),
+            first=as_day(asked(request, "from", 10)),
+            last=as_day(asked(request, "to", 10)),
             text=asked(request, "q"),
         ),
     )
@@ -161,15 +160,6 @@ def _key(text: str) -> str:
         return str(UUID(text)) if text else ""
     except ValueError:
         return ""
-
-
-def _day(text: str) -> date | None:
-    try:
-        found = parse_date(text)
-    except ValueError:
-        return None
-    # The ends of the calendar have no day beside them.
-    return found if found is not None and 1900 <= found.year <= 2200 else None
 
 
 @require_GET

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from ris.domain.actors import Role
 from ris.domain.errors import DeniedError, RisError, StateConflictError
 from ris.domain.orders import PlacedOrder, PlaceOrder
 from ris.domain.patients import PatientReference, RegisterPatient
@@ -23,7 +24,7 @@ from ris.selectors.order_lists import OrderLine
 from ris.selectors.order_offers import next_offer
 from ris.selectors.orders import order_view
 from ris.selectors.patients import patient_view
-from ris.selectors.practitioners import written
+from ris.selectors.practitioners import of_login, written
 from ris.selectors.views import OrderView, PatientView
 from ris.services import may, together
 from ris.web.access import PageRequest, do, page, saw, show
@@ -35,9 +36,11 @@ from ris.web.orders.forms import EXAMS, FIRST, LATER, WISH, OrderForm, name_of
 from ris.web.orders.safety_part import Person, Row, answer, faults, rows_of
 from ris.web.patients.forms import PatientForm
 from ris.web.scheduling.forms import slot_in
+from ris.web.wall_clock import twice
 
 _REMEMBER_SECONDS = 3600
 NEW = "new"  # prefix of the fields of a patient who is not known yet
+DOCTORS = (Role.RADIOLOGIST, Role.RESIDENT)  # of those who work here
 EARLIER = 5  # orders of a patient to copy from
 
 
@@ -50,17 +53,26 @@ def place(request: PageRequest) -> HttpResponse:
     typed, draft = _drafted(request)
     key = asked(request, "patient") or str(typed.get("patient", ""))
     patient = patient_of(request, key) if key else None
-    initial: dict[str, Any] = {
-        "requester": request.user.get_full_name(),
+    said_before = {
         **_copied(request, patient),
         **order_initial(asked(request, "follow_up", 36), patient),
         **typed,
+    }
+    initial: dict[str, Any] = {
+        "requester": "" if "requester" in said_before else _requester_at(request),
+        **said_before,
         "patient": patient.public_id if patient else "",
         "token": secrets.token_urlsafe(16),
         "draft": draft,
     }
     person = PatientForm(prefix=NEW, initial=_without_prefix(typed))
     return _form(request, OrderForm(initial=initial), person, patient)
+
+
+def _requester_at(request: PageRequest) -> str:
+    """Who is typing, if that is a doctor: a clerk enters what somebody else requests."""
+    person = of_login(request.user.pk) if request.actor.has(*DOCTORS) else None
+    return person.words if person else ""
 
 
 def require_placing(request: PageRequest) -> None:
@@ -297,10 +309,8 @@ def _booked(
         )
         return f"/book/{waiting[len(times)]}/"
     booked = ", ".join(f"{timezone.localtime(at):%d %b %H:%M}" for at in times)
-    messages.success(
-        request,
-        _("%(placed)s Booked: %(times)s.") % {"placed": words, "times": booked},
-    )
+    told = _("%(placed)s Booked: %(times)s.") % {"placed": words, "times": booked}
+    messages.success(request, " ".join([told, *filter(None, map(twice, times))]))
     return address
 
 

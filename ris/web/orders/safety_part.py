@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from uuid import UUID
 
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 
 from ris.domain.errors import InvalidValueError
@@ -26,6 +24,7 @@ from ris.selectors import safety
 from ris.selectors.views import PatientView
 from ris.services import may
 from ris.web.access import PageRequest, do
+from ris.web.asking import as_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def faults(rows: Sequence[Row]) -> list[str]:
         if not row.value:
             continue
         try:
-            valid(row.question, Answer(value=row.value, on=_day(row.on)))
+            valid(row.question, Answer(value=row.value, on=as_day(row.on)))
         except InvalidValueError as error:
             found.append(_("%(words)s.") % {"words": error.message.rstrip(".")})
     return found
@@ -98,7 +97,7 @@ def faults(rows: Sequence[Row]) -> list[str]:
 def given_in(rows: Sequence[Row]) -> tuple[SafetyAnswerGiven, ...]:
     """What was answered, for whoever gives it with the order."""
     return tuple(
-        SafetyAnswerGiven(question=row.question.code, value=row.value, on=_day(row.on))
+        SafetyAnswerGiven(question=row.question.code, value=row.value, on=as_day(row.on))
         for row in rows
         if row.value
     )
@@ -115,17 +114,10 @@ def answer(request: PageRequest, step: str, rows: Sequence[Row]) -> None:
         SafetyAnswerGiven(
             question=check.question.code,
             value=typed[check.question.code].value,
-            on=_day(typed[check.question.code].on),
+            on=as_day(typed[check.question.code].on),
         )
         for check in checks
         if check.question.code in typed and check.answer is None
     )
     if given:
         do(request, AnswerSafetyQuestions(step=step, answers=given))
-
-
-def _day(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 from django.http import HttpResponse
-from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_http_methods
 
 from ris.domain.errors import RisError
@@ -14,7 +12,7 @@ from ris.domain.safety import AnswerSource, SafetyAnswerGiven
 from ris.domain.safety_declared import DeclareSafetyAnswers
 from ris.selectors.safety_declared import Declared, asked_at
 from ris.services import execute
-from ris.web.asking import said
+from ris.web.asking import as_day, said
 from ris.web.errors import STATUS
 from ris.web.patient_link.gate import VisitRequest, of_a_patient
 from ris.web.patient_link.views import back, show_page
@@ -42,7 +40,7 @@ def questions(request: VisitRequest) -> HttpResponse:
         SafetyAnswerGiven(
             question=code,
             value=value,
-            on=_day(said(request, f"on-{code}", 10)),
+            on=as_day(said(request, f"on-{code}", 10)),
             source=AnswerSource.PATIENT,
         )
         for code in (each.question.code for each in asked)
@@ -75,10 +73,3 @@ def _page(
     ]
     context = {"rows": rows, "error": refusal(error) if error else ""}
     return show_page(request, "questions", context, status=STATUS[error.code] if error else 200)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None

@@ -11,7 +11,6 @@ from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -33,11 +32,12 @@ from ris.models import Device
 from ris.selectors import patient_messages, schedule
 from ris.selectors.safety_declared import asked_at
 from ris.services import execute
-from ris.web.asking import asked, said
+from ris.web.asking import as_day, as_moment, asked, said
 from ris.web.errors import STATUS
 from ris.web.patient_link.gate import VisitRequest, of_a_patient, remember
 
 DAYS = 7
+FURTHER = 8 * DAYS  # looked through for the first week that has a free time
 A_DAY = 16  # more times of one day than this help nobody choose
 
 
@@ -79,7 +79,7 @@ def visit(request: VisitRequest) -> HttpResponse:
 
 
 def _open(request: VisitRequest) -> HttpResponse:
-    born = _birth_date(request)
+    born = as_day(said(request, "born", 10))
     if born is None:
         error = _("Write the whole date: day, month and year.")
         return show_page(request, "birth_date", {"error": error}, status=422)
@@ -96,14 +96,6 @@ def _open(request: VisitRequest) -> HttpResponse:
         return back(request)  # the page says that the link is closed, and whom to call
     error = _("This is not the date we know.")
     return show_page(request, "birth_date", {"error": error, "left": left}, status=422)
-
-
-def _birth_date(request: VisitRequest) -> date | None:
-    """From one field, or from three where a browser has no picker of dates."""
-    try:
-        return parse_date(said(request, "born", 10))
-    except ValueError:
-        return None
 
 
 def _refused(request: VisitRequest, template: str, error: RisError, **more: Any) -> HttpResponse:
@@ -162,7 +154,10 @@ class Day:
 @require_http_methods(["GET", "POST"])
 @of_a_patient
 def move(request: VisitRequest) -> HttpResponse:
-    """Free times of a week; one tap takes one, and nothing is given up before it is taken."""
+    """Free times of a week, or of the next that has any.
+
+    One tap takes one, and nothing is given up before it is taken.
+    """
     if not request.is_open:
         return back(request)
     if not request.visit.can_move:
@@ -175,26 +170,36 @@ def move(request: VisitRequest) -> HttpResponse:
 def _times(request: VisitRequest, error: str = "", status: int = 200) -> HttpResponse:
     today = timezone.localdate()
     last = today + timedelta(days=request.visit.policy.days_ahead)
-    wanted = _day(asked(request, "from", 10)) or today
+    wanted = as_day(asked(request, "from", 10)) or today
     first = min(max(wanted, today), last)
+    searched = min(first + timedelta(days=FURTHER), last + timedelta(days=1))
+    free = _free_days(request, first, searched)
+    is_further = bool(free) and free[0].day >= first + timedelta(days=DAYS)
+    shown = free[0].day if is_further else first
+    following = min(shown + timedelta(days=DAYS), searched) if free else searched
+    context = {
+        "days": [day for day in free if day.day < following],
+        "is_further": is_further,
+        "error": error,
+        "earlier": max(first - timedelta(days=DAYS), today) if first > today else None,
+        "later": following if following <= last else None,
+    }
+    return show_page(request, "move", context, status=status)
+
+
+def _free_days(request: VisitRequest, first: date, end: date) -> list[Day]:
+    """The days from ``first`` to before ``end`` that have another time than the present one."""
     step = schedule.find_step(request.visit.step)
-    count = min(DAYS, (last - first).days + 1)
-    free = schedule.free_slots(step, first, count)
     here = _devices_here(request)
     days = []
-    for found in free:
+    for found in schedule.free_slots(step, first, (end - first).days):
         slots = _distinct(
             slot for each in found.devices if each.device in here for slot in each.slots
         )
         slots = [slot for slot in slots if slot.start_at != request.visit.start_at]
-        days.append(Day(found.day, tuple(slots[:A_DAY]), max(0, len(slots) - A_DAY)))
-    context = {
-        "days": [day for day in days if day.slots],
-        "error": error,
-        "earlier": max(first - timedelta(days=DAYS), today) if first > today else None,
-        "later": first + timedelta(days=DAYS) if first + timedelta(days=DAYS) <= last else None,
-    }
-    return show_page(request, "move", context, status=status)
+        if slots:
+            days.append(Day(found.day, tuple(slots[:A_DAY]), max(0, len(slots) - A_DAY)))
+    return days
 
 
 def _devices_here(request: VisitRequest) -> frozenset[str]:
@@ -217,17 +222,10 @@ def _distinct(slots: Any) -> list[Slot]:
     return [found[at] for at in sorted(found)]
 
 
-def _day(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None
-
-
 def _move(request: VisitRequest) -> HttpResponse:
     device, _sep, text = said(request, "slot", 100).partition("|")
     try:
-        start_at = parse_datetime(text)
+        start_at = as_moment(text)
         if start_at is None or start_at.tzinfo is None:
             raise InvalidValueError("choose one of the times", path="slot")
         execute(
@@ -241,7 +239,7 @@ def _move(request: VisitRequest) -> HttpResponse:
             ),
             actor=request.actor,
         )
-    except (StateConflictError, ValueError):
+    except StateConflictError:
         words = _("That time was taken a moment ago. You still have your present one.")
         return _times(request, words, status=409)
     except RisError as error:

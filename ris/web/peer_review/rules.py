@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from ris.domain.errors import DeniedError, InvalidValueError, RisError
 from ris.domain.peer_review import SamplingRule, SetSamplingRules
+from ris.domain.sets import version_of
 from ris.selectors import peer_review
 from ris.web.access import PageRequest, do, page, redirect_back, show
 from ris.web.asking import said
@@ -25,14 +26,17 @@ MOST = 100
 @page(*PEER_REVIEW_SETUP)
 def rules(request: PageRequest) -> HttpResponse:
     error: RisError | None = None
+    rules = peer_review.rules()
     rows = [
         {"reader": rule.reader, "modality": rule.modality, "percent": f"{rule.percent:g}"}
-        for rule in peer_review.rules()
+        for rule in rules
     ]
+    version = version_of(rules)
     if request.method == "POST":
+        version = said(request, "version", 16)
         rows = [row for number in range(MOST) if (row := _typed(request, number))["percent"]]
         try:
-            do(request, SetSamplingRules(rules=tuple(map(_read, rows))))
+            do(request, SetSamplingRules(rules=tuple(map(_read, rows)), expected_version=version))
         except DeniedError:
             raise
         except RisError as refusal:
@@ -43,6 +47,7 @@ def rules(request: PageRequest) -> HttpResponse:
     empty = {"reader": "", "modality": "", "percent": ""}
     context = {
         "rows": [*rows, *[empty] * SPARE],
+        "version": version,
         "logins": peer_review.logins(),
         "error": error,
     }

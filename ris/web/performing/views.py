@@ -25,19 +25,22 @@ from ris.domain.performing import (
     StartPerformedStep,
 )
 from ris.domain.scheduling import PrepareStep
-from ris.models import ScheduledProcedureStep
+from ris.domain.values import PersonName
+from ris.models import Device, ScheduledProcedureStep
 from ris.selectors import arrivals, dose, protocoling, supplies
 from ris.selectors import rooms as room_lists
 from ris.selectors.orders import order_view
-from ris.selectors.rooms import RoomExam
+from ris.selectors.rooms import RoomExam, Running
 from ris.selectors.schedule import find_step
 from ris.selectors.viewers import viewers
-from ris.web.access import PageRequest, do, page, redirect_back, saw, show
+from ris.services import may
+from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
 from ris.web.navigation import FLOOR
 from ris.web.performing.forms import REASONS, reason_in
 from ris.web.scheduling.forms import day_in
 from ris.web.scheduling.views import around
+from ris.web.templatetags.ris_web import person
 from ris.web.viewing import to_images
 
 
@@ -88,7 +91,13 @@ _URGENT = {"STAT": 0, "ASAP": 1, "URGENT": 2}
 
 
 def _next(exams: Sequence[RoomExam]) -> RoomExam | None:
-    """Who is in the room, else who is prepared, else who is here: urgent first, then by time."""
+    """Who is in the room, else who is prepared, else who is here: urgent first, then by time.
+
+    Of several in the room it is whoever was begun last: that is who is being worked with.
+    """
+    begun = {exam.performed_at: exam for exam in exams if exam.is_running and exam.performed_at}
+    if begun:
+        return begun[max(begun)]
     for state in (StepStatus.STARTED, StepStatus.READY, StepStatus.ARRIVED, StepStatus.SCHEDULED):
         found = [exam for exam in exams if exam.step.status == state.value]
         if found:
@@ -126,6 +135,10 @@ def begin(request: PageRequest, key: str) -> HttpResponse:
     step = _step(request)
     if StepStatus(step.status) not in OFFERED:
         raise StateConflictError("this exam was begun or taken away meanwhile")
+    allowed = may(request.actor, StartPerformedStep)  # who may not is refused below, unasked
+    beside = room_lists.in_progress_beside(step, device) if allowed else []
+    if not {running.step for running in beside} <= set(request.POST.getlist("beside")):
+        return _ask_about(request, device, step, beside)
     do(
         request,
         StartPerformedStep(
@@ -139,8 +152,38 @@ def begin(request: PageRequest, key: str) -> HttpResponse:
             origin=Origin.MANUAL,
         ),
     )
-    messages.success(request, _("Begun."))
+    _tell(request, _patient_of(step), _("Begun."))
     return redirect_back(request, f"/room/{key}/")
+
+
+def _ask_about(
+    request: PageRequest, device: Device, step: ScheduledProcedureStep, beside: Sequence[Running]
+) -> HttpResponse:
+    """Ask before a second patient is in the room; nothing forbids it."""
+    saw(request, "ViewRoom", (running.patient for running in beside), subject=device.ae_title)
+    context = {
+        "device": device,
+        "step": step,
+        "version": said(request, "version"),
+        "beside": beside,
+        "names": "; ".join(_written(running.name) for running in beside),
+        "name": _written(_patient_of(step)),
+        "next": back_to(request, f"/room/{device.ae_title}/"),
+    }
+    return show(request, "performing/beside.html", context, status=409)
+
+
+def _patient_of(step: ScheduledProcedureStep) -> PersonName:
+    return PersonName.parse(step.procedure.order.patient.name)
+
+
+def _written(name: PersonName) -> str:
+    return person(name) or _("Name unknown")
+
+
+def _tell(request: PageRequest, name: PersonName, words: str) -> None:
+    """What was done, and with whom: the card in front may be of somebody else."""
+    messages.success(request, f"{_written(name)}: {words}")
 
 
 def _uid(step: ScheduledProcedureStep, version: str) -> str:
@@ -160,14 +203,15 @@ def _performed(request: PageRequest) -> str:
 @require_POST
 @page()
 def complete(request: PageRequest, key: str) -> HttpResponse:
+    uid = _performed(request)
     do(
         request,
         CompletePerformedStep(
-            sop_instance_uid=_performed(request),
+            sop_instance_uid=uid,
             details=PerformedDetails(ended_at=timezone.now()),
         ),
     )
-    messages.success(request, _("Completed. The exam waits to be read."))
+    _tell(request, room_lists.whose(uid), _("Completed. The exam waits to be read."))
     return redirect_back(request, f"/room/{key}/")
 
 
@@ -175,14 +219,15 @@ def complete(request: PageRequest, key: str) -> HttpResponse:
 @page()
 def discontinue(request: PageRequest, key: str) -> HttpResponse:
     reason = reason_in(said(request, "reason"))
+    uid = _performed(request)
     do(
         request,
         DiscontinuePerformedStep(
-            sop_instance_uid=_performed(request),
+            sop_instance_uid=uid,
             details=PerformedDetails(ended_at=timezone.now(), discontinuation_reason=reason),
         ),
     )
-    messages.success(request, _("Ended early. The reason is kept with the exam."))
+    _tell(request, room_lists.whose(uid), _("Ended early. The reason is kept with the exam."))
     return redirect_back(request, f"/room/{key}/")
 
 

@@ -6,23 +6,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
-from django.utils.translation import ngettext
+from django.http import HttpResponse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ris.domain.commands import Command
-from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.errors import InvalidValueError
 from ris.domain.protocoling import DefineProtocol, RetireProtocol
 from ris.domain.values import Code
 from ris.selectors import catalog, protocoling
 from ris.selectors.protocoling import ProtocolLine
 from ris.services import together
 from ris.web import sheets
-from ris.web.access import PageRequest, do, page, show
-from ris.web.asking import said
-from ris.web.errors import STATUS
+from ris.web.access import PageRequest, do, page
 from ris.web.navigation import PROTOCOL_SETUP
+from ris.web.sheet_pages import answer
 from ris.web.sheets import Column, Kind, Row, Values, listing, text, yes_no
 
 LIST = "/catalog/protocols/"
@@ -108,27 +105,11 @@ def download(request: PageRequest) -> HttpResponse:
 @page(*PROTOCOL_SETUP)
 def upload(request: PageRequest) -> HttpResponse:
     """First what a file would change; then, when the person says so, that and nothing else."""
-    context: dict[str, Any] = {"kind": KIND}
-    if request.method == "GET":
-        return show(request, "protocoling/upload.html", context)
-    raw = sheets.uploaded(request)
-    found = _kind().read(raw, _present())
-    context |= {"sheet": found, "content": sheets.carried(raw)}
-    status = 200 if found.is_good else 422
-    if said(request, "apply") == "1" and found.is_good:
-        commands = [_command(row) for row in found.wanted]
-        try:
-            together(lambda: [do(request, each) for each in commands])
-        except DeniedError:
-            raise
-        except RisError as error:
-            status = STATUS[error.code]
-            context["refused"] = error.message
-        else:
-            count = len(commands)
-            words = ngettext("%(count)s row changed.", "%(count)s rows changed.", count)
-            messages.success(request, words % {"count": count})
-            response = HttpResponseRedirect(LIST)
-            response.status_code = 303
-            return response
-    return show(request, "protocoling/upload.html", context, status=status)
+    return answer(
+        request,
+        "protocoling/upload.html",
+        {"kind": KIND},
+        read=lambda raw: _kind().read(raw, _present()),
+        apply=lambda rows: together(lambda: [do(request, _command(row)) for row in rows]),
+        then=LIST,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,8 +15,10 @@ from django.views.decorators.http import require_GET, require_POST
 from ris.domain.commands import Command
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.protocoling import (
+    UNDECIDED,
     AskRequester,
     ClaimProtocoling,
+    ProposeProtocol,
     RejectProcedure,
     RejectReason,
     ReleaseProtocoling,
@@ -126,6 +129,7 @@ def procedure(request: PageRequest, key: UUID) -> HttpResponse:
         "reasons": [reason for reason in RejectReason if reason is not RejectReason.ALTERNATIVE],
         "alternative": RejectReason.ALTERNATIVE,
         "may_set": may(request.actor, SetProtocol),
+        "may_propose": line.decision.state in UNDECIDED and may(request.actor, ProposeProtocol),
         "may_ask": may(request.actor, AskRequester),
         "mine": line.decision.claimed_by_id in {None, request.user.pk},
         "safety": safety.history(row.order),
@@ -139,8 +143,10 @@ def _chosen(row: RequestedProcedure) -> list[str]:
     return list(known.protocols) if known is not None else []
 
 
-def _set(request: PageRequest, key: str) -> Command[None]:
-    return SetProtocol(
+def _chosen_by(
+    kind: type[SetProtocol | ProposeProtocol], request: PageRequest, key: str
+) -> Command[None]:
+    return kind(
         procedure=key,
         protocols=tuple(request.POST.getlist("protocol")[:20]),
         instructions=said(request, "instructions", 4000),
@@ -172,7 +178,16 @@ _ACTS: Mapping[str, tuple[Callable[[PageRequest, str], Command[None]], object, b
         gettext_lazy("Given back to the queue."),
         False,
     ),
-    "set": (_set, gettext_lazy("Set. The scanner and the room see it at once."), True),
+    "set": (
+        partial(_chosen_by, SetProtocol),
+        gettext_lazy("Set. The scanner and the room see it at once."),
+        True,
+    ),
+    "propose": (
+        partial(_chosen_by, ProposeProtocol),
+        gettext_lazy("Proposed. An attending radiologist decides."),
+        True,
+    ),
     "ask": (
         lambda request, key: AskRequester(procedure=key, question=said(request, "question", 500)),
         gettext_lazy("Asked. The order waits under “Needs information”."),

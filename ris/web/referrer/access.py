@@ -17,6 +17,7 @@ from ris.selectors import referring
 from ris.web.access import PageRequest, do, page, redirect_back, show
 from ris.web.forms import PageForm
 from ris.web.navigation import SYSTEM
+from ris.web.paging import slice_of
 
 
 class AccessForm(PageForm):
@@ -54,9 +55,11 @@ def access(request: PageRequest) -> HttpResponse:
         if form.is_valid() and _granted(request, form):
             return redirect_back(request, "/referrers/")
     form.fields["person"].widget.attrs["list"] = "people"
+    page_of = slice_of(referring.access_rows(), request)
     context = {
         "form": form,
-        "lines": referring.access_lines(),
+        "lines": referring.access_lines(page_of.rows),
+        "page": page_of,
         "people": referring.people(),
         "logins": logins,
     }

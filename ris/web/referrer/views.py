@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -25,6 +24,7 @@ from ris.services.report_documents import handed_out
 from ris.web.access import PageRequest, do, is_poll, page, redirect_back, saw, show
 from ris.web.asking import asked, number, said
 from ris.web.paging import slice_of
+from ris.web.pdf import pdf
 
 
 def piles() -> tuple[tuple[Pile, str], ...]:
@@ -121,15 +121,7 @@ def printed(request: PageRequest, key: UUID) -> HttpResponse:
     )
     note_opened(request.actor, [version.pk])
     name = f"report {order.accession_number or key} v{version.number}.pdf"
-    return HttpResponse(
-        handed_out(str(key), version.number).content,
-        content_type="application/pdf",
-        headers={
-            "Content-Disposition": content_disposition_header(False, name) or "",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, no-store",
-        },
-    )
+    return pdf(handed_out(str(key), version.number).content, name)
 
 
 @require_POST

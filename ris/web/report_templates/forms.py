@@ -9,17 +9,15 @@ from decimal import Decimal
 from django.http import QueryDict
 
 from ris.domain.errors import InvalidValueError, MissingValueError
-from ris.domain.report_templates import (
-    WRITTEN,
+from ris.domain.report_fields import (
     Choice,
     Concept,
     Field,
     FieldKind,
     MergeSource,
-    Part,
-    TemplateContent,
     number_of,
 )
+from ris.domain.report_templates import WRITTEN, Part, TemplateContent
 from ris.domain.report_texts import tokens
 from ris.selectors.report_templates import TemplateLine
 from ris.web import labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,13 +15,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ris.domain import mrrt
 from ris.domain.errors import DeniedError, RisError
+from ris.domain.mrrt import Reading
 from ris.domain.mrrt_reading import read
 from ris.domain.mrrt_writing import write
+from ris.domain.report_fields import FieldKind, MergeSource
 from ris.domain.report_templates import (
     DefineReportTemplate,
     DeleteMacro,
-    FieldKind,
-    MergeSource,
     RetireReportTemplate,
     SaveMacro,
     TemplateContent,
@@ -206,16 +207,7 @@ def upload(request: PageRequest) -> HttpResponse:
         reading = read(payload)
         if reading.content is not None:
             try:
-                key = do(
-                    request,
-                    DefineReportTemplate(
-                        name=said(request, "name", 200) or reading.name,
-                        content=reading.content,
-                        language=reading.language,
-                        modalities=reading.modalities,
-                        own="own" in request.POST,
-                    ),
-                )
+                key = do(request, _imported(request, reading, reading.content))
             except DeniedError:
                 raise
             except RisError as refused:
@@ -232,6 +224,40 @@ def upload(request: PageRequest) -> HttpResponse:
     }
     status = STATUS[error.code] if error else 422 if reading is not None else 200
     return show(request, "report_templates/import.html", context, status=status)
+
+
+def _imported(
+    request: PageRequest, reading: Reading, content: TemplateContent
+) -> DefineReportTemplate:
+    """A template of its own; or, asked for, the next version of the one that has its name.
+
+    That one stays for the exams that it is for: a file does not say which those are here.
+    """
+    own = "own" in request.POST
+    name = said(request, "name", 200) or reading.name
+    there = (
+        templates.offered_as(name, request.user.pk, own=own) if "as_next" in request.POST else None
+    )
+    made = DefineReportTemplate(
+        name=name,
+        content=content,
+        language=reading.language,
+        modalities=reading.modalities,
+        own=own,
+    )
+    if there is None:
+        return made
+    return replace(
+        made,
+        template=there.public_id,
+        name=there.name,
+        modalities=there.modalities,
+        procedures=there.procedures,
+        regions=there.regions,
+        sites=there.sites,
+        automatic=there.automatic,
+        expected_number=there.number,
+    )
 
 
 # --- macros

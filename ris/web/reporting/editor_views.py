@@ -13,18 +13,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from ris.domain.errors import DeniedError, MissingValueError, UnknownKeyError
+from ris.domain.errors import DeniedError, InvalidValueError, MissingValueError, UnknownKeyError
 from ris.domain.report_codes import Answered, lost, taken_again
+from ris.domain.report_fields import Field, FieldKind, MergeSource
 from ris.domain.report_templates import (
     WRITTEN,
     ApplyReportTemplate,
     DraftForm,
     DropReportTemplate,
-    Field,
-    FieldKind,
     FillFromExam,
     Merged,
-    MergeSource,
     TemplateContent,
 )
 from ris.domain.report_texts import lead, stands, token
@@ -36,9 +34,10 @@ from ris.selectors.views import OrderView, ReportView
 from ris.services import may
 from ris.web import labels
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
-from ris.web.asking import asked, number, said
+from ris.web.asking import asked, carried, said, whole
 
 SECTION = 100_000  # characters of one section; beyond this it is no text of a person
+ANSWER = 5_000  # of one answer to a field
 _ANSWER = "answer:"
 
 
@@ -152,8 +151,26 @@ def _filled_in(form: DraftForm | None, key: str, text: str) -> tuple[FilledIn, .
 
 
 def typed_in(request: HttpRequest) -> dict[str, str]:
-    """What stands in the editor; a section is as long as the radiologist likes."""
-    return {key: said(request, key, SECTION) for key, _ in SECTIONS if key in request.POST}
+    """What stands in the editor, whole: what is refused is shown again as it was typed."""
+    return {key: whole(request, key) for key, _ in SECTIONS if key in request.POST}
+
+
+def written_in(request: HttpRequest) -> dict[str, str]:
+    """What stands in the editor, to be kept: what is too long is refused, never cut."""
+    sections = typed_in(request)
+    for key, title in SECTIONS:
+        require_at_most(SECTION, sections.get(key, ""), title, f"sections.{key}")
+    for name, answer in answers_in(request).items():
+        require_at_most(ANSWER, answer, name, f"field.{name}")
+    return sections
+
+
+def require_at_most(limit: int, text: str, name: str, path: str) -> None:
+    """Refuse a text with more characters than it may have: a report is not cut in silence."""
+    if len(text) > limit:
+        raise InvalidValueError(
+            f"{name} has more than {limit:,} characters: shorten it; nothing was cut", path=path
+        )
 
 
 def answers_in(request: HttpRequest) -> dict[str, str]:
@@ -161,7 +178,7 @@ def answers_in(request: HttpRequest) -> dict[str, str]:
     return {
         name.removeprefix(_ANSWER): "\n".join(
             value.replace("\0", "") for value in request.POST.getlist(name) if value.strip()
-        )[:5000]
+        )
         for name in request.POST
         if name.startswith(_ANSWER)
     }
@@ -175,9 +192,9 @@ def autosave(request: PageRequest, key: UUID) -> HttpResponse:
         request,
         SaveDraft(
             report=str(key),
-            sections=typed_in(request),
+            sections=written_in(request),
             answers=answers_in(request),
-            expected_revision=number(request, "revision"),
+            expected_revision=carried(request, "revision"),
         ),
     )
     if "HX-Request" not in request.headers:
@@ -205,7 +222,7 @@ def form_of(report: Report) -> tuple[DraftForm | None, TemplateContent | None]:
 def take_again(request: PageRequest, key: UUID) -> HttpResponse:
     """Put an answer back that the text says no longer, so that its code goes with it."""
     report = _written(request, key)
-    sections, name = typed_in(request), said(request, "again")
+    sections, name = written_in(request), said(request, "again")
     gone = next(
         (each for each in lost(*form_of(report), sections) if each.field.name == name), None
     )
@@ -214,7 +231,10 @@ def take_again(request: PageRequest, key: UUID) -> HttpResponse:
     do(
         request,
         SaveDraft(
-            report=str(key), sections=sections, expected_revision=number(request, "revision")
+            report=str(key),
+            sections=sections,
+            answers=answers_in(request),
+            expected_revision=carried(request, "revision"),
         ),
     )
     where = f"#section-{gone.section}" if gone is not None else ""
@@ -248,8 +268,9 @@ def apply_template(request: PageRequest, key: UUID) -> HttpResponse:
         ApplyReportTemplate(
             report=str(key),
             template=said(request, "template"),
-            sections=typed_in(request) or dict(report.draft),
-            expected_revision=number(request, "revision"),
+            sections=written_in(request) or dict(report.draft),
+            answers=answers_in(request),
+            expected_revision=carried(request, "revision"),
         ),
     )
     messages.success(request, _("The template is in the text. What was written before stays."))
@@ -263,8 +284,9 @@ def fill_from_exam(request: PageRequest, key: UUID) -> HttpResponse:
         request,
         FillFromExam(
             report=str(key),
-            sections=typed_in(request),
-            expected_revision=number(request, "revision"),
+            sections=written_in(request),
+            answers=answers_in(request),
+            expected_revision=carried(request, "revision"),
         ),
     )
     messages.success(request, _("Filled in what is known by now."))
@@ -278,8 +300,9 @@ def drop_template(request: PageRequest, key: UUID) -> HttpResponse:
         request,
         DropReportTemplate(
             report=str(key),
-            sections=typed_in(request),
-            expected_revision=number(request, "revision"),
+            sections=written_in(request),
+            answers=answers_in(request),
+            expected_revision=carried(request, "revision"),
         ),
     )
     messages.success(request, _("The text stays; the template asks for nothing more."))
@@ -319,7 +342,7 @@ def value(request: PageRequest, key: UUID) -> HttpResponse:
 def insert(request: PageRequest, key: UUID) -> HttpResponse:
     """Without script: dose or contrast after the technique, or a macro after its section."""
     report = _written(request, key)
-    sections = typed_in(request)
+    sections = written_in(request)
     what = said(request, "insert")
     if what in _INSERTS:
         section, text = "technique", _exam_words(report, what)
@@ -341,7 +364,7 @@ def insert(request: PageRequest, key: UUID) -> HttpResponse:
             report=str(key),
             sections=sections,
             answers=answers_in(request),
-            expected_revision=number(request, "revision"),
+            expected_revision=carried(request, "revision"),
         ),
     )
     return redirect_back(request, f"/reports/{key}/#section-{section}")

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from ris.domain.actors import Role
-from ris.domain.errors import InvalidValueError, RisError
+from ris.domain.errors import InvalidValueError, RisError, StateConflictError
 from ris.domain.orders import Priority
 from ris.domain.patients import PatientClass
 from ris.domain.reading import (
@@ -18,6 +18,7 @@ from ris.domain.reading import (
     SetReadingTargets,
     Target,
 )
+from ris.domain.sets import version_of
 from ris.selectors import catalog, order_lists, reading_filters
 from ris.selectors.reading_targets import targets
 from ris.services import may
@@ -67,8 +68,11 @@ def target_times(request: PageRequest) -> HttpResponse:
     """By when reports are to be final; managers change it."""
     error: RisError | None = None
     allowed = may(request.actor, SetReadingTargets)
-    rows = [(each.priority, each.patient_class, str(each.minutes)) for each in targets()]
+    times = targets()
+    rows = [(each.priority, each.patient_class, str(each.minutes)) for each in times]
+    version = version_of(times)
     if request.method == "POST":
+        version = said(request, "version", 16)
         rows = list(
             zip(
                 request.POST.getlist("priority"),
@@ -78,13 +82,20 @@ def target_times(request: PageRequest) -> HttpResponse:
             )
         )[:40]
         try:
-            do(request, SetReadingTargets(targets=tuple(_target(row) for row in rows if row[2])))
-        except InvalidValueError as refused:
+            do(
+                request,
+                SetReadingTargets(
+                    targets=tuple(_target(row) for row in rows if row[2]),
+                    expected_version=version,
+                ),
+            )
+        except (InvalidValueError, StateConflictError) as refused:
             error = refused
         else:
             messages.success(request, _("The target times are kept."))
             return redirect_back(request, "/reading/targets/")
     context = {
+        "version": version,
         "rows": [*rows, *[("", "", "")] * (_BLANK_ROWS if allowed else 0)],
         "allowed": allowed,
         "priorities": list(Priority),

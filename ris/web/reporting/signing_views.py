@@ -11,10 +11,11 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from ris.domain.errors import MissingValueError, RisError
+from ris.domain.errors import InvalidValueError, MissingValueError, RisError
 from ris.domain.report_codes import codes
 from ris.domain.report_differences import differences
 from ris.domain.reporting import (
+    SECTIONS,
     AmendReport,
     ChooseAttending,
     FinalizeReport,
@@ -28,22 +29,35 @@ from ris.models import Report
 from ris.selectors.reports import report_view
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back
-from ris.web.asking import number, said
-from ris.web.reporting.editor_views import SECTION, answers_in, form_of, typed_in
+from ris.web.asking import carried, said, whole
+from ris.web.reporting.editor_views import (
+    SECTION,
+    answers_in,
+    form_of,
+    require_at_most,
+    typed_in,
+    written_in,
+)
 from ris.web.reporting.proof import proof_of
 from ris.web.reporting.reading_views import after_signing
 from ris.web.reporting.views import Amending, report_page
+
+REASON = 500  # characters
+NOTE = 1_000
 
 
 @require_POST
 @page()
 def sign(request: PageRequest, key: UUID) -> HttpResponse:
     """Sign what is on the page, as preliminary or final."""
-    sections = typed_in(request)
-    revision = number(request, "revision")
+    revision = carried(request, "revision")
     try:
+        how = said(request, "as")
+        if how not in {"preliminary", "final"}:
+            raise InvalidValueError("sign as preliminary or as final", path="as")
+        sections = written_in(request)
         proof = proof_of(request, f"Report {key}")
-        if said(request, "as") == "preliminary":
+        if how == "preliminary":
             do(
                 request,
                 SignPreliminary(
@@ -77,14 +91,14 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
     except RisError as error:
         if not may(request.actor, SignPreliminary):
             raise
-        return report_page(request, key, error=error, typed=sections)
+        return report_page(request, key, error=error, typed=typed_in(request))
     return after_signing(request, f"/reports/{key}/")
 
 
 @require_POST
 @page()
 def addendum(request: PageRequest, key: UUID) -> HttpResponse:
-    text = said(request, "addendum", SECTION)
+    text = whole(request, "addendum")
     return _amend(
         request,
         key,
@@ -92,7 +106,7 @@ def addendum(request: PageRequest, key: UUID) -> HttpResponse:
             report=str(key),
             kind=VersionKind.ADDENDUM,
             sections={"addendum": text},
-            expected_version=number(request, "version"),
+            expected_version=carried(request, "version"),
         ),
         lambda: Amending(kind="addendum", text=text),
         _("The addendum is signed and on its way."),
@@ -104,7 +118,7 @@ def addendum(request: PageRequest, key: UUID) -> HttpResponse:
 def correct(request: PageRequest, key: UUID) -> HttpResponse:
     """Sign a correction; or, asked for a preview, show what it would change."""
     sections = typed_in(request)
-    reason = said(request, "reason", 500)
+    reason = whole(request, "reason")
 
     def amending() -> Amending:
         current = report_view(str(key)).current
@@ -125,7 +139,7 @@ def correct(request: PageRequest, key: UUID) -> HttpResponse:
             kind=VersionKind.CORRECTION,
             sections=sections,
             reason=reason,
-            expected_version=number(request, "version"),
+            expected_version=carried(request, "version"),
         ),
         amending,
         _("The correction is signed and on its way."),
@@ -142,6 +156,9 @@ def _amend(
     try:
         if command.kind is VersionKind.CORRECTION and not command.reason:
             raise MissingValueError("a correction needs a reason", path="reason")
+        for section, text in command.sections.items():
+            require_at_most(SECTION, text, dict(SECTIONS)[section], f"sections.{section}")
+        require_at_most(REASON, command.reason, "reason", "reason")
         proof = proof_of(request, f"Report {key}")
         do(request, dataclasses.replace(command, proof=proof))
     except RisError as error:
@@ -156,15 +173,16 @@ def _amend(
 @require_POST
 @page()
 def retract(request: PageRequest, key: UUID) -> HttpResponse:
-    reason = said(request, "reason", 500)
+    reason = whole(request, "reason")
     try:
+        require_at_most(REASON, reason, "reason", "reason")
         proof = proof_of(request, f"Report {key}")
         do(
             request,
             RetractReport(
                 report=str(key),
                 reason=reason,
-                expected_version=number(request, "version"),
+                expected_version=carried(request, "version"),
                 proof=proof,
             ),
         )
@@ -181,11 +199,16 @@ def retract(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def give_back(request: PageRequest, key: UUID) -> HttpResponse:
     """Give a resident's report back with a note."""
-    note = said(request, "note", 1000)
-    do(
-        request,
-        ReturnReport(report=str(key), note=note, expected_version=number(request, "version")),
-    )
+    note = whole(request, "note")
+    version = carried(request, "version")
+    try:
+        require_at_most(NOTE, note, "note", "note")
+        do(request, ReturnReport(report=str(key), note=note, expected_version=version))
+    except RisError as error:
+        if not may(request.actor, ReturnReport):
+            raise
+        amending = Amending(kind="return", text=note)
+        return report_page(request, key, error=error, amending=amending)
     messages.success(request, _("Given back to the resident with your note."))
     return redirect_back(request, "/reading/?pile=sent")
 

@@ -26,6 +26,7 @@ urlpatterns = [
     path("reading/mine/", reading_setup_views.mine, name="reading-mine"),
     path("reading/targets/", reading_setup_views.target_times, name="reading-targets"),
     path("reports/<uuid:key>/presence/", presence_views.presence, name="report-presence"),
+    path("reports/<uuid:key>/changed/", presence_views.changed, name="report-changed"),
     path("reports/<uuid:key>/take-over/", presence_views.take_over, name="report-take-over"),
     path("reports/<uuid:key>/release/", presence_views.release, name="report-release"),
     path("reports/<uuid:key>/archive/", archive_views.archive, name="report-archive"),

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
-from django.utils.http import content_disposition_header
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -18,6 +18,8 @@ from ris.domain.actors import Actor
 from ris.domain.errors import RisError, UnknownKeyError
 from ris.domain.report_differences import SectionDifference
 from ris.domain.reporting import (
+    EDITED,
+    SECTIONS,
     AmendReport,
     ChooseAttending,
     DiscardDraft,
@@ -37,11 +39,12 @@ from ris.selectors.reports import person_name, to_view
 from ris.selectors.reports import rows as report_rows
 from ris.selectors.views import ReportView
 from ris.services import may
-from ris.services.report_documents import handed_out
+from ris.services.report_documents import as_it_stands, report_document
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
-from ris.web.asking import asked
+from ris.web.asking import asked, carried
 from ris.web.errors import STATUS
 from ris.web.navigation import READERS
+from ris.web.pdf import pdf
 from ris.web.reporting.editor_views import answers_in, editor_of
 from ris.web.reporting.proof import proof_context
 from ris.web.reporting.report_reading import reading_context
@@ -49,9 +52,9 @@ from ris.web.reporting.report_reading import reading_context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amending:
-    """An addendum or a correction on its way: what was typed, and what it would change."""
+    """What was typed into a form beside the editor, and what a correction would change."""
 
-    kind: str  # the name of its form
+    kind: str  # the form: addendum, correction, withdrawal, return
     text: str = ""
     reason: str = ""
     changes: tuple[SectionDifference, ...] = ()
@@ -86,6 +89,25 @@ def _stored(key: UUID) -> Report:
     if row is None:
         raise UnknownKeyError("no such report")
     return row
+
+
+def _left_over(
+    typed: Mapping[str, str] | None, amending: Amending | None, shown: Mapping[str, bool]
+) -> list[tuple[str, str]]:
+    """What was typed into a form that the page has no longer, by what it was: nothing is lost.
+
+    Somebody signed, amended or withdrew the report meanwhile. ``shown`` says of each form whether
+    the page has it.
+    """
+    if shown[amending.kind if amending else "editor"]:
+        return []
+    texts = [(title, (typed or {}).get(key, "")) for key, title in SECTIONS]
+    if amending is not None:
+        # gettext: the labels that their forms have.
+        titles = {"addendum": _("Addendum"), "return": _("What is to change")}
+        texts.append((titles.get(amending.kind, ""), amending.text))
+        texts.append((_("Reason"), amending.reason))
+    return [(title, text) for title, text in texts if text]
 
 
 def amendable(actor: Actor, view: ReportView) -> bool:
@@ -124,8 +146,16 @@ def report_page(
     covered_here = [
         procedure for procedure in order.procedures if procedure.public_id in view.procedures
     ]
-    sections, lost_codes = editor_of(view, stored, order, typed, answers_in(request))
-    context = {
+    written_over = amending is None and view.status.value not in EDITED
+    sections, lost_codes = editor_of(
+        # What was typed into the editor of a report that is signed by now is no correction of it.
+        view,
+        stored,
+        order,
+        None if written_over else typed,
+        answers_in(request),
+    )
+    context: dict[str, Any] = {
         "report": view,
         "stored": stored,
         "order": order,
@@ -133,9 +163,8 @@ def report_page(
         "procedures": covered_here,
         **reading_context(
             request,
-            view,
+            stored,
             covered_here,
-            lease=reading_leases.of_row(stored),
             shown=next((str(each.public_id) for each in exams if each.is_performed), ""),
             can_write=may(request.actor, SaveDraft),
         ),
@@ -146,7 +175,7 @@ def report_page(
         and may(request.actor, ReturnReport),
         "resident": person_name(stored.resident).display,
         "attending": person_name(stored.attending).display,
-        "attendings": attendings,  # asked only where it is shown
+        "attendings": SimpleLazyObject(attendings),  # asked only where it is shown, and once
         "may_choose": may(request.actor, ChooseAttending),
         "returned_by": person_name(stored.returned_by).display,
         "withdrawn": current if view.status is ReportStatus.RETRACTED else None,
@@ -164,10 +193,23 @@ def report_page(
         "is_mine": stored.author_id == request.user.pk,
         "versions": tuple(reversed(view.versions)),
         "draft_origin": Particulars.from_json(stored.particulars),
+        "revision": stored.draft_revision if typed is None else carried(request, "revision"),
         "error": error,
     }
     if typed is not None and context["shut"]:
         context |= {"editable": True}  # what was typed and refused is on the page
+    if error is not None:
+        context["left_over"] = _left_over(
+            typed,
+            amending,
+            {
+                "editor": context["editable"],
+                "addendum": context["amendable"],
+                "correction": context["amendable"],
+                "withdrawal": context["retractable"],
+                "return": context["returnable"],
+            },
+        )
     status = STATUS[error.code] if error else 200
     return show(request, "reporting/report.html", context, status=status)
 
@@ -178,7 +220,9 @@ def printed(request: PageRequest, key: UUID) -> HttpResponse:
     """A signed version as PDF, the newest unless ``version`` is said."""
     view, covers = covered(str(key))
     wanted = asked(request, "version")
-    number_of = int(wanted) if wanted.isdecimal() and len(wanted) < 6 else len(view.versions)
+    number_of = len(view.versions)
+    if wanted:
+        number_of = int(wanted) if wanted.isdecimal() and len(wanted) < 6 else 0
     if not covers or not 1 <= number_of <= len(view.versions):
         raise UnknownKeyError("there is no such signed version to print")
     order = covers[0][0]
@@ -190,15 +234,7 @@ def printed(request: PageRequest, key: UUID) -> HttpResponse:
         subject=f"Report {key} version {number_of}",
     )
     name = f"report {order.accession.value or key} v{number_of}.pdf"
-    return HttpResponse(
-        handed_out(str(key), number_of).content,
-        content_type="application/pdf",
-        headers={
-            "Content-Disposition": content_disposition_header(False, name) or "",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, no-store",
-        },
-    )
+    return pdf(as_it_stands(view, report_document(str(key), number_of)).content, name)
 
 
 @require_POST

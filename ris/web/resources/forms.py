@@ -89,11 +89,22 @@ class HoursForm(PageForm):
         )
 
     @classmethod
-    def of(cls, days: Sequence[Sequence[Hours]], kind: ResourceKind) -> HoursForm:
-        return cls(
+    def of(
+        cls,
+        days: Sequence[Sequence[Hours]],
+        kind: ResourceKind,
+        room_days: Sequence[Sequence[Hours]] = (),
+    ) -> HoursForm:
+        """``room_days``: what counts for a device that has no hours of its own."""
+        form = cls(
             initial={name: write_day(day) for name, day in zip(DAYS, days, strict=True)},
             empty=_CLOSED if any(days) else _WITHOUT[kind],
         )
+        if room_days and not any(days):
+            for name, day in zip(DAYS, room_days, strict=True):
+                words = f"{_WITHOUT[kind]}: {write_day(day) or _CLOSED}"
+                form.fields[name].widget.attrs["placeholder"] = words
+        return form
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}

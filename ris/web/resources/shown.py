@@ -80,7 +80,7 @@ def resource(request: PageRequest, key: UUID, status: int = 200, **forms: PageFo
         "is_staff": is_staff(page),
         "is_device": page.line.kind is ResourceKind.DEVICE,
         "day_names": DAY_NAMES,
-        "hours": HoursForm.of(page.days, page.line.kind),
+        "hours": HoursForm.of(page.days, page.line.kind, page.room_days),
         "details": details_form(page, staff=is_staff(page)) if allowed else None,
         "close": CloseForm(auto_id="close_%s"),
         "down": DownForm(auto_id="down_%s"),

@@ -26,6 +26,7 @@ from ris.domain.safety import (
 )
 from ris.selectors.safety import Check, SafetyState
 from ris.web import sheets
+from ris.web.asking import as_day
 from ris.web.forms import PageForm
 from ris.web.labels import TABLES
 
@@ -67,7 +68,7 @@ def given(
         value = typed.get(f"a-{code}", "").replace("\0", "").strip()[:500]
         if not value:
             continue
-        on = _day(typed.get(f"on-{code}", ""))
+        on = as_day(typed.get(f"on-{code}", ""))
         source = AnswerSource.PERSON
         proposal = check.proposal
         if proposal is not None and _is_as_proposed(check, value, on):
@@ -86,18 +87,11 @@ def _is_as_proposed(check: Check, value: str, on: date | None) -> bool:
     return not check.question.dated or on == proposal.on
 
 
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        return None
-
-
 # --- a question of the catalog
 
 
 def _choices(table: str) -> list[tuple[str, Any]]:
-    return [(value, _(label.text)) for value, label in TABLES[table][1].items()]
+    return [(value, label.lazy) for value, label in TABLES[table][1].items()]
 
 
 def write_choices(choices: tuple[tuple[str, str], ...]) -> str:

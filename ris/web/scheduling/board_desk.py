@@ -10,13 +10,13 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.local_time import instant
 from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.resources import BeginDowntime, ReserveBlock
 from ris.domain.scheduling import AddClosure
@@ -26,11 +26,12 @@ from ris.selectors.board import Shown
 from ris.selectors.relocation import MOST, Proposal, proposals, touched
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
-from ris.web.asking import asked, said
+from ris.web.asking import as_moment, asked, said
 from ris.web.errors import STATUS
 from ris.web.forms import DateInput, PageForm, TimeInput
 from ris.web.scheduling.board_views import shown_in, zone_in
 from ris.web.scheduling.forms import day_in
+from ris.web.wall_clock import moment
 
 CLOSED, DOWN, KEPT = "closed", "down", "kept"
 
@@ -67,6 +68,9 @@ class CloseForm(PageForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if not self.errors:
+            self.refuse_skipped(lambda: self.start_at, "begins")
+            self.refuse_skipped(lambda: self.end_at, "ends")
         if not self.errors and self.end_at <= self.start_at:
             self.add_error("ends", _("It ends after it begins."))
         return cleaned
@@ -78,13 +82,13 @@ class CloseForm(PageForm):
     @property
     def start_at(self) -> datetime:
         data = self.cleaned_data
-        return datetime.combine(data["day"], data["begins"], self.chosen.zone)
+        return moment(data["day"], data["begins"], self.chosen.zone)
 
     @property
     def end_at(self) -> datetime:
         data = self.cleaned_data
         day = data.get("last_day") or data["day"]
-        return datetime.combine(day, data["ends"], self.chosen.zone)
+        return moment(day, data["ends"], self.chosen.zone, last=True)
 
 
 @require_http_methods(["GET", "POST"])
@@ -144,7 +148,7 @@ def _suggested(request: PageRequest, rooms: Sequence[boards.Room]) -> dict[str, 
     """What the board already knows: the room and time that were clicked."""
     wanted = asked(request, "room", 16)
     room = next((each for each in rooms if each.ae_title == wanted), None)
-    at = parse_datetime(asked(request, "at", 16)) or timezone.localtime(
+    at = as_moment(asked(request, "at", 16)) or timezone.localtime(
         timezone=room.zone if room else None
     )
     return {
@@ -246,11 +250,10 @@ def _span(request: PageRequest, zone: tzinfo) -> tuple[datetime, datetime]:
 
 
 def _time_in(request: PageRequest, name: str, zone: tzinfo) -> datetime | None:
-    try:
-        found = parse_datetime(asked(request, name, 16))
-    except ValueError:
+    found = as_moment(asked(request, name, 16))
+    if found is None:
         return None
-    return found.replace(tzinfo=zone) if found is not None else None
+    return instant(found.date(), found.time(), zone, last=name == "to").astimezone(zone)
 
 
 def _end_of(at: datetime, zone: tzinfo) -> datetime:
@@ -267,7 +270,7 @@ def _relocate(request: PageRequest, found: Sequence[Proposal]) -> HttpResponse:
     for key in request.POST.getlist("move")[: MOST + 1]:
         device, _sep, rest = said(request, f"to-{key}", 120).partition(" ")
         at, _sep, version = rest.partition(" ")
-        start_at = parse_datetime(at)
+        start_at = as_moment(at)
         if key not in known or start_at is None or not version.isdigit():
             raise InvalidValueError(_("the list has changed: look at it again"), path="move")
         wanted.append(

@@ -31,6 +31,7 @@ from ris.web.scheduling.board import grid
 from ris.web.scheduling.board_events import events, local, resources
 from ris.web.scheduling.forms import day_in
 from ris.web.views_saved import Saved, saved_views
+from ris.web.wall_clock import moment, twice
 
 VIEWS = ("day", "week", "list", "table")
 MOST_DAYS = 14
@@ -133,7 +134,7 @@ def _saw_waiting(request: PageRequest, waiting: ToSchedule) -> None:
 def _scroll(day: date, zone: tzinfo) -> str:
     """What is shown first: an hour ago, or the morning of another day."""
     now = timezone.now().astimezone(zone)
-    return f"{max(now.hour - 1, 6):02d}:00" if now.date() == day else "07:00"
+    return f"{max(now.hour - 1, 0):02d}:00" if now.date() == day else "07:00"
 
 
 def _around(day: date, by: timedelta) -> dict[str, Any]:
@@ -176,6 +177,7 @@ def _words() -> Mapping[str, str]:
         "undo": _("Undo"),
         "undone": _("It is back where it was."),
         "refused": _("Nothing was moved"),
+        "choose": _("Choose an exam first."),
         "away": _("The server does not answer. Nothing was moved."),
         "otherModality": _("{room} does {modality}"),
         "move": _("Move"),
@@ -289,7 +291,11 @@ def _answer(request: PageRequest, book: Any) -> HttpResponse:
     except RisError as error:
         return _refusal(error)
     line = schedule.appointment(appointment)
-    return JsonResponse({"appointment": line.public_id, "version": line.version})
+    zone = zone_in(Shown(site=said(request, "site", 36)))
+    note = twice(line.start_at, zone)
+    return JsonResponse(
+        {"appointment": line.public_id, "version": line.version, **({"note": note} if note else {})}
+    )
 
 
 def _refusal(error: RisError) -> HttpResponse:
@@ -308,4 +314,4 @@ def _start(request: PageRequest) -> datetime:
     if naive.tzinfo is not None:
         return naive
     site = said(request, "site", 36)
-    return naive.replace(tzinfo=zone_in(Shown(site=site)))
+    return moment(naive.date(), naive.time(), zone_in(Shown(site=site)))

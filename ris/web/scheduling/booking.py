@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from ris.domain.actors import Role
-from ris.domain.errors import DeniedError, RisError, StateConflictError
+from ris.domain.errors import DeniedError, InvalidValueError, RisError, StateConflictError
 from ris.domain.orders import StepStatus
 from ris.domain.safety import NotReadyError
 from ris.domain.scheduling import (
@@ -34,8 +34,10 @@ from ris.domain.scheduling import (
 from ris.domain.waiting import DAY_PARTS, DayPart
 from ris.models import Appointment, ScheduledProcedureStep
 from ris.selectors import finder, schedule
+from ris.selectors.accounts import person_behind
 from ris.selectors.openings import Wish
 from ris.selectors.patients import to_view
+from ris.selectors.schedule import Told
 from ris.selectors.sets import beside, proposed_sets
 from ris.selectors.waiting import waiting_lines
 from ris.services import may
@@ -45,6 +47,7 @@ from ris.web.errors import STATUS
 from ris.web.scheduling import reasons
 from ris.web.scheduling.forms import SeriesForm, TimeForm, WaitForm, day_in, slot_in
 from ris.web.templatetags.ris_web import day_words
+from ris.web.wall_clock import moment, twice
 
 DAYS = 5
 SET_DAYS = 21
@@ -61,6 +64,9 @@ def book(request: PageRequest, key: UUID) -> HttpResponse:
     if request.method == "GET":
         return finder_page(request, step)
     if "ask" in request.POST:
+        form = TimeForm(request.POST, step=step)
+        if "at" in form.errors:
+            return finder_page(request, step, filled=Filled(time=form))
         asked_for = {name: said(request, name, 40) for name in ("day", "at", "device")}
         return _again(request, step, asked_for, "#any-time")
     if "hold" in request.POST:
@@ -106,6 +112,7 @@ class Trouble:
 
     error: RisError
     wanted: datetime | None = None
+    told: Told | None = None  # booked meanwhile, by whom: no other time is offered then
 
     @property
     def safety(self) -> bool:
@@ -148,7 +155,8 @@ def finder_page(
         near=trouble.wanted if trouble else None,
         ask=ask,
     )
-    moves = step.status == StepStatus.SCHEDULED.value
+    is_over = trouble is not None and trouble.told is not None  # nothing is left to be done here
+    moves = step.status == StepStatus.SCHEDULED.value and not is_over
     order = step.procedure.order
     others, is_waiting = beside(step)
     chosen = [other for other in others if str(other.public_id) in request.GET.getlist("with")]
@@ -161,6 +169,7 @@ def finder_page(
         "found": found,
         "days": found.days,
         "held": held,
+        "held_by": person_behind(held.held_by) if held else "",
         "trouble": trouble,
         "error": trouble.error if trouble else None,
         "form": filled.time
@@ -242,7 +251,10 @@ def _asked_time(request: PageRequest) -> tuple[str, datetime] | None:
         return None
     if clock is None or not asked(request, "device", 40):
         return None
-    return asked(request, "device", 40), timezone.make_aware(datetime.combine(day, clock))
+    try:
+        return asked(request, "device", 40), moment(day, clock)
+    except InvalidValueError:
+        return None
 
 
 def _held(step: ScheduledProcedureStep) -> Appointment | None:
@@ -346,6 +358,8 @@ def _place(
 ) -> None:
     """Book the step, or move the appointment it has."""
     version = number(request, "version")
+    if _is_booked_meanwhile(request, step):
+        raise StateConflictError("this step is scheduled already")
     if step.status == StepStatus.SCHEDULED.value and step.appointment is not None:
         do(
             request,
@@ -383,13 +397,24 @@ def _refused(
 ) -> HttpResponse:
     """The page with what was typed, why not, and the next three times."""
     fresh = schedule.find_step(str(step.public_id))
-    return finder_page(request, fresh, trouble=Trouble(error, wanted), filled=filled)
+    told = None
+    if fresh.appointment is not None and _is_booked_meanwhile(request, fresh):
+        told = schedule.last_told(fresh.appointment)
+    return finder_page(request, fresh, trouble=Trouble(error, wanted, told), filled=filled)
+
+
+def _is_booked_meanwhile(request: PageRequest, step: ScheduledProcedureStep) -> bool:
+    """Whether the page was made before the step had the time that it has now.
+
+    Its buttons were to book it; now they would move what a colleague agreed with the patient.
+    """
+    if step.status != StepStatus.SCHEDULED.value or step.appointment is None:
+        return False
+    return said(request, "moves") != str(step.appointment.public_id)
 
 
 def _done(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
     local = timezone.localtime(step.start_at) if step.start_at else timezone.localtime()
-    messages.success(
-        request,
-        _("Booked: {day}, {time}.").format(day=day_words(local.date()), time=f"{local:%H:%M}"),
-    )
+    told = _("Booked: {day}, {time}.").format(day=day_words(local.date()), time=f"{local:%H:%M}")
+    messages.success(request, f"{told} {twice(local)}".strip())
     return redirect_back(request, f"/orders/{step.procedure.order.public_id}/")

@@ -8,14 +8,15 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from ris.domain.errors import InvalidValueError
 from ris.domain.waiting import DayPart
 from ris.models import Device, ScheduledProcedureStep
 from ris.selectors.schedule import suitable_devices
+from ris.web.asking import as_day, as_moment
 from ris.web.forms import DateInput, PageForm, TimeInput
+from ris.web.wall_clock import moment
 
 
 def device_words(device: Device) -> str:
@@ -61,12 +62,13 @@ class TimeForm(PageForm):
         cleaned = super().clean() or {}
         if cleaned.get("overbook") and not cleaned.get("reason", "").strip():
             self.add_error("reason", _("Booking over needs a reason."))
+        if cleaned.get("day") and cleaned.get("at"):
+            self.refuse_skipped(lambda: self.start_at)
         return cleaned
 
     @property
     def start_at(self) -> datetime:
-        naive = datetime.combine(self.cleaned_data["day"], self.cleaned_data["at"])
-        return timezone.make_aware(naive)
+        return moment(self.cleaned_data["day"], self.cleaned_data["at"])
 
 
 class SeriesForm(PageForm):
@@ -92,6 +94,12 @@ class SeriesForm(PageForm):
         super().__init__(*args, **kwargs)
         _offer_devices(self, step, devices)
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            self.refuse_skipped(lambda: self.starts)
+        return cleaned
+
     @property
     def starts(self) -> tuple[datetime, ...]:
         """By the wall clock, so a visit after the clock is changed is at the same hour."""
@@ -99,9 +107,7 @@ class SeriesForm(PageForm):
             self.cleaned_data["day"] + timedelta(days=visit * self.cleaned_data["every"])
             for visit in range(self.cleaned_data["visits"])
         )
-        return tuple(
-            timezone.make_aware(datetime.combine(day, self.cleaned_data["at"])) for day in days
-        )
+        return tuple(moment(day, self.cleaned_data["at"]) for day in days)
 
 
 class WaitForm(PageForm):
@@ -141,17 +147,13 @@ class WaitForm(PageForm):
 
 def day_in(text: str) -> date:
     """The day of ``?day=``; today for anything else, and for days no calendar reaches."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return timezone.localdate()
-    return day if 1900 <= day.year <= 2200 else timezone.localdate()
+    return as_day(text) or timezone.localdate()
 
 
 def slot_in(text: str) -> tuple[str, datetime]:
     """The device and time of a slot button: ``<device> <ISO time>``."""
     device, _, at = text.partition(" ")
-    start = parse_datetime(at)
+    start = as_moment(at)
     if start is None or start.tzinfo is None:
         raise InvalidValueError("that is no slot", path="slot")
     return device, start

@@ -27,6 +27,7 @@ from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, s
 from ris.web.asking import number, said
 from ris.web.errors import STATUS
 from ris.web.scheduling.forms import TimeForm, slot_in
+from ris.web.wall_clock import twice
 
 LOOK_AHEAD_DAYS = 14
 
@@ -100,7 +101,7 @@ def move(request: PageRequest, key: UUID) -> HttpResponse:
         raise
     except (StateConflictError, InvalidValueError) as error:
         return _move_form(request, schedule.appointment(line.public_id), form, step, error=error)
-    undo.tell(request, _("Moved."), way)
+    undo.tell(request, f"{_('Moved.')} {twice(start_at)}".strip(), way)
     local = timezone.localtime(start_at)
     return redirect_back(request, f"/board/?day={local.date().isoformat()}")
 
@@ -117,10 +118,14 @@ def _move_form(
     # What comes after its present time; of an exam that is past already, from now on.
     after = max(timezone.now(), line.start_at)
     days = schedule.free_slots(step, timezone.localtime(after).date(), LOOK_AHEAD_DAYS)
+    present = (line.start_at, line.ae_title)
+    free = [
+        slot for slot in _first_slots(days, 7, after) if (slot.start_at, slot.ae_title) != present
+    ]
     context = {
         "line": line,
         "form": form,
-        "free": _first_slots(days, 6, after),
+        "free": free[:6],
         "error": error,
         "allowed": may(request.actor, RescheduleAppointment),
         "may_overbook": request.actor.has(Role.SCHEDULER, Role.MANAGER),

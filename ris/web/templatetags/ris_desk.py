@@ -17,7 +17,7 @@ register = template.Library()
 @register.filter
 def identifier(kind: str) -> str:
     """What was compared: ``birth date``."""
-    return labels.IDENTIFIER.get(kind, kind)
+    return str(labels.IDENTIFIER.get(kind, kind))
 
 
 @register.filter

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django import template
 from django.utils import formats, timezone
 from django.utils.html import format_html
@@ -63,17 +61,11 @@ def minutes(count: int | str) -> str:
 
 
 @register.filter
-def day(value: datetime | None) -> str:
-    """A date that is read years later: ``3 May 2024``."""
-    if value is None:
-        return ""
-    return formats.date_format(timezone.localtime(value), "j F Y")
-
-
-@register.filter
 def as_comparison(prior: PriorLine) -> str:
     """How a report names what it was compared with: ``CT Chest, 3 May 2024``."""
     words = prior.words
     if prior.modalities and not words.upper().startswith(prior.modalities[0]):
         words = f"{prior.modalities[0]} {words}"
-    return ", ".join(part for part in (words, day(prior.at)) if part)
+    # A report is read years later: no day of it is "yesterday", and none is without its year.
+    written = formats.date_format(timezone.localtime(prior.at), "j F Y") if prior.at else ""
+    return ", ".join(part for part in (words, written) if part)

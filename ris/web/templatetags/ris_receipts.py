@@ -35,11 +35,13 @@ _WAITING: Mapping[Waiting, object] = {
         "Waits behind an earlier message that the receiver did not take, so that versions arrive "
         "in order."
     ),
+    Waiting.QUEUED: gettext_lazy("Waits until an earlier message is there."),
     Waiting.REFUSED: gettext_lazy(
         "The receiver refused it. Mend what it says, then send it again."
     ),
     Waiting.UNWRITABLE: gettext_lazy(
-        "It could not be written for this receiver. Mend what it says, then send it again."
+        "It could not be written for this receiver. Who keeps the interfaces mends that, then "
+        "sends it again."
     ),
     Waiting.GIVEN_UP: gettext_lazy("Given up. Look at the interface, then send it again."),
     Waiting.SKIPPED: gettext_lazy("Passed over: this receiver does not have this version."),
@@ -77,6 +79,10 @@ def why_waiting(line: Receipt) -> str:
     """Why it is not there, and what to do about it; empty where it is there."""
     if line.waiting is Waiting.SKIPPED and line.message_type.endswith((_LOOKED_FOR, _COMMITTED)):
         return ""  # it is there, and only not confirmed: the line's own words say so
+    if line.waiting is Waiting.AGAIN and line.answer:
+        return _("Answered {answer}; it is asked again by itself.").format(answer=line.answer)
+    if line.waiting is Waiting.QUEUED and line.ahead:
+        return _("Waits until version {number} is there.").format(number=line.ahead)
     return str(_WAITING.get(line.waiting, ""))
 
 

@@ -15,7 +15,12 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, get_language_bidi, pgettext
+from django.utils.translation import (
+    get_language,
+    get_language_bidi,
+    get_language_info,
+    pgettext,
+)
 from django.utils.translation import gettext as _
 
 from ris.domain.actors import Actor
@@ -176,12 +181,15 @@ def field(bound: Any, css: str = "") -> dict[str, Any]:
         described.append(f"{bound.auto_id}-help")
     if bound.errors:
         described.append(f"{bound.auto_id}-error")
+    own = bound.field.widget.attrs
     attributes: dict[str, Any] = {}
+    if bound.widget_type in {"text", "textarea"} and not own.keys() & {"dir", "inputmode"}:
+        attributes["dir"] = "auto"  # what somebody writes runs as its own letters do
     if described:
         attributes["aria-describedby"] = " ".join(described)
     if bound.errors:
         attributes["aria-invalid"] = "true"
-        attributes["class"] = f"{bound.field.widget.attrs.get('class', '')} is-invalid"
+        attributes["class"] = f"{own.get('class', '')} is-invalid"
     return {
         "bound": bound,
         "control": bound.as_widget(attrs=attributes),
@@ -199,6 +207,16 @@ def person(value: PersonName | str | None) -> str:
     return isolated(name.display)
 
 
+@register.filter
+def language_name(code: str) -> str:
+    """A language in words: ``da`` is Danish. A code that nobody named stays as it came."""
+    try:
+        return str(get_language_info(code)["name_translated"])
+    except KeyError:
+        return code
+
+
+@register.filter
 def isolated(text: str) -> str:
     """``text`` kept apart from what stands beside it, if it runs from right to left (UAX 9).
 
@@ -277,7 +295,8 @@ def within(milliseconds: int | None) -> str:
 
 @register.filter
 def side(value: str) -> str:
-    return labels.LATERALITY.get(value, "")
+    """``left``, ``right`` or ``both sides``; nothing where there are no sides."""
+    return str(labels.LATERALITY.get(value, ""))
 
 
 @register.filter
@@ -290,6 +309,22 @@ def when(value: datetime | None) -> SafeString | str:
         '<time datetime="{}">{} {}</time>',
         local.isoformat(timespec="minutes"),
         day_words(local.date()),
+        f"{local:%H:%M}",
+    )
+
+
+@register.filter
+def when_said(value: datetime | None) -> SafeString | str:
+    """The same inside a sentence: ``held until today 14:30``."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    near = near_words(local.date())
+    day_said = near[:1].lower() + near[1:] if near else day_words(local.date())
+    return format_html(
+        '<time datetime="{}">{} {}</time>',
+        local.isoformat(timespec="minutes"),
+        day_said,
         f"{local:%H:%M}",
     )
 
@@ -325,12 +360,16 @@ def day(value: date | datetime | None) -> str:
     return day_words(timezone.localtime(value).date() if isinstance(value, datetime) else value)
 
 
+def near_words(value: date) -> str:
+    """Yesterday, today, tomorrow; empty for any other day."""
+    away = (value - timezone.localdate()).days
+    return {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}.get(away, "")
+
+
 def day_words(value: date) -> str:
-    today = timezone.localdate()
-    near = {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}.get((value - today).days)
-    if near:
+    if near := near_words(value):
         return near
-    if value.year == today.year:
+    if value.year == timezone.localdate().year:
         return date_format(value, pgettext("day of this year", "D j M"))
     return date_format(value, pgettext("day of another year", "D j M Y"))
 

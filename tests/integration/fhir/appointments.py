@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from ris.models import Order
 from tests.integration.fhir.api import Answer, Api
 
-MORNING = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 NOBODY = "00000000-0000-0000-0000-000000000000"
 NOON, END = "2026-03-02T12:00:00Z", "2026-03-02T12:20:00Z"
 

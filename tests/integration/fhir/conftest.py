@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+import time_machine
 
 if TYPE_CHECKING:
     from tests.hooks import Hook
@@ -18,6 +19,19 @@ def api(db: None) -> Api:
     from tests.integration.fhir.api import Api, token
 
     return Api(token())
+
+
+@pytest.fixture
+def calendar(db: None) -> Iterator[None]:
+    """It is a Monday morning; there is a CT scanner, and an exam for it in the catalog."""
+    from tests import make
+    from tests.integration.fhir.scheduling import MONDAY
+
+    with time_machine.travel(MONDAY, tick=False):
+        make.site("UTC")
+        make.device("CT1")
+        make.definition()
+        yield
 
 
 @pytest.fixture

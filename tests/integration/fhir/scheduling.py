@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ris.models import (
-    Order,
-)
+from ris.models import Order
 from tests.integration.fhir.api import Answer, Api
 
 MONDAY = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)

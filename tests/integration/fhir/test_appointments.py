@@ -6,13 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 
 from ris.domain.actors import OPERATOR
 from ris.domain.patients import MergePatients, PatientReference
-from ris.domain.scheduling import (
-    BookAppointment,
-)
+from ris.domain.scheduling import BookAppointment
 from ris.models import Appointment, Device, Order
 from ris.services import execute
 from tests import make, people
@@ -20,7 +17,6 @@ from tests.integration.fhir import resources
 from tests.integration.fhir.api import Api
 from tests.integration.fhir.appointments import (
     END,
-    MORNING,
     NOBODY,
     NOON,
     appointment,
@@ -29,16 +25,7 @@ from tests.integration.fhir.appointments import (
     free_slot,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _calendar() -> Any:
-    with time_machine.travel(MORNING, tick=False):
-        make.site("UTC")
-        make.device("CT1")
-        make.definition()
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("calendar")]
 
 
 def time(hour: str) -> dict[str, str]:

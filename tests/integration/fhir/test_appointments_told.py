@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 
 from ris.domain.actors import OPERATOR
 from ris.domain.exchange import Subscription
@@ -23,7 +22,6 @@ from tests import make, people
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import Answer, Api, found
 from tests.integration.fhir.appointments import (
-    MORNING,
     NOBODY,
     appointment,
     change,
@@ -31,16 +29,7 @@ from tests.integration.fhir.appointments import (
     free_slot,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _calendar() -> Any:
-    with time_machine.travel(MORNING, tick=False):
-        make.site("UTC")
-        make.device("CT1")
-        make.definition()
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("calendar")]
 
 
 # --- answers

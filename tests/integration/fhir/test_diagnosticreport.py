@@ -196,9 +196,9 @@ def test_what_is_not_simply_final_says_so_in_every_form(api: Api, report: Report
 
     page, _, text = (base64.b64decode(each["data"]) for each in shown(api, report)["presentedForm"])
 
-    words = b"CORRECTED REPORT - replaces the version before: overlooked"
-    assert b"<p><strong>" + words + b"</strong></p>" in page
-    assert text.startswith(words + b"\n\nIMPRESSION\nA fracture.")
+    words = b"CORRECTED REPORT - replaces the version before: "
+    assert b"<p><strong>" + words + b"<bdi>overlooked</bdi></strong></p>" in page
+    assert text.startswith(words + b"overlooked\n\nIMPRESSION\nA fracture.")
 
 
 def test_what_is_not_signed_or_withdrawn_shows_no_text(api: Api, exam: Order) -> None:

@@ -265,8 +265,23 @@ def test_a_report_page_escapes_what_was_written() -> None:
 
     assert page == (
         '<!DOCTYPE html><html><head><meta charset="utf-8"><title>CT &amp; more</title></head>'
-        "<body><h2>Findings</h2>"
-        "<p>&lt;script&gt;alert(1)&lt;/script&gt;<br>second line</p></body></html>"
+        '<body><h2>Findings</h2><div dir="auto">&lt;script&gt;alert(1)&lt;/script&gt;</div>'
+        '<div dir="auto">second line</div></body></html>'
+    )
+
+
+def test_a_reason_on_a_report_page_is_kept_apart_from_the_words_before_it() -> None:
+    page = html({"impression": "Normal."}, "CT", "CORRECTED REPORT: خطأ 8 mm")
+
+    assert "<body><p><strong>CORRECTED REPORT: <bdi>خطأ 8 mm</bdi></strong></p>" in page
+
+
+def test_each_line_of_a_report_page_has_the_direction_of_its_own_letters() -> None:
+    page = html({"findings": "Comparison: none\n\nكتلة 8 mm"}, "CT")
+
+    assert page.partition("<body>")[2] == (
+        '<h2>Findings</h2><div dir="auto">Comparison: none</div><div dir="auto"><br></div>'
+        '<div dir="auto">كتلة 8 mm</div></body></html>'
     )
 
 

@@ -134,6 +134,7 @@ def test_a_finding_of_a_withdrawn_report_is_entered_in_error(api: Api, exam: Ord
 # --- all observations are one search
 
 
+@pytest.mark.database
 def test_what_clients_sent_and_what_the_core_knows_is_one_search(api: Api, exam: Order) -> None:
     patient = f"Patient/{exam.patient.public_id}"
     sent = api.post(
@@ -165,6 +166,7 @@ def test_what_clients_sent_and_what_the_core_knows_is_one_search(api: Api, exam:
     assert ids(patient=patient, date="lt2026-03-02") == {sent}
     assert ids(patient=patient, date="2026-03-02") == {measured}
     assert ids(patient=patient, focus__missing="false") == {measured}
+    assert ids(patient=patient, encounter__missing="true") == {sent, measured, told}
     assert ids(focus=f"ImagingStudy/{study}") == {measured}
     assert ids(part___of=f"ImagingStudy/{study}") == {measured}
     assert ids(derived___from=f"ImagingStudy/{study}") == {told}

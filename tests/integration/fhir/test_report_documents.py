@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from ris.domain.patients import MergePatients, PatientReference
 from ris.domain.reporting import AmendReport, RetractReport, VersionKind
 from ris.models import AuditEvent, FhirVersion, Order, Report
 from ris.services import execute, outbox
@@ -135,6 +136,7 @@ def test_all_documents_of_a_withdrawn_report_are_errors(api: Api, report: Report
     assert documents(api, status="current") == []
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("query", "numbers"),
     [
@@ -161,6 +163,7 @@ def test_documents_are_found_by_what_they_say(
     assert [int(title.rpartition(" ")[2]) for title in titles] == numbers
 
 
+@pytest.mark.database
 def test_documents_are_found_by_what_they_replace_and_belong_to(api: Api, report: Report) -> None:
     correct(report)
     first, second = documents(api)
@@ -243,3 +246,23 @@ def test_a_correction_is_followed_by_a_new_version_of_the_document_before(
     history = api.get(f"/DocumentReference/{first['id']}/_history").resources
     assert [each["status"] for each in history] == ["superseded", "current"]
     assert not FhirVersion.objects.filter(type="Binary").exists()
+
+
+def test_a_merge_is_followed_by_a_new_version_of_the_document(
+    api: Api, signed: tuple[Order, Report]
+) -> None:
+    exam, _ = signed
+    (first,) = documents(api)
+    merge = MergePatients(
+        survivor=PatientReference(public_id=str(make.order().patient.public_id)),
+        subsumed=PatientReference(public_id=str(exam.patient.public_id)),
+    )
+
+    execute(merge, actor=people.scheduler)
+    outbox.fan_out()
+
+    history = api.get(f"/DocumentReference/{first['id']}/_history").resources
+    assert [each["subject"]["reference"] for each in history] == [
+        f"Patient/{merge.survivor.public_id}",
+        f"Patient/{exam.patient.public_id}",
+    ]

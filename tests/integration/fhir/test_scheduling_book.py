@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import time_machine
 
 from ris.domain.actors import OPERATOR
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, ReplayMessage
@@ -25,7 +24,6 @@ from tests.integration.fhir import resources
 from tests.integration.fhir.api import Api, token
 from tests.integration.fhir.scheduling import (
     END,
-    MONDAY,
     START,
     book,
     booked,
@@ -36,16 +34,7 @@ from tests.integration.fhir.scheduling import (
     to,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _calendar() -> Any:
-    with time_machine.travel(MONDAY, tick=False):
-        make.site("UTC")
-        make.device("CT1")
-        make.definition()
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("calendar")]
 
 
 def test_an_offer_is_booked_once_and_the_desk_and_scanner_know(api: Api) -> None:

@@ -31,16 +31,7 @@ from tests.integration.fhir.scheduling import (
     to,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _calendar() -> Any:
-    with time_machine.travel(MONDAY, tick=False):
-        make.site("UTC")
-        make.device("CT1")
-        make.definition()
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("calendar")]
 
 
 def told(answer: Answer) -> list[str]:

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from ris.models import (
-    Delivery,
-)
+from ris.models import Delivery
 from tests import make
 from tests.hooks import Hook, Hooked
 from tests.integration.fhir.api import Answer, Api, token

@@ -101,8 +101,8 @@ def test_what_changes_has_another_version() -> None:
     then("renamed", rename, OPERATOR)
 
     assert {kind for kind, _ in seen} == {
-        "Appointment", "DiagnosticReport", "ImagingStudy", "Patient", "Procedure",
-        "ServiceRequest", "Task",
+        "Appointment", "DiagnosticReport", "DocumentReference", "ImagingStudy", "Patient",
+        "Procedure", "ServiceRequest", "Task",
     }  # fmt: skip
     assert max(len(versions) for versions in seen.values()) >= 8
 
@@ -119,6 +119,7 @@ def _look(order: Order, name: str, seen: Seen) -> None:
         *(("ImagingStudy", each) for each in parts.procedures),
         *(("DiagnosticReport", each) for each in parts.procedures),
         *(("DiagnosticReport", each) for each in parts.reports),
+        *(("DocumentReference", each) for each in parts.versions),
         ("Patient", str(order.patient.public_id)),
     ]
     for resource in rendered(names):

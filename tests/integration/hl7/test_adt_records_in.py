@@ -31,8 +31,8 @@ from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import DemographicReview, Patient
 from ris.services import execute
 from tests.integration.hl7 import messages
+from tests.integration.hl7.intake import outcome
 from tests.integration.hl7.messages import PID, PV1, order, profile, read
-from tests.integration.hl7.test_inbound import outcome
 
 TWIN = "PID|1||4799^^^HOSP^MR||Berg^Anna||19700503|F"
 ACCOUNT = "PID|1||4711^^^HOSP^MR||Berg^Anna" + "|" * 13 + "ACC1^^^HOSP"

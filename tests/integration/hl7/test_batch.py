@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -12,23 +11,16 @@ from hypothesis import strategies as st
 from integration.hl7.batch import answer, differences, file_difference, is_batch, take_apart
 from integration.hl7.inbound import handle
 from integration.hl7.server import Peer, Reply
-from ris import config
 from ris.models import InboundMessage, Order
 from tests import make
 from tests.integration.hl7.messages import order
+
+pytestmark = pytest.mark.usefixtures("accepting")
 
 PEER = Peer("127.0.0.1", 50000, 2575, 1)
 AT = datetime(2029, 3, 10, 9, tzinfo=UTC)
 FHS = "FHS|^~\\&|HIS|GENERAL|RIS|RAD|20290310||||F1"
 BHS = "BHS|^~\\&|HIS|GENERAL|RIS|RAD|20290310||||B1"
-
-
-@pytest.fixture(autouse=True)
-def _accepting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
-    config.load.cache_clear()
-    yield
-    config.load.cache_clear()
 
 
 def message(number: int) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 
 import pytest
 
 from integration.hl7.inbound import handle
 from integration.hl7.server import Peer, Reply
-from ris import config
 from ris.domain.patients import MergePatients, PatientReference, UnmergePatients
 from ris.domain.values import Identifier, PersonName
 from ris.models import Document, DomainEvent, InboundMessage, Order, Patient
@@ -26,12 +24,9 @@ _keys = iter(range(1, 10_000))
 
 
 @pytest.fixture(autouse=True)
-def _order(monkeypatch: pytest.MonkeyPatch) -> Iterator[Order]:
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
-    config.load.cache_clear()
+def _order(accepting: None) -> Order:
     make.site()
-    yield make.order(placer=Identifier("PL1", "HIS"), patient=make.patient("4711"))
-    config.load.cache_clear()
+    return make.order(placer=Identifier("PL1", "HIS"), patient=make.patient("4711"))
 
 
 def txa(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from integration.hl7 import later
 from integration.hl7.er7 import Message
 from integration.hl7.inbound import handle
 from integration.hl7.server import Commit, Peer, Reply
-from ris import config
 from ris.domain.actors import OPERATOR
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
 from ris.models import AuditEvent, Delivery, InboundMessage, Order
@@ -20,18 +18,10 @@ from ris.services import deferred, execute, inbox
 from tests import make
 from tests.integration.hl7.messages import ORC, order
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("refusing")]
 
 PEER = Peer("127.0.0.1", 50000, 2575, 1)
 STRICT = {"acknowledgement": "accept"}
-
-
-@pytest.fixture(autouse=True)
-def _refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "refuse")
-    config.load.cache_clear()
-    yield
-    config.load.cache_clear()
 
 
 def register(direction: Direction = Direction.IN, name: str = "HIS", **fields: Any) -> None:

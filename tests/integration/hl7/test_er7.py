@@ -1,4 +1,4 @@
-"""Reading and writing ER7: paths, empty and deleted, delimiters, escapes, tolerance, limits."""
+"""Reading ER7: paths, empty and deleted, delimiters, escapes, tolerance."""
 
 from __future__ import annotations
 

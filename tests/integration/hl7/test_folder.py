@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +15,17 @@ from integration.hl7 import folder as folders
 from integration.hl7.folder import Folder, PickUp, configured
 from integration.hl7.inbound import handle
 from integration.hl7.server import Peer, Reply
-from ris import config
-from ris.domain.actors import OPERATOR
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
 from ris.models import InboundMessage, Order
-from ris.services import execute, inbox
+from ris.services import inbox
+from tests.integration.hl7 import intake
 from tests.integration.hl7.messages import ORC, order
 from tests.running import wait_until
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "refuse")
-    config.load.cache_clear()
-    yield
-    config.load.cache_clear()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("refusing")]
 
 
 def register(name: str = "HIS", protocol_name: str = "HIS^GENERAL", **settings: Any) -> None:
-    execute(
-        ConfigureEndpoint(
-            name=name,
-            protocol=Protocol.HL7,
-            direction=Direction.IN,
-            protocol_name=protocol_name,
-            settings={"folder": "his", **settings},
-        ),
-        actor=OPERATOR,
-    )
+    intake.register(name, protocol_name, settings={"folder": "his", **settings})
 
 
 class Clock:

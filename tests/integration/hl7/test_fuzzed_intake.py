@@ -7,32 +7,22 @@ many (150 by default).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from itertools import islice
 
 import pytest
 
 from integration.hl7.inbound import handle
 from integration.hl7.server import Peer, Reply
-from ris import config
 from ris.models import InboundMessage
 from tests import make
 from tests.fuzz.hl7 import SEEDS, WORDS
 from tests.fuzz.mutation import mutated
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("accepting")]
 
 COUNT = int(os.environ.get("RIS_TEST_FUZZED", "150"))
 START = int(os.environ.get("RIS_TEST_FUZZED_START", "1"))
 PEER = Peer("127.0.0.1", 50000, 2575, 1)
-
-
-@pytest.fixture(autouse=True)
-def _accepting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
-    config.load.cache_clear()
-    yield
-    config.load.cache_clear()
 
 
 def test_whatever_comes_is_answered_or_closed_and_kept() -> None:

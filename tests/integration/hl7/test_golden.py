@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
@@ -26,7 +26,6 @@ from integration.hl7.profiles import for_unknown_sender
 from integration.hl7.routes import ROUTES
 from integration.hl7.server import Peer, Reply
 from integration.hl7.times import message_zone
-from ris import config
 from ris.domain.errors import RisError, SeveralErrors
 from ris.domain.performing import CompletePerformedStep, PerformedDetails
 from ris.models import Order
@@ -43,14 +42,6 @@ SITE = SiteView(
     time_zone="Europe/Vienna",
     patient_id_issuer="HOSP",
 )
-
-
-@pytest.fixture
-def _accepting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
-    config.load.cache_clear()
-    yield
-    config.load.cache_clear()
 
 
 def _plain(value: Any) -> Any:
@@ -125,7 +116,7 @@ def test_commands(case: Path, golden: Callable[[Path | str, str], None]) -> None
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("_accepting")
+@pytest.mark.usefixtures("accepting")
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_reply(case: Path, golden: Callable[[Path | str, str], None]) -> None:
     make.site()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,15 +9,11 @@ from django.db import OperationalError, connection
 
 from integration.hl7.inbound import handle
 from integration.hl7.routes import ROUTES
-from integration.hl7.server import Peer, Reply
-from ris import config
-from ris.domain.actors import OPERATOR
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, ReplayMessage
+from integration.hl7.server import Reply
+from ris.domain.exchange import ReplayMessage
 from ris.domain.orders import HoldOrder, OrderReference
 from ris.models import (
-    AuditEvent,
     DomainEvent,
-    Endpoint,
     InboundMessage,
     Order,
     Patient,
@@ -28,63 +23,10 @@ from ris.models import (
 from ris.services import execute
 from tests import make, people
 from tests.integration.hl7 import messages
+from tests.integration.hl7.intake import PEER, answer, outcome, register
 from tests.integration.hl7.messages import OBR, ORC, PID, obr, orc, order
 
-pytestmark = pytest.mark.django_db
-
-PEER = Peer("127.0.0.1", 50000, 2575, 1)
-
-
-@pytest.fixture(autouse=True)
-def _accepting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As in the demo, where senders need not be registered."""
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
-    config.load.cache_clear()
-    yield
-    config.load.cache_clear()
-
-
-@pytest.fixture
-def _refusing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As everywhere else."""
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "refuse")
-    config.load.cache_clear()
-
-
-def register(name: str = "HIS", protocol_name: str = "HIS^GENERAL", **fields: Any) -> None:
-    execute(
-        ConfigureEndpoint(
-            name=name,
-            protocol=Protocol.HL7,
-            direction=Direction.IN,
-            protocol_name=protocol_name,
-            **fields,
-        ),
-        actor=OPERATOR,
-    )
-
-
-def answer(message: str | bytes, peer: Peer = PEER) -> list[str]:
-    """The answer's segments."""
-    raw = message if isinstance(message, bytes) else message.encode()
-    reply = handle(raw, peer)
-    assert isinstance(reply, Reply)
-    return [line for line in reply.payload.decode().split("\r") if line]
-
-
-def outcome(message: str | bytes) -> tuple[str, list[str]]:
-    """MSA-1, and code and place of each fault."""
-    segments = answer(message)
-    faults = []
-    for segment in segments:
-        if segment.startswith("ERR|") and segment.split("|")[1]:
-            for repetition in segment.split("|")[1].split("~"):
-                parts = repetition.split("^")
-                faults.append(f"{parts[3].split('&')[0]} {'^'.join(parts[:3])}")
-        elif segment.startswith("ERR|"):
-            fields = segment.split("|")
-            faults.append(f"{fields[3].split('^')[0]} {fields[2]}")
-    return segments[1].split("|")[1], faults
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("accepting")]
 
 
 # --- stored, applied, answered ------------------------------------------------------------------
@@ -323,171 +265,6 @@ def test_enhanced_mode_is_answered_by_what_was_agreed() -> None:
     assert answer(enhanced.replace("M1", "M2"))[1] == "MSA|CA|M2"
     assert answer(enhanced.replace("M1", "M3").replace("M^O01", "M^O99"))[1].startswith("MSA|CR|")
     assert answer(order(key="M4"))[1] == "MSA|AA|M4"
-
-
-# --- what is not served -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("message", "expected"),
-    [
-        (order(message_type="XYZ^Z01"), ("AR", ["200 MSH^1^9"])),
-        (order(message_type="ADT^A99"), ("AR", ["201 MSH^1^9"])),
-        (order(version="3.0"), ("AR", ["203 MSH^1^12"])),
-        (order(message_type=""), ("AE", ["101 MSH^1^9"])),
-        (
-            order(message_type="XYZ^Z01", version="3.0"),
-            ("AR", ["203 MSH^1^12", "200 MSH^1^9^1^1"]),
-        ),
-        (order(key="K" * 250), ("AE", ["102 MSH^1^10"])),
-        (order(pid=""), ("AE", ["101 PID^1"])),
-    ],
-    ids=["type", "event", "version", "no type", "both", "control id", "no patient"],
-)
-def test_what_is_not_served_is_refused_with_its_code(
-    message: str, expected: tuple[str, list[str]]
-) -> None:
-    code, faults = outcome(message)
-
-    assert code == expected[0]
-    assert [fault.rstrip("^") for fault in faults] == expected[1]
-    assert Order.objects.count() == 0
-    assert InboundMessage.objects.get().state == "REJECTED"
-
-
-def test_a_test_message_is_refused_by_a_production_system() -> None:
-    register()
-    message = order().replace("|P|2.3.1|", "|T|2.3.1|")
-
-    assert outcome(message) == ("AR", ["202 MSH^1^11"])
-
-
-def test_a_peer_may_be_restricted_to_some_messages() -> None:
-    register(settings={"accepts": ["ADT^A08"]})
-
-    assert outcome(order()) == ("AR", ["201 MSH^1^9"])
-
-
-def test_strict_peers_are_held_to_the_standards_tables() -> None:
-    lax = order(pv1="PV1|1", key="M1")
-    assert outcome(lax)[0] == "AA"
-    register(settings={"strict_tables": True})
-
-    assert outcome(lax.replace("M1", "M2")) == ("AE", ["101 PV1^1^2"])
-
-
-def test_bytes_outside_of_the_character_set_are_refused_with_their_place() -> None:
-    raw = order(pid="PID|1||4711^^^HOSP||M?ller^Anna").encode().replace(b"?", b"\xfc")
-
-    segments = answer(raw)
-
-    assert segments[1].startswith("MSA|AE|M1|byte ")
-    assert "PID^1^5^102&" in segments[2]
-    assert Patient.objects.count() == 0
-    assert bytes(InboundMessage.objects.get().raw) == raw
-
-
-def test_latin_1_is_read_where_it_was_agreed() -> None:
-    register(character_set="8859/1")
-    raw = order(pid="PID|1||4711^^^HOSP||Müller^Anna").replace("UNICODE UTF-8", "")
-
-    answer(raw.encode("latin-1"))
-
-    assert Patient.objects.get().name == "Müller^Anna"
-
-
-@pytest.mark.parametrize(
-    "raw", [b"garbage", b"", b"MSH", b"MSH|^~\\&|A|B|C|D|2029||ORM^O01", b"\x00\x01\x02" * 50]
-)
-def test_what_cannot_be_answered_is_kept_and_the_connection_closed(raw: bytes) -> None:
-    assert handle(raw, PEER) is None
-
-    message = InboundMessage.objects.get()
-    assert bytes(message.raw) == raw
-    assert message.state == "REJECTED"
-
-
-def test_times_are_in_the_offset_that_the_header_declares() -> None:
-    make.device()
-
-    answer(order().replace("20290310101500", "20290310101500+0900"))
-
-    start = ScheduledProcedureStep.objects.get().start_at
-    assert start is not None
-    assert start.isoformat() == "2029-03-11T00:00:00+00:00"
-
-
-# --- who may send -------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("_refusing")
-def test_an_unregistered_sender_is_refused_kept_and_audited() -> None:
-    segments = answer(order())
-
-    assert segments[1] == "MSA|AR|M1|this sender is not registered"
-    assert Order.objects.count() == 0
-    message = InboundMessage.objects.get()
-    assert (message.state, message.outcome) == ("REJECTED", "AR")
-    audit = AuditEvent.objects.get(action="HL7 sender refused")
-    assert audit.outcome == "refused"
-    assert audit.address == "127.0.0.1"
-    assert audit.detail == {"sender": "HIS^GENERAL", "message_type": "ORM^O01"}
-
-
-@pytest.mark.usefixtures("_refusing")
-def test_a_refused_sender_is_heard_once_it_is_registered() -> None:
-    answer(order())
-    register()
-
-    assert outcome(order()) == ("AA", [])
-    assert Order.objects.get().source is not None
-
-
-@pytest.mark.usefixtures("_refusing")
-def test_a_peer_may_be_registered_by_its_application_alone() -> None:
-    register(protocol_name="HIS")
-
-    assert outcome(order()) == ("AA", [])
-
-
-def test_a_registered_sender_may_be_bound_to_addresses() -> None:
-    register(settings={"addresses": ["10.1.0.0/16"]})
-
-    elsewhere = answer(order(key="M1"))
-    at_home = answer(order(key="M2"), Peer("10.1.2.3", 5, 2575, 2))
-
-    assert elsewhere[1] == "MSA|AR|M1|this sender may not send from there"
-    assert at_home[1] == "MSA|AA|M2"
-
-
-def test_a_sender_whose_settings_cannot_be_used_is_asked_to_try_again() -> None:
-    register()
-    Endpoint.objects.update(time_zone="Middle/Earth")  # by another release, or by hand
-
-    code, faults = outcome(order())
-
-    assert (code, faults[0].split()[0]) == ("AE", "206")
-
-
-def test_the_agreed_settings_are_in_force() -> None:
-    make.device()
-    register(time_zone="America/New_York", settings={"wait_for_scheduler": True})
-
-    answer(order(pid="PID|1||4711||Berg^Anna"))
-
-    step = ScheduledProcedureStep.objects.get()
-    assert step.status == "PENDING"
-    assert step.wished_at is not None
-    assert step.wished_at.isoformat() == "2029-03-11T13:00:00+00:00"
-    assert PatientIdentifier.objects.get().issuer == "GENERAL"
-
-
-def test_a_strict_peer_must_use_the_catalog() -> None:
-    register(settings={"strict_catalog": True})
-
-    code, faults = outcome(order())
-
-    assert (code, faults) == ("AE", ["102 OBR^1^4"])
 
 
 # --- again, and when the database is away -------------------------------------------------------

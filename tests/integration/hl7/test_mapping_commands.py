@@ -12,8 +12,8 @@ from ris.domain.errors import InvalidValueError, UnknownKeyError
 from ris.domain.exchange import Direction
 from ris.models import AuditEvent, Endpoint, Order
 from tests import make
+from tests.integration.hl7.intake import answer
 from tests.integration.hl7.messages import PID, order
-from tests.integration.hl7.test_inbound import answer
 
 pytestmark = pytest.mark.django_db
 

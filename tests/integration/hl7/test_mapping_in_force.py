@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from integration.hl7.er7 import Message
-from ris import config
 from ris.domain.exchange import Direction, Subscription
 from ris.domain.mapping import SaveMapping
 from ris.models import Delivery, Endpoint, InboundMessage, MappingVersion, Order, Patient
 from ris.services import execute, outbox
 from tests import make, people
+from tests.integration.hl7.intake import answer, outcome
 from tests.integration.hl7.messages import OBR, PID, order
-from tests.integration.hl7.test_inbound import answer, outcome
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _site(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _site(refusing: None) -> None:
     make.site()
     make.definition()
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "refuse")
-    config.load.cache_clear()
-    yield
-    config.load.cache_clear()
 
 
 def peer(content: dict[str, Any], **fields: Any) -> str:

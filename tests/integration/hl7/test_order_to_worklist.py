@@ -6,7 +6,6 @@ site and not of the order (institution, station) comes from this system's own re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,12 +14,11 @@ from pydicom.sequence import Sequence
 
 from integration.hl7.inbound import handle
 from integration.hl7.server import Peer, Reply
-from ris import config
 from tests import make
 from tests.integration.hl7.messages import obr, text
 from tests.worklist import requests
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("accepting")]
 
 PID = (
     "PID|1|OLD9^^^OLDHOSP|4711^^^HOSP&1.2.40.0.34.99&ISO^MR~8899^^^NATIONAL^NI||Berg^Anna^Maria"
@@ -144,14 +142,6 @@ ROWS: tuple[tuple[str, Any], ...] = (
     ("ScheduledProcedureStepSequence.ScheduledProcedureStepLocation", "Room CT1"),
     ("ScheduledProcedureStepSequence.ScheduledProcedureStepStatus", "SCHEDULED"),
 )
-
-
-@pytest.fixture(autouse=True)
-def _accepting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
-    config.load.cache_clear()
-    yield
-    config.load.cache_clear()
 
 
 def _query() -> Dataset:

@@ -28,15 +28,12 @@ from ris.domain import (
     undoing,
     waiting,
 )
-from ris.domain.actors import OPERATOR, endpoint_actor
+from ris.domain.actors import endpoint_actor
 from ris.domain.commands import Event
 from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import (
     DICOM_SUBSCRIPTIONS,
     MAIL_SUBSCRIPTIONS,
-    ConfigureEndpoint,
-    Direction,
-    Protocol,
     Subscription,
 )
 from ris.domain.orders import CancelOrder, OrderReference
@@ -55,6 +52,7 @@ from ris.selectors import timeline
 from ris.selectors.exchange import info
 from ris.services import execute, outbox
 from tests import make, people
+from tests.integration.hl7 import intake
 
 pytestmark = pytest.mark.django_db
 
@@ -251,15 +249,7 @@ def test_control_ids_are_all_different_and_short_enough_for_old_versions() -> No
 
 
 def inbound(name: str = "EHR", protocol_name: str = "HIS^GENERAL") -> Any:
-    execute(
-        ConfigureEndpoint(
-            name=name,
-            protocol=Protocol.HL7,
-            direction=Direction.IN,
-            protocol_name=protocol_name,
-        ),
-        actor=OPERATOR,
-    )
+    intake.register(name, protocol_name)
     row = Endpoint.objects.get(name=name, direction="in")
     return endpoint_actor(name, row.pk)
 
@@ -442,11 +432,13 @@ _UNTOLD: Sequence[str] = (
     "FollowUpRaised", "FollowUpSettled",  # told by what is done about them
     "NoShowUndone", "ExamsBookedTogether", "SeriesPlanned",  # told by the bookings
     "OrderSplit",  # told by the order placed and the one changed
-    "SupplyDefined", "DefaultSuppliesSet", "ExamChanged",  # our own business
-    "ReactionRecorded",  # kept with the patient
+    "SupplyDefined", "DefaultSuppliesSet",  # our own business
+    "ExamChanged",  # told as the change of its order
+    "ReactionRecorded",  # the allergy is told once a person took it over
     "AttendingChosen", "ReportReturned",  # between the resident and the attending radiologist
     "ProtocolDefined", "ProtocolRetired", "ProtocolNeedChanged", "ProceduresSequenced",
     "ProtocolingClaimed", "ProtocolingReleased", "ProtocolWaived", "ProtocolingReopened",
+    "ProtocolProposed",
     "RequesterAsked", "ProcedureRejected",  # asked and answered on the order's page
     "WaitingStarted", "WaitingStopped", "SlotOffered",
     "OfferAccepted", "OfferDeclined", "OfferExpired",  # told by the booking, if there is one

@@ -8,13 +8,13 @@ import pytest
 
 from integration.hl7 import inbound
 from integration.hl7.server import Peer
-from ris.domain.actors import OPERATOR
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscription
+from ris.domain.exchange import Subscription
 from ris.domain.patients import Demographics, PatientReference, UpdatePatient
 from ris.domain.values import Identifier, PersonName
 from ris.models import Delivery
 from ris.services import execute, outbox
 from tests import make, people
+from tests.integration.hl7 import intake
 
 pytestmark = pytest.mark.django_db
 
@@ -28,16 +28,7 @@ def _site() -> None:
 
 
 def sender(name: str, protocol_name: str, **settings: Any) -> None:
-    execute(
-        ConfigureEndpoint(
-            name=name,
-            protocol=Protocol.HL7,
-            direction=Direction.IN,
-            protocol_name=protocol_name,
-            settings=settings,
-        ),
-        actor=OPERATOR,
-    )
+    intake.register(name, protocol_name, settings=settings)
 
 
 def receiver(name: str = "PACS", **overrides: Any) -> None:

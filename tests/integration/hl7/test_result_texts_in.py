@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 
 import pytest
 
 from integration.hl7.to_domain.results import headings
-from ris import config
 from ris.domain.values import Identifier
 from ris.models import Document, Report
 from tests import make
@@ -28,13 +26,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _site(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
-    config.load.cache_clear()
+def _site(accepting: None) -> None:
     make.site()
     make.device()
-    yield
-    config.load.cache_clear()
 
 
 # --- texts --------------------------------------------------------------------------------------

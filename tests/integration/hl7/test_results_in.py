@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
-from ris import config
 from ris.domain.exchange import MessageState, ReplayMessage
 from ris.domain.orders import AddProcedure, CancelOrder, OrderReference, ProcedureRequest
 from ris.domain.reporting import FinalizeReport, SaveDraft
@@ -31,13 +29,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _site(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
-    config.load.cache_clear()
+def _site(accepting: None) -> None:
     make.site()
     make.device()
-    yield
-    config.load.cache_clear()
 
 
 # --- as what it is filed ------------------------------------------------------------------------

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from integration.hl7.inbound import handle
 from integration.hl7.server import Peer, Reply
-from ris import config
 from ris.domain.exchange import MessageState
 from ris.domain.orders import HoldOrder, OrderDetails, OrderReference, ProcedureRequest
 from ris.domain.scheduling import BookAppointment
@@ -28,14 +26,10 @@ AT = datetime(2029, 3, 12, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _accepting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
-    config.load.cache_clear()
+def _rooms(accepting: None) -> None:
     make.site()
     make.device("CT1", room="CT room 1")
     make.device("CT2", room="CT room 2")
-    yield
-    config.load.cache_clear()
 
 
 def sch(

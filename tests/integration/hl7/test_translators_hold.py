@@ -16,7 +16,6 @@ from integration.hl7.inbound import handle
 from integration.hl7.routes import ROUTES
 from integration.hl7.server import Peer
 from integration.hl7.to_domain.request import Request
-from ris import config
 from ris.domain.errors import RisError
 from ris.domain.exchange import MessageState
 from ris.models import InboundMessage
@@ -70,10 +69,9 @@ def test_any_field_may_hold_anything(case: Path, changes: list[tuple[int, int, s
 
 
 @pytest.mark.django_db
-def test_none_of_it_is_our_own_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("accepting")
+def test_none_of_it_is_our_own_fault() -> None:
     """Applied for real: done or refused in words, never an internal error."""
-    monkeypatch.setenv("RIS_MLLP__UNKNOWN_SENDERS", "accept")
-    config.load.cache_clear()
     make.site()
     make.device()
     dice = random.Random(7)
@@ -88,7 +86,6 @@ def test_none_of_it_is_our_own_fault(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
         text = changed(case.read_text("utf-8"), changes)
         handle(text.replace("|P|2.5.1|", f".{number}|P|2.5.1|", 1).encode(), peer)
-    config.load.cache_clear()
 
     failed = InboundMessage.objects.filter(state=MessageState.FAILED.value)
 

@@ -16,6 +16,7 @@
       else link.removeAttribute("aria-current");
     }
   }
+  const language = document.documentElement.lang || "en";
   const views = { day: "resourceTimeGridDay", week: "resourceTimeGridWeek", list: "listDay" };
   const token = document.querySelector("input[name=csrfmiddlewaretoken]");
   const icons = document.getElementById("board-icons").content;
@@ -95,6 +96,21 @@
     if (!(shown < least) || !shown) return event;
     return { ...event, end: new Date(end + least - shown).toISOString().slice(0, 16) };
   };
+  // Before opening or after closing the grid grows to the event; an unseen one makes it grow to the full hour.
+  const HOUR = 3600000;
+  const toFullHours = (event) => {
+    if (event.extendedProps?.minutes === undefined) return [];
+    const [from, to] = [event.start.slice(11, 16), event.end.slice(11, 16)];
+    if (from >= data.opens && from < to && to <= data.closes) return [];
+    const [start, end] = [Date.parse(`${event.start}Z`), Date.parse(`${event.end}Z`)];
+    const at = (time) => new Date(time).toISOString().slice(0, 16);
+    return [{
+      display: "background",
+      start: at(Math.floor(start / HOUR) * HOUR),
+      end: at(Math.ceil(end / HOUR) * HOUR),
+      extendedProps: { isFrame: true },
+    }];
+  };
   const fetchEvents = async (info) => {
     const headers = quiet ? { "X-Ris-Poll": "1" } : {};
     quiet = false;
@@ -106,7 +122,8 @@
       unplaced(found.unplaced);
       wanted = kept ?? document.activeElement?.closest?.(".exam[data-id]")?.dataset.id ?? wanted;
       kept = null;
-      return found.events.map(longEnough);
+      const drawn = found.events.map(longEnough);
+      return [...drawn, ...drawn.flatMap(toFullHours)];
     } catch (error) {
       stale(true);
       throw error;
@@ -164,7 +181,8 @@
     }
     const room = rooms.get(values.device)?.title ?? "";
     const back = before && (() => drop(id, { ...before, version: answer.version }, null, null));
-    tell(before ? say(words.moved, { time: values.start.slice(11), room }) : words.undone, "ok", back);
+    const told = before ? say(words.moved, { time: values.start.slice(11), room }) : words.undone;
+    tell(`${told} ${answer.note ?? ""}`.trim(), "ok", back);
     keepFocus(id);
     refresh();
   };
@@ -236,7 +254,10 @@
     document.getElementById("exam").close();
     htmx.ajax("GET", `/board/move/${id}/?next=${encodeURIComponent(here())}`, { target: "#move-body", swap: "innerHTML" });
   };
-  document.getElementById("board-move")?.addEventListener("click", () => { if (last) openMove(last); });
+  document.getElementById("board-move")?.addEventListener("click", () => {
+    if (last && calendar.getEventById(last)?.extendedProps.movable) openMove(last);
+    else tell(words.choose, "bad");
+  });
   document.getElementById("move").addEventListener("close", () => { if (last) elementOf(last)?.focus(); });
 
   const exam = document.getElementById("exam");
@@ -293,12 +314,22 @@
     if (changes.some((change) => (change.type === "attributes" ? isRaw(change.target) : [...change.addedNodes].some(isRaw)))) tidy();
   }).observe(host, { childList: true, subtree: true, attributes: true, attributeFilter: ["role"] });
 
-  const calendar = EventCalendar.create(host, {
+  // It scrolls before it knows how far the grid grows; once the exams are there it scrolls again.
+  let hasScrolled = false;
+  const showTheHour = () => {
+    if (hasScrolled || !calendar?.getEvents().length) return;
+    hasScrolled = true;
+    calendar.setOption("scrollTime", data.scroll);
+  };
+
+  let calendar = null;
+  calendar = EventCalendar.create(host, {
     view: views[view] ?? views.day,
     date: data.first,
     timeZone: zone,
     firstDay: 1,
-    locale: document.documentElement.lang || "en",
+    locale: language === "en" ? "en-GB" : language, // the month after the day, as on the other pages
+    dayHeaderFormat: { weekday: "short", day: "numeric", month: "short" },
     headerToolbar: { start: "", center: "", end: "" },
     allDaySlot: false,
     height: "100%",
@@ -308,7 +339,7 @@
     slotHeight: 36,
     slotMinTime: data.opens,
     slotMaxTime: data.closes,
-    flexibleSlotTimeLimits: true,
+    flexibleSlotTimeLimits: { eventFilter: (event) => event.display !== "background" || event.extendedProps.isFrame === true },
     slotEventOverlap: false,
     slotLabelFormat: { hour: "2-digit", minute: "2-digit", hour12: false },
     nowIndicator: true,
@@ -330,7 +361,7 @@
       el.removeAttribute("tabindex"); // the button inside is what is reached by key
       el.setAttribute("role", "none");
     },
-    eventAllUpdated: tidy,
+    eventAllUpdated: () => { tidy(); showTheHour(); },
     viewDidMount: tidy,
     eventClick: ({ event }) => { if (event.display !== "background") openExam(event); },
     dateClick: ({ date, resource }) => {
@@ -398,7 +429,7 @@
     const start = stamp(point.date);
     const answer = await send(`/board/place/${step}/`, { start, device: point.resource.id, version });
     if (answer.error) { tell(`${words.refused}: ${answer.error}`, "bad"); return; }
-    tell(say(words.booked, { time: start.slice(11), room: point.resource.title }), "ok");
+    tell(`${say(words.booked, { time: start.slice(11), room: point.resource.title })} ${answer.note ?? ""}`.trim(), "ok");
     keepFocus(answer.appointment);
     refresh();
     if (strip()) htmx.trigger(strip(), "ris-live");

@@ -25,7 +25,7 @@
 
   const held = document.querySelector("[data-countdown]");
   if (!held) return;
-  const end = Date.parse(held.dateTime);
+  const end = Date.parse(held.dataset.countdown);
   const tell = () => {
     const left = Math.ceil((end - Date.now()) / 1000);
     if (left <= 0) {
@@ -35,7 +35,8 @@
       held.closest("section").querySelectorAll("button").forEach((button) => { button.disabled = true; });
       return;
     }
-    held.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+    const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+    held.textContent = held.dataset.left.replace("{left}", clock);
     held.classList.toggle("is-soon", left <= 60);
   };
   const ticking = setInterval(tell, 1000);

@@ -144,6 +144,8 @@
     if (event.isComposing || event.altKey || event.metaKey) return;
     if (event.ctrlKey) {
       if (event.key === "s") { event.preventDefault(); form.querySelector("[data-saves]")?.click(); }
+      // As the first button does, with its question and with what the site asks for at signing.
+      if (event.key === "Enter" && !event.repeat) { event.preventDefault(); form.querySelector("button[name=as]").click(); }
       return;
     }
     if (event.key === "F2") { event.preventDefault(); go(event.shiftKey ? -1 : 1); return; }

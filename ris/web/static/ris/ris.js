@@ -85,10 +85,23 @@
     }
   });
 
+  // What was opened stays on the screen and beside the menu of the page, wherever its button stands.
+  const intoView = (body) => {
+    body.style.translate = "none";
+    const { left, right } = body.getBoundingClientRect();
+    const page = (body.closest("main") ?? root).getBoundingClientRect();
+    const from = Math.max(0, page.left) + 8;
+    const to = Math.min(root.clientWidth, page.right) - 8;
+    const by = left < from ? from - left : Math.max(Math.min(0, to - right), from - left);
+    body.style.translate = `${by}px`;
+  };
+
   // A small form that was opened is there to be filled in.
   document.addEventListener("toggle", (event) => {
     if (!event.target.matches("details.menu[open]")) return;
-    event.target.querySelector(".menu-body :is(input:not([type=hidden]), select)")?.focus();
+    const body = event.target.querySelector(".menu-body");
+    if (body) intoView(body);
+    body?.querySelector(":is(input:not([type=hidden]), select)")?.focus();
   }, true);
 
   // A form that has changes is not left by accident; submitting it is not by accident.

@@ -4,21 +4,40 @@
 (() => {
   const words = (name) => document.getElementById("words")?.dataset[name] ?? "";
   const TOKEN = "csrfmiddlewaretoken";
+  const FRESH_MS = 10000; // for so long after an answer the server is taken to be there
+  let heard = Date.now(); // when it answered last: with this page
   let doubtful = false; // the login may have changed while nobody looked at this page
 
-  // Empty if all is well, else the words for what is not.
+  // Where one looks, whatever was clicked: a request of a person that came to nothing is not silent.
+  let forgetting = 0;
+  const warn = (text) => {
+    let note = document.getElementById("no-answer");
+    if (!note) {
+      note = document.createElement("div");
+      note.id = "no-answer";
+      note.className = "toast-note note tone-bad";
+      note.setAttribute("role", "alert");
+    }
+    note.textContent = text;
+    (document.querySelector("dialog:modal") ?? document.body).append(note);
+    clearTimeout(forgetting);
+    forgetting = setTimeout(() => note.remove(), 15000);
+  };
+
+  // Null if all is well, else the words for what is not.
   const renew = async () => {
     let answer;
     try {
       answer = await fetch("/session/", { headers: { "HX-Request": "true" }, cache: "no-store", redirect: "error" });
-    } catch { return words("unsaved"); }
+    } catch { return words("unsent"); }
     if (answer.status === 401) return words("ended");
-    if (!answer.ok) return words("unsaved");
+    if (!answer.ok) return words("unsent");
     const { user, token } = await answer.json();
     if (user !== words("user")) return words("other");
     for (const field of document.getElementsByName(TOKEN)) field.value = token;
     doubtful = false;
-    return "";
+    heard = Date.now();
+    return null;
   };
   const tokenNow = () => document.getElementsByName(TOKEN)[0]?.value ?? "";
 
@@ -27,17 +46,30 @@
     const answer = await fetch(address, request);
     if (answer.status === 401) doubtful = true;
     if (answer.status !== 403 || answer.headers.get("X-Ris-Form") !== "stale") return answer;
-    if (!request.body?.set || (await renew())) return answer;
+    if (!request.body?.set || (await renew()) !== null) return answer;
     request.body.set(TOKEN, tokenNow());
     return fetch(address, request);
   };
   window.ris = { send };
+
+  // What asks by itself, and what says so in its own place, is not warned of.
+  const isAsked = ({ sourceElement, request }) => sourceElement && !request.headers["X-Ris-Poll"]
+    && !sourceElement.matches("[data-autosave], [hx-trigger=load]");
+  document.addEventListener("htmx:error", (event) => {
+    const { ctx, error } = event.detail;
+    if (ctx && error instanceof TypeError && isAsked(ctx)) warn(words("unanswered"));
+  });
+  document.addEventListener("htmx:response:error", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.response.status >= 500 && isAsked(ctx)) warn(words("unanswered"));
+  });
   document.addEventListener("htmx:config:request", (event) => {
     const { ctx } = event.detail;
     if (ctx.request.method?.toUpperCase() === "POST") ctx.fetch = send;
   });
 
-  // A whole form: asked before it is sent, because the answer to it is another page.
+  // A whole form: asked before it is sent, because the answer to it is another page, and without
+  // a network it would be the browser's own.
   const tell = (form, text) => {
     let note = form.querySelector("[data-session]");
     if (!note) {
@@ -52,13 +84,15 @@
   };
   document.addEventListener("submit", async (event) => {
     const { target: form, submitter } = event;
-    if (!doubtful || form.method !== "post" || form.hasAttribute("hx-post")) return;
+    const fresh = !doubtful && navigator.onLine && Date.now() - heard < FRESH_MS;
+    if (fresh || form.method !== "post" || form.hasAttribute("hx-post")) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     const wrong = await renew();
     form.querySelector("[data-session]")?.remove();
-    if (wrong) tell(form, wrong);
-    else form.requestSubmit(submitter);
+    if (wrong === null) form.requestSubmit(submitter);
+    else if (wrong === words("unsent")) warn(wrong);
+    else tell(form, wrong);
   }, true);
   const doubt = () => { doubtful = true; };
   window.addEventListener("focus", doubt);

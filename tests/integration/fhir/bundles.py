@@ -1,0 +1,34 @@
+"""Transactions and batches as a client asks for them, and the statuses of their entries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.integration.fhir import resources
+from tests.integration.fhir.api import Answer
+
+URN = "urn:uuid:00000000-0000-4000-8000-00000000000"
+
+
+def entry(method: str, url: str, resource: Any = None, full_url: str = "", **request: str) -> dict:
+    found: dict[str, Any] = {"request": {"method": method, "url": url, **request}}
+    if resource is not None:
+        found["resource"] = resource
+    if full_url:
+        found["fullUrl"] = full_url
+    return found
+
+
+def bundle(*entries: dict, kind: str = "transaction") -> dict:
+    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
+
+
+def order_of(reference: str, number: str = "", **elements: Any) -> dict:
+    """An order for a patient who is referred to."""
+    return resources.service_request(
+        number, contained=None, subject={"reference": reference}, **elements
+    )
+
+
+def statuses(answer: Answer) -> list[str]:
+    return [each["response"]["status"] for each in answer.body["entry"]]

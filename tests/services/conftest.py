@@ -1,0 +1,53 @@
+"""What several files begin with.
+
+What needs Django's models is imported inside the fixtures: this file is read before Django is set
+up when the folder alone is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+import time_machine
+
+if TYPE_CHECKING:
+    from ris.models import Order
+
+
+@pytest.fixture
+def department(db: None) -> None:
+    """A site with one scanner."""
+    from tests import make
+
+    make.site()
+    make.device()
+
+
+@pytest.fixture
+def pair(department: None) -> tuple[Order, Order]:
+    """Two orders of a patient, booked one after the other."""
+    from tests import make
+    from tests.services.exams import LATER
+
+    patient = make.patient("GROUP")
+    return make.booked(patient=patient), make.booked(LATER, patient=patient)
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """It is noon, a week before the appointments of patients who are written to."""
+    from tests.services.patient_messages import NOON
+
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def rooms(db: None, clock: time_machine.Traveller) -> None:
+    """Rooms with times to book, and an exam that has to be prepared for."""
+    from tests import ground
+    from tests.services.patient_messages import build
+
+    ground.begin("patient messages", build)
