@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from tests.browser.conftest import Window, press
 from tests.running import Running
@@ -51,10 +51,17 @@ def exam(page: Page, key: str) -> Locator:
     return page.locator(f'{EXAM}[data-id="{key}"]')
 
 
+def place_of(item: Locator) -> FloatRect:
+    """Where an exam is; asked again while the board is being drawn anew."""
+    for _ in range(50):
+        if (box := item.bounding_box()) is not None:
+            return box
+    raise AssertionError("The exam did not stand still.")
+
+
 def drag(page: Page, item: Locator, *, right: float = 0, down: float = 0) -> None:
-    item.hover(position={"x": 20, "y": 6})  # again, if the board is drawn anew meanwhile
-    box = item.bounding_box()
-    assert box is not None
+    item.hover(position={"x": 20, "y": 6})
+    box = place_of(item)
     x, y = box["x"] + 20, box["y"] + 6
     page.mouse.down()
     page.mouse.move(x + 4, y + 12, steps=4)
@@ -140,7 +147,7 @@ def test_grid_grows_to_the_full_hour_for_an_exam_of_the_night(at: At, running_ri
     # And the morning is what one sees first, as on other days.
     window.page.wait_for_function("document.querySelector('.ec-main').scrollTop > 0")
     main, seven = window.page.locator(".ec-main"), window.page.locator("time", has_text="07:00")
-    assert 0 < (seven.bounding_box() or {})["y"] - (main.bounding_box() or {})["y"] < 200
+    assert 0 < place_of(seven)["y"] - place_of(main)["y"] < 200
     assert window.problems == []
 
 
@@ -149,8 +156,7 @@ def test_room_of_another_modality_takes_no_exam(at: At, booked: Booked) -> None:
     page = window.page
     key = booked(window)
     before = time_of(exam(page, key))
-    box = exam(page, key).bounding_box()
-    assert box is not None
+    box = place_of(exam(page, key))
 
     drag(page, exam(page, key), right=box["width"] * 1.5, down=30)
     expect(page.locator("#calendar")).to_have_class(re.compile("is-banned"))
