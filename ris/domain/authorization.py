@@ -135,9 +135,13 @@ class CoverageDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAuthorizationRules(Command[int]):
-    """Replace the rules, in their order; returns how many there are."""
+    """Replace the rules, in their order; returns how many there are.
+
+    ``expected_version`` is :func:`ris.domain.sets.version_of` the rules that were shown.
+    """
 
     rules: tuple[RuleDetails, ...]
+    expected_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

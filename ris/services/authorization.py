@@ -48,6 +48,7 @@ from ris.selectors import authorization as selected
 from ris.services._context import Context
 from ris.services._execute import execute
 from ris.services._locks import lock_orders, public_key
+from ris.services._sets import require_as_shown
 from ris.services._transition import move
 from ris.services.patients.finding import require as require_patient
 
@@ -101,6 +102,7 @@ def set_authorization_rules(command: SetAuthorizationRules, context: Context) ->
         raise InvalidValueError(f"there is no adapter {sorted(unknown)[0]}", path="adapter")
     if len(command.rules) > 500:
         raise InvalidValueError("more than 500 rules", path="rules")
+    require_as_shown("authorization rules", selected.rules, command.expected_version)
     AuthorizationRule.objects.all().delete()
     AuthorizationRule.objects.bulk_create(
         [

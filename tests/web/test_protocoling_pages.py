@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -24,6 +25,7 @@ from ris.models import (
 from ris.selectors import protocoling
 from ris.services import execute
 from tests import make, people
+from tests.web.department import version_in
 
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 
@@ -170,11 +172,19 @@ def test_which_procedures_wait_is_chosen_on_one_page(as_: As) -> None:
 # --- the payers' agreement
 
 
+RULES = "/authorization/rules/"
+
+
+def save_rules(client: Client, text: str) -> HttpResponse:
+    """Save rules as their form does: over those it shows."""
+    return client.post(RULES, {"rules": text, "version": version_in(client.get(RULES))})
+
+
 def test_rules_are_written_a_line_each(as_: As, order: Order) -> None:
     manager = as_("manager")
     text = "not needed; payers=Public\nneeded; modalities=CT,MR"
 
-    manager.post("/authorization/rules/", {"rules": text})
+    save_rules(manager, text)
 
     assert [(row.needed, row.modalities) for row in AuthorizationRule.objects.all()] == [
         (False, []),
@@ -186,11 +196,25 @@ def test_rules_are_written_a_line_each(as_: As, order: Order) -> None:
 
 
 def test_a_wrong_line_is_named_and_changes_nothing(as_: As) -> None:
-    answer = as_("manager").post("/authorization/rules/", {"rules": "needed\nperhaps; x=1"})
+    answer = save_rules(as_("manager"), "needed\nperhaps; x=1")
 
     assert answer.status_code == 422
     assert "line 2 begins with" in answer.content.decode().lower()
     assert AuthorizationRule.objects.count() == 0
+
+
+def test_rules_are_not_saved_over_those_somebody_else_saved(as_: As) -> None:
+    manager = as_("manager")
+    early = version_in(manager.get(RULES))
+    save_rules(manager, "needed; modalities=MR")
+
+    late = manager.post(RULES, {"rules": "needed; modalities=CT", "version": early})
+
+    text = late.content.decode()
+    assert late.status_code == 409
+    assert "Somebody else changed this meanwhile: reload" in text
+    assert "needed; modalities=CT" in text
+    assert AuthorizationRule.objects.get().modalities == ["MR"]
 
 
 def test_what_the_payer_said_is_noted(as_: As, order: Order) -> None:
@@ -222,7 +246,7 @@ def test_a_technologist_notes_nothing(as_: As, order: Order) -> None:
 
 
 def test_the_list_stays_within_its_budget(as_: As, order: Order) -> None:
-    as_("manager").post("/authorization/rules/", {"rules": "needed; modalities=CT"})
+    save_rules(as_("manager"), "needed; modalities=CT")
     client = as_("scheduler")
     client.get("/authorization/")
 

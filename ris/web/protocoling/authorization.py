@@ -19,6 +19,7 @@ from ris.domain.authorization import (
     SetAuthorizationRules,
 )
 from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.sets import version_of
 from ris.selectors import authorization
 from ris.services import may
 from ris.services.authorization import adapters
@@ -151,12 +152,17 @@ def write_rules(rules: list[RuleDetails]) -> str:
 @require_http_methods(["GET", "POST"])
 @page(*SYSTEM)
 def rules(request: PageRequest) -> HttpResponse:
-    text = write_rules(authorization.rules())
+    shown = authorization.rules()
+    text, version = write_rules(shown), version_of(shown)
     error: RisError | None = None
     if request.method == "POST":
+        version = said(request, "version", 16)
         text = request.POST.get("rules", "").replace("\0", "")[:20_000]
         try:
-            do(request, SetAuthorizationRules(rules=read_rules(text)))
+            do(
+                request,
+                SetAuthorizationRules(rules=read_rules(text), expected_version=version),
+            )
         except DeniedError:
             raise
         except RisError as refusal:
@@ -166,6 +172,7 @@ def rules(request: PageRequest) -> HttpResponse:
             return redirect_back(request, "/authorization/rules/")
     context = {
         "text": text,
+        "version": version,
         "error": error,
         "adapters": adapters(),
         "allowed": may(request.actor, SetAuthorizationRules),
