@@ -12,7 +12,7 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from ris.domain.exchange import DeliveryState
-from ris.models import Delivery, DeliveryAttempt
+from ris.models import Delivery, DeliveryAttempt, DomainEvent, Report
 from ris.selectors.message_filters import STUCK_DELIVERY, key_of
 
 # What the acknowledgement of an HL7 receiver says (MSA-1, HL7 v2.5.1 2.15.8).
@@ -130,6 +130,14 @@ def of_report(public_id: str) -> list[VersionReceipts]:
         )
         for version, receipts in newest_first
     ]
+
+
+def is_leaving(public_id: str) -> bool:
+    """Whether something happened to the report that receivers are still to be found for."""
+    key = key_of(public_id, "report")
+    return DomainEvent.objects.filter(
+        subject_type=Report.__name__, subject_id=str(key), fanned_out_at__isnull=True
+    ).exists()
 
 
 def unsettled(groups: Sequence[VersionReceipts]) -> bool:

@@ -53,6 +53,25 @@ def test_a_refused_version_says_why_and_is_sent_again_with_one_click(
     assert row.state == "PENDING"
 
 
+def test_a_report_just_signed_is_leaving_and_one_nobody_wants_says_so(
+    as_: As, rooms: None
+) -> None:
+    order = booked_at(today_at(11))
+    perform(order)
+    outbox.fan_out()
+    client = as_("radiologist")
+    address = f"/reports/{make.final_report(order).public_id}/receipts/"
+
+    leaving = client.get(address).content.decode()
+    outbox.fan_out()
+    nobody = client.get(address).content.decode()
+
+    assert "It is leaving: receivers appear here in a moment." in leaving
+    assert 'hx-trigger="every 2s"' in leaving
+    assert "It was sent to nobody: no interface wants results of this kind." in nobody
+    assert 'hx-trigger="every 60s"' in nobody
+
+
 def test_who_keeps_the_interfaces_is_led_to_the_message_and_the_interface(
     as_: As, refused: Report
 ) -> None:

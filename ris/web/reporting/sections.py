@@ -57,7 +57,11 @@ def exam(request: PageRequest, key: UUID) -> HttpResponse:
 def deliveries(request: PageRequest, key: UUID) -> HttpResponse:
     """Who was sent what, and what came back; the part asks again while anything is on its way."""
     report = _report(key, Report.objects.all())
-    context = {"deliveries": receipts.of_report(str(key)), "report": report}
+    context = {
+        "deliveries": receipts.of_report(str(key)),
+        "is_leaving": receipts.is_leaving(str(key)),
+        "report": report,
+    }
     return _show(request, report, "_deliveries", _("Sent to"), context)
 
 
