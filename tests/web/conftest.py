@@ -16,7 +16,7 @@ from django.core.cache import cache
 from django.test import Client
 
 if TYPE_CHECKING:
-    from ris.models import User
+    from ris.models import Order, User
     from tests.web.department import Department
 
 
@@ -76,3 +76,43 @@ def full(users: dict[str, User], rooms: None, _ground: dict[str, Any]) -> Depart
     """Something in every state."""
     department: Department = _ground["full"]
     return department
+
+
+@pytest.fixture
+def reader(as_: Callable[[str], Client]) -> Client:
+    """The browser of somebody who reads."""
+    return as_("radiologist")
+
+
+@pytest.fixture
+def exam(rooms: None) -> Order:
+    """An exam that waits to be read."""
+    from tests.web.department import booked_at, perform, today_at
+
+    order = booked_at(today_at(11))
+    perform(order)
+    return order
+
+
+@pytest.fixture
+def pregnancy(rooms: None) -> None:
+    """Women of an age are asked before a CT, and it is not booked without an answer."""
+    from ris.domain.safety import DefineSafetyQuestion, Gate, QuestionDetails, parse_rules
+    from ris.services import execute
+    from tests import people
+
+    execute(
+        DefineSafetyQuestion(
+            question=QuestionDetails(
+                code="PREG",
+                words="Is she pregnant?",
+                modalities=("CT",),
+                sex="F",
+                age_from=12,
+                age_to=55,
+                gate=Gate.BOOKING,
+                unsafe=parse_rules("is yes"),
+            )
+        ),
+        actor=people.admin,
+    )

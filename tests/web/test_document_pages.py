@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from django.test import Client
 
 from ris.domain.actors import endpoint_actor
@@ -15,18 +14,11 @@ from ris.domain.results import FileResult, Observation, ResultLevel, ResultRefer
 from ris.domain.values import Code, Identifier, PersonName
 from ris.models import AuditEvent, Document, Order, Report
 from ris.services import execute
-from tests.web.department import booked_at, perform, today_at, whole
+from tests.web.department import whole
 
 As = Callable[[str], Client]
 dictation = endpoint_actor("Dictation", None, "127.0.0.1")
 PDF = b"%PDF-1.4 invented"
-
-
-@pytest.fixture
-def exam(rooms: None) -> Order:
-    order = booked_at(today_at(11))
-    perform(order)
-    return order
 
 
 def draft(exam: Order, *attachments: Content) -> Report:

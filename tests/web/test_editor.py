@@ -24,22 +24,9 @@ from ris.services import execute
 from tests import people
 from tests.domain.mrrt_defects import FILES, defective
 from tests.report_templates import template
-from tests.web.department import booked_at, perform, today_at
 
 As = Callable[[str], Client]
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
-
-
-@pytest.fixture
-def exam(rooms: None) -> Order:
-    order = booked_at(today_at(11))
-    perform(order)
-    return order
-
-
-@pytest.fixture
-def reader(as_: As) -> Client:
-    return as_("radiologist")
 
 
 def opened(client: Client, exam: Order) -> Report:

@@ -13,7 +13,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from ris.domain.safety import DefineSafetyQuestion, Gate, QuestionDetails, parse_rules
 from ris.models import (
     Appointment,
     DemographicReview,
@@ -26,8 +25,7 @@ from ris.models import (
     SafetyAnswer,
     Ticket,
 )
-from ris.services import execute
-from tests import make, people
+from tests import make
 from tests.web.department import arrive, booked_at, person, today_at
 
 As = Callable[[str], Client]
@@ -344,26 +342,6 @@ def test_exam_of_a_walk_in_is_found_by_its_code(as_: As, rooms: None) -> None:
 
     assert "data-typeahead" in text
     assert re.search(r'<option[^>]*data-words="CTHEAD[^"]*"', text)
-
-
-@pytest.fixture
-def pregnancy(rooms: None) -> None:
-    """Women are asked before a CT, and it is not booked without an answer."""
-    execute(
-        DefineSafetyQuestion(
-            question=QuestionDetails(
-                code="PREG",
-                words="Is she pregnant?",
-                modalities=("CT",),
-                sex="F",
-                age_from=12,
-                age_to=55,
-                gate=Gate.BOOKING,
-                unsafe=parse_rules("is yes"),
-            )
-        ),
-        actor=people.admin,
-    )
 
 
 @pytest.mark.usefixtures("pregnancy")

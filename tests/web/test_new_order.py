@@ -14,7 +14,6 @@ from django.test import Client
 from ris.domain.accounts import SetRoles
 from ris.domain.actors import TIMER, Role
 from ris.domain.drafts import ForgetOrderDrafts
-from ris.domain.safety import DefineSafetyQuestion, Gate, QuestionDetails, parse_rules
 from ris.models import (
     Order,
     OrderDraft,
@@ -326,26 +325,6 @@ def test_an_order_of_another_patient_is_not_copied(as_: As, rooms: None) -> None
 
 
 # --- safety
-
-
-@pytest.fixture
-def pregnancy(rooms: None) -> None:
-    """Women of an age are asked before a CT, and it is not booked without an answer."""
-    execute(
-        DefineSafetyQuestion(
-            question=QuestionDetails(
-                code="PREG",
-                words="Is she pregnant?",
-                modalities=("CT",),
-                sex="F",
-                age_from=12,
-                age_to=55,
-                gate=Gate.BOOKING,
-                unsafe=parse_rules("is yes"),
-            )
-        ),
-        actor=people.admin,
-    )
 
 
 @pytest.mark.parametrize(

@@ -234,18 +234,22 @@ def test_a_result_is_acknowledged_with_a_click(doctors: Doctors, olga: Client) -
     assert browser(doctors.otto).get(address).status_code == 404
 
 
-def test_an_older_version_cannot_be_acknowledged_any_more(olga: Client) -> None:
-    order = build.performed()
-    report = make.final_report(order)
+def correct(report: Report, impression: str, reason: str) -> None:
     execute(
         AmendReport(
             report=str(report.public_id),
             kind=VersionKind.CORRECTION,
-            sections={**make.TEXT, "impression": "Small bleeding."},
-            reason="Seen again",
+            sections={**make.TEXT, "impression": impression},
+            reason=reason,
         ),
         actor=people.radiologist,
     )
+
+
+def test_an_older_version_cannot_be_acknowledged_any_more(olga: Client) -> None:
+    order = build.performed()
+    report = make.final_report(order)
+    correct(report, "Small bleeding.", "Seen again")
 
     answer = olga.post(f"/referrer/reports/{report.public_id}/seen/", {"version": "1"})
 
@@ -259,15 +263,7 @@ def test_an_older_version_cannot_be_acknowledged_any_more(olga: Client) -> None:
 def test_a_correction_says_word_by_word_what_it_changes(olga: Client) -> None:
     order = build.performed()
     report = make.final_report(order)
-    execute(
-        AmendReport(
-            report=str(report.public_id),
-            kind=VersionKind.CORRECTION,
-            sections={**make.TEXT, "impression": "Abnormal CT of the head."},
-            reason="Typing mistake",
-        ),
-        actor=people.radiologist,
-    )
+    correct(report, "Abnormal CT of the head.", "Typing mistake")
 
     page = olga.get(f"/referrer/orders/{order.public_id}/").content.decode()
 

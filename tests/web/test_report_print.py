@@ -5,23 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
-import pytest
 from django.test import Client
 
 from ris.domain.reporting import AmendReport, VersionKind
 from ris.models import AuditEvent, Order, Report
 from ris.services import execute
 from tests import make, people
-from tests.web.department import booked_at, perform, today_at
 
 As = Callable[[str], Client]
-
-
-@pytest.fixture
-def exam(rooms: None) -> Order:
-    order = booked_at(today_at(11))
-    perform(order)
-    return order
 
 
 def test_a_signed_report_is_printed_and_that_is_audited(as_: As, exam: Order) -> None:

@@ -12,22 +12,9 @@ from django.test import Client
 
 from ris.models import Order, Report, ReportVersion
 from tests import make
-from tests.web.department import booked_at, perform, today_at
 
 As = Callable[[str], Client]
 TEXT = {"findings": "No bleeding.", "impression": "Normal."}
-
-
-@pytest.fixture
-def exam(rooms: None) -> Order:
-    order = booked_at(today_at(11))
-    perform(order)
-    return order
-
-
-@pytest.fixture
-def reader(as_: As) -> Client:
-    return as_("radiologist")
 
 
 def words(response: Any) -> str:

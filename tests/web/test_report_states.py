@@ -20,19 +20,12 @@ from ris.models import AuditEvent, Order, ReadingLease, Report, ReportVersion, U
 from ris.services import execute
 from ris.services.audit import record_access
 from tests import make, people
-from tests.web.department import Department, booked_at, perform, today_at
+from tests.web.department import Department
 
 As = Callable[[str], Client]
 BUDGETS: dict[str, int] = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 EHR = Actor(ActorKind.CLIENT, "EHR", frozenset({Role.INTERFACE}))
 TEXT = {"findings": "No bleeding.", "impression": "Normal."}
-
-
-@pytest.fixture
-def exam(rooms: None) -> Order:
-    order = booked_at(today_at(11))
-    perform(order)
-    return order
 
 
 def begun(client: Client, exam: Order) -> Report:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import pytest
 from django.test import Client
 
 from ris.models import Order, Report
@@ -21,19 +20,6 @@ TEXT = {
     "impression": "Normal.",
     "recommendation": "",
 }
-
-
-@pytest.fixture
-def exam(rooms: None) -> Order:
-    """An exam that waits to be read."""
-    order = booked_at(today_at(11))
-    perform(order)
-    return order
-
-
-@pytest.fixture
-def reader(as_: As) -> Client:
-    return as_("radiologist")
 
 
 def opened(client: Client, exam: Order) -> Report:

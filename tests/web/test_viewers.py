@@ -12,17 +12,9 @@ from django.test import Client
 from ris.models import AuditEvent, Order
 from ris.selectors.viewers import filled, viewers
 from tests import make
-from tests.web.department import booked_at, perform, today_at
 
 As = Callable[[str], Client]
 VALUES = {"study": "2.25.1", "accession": "A26/1", "patient": "4711"}
-
-
-@pytest.fixture
-def exam(rooms: None) -> Order:
-    order = booked_at(today_at(11))
-    perform(order)
-    return order
 
 
 @pytest.mark.parametrize(
