@@ -154,6 +154,17 @@ def number_of(text: str) -> float | None:
     return float(found[1].replace(",", ".")) if found else None
 
 
+_BOUND = re.compile(r"\s*(<=|>=|[<>≤≥])\s*([0-9.,]+)\s*")
+_ASCII = {"≤": "<=", "≥": ">="}
+
+
+def bound_of(text: str) -> tuple[str, float] | None:
+    """What a laboratory could not measure exactly: a comparator (<, <=, >, >=) and its number."""
+    found = _BOUND.fullmatch(text)
+    number = number_of(found[2]) if found else None
+    return (_ASCII.get(found[1], found[1]), number) if found and number is not None else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What was said: ``on`` is the day it is of (of a laboratory value)."""
@@ -185,10 +196,14 @@ def _broken(rule: Rule, answer: Answer, today: date) -> bool:
         return said != rule.value.lower()
     if rule.kind is RuleKind.OLDER:
         return answer.on is None or (today - answer.on).days > int(rule.value)
-    number, limit = number_of(said), number_of(rule.value)
+    limit, bound = number_of(rule.value), bound_of(said)
+    number = bound[1] if bound else number_of(said)
     if number is None or limit is None:
         return True
-    return number < limit if rule.kind is RuleKind.BELOW else number > limit
+    sign, is_low = bound[0][0] if bound else "", rule.kind is RuleKind.BELOW
+    if sign == ("<" if is_low else ">"):
+        return True  # how far beyond it lies, nobody knows
+    return number < limit if is_low else number > limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,10 +281,10 @@ def valid(question: QuestionDetails, said: Answer) -> Answer:
         if value not in dict(question.choices):
             raise InvalidValueError(f"{question.words}: choose an answer", path=question.code)
     elif question.kind is AnswerKind.NUMBER:
-        number = number_of(value)
+        sign, number = bound_of(value) or ("", number_of(value))
         if number is None:
             raise InvalidValueError(f"{question.words}: a number is needed", path=question.code)
-        value = f"{number:g}"
+        value = f"{sign}{number:g}"
     elif question.kind is AnswerKind.DATE:
         try:
             value = date.fromisoformat(value).isoformat()

@@ -70,6 +70,24 @@ def test_a_number_nobody_can_read_is_not_safe() -> None:
     assert why("below 30", "about fifty") == ["below 30"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "unsafe", "safe"),
+    [
+        (
+            "below 30",
+            ["<30", "< 60", "<=30", "≤15", ">29", ">=29,5"],
+            [">30", ">=30", "> 60", "≥90"],
+        ),
+        ("above 1.5", [">1.5", ">= 0.2", "<2", "<=1.6"], ["<1.5", "<=1,5", "< 0.5"]),
+    ],
+)
+def test_a_laboratory_limit_is_unsafe_if_what_it_allows_is(
+    rule: str, unsafe: list[str], safe: list[str]
+) -> None:
+    assert [value for value in unsafe if not why(rule, value)] == []
+    assert [value for value in safe if why(rule, value)] == []
+
+
 def test_a_condition_holds_as_well_if_the_other_answer_is_missing() -> None:
     rules = "is yes if EGFR below 45"
 
@@ -110,6 +128,8 @@ def test_answers_are_kept_in_one_form() -> None:
     number = QuestionDetails(code="N", words="N", kind=AnswerKind.NUMBER)
 
     assert valid(number, Answer(value=" 72,50 ")).value == "72.5"
+    assert valid(number, Answer(value="≤ 30,0")).value == "<=30"
+    assert valid(number, Answer(value=">90")).value == ">90"
     with pytest.raises(InvalidValueError):
         valid(number, Answer(value="heavy"))
     with pytest.raises(InvalidValueError):

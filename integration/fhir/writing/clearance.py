@@ -18,7 +18,7 @@ from integration.fhir.writing.kept import KeptResources
 from integration.fhir.writing.request import Writer
 from ris.domain.authorization import CoverageDetails, RecordCoverage
 from ris.domain.patients import PatientReference
-from ris.domain.safety import ALLERGY, OBSERVED, Observed, RecordObservations
+from ris.domain.safety import ALLERGY, OBSERVED, WEIGHT, Observed, RecordObservations, number_of
 
 # What of a result is not to be believed (FHIR R4 observation-status).
 _NOT_A_RESULT = frozenset({"cancelled", "entered-in-error", "unknown"})
@@ -124,22 +124,46 @@ def observed(resource: Mapping[str, Any], public_id: str) -> Observed | None:
     codings = _codings(resource.get("code"))
     code = next((each for each in codings if each.get("code") in OBSERVED), None)
     value, unit = _value(resource)
-    if code is None or not value:
+    observed_at = _observed_at(resource)
+    if code is not None and code["code"] in WEIGHT:
+        value, unit = _kilograms(value, unit)
+    # Of a result without its time nobody knows whether it is still true.
+    if code is None or not value or observed_at is None:
         return None
     return Observed(
         code=str(code["code"]),
         value=value,
         unit=unit,
         meaning=str(code.get("display", "")),
-        observed_at=_moment(resource.get("effectiveDateTime") or resource.get("issued")),
+        observed_at=observed_at,
         key=f"Observation/{public_id}",
     )
+
+
+def _observed_at(resource: Mapping[str, Any]) -> datetime | None:
+    """The earliest moment it may be of (Observation.effective), else when it was told."""
+    period = resource.get("effectivePeriod")
+    if isinstance(period, dict):
+        return _moment(period.get("start"))
+    said = (resource.get(name) for name in ("effectiveDateTime", "effectiveInstant", "issued"))
+    return _moment(next((each for each in said if each), None))
+
+
+# UCUM, and what people write. Another unit says nothing here, for a dose may follow from it.
+_KILOGRAMS = {"kg": 1.0, "g": 0.001, "[lb_av]": 0.45359237, "lb": 0.45359237, "lbs": 0.45359237}
+
+
+def _kilograms(value: str, unit: str) -> tuple[str, str]:
+    factor = _KILOGRAMS.get(unit.strip().lower())
+    number = number_of(value)
+    return (f"{number * factor:.4g}", "kg") if factor and number else ("", "")
 
 
 def _value(resource: Mapping[str, Any]) -> tuple[str, str]:
     quantity = resource.get("valueQuantity")
     if isinstance(quantity, dict) and quantity.get("value") is not None:
-        return str(quantity["value"]), str(quantity.get("code") or quantity.get("unit") or "")
+        sign = quantity.get("comparator") or ""
+        return f"{sign}{quantity['value']}", str(quantity.get("code") or quantity.get("unit") or "")
     coded = next(iter(_codings(resource.get("valueCodeableConcept"))), None)
     if coded is not None:
         return str(coded.get("code", "")), ""
@@ -153,7 +177,14 @@ def allergy(resource: Mapping[str, Any], public_id: str) -> Observed | None:
         for name in ("clinicalStatus", "verificationStatus")
         for each in _codings(resource.get(name))
     }
-    words = _words(resource.get("code"))
+    codings = _codings(resource.get("code"))
+    if any(each.get("code") in _NO_ALLERGY for each in codings):
+        return None
+    words = (
+        _words(resource.get("code"))
+        or next((text for each in resource.get("reaction") or () if (text := _substance(each))), "")
+        or next((str(each["code"]) for each in codings if each.get("code")), "")
+    )
     if not words or states & {"inactive", "resolved", "refuted", "entered-in-error"}:
         return None
     return Observed(
@@ -162,6 +193,14 @@ def allergy(resource: Mapping[str, Any], public_id: str) -> Observed | None:
         observed_at=_moment(resource.get("recordedDate")),
         key=f"AllergyIntolerance/{public_id}",
     )
+
+
+# SNOMED CT: no known allergy, and none to drugs, food or the environment.
+_NO_ALLERGY = frozenset({"716186003", "409137002", "429625007", "428607008"})
+
+
+def _substance(reaction: object) -> str:
+    return _words(reaction.get("substance")) if isinstance(reaction, dict) else ""
 
 
 def coverage(resource: Mapping[str, Any]) -> CoverageDetails | None:
@@ -208,10 +247,10 @@ def _words(concept: object) -> str:
 
 
 def _moment(text: object) -> datetime | None:
-    """A dateTime; a day alone is its first instant."""
+    """A dateTime; a day, a month or a year alone is its first instant."""
     with suppress(ValueError):
-        if isinstance(text, str) and len(text) >= 10:
-            at = datetime.fromisoformat(text)
+        if isinstance(text, str) and text:
+            at = datetime.fromisoformat(f"{text}-01-01"[:10] if len(text) < 10 else text)
             return at if at.tzinfo else at.replace(tzinfo=UTC)
     return None
 

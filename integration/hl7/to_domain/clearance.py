@@ -54,7 +54,7 @@ def observations(group: Group, profile: Profile) -> tuple[Observed, ...]:
 
 def _observed(obx: Segment, zone: tzinfo) -> Observed | None:
     code = (obx.get("3.1") or "").strip()
-    value = (obx.get("5.1") or "").strip()
+    value = _value(obx)
     if code not in OBSERVED or not value or (obx.get("11") or "") in NOT_A_RESULT:
         return None
     if is_measure(obx):
@@ -65,11 +65,18 @@ def _observed(obx: Segment, zone: tzinfo) -> Observed | None:
         at = times.read(text, zone).at.astimezone(UTC) if text else None
     return Observed(
         code=code,
-        value=value.lstrip("=<>").strip(),
+        value=value,
         unit=(obx.get("6.1") or "").strip(),
         meaning=(obx.get("3.2") or "").strip(),
         observed_at=at,
     )
+
+
+def _value(obx: Segment) -> str:
+    """OBX-5 with its comparator, which of a structured number (SN) is a part of its own: that a
+    kidney is below what a laboratory measures must not look like what it measured last."""
+    parts = ("5.1", "5.2") if (obx.get("2") or "") == "SN" else ("5.1",)
+    return "".join((obx.get(part) or "").strip() for part in parts).lstrip("=").strip()
 
 
 def coverages(group: Group) -> tuple[CoverageDetails, ...]:
