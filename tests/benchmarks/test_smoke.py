@@ -18,14 +18,14 @@ def printed() -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.wire]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.wire]
 
 
 @pytest.mark.parametrize("name", SUITES)
