@@ -73,6 +73,11 @@ class PersonName:
         return cls(*(NameGroup.parse(group) for group in groups))
 
     @classmethod
+    def as_sent(cls, text: str) -> PersonName:
+        """Read what a device sent; what stands behind a third group is no name and left out."""
+        return cls.parse("=".join(text.split("=")[:3]))
+
+    @classmethod
     def of(cls, family: str, given: str = "", middle: str = "") -> PersonName:
         """A name in alphabetic writing only."""
         return cls(NameGroup(family, given, middle))

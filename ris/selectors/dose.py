@@ -256,7 +256,7 @@ def document_line(row: DoseRecord, left_out: str = "") -> DocumentLine:
         message=str(row.message.public_id) if row.message else "",
         left_out=left_out,
         accession_number=row.accession_number,
-        patient_name=PersonName.parse(row.patient_name),
+        patient_name=PersonName.as_sent(row.patient_name),
         patient_identifier=row.patient_identifier,
         patient_birth_date=row.patient_birth_date,
     )

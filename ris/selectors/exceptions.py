@@ -133,7 +133,7 @@ def performed_line(row: PerformedProcedureStep) -> PerformedLine:
         station=row.station_ae_title,
         modality=row.modality,
         description=row.description,
-        patient_name=PersonName.parse(row.patient_name),
+        patient_name=PersonName.as_sent(row.patient_name),
         patient_identifier=row.patient_identifier,
         patient_birth_date=row.patient_birth_date,
         accession_numbers=_named(row, "accession_number"),

@@ -238,7 +238,7 @@ def whose(sop_instance_uid: str) -> PersonName:
         .first()
     )
     known, said = row or ("", "")
-    return PersonName.parse(known or said)
+    return PersonName.as_sent(known or said)
 
 
 def _exam(step: ScheduledProcedureStep, state: SafetyState | None) -> RoomExam:

@@ -39,6 +39,14 @@ def test_a_name_has_at_most_three_groups() -> None:
         PersonName.parse("a=b=c=d")
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [("a=b=c=d", "a=b=c"), ("====", ""), ("Doe^John", "Doe^John"), ("A\\B", "A\\B")],
+)
+def test_a_name_that_a_device_sent_is_read_whatever_it_is(sent: str, read: str) -> None:
+    assert str(PersonName.as_sent(sent)) == read
+
+
 def test_a_name_is_shown_with_its_other_writing() -> None:
     assert PersonName.parse("Yamada^Tarou=山田^太郎").display == "YAMADA, Tarou (山田 太郎)"
     assert PersonName.of("Doe", "John", "M.").display == "DOE, John M."

@@ -62,6 +62,20 @@ def listed(client: Client) -> str:
     return client.get("/exceptions/").content.decode()
 
 
+@pytest.mark.parametrize("name", ["Ito=Ken=x=y", "===="])
+def test_a_name_that_is_none_takes_no_page_away(order: Order, as_: As, name: str) -> None:
+    row, client = exam(order, patient_identifier=None, patient_name=name), as_("technologist")
+
+    listing = client.get("/exceptions/")
+    one = client.get(f"/exceptions/performed/{row.public_id}/")
+    registered = post(client, row, action="register", reason="nobody knows the patient")
+
+    row.refresh_from_db()
+    assert (listing.status_code, one.status_code, registered) == (200, 200, 303)
+    assert str(row.public_id) in listing.content.decode()
+    assert row.patient is not None
+
+
 def test_the_only_open_step_of_the_patient_is_proposed_and_tied_by_one_click(
     order: Order, as_: As
 ) -> None:

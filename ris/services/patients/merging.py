@@ -120,7 +120,7 @@ def _known_by_exam(reference: PatientReference, context: Context) -> Patient:
         )
         exam = exams.first() if identifier.value else None
         if exam is not None:
-            name = PersonName.parse(exam.patient_name) or PersonName.of("Unknown", "patient")
+            name = PersonName.as_sent(exam.patient_name) or PersonName.of("Unknown", "patient")
             patient = register([identifier], Demographics(name=name), context)
             exams.update(patient=patient)
             return patient

@@ -164,7 +164,7 @@ def _provisional(performed: PerformedProcedureStep, context: Context) -> Patient
         known = patients.find(PatientReference(identifiers=identifiers), lock=True)
         if known is not None:
             return known
-    name = PersonName.parse(performed.patient_name)
+    name = PersonName.as_sent(performed.patient_name)
     return patients.register(
         identifiers,
         Demographics(
