@@ -48,6 +48,8 @@ from worklist.rules import STANDARD, Deviation, Rules, operator_name
 
 # No scanner's query is longer; a thousand of a megabyte each would fill the memory.
 REMEMBERED_BYTES = 8 * 1_024
+# Characters in one value of a key: three times the longest name there is, and wildcards besides.
+_LONGEST_VALUE = 1_024
 # Alternatives in one key. More would be more than a database takes in one condition.
 _MOST_VALUES = 100
 _MOST_UIDS = 1_000
@@ -276,6 +278,8 @@ def _values(text: str, attribute: Attribute) -> tuple[str, ...]:
     found = tuple(filter(None, (value.strip() for value in text.split("\\"))))
     if len(found) > (_MOST_UIDS if attribute.vr == "UI" else _MOST_VALUES):
         raise InvalidValueError("too many values", path=tag_path(attribute.tag))
+    if any(len(value) > _LONGEST_VALUE for value in found):
+        raise InvalidValueError("a value is too long", path=tag_path(attribute.tag))
     return found
 
 

@@ -60,10 +60,23 @@ class Pattern:
         return Pattern((*self.parts[:-1], self.parts[-1] + other.parts[0], *other.parts[1:]))
 
     def regex(self) -> str:
-        return "".join(
-            {"*": ".*", "?": "."}[part] if index % 2 else re.escape(part)
-            for index, part in enumerate(self.parts)
-        )
+        """As a regular expression that never goes back on what a ``*`` has passed over.
+
+        What stands between two stars is taken where it comes first, which is as good as anywhere
+        else: so a key of many wildcards costs its length times that of the text. A plain ``.*`` for
+        each star would try every way to share the text out among them.
+        """
+        pieces = [""]
+        for index, part in enumerate(self.parts):
+            if index % 2 and part == "*":
+                pieces.append("")
+            else:
+                pieces[-1] += "." if index % 2 else re.escape(part)
+        first, *others = pieces
+        if not others:
+            return first
+        between = "".join(f"(?>.*?{piece})" for piece in others[:-1] if piece)
+        return f"{first}{between}.*{others[-1]}"
 
 
 _MORE = Pattern(("=", "*", ""))  # further groups behind

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ris.domain.orders import OrderDetails
+from ris.domain.values import PersonName
 from ris.models import WorklistQueryLog
 from tests import make
 from tests.worklist import requests
@@ -28,7 +30,12 @@ def server() -> Iterator[Handlers]:
     make.site()
     make.device("CT1", "CT")
     for number in range(3):
-        make.booked(datetime(2026, 3, 2, 8 + number, tzinfo=UTC))
+        make.booked(
+            datetime(2026, 3, 2, 8 + number, tzinfo=UTC),
+            details=OrderDetails(
+                requester=PersonName.of(f"Van den Berghe {number}", "Maximiliana")
+            ),
+        )
     handlers = requests.handlers()
     yield handlers
     handlers.close()
@@ -51,6 +58,10 @@ QUERIES = {
     "a name of wildcards": element(0x00100010, b"*A?" * 300),
     "wildcards only": element(0x00100010, b"*" * LONG),
     "a name of many stars": element(0x00100010, b"*A" * 30 + b"*"),
+    "a physician of wildcards": element(0x00321032, b"*?" * 16 + b"z"),
+    "a physician of many stars": element(0x00321032, b"*a" * 500 + b"*z"),
+    "a long physician": element(0x00080090, b"*a" * 20_000),
+    "a long performer": in_step(element(0x00400006, b"?*" * 20_000)),
     "a long patient ID": element(0x00100020, b"*1" * 20_000),
     "a long accession number": element(0x00080050, b"7" * LONG),
     "many UIDs": element(0x0020000D, b"\\".join(b"1.2.%d" % one for one in range(3_900))),
