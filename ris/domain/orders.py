@@ -193,9 +193,13 @@ class StepRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcedureRequest:
-    """One requested procedure of an order (OBR-4/44, IPC-1..3, ServiceRequest.code)."""
+    """One requested procedure of an order (OBR-4/44, IPC-1..3, ServiceRequest.code).
+
+    ``also`` are other codes for the same; the first that the catalog knows is taken.
+    """
 
     code: Code
+    also: tuple[Code, ...] = ()
     description: str = ""
     procedure_id: str = ""
     study_instance_uid: str = ""

@@ -116,6 +116,12 @@ def identifier_type(element: Json, path: str) -> str:
 
 def code(concept: Json, path: str) -> Code:
     """The code of a CodeableConcept: what the user selected, else the first; text alone is kept."""
+    found = codes(concept, path)
+    return found[0] if found else Code("", "", one_line(concept, "text", path))
+
+
+def codes(concept: Json, path: str) -> list[Code]:
+    """All its codes, what the user selected first."""
     words = one_line(concept, "text", path)
     codings = [
         (coding, where)
@@ -123,9 +129,7 @@ def code(concept: Json, path: str) -> Code:
         if text(coding, "code", where)
     ]
     codings.sort(key=lambda each: each[0].get("userSelected") is not True)
-    if not codings:
-        return Code("", "", words)
-    return coding_code(*codings[0], words)
+    return [coding_code(coding, where, words) for coding, where in codings]
 
 
 def coding_code(coding: Json, path: str, words: str = "") -> Code:

@@ -175,6 +175,7 @@ def _procedures(
     return (
         ProcedureRequest(
             code=code if changed else procedure.code,
+            also=servicerequest.other_codes(concept) if concept and changed else (),
             description=(
                 datatypes.one_line(concept or {}, "text", f"{PATH}.code") if changed else ""
             ),

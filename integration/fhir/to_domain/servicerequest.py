@@ -25,6 +25,8 @@ PATH = "ServiceRequest"
 SUBJECT = frozenset({"Patient"})
 PLACES = frozenset({"Location"})
 LOCATION_LIMIT = 16  # (0040,0011) is SH
+REASON_LIMIT = 4000  # a clinical question; devices are told what fits
+MAX_OTHER_CODES = 8  # each is looked up in the catalog
 
 # An occurrencePeriod up to this long is the time of the exam; a longer one is a window to
 # schedule in, which a scheduler decides.
@@ -92,6 +94,7 @@ def place_order(reader: Reader, known: Known, profile: Profile) -> NewOrder:
     timing = read_timing(resource)
     procedure = ProcedureRequest(
         code=datatypes.code(concept, f"{PATH}.code"),
+        also=other_codes(concept),
         description=datatypes.one_line(concept, "text", f"{PATH}.code"),
         study_instance_uid=numbers.study_instance_uid,
         laterality=laterality(resource),
@@ -211,6 +214,11 @@ def group_number(resource: Json) -> str:
 
 
 # --- what, when and where
+
+
+def other_codes(concept: Json) -> tuple[Code, ...]:
+    """What an exam is called besides: catalogs of peers are rarely the site's (R4 2.24.0.5)."""
+    return tuple(datatypes.codes(concept, f"{PATH}.code")[1 : 1 + MAX_OTHER_CODES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,10 +353,12 @@ def read_reason(resource: Json) -> tuple[str, Code]:
     """The reasons in words, and the first one's code."""
     words, first = [], Code("")
     for concept, path in datatypes.several(resource, "reasonCode", PATH):
-        code = datatypes.code(concept, path)
+        said = datatypes.one_line(concept, "text", path, REASON_LIMIT)
+        short = {**concept, "text": said[: datatypes.MEANING_LIMIT]} if said else concept
+        code = datatypes.code(short, path)
         if code.value and not first.value:
             first = code
-        words.append(datatypes.words_of(concept, path))
+        words.append(said or datatypes.words_of(concept, path))
     return "; ".join(each for each in words if each), first
 
 

@@ -45,6 +45,15 @@ def definition_for(code: Code) -> ProcedureDefinition | None:
     return rows[0] if len(rows) == 1 else None
 
 
+def known_code(request: ProcedureRequest) -> tuple[Code, ProcedureDefinition | None]:
+    """The code that the catalog knows, with what it has; the first one if it knows none."""
+    for code in (request.code, *request.also):
+        definition = definition_for(code)
+        if definition is not None:
+            return code, definition
+    return request.code, None
+
+
 def create_procedure(
     order: Order, request: ProcedureRequest, *, strict: bool = False
 ) -> list[ScheduledProcedureStep]:
@@ -69,10 +78,9 @@ def plan_procedure(
     order: Order, request: ProcedureRequest, *, strict: bool = False
 ) -> list[ScheduledProcedureStep]:
     """The same, not stored yet."""
-    definition = definition_for(request.code)
+    code, definition = known_code(request)
     if definition is None and strict:
         raise InvalidValueError("this procedure is not in the catalog", path="OBR-4")
-    code = request.code
     if not code and not request.description:
         raise MissingValueError("a procedure needs a code or a text", path="OBR-4")
     meaning = code.meaning or (definition.meaning if definition else "") or request.description

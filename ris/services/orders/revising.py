@@ -30,7 +30,7 @@ from ris.services._locks import steps_of_order
 from ris.services._transition import touch
 from ris.services.orders.details import apply_details
 from ris.services.orders.finding import placed, require, require_live
-from ris.services.orders.procedures import create_procedure, definition_for, schedule_wishes
+from ris.services.orders.procedures import create_procedure, known_code, schedule_wishes
 from ris.services.scheduling import calendar
 
 
@@ -143,7 +143,8 @@ def _has_step(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
 
 
 def _has_code(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
-    return bool(request.code.value) and procedure.code_value == request.code.value
+    codes = (request.code, *request.also)
+    return any(code.value and procedure.code_value == code.value for code in codes)
 
 
 def _identifies(request: ProcedureRequest) -> bool:
@@ -163,17 +164,16 @@ def _revise_procedure(
         .order_by("id")
     )
     started = any(StepStatus(step.status) in PERFORMED for step in steps)
-    if request.code.value and request.code.value != procedure.code_value:
+    named = {code.value for code in (request.code, *request.also)}
+    if request.code.value and procedure.code_value not in named:
         if started:
             raise StateConflictError("the exam was started: its code stays", path="OBR-4")
-        definition = definition_for(request.code)
+        code, definition = known_code(request)
         procedure.definition = definition
-        procedure.code_value = request.code.value
-        procedure.code_scheme = request.code.scheme
-        procedure.code_version = request.code.version
-        procedure.code_meaning = (
-            request.code.meaning or (definition.meaning if definition else "")
-        )[:200]
+        procedure.code_value = code.value
+        procedure.code_scheme = code.scheme
+        procedure.code_version = code.version
+        procedure.code_meaning = (code.meaning or (definition.meaning if definition else ""))[:200]
         procedure.description = (request.description or procedure.code_meaning)[:200]
         procedure.save()
         changed.append("code")

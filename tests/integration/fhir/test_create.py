@@ -70,6 +70,38 @@ def test_a_request_without_a_time_waits_for_a_scheduler(api: Api) -> None:
     assert (step().status, step().modality) == ("PENDING", "CT")
 
 
+def test_of_several_codes_the_one_the_catalog_knows_is_taken(api: Api) -> None:
+    make.device()
+    make.definition()
+    codes = [
+        {"system": "http://snomed.info/sct", "code": "77477000", "display": "CT"},
+        {"system": f"urn:ris:scheme:{make.CT_HEAD.scheme}", "code": make.CT_HEAD.value},
+    ]
+    said = resources.service_request("4711", code={"coding": codes}, orderDetail=None)
+
+    first = api.post("/ServiceRequest", said)
+    again = api.post("/ServiceRequest", said)
+
+    assert (first.status, again.status) == (201, 200)
+    procedure = step().procedure
+    assert procedure.definition is not None
+    assert (procedure.code_value, procedure.code_scheme) == ("CTHEAD", "TEST")
+    assert (step().modality, step().description) == ("CT", "CT head without contrast")
+    assert first.body["code"]["coding"] == codes
+    other = {**first.body, "code": {"coding": codes, "text": "CT of the head"}}
+    assert api.put(f"/ServiceRequest/{first.body['id']}", other).status == 200
+    assert step().procedure.definition == procedure.definition
+
+
+def test_a_long_clinical_question_is_no_reason_to_refuse_an_order(api: Api) -> None:
+    question = "Sudden headache since the morning, worse when lying down. " * 20
+
+    answer = api.post("/ServiceRequest", resources.service_request(reasonCode=[{"text": question}]))
+
+    assert answer.status == 201
+    assert Order.objects.get().reason == question.strip()
+
+
 def test_a_request_for_a_known_patient_does_not_register_another(api: Api) -> None:
     known = api.post("/Patient", resources.patient("1")).body["id"]
 
