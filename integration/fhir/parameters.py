@@ -41,6 +41,10 @@ _REFUSED_MODIFIERS = {
     "below": "needs a hierarchy of codes or addresses, which is not known here",
 }
 
+# The ends of Python's calendar, and of the databases' as well.
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+
 Criteria = dict[str, Any]
 MAX_LENGTH = 200  # of one value: longer ones match nothing anybody stored
 # Of values between commas: a name is three conditions, and SQLite takes a thousand in a row.
@@ -432,7 +436,11 @@ class DateParameter(Parameter):
         if prefix == "ap":
             # A tenth of the distance from now (FHIR R4 3.1.1.4.5), at least the precision given.
             slack = abs(reading.now - low) / 10
-            return TimeTerm(Comparison.EQ, low - slack, high + slack)
+            return TimeTerm(
+                Comparison.EQ,
+                low - min(slack, low - _FIRST),
+                high + min(slack, _LAST - high),
+            )
         return TimeTerm(Comparison(prefix), low, high)
 
 
@@ -480,14 +488,23 @@ def interval(name: str, text: str, zone: tzinfo) -> tuple[datetime, datetime]:
             int((fraction or "0").ljust(6, "0")[:6]),
             tzinfo=_zone(offset) if offset else zone,
         )
-        high = _next(low, [month, day, hour, second, fraction])
-        return low.astimezone(UTC), high.astimezone(UTC)
+        return low.astimezone(UTC), _end(low, [month, day, hour, second, fraction])
     except (ValueError, OverflowError):
         raise refused(name, "no such date") from None
 
 
 def _zone(offset: str) -> tzinfo:
     return datetime.fromisoformat(f"2000-01-01T00:00:00{offset}").tzinfo or UTC
+
+
+def _end(low: datetime, given: list[str | None]) -> datetime:
+    """The same, in UTC; many say "for ever" by the last day that a calendar has."""
+    try:
+        return _next(low, given).astimezone(UTC)
+    except (ValueError, OverflowError):
+        if low.year < _LAST.year:
+            raise
+        return _LAST
 
 
 def _next(low: datetime, given: list[str | None]) -> datetime:

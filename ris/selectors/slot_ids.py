@@ -17,6 +17,9 @@ from django.utils.crypto import salted_hmac
 _MAC = 6  # bytes
 _SLOT = struct.Struct(">I")
 _OFFER_MARK = "offer-"
+# What a name can hold: seconds since 1970 in four bytes.
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+LATEST = datetime(2106, 1, 1, tzinfo=UTC)
 LONGEST_SECONDS = 2**24 - 1  # 194 days: a closure that lasts longer is named by its beginning
 
 

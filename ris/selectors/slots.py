@@ -33,6 +33,8 @@ from ris.selectors.openings import (
     start_of,
 )
 from ris.selectors.slot_ids import (
+    EARLIEST,
+    LATEST,
     SlotKey,
     offer_id,
     read_offer_id,
@@ -120,6 +122,7 @@ def cells(
     Free ones are as long as each service of the device's modality; without any, half an hour. For a
     ``step`` they are what a page would offer for it.
     """
+    low, high = max(low, EARLIEST), min(high, LATEST)
     if not devices or high <= low:
         return []
     wanted = frozenset(states)

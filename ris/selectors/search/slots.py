@@ -20,7 +20,7 @@ from ris.selectors.search import terms
 from ris.selectors.search.criteria import ScheduleCriteria, SlotCriteria
 from ris.selectors.search.engine import Finder, Found, Page, Source
 from ris.selectors.search.terms import CodeTerm, Comparison, Terms, TimeTerm
-from ris.selectors.slot_ids import SlotKey, read_slot_id, slot_id
+from ris.selectors.slot_ids import EARLIEST, LATEST, SlotKey, read_slot_id, slot_id
 from ris.selectors.slots import Cell, ScheduleView, Service, SlotView
 
 DAYS = 14  # of a search that does not say until when
@@ -172,7 +172,8 @@ def _window(start: Terms[TimeTerm]) -> _Window:
             most = max(each for each in highs if each is not None)
             high = min(high, most) if high is not None else most
     low = low if low is not None else timezone.now()
-    high = high if high is not None else low + timedelta(days=DAYS)
+    low = max(EARLIEST, min(low, LATEST))
+    high = min(high if high is not None else low + timedelta(days=DAYS), LATEST)
     if high - low > timedelta(days=MOST_DAYS):
         raise InvalidValueError(f"start: slots are shown for {MOST_DAYS} days at most")
     return _Window(low, high)

@@ -174,6 +174,23 @@ def test_a_day_is_the_day_of_the_site(api: Api, settings: Any) -> None:
 # --- what is not understood
 
 
+def test_the_ends_of_the_calendar_are_days_like_others(api: Api) -> None:
+    api.post("/Patient", resources.patient("1"))
+    count = {
+        when: len(found(api, "Patient", _lastUpdated=when))
+        for when in ("le9999-12-31", "lt9999", "ge9999-12-31T23:59:59Z", "ap9999-12-31", "ge0001")
+    }
+
+    assert count == {
+        "le9999-12-31": 1,
+        "lt9999": 1,
+        "ge9999-12-31T23:59:59Z": 0,
+        "ap9999-12-31": 0,
+        "ge0001": 1,
+    }
+    assert found(api, "Patient", _lastUpdated="ap0001-01-02") == []
+
+
 @pytest.mark.parametrize(
     "query",
     [

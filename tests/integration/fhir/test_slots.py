@@ -162,6 +162,19 @@ def test_slots_are_found_by_their_start(api: Api) -> None:
     assert {start: len(slots(api, start=start)) for start in STARTS} == STARTS
 
 
+@pytest.mark.parametrize(
+    "start",
+    ["ge9999-12-31", "9999", "ge2106-01-01", "0001-01-01", "le0001-01-02", "ge1969-12-31"],
+)
+def test_at_the_ends_of_the_calendar_there_are_no_slots(api: Api, start: str) -> None:
+    answer = api.get(f"/Slot?start={start}")
+
+    if answer.status == 200:
+        assert answer.of("match") == []
+    else:  # no such day west of Greenwich, or more days than are shown
+        assert answer.status in {400, 422}, answer.body
+
+
 def test_without_a_start_the_next_fourteen_days_are_shown_and_never_more_than_62(api: Api) -> None:
     free = slots(api)
     answer = api.get("/Slot?start=ge2026-03-02&start=le2026-06-01")
