@@ -12,8 +12,8 @@ import structlog
 from django.db import InterfaceError, OperationalError
 from django.db import connection as database
 
-from ris.domain.actors import Actor
-from ris.domain.errors import BusyError, RisError
+from ris.domain.actors import Actor, ActorKind
+from ris.domain.errors import BusyError, DeniedError, RisError
 from ris.selectors import worklist
 from ris.selectors.snapshots import Snapshots
 from ris.selectors.worklist_memory import DataVersion
@@ -35,6 +35,7 @@ from worklist.service import (
     Outcome,
     Request,
 )
+from worklist.sop_classes import MODALITY_WORKLIST_FIND
 from worklist.status import OUT_OF_RESOURCES, find_refusal
 
 log = structlog.get_logger(__name__)
@@ -150,6 +151,7 @@ class FindHandlers:
         matches = 0
         profile = snapshot.profile(request.association.calling_ae_title)
         try:
+            _require_still_allowed(profile, request.association)
             asked = matching.parsed(
                 request.dataset,
                 request.transfer_syntax,
@@ -221,6 +223,22 @@ class FindHandlers:
 def actor_of_peer(association: Association) -> Actor:
     peer = association.peer
     return peer if isinstance(peer, Actor) else actor_of(association.request)
+
+
+def _require_still_allowed(profile: Profile, association: Association) -> None:
+    """Raise DeniedError for a device whose entry was changed since it was let in.
+
+    Its association may stay open for hours, and a scanner that was taken out of use must not go on
+    reading who comes. What it performed it may still report: that is lost otherwise.
+    """
+    if actor_of_peer(association).kind is not ActorKind.DEVICE:
+        return  # a client of the web is looked at with each request
+    reason = profile.objection(association.address)
+    offered = profile.access.sop_classes
+    if not reason and offered is not None and MODALITY_WORKLIST_FIND not in offered:
+        reason = "device is not offered the worklist"
+    if reason:
+        raise DeniedError(reason)
 
 
 def with_connection(read_it: Callable[[], R]) -> R:

@@ -167,6 +167,12 @@ class Profile:
             access=Access.of({"services": services}),
         )
 
+    def objection(self, address: str) -> str:
+        """Why it may not be served there, in our words; nothing if it may."""
+        if not self.active:
+            return "device is not active"
+        return "" if is_allowed(address, self.addresses) else "address is not that of the device"
+
     @property
     def default_character_set(self) -> CharacterSet:
         """What its text is in if a dataset does not say."""
@@ -341,11 +347,7 @@ class Registry:
     def _objection(self, profile: Profile, request: AssociationRequest) -> str:
         if not profile.known:
             return "" if self.accept_unknown else "AE title is not registered"
-        if not profile.active:
-            return "device is not active"
-        if not is_allowed(request.address, profile.addresses):
-            return "address is not that of the device"
-        return ""
+        return profile.objection(request.address)
 
     def _refuse(self, request: AssociationRequest, how: Rejection, reason: str) -> Rejection:
         log.warning(

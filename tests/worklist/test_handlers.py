@@ -67,6 +67,30 @@ def test_the_answer_is_in_the_requests_transfer_syntax(server: Handlers, syntax:
     assert [row.PatientName for row in requests.rows(answer, syntax)] == ["Berg^Anna"]
 
 
+@pytest.mark.parametrize(
+    ("change", "comment"),
+    [
+        ({"active": False}, "device is not active"),
+        ({"address": "10.0.0.9"}, "address is not that of the device"),
+        ({"settings": {"services": ["mpps"]}}, "device is not offered the worklist"),
+    ],
+)
+def test_who_is_let_in_no_more_gets_no_list_on_an_association_it_has_open(
+    server: Handlers, change: dict[str, Any], comment: str
+) -> None:
+    make.booked(NOON)
+    before = requests.find(server, identifier(PatientName=""))
+    make.device(**change)
+
+    after = requests.find(server, identifier(PatientName=""))
+
+    assert before.final.status == 0x0000
+    assert len(requests.rows(before)) == 1
+    assert (after.final.status, after.final.comment) == (0x0124, comment)
+    assert requests.rows(after) == []
+    assert WorklistQueryLog.objects.order_by("id").last().status == 0x0124
+
+
 def test_a_query_that_matches_nothing_succeeds(server: Handlers) -> None:
     make.booked(NOON)
 
