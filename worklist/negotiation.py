@@ -48,6 +48,7 @@ _SMALLEST_PEER_PDU: Final = 64  # below this a peer could not even receive a res
 
 _CONTEXT, _USER_INFORMATION = 0x20, 0x50
 _TRANSFER_SYNTAX = 0x40
+_VERSION_NAME = 0x55
 _TOP_ITEMS = frozenset({0x10, _CONTEXT, _USER_INFORMATION})
 _CONTEXT_ITEMS = frozenset({0x30, _TRANSFER_SYNTAX})
 _USER_ITEMS = frozenset({0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58})
@@ -318,7 +319,7 @@ def _checked(raw: bytes, limits: Limits) -> bytes:
                     body += raw[first:last]
         elif kind == _USER_INFORMATION:
             body = b"".join(
-                raw[first:last]
+                _plain_version(raw[first + 4 : last]) if inner == _VERSION_NAME else raw[first:last]
                 for inner, first, last in _items(raw, start + 4, end)
                 if inner in _USER_ITEMS
             )
@@ -332,6 +333,16 @@ def _checked(raw: bytes, limits: Limits) -> bytes:
     if not contexts:
         raise PduError(AbortReason.INVALID_PARAMETER, "no presentation context is proposed")
     return b"".join(parts)
+
+
+def _plain_version(name: bytes) -> bytes:
+    """The Implementation Version Name item as PS3.7 D.3.3.2.3 has it.
+
+    It is for logs alone, and some devices send more than 16 characters, or letters of their own:
+    no reason to turn a scanner away.
+    """
+    kept = bytes(byte for byte in name if 0x20 <= byte < 0x7F and byte != 0x5C)[:16].strip()
+    return pack(">BxH", _VERSION_NAME, len(kept)) + kept if kept else b""
 
 
 def _items(raw: bytes, pos: int, end: int) -> Iterator[tuple[int, int, int]]:

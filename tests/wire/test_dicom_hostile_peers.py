@@ -317,6 +317,18 @@ def test_a_command_set_that_cannot_be_read_is_aborted_by_the_user(
         assert aborted(peer) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [b"VENDOR_CT_SCANNER_7.2.1", "MÜHLE 3".encode("latin-1"), b"", b"\0" * 16, b"A\\B", b"  "],
+    ids=["long", "own letters", "empty", "zeros", "backslash", "spaces"],
+)
+def test_an_odd_version_name_turns_no_scanner_away(server: ServerThread, name: bytes) -> None:
+    with Peer(server.port) as peer:
+        peer.associate(user_items=item(0x55, name))
+        peer.send(echo_rq())
+        assert peer.response().status == 0x0000
+
+
 def test_unknown_items_in_a_request_are_passed_over(server: ServerThread) -> None:
     with Peer(server.port) as peer:
         peer.associate(user_items=item(0x5A, b"something new") + item(0x99, b""))
