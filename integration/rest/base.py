@@ -64,6 +64,12 @@ class Pages(CursorPagination):
     max_page_size = 200
     ordering = "-id"
 
+    def get_page_size(self, request: Request) -> int:
+        text = str(request.query_params.get(self.page_size_query_param, self.page_size))
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+            raise InvalidValueError("is a number from 1 on", path=self.page_size_query_param)
+        return min(int(text), self.max_page_size)
+
     def decode_cursor(self, request: Request) -> Cursor | None:
         found: Cursor | None = super().decode_cursor(request)
         position = None if found is None or found.position is None else str(found.position)

@@ -31,7 +31,7 @@ class DateField(serializers.Field):  # type: ignore[type-arg]
     """A date to the precision that is known: 1970, 1970-05, 1970-05-03."""
 
     def to_representation(self, value: PartialDate) -> str:
-        return str(value)
+        return value.text
 
 
 class WordField(serializers.Field):  # type: ignore[type-arg]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -82,6 +83,25 @@ def test_an_order_comes_with_everything_below_it(booked: Order) -> None:
     assert found["status"] == "ACTIVE"
     assert found["accession"]["value"] == booked.accession_number
     assert found["procedures"][0]["steps"][0]["status"] == "SCHEDULED"
+    assert found["patient"]["birth_date"] == booked.patient.birth_date
+
+
+def test_no_value_is_told_in_the_words_of_the_program(booked: Order) -> None:
+    client = rest(Role.SCHEDULER, Role.RADIOLOGIST, Role.ADMIN)
+    key, patient = booked.public_id, booked.patient.public_id
+
+    for path in ("orders/?tab=scheduled", f"orders/{key}/", f"orders/{key}/timeline/",
+                 f"patients/{patient}/", "patients/?q=Berg", "appointments/?date=2026-03-02",
+                 "devices/", "procedures/", "messages/", "deliveries/", "connections/"):  # fmt: skip
+        said = client.get(path).content.decode()
+        assert re.search(r"\b[A-Z]\w+\(\w+=", said) is None, (path, said)
+
+
+@pytest.mark.parametrize("limit", ["abc", "0", "-5", "1e3", "٣"])
+def test_a_page_size_that_is_none_is_refused(limit: str) -> None:
+    answer = rest(Role.SCHEDULER).get(f"orders/?limit={limit}")
+
+    assert (answer.status_code, answer.json()["faults"][0]["path"]) == (400, "limit")
 
 
 def test_the_timeline_names_what_touched_the_order(booked: Order) -> None:
