@@ -27,7 +27,7 @@ class Patient(Versioned):
     allergies = models.JSONField(default=list, blank=True)
     alerts = models.JSONField(default=list, blank=True)
     pregnancy_status = models.CharField(max_length=1, blank=True, default="")
-    special_needs = models.CharField(max_length=64, blank=True, default="")
+    special_needs = models.CharField(max_length=400, blank=True, default="")
     mother_birth_name = models.CharField(max_length=324, blank=True, default="", db_default="")
     ethnic_group = models.CharField(max_length=64, blank=True, default="", db_default="")
     comments = models.TextField(blank=True, default="", db_default="")

@@ -112,11 +112,12 @@ def _place(
     beside = clearance.commands(message, order.scope.group, reference, profile)
     if not said:
         return [command, *beside]
-    # An order never changes who a known patient is, but what it says of weight, pregnancy or
-    # allergies is newer than what is stored, and a scanner needs it.
+    # An order never changes who a known patient is, but what it says of weight or pregnancy is
+    # newer than what is stored, and its allergies are known besides: a scanner needs them.
     update = UpdatePatient(
         patient=PatientReference(identifiers=reference.identifiers),
         demographics=Demographics(**said),
+        authoritative=profile.is_authority,
     )
     return [command, update, *beside]
 

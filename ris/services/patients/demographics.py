@@ -18,9 +18,10 @@ _LIMITS = {
     "email": 250,
     "address": 500,
     "language": 60,
-    "special_needs": 64,
+    "special_needs": 400,
     "ethnic_group": 64,
 }
+_LONGEST_ITEM = 200  # of one allergy; a scanner is told as much of it as it takes
 
 
 def apply(patient: Patient, said: Demographics) -> list[str]:
@@ -58,7 +59,9 @@ def apply(patient: Patient, said: Demographics) -> list[str]:
     for name in ("allergies", "alerts"):
         items = getattr(said, name)
         if items is not None:
-            values[name] = [require_text(item, path=name, limit=64, name=name) for item in items]
+            values[name] = [
+                require_text(item, path=name, limit=_LONGEST_ITEM, name=name) for item in items
+            ]
     changed = [name for name, value in values.items() if getattr(patient, name) != value]
     for name in changed:
         setattr(patient, name, values[name])

@@ -220,7 +220,7 @@ def update_patient(command: UpdatePatient, context: Context) -> str:
     if not command.authoritative or are_former(command.patient, own):
         refuse_somebody_else(patient, said)
         reviewing.question(patient, said, context)
-        said = reviewing.clinical(said)
+        said = reviewing.clinical(said, patient)
     changed = apply(patient, said)
     if command.replace_identifiers:
         changed += _replace_identifiers(patient, command.patient.identifiers)

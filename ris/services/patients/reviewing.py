@@ -46,9 +46,15 @@ FIELDS = (
 _YES, _NO = "yes", "no"
 
 
-def clinical(said: Demographics) -> Demographics:
-    """Without what is reviewed: weight, allergies and their like are newer than what is stored."""
-    return replace(said, **dict.fromkeys(FIELDS))
+def clinical(said: Demographics, patient: Patient) -> Demographics:
+    """Without what is reviewed: weight and its like are newer than what is stored.
+
+    An allergy is added and none is taken away: the list of an order is rarely all there is.
+    """
+    said = replace(said, **dict.fromkeys(FIELDS))
+    if said.allergies is None:
+        return said
+    return replace(said, allergies=tuple(dict.fromkeys([*patient.allergies, *said.allergies])))
 
 
 def question(patient: Patient, said: Demographics, context: Context) -> None:
