@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -206,12 +206,14 @@ def _name_group(name: Json, path: str) -> NameGroup:
     family = text(name, "family", path)
     if not family and not given:
         family = text(name, "text", path)
-    group = NameGroup(
-        family,
-        given[0] if given else "",
-        " ".join(given[1:]),
-        " ".join(_texts(name, "prefix", path)),
-        " ".join(_texts(name, "suffix", path)),
+    group = _fitting(
+        NameGroup(
+            family,
+            given[0] if given else "",
+            " ".join(given[1:]),
+            " ".join(_texts(name, "prefix", path)),
+            " ".join(_texts(name, "suffix", path)),
+        )
     )
     for part in (group.family, group.given, group.middle, group.prefix, group.suffix):
         require_text(part, path=path, limit=GROUP_LIMIT, name="a part of the name")
@@ -219,6 +221,14 @@ def _name_group(name: Json, path: str) -> NameGroup:
             raise InvalidValueError("a name cannot hold ^ or =", path=path)
     if len(str(group)) > GROUP_LIMIT:
         raise InvalidValueError(f"the name is longer than {GROUP_LIMIT} characters", path=path)
+    return group
+
+
+def _fitting(group: NameGroup) -> NameGroup:
+    """Without the last of many given names where DICOM has no room for them: that they are long is
+    no reason to send somebody away. What was sent is given back whole."""
+    while len(str(group)) > GROUP_LIMIT and group.middle:
+        group = replace(group, middle=group.middle.rpartition(" ")[0])
     return group
 
 

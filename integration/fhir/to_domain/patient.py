@@ -51,11 +51,14 @@ def update_patient(
 
 
 def identifiers(resource: Json, path: str, known: Systems) -> tuple[Identifier, ...]:
-    """The identifiers in use; those of an earlier time are not taken as this patient's number."""
+    """The identifiers in use; those of an earlier time are not taken as this patient's number.
+
+    One without a value, such as a number that is masked, is nobody's number either.
+    """
     return tuple(
         datatypes.identifier(element, where, known)
         for element, where in datatypes.several(resource, "identifier", path)
-        if datatypes.text(element, "use", where) != "old"
+        if "value" in element and datatypes.text(element, "use", where) != "old"
     )
 
 

@@ -182,7 +182,7 @@ def read_numbers(reader: Reader, profile: Profile) -> Numbers:
             value = datatypes.text(element, "value", path).removeprefix("urn:oid:")
             study = study or require_uid(value, f"{path}.value")
             continue
-        if datatypes.text(element, "use", path) == "old":
+        if "value" not in element or datatypes.text(element, "use", path) == "old":
             continue
         found = datatypes.identifier(element, path, reader.systems)
         kind = found.type or "PLAC"

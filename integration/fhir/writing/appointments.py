@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from integration.fhir.from_domain.appointmentresponse import ACTORS
 from integration.fhir.from_domain.datatypes import Resource
@@ -15,7 +16,12 @@ from integration.fhir.to_domain.references import Reader
 from integration.fhir.writing.booking import Desk, Work
 from integration.fhir.writing.message import Message
 from integration.fhir.writing.request import Writer
-from ris.domain.errors import InvalidValueError, MissingValueError, StateConflictError
+from ris.domain.errors import (
+    InvalidValueError,
+    MissingValueError,
+    RisError,
+    StateConflictError,
+)
 from ris.domain.scheduling import (
     Answer,
     AnswerAppointment,
@@ -38,10 +44,30 @@ class Appointments:
 
     def create(self, writer: Writer, resource: Resource) -> tuple[str, bool]:
         reader = Reader(resource, writer.message.base, writer.systems)
-        return Desk(writer.message).create(wanted(reader)), True
+        with _placed():
+            return Desk(writer.message).create(wanted(reader)), True
 
     def update(self, writer: Writer, resource: Resource, before: Resource) -> None:
-        Change(writer.message, writer.public_id, resource, before).apply()
+        with _placed():
+            Change(writer.message, writer.public_id, resource, before).apply()
+
+
+# Elsewhere these words of the core mean parts of a request.
+_PLACES: Mapping[str, str] = {
+    "start_at": f"{PATH}.start",
+    "duration_minutes": f"{PATH}.end",
+    "device": f"{PATH}.participant",
+}
+
+
+@contextmanager
+def _placed() -> Iterator[None]:
+    """What is refused inside names the element of the Appointment."""
+    try:
+        yield
+    except RisError as error:
+        error.path = _PLACES.get(error.path, error.path)
+        raise
 
 
 class Change:

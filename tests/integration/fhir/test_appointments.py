@@ -171,6 +171,7 @@ def test_a_taken_time_and_a_second_booking_of_one_exam_are_conflicts(api: Api) -
 
     assert (taken.status, taken.issue["code"]) == (409, "conflict")
     assert taken.issue["diagnostics"] == "that time is taken"
+    assert taken.issue["expression"] == ["Appointment.start"]
     assert (twice.status, Appointment.objects.count()) == (409, 1)
 
 

@@ -415,6 +415,35 @@ def test_a_client_may_want_an_outcome(api: Api) -> None:
 # --- patients
 
 
+def test_a_number_that_is_masked_is_no_reason_to_refuse_a_patient(api: Api) -> None:
+    masked = {
+        "system": "http://hl7.org/fhir/sid/us-ssn",
+        "_value": {"extension": [{"url": "urn:x:rendered", "valueString": "xxx-xx-1234"}]},
+    }
+    said = resources.patient("1")
+
+    answer = api.post("/Patient", {**said, "identifier": [*said["identifier"], masked]})
+    order = api.post("/ServiceRequest", resources.service_request(identifier=[masked]))
+
+    assert answer.status == 201
+    assert masked in answer.body["identifier"]
+    assert [each.value for each in Patient.objects.first().identifiers.all()] == ["1"]  # type: ignore[union-attr]
+    assert (order.status, Order.objects.get().placer_order_number) == (201, "")
+
+
+def test_of_very_many_given_names_those_are_used_that_a_device_has_room_for(api: Api) -> None:
+    given = ["María", "del", "Carmen", "Concepción", "Trinidad", "Auxiliadora"]
+    name = {"family": "García Fernández de la Vega", "given": given}
+
+    answer = api.post("/Patient", resources.patient("1", name=[name]))
+
+    assert answer.status == 201
+    assert answer.body["name"] == [name]
+    assert Patient.objects.get().name == (
+        "García Fernández de la Vega^María^del Carmen Concepción Trinidad"
+    )
+
+
 def test_a_patient_is_registered(api: Api) -> None:
     answer = api.post("/Patient", resources.patient("1"))
 
