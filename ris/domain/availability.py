@@ -132,13 +132,20 @@ class Comparison:
 EXAMPLES = 10
 
 
-def compare(made: Iterable[str], archived: Mapping[str, Availability]) -> Comparison:
-    """Missing and extra instances; with nothing known of what was made nothing is extra."""
+def compare(
+    made: Iterable[str],
+    archived: Mapping[str, Availability],
+    misplaced: Iterable[str] = (),
+) -> Comparison:
+    """Missing and extra instances.
+
+    With nothing known of what was made only ``misplaced`` are extra: what was made under the wrong
+    worklist entry and is none of this exam's.
+    """
     wanted = set(made)
     there = {uid for uid, availability in archived.items() if availability in AT_HAND}
-    if not wanted:
-        return Comparison(present=len(there))
-    missing, extra = sorted(wanted - there), sorted(there - wanted)
+    extra = sorted(there - wanted if wanted else there.intersection(misplaced))
+    missing = sorted(wanted - there)
     return Comparison(
         made=len(wanted),
         present=len(there),

@@ -7,9 +7,13 @@ from datetime import datetime
 from django.db import models
 from django.db.models import F, Q
 
+from ris.domain.corrections import CorrectionKind
 from ris.domain.performing import Match, Origin, PerformedStatus
 from ris.models.base import Public, known
 from ris.models.prepared import Quick
+
+_WITHOUT_ORDER = frozenset({Match.UNMATCHED.value, Match.UNSCHEDULED.value, Match.MISMATCH.value})
+_TAKING_AWAY = (CorrectionKind.UNLINKED.value, CorrectionKind.MOVED.value)
 
 
 class PerformedProcedureStep(Public):
@@ -101,6 +105,14 @@ class PerformedProcedureStep(Public):
     def counts(self) -> bool:
         """Whether its steps follow it; people may say that it was something after all."""
         return not self.abandoned or bool(self.revised_status)
+
+    @property
+    def was_taken_away(self) -> bool:
+        """Whether people said that it belongs to none of the orders it seemed to be for."""
+        return (
+            self.match in _WITHOUT_ORDER
+            and self.corrections.filter(undone_at=None, kind__in=_TAKING_AWAY).exists()
+        )
 
     @property
     def effective_end(self) -> datetime | None:

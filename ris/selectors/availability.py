@@ -119,12 +119,19 @@ def differing_lines(limit: int = 50) -> list[StudyLine]:
 
 
 def due_to_join(limit: int = 50) -> list[int]:
-    """Studies without an order for which there is one now, by primary key."""
+    """Studies without an order for which there is one now, by primary key.
+
+    Whose exam is known to be nobody's is looked at again when the exam or the order changes.
+    """
     ordered = RequestedProcedure.objects.filter(study_instance_uid=OuterRef("study_instance_uid"))
     performed = PerformedProcedureStep.objects.filter(
-        study_instance_uid=OuterRef("study_instance_uid"),
-        order__isnull=False,
-        updated_at__gt=OuterRef("updated_at"),
+        study_instance_uid=OuterRef("study_instance_uid")
     )
-    rows = StudyAvailability.objects.filter(Exists(ordered) | Exists(performed), order=None)
+    newer = {"updated_at__gt": OuterRef("updated_at")}
+    rows = StudyAvailability.objects.filter(
+        Q(Exists(ordered), ~Exists(performed))
+        | Q(Exists(ordered.filter(**newer)))
+        | Q(Exists(performed.filter(order__isnull=False, **newer))),
+        order=None,
+    )
     return list(rows.values_list("pk", flat=True)[:limit])

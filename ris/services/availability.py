@@ -104,15 +104,22 @@ def judge(study: StudyAvailability) -> Order | None:
     for row in study.series.all():
         archived.update(unpack(bytes(row.instances)))
     performed = performed_of(study)
-    made = {uid for row in performed if _counts_as_made(row) for uid in instances_in(row.dataset)}
-    comparison = compare(made, archived)
+    wrong = [row for row in performed if row.match == Match.QUARANTINED.value]
+    made, misplaced = (
+        {uid for row in rows for uid in instances_in(row.dataset)}
+        for rows in ([row for row in performed if row not in wrong], wrong)
+    )
+    is_wrong = bool(performed) and len(wrong) == len(performed)
+    if is_wrong:
+        misplaced |= archived.keys()  # listed or not: nothing else was made
+    comparison = compare(made, archived, misplaced - made)
     study.counts = _counts(archived.values())
     study.comparison = comparison.as_json()
-    counts = {Availability(name): count for name, count in study.counts.items()}
-    study.images = images_state(counts, comparison).value
-    study.unavailable_expected = bool(performed) and all(
-        row.match == Match.QUARANTINED.value for row in performed
-    )
+    own = Counter(one for uid, one in archived.items() if uid in made or uid not in misplaced)
+    study.images = (
+        ImagesState.UNAVAILABLE if archived and not own else images_state(own, comparison)
+    ).value
+    study.unavailable_expected = is_wrong
     order = _order_of(study, performed)
     study.order = order
     study.save()
@@ -132,10 +139,6 @@ def performed_of(study: StudyAvailability) -> Sequence[PerformedProcedureStep]:
     return list(found.values())
 
 
-def _counts_as_made(row: PerformedProcedureStep) -> bool:
-    return row.match != Match.QUARANTINED.value
-
-
 _LISTS = ("00081140", "00400220")  # Referenced Image, Non-Image Composite SOP Instance Sequence
 
 
@@ -150,22 +153,28 @@ def instances_in(dataset: Mapping[str, Any]) -> set[str]:
     return found
 
 
+_NO_EXAM = frozenset({Match.EVIDENCE.value, Match.QUARANTINED.value})
+
+
 def _order_of(
     study: StudyAvailability, performed: Sequence[PerformedProcedureStep]
 ) -> Order | None:
-    order = (
+    """The order that its exam was performed for, as people know it; else the one that planned it.
+
+    Images of another patient, and of an exam that people took from its order, are nobody's.
+    """
+    made = [row for row in performed if row.match not in _NO_EXAM]
+    tied = [row for row in made if row.match == Match.MATCHED.value]
+    orders = {row.order.pk: row.order for row in tied if row.order is not None}
+    if len(orders) == 1:
+        return next(iter(orders.values()))
+    if made and all(row.match == Match.MISMATCH.value or row.was_taken_away for row in made):
+        return None
+    return (
         Order.objects.select_related("patient")
         .filter(procedures__study_instance_uid=study.study_instance_uid)
         .first()
     )
-    if order is not None:
-        return order
-    orders = {
-        row.order.pk: row.order
-        for row in performed
-        if row.order is not None and row.match == Match.MATCHED.value
-    }
-    return next(iter(orders.values())) if len(orders) == 1 else None
 
 
 def _news(study: StudyAvailability, order: Order | None) -> Event:
@@ -201,13 +210,13 @@ _TOLD_OF = Select(
 
 
 def look_again(performed: PerformedProcedureStep, context: Context) -> None:
-    """Compare again when a device has said what it made; for who ends a performed step."""
+    """Compare again: a device has said what it made, or people whose exam it is."""
     if not performed.study_instance_uid:
         return
     for study in _TOLD_OF.all(uid=performed.study_instance_uid):
-        before = study.images
+        before = study.images, study.order_id
         order = judge(study)
-        if study.images != before:
+        if (study.images, study.order_id) != before:
             context.emit(_news(study, order), subject=study, order=order)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from ris.domain.availability import (
     Availability,
@@ -15,13 +17,15 @@ from ris.domain.availability import (
     SeriesAvailabilityDetails,
     compare,
 )
+from ris.domain.corrections import UndoCorrection
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
     PerformedDetails,
+    RelinkPerformedStep,
 )
-from ris.domain.values import Code
-from ris.models import DomainEvent, Order, StudyAvailability
+from ris.domain.values import Code, Identifier
+from ris.models import DomainEvent, Order, PerformedProcedureStep, StudyAvailability
 from ris.selectors import availability
 from ris.services import execute
 from ris.services.availability import pack, unpack
@@ -176,11 +180,118 @@ def test_no_images_after_the_wrong_entry_is_expected() -> None:
     assert not availability.differing().exists()
 
 
+def test_images_of_the_wrong_entry_are_not_images_of_its_exam() -> None:
+    order = make.booked()
+    uid = begun(order)
+    tell(uid_of(order), {"2.25.11": ONLINE, "2.25.12": ONLINE})
+
+    end(uid, made("2.25.11"), Code("110514", "DCM", "Incorrect worklist entry selected"))
+
+    row = StudyAvailability.objects.get()
+    assert (row.images, row.comparison["extra"]) == ("UNAVAILABLE", 2)
+    names = DomainEvent.objects.filter(name__startswith="Images").order_by("id")
+    assert [event.name for event in names] == ["ImagesAvailable", "ImagesUnavailable"]
+    assert availability.differing().get() == row
+
+
+def test_images_told_of_after_the_wrong_entry_are_no_news_for_its_exam() -> None:
+    order = make.booked()
+    end(begun(order), made("2.25.11"), Code("110514", "DCM", "Incorrect worklist entry selected"))
+
+    row = tell(uid_of(order), {"2.25.11": ONLINE})
+
+    assert (row.images, row.comparison["extra"]) == ("UNAVAILABLE", 1)
+    assert not DomainEvent.objects.filter(name="ImagesAvailable").exists()
+
+
+def test_what_the_wrong_entry_left_is_extra_beside_the_right_exam() -> None:
+    order = make.booked()
+    end(begun(order), made("2.25.11"), Code("110514", "DCM", "Incorrect worklist entry selected"))
+    end(begun(order), {})
+
+    row = tell(uid_of(order), {"2.25.11": ONLINE, "2.25.21": ONLINE})
+
+    assert (row.images, row.comparison["extra_uids"]) == ("AVAILABLE", ["2.25.11"])
+    assert availability.differing().get() == row
+
+
+@pytest.mark.parametrize("own", ["", "2.25.4711"])
+def test_images_follow_an_exam_that_is_tied_to_another_order(own: str) -> None:
+    wrong, right = make.booked(), make.booked(NOON + timedelta(hours=1))
+    said = make.start(wrong).references[0]
+    command = make.start(
+        wrong, references=(replace(said, study_instance_uid=own or said.study_instance_uid),)
+    )
+    execute(command, actor=people.ct1)
+    end(command.sop_instance_uid, made("2.25.11"))
+    row = tell(own or said.study_instance_uid, {"2.25.11": ONLINE})
+    performed = PerformedProcedureStep.objects.get()
+    assert row.order == wrong
+
+    execute(
+        RelinkPerformedStep(
+            performed=str(performed.public_id),
+            steps=(str(make.step_of(right).public_id),),
+            reason="picked the neighbor on the list",
+        ),
+        actor=people.technologist,
+    )
+    row.refresh_from_db()
+    tied = row.order
+    execute(
+        UndoCorrection(
+            correction=str(performed.corrections.get().public_id), reason="it was right before"
+        ),
+        actor=people.technologist,
+    )
+    row.refresh_from_db()
+
+    assert (tied, row.order) == (right, wrong)
+    news = DomainEvent.objects.filter(name="ImagesAvailable").order_by("id")
+    assert [event.order for event in news] == [wrong, right, wrong]
+
+
+def test_images_of_an_exam_that_was_untied_are_nobodys() -> None:
+    order = make.booked()
+    uid = begun(order)
+    end(uid, made("2.25.11"))
+    row = tell(uid_of(order), {"2.25.11": ONLINE})
+
+    execute(
+        RelinkPerformedStep(
+            performed=str(PerformedProcedureStep.objects.get().public_id),
+            steps=(),
+            reason="another patient",
+        ),
+        actor=people.technologist,
+    )
+
+    row.refresh_from_db()
+    assert (row.order, row.images) == (None, "AVAILABLE")
+    assert availability.images_of([str(order.public_id)]) == {}
+    assert availability.due_to_join() == []
+
+
+def test_images_of_another_patient_are_not_those_of_the_exam_they_name() -> None:
+    order = make.booked()
+    command = make.start(order, patient_identifier=Identifier("SOMEBODY", "HOSP"))
+    execute(command, actor=people.ct1)
+    end(command.sop_instance_uid, made("2.25.11"))
+
+    row = tell(uid_of(order), {"2.25.11": ONLINE})
+
+    assert PerformedProcedureStep.objects.get().match == "MISMATCH"
+    assert row.order is None
+    assert availability.due_to_join() == []
+
+
 def test_a_study_told_of_before_its_order_finds_it() -> None:
     order = make.performed()
     study = uid_of(order)
     tell("2.25.4711", {"2.25.11": ONLINE})
-    StudyAvailability.objects.update(study_instance_uid=study)
+    StudyAvailability.objects.update(
+        study_instance_uid=study, updated_at=timezone.now() - timedelta(hours=1)
+    )
 
     run_due()
 

@@ -129,6 +129,15 @@ def test_one_accession_number_of_two_issuers_is_no_exam() -> None:
     assert (silent.order, named.order) == (None, other)
 
 
+def test_an_issuer_by_its_universal_id_is_the_same_however_it_is_written() -> None:
+    order = make.performed()
+    Order.objects.filter(pk=order.pk).update(accession_issuer="urn:oid:1.2.3")
+
+    row = record(document(order, accession_issuer="1.2.3", study_instance_uid=""))
+
+    assert (row.order, row.joined_by) == (order, "accession number")
+
+
 def test_a_patient_with_two_exams_at_that_time_is_not_guessed() -> None:
     patient = make.patient("P1")
     first = make.performed(patient=patient)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from ris.domain.dose import (
 )
 from ris.domain.measures import Measure, quantity
 from ris.domain.performing import (
+    CompletePerformedStep,
     DiscontinuePerformedStep,
     PerformedDetails,
     RelinkPerformedStep,
@@ -179,3 +181,57 @@ def test_dose_follows_an_exam_that_is_tied_to_another_order() -> None:
     assert not ExamDose.objects.filter(order=wrong).exists()
     assert total(right, Measure.DAP) == "3.15"
     assert total(right) == "410.2"
+
+
+@pytest.mark.parametrize("own", ["", "2.25.4711"])
+def test_a_report_that_names_no_performed_step_follows_the_exam_of_its_study(own: str) -> None:
+    """Most devices leave the reference out; what names the study is the exam's all the same."""
+    wrong, right = make.booked(), make.booked(start_at=NOON + timedelta(hours=1))
+    said = make.start(wrong).references[0]
+    study = own or said.study_instance_uid
+    command = make.start(wrong, references=(replace(said, study_instance_uid=study),))
+    execute(command, actor=people.ct1)
+    execute(
+        CompletePerformedStep(
+            sop_instance_uid=command.sop_instance_uid,
+            details=PerformedDetails(ended_at=NOON + timedelta(minutes=9)),
+        ),
+        actor=people.ct1,
+    )
+    report = record(document(wrong, study_instance_uid=study, patient_identifier=None))
+    performed = PerformedProcedureStep.objects.get()
+    assert report.order == wrong
+
+    execute(
+        RelinkPerformedStep(
+            performed=str(performed.public_id),
+            steps=(str(make.step_of(right).public_id),),
+            reason="picked the neighbor on the list",
+        ),
+        actor=people.technologist,
+    )
+
+    report.refresh_from_db()
+    assert (report.order, report.match) == (right, DoseMatch.MATCHED.value)
+    assert report.joined_by == "performed procedure step, tied by hand"
+    assert not ExamDose.objects.filter(order=wrong).exists()
+    assert total(right) == "410.2"
+
+
+def test_a_report_goes_with_its_exam_when_that_is_untied() -> None:
+    order = make.performed()
+    report = record(document(order))
+    assert report.order == order
+
+    execute(
+        RelinkPerformedStep(
+            performed=str(PerformedProcedureStep.objects.get().public_id),
+            steps=(),
+            reason="another patient lay there",
+        ),
+        actor=people.technologist,
+    )
+
+    report.refresh_from_db()
+    assert (report.order, report.match) == (None, DoseMatch.WAITING.value)
+    assert not ExamDose.objects.exists()

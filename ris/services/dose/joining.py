@@ -31,6 +31,8 @@ _LONGEST = timedelta(hours=12)
 _MISMATCH = "the patient is not the one of the exam it names"
 _TWO = "accession number and Study Instance UID name different orders"
 _WRONG_ENTRY = "the exam was ended as the wrong worklist entry"
+_TAKEN_AWAY = "the exam was taken from this order"
+_PROBLEMS = frozenset({_MISMATCH, _TWO, _WRONG_ENTRY, _TAKEN_AWAY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def join(record: DoseRecord) -> None:
         if not found.patient_known and _is_stranger(record, order):
             match, order, problem = DoseMatch.MISMATCH, None, _MISMATCH
     tie(record, order, match, found.how if order else "")
-    kept = [flag for flag in record.flags if flag not in {_MISMATCH, _TWO, _WRONG_ENTRY}]
+    kept = [flag for flag in record.flags if flag not in _PROBLEMS]
     record.flags = [*kept, problem] if problem else kept
     record.save()
 
@@ -131,14 +133,17 @@ def _identifiers(record: DoseRecord) -> list[Identifier]:
 
 
 def _find(record: DoseRecord) -> _Found:
-    if _was_wrong_entry(record):
+    exams = _exams_of(record)
+    if exams and all(exam.match == Match.QUARANTINED.value for exam in exams):
         return _Found(problem=_WRONG_ENTRY)
     if record.source == DoseSource.MPPS.value:
         performed = record.performed
         if performed is None or performed.match != Match.MATCHED.value:
             return _Found()
         return _Found(performed.order, "performed procedure step", patient_known=True)
-    tied = _orders_of([row for row in _performed_named(record) if row.resolved_at is not None])
+    if exams and all(exam.was_taken_away for exam in exams):
+        return _Found(problem=_TAKEN_AWAY)
+    tied = _orders_of(_tied_by_people(exams, named=bool(_named(record))))
     if len(tied) == 1:
         return _Found(tied[0], "performed procedure step, tied by hand", patient_known=True)
     accession = _by_accession(record)
@@ -160,12 +165,15 @@ def _find(record: DoseRecord) -> _Found:
 
 
 def _by_accession(record: DoseRecord) -> Order | None:
+    # Imported when needed: what is performed records its dose with this package.
+    from ris.services.performing.matching import same_issuer
+
     if not record.accession_number:
         return None
     rows = Order.objects.select_related("patient").filter(accession_number=record.accession_number)
     issuer = record.accession_issuer
-    found = [order for order in rows[:9] if order.accession_issuer in {"", issuer} or not issuer]
-    exact = [order for order in found if issuer and order.accession_issuer == issuer]
+    found = [order for order in rows[:9] if same_issuer(order.accession_issuer, issuer)]
+    exact = [order for order in found if issuer and order.accession_issuer]
     found = exact or found
     return found[0] if len(found) == 1 else None
 
@@ -189,10 +197,9 @@ def _by_study(record: DoseRecord) -> list[Order]:
 
 
 def _performed_named(record: DoseRecord) -> list[PerformedProcedureStep]:
-    uids = [*record.performed_uids, record.scope_uid]
     return list(
         PerformedProcedureStep.objects.select_related("order__patient").filter(
-            sop_instance_uid__in=[uid for uid in uids if uid], match=Match.MATCHED.value
+            sop_instance_uid__in=_named(record), match=Match.MATCHED.value
         )
     )
 
@@ -208,29 +215,35 @@ def _orders_of(performed: list[PerformedProcedureStep]) -> list[Order]:
     return list(found.values())
 
 
-def _was_wrong_entry(record: DoseRecord) -> bool:
-    """Whether it belongs to an exam that was begun on the wrong entry (SPS-04, 110514).
+def _named(record: DoseRecord) -> list[str]:
+    return [uid for uid in [*record.performed_uids, record.scope_uid] if uid]
 
-    Said by the step that the document names; else the study's only exam at that time was it.
-    """
-    uids = [uid for uid in [*record.performed_uids, record.scope_uid] if uid]
-    named = set(
-        PerformedProcedureStep.objects.filter(sop_instance_uid__in=uids).values_list(
-            "match", flat=True
-        )
-    )
-    if named:
-        return named == {Match.QUARANTINED.value}
-    if not record.study_instance_uid or record.started_at is None:
-        return False
-    rows = PerformedProcedureStep.objects.filter(
+
+def _exams_of(record: DoseRecord) -> list[PerformedProcedureStep]:
+    """What a document tells of: the steps that it names, else its study's exams at that time."""
+    rows = PerformedProcedureStep.objects.select_related("order__patient").defer("dataset")
+    exams = list(rows.filter(sop_instance_uid__in=_named(record)))
+    if exams or not record.study_instance_uid or record.started_at is None:
+        return exams
+    at_that_time = rows.filter(
+        Q(ended_at__isnull=True) | Q(ended_at__gte=record.started_at - _SLACK),
         study_instance_uid=record.study_instance_uid,
         started_at__lte=record.started_at + _SLACK,
     )
-    at_that_time = rows.filter(
-        Q(ended_at__isnull=True) | Q(ended_at__gte=record.started_at - _SLACK)
-    ).values_list("match", flat=True)
-    return set(at_that_time) == {Match.QUARANTINED.value}
+    return list(at_that_time.exclude(match=Match.EVIDENCE.value)[:20])
+
+
+def _tied_by_people(
+    exams: list[PerformedProcedureStep], *, named: bool
+) -> list[PerformedProcedureStep]:
+    """The exams that people gave to an order.
+
+    Where a document names none, it is theirs only if it can be of no other.
+    """
+    tied = [
+        exam for exam in exams if exam.match == Match.MATCHED.value and exam.resolved_at is not None
+    ]
+    return tied if named or len(tied) == len(exams) else []
 
 
 _DONE = (StepStatus.STARTED.value, StepStatus.COMPLETED.value, StepStatus.DISCONTINUED.value)

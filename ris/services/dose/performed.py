@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from ris.domain.dose import BY_HAND, DoseMatch, DoseSource, RecordDose
 from ris.domain.dose_performed import comments_in, kind_of, quantities_in
 from ris.domain.performing import Match
@@ -41,17 +43,25 @@ def after_ending(performed: PerformedProcedureStep, context: Context) -> None:
             ),
             context,
         )
-    if performed.match == Match.QUARANTINED.value and performed.study_instance_uid:
-        _reconsider(performed, context)
+    if performed.match == Match.QUARANTINED.value:
+        _reconsider(performed, context)  # its reports may have come before we knew (SPS-04)
     look_again(performed, context)
 
 
+def after_tying(performed: PerformedProcedureStep, context: Context) -> None:
+    """Dose and images go where people say that the exam belongs."""
+    _reconsider(performed, context)
+    look_again(performed, context)
+
+
+_TIED = (DoseMatch.MATCHED.value, DoseMatch.WAITING.value, DoseMatch.MISMATCH.value)
+
+
 def _reconsider(performed: PerformedProcedureStep, context: Context) -> None:
-    """Take the reports of the wrong entry away from its exam; they came before we knew (SPS-04)."""
-    rows = DoseRecord.objects.select_for_update(of=("self",)).filter(
-        study_instance_uid=performed.study_instance_uid,
-        source=DoseSource.RDSR.value,
-        match=DoseMatch.MATCHED.value,
-    )
-    for record in rows.exclude(joined_by=BY_HAND):
+    """Look again for the exam of each report that is of this one, by name or by its study."""
+    own = Q(performed=performed)
+    if performed.study_instance_uid:
+        own |= Q(study_instance_uid=performed.study_instance_uid)
+    rows = DoseRecord.objects.select_for_update(of=("self",)).filter(own, match__in=_TIED)
+    for record in rows.exclude(joined_by=BY_HAND).order_by("pk"):
         join_again(record, context)

@@ -54,6 +54,7 @@ from ris.services import patients
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import touch
+from ris.services.dose.performed import after_tying
 from ris.services.orders.ending import void_order
 from ris.services.orders.placing import place_order
 from ris.services.performing.follow_ups import drop_follow_ups
@@ -97,6 +98,7 @@ def relink_performed_step(command: RelinkPerformedStep, context: Context) -> Non
     tie(taken, after, context, reason, patient=performed.patient)
     kind = CorrectionKind.LINKED if after else CorrectionKind.UNLINKED
     record(performed, kind, before, snapshot(performed, after), reason, context)
+    after_tying(performed, context)
 
 
 def quarantine(
@@ -149,6 +151,7 @@ def move_performed_step(command: MovePerformedStep, context: Context) -> str:
         subject=performed,
         patient=patient,
     )
+    after_tying(performed, context)
     return str(row.public_id)
 
 
@@ -225,6 +228,7 @@ def order_performed_step(command: OrderPerformedStep, context: Context) -> Place
     tie(taken, done, context, reason)
     after = snapshot(performed, done)
     record(performed, CorrectionKind.ORDERED, before, after, reason, context, order)
+    after_tying(performed, context)
     return placed
 
 
@@ -351,6 +355,7 @@ def undo_correction(command: UndoCorrection, context: Context) -> None:
         order=performed.order,
         patient=performed.patient,
     )
+    after_tying(performed, context)
 
 
 def _put_back(

@@ -31,7 +31,7 @@ from ris.models import Device, PerformedProcedureStep
 from ris.services import _clock
 from ris.services._context import Context
 from ris.services._transition import move, touch
-from ris.services.dose.performed import after_ending
+from ris.services.dose.performed import after_ending, after_tying
 from ris.services.performing.follow_ups import raise_follow_up
 from ris.services.performing.following import done_with, follow, note_end, steps_named
 from ris.services.performing.matching import (
@@ -125,6 +125,7 @@ def _tie(row: PerformedProcedureStep, found: Sequence[Found], context: Context) 
         return 0
     after = snapshot(taken.performed, steps)
     record(taken.performed, CorrectionKind.MATCHED_LATER, before, after, reason, context)
+    after_tying(taken.performed, context)
     return 1
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import CharField, Q
+from django.db.models import CharField
 
 from ris.domain.errors import UnknownKeyError
 from ris.domain.orders import OPEN, StepStatus
@@ -136,7 +136,7 @@ def _by_number(reference: ScheduledReference) -> list[Found]:
         steps = [
             step
             for step in _rows(**{f"procedure__order__{field}_number": number})
-            if _same_issuer(getattr(step, f"{name}_issuer"), issuer)
+            if same_issuer(getattr(step, f"{name}_issuer"), issuer)
         ]
         exact = [step for step in steps if issuer and getattr(step, f"{name}_issuer")]
         steps = exact or steps
@@ -162,13 +162,13 @@ def _agrees(step: Found, reference: ScheduledReference, identifiers: Sequence[Id
     ):  # fmt: skip
         if said:
             # What was said of the order decides, whichever way.
-            return said == number and _same_issuer(issuer, said_issuer)
+            return said == number and same_issuer(issuer, said_issuer)
     if reference.step_id and step.procedure == reference.procedure_id:
         return True
     return bool(identifiers) and step.patient not in strangers(identifiers, [step.patient])
 
 
-def _same_issuer(stored: str, said: str) -> bool:
+def same_issuer(stored: str, said: str) -> bool:
     """Whether two issuers may be one; who is silent does not contradict."""
     if not stored or not said:
         return True
@@ -225,21 +225,29 @@ def strangers(identifiers: Sequence[Identifier], patients: Iterable[int]) -> set
         row.patient_id
         for identifier in said
         for row in _NUMBERS.all(value=identifier.value)
-        if _same_issuer(row.issuer, identifier.issuer)
+        if same_issuer(row.issuer, identifier.issuer)
     }
     return wanted - owners
 
 
 def find_patient(identifiers: Sequence[Identifier]) -> Patient | None:
-    """The patient of an exam without step; only if the numbers leave no choice."""
-    wanted = Q()
-    for identifier in _known(identifiers):
-        one = Q(value=identifier.value)
-        if identifier.issuer:
-            one &= Q(issuer=identifier.issuer)
-        wanted |= one
-    if not wanted:
+    """The patient of an exam without step; only if the numbers leave no choice.
+
+    An issuer that was said finds its own number before one whose issuer nobody told.
+    """
+    said = _known(identifiers)
+    if not said:
         return None
-    rows = PatientIdentifier.objects.filter(wanted).select_related("patient")
-    patients = {row.patient_id: row.patient for row in rows[:10]}
+    rows = PatientIdentifier.objects.filter(
+        value__in=[identifier.value for identifier in said]
+    ).select_related("patient")[:50]
+    patients: dict[int, Patient] = {}
+    for identifier in said:
+        found = [
+            row
+            for row in rows
+            if row.value == identifier.value and same_issuer(row.issuer, identifier.issuer)
+        ]
+        exact = [row for row in found if identifier.issuer and row.issuer]
+        patients |= {row.patient_id: row.patient for row in exact or found}
     return next(iter(patients.values())) if len(patients) == 1 else None
