@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -39,6 +39,9 @@ _STATUS = "PerformedProcedureStepStatus"
 _START = ("PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime")
 _END = ("PerformedProcedureStepEndDate", "PerformedProcedureStepEndTime")
 _REASON = "PerformedProcedureStepDiscontinuationReasonCodeSequence"
+
+# A device's clock may be this far ahead and is believed all the same.
+_CLOCKS_DIFFER = timedelta(minutes=30)
 
 _FINAL = frozenset({PerformedStatus.COMPLETED, PerformedStatus.DISCONTINUED})
 
@@ -366,12 +369,33 @@ def _moment(
         day = moments.day(on, tag_of(date_keyword))
         local = moments.instant(clock, tag_of(time_keyword))
         zone = moments.zone_of(texts, circumstances.zone)
-        return moments.at(day, local, zone)[0] if day else None
+        return _as_told(day, local, zone, circumstances, date_keyword, faults) if day else None
     except OverflowError:
         faults.add(InvalidValueError("a date out of range", path=_path(date_keyword)))
     except InvalidValueError as error:
         faults.add(error)
     return None
+
+
+def _as_told(
+    day: date,
+    local: str,
+    zone: tzinfo,
+    circumstances: Circumstances,
+    keyword: str,
+    faults: _Faults,
+) -> datetime | None:
+    """The reading that is nearest to the message, and none that the clock has not come to.
+
+    Where a clock goes back an hour is there twice. A device whose clock runs far ahead would have
+    its exam at the head of every list for as long.
+    """
+    now = circumstances.received_at
+    found = min(moments.at(day, local, zone), key=lambda reading: abs(reading - now))
+    if found > now + _CLOCKS_DIFFER:
+        faults.flags.append(f"{_path(keyword)}: a time that had not come; the message's is used")
+        return None
+    return found
 
 
 def _merged_end(texts: Texts, stored: Mapping[str, Any]) -> Texts:

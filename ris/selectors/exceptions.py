@@ -151,6 +151,12 @@ def _named(row: PerformedProcedureStep, key: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item[key] for item in row.references if item.get(key)))
 
 
+def _studies(row: PerformedProcedureStep) -> tuple[str, ...]:
+    """The study it was performed as, and those ordered that the device said it was for."""
+    uids = [uid for item in row.references for uid in item.get("referenced_study_uids", ())]
+    return tuple(dict.fromkeys([*_named(row, "study_instance_uid"), *uids]))
+
+
 def find_performed(public_id: str) -> PerformedProcedureStep:
     """The performed step; raises UnknownKeyError."""
     try:
@@ -184,18 +190,19 @@ def candidates(performed: PerformedProcedureStep, text: str = "") -> list[Candid
             )
         )
     else:
-        accessions = _named(performed, "accession_number")
-        numbers = _named(performed, "step_id")
-        if accessions or numbers:
-            groups.append(
-                (
-                    "a number the device sent",
-                    rows.filter(
-                        Q(procedure__order__accession_number__in=accessions)
-                        | Q(step_id__in=numbers)
-                    ),
+        # Each number by itself, so that each is found by its index.
+        for field, numbers in (
+            ("procedure__order__accession_number", _named(performed, "accession_number")),
+            ("step_id", _named(performed, "step_id")),
+            ("procedure__procedure_id", _named(performed, "procedure_id")),
+            ("procedure__study_instance_uid", _studies(performed)),
+            ("procedure__order__placer_order_number", _named(performed, "placer_order_number")),
+            ("procedure__order__filler_order_number", _named(performed, "filler_order_number")),
+        ):
+            if numbers:
+                groups.append(
+                    ("a number the device sent", rows.filter(**{f"{field}__in": numbers}))
                 )
-            )
         if performed.patient_identifier:
             groups.append(
                 (

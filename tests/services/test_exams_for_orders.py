@@ -33,6 +33,7 @@ from ris.models import (
     PerformedProcedureStep,
     StudyAlias,
 )
+from ris.selectors import exceptions
 from ris.selectors.orders import order_view
 from ris.selectors.timeline import entries
 from ris.services import execute, outbox, timers
@@ -346,3 +347,60 @@ def test_a_merge_names_a_patient_whom_only_a_modality_knew() -> None:
 
     performed.refresh_from_db()
     assert performed.patient_id == survivor.pk
+
+
+@pytest.mark.parametrize(
+    ("said", "known"), [("1.2.3", "urn:oid:1.2.3"), ("", "HOSP"), ("HOSP", "HOSP")]
+)
+def test_a_number_names_its_patient_in_whatever_way_its_issuer_is_written(
+    said: str, known: str
+) -> None:
+    patient = replace(make.patient(), identifiers=(Identifier("SAME1", known, "MR"),))
+    owner = make.order(patient=patient).patient
+
+    performed = begin(
+        make.booked(),
+        references=(ScheduledReference(study_instance_uid=new_uid()),),
+        patient_identifier=Identifier("SAME1", said),
+    )
+
+    assert performed.patient == owner
+
+
+def test_a_number_of_two_issuers_is_that_of_the_one_who_was_said() -> None:
+    one, other = (
+        make.order(
+            patient=replace(make.patient(), identifiers=(Identifier("SAME1", issuer, "MR"),))
+        ).patient
+        for issuer in ("HOSP", "OTHER")
+    )
+    own = (ScheduledReference(study_instance_uid=new_uid()),)
+
+    found = [
+        begin(
+            make.booked(make.NOON + timedelta(hours=hours)),
+            references=own,
+            patient_identifier=Identifier("SAME1", issuer),
+        ).patient
+        for hours, issuer in enumerate(("HOSP", "OTHER", "", "THIRD"))
+    ]
+
+    assert found == [one, other, None, None]
+
+
+def test_the_step_whose_study_an_exam_names_may_be_the_one() -> None:
+    """Of another patient as the device has it, on another day: only the study tells."""
+    order = make.booked(make.NOON + timedelta(days=9))
+    study = make.step_of(order).procedure.study_instance_uid
+    performed = begin(
+        order,
+        references=(ScheduledReference(study_instance_uid=study),),
+        patient_identifier=Identifier("TEMP1", "HOSP"),
+    )
+
+    found = exceptions.candidates(exceptions.find_performed(str(performed.public_id)))
+
+    assert performed.match == "MISMATCH"
+    assert [(one.order, one.why) for one in found] == [
+        (str(order.public_id), "a number the device sent")
+    ]

@@ -13,6 +13,7 @@ from ris.domain.orders import CancelOrder, OrderReference, VoidOrder
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
+    Origin,
     PerformedDetails,
     RelinkPerformedStep,
     ScheduledReference,
@@ -113,6 +114,18 @@ def test_series_replace_the_stored_ones_whole() -> None:
 
     uids = stored(command.sop_instance_uid).series.values_list("series_instance_uid", flat=True)
     assert sorted(uids) == sorted([first.series_instance_uid, second.series_instance_uid])
+
+
+def test_a_series_told_item_by_item_has_all_its_images() -> None:
+    command = make.start(make.booked())
+    execute(command, actor=people.ct1)
+    one = make.series()
+    parts = tuple(replace(one, instance_count=count) for count in (2, 3, 0))
+
+    execute(stop(command.sop_instance_uid, series=parts), actor=people.ct1)
+
+    performed = stored(command.sop_instance_uid)
+    assert (performed.series.get().instance_count, performed.abandoned) == (5, False)
 
 
 def stop(uid: str, reason: str = "", **overrides: object) -> DiscontinuePerformedStep:
@@ -338,6 +351,43 @@ def test_a_technologist_starts_by_hand() -> None:
     )
 
     assert make.step_of(order).status == "STARTED"
+
+
+def test_what_was_begun_by_hand_ends_with_what_the_device_tells_of_it() -> None:
+    order = make.booked()
+    step = make.step_of(order)
+    by_hand = make.start(order, references=(), steps=(str(step.public_id),), origin=Origin.MANUAL)
+    execute(by_hand, actor=people.technologist)
+    by_device = make.start(order)
+    execute(by_device, actor=people.ct1)
+
+    execute(end(by_device.sop_instance_uid), actor=people.ct1)
+
+    ended = stored(by_hand.sop_instance_uid)
+    assert make.step_of(order).status == "COMPLETED"
+    assert (ended.status, ended.ended_at) == ("COMPLETED", make.NOON + timedelta(minutes=9))
+    assert ended.flags == ["ended with what the device told of it"]
+    told = DomainEvent.objects.filter(name="PerformedStepCompleted").order_by("id")
+    assert [event.payload["all_done"] for event in told] == [False, True]
+
+
+def test_what_was_begun_by_hand_goes_on_after_the_wrong_entry_and_for_other_steps() -> None:
+    patient = make.patient("BOTH1")
+    order, other = (
+        make.booked(make.NOON + timedelta(hours=hours), patient=patient) for hours in (0, 1)
+    )
+    steps = tuple(str(make.step_of(one).public_id) for one in (order, other))
+    by_hand = make.start(order, references=(), steps=steps, origin=Origin.MANUAL)
+    execute(by_hand, actor=people.technologist)
+    by_device, again = make.start(order), make.start(order)
+    execute(by_device, actor=people.ct1)
+    execute(again, actor=people.ct1)
+
+    execute(stop(by_device.sop_instance_uid, "110514"), actor=people.ct1)
+    execute(end(again.sop_instance_uid), actor=people.ct1)
+
+    assert stored(by_hand.sop_instance_uid).status == "IN PROGRESS"
+    assert [make.step_of(one).status for one in (order, other)] == ["STARTED", "STARTED"]
 
 
 def test_relinking_takes_the_wrong_step_back_and_moves_the_right_one() -> None:

@@ -138,7 +138,9 @@ def test_several_scheduled_steps_are_all_named() -> None:
 
 
 def test_times_are_read_in_the_zone_the_modality_names() -> None:
-    command = created(n_create(TimezoneOffsetFromUTC="-0500"))
+    arrived = datetime(2026, 7, 6, 14, 36, tzinfo=UTC)
+
+    command = created(n_create(TimezoneOffsetFromUTC="-0500"), received_at=arrived)
 
     assert command.started_at == datetime(2026, 7, 6, 14, 35, 12, tzinfo=UTC)
 

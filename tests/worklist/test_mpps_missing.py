@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -188,3 +188,33 @@ def test_a_series_without_uid_is_kept_in_the_dataset_only() -> None:
     assert command.details.series is not None
     assert [one.series_instance_uid for one in command.details.series] == ["2.25.2001"]
     assert len(command.dataset["00400340"]["Value"]) == 2
+
+
+def test_a_time_that_has_not_come_is_replaced_by_the_time_of_arrival() -> None:
+    started = created(n_create(PerformedProcedureStepStartDate="20770706"), strict=True)
+    ended = changed(n_set(PerformedProcedureStepEndDate="20770706"), strict=True)
+
+    assert (started.started_at, ended.details.ended_at) == (NOW, NOW)
+    assert started.flags == ("(0040,0244): a time that had not come; the message's is used",)
+    assert ended.flags == ("(0040,0250): a time that had not come; the message's is used",)
+
+
+def test_a_clock_somewhat_ahead_is_believed() -> None:
+    """09:36 here is 07:36 in UTC."""
+    started = created(n_create(PerformedProcedureStepStartTime="100500"))
+
+    assert (started.started_at, started.flags) == (NOW + timedelta(minutes=29), ())
+
+
+@pytest.mark.parametrize(("arrived", "begun"), [("00:40", "00:35"), ("01:40", "01:35")])
+def test_in_the_hour_that_is_there_twice_a_time_is_the_one_of_its_message(
+    arrived: str, begun: str
+) -> None:
+    """On 25 October 2026 clocks in Vienna show 02:35 at 00:35 and at 01:35 UTC."""
+    dataset = n_create(
+        PerformedProcedureStepStartDate="20261025", PerformedProcedureStepStartTime="023500"
+    )
+
+    started = created(dataset, received_at=datetime.fromisoformat(f"2026-10-25T{arrived}+00:00"))
+
+    assert started.started_at == datetime.fromisoformat(f"2026-10-25T{begun}+00:00")

@@ -7,6 +7,7 @@ never refused because of what we do not know: what fits no step is kept and show
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -34,6 +35,7 @@ from ris.domain.performing import (
     PerformedStepStarted,
     PerformedStepUpdated,
     PerformedTrigger,
+    SeriesDetails,
     StartPerformedStep,
     UpdatePerformedStep,
 )
@@ -77,7 +79,7 @@ from ris.services.performing.matching import (
     named_by_people,
     strangers,
 )
-from ris.services.performing.taking import taken_by_uid
+from ris.services.performing.taking import Taken, taken_by_uid
 from ris.services.performing.telling import public_ids, tell
 from ris.services.safety import require_answered
 
@@ -259,7 +261,12 @@ _SERIES = Select(
 
 
 def _add_series(performed: PerformedProcedureStep, details: PerformedDetails) -> None:
-    unique = {series.series_instance_uid: series for series in details.series or ()}
+    unique: dict[str, SeriesDetails] = {}
+    for series in details.series or ():
+        # Some devices send an item for each image: together they are the series.
+        known = unique.get(series.series_instance_uid)
+        count = series.instance_count + (known.instance_count if known else 0)
+        unique[series.series_instance_uid] = replace(series, instance_count=count)
     add_all(
         [
             PerformedSeries(
@@ -347,6 +354,8 @@ def complete_performed_step(command: CompletePerformedStep, context: Context) ->
     if steps:
         note_end(steps, performed.ended_at)
         follow(steps, performed)
+    if any(step.status == StepStatus.STARTED.value for step in steps):
+        _end_what_was_begun_by_hand(taken, context)
     done = done_with(taken.orders)
     over = {str(order.public_id) for order in taken.orders if order.pk in done}
     tell(
@@ -364,6 +373,47 @@ def complete_performed_step(command: CompletePerformedStep, context: Context) ->
     )
     after_completion(performed, steps, context)
     after_ending(performed, context)
+
+
+def _end_what_was_begun_by_hand(taken: Taken, context: Context) -> None:
+    """A person began in the room what the device then told of itself: one exam, and it is over.
+
+    Else the exam would go on for ever, for nobody ends a second time what the device has ended.
+    """
+    performed = taken.performed
+    if performed.origin != Origin.MPPS.value:
+        return
+    own = {step.pk: step for step in taken.steps}
+    rows = PerformedProcedureStep.objects.select_for_update(of=("self",)).filter(
+        pk__in=PerformedProcedureStep.steps.through.objects.filter(
+            scheduledprocedurestep__in=own
+        ).values("performedprocedurestep"),
+        origin=Origin.MANUAL.value,
+        status=PerformedStatus.IN_PROGRESS.value,
+    )
+    for row in rows.order_by("pk"):
+        keys = set(row.steps.values_list("pk", flat=True))
+        if not keys <= own.keys():
+            continue
+        row.ended_at = max(performed.ended_at or context.now, row.started_at)
+        row.flags = [*row.flags, "ended with what the device told of it"]
+        move(row, PERFORMED_STEP, PerformedTrigger.COMPLETE, "ended_at", "flags")
+        steps = [own[key] for key in sorted(keys)]
+        follow(steps)
+        tell(
+            context,
+            row,
+            [order for order in taken.orders if _is_of(order, steps)],
+            steps,
+            # Whether all is done the device's own end says, which follows.
+            lambda order, named, leading, row=row: PerformedStepCompleted(  # type: ignore[misc]
+                performed=str(row.public_id), order=order, steps=named, leading=leading
+            ),
+        )
+
+
+def _is_of(order: Order, steps: Sequence[ScheduledProcedureStep]) -> bool:
+    return any(step.procedure.order_id == order.pk for step in steps)
 
 
 def discontinue_performed_step(command: DiscontinuePerformedStep, context: Context) -> None:
