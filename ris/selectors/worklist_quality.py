@@ -19,9 +19,15 @@ from ris.models import PatientIdentifier, ScheduledProcedureStep
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 
 SHOWN = 50
-# What may not stand in one value of an identifier or a code string (PS3.5 6.2).
-_CONTROL = r"[\x00-\x1f\\]"
+# What may not stand in one value of an identifier, an AE title or a code string (PS3.5 6.2); C1
+# controls come of text that was read in the wrong set of letters. What an answer leaves out for it
+# must be found by these: a test compares the two.
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\\]"
+_NOT_A_TITLE = r"[^ -\[\]-~]"
 _NOT_A_CODE = r"[^A-Z0-9_ ]"
+_NOT_A_UID = r"[^!-\[\]-~]"
+_BLANK = r"^\s*$"
+_BLANK_NAME = r"^[\s^=\x00-\x1f\x7f-\x9f]*$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +44,22 @@ class NotOffered:
 
 
 _LACKING: tuple[tuple[str, Q], ...] = (
-    ("a station", Q(station_ae_title="")),
-    ("a station name that a scanner can read", Q(station_ae_title__regex=_CONTROL)),
-    ("a modality", Q(modality="")),
+    ("a station", Q(station_ae_title__regex=_BLANK)),
+    ("a station name that a scanner can read", Q(station_ae_title__regex=_NOT_A_TITLE)),
+    ("a modality", Q(modality__regex=_BLANK)),
     ("a modality code", Q(modality__regex=_NOT_A_CODE)),
     ("a start", Q(start_at=None)),
-    ("a name of the patient", Q(procedure__order__patient__name="")),
-    ("a number of the patient", Q(number="")),
+    ("a name of the patient", Q(procedure__order__patient__name__regex=_BLANK_NAME)),
+    ("a number of the patient", Q(number__regex=_BLANK)),
     ("a number of the patient without control characters", Q(number__regex=_CONTROL)),
+    ("a step number", Q(step_id__regex=_BLANK)),
     ("a step number without control characters", Q(step_id__regex=_CONTROL)),
+    ("a procedure number", Q(procedure__procedure_id__regex=_BLANK)),
     ("a procedure number without control characters", Q(procedure__procedure_id__regex=_CONTROL)),
-)
+    ("a Study Instance UID", Q(procedure__study_instance_uid="")),
+    ("a Study Instance UID without other characters",
+     Q(procedure__study_instance_uid__regex=_NOT_A_UID)),
+)  # fmt: skip
 
 
 def not_offered() -> QuerySet[ScheduledProcedureStep]:
