@@ -398,6 +398,31 @@ def reopen_protocoling(command: ReopenProtocoling, context: Context) -> None:
     )
 
 
+def begin_anew(procedure: RequestedProcedure, reason: str, context: Context) -> None:
+    """What was decided, proposed or asked was about another exam than this is now."""
+    row = Protocoling.objects.select_for_update(of=("self",)).filter(procedure=procedure).first()
+    if row is None:
+        return
+    for step in procedure.steps.filter(comments=row.instructions).exclude(comments=""):
+        step.comments = ""
+        touch(step, "comments")
+    row.protocols, row.instructions, row.proposed_by, row.proposed_at = [], "", "", None
+    fields = ("protocols", "instructions", "proposed_by", "proposed_at")
+    if ProtocolState(row.status) in UNDECIDED:
+        touch(row, *fields)
+        return
+    move(row, PROTOCOLING, ProtocolTrigger.REOPEN, *fields)
+    context.emit(
+        ProtocolingReopened(
+            order=str(procedure.order.public_id),
+            procedure=str(procedure.public_id),
+            reason=reason,
+        ),
+        subject=procedure,
+        order=procedure.order,
+    )
+
+
 HANDLERS = {
     DefineProtocol: define_protocol,
     RetireProtocol: retire_protocol,

@@ -172,12 +172,17 @@ def _cancel_open_steps(order: Order, reason: str, context: Context) -> list[Sche
 
 def cancel_step(command: CancelStep, context: Context) -> None:
     step = lock_step(command.step)
-    calendar.release(step, command.reason, context)
+    drop_step(step, command.reason, context)
+    touch(step.procedure.order)
+
+
+def drop_step(step: ScheduledProcedureStep, reason: str, context: Context) -> None:
+    """Cancel one step of an order, which goes on without it."""
+    calendar.release(step, reason, context)
     move(step, STEP, StepTrigger.CANCEL)
     order = step.procedure.order
-    touch(order)
     context.emit(
-        StepCanceled(order=str(order.public_id), step=str(step.public_id), reason=command.reason),
+        StepCanceled(order=str(order.public_id), step=str(step.public_id), reason=reason),
         subject=step,
         order=order,
     )

@@ -109,12 +109,12 @@ def plan_procedure(
         laterality=laterality,
     )
     return [
-        _plan_step(procedure, step, definition, position)
-        for position, step in enumerate(_wanted_steps(request, definition))
+        plan_step(procedure, step, definition, position)
+        for position, step in enumerate(wanted_steps(request, definition))
     ]
 
 
-def _wanted_steps(
+def wanted_steps(
     request: ProcedureRequest, definition: ProcedureDefinition | None
 ) -> Sequence[StepRequest]:
     """The order's steps; where it names at most one, the catalog's steps with that one's wishes."""
@@ -132,7 +132,7 @@ def _duration(request: StepRequest, planned: StepTemplate | ProcedureDefinition 
     return minutes
 
 
-def _plan_step(
+def plan_step(
     procedure: RequestedProcedure,
     request: StepRequest,
     definition: ProcedureDefinition | None,

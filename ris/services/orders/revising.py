@@ -27,10 +27,17 @@ from ris.models import (
 from ris.services import patients
 from ris.services._context import Context
 from ris.services._locks import steps_of_order
-from ris.services._transition import touch
+from ris.services._transition import restage, touch
 from ris.services.orders.details import apply_details
 from ris.services.orders.finding import placed, require, require_live
-from ris.services.orders.procedures import create_procedure, known_code, schedule_wishes
+from ris.services.orders.procedures import (
+    create_procedure,
+    known_code,
+    plan_step,
+    schedule_wishes,
+    store,
+)
+from ris.services.orders.replanning import replan
 from ris.services.scheduling import calendar
 
 
@@ -177,11 +184,9 @@ def _revise_procedure(
         procedure.description = (request.description or procedure.code_meaning)[:200]
         procedure.save()
         changed.append("code")
-        for step in steps:
-            step.description = procedure.description[:64]
-            if definition is not None and not request.steps:
-                step.modality = definition.modality
-            touch(step, "description", "modality")
+        wishes = {step.pk: wish for step, wish in _meant_steps(steps, request.steps)}
+        waits = command.wait_for_scheduler
+        replan(procedure, steps, request, wishes, context, wait_for_scheduler=waits)
     side = request.laterality.upper()[:1]
     if side and side != procedure.laterality:
         if started:
@@ -191,7 +196,32 @@ def _revise_procedure(
         changed.append("laterality")
     for step, wish in _meant_steps(steps, request.steps):
         changed += _revise_step(step, wish, command, context)
-    return changed
+    return changed + _add_steps(procedure, steps, request.steps, command, context)
+
+
+def _add_steps(
+    procedure: RequestedProcedure,
+    steps: Sequence[ScheduledProcedureStep],
+    wishes: Sequence[StepRequest],
+    command: ReviseOrder,
+    context: Context,
+) -> list[str]:
+    """What is told of by numbers of steps that nobody knows: more steps, if there are more."""
+    own = {step.step_id for step in steps}
+    unknown = [wish for wish in wishes if wish.step_id and wish.step_id not in own]
+    if not unknown or len(steps) == len(wishes) == 1:
+        return []
+    if len(wishes) <= len(steps):
+        raise InvalidValueError("which step of the procedure is meant?", path="OBR-20")
+    added = [
+        plan_step(procedure, wish, procedure.definition, len(steps) + position)
+        for position, wish in enumerate(unknown)
+    ]
+    store(added)
+    restage(procedure)
+    if not command.wait_for_scheduler:
+        schedule_wishes(added, context)
+    return ["steps"]
 
 
 def _meant_steps(

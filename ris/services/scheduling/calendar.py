@@ -311,6 +311,21 @@ def schedule_as_ordered(
     book(step, device, step.wished_at, minutes, context, overbook=True, reason=AS_ORDERED)
 
 
+def has_place_for(step: ScheduledProcedureStep, station: str = "") -> bool:
+    """Whether the station that is named, or else any device, can do what the step is now."""
+    if station:
+        return _NAMED.first(ae_title=station) is not None
+    return bool(_SUITABLE.all(modality=step.modality))
+
+
+def give_time_back(step: ScheduledProcedureStep, reason: str, context: Context) -> None:
+    """Take a booked step from its time, and have it wait for another one."""
+    release(step, reason, context)
+    step.appointment = step.start_at = step.device = None
+    step.station_ae_title = step.station_name = step.location = ""
+    move(step, STEP, StepTrigger.UNSCHEDULE, *_STEP_FIELDS)
+
+
 _STILL_TO_COME = frozenset(
     {
         AppointmentStatus.PROPOSED.value,
