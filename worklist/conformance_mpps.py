@@ -73,6 +73,10 @@ def statuses(number: str) -> list[str]:
                 ("0110", "x", "x", "x", "with Error ID A710: it has ended; else a fault here"),
                 ("0111", "x", "", "", "the UID is known"),
                 ("0112", "", "x", "x", "the UID is not known"),
+                (
+                    *("0117", "x", "x", "x"),
+                    "the SOP Instance UID is missing or malformed; strict: it has leading zeros",
+                ),
                 ("0120", "x", "x", "", "strict: an attribute is missing"),
                 ("0121", "x", "x", "", "strict: an attribute has no value"),
                 ("0124", "x", "x", "x", "not allowed"),

@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 
 from ris.domain.dose import DoseKind, DoseSource, IrradiationEventDetails, RecordDose, Scope
 from ris.domain.errors import InvalidValueError, RisError
-from ris.domain.identifiers import require_uid
+from ris.domain.identifiers import require_sent_uid, require_uid
 from ris.domain.measures import MEASURES
 from ris.domain.values import Identifier
 from worklist import charset, moments
@@ -195,6 +195,9 @@ def _uid(texts: Texts, keyword: str, flags: list[str], *, needed: bool = False) 
         return require_uid(value, path)
     except InvalidValueError as error:
         flags.append(f"{path}: {error.message}")
+    try:
+        return require_sent_uid(value, path)
+    except InvalidValueError:
         return ""
 
 

@@ -11,7 +11,7 @@ from datetime import tzinfo
 
 from ris.domain.dose import DoseKind, IrradiationEventDetails
 from ris.domain.errors import InvalidValueError
-from ris.domain.identifiers import require_uid
+from ris.domain.identifiers import require_sent_uid
 from ris.domain.measures import Measure, Part, Quantity, quantity
 from worklist.dose_tree import Item, time_of
 
@@ -169,7 +169,7 @@ def _side_of_region(region: Item) -> Part | None:
 
 def _event_uid(text: str) -> str:
     try:
-        return require_uid(text, "(0040,A124)") if text else ""
+        return require_sent_uid(text, "(0040,A124)") if text else ""
     except InvalidValueError:
         return ""
 

@@ -45,7 +45,7 @@ UNRECOGNIZED_OPERATION: Final = 0x0211
 
 CANCELLED: Final = Outcome(CANCEL_STATUS)
 
-_UID = re.compile(r"[0-9.]{1,64}")
+_UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)+", re.ASCII)
 _TAG_PATH = re.compile(r"\(([0-9A-F]{4}),([0-9A-F]{4})\)")
 
 # A generator that finds a row only now and then still reports what it has this often.

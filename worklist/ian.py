@@ -15,7 +15,7 @@ from ris.domain.availability import (
     SeriesAvailabilityDetails,
 )
 from ris.domain.errors import InvalidValueError, MissingValueError, RisError
-from ris.domain.identifiers import require_uid
+from ris.domain.identifiers import require_sent_uid
 from worklist.elements import Texts, read, tag_of, tag_path
 
 _INSTANCES = 50_000
@@ -55,7 +55,7 @@ NOTICE: tuple[NoticeAttribute, ...] = (
 def from_notification(data: bytes, transfer_syntax: str, ae_title: str) -> RecordAvailability:
     """The command for an N-CREATE; raises InvalidValueError or MissingValueError."""
     texts = Texts.of(read(data, transfer_syntax))
-    study = require_uid(_needed(texts, "StudyInstanceUID"), _path("StudyInstanceUID"))
+    study = require_sent_uid(_needed(texts, "StudyInstanceUID"), _path("StudyInstanceUID"))
     series = [_series(item) for item in _items(texts, "ReferencedSeriesSequence")]
     if sum(len(one.instances) for one in series) > _INSTANCES:
         raise InvalidValueError("too many instances", path=_path("ReferencedSOPSequence"))
@@ -81,7 +81,7 @@ def references_in(data: bytes, transfer_syntax: str) -> tuple[tuple[str, str], .
 
 
 def _series(item: Texts) -> SeriesAvailabilityDetails:
-    uid = require_uid(_needed(item, "SeriesInstanceUID"), _path("SeriesInstanceUID"))
+    uid = require_sent_uid(_needed(item, "SeriesInstanceUID"), _path("SeriesInstanceUID"))
     instances = {
         one.sop_instance_uid: one
         for one in (_instance(entry) for entry in _items(item, "ReferencedSOPSequence"))
@@ -102,7 +102,7 @@ def _instance(item: Texts) -> InstanceDetails:
             "not an availability of instances", path=_path("InstanceAvailability")
         ) from None
     return InstanceDetails(
-        sop_instance_uid=require_uid(uid, _path("ReferencedSOPInstanceUID")),
+        sop_instance_uid=require_sent_uid(uid, _path("ReferencedSOPInstanceUID")),
         availability=availability,
         retrieve_ae_titles=tuple(title[:16] for title in retrieve if title),
     )

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from ris.domain.errors import InvalidValueError, MissingValueError, RisError
-from ris.domain.identifiers import require_uid
+from ris.domain.identifiers import require_sent_uid, require_uid
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
@@ -99,6 +99,7 @@ def from_n_create(
     texts = Texts.of(_elements(data, transfer_syntax), circumstances.default)
     dataset = dicom_json.to_json(texts, order=_order(transfer_syntax))
     faults = _Faults(circumstances.strict)
+    _check_name(uid, faults)
     status = texts.text(_STATUS)
     if not status:
         faults.missing(texts, _STATUS)
@@ -318,13 +319,25 @@ def _issuer(item: Texts, keyword: str) -> str:
 
 
 def _uid(texts: Texts, keyword: str, faults: _Faults) -> str:
-    """A type 1 UID; empty and noted if it is none."""
-    value = _value(texts, keyword, faults)
+    """A type 1 UID; noted if it breaks the rules, and empty if it is none at all."""
+    value, path = _value(texts, keyword, faults), _path(keyword)
     try:
-        return require_uid(value, _path(keyword)) if value else ""
+        return require_uid(value, path) if value else ""
     except InvalidValueError as error:
         faults.add(error)
+    try:
+        return require_sent_uid(value, path)
+    except InvalidValueError:
         return ""
+
+
+def _check_name(uid: str, faults: _Faults) -> None:
+    """The name of the object itself; one that cannot be one was refused before (0117)."""
+    try:
+        require_uid(uid, "(0000,1000)")
+    except InvalidValueError as error:
+        error.details["instance"] = True
+        faults.add(error)
 
 
 def _short(texts: Texts, keyword: str, faults: _Faults, limit: int) -> str:

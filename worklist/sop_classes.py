@@ -119,8 +119,8 @@ SOP_CLASSES = (
         operations=frozenset({Operation.N_CREATE, Operation.N_SET}),
         named=_MPPS_FAMILY,
         dataset_bytes=4 << 20,
-        # The final N-SET names every image: three elements each, thousands of images in a CT.
-        dataset_elements=50_000,
+        # The final N-SET names every image, three elements each; a perfusion has tens of thousands.
+        dataset_elements=130_000,
         holds=True,
     ),
     SopClass(

@@ -19,6 +19,7 @@ NO_SUCH_SOP_INSTANCE = 0x0112
 NO_SUCH_EVENT_TYPE = 0x0113
 NO_SUCH_ARGUMENT = 0x0114
 INVALID_ARGUMENT_VALUE = 0x0115
+INVALID_SOP_INSTANCE = 0x0117
 MISSING_ATTRIBUTE = 0x0120
 MISSING_ATTRIBUTE_VALUE = 0x0121
 SOP_CLASS_NOT_SUPPORTED = 0x0122
@@ -102,9 +103,10 @@ def find_refusal(error: RisError) -> Outcome:
 def refusal(error: RisError) -> Outcome:
     """The response of a DIMSE-N operation that was refused.
 
-    ``details`` of the error tell apart what one code has two statuses for: ``empty`` (the attribute
-    is there, its value is not), ``attribute`` (it has no place in this request), ``operation`` (not
-    the class, but what is to be done with it) and ``final`` (the performed step has ended).
+    ``details`` of the error tell apart what one code has several statuses for: ``empty`` (the
+    attribute is there, its value is not), ``attribute`` (it has no place in this request),
+    ``instance`` (it is the object's own name), ``operation`` (not the class, but what is to be done
+    with it) and ``final`` (the performed step has ended).
     """
     status = DIMSE_N[error.code]
     error_id = None
@@ -112,6 +114,8 @@ def refusal(error: RisError) -> Outcome:
         status = MISSING_ATTRIBUTE_VALUE
     elif error.code is ErrorCode.INVALID_VALUE and error.details.get("attribute"):
         status = NO_SUCH_ATTRIBUTE
+    elif error.code is ErrorCode.INVALID_VALUE and error.details.get("instance"):
+        status = INVALID_SOP_INSTANCE
     elif error.code is ErrorCode.UNSUPPORTED and error.details.get("operation"):
         status = UNRECOGNIZED_OPERATION
     elif error.code is ErrorCode.STATE_CONFLICT and error.details.get("final"):

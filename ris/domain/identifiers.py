@@ -13,6 +13,7 @@ SH_LIMIT = 16
 LO_LIMIT = 64
 UID_LIMIT = 64
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+$")
+_SENT_UID = re.compile(r"\d+(\.\d+)+", re.ASCII)
 
 _AE_TITLE = re.compile(r"(?=.*\S)[\x20-\x5b\x5d-\x7e]{1,16}")
 
@@ -31,6 +32,18 @@ def require_uid(value: str, path: str) -> str:
     """``value`` if it is a UID (PS3.5 9.1): digits and dots, no leading zeros, 64 characters."""
     uid = value.strip().rstrip("\0")
     if len(uid) > UID_LIMIT or _UID.match(uid) is None:
+        raise InvalidValueError("not a DICOM UID", path=path)
+    return uid
+
+
+def require_sent_uid(value: str, path: str) -> str:
+    """``value`` if it can be the UID of an object that exists: digits and dots, 64 characters.
+
+    Leading zeros are not allowed (PS3.5 9.1), and there are devices that make UIDs of date and
+    time. What they made has that name everywhere.
+    """
+    uid = value.strip().rstrip("\0")
+    if len(uid) > UID_LIMIT or _SENT_UID.fullmatch(uid) is None:
         raise InvalidValueError("not a DICOM UID", path=path)
     return uid
 

@@ -27,7 +27,7 @@ from ris.domain.availability import (
 )
 from ris.domain.commands import Event
 from ris.domain.errors import MissingValueError, UnknownKeyError
-from ris.domain.identifiers import require_uid
+from ris.domain.identifiers import require_sent_uid
 from ris.domain.performing import Match
 from ris.models import (
     Order,
@@ -63,7 +63,7 @@ def unpack(data: bytes) -> dict[str, Availability]:
 
 def record_availability(command: RecordAvailability, context: Context) -> str:
     """Merge a notice into what is known of the study; say what it changed for its order."""
-    uid = require_uid(command.study_instance_uid, "(0020,000D)")
+    uid = require_sent_uid(command.study_instance_uid, "(0020,000D)")
     StudyAvailability.objects.get_or_create(
         study_instance_uid=uid,
         defaults={"first_told_at": context.now, "last_told_at": context.now},

@@ -13,6 +13,7 @@ from ris.domain.identifiers import (
     patient_number,
     procedure_id,
     require_accession_number,
+    require_sent_uid,
     require_uid,
     step_id,
 )
@@ -124,6 +125,18 @@ def test_our_uids_are_uids_and_never_the_same() -> None:
 def test_what_is_no_uid_is_refused(uid: str) -> None:
     with pytest.raises(InvalidValueError):
         require_uid(uid, "ZDS-1")
+
+
+def test_a_uid_with_leading_zeros_is_the_name_of_what_has_it() -> None:
+    assert require_sent_uid("1.2.840.0020260706.093512", "x") == "1.2.840.0020260706.093512"
+
+
+@pytest.mark.parametrize(
+    "uid", ["", "1", "1.2.", ".1.2", "1..2", "1.2.a", "1.\u0662", "1." * 32 + "1"]
+)
+def test_what_a_device_sent_may_still_be_no_uid(uid: str) -> None:
+    with pytest.raises(InvalidValueError):
+        require_sent_uid(uid, "x")
 
 
 def test_our_numbers_fit_a_scanner_for_a_hundred_million_orders() -> None:

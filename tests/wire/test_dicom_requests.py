@@ -90,8 +90,9 @@ def test_an_unknown_operation_is_answered_0211(server: ServerThread) -> None:
         (3, command(N_SET, 1, sop_class=MPPS), 0x0117),
         (3, command(N_SET, 1, sop_class=MPPS, instance="1.2.x"), 0x0117),
         (3, command(N_CREATE, 1, sop_class=MPPS, instance="1" * 65), 0x0117),
+        (3, command(N_CREATE, 1, sop_class=MPPS, instance="1..2"), 0x0117),
     ],
-    ids=["wrong class", "no identifier", "wrong class N", "no UID", "bad UID", "long UID"],
+    ids=["wrong class", "no identifier", "wrong class N", "no UID", "bad UID", "long UID", "dots"],
 )
 def test_a_request_that_does_not_fit_its_context_is_answered(
     server: ServerThread, handlers: Handlers, number: int, commands: bytes, status: int

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from ris.domain.errors import MissingValueError
+from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.performing import CompletePerformedStep, PerformedDetails
 from tests.worklist.performed import n_create, n_set, scheduled, series
 from tests.worklist.translated import NOW, changed, created, stored
 from worklist.elements import tag_of
 from worklist.mpps_attributes import PERFORMED
+from worklist.status import refusal
 
 TYPE_1 = [row.keyword for row in PERFORMED if row.create == "1" and not row.within]
 
@@ -197,6 +198,29 @@ def test_a_time_that_has_not_come_is_replaced_by_the_time_of_arrival() -> None:
     assert (started.started_at, ended.details.ended_at) == (NOW, NOW)
     assert started.flags == ("(0040,0244): a time that had not come; the message's is used",)
     assert ended.flags == ("(0040,0250): a time that had not come; the message's is used",)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_a_uid_with_leading_zeros_is_noted_and_kept_as_sent() -> None:
+    name, study, one = "1.2.03", "1.2.840.020260706", "1.2.840.093512"
+
+    started = created(
+        n_create(ScheduledStepAttributesSequence=[scheduled(StudyInstanceUID=study)]), uid=name
+    )
+    ended = changed(n_set(PerformedSeriesSequence=[series(one)]))
+
+    assert started.sop_instance_uid == name
+    assert started.references[0].study_instance_uid == study
+    assert started.flags == ("(0000,1000): not a DICOM UID", "(0020,000D): not a DICOM UID")
+    assert [each.series_instance_uid for each in ended.details.series or ()] == [one]
+    assert ended.flags == ("(0020,000E): not a DICOM UID",)
+
+
+def test_a_strict_device_is_refused_a_uid_with_leading_zeros() -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        created(n_create(), strict=True, uid="1.2.03")
+
+    assert refusal(refused.value).status == 0x0117
 
 
 def test_a_clock_somewhat_ahead_is_believed() -> None:

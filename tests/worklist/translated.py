@@ -25,9 +25,11 @@ def circumstances(**overrides: Any) -> Circumstances:
     )
 
 
-def created(dataset: Dataset, syntax: str = "explicit", **overrides: Any) -> StartPerformedStep:
+def created(
+    dataset: Dataset, syntax: str = "explicit", uid: str = UID, **overrides: Any
+) -> StartPerformedStep:
     return from_n_create(
-        UID, encoded(dataset, syntax), SYNTAXES[syntax], circumstances(**overrides)
+        uid, encoded(dataset, syntax), SYNTAXES[syntax], circumstances(**overrides)
     )
 
 

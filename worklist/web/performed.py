@@ -27,7 +27,7 @@ from worklist.web.exchange import Incoming, refused, stored, success
 from worklist.web.parameters import Pairs, included
 from worklist.web.refusal import HttpError, Report, report
 
-_UID = re.compile(r"(?=.{1,64}\Z)(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))+")
+_UID = re.compile(r"(?=.{1,64}\Z)\d+(?:\.\d+)+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

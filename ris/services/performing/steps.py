@@ -19,7 +19,7 @@ from ris.domain.discontinuation import (
     stays_to_be_done,
 )
 from ris.domain.errors import DuplicateKeyError, StateConflictError
-from ris.domain.identifiers import require_uid
+from ris.domain.identifiers import require_sent_uid
 from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.performing import (
     ONLY_EVIDENCE,
@@ -85,7 +85,7 @@ from ris.services.safety import require_answered
 
 
 def start_performed_step(command: StartPerformedStep, context: Context) -> str:
-    uid = require_uid(command.sop_instance_uid, "(0000,1000)")
+    uid = require_sent_uid(command.sop_instance_uid, "(0000,1000)")
     identifiers = _identifiers(command)
     found = (
         named_by_people(command.steps)
