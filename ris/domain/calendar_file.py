@@ -134,7 +134,10 @@ def _utc(moment: datetime) -> str:
 def _local(moment: datetime, name: str, zone: ZoneInfo) -> str:
     if name == "UTC":
         return f":{_utc(moment)}"
-    return f";TZID={name}:{moment.astimezone(zone):%Y%m%dT%H%M%S}"
+    local = moment.astimezone(zone)
+    if local.fold:  # a local time that comes twice is the first of the two (3.3.5)
+        return f":{_utc(moment)}"
+    return f";TZID={name}:{local:%Y%m%dT%H%M%S}"
 
 
 def _text(said: str) -> str:

@@ -46,6 +46,34 @@ def comes_twice(at: datetime, zone: tzinfo) -> bool:
     return wall.replace(fold=0).utcoffset() != wall.replace(fold=1).utcoffset()
 
 
+def offset_of(at: datetime, zone: tzinfo) -> str:
+    """How far the wall is from universal time: ``UTC+2``, ``UTC-3:30``, ``UTC``."""
+    apart = at.astimezone(zone).utcoffset() or timedelta()
+    hours, minutes = divmod(round(abs(apart).total_seconds() / 60), 60)
+    if not hours and not minutes:
+        return "UTC"
+    return f"UTC{'-' if apart < timedelta() else '+'}{hours}{f':{minutes:02d}' if minutes else ''}"
+
+
+def which(at: datetime, zone: tzinfo) -> str:
+    """The offset, which tells a time that comes twice from the other; nothing for any other."""
+    return offset_of(at, zone) if comes_twice(at, zone) else ""
+
+
+def hour_of(at: datetime, zone: tzinfo) -> str:
+    """What the wall shows, told apart where it comes twice: ``14:30``, ``02:30 UTC+2``."""
+    return f"{at.astimezone(zone):%H:%M} {which(at, zone)}".rstrip()
+
+
+def ended(start_at: datetime, minutes: int) -> datetime:
+    """When that ends which begins then and lasts so long, in UTC.
+
+    Adding to the time of a zone would move the hands of its clock, whatever is done to the clock
+    meanwhile (PEP 495).
+    """
+    return start_at.astimezone(UTC) + timedelta(minutes=minutes)
+
+
 def between(day: date, opens: time, closes: time, zone: tzinfo) -> tuple[datetime, datetime]:
     """From ``opens`` to ``closes`` of a day; closing at 0:00 is the midnight that ends it.
 

@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 from django.utils.formats import date_format
 
 from ris.domain.exchange import MAIL_SUBSCRIPTIONS, PATIENT_PROTOCOLS, Direction
+from ris.domain.local_time import which
 from ris.domain.patient_messages import (
     AHEAD,
     CHANGES,
@@ -262,7 +263,8 @@ def values_of(visit: Visit, start_at: datetime, language: str) -> Mapping[str, s
     local = timezone.localtime(start_at)
     with translation.override(language):
         day = f"{date_format(local, 'l')}, {date_format(local, 'DATE_FORMAT')}"
-        clock = date_format(local, "TIME_FORMAT")
+        turn = which(start_at, timezone.get_current_timezone())
+        clock = f"{date_format(local, 'TIME_FORMAT')} {turn}".rstrip()
     return {
         "site": visit.site or settings.SITE_NAME,
         "date": day,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime, time, tzinfo
+from datetime import datetime, time, timezone, tzinfo
 from typing import Any
 
 from django.db.models import Prefetch
 
 from ris.domain.facility import ResourceKind
+from ris.domain.local_time import comes_twice
 from ris.domain.opening_hours import DAYS, by_day
 from ris.models import Block, Holiday, Resource, ResourceGroup, ResourceHours
 from ris.selectors.resources import zone_of
@@ -99,7 +100,12 @@ def blocks() -> list[Record]:
 
 
 def _wall(at: datetime | None, zone: tzinfo) -> datetime | None:
-    return at.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0) if at else None
+    """Of a time that comes twice with its offset, which tells it from the other."""
+    if at is None:
+        return None
+    wall = at.astimezone(zone).replace(second=0, microsecond=0)
+    offset = wall.utcoffset() if comes_twice(at, zone) else None
+    return wall.replace(tzinfo=None if offset is None else timezone(offset), fold=0)
 
 
 def zone(kind: str, name: str) -> tzinfo:

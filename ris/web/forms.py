@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, tzinfo
 from typing import Any
 
 from django import forms
 
 from ris.domain.errors import InvalidValueError, RisError
+from ris.web.wall_clock import Offered, moment, turn_of, turns
 from ris.web.words import refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The question beside a field which one is meant of its time, which comes twice."""
+
+    name: str
+    offered: Sequence[Offered]
+    chosen: str
 
 
 class PageForm(forms.Form):
@@ -19,6 +31,7 @@ class PageForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+        self.turns: dict[str, Turns] = {}
         self.add({})
 
     def add(self, fields: Mapping[str, forms.Field]) -> None:
@@ -34,13 +47,33 @@ class PageForm(forms.Form):
             raise TypeError(f"{name} is no field of choices")
         field.choices = list(choices)
 
-    def refuse_skipped(self, when: Callable[[], object], name: str = "at") -> None:
-        """Say at a field that the clock jumps over its time (:func:`ris.web.wall_clock.moment`)."""
-        try:
-            when()
-        except InvalidValueError as error:
-            words = refusal(error)
-            self.add_error(name, f"{words[:1].upper()}{words[1:]}.")
+    def read_clock(
+        self, name: str, walls: Iterable[tuple[date, time]], zone: tzinfo | None = None
+    ) -> None:
+        """Say at a field what its times cannot mean, and ask which of those that come twice."""
+        for day, clock in walls:
+            self._ask_turn(name, turns(day, clock, zone), self.turn(name))
+            try:
+                moment(day, clock, zone, turn=self.turn(name))
+            except InvalidValueError as error:
+                words = refusal(error)
+                self.add_error(name, f"{words[:1].upper()}{words[1:]}.")
+                return
+
+    def recall_clock(self, name: str, wall: datetime, zone: tzinfo | None = None) -> None:
+        """Show which one a time is that is known already."""
+        self._ask_turn(name, turns(wall.date(), wall.time(), zone), turn_of(wall.time()))
+
+    def turn(self, name: str) -> str:
+        """Which one was chosen of a time that comes twice."""
+        return str(self.data.get(self._turn_name(name), "")) if self.is_bound else ""
+
+    def _ask_turn(self, name: str, offered: Sequence[Offered], chosen: str) -> None:
+        if offered:
+            self.turns.setdefault(name, Turns(self._turn_name(name), offered, chosen))
+
+    def _turn_name(self, name: str) -> str:
+        return f"{self.add_prefix(name)}-turn"
 
     def refuse(self, error: RisError) -> None:
         """Show the core's refusal at the field it names, else above the form."""

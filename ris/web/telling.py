@@ -14,6 +14,7 @@ from ris.selectors.timeline import Entry, EntryKind
 from ris.web import labels
 from ris.web.labels import Label, Tone
 from ris.web.templatetags.ris_web import isolated
+from ris.web.wall_clock import hour
 
 # Every event of the domain (tests/web/test_labels.py asserts that none is missing).
 EVENT: Mapping[str, Label] = {
@@ -369,7 +370,7 @@ def _moment(text: str) -> str:
     if value is None:
         return text
     local = timezone.localtime(value)
-    return f"{local.day} {local:%b %Y %H:%M}"
+    return f"{local.day} {local:%b %Y} {hour(local)}"
 
 
 def _message_in(entry: Entry) -> Told:

@@ -94,3 +94,14 @@ def test_lines_are_short_and_characters_whole() -> None:
     assert all(len(line) <= 75 for line in raw.split(b"\r\n"))
     assert read(raw)[1]["SUMMARY"] == long
     assert raw.endswith(b"END:VCALENDAR\r\n")
+
+
+@pytest.mark.parametrize("minutes", [30, 90])
+def test_of_a_time_that_comes_twice_the_one_that_is_meant_is_read(minutes: int) -> None:
+    """A local time that comes twice is the first of the two (RFC 5545 3.3.5)."""
+    start = datetime(2026, 10, 25, tzinfo=UTC) + timedelta(minutes=minutes)
+
+    _calendar, event = read(ics(entry(start), "Europe/Vienna"))
+
+    assert event["DTSTART"].dt.astimezone(UTC) == start
+    assert event["DTEND"].dt.astimezone(UTC) == start + timedelta(minutes=45)

@@ -10,6 +10,8 @@ import pytest
 from ris.domain.local_time import (
     between,
     comes_twice,
+    ended,
+    hour_of,
     instant,
     is_after,
     is_one_clock,
@@ -121,6 +123,30 @@ def test_an_hour_of_the_spring_night_never_is(clock: time, skipped: bool) -> Non
 )
 def test_an_hour_of_the_autumn_night_comes_twice(at: datetime, twice: bool) -> None:
     assert comes_twice(at, BERLIN) is twice
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "shown"),
+    [
+        (utc(AUTUMN, 0, 30), BERLIN, "02:30 UTC+2"),
+        (utc(AUTUMN, 1, 30), BERLIN, "02:30 UTC+1"),
+        (utc(AUTUMN, 2, 30), BERLIN, "03:30"),
+        (utc(SPRING, 1), BERLIN, "03:00"),
+        (utc(date(2026, 11, 1), 5, 30), NEW_YORK, "01:30 UTC-4"),
+        (utc(date(2026, 4, 4), 15, 0), ZoneInfo("Australia/Lord_Howe"), "01:30 UTC+10:30"),
+        (utc(AUTUMN, 1, 30), ZoneInfo("Europe/London"), "01:30 UTC"),
+    ],
+)
+def test_a_time_that_comes_twice_is_shown_with_its_offset(
+    at: datetime, zone: ZoneInfo, shown: str
+) -> None:
+    assert hour_of(at, zone) == shown
+
+
+def test_what_lasts_an_hour_ends_an_hour_later_though_the_clock_is_put_back() -> None:
+    start_at = datetime.combine(AUTUMN, time(2, 30), BERLIN)
+
+    assert ended(start_at, 60) == utc(AUTUMN, 1, 30)
 
 
 def test_two_names_of_one_clock_are_one_clock() -> None:

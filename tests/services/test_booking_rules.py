@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -35,6 +36,7 @@ from tests import make, people
 pytestmark = pytest.mark.django_db
 
 MONDAY = date(2026, 3, 2)
+BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def at(hour: int, minute: int = 0) -> datetime:
@@ -287,3 +289,30 @@ def test_rooms_close_by_the_wall_clock_on_the_days_it_is_changed(day: date, last
     slots = found.devices[0].slots
     assert len(slots) == 30
     assert slots[-1].start_at.isoformat() == last
+
+
+@pytest.mark.parametrize(
+    ("start_at", "ends"),
+    [
+        (datetime(2026, 3, 29, 1, 50, tzinfo=BERLIN), datetime(2026, 3, 29, 2, 20, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 2, 50, tzinfo=BERLIN), datetime(2026, 10, 25, 2, 20, tzinfo=UTC)),
+        (
+            datetime(2026, 10, 25, 2, 50, tzinfo=BERLIN, fold=1),
+            datetime(2026, 10, 25, 3, 20, tzinfo=UTC),
+        ),
+    ],
+)
+def test_an_exam_is_as_long_as_it_is_though_the_clock_is_changed_meanwhile(
+    start_at: datetime, ends: datetime
+) -> None:
+    """Peers and pages say times of a zone, and adding to one moves the hands of its clock."""
+    step = make.step_of(make.order())
+
+    book(step.procedure.order, start_at, duration_minutes=90, overbook=True, reason="Night")
+    ordered = make.step_of(make.order(start_at=start_at))
+
+    booked = make.step_of(step.procedure.order).appointment
+    assert booked is not None
+    assert booked.end_at == ends
+    assert ordered.appointment is not None
+    assert ordered.appointment.end_at - ordered.appointment.start_at == timedelta(minutes=20)

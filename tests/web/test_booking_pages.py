@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django.fixtures import Settings
 
 from ris.domain.scheduling import ProposeAppointment
 from ris.models import Appointment, Device, Order, ScheduledProcedureStep
@@ -121,40 +120,6 @@ def test_page_from_before_the_booking_does_not_move_it(as_: As, order: Order) ->
         assert "Scheduler Muster booked it for Today 14:00 on CT1 (Today 12:00)." in told
         assert f'href="/orders/{order.public_id}/" data-focus' in text
         assert "T15:00" not in text, "no time is offered that would move it"
-
-
-SPRING, AUTUMN = "2026-03-29", "2026-10-25"  # Berlin: 2:00 is 3:00, and 3:00 is 2:00 again
-
-
-@pytest.fixture
-def berlin(settings: Settings) -> None:
-    settings.TIME_ZONE = "Europe/Berlin"
-
-
-@pytest.mark.usefixtures("berlin")
-def test_time_that_the_clock_jumps_over_is_refused_in_words(as_: As, order: Order) -> None:
-    step = make.step_of(order)
-    night = {**other_time(today_at(14), "CT1", overbook="on", reason="Stroke alarm"), "at": "02:30"}
-    client = as_("scheduler")
-
-    booked = client.post(f"/book/{step.public_id}/", {**night, "day": SPRING})
-    asked = client.post(f"/book/{step.public_id}/", {**night, "day": SPRING, "ask": "1"})
-
-    assert (booked.status_code, asked.status_code) == (422, 422)
-    for response in (booked, asked):
-        assert "The clock is put forward that night: it is never 02:30" in response.content.decode()
-    assert make.step_of(order).status == "PENDING"
-
-
-@pytest.mark.usefixtures("berlin")
-def test_of_a_time_that_comes_twice_the_first_is_booked_and_said(as_: As, order: Order) -> None:
-    step = make.step_of(order)
-    night = {**other_time(today_at(14), "CT1", overbook="on", reason="Stroke alarm"), "at": "02:30"}
-
-    page = as_("scheduler").post(f"/book/{step.public_id}/", {**night, "day": AUTUMN}, follow=True)
-
-    assert make.step_of(order).start_at == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    assert "It is 02:30 twice that night; this is the first." in page.content.decode()
 
 
 def other_time(at: datetime, device: str, **more: str) -> dict[str, str]:

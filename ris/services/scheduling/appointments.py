@@ -10,6 +10,7 @@ from ris.domain.errors import (
     MissingValueError,
     StateConflictError,
 )
+from ris.domain.local_time import ended
 from ris.domain.orders import STEP, StepStatus, StepTrigger
 from ris.domain.safety import Gate
 from ris.domain.scheduling import (
@@ -111,7 +112,7 @@ def propose_appointment(command: ProposeAppointment, context: Context) -> str:
         patient=order.patient,
         order=order,
         start_at=start_at,
-        end_at=start_at + timedelta(minutes=_minutes(step, None)),
+        end_at=ended(start_at, _minutes(step, None)),
         status=AppointmentStatus.PROPOSED.value,
         comment=command.comment[:500],
     )
@@ -146,7 +147,7 @@ def hold_slot(command: HoldSlot, context: Context) -> str:
     device = find_device(command.device)
     start_at = _require_aware(command.start_at)
     exam = _exam(step, device, command.duration_minutes)
-    end_at = start_at + timedelta(minutes=exam.minutes_on(device))
+    end_at = ended(start_at, exam.minutes_on(device))
     if step is not None:
         _check_modality(device, step)
         _leave(step, context)

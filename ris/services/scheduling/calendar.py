@@ -10,6 +10,7 @@ from ris.domain.errors import (
     SlotTakenError,
     StateConflictError,
 )
+from ris.domain.local_time import ended
 from ris.domain.orders import STEP, StepStatus, StepTrigger
 from ris.domain.scheduling import (
     APPOINTMENT,
@@ -120,7 +121,7 @@ def book(
     order = step.procedure.order
     if order.status != "ACTIVE":
         raise StateConflictError(f"this order is {order.status.lower().replace('_', ' ')}")
-    end_at = start_at + timedelta(minutes=minutes)
+    end_at = ended(start_at, minutes)
     taken = False
     if agreed is not None:
         taken = agreed.overbooked
@@ -185,7 +186,7 @@ def move_appointment(
     patient_free: bool = False,
 ) -> None:
     previous_start, previous_device = appointment.start_at, appointment.device
-    end_at = start_at + timedelta(minutes=minutes)
+    end_at = ended(start_at, minutes)
     taken = False
     if agreed is not None:
         taken = agreed.overbooked

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast
 
 from ris.domain.commands import Event
@@ -22,6 +22,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
+from ris.domain.local_time import ended
 from ris.domain.orders import StepStatus
 from ris.domain.scheduling import (
     APPOINTMENT,
@@ -444,7 +445,7 @@ def _device(
 
 
 def _free(devices: Sequence[Device], start_at: datetime, minutes: int) -> Device | None:
-    end_at = start_at + timedelta(minutes=minutes)
+    end_at = ended(start_at, minutes)
     return next(
         (device for device in devices if not is_taken(resources_of(device), start_at, end_at)), None
     )

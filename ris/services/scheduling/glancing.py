@@ -9,7 +9,7 @@ kept for others as well: who is to decide about booking over is told of everythi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import (
     BigIntegerField,
@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from ris.domain.errors import RisError, UnknownKeyError
 from ris.domain.exam_sets import BookTogether
+from ris.domain.local_time import ended
 from ris.domain.openings import Against, Refusal
 from ris.domain.orders import StepStatus
 from ris.domain.scheduling import (
@@ -171,7 +172,7 @@ def _look(
     length = exam.minutes_on(device)
     if start_at.tzinfo is None or exam.refusal(device) is not None or not 1 <= length <= 24 * 60:
         return
-    end_at = start_at + timedelta(minutes=length)
+    end_at = ended(start_at, length)
     places = resources_of(device)
     booking = in_the_way(places, start_at, end_at, but=but)
     if booking is None or _more_is_said(places, start_at, end_at):

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
 from ris.domain.errors import InvalidValueError, RisError, SlotTakenError
 from ris.domain.facility import ResourceKind
+from ris.domain.local_time import ended
 from ris.domain.openings import HARD, SOFT, Against, Refusal
 from ris.models import Appointment, Device, Resource, ScheduledProcedureStep, StaffMember
 from ris.selectors.openings import Exam, Openings, exam_of
@@ -59,7 +60,7 @@ def agree(
     lock([*places, *staff.values()])
     minutes = exam.minutes_on(device)
     first = timezone.localtime(start_at).date()
-    last = timezone.localtime(start_at + timedelta(minutes=minutes)).date()
+    last = timezone.localtime(ended(start_at, minutes)).date()
     calendar = Openings(
         [device],
         first,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 
@@ -26,6 +26,7 @@ from ris.domain.exam_sets import (
     SeriesPlanned,
     SetItem,
 )
+from ris.domain.local_time import ended
 from ris.domain.orders import (
     OrderDetails,
     PlaceOrder,
@@ -125,7 +126,7 @@ def _require_patient_free(
 ) -> None:
     """No exam of the set beside another of it, nor beside what else the patient has."""
     spans = sorted(
-        (item.start_at, item.start_at + _length(step, item))
+        (item.start_at.astimezone(UTC), ended(item.start_at, _minutes(step, item)))
         for step, item in zip(steps, items, strict=True)
     )
     for (_, end), (start, _) in pairwise(spans):
@@ -137,17 +138,16 @@ def _require_patient_free(
         require_patient_free(patient, start, end, but=own)
 
 
-def _length(step: ScheduledProcedureStep, item: SetItem) -> timedelta:
-    exam = exam_of(step, item.duration_minutes)
-    return timedelta(minutes=exam.minutes_on(find_device(item.device)))
+def _minutes(step: ScheduledProcedureStep, item: SetItem) -> int:
+    return exam_of(step, item.duration_minutes).minutes_on(find_device(item.device))
 
 
 def _require_sequence(steps: Sequence[ScheduledProcedureStep], items: Sequence[SetItem]) -> None:
     """Refuse an order or a gap that the catalog does not allow."""
     for each in apart_of(steps):
         first = items[each.first]
-        ended = first.start_at + _length(steps[each.first], first)
-        gap = (items[each.then].start_at - ended).total_seconds() / 60
+        ends_at = ended(first.start_at, _minutes(steps[each.first], first))
+        gap = (items[each.then].start_at - ends_at).total_seconds() / 60
         names = f"{_name(steps[each.then])} after {_name(steps[each.first])}"
         if gap < each.least:
             wait = f", {each.least} minutes at least" if each.least else ""

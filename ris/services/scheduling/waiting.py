@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ris.domain.actors import TIMER
 from ris.domain.errors import InvalidValueError, RisError, StateConflictError, UnknownKeyError
+from ris.domain.local_time import ended
 from ris.domain.orders import OrderStatus, Priority, StepStatus
 from ris.domain.scheduling import (
     AppointmentStatus,
@@ -127,7 +128,7 @@ def offer_slot(command: OfferSlot, context: Context) -> str:
     device = find_device(command.device)
     exam = exam_of(step)
     agreed = agree(exam, device, command.start_at, context, open_only=True, but=step.appointment)
-    end_at = command.start_at + timedelta(minutes=exam.minutes_on(device))
+    end_at = ended(command.start_at, exam.minutes_on(device))
     require_patient_free(
         step.procedure.order.patient_id, command.start_at, end_at, but=step.appointment
     )

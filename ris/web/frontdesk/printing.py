@@ -23,6 +23,7 @@ from ris.web.access import PageRequest, page, saw
 from ris.web.asking import asked
 from ris.web.navigation import FLOOR
 from ris.web.pdf import pdf
+from ris.web.wall_clock import hour
 
 MOST = 40  # copies at once
 
@@ -115,7 +116,7 @@ def _when(order: OrderView) -> str:
     if first.start_at is None:
         return ""
     local = timezone.localtime(first.start_at)
-    words = f"{defaultfilters.date(local, 'j M Y')} {local:%H:%M}"
+    words = f"{defaultfilters.date(local, 'j M Y')} {hour(local)}"
     return f"{words}, {first.location or first.station_ae_title}"
 
 

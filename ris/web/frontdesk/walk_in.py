@@ -31,6 +31,7 @@ from ris.web.errors import STATUS
 from ris.web.frontdesk.forms import WalkInForm
 from ris.web.orders.safety_part import Person, Row, answer, faults, rows_of
 from ris.web.patients.forms import person_from
+from ris.web.wall_clock import hour
 
 _REMEMBER_SECONDS = 3600
 
@@ -159,8 +160,7 @@ def _send(request: PageRequest) -> HttpResponse:
     cache.set(slot, appointment, _REMEMBER_SECONDS)
     messages.success(
         request,
-        _("Taken in for %(time)s and checked in.")
-        % {"time": f"{timezone.localtime(start_at):%H:%M}"},
+        _("Taken in for %(time)s and checked in.") % {"time": hour(start_at)},
     )
     return HttpResponseRedirect(f"/arrivals/?done={appointment}", status=303)
 

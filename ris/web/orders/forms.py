@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any
 
 from django import forms
@@ -189,7 +189,7 @@ class OrderForm(PageForm):
         if cleaned.get("when") == WISH and not cleaned.get("wished_day"):
             self.add_error("wished_day", _("Say which day is wished."))
         elif cleaned.get("when") == WISH:
-            self.refuse_skipped(lambda: self.wished, "wished_at")
+            self.read_clock("wished_at", [self._wish])
         return cleaned
 
     def clean_when(self) -> str:
@@ -216,7 +216,12 @@ class OrderForm(PageForm):
         data = self.cleaned_data
         if data["when"] != WISH:
             return None
-        return moment(data["wished_day"], data.get("wished_at") or time(8))
+        return moment(*self._wish, turn=self.turn("wished_at"))
+
+    @property
+    def _wish(self) -> tuple[date, time]:
+        data = self.cleaned_data
+        return data["wished_day"], data.get("wished_at") or time(8)
 
     def procedures(self) -> tuple[ProcedureRequest, ...]:
         steps = (StepRequest(start_at=self.wished),) if self.wished else ()

@@ -36,7 +36,7 @@ from ris.web.orders.forms import EXAMS, FIRST, LATER, WISH, OrderForm, name_of
 from ris.web.orders.safety_part import Person, Row, answer, faults, rows_of
 from ris.web.patients.forms import PatientForm
 from ris.web.scheduling.forms import slot_in
-from ris.web.wall_clock import twice
+from ris.web.wall_clock import hour, twice
 
 _REMEMBER_SECONDS = 3600
 NEW = "new"  # prefix of the fields of a patient who is not known yet
@@ -308,7 +308,7 @@ def _booked(
             _("%(placed)s Not booked: %(why)s.") % {"placed": words, "why": error.message},
         )
         return f"/book/{waiting[len(times)]}/"
-    booked = ", ".join(f"{timezone.localtime(at):%d %b %H:%M}" for at in times)
+    booked = ", ".join(f"{timezone.localtime(at):%d %b} {hour(at)}" for at in times)
     told = _("%(placed)s Booked: %(times)s.") % {"placed": words, "times": booked}
     messages.success(request, " ".join([told, *filter(None, map(twice, times))]))
     return address

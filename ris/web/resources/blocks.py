@@ -26,14 +26,14 @@ from ris.web.resources.shown import give, resource, to_resource, zone_of
 @require_POST
 @page(*SYSTEM)
 def reserve(request: PageRequest, key: UUID) -> HttpResponse:
-    form = BlockForm(request.POST, auto_id="block_%s")
+    found = resource_lists.resource_page(key, timezone.now())
+    form = BlockForm(request.POST, auto_id="block_%s", zone=zone_of(found))
     if not form.is_valid():
         return resource(request, key, 422, reserve=form)
-    found = resource_lists.resource_page(key, timezone.now())
     _done, refused = give(
         request,
         form,
-        ImportResources(commands=form.commands(zone_of(found), resource=str(key))),
+        ImportResources(commands=form.commands(resource=str(key))),
         lambda status: resource(request, key, status, reserve=form),
     )
     if refused is not None:
@@ -49,7 +49,9 @@ def block(request: PageRequest, key: UUID) -> HttpResponse:
     owner, line = resource_lists.block_line(key, timezone.now())
     found = resource_lists.resource_page(owner, timezone.now())
     zone = zone_of(found)
-    form = BlockForm(request.POST) if request.method == "POST" else BlockForm.of(line, zone)
+    form = (
+        BlockForm(request.POST, zone=zone) if request.method == "POST" else BlockForm.of(line, zone)
+    )
 
     def again(status: int) -> HttpResponse:
         context = {"form": form, "kept": line, "line": found.line}
@@ -60,7 +62,7 @@ def block(request: PageRequest, key: UUID) -> HttpResponse:
         return again(200)
     if not form.is_valid():
         return again(422)
-    commands = form.commands(zone, resource=owner, block=str(key))
+    commands = form.commands(resource=owner, block=str(key))
     _done, refused = give(request, form, ImportResources(commands=commands), again)
     if refused is not None:
         return refused

@@ -20,19 +20,19 @@ from ris.web import undo
 from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.navigation import MENDING
 from ris.web.resources import removing
-from ris.web.resources.forms import CloseForm, DownForm, moment
+from ris.web.resources.forms import CloseForm, DownForm
 from ris.web.resources.shown import give, resource, to_resource, zone_of
 
 
 @require_POST
 @page(*MENDING)
 def close(request: PageRequest, key: UUID) -> HttpResponse:
-    form = CloseForm(request.POST, auto_id="close_%s")
+    found = resource_lists.resource_page(key, timezone.now())
+    form = CloseForm(request.POST, auto_id="close_%s", zone=zone_of(found))
     if not form.is_valid():
         return resource(request, key, 422, close=form)
-    found = resource_lists.resource_page(key, timezone.now())
-    said, zone = form.cleaned_data, zone_of(found)
-    start_at, end_at = moment(said["starts"], zone), moment(said["ends"], zone, last=True)
+    said = form.cleaned_data
+    start_at, end_at = form.at("starts"), form.at("ends")
     command: Command[Closed]
     if said["is_downtime"]:
         command = BeginDowntime(
@@ -69,18 +69,17 @@ def reopen(request: PageRequest, key: UUID, closure: int) -> HttpResponse:
 @require_POST
 @page(*MENDING)
 def down(request: PageRequest, key: UUID) -> HttpResponse:
-    form = DownForm(request.POST, auto_id="down_%s")
+    found = resource_lists.resource_page(key, timezone.now())
+    form = DownForm(request.POST, auto_id="down_%s", zone=zone_of(found))
     if not form.is_valid():
         return resource(request, key, 422, down=form)
-    found = resource_lists.resource_page(key, timezone.now())
-    said, zone = form.cleaned_data, zone_of(found)
     closed, refused = give(
         request,
         form,
         BeginDowntime(
             resource=str(key),
-            reason=said["reason"],
-            end_at=moment(said["ends"], zone, last=True) if said["ends"] else None,
+            reason=form.cleaned_data["reason"],
+            end_at=form.at("ends") if form.cleaned_data["ends"] else None,
         ),
         lambda status: resource(request, key, status, down=form),
     )

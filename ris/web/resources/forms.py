@@ -12,13 +12,13 @@ from django.utils.translation import gettext_lazy as _
 
 from ris.domain.errors import InvalidValueError
 from ris.domain.facility import ResourceKind
-from ris.domain.local_time import instant
 from ris.domain.opening_hours import DAYS, Hours, read_day, write_day
 from ris.domain.orders import Priority
 from ris.domain.resources import KeptFor, ReserveBlock
 from ris.selectors.resource_lists import BlockLine, ResourcePage
 from ris.web.forms import DateInput, PageForm, TimeInput
 from ris.web.sheets import split
+from ris.web.wall_clock import moment
 
 DAY_NAMES: Sequence[Any] = (
     _("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"),
@@ -60,11 +60,6 @@ class MomentField(forms.Field):
         if found.tzinfo is not None or not 1990 <= found.year <= 2100:
             raise ValidationError(_("Write it as 2026-05-31 14:30."))
         return found.replace(second=0, microsecond=0)
-
-
-def moment(wall: datetime, zone: tzinfo, *, last: bool = False) -> datetime:
-    """The instant of a time on the wall; ``last`` of one that comes twice."""
-    return instant(wall.date(), wall.time(), zone, last=last)
 
 
 def on_the_wall(at: datetime | None, zone: tzinfo) -> str:
@@ -215,7 +210,25 @@ class DetailsForm(PageForm):
         }
 
 
-class CloseForm(PageForm):
+class SiteForm(PageForm):
+    """A form whose times are those on the wall of a site."""
+
+    def __init__(self, *args: Any, zone: tzinfo | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.zone = zone
+
+    def read_walls(self, found: Mapping[str, Any], *names: str) -> None:
+        for name in names:
+            if wall := found.get(name):
+                self.read_clock(name, [(wall.date(), wall.time())], self.zone)
+
+    def at(self, name: str) -> datetime:
+        """The instant of a field that was filled in, once it is valid."""
+        wall: datetime = self.cleaned_data[name]
+        return moment(wall.date(), wall.time(), self.zone, turn=self.turn(name))
+
+
+class CloseForm(SiteForm):
     """A closure: from when to when, and why."""
 
     starts = MomentField(label=_("From"))
@@ -229,20 +242,25 @@ class CloseForm(PageForm):
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
-        starts, ends = found.get("starts"), found.get("ends")
-        if starts and ends and ends <= starts:
+        self.read_walls(found, "starts", "ends")
+        if not self.errors and self.at("ends") <= self.at("starts"):
             self.add_error("ends", _("It ends after it starts."))
         return found
 
 
-class DownForm(PageForm):
+class DownForm(SiteForm):
     """Down now: why, and until when if anybody knows."""
 
     reason = forms.CharField(label=_("What is wrong?"), max_length=200)
     ends = MomentField(label=_("Until"), required=False, help_text=_("Empty: until further notice"))
 
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or {}
+        self.read_walls(found, "ends")
+        return found
 
-class BlockForm(PageForm):
+
+class BlockForm(SiteForm):
     """Time that is kept for some."""
 
     label = forms.CharField(
@@ -291,7 +309,8 @@ class BlockForm(PageForm):
     @classmethod
     def of(cls, line: BlockLine, zone: tzinfo) -> BlockForm:
         wanted = line.kept_for
-        return cls(
+        form = cls(
+            zone=zone,
             initial={
                 "label": line.label,
                 "weekdays": [] if line.weekday is None else [str(line.weekday)],
@@ -306,8 +325,12 @@ class BlockForm(PageForm):
                 "procedures": ", ".join(wanted.procedures),
                 "groups": ", ".join(wanted.groups),
                 "release_hours_before": line.release_hours_before,
-            }
+            },
         )
+        for name, at in (("starts", line.start_at), ("ends", line.end_at)):
+            if at is not None:
+                form.recall_clock(name, at.astimezone(zone), zone)
+        return form
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
@@ -316,20 +339,20 @@ class BlockForm(PageForm):
         for name in needed:
             if found.get(name) is None and name not in self.errors:
                 self.add_error(name, _("Say from when to when."))
+        if not weekly:
+            self.read_walls(found, "starts", "ends")
         return found
 
-    def commands(self, zone: tzinfo, *, resource: str, block: str = "") -> tuple[ReserveBlock, ...]:
+    def commands(self, *, resource: str, block: str = "") -> tuple[ReserveBlock, ...]:
         """A block for each day, once it is valid; the first of them is ``block`` if that is one."""
         said = self.cleaned_data
         days: list[int | None] = [int(day) for day in said["weekdays"]] or [None]
         return tuple(
-            self._command(day, zone, resource=resource, block="" if number else block)
+            self._command(day, resource=resource, block="" if number else block)
             for number, day in enumerate(days)
         )
 
-    def _command(
-        self, weekday: int | None, zone: tzinfo, *, resource: str, block: str
-    ) -> ReserveBlock:
+    def _command(self, weekday: int | None, *, resource: str, block: str) -> ReserveBlock:
         said = self.cleaned_data
         weekly = weekday is not None
         return ReserveBlock(
@@ -341,8 +364,8 @@ class BlockForm(PageForm):
             closes=said["closes"] if weekly else None,
             valid_from=said["valid_from"] if weekly else None,
             valid_until=said["valid_until"] if weekly else None,
-            start_at=None if weekly else moment(said["starts"], zone),
-            end_at=None if weekly else moment(said["ends"], zone, last=True),
+            start_at=None if weekly else self.at("starts"),
+            end_at=None if weekly else self.at("ends"),
             kept_for=KeptFor(
                 procedures=split(said["procedures"]),
                 modalities=split(said["modalities"].upper()),

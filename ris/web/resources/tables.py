@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, tzinfo
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -29,8 +29,8 @@ from ris.domain.resources import (
 )
 from ris.domain.scheduling import SetResourceHours
 from ris.selectors import resource_records
-from ris.web.resources.forms import moment
 from ris.web.sheets import Column, Kind, Row, Values, listing, text, whole, yes_no
+from ris.web.wall_clock import ComesTwiceError, moment
 
 _PLACES = (ResourceKind.ROOM.value, ResourceKind.DEVICE.value)
 _CLOCK = re.compile(r"(\d{1,2})(?:[:.]?(\d{2}))?$")
@@ -90,6 +90,8 @@ def _clock_column(name: str, *, ends: bool = False) -> Column:
 
 
 def _moment_column(name: str) -> Column:
+    """A time on the wall; of one that comes twice with the offset of the one that is meant."""
+
     def read(word: str) -> datetime | None:
         if not word:
             return None
@@ -97,14 +99,14 @@ def _moment_column(name: str) -> Column:
             found = datetime.fromisoformat(word.replace(" ", "T"))
         except ValueError:
             found = None
-        if found is None or found.tzinfo is not None:
+        if found is None:
             raise InvalidValueError(f"{name} is a time like 2026-05-01 13:30", path=name)
         return found.replace(second=0, microsecond=0)
 
     return Column(
         name=name,
         read=read,
-        write=lambda value: f"{value:%Y-%m-%d %H:%M}" if value else "",
+        write=lambda value: value.isoformat(" ", "minutes") if value else "",
         default=None,
     )
 
@@ -308,13 +310,25 @@ HOLIDAYS = Table(
 # --- kept time
 
 
+def _at(wall: datetime, zone: tzinfo) -> datetime:
+    return wall if wall.tzinfo else moment(wall.date(), wall.time(), zone)
+
+
 def _check_block(values: Values, _before: Values | None) -> list[str]:
     weekly = [values[name] for name in ("weekday", "opens", "closes")]
     once = [values[name] for name in ("starts", "ends")]
     if all(part is not None for part in weekly) and once == [None, None]:
         return []
     if all(part is not None for part in once) and weekly == [None, None, None]:
-        return [] if once[0] < once[1] else ["It ends after it starts."]
+        zone = resource_records.zone(values["kind"], values["resource"])
+        try:
+            starts, ends = (_at(part, zone) for part in once)
+        except ComesTwiceError as error:
+            written = " or ".join(each.at.isoformat(" ", "minutes") for each in error.offered)
+            return [f"That time comes twice: write {written}."]
+        except InvalidValueError as error:
+            return [f"{error.message[:1].upper()}{error.message[1:]}."]
+        return [] if starts < ends else ["It ends after it starts."]
     return ["Say either weekday, opens and closes, or starts and ends."]
 
 
@@ -332,8 +346,8 @@ def _block_commands(row: Row) -> list[Command[Any]]:
             label=values["label"],
             **{name: values[name] for name in ("weekday", "opens", "closes", "valid_from",
                                                "valid_until", "release_hours_before")},
-            start_at=moment(starts, zone) if starts else None,
-            end_at=moment(ends, zone, last=True) if ends else None,
+            start_at=_at(starts, zone) if starts else None,
+            end_at=_at(ends, zone) if ends else None,
             kept_for=KeptFor(
                 procedures=values["procedures"],
                 modalities=values["modalities"],

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ris.domain.errors import DeniedError, InvalidValueError, RisError
-from ris.domain.local_time import instant
+from ris.domain.local_time import instant, which
 from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.resources import BeginDowntime, ReserveBlock
 from ris.domain.scheduling import AddClosure
@@ -69,8 +69,9 @@ class CloseForm(PageForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors:
-            self.refuse_skipped(lambda: self.start_at, "begins")
-            self.refuse_skipped(lambda: self.end_at, "ends")
+            zone = self.chosen.zone
+            self.read_clock("begins", [(cleaned["day"], cleaned["begins"])], zone)
+            self.read_clock("ends", [(self._last_day, cleaned["ends"])], zone)
         if not self.errors and self.end_at <= self.start_at:
             self.add_error("ends", _("It ends after it begins."))
         return cleaned
@@ -82,13 +83,18 @@ class CloseForm(PageForm):
     @property
     def start_at(self) -> datetime:
         data = self.cleaned_data
-        return moment(data["day"], data["begins"], self.chosen.zone)
+        return moment(data["day"], data["begins"], self.chosen.zone, turn=self.turn("begins"))
+
+    @property
+    def _last_day(self) -> date:
+        data = self.cleaned_data
+        found: date = data.get("last_day") or data["day"]
+        return found
 
     @property
     def end_at(self) -> datetime:
-        data = self.cleaned_data
-        day = data.get("last_day") or data["day"]
-        return moment(day, data["ends"], self.chosen.zone, last=True)
+        ends, zone = self.cleaned_data["ends"], self.chosen.zone
+        return moment(self._last_day, ends, zone, turn=self.turn("ends"))
 
 
 @require_http_methods(["GET", "POST"])
@@ -173,13 +179,24 @@ def _close_form(request: PageRequest, form: CloseForm, status: int = 200) -> Htt
 
 
 def relocation_address(room: boards.Room, low: datetime, high: datetime) -> str:
-    words = {"room": room.ae_title, "from": _local(low, room.zone), "to": _local(high, room.zone)}
+    words = {
+        "room": room.ae_title,
+        "from": _in_address(low, room.zone),
+        "to": _in_address(high, room.zone),
+    }
     return f"/board/relocate/?{urlencode(words)}"
 
 
 def _local(at: datetime, zone: tzinfo) -> str:
     """As the browser's field for a day and a time has it."""
     return at.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
+
+
+def _in_address(at: datetime, zone: tzinfo) -> str:
+    """With the offset where the wall shows that time twice."""
+    return (
+        at.astimezone(zone).isoformat(timespec="minutes") if which(at, zone) else _local(at, zone)
+    )
 
 
 def _see(address: str) -> HttpResponse:
@@ -250,9 +267,12 @@ def _span(request: PageRequest, zone: tzinfo) -> tuple[datetime, datetime]:
 
 
 def _time_in(request: PageRequest, name: str, zone: tzinfo) -> datetime | None:
-    found = as_moment(asked(request, name, 16))
+    # An address that was made here says with the offset which one it is of a time that comes twice.
+    found = as_moment(asked(request, name, 25))
     if found is None:
         return None
+    if found.tzinfo is not None:
+        return found.astimezone(zone)
     return instant(found.date(), found.time(), zone, last=name == "to").astimezone(zone)
 
 

@@ -18,6 +18,7 @@ from ris.selectors.board import Days, Room, Shut
 from ris.selectors.schedule import AppointmentLine
 from ris.web import labels
 from ris.web.templatetags.ris_web import isolated
+from ris.web.wall_clock import hour
 
 # Gray is told apart by pattern and words, not by shade.
 PATTERNS = {
@@ -57,6 +58,22 @@ def local(at: datetime, zone: tzinfo) -> str:
     return at.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
 
 
+def _drawn(start_at: datetime, end_at: datetime, zone: tzinfo) -> dict[str, str]:
+    """As long as it is, also where the clock is changed meanwhile."""
+    start = start_at.astimezone(zone).replace(tzinfo=None)
+    return {
+        "start": f"{start:%Y-%m-%dT%H:%M}",
+        "end": f"{start + (end_at - start_at):%Y-%m-%dT%H:%M}",
+    }
+
+
+def _shown_hours(line: AppointmentLine, zone: tzinfo) -> list[str]:
+    """From when to when, where that is not what the place in the calendar says."""
+    hours = [hour(line.start_at, zone), hour(line.end_at, zone)]
+    drawn = _drawn(line.start_at, line.end_at, zone)
+    return [] if hours == [drawn["start"][11:], drawn["end"][11:]] else hours
+
+
 def _exam(
     line: AppointmentLine, room: Room, zone: tzinfo, now: datetime, movable: bool
 ) -> dict[str, Any]:
@@ -74,12 +91,13 @@ def _exam(
     return {
         "id": line.public_id,
         "resourceIds": [line.device],
-        "start": local(line.start_at, zone),
-        "end": local(line.end_at, zone),
+        **_drawn(line.start_at, line.end_at, zone),
         "title": name,
         "editable": movable and booked,
         "classNames": [f"tone-{'warn' if late else label.tone.value}"],
         "extendedProps": {
+            "at": line.start_at.astimezone(zone).isoformat(timespec="minutes"),
+            "hours": _shown_hours(line, zone),
             "version": line.version,
             "minutes": round((line.end_at - line.start_at).total_seconds() / 60),
             "words": line.words,

@@ -31,7 +31,7 @@ from ris.web.scheduling.board import grid
 from ris.web.scheduling.board_events import events, local, resources
 from ris.web.scheduling.forms import day_in
 from ris.web.views_saved import Saved, saved_views
-from ris.web.wall_clock import moment, twice
+from ris.web.wall_clock import ComesTwiceError, moment, twice
 
 VIEWS = ("day", "week", "list", "table")
 MOST_DAYS = 14
@@ -183,6 +183,7 @@ def _words() -> Mapping[str, str]:
         "move": _("Move"),
         "openOrder": _("Open the order"),
         "again": _("Book this exam again"),
+        "which": _("Which one?"),
         "close": _("Close"),
     }
 
@@ -299,16 +300,25 @@ def _answer(request: PageRequest, book: Any) -> HttpResponse:
 
 
 def _refusal(error: RisError) -> HttpResponse:
+    answer: dict[str, Any] = {
+        "error": f"{error.message[:1].upper()}{error.message[1:]}.",
+        "code": error.code.value,
+    }
+    if isinstance(error, ComesTwiceError):
+        answer["turns"] = [
+            {"start": each.at.isoformat(timespec="minutes"), "words": each.words}
+            for each in error.offered
+        ]
     return JsonResponse(
-        {"error": f"{error.message[:1].upper()}{error.message[1:]}.", "code": error.code.value},
+        answer,
         status=STATUS.get(error.code, STATUS[ErrorCode.INVALID_VALUE]),
     )
 
 
 def _start(request: PageRequest) -> datetime:
-    """The local time of the site that the board shows."""
+    """The local time of the site that the board shows; with an offset just that instant."""
     try:
-        naive = datetime.fromisoformat(said(request, "start", 16))
+        naive = datetime.fromisoformat(said(request, "start", 25))
     except ValueError:
         raise InvalidValueError(_("that is no time"), path="start") from None
     if naive.tzinfo is not None:

@@ -47,7 +47,7 @@ from ris.web.errors import STATUS
 from ris.web.scheduling import reasons
 from ris.web.scheduling.forms import SeriesForm, TimeForm, WaitForm, day_in, slot_in
 from ris.web.templatetags.ris_web import day_words
-from ris.web.wall_clock import moment, twice
+from ris.web.wall_clock import hour, moment, twice
 
 DAYS = 5
 SET_DAYS = 21
@@ -68,6 +68,8 @@ def book(request: PageRequest, key: UUID) -> HttpResponse:
         if "at" in form.errors:
             return finder_page(request, step, filled=Filled(time=form))
         asked_for = {name: said(request, name, 40) for name in ("day", "at", "device")}
+        if turn := said(request, "at-turn", 10):
+            asked_for["at-turn"] = turn
         return _again(request, step, asked_for, "#any-time")
     if "hold" in request.POST:
         return _hold(request, step)
@@ -252,7 +254,8 @@ def _asked_time(request: PageRequest) -> tuple[str, datetime] | None:
     if clock is None or not asked(request, "device", 40):
         return None
     try:
-        return asked(request, "device", 40), moment(day, clock)
+        turn = asked(request, "at-turn", 10)
+        return asked(request, "device", 40), moment(day, clock, turn=turn)
     except InvalidValueError:
         return None
 
@@ -415,6 +418,6 @@ def _is_booked_meanwhile(request: PageRequest, step: ScheduledProcedureStep) -> 
 
 def _done(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
     local = timezone.localtime(step.start_at) if step.start_at else timezone.localtime()
-    told = _("Booked: {day}, {time}.").format(day=day_words(local.date()), time=f"{local:%H:%M}")
+    told = _("Booked: {day}, {time}.").format(day=day_words(local.date()), time=hour(local))
     messages.success(request, f"{told} {twice(local)}".strip())
     return redirect_back(request, f"/orders/{step.procedure.order.public_id}/")

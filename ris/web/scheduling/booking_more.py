@@ -20,6 +20,7 @@ from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import said
 from ris.web.scheduling.booking import Filled, Trouble, finder_page, open_step
 from ris.web.scheduling.forms import SeriesForm, WaitForm, slot_in
+from ris.web.wall_clock import hour
 
 MOST_ITEMS = 5
 
@@ -75,7 +76,7 @@ def book_series(request: PageRequest, key: UUID) -> HttpResponse:
     )
     for start_at, why in booked.refused:
         local = timezone.localtime(start_at)
-        messages.warning(request, f"{local:%Y-%m-%d %H:%M}: {why}.")
+        messages.warning(request, f"{local:%Y-%m-%d} {hour(local)}: {why}.")
     return redirect_back(request, f"/orders/{step.procedure.order.public_id}/")
 
 

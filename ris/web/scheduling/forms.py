@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -57,18 +57,21 @@ class TimeForm(PageForm):
     ) -> None:
         super().__init__(*args, **kwargs)
         _offer_devices(self, step, devices)
+        if self.initial.get("at") and not self.is_bound:
+            self.recall_clock("at", datetime.combine(self.initial["day"], self.initial["at"]))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("overbook") and not cleaned.get("reason", "").strip():
             self.add_error("reason", _("Booking over needs a reason."))
         if cleaned.get("day") and cleaned.get("at"):
-            self.refuse_skipped(lambda: self.start_at)
+            self.read_clock("at", [(cleaned["day"], cleaned["at"])])
         return cleaned
 
     @property
     def start_at(self) -> datetime:
-        return moment(self.cleaned_data["day"], self.cleaned_data["at"])
+        data = self.cleaned_data
+        return moment(data["day"], data["at"], turn=self.turn("at"))
 
 
 class SeriesForm(PageForm):
@@ -97,17 +100,20 @@ class SeriesForm(PageForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors:
-            self.refuse_skipped(lambda: self.starts)
+            self.read_clock("at", self._walls())
         return cleaned
+
+    def _walls(self) -> list[tuple[date, time]]:
+        """By the wall clock, so a visit after the clock is changed is at the same hour."""
+        data = self.cleaned_data
+        return [
+            (data["day"] + timedelta(days=visit * data["every"]), data["at"])
+            for visit in range(data["visits"])
+        ]
 
     @property
     def starts(self) -> tuple[datetime, ...]:
-        """By the wall clock, so a visit after the clock is changed is at the same hour."""
-        days = (
-            self.cleaned_data["day"] + timedelta(days=visit * self.cleaned_data["every"])
-            for visit in range(self.cleaned_data["visits"])
-        )
-        return tuple(moment(day, self.cleaned_data["at"]) for day in days)
+        return tuple(moment(*wall, turn=self.turn("at")) for wall in self._walls())
 
 
 class WaitForm(PageForm):

@@ -24,6 +24,7 @@ from django.utils.translation import (
 from django.utils.translation import gettext as _
 
 from ris.domain.actors import Actor
+from ris.domain.local_time import which
 from ris.domain.reporting import SECTIONS
 from ris.domain.values import Code, PartialDate, PersonName
 from ris.models import User
@@ -32,7 +33,9 @@ from ris.services import commands
 from ris.services import may as door_may
 from ris.web import icons, labels, navigation
 from ris.web.actors import actor_for
+from ris.web.forms import PageForm
 from ris.web.live.topics import topic_of
+from ris.web.wall_clock import hour, twice
 from ris.web.words import sentence
 
 register = template.Library()
@@ -195,6 +198,7 @@ def field(bound: Any, css: str = "") -> dict[str, Any]:
         "control": bound.as_widget(attrs=attributes),
         "is_check": bound.widget_type == "checkbox",
         "css": css,
+        "turns": bound.form.turns.get(bound.name) if isinstance(bound.form, PageForm) else None,
     }
 
 
@@ -309,7 +313,7 @@ def when(value: datetime | None) -> SafeString | str:
         '<time datetime="{}">{} {}</time>',
         local.isoformat(timespec="minutes"),
         day_words(local.date()),
-        f"{local:%H:%M}",
+        hour(local),
     )
 
 
@@ -325,7 +329,7 @@ def when_said(value: datetime | None) -> SafeString | str:
         '<time datetime="{}">{} {}</time>',
         local.isoformat(timespec="minutes"),
         day_said,
-        f"{local:%H:%M}",
+        hour(local),
     )
 
 
@@ -339,7 +343,7 @@ def exactly(value: datetime | None) -> SafeString | str:
         '<time datetime="{}">{} {}</time>',
         local.isoformat(timespec="milliseconds"),
         day_words(local.date()),
-        f"{local:%H:%M:%S}",
+        f"{local:%H:%M:%S}{turn(local)}",
     )
 
 
@@ -349,8 +353,21 @@ def clock(value: datetime | None) -> SafeString | str:
         return ""
     local = timezone.localtime(value)
     return format_html(
-        '<time datetime="{}">{}</time>', local.isoformat(timespec="minutes"), f"{local:%H:%M}"
+        '<time datetime="{}">{}</time>', local.isoformat(timespec="minutes"), hour(local)
     )
+
+
+@register.filter
+def turn(value: datetime | None) -> str:
+    """What is said after a time that comes twice, its offset; nothing after any other."""
+    told = which(value, timezone.get_current_timezone()) if value else ""
+    return f" {told}" if told else ""
+
+
+@register.filter
+def twice_said(value: datetime | None) -> str:
+    """Which one is meant of a time that comes twice, as a sentence."""
+    return twice(value, timezone.get_current_timezone()) if value else ""
 
 
 @register.filter

@@ -38,6 +38,9 @@
   const clock = (date) => stamp(date).slice(11);
   const minutesOf = (event) => event.extendedProps.minutes ?? Math.round((event.end - event.start) / 60000);
   const endOf = (event) => new Date(event.start.getTime() + minutesOf(event) * 60000);
+  // In the night when the clock is changed the server says what the clock shows.
+  const from = (event) => event.extendedProps.hours?.[0] ?? clock(event.start);
+  const until = (event) => event.extendedProps.hours?.[1] ?? clock(endOf(event));
   const zone = data.offset ? `${data.offset < 0 ? "-" : "+"}${pad(Math.floor(Math.abs(data.offset) / 60))}:${pad(Math.abs(data.offset) % 60)}` : "UTC";
 
   // --- what stands in an exam
@@ -59,7 +62,7 @@
     const line = element("strong", "exam-name");
     const drawn = (event.end - event.start) / 60000;
     const isShort = more.minutes < drawn;
-    line.append(...more.marks.map(mark), `${clock(event.start)}${isShort ? `–${clock(endOf(event))}` : ""} ${event.title}`);
+    line.append(...more.marks.map(mark), `${from(event)}${isShort ? `–${until(event)}` : ""} ${event.title}`);
     const button = element("div", "exam");
     button.setAttribute("role", "button");
     button.tabIndex = 0;
@@ -169,24 +172,40 @@
     toast.hidden = false;
     toastEnds = setTimeout(() => { toast.hidden = true; }, undo || tone !== "bad" ? 10000 : 20000);
   };
+  const choose = (text, turns, then) => {
+    tell(`${words.which} ${text}`, "warn");
+    clearTimeout(toastEnds);
+    toast.append(...turns.map((turn) => {
+      const button = element("button", "btn btn-plain btn-sm", turn.words);
+      button.type = "button";
+      button.addEventListener("click", () => { toast.hidden = true; then(turn.start); });
+      return button;
+    }));
+    toast.querySelector("button").focus();
+  };
   const refresh = () => { quiet = true; calendar.refetchEvents(); };
 
   const drop = async (id, values, before, revert) => {
     const answer = await send(`/board/drop/${id}/`, values);
     if (answer.error) {
       revert?.();
+      if (answer.turns) { choose(answer.error, answer.turns, (start) => drop(id, { ...values, start }, before, null)); return; }
       tell(`${words.refused}: ${answer.error}`, "bad");
       refresh();
       return;
     }
     const room = rooms.get(values.device)?.title ?? "";
     const back = before && (() => drop(id, { ...before, version: answer.version }, null, null));
-    const told = before ? say(words.moved, { time: values.start.slice(11), room }) : words.undone;
+    const told = before ? say(words.moved, { time: values.start.slice(11, 16), room }) : words.undone;
     tell(`${told} ${answer.note ?? ""}`.trim(), "ok", back);
     keepFocus(id);
     refresh();
   };
-  const placeOf = (event) => ({ start: stamp(event.start), device: event.resourceIds[0] });
+  // An exam that stays at its time stays at that instant, whatever the wall shows twice.
+  const placeOf = (event, was) => ({
+    start: stamp(event.start) === stamp(was.start) ? was.extendedProps.at : stamp(event.start),
+    device: event.resourceIds[0],
+  });
   const drawnMinutes = (event) => Math.round((event.end - event.start) / 60000);
 
   // --- dragging: only to rooms that do the exam
@@ -266,7 +285,7 @@
     last = event.id;
     document.getElementById("exam-title").textContent = `${event.title} ${more.number}`;
     document.getElementById("exam-words").textContent = more.words;
-    document.getElementById("exam-when").textContent = `${stamp(event.start).slice(0, 10)} ${clock(event.start)} – ${clock(endOf(event))}, ${more.room}, ${more.status}`;
+    document.getElementById("exam-when").textContent = `${stamp(event.start).slice(0, 10)} ${from(event)} – ${until(event)}, ${more.room}, ${more.status}`;
     document.getElementById("exam-marks").replaceChildren(...more.marks.map(([icon, text]) => {
       const item = element("li", "badge-state tone-neutral");
       item.append(mark([icon]), text);
@@ -386,11 +405,11 @@
     eventDrop: ({ event, oldEvent, revert }) => {
       if (wasBanned) { revert(); tell(`${words.refused}: ${wasBanned}.`, "bad"); return; }
       const version = event.extendedProps.version;
-      drop(event.id, { ...placeOf(event), version }, { ...placeOf(oldEvent), minutes: minutesOf(oldEvent) }, revert);
+      drop(event.id, { ...placeOf(event, oldEvent), version }, { ...placeOf(oldEvent, oldEvent), minutes: minutesOf(oldEvent) }, revert);
     },
     eventResize: ({ event, oldEvent, revert }) => {
       const version = event.extendedProps.version;
-      drop(event.id, { ...placeOf(event), minutes: drawnMinutes(event), version }, { ...placeOf(oldEvent), minutes: minutesOf(oldEvent) }, revert);
+      drop(event.id, { ...placeOf(event, oldEvent), minutes: drawnMinutes(event), version }, { ...placeOf(oldEvent, oldEvent), minutes: minutesOf(oldEvent) }, revert);
     },
   });
 
@@ -418,7 +437,7 @@
     event.preventDefault();
     hint.textContent = `${clock(point.date)} ${carried.title}`;
   });
-  host.addEventListener("drop", async (event) => {
+  host.addEventListener("drop", (event) => {
     if (!carried) return;
     event.preventDefault();
     const { step, version } = carried;
@@ -426,14 +445,17 @@
     carried = null;
     dragging(false);
     if (!point?.resource) return;
-    const start = stamp(point.date);
-    const answer = await send(`/board/place/${step}/`, { start, device: point.resource.id, version });
+    place(step, version, stamp(point.date), point.resource);
+  });
+  const place = async (step, version, start, resource) => {
+    const answer = await send(`/board/place/${step}/`, { start, device: resource.id, version });
+    if (answer.turns) { choose(answer.error, answer.turns, (turn) => place(step, version, turn, resource)); return; }
     if (answer.error) { tell(`${words.refused}: ${answer.error}`, "bad"); return; }
-    tell(`${say(words.booked, { time: start.slice(11), room: point.resource.title })} ${answer.note ?? ""}`.trim(), "ok");
+    tell(`${say(words.booked, { time: start.slice(11, 16), room: resource.title })} ${answer.note ?? ""}`.trim(), "ok");
     keepFocus(answer.appointment);
     refresh();
     if (strip()) htmx.trigger(strip(), "ris-live");
-  });
+  };
 
   // --- live: told by the stream, else by the clock
 
