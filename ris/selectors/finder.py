@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from django.db.models import F, FilteredRelation, Q
 from django.utils import timezone
@@ -80,18 +81,19 @@ def find(
     devices, rules, groups = _places(step)
     exam = exam_of(step, rules=rules)
     chosen = [device for device in devices if _is_in(device, where, groups)]
-    begin = min(first, timezone.localtime(ask[1]).date()) if ask else first
-    begin = min(begin, timezone.localtime(near).date()) if near else begin
-    calendar = Openings(
-        devices,
-        begin,
-        (first - begin).days + HORIZON_DAYS,
+    load = partial(
+        Openings,
         now=now,
         staff=exam.needs_staff,
         patient=exam.patient,
         besides=exam.besides,
         known=True,
     )
+    calendar = load(devices, first, HORIZON_DAYS)
+    asked_of = calendar
+    if ask and not 0 <= (timezone.localtime(ask[1]).date() - first).days < HORIZON_DAYS - 1:
+        # Of days that were not looked through it would say that the room is not open.
+        asked_of = load(devices, timezone.localtime(ask[1]).date(), 2)
     wish = wish or Wish()
     midnight = datetime.combine(first, datetime.min.time(), zone_of(None))
     wish = Wish(
@@ -112,7 +114,7 @@ def find(
         sites=_sites(devices),
         groups=tuple(Choice(f"group:{key}", name) for key, (name, _) in groups.items()),
         rooms=tuple(Choice(f"device:{each.public_id}", _place_name(each)) for each in devices),
-        against=_against(calendar, exam, devices, ask) if ask else None,
+        against=_against(asked_of, exam, devices, ask) if ask else None,
         minutes=exam.minutes,
     )
 

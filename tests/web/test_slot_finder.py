@@ -210,6 +210,30 @@ def test_any_time_can_be_asked_about(as_: As, rooms: None, hour: int, words: lis
         assert each in page
 
 
+@pytest.mark.parametrize(
+    ("hour", "words"),
+    [(14, ["That time is taken"]), (16, ["Nothing stands against this time."])],
+)
+def test_a_time_months_ahead_can_be_asked_about(
+    as_: As, rooms: None, hour: int, words: list[str]
+) -> None:
+    """Later than what is looked through for the first that is free."""
+    at = today_at(14) + timedelta(days=70)
+    booked_at(at, "CT1")
+    own = make.step_of(make.order())
+    said = {
+        "day": at.date().isoformat(),
+        "at": f"{hour:02}:00",
+        "device": str(Device.objects.get(ae_title="CT1").public_id),
+    }
+
+    page = as_("frontdesk").get(address(own), said).content.decode()
+
+    for each in words:
+        assert each in page
+    assert "The room is not open" not in page
+
+
 def test_asking_about_a_time_leads_to_an_address_without_secrets(
     as_: As, step: ScheduledProcedureStep
 ) -> None:
