@@ -291,7 +291,7 @@ def _no_items(_: object) -> tuple[Any, ...]:
 
 def code_rows(within: str, query: str = "") -> tuple[Attribute, ...]:
     """Code Sequence Macro (PS3.3 Table 8.8-1); CodeMeaning always, whatever else."""
-    matching = Matching.SINGLE if query else Matching.NONE
+    matching = Matching.WILDCARD if query else Matching.NONE
     return (
         Attribute("CodeValue", "1C", lambda c: c.value if len(c.value) <= 16 else "",
                   matching, within, query, exact=True),
@@ -360,7 +360,7 @@ _STEP = (
     Attribute("PreMedication", "2C", lambda o: o.entry.step.pre_medication, within=SPS),
     Attribute("RequestedContrastAgent", "2C", lambda o: o.entry.step.contrast_agent, within=SPS),
     Attribute("ScheduledProcedureStepStatus", "3", lambda o: STEP_STATUSES[o.entry.step.status],
-              Matching.SINGLE, SPS, "statuses",
+              Matching.WILDCARD, SPS, "statuses",
               note="a key overrides what the device is usually offered"),
     Attribute("CommentsOnTheScheduledProcedureStep", "3", lambda o: o.entry.step.comments,
               within=SPS),
@@ -383,7 +383,7 @@ _PROCEDURE = (
     Attribute("ReferencedStudySequence", "2", _no_items),
     *reference_rows("ReferencedStudySequence"),
     Attribute("RequestedProcedurePriority", "2", lambda o: PRIORITIES[o.entry.priority],
-              Matching.SINGLE, query="priorities"),
+              Matching.WILDCARD, query="priorities"),
     Attribute("PatientTransportArrangements", "2", lambda o: o.entry.transport),
     Attribute("ReasonForTheRequestedProcedure", "3", lambda o: o.entry.reason),
     Attribute("ReasonForRequestedProcedureCodeSequence", "3",
@@ -450,7 +450,7 @@ _PATIENT = (
     Attribute("PatientID", "1", lambda o: o.entry.patient.identifier.value, Matching.WILDCARD,
               query="patient_id", exact=True),
     Attribute("IssuerOfPatientID", "3", lambda o: o.entry.patient.identifier.issuer,
-              Matching.SINGLE, query="patient_id_issuer"),
+              Matching.WILDCARD, query="patient_id_issuer"),
     Attribute("IssuerOfPatientIDQualifiersSequence", "3",
               lambda o: _issuers(universal_id(o.entry.patient.identifier.issuer)[0])),
     Attribute("UniversalEntityID", "3", lambda issuer: universal_id(issuer)[0],
@@ -466,7 +466,7 @@ _PATIENT = (
     Attribute("TypeOfPatientID", "1", lambda _: "TEXT", within="OtherPatientIDsSequence"),
     Attribute("PatientBirthDate", "2", lambda o: o.entry.patient.birth_date.dicom, Matching.RANGE,
               query="patient_birth_date"),
-    Attribute("PatientSex", "2", lambda o: o.entry.patient.sex.value, Matching.SINGLE,
+    Attribute("PatientSex", "2", lambda o: o.entry.patient.sex.value, Matching.WILDCARD,
               query="patient_sex"),
     Attribute("PatientPrimaryLanguageCodeSequence", "3", _language),
     *code_rows("PatientPrimaryLanguageCodeSequence"),

@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from ris.domain.errors import InvalidValueError
 from ris.domain.orders import Priority, StepStatus
+from ris.domain.patients import Sex
 from ris.domain.values import Code
+from ris.selectors.name_keys import wildcard_pattern
 from ris.selectors.views import TextMatch, WorklistQuery
 from worklist import charset, deviations, moments
 from worklist.attributes import (
@@ -60,6 +62,7 @@ _TIME_ZONE = tag_of("TimezoneOffsetFromUTC")
 _PROTOCOL = tag_of("ScheduledProtocolCodeSequence")
 _SPS = tag_of(SPS)
 _ROOT = WORKLIST_TREE
+T = TypeVar("T")
 _STEP = WORKLIST_TREE[_SPS].children
 
 
@@ -305,28 +308,33 @@ def _uids(text: str, attribute: Attribute) -> tuple[str, ...]:
     return tuple(uid.strip("\0") for uid in _alternatives(text, attribute))
 
 
-def _priorities(text: str, attribute: Attribute) -> tuple[Priority, ...]:
-    terms = set(_values(text, attribute))
-    found = tuple(priority for priority, term in PRIORITIES.items() if term in terms)
-    if not found:
+def _named(text: str, attribute: Attribute, terms: Mapping[T, str]) -> list[T]:
+    """Those whose term the key names; none if it names all, _Nothing if it names no term."""
+    patterns = [wildcard_pattern(value) for value in _alternatives(text, attribute)]
+    found = [
+        one
+        for one, term in terms.items()
+        if term and any(pattern.fullmatch(term) for pattern in patterns)
+    ]
+    if patterns and not found:
         raise _Nothing
     return found
+
+
+def _priorities(text: str, attribute: Attribute) -> tuple[Priority, ...]:
+    return tuple(_named(text, attribute, PRIORITIES))
 
 
 def _statuses(text: str, attribute: Attribute) -> frozenset[StepStatus]:
-    terms = set(_values(text, attribute))
-    found = frozenset(status for status, term in STEP_STATUSES.items() if term in terms)
-    if not found:
-        raise _Nothing
-    return found
+    return frozenset(_named(text, attribute, STEP_STATUSES))
 
 
 def _sex(text: str, attribute: Attribute) -> str:
-    return "\\".join(_values(text, attribute))
+    return "\\".join(_named(text, attribute, {sex.value: sex.value for sex in Sex}))
 
 
 def _issuer(text: str, attribute: Attribute) -> str:
-    return text
+    return "\\".join(_alternatives(text, attribute))
 
 
 def _birth_dates(text: str, attribute: Attribute) -> tuple[str, str] | None:
@@ -390,11 +398,13 @@ def _said(code: Code) -> str:
 
 def _codes(item: Texts) -> tuple[Code, ...]:
     """The code of an item, in every spelling of its scheme we may hold."""
-    value = (item.text("CodeValue") or item.text("LongCodeValue")).strip("*")
-    scheme = item.text("CodingSchemeDesignator").strip("*")
+    value = item.text("CodeValue") or item.text("LongCodeValue")
+    scheme = item.text("CodingSchemeDesignator")
+    value, scheme = (text if text.strip("*") else "" for text in (value, scheme))
     if not value and not scheme:
         return ()
-    schemes = [scheme, *(name for name, short in SCHEMES.items() if scheme and short == scheme)]
+    pattern = wildcard_pattern(scheme)
+    schemes = [scheme, *(name for name, short in SCHEMES.items() if pattern.fullmatch(short))]
     return tuple(Code(value, one) for one in schemes)
 
 

@@ -21,6 +21,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from ris.domain.values import Code
+from ris.selectors.name_keys import wildcard_pattern
 from worklist import charset
 from worklist.attributes import ESSENTIAL, SPS, WORKLIST_TREE, Attribute, Node, Offer
 from worklist.charset import CharacterSet, PlainSet
@@ -106,8 +107,8 @@ def items_of(key: Key, source: Any) -> Iterable[Any]:
         item
         for item in items
         if any(
-            (not code.value or code.value == item.value)
-            and (not code.scheme or code.scheme == item.scheme)
+            (not code.value or wildcard_pattern(code.value).fullmatch(item.value))
+            and (not code.scheme or wildcard_pattern(code.scheme).fullmatch(item.scheme))
             for code in key.only
         )
     ]

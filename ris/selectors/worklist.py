@@ -3,8 +3,7 @@
 Two statements at most: one over indexes that names the matching steps with the versions of all
 their answer is made of, and one that reads those steps that changed since they were last read. A
 lookup by a number that few steps have is one statement, which does both. Three more if a physician
-is asked for. DICOM text matching is exact and case-sensitive (PS3.4 C.2.2.2.1), which a database's
-LIKE is not everywhere: SQLite gets GLOB.
+is asked for.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ from ris.models import (
 )
 from ris.selectors import name_keys, worklist_rows, worklist_shown
 from ris.selectors.facility import site
-from ris.selectors.name_keys import Pattern
 from ris.selectors.statements import fetch
-from ris.selectors.views import TextMatch, WorklistEntry, WorklistQuery
+from ris.selectors.views import WorklistEntry, WorklistQuery
 from ris.selectors.worklist_memory import (
     KnownAnswers,
     KnownEntries,
     Rows,
     WorklistAnswer,
 )
+from ris.selectors.worklist_texts import is_pattern, like, one_text, texts
 
 _RANK = {Priority.STAT: 0, Priority.ASAP: 1, Priority.URGENT: 2, Priority.ROUTINE: 3}
 _LIVE = (OrderStatus.ACTIVE,)
@@ -76,7 +75,7 @@ def _is_lookup(query: WorklistQuery) -> bool:
         or query.filler_number
     )
     if number is not None:
-        is_exact = not (number.wildcard and _is_pattern(number.pattern))
+        is_exact = not (number.wildcard and is_pattern(number.pattern))
     else:
         is_exact = bool(query.study_instance_uids)
     return is_exact and not query.patient_name and _is_fixed(query)
@@ -306,19 +305,19 @@ def _conditions(query: WorklistQuery) -> _Where:
     _add_start(where, query)
     # A station's day is fewer steps than a modality's, which SQLite cannot know.
     titles = query.station_ae_titles
-    by_station = bool(titles) and not any(_is_pattern(title) for title in titles)
+    by_station = bool(titles) and not any(is_pattern(title) for title in titles)
     for column, values in (
         ("s.station_ae_title", titles),
         (f"{no_index if by_station else ''}s.modality", query.modalities),
     ):
         if values:
-            where.any_of(_one_text(column, value, wildcard=True) for value in values)
+            where.any_of(one_text(column, value, wildcard=True) for value in values)
     for column, views in (
         ("s.station_ae_title", query.view_stations),
         (f"{no_index}s.modality", query.view_modalities),
     ):
         for values in views:
-            where.any_of(_one_text(column, value, wildcard=True) for value in values)
+            where.any_of(one_text(column, value, wildcard=True) for value in values)
     for column, match in (
         ("s.step_id", query.step_id),
         ("s.station_name", query.station_name),
@@ -330,11 +329,11 @@ def _conditions(query: WorklistQuery) -> _Where:
         ("v.number", query.admission_id),
     ):
         if match is not None:
-            where.any_of(_text(column, match))
+            where.any_of(texts(column, match))
     for name, expression in worklist_shown.text_columns(connection.vendor).items():
         match = getattr(query, name)
         if match is not None:
-            where.any_of(_text(expression, match))
+            where.any_of(texts(expression, match))
     for column, issuers in (
         ("o.accession_issuer", query.accession_issuers),
         ("v.issuer", query.admission_issuers),
@@ -348,7 +347,7 @@ def _conditions(query: WorklistQuery) -> _Where:
     if query.procedure_codes:
         where.any_of(_code(code) for code in query.procedure_codes)
     if query.protocol_codes:
-        where.any_of(worklist_shown.protocol_code(code) for code in query.protocol_codes)
+        where.any_of(_protocol_code(code) for code in query.protocol_codes)
     _add_patient(where, query)
     return where
 
@@ -388,11 +387,12 @@ def _add_patient(where: _Where, query: WorklistQuery) -> None:
     if query.patient_id is not None or query.patient_id_issuer:
         inner = _Where()
         if query.patient_id is not None:
-            inner.any_of(_text("i.value", query.patient_id))
+            inner.any_of(texts("i.value", query.patient_id))
         else:
             inner.add(f"i.{connection.ops.quote_name('primary')} = %s", True)
         if query.patient_id_issuer:
-            inner.add("i.issuer = %s", query.patient_id_issuer)
+            issuers = query.patient_id_issuer.split("\\")
+            inner.any_of(one_text("i.issuer", one, wildcard=True) for one in issuers)
         # Any number of the patient: after a merge the wristband still shows the old one.
         where.add(
             f"p.id IN (SELECT i.patient_id FROM {_table(PatientIdentifier)} i"  # noqa: S608
@@ -417,80 +417,34 @@ def _iso(day: str) -> str:
     return f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else ""
 
 
-def _text(column: str, match: TextMatch) -> list[tuple[str, Sequence[Any]]]:
-    """A key may hold several values, joined as DICOM joins them."""
-    return [
-        _one_text(column, value, wildcard=match.wildcard) for value in match.pattern.split("\\")
-    ]
-
-
-def _one_text(column: str, value: str, *, wildcard: bool) -> tuple[str, Sequence[Any]]:
-    if not (wildcard and _is_pattern(value)):
-        return f"{column} = %s", [value]
-    parts = tuple(name_keys.split(value))
-    return _like(column, Pattern(parts))
-
-
-def _is_pattern(value: str) -> bool:
-    return "*" in value or "?" in value
-
-
-def _like(column: str, pattern: Pattern) -> tuple[str, Sequence[Any]]:
-    """A comparison with wildcards, case-sensitive; a known beginning uses the index."""
-    if pattern.is_literal:
-        return f"{column} = %s", [pattern.prefix]
-    if connection.vendor == "sqlite":
-        clause, params = f"{column} GLOB %s", [_glob(pattern)]
-        following = _following(pattern.prefix)
-        if following:
-            # GLOB alone uses an index only if its pattern stands in the statement.
-            clause = f"({clause} AND {column} >= %s AND {column} < %s)"
-            params += [pattern.prefix, following]
-        return clause, params
-    return f"{column} LIKE %s", [_sql_like(pattern)]
-
-
-def _following(prefix: str) -> str:
-    """The first text that sorts behind everything that begins with ``prefix``."""
-    if not prefix or ord(prefix[-1]) >= 0xD7FF:
-        return ""
-    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
-
-
-def _glob(pattern: Pattern) -> str:
-    return "".join(
-        part if index % 2 else part.translate(_GLOB) for index, part in enumerate(pattern.parts)
-    )
-
-
-def _sql_like(pattern: Pattern) -> str:
-    return "".join(
-        {"*": "%", "?": "_"}[part] if index % 2 else part.translate(_LIKE)
-        for index, part in enumerate(pattern.parts)
-    )
-
-
-_GLOB = str.maketrans({"[": "[[]", "*": "[*]", "?": "[?]"})
-_LIKE = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
-
-
 def _names(text: str) -> list[tuple[str, Sequence[Any]]]:
     """The sieve for a person name: alternatives, each with one condition for a group."""
     found = []
     for key in name_keys.name_keys(text):
         where = _Where()
         for variants in key.sieve():
-            where.any_of(_like("p.name_key", variant) for variant in variants)
+            where.any_of(like("p.name_key", variant) for variant in variants)
         found.append((" AND ".join(where.clauses) or "1 = 1", where.params))
     return [(f"({clause})", params) for clause, params in found]
 
 
 def _code(code: Code) -> tuple[str, Sequence[Any]]:
+    return _parts_of(code, "r.code_value", "r.code_scheme")
+
+
+def _protocol_code(code: Code) -> tuple[str, Sequence[Any]]:
+    """One of the step's protocol codes is ``code``."""
+    each, value, scheme = worklist_shown.protocol_columns(connection.vendor)
+    clause, params = _parts_of(code, value, scheme)
+    return f"EXISTS (SELECT 1 FROM {each} WHERE {clause})", params  # noqa: S608 - fixed text
+
+
+def _parts_of(code: Code, value: str, scheme: str) -> tuple[str, Sequence[Any]]:
+    """An empty part of a code is any."""
     where = _Where()
-    if code.value:
-        where.add("r.code_value = %s", code.value)
-    if code.scheme:
-        where.add("r.code_scheme = %s", code.scheme)
+    for column, wanted in ((value, code.value), (scheme, code.scheme)):
+        if wanted:
+            where.any_of([one_text(column, wanted, wildcard=True)])
     return f"({' AND '.join(where.clauses) or '1 = 1'})", where.params
 
 

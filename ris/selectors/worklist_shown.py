@@ -15,7 +15,6 @@ from django.db.models import Min
 
 from ris.domain.orders import Stage
 from ris.domain.performing import Match
-from ris.domain.values import Code
 from ris.models import PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep, Site
 
 _LO = 64
@@ -83,16 +82,10 @@ def study_starts(procedures: Sequence[RequestedProcedure]) -> dict[int, datetime
     )
 
 
-def protocol_code(code: Code) -> tuple[str, list[str]]:
-    """A condition that one of the step's protocol codes is ``code``; an empty part is any."""
-    if connection.vendor == "sqlite":
+def protocol_columns(vendor: str) -> tuple[str, str, str]:
+    """The protocol codes of a step as rows, and the expressions of their value and scheme."""
+    if vendor == "sqlite":
         each, part = "json_each(s.protocol_codes) c", "json_extract(c.value, '$.{}')"
     else:
-        each, part = "jsonb_array_elements(s.protocol_codes) AS c (code)", "c.code ->> '{}'"
-    wanted = [(name, value) for name, value in (("value", code.value), ("scheme", code.scheme))
-              if value]  # fmt: skip
-    conditions = " AND ".join(f"{part.format(name)} = %s" for name, _ in wanted) or "1 = 1"
-    return (
-        f"EXISTS (SELECT 1 FROM {each} WHERE {conditions})",  # noqa: S608 - fixed text
-        [value for _, value in wanted],
-    )
+        each, part = "jsonb_array_elements(s.protocol_codes) AS c (code)", "(c.code ->> '{}')"
+    return each, part.format("value"), part.format("scheme")

@@ -179,9 +179,9 @@ def _value_matches(value: str, key: str, kind: str) -> bool:
         return True
     if value == "":
         return False  # an unknown value matches no key (K.2.2.1.1.1)
-    if kind == TEXT:
-        return _wildcard(key).fullmatch(value) is not None
-    return key == value  # no wildcards in UI; terms of CS have none here
+    if kind == UID:
+        return key == value  # no wildcards in UI
+    return _wildcard(key).fullmatch(value) is not None
 
 
 def _wildcard(key: str) -> re.Pattern[str]:
@@ -199,7 +199,7 @@ def _status(step: Dataset, key: Dataset) -> bool:
 def _patient_id(stored: Dataset, query: Dataset) -> bool:
     """Also by the other numbers of the patient, each with its own issuer (dicom.md CHG-02)."""
     key, issuer = _text(query, "PatientID"), _text(query, "IssuerOfPatientID")
-    issuer = issuer if issuer.strip("*") else ""
+    issuers = [one.strip() for one in issuer.split("\\") if one.strip()] or ["*"]
     numbers = [(_text(stored, "PatientID"), _text(stored, "IssuerOfPatientID"))]
     alternatives = [one.strip() for one in key.split("\\") if one.strip()]
     if alternatives and all(one.strip("*") for one in alternatives):
@@ -210,9 +210,10 @@ def _patient_id(stored: Dataset, query: Dataset) -> bool:
     else:
         alternatives = ["*"]
     return any(
-        _value_matches(number, one, TEXT) and issuer in {"", issued}
+        _value_matches(number, one, TEXT) and _value_matches(issued, by, TEXT)
         for number, issued in numbers
         for one in alternatives
+        for by in issuers
     )
 
 
@@ -225,9 +226,7 @@ def _sequence(stored: Dataset, query: Dataset, keyword: str, inside: tuple[str, 
 
 
 def _item_matches(item: Dataset, key: Dataset, inside: tuple[str, ...]) -> bool:
-    return all(
-        not _text(key, one).strip("*") or _text(item, one) == _text(key, one) for one in inside
-    )
+    return all(_value_matches(_text(item, one), _text(key, one), TEXT) for one in inside)
 
 
 # --- names (C.2.2.2.1.1): case and accents do not count, nor do empty components at the end

@@ -36,6 +36,8 @@ from worklist.matching import parsed, to_request
          frozenset({StepStatus.SCHEDULED})),
         ({"ScheduledProcedureStepStatus": "DEPARTED"}, {}, "statuses",
          frozenset({StepStatus.COMPLETED, StepStatus.DISCONTINUED})),
+        ({"ScheduledProcedureStepStatus": "S*"}, {}, "statuses",
+         frozenset({StepStatus.SCHEDULED, StepStatus.STARTED})),
         ({}, {"PatientName": "DOE^J*"}, "patient_name", "DOE^J*"),
         ({}, {"PatientID": "P1"}, "patient_id", TextMatch(pattern="P1")),
         ({}, {"PatientID": "P*"}, "patient_id", TextMatch(pattern="P*", wildcard=True)),
@@ -45,12 +47,15 @@ from worklist.matching import parsed, to_request
         ({}, {"PatientBirthDate": "1970.05.03 - "}, "patient_birth_date", ("19700503", "")),
         ({}, {"PatientBirthDate": "-19991231"}, "patient_birth_date", ("", "19991231")),
         ({}, {"PatientSex": "F"}, "patient_sex", "F"),
+        ({}, {"PatientSex": "?"}, "patient_sex", "M\\F\\O"),
         ({}, {"AccessionNumber": "A1"}, "accession_number", TextMatch(pattern="A1")),
         ({}, {"RequestedProcedureID": "P1"}, "procedure_id", TextMatch(pattern="P1")),
         ({}, {"StudyInstanceUID": ["1.2", "1.3"]}, "study_instance_uids", ("1.2", "1.3")),
         ({}, {"RequestedProcedurePriority": "STAT"}, "priorities", (Priority.STAT,)),
         ({}, {"RequestedProcedurePriority": "HIGH"}, "priorities",
          (Priority.ASAP, Priority.URGENT)),
+        ({}, {"RequestedProcedurePriority": "R*\\ST??"}, "priorities",
+         (Priority.STAT, Priority.ROUTINE)),
         ({}, {"RequestingPhysician": "Novak"}, "requesting_physician", "Novak"),
         ({}, {"ReferringPhysicianName": "Ruiz"}, "referring_physician", "Ruiz"),
         ({}, {"AdmissionID": "V1"}, "admission_id", TextMatch(pattern="V1")),
@@ -74,6 +79,16 @@ def test_a_code_key_is_tried_in_every_spelling_of_its_scheme() -> None:
 
     assert query(RequestedProcedureCodeSequence=[item]) == WorklistQuery(
         procedure_codes=(Code("24627-2", "LN"), Code("24627-2", "http://loinc.org"))
+    )
+
+
+def test_a_code_key_may_hold_wildcards() -> None:
+    item = Dataset()
+    item.CodeValue = "CT*"
+    item.CodingSchemeDesignator = "L?"
+
+    assert query(RequestedProcedureCodeSequence=[item]) == WorklistQuery(
+        procedure_codes=(Code("CT*", "L?"), Code("CT*", "http://loinc.org"))
     )
 
 

@@ -224,8 +224,29 @@ _TIMES = st.sampled_from(
     ["08", "0800", "080000", "080001", "0900", "2359", "235959", "000000", "08-09", "0800-1830",
      "120000-", "-0900", "-08", "080001-080001", "18-", "*", "0330", "03-0330"]
 )  # fmt: skip
-_CODES = [("P1", "99SITE"), ("P2", "LN"), ("P2", "99SITE"), ("P3", ""), ("", "LN"), ("P1", "")]
-_STUDY_CODES = [("24627-2", "LN"), ("24627-2", ""), ("", "LN"), ("CTHEAD", ""), ("X", "LN")]
+_CODES = [
+    ("P1", "99SITE"),
+    ("P2", "LN"),
+    ("P2", "99SITE"),
+    ("P3", ""),
+    ("", "LN"),
+    ("P1", ""),
+    ("P*", ""),
+    ("?1", "99*"),
+    ("P[1]", ""),
+    ("*", "L?"),
+]
+_STUDY_CODES = [
+    ("24627-2", "LN"),
+    ("24627-2", ""),
+    ("", "LN"),
+    ("CTHEAD", ""),
+    ("X", "LN"),
+    ("24627*", "LN"),
+    ("CT*", ""),
+    ("*-?", "*"),
+    ("", "L*"),
+]
 
 
 @st.composite
@@ -288,11 +309,15 @@ def _value(keyword: str) -> st.SearchStrategy[Any]:
     if keyword == "PatientBirthDate":
         return _dates(_BIRTHS)
     if keyword == "PatientSex":
-        return st.sampled_from(["M", "F", "O", "m", "M\\F", "*", "X"])
+        return st.sampled_from(["M", "F", "O", "m", "M\\F", "*", "X", "?", "??", "M*"])
     if keyword == "ScheduledProcedureStepStatus":
-        return st.sampled_from(["SCHEDULED", "STARTED", "SCHEDULED\\STARTED", "DEPARTED", "NO"])
+        return st.sampled_from(
+            ["SCHEDULED", "STARTED", "SCHEDULED\\STARTED", "DEPARTED", "NO", "S*", "?*", "*ED\\NO"]
+        )
     if keyword == "RequestedProcedurePriority":
-        return st.sampled_from(["STAT", "HIGH", "ROUTINE", "STAT\\ROUTINE", "stat", "*"])
+        return st.sampled_from(
+            ["STAT", "HIGH", "ROUTINE", "STAT\\ROUTINE", "stat", "*", "R*", "?????*", "*T\\H???"]
+        )
     if keyword == "StudyInstanceUID":
         uids = st.lists(st.sampled_from(_VALUES[keyword]), min_size=1, max_size=3)
         return st.one_of(uids, st.sampled_from(["1.2.*", "1.2.840.?", "*"]))

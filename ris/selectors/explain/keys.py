@@ -224,9 +224,9 @@ def patient_id(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition
 
 def patient_id_issuer(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | None:
     """The issuer of the number that was asked for; of the primary one if none was."""
-    issuer = query.patient_id_issuer
-    if not issuer:
+    if not query.patient_id_issuer:
         return None
+    issuers = query.patient_id_issuer.split("\\")
     match = query.patient_id
     held = [
         one.issuer
@@ -236,9 +236,9 @@ def patient_id_issuer(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Co
     return Condition(
         field="patient_id_issuer",
         name="Issuer of patient ID",
-        asked=issuer,
+        asked=alternatives(issuers),
         has=alternatives(or_none(one) for one in held) if held else "none",
-        meets=issuer in held,
+        meets=any(one_text(asked, one, wildcard=True) for asked in issuers for one in held),
         says=_PATIENT,
     )
 
@@ -317,8 +317,8 @@ def code_key(field: str, name: str, read: Callable[[Candidate], Sequence[Code]])
             asked=alternatives(_code(code) for code in wanted),
             has=alternatives(_code(code) for code in stored) if stored else "none",
             meets=any(
-                (not code.value or code.value == one.value)
-                and (not code.scheme or code.scheme == one.scheme)
+                (not code.value or one_text(code.value, one.value, wildcard=True))
+                and (not code.scheme or one_text(code.scheme, one.scheme, wildcard=True))
                 for code in wanted
                 for one in stored
             ),
