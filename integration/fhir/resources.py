@@ -262,10 +262,13 @@ KINDS: Mapping[str, Kind] = {
             asked.ReportCriteria,
             diagnostic_report,
             search.DIAGNOSTIC_REPORT,
+            interactions=(*READING, *WRITING),
             beside=("site",),
             documentation=(
                 "A report with its newest signed version as HTML and plain text. Of one that "
-                "nobody signed yet, or that was withdrawn, only the state is shown."
+                "nobody signed yet, or that was withdrawn, only the state is shown. One that was "
+                "written elsewhere is filed as far as its sender is trusted (endpoint setting "
+                "results), and answered as it stands here; withdrawn by status, not by DELETE."
             ),
         ),
         _kind(

@@ -50,6 +50,8 @@ class Profile:
     wait_for_scheduler: bool = False
     strict_catalog: bool = False
     require_if_match: bool = False  # of changes to any type
+    results: str = "draft"  # what a report from it becomes at most, or "no"
+    withdraw_results: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ def profile_for(name: str, endpoint: EndpointInfo | None) -> Profile:
         wait_for_scheduler=bool(settings.get("wait_for_scheduler")),
         strict_catalog=bool(settings.get("strict_catalog")),
         require_if_match=bool(settings.get("require_if_match")),
+        results=str(settings.get("results") or "draft"),
+        withdraw_results=bool(settings.get("withdraw_results")),
     )
 
 

@@ -41,7 +41,7 @@ class DocumentReferences(KeptResources):
             resource,
             public_id,
             About(patient, order),
-            lambda link: _fetch(writer, link),
+            lambda link: fetch(writer, link),
             changed=before is not None,
         ):
             self.file(writer, command)
@@ -89,7 +89,7 @@ def _order(writer: Writer, resource: Resource, patient: str) -> tuple[str, str]:
     return "", patient
 
 
-def _fetch(writer: Writer, link: str) -> tuple[bytes, str] | None:
+def fetch(writer: Writer, link: str) -> tuple[bytes, str] | None:
     """The content of one of our Binaries."""
     target = target_of(link, writer.incoming.base)
     if target is None or target[0] != "Binary":

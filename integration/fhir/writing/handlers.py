@@ -11,6 +11,7 @@ from integration.fhir.kept import DOCUMENTATION
 from integration.fhir.writing.appointments import AppointmentResponses, Appointments
 from integration.fhir.writing.beside import KeptBesideOurs
 from integration.fhir.writing.clearance import Allergies, Coverages, Observations
+from integration.fhir.writing.diagnosticreports import DiagnosticReports
 from integration.fhir.writing.directory import Encounters, Practitioners
 from integration.fhir.writing.documentreferences import DocumentReferences
 from integration.fhir.writing.kept import KeptResources
@@ -22,6 +23,7 @@ from integration.fhir.writing.subscriptions import Subscriptions
 HANDLERS: Mapping[str, Handler] = {
     "Appointment": Appointments(),
     "AppointmentResponse": AppointmentResponses(),
+    "DiagnosticReport": DiagnosticReports(),
     "Encounter": Encounters(),
     "Patient": Patients(),
     "Practitioner": Practitioners(),

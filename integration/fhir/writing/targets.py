@@ -96,6 +96,6 @@ def references(resource: Resource) -> list[tuple[str, str]]:
             kind = datatypes.identifier_type(element, "ServiceRequest.identifier")
         except RisError:
             continue  # told when the request is translated
-        if kind in words and resource["resourceType"] == "ServiceRequest":
+        if kind in words and resource["resourceType"] in {"ServiceRequest", "DiagnosticReport"}:
             found.append((words[kind], value))
     return found

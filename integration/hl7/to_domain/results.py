@@ -24,6 +24,7 @@ from ris.domain.errors import InvalidValueError, MissingValueError, UnsupportedE
 from ris.domain.identifiers import require_uid
 from ris.domain.orders import OrderReference
 from ris.domain.patients import PatientReference
+from ris.domain.result_texts import LOINCS, TITLES, headings
 from ris.domain.results import (
     AddendumDialect,
     FileResult,
@@ -72,31 +73,6 @@ SUFFIXES: Mapping[str, str] = {
     "OTH": "findings",
     "REC": "recommendation",
     "TCM": "technique",
-}
-LOINCS: Mapping[str, str] = {
-    **{section.loinc: key for key, section in bindings.SECTION.items()},
-    "11329-0": "indication",
-    "55115-0": "indication",
-    "59776-5": "findings",
-    "55110-1": "impression",
-    "55107-7": "addendum",
-}
-TITLES: Mapping[str, str] = {
-    "ADDENDUM": "addendum",
-    "CLINICAL HISTORY": "indication",
-    "CLINICAL INFORMATION": "indication",
-    "COMPARISON": "comparison",
-    "CONCLUSION": "impression",
-    "CONCLUSIONS": "impression",
-    "FINDINGS": "findings",
-    "HISTORY": "indication",
-    "IMPRESSION": "impression",
-    "INDICATION": "indication",
-    "REASON FOR EXAM": "indication",
-    "RECOMMENDATION": "recommendation",
-    "RECOMMENDATIONS": "recommendation",
-    "REPORT": "findings",
-    "TECHNIQUE": "technique",
 }
 
 FIELDS: Sequence[tuple[str, str]] = (
@@ -273,25 +249,6 @@ def _add_text(part: _Part, section: str, text: str) -> None:
         part.sections[section] = text if before is None else f"{before}\n{text}"
     else:
         part.whole.append(text)
-
-
-_INLINE = re.compile(r"([A-Z][A-Z ]{3,24}):\s*(.*)")
-
-
-def headings(text: str, start: str = "findings") -> list[tuple[str, str]]:
-    """A text in one piece by its headings; what stands before the first one is findings."""
-    found: list[tuple[str, list[str]]] = [(start, [])]
-    for line in text.split("\n"):
-        title = TITLES.get(" ".join(line.upper().rstrip(": ").split()))
-        rest = ""
-        if title is None and (match := _INLINE.fullmatch(line.strip())) is not None:
-            title, rest = TITLES.get(match[1].strip()), match[2]
-        if title is None:
-            found[-1][1].append(line)
-        else:
-            found.append((title, [rest] if rest else []))
-    pieces = ((key, "\n".join(lines).strip("\n")) for key, lines in found)
-    return [(key, piece) for key, piece in pieces if piece.strip()]
 
 
 def _observation(obx: Segment, kind: str) -> Observation | None:

@@ -70,7 +70,7 @@ def test_a_method_that_is_not_served_is_an_outcome(
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/Task"), ("PUT", "/Task/1"),
-                                              ("PATCH", "/DiagnosticReport/1")])  # fmt: skip
+                                              ("PATCH", "/ImagingStudy/1")])  # fmt: skip
 def test_what_comes_from_elsewhere_is_not_written(api: Api, method: str, path: str) -> None:
     answer = api.request(method, path, {})
 

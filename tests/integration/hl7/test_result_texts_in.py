@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from integration.hl7.to_domain.results import headings
+from ris.domain.result_texts import headings
 from ris.domain.values import Identifier
 from ris.models import Document, Report
 from tests import make
