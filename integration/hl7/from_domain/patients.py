@@ -14,10 +14,11 @@ identifiers moved   A08 of each
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from integration.hl7.er7_writer import DELETE, SegmentRow, Value
 from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.segments import EVN, MRG, PID, PV1, Told, row
 from integration.hl7.profiles import Profile
@@ -60,7 +61,8 @@ def patient_told(event: StoredEvent, profile: Profile, about: PatientsTold) -> I
         case "IdentifiersChanged":
             yield _identifier_changed(event, about.patient, profile)
         case _:
-            yield adt_as_is("A08", about.patient, event.at, profile)
+            changed = event.payload.get("changed", ())
+            yield adt_as_is("A08", about.patient, event.at, profile, changed)
             if about.other is not None:
                 yield adt_as_is("A08", about.other, event.at, profile)
 
@@ -75,11 +77,37 @@ def _identifier_changed(event: StoredEvent, patient: PatientView, profile: Profi
     return _with_former("A47", "ADT_A30", patient, previous, event.at, profile)
 
 
-def adt_as_is(trigger: str, patient: PatientView, at: datetime, profile: Profile) -> Draft:
-    """What is known of the patient now."""
+def adt_as_is(
+    trigger: str,
+    patient: PatientView,
+    at: datetime,
+    profile: Profile,
+    changed: Collection[str] = (),
+) -> Draft:
+    """What is known of the patient now; of what was ``changed``, also that nothing is."""
     told = Told(profile=profile, at=at, patient=patient, event=trigger)
-    rows = [row("EVN", EVN, told), row("PID", PID, told), row("PV1", PV1, told)]
+    pid = _with_deletions(row("PID", PID, told), changed)
+    rows = [row("EVN", EVN, told), pid, row("PV1", PV1, told)]
     return Draft("ADT", trigger, _STRUCTURES[trigger], rows)
+
+
+# Where each value stands in PID, and what says that there is none any more: an empty field would
+# leave the receiver's as it is (2.10.1).
+_ENDED: Mapping[str, tuple[int, Value]] = {
+    "birth_date": (7, DELETE),
+    "address": (11, DELETE),
+    "phone": (13, DELETE),
+    "email": (13, DELETE),
+    "language": (15, DELETE),
+    "deceased": (30, "N"),
+}
+
+
+def _with_deletions(pid: SegmentRow, changed: Collection[str]) -> SegmentRow:
+    fields = list(pid)
+    for number, ended in (place for name, place in _ENDED.items() if name in changed):
+        fields[number] = fields[number] or ended
+    return tuple(fields)
 
 
 def adt_a40(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from integration.hl7.er7 import Message
 from ris.domain.exchange import RequeueDelivery, Subscription
-from ris.domain.patients import ChangeIdentifiers, PatientReference
-from ris.domain.values import Identifier, PersonName
+from ris.domain.patients import (
+    ChangeIdentifiers,
+    Demographics,
+    PatientReference,
+    UpdatePatient,
+)
+from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import Delivery
 from ris.services import execute, outbox
 from tests import make, people
@@ -104,3 +111,62 @@ def test_held_until_the_settings_change_and_then_written_anew() -> None:
     assert message.get("PID-5.1") == "Müller"
     assert (row.state, row.last_error, row.lane.partition(":")[0]) == ("PENDING", "", "patient")
     assert message.get("MSH-10") == row.control_id == held.control_id
+
+
+# --- what is said no more -----------------------------------------------------------------------
+
+
+def change(**said: Any) -> None:
+    execute(
+        UpdatePatient(
+            patient=PatientReference(identifiers=(Identifier("4711", "HOSP", "MR"),)),
+            demographics=Demographics(**said),
+        ),
+        actor=people.ehr,
+    )
+
+
+def places(*numbers: int) -> list[str | None]:
+    """What the last message says at these places of PID; ``""`` deletes."""
+    return [told()[-1].get(f"PID-{number}") for number in numbers]
+
+
+def test_what_was_deleted_is_told_to_be_deleted() -> None:
+    receiver()
+    make.order(
+        patient=make.patient("4711", phone="+43 1 234", address="Weg 1, Wien", language="de")
+    )
+
+    change(phone="", address="", language="", birth_date=PartialDate(""))
+
+    assert places(7, 11, 13, 15) == ["", "", "", ""]
+
+
+def test_what_was_never_known_is_not_deleted_elsewhere() -> None:
+    receiver()
+    make.order(patient=make.patient("4711", phone="+43 1 234"))
+
+    change(phone="+43 1 999")
+
+    assert places(11, 13, 15, 30) == [None, "+43 1 999", None, None]
+
+
+def test_a_mail_address_keeps_the_field_when_the_phone_number_goes() -> None:
+    receiver()
+    make.order(patient=make.patient("4711", phone="+43 1 234", email="anna@example.org"))
+
+    change(phone="")
+
+    assert told()[-1].get("PID-13.4") == "anna@example.org"
+
+
+def test_who_did_not_die_after_all_is_told_to_be_alive() -> None:
+    receiver()
+    make.order(patient=make.patient("4711"))
+    change(deceased=True)
+    change(phone="+43 1 999")
+    dead = places(30)
+
+    change(deceased=False)
+
+    assert (dead, places(30)) == (["Y"], ["N"])
