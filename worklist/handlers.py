@@ -212,7 +212,16 @@ def receive(
         sender=stored.ae_title,
         references=references_in(stored.dataset, stored.transfer_syntax),
         dedupe=dedupe,
+        in_turn=turn_of(stored.sop_instance_uid),
     )
+
+
+def turn_of(sop_instance_uid: str) -> str:
+    """What is said of one performed step is heard in turn, on however many associations.
+
+    An N-SET that comes before its N-CREATE is committed waits for it and finds the step.
+    """
+    return f"mpps {sop_instance_uid}"
 
 
 def application(

@@ -28,6 +28,7 @@ from ris.models.driver import Text
 from ris.models.prepared import Given, Select
 from ris.services import _clock
 from ris.services._context import Cause, caused_by
+from ris.services._locks import lock_name
 from ris.services._notes import Notes
 from ris.services._together import Together
 from ris.services._transition import move, set_reply_state, touch
@@ -113,8 +114,11 @@ def receive(
     sender: str = "",
     references: Sequence[tuple[str, str]] = (),
     dedupe: bool = True,
+    in_turn: str = "",
 ) -> Receipt:
     """Store a message, apply it, store the answer; commit; give the answer.
+
+    Of messages with the same ``in_turn`` each sees what the one before has done.
 
     A RisError of ``apply`` undoes what it did and nothing else: the message stays as REJECTED with
     ``refuse(error)``. Any other exception makes it FAILED and is answered as internal, by id. An
@@ -132,6 +136,7 @@ def receive(
         sender=sender,
         references=references,
         dedupe=dedupe and bool(key),
+        in_turn=in_turn,
     )
     if connection.in_atomic_block or connection.vendor != "sqlite":
         # PostgreSQL has many writers, and puts their commits together by itself.
@@ -157,6 +162,7 @@ class _Incoming:
     sender: str
     references: Sequence[tuple[str, str]]
     dedupe: bool
+    in_turn: str
     # Of the thread it came on: another one may store it.
     context: Context = field(default_factory=copy_context)
     receipt: Receipt | None = None
@@ -217,6 +223,8 @@ def _receive(incoming: _Incoming) -> Receipt:
     protocol, sender, key = incoming.protocol, incoming.sender, incoming.key
     digest = hashlib.sha256(incoming.raw).hexdigest()
     reused = False
+    if incoming.in_turn:
+        lock_name(incoming.in_turn)
     if incoming.dedupe:
         reused = _SAME_KEY.first(protocol=protocol.value, sender=sender, key=key) is not None
         earlier = _earlier(protocol, sender, key, digest) if reused else None

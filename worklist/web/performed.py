@@ -16,7 +16,7 @@ from ris.domain.exchange import Protocol
 from ris.services import inbox
 from ris.services.inbox import Answer
 from worklist.elements import tags_in
-from worklist.handlers import application
+from worklist.handlers import application, turn_of
 from worklist.mpps import references_in
 from worklist.mpps_attributes import FIXED
 from worklist.raw import StoredRequest
@@ -74,6 +74,7 @@ def _receive(
         sender=client.name,
         references=references_in(prepared.request.dataset, EXPLICIT_VR_LITTLE_ENDIAN),
         dedupe=dedupe,
+        in_turn=turn_of(incoming.uid),
     )
 
 
