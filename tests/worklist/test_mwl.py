@@ -75,7 +75,7 @@ QUERY_SETS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("syntax", ["implicit", "explicit"])
+@pytest.mark.parametrize("syntax", ["implicit", "explicit", "big"])
 @pytest.mark.parametrize("query", QUERY_SETS)
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_answer_is_what_pydicom_writes(name: str, query: str, syntax: str) -> None:
@@ -84,11 +84,11 @@ def test_an_answer_is_what_pydicom_writes(name: str, query: str, syntax: str) ->
 
     data = mwl.encode(EVERYTHING, offer, among, SYNTAXES[syntax])
 
-    written = decode(BytesIO(data), syntax == "implicit", True)
+    written = decode(BytesIO(data), syntax == "implicit", syntax != "big")
     terms = written.get("SpecificCharacterSet", ())
     terms = (terms,) if isinstance(terms, str) else tuple(terms)
     expected = mwl.to_identifier(EVERYTHING, offer, terms)
-    assert data == encode(expected, syntax == "implicit", True)
+    assert data == encode(expected, syntax == "implicit", syntax != "big")
 
 
 @pytest.mark.parametrize("syntax", ["implicit", "explicit", "big"])
@@ -160,10 +160,15 @@ def test_the_character_set_is_named_exactly_when_needed(
     assert found.PatientName == str(ENTRIES[name].patient.name)
 
 
-def test_big_endian_answers_name_utf8_when_needed() -> None:
-    found = answer(ENTRIES["latin"], syntax="big", query=("ISO_IR 100",))
+@pytest.mark.parametrize(
+    ("query", "terms"), [(("ISO_IR 100",), "ISO_IR 100"), (("ISO_IR 144",), "ISO_IR 192")]
+)
+def test_a_device_with_big_endian_gets_its_own_character_set(
+    query: tuple[str, ...], terms: str
+) -> None:
+    found = answer(ENTRIES["latin"], syntax="big", query=query)
 
-    assert found.SpecificCharacterSet == "ISO_IR 192"
+    assert found.SpecificCharacterSet == terms
     assert found.PatientName == "Müller^Jörg"
 
 
