@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ris.domain.report_fields import PICKED, Concept, Field, FieldKind, number_of
 from ris.domain.report_templates import DraftForm, TemplateContent
-from ris.domain.report_texts import lead, put, stands_after
+from ris.domain.report_texts import put, stands_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +43,16 @@ def answered(
     """The answers of a draft to its template's fields, in the order of the text."""
     if form is None or content is None:
         return
-    for key in form.sections:
-        template = content.texts().get(key, "")
-        for each in content.fields_of(key):
-            answer = form.answers.get(each.name, "")
-            if each.words(answer):
-                yield Answered(
-                    field=each,
-                    section=key,
-                    answer=answer,
-                    lead=lead(template, each.name),
-                    text=sections.get(key, ""),
-                )
+    for key, each in form.asked(content):
+        answer = form.answers.get(each.name, "")
+        if each.words(answer):
+            yield Answered(
+                field=each,
+                section=key,
+                answer=answer,
+                lead=form.lead(content, key, each.name),
+                text=sections.get(key, ""),
+            )
 
 
 def lost(

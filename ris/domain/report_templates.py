@@ -21,7 +21,7 @@ from ris.domain.report_fields import (
     field_from_json,
     field_json,
 )
-from ris.domain.report_texts import LONGEST_NAME, tokens
+from ris.domain.report_texts import LONGEST_NAME, lead, tokens
 from ris.domain.reporting import ADDED, SECTIONS
 
 WRITTEN: tuple[str, ...] = tuple(key for key, _ in SECTIONS if key not in ADDED)
@@ -205,7 +205,9 @@ class Merged:
 class DraftForm:
     """Which version of a template a draft was begun with, and what was answered since.
 
-    ``sections`` are those whose text the template gave; the others stood there before.
+    ``sections`` are those whose text the template gave; the others stood there before. ``carried``
+    are the fields of its own that such a text has already, begun with another template: by their
+    names what the text says right before each.
     """
 
     template: str
@@ -214,6 +216,22 @@ class DraftForm:
     sections: tuple[str, ...]
     answers: Mapping[str, str] = field(default_factory=dict)
     merged: tuple[Merged, ...] = ()
+    carried: Mapping[str, str] = field(default_factory=dict)
+
+    def asked(self, content: TemplateContent) -> list[tuple[str, Field]]:
+        """What is asked for, with its section: what the template put there and what it found."""
+        return [
+            (key, each)
+            for key in content.texts()
+            for each in content.fields_of(key)
+            if key in self.sections or each.name in self.carried
+        ]
+
+    def lead(self, content: TemplateContent, section: str, name: str) -> str:
+        """What stands right before a field's answer."""
+        if name in self.carried:
+            return self.carried[name]
+        return lead(content.texts().get(section, ""), name)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -226,6 +244,7 @@ class DraftForm:
                 {"name": m.name, "section": m.section, "words": m.words, "source": m.source}
                 for m in self.merged
             ],
+            "carried": dict(self.carried),
         }
 
     @classmethod
@@ -239,6 +258,7 @@ class DraftForm:
             sections=tuple(said["sections"]),
             answers=dict(said["answers"]),
             merged=tuple(Merged(**each) for each in said["merged"]),
+            carried=dict(said.get("carried", {})),
         )
 
 
@@ -308,13 +328,16 @@ class RetireReportTemplate(Command[None]):
 class ApplyReportTemplate(Command[int]):
     """Begin a draft with a template; returns the new draft revision.
 
-    A section that has a text keeps it.
+    A section that has a text keeps it. ``without_codes`` are the answers of the template before it
+    whose codes may be lost, by field; those that it does not ask for and that nobody gave up refuse
+    it.
     """
 
     report: str
     template: str
     sections: dict[str, str]
     answers: dict[str, str] | None = None  # given since the draft was saved, by field
+    without_codes: tuple[str, ...] = ()
     expected_revision: int | None = None
 
 
@@ -330,11 +353,15 @@ class FillFromExam(Command[int]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropReportTemplate(Command[int]):
-    """Write on freely: the text stays, its fields are asked for no more."""
+    """Write on freely: the text stays, its fields are asked for no more.
+
+    ``without_codes`` as in :class:`ApplyReportTemplate`.
+    """
 
     report: str
     sections: dict[str, str]
     answers: dict[str, str] | None = None  # given since the draft was saved, by field
+    without_codes: tuple[str, ...] = ()
     expected_revision: int | None = None
 
 

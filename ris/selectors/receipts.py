@@ -11,8 +11,8 @@ from enum import StrEnum
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
-from ris.domain.exchange import DeliveryState
-from ris.models import Delivery, DeliveryAttempt, DomainEvent, Report
+from ris.domain.exchange import DeliveryState, Direction, Subscription
+from ris.models import Delivery, DeliveryAttempt, DomainEvent, Endpoint, Report
 from ris.selectors.message_filters import STUCK_DELIVERY, key_of
 
 # What the acknowledgement of an HL7 receiver says (MSA-1, HL7 v2.5.1 2.15.8).
@@ -43,6 +43,10 @@ NEEDS_A_PERSON = frozenset(
     {Waiting.PAUSED, Waiting.OFF, Waiting.BEHIND, Waiting.REFUSED, Waiting.UNWRITABLE,
      Waiting.GIVEN_UP}
 )  # fmt: skip
+# What a report leaves as (``sends``).
+_REPORTS = frozenset(
+    {Subscription.RESULTS.value, Subscription.DOCUMENTS.value, Subscription.REPORT_OBJECTS.value}
+)
 _UNSETTLED = frozenset(
     {Waiting.SOON, Waiting.SENDING, Waiting.AGAIN, Waiting.BEHIND, Waiting.QUEUED}
 )
@@ -130,6 +134,15 @@ def of_report(public_id: str) -> list[VersionReceipts]:
         )
         for version, receipts in newest_first
     ]
+
+
+def receivers() -> list[str]:
+    """Who is sent a report once it is signed, by the names of their interfaces.
+
+    Some take only what is final, or only their own orders: that is for their protocol to say.
+    """
+    rows = Endpoint.objects.filter(direction=Direction.OUT.value, active=True).order_by("name")
+    return [row.name for row in rows.only("name", "sends") if not _REPORTS.isdisjoint(row.sends)]
 
 
 def is_leaving(public_id: str) -> bool:

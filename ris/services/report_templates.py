@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from django.db.models import QuerySet
 
+from ris.domain import report_codes
 from ris.domain.actors import Role
 from ris.domain.errors import (
     DeniedError,
@@ -16,11 +17,13 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
+from ris.domain.report_codes import Answered
 from ris.domain.report_templates import (
     LONGEST_TEXT,
     ApplyReportTemplate,
     DefineReportTemplate,
     DeleteMacro,
+    DraftForm,
     DropReportTemplate,
     FillFromExam,
     ReportMacroChanged,
@@ -42,7 +45,7 @@ from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._locks import public_key
 from ris.services._transition import touch
-from ris.services.reporting.forms import answered, begun, merge
+from ris.services.reporting.forms import answered, begun, merge, require_codes_kept
 from ris.services.reporting.parts import check_revision, clean, keep_draft, lock
 
 _SITE = (Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
@@ -175,10 +178,13 @@ def apply_report_template(command: ApplyReportTemplate, context: Context) -> int
     if line.retired_at is not None:
         raise StateConflictError("this template is retired")
     content = content_of(line.public_id, line.number)
-    said, _earlier = answered(report, command.sections, command.answers)
-    sections, form = begun(report, content, said)
+    said, earlier = answered(report, command.sections, command.answers)
+    before = _standing(earlier, said)
+    sections, form = begun(report, content, said, before)
     form = replace(form, template=line.public_id, number=line.number, name=line.name)
-    return keep_draft(report, clean(sections), form, context)
+    text = clean(sections)
+    require_codes_kept(before, form, content, text, command.without_codes)
+    return keep_draft(report, text, form, context)
 
 
 def fill_from_exam(command: FillFromExam, context: Context) -> int:
@@ -196,8 +202,17 @@ def fill_from_exam(command: FillFromExam, context: Context) -> int:
 
 def drop_report_template(command: DropReportTemplate, context: Context) -> int:
     report = _writing(command.report, command.expected_revision, context)
-    said, _form = answered(report, command.sections, command.answers)
+    said, form = answered(report, command.sections, command.answers)
+    require_codes_kept(_standing(form, said), None, None, said, command.without_codes)
     return keep_draft(report, said, None, context)
+
+
+def _standing(form: DraftForm | None, sections: dict[str, str]) -> list[Answered]:
+    """The answers of a draft that its text says."""
+    if form is None:
+        return []
+    content = content_of(form.template, form.number)
+    return [each for each in report_codes.answered(form, content, sections) if each.stands]
 
 
 # --- macros -------------------------------------------------------------------------------------

@@ -57,9 +57,9 @@ def test_who_sent_a_report_reads_it_no_longer_and_hears_what_became_of_it(at: At
     attending.open(report)
     expect(attending.page.locator("#editor")).to_be_visible()
     expect(attending.page.locator("#presence .note")).to_have_count(0)
-    attending.page.on("dialog", lambda dialog: dialog.accept())
     attending.page.locator("#then").uncheck()
     attending.page.locator("#section-impression").press("Control+Enter")
+    press(attending.page, "Enter")
 
     changed = resident.page.locator("#report-changed")
     expect(changed).to_contain_text("This report was changed: there is version")

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from ris.domain.errors import InvalidValueError, MissingValueError
-from ris.domain.report_templates import ApplyReportTemplate, DropReportTemplate, FillFromExam
+from ris.domain.report_fields import Choice, Field, FieldKind
+from ris.domain.report_templates import (
+    ApplyReportTemplate,
+    DropReportTemplate,
+    FillFromExam,
+    Part,
+    TemplateContent,
+)
 from ris.domain.reporting import (
     AmendReport,
     FinalizeReport,
@@ -22,7 +30,7 @@ from ris.models import Order, Report, ReportTemplate, ReportVersion
 from ris.selectors.report_seals import hash_of
 from ris.services import execute
 from tests import ground, make, people
-from tests.report_templates import CONTENT, template
+from tests.report_templates import CONTENT, NODULE, PRESENT, SIZE, template
 
 pytestmark = pytest.mark.django_db
 
@@ -325,3 +333,127 @@ def test_preliminary_and_final_ask_alike_and_a_correction_keeps_what_stands(
         ["Nodule", "Diameter"],
         ["Nodule"],
     ]
+
+
+# --- another template over the answers of the first
+
+OTHER = TemplateContent(
+    parts=(
+        Part(section="findings", text="Lung.\nFocal lesion, nodule: [Nodule]"),
+        Part(section="impression", text="Nodule of [Size]"),
+    ),
+    fields=(
+        Field(
+            name="Nodule",
+            kind=FieldKind.CHOICE,
+            choices=(Choice(text="present", concept=PRESENT), Choice(text="seen before")),
+            concept=NODULE,
+        ),
+        Field(name="Size", kind=FieldKind.NUMBER, unit="cm", concept=SIZE),
+    ),
+)
+
+
+def answered(exam: tuple[Order, str]) -> Report:
+    """A draft that was begun with the first template, with both its coded answers."""
+    report = applied(exam)
+    execute(
+        SaveDraft(
+            report=str(report.public_id),
+            sections=dict(report.draft),
+            answers={"Nodule": "present", "Size": "12"},
+        ),
+        actor=people.radiologist,
+    )
+    report.refresh_from_db()
+    return report
+
+
+def change(report: Report, key: str, **more: Any) -> Report:
+    execute(
+        ApplyReportTemplate(
+            report=str(report.public_id), template=key, sections=dict(report.draft), **more
+        ),
+        actor=people.radiologist,
+    )
+    report.refresh_from_db()
+    return report
+
+
+def test_another_template_is_not_begun_with_before_it_is_said_which_codes_are_lost(
+    exam: tuple[Order, str],
+) -> None:
+    report = answered(exam)
+    other = template(name="Lung", content=OTHER)
+
+    with pytest.raises(MissingValueError) as refused:
+        change(report, other)
+
+    assert refused.value.path == "without_codes"
+    assert refused.value.details == {"codes": [{"name": "Size", "words": "12 mm"}]}
+    assert Report.objects.get().form["name"] == "CT head"
+    assert Report.objects.get().draft_revision == report.draft_revision
+
+
+def test_answers_that_the_other_template_asks_for_as_well_keep_their_codes(
+    exam: tuple[Order, str],
+) -> None:
+    report = answered(exam)
+    other = template(name="Lung", content=OTHER)
+    findings = report.draft["findings"]
+
+    changed = change(report, other, without_codes=("Size",))
+    version = finalize(changed, filled(changed))
+
+    assert (
+        changed.draft["findings"] == findings == "Nodule: present. Size: 12 mm\nOther: nothing else"
+    )
+    assert changed.draft["impression"] == "Nodule of [Size]"  # 12 mm are no 12 cm
+    assert changed.form["answers"] == {"Nodule": "present"}
+    assert [(row["code"], row["value"], row["value_code"]) for row in version.coded] == [
+        (NODULE.code, "present", PRESENT.code)
+    ]
+
+
+def test_the_same_template_once_more_loses_nothing(exam: tuple[Order, str]) -> None:
+    report = answered(exam)
+
+    changed = change(report, report.form["template"])
+    version = finalize(changed, filled(changed))
+
+    assert [(row["meaning"], row["value"]) for row in version.coded] == [
+        ("Nodule", "present"),
+        ("Diameter", "12"),
+    ]
+
+
+def test_what_still_waits_in_a_text_that_stays_is_asked_for_by_the_other_template(
+    exam: tuple[Order, str],
+) -> None:
+    report = applied(exam)
+    other = template(name="Lung", content=OTHER)
+
+    changed = change(report, other)
+    execute(
+        SaveDraft(
+            report=str(report.public_id),
+            sections=dict(changed.draft),
+            answers={"Nodule": "present"},
+        ),
+        actor=people.radiologist,
+    )
+
+    text = Report.objects.get().draft["findings"]
+    assert text == "Nodule: present. Size: [Size]\nOther: nothing else"
+
+
+def test_dropping_a_template_says_which_codes_are_lost(exam: tuple[Order, str]) -> None:
+    report = answered(exam)
+    drop = DropReportTemplate(report=str(report.public_id), sections=dict(report.draft))
+
+    with pytest.raises(MissingValueError) as refused:
+        execute(drop, actor=people.radiologist)
+    execute(replace(drop, without_codes=("Nodule", "Size")), actor=people.radiologist)
+
+    assert [each["name"] for each in refused.value.details["codes"]] == ["Nodule", "Size"]
+    assert Report.objects.get().form is None

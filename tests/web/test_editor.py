@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from ris.domain.errors import StateConflictError
 from ris.domain.mrrt_reading import read
 from ris.domain.orders import OrderReference
-from ris.domain.report_templates import SaveMacro
+from ris.domain.report_templates import Part, SaveMacro, TemplateContent
 from ris.domain.results import FileResult, ResultLevel, ResultReference
 from ris.models import Order, Report, ReportTemplate
 from ris.services import execute
@@ -26,6 +27,7 @@ from tests.domain.mrrt_defects import FILES, defective
 from tests.report_templates import template
 
 As = Callable[[str], Client]
+PLAIN = Part(section="findings", text="Chest: normal.")
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 
 
@@ -158,7 +160,7 @@ def test_reworded_answer_says_that_its_code_is_lost_and_is_taken_again(
     [
         ("template/", {}),
         ("fill/", {}),
-        ("template/drop/", {}),
+        ("template/drop/?lose=Size", {}),
         ("again/", {"again": "Nodule"}),
     ],
 )
@@ -178,6 +180,31 @@ def test_what_was_answered_last_goes_along_with_every_button_of_the_editor(
     assert "Size: 9 mm" in report.draft["findings"]
     if part in {"fill/", "again/"}:  # the template that asked is still the draft's
         assert report.form["answers"]["Size"] == "9"
+
+
+def test_another_template_asks_first_which_codes_may_be_lost(reader: Client, exam: Order) -> None:
+    report = opened(reader, exam)
+    address = f"/reports/{report.public_id}/"
+    reader.post(f"{address}template/", {"template": template(), "revision": "0", "findings": ""})
+    other = template(name="Plain", content=TemplateContent(parts=(PLAIN,)))
+    report.refresh_from_db()
+    said = {**report.draft, "impression": "Typed.", "revision": str(report.draft_revision)}
+
+    page = reader.post(
+        f"{address}template/", {**said, "template": other, "answer:Size": "9"}
+    ).content.decode()
+    go_on = unescape(re.search(r'formaction="([^"]*lose=[^"]*)"', page)[1])
+    report.refresh_from_db()
+    kept = report.form["name"]
+    reader.post(go_on, {**said, "answer:Size": "9"})
+
+    report.refresh_from_db()
+    assert "Size: <bdi>9 mm</bdi>" in page
+    assert ">Typed.</textarea>" in page
+    assert go_on == f"{address}template/?lose=Size&template={other}"
+    assert kept == "CT head"
+    assert report.form["name"] == "Plain"
+    assert report.draft["findings"] == "Nodule: [Nodule]. Size: 9 mm\nOther: nothing else"
 
 
 def test_macro_and_dose_without_script(reader: Client, exam: Order) -> None:

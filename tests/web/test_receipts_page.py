@@ -53,9 +53,7 @@ def test_a_refused_version_says_why_and_is_sent_again_with_one_click(
     assert row.state == "PENDING"
 
 
-def test_a_report_just_signed_is_leaving_and_one_nobody_wants_says_so(
-    as_: As, rooms: None
-) -> None:
+def test_a_report_just_signed_is_leaving_and_one_nobody_wants_says_so(as_: As, rooms: None) -> None:
     order = booked_at(today_at(11))
     perform(order)
     outbox.fan_out()
@@ -70,6 +68,21 @@ def test_a_report_just_signed_is_leaving_and_one_nobody_wants_says_so(
     assert 'hx-trigger="every 2s"' in leaving
     assert "It was sent to nobody: no interface wants results of this kind." in nobody
     assert 'hx-trigger="every 60s"' in nobody
+
+
+def test_before_it_is_signed_a_report_says_who_will_get_it(as_: As, rooms: None) -> None:
+    make.endpoint("Registry", sends=(Subscription.RESULTS,))
+    make.endpoint("Billing", sends=(Subscription.CHARGES,))
+    make.endpoint("Old EHR", sends=(Subscription.RESULTS,), active=False)
+    order = booked_at(today_at(11))
+    perform(order)
+    client = as_("radiologist")
+    client.post("/reading/open/", {"procedure": str(order.procedures.get().public_id)})
+    address = f"/reports/{Report.objects.get().public_id}/"
+
+    part = client.get(f"{address}receipts/").content.decode()
+
+    assert "<span data-receivers><bdi>Registry</bdi></span>" in part
 
 
 def test_who_keeps_the_interfaces_is_led_to_the_message_and_the_interface(

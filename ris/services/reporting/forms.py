@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from ris.domain import report_codes
-from ris.domain.errors import MissingValueError
+from ris.domain.errors import InvalidValueError, MissingValueError
+from ris.domain.report_codes import Answered
 from ris.domain.report_fields import PICKED, Field, FieldKind, MergeSource
 from ris.domain.report_templates import DraftForm, Merged, TemplateContent
 from ris.domain.report_texts import lead, put, stands, token, tokens, unfilled
@@ -51,13 +52,18 @@ def begin_with_fitting(
 
 
 def begun(
-    report: Report, content: TemplateContent, before: dict[str, str]
+    report: Report,
+    content: TemplateContent,
+    before: dict[str, str],
+    earlier: Iterable[Answered] = (),
 ) -> tuple[dict[str, str], DraftForm]:
     """The sections with the template's text where there was none, and what was filled in.
 
     A section that the order's reason alone stands in takes the template's text if that has a place
-    for the reason.
+    for the reason. ``earlier`` are answers that stand in the text, to another template: they stay
+    answers where this one asks the same.
     """
+    known = {each.field.name: each for each in earlier}
     given = {}
     reason = " ".join(report.order.reason.split())
     places = {
@@ -72,13 +78,60 @@ def begun(
             given[key] = text
     form = DraftForm(template="", number=0, name="", sections=tuple(given))
     answers: dict[str, str] = {}
-    for key in given:
+    carried: dict[str, str] = {}
+    for key in content.texts():
         for each in content.fields_of(key):
-            if each.default and each.kind is not FieldKind.MERGE:
-                answers[each.name] = each.default
-                given[key] = put(given[key], each.name, each.words(each.default))
+            if each.kind is FieldKind.MERGE:
+                continue
+            was = known.get(each.name)
+            same = _same(each, was) if was is not None else ""
+            if key in given:
+                answer = same or each.default
+                if answer:
+                    given[key] = put(given[key], each.name, each.words(answer))
+            elif was is not None and same and was.section == key:
+                answer, carried[each.name] = same, was.lead
+            else:
+                answer = ""
+                if token(each.name) in before.get(key, ""):
+                    carried[each.name] = lead(before[key], each.name)
+            if answer:
+                answers[each.name] = answer
     sections, merged = merge(report, content, given)
-    return {**before, **sections}, replace(form, answers=answers, merged=tuple(merged))
+    form = replace(form, answers=answers, merged=tuple(merged), carried=carried)
+    return {**before, **sections}, form
+
+
+def _same(each: Field, was: Answered) -> str:
+    """An earlier answer as an answer to this field; empty if it would say something else."""
+    try:
+        answer = each.check(was.answer)
+    except InvalidValueError:
+        return ""
+    return answer if each.words(answer) == was.words else ""  # 12 mm are no 12 cm
+
+
+def require_codes_kept(
+    before: Iterable[Answered],
+    form: DraftForm | None,
+    content: TemplateContent | None,
+    sections: Mapping[str, str],
+    without: Collection[str],
+) -> None:
+    """Refuse a change of template that takes codes away which nobody gave up."""
+    coded = {
+        each.field.name
+        for each in report_codes.answered(form, content, sections)
+        if each.stands and each.codes
+    }
+    gone = [each for each in before if each.codes and each.field.name not in coded]
+    if any(each.field.name not in without for each in gone):
+        names = ", ".join(each.field.name for each in gone)
+        raise MissingValueError(
+            f"these answers would lose their codes: {names}. Say that they may",
+            path="without_codes",
+            details={"codes": [{"name": each.field.name, "words": each.words} for each in gone]},
+        )
 
 
 def merge(
@@ -129,18 +182,17 @@ def answered(
         return text, form
     content = content_of(form.template, form.number)
     kept = dict(form.answers)
-    for key in form.sections:
-        for each in content.fields_of(key):
-            if each.name not in answers or each.kind is FieldKind.MERGE:
-                continue
-            said = each.check(answers[each.name])
-            earlier = each.words(kept.get(each.name, ""))
-            before = lead(content.texts().get(key, ""), each.name)
-            if key in text:
-                text[key] = put(text[key], each.name, each.words(said), earlier, before)
-            kept.pop(each.name, None)
-            if said:
-                kept[each.name] = said
+    for key, each in form.asked(content):
+        if each.name not in answers or each.kind is FieldKind.MERGE:
+            continue
+        said = each.check(answers[each.name])
+        earlier = each.words(kept.get(each.name, ""))
+        before = form.lead(content, key, each.name)
+        if key in text:
+            text[key] = put(text[key], each.name, each.words(said), earlier, before)
+        kept.pop(each.name, None)
+        if said:
+            kept[each.name] = said
     return text, replace(form, answers=kept)
 
 
@@ -182,14 +234,13 @@ def _require_answers(
     form: DraftForm, content: TemplateContent, text: Mapping[str, str], without: Collection[str]
 ) -> None:
     """Refuse a text that leaves a question open, or has lost a code that nobody knows of."""
-    for key in form.sections:
-        for each in content.fields_of(key):
-            words = each.words(form.answers.get(each.name, ""))
-            if each.required and not _is_answered(each, words, text.get(key, "")):
-                raise MissingValueError(
-                    f"{each.name} in {_TITLES[key]} has to be answered before this is signed",
-                    path=f"field.{each.name}",
-                )
+    for key, each in form.asked(content):
+        words = each.words(form.answers.get(each.name, ""))
+        if each.required and not _is_answered(each, words, text.get(key, "")):
+            raise MissingValueError(
+                f"{each.name} in {_TITLES[key]} has to be answered before this is signed",
+                path=f"field.{each.name}",
+            )
     for gone in report_codes.lost(form, content, text):
         if gone.field.name not in without:
             raise MissingValueError(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ris.web.reporting import editor_views
+from ris.web.reporting import editor_views, template_views
 
 urlpatterns = [
     path("reports/macros/", editor_views.macros, name="report-macros"),
     path(
         "reports/<uuid:key>/templates/", editor_views.choose_template, name="report-templates-for"
     ),
-    path("reports/<uuid:key>/template/", editor_views.apply_template, name="report-template"),
+    path("reports/<uuid:key>/template/", template_views.apply_template, name="report-template"),
     path(
         "reports/<uuid:key>/template/drop/",
-        editor_views.drop_template,
+        template_views.drop_template,
         name="report-template-drop",
     ),
     path("reports/<uuid:key>/fill/", editor_views.fill_from_exam, name="report-fill"),

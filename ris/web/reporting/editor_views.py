@@ -18,14 +18,12 @@ from ris.domain.report_codes import Answered, lost, taken_again
 from ris.domain.report_fields import Field, FieldKind, MergeSource
 from ris.domain.report_templates import (
     WRITTEN,
-    ApplyReportTemplate,
     DraftForm,
-    DropReportTemplate,
     FillFromExam,
     Merged,
     TemplateContent,
 )
-from ris.domain.report_texts import lead, stands, token
+from ris.domain.report_texts import stands, token
 from ris.domain.reporting import SECTIONS, SaveDraft
 from ris.models import Report
 from ris.selectors import report_templates as templates
@@ -129,7 +127,7 @@ def _asked(
     text: str,
     answers: Mapping[str, str],
 ) -> tuple[Asked, ...]:
-    if form is None or content is None or key not in form.sections:
+    if form is None or content is None:
         return ()
     numbers = {each.name: number for number, each in enumerate(content.fields)}
     return tuple(
@@ -137,11 +135,11 @@ def _asked(
             each,
             numbers[each.name],
             answers.get(each.name, form.answers.get(each.name, "")),
-            lead(content.texts()[key], each.name),
+            form.lead(content, key, each.name),
             token(each.name) in text,
         )
-        for each in content.fields_of(key)
-        if each.kind is not FieldKind.MERGE
+        for section, each in form.asked(content)
+        if section == key and each.kind is not FieldKind.MERGE
     )
 
 
@@ -221,7 +219,7 @@ def form_of(report: Report) -> tuple[DraftForm | None, TemplateContent | None]:
 @page()
 def take_again(request: PageRequest, key: UUID) -> HttpResponse:
     """Put an answer back that the text says no longer, so that its code goes with it."""
-    report = _written(request, key)
+    report = written(request, key)
     sections, name = written_in(request), said(request, "again")
     gone = next(
         (each for each in lost(*form_of(report), sections) if each.field.name == name), None
@@ -248,7 +246,7 @@ def take_again(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def choose_template(request: PageRequest, key: UUID) -> HttpResponse:
     """The templates that fit the exam, best first: a page, or a part of the report's."""
-    report = _written(request, key)
+    report = written(request, key)
     procedures = [str(one) for one in report.procedures.values_list("public_id", flat=True)]
     fitting = templates.fitting_for(templates.exam_keys(procedures), request.user.pk)
     context = {"report_key": str(key), "fitting": fitting, "revision": report.draft_revision}
@@ -256,25 +254,6 @@ def choose_template(request: PageRequest, key: UUID) -> HttpResponse:
         return HttpResponse(render_to_string("reporting/_template_list.html", context, request))
     _note_read(request, report)
     return show(request, "reporting/choose_template.html", context)
-
-
-@require_POST
-@page()
-def apply_template(request: PageRequest, key: UUID) -> HttpResponse:
-    """Begin with a template; what stands in the editor, or else in the draft, stays."""
-    report = _written(request, key)
-    do(
-        request,
-        ApplyReportTemplate(
-            report=str(key),
-            template=said(request, "template"),
-            sections=written_in(request) or dict(report.draft),
-            answers=answers_in(request),
-            expected_revision=carried(request, "revision"),
-        ),
-    )
-    messages.success(request, _("The template is in the text. What was written before stays."))
-    return redirect_back(request, f"/reports/{key}/")
 
 
 @require_POST
@@ -290,22 +269,6 @@ def fill_from_exam(request: PageRequest, key: UUID) -> HttpResponse:
         ),
     )
     messages.success(request, _("Filled in what is known by now."))
-    return redirect_back(request, f"/reports/{key}/")
-
-
-@require_POST
-@page()
-def drop_template(request: PageRequest, key: UUID) -> HttpResponse:
-    do(
-        request,
-        DropReportTemplate(
-            report=str(key),
-            sections=written_in(request),
-            answers=answers_in(request),
-            expected_revision=carried(request, "revision"),
-        ),
-    )
-    messages.success(request, _("The text stays; the template asks for nothing more."))
     return redirect_back(request, f"/reports/{key}/")
 
 
@@ -329,7 +292,7 @@ _INSERTS = {"dose": MergeSource.DOSE, "contrast": MergeSource.CONTRAST}
 @page()
 def value(request: PageRequest, key: UUID) -> HttpResponse:
     """The exam's dose or contrast in words; nothing (204) if none was recorded."""
-    report = _written(request, key)
+    report = written(request, key)
     words = _exam_words(report, asked(request, "of"))
     _note_read(request, report)
     return HttpResponse(
@@ -341,7 +304,7 @@ def value(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def insert(request: PageRequest, key: UUID) -> HttpResponse:
     """Without script: dose or contrast after the technique, or a macro after its section."""
-    report = _written(request, key)
+    report = written(request, key)
     sections = written_in(request)
     what = said(request, "insert")
     if what in _INSERTS:
@@ -379,7 +342,7 @@ def _exam_words(report: Report, what: str) -> str:
     return found.words if found is not None else ""
 
 
-def _written(request: PageRequest, key: UUID) -> Report:
+def written(request: PageRequest, key: UUID) -> Report:
     """The report, for whoever may write on it."""
     if not may(request.actor, SaveDraft):
         raise DeniedError("your roles do not include writing reports")

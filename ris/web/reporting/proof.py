@@ -33,9 +33,11 @@ def has_second_factor(request: PageRequest) -> bool:
 def proof_context(request: PageRequest) -> dict[str, Any]:
     """What a form that signs asks for (``reporting/_proof.html``)."""
     proof = asked_for()
+    can_show = proof is not Proof.SECOND_FACTOR or has_second_factor(request)
     return {
         "signs_with": proof.value,
-        "can_show_proof": proof is not Proof.SECOND_FACTOR or has_second_factor(request),
+        "can_show_proof": can_show,
+        "asks_proof": can_show and proof is not Proof.NONE,
     }
 
 

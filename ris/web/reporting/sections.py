@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from ris.domain.errors import UnknownKeyError
+from ris.domain.reporting import EDITED
 from ris.domain.values import PersonName
 from ris.models import PerformedProcedureStep, Report
 from ris.selectors import availability, documents, dose, receipts
@@ -57,9 +58,12 @@ def exam(request: PageRequest, key: UUID) -> HttpResponse:
 def deliveries(request: PageRequest, key: UUID) -> HttpResponse:
     """Who was sent what, and what came back; the part asks again while anything is on its way."""
     report = _report(key, Report.objects.all())
+    is_unsigned = report.status in EDITED
     context = {
         "deliveries": receipts.of_report(str(key)),
         "is_leaving": receipts.is_leaving(str(key)),
+        "is_unsigned": is_unsigned,
+        "receivers": receipts.receivers() if is_unsigned else [],
         "report": report,
     }
     return _show(request, report, "_deliveries", _("Sent to"), context)

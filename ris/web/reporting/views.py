@@ -110,6 +110,12 @@ def _left_over(
     return [(title, text) for title, text in texts if text]
 
 
+def _signer(request: PageRequest, stored: Report) -> str:
+    """The name that a version gets that is signed now."""
+    is_mine = stored.author_id == request.user.pk  # then the name was read with the report
+    return person_name(stored.author if is_mine else request.user).display
+
+
 def amendable(actor: Actor, view: ReportView) -> bool:
     """Whether the actor may add to or correct what was signed."""
     is_final = view.status in {ReportStatus.FINAL, ReportStatus.AMENDED}
@@ -129,8 +135,12 @@ def report_page(
     error: RisError | None = None,
     typed: Mapping[str, str] | None = None,
     amending: Amending | None = None,
+    losing: object = None,
 ) -> HttpResponse:
-    """The page; with ``typed`` after a refusal, so that nothing that was written is lost."""
+    """The page; with ``typed`` after a refusal, so that nothing that was written is lost.
+
+    ``losing`` are codes that a change of template takes away, and is asked about first.
+    """
     stored = _stored(key)
     view = to_view(stored)
     order = order_alone(str(stored.order.public_id), reports=False, performed=False)
@@ -181,6 +191,7 @@ def report_page(
         "withdrawn": current if view.status is ReportStatus.RETRACTED else None,
         "may_begin": may(request.actor, OpenReport),
         "amending": amending,
+        "losing": losing,
         **proof_context(request),
         "may_see_readers": request.actor.has(*READERS),
         "retractable": view.status
@@ -191,6 +202,7 @@ def report_page(
         "without_codes": request.POST.getlist("without_codes"),
         "author": person_name(stored.author).display,
         "is_mine": stored.author_id == request.user.pk,
+        "signs_as": SimpleLazyObject(lambda: _signer(request, stored)),
         "versions": tuple(reversed(view.versions)),
         "draft_origin": Particulars.from_json(stored.particulars),
         "revision": stored.draft_revision if typed is None else carried(request, "revision"),

@@ -77,7 +77,7 @@
       note.className = "note tone-bad";
       note.dataset.session = "";
       note.setAttribute("role", "alert");
-      form.prepend(note);
+      (form.querySelector("dialog:modal") ?? form).prepend(note);
     }
     note.textContent = text;
     note.scrollIntoView({ block: "nearest" });
