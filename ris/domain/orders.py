@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ris.domain.commands import Command, Event
-from ris.domain.patients import PatientReference, VisitDetails
+from ris.domain.patients import Demographics, PatientReference, VisitDetails
 from ris.domain.states import StateMachine
 from ris.domain.values import Code, Identifier, PersonName
 
@@ -236,8 +236,8 @@ class OrderDetails:
 class OrderReference:
     """How a sender names an order: our public id, or one of its numbers with issuer.
 
-    ``patient`` is whom the sender says it is for: a number that belongs to an order of somebody
-    else is refused.
+    ``patient`` is whom the sender says it is for, ``demographics`` what it says of the person: a
+    number that belongs to an order of somebody else is refused.
     """
 
     public_id: str = ""
@@ -246,6 +246,7 @@ class OrderReference:
     accession: Identifier | None = None
     study_instance_uid: str = ""
     patient: tuple[Identifier, ...] = ()
+    demographics: Demographics | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from ris.domain.orders import (
     StepRequest,
 )
 from ris.domain.scheduling import RescheduleAppointment
-from ris.domain.values import Code, Identifier
+from ris.domain.values import Code, Identifier, PartialDate, PersonName
 from ris.models import (
     AuditEvent,
     DomainEvent,
@@ -254,6 +254,29 @@ def test_an_identifier_that_nobody_knows_contradicts_nothing() -> None:
     )
 
     assert statuses() == ["CANCELED"]
+
+
+def test_who_is_plainly_somebody_else_is_not_meant_whatever_the_identifier() -> None:
+    make.order(patient=make.patient("4711"), placer=OLD)
+    nobody = (Identifier("9", "ELSE"),)
+    other = make.demographics(
+        name=PersonName.of("Meier", "Otto"), birth_date=PartialDate("1920-01-01")
+    )
+    married = make.demographics(name=PersonName.of("Meier", "Anna"))
+
+    with pytest.raises(StateConflictError) as caught:
+        execute(
+            CancelOrder(order=OrderReference(placer=OLD, patient=nobody, demographics=other)),
+            actor=people.ehr,
+        )
+    refused = statuses()
+    execute(
+        CancelOrder(order=OrderReference(placer=OLD, patient=nobody, demographics=married)),
+        actor=people.ehr,
+    )
+
+    assert caught.value.path == "PID-3"
+    assert (refused, statuses()) == (["ACTIVE"], ["CANCELED"])
 
 
 # --- numbers and status -------------------------------------------------------------------------

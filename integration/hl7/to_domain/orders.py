@@ -7,6 +7,7 @@ which is read in ``order_groups``. Everything that is wrong with a message is to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +19,9 @@ from integration.hl7.to_domain import clearance, order_parts, patient
 from integration.hl7.to_domain.order_groups import MAX_ORDERS as MAX_ORDERS
 from integration.hl7.to_domain.order_groups import REPLACED, ToldOrder, read_orders
 from integration.hl7.to_domain.request import Request
+from integration.hl7.to_domain.schedule import said_patient
 from ris.domain.commands import Command
-from ris.domain.errors import InvalidValueError, MissingValueError
+from ris.domain.errors import InvalidValueError, MissingValueError, RisError
 from ris.domain.orders import (
     AskOrder,
     CancelOrder,
@@ -146,10 +148,16 @@ def _reference(message: Message, order: ToldOrder, profile: Profile) -> OrderRef
     filler = order.numbers.get("filler")
     if order.control in bindings.FILLER_CONTROLS and "placer" in order.numbers:
         filler = None  # the number of another filler, which may be one of ours by chance
+    said: Demographics | None = None
+    if pid is not None:
+        with suppress(RisError):  # what cannot be read of a person is no reason to refuse the rest
+            who = said_patient(message, profile)
+            said = who.demographics if who is not None else None
     return OrderReference(
         placer=order.numbers.get("placer"),
         filler=filler,
         patient=patient.identifiers(pid, profile) if pid is not None else (),
+        demographics=said,
     )
 
 

@@ -105,13 +105,15 @@ def _split_off(order: Order, reference: OrderReference) -> list[Order]:
 def _refuse_other_patient(order: Order, reference: OrderReference) -> None:
     """A number that leads to another patient's order is a mistake somewhere: nobody guesses where.
 
-    Only identifiers that lead to a known patient can contradict; the order's own is known.
+    Identifiers that lead to nobody contradict nothing; a name and a birth date may.
     """
-    if not reference.patient:
-        return
-    patient = patients.find(PatientReference(identifiers=reference.patient))
+    patient = None
+    if reference.patient:
+        patient = patients.find(PatientReference(identifiers=reference.patient))
     if patient is not None and patient.pk != order.patient_id:
         raise StateConflictError("this order is of another patient", path="PID-3")
+    if patient is None and reference.demographics is not None:
+        patients.refuse_somebody_else(order.patient, reference.demographics)
 
 
 def require_live(order: Order) -> None:

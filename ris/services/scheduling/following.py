@@ -308,7 +308,8 @@ class _Work:
         start = start_at or appointment.start_at
         present = round((appointment.end_at - appointment.start_at).total_seconds() / 60)
         minutes = (service.duration_minutes if single else None) or present
-        device = _device(service, step, start, minutes, present=appointment.device)
+        over = self.command.overbook
+        device = _device(service, step, start, minutes, present=appointment.device, overbook=over)
         same = (start, device) == (appointment.start_at, appointment.device)
         if self.command.change is ScheduleChange.BOOK and not same:
             self._require_wish(appointment)
@@ -346,7 +347,7 @@ class _Work:
         minutes = (service.duration_minutes if single else None) or step.duration_minutes
         return book(
             step,
-            _device(service, step, start_at, minutes),
+            _device(service, step, start_at, minutes, overbook=self.command.overbook),
             start_at,
             minutes,
             self.context,
@@ -415,8 +416,12 @@ def _device(
     minutes: int,
     *,
     present: Device | None = None,
+    overbook: bool,
 ) -> Device:
-    """The device of the service, else where it is booked, else the first suitable that is free."""
+    """The device of the service, else where it is booked, else the first suitable that is free.
+
+    Where it is booked over, the first suitable one if none is free.
+    """
     if service.stations or service.rooms:
         devices = _devices(service)
         path = "station" if service.stations else "room"
@@ -439,9 +444,9 @@ def _device(
     if not suited:
         raise UnknownKeyError(f"no device of ours is {step.modality}", path="station")
     free = _free(suited, start_at, minutes)
-    if free is None:
+    if free is None and not overbook:
         raise SlotTakenError("every suitable device is taken at that time", path="start_at")
-    return free
+    return free or suited[0]
 
 
 def _free(devices: Sequence[Device], start_at: datetime, minutes: int) -> Device | None:

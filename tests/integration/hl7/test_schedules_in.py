@@ -177,6 +177,19 @@ def test_what_the_scheduler_booked_over_is_booked_over_and_flagged() -> None:
     assert appointment_of(order).overbooked is True
 
 
+def test_what_was_booked_over_needs_no_device_by_name() -> None:
+    make.booked(AT)
+    make.booked(AT, station="CT2")
+    order = ordered()
+
+    taken = siu("S12", sch(), PID, *resources(station=""))
+    over = siu("S12", sch("Overbook"), PID, *resources(station=""))
+
+    assert (taken, over) == (["AE", "207 AIS^1^4"], ["AA"])
+    assert appointment_of(order).overbooked is True
+    assert make.step_of(order).station_ae_title == "CT1"
+
+
 @pytest.mark.parametrize(
     ("trigger", "status", "step", "appointment"),
     [
