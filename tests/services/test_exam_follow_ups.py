@@ -33,6 +33,7 @@ from ris.services import execute, timers
 from tests import make, people
 from tests.services.exams import (
     begin,
+    end,
     follow_up,
     settle,
     silent_for,
@@ -53,6 +54,28 @@ def test_a_failed_machine_proposes_to_plan_again() -> None:
     steps = ScheduledProcedureStep.objects.filter(procedure__order=order).order_by("id")
     assert [step.status for step in steps] == ["DISCONTINUED", "PENDING"]
     assert (row.action, row.settled_by) == ("PLAN_AGAIN", "technologist")
+
+
+def test_what_was_done_at_another_try_is_not_planned_again() -> None:
+    order = make.booked()
+    stop(begin(order), "110501")
+    row = follow_up(FollowUpKind.REBOOK)
+
+    end(begin(order))
+
+    row.refresh_from_db()
+    assert make.step_of(order).status == "COMPLETED"
+    assert (row.action, row.note) == ("DONE", "it was done at another try")
+    assert row.settled_at is not None
+
+
+def test_what_happened_at_an_earlier_try_is_still_to_be_written_down() -> None:
+    order = make.booked()
+    stop(begin(order), "110505")
+
+    end(begin(order))
+
+    assert follow_up(FollowUpKind.NOTE).settled_at is None
 
 
 def test_a_wrong_order_proposes_to_end_it() -> None:

@@ -27,6 +27,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
+from ris.domain.identifiers import new_uid, require_uid
 from ris.domain.orders import (
     PERFORMED,
     OrderDetails,
@@ -60,8 +61,8 @@ from ris.services.orders.placing import place_order
 from ris.services.performing.follow_ups import drop_follow_ups
 from ris.services.performing.following import (
     bring_to_start,
+    correct_end,
     follow,
-    note_end,
     steps_named,
     steps_of,
 )
@@ -204,9 +205,7 @@ def order_performed_step(command: OrderPerformedStep, context: Context) -> Place
         raise StateConflictError("this exam has an order already")
     if performed.patient is None:
         raise MissingValueError("say first whose exam it is", path="patient")
-    uid = performed.study_instance_uid
-    if uid and RequestedProcedure.objects.filter(study_instance_uid=uid).exists():
-        raise DuplicateKeyError("there is an order for this study: tie the exam to it")
+    _free_study(performed.study_instance_uid)
     before = snapshot(performed, ())
     placed = place_order(_order_for(command, performed), context)
     order = lock_orders(
@@ -232,6 +231,30 @@ def order_performed_step(command: OrderPerformedStep, context: Context) -> Place
     return placed
 
 
+def _free_study(uid: str) -> None:
+    """Let a new order have the study; raises DuplicateKeyError if another one has it.
+
+    An order that was entered in error, as one made of the exam and taken back is, gets no exam any
+    more and keeps none from its study.
+    """
+    known = RequestedProcedure.objects.filter(study_instance_uid=uid).values_list("pk", "order")
+    for key, order_key in known if uid else ():
+        (order,) = lock_orders([order_key])
+        if order.status != OrderStatus.ENTERED_IN_ERROR.value:
+            raise DuplicateKeyError("there is an order for this study: tie the exam to it")
+        procedure = RequestedProcedure.objects.get(pk=key)
+        procedure.study_instance_uid = new_uid()
+        touch(procedure, "study_instance_uid")
+
+
+def _own_uid(performed: PerformedProcedureStep) -> str:
+    """The study as it was performed; one that breaks the rules stays another name of a new one."""
+    try:
+        return require_uid(performed.study_instance_uid, "(0020,000D)")
+    except InvalidValueError:
+        return ""
+
+
 def _order_for(command: OrderPerformedStep, performed: PerformedProcedureStep) -> PlaceOrder:
     """What the device said it did, as if it had been ordered so."""
     assert performed.patient is not None  # noqa: S101 - the caller has looked
@@ -252,7 +275,7 @@ def _order_for(command: OrderPerformedStep, performed: PerformedProcedureStep) -
             ProcedureRequest(
                 code=code,
                 description=words or f"{performed.modality} without an order",
-                study_instance_uid=performed.study_instance_uid,
+                study_instance_uid=_own_uid(performed),
                 steps=(step,),
             ),
         ),
@@ -315,7 +338,7 @@ def _save_ending(taken: Taken, context: Context) -> None:
         for step in steps:
             if StepStatus(step.status) not in PERFORMED:
                 bring_to_start(step, performed.started_at, context)
-        note_end(steps, end)
+        correct_end(steps)
         follow(steps, performed)
 
 

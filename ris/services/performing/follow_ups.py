@@ -24,7 +24,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
-from ris.domain.orders import DiscontinueOrder, OrderReference, RepeatStep
+from ris.domain.orders import DiscontinueOrder, OrderReference, RepeatStep, StepStatus
 from ris.domain.performing import PerformedStatus
 from ris.domain.values import Code
 from ris.models import (
@@ -94,6 +94,18 @@ def drop_follow_ups(
         settled_by=context.actor.name,
         action=FollowUpAction.DONE.value,
         note=why,
+        updated_at=context.now,
+    )
+
+
+def drop_plans(steps: Iterable[ScheduledProcedureStep], context: Context) -> None:
+    """What an earlier try left to be planned again has been done by now."""
+    done = [step.pk for step in steps if step.status == StepStatus.COMPLETED.value]
+    FollowUp.objects.filter(step__in=done, kind=FollowUpKind.REBOOK.value, settled_at=None).update(
+        settled_at=context.now,
+        settled_by=context.actor.name,
+        action=FollowUpAction.DONE.value,
+        note="it was done at another try",
         updated_at=context.now,
     )
 

@@ -107,10 +107,11 @@ def _reopen(order: Order, context: Context) -> None:
 
 def follow(
     steps: Sequence[ScheduledProcedureStep], also: PerformedProcedureStep | None = None
-) -> None:
+) -> bool:
     """Give each step the state that follows from all that was performed for it (SPS-03).
 
-    ``also`` is a performed step of all of them, as it is in memory.
+    ``also`` is a performed step of all of them, as it is in memory. Returns whether there are
+    others besides.
     """
     states = performed_states(steps, without=also)
     for step in steps:
@@ -128,6 +129,7 @@ def follow(
             move(step, STEP, StepTrigger.DISCONTINUE)
         if StepStatus(step.status) in _ENDED:
             _fulfill(step)
+    return bool(states)
 
 
 def _fulfill(step: ScheduledProcedureStep) -> None:
@@ -202,6 +204,22 @@ def note_end(steps: Iterable[ScheduledProcedureStep], ended_at: datetime) -> Non
     for procedure in {step.procedure_id: step.procedure for step in steps}.values():
         if procedure.performed_at is None or procedure.performed_at < ended_at:
             procedure.performed_at = ended_at
+            procedure.save(update_fields=["performed_at", "updated_at"])
+
+
+def correct_end(steps: Iterable[ScheduledProcedureStep]) -> None:
+    """The last end of what is still theirs: something was taken away, or its end set right."""
+    for procedure in {step.procedure_id: step.procedure for step in steps}.values():
+        rows = (
+            PerformedProcedureStep.objects.defer("dataset")
+            .filter(steps__procedure=procedure)
+            .exclude(match=Match.QUARANTINED.value)
+            .distinct()
+        )
+        ends = [row.effective_end for row in rows if row.counts and row.effective_end]
+        last = max(ends, default=None)
+        if procedure.performed_at != last:
+            procedure.performed_at = last
             procedure.save(update_fields=["performed_at", "updated_at"])
 
 

@@ -59,6 +59,7 @@ from ris.services.performing.corrections import quarantine
 from ris.services.performing.follow_ups import (
     after_completion,
     after_discontinuation,
+    drop_plans,
     raise_follow_up,
 )
 from ris.services.performing.following import (
@@ -353,9 +354,10 @@ def complete_performed_step(command: CompletePerformedStep, context: Context) ->
     move(performed, PERFORMED_STEP, PerformedTrigger.COMPLETE, *_DETAIL_FIELDS)
     if steps:
         note_end(steps, performed.ended_at)
-        follow(steps, performed)
-    if any(step.status == StepStatus.STARTED.value for step in steps):
-        _end_what_was_begun_by_hand(taken, context)
+    if steps and follow(steps, performed):
+        if any(step.status == StepStatus.STARTED.value for step in steps):
+            _end_what_was_begun_by_hand(taken, context)
+        drop_plans(steps, context)
     done = done_with(taken.orders)
     over = {str(order.public_id) for order in taken.orders if order.pk in done}
     tell(

@@ -21,6 +21,7 @@ from ris.services._context import Context
 from ris.services.performing.follow_ups import drop_follow_ups
 from ris.services.performing.following import (
     bring_to_start,
+    correct_end,
     follow,
     note_aliases,
     note_end,
@@ -127,6 +128,7 @@ def let_go(
     for step in steps:
         if step.pk not in others:
             take_back(step, context)
+    correct_end(steps)
 
 
 def _refuse_if_reported(
