@@ -6,11 +6,11 @@ connection from request to request. What a handler promises is committed before 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import structlog
@@ -36,10 +36,10 @@ from ris.services import execute, inbox
 from ris.services.audit import record_access
 from ris.services.inbox import Answer
 from ris.services.queries import AnsweredQuery
-from worklist import retrieval
+from worklist import dicom_json, retrieval
 from worklist.answers import from_answer, to_answer
 from worklist.documents import DocumentHandlers
-from worklist.elements import Element, Elements, read, tags_in
+from worklist.elements import Element, Elements, read, tag_of, tags_in
 from worklist.finding import FindHandlers, actor_of_peer, record_at_once, with_connection
 from worklist.mpps import Change, Circumstances, from_n_create, from_n_set, references_in
 from worklist.prompt import FindMemory
@@ -245,6 +245,9 @@ def application(
         else:
             so_far = performing.performed_dataset(uid)
             command = from_n_set(uid, data, syntax, circumstances, so_far)
+            if _is_of_another(so_far, stored.ae_title, snapshot):
+                told = f"told by {stored.ae_title}, which did not begin it"
+                command = replace(command, flags=(*command.flags, told))
         execute(command, actor=actor, joined=True)
         return to_answer(SUCCESS)
 
@@ -260,6 +263,17 @@ def application(
         return to_answer(_with_offender(refusal(error), error, stored))
 
     return apply, refuse
+
+
+def _is_of_another(so_far: Mapping[str, Any], ae_title: str, snapshot: Snapshot) -> bool:
+    """Whether a device speaks of an exam of another one.
+
+    It may (a workstation ends what a scanner began), but people should see it. Whoever is no
+    device with images of its own, a broker for one, speaks for others by trade.
+    """
+    station = dicom_json.text_of(so_far, tag_of("PerformedStationAETitle"))
+    own, other = snapshot.profile(ae_title), snapshot.profile(station)
+    return bool(own.modality and other.modality) and own.ae_title != other.ae_title
 
 
 def _with_offender(outcome: Outcome, error: RisError, stored: StoredRequest) -> Outcome:

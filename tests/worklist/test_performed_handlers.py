@@ -375,3 +375,24 @@ def test_an_n_get_names_the_character_set_it_needs(
 
 def test_an_n_get_of_an_unknown_uid_is_refused(server: Handlers) -> None:
     assert requests.get(server, "2.25.404").status == 0x0112
+
+
+@pytest.mark.parametrize(
+    ("ae_title", "flags"),
+    [
+        ("CT1", []),
+        ("CT1OLD", []),
+        ("MR1", ["told by MR1, which did not begin it"]),
+        ("BROKER", []),
+    ],
+)
+def test_an_end_told_by_another_device_is_noted(ae_title: str, flags: list[str]) -> None:
+    make.device(character_sets=("ISO_IR 100",), settings={"aliases": ["CT1OLD"]})
+    make.device("MR1", "MR")
+    server, uid = requests.handlers(accept_unknown=True), new_uid()
+    requests.create(server, n_create(), uid)
+
+    outcome = requests.change(server, n_set(), uid, ae_title=ae_title)
+
+    performed = PerformedProcedureStep.objects.get()
+    assert (outcome.status, performed.status, performed.flags) == (0x0000, "COMPLETED", flags)
