@@ -23,8 +23,8 @@ from ris.selectors.search.terms import Chosen
 MAX_INCLUDED = 1000
 # How often what was included is looked through again for :iterate.
 MAX_ROUNDS = 5
-# Resources named in one query.
-_BATCH = 500
+# Resources named in one query: each is several conditions, and SQLite takes a thousand in a row.
+_BATCH = 200
 
 
 def search(

@@ -47,6 +47,9 @@ MAX_KEY = 160
 # In the environment of an entry's request: who asked the bundle.
 CLIENT = "ris.fhir.client"
 
+# What a database says of a statement that it will never take, in its own words.
+_TOO_LARGE = ("too large", "too many", "stack overflow", "stack depth")
+
 # HTTP status of an exception of Django or DRF → issue code.
 _ISSUES = {
     400: "invalid",
@@ -271,6 +274,10 @@ class FhirView(APIView):
             # A value that a column cannot even be compared with, such as a forged cursor.
             return HttpError(400, "invalid", "a value has the wrong form")
         if isinstance(exc, OperationalError):
+            if any(words in str(exc).lower() for words in _TOO_LARGE):
+                # To come again would not help.
+                log.warning("a search was too large", error=str(exc)[:200])
+                return HttpError(400, "too-costly", "this asks for too much at once")
             log.warning("the database was busy", error=str(exc)[:200])
             return BusyError("the database is busy, try again")
         log.error("a FHIR request failed", error_id=self.request_id, exc_info=exc)

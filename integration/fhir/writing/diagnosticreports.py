@@ -19,7 +19,13 @@ from integration.fhir.writing.booking import Desk
 from integration.fhir.writing.documentreferences import fetch
 from integration.fhir.writing.kept import target_of
 from integration.fhir.writing.request import Writer
-from ris.domain.errors import DeniedError, InvalidValueError, MissingValueError, RisError
+from ris.domain.errors import (
+    DeniedError,
+    InvalidValueError,
+    MissingValueError,
+    RisError,
+    UnknownKeyError,
+)
 from ris.domain.identifiers import require_uid
 from ris.domain.orders import OrderReference
 from ris.domain.patients import PatientReference
@@ -122,6 +128,10 @@ class DiagnosticReports:
 def _executed(writer: Writer, command: FileResult | WithdrawResult) -> str:
     try:
         return writer.execute(command)
+    except UnknownKeyError as error:
+        # The address is there; what the report is about is not.
+        path = _PLACES.get(error.path, error.path)
+        raise HttpError(422, "not-found", error.message, path=path) from None
     except RisError as error:
         error.path = _PLACES.get(error.path, error.path)
         raise

@@ -235,6 +235,14 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
         422,
         "no such order",
     ),
+    (
+        {
+            "basedOn": None,
+            "imagingStudy": [{"identifier": {"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}}],
+        },
+        422,
+        "no order of ours",
+    ),
     ({"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]}, 400, "not understood"),
 ]
 

@@ -295,6 +295,20 @@ def test_a_busy_database_asks_to_come_again(api: Api, monkeypatch: pytest.Monkey
     assert answer.headers["Retry-After"] == "2"
 
 
+def test_what_no_database_takes_is_not_asked_for_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("Expression tree is too large (maximum depth 1000)")
+
+    monkeypatch.setattr(searching, "search", fail)
+
+    answer = api.get("/Patient")
+
+    assert (answer.status, answer.issue["code"]) == (400, "too-costly")
+    assert "Retry-After" not in answer.headers
+
+
 def test_a_failed_message_is_applied_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     from integration.fhir import inbound
     from integration.fhir.writing import servicerequests

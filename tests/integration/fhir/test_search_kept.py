@@ -9,6 +9,7 @@ import pytest
 from ris.models import FhirIndex
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import BASE, Api, found
+from tests.integration.fhir.bundles import bundle, entry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -246,3 +247,23 @@ def test_what_clients_sent_of_a_patient_is_searched(api: Api) -> None:
             assert found(api, "Patient", **query) == []  # a role in words has no code
         else:
             assert found(api, "Patient", **query) == [patient], query
+
+
+def test_a_full_page_brings_what_refers_to_any_of_it(api: Api) -> None:
+    patient = api.post("/Patient", resources.patient("1")).body["id"]
+    whole = bundle(*(entry("POST", "Observation", observation(patient)) for _ in range(500)))
+    assert api.post("", whole).status == 200
+    last = found(api, "Observation", _count=500)[-1]
+    condition = {
+        "resourceType": "Condition",
+        "subject": {"reference": f"Patient/{patient}"},
+        "evidence": [{"detail": [{"reference": f"Observation/{last}"}]}],
+    }
+    assert api.post("/Condition", condition).status == 201
+
+    answer = api.get(
+        "/Observation?_count=500&_revinclude=Condition:evidence-detail&_revinclude=Observation:focus"
+    )
+
+    assert (answer.status, len(answer.of("match"))) == (200, 500)
+    assert [each["resourceType"] for each in answer.of("include")] == ["Condition"]
