@@ -36,7 +36,7 @@ from worklist.service import (
     Request,
 )
 from worklist.sop_classes import MODALITY_WORKLIST_FIND
-from worklist.status import OUT_OF_RESOURCES, find_refusal
+from worklist.status import OUT_OF_RESOURCES, UNABLE_TO_PROCESS, find_refusal
 
 log = structlog.get_logger(__name__)
 
@@ -217,6 +217,8 @@ class FindHandlers:
         if found.truncated:
             # 0000 would mean that this is all (PS3.4 K.4.1.1.4).
             final = Outcome(OUT_OF_RESOURCES, f"more than {self.matches} matches; ask for less")
+        elif ready.faulty:
+            final = Outcome(UNABLE_TO_PROCESS, f"{ready.faulty} of the steps cannot be shown")
         return ready, final, len(found.entries)
 
 

@@ -42,6 +42,8 @@ LIMITS = {
 # Control characters, the separator of values, and halves of surrogate pairs that cannot be encoded.
 _NOT_IN_ONE_VALUE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
 _NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# Of one element in Explicit VR whose length has two bytes (PS3.5 7.1.2).
+_LONGEST = 0xFFFE
 _NOT_IN_CODE = re.compile(r"[^A-Z0-9_ ]")
 _HEAD, _EXPLICIT_SHORT, _EXPLICIT_LONG, _US = (
     {order: struct.Struct(f"{order}{layout}").pack for order in "<>"}
@@ -249,7 +251,13 @@ class Encoder:
             self.is_ascii = False
             write = self.characters.encode_name if vr == "PN" else self.characters.encode
             encoded = b"\\".join(write(value) for value in values)
+        if len(encoded) > _LONGEST and len(values) > 1 and self._has_short_length(vr):
+            # Hundreds of allergies: the first of them, rather than no list for anybody.
+            return self._value(attribute, values[: len(values) // 2])
         return _padded(encoded, b"\0" if vr == "UI" else b" ")
+
+    def _has_short_length(self, vr: str) -> bool:
+        return self.explicit and vr.encode() not in LONG_VRS
 
     def _element(self, group: int, number: int, vr: bytes, value: bytes) -> bytes:
         if not self.explicit:

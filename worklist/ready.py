@@ -9,6 +9,7 @@ answer object again only as long as it is right.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ from worklist.service import Page
 
 log = logging.getLogger(__name__)
 
-_UNKNOWN = bytes(bytearray(b"unknown"))  # compared by identity
+_UNKNOWN = bytes(bytearray(b"unknown"))  # compared by identity, as is the next
+_FAULTY = bytes(bytearray(b"faulty"))
 _FRAMINGS = 8  # of one answer: peers have few sizes and context numbers
 
 
@@ -37,6 +39,7 @@ class Ready:
 
     identifiers: tuple[bytes, ...] = ()
     shown: Shown = NOTHING_SHOWN
+    faulty: int = 0  # entries that could not be encoded
     _pages: dict[tuple[int, int, int], list[list[bytes]]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -119,8 +122,16 @@ class Answers:
         zone: tzinfo,
     ) -> Ready:
         encoded = self.encoded(entries, plan, among, transfer_syntax, zone)
-        served = [entry for entry, data in zip(entries, encoded, strict=True) if data]
-        return Ready(tuple(filter(None, encoded)), Shown.of(served))
+        served = [
+            (entry, data)
+            for entry, data in zip(entries, encoded, strict=True)
+            if data and data is not _FAULTY
+        ]
+        return Ready(
+            tuple(data for _, data in served),
+            Shown.of([entry for entry, _ in served]),
+            sum(data is _FAULTY for data in encoded),
+        )
 
     def encoded(
         self,
@@ -130,13 +141,25 @@ class Answers:
         transfer_syntax: str,
         zone: tzinfo,
     ) -> list[bytes | None]:
-        """One identifier for each entry; None for those that lack a type 1 value."""
+        """One identifier for each entry; None for those that lack a type 1 value.
+
+        A fault of ours with one patient must not take everybody else off the list.
+        """
         found = []
         for entry in entries:
             key = (entry.key, plan, among, transfer_syntax, zone)
             identifier = self._recall(key)
             if identifier is _UNKNOWN:
-                identifier = self._encode(entry, plan, among, transfer_syntax, zone)
+                try:
+                    identifier = self._encode(entry, plan, among, transfer_syntax, zone)
+                except Exception as error:
+                    log.error(
+                        "step %s cannot be shown: %s\n%s",
+                        entry.step.public_id,
+                        type(error).__name__,
+                        "".join(traceback.format_tb(error.__traceback__)),
+                    )
+                    identifier = _FAULTY
                 if entry.key:
                     self._remember(key, identifier)
             found.append(identifier)

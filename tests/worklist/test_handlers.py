@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 
+from ris.domain.values import PersonName
 from ris.models import (
     AuditEvent,
+    Patient,
     WorklistQueryLog,
     WorklistSighting,
 )
@@ -89,6 +91,38 @@ def test_who_is_let_in_no_more_gets_no_list_on_an_association_it_has_open(
     assert (after.final.status, after.final.comment) == (0x0124, comment)
     assert requests.rows(after) == []
     assert WorklistQueryLog.objects.order_by("id").last().status == 0x0124
+
+
+@pytest.mark.parametrize("syntax", ["implicit", "explicit", "big"])
+def test_a_patient_with_too_many_allergies_leaves_the_list_as_it_is(
+    server: Handlers, syntax: str
+) -> None:
+    make.booked(NOON)
+    Patient.objects.update(allergies=[f"{'Substance' * 6} {number:05}" for number in range(1_500)])
+    make.booked(NOON + timedelta(hours=1))
+
+    answer = requests.find(server, identifier(PatientName="", Allergies=""), syntax=syntax)
+
+    many, none = requests.rows(answer, syntax)
+    assert answer.final.status == 0x0000
+    assert many.Allergies[0] == f"{'Substance' * 6} 00000"
+    assert (
+        len(many.Allergies) == 1_500 if syntax == "implicit" else 400 < len(many.Allergies) < 1_500
+    )
+    assert not none.Allergies
+
+
+def test_a_step_that_cannot_be_shown_takes_nobody_else_off_the_list(server: Handlers) -> None:
+    make.booked(NOON)
+    Patient.objects.update(birth_date="1970-02-31")  # which no door lets in
+    make.booked(NOON + timedelta(hours=1), patient=make.patient(name=PersonName.of("Olm", "Eva")))
+    query = identifier(PatientName="", PatientAge="")
+
+    first, again = requests.find(server, query), requests.find(server, query)
+
+    assert [row.PatientName for row in requests.rows(first)] == ["Olm^Eva"]
+    assert (first.final.status, first.final.comment) == (0xC000, "1 of the steps cannot be shown")
+    assert again.final == first.final
 
 
 def test_a_query_that_matches_nothing_succeeds(server: Handlers) -> None:
