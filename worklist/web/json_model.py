@@ -11,7 +11,7 @@ from ris.domain.errors import InvalidValueError
 
 # A sequence takes three levels (attribute, Value, item), and a whole MPPS names every image.
 MAX_DEPTH = 64
-MAX_NODES = 400_000
+MAX_NODES = 600_000
 
 
 def read(raw: bytes) -> dict[str, Any]:

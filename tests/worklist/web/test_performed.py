@@ -17,7 +17,7 @@ from ris.models import AuditEvent, DomainEvent, InboundMessage, PerformedProcedu
 from ris.services import execute
 from ris.web.exchange.decoding import Item, decode
 from tests import make
-from tests.worklist.performed import n_create, n_set
+from tests.worklist.performed import n_create, n_set, series
 from tests.worklist.web.api import JSON, PERFORMED, XML, Answer, Api, token, written
 from worklist.web import xml_model
 from worklist.web.exchange import Incoming
@@ -49,6 +49,17 @@ def test_a_created_step_is_at_its_address(api: Api) -> None:
     assert stored(uid).status == PerformedStatus.IN_PROGRESS.value
     audit = AuditEvent.objects.get(action="StartPerformedStep")
     assert (audit.actor_kind, audit.actor_name) == ("client", "CT1")
+
+
+def test_an_exam_of_tens_of_thousands_of_images_ends(api: Api) -> None:
+    """As many as one body can name."""
+    uid = new_uid()
+    api.create(uid, n_create())
+
+    answer = api.update(uid, n_set(PerformedSeriesSequence=[series(images=32_000)]))
+
+    assert (answer.status, answer.content) == (200, b"")
+    assert stored(uid).series.get().instance_count == 32_000
 
 
 def test_the_request_is_kept_as_it_came_without_the_token(api: Api) -> None:
