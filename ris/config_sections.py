@@ -229,7 +229,7 @@ class Mllp(Listener):
         default="refuse", description="What happens to HL7 senders that are not registered."
     )
     threads: int = Field(default=8, ge=1, le=256, description="Messages applied at once.")
-    connections: int = Field(default=256, ge=1, description="Open connections, in all.")
+    connections: int = Field(default=2000, ge=1, description="Open connections, in all.")
     frame_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, description="Longest message.")
     frame_seconds: float = Field(
         default=5,

@@ -12,6 +12,7 @@ from types import TracebackType
 
 import structlog
 
+from ris.descriptors import raise_descriptor_limit
 from worklist.config import ListenerConfig
 from worklist.service import Service
 from worklist.upper_layer import UpperLayer
@@ -19,8 +20,6 @@ from worklist.upper_layer import UpperLayer
 log = structlog.get_logger(__name__)
 
 _START_SECONDS = 30.0
-# Sockets that linger or shake hands, database connections, log files.
-_SPARE_DESCRIPTORS = 1_024
 
 
 def serve(
@@ -30,7 +29,7 @@ def serve(
     on_ready: Callable[[UpperLayer], None] | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT, then drain; raises OSError if the listener cannot start."""
-    _raise_descriptor_limit(config.limits.associations + _SPARE_DESCRIPTORS)
+    raise_descriptor_limit(config.limits.associations)
     asyncio.run(_serve(config, service, on_ready))
 
 
@@ -72,21 +71,6 @@ async def _run(
     finally:
         await layer.drain(drain_seconds())
         log.info("dicom listener stopped", associations=layer.metrics.accepted)
-
-
-def _raise_descriptor_limit(wanted: int) -> None:
-    """Each association is an open file; many systems start a process with 1,024 of them."""
-    try:
-        import resource
-    except ImportError:  # not Unix
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < wanted:
-        log.warning("fewer open files than associations allowed", wanted=wanted, allowed=allowed)
 
 
 class ServerThread:

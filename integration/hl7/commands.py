@@ -25,6 +25,7 @@ from integration.hl7.tls import ServerTls
 from ris import config
 from ris.client_tls import ClientTls
 from ris.config_sections import Mllp
+from ris.descriptors import raise_descriptor_limit
 from ris.domain.errors import InvalidValueError, RisError, SeveralErrors
 from ris.parent import watch_parent
 from ris.selectors.facility import SiteView
@@ -40,6 +41,7 @@ def run_mllp(argv: list[str]) -> int:
     ).parse_args(argv)
     watch_parent()
     settings = config.load()
+    raise_descriptor_limit(settings.mllp.connections)
     root = settings.mllp.pickup_dir or settings.home / "hl7"
     with folder.running(root, handle):
         asyncio.run(_listen(listener_config(settings.mllp)))

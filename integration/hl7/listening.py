@@ -17,7 +17,7 @@ class ListenerConfig:
     tls_port: int | None = None
     tls: ServerTls | None = None
     threads: int = 8
-    connections: int = 256
+    connections: int = 2_000
     connections_per_address: int = 64
     frame_bytes: int = mllp.MAX_FRAME
     # A begun message has this long, and what it takes at this rate.

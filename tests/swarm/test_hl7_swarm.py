@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ris import config_sections as config
 from tests.running import wait_until
 from tests.swarm.clients import (
     HALF_HELLO,
@@ -108,6 +109,16 @@ def test_half_frames_and_half_hellos_keep_nobody_out_and_are_dropped_at_the_dead
         assert time.monotonic() - began < 4 * seconds
         wait_until(lambda: server.sockets <= sockets, "every slot is given back")
         exchange(server.port)
+
+
+def test_as_it_is_set_up_half_frames_of_many_addresses_keep_nobody_out() -> None:
+    as_set_up = config.Mllp().connections
+    with serving(connections=as_set_up) as server, ExitStack() as stack:
+        stalled = crowd(stack, server.port, 500, HALF_FRAME)
+
+        exchange(server.port)
+
+        assert len(stalled) == 500
 
 
 def test_senders_that_never_read_their_answers_are_cut_off_with_little_in_memory() -> None:
