@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+from ris.domain.errors import InvalidValueError
+
 MIDNIGHT = time(0)
 
 
@@ -69,9 +71,12 @@ def ended(start_at: datetime, minutes: int) -> datetime:
     """When that ends which begins then and lasts so long, in UTC.
 
     Adding to the time of a zone would move the hands of its clock, whatever is done to the clock
-    meanwhile (PEP 495).
+    meanwhile (PEP 495). Raises InvalidValueError where the calendar ends before.
     """
-    return start_at.astimezone(UTC) + timedelta(minutes=minutes)
+    try:
+        return start_at.astimezone(UTC) + timedelta(minutes=minutes)
+    except OverflowError:
+        raise InvalidValueError("no such day or time", path="start_at") from None
 
 
 def between(day: date, opens: time, closes: time, zone: tzinfo) -> tuple[datetime, datetime]:

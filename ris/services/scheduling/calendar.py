@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import CharField
 
@@ -279,7 +279,7 @@ def schedule_as_ordered(
         raise StateConflictError("the patient is here already: the time stays", path="ORC-7")
     named = station or step.station_ae_title
     minutes = step.duration_minutes
-    end_at = step.wished_at + timedelta(minutes=minutes)
+    end_at = ended(step.wished_at, minutes)
     device = None
     if named:
         device = _NAMED.first(ae_title=named)

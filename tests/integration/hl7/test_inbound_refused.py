@@ -100,3 +100,11 @@ def test_times_are_in_the_offset_that_the_header_declares() -> None:
     start = ScheduledProcedureStep.objects.get().start_at
     assert start is not None
     assert start.isoformat() == "2029-03-11T00:00:00+00:00"
+
+
+def test_a_time_that_the_calendar_has_no_end_for_is_refused_with_its_place() -> None:
+    make.device()
+    never = "ORC|NW|PL1^HIS|||||^^M30^99991231235959^^R"
+
+    assert outcome(order(orc=never)) == ("AE", ["102 ORC^1^7"])
+    assert Order.objects.count() == 0
