@@ -93,6 +93,27 @@ def test_exam_is_dragged_and_brought_back(at: At, booked: Booked) -> None:
     assert window.problems == []
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
+def test_browser_of_another_zone_shows_the_clock_of_the_site(
+    at: At, booked: Booked, zone: str
+) -> None:
+    """Also one whose own clock is changed between today and the day that is shown."""
+    window = at("scheduler", **WIDE, timezone_id=zone)
+    page = window.page
+    key = booked(window)  # found by its hour
+    before = time_of(exam(page, key))
+
+    drag(page, exam(page, key), down=36)  # a quarter of an hour
+    page.mouse.up()
+
+    expect(page.locator("#toast")).to_contain_text(f"Moved to {before[:2]}:15")
+    day = datetime.now(UTC).date()
+    half_a_year = (day + timedelta(days=182)).isoformat()
+    window.open(f"/board/?day={half_a_year}")
+    expect(page.locator(f"#calendar [datetime^='{half_a_year}']").first).to_be_attached()
+    assert window.problems == []
+
+
 def test_exam_of_five_minutes_can_be_hit_and_says_when_it_ends(at: At, booked: Booked) -> None:
     """WCAG 2.5.8: no target is smaller than 24 px, and the picture does not lie about time."""
     window = at("scheduler", **WIDE)

@@ -183,7 +183,6 @@ def _words() -> Mapping[str, str]:
         "move": _("Move"),
         "openOrder": _("Open the order"),
         "again": _("Book this exam again"),
-        "which": _("Which one?"),
         "close": _("Close"),
     }
 

@@ -30,17 +30,17 @@
   // --- time: the site's clock, whatever the browser's is
 
   const pad = (number) => String(number).padStart(2, "0");
-  const wall = (date) => new Date(date.getTime() + data.offset * 60000);
-  const stamp = (date) => {
-    const at = wall(date);
-    return `${at.getUTCFullYear()}-${pad(at.getUTCMonth() + 1)}-${pad(at.getUTCDate())}T${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}`;
-  };
+  // EventCalendar hands out what its clock shows as a time of the browser's own zone: no instant, and nothing to
+  // reckon with where the browser's clock is changed. As a time of UTC it is.
+  const wall = (date) => Date.UTC(date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes());
+  const stampOf = (at) => new Date(at).toISOString().slice(0, 16);
+  const stamp = (date) => stampOf(wall(date));
   const clock = (date) => stamp(date).slice(11);
-  const minutesOf = (event) => event.extendedProps.minutes ?? Math.round((event.end - event.start) / 60000);
-  const endOf = (event) => new Date(event.start.getTime() + minutesOf(event) * 60000);
+  const drawnMinutes = (event) => Math.round((wall(event.end) - wall(event.start)) / 60000);
+  const minutesOf = (event) => event.extendedProps.minutes ?? drawnMinutes(event);
   // In the night when the clock is changed the server says what the clock shows.
   const from = (event) => event.extendedProps.hours?.[0] ?? clock(event.start);
-  const until = (event) => event.extendedProps.hours?.[1] ?? clock(endOf(event));
+  const until = (event) => event.extendedProps.hours?.[1] ?? stampOf(wall(event.start) + minutesOf(event) * 60000).slice(11);
   const zone = data.offset ? `${data.offset < 0 ? "-" : "+"}${pad(Math.floor(Math.abs(data.offset) / 60))}:${pad(Math.abs(data.offset) % 60)}` : "UTC";
 
   // --- what stands in an exam
@@ -60,7 +60,7 @@
     if (event.display === "background") return { domNodes: event.title ? [element("span", "shut-words", event.title)] : [] };
     const more = event.extendedProps;
     const line = element("strong", "exam-name");
-    const drawn = (event.end - event.start) / 60000;
+    const drawn = drawnMinutes(event);
     const isShort = more.minutes < drawn;
     line.append(...more.marks.map(mark), `${from(event)}${isShort ? `–${until(event)}` : ""} ${event.title}`);
     const button = element("div", "exam");
@@ -173,12 +173,13 @@
     toastEnds = setTimeout(() => { toast.hidden = true; }, undo || tone !== "bad" ? 10000 : 20000);
   };
   const choose = (text, turns, then) => {
-    tell(`${words.which} ${text}`, "warn");
+    tell(text, "warn");
     clearTimeout(toastEnds);
-    toast.append(...turns.map((turn) => {
-      const button = element("button", "btn btn-plain btn-sm", turn.words);
+    const answers = [...turns.map((turn) => [turn.words, () => then(turn.start)]), [words.close, () => {}]];
+    toast.append(...answers.map(([label, act]) => {
+      const button = element("button", "btn btn-plain btn-sm", label);
       button.type = "button";
-      button.addEventListener("click", () => { toast.hidden = true; then(turn.start); });
+      button.addEventListener("click", () => { toast.hidden = true; act(); });
       return button;
     }));
     toast.querySelector("button").focus();
@@ -206,7 +207,6 @@
     start: stamp(event.start) === stamp(was.start) ? was.extendedProps.at : stamp(event.start),
     device: event.resourceIds[0],
   });
-  const drawnMinutes = (event) => Math.round((event.end - event.start) / 60000);
 
   // --- dragging: only to rooms that do the exam
 
