@@ -41,3 +41,57 @@ def test_small_forms_open_on_the_screen_and_beside_the_menu(at: At, width: int) 
 
     assert {path: over for path, over in found.items() if over} == {}
     assert window.problems == []
+
+
+# Words of a list's cells that stand under the label of the cell instead of beside it.
+UNDER_LABELS = """() => {
+    const under = [];
+    for (const cell of document.querySelectorAll("main .list td[data-label]")) {
+        if (!cell.checkVisibility()) continue;
+        const beside = cell.getBoundingClientRect().left + 112;
+        const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+        while (walker.nextNode()) {
+            const text = walker.currentNode;
+            const above = text.parentElement.closest(".visually-hidden, .menu-body");
+            if (!text.data.trim() || above) continue;
+            const range = document.createRange();
+            range.selectNodeContents(text);
+            if ([...range.getClientRects()].some((box) => box.width > 1 && box.left < beside))
+                under.push(`${cell.dataset.label}: ${text.data.trim()}`);
+        }
+    }
+    return under;
+}"""
+
+
+def test_on_a_phone_what_a_cell_says_stands_beside_its_label(at: At) -> None:
+    window = at("manager", viewport={"width": 390, "height": 844})
+    found = {}
+
+    for path in ("/catalog/", "/resources/?kind=device", "/arrivals/", "/room/CT1/", "/orders/"):
+        window.open(path)
+        window.page.locator("main .list").first.wait_for()
+        found[path] = window.page.evaluate(UNDER_LABELS)
+
+    assert {path: under for path, under in found.items() if under} == {}
+    assert window.problems == []
+
+
+# On a phone each cell of a list begins with its label, in the padding that is there for it.
+LABELS_OUTSIDE = """() => [...document.querySelectorAll("main .list td[data-label]")]
+    .filter(cell => cell.checkVisibility())
+    .filter(cell => {
+        const room = parseFloat(getComputedStyle(cell).paddingInlineStart);
+        const label = getComputedStyle(cell, "::before");
+        return room + parseFloat(label.marginInlineStart) < 0;
+    })
+    .map(cell => `${cell.dataset.label}: ${cell.innerText}`)"""
+
+
+def test_figures_on_a_phone_say_what_they_are(at: At) -> None:
+    window = at("manager", viewport={"width": 390, "height": 844})
+
+    window.open("/analytics/")
+
+    assert window.page.locator("main .list td[data-label]").count() > 10
+    assert window.page.evaluate(LABELS_OUTSIDE) == []
