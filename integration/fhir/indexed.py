@@ -190,7 +190,7 @@ class IndexedReference(ReferenceParameter):
             name = f"{name}:identifier"
             tests = tuple((Token(code, system),) for system, code in map(token, values))
         else:
-            tests = tuple((self.one(value, modifier, reading),) for value in values)
+            tests = _together([self.one(value, modifier, reading) for value in values])
         ask(into, Indexed(self.kind, name, tests))
 
     def one(self, value: str, kind: str, reading: Reading) -> Test:
@@ -214,6 +214,19 @@ class IndexedReference(ReferenceParameter):
 
     def referred(self, finder: Finder[Any, Any], criteria: Common, kind: str) -> Chosen:
         return Referred(finder, criteria, self.name, self.kind, kind)
+
+
+def _together(tests: Sequence[Test]) -> Tests:
+    """Each test by itself, but for things of one type that are named by id."""
+    ids: dict[str, list[str]] = {}
+    others: list[Test] = []
+    for test in tests:
+        if isinstance(test, Target) and isinstance(test.one, str):
+            ids.setdefault(test.type, []).append(test.one)
+        else:
+            others.append(test)
+    named = [Target(tuple(each), kind) for kind, each in ids.items()]
+    return tuple((test,) for test in (*named, *others))
 
 
 # --- composite

@@ -35,7 +35,7 @@ def column(*columns: str) -> Condition:
     def condition(test: Test) -> Q:
         if not isinstance(test, index.Target):
             return terms.NOTHING
-        return terms.among(columns, (test.one,))
+        return test.among(*columns)
 
     return condition
 

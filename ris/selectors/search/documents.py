@@ -51,7 +51,7 @@ def _authenticator(test: Test) -> Q:
 def _custodian(test: Test) -> Q:
     if not isinstance(test, Target):
         return terms.NOTHING
-    return Q(Exists(Site.objects.filter(terms.among(("public_id",), (test.one,)))))
+    return Q(Exists(Site.objects.filter(test.among("public_id"))))
 
 
 def _before(test: Test) -> Q:
@@ -61,7 +61,7 @@ def _before(test: Test) -> Q:
     return Q(
         Exists(
             ReportVersion.objects.filter(
-                terms.among(("public_id",), (test.one,)),
+                test.among("public_id"),
                 report=OuterRef("report"),
                 number=OuterRef("number") - 1,
             )

@@ -49,10 +49,17 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A reference to something here, by public id; ``type`` "" is any type."""
+    """A reference to something here, by public id; ``type`` "" is any type.
 
-    one: str | Chosen
+    Several that will do are one test: a condition for each would be more than SQLite takes.
+    """
+
+    one: str | Chosen | tuple[str, ...]
     type: str = ""
+
+    def among(self, *columns: str) -> Q:
+        ones = self.one if isinstance(self.one, tuple) else (self.one,)
+        return terms.among(columns, ones)
 
 
 Test = Token | Pair | TextTerm | TimeTerm | Amount | Target
@@ -146,7 +153,7 @@ def _condition(test: Test) -> Q:
         case Amount():
             return _amount(test)
         case Target():
-            found = terms.among(("target",), (test.one,))
+            found = test.among("target")
             return found & Q(system=test.type) if test.type else found
 
 
