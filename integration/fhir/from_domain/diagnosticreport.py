@@ -6,6 +6,7 @@ of the bytes, the organization and the interpreter named, the studies listed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from html import escape
@@ -14,6 +15,7 @@ from integration.fhir import bindings, systems
 from integration.fhir.from_domain import datatypes
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.servicerequest import requests_of
+from integration.fhir.narrative import XHTML
 from ris.domain.mammography_codes import OVERALL
 from ris.domain.reporting import SECTIONS, ReportStatus
 from ris.domain.values import Code, Identifier, PersonName
@@ -37,6 +39,9 @@ _IMR_WANTS = (
     "imagingStudy",
     "presentedForm",
 )
+
+# What XML 1.0 (2.2) has no place for, and a sender may have written all the same.
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 Covers = tuple[tuple[OrderView, ProcedureView], ...]
 
@@ -92,6 +97,8 @@ def _written(hit: ReportHit, shown: Shown) -> Resource:
         conclusionCode=_conclusions(current) if current and shows else [],
         presentedForm=_presented(hit, current, shown) if current and shows else [],
     )
+    if current and shows:
+        resource["text"] = narrative(current)
     # The profile has one study (imagingStudy 1..1); of several the claim would be wrong.
     if all(name in resource for name in _IMR_WANTS) and len(resource["imagingStudy"]) == 1:
         resource["meta"]["profile"] = [IMR]
@@ -209,8 +216,31 @@ def _presented(hit: ReportHit, version: ReportVersionView, shown: Shown) -> list
     ]
 
 
+def narrative(version: ReportVersionView) -> Resource:
+    """The report as the resource's own text (FHIR R4 2.4): for who shows that and no more.
+
+    ``bdi`` is younger than the HTML that a narrative may be made of.
+    """
+    body = _body(version.sections, notice_of(version))
+    for html, xhtml in (
+        ("<br>", "<br/>"),
+        ("<bdi>", '<span dir="auto">'),
+        ("</bdi>", "</span>"),
+    ):
+        body = body.replace(html, xhtml)
+    said = _NOT_XML.sub("", body)
+    return {"status": "generated", "div": f'<div xmlns="{XHTML}">{said}</div>'}
+
+
 def html(sections: Mapping[str, str], title: str, notice: str = "") -> str:
-    """The report as a page of headings and lines; every text is escaped.
+    """The report as a page."""
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title>'
+    body = _body(sections, notice)
+    return f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>"
+
+
+def _body(sections: Mapping[str, str], notice: str) -> str:
+    """Headings and lines; every text is escaped.
 
     Each line is a block of its own, so that it runs in the direction of its own letters: beside
     Arabic a number stays with its unit, whatever the line before was written in (UAX 9, 3.3.1).
@@ -227,5 +257,4 @@ def html(sections: Mapping[str, str], title: str, notice: str = "") -> str:
             lines = (escape(line.rstrip()) or "<br>" for line in text.splitlines())
             body = "".join(f'<div dir="auto">{line}</div>' for line in lines)
             parts.append(f"<h2>{escape(heading)}</h2>{body}")
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title>'
-    return f"<!DOCTYPE html><html><head>{head}</head><body>{''.join(parts)}</body></html>"
+    return "".join(parts)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from integration.fhir.narrative import faults as narrative_faults
 from ris.domain.reporting import CommunicateCriticalResult, FinalizeReport, OpenReport
 from ris.models import Order
 from ris.services import execute
@@ -112,6 +113,11 @@ RULES: dict[str, Callable[[Said], bool]] = {
         said.report["meta"]["profile"] == [f"{PROFILES}imr-diagnosticreport"]
     ),
     "DiagnosticReport.contained 0..0 (RAD-141)": lambda said: "contained" not in said.report,
+    "DiagnosticReport.text must support": lambda said: (
+        said.report["text"]["status"] == "generated"
+        and narrative_faults(said.report["text"]["div"]) == ""
+        and "No bleeding." in said.report["text"]["div"]
+    ),
     "DiagnosticReport.status 1..1": lambda said: said.report["status"] == "final",
     "DiagnosticReport.code 1..1": lambda said: bool(said.report["code"]["coding"]),
     "DiagnosticReport.basedOn:serviceRequest 0..*": lambda said: said.leads_to(
