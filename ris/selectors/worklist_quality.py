@@ -13,6 +13,7 @@ from datetime import datetime
 
 from django.db.models import CharField, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_noop as noop
 
 from ris.domain.orders import OFFERED, OrderStatus
 from ris.models import PatientIdentifier, ScheduledProcedureStep
@@ -44,20 +45,21 @@ class NotOffered:
 
 
 _LACKING: tuple[tuple[str, Q], ...] = (
-    ("a station", Q(station_ae_title__regex=_BLANK)),
-    ("a station name that a scanner can read", Q(station_ae_title__regex=_NOT_A_TITLE)),
-    ("a modality", Q(modality__regex=_BLANK)),
-    ("a modality code", Q(modality__regex=_NOT_A_CODE)),
-    ("a start", Q(start_at=None)),
-    ("a name of the patient", Q(procedure__order__patient__name__regex=_BLANK_NAME)),
-    ("a number of the patient", Q(number__regex=_BLANK)),
-    ("a number of the patient without control characters", Q(number__regex=_CONTROL)),
-    ("a step number", Q(step_id__regex=_BLANK)),
-    ("a step number without control characters", Q(step_id__regex=_CONTROL)),
-    ("a procedure number", Q(procedure__procedure_id__regex=_BLANK)),
-    ("a procedure number without control characters", Q(procedure__procedure_id__regex=_CONTROL)),
-    ("a Study Instance UID", Q(procedure__study_instance_uid="")),
-    ("a Study Instance UID without other characters",
+    (noop("a station"), Q(station_ae_title__regex=_BLANK)),
+    (noop("a station name that a scanner can read"), Q(station_ae_title__regex=_NOT_A_TITLE)),
+    (noop("a modality"), Q(modality__regex=_BLANK)),
+    (noop("a modality code"), Q(modality__regex=_NOT_A_CODE)),
+    (noop("a start"), Q(start_at=None)),
+    (noop("a name of the patient"), Q(procedure__order__patient__name__regex=_BLANK_NAME)),
+    (noop("a number of the patient"), Q(number__regex=_BLANK)),
+    (noop("a number of the patient without control characters"), Q(number__regex=_CONTROL)),
+    (noop("a step number"), Q(step_id__regex=_BLANK)),
+    (noop("a step number without control characters"), Q(step_id__regex=_CONTROL)),
+    (noop("a procedure number"), Q(procedure__procedure_id__regex=_BLANK)),
+    (noop("a procedure number without control characters"),
+     Q(procedure__procedure_id__regex=_CONTROL)),
+    (noop("a Study Instance UID"), Q(procedure__study_instance_uid="")),
+    (noop("a Study Instance UID without other characters"),
      Q(procedure__study_instance_uid__regex=_NOT_A_UID)),
 )  # fmt: skip
 
