@@ -275,28 +275,64 @@
   if (button && Recognition) {
     const listener = new Recognition();
     const heard = document.getElementById("editor-heard");
-    let on = false;
+    let wanted = false; // until whoever dictates says otherwise; a browser ends at each longer silence
+    let running = false;
+    let since = 0;
+    let got = false;
     listener.lang = document.documentElement.lang;
     listener.continuous = true;
     listener.interimResults = true;
     const show = () => {
-      button.setAttribute("aria-pressed", String(on));
-      if (!on) heard.textContent = "";
+      button.setAttribute("aria-pressed", String(wanted));
+      if (!wanted) heard.textContent = "";
+    };
+    const begin = () => {
+      running = true;
+      since = Date.now();
+      got = false;
+      listener.start();
+    };
+    const write = (said) => {
+      const [from, to] = [last.selectionStart, last.selectionEnd];
+      const before = from && !/\s/.test(last.value[from - 1]) && !/^[,.;:!?)]/.test(said) ? " " : "";
+      const after = /^[\p{L}\p{N}]/u.test(last.value.slice(to)) ? " " : "";
+      const text = `${before}${said}${after}`;
+      // Over a question the text cannot have the focus, and what has it is no place for what was said.
+      if (!document.querySelector("dialog:modal")) insert(last, text, from, to);
+      else { last.setRangeText(text, from, to, "end"); changed(last); }
     };
     listener.addEventListener("result", (event) => {
+      got = true;
       let interim = "";
       for (const result of [...event.results].slice(event.resultIndex)) {
         const said = result[0].transcript.trim();
-        if (!result.isFinal) { interim += `${said} `; continue; }
-        const start = last.selectionStart;
-        const gap = start && !/\s/.test(last.value[start - 1]) ? " " : "";
-        insert(last, `${gap}${said}`, start, last.selectionEnd);
+        if (!result.isFinal) interim += `${said} `;
+        else if (said) write(said);
       }
-      heard.textContent = interim;
+      heard.textContent = wanted ? interim : "";
     });
-    listener.addEventListener("end", () => { on = false; show(); });
-    listener.addEventListener("error", (event) => { tell(`${words("notHeard")} (${event.error})`); });
-    dictation = { toggle() { on = !on; if (on) listener.start(); else listener.stop(); show(); } };
+    listener.addEventListener("end", () => {
+      running = false;
+      heard.textContent = "";
+      // Not again and again if it ends as soon as it begins.
+      if (!got && Date.now() - since < 500) wanted = false;
+      if (wanted) begin();
+      show();
+    });
+    listener.addEventListener("error", (event) => {
+      if (event.error === "no-speech" || (event.error === "aborted" && !wanted)) return;
+      wanted = false;
+      const known = { "not-allowed": "notAllowed", "service-not-allowed": "notAllowed", "audio-capture": "noMicrophone", network: "noSpeech", "language-not-supported": "noLanguage" }[event.error];
+      tell(known ? words(known) : `${words("notHeard")} (${event.error})`);
+    });
+    dictation = {
+      toggle() {
+        wanted = !wanted;
+        if (wanted && !running) begin(); // else it begins again once it has ended
+        if (!wanted && running) listener.stop();
+        show();
+      },
+    };
     button.hidden = false;
     button.addEventListener("click", () => dictation.toggle());
   }
