@@ -14,7 +14,7 @@ from integration.fhir.to_domain import datatypes
 from integration.fhir.to_domain import diagnosticreport as translated
 from integration.fhir.to_domain.datatypes import Json
 from integration.fhir.to_domain.diagnosticreport import PATH, WITHDRAWN
-from integration.fhir.to_domain.references import Reader
+from integration.fhir.to_domain.references import Named, Reader, Target
 from integration.fhir.writing.booking import Desk
 from integration.fhir.writing.documentreferences import fetch
 from integration.fhir.writing.kept import target_of
@@ -30,12 +30,14 @@ from ris.domain.identifiers import require_uid
 from ris.domain.orders import OrderReference
 from ris.domain.patients import PatientReference
 from ris.domain.results import FileResult, ResultLevel, ResultReference, WithdrawResult
-from ris.domain.values import PersonName
+from ris.domain.values import Identifier, PersonName
 from ris.selectors.search import Page
 from ris.selectors.search.criteria import ReportCriteria
+from ris.selectors.search.terms import UID
 from ris.selectors.search.views import AwaitedHit, KeptHit, PractitionerView, ReportHit
 from ris.services.audit import record_access
 
+REQUEST = frozenset({"ServiceRequest"})
 _TRUST: Mapping[str, ResultLevel] = {level.name.lower(): level for level in ResultLevel}
 # What the core says of a report's parts in the words of HL7 v2.
 _PLACES: Mapping[str, str] = {
@@ -150,19 +152,23 @@ def _is_text(form: Mapping[str, Any]) -> bool:
 
 
 def exams(writer: Writer, resource: Resource) -> tuple[ResultReference, ...]:
-    """The exams it names: its studies, else its requests, else the numbers it has itself."""
+    """The exams it names: its studies, else its requests, else the numbers it has itself.
+
+    All are looked for as requests, within what the client's scopes reach.
+    """
     reader = Reader(resource, writer.message.base, writer.systems)
+    desk = Desk(writer.message)
     code = translated.code(resource)
     studies = [
         found
         for element, path in datatypes.several(resource, "imagingStudy", PATH)
-        if (found := _study(reader, element, path)) is not None
+        if (found := _study(desk, element, path)) is not None
     ]
     named = {each.order.public_id for each in studies}
     requests = []
     for element, path in datatypes.several(resource, "basedOn", PATH):
-        request = reader.named(element, path, frozenset({"ServiceRequest"}), "ServiceRequest")
-        for hit in Desk(writer.message).requests(request):
+        request = reader.named(element, path, REQUEST, "ServiceRequest")
+        for hit in desk.requests(request):
             uid = hit.procedure.study_instance_uid if hit.procedure else ""
             if hit.order.public_id not in named or uid:
                 requests.append(
@@ -180,26 +186,37 @@ def exams(writer: Writer, resource: Resource) -> tuple[ResultReference, ...]:
         if "value" in element and element.get("system") != DICOM_UID
         for found in [datatypes.identifier(element, path, writer.systems)]
     }
-    order = OrderReference(
-        accession=numbers.get("ACSN"), filler=numbers.get("FILL"), placer=numbers.get("PLAC")
-    )
-    return (ResultReference(order=order, code=code),) if order != OrderReference() else ()
+    for kind in ("ACSN", "FILL", "PLAC"):
+        if kind in numbers:
+            order = OrderReference(
+                public_id=_order(desk, f"{PATH}.identifier", identifier=numbers[kind]),
+                accession=numbers.get("ACSN"),
+                filler=numbers.get("FILL"),
+                placer=numbers.get("PLAC"),
+            )
+            return (ResultReference(order=order, code=code),)
+    return ()
 
 
-def _study(reader: Reader, element: Json, path: str) -> ResultReference | None:
+def _order(desk: Desk, path: str, **named: Any) -> str:
+    """The public id of the order that is named; raises an error for none that is reached."""
+    target = Target("ServiceRequest", **named)
+    return desk.requests(Named(path, "ServiceRequest", target))[0].order.public_id
+
+
+def _study(desk: Desk, element: Json, path: str) -> ResultReference | None:
     """By our id or its UID; a study that is only elsewhere says nothing here."""
     inner = datatypes.single(element, "identifier", path) or {}
     if inner.get("system") == DICOM_UID and inner.get("value"):
         uid = require_uid(str(inner["value"]).removeprefix("urn:oid:"), f"{path}.identifier")
-        return ResultReference(
-            order=OrderReference(study_instance_uid=uid), study_instance_uids=(uid,)
-        )
-    target = target_of(datatypes.text(element, "reference", path), reader.base)
+        order = _order(desk, path, identifier=Identifier(uid, UID))
+        return ResultReference(order=OrderReference(public_id=order), study_instance_uids=(uid,))
+    target = target_of(datatypes.text(element, "reference", path), desk.message.base)
     if target is None or target[0] != "ImagingStudy":
         return None
     for hit in KINDS["ImagingStudy"].finder.load([target[1]]):
         return ResultReference(
-            order=OrderReference(public_id=hit.order.public_id),
+            order=OrderReference(public_id=_order(desk, path, id=hit.order.public_id)),
             study_instance_uids=(hit.procedure.study_instance_uid,),
         )
     raise HttpError(422, "not-found", f"there is no ImagingStudy/{target[1]}", path=path)

@@ -12,8 +12,9 @@ from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
 from ris.models import Document, InboundMessage, Order, Report, ReportVersion
 from ris.services import execute
 from tests import make
-from tests.integration.fhir.api import Answer, Api
+from tests.integration.fhir.api import Answer, Api, token
 from tests.integration.fhir.readers import reader, sign
+from tests.integration.fhir.resources import typed
 
 PAGE = """<html><head><title>CT</title><style>p {color: red}</style></head><body>
 <h2>Findings</h2><p>No bleeding.<br>No &lt;mass&gt;.</p>
@@ -241,7 +242,7 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
             "imagingStudy": [{"identifier": {"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}}],
         },
         422,
-        "no order of ours",
+        "no such order",
     ),
     ({"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]}, 400, "not understood"),
 ]
@@ -277,3 +278,23 @@ def test_a_sender_that_may_not_report_is_refused(api: Api, exam: Order) -> None:
 
     assert (answer.status, answer.issue["code"]) == (403, "forbidden")
     assert api.request("DELETE", f"/DiagnosticReport/{exam.public_id}").status == 405
+
+
+def test_a_report_leads_only_to_orders_that_the_scopes_reach(api: Api, exam: Order) -> None:
+    trust("final")
+    narrow = Api(
+        token("system/DiagnosticReport.cruds", "system/ServiceRequest.rs?identifier=urn:x|1")
+    )
+    procedure = exam.procedures.get()
+    uid = {"system": "urn:dicom:uid", "value": f"urn:oid:{procedure.study_instance_uid}"}
+    accession = {"type": typed("ACSN"), "value": exam.accession_number}
+
+    for named in (
+        {},
+        {"basedOn": None, "identifier": [accession]},
+        {"basedOn": None, "imagingStudy": [{"identifier": uid}]},
+        {"basedOn": None, "imagingStudy": [{"reference": f"ImagingStudy/{procedure.public_id}"}]},
+    ):
+        answer = file(narrow, exam, subject=None, **named)
+        assert (answer.status, answer.issue["code"]) == (422, "not-found"), answer.body
+    assert Report.objects.count() == 0
