@@ -49,12 +49,17 @@ _YES, _NO = "yes", "no"
 def clinical(said: Demographics, patient: Patient) -> Demographics:
     """Without what is reviewed: weight and its like are newer than what is stored.
 
-    An allergy is added and none is taken away: the list of an order is rarely all there is.
+    An allergy or a note is added and none is taken away: those of an order are rarely all there
+    are.
     """
     said = replace(said, **dict.fromkeys(FIELDS))
-    if said.allergies is None:
-        return said
-    return replace(said, allergies=tuple(dict.fromkeys([*patient.allergies, *said.allergies])))
+    if said.allergies is not None:
+        allergies = dict.fromkeys([*patient.allergies, *said.allergies])
+        said = replace(said, allergies=tuple(allergies))
+    if said.comments is not None:
+        lines = dict.fromkeys([*patient.comments.splitlines(), *said.comments.splitlines()])
+        said = replace(said, comments="\n".join(lines))
+    return said
 
 
 def question(patient: Patient, said: Demographics, context: Context) -> None:

@@ -76,3 +76,14 @@ def test_a_patient_may_need_much() -> None:
         "walks with assistive device, wheelchair or stretcher, hearing impaired, speech impaired, "
         "oxygen therapy"
     )
+
+
+def test_a_note_of_an_order_stands_below_what_is_known_of_the_patient() -> None:
+    register()
+    outcome(text("EVN|A08", PID, "NTE|1||needs an interpreter", message_type="ADT^A08", key="A1"))
+    noted = f"{PID}\rNTE|1||needs an interpreter\rNTE|2||afraid of needles"
+
+    assert outcome(order(pid=noted, key="O1")) == ("AA", [])
+    assert outcome(order(pid=f"{PID}\rNTE|1||afraid of needles", key="O2")) == ("AA", [])
+
+    assert Patient.objects.get().comments == "needs an interpreter\nafraid of needles"
