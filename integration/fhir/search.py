@@ -405,12 +405,12 @@ ORGANIZATION: tuple[Parameter, ...] = (
 # _sort name → sort key of the finder.
 SORTS: Mapping[str, Mapping[str, str]] = {
     "Patient": {"family": "family", "name": "family", "birthdate": "birth_date"},
-    "ServiceRequest": {"authored": "authored"},
+    "ServiceRequest": {"authored": "authored", "occurrence": "occurrence"},
     "Task": {"authored-on": "authored", "modified": "updated"},
     "Appointment": {"date": "start"},
     "Procedure": {"date": "date"},
     "ImagingStudy": {"started": "started"},
-    "DiagnosticReport": {"issued": "issued"},
+    "DiagnosticReport": {"date": "date", "issued": "issued"},
     "AuditEvent": {"date": "at"},
     "Provenance": {"recorded": "at"},
 }

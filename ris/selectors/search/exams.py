@@ -167,13 +167,6 @@ performed: Finder[PerformedCriteria, PerformedHit | PlannedHit] = Finder(
 # --- studies
 
 _DONE = PerformedProcedureStep.objects.filter(steps__procedure=OuterRef("pk"))
-_STUDY_STARTED = Subquery(
-    _DONE.order_by()
-    .values("steps__procedure")
-    .annotate(first=Min("started_at"))
-    .values("first")[:1],
-    output_field=DateTimeField(),
-)
 _STUDY_UPDATED = Greatest(
     F("updated_at"),
     Coalesce(
@@ -218,7 +211,7 @@ def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
         found &= Q(pk__in=_procedures_with(Q(station_ae_title__in=at) & Q(series__isnull=False)))
     rows = RequestedProcedure.objects.filter(Exists(_DONE))
     if criteria.started:
-        rows = rows.annotate(began=_STUDY_STARTED)
+        rows = rows.annotate(began=planned.PROCEDURE_BEGAN)
         found &= terms.every(criteria.started, terms.instant("began"))
     if criteria.updated:
         found &= terms.lately(criteria.updated, _studies_since)
@@ -275,7 +268,7 @@ studies: Finder[StudyCriteria, StudyHit] = Finder(
     sources=(
         Source(
             _studies,
-            {"updated": _STUDY_UPDATED, "started": _STUDY_STARTED},
+            {"updated": _STUDY_UPDATED, "started": planned.PROCEDURE_BEGAN},
             paths={
                 "patients": ("order__patient__public_id",),
                 "visits": ("order__visit__public_id",),
@@ -302,6 +295,16 @@ _VERSIONS = ReportVersion.objects.filter(report=OuterRef("pk")).order_by("-numbe
 _LAST_KIND = Subquery(_VERSIONS.values("kind")[:1], output_field=CharField())
 _WRITTEN = Case(When(draft_saved_at=None, then=Value(False)), default=Value(True))
 _LAST_SIGNED = Subquery(_VERSIONS.values("signed_at")[:1], output_field=DateTimeField())
+
+# When the first of what it is about was begun.
+_EXAM_BEGAN = Subquery(
+    PerformedProcedureStep.objects.filter(steps__procedure__reports=OuterRef("pk"))
+    .order_by()
+    .values("steps__procedure__reports")
+    .annotate(first=Min("started_at"))
+    .values("first")[:1],
+    output_field=DateTimeField(),
+)
 
 
 def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
@@ -421,7 +424,11 @@ reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
     sources=(
         Source(
             _reports,
-            {"updated": F("updated_at"), "issued": Coalesce(_LAST_SIGNED, F("created_at"))},
+            {
+                "updated": F("updated_at"),
+                "issued": Coalesce(_LAST_SIGNED, F("created_at")),
+                "date": Coalesce(_EXAM_BEGAN, F("created_at")),
+            },
             paths={
                 "patients": ("order__patient__public_id",),
                 "visits": ("order__visit__public_id",),

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Greatest
+from django.db.models import DateTimeField, Exists, F, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Greatest
 
 from ris.domain.orders import OrderStatus, Stage, StepStatus
 from ris.domain.reporting import ReportStatus
@@ -35,6 +35,16 @@ from ris.selectors.search.requests import (
 )
 from ris.selectors.search.steps import steps_since
 from ris.selectors.search.views import AwaitedHit, PlannedHit
+
+# When what was performed first for a procedure was begun; NULL: nothing was.
+PROCEDURE_BEGAN = Subquery(
+    PerformedProcedureStep.objects.filter(steps__procedure=OuterRef("pk"))
+    .order_by()
+    .values("steps__procedure")
+    .annotate(first=Min("started_at"))
+    .values("first")[:1],
+    output_field=DateTimeField(),
+)
 
 # Steps whose exam is shown before, or without, anything that was performed.
 PLANNED_STEPS = (
@@ -192,7 +202,11 @@ def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
 
 reports: Source[ReportCriteria] = Source(
     _reports,
-    {"updated": _PROCEDURE_UPDATED, "issued": F("created_at")},
+    {
+        "updated": _PROCEDURE_UPDATED,
+        "issued": F("created_at"),
+        "date": Coalesce(PROCEDURE_BEGAN, F("created_at")),
+    },
     paths={
         "patients": ("order__patient__public_id",),
         "visits": ("order__visit__public_id",),

@@ -13,14 +13,17 @@ from django.db.models import (
     Exists,
     F,
     Max,
+    Min,
     OuterRef,
     Q,
     QuerySet,
     Subquery,
     UUIDField,
+    Value,
 )
 from django.db.models.functions import Coalesce, Greatest
 
+from ris.domain.fhir_index import END
 from ris.models import Order, PatientIdentifier, RequestedProcedure, ScheduledProcedureStep
 from ris.models.prepared import Select
 from ris.selectors.search import bare, terms
@@ -298,10 +301,29 @@ def _load(public_ids: Sequence[str]) -> list[RequestHit]:
     return [found[each] for each in public_ids if each in found]
 
 
-_ORDER_SORTS: dict[str, SortKey] = {"updated": _ORDER_UPDATED, "authored": F("ordered_at")}
+def _begins(parent: str) -> SortKey:
+    """When the first of its steps is planned; without any, after all that are."""
+    first = (
+        ScheduledProcedureStep.objects.filter(**{parent: OuterRef("pk")})
+        .order_by()
+        .values(parent)
+        .annotate(first=Min("start_at"))
+        .values("first")[:1]
+    )
+    return Coalesce(
+        Subquery(first, output_field=DateTimeField()), Value(END, output_field=DateTimeField())
+    )
+
+
+_ORDER_SORTS: dict[str, SortKey] = {
+    "updated": _ORDER_UPDATED,
+    "authored": F("ordered_at"),
+    "occurrence": _begins("procedure__order"),
+}
 _PROCEDURE_SORTS: dict[str, SortKey] = {
     "updated": _PROCEDURE_UPDATED,
     "authored": F("order__ordered_at"),
+    "occurrence": _begins("procedure"),
 }
 
 _SIDES = ["L", "R", "B", "U"]

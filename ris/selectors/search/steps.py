@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db.models import DateTimeField, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest
 
+from ris.domain.fhir_index import END
 from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import StepCriteria
@@ -16,8 +17,6 @@ from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.load import orders_with
 from ris.selectors.search.requests import of_order, of_patient
 from ris.selectors.search.views import StepHit
-
-_NEVER = Value(datetime(9999, 12, 31, tzinfo=UTC), output_field=DateTimeField())
 
 # --- steps
 
@@ -95,7 +94,7 @@ steps: Finder[StepCriteria, StepHit] = Finder(
             {
                 "updated": _STEP_UPDATED,
                 "authored": F("procedure__order__ordered_at"),
-                "start": Coalesce("start_at", _NEVER),
+                "start": Coalesce("start_at", Value(END, output_field=DateTimeField())),
             },
             paths={
                 "patients": ("procedure__order__patient__public_id",),

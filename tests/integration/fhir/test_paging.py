@@ -150,7 +150,9 @@ def test_requests_of_orders_and_of_procedures_are_paged_together(api: Api) -> No
         ("ImagingStudy", "-started"),
         ("ImagingStudy", "_lastUpdated"),
         ("DiagnosticReport", "-issued"),
+        ("DiagnosticReport", "-date"),
         ("ServiceRequest", "authored"),
+        ("ServiceRequest", "occurrence"),
     ],
 )
 def test_every_sort_key_pages(api: Api, kind: str, sort: str) -> None:
@@ -173,6 +175,35 @@ def test_appointments_come_in_the_order_of_their_times(api: Api) -> None:
     shown = [each["start"] for each in api.get("/Appointment?_sort=date").resources]
 
     assert shown == ["2026-03-02T12:00:00Z", "2026-03-02T13:00:00Z", "2026-03-02T14:00:00Z"]
+
+
+def test_reports_come_in_the_order_of_their_exams(api: Api) -> None:
+    make.device()
+    for hours in (2, 0, 1):
+        make.final_report(make.performed(start_at=make.NOON + timedelta(hours=hours)))
+
+    latest_first = api.get("/DiagnosticReport?_sort=-date").resources
+
+    shown = [each["effectiveDateTime"] for each in latest_first]
+    assert len(shown) == 3
+    assert shown == sorted(shown, reverse=True)
+
+
+def test_requests_come_in_the_order_of_their_plans_and_unplanned_ones_last(api: Api) -> None:
+    make.device()
+    unplanned = make.order()
+    for hours in (2, 0, 1):
+        make.booked(start_at=make.NOON + timedelta(hours=hours))
+
+    soonest_first = api.get("/ServiceRequest?_sort=occurrence").resources
+
+    assert [each.get("occurrenceDateTime") for each in soonest_first] == [
+        "2026-03-02T12:00:00Z",
+        "2026-03-02T13:00:00Z",
+        "2026-03-02T14:00:00Z",
+        None,
+    ]
+    assert soonest_first[-1]["id"] == str(unplanned.public_id)
 
 
 # --- beside the matches
