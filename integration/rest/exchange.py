@@ -11,15 +11,17 @@ from integration.rest.base import RestView
 from integration.rest.shapes import shown
 from integration.rest.shown import Reason, does, lists, parameter, reason_in
 from ris.domain.actors import Role
-from ris.domain.exchange import ReplayMessage, RequeueDelivery, SkipDelivery
+from ris.domain.errors import InvalidValueError
+from ris.domain.exchange import Protocol, ReplayMessage, RequeueDelivery, SkipDelivery
 from ris.selectors import interfaces, message_filters, messages
 from ris.selectors.interfaces import Tile
 from ris.selectors.message_filters import Filter
 from ris.selectors.messages import InboundLine, OutboundLine
 
+_PROTOCOLS = ", ".join(Protocol)
 _FILTER = (
     parameter("state", 'A state, or "open": needs a person.'),
-    parameter("protocol", "hl7, fhir, dicom or dicomweb."),
+    parameter("protocol", f"One of {_PROTOCOLS}."),
     parameter("type", "As ORM^O01, or its beginning."),
     parameter("patient", "A number of the patient."),
     parameter("order", "Accession, placer or filler number."),
@@ -36,7 +38,10 @@ class InterfaceView(RestView):
 
     def wanted(self) -> Filter:
         names = ("state", "protocol", "type", "patient", "order", "since", "until", "text")
-        return Filter.of({name: self.asked(name) for name in names})
+        said = {name: self.asked(name) for name in names}
+        if said["protocol"] and said["protocol"] not in set(Protocol):
+            raise InvalidValueError(f"is none of {_PROTOCOLS}", path="protocol")
+        return Filter.of(said)
 
 
 class MessagesView(InterfaceView):

@@ -78,9 +78,9 @@ _WHOLE: Mapping[Any, tuple[str, type[serializers.Serializer[Any]]]] = {
 
 @cache
 def shape(view: type) -> type[Any]:
-    """The serializer class of a view."""
+    """The serializer class of a view. What the tables call a row is nobody's business outside."""
     hints = typing.get_type_hints(view)
-    made = {each.name: _field(hints[each.name]) for each in fields(view)}
+    made = {each.name: _field(hints[each.name]) for each in fields(view) if each.name != "pk"}
     return type(inline_serializer(view.__name__.removesuffix("View"), made))
 
 

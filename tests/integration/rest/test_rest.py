@@ -176,6 +176,7 @@ def test_a_taken_time_is_a_conflict(booked: Order) -> None:
         ("appointments/?date=9999-12-31", "date"),
         ("messages/?since=yesterday", "since"),
         ("deliveries/?until=9999-12-31", "until"),
+        ("messages/?protocol=hl8", "protocol"),
     ],
 )
 def test_a_bad_parameter_is_named(path: str, field: str) -> None:
@@ -272,7 +273,15 @@ def test_a_session_changes_nothing_without_the_csrf_token(booked: Order) -> None
 def test_messages_are_for_administrators() -> None:
     assert rest(Role.SCHEDULER).get("messages/").status_code == 403
     assert rest(Role.ADMIN).get("messages/").json()["results"] == []
-    assert rest(Role.ADMIN).get("connections/").status_code == 200
+
+
+def test_connections_are_named_by_public_ids_alone() -> None:
+    endpoint = make.endpoint("EHR")
+
+    (shown,) = [each for each in rest(Role.ADMIN).get("connections/").json() if each["public_id"]]
+
+    assert shown["public_id"] == endpoint
+    assert "pk" not in shown
 
 
 def test_an_unknown_address_is_a_problem_too() -> None:
