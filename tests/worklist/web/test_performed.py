@@ -364,11 +364,19 @@ def test_an_exam_with_thousands_of_images_is_taken(api: Api) -> None:
     assert stored(uid).series.get().instance_count == 5000
 
 
-@pytest.mark.parametrize("uid", ["x", "1.", "01.2", "1..2", "1.2.x", "1." + "2" * 70, "%0A1.2"])
+@pytest.mark.parametrize("uid", ["x", "1.", "1..2", "1.2.x", "1." + "2" * 70, "%0A1.2"])
 def test_an_address_ends_in_a_uid(api: Api, uid: str) -> None:
     for answer in (api.create(uid, n_create()), api.retrieve(uid)):
         assert (answer.status, answer.body["message"]) == (400, "the address does not end in a UID")
     assert not InboundMessage.objects.exists()
+
+
+def test_a_uid_with_leading_zeros_is_kept_as_sent(api: Api) -> None:
+    uid = "1.2.840.2026.03.02.07"
+
+    created = api.create(uid, n_create())
+
+    assert (created.status, stored(uid).sop_instance_uid) == (201, uid)
 
 
 # --- retrieve
