@@ -61,7 +61,7 @@ def listening(
     listeners: list[Listener] = []
     try:
         for number in range(count):
-            plain = socket.create_connection(("127.0.0.1", running.http_port), timeout=20)
+            plain = socket.create_connection(("127.0.0.1", running.http_port), timeout=60)
             listeners.append(Listener(plain))
             plain.sendall(
                 f"GET {path}?topics={topics}&page=p{number} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -73,7 +73,7 @@ def listening(
                 more = listener.socket.recv(4096)
                 assert more, head
                 head += more
-            assert head.startswith(b"HTTP/1.1 200 "), head
+                assert head.startswith(b"HTTP/1.1 200 "), head
             assert b"x-accel-buffering: no" in head.lower()
         yield listeners
     finally:
