@@ -101,6 +101,12 @@ def test_order_is_entered_booked_performed_and_reported(at: At) -> None:
     press(page, "Enter")
     expect(page.locator("#main")).to_contain_text("Signed. The report is on its way")
     expect(page.locator(".report-text").first).to_contain_text("Normal chest.")
+    # Who gets it is asked for by the clock: no stream tells of it.
+    with page.expect_response(lambda answer: "/live/" in answer.url):
+        page.reload()
+    expect(page.locator("#report-receipts")).to_contain_text("EHR")
+    with page.expect_request(lambda asked: "/receipts/" in asked.url):
+        page.evaluate("htmx.trigger('#report-receipts', 'every')")
 
     reader.open(order)
     timeline = page.locator(".timeline")

@@ -50,6 +50,7 @@
   document.addEventListener("htmx:config:request", (event) => {
     const { sourceElement, sourceEvent, request } = event.detail.ctx;
     if (!request.headers["X-Ris-Poll"] || event.defaultPrevented) return;
+    if (!sourceElement.hasAttribute("data-live")) return; // the stream would not tell it anything
     const rarely = connected && sourceEvent?.type !== "ris-live";
     if (rarely && Date.now() - (asked.get(sourceElement) ?? loadedAt) < QUIET_MS) event.preventDefault();
     else { asked.set(sourceElement, Date.now()); pending.delete(sourceElement.id); }
