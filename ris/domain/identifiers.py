@@ -73,3 +73,15 @@ def step_id(sequence: int) -> str:
 def patient_number(sequence: int) -> str:
     """A number for a patient who came without one."""
     return f"R{sequence:08d}"
+
+
+def same_issuer(stored: str, said: str) -> bool:
+    """Whether two issuers may be one; who is silent does not contradict."""
+    if not stored or not said:
+        return True
+    return _bare(stored) == _bare(said)
+
+
+def _bare(issuer: str) -> str:
+    """``urn:oid:1.2.3`` goes into a dataset as ``1.2.3`` (PS3.3 Table 10-17)."""
+    return issuer.removeprefix("urn:oid:").removeprefix("urn:uuid:")

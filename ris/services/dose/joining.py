@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db.models import Q
 
 from ris.domain.dose import DoseLinked, DoseMatch, DoseSource
+from ris.domain.identifiers import same_issuer
 from ris.domain.orders import StepStatus
 from ris.domain.performing import Match
 from ris.domain.values import Identifier
@@ -165,9 +166,6 @@ def _find(record: DoseRecord) -> _Found:
 
 
 def _by_accession(record: DoseRecord) -> Order | None:
-    # Imported when needed: what is performed records its dose with this package.
-    from ris.services.performing.matching import same_issuer
-
     if not record.accession_number:
         return None
     rows = Order.objects.select_related("patient").filter(accession_number=record.accession_number)

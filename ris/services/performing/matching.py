@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.db.models import CharField
 
 from ris.domain.errors import UnknownKeyError
+from ris.domain.identifiers import same_issuer
 from ris.domain.orders import OPEN, StepStatus
 from ris.domain.performing import EVIDENCE_MODALITIES, ScheduledReference
 from ris.domain.values import Identifier
@@ -166,18 +167,6 @@ def _agrees(step: Found, reference: ScheduledReference, identifiers: Sequence[Id
     if reference.step_id and step.procedure == reference.procedure_id:
         return True
     return bool(identifiers) and step.patient not in strangers(identifiers, [step.patient])
-
-
-def same_issuer(stored: str, said: str) -> bool:
-    """Whether two issuers may be one; who is silent does not contradict."""
-    if not stored or not said:
-        return True
-    return _bare(stored) == _bare(said)
-
-
-def _bare(issuer: str) -> str:
-    """``urn:oid:1.2.3`` goes into a dataset as ``1.2.3`` (PS3.3 Table 10-17)."""
-    return issuer.removeprefix("urn:oid:").removeprefix("urn:uuid:")
 
 
 def _only_one(steps: list[Found]) -> list[Found]:
