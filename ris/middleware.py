@@ -19,7 +19,8 @@ from ris.services import bearer
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 CORRELATION_HEADER = "X-Request-ID"
-_CORRELATION = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# What a log line holds unquoted: counters, UUIDs, URNs, trace ids, base64.
+_CORRELATION = re.compile(r"[A-Za-z0-9._:=+/@-]{1,128}")
 
 # Everything comes from this host, nothing is inline, nobody may frame the pages.
 POLICY = "; ".join(

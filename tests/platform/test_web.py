@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -36,12 +37,42 @@ def test_every_answer_has_the_strict_policy_even_a_refusal(client: Client) -> No
         assert response["Cache-Control"] == "no-store"
 
 
-def test_a_request_id_is_kept_when_it_is_one_and_made_when_it_is_not(client: Client) -> None:
-    kept = client.get("/healthz", headers={"X-Request-ID": "order-4711-a"})
-    made = client.get("/healthz", headers={"X-Request-ID": "<script>alert(1)</script>"})
+@pytest.mark.parametrize(
+    "given",
+    [
+        "7",
+        "order-4711-a",
+        "urn:uuid:6f1c3f5e-1b1f-4a54-9d0c-0f8f6f2b7a10",
+        "Root=1-67891233-abcdef012345678912345678",
+        "c2hvcnQ+aWQ/cg==",
+        "x" * 128,
+    ],
+)
+def test_a_request_id_is_kept_when_it_is_one(client: Client, given: str) -> None:
+    kept = client.get("/healthz", headers={"X-Request-ID": given})
 
-    assert kept["X-Request-ID"] == "order-4711-a"
-    assert len(made["X-Request-ID"]) == 32
+    assert kept["X-Request-ID"] == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "<script>alert(1)</script>",
+        "two words",
+        "a\tb",
+        "7\r\nSet-Cookie: a=b",
+        "caf\u00e9",
+        "${jndi:ldap://x}",
+        "x" * 129,
+    ],
+)
+def test_a_request_id_is_made_when_none_is_given_that_a_log_can_hold(
+    client: Client, given: str
+) -> None:
+    made = client.get("/healthz", headers={"X-Request-ID": given})
+
+    assert re.fullmatch("[0-9a-f]{32}", made["X-Request-ID"])
 
 
 def test_healthz_needs_no_database(client: Client) -> None:
