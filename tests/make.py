@@ -35,6 +35,7 @@ from ris.domain.patients import Demographics, PatientReference, Sex
 from ris.domain.performing import (
     CompletePerformedStep,
     PerformedDetails,
+    RelinkPerformedStep,
     ScheduledReference,
     SeriesDetails,
     StartPerformedStep,
@@ -42,7 +43,7 @@ from ris.domain.performing import (
 from ris.domain.reporting import FinalizeReport, OpenReport
 from ris.domain.scheduling import BookAppointment
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
-from ris.models import Order, Report, ScheduledProcedureStep
+from ris.models import Order, PerformedProcedureStep, Report, ScheduledProcedureStep
 from ris.services import execute
 from tests import people
 
@@ -195,6 +196,19 @@ def performed(**overrides: Any) -> Order:
     )
     placed.refresh_from_db()
     return placed
+
+
+def relink(performed: PerformedProcedureStep, *orders: Order) -> None:
+    """Tie what was performed to the orders' first steps; without orders, to none."""
+    execute(
+        RelinkPerformedStep(
+            performed=str(performed.public_id),
+            steps=tuple(str(step_of(order).public_id) for order in orders),
+            reason="picked the neighbor on the list",
+        ),
+        actor=people.technologist,
+    )
+    performed.refresh_from_db()
 
 
 def opened_report(order: Order) -> Report:

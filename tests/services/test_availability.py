@@ -22,7 +22,6 @@ from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
     PerformedDetails,
-    RelinkPerformedStep,
 )
 from ris.domain.values import Code, Identifier
 from ris.models import DomainEvent, Order, PerformedProcedureStep, StudyAvailability
@@ -228,14 +227,7 @@ def test_images_follow_an_exam_that_is_tied_to_another_order(own: str) -> None:
     performed = PerformedProcedureStep.objects.get()
     assert row.order == wrong
 
-    execute(
-        RelinkPerformedStep(
-            performed=str(performed.public_id),
-            steps=(str(make.step_of(right).public_id),),
-            reason="picked the neighbor on the list",
-        ),
-        actor=people.technologist,
-    )
+    make.relink(performed, right)
     row.refresh_from_db()
     tied = row.order
     execute(
@@ -257,14 +249,7 @@ def test_images_of_an_exam_that_was_untied_are_nobodys() -> None:
     end(uid, made("2.25.11"))
     row = tell(uid_of(order), {"2.25.11": ONLINE})
 
-    execute(
-        RelinkPerformedStep(
-            performed=str(PerformedProcedureStep.objects.get().public_id),
-            steps=(),
-            reason="another patient",
-        ),
-        actor=people.technologist,
-    )
+    make.relink(PerformedProcedureStep.objects.get())
 
     row.refresh_from_db()
     assert (row.order, row.images) == (None, "AVAILABLE")

@@ -35,6 +35,7 @@ from ris.domain.values import Code, Identifier
 from ris.models import DomainEvent, Order, Patient, PerformedProcedureStep, RequestedProcedure
 from ris.services import execute
 from tests import make, people
+from tests.services.exams import begin, end
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("department")]
 
@@ -44,25 +45,11 @@ END = make.NOON + timedelta(minutes=9)
 def exam(order: Order | None = None, **overrides: object) -> PerformedProcedureStep:
     """A finished exam; without ``order`` one that names nothing."""
     own = order or make.booked(make.NOON + timedelta(hours=5), patient=make.patient("OTHER"))
-    command = make.start(own, **overrides)
     if order is None:
-        command = replace(command, references=(ScheduledReference(study_instance_uid=new_uid()),))
-    execute(command, actor=people.ct1)
-    details = PerformedDetails(ended_at=END, series=(make.series(),))
-    execute(
-        CompletePerformedStep(sop_instance_uid=command.sop_instance_uid, details=details),
-        actor=people.ct1,
-    )
-    return PerformedProcedureStep.objects.get(sop_instance_uid=command.sop_instance_uid)
-
-
-def relink(performed: PerformedProcedureStep, *orders: Order) -> None:
-    steps = tuple(str(make.step_of(order).public_id) for order in orders)
-    execute(
-        RelinkPerformedStep(performed=str(performed.public_id), steps=steps, reason="as it was"),
-        actor=people.technologist,
-    )
-    performed.refresh_from_db()
+        overrides["references"] = (ScheduledReference(study_instance_uid=new_uid()),)
+    performed = begin(own, **overrides)
+    end(performed, ended_at=END)
+    return performed
 
 
 def undo(performed: PerformedProcedureStep) -> None:
@@ -90,7 +77,7 @@ def test_both_orders_hear_that_an_exam_went_from_one_to_the_other() -> None:
     right = make.booked(start_at=make.NOON + timedelta(hours=1))
     performed = exam(wrong)
 
-    relink(performed, right)
+    make.relink(performed, right)
 
     assert (make.step_of(wrong).status, make.step_of(right).status) == ("SCHEDULED", "COMPLETED")
     assert told(wrong) == [("PerformedStepRelinked", 0, 1)]
@@ -101,7 +88,7 @@ def test_what_was_tied_wrongly_is_as_before_when_undone() -> None:
     wrong = make.booked()
     right = make.booked(start_at=make.NOON + timedelta(hours=1))
     performed = exam(wrong)
-    relink(performed, right)
+    make.relink(performed, right)
 
     undo(performed)
 
@@ -115,7 +102,7 @@ def test_an_exam_tied_to_nothing_is_an_exception_again() -> None:
     order = make.booked()
     performed = exam(order)
 
-    relink(performed)
+    make.relink(performed)
 
     assert (performed.match, performed.order, performed.resolved_at) == ("UNMATCHED", None, None)
     assert make.step_of(order).status == "SCHEDULED"
@@ -124,8 +111,8 @@ def test_an_exam_tied_to_nothing_is_an_exception_again() -> None:
 def test_only_the_last_correction_can_be_undone_and_only_once() -> None:
     first, second = make.booked(), make.booked(start_at=make.NOON + timedelta(hours=1))
     performed = exam()
-    relink(performed, first)
-    relink(performed, second)
+    make.relink(performed, first)
+    make.relink(performed, second)
     older, newer = performed.corrections.order_by("id")
 
     with pytest.raises(StateConflictError, match="something else was corrected since"):
@@ -147,7 +134,7 @@ def test_an_exam_with_a_signed_report_is_not_taken_from_it() -> None:
     performed = order.performed.get()
 
     with pytest.raises(StateConflictError, match="withdraw it first"):
-        relink(performed)
+        make.relink(performed)
 
     assert make.step_of(order).status == "COMPLETED"
     assert not performed.corrections.exists()
@@ -157,12 +144,11 @@ def test_steps_of_different_patients_are_not_one_exam() -> None:
     performed = exam()
 
     with pytest.raises(StateConflictError, match="different patients"):
-        relink(performed, make.booked(), make.booked(make.NOON + timedelta(hours=1)))
+        make.relink(performed, make.booked(), make.booked(make.NOON + timedelta(hours=1)))
 
 
 def test_an_order_entered_in_error_gets_no_exam() -> None:
     void = make.booked()
-    step = str(make.step_of(void).public_id)
     execute(
         VoidOrder(order=OrderReference(public_id=str(void.public_id)), reason="twice"),
         actor=people.manager,
@@ -170,10 +156,7 @@ def test_an_order_entered_in_error_gets_no_exam() -> None:
     performed = exam()
 
     with pytest.raises(StateConflictError, match="entered in error"):
-        execute(
-            RelinkPerformedStep(performed=str(performed.public_id), steps=(step,), reason="x"),
-            actor=people.technologist,
-        )
+        make.relink(performed, void)
 
     assert make.step_of(void).status == "CANCELED"
 
@@ -183,7 +166,7 @@ def test_an_exam_may_be_tied_to_what_was_canceled_which_opens_it() -> None:
     execute(CancelOrder(order=OrderReference(public_id=str(canceled.public_id))), actor=people.ehr)
     performed = exam()
 
-    relink(performed, canceled)
+    make.relink(performed, canceled)
 
     canceled.refresh_from_db()
     assert (canceled.status, make.step_of(canceled).status) == ("ACTIVE", "COMPLETED")

@@ -9,7 +9,7 @@ import pytest
 from ris.domain.corrections import OrderPerformedStep, RevisePerformedStep, UndoCorrection
 from ris.domain.identifiers import new_uid
 from ris.domain.orders import PlacedOrder
-from ris.domain.performing import RelinkPerformedStep, ScheduledReference
+from ris.domain.performing import ScheduledReference
 from ris.models import Order, PerformedProcedureStep, RequestedProcedure
 from ris.services import execute
 from tests import make, people
@@ -22,14 +22,6 @@ END = make.NOON + timedelta(minutes=20)
 
 def last_end(order: Order) -> datetime | None:
     return make.step_of(order).procedure.performed_at
-
-
-def relink(performed: PerformedProcedureStep, *orders: Order) -> None:
-    steps = tuple(str(make.step_of(order).public_id) for order in orders)
-    execute(
-        RelinkPerformedStep(performed=str(performed.public_id), steps=steps, reason="as it was"),
-        actor=people.technologist,
-    )
 
 
 def ended_at(performed: PerformedProcedureStep, at: datetime) -> None:
@@ -60,9 +52,9 @@ def test_the_last_end_is_that_of_what_is_still_there() -> None:
     end(appended, ended_at=END + timedelta(hours=2))
     with_it = last_end(order)
 
-    relink(appended, other)
+    make.relink(appended, other)
     without_it = last_end(order)
-    relink(appended)
+    make.relink(appended)
 
     assert (with_it, without_it) == (END + timedelta(hours=2), END)
     assert last_end(other) is None

@@ -16,7 +16,7 @@ from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
     PerformedDetails,
-    RelinkPerformedStep,
+    StartPerformedStep,
 )
 from ris.domain.values import Code
 from ris.models import (
@@ -94,10 +94,8 @@ def test_numbers_that_make_no_sense_stop_no_exam() -> None:
     assert make.step_of(order).status == "COMPLETED"
 
 
-def test_dose_of_the_wrong_entry_belongs_to_no_exam() -> None:
-    order = make.booked()
-    command = make.start(order)
-    execute(command, actor=people.ct1)
+def end_as_wrong_entry(command: StartPerformedStep) -> None:
+    """What the scanner says when the technologist sees that another patient was picked."""
     execute(
         DiscontinuePerformedStep(
             sop_instance_uid=command.sop_instance_uid,
@@ -109,6 +107,13 @@ def test_dose_of_the_wrong_entry_belongs_to_no_exam() -> None:
         ),
         actor=people.ct1,
     )
+
+
+def test_dose_of_the_wrong_entry_belongs_to_no_exam() -> None:
+    order = make.booked()
+    command = make.start(order)
+    execute(command, actor=people.ct1)
+    end_as_wrong_entry(command)
     report = record(document(order))
 
     mpps = DoseRecord.objects.get(source="MPPS")
@@ -124,17 +129,7 @@ def test_a_report_that_came_before_is_taken_from_the_wrong_entry() -> None:
     early = record(document(order))
     assert early.order_id == order.pk
 
-    execute(
-        DiscontinuePerformedStep(
-            sop_instance_uid=command.sop_instance_uid,
-            details=PerformedDetails(
-                ended_at=NOON + timedelta(minutes=9),
-                discontinuation_reason=Code("110514", "DCM", "Incorrect worklist entry selected"),
-            ),
-            dataset=dose_in(area="31.5"),
-        ),
-        actor=people.ct1,
-    )
+    end_as_wrong_entry(command)
 
     early.refresh_from_db()
     assert (early.order, early.match) == (None, DoseMatch.WAITING.value)
@@ -164,14 +159,7 @@ def test_dose_follows_an_exam_that_is_tied_to_another_order() -> None:
     performed = PerformedProcedureStep.objects.get(sop_instance_uid=uid)
     report = record(document(wrong, performed_uids=(uid,)))
 
-    execute(
-        RelinkPerformedStep(
-            performed=str(performed.public_id),
-            steps=(str(make.step_of(right).public_id),),
-            reason="picked the neighbor on the list",
-        ),
-        actor=people.technologist,
-    )
+    make.relink(performed, right)
     run_due()
 
     report.refresh_from_db()
@@ -202,14 +190,7 @@ def test_a_report_that_names_no_performed_step_follows_the_exam_of_its_study(own
     performed = PerformedProcedureStep.objects.get()
     assert report.order == wrong
 
-    execute(
-        RelinkPerformedStep(
-            performed=str(performed.public_id),
-            steps=(str(make.step_of(right).public_id),),
-            reason="picked the neighbor on the list",
-        ),
-        actor=people.technologist,
-    )
+    make.relink(performed, right)
 
     report.refresh_from_db()
     assert (report.order, report.match) == (right, DoseMatch.MATCHED.value)
@@ -223,14 +204,7 @@ def test_a_report_goes_with_its_exam_when_that_is_untied() -> None:
     report = record(document(order))
     assert report.order == order
 
-    execute(
-        RelinkPerformedStep(
-            performed=str(PerformedProcedureStep.objects.get().public_id),
-            steps=(),
-            reason="another patient lay there",
-        ),
-        actor=people.technologist,
-    )
+    make.relink(PerformedProcedureStep.objects.get())
 
     report.refresh_from_db()
     assert (report.order, report.match) == (None, DoseMatch.WAITING.value)

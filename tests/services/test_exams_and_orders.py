@@ -19,7 +19,6 @@ from ris.domain.orders import ProcedureRequest
 from ris.domain.performing import (
     PerformedDetails,
     PerformedStatus,
-    RelinkPerformedStep,
     ScheduledReference,
     UpdatePerformedStep,
 )
@@ -248,9 +247,8 @@ def test_what_was_abandoned_does_not_count_when_the_next_try_goes_elsewhere() ->
     order = make.booked()
     stop(begin(order), "110501", images=False)
     second = begin(order)
-    untie = RelinkPerformedStep(performed=str(second.public_id), steps=(), reason="not his")
 
-    execute(untie, actor=people.technologist)
+    make.relink(second)
 
     assert make.step_of(order).status == "SCHEDULED"
 

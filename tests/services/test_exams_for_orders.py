@@ -21,7 +21,6 @@ from ris.domain.orders import (
 )
 from ris.domain.patients import MergePatients, RegisterPatient
 from ris.domain.performing import (
-    RelinkPerformedStep,
     ScheduledReference,
 )
 from ris.domain.values import Identifier
@@ -266,8 +265,7 @@ def test_what_people_untied_is_not_tied_again_by_the_clock() -> None:
     execute(UndoCorrection(correction=correction, reason="not his"), actor=people.technologist)
     apart = make.booked(LATER)
     performed = begin(apart)
-    untie = RelinkPerformedStep(performed=str(performed.public_id), steps=(), reason="wrong")
-    execute(untie, actor=people.technologist)
+    make.relink(performed)
 
     timers.run_due()
 

@@ -25,7 +25,6 @@ from ris.domain.follow_ups import (
 )
 from ris.domain.orders import CancelOrder, OrderReference
 from ris.domain.patients import MergePatients, PatientReference, UnmergePatients
-from ris.domain.performing import RelinkPerformedStep
 from ris.domain.reporting import DiscardDraft, RetractReport
 from ris.models import (
     DomainEvent,
@@ -203,10 +202,7 @@ def test_an_exam_taken_from_the_order_is_to_be_done_again(order: Order) -> None:
     later = done(order)
     performed = PerformedProcedureStep.objects.get(order=later)
 
-    execute(
-        RelinkPerformedStep(performed=str(performed.public_id), steps=(), reason="not his"),
-        actor=people.admin,
-    )
+    make.relink(performed)
 
     assert (row().status, row().linked) == ("BOOKED", later)
     assert reopened() == ["its exam was not done after all"]

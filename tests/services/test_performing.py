@@ -15,7 +15,6 @@ from ris.domain.performing import (
     DiscontinuePerformedStep,
     Origin,
     PerformedDetails,
-    RelinkPerformedStep,
     ScheduledReference,
     UpdatePerformedStep,
 )
@@ -397,14 +396,7 @@ def test_relinking_takes_the_wrong_step_back_and_moves_the_right_one() -> None:
     execute(command, actor=people.ct1)
     execute(end(command.sop_instance_uid), actor=people.ct1)
 
-    execute(
-        RelinkPerformedStep(
-            performed=str(stored(command.sop_instance_uid).public_id),
-            steps=(str(make.step_of(right).public_id),),
-            reason="picked the neighbor on the list",
-        ),
-        actor=people.technologist,
-    )
+    make.relink(stored(command.sop_instance_uid), right)
 
     assert (make.step_of(wrong).status, make.step_of(right).status) == ("SCHEDULED", "COMPLETED")
     assert stored(command.sop_instance_uid).order_id == right.pk

@@ -15,7 +15,6 @@ from ris.domain.orders import StepStatus
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
-    RelinkPerformedStep,
 )
 from ris.domain.reporting import AmendReport, ReportStatus, RetractReport, VersionKind
 from ris.models import Delivery, Order, PerformedProcedureStep
@@ -53,11 +52,10 @@ def fields(message: Message, name: str) -> list[str]:
     return segment.fields
 
 
-def examined(**overrides: Any) -> tuple[Order, str]:
+def examined(**overrides: Any) -> tuple[Order, PerformedProcedureStep]:
     """An order whose exam is done, and the exam."""
     placed = make.performed(**overrides)
-    performed = PerformedProcedureStep.objects.get(order=placed)
-    return placed, str(performed.public_id)
+    return placed, PerformedProcedureStep.objects.get(order=placed)
 
 
 # --- what is written ----------------------------------------------------------------------------
@@ -176,14 +174,7 @@ def test_an_exam_that_was_not_for_this_order_is_credited_and_charged_where_it_be
     right = make.booked(patient=reference, start_at=make.NOON + timedelta(hours=1))
     outbox.fan_out()
 
-    execute(
-        RelinkPerformedStep(
-            performed=performed,
-            steps=(str(make.step_of(right).public_id),),
-            reason="the other order",
-        ),
-        actor=people.technologist,
-    )
+    make.relink(performed, right)
 
     assert sorted(kinds()) == ["CD TC", "CG TC", "CG TC"]
     charged, *rest = told()
@@ -257,10 +248,7 @@ def test_what_changed_in_the_record_changes_nothing_of_what_was_charged() -> Non
     outbox.fan_out()
     placed.procedures.update(code_value="OTHER")
 
-    execute(
-        RelinkPerformedStep(performed=performed, steps=(), reason="not ordered"),
-        actor=people.technologist,
-    )
+    make.relink(performed)
 
     assert kinds() == ["CG TC", "CD TC"]
     assert [each.get("FT1-7") for each in told()] == ["CTHEAD", "CTHEAD"]

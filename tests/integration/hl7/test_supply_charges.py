@@ -8,7 +8,7 @@ import pytest
 
 from integration.hl7.er7 import Message
 from ris.domain.exchange import Subscription
-from ris.domain.performing import CompletePerformedStep, RelinkPerformedStep
+from ris.domain.performing import CompletePerformedStep
 from ris.domain.supplies import DefineSupply, RecordSupplies, SupplyKind, SupplyUsed
 from ris.models import Delivery, Order, PerformedProcedureStep
 from ris.services import execute, outbox
@@ -131,10 +131,6 @@ def test_what_does_not_stand_any_more_is_credited(contrast: str, how: str) -> No
     if how == "nothing was used":
         give(order, contrast, "", reason="the vial was not opened")
     else:
-        performed = str(PerformedProcedureStep.objects.get(order=order).public_id)
-        execute(
-            RelinkPerformedStep(performed=performed, steps=(), reason="not ordered"),
-            actor=people.technologist,
-        )
+        make.relink(PerformedProcedureStep.objects.get(order=order))
 
     assert told() == [("CG", "IOHEX350", "80"), ("CD", "IOHEX350", "80")]
