@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -17,36 +16,12 @@ from ris.services import execute
 from ris.services import together as in_one
 from tests import make, people
 from tests.patients import known, merge, reference, unmerge
+from tests.races.at_once import together
 from tests.running import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 4
-
-
-def together(*calls: Callable[[], object]) -> list[object]:
-    """Run the calls at the same moment, each in a thread of its own; results or RisErrors."""
-    barrier = threading.Barrier(len(calls))
-    results: list[object] = [None] * len(calls)
-
-    def run(position: int, call: Callable[[], object]) -> None:
-        try:
-            barrier.wait(timeout=20)
-            results[position] = call()
-        except RisError as error:
-            results[position] = error
-        finally:
-            connection.close()
-
-    threads = [
-        threading.Thread(target=run, args=(position, call)) for position, call in enumerate(calls)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-        assert not thread.is_alive()
-    return results
 
 
 def refused(results: list[object]) -> list[RisError]:

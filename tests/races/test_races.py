@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import connection
 
-from ris.domain.errors import RisError, SlotTakenError, StateConflictError
+from ris.domain.errors import SlotTakenError, StateConflictError
 from ris.domain.identifiers import new_uid
 from ris.domain.orders import CancelOrder, OrderReference
 from ris.domain.performing import RelinkPerformedStep
 from ris.domain.scheduling import BookAppointment
 from ris.models import (
     Appointment,
-    Booking,
     DomainEvent,
     Order,
     PerformedProcedureStep,
@@ -25,48 +21,11 @@ from ris.models import (
 )
 from ris.services import execute
 from tests import make, people
+from tests.races.at_once import overlaps, together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 6
-
-
-def together(*calls: Callable[[], object]) -> list[object]:
-    """Run the calls at the same moment, each in a thread of its own; results or RisErrors."""
-    barrier = threading.Barrier(len(calls))
-    results: list[object] = [None] * len(calls)
-
-    def run(position: int, call: Callable[[], object]) -> None:
-        try:
-            barrier.wait(timeout=20)
-            results[position] = call()
-        except RisError as error:
-            results[position] = error
-        finally:
-            connection.close()
-
-    threads = [
-        threading.Thread(target=run, args=(position, call)) for position, call in enumerate(calls)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-        assert not thread.is_alive()
-    return results
-
-
-def overlaps() -> int:
-    """Pairs of live, exclusive bookings of one resource that overlap."""
-    rows = list(Booking.objects.filter(live=True, exclusive=True).order_by("start_at"))
-    return sum(
-        1
-        for position, one in enumerate(rows)
-        for other in rows[position + 1 :]
-        if one.resource_id == other.resource_id
-        and one.start_at < other.end_at
-        and other.start_at < one.end_at
-    )
 
 
 def test_one_slot_is_booked_once_however_many_want_it() -> None:

@@ -15,7 +15,7 @@ from ris.models import DomainEvent, ReadingLease, Report, User
 from ris.selectors.reading_targets import targets
 from ris.services import execute
 from tests import make, people
-from tests.races.test_races import together
+from tests.races.at_once import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,7 +17,7 @@ from ris.selectors import receipts
 from ris.services import execute, outbox
 from ris.services.report_documents import report_document
 from tests import make, people
-from tests.races.test_races import together
+from tests.races.at_once import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECONDS = 30.0

@@ -21,7 +21,7 @@ from ris.models import DomainEvent, Order, Report, ReportVersion, User
 from ris.selectors.report_seals import Tally, faults
 from ris.services import execute
 from tests import make, people
-from tests.races.test_races import together
+from tests.races.at_once import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

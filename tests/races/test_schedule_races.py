@@ -16,7 +16,7 @@ from ris.domain.values import Identifier
 from ris.models import Appointment, Booking, Order, PerformedProcedureStep, ReportVersion
 from ris.services import execute
 from tests import make, people
-from tests.races.test_races import together
+from tests.races.at_once import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -29,7 +29,7 @@ from ris.models import (
 )
 from ris.services import execute
 from tests import make, people
-from tests.races.test_races import overlaps, together
+from tests.races.at_once import overlaps, together
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
 
