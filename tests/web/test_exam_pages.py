@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from ris.domain.identifiers import new_uid
 from ris.domain.performing import (
-    CompletePerformedStep,
     DiscontinuePerformedStep,
     PerformedDetails,
     ScheduledReference,
@@ -22,6 +21,7 @@ from ris.domain.values import Code, Identifier
 from ris.models import FollowUp, Order, Patient, PerformedProcedureStep
 from ris.services import execute
 from tests import make, people
+from tests.services.exams import begin, end
 from tests.web.department import booked_at, person
 
 As = Callable[[str], Client]
@@ -42,16 +42,9 @@ def exam(order: Order, **overrides: Any) -> PerformedProcedureStep:
         "details": PerformedDetails(description="CT of the head"),
         **overrides,
     }
-    command = make.start(order, **fields)
-    execute(command, actor=people.ct1)
-    details = PerformedDetails(
-        ended_at=timezone.now() - timedelta(minutes=20), series=(make.series(),)
-    )
-    execute(
-        CompletePerformedStep(sop_instance_uid=command.sop_instance_uid, details=details),
-        actor=people.ct1,
-    )
-    return PerformedProcedureStep.objects.get(sop_instance_uid=command.sop_instance_uid)
+    performed = begin(order, **fields)
+    end(performed, ended_at=timezone.now() - timedelta(minutes=20))
+    return performed
 
 
 def post(client: Client, row: PerformedProcedureStep, **form: str) -> int:
