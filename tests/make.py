@@ -43,7 +43,13 @@ from ris.domain.performing import (
 from ris.domain.reporting import FinalizeReport, OpenReport
 from ris.domain.scheduling import BookAppointment
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
-from ris.models import Order, PerformedProcedureStep, Report, ScheduledProcedureStep
+from ris.models import (
+    Appointment,
+    Order,
+    PerformedProcedureStep,
+    Report,
+    ScheduledProcedureStep,
+)
 from ris.services import execute
 from tests import people
 
@@ -135,6 +141,13 @@ def step_of(order: Order) -> ScheduledProcedureStep:
         .filter(procedure__order=order)
         .order_by("id")[0]
     )
+
+
+def appointment_of(order: Order) -> Appointment:
+    """The appointment of the order's first step, which must have one."""
+    appointment = step_of(order).appointment
+    assert appointment is not None
+    return appointment
 
 
 def booked(start_at: datetime = NOON, station: str = "CT1", **overrides: Any) -> Order:

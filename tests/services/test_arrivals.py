@@ -10,7 +10,6 @@ from ris.domain.arrivals import CallPatient, IdentifierKind, RequestCorrection, 
 from ris.domain.errors import DeniedError, InvalidValueError, MissingValueError, StateConflictError
 from ris.domain.scheduling import RecordArrival, RecordNoShow
 from ris.models import (
-    Appointment,
     DemographicReview,
     DomainEvent,
     IdentityCheck,
@@ -36,15 +35,9 @@ def orders() -> list[Order]:
     return ground.begin("two booked at CT1", build)[0]
 
 
-def appointment_of(order: Order) -> Appointment:
-    appointment = make.step_of(order).appointment
-    assert appointment is not None
-    return appointment
-
-
 def arrive(order: Order, *said: Said, reason: str = "") -> None:
     command = RecordArrival(
-        appointment=str(appointment_of(order).public_id),
+        appointment=str(make.appointment_of(order).public_id),
         identifiers_checked=said,
         unchecked_reason=reason,
     )
@@ -56,7 +49,7 @@ def test_two_identifiers_that_agree_are_kept_without_what_was_said(orders: list[
 
     check = IdentityCheck.objects.get()
     event = DomainEvent.objects.get(name="IdentityChecked")
-    assert appointment_of(orders[0]).status == "ARRIVED"
+    assert make.appointment_of(orders[0]).status == "ARRIVED"
     assert (check.checked, check.checked_by) == (["NAME", "BIRTH_DATE"], "frontdesk")
     assert event.payload["checked"] == ["NAME", "BIRTH_DATE"]
     assert "1970" not in str(event.payload)
@@ -67,7 +60,7 @@ def test_identifier_of_somebody_else_is_refused_and_nobody_arrives(orders: list[
         arrive(orders[0], NAME, Said(IdentifierKind.BIRTH_DATE, "4.5.1970"))
 
     assert refused.value.path == "birth_date"
-    assert appointment_of(orders[0]).status == "BOOKED"
+    assert make.appointment_of(orders[0]).status == "BOOKED"
     assert not IdentityCheck.objects.exists()
     assert not Ticket.objects.exists()
 
@@ -85,15 +78,15 @@ def test_person_who_asked_for_nothing_is_refused(orders: list[Order]) -> None:
     with pytest.raises(MissingValueError, match="ask for two identifiers"):
         arrive(orders[0])
 
-    assert appointment_of(orders[0]).status == "BOOKED"
+    assert make.appointment_of(orders[0]).status == "BOOKED"
 
 
 def test_system_that_tells_of_an_arrival_is_not_asked(orders: list[Order]) -> None:
-    appointment = str(appointment_of(orders[0]).public_id)
+    appointment = str(make.appointment_of(orders[0]).public_id)
 
     execute(RecordArrival(appointment=appointment), actor=people.ehr)
 
-    assert appointment_of(orders[0]).status == "ARRIVED"
+    assert make.appointment_of(orders[0]).status == "ARRIVED"
     assert not IdentityCheck.objects.exists()
 
 
@@ -108,7 +101,8 @@ def test_patient_is_called_to_the_room_of_the_device(orders: list[Order]) -> Non
     arrive(orders[0], NAME, BORN)
 
     number = execute(
-        CallPatient(appointment=str(appointment_of(orders[0]).public_id)), actor=people.technologist
+        CallPatient(appointment=str(make.appointment_of(orders[0]).public_id)),
+        actor=people.technologist,
     )
 
     ticket = Ticket.objects.get()
@@ -119,7 +113,7 @@ def test_patient_is_called_to_the_room_of_the_device(orders: list[Order]) -> Non
 def test_who_is_not_here_is_not_called(orders: list[Order]) -> None:
     with pytest.raises(StateConflictError):
         execute(
-            CallPatient(appointment=str(appointment_of(orders[0]).public_id)),
+            CallPatient(appointment=str(make.appointment_of(orders[0]).public_id)),
             actor=people.technologist,
         )
 
@@ -131,14 +125,14 @@ def test_radiologist_calls_nobody(orders: list[Order]) -> None:
 
     with pytest.raises(DeniedError):
         execute(
-            CallPatient(appointment=str(appointment_of(orders[0]).public_id)),
+            CallPatient(appointment=str(make.appointment_of(orders[0]).public_id)),
             actor=people.radiologist,
         )
 
 
 def test_no_show_keeps_what_was_heard_of_it(orders: list[Order]) -> None:
     command = RecordNoShow(
-        appointment=str(appointment_of(orders[0]).public_id), reason="Has a fever"
+        appointment=str(make.appointment_of(orders[0]).public_id), reason="Has a fever"
     )
 
     execute(command, actor=people.frontdesk)

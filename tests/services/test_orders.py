@@ -100,8 +100,7 @@ def test_a_conflict_is_booked_over_and_flagged_because_the_placer_decided() -> N
 
     second = make.order(start_at=make.NOON + timedelta(minutes=5))
 
-    appointment = make.step_of(second).appointment
-    assert appointment is not None
+    appointment = make.appointment_of(second)
     assert appointment.overbooked is True
     assert appointment.bookings.filter(exclusive=True).count() == 0
 

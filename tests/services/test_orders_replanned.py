@@ -125,8 +125,7 @@ def test_where_a_scheduler_decides_the_exam_of_another_modality_waits_for_one() 
 
 def test_once_the_patient_is_here_an_exam_of_another_modality_is_refused() -> None:
     order = make.order(start_at=make.NOON)
-    appointment = make.step_of(order).appointment
-    assert appointment is not None
+    appointment = make.appointment_of(order)
     execute(
         RecordArrival(
             appointment=str(appointment.public_id),

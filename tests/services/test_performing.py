@@ -231,8 +231,7 @@ def test_an_order_entered_in_error_stays_so() -> None:
 
 def test_the_wrong_worklist_entry_puts_the_step_back_where_it_was() -> None:
     order = make.booked()
-    appointment = make.step_of(order).appointment
-    assert appointment is not None
+    appointment = make.appointment_of(order)
     execute(
         RecordArrival(appointment=str(appointment.public_id), unchecked_reason="known here"),
         actor=people.frontdesk,

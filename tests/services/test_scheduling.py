@@ -49,12 +49,6 @@ def key(order: Order) -> str:
     return str(make.step_of(order).public_id)
 
 
-def appointment_of(order: Order) -> Appointment:
-    appointment = make.step_of(order).appointment
-    assert appointment is not None
-    return appointment
-
-
 def book(order: Order, **overrides: object) -> str:
     fields = {"step": key(order), "device": "CT1", "start_at": make.NOON, **overrides}
     return execute(BookAppointment(**fields), actor=people.scheduler)  # type: ignore[arg-type]
@@ -65,7 +59,7 @@ def test_a_booking_takes_the_device_and_its_room() -> None:
 
     book(order, duration_minutes=20)
 
-    appointment = appointment_of(order)
+    appointment = make.appointment_of(order)
     names = sorted(b.resource.name for b in appointment.bookings.select_related("resource"))
     assert names == ["CT1", "Room CT1"]
     assert appointment.end_at == make.NOON + timedelta(minutes=20)
@@ -111,8 +105,8 @@ def test_booking_over_needs_a_reason_and_the_role() -> None:
         )
     book(second, overbook=True, reason="emergency")
 
-    assert appointment_of(second).overbooked is True
-    assert appointment_of(second).reason == "emergency"
+    assert make.appointment_of(second).overbooked is True
+    assert make.appointment_of(second).reason == "emergency"
 
 
 def test_a_device_of_another_modality_is_refused() -> None:
@@ -161,7 +155,7 @@ def test_moving_frees_the_old_time_and_keeps_identifiers() -> None:
 
     execute(
         RescheduleAppointment(
-            appointment=str(appointment_of(order).public_id), start_at=later, device="CT2"
+            appointment=str(make.appointment_of(order).public_id), start_at=later, device="CT2"
         ),
         actor=people.scheduler,
     )
@@ -180,20 +174,20 @@ def test_moving_within_its_own_time_is_no_conflict_with_itself() -> None:
 
     execute(
         RescheduleAppointment(
-            appointment=str(appointment_of(order).public_id),
+            appointment=str(make.appointment_of(order).public_id),
             start_at=make.NOON + timedelta(minutes=10),
         ),
         actor=people.scheduler,
     )
 
-    assert appointment_of(order).overbooked is False
+    assert make.appointment_of(order).overbooked is False
 
 
 def test_a_canceled_appointment_puts_the_step_back_to_schedule() -> None:
     order = make.booked()
 
     execute(
-        CancelAppointment(appointment=str(appointment_of(order).public_id), reason="ill"),
+        CancelAppointment(appointment=str(make.appointment_of(order).public_id), reason="ill"),
         actor=people.frontdesk,
     )
 
@@ -208,20 +202,20 @@ def test_arrival_and_preparation() -> None:
 
     execute(
         RecordArrival(
-            appointment=str(appointment_of(order).public_id), unchecked_reason="known here"
+            appointment=str(make.appointment_of(order).public_id), unchecked_reason="known here"
         ),
         actor=people.frontdesk,
     )
     execute(PrepareStep(step=key(order)), actor=people.technologist)
 
-    assert (make.step_of(order).status, appointment_of(order).status) == ("READY", "ARRIVED")
+    assert (make.step_of(order).status, make.appointment_of(order).status) == ("READY", "ARRIVED")
     assert make.step_of(order).procedure.stage == "ARRIVED"
 
 
 def test_a_second_arrival_is_refused() -> None:
     order = make.booked()
     arrival = RecordArrival(
-        appointment=str(appointment_of(order).public_id), unchecked_reason="known here"
+        appointment=str(make.appointment_of(order).public_id), unchecked_reason="known here"
     )
     execute(arrival, actor=people.frontdesk)
 
@@ -232,7 +226,9 @@ def test_a_second_arrival_is_refused() -> None:
 def test_a_no_show_frees_the_room_and_can_be_booked_again() -> None:
     order = make.booked()
 
-    execute(RecordNoShow(appointment=str(appointment_of(order).public_id)), actor=people.frontdesk)
+    execute(
+        RecordNoShow(appointment=str(make.appointment_of(order).public_id)), actor=people.frontdesk
+    )
     assert (make.step_of(order).status, Booking.objects.filter(live=True).count()) == ("NO_SHOW", 0)
     book(order, start_at=make.NOON + timedelta(days=1))
 
@@ -263,15 +259,18 @@ def test_a_hold_becomes_a_booking() -> None:
 
     execute(BookAppointment(appointment=held), actor=people.scheduler)
 
-    assert (make.step_of(order).status, appointment_of(order).status) == ("SCHEDULED", "BOOKED")
-    assert appointment_of(order).bookings.filter(live=True).count() == 2
+    assert (make.step_of(order).status, make.appointment_of(order).status) == (
+        "SCHEDULED",
+        "BOOKED",
+    )
+    assert make.appointment_of(order).bookings.filter(live=True).count() == 2
 
 
 def test_the_schema_itself_refuses_a_double_booking() -> None:
     from django.db import IntegrityError
 
     order = make.booked()
-    booking = Booking.objects.filter(appointment=appointment_of(order))[0]
+    booking = Booking.objects.filter(appointment=make.appointment_of(order))[0]
 
     with pytest.raises(IntegrityError, match="no_double_booking"):
         Booking.objects.create(
@@ -297,7 +296,7 @@ def test_an_appointment_asked_for_waits_and_becomes_the_one_that_is_booked() -> 
 
     assert (waiting.status, waiting.wished_at, waiting.start_at) == ("PENDING", make.NOON, None)
     assert booked == asked
-    appointment = appointment_of(order)
+    appointment = make.appointment_of(order)
     assert (appointment.status, appointment.comment) == ("BOOKED", "mornings")
     assert appointment.start_at == make.NOON + timedelta(hours=1)
 
@@ -322,7 +321,7 @@ def test_a_patient_cannot_be_in_two_places_at_once() -> None:
     with pytest.raises(SlotTakenError, match="the patient has another appointment"):
         execute(
             RescheduleAppointment(
-                appointment=str(appointment_of(second).public_id), start_at=make.NOON
+                appointment=str(make.appointment_of(second).public_id), start_at=make.NOON
             ),
             actor=people.scheduler,
         )
@@ -367,8 +366,8 @@ def test_a_time_held_without_a_patient_is_booked_by_who_holds_it() -> None:
         execute(BookAppointment(appointment=held), actor=people.ehr)
     booked = execute(told, actor=people.ehr)
 
-    assert (booked, appointment_of(order).status) == (held, "BOOKED")
-    assert appointment_of(order).patient == order.patient
+    assert (booked, make.appointment_of(order).status) == (held, "BOOKED")
+    assert make.appointment_of(order).patient == order.patient
 
 
 def test_what_one_system_holds_for_an_exam_another_cannot_book() -> None:
@@ -396,7 +395,7 @@ def test_a_hold_that_ran_out_is_over_before_the_clock_comes_to_it() -> None:
 
 def test_a_patient_who_declines_gives_the_time_back_and_a_room_does_not() -> None:
     order = make.booked()
-    appointment = appointment_of(order)
+    appointment = make.appointment_of(order)
     device = appointment.device
     assert device is not None
     fields = {"appointment": str(appointment.public_id), "answer": Answer.DECLINED}
@@ -425,7 +424,7 @@ def test_who_takes_no_part_has_nothing_to_answer() -> None:
     with pytest.raises(InvalidValueError, match="does not take part"):
         execute(
             AnswerAppointment(
-                appointment=str(appointment_of(order).public_id),
+                appointment=str(make.appointment_of(order).public_id),
                 participant=Participant.PATIENT,
                 key=str(make.order().patient.public_id),
                 answer=Answer.ACCEPTED,

@@ -243,8 +243,7 @@ def test_restoring_is_refused(case: str, early: time_machine.Traveller) -> None:
 
 def arrived() -> tuple[Order, str]:
     order = make.booked(make.NOON)
-    appointment = make.step_of(order).appointment
-    assert appointment is not None
+    appointment = make.appointment_of(order)
     execute(
         RecordArrival(appointment=str(appointment.public_id)),
         actor=OPERATOR,
@@ -276,8 +275,7 @@ def test_an_arrival_stands_once_the_patient_is_prepared() -> None:
 
 def missed() -> tuple[Order, str]:
     order = make.booked(make.NOON)
-    appointment = make.step_of(order).appointment
-    assert appointment is not None
+    appointment = make.appointment_of(order)
     execute(RecordNoShow(appointment=str(appointment.public_id)), actor=people.frontdesk)
     return order, str(appointment.public_id)
 

@@ -52,9 +52,7 @@ def wait(order: Order, **more: object) -> str:
 
 
 def appointment_of(order: Order) -> str:
-    appointment = make.step_of(order).appointment
-    assert appointment is not None
-    return str(appointment.public_id)
+    return str(make.appointment_of(order).public_id)
 
 
 def free(order: Order) -> None:

@@ -125,10 +125,9 @@ def booked_at(start_at: datetime, device: str = "CT1", **overrides: Any) -> Orde
 
 
 def arrive(order: Order) -> None:
-    step = make.step_of(order)
-    assert step.appointment is not None
+    appointment = str(make.appointment_of(order).public_id)
     execute(
-        RecordArrival(appointment=str(step.appointment.public_id), unchecked_reason="known here"),
+        RecordArrival(appointment=appointment, unchecked_reason="known here"),
         actor=people.frontdesk,
     )
 
@@ -148,6 +147,12 @@ def perform(order: Order) -> None:
         ),
         actor=people.ct1,
     )
+
+
+def opened(reader: Client, exam: Order) -> Report:
+    """The report that a reader began from the reading list."""
+    reader.post("/reading/open/", {"procedure": str(exam.procedures.get().public_id)})
+    return Report.objects.get(order=exam)
 
 
 def radiologist() -> Actor:

@@ -25,15 +25,11 @@ from ris.services import execute
 from tests import people
 from tests.domain.mrrt_defects import FILES, defective
 from tests.report_templates import template
+from tests.web.department import opened
 
 As = Callable[[str], Client]
 PLAIN = Part(section="findings", text="Chest: normal.")
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
-
-
-def opened(client: Client, exam: Order) -> Report:
-    client.post("/reading/open/", {"procedure": str(exam.procedures.get().public_id)})
-    return Report.objects.get()
 
 
 def texts(page: str) -> dict[str, str]:

@@ -108,8 +108,7 @@ def test_double_booking_is_listed_until_it_is_moved(rooms: None, as_: As) -> Non
     )
     client = as_("manager")
     listed = client.get("/exceptions/").content.decode()
-    appointment = make.step_of(first).appointment
-    assert appointment is not None
+    appointment = make.appointment_of(first)
 
     as_("scheduler").post(f"/appointments/{appointment.public_id}/cancel/", {"reason": "Gives way"})
 

@@ -137,9 +137,7 @@ def _move(department: Department) -> dict[str, str]:
 
 
 def _appointment(order: Order) -> str:
-    appointment = make.step_of(order).appointment
-    assert appointment is not None
-    return str(appointment.public_id)
+    return str(make.appointment_of(order).public_id)
 
 
 def _step(order: Order) -> str:

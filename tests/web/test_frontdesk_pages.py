@@ -33,23 +33,17 @@ BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text()
 PDF = b"%PDF-1.4\n%scan\n"
 
 
-def appointment_of(order: Order) -> Appointment:
-    appointment = make.step_of(order).appointment
-    assert appointment is not None
-    return appointment
-
-
 @pytest.fixture
 def order(rooms: None) -> Order:
     return booked_at(today_at(12, 30), patient=person("Ito", "Ken", "MRN004"))
 
 
 def address(order: Order, what: str = "") -> str:
-    return f"/arrivals/{appointment_of(order).public_id}/{what}"
+    return f"/arrivals/{make.appointment_of(order).public_id}/{what}"
 
 
 def say(client: Client, order: Order, **said: str) -> int:
-    path = f"/appointments/{appointment_of(order).public_id}/arrive/"
+    path = f"/appointments/{make.appointment_of(order).public_id}/arrive/"
     return int(client.post(path, said).status_code)
 
 
@@ -80,7 +74,7 @@ def test_name_and_birth_date_check_in_and_give_a_number(as_: As, order: Order) -
 def test_too_little_or_another_person_is_not_checked_in(
     as_: As, order: Order, said: dict[str, str], words: str
 ) -> None:
-    path = f"/appointments/{appointment_of(order).public_id}/arrive/"
+    path = f"/appointments/{make.appointment_of(order).public_id}/arrive/"
 
     response = as_("frontdesk").post(path, said)
 
@@ -130,8 +124,8 @@ def test_list_is_narrowed_by_room_and_modality_in_the_address(as_: As, order: Or
     room = client.get("/arrivals/", {"room": "CT room two"}).content.decode()
     none = client.get("/arrivals/", {"modality": "US"}).content.decode()
 
-    assert str(appointment_of(other).public_id) in room
-    assert str(appointment_of(order).public_id) not in room
+    assert str(make.appointment_of(other).public_id) in room
+    assert str(make.appointment_of(order).public_id) not in room
     assert "Nobody found on this day" in none
 
 
@@ -172,7 +166,7 @@ def test_who_came_after_all_is_expected_again(as_: As, rooms: None) -> None:
     late = booked_at(today_at(11, 30))
     client = as_("frontdesk")
     client.post(
-        f"/appointments/{appointment_of(late).public_id}/no-show/", {"reason": "Not reached"}
+        f"/appointments/{make.appointment_of(late).public_id}/no-show/", {"reason": "Not reached"}
     )
 
     client.post(address_of := f"/arrivals/{_missed(late).public_id}/came-after-all/")
@@ -275,7 +269,7 @@ def test_somebody_new_is_registered_ordered_booked_and_here(as_: As, rooms: None
     assert (first.status_code, again.status_code) == (303, 303)
     assert (patient.name, patient.birth_date) == ("Winter^Eva", "1980-02-01")
     assert make.step_of(order).status == "ARRIVED"
-    assert appointment_of(order).start_at >= timezone.now() - timedelta(minutes=1)
+    assert make.appointment_of(order).start_at >= timezone.now() - timedelta(minutes=1)
     assert IdentityCheck.objects.get().checked == ["NAME", "BIRTH_DATE"]
 
 
@@ -377,7 +371,7 @@ def test_technologist_takes_in_no_walk_in(as_: As, rooms: None) -> None:
 
 def test_label_and_wristband_are_pdf_and_audited(as_: As, order: Order) -> None:
     client = as_("frontdesk")
-    key = appointment_of(order).public_id
+    key = make.appointment_of(order).public_id
 
     label = client.get(f"/labels/appointment/{key}/")
     sheet = client.get(f"/labels/order/{order.public_id}/?size=A4%203x8&copies=3&first=5")

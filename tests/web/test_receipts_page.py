@@ -13,7 +13,7 @@ from ris.models import Delivery, Report
 from ris.services import outbox
 from ris.services._transition import move
 from tests import make
-from tests.web.department import booked_at, perform, today_at, whole
+from tests.web.department import booked_at, opened, perform, today_at, whole
 
 As = Callable[[str], Client]
 
@@ -77,8 +77,7 @@ def test_before_it_is_signed_a_report_says_who_will_get_it(as_: As, rooms: None)
     order = booked_at(today_at(11))
     perform(order)
     client = as_("radiologist")
-    client.post("/reading/open/", {"procedure": str(order.procedures.get().public_id)})
-    address = f"/reports/{Report.objects.get().public_id}/"
+    address = f"/reports/{opened(client, order).public_id}/"
 
     part = client.get(f"{address}receipts/").content.decode()
 

@@ -8,9 +8,10 @@ from uuid import uuid4
 from django.test import Client
 
 from ris.domain.reporting import AmendReport, VersionKind
-from ris.models import AuditEvent, Order, Report
+from ris.models import AuditEvent, Order
 from ris.services import execute
 from tests import make, people
+from tests.web.department import opened
 
 As = Callable[[str], Client]
 
@@ -51,8 +52,7 @@ def test_each_version_can_be_printed(as_: As, exam: Order) -> None:
 
 def test_a_draft_is_not_printed(as_: As, exam: Order) -> None:
     client = as_("radiologist")
-    client.post("/reading/open/", {"procedure": str(exam.procedures.get().public_id)})
-    draft = Report.objects.get()
+    draft = opened(client, exam)
     client.post(f"/reports/{draft.public_id}/draft/", {"impression": "?", "revision": "0"})
 
     assert client.get(f"/reports/{draft.public_id}/print/").status_code == 404

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from ris.models import Order, Report, ReportVersion
+from ris.models import Order, ReportVersion
 from tests import make
+from tests.web.department import opened
 
 As = Callable[[str], Client]
 TEXT = {"findings": "No bleeding.", "impression": "Normal."}
@@ -22,11 +23,6 @@ def words(response: Any) -> str:
     page = response.content.decode()
     main = page.partition('id="main"')[2] or page
     return re.sub(r"\s+", " ", unescape(re.sub("<[^>]+>", " ", main)))
-
-
-def drafted(reader: Client, exam: Order) -> Report:
-    reader.post("/reading/open/", {"procedure": str(exam.procedures.get().public_id)})
-    return Report.objects.get()
 
 
 def left_over(response: Any) -> str:
@@ -59,7 +55,7 @@ def test_an_addendum_to_a_withdrawn_report_is_refused_with_its_text(
 
 
 def test_a_draft_that_was_signed_meanwhile_is_no_correction(exam: Order, reader: Client) -> None:
-    report = drafted(reader, exam)
+    report = opened(reader, exam)
     address = f"/reports/{report.public_id}/"
     form = {"as": "final", "revision": str(report.draft_revision)}
     reader.post(f"{address}sign/", {**TEXT, **form})
@@ -78,7 +74,7 @@ def test_a_note_to_a_resident_that_came_too_late_stays(
     exam: Order, reader: Client, as_: As
 ) -> None:
     resident = as_("resident")
-    report = drafted(resident, exam)
+    report = opened(resident, exam)
     address = f"/reports/{report.public_id}/"
     form = {**TEXT, "as": "preliminary", "revision": str(report.draft_revision)}
     resident.post(f"{address}sign/", form)
@@ -93,7 +89,7 @@ def test_a_note_to_a_resident_that_came_too_late_stays(
 
 
 def test_nothing_of_a_report_is_cut(exam: Order, reader: Client) -> None:
-    report = drafted(reader, exam)
+    report = opened(reader, exam)
     address = f"/reports/{report.public_id}/"
     long = "x" * 100_001
     form = {**TEXT, "findings": long, "revision": str(report.draft_revision)}
@@ -125,7 +121,7 @@ def test_nothing_of_a_report_is_cut(exam: Order, reader: Client) -> None:
 
 @pytest.mark.parametrize("how", ["nonsense", ""])
 def test_a_signature_is_preliminary_or_final(exam: Order, reader: Client, how: str) -> None:
-    report = drafted(reader, exam)
+    report = opened(reader, exam)
     form = {**TEXT, "as": how, "revision": str(report.draft_revision)}
 
     refused = reader.post(f"/reports/{report.public_id}/sign/", form)
@@ -139,7 +135,7 @@ def test_a_signature_is_preliminary_or_final(exam: Order, reader: Client, how: s
 def test_a_signature_names_the_draft_that_was_read(
     exam: Order, reader: Client, revision: str | None
 ) -> None:
-    report = drafted(reader, exam)
+    report = opened(reader, exam)
     form = {**TEXT, "as": "final"} | ({} if revision is None else {"revision": revision})
 
     refused = reader.post(f"/reports/{report.public_id}/sign/", form)

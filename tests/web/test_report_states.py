@@ -20,17 +20,12 @@ from ris.models import AuditEvent, Order, ReadingLease, Report, ReportVersion, U
 from ris.services import execute
 from ris.services.audit import record_access
 from tests import make, people
-from tests.web.department import Department
+from tests.web.department import Department, opened
 
 As = Callable[[str], Client]
 BUDGETS: dict[str, int] = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 EHR = Actor(ActorKind.CLIENT, "EHR", frozenset({Role.INTERFACE}))
 TEXT = {"findings": "No bleeding.", "impression": "Normal."}
-
-
-def begun(client: Client, exam: Order) -> Report:
-    client.post("/reading/open/", {"procedure": str(exam.procedures.get().public_id)})
-    return Report.objects.get()
 
 
 def send(client: Client, report: Report, how: str, **more: str) -> str:
@@ -55,7 +50,7 @@ def look(client: Client, report: Report, part: str = "") -> str:
 
 
 def test_a_resident_signs_preliminary_and_an_attending_final(exam: Order, as_: As) -> None:
-    report = begun(as_("resident"), exam)
+    report = opened(as_("resident"), exam)
     editor = look(as_("resident"), report)
 
     send(as_("resident"), report, "preliminary")
@@ -74,7 +69,7 @@ def test_a_resident_signs_preliminary_and_an_attending_final(exam: Order, as_: A
 
 
 def test_a_resident_who_tries_to_sign_final_keeps_the_text(exam: Order, as_: As) -> None:
-    report = begun(as_("resident"), exam)
+    report = opened(as_("resident"), exam)
 
     response = as_("resident").post(
         f"/reports/{report.public_id}/sign/",
@@ -88,7 +83,7 @@ def test_a_resident_who_tries_to_sign_final_keeps_the_text(exam: Order, as_: As)
 
 
 def test_what_is_given_back_says_what_to_change(exam: Order, as_: As) -> None:
-    report = begun(as_("resident"), exam)
+    report = opened(as_("resident"), exam)
     send(as_("resident"), report, "preliminary")
 
     as_("radiologist").post(
@@ -100,7 +95,7 @@ def test_what_is_given_back_says_what_to_change(exam: Order, as_: As) -> None:
 
 
 def test_what_waits_for_whom_stands_in_a_pile_of_its_own(exam: Order, as_: As) -> None:
-    report = begun(as_("resident"), exam)
+    report = opened(as_("resident"), exam)
     send(as_("resident"), report, "preliminary")
 
     def piles(login: str) -> tuple[bool, bool]:
@@ -122,7 +117,7 @@ def test_what_waits_for_whom_stands_in_a_pile_of_its_own(exam: Order, as_: As) -
 
 
 def test_a_resident_chooses_who_signs_with_him(exam: Order, as_: As) -> None:
-    report = begun(as_("resident"), exam)
+    report = opened(as_("resident"), exam)
     editor = as_("resident").get(f"/reports/{report.public_id}/").content.decode()
     sent = {"findings": "Clear.", "as": "preliminary", "attending": "radiologist"}
 
@@ -141,7 +136,7 @@ def test_what_only_shows_a_signed_text_is_read_by_nobody_until_somebody_writes(
     exam: Order, as_: As
 ) -> None:
     resident, attending = as_("resident"), as_("radiologist")
-    report = begun(resident, exam)
+    report = opened(resident, exam)
     address = f"/reports/{report.public_id}/"
     send(resident, report, "preliminary")
     signed = resident.get(address).content.decode()
@@ -168,7 +163,7 @@ def test_who_waits_without_an_editor_hears_that_the_report_is_hers_in_another_ta
     exam: Order, as_: As
 ) -> None:
     resident, attending = as_("resident"), as_("radiologist")
-    report = begun(resident, exam)
+    report = opened(resident, exam)
     address = f"/reports/{report.public_id}/"
     shut = attending.get(address).content.decode()
     attending.post(f"{address}take-over/", {"reason": "On call"})
@@ -219,7 +214,7 @@ def test_a_wrong_password_signs_nothing_loses_nothing_and_is_on_record(
     exam: Order, as_: As
 ) -> None:
     reader = as_("radiologist")
-    report = begun(reader, exam)
+    report = opened(reader, exam)
 
     page = reader.post(
         f"/reports/{report.public_id}/sign/",
@@ -241,7 +236,7 @@ def test_a_wrong_password_signs_nothing_loses_nothing_and_is_on_record(
 @pytest.mark.usefixtures("password_asked")
 def test_the_password_signs_and_the_version_says_so(exam: Order, as_: As) -> None:
     reader = as_("radiologist")
-    report = begun(reader, exam)
+    report = opened(reader, exam)
 
     page = send(reader, report, "final", proof="demo")
 
@@ -252,7 +247,7 @@ def test_the_password_signs_and_the_version_says_so(exam: Order, as_: As) -> Non
 @pytest.mark.usefixtures("password_asked")
 def test_passwords_are_not_guessed_here_either(exam: Order, as_: As) -> None:
     reader = as_("radiologist")
-    report = begun(reader, exam)
+    report = opened(reader, exam)
 
     for _ in range(5):
         send(reader, report, "final", proof="guess")
@@ -267,7 +262,7 @@ def test_an_addendum_and_a_withdrawal_ask_as_well_and_keep_what_was_typed(
     exam: Order, as_: As
 ) -> None:
     reader = as_("radiologist")
-    report = begun(reader, exam)
+    report = opened(reader, exam)
     send(reader, report, "final", proof="demo")
     address = f"/reports/{report.public_id}/"
 
@@ -291,7 +286,7 @@ def test_a_code_of_the_app_signs_once(exam: Order, as_: As) -> None:
 
     secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
     reader = as_("radiologist")
-    report = begun(reader, exam)
+    report = opened(reader, exam)
     without = send(reader, report, "final", proof="123456")
     TOTP.activate(User.objects.get(username="radiologist"), secret)
     code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
@@ -334,7 +329,7 @@ def test_a_correction_is_looked_at_before_it_is_signed(exam: Order, as_: As) -> 
 
 def test_a_correction_is_not_said_to_take_out_who_was_told(exam: Order, as_: As) -> None:
     reader = as_("radiologist")
-    report = begun(reader, exam)
+    report = opened(reader, exam)
     told = CommunicateCriticalResult(
         report=str(report.public_id), finding="Bleeding", told="Dr. Ordonez"
     )

@@ -9,7 +9,7 @@ from django.test import Client
 
 from ris.models import Order, Report
 from tests import make
-from tests.web.department import booked_at, perform, today_at
+from tests.web.department import booked_at, opened, perform, today_at
 
 As = Callable[[str], Client]
 TEXT = {
@@ -20,11 +20,6 @@ TEXT = {
     "impression": "Normal.",
     "recommendation": "",
 }
-
-
-def opened(client: Client, exam: Order) -> Report:
-    client.post("/reading/open/", {"procedure": str(exam.procedures.get().public_id)})
-    return Report.objects.get()
 
 
 def sign(client: Client, report: Report, how: str, **more: str) -> object:

@@ -326,9 +326,8 @@ def test_an_offer_of_the_waiting_list_is_taken_here(as_: As, order: Order) -> No
     step = make.step_of(order)
     client = as_("scheduler")
     client.post(address(step, "wait/"), {"notice_hours": "24", "day_parts": ["AFTERNOON"]})
-    appointment = make.step_of(going).appointment
-    assert appointment is not None
-    execute(CancelAppointment(appointment=str(appointment.public_id)), actor=people.scheduler)
+    appointment = str(make.appointment_of(going).public_id)
+    execute(CancelAppointment(appointment=appointment), actor=people.scheduler)
     offer_freed()
 
     page = client.get(address(step)).content.decode()

@@ -34,6 +34,12 @@ def answer(message: str | bytes, peer: Peer = PEER) -> list[str]:
     return [line for line in reply.payload.decode().split("\r") if line]
 
 
+def answered(message: str | bytes) -> list[str]:
+    """MSA-1, and code and place of each fault, in one list."""
+    code, faults = outcome(message)
+    return [code, *faults]
+
+
 def outcome(message: str | bytes) -> tuple[str, list[str]]:
     """MSA-1, and code and place of each fault."""
     segments = answer(message)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import base64
 from datetime import timedelta
 
-from integration.hl7.inbound import handle
-from integration.hl7.server import Peer, Reply
 from ris.domain.actors import OPERATOR
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
 from ris.models import Order, ReportVersion
 from ris.services import execute
 from tests import make
+from tests.integration.hl7.intake import answered
 from tests.integration.hl7.messages import text
 
-PEER = Peer("127.0.0.1", 50000, 2575, 1)
 PID = "PID|1||4711^^^HOSP^MR||Berg^Anna||19700503|F"
 BODY = (
     "OBX|1|FT|18782-3^Findings^LN|1|No bleeding.\\.br\\No mass.||||||{state}",
@@ -67,16 +65,7 @@ def oru(*segments: str, key: str = "", sender: str = "HIS") -> list[str]:
     message = text(
         *segments, message_type="ORU^R01^ORU_R01", key=key or f"R{next(_keys)}", version="2.5.1"
     ).replace("|HIS|", f"|{sender}|", 1)
-    reply = handle(message.encode(), PEER)
-    assert isinstance(reply, Reply)
-    lines = [line.split("|") for line in reply.payload.decode().split("\r") if line]
-    told = [line[1] for line in lines if line[0] == "MSA"]
-    told += [
-        f"{line[3].partition('^')[0]} {line[2]}"
-        for line in lines
-        if line[0] == "ERR" and len(line) > 3
-    ]
-    return told
+    return answered(message)
 
 
 def kinds() -> list[str]:

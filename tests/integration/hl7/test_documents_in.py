@@ -6,18 +6,16 @@ import base64
 
 import pytest
 
-from integration.hl7.inbound import handle
-from integration.hl7.server import Peer, Reply
 from ris.domain.patients import MergePatients, PatientReference, UnmergePatients
 from ris.domain.values import Identifier, PersonName
 from ris.models import Document, DomainEvent, InboundMessage, Order, Patient
 from ris.services import execute
 from tests import make, people
+from tests.integration.hl7.intake import answered
 from tests.integration.hl7.messages import text
 
 pytestmark = pytest.mark.django_db
 
-PEER = Peer("127.0.0.1", 50000, 2575, 1)
 PID = "PID|1||4711^^^HOSP^MR||Berg^Anna||19700503|F"
 PDF = f"^Application^PDF^Base64^{base64.b64encode(b'%PDF-1.4 scanned').decode()}"
 _keys = iter(range(1, 10_000))
@@ -46,16 +44,7 @@ def ed(value: str = PDF, kind: str = "ED") -> str:
 def mdm(trigger: str, *segments: str) -> list[str]:
     """MSA-1, and code and place of each fault of the answer."""
     message = text(*segments, message_type=f"MDM^{trigger}", key=f"D{next(_keys)}", version="2.5.1")
-    reply = handle(message.encode(), PEER)
-    assert isinstance(reply, Reply)
-    lines = [line.split("|") for line in reply.payload.decode().split("\r") if line]
-    told = [line[1] for line in lines if line[0] == "MSA"]
-    told += [
-        f"{line[3].partition('^')[0]} {line[2]}"
-        for line in lines
-        if line[0] == "ERR" and len(line) > 3
-    ]
-    return told
+    return answered(message)
 
 
 def stored() -> list[tuple[str, str, bytes]]:

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from integration.hl7.inbound import handle
-from integration.hl7.server import Peer, Reply
 from ris.domain.exchange import MessageState
 from ris.domain.orders import HoldOrder, OrderDetails, OrderReference, ProcedureRequest
 from ris.domain.scheduling import BookAppointment
@@ -15,11 +13,11 @@ from ris.domain.values import Code, Identifier
 from ris.models import Appointment, DomainEvent, InboundMessage, Order
 from ris.services import execute
 from tests import make, people
+from tests.integration.hl7.intake import answered
 from tests.integration.hl7.messages import text
 
 pytestmark = pytest.mark.django_db
 
-PEER = Peer("127.0.0.1", 50000, 2575, 1)
 PID = "PID|1||4711^^^HOSP^MR||Berg^Anna||19700503|F"
 # 10:00 in Vienna on a winter's day.
 AT = datetime(2029, 3, 12, 9, 0, tzinfo=UTC)
@@ -72,16 +70,7 @@ def siu(trigger: str, *segments: str, version: str = "2.5.1") -> list[str]:
     message = text(
         *segments, message_type=f"SIU^{trigger}^SIU_S12", key=f"S{next(_keys)}", version=version
     )
-    reply = handle(message.encode(), PEER)
-    assert isinstance(reply, Reply)
-    lines = [line.split("|") for line in reply.payload.decode().split("\r") if line]
-    told = [line[1] for line in lines if line[0] == "MSA"]
-    told += [
-        f"{line[3].partition('^')[0]} {line[2]}"
-        for line in lines
-        if line[0] == "ERR" and len(line) > 3
-    ]
-    return told
+    return answered(message)
 
 
 def ordered(number: str = "PL1", **fields: object) -> Order:
@@ -92,12 +81,6 @@ def ordered(number: str = "PL1", **fields: object) -> Order:
     )
 
 
-def appointment_of(order: Order) -> Appointment:
-    appointment = make.step_of(order).appointment
-    assert appointment is not None
-    return appointment
-
-
 def test_a_booking_puts_the_step_where_the_scheduler_says() -> None:
     order = ordered()
 
@@ -106,7 +89,7 @@ def test_a_booking_puts_the_step_where_the_scheduler_says() -> None:
     step = make.step_of(order)
     assert (step.status, step.start_at, step.station_ae_title) == ("SCHEDULED", AT, "CT1")
     assert step.duration_minutes == 30
-    assert list(appointment_of(order).numbers.values_list("kind", "value", "issuer")) == [
+    assert list(make.appointment_of(order).numbers.values_list("kind", "value", "issuer")) == [
         ("placer", "APT1", "HIS")
     ]
 
@@ -118,7 +101,7 @@ def test_the_same_booking_once_more_changes_nothing() -> None:
     assert siu("S12", sch(), PID, *resources()) == ["AA"]
 
     assert Appointment.objects.count() == 1
-    assert appointment_of(order).version == Appointment.objects.get().version
+    assert make.appointment_of(order).version == Appointment.objects.get().version
 
 
 def test_a_number_that_is_booked_cannot_be_booked_at_another_time() -> None:
@@ -128,7 +111,7 @@ def test_a_number_that_is_booked_cannot_be_booked_at_another_time() -> None:
     told = siu("S12", sch(start="20290312120000"), PID, *resources("20290312120000"))
 
     assert told == ["AE", "205 SCH^1^1"]
-    assert appointment_of(order).start_at == AT
+    assert make.appointment_of(order).start_at == AT
 
 
 def test_a_move_is_found_by_the_number_alone() -> None:
@@ -174,7 +157,7 @@ def test_what_the_scheduler_booked_over_is_booked_over_and_flagged() -> None:
 
     assert siu("S12", sch("Overbook"), PID, *resources()) == ["AA"]
 
-    assert appointment_of(order).overbooked is True
+    assert make.appointment_of(order).overbooked is True
 
 
 def test_what_was_booked_over_needs_no_device_by_name() -> None:
@@ -186,7 +169,7 @@ def test_what_was_booked_over_needs_no_device_by_name() -> None:
     over = siu("S12", sch("Overbook"), PID, *resources(station=""))
 
     assert (taken, over) == (["AE", "207 AIS^1^4"], ["AA"])
-    assert appointment_of(order).overbooked is True
+    assert make.appointment_of(order).overbooked is True
     assert make.step_of(order).station_ae_title == "CT1"
 
 
@@ -358,7 +341,7 @@ def test_a_time_agreed_here_is_not_overwritten_by_a_booking() -> None:
 
 def test_our_own_number_of_the_appointment_names_it() -> None:
     order = make.booked(AT, patient=make.patient("4711"))
-    ours = appointment_of(order).public_id
+    ours = make.appointment_of(order).public_id
 
     told = siu(
         "S13",
