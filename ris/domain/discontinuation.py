@@ -23,6 +23,7 @@ class FollowUpKind(StrEnum):
     DIFFERS = "DIFFERS"  # another procedure was done than was ordered
     CLOSED = "CLOSED"  # nobody said how it ended: we ended it
     SAFETY = "SAFETY"  # begun although a safety question or the protocol was open
+    BY_HAND = "BY_HAND"  # begun by hand and going on, while a device told the end of its own
 
 
 class FollowUpAction(StrEnum):
@@ -31,6 +32,7 @@ class FollowUpAction(StrEnum):
     PLAN_AGAIN = "PLAN_AGAIN"
     CANCEL_ORDER = "CANCEL_ORDER"
     WAS_COMPLETED = "WAS_COMPLETED"
+    ENDED_TOO = "ENDED_TOO"  # as the device did
     DONE = "DONE"  # noted, nothing else to do
 
 
@@ -50,6 +52,7 @@ ACTIONS: Mapping[FollowUpKind, tuple[FollowUpAction, ...]] = {
     FollowUpKind.REOPENED: (FollowUpAction.DONE,),
     FollowUpKind.DIFFERS: (FollowUpAction.DONE,),
     FollowUpKind.SAFETY: (FollowUpAction.DONE,),
+    FollowUpKind.BY_HAND: (FollowUpAction.ENDED_TOO, FollowUpAction.DONE),
     FollowUpKind.CLOSED: (
         FollowUpAction.WAS_COMPLETED,
         FollowUpAction.PLAN_AGAIN,

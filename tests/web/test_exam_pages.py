@@ -14,6 +14,7 @@ from django.utils import timezone
 from ris.domain.identifiers import new_uid
 from ris.domain.performing import (
     DiscontinuePerformedStep,
+    Origin,
     PerformedDetails,
     ScheduledReference,
 )
@@ -224,6 +225,37 @@ def test_a_follow_up_is_listed_with_its_reason_and_settled(order: Order, as_: As
     assert "Clinical note needed" in page
     assert "Patient allergic to media/contrast" in page
     assert (without, status, row.note) == (422, 303, "hives")
+    assert str(row.public_id) not in listed(client)
+
+
+def test_what_was_begun_by_hand_is_ended_from_the_list_as_the_device_ended_it(
+    order: Order, as_: As
+) -> None:
+    step = str(make.step_of(order).public_id)
+    begun = timezone.now() - timedelta(minutes=40)
+    command = make.start(
+        order, references=(), steps=(step,), origin=Origin.MANUAL, started_at=begun
+    )
+    execute(command, actor=people.technologist)
+    device, client = exam(order), as_("technologist")
+    post(client, device, action="link", step=step, reason="its images")
+    row = FollowUp.objects.get()
+
+    page = listed(client)
+    status = client.post(
+        f"/exceptions/follow-ups/{row.public_id}/", {"action": "ENDED_TOO"}
+    ).status_code
+
+    assert all(
+        words in page
+        for words in (
+            "Begun by hand, ended by the device",
+            "CT1: COMPLETED",
+            "End it as the device did",
+            "It goes on",
+        )
+    )
+    assert (status, make.step_of(order).status) == (303, "COMPLETED")
     assert str(row.public_id) not in listed(client)
 
 

@@ -25,7 +25,14 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.orders import DiscontinueOrder, OrderReference, RepeatStep, StepStatus
-from ris.domain.performing import PerformedStatus
+from ris.domain.performing import (
+    CompletePerformedStep,
+    DiscontinuePerformedStep,
+    Match,
+    Origin,
+    PerformedDetails,
+    PerformedStatus,
+)
 from ris.domain.values import Code
 from ris.models import (
     CodeMap,
@@ -237,6 +244,8 @@ def _act(row: FollowUp, action: FollowUpAction, note: str, context: Context) -> 
             actor=actor,
             correlation=correlation,
         )
+    elif action is FollowUpAction.ENDED_TOO:
+        execute(_as_the_device_did(row.performed), actor=actor, correlation=correlation)
     elif action is FollowUpAction.WAS_COMPLETED:
         execute(
             RevisePerformedStep(
@@ -247,3 +256,33 @@ def _act(row: FollowUp, action: FollowUpAction, note: str, context: Context) -> 
             actor=actor,
             correlation=correlation,
         )
+
+
+def _as_the_device_did(
+    performed: PerformedProcedureStep,
+) -> CompletePerformedStep | DiscontinuePerformedStep:
+    """The end of what was begun by hand, as the last device told its own of the same steps."""
+    ended = [
+        row
+        for row in PerformedProcedureStep.objects.filter(
+            steps__in=performed.steps.all(), origin=Origin.MPPS.value
+        )
+        .exclude(status=PerformedStatus.IN_PROGRESS.value)
+        .distinct()
+        if row.effective_end is not None and row.counts and row.match != Match.QUARANTINED.value
+    ]
+    if not ended:
+        raise StateConflictError("no device has told an end of this exam")
+    last = max(ended, key=lambda row: (row.effective_end, row.pk))
+    if last.effective_status == PerformedStatus.COMPLETED.value:
+        return CompletePerformedStep(
+            sop_instance_uid=performed.sop_instance_uid,
+            details=PerformedDetails(ended_at=last.effective_end),
+        )
+    return DiscontinuePerformedStep(
+        sop_instance_uid=performed.sop_instance_uid,
+        details=PerformedDetails(
+            ended_at=last.effective_end,
+            discontinuation_reason=Code.from_json(last.discontinuation_reason),
+        ),
+    )

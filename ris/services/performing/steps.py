@@ -55,10 +55,12 @@ from ris.services._context import Context
 from ris.services._locks import lock_orders
 from ris.services._transition import move
 from ris.services.dose.performed import after_ending
+from ris.services.performing import by_hand
 from ris.services.performing.corrections import quarantine
 from ris.services.performing.follow_ups import (
     after_completion,
     after_discontinuation,
+    drop_follow_ups,
     drop_plans,
     raise_follow_up,
 )
@@ -80,7 +82,7 @@ from ris.services.performing.matching import (
     named_by_people,
     strangers,
 )
-from ris.services.performing.taking import Taken, taken_by_uid
+from ris.services.performing.taking import taken_by_uid
 from ris.services.performing.telling import public_ids, tell
 from ris.services.safety import require_answered
 
@@ -356,7 +358,7 @@ def complete_performed_step(command: CompletePerformedStep, context: Context) ->
         note_end(steps, performed.ended_at)
     if steps and follow(steps, performed):
         if any(step.status == StepStatus.STARTED.value for step in steps):
-            _end_what_was_begun_by_hand(taken, context)
+            by_hand.complete(taken, context)
         drop_plans(steps, context)
     done = done_with(taken.orders)
     over = {str(order.public_id) for order in taken.orders if order.pk in done}
@@ -374,48 +376,8 @@ def complete_performed_step(command: CompletePerformedStep, context: Context) ->
         ),
     )
     after_completion(performed, steps, context)
+    _ask_no_more(performed, context)
     after_ending(performed, context)
-
-
-def _end_what_was_begun_by_hand(taken: Taken, context: Context) -> None:
-    """A person began in the room what the device then told of itself: one exam, and it is over.
-
-    Else the exam would go on for ever, for nobody ends a second time what the device has ended.
-    """
-    performed = taken.performed
-    if performed.origin != Origin.MPPS.value:
-        return
-    own = {step.pk: step for step in taken.steps}
-    rows = PerformedProcedureStep.objects.select_for_update(of=("self",)).filter(
-        pk__in=PerformedProcedureStep.steps.through.objects.filter(
-            scheduledprocedurestep__in=own
-        ).values("performedprocedurestep"),
-        origin=Origin.MANUAL.value,
-        status=PerformedStatus.IN_PROGRESS.value,
-    )
-    for row in rows.order_by("pk"):
-        keys = set(row.steps.values_list("pk", flat=True))
-        if not keys <= own.keys():
-            continue
-        row.ended_at = max(performed.ended_at or context.now, row.started_at)
-        row.flags = [*row.flags, "ended with what the device told of it"]
-        move(row, PERFORMED_STEP, PerformedTrigger.COMPLETE, "ended_at", "flags")
-        steps = [own[key] for key in sorted(keys)]
-        follow(steps)
-        tell(
-            context,
-            row,
-            [order for order in taken.orders if _is_of(order, steps)],
-            steps,
-            # Whether all is done the device's own end says, which follows.
-            lambda order, named, leading, row=row: PerformedStepCompleted(  # type: ignore[misc]
-                performed=str(row.public_id), order=order, steps=named, leading=leading
-            ),
-        )
-
-
-def _is_of(order: Order, steps: Sequence[ScheduledProcedureStep]) -> bool:
-    return any(step.procedure.order_id == order.pk for step in steps)
 
 
 def discontinue_performed_step(command: DiscontinuePerformedStep, context: Context) -> None:
@@ -426,11 +388,13 @@ def discontinue_performed_step(command: DiscontinuePerformedStep, context: Conte
     move(performed, PERFORMED_STEP, PerformedTrigger.DISCONTINUE, *_DETAIL_FIELDS)
     reason = Code.from_json(performed.discontinuation_reason)
     mistaken = reason.value == INCORRECT_WORKLIST_ENTRY
+    abandoned = _is_abandoned(performed, reason)
+    with_it = by_hand.discontinue(taken, context, mistaken=mistaken, abandoned=abandoned)
     returned: list[ScheduledProcedureStep] = []
     if mistaken:
         returned = _give_back(performed, steps, context)
         quarantine(performed, steps, context)
-    elif _is_abandoned(performed, reason):
+    elif abandoned:
         performed.abandoned = bool(steps)
         returned = _give_back(performed, steps, context)
         if returned:
@@ -442,6 +406,7 @@ def discontinue_performed_step(command: DiscontinuePerformedStep, context: Conte
     elif rest:
         note_end(rest, performed.ended_at)
         follow(rest, performed)
+    by_hand.tell_discontinued(taken, with_it, returned, context)
     done = done_with(taken.orders)
     over = {str(order.public_id) for order in taken.orders if order.pk in done}
     back = set(public_ids(returned))
@@ -462,7 +427,14 @@ def discontinue_performed_step(command: DiscontinuePerformedStep, context: Conte
     )
     if not mistaken:
         after_discontinuation(performed, reason, rest, context)
+    _ask_no_more(performed, context)
     after_ending(performed, context)
+
+
+def _ask_no_more(performed: PerformedProcedureStep, context: Context) -> None:
+    """A person has ended what a device's end was asked about."""
+    if performed.origin == Origin.MANUAL.value:
+        drop_follow_ups(performed, context, "it was ended", kind=FollowUpKind.BY_HAND)
 
 
 def _is_abandoned(performed: PerformedProcedureStep, reason: Code) -> bool:

@@ -18,6 +18,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.services._context import Context
+from ris.services.performing import by_hand
 from ris.services.performing.follow_ups import drop_follow_ups
 from ris.services.performing.following import (
     bring_to_start,
@@ -103,6 +104,7 @@ def tie(
     performed.resolved_at = context.now if after else None
     performed.save()
     drop_follow_ups(performed, context, "the exam was taken from this step", steps=leaving)
+    by_hand.ask_no_more(leaving, context, "the exam was taken from this step")
     let_go(leaving, context)
     if after and performed.counts:
         for step in after:
@@ -113,6 +115,7 @@ def tie(
         if performed.match != Match.QUARANTINED.value:
             follow(after, performed)
         note_aliases(performed, after)
+        by_hand.ask(performed, after, context)
     taken.steps = list(after)
     _say(taken, sorted({*previous, *(order.pk for order in taken.orders)}), before, context, reason)
 

@@ -12,6 +12,7 @@ from ris import config
 from ris.domain.corrections import RevisePerformedStep
 from ris.domain.discontinuation import FollowUpAction
 from ris.domain.orders import DiscontinueOrder, RepeatStep
+from ris.domain.performing import CompletePerformedStep
 from ris.selectors import corrections, worklist_quality
 from ris.selectors import exceptions as lists
 from ris.selectors import messages as message_lists
@@ -61,6 +62,7 @@ _DOES = {
     FollowUpAction.PLAN_AGAIN: RepeatStep,
     FollowUpAction.CANCEL_ORDER: DiscontinueOrder,
     FollowUpAction.WAS_COMPLETED: RevisePerformedStep,
+    FollowUpAction.ENDED_TOO: CompletePerformedStep,
 }
 
 

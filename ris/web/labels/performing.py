@@ -39,12 +39,14 @@ FOLLOW_UP: Mapping[FollowUpKind, Label] = {
     FollowUpKind.DIFFERS: Label("Another procedure than ordered", "swap", Tone.WARN),
     FollowUpKind.CLOSED: Label("End never told", "clock", Tone.BAD),
     FollowUpKind.SAFETY: Label("Begun though not cleared", "shield", Tone.BAD),
+    FollowUpKind.BY_HAND: Label("Begun by hand, ended by the device", "pencil", Tone.WARN),
 }
 
 FOLLOW_UP_ACTION: Mapping[FollowUpAction, Label] = {
     FollowUpAction.PLAN_AGAIN: Label("Plan it again", "calendar"),
     FollowUpAction.CANCEL_ORDER: Label("End the order", "cross"),
     FollowUpAction.WAS_COMPLETED: Label("It was completed", "check"),
+    FollowUpAction.ENDED_TOO: Label("End it as the device did", "stop"),
     FollowUpAction.DONE: Label("Nothing more to do", "check"),
 }
 
