@@ -12,7 +12,7 @@ from ris.domain.errors import RisError
 from ris.models import DoseRecord, ExamDose, IrradiationEvent, StudyAvailability
 from ris.services import execute
 from tests import make, people
-from tests.races.test_races import together
+from tests.races.at_once import together
 from tests.services.dosing import document, event
 from tests.services.test_availability import tell
 

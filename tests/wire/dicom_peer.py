@@ -69,6 +69,11 @@ def associate_rq(
     return pdu(1, body + item(0x50, user))
 
 
+def element(number: int, value: bytes) -> bytes:
+    """One of a command, which is always in Implicit VR Little Endian (PS3.7 6.3.1)."""
+    return struct.pack("<HHL", 0, number, len(value)) + value
+
+
 def command(
     field: int,
     message_id: int,
@@ -79,9 +84,6 @@ def command(
     tags: Sequence[int] = (),
 ) -> bytes:
     requested = field in (N_GET, N_SET)
-
-    def element(number: int, value: bytes) -> bytes:
-        return struct.pack("<HHL", 0, number, len(value)) + value
 
     def uid(text: str) -> bytes:
         return text.encode() + b"\0" * (len(text) % 2)

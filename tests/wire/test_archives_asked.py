@@ -23,8 +23,8 @@ from ris.selectors.orders import order_view
 from ris.services import archives
 from tests import make
 from tests.wire.archive import Archive
-from tests.wire.test_mpps_forwarding import QUICK
-from tests.wire.test_reports_into_archives import reader
+from tests.wire.reports import reader
+from tests.wire.sending import QUICK
 from tests.wire.web_archive import WebArchive
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]

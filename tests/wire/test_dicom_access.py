@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ris.models import Device
-from tests import make
 from tests.wire.dicom_peer import (
     EXPLICIT,
     MPPS,
@@ -23,23 +21,16 @@ from tests.wire.dicom_peer import (
     until,
     user_identity,
 )
-from tests.wire.worklist_server import running
+from tests.wire.exams import server
 from worklist.passcodes import hashed
 from worklist.server import ServerThread
 from worklist.sop_classes import Operation
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
+__all__ = ["server"]
 
 PASSCODE = "correct horse"
 REJECTED, ACCEPTED = 3, 2
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    make.site()
-    make.device("CT1", "CT")
-    with running() as listener:
-        yield listener
 
 
 def register(**settings: Any) -> None:

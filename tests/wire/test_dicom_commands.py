@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
@@ -17,21 +15,12 @@ from ris.domain.orders import StepStatus
 from ris.models import PerformedProcedureStep
 from tests import make
 from tests.running import ROOT, accepts, free_ports, wait_until
-from tests.wire.worklist_server import running
+from tests.wire.exams import NOON, server
 from worklist import commands
 from worklist.server import ServerThread
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
-
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    make.site()
-    make.device("CT1", "CT")
-    with running() as listener:
-        yield listener
+__all__ = ["server"]
 
 
 def at(server: ServerThread, *arguments: str) -> list[str]:

@@ -55,7 +55,6 @@ def receiver() -> Receiver:
 def through(receiver: Receiver) -> Iterator[Through]:
     """Queues orders for a peer behind a proxy with these faults."""
     proxies: list[FaultProxy] = []
-    outbox.reset_breaker()
     make.site()
     with server.running(ListenerConfig(port=0), receiver) as listener:
 
@@ -74,7 +73,6 @@ def through(receiver: Receiver) -> Iterator[Through]:
         mllp_client.CONNECTIONS.close()
         for proxy in proxies:
             proxy.close()
-    outbox.reset_breaker()
 
 
 def queue(messages: int = 1) -> list[Delivery]:

@@ -30,7 +30,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.wire]
 def _site() -> Iterator[None]:
     make.site()
     make.device()
-    outbox.reset_breaker()
     yield
     CONNECTIONS.close()
 

@@ -71,7 +71,6 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def _site() -> Iterator[None]:
     make.site()
     make.device()
-    outbox.reset_breaker()
     yield
     CONNECTIONS.close()
 

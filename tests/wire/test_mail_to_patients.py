@@ -87,7 +87,6 @@ def login(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -
 
 @pytest.fixture
 def box() -> Box:
-    reset_breaker()
     return Box()
 
 

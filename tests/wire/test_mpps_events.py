@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,20 +15,18 @@ from ris.domain.performing import (
     UpdatePerformedStep,
 )
 from ris.models import Delivery
-from ris.services import execute, outbox
+from ris.services import execute
 from tests import make, people
 from tests.wire.pps_manager import PpsManager
+from tests.wire.sending import deliver
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)
-def _ground() -> Iterator[None]:
+def _ground() -> None:
     make.site()
     make.device("CT1", "CT")
-    outbox.reset_breaker()
-    yield
-    outbox.reset_breaker()
 
 
 def subscribe(subscriber: PpsManager, name: str = "Cockpit", **settings: Any) -> str:
@@ -42,14 +39,6 @@ def subscribe(subscriber: PpsManager, name: str = "Cockpit", **settings: Any) ->
         sends=(Subscription.MPPS_EVENTS,),
         settings=settings,
     )
-
-
-def deliver() -> None:
-    outbox.fan_out()
-    for _ in range(20):
-        if not outbox.deliver_due():
-            return
-    raise AssertionError("it never ends")
 
 
 def begin(**overrides: Any) -> StartPerformedStep:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.utils import timezone
 from pydicom.dataset import Dataset
 from pynetdicom import AE
@@ -18,8 +17,9 @@ from ris.domain.performing import CompletePerformedStep, PerformedDetails
 from ris.models import Delivery, Endpoint, InboundMessage, Order, PerformedProcedureStep
 from ris.services import execute, outbox
 from tests import make, people
+from tests.wire.exams import NOON, server
 from tests.wire.pps_manager import PpsManager
-from tests.wire.worklist_server import running
+from tests.wire.sending import QUICK, deliver, later
 from tests.worklist.performed import n_create, n_set, scheduled, series
 from worklist.raw import StoredRequest
 from worklist.server import ServerThread
@@ -27,25 +27,7 @@ from worklist.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_E
 from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
-
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-# No peer of these tests is slow, and a peer that is gone says so at once.
-QUICK = {"connect_seconds": 5, "associate_seconds": 5, "answer_seconds": 10}
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    outbox.reset_breaker()
-    yield
-    outbox.reset_breaker()
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    make.site()
-    make.device("CT1", "CT")
-    with running() as listener:
-        yield listener
+__all__ = ["server"]
 
 
 Tell = Callable[..., int]
@@ -88,19 +70,6 @@ def endpoint(manager: PpsManager, name: str = "PACS", **settings: Any) -> str:
         sends=(Subscription.MPPS,),
         settings={**QUICK, **settings},
     )
-
-
-def deliver() -> None:
-    """All that is due, as the worker does it, however often it takes."""
-    outbox.fan_out()
-    for _ in range(20):
-        if not outbox.deliver_due():
-            return
-    raise AssertionError("it never ends")
-
-
-def later(seconds: float = 400) -> time_machine.travel:
-    return time_machine.travel(timezone.now() + timedelta(seconds=seconds), tick=True)
 
 
 def told(manager: PpsManager) -> list[tuple[str, str, int]]:

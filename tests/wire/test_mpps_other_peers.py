@@ -38,12 +38,9 @@ SECONDS = 30.0
 
 
 @pytest.fixture(autouse=True)
-def _ground() -> Iterator[None]:
+def _ground() -> None:
     make.site()
     make.device("CT1", "CT")
-    outbox.reset_breaker()
-    yield
-    outbox.reset_breaker()
 
 
 def endpoint(name: str, port: int, **settings: Any) -> str:

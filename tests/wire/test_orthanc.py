@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -11,17 +10,15 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 
 from ris.domain.actors import Actor
-from ris.domain.exchange import Protocol, Subscription
 from ris.models import CommitmentRequest, Delivery, Order, Patient, Report, ReportObject
 from ris.selectors.archives import examined
-from ris.services import archives, outbox
+from ris.services import archives
 from ris.services.report_documents import report_document
-from tests import make
 from tests.programs import demand, requires
 from tests.running import wait_until
 from tests.wire.orthanc import Orthanc, orthanc
-from tests.wire.test_mpps_forwarding import QUICK, deliver, later
-from tests.wire.test_reports_into_archives import finalize, reader, states
+from tests.wire.reports import archive_endpoint, finalize, reader, states
+from tests.wire.sending import deliver, later
 from tests.wire.worklist_server import running
 
 pytestmark = [
@@ -40,28 +37,14 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    outbox.reset_breaker()
+def _forgotten() -> Iterator[None]:
     archives.forget()
     yield
-    outbox.reset_breaker()
     archives.forget()
-
-
-def endpoint(archive: Orthanc, **settings: Any) -> str:
-    return make.endpoint(
-        "ORTHANC",
-        protocol=Protocol.DICOM,
-        protocol_name=archive.ae_title,
-        port=archive.port,
-        version="",
-        sends=(Subscription.REPORT_OBJECTS,),
-        settings={**QUICK, **settings},
-    )
 
 
 def test_it_has_the_report_as_it_was_signed_and_says_so(reader: Actor, archive: Orthanc) -> None:
-    endpoint(archive, priors=True, issuer="HOSP")
+    archive_endpoint(archive, "ORTHANC", priors=True, issuer="HOSP")
     report = finalize(reader, impression="頭部 normal, größer als zuvor")
 
     deliver()
@@ -93,7 +76,7 @@ def test_it_has_the_report_as_it_was_signed_and_says_so(reader: Actor, archive: 
 
 
 def test_it_commits_itself_over_an_association_of_its_own(reader: Actor, archive: Orthanc) -> None:
-    endpoint(archive, objects=["sr"], confirm="commitment", commitment_seconds=0)
+    archive_endpoint(archive, "ORTHANC", objects=["sr"], confirm="commitment", commitment_seconds=0)
     finalize(reader)
     with running() as server:
         archive.put("/modalities/ris", {"AET": "RIS", "Host": "127.0.0.1", "Port": server.port})
@@ -110,7 +93,7 @@ def test_it_commits_itself_over_an_association_of_its_own(reader: Actor, archive
 
 
 def test_the_same_object_again_is_no_second_one(reader: Actor, archive: Orthanc) -> None:
-    endpoint(archive, objects=["sr"], confirm="no")
+    archive_endpoint(archive, "ORTHANC", objects=["sr"], confirm="no")
     finalize(reader)
     deliver()
     before = len(archive.get("/instances"))
@@ -126,7 +109,7 @@ def test_the_same_object_again_is_no_second_one(reader: Actor, archive: Orthanc)
 def test_it_tells_of_an_earlier_exam_with_the_name_as_it_is_written(
     reader: Actor, archive: Orthanc
 ) -> None:
-    endpoint(archive, priors=True, issuer="HOSP")
+    archive_endpoint(archive, "ORTHANC", priors=True, issuer="HOSP")
     order = Order.objects.get()
     Patient.objects.update(name="Колесниченко^Людмила")
     number = order.patient.identifiers.get(primary=True).value

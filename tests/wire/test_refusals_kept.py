@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 from ris.domain.errors import DeniedError
 from ris.models import DeviceRefusal, WorklistQueryLog
-from tests import make
 from tests.running import wait_until
 from tests.wire.dicom_peer import Peer, associate_rq, context, find_rq
-from tests.wire.worklist_server import modality, running
+from tests.wire.exams import server
+from tests.wire.worklist_server import modality
 from worklist.server import ServerThread
 from worklist.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN, MODALITY_WORKLIST_FIND
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    make.site()
-    make.device("CT1", "CT")
-    with running() as listener:
-        yield listener
+__all__ = ["server"]
 
 
 def kept() -> list[tuple[str, str, str, str, int]]:

@@ -40,7 +40,6 @@ class Placer:
 def placer() -> Iterator[Placer]:
     placer = Placer()
     make.site()
-    outbox.reset_breaker()
     with server.running(ListenerConfig(port=0), placer) as listener:
         make.endpoint(
             "HIS",

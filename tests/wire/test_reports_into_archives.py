@@ -3,95 +3,36 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from ris.domain.accounts import CreateUser
-from ris.domain.actors import Actor, ActorKind, Role
-from ris.domain.exchange import Protocol, Subscription
+from ris.domain.actors import Actor
 from ris.domain.reporting import (
     AmendReport,
-    FinalizeReport,
     RetractReport,
     SignPreliminary,
     VersionKind,
 )
 from ris.models import Delivery, Order, Report, ReportObject
 from ris.services import execute, outbox
-from tests import ground, make, people
 from tests.programs import requires
 from tests.wire.archive import Archive
-from tests.wire.test_mpps_forwarding import QUICK, deliver, later
+from tests.wire.reports import TEXT, archive_endpoint, finalize, reader, states
+from tests.wire.sending import deliver, later
 from worklist.raw import StoredRequest
 from worklist.report_pdf import ENCAPSULATED_PDF
 from worklist.report_sr import BASIC_TEXT_SR
 from worklist.sop_classes import IMPLICIT_VR_LITTLE_ENDIAN
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
-
-TEXT = {
-    "indication": "Headache since Tuesday.",
-    "findings": "No bleeding.\nVentricles of normal width.",
-    "impression": "Normal CT of the head.",
-}
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    outbox.reset_breaker()
-    yield
-    outbox.reset_breaker()
-
-
-@pytest.fixture
-def reader() -> Actor:
-    roles = frozenset({Role.RADIOLOGIST})
-
-    def build() -> int:
-        make.site()
-        make.device("CT1", "CT")
-        make.opened_report(make.performed())
-        create = CreateUser(
-            username="reader", password="", roles=roles, first_name="Rita", last_name="Roe"
-        )
-        return execute(create, actor=people.admin)
-
-    user, _ = ground.begin("a report to be signed", build)
-    return Actor(ActorKind.USER, "reader", roles, user_id=user, address="127.0.0.1")
-
-
-def archive_endpoint(archive: Archive, **settings: Any) -> str:
-    return make.endpoint(
-        "PACS",
-        protocol=Protocol.DICOM,
-        protocol_name=archive.ae_title,
-        port=archive.port,
-        version="",
-        sends=(Subscription.REPORT_OBJECTS,),
-        settings={**QUICK, **settings},
-    )
-
-
-def finalize(reader: Actor, **sections: str) -> Report:
-    report = Report.objects.get()
-    execute(
-        FinalizeReport(report=str(report.public_id), sections={**TEXT, **sections}), actor=reader
-    )
-    return report
+__all__ = ["reader"]
 
 
 def of_class(archive: Archive, uid: str) -> list[Dataset]:
     return [each for each in archive.stored.values() if each.SOPClassUID == uid]
-
-
-def states() -> list[tuple[str, str, str]]:
-    rows = Delivery.objects.order_by("id").values_list("message_type", "state", "last_error")
-    return list(rows)
 
 
 def test_a_final_report_is_stored_as_sr_and_pdf_and_looked_for(reader: Actor) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,14 @@ from ris.services import outbox, peers
 from ris.services.peers import Peer
 from tests import make
 from tests.wire.dicom_certificates import Authority
-from tests.wire.test_mpps_forwarding import deliver, later
-from tests.wire.test_reports_into_archives import finalize, reader, states
+from tests.wire.reports import finalize, reader, states
+from tests.wire.sending import deliver, later
 from tests.wire.web_archive import WebArchive
 from worklist.report_pdf import ENCAPSULATED_PDF
 from worklist.report_sr import BASIC_TEXT_SR
 
 pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
 __all__ = ["reader"]
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    outbox.reset_breaker()
-    yield
-    outbox.reset_breaker()
 
 
 def endpoint(url: str, **settings: Any) -> str:

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from ris.client_tls import ClientTls
 from ris.domain.protocol import Result
+from tests.wire.dicom_peer import element, item, message, pdu
 from tests.worklist.performed import n_create
 from worklist.mwl import write
 from worklist.raw import StoredRequest
@@ -95,10 +96,6 @@ def read_pdu(connection: socket.socket) -> bytes:
     return head + connection.recv(struct.unpack(">L", head[2:6])[0], socket.MSG_WAITALL)
 
 
-def item(kind: int, body: bytes) -> bytes:
-    return struct.pack(">BBH", kind, 0, len(body)) + body
-
-
 def accept(connection: socket.socket, *, maximum: int = 16_384, context_id: int = 1) -> None:
     """Take the association, with the first context in Explicit VR Little Endian."""
     asked = read_pdu(connection)
@@ -107,7 +104,7 @@ def accept(connection: socket.socket, *, maximum: int = 16_384, context_id: int 
     body = (
         asked[6:74] + item(0x10, b"1.2.840.10008.3.1.1.1") + item(0x21, context) + item(0x50, user)
     )
-    connection.sendall(struct.pack(">BBL", 2, 0, len(body)) + body)
+    connection.sendall(pdu(2, body))
 
 
 def read_request(connection: socket.socket) -> int:
@@ -119,10 +116,6 @@ def read_request(connection: socket.socket) -> int:
     return count
 
 
-def element(number: int, value: bytes) -> bytes:
-    return struct.pack("<HHL", 0, number, len(value)) + value
-
-
 def response(status: int = 0, *, answers: int = 1, field: int = 0x8140) -> bytes:
     command = (
         element(0x0100, struct.pack("<H", field))
@@ -130,8 +123,7 @@ def response(status: int = 0, *, answers: int = 1, field: int = 0x8140) -> bytes
         + element(0x0800, struct.pack("<H", 0x0101))
         + element(0x0900, struct.pack("<H", status))
     )
-    pdv = struct.pack(">LBB", len(command) + 2, 1, 3) + command
-    return struct.pack(">BBL", 4, 0, len(pdv)) + pdv
+    return message(1, command)
 
 
 # --- before anything was asked: it can be tried again

@@ -11,11 +11,10 @@ from pynetdicom import AE
 from ris.domain.actors import Actor
 from ris.models import CommitmentRequest, Delivery, InboundMessage, ReportObject
 from ris.selectors import receipts
-from ris.services import outbox
 from ris.web.templatetags.ris_receipts import sent_as, why_waiting
 from tests.wire.archive import Archive
-from tests.wire.test_mpps_forwarding import deliver, later
-from tests.wire.test_reports_into_archives import archive_endpoint, finalize, reader, states
+from tests.wire.reports import archive_endpoint, finalize, reader, states
+from tests.wire.sending import deliver, later
 from tests.wire.worklist_server import running
 from worklist.confirming import TRIES
 from worklist.report_sr import BASIC_TEXT_SR
@@ -30,13 +29,6 @@ pytestmark = [pytest.mark.wire, pytest.mark.django_db(transaction=True)]
 __all__ = ["reader"]
 
 COMMITTED = "SR, version 1: committed by the archive"
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    outbox.reset_breaker()
-    yield
-    outbox.reset_breaker()
 
 
 @pytest.fixture
