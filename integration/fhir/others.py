@@ -1,9 +1,9 @@
 """Every other search parameter of R4: what finds it, or why nothing does (spec/fhir.md S10).
 
 Beside the tables of :mod:`integration.fhir.search` stand here more parameters that the core
-answers. What neither has is about elements that the core never fills: it is searched in what
-clients sent. What is left is named with its reason in the CapabilityStatement; a test compares all
-with the official list.
+answers. What neither has is searched in what clients sent; where the core fills the element as
+well, its rows are asked beside (``ris.selectors.search.beside``). What is left is named with its
+reason in the CapabilityStatement; a test compares all with the official list.
 """
 
 from __future__ import annotations
@@ -191,6 +191,15 @@ def unsupported(kind: str, known: Iterable[str]) -> Mapping[str, str]:
 def _official(kind: str) -> list[str]:
     """The parameters that are the type's own."""
     return sorted(name for name in elements.search_parameters(kind) if not name.startswith("_"))
+
+
+def dates(found: Iterable[Parameter], sorts: Iterable[str]) -> list[str]:
+    """Dates of the index that a type of the core is sorted by, beside its own ``sorts``."""
+    return [
+        each.name
+        for each in found
+        if each.indexed and each.type == "date" and each.name not in sorts
+    ]
 
 
 def sorts(found: Iterable[Parameter]) -> Mapping[str, str]:

@@ -40,6 +40,7 @@ from ris.selectors.search import criteria as asked
 from ris.selectors.search import documents, journal, observations, organizations
 from ris.selectors.search.endpoints import EndpointCriteria, endpoints
 from ris.selectors.search.engine import Finder
+from ris.selectors.search.kept import sorted_too
 from ris.selectors.search.subscriptions import SubscriptionCriteria, subscriptions
 from ris.selectors.search.views import KeptHit, RequestHit
 
@@ -110,8 +111,11 @@ def _kind(
     documentation: str = "",
 ) -> Kind:
     own_sorts = {**search.SORTS.get(name, {}), **search_scheduling.SORTS.get(name, {})}
-    sorts = {**search.COMMON_SORTS, **own_sorts}
     every = others.parameters(name, parameters)
+    told = others.dates(every, own_sorts)
+    sorts = {**search.COMMON_SORTS, **own_sorts, **{each: each for each in told}}
+    if told:
+        finder = sorted_too(finder, name, told)
     return Kind(
         name, finder, criteria, translate, every, interactions, beside, documentation, sorts
     )

@@ -406,10 +406,11 @@ ORGANIZATION: tuple[Parameter, ...] = (
 SORTS: Mapping[str, Mapping[str, str]] = {
     "Patient": {"family": "family", "name": "family", "birthdate": "birth_date"},
     "ServiceRequest": {"authored": "authored", "occurrence": "occurrence"},
-    "Task": {"authored-on": "authored", "modified": "updated"},
+    "Task": {"authored-on": "authored", "modified": "updated", "period": "performed"},
     "Appointment": {"date": "start"},
     "Procedure": {"date": "date"},
     "ImagingStudy": {"started": "started"},
+    "Encounter": {"date": "date"},
     "DiagnosticReport": {"date": "date", "issued": "issued"},
     "AuditEvent": {"date": "at"},
     "Provenance": {"recorded": "at"},

@@ -168,4 +168,4 @@ SLOT: tuple[Parameter, ...] = (
     _specialty("Slot"),
 )
 
-SORTS = {"Slot": {"start": "start"}}
+SORTS = {"Schedule": {"date": "date"}, "Slot": {"start": "start"}}

@@ -29,15 +29,23 @@ Conditions = Mapping[str, tuple[Condition, Q]]
 ALL = Q(pk__isnull=False)  # an empty one would vanish beside another
 
 
-def column(*columns: str) -> Condition:
-    """A reference to something here."""
+class Column:
+    """A reference to something here: a condition that also leads there."""
 
-    def condition(test: Test) -> Q:
+    def __init__(self, *columns: str) -> None:
+        self._columns = columns
+
+    def __call__(self, test: Test) -> Q:
         if not isinstance(test, index.Target):
             return terms.NOTHING
-        return test.among(*columns)
+        return test.among(*self._columns)
 
-    return condition
+    def targets(self, rows: QuerySet[Any, Any]) -> list[QuerySet[Any, Any]]:
+        """Public ids of what the rows refer to."""
+        return [
+            rows.filter(**{f"{each}__isnull": False}).order_by().values(each)
+            for each in self._columns
+        ]
 
 
 def constant(*codes: tuple[str, str], rows: Q = ALL) -> Condition:
@@ -79,6 +87,25 @@ def answer(kind: str, *tables: tuple[Callable[[], QuerySet[Any, Any]], Condition
     """The rows of these tables are found by the parameters of a kept type."""
     for name in {name for _, conditions in tables for name in conditions}:
         index.BESIDE[kind, name] = _asked(name, tables)
+        index.LEADING[kind, name] = _leading(name, tables)
+
+
+def _leading(
+    parameter: str, tables: Sequence[tuple[Callable[[], QuerySet[Any, Any]], Conditions]]
+) -> index.Leading:
+    columns = [
+        (table, conditions[parameter][0]) for table, conditions in tables if parameter in conditions
+    ]
+
+    def found(sources: QuerySet[Any, Any]) -> list[QuerySet[Any, Any]]:
+        return [
+            led
+            for table, condition in columns
+            if isinstance(condition, Column)
+            for led in condition.targets(table().filter(public_id__in=sources))
+        ]
+
+    return found
 
 
 def _asked(

@@ -16,11 +16,11 @@ from ris.domain.reporting import ReportStatus, VersionKind
 from ris.models import ReportVersion, Site
 from ris.selectors.report_documents import of_versions
 from ris.selectors.search import beside, terms
-from ris.selectors.search.beside import ALL, LOINC, column, constant, state, time
+from ris.selectors.search.beside import ALL, LOINC, Column, constant, state, time
 from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.exams import reports
-from ris.selectors.search.index import Target, Test, Token
+from ris.selectors.search.index import Pair, Target, Test, Token
 from ris.selectors.search.kept import kept
 from ris.selectors.search.views import KeptHit, ReportHit, VersionHit
 
@@ -45,7 +45,7 @@ _RESIDENT = "resident__practitioner__public_id"
 
 
 def _authenticator(test: Test) -> Q:
-    return _VERIFIED & column(_SIGNER)(test)
+    return _VERIFIED & Column(_SIGNER)(test)
 
 
 def _custodian(test: Test) -> Q:
@@ -69,6 +69,14 @@ def _before(test: Test) -> Q:
     )
 
 
+def _replaced(test: Test) -> Q:
+    """``relatesTo``: both its code and the version that it replaces."""
+    if isinstance(test, Pair):
+        known = test.code == REPLACES[1] and test.system in {None, REPLACES[0]}
+        return _REPLACING if known else terms.NOTHING
+    return _before(test)
+
+
 def _location(test: Test) -> Q:
     """The address of its content."""
     if not isinstance(test, Token):
@@ -78,10 +86,10 @@ def _location(test: Test) -> Q:
 
 
 _CONDITIONS: beside.Conditions = {
-    "patient": (column("report__order__patient__public_id"), ALL),
-    "subject": (column("report__order__patient__public_id"), ALL),
-    "encounter": (column("report__order__visit__public_id"), Q(report__order__visit__isnull=False)),
-    "related": (column("report__public_id", *_REQUESTS), ALL),
+    "patient": (Column("report__order__patient__public_id"), ALL),
+    "subject": (Column("report__order__patient__public_id"), ALL),
+    "encounter": (Column("report__order__visit__public_id"), Q(report__order__visit__isnull=False)),
+    "related": (Column("report__public_id", *_REQUESTS), ALL),
     "type": (constant(REPORT_CODE), ALL),
     "category": (constant(RADIOLOGY_CODE), ALL),
     "status": (
@@ -94,7 +102,7 @@ _CONDITIONS: beside.Conditions = {
     ),
     "date": (time("signed_at"), ALL),
     "author": (
-        column(_SIGNER, _RESIDENT),
+        Column(_SIGNER, _RESIDENT),
         Q(**{f"{_SIGNER}__isnull": False}) | Q(**{f"{_RESIDENT}__isnull": False}),
     ),
     "authenticator": (_authenticator, _VERIFIED & Q(**{f"{_SIGNER}__isnull": False})),
@@ -103,6 +111,7 @@ _CONDITIONS: beside.Conditions = {
     "location": (_location, ALL),
     "relation": (constant(REPLACES, rows=_REPLACING), _REPLACING),
     "relatesto": (_before, _REPLACING),
+    "relationship": (_replaced, _REPLACING),
 }
 
 

@@ -215,7 +215,11 @@ class Referred(Generic[C]):
     def rows(self) -> list[QuerySet[Any, Any]]:
         if self.type:
             matching = Matching(self.finder, self.criteria).rows()
-            return [index.targets(self.type, self.name, self.target, each) for each in matching]
+            return [
+                rows
+                for each in matching
+                for rows in index.targets(self.type, self.name, self.target, each)
+            ]
         return [
             rows
             for source in self.finder.sources

@@ -70,6 +70,11 @@ Test = Token | Pair | TextTerm | TimeTerm | Amount | Target
 Beside = Callable[[Sequence[Sequence[Test]] | None], list[QuerySet[Any, Any]]]
 BESIDE: dict[tuple[str, str], Beside] = {}
 
+# Where such things lead by a reference: (type, parameter) → public ids of what those with these
+# public ids refer to.
+Leading = Callable[[QuerySet[Any, Any]], list[QuerySet[Any, Any]]]
+LEADING: dict[tuple[str, str], Leading] = {}
+
 
 def _beside(
     kind: str, parameter: str, tests: Sequence[Sequence[Test]] | None
@@ -116,10 +121,15 @@ def values_of(kind: str, parameter: str) -> QuerySet[FhirIndex]:
 
 def targets(
     kind: str, parameter: str, target: str, sources: QuerySet[Any, Any]
-) -> QuerySet[Any, Any]:
-    """What of type ``target`` the resources with the public ids ``sources`` refer to."""
+) -> list[QuerySet[Any, Any]]:
+    """What of type ``target`` the resources with the public ids ``sources`` refer to.
+
+    What the core's rows lead to is not asked for its type: a public id is of one thing.
+    """
     found = values_of(kind, parameter).filter(target__isnull=False, public_id__in=sources)
-    return (found.filter(system=target) if target else found).values("target")
+    sent = (found.filter(system=target) if target else found).values("target")
+    leading = LEADING.get((kind, parameter))
+    return [sent, *(leading(sources) if leading is not None else [])]
 
 
 def stored() -> Iterator[tuple[str, str]]:
@@ -220,9 +230,11 @@ def _amount(term: Amount) -> Q:
 
 __all__ = [
     "BESIDE",
+    "LEADING",
     "Amount",
     "Beside",
     "Indexed",
+    "Leading",
     "Named",
     "Pair",
     "Target",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from django.db.models import CharField, DateTimeField, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
@@ -14,6 +15,9 @@ from ris.selectors.search import terms
 from ris.selectors.search.criteria import Common, KeptCriteria
 from ris.selectors.search.engine import Finder, SortKey, Source
 from ris.selectors.search.views import KeptHit
+
+C = TypeVar("C", bound=Common)
+H = TypeVar("H")
 
 SORTS: dict[str, SortKey] = {"updated": F("updated_at")}
 
@@ -64,6 +68,17 @@ def by_index(kind: str, parameter: str, column: str) -> SortKey:
         return Coalesce(Subquery(first, output_field=times), Value(END, output_field=times))
     texts = CharField()
     return Coalesce(Subquery(first, output_field=texts), Value("", output_field=texts))
+
+
+def sorted_too(finder: Finder[C, H], kind: str, dates: Iterable[str]) -> Finder[C, H]:
+    """The finder of a type of the core, also sorted by dates that only clients tell of it."""
+    sources = tuple(
+        replace(
+            source, sorts={**source.sorts, **{each: by_index(kind, each, "low") for each in dates}}
+        )
+        for source in finder.sources
+    )
+    return replace(finder, sources=sources)
 
 
 def kept(kind: str, sorts: Mapping[str, str] | None = None) -> Finder[KeptCriteria, KeptHit]:

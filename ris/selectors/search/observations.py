@@ -15,13 +15,13 @@ from django.db.models.functions import Coalesce, Greatest
 
 from ris.domain.dose import DoseMatch, DoseSource
 from ris.domain.reporting import ReportStatus
-from ris.models import CriticalResult, DoseRecord, ExamDose
+from ris.models import CriticalResult, Device, DoseRecord, ExamDose
 from ris.selectors.dose import document_line, with_lines
 from ris.selectors.search import beside, terms
-from ris.selectors.search.beside import ALL, LOINC, column, constant, state, time
+from ris.selectors.search.beside import ALL, LOINC, Column, constant, state, time
 from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import Finder, Source
-from ris.selectors.search.index import Test, Token
+from ris.selectors.search.index import Target, Test, Token
 from ris.selectors.search.kept import kept
 from ris.selectors.search.load import by_number
 from ris.selectors.search.views import DoseHit, FindingHit, KeptHit
@@ -64,14 +64,21 @@ def _document(test: Test) -> Q:
     return _OF_DOCUMENT & Q(source_uid=uid) if uid else _OF_DOCUMENT
 
 
+def _sender(test: Test) -> Q:
+    """The device that told it, which documents know by its AE title."""
+    if not isinstance(test, Target):
+        return terms.NOTHING
+    return Q(ae_title__in=Device.objects.filter(test.among("public_id")).values("ae_title"))
+
+
 _IMAGING = (CATEGORY, "imaging")
 _DOSE: beside.Conditions = {
-    "patient": (column("order__patient__public_id"), ALL),
-    "subject": (column("order__patient__public_id"), ALL),
-    "encounter": (column("order__visit__public_id"), Q(order__visit__isnull=False)),
-    "based-on": (column("order__public_id"), ALL),
-    "focus": (column("procedure__public_id"), ALL),
-    "part-of": (column("procedure__public_id"), ALL),
+    "patient": (Column("order__patient__public_id"), ALL),
+    "subject": (Column("order__patient__public_id"), ALL),
+    "encounter": (Column("order__visit__public_id"), Q(order__visit__isnull=False)),
+    "based-on": (Column("order__public_id"), ALL),
+    "focus": (Column("procedure__public_id"), ALL),
+    "part-of": (Column("procedure__public_id"), ALL),
     "code": (constant(DOSE_CODE), ALL),
     "combo-code": (constant(DOSE_CODE), ALL),
     "category": (constant(_IMAGING), ALL),
@@ -81,14 +88,15 @@ _DOSE: beside.Conditions = {
     ),
     "date": (time("effective_at"), ALL),
     "identifier": (_document, _OF_DOCUMENT),
+    "device": (_sender, Q(ae_title__in=Device.objects.values("ae_title"))),
 }
 _RETRACTED = Q(report__status=ReportStatus.RETRACTED.value)
 _FINDING: beside.Conditions = {
-    "patient": (column("report__order__patient__public_id"), ALL),
-    "subject": (column("report__order__patient__public_id"), ALL),
-    "encounter": (column("report__order__visit__public_id"), Q(report__order__visit__isnull=False)),
-    "based-on": (column("report__order__public_id"), ALL),
-    "derived-from": (column("report__procedures__public_id"), ALL),
+    "patient": (Column("report__order__patient__public_id"), ALL),
+    "subject": (Column("report__order__patient__public_id"), ALL),
+    "encounter": (Column("report__order__visit__public_id"), Q(report__order__visit__isnull=False)),
+    "based-on": (Column("report__order__public_id"), ALL),
+    "derived-from": (Column("report__procedures__public_id"), ALL),
     "code": (constant(FINDING_CODE), ALL),
     "combo-code": (constant(FINDING_CODE), ALL),
     "category": (constant(_IMAGING), ALL),

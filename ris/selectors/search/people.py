@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from ris.domain.values import Identifier, PersonName
-from ris.models import CodeMap, Device, Patient, Practitioner, Room, Site, Visit
+from ris.models import (
+    CodeMap,
+    Device,
+    FhirIndex,
+    FhirOverlay,
+    Patient,
+    Practitioner,
+    Room,
+    Site,
+    Visit,
+)
 from ris.models.prepared import Select
 from ris.selectors.facility import site as letterhead
 from ris.selectors.patients import patient_views, visit_view
-from ris.selectors.search import terms
+from ris.selectors.search import beside, terms
 from ris.selectors.search.criteria import (
     PatientCriteria,
     PractitionerCriteria,
@@ -22,7 +33,10 @@ from ris.selectors.search.criteria import (
     VisitCriteria,
 )
 from ris.selectors.search.engine import Finder, SortKey, Source
+from ris.selectors.search.index import Test
+from ris.selectors.search.kept import by_index
 from ris.selectors.search.requests import patient_identifier
+from ris.selectors.search.terms import Comparison
 from ris.selectors.search.views import (
     Directory,
     InstitutionView,
@@ -127,11 +141,36 @@ def _load_visits(public_ids: Sequence[str]) -> list[VisitHit]:
     return [found[each] for each in public_ids if each in found]
 
 
+_DATED = Q(started_at__isnull=False) | Q(ended_at__isnull=False)
+_during = terms.period("started_at", "ended_at")
+
+
+def _dated(test: Test) -> Q:
+    """The time of a visit; one whose beginning nobody told began before anything."""
+    if not isinstance(test, terms.TimeTerm):
+        return terms.NOTHING
+    found = _during(test)
+    if test.comparison in {Comparison.LT, Comparison.LE, Comparison.NE}:
+        found |= Q(started_at__isnull=True)
+    return _DATED & found
+
+
+def _told_here() -> QuerySet[Visit]:
+    """Visits whose time is shown as the core has it: no client told it, or it changed since."""
+    same = {"type": "Encounter", "public_id": OuterRef("public_id")}
+    return Visit.objects.exclude(
+        Exists(FhirIndex.objects.filter(**same, parameter="date")),
+        Exists(FhirOverlay.objects.filter(**same, updated_at__gte=OuterRef("updated_at"))),
+    )
+
+
+beside.answer("Encounter", (_told_here, {"date": (_dated, _DATED)}))
+
 visits: Finder[VisitCriteria, VisitHit] = Finder(
     sources=(
         Source(
             _visits,
-            _UPDATED,
+            {**_UPDATED, "date": Coalesce("started_at", by_index("Encounter", "date", "low"))},
             paths={"patients": ("patient__public_id",)},
             there={"identifiers": ~Q(number="")},
         ),

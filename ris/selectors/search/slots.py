@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import DateTimeField, F, Q, QuerySet, Value
 from django.utils import timezone
 
 from ris.domain.errors import InvalidValueError
+from ris.domain.fhir_index import END
 from ris.domain.scheduling import SlotState
 from ris.domain.values import Code
 from ris.models import Device, ProcedureDefinition
@@ -140,7 +141,8 @@ schedules: Finder[ScheduleCriteria, ScheduleView] = Finder(
     sources=(
         Source(
             _schedules,
-            {"updated": F("updated_at")},
+            # The horizon is the same for all.
+            {"updated": F("updated_at"), "date": Value(END, output_field=DateTimeField())},
             paths={"actors": ("public_id", "room__public_id")},
             there={"ae_titles": Q(), "date": Q(), "codes": Q(), "updated": Q()},
         ),

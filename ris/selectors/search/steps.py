@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import DateTimeField, F, Q, QuerySet, Value
+from django.db.models import DateTimeField, F, Min, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from ris.domain.fhir_index import END
-from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
+from ris.models import (
+    Order,
+    PerformedProcedureStep,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+)
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import StepCriteria
 from ris.selectors.search.engine import Finder, Source
@@ -21,6 +26,17 @@ from ris.selectors.search.views import StepHit
 # --- steps
 
 _STEP_UPDATED = Greatest("updated_at", "procedure__order__updated_at")
+
+
+# When what was performed first for a step was begun; NULL: nothing was.
+_BEGAN = Subquery(
+    PerformedProcedureStep.objects.filter(steps=OuterRef("pk"))
+    .order_by()
+    .values("steps")
+    .annotate(first=Min("started_at"))
+    .values("first")[:1],
+    output_field=DateTimeField(),
+)
 
 
 def steps_since(at: datetime) -> QuerySet[Any, Any]:
@@ -94,6 +110,7 @@ steps: Finder[StepCriteria, StepHit] = Finder(
             {
                 "updated": _STEP_UPDATED,
                 "authored": F("procedure__order__ordered_at"),
+                "performed": Coalesce(_BEGAN, Value(END, output_field=DateTimeField())),
                 "start": Coalesce("start_at", Value(END, output_field=DateTimeField())),
             },
             paths={

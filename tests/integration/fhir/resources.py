@@ -52,3 +52,15 @@ def service_request(number: str = "", **elements: Any) -> dict[str, Any]:
         "note": [{"text": "is afraid of narrow rooms"}],
     }
     return {name: value for name, value in {**found, **elements}.items() if value is not None}
+
+
+def encounter(number: str, patient: str, **elements: Any) -> dict[str, Any]:
+    """A visit that goes on, of a patient by id."""
+    found: dict[str, Any] = {
+        "resourceType": "Encounter",
+        "identifier": [{"system": "urn:ris:issuer:HOSP", "value": number}],
+        "status": "in-progress",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+        "subject": {"reference": f"Patient/{patient}"},
+    }
+    return {**found, **elements}

@@ -81,6 +81,25 @@ def test_the_dose_of_an_exam_is_an_observation_of_its_study(api: Api, exam: Orde
     assert seen["device"]["identifier"]["value"] == "CT1"
 
 
+def test_a_dose_is_found_by_the_device_that_told_it_and_leads_to_what_it_is_of(
+    api: Api, exam: Order
+) -> None:
+    make.device("CT2")
+    make.order()
+    key = dose(exam)
+    device = api.get(f"/Observation/{key}").body["device"]["reference"]
+    (other,) = set(found(api, "Device")) - {device.removeprefix("Device/")}
+    code = {"_has:Observation:patient:code": "73569-6"}
+
+    assert found(api, "Observation", device=device) == [key]
+    assert found(api, "Observation", device=f"Device/{other}") == []
+    assert found(api, "Observation", device__missing="false") == [key]
+    assert found(api, "Patient", **code) == [str(exam.patient.public_id)]
+    assert found(api, "ServiceRequest", **{"_has:Observation:based-on:code": "73569-6"}) == [
+        str(exam.public_id)
+    ]
+
+
 def test_a_dose_that_was_taken_back_is_entered_in_error(api: Api, exam: Order) -> None:
     key = dose(
         exam,

@@ -144,6 +144,8 @@ def test_requests_of_orders_and_of_procedures_are_paged_together(api: Api) -> No
     [
         ("Task", "authored-on"),
         ("Task", "-modified"),
+        ("Task", "period"),
+        ("Task", "-period"),
         ("Appointment", "-date"),
         ("Appointment", "_lastUpdated"),
         ("Procedure", "date"),
@@ -187,6 +189,47 @@ def test_reports_come_in_the_order_of_their_exams(api: Api) -> None:
     shown = [each["effectiveDateTime"] for each in latest_first]
     assert len(shown) == 3
     assert shown == sorted(shown, reverse=True)
+
+
+def test_steps_come_in_the_order_they_were_performed_and_others_last(api: Api) -> None:
+    make.device()
+    waiting = make.booked(start_at=make.NOON + timedelta(hours=5))
+    for hours in (2, 0, 1):
+        make.performed(start_at=make.NOON + timedelta(hours=hours))
+
+    first_done_first = api.get("/Task?_sort=period").resources
+
+    begun = [each.get("executionPeriod", {}).get("start") for each in first_done_first]
+    assert begun[-1] is None
+    assert begun[:3] == sorted(begun[:3])
+    assert first_done_first[-1]["focus"]["reference"] == f"ServiceRequest/{waiting.public_id}"
+
+
+def test_visits_come_in_the_order_they_began_whoever_told_of_them(api: Api) -> None:
+    for number, began in (("V3", 3), ("V1", 1), ("V9", None)):
+        at = None if began is None else make.NOON + timedelta(days=began)
+        make.order(visit=VisitDetails(number=Identifier(number, "HOSP"), started_at=at))
+    patient = api.get("/Patient").ids[0]
+    sent = resources.encounter("V2", patient, period={"start": "2026-03-04T12:00:00Z"})
+    assert api.post("/Encounter", sent).status == 201
+
+    def numbers(sort: str) -> list[str]:
+        found = api.get(f"/Encounter?_sort={sort}").resources
+        return [each["identifier"][0]["value"] for each in found]
+
+    assert numbers("date") == ["V1", "V2", "V3", "V9"]
+    assert numbers("-date") == ["V9", "V3", "V2", "V1"]
+    assert len(flat(walk(api, "/Encounter?_sort=-date&_count=1"))) == 4
+
+
+def test_patients_come_in_the_order_of_their_deaths(api: Api) -> None:
+    alive = api.post("/Patient", resources.patient("1")).body["id"]
+    later, earlier = (
+        api.post("/Patient", resources.patient(number, deceasedDateTime=at)).body["id"]
+        for number, at in (("2", "2026-02"), ("3", "2025-12-24"))
+    )
+
+    assert api.get("/Patient?_sort=death-date").ids == [earlier, later, alive]
 
 
 def test_requests_come_in_the_order_of_their_plans_and_unplanned_ones_last(api: Api) -> None:

@@ -156,3 +156,23 @@ def test_what_is_there_and_what_is_missing_is_everything() -> None:
                 parameter.missing(absent, criteria)
                 found += served.finder.count(served.criteria(**criteria))
             assert found == total, f"{kind}.{name}"
+
+
+def test_every_date_is_sorted_by() -> None:
+    left_out = {
+        (kind.name, each.name)
+        for kind in KINDS.values()
+        for each in kind.parameters.values()
+        if each.type == "date" and each.name not in kind.sorts
+    }
+
+    assert left_out == set()
+
+
+@pytest.mark.django_db
+def test_every_sort_that_is_named_is_done(api: Api) -> None:
+    for kind in KINDS.values():
+        for name in kind.sorts:
+            for sort in (name, f"-{name}"):
+                answer = api.get(f"/{kind.name}?_sort={sort}&_count=2")
+                assert answer.status == 200, (kind.name, sort, answer.body)

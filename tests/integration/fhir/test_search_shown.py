@@ -1,0 +1,99 @@
+"""What the core shows in elements that clients send as well is found like what clients sent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from ris.domain.patients import VisitDetails
+from ris.domain.values import Identifier
+from tests import make
+from tests.integration.fhir import resources
+from tests.integration.fhir.api import Api, found, token
+from tests.integration.fhir.readers import reader, sign
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+
+@pytest.fixture
+def visits(api: Api) -> dict[str, str]:
+    """Number → id of visits that ADT messages and orders told of, and of one that a client sent."""
+    day = timedelta(days=1)
+    for number, began, ended in (
+        ("over", make.NOON, make.NOON + day),
+        ("open", make.NOON + 2 * day, None),
+        ("left", None, make.NOON + day),
+        ("undated", None, None),
+    ):
+        details = VisitDetails(number=Identifier(number, "HOSP"), started_at=began, ended_at=ended)
+        make.order(visit=details)
+    period = {"start": "2026-03-03", "end": "2026-03-03"}
+    sent = resources.encounter("sent", api.get("/Patient").ids[0], period=period)
+    assert api.post("/Encounter", sent).status == 201
+    return {each["identifier"][0]["value"]: each["id"] for each in api.get("/Encounter").resources}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("2026-03", {"over", "sent"}),
+        ("2026-03-03", {"sent"}),
+        ("ge2026-03-04", {"open"}),
+        ("gt2026-03-03", {"open"}),
+        ("lt2026-03-03", {"over", "left"}),
+        ("le2026-03-03", {"over", "left", "sent"}),
+        ("ne2026-03", {"open", "left"}),
+        ("sa2026-03-03", {"open"}),
+        ("eb2026-03-04", {"over", "left", "sent"}),
+    ],
+)
+def test_visits_are_found_by_their_time_whoever_told_of_them(
+    api: Api, visits: dict[str, str], asked: str, expected: set[str]
+) -> None:
+    assert set(found(api, "Encounter", date=asked)) == {visits[each] for each in expected}
+
+
+def test_visits_without_any_time_are_found_as_such(api: Api, visits: dict[str, str]) -> None:
+    assert found(api, "Encounter", date__missing="true") == [visits["undated"]]
+
+
+def test_a_client_that_may_see_the_visits_of_a_time_sees_no_others(visits: dict[str, str]) -> None:
+    limited = Api(token("system/Encounter.rs?date=ge2026-03-04", client="Ward"))
+
+    assert limited.get("/Encounter").ids == [visits["open"]]
+    assert limited.get(f"/Encounter/{visits['over']}").status == 404
+
+
+def test_reports_and_studies_are_found_by_who_signed(api: Api) -> None:
+    make.site()
+    make.device()
+    report = sign(make.performed(), reader())
+    make.performed(start_at=make.NOON + timedelta(hours=1))
+    shown = api.get(f"/DiagnosticReport/{report.public_id}").body
+    signer = shown["resultsInterpreter"][0]["reference"]
+    (study,) = (each["reference"].removeprefix("ImagingStudy/") for each in shown["imagingStudy"])
+
+    assert signer.startswith("Practitioner/")
+    assert found(api, "DiagnosticReport", results___interpreter=signer) == [shown["id"]]
+    assert found(api, "ImagingStudy", interpreter=signer) == [study]
+    assert found(api, "DiagnosticReport", results___interpreter__missing="false") == [shown["id"]]
+    assert found(api, "ImagingStudy", interpreter__missing="false") == [study]
+    other = "Practitioner/00000000-0000-7000-8000-000000000001"
+    assert found(api, "DiagnosticReport", results___interpreter=other) == []
+    by_name = api.get("/DiagnosticReport?results-interpreter.name=Weiss")
+    assert by_name.ids == [shown["id"]]
+
+
+def test_what_documents_lead_to_is_found_by_them(api: Api) -> None:
+    make.site()
+    make.device()
+    report = sign(make.performed(), reader())
+    make.order()
+    patient = str(report.order.patient.public_id)
+    author = api.get("/DocumentReference").resources[0]["author"][0]["reference"]
+
+    assert found(api, "Patient", _has__DocumentReference__patient__status="current") == [patient]
+    assert found(api, "Patient", _has__DocumentReference__patient__status="superseded") == []
+    writers = found(api, "Practitioner", _has__DocumentReference__author__status="current")
+    assert [f"Practitioner/{each}" for each in writers] == [author]
