@@ -10,20 +10,11 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from ris.domain.accounts import CreateUser
-from ris.domain.actors import OPERATOR, Role
+from ris.domain.actors import LOGINS, OPERATOR, Role
 from ris.services import execute
 from ris.terminal import complain, say
 
-PEOPLE = [
-    Role.SCHEDULER,
-    Role.FRONTDESK,
-    Role.TECHNOLOGIST,
-    Role.RADIOLOGIST,
-    Role.RESIDENT,
-    Role.REFERRER,
-    Role.MANAGER,
-    Role.ADMIN,
-]
+PEOPLE = [role for role in Role if role in LOGINS]
 
 
 def add(argv: list[str]) -> int:

@@ -7,14 +7,17 @@ same code serial there.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from django.db import connection
-from django.db.models import BigIntegerField
+from django.db.models import BigIntegerField, Model, QuerySet
 
 from ris.domain.errors import UnknownKeyError
 from ris.models import Appointment, Order, ScheduledProcedureStep
 from ris.models.prepared import Given, Select
+
+R = TypeVar("R", bound=Model)
 
 _STEP_RELATED = ("procedure__order__patient", "appointment", "device")
 
@@ -57,6 +60,21 @@ def _locked(key: int) -> list[Order]:
     PostgreSQL then compares the new row with the patient it had joined before, and leaves it out.
     """
     return _ORDER.all(pk=key) or _ORDER.all(pk=key)
+
+
+def lock_beside(
+    rows: QuerySet[R], public_id: str, what: str, *, order: str, related: Sequence[str]
+) -> R:
+    """A row by its public id, with its order, which is found by the field ``order``, locked first.
+
+    ``what`` it is tells who names one that is not there.
+    """
+    found = rows.filter(public_id=public_key(public_id, what))
+    lock_orders(found.values_list(order, flat=True))
+    row = found.select_for_update(of=("self",)).select_related(*related).first()
+    if row is None:
+        raise UnknownKeyError(f"no such {what}")
+    return row
 
 
 def lock_step(public_id: str) -> ScheduledProcedureStep:

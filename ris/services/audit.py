@@ -29,7 +29,7 @@ from ris.models import AuditEvent, Order, Patient
 from ris.models.prepared import add_all
 from ris.services import _clock
 from ris.services._execute import transactional
-from ris.services.spool import Records, Spool
+from ris.services.spool import Reading, Records, Spool
 
 log = structlog.get_logger(__name__)
 
@@ -137,11 +137,11 @@ def _write(accesses: Sequence[Access]) -> None:
     )
 
 
-def recorded(accesses: Sequence[Access]) -> set[str]:
+def recorded(readings: Sequence[Reading]) -> set[str]:
     """The correlations of those that are on record already."""
-    first, last = min(each.at for each in accesses), max(each.at for each in accesses)
+    first, last = min(each.at for each in readings), max(each.at for each in readings)
     known = AuditEvent.objects.filter(
-        at__range=(first, last), correlation__in=[each.correlation for each in accesses]
+        at__range=(first, last), correlation__in=[each.correlation for each in readings]
     )
     return set(known.values_list("correlation", flat=True))
 

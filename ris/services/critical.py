@@ -63,7 +63,7 @@ from ris.models import (
 from ris.selectors import critical as selected
 from ris.services._context import Context
 from ris.services._execute import execute
-from ris.services._locks import lock_orders, public_key
+from ris.services._locks import lock_beside, lock_orders, public_key
 from ris.services._sets import require_as_shown
 from ris.services._transition import move, touch
 from ris.services.reporting.critical import tell_receivers
@@ -178,18 +178,13 @@ def _who(context: Context) -> str:
 
 
 def _locked(public_id: str) -> CriticalFinding:
-    """The finding, its order locked first."""
-    key = public_key(public_id, "critical result")
-    rows = CriticalFinding.objects.filter(public_id=key)
-    lock_orders(rows.values_list("order_id", flat=True))
-    row = (
-        rows.select_for_update(of=("self",))
-        .select_related("order__patient", "report", "result")
-        .first()
+    return lock_beside(
+        CriticalFinding.objects.all(),
+        public_id,
+        "critical result",
+        order="order_id",
+        related=("order__patient", "report", "result"),
     )
-    if row is None:
-        raise UnknownKeyError("no such critical result")
-    return row
 
 
 def note_critical_attempt(command: NoteCriticalAttempt, context: Context) -> None:

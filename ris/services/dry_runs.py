@@ -14,11 +14,11 @@ from typing import Any
 
 from ris.domain.actors import Actor
 from ris.domain.errors import RisError
-from ris.domain.protocol import StoredEvent
 from ris.models import Delivery, DomainEvent
 from ris.selectors.mapping import MappedEndpoint, mapped_endpoint, stored_messages
 from ris.services._edges import PROTOCOLS
 from ris.services._execute import undone
+from ris.services._writing import stored
 from ris.services.audit import record_access
 from ris.services.rehearsal import Fault, Understanding, rehearsal_of, require_may_try
 
@@ -185,21 +185,11 @@ _PARTS_OF_AN_ID = 3  # event, endpoint, chance; what follows tells the messages 
 
 def _written(endpoint: MappedEndpoint, event: DomainEvent, control_id: str) -> bytes:
     """The message as it would be written now without a mapping; nothing if it would not be."""
-    stored = StoredEvent(
-        id=event.pk,
-        name=event.name,
-        payload=event.payload,
-        at=event.at,
-        order=str(event.order.public_id) if event.order else "",
-        patient=str(event.patient.public_id) if event.patient else "",
-        actor_endpoint_id=event.actor_endpoint_id,
-        message=event.message_id,
-    )
     plain = replace(endpoint.info, mapping_version=0)
     base = ".".join(control_id.split(".")[:_PARTS_OF_AN_ID])
     protocol = PROTOCOLS[endpoint.protocol]
     try:
-        outgoing = undone(lambda: protocol.render(stored, plain, base))
+        outgoing = undone(lambda: protocol.render(stored(event), plain, base))
     except RisError:
         return b""
     return next((each.payload for each in outgoing if each.control_id == control_id), b"")

@@ -50,7 +50,7 @@ from ris.models import FollowUpRecommendation, Order, ProcedureDefinition
 from ris.selectors import follow_ups as selected
 from ris.services._context import Context, Emitted
 from ris.services._execute import execute, register_consequence
-from ris.services._locks import lock_orders, public_key
+from ris.services._locks import lock_beside, lock_orders, public_key
 from ris.services._transition import move, touch
 from ris.services.reporting.parts import lock as lock_report
 
@@ -116,17 +116,13 @@ def _definition(key: str) -> ProcedureDefinition | None:
 
 def _locked(public_id: str) -> FollowUpRecommendation:
     """The recommendation, the order of its report locked first."""
-    key = public_key(public_id, "recommendation")
-    rows = FollowUpRecommendation.objects.filter(public_id=key)
-    lock_orders(rows.values_list("order_id", flat=True))
-    row = (
-        rows.select_for_update(of=("self",))
-        .select_related("order__patient", "linked", "proposed")
-        .first()
+    return lock_beside(
+        FollowUpRecommendation.objects.all(),
+        public_id,
+        "recommendation",
+        order="order_id",
+        related=("order__patient", "linked", "proposed"),
     )
-    if row is None:
-        raise UnknownKeyError("no such recommendation")
-    return row
 
 
 def _require_live(row: FollowUpRecommendation) -> None:

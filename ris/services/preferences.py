@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ris.domain.actors import Role
+from ris.domain.actors import LOGINS
 from ris.domain.errors import UnknownKeyError
 from ris.domain.preferences import PreferencesSet, SetPreferences, check
 from ris.models import User
@@ -24,15 +24,4 @@ def set_preferences(command: SetPreferences, context: Context) -> None:
 
 HANDLERS = {SetPreferences: set_preferences}
 
-PERMISSIONS = {
-    SetPreferences: {
-        Role.SCHEDULER,
-        Role.FRONTDESK,
-        Role.TECHNOLOGIST,
-        Role.RADIOLOGIST,
-        Role.RESIDENT,
-        Role.REFERRER,
-        Role.MANAGER,
-        Role.ADMIN,
-    }
-}
+PERMISSIONS = {SetPreferences: LOGINS}

@@ -170,15 +170,6 @@ def record(queries: Sequence[AnsweredQuery]) -> None:
     _count_sightings(queries)
 
 
-def recorded(queries: Sequence[AnsweredQuery]) -> set[str]:
-    """The correlation of those of ``queries`` that are on record already."""
-    first, last = min(query.at for query in queries), max(query.at for query in queries)
-    known = AuditEvent.objects.filter(
-        at__range=(first, last), correlation__in=[query.correlation for query in queries]
-    )
-    return set(known.values_list("correlation", flat=True))
-
-
 def _log_row(query: AnsweredQuery) -> dict[str, Any]:
     said = query.said
     elements = " ".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in said.elements)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ris.services import queries
+from ris.services import audit, queries
 from ris.services.queries import AnsweredQuery
 from ris.services.spool import Records, Spool
 
@@ -18,6 +18,6 @@ class QuerySpool(Spool[AnsweredQuery]):
             from_json=AnsweredQuery.from_json,
             # Looked up when they are called for, as everything of another module here.
             record=lambda batch: queries.record(batch),
-            recorded=lambda batch: queries.recorded(batch),
+            recorded=lambda batch: audit.recorded(batch),
         )
         super().__init__(records, folder, seconds)

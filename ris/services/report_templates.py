@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 from django.db.models import QuerySet
 
@@ -47,6 +48,8 @@ from ris.services._locks import public_key
 from ris.services._transition import touch
 from ris.services.reporting.forms import answered, begun, merge, require_codes_kept
 from ris.services.reporting.parts import check_revision, clean, keep_draft, lock
+
+R = TypeVar("R", ReportTemplate, ReportMacro)
 
 _SITE = (Role.RADIOLOGIST, Role.MANAGER, Role.ADMIN)
 
@@ -114,15 +117,16 @@ def _new(command: DefineReportTemplate, context: Context) -> ReportTemplate:
 
 
 def _changeable(public_id: str, context: Context) -> ReportTemplate:
-    row = (
-        ReportTemplate.objects.select_for_update(of=("self",))
-        .filter(public_id=public_key(public_id, "template"))
-        .first()
-    )
+    return _own_or_site(ReportTemplate.objects.all(), public_id, "template", context)
+
+
+def _own_or_site(rows: QuerySet[R], public_id: str, what: str, context: Context) -> R:
+    """One's own, or one of the site if one may change those; somebody else's is not there."""
+    row = rows.select_for_update(of=("self",)).filter(public_id=public_key(public_id, what)).first()
     if row is None or (row.owner_id is not None and row.owner_id != context.actor.user_id):
-        raise UnknownKeyError("no such template")
+        raise UnknownKeyError(f"no such {what}")
     if row.owner_id is None:
-        context.require(*_SITE, doing="changing a template of the site")
+        context.require(*_SITE, doing=f"changing a {what} of the site")
     return row
 
 
@@ -252,16 +256,7 @@ def delete_macro(command: DeleteMacro, context: Context) -> None:
 
 
 def _macro(public_id: str, context: Context) -> ReportMacro:
-    row = (
-        ReportMacro.objects.select_for_update(of=("self",))
-        .filter(public_id=public_key(public_id, "macro"))
-        .first()
-    )
-    if row is None or (row.owner_id is not None and row.owner_id != context.actor.user_id):
-        raise UnknownKeyError("no such macro")
-    if row.owner_id is None:
-        context.require(*_SITE, doing="changing a macro of the site")
-    return row
+    return _own_or_site(ReportMacro.objects.all(), public_id, "macro", context)
 
 
 def _tell_macro(row: ReportMacro, what: str, context: Context) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 
-from ris.domain.actors import Role
+from ris.domain.actors import LOGINS, Role
 from ris.domain.errors import DeniedError, InvalidValueError, MissingValueError, UnknownKeyError
 from ris.domain.saved_views import (
     MOST,
@@ -21,8 +21,6 @@ from ris.services._locks import public_key
 from ris.services._transition import touch
 
 _SHARING = (Role.ADMIN, Role.MANAGER)
-# Roles that only machines have, and patients at their page; nobody logs in as one.
-_MACHINES = frozenset({Role.INTERFACE, Role.MODALITY, Role.SYSTEM, Role.PATIENT})
 
 
 def save_view(command: SaveView, context: Context) -> str:
@@ -77,7 +75,7 @@ def _role(text: str, context: Context) -> str:
     """The role to share with; empty for oneself."""
     if not text:
         return ""
-    if text not in {role.value for role in Role} - {role.value for role in _MACHINES}:
+    if text not in LOGINS:
         raise InvalidValueError("no such role", path="role")
     context.require(*_SHARING, doing="sharing a view with a role")
     return text
@@ -113,11 +111,9 @@ def _tell(view: SavedView, what: str, context: Context) -> None:
         context.about(view)
 
 
-_PEOPLE = frozenset(Role) - _MACHINES
-
 HANDLERS = {
     SaveView: save_view,
     DeleteView: delete_view,
     SetDefaultView: set_default_view,
 }
-PERMISSIONS = dict.fromkeys((SaveView, DeleteView, SetDefaultView), _PEOPLE)
+PERMISSIONS = dict.fromkeys((SaveView, DeleteView, SetDefaultView), LOGINS)

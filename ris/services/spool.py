@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -36,6 +37,9 @@ _RETRY_SECONDS = 2.0
 
 class Reading(Protocol):
     """Something that was read; its correlation is its own."""
+
+    @property
+    def at(self) -> datetime: ...
 
     @property
     def correlation(self) -> str: ...

@@ -10,7 +10,6 @@ from ris.domain.errors import (
     InvalidValueError,
     MissingValueError,
     StateConflictError,
-    UnknownKeyError,
 )
 from ris.domain.mammography import (
     RECALL,
@@ -31,7 +30,7 @@ from ris.domain.mammography import (
 from ris.models import BreastAssessment, BreastOutcome, BreastRecall
 from ris.selectors.mammography import assessed_of, rules
 from ris.services._context import Context
-from ris.services._locks import lock_orders, public_key
+from ris.services._locks import lock_beside, public_key
 from ris.services._transition import move
 
 # A look after half a year may be a little early; one after a week is another exam.
@@ -224,27 +223,23 @@ def withdraw_pathology(command: WithdrawPathology, context: Context) -> None:
 
 def lock_assessment(public_id: str) -> BreastAssessment:
     """The assessment, with its order locked first."""
-    key = public_key(public_id, "assessment")
-    rows = BreastAssessment.objects.filter(public_id=key)
-    lock_orders(rows.values_list("report__order_id", flat=True))
-    row = rows.select_for_update(of=("self",)).select_related("report__order__patient").first()
-    if row is None:
-        raise UnknownKeyError("no such assessment")
-    return row
+    return lock_beside(
+        BreastAssessment.objects.all(),
+        public_id,
+        "assessment",
+        order="report__order_id",
+        related=("report__order__patient",),
+    )
 
 
 def _locked(public_id: str) -> BreastRecall:
-    key = public_key(public_id, "recall")
-    rows = BreastRecall.objects.filter(public_id=key)
-    lock_orders(rows.values_list("assessment__report__order_id", flat=True))
-    recall = (
-        rows.select_for_update(of=("self",))
-        .select_related("assessment__report__order__patient")
-        .first()
+    return lock_beside(
+        BreastRecall.objects.all(),
+        public_id,
+        "recall",
+        order="assessment__report__order_id",
+        related=("assessment__report__order__patient",),
     )
-    if recall is None:
-        raise UnknownKeyError("no such recall")
-    return recall
 
 
 def _required(text: str) -> str:
