@@ -24,6 +24,7 @@ class FollowUpKind(StrEnum):
     CLOSED = "CLOSED"  # nobody said how it ended: we ended it
     SAFETY = "SAFETY"  # begun although a safety question or the protocol was open
     BY_HAND = "BY_HAND"  # begun by hand and going on, while a device told the end of its own
+    ASKED = "ASKED"  # its placer asked to cancel the order when it had begun
 
 
 class FollowUpAction(StrEnum):
@@ -52,6 +53,7 @@ ACTIONS: Mapping[FollowUpKind, tuple[FollowUpAction, ...]] = {
     FollowUpKind.REOPENED: (FollowUpAction.DONE,),
     FollowUpKind.DIFFERS: (FollowUpAction.DONE,),
     FollowUpKind.SAFETY: (FollowUpAction.DONE,),
+    FollowUpKind.ASKED: (FollowUpAction.CANCEL_ORDER, FollowUpAction.DONE),
     FollowUpKind.BY_HAND: (FollowUpAction.ENDED_TOO, FollowUpAction.DONE),
     FollowUpKind.CLOSED: (
         FollowUpAction.WAS_COMPLETED,

@@ -345,6 +345,14 @@ class ExpectCancellation(Command[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoteRefusedCancellation(Command[None]):
+    """Show whoever works on an exam that its placer wants it canceled, which came too late."""
+
+    order: OrderReference
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttachPlacerNumber(Command[str]):
     """Give an order of ours the number that its placer has for it (ORC-1 NA)."""
 
@@ -455,6 +463,14 @@ class OrderReplaced(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacerNumberAssigned(Event):
     order: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationRefused(Event):
+    """Its placer wants it canceled; its exam had begun, so it goes on until people decide."""
+
+    order: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ class Order(Versioned):
         "ris.Endpoint", null=True, blank=True, on_delete=models.SET_NULL, related_name="orders"
     )
     fingerprint = models.CharField(max_length=64, blank=True, default="")
+    # Its placer wanted it canceled and was refused, for its exam had begun: {"at", "reason"}.
+    cancel_asked = models.JSONField(null=True, blank=True)
     # What safety answers tell a scanner (ToldOfSafety), on the row the worklist reads anyway.
     safety = models.JSONField(default=dict, blank=True, db_default={})
 

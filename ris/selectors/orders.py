@@ -20,6 +20,7 @@ from ris.models import (
     RequestedProcedure,
     ScheduledProcedureStep,
 )
+from ris.selectors.cancellations import cancel_asked
 from ris.selectors.facility import site
 from ris.selectors.order_keys import criteria
 from ris.selectors.patients import to_view as patient_to_view
@@ -207,6 +208,7 @@ def to_view(
         parent=Identifier(order.parent_order_number, order.parent_issuer, "PGN"),
         version=order.version,
         updated_at=order.updated_at,
+        cancel_asked=cancel_asked(order),
     )
 
 

@@ -22,6 +22,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors.availability import images_of
+from ris.selectors.cancellations import CancelAsked, cancel_asked
 from ris.selectors.order_lists import counted, priority_rank
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.reading_filters import Filters, Scope, narrowed, scope_of
@@ -77,6 +78,7 @@ class ReadingLine:
     haste: str = Haste.NONE.value
     lease: LeaseView | None = None  # who reads it now
     skipped: bool = False  # by whoever looks at the list
+    cancel_asked: CancelAsked | None = None
 
     @property
     def is_written(self) -> bool:
@@ -250,6 +252,7 @@ def _line(
         laterality=procedure.laterality,
         modality=", ".join(modalities),
         reason=order.reason,
+        cancel_asked=cancel_asked(order),
         stage=procedure.stage,
         performed_at=procedure.performed_at,
         report=str(report.public_id) if report is not None else "",

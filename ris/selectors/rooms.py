@@ -17,6 +17,7 @@ from ris.domain.values import PersonName
 from ris.models import Device, PerformedProcedureStep, ScheduledProcedureStep, Ticket
 from ris.selectors import safety
 from ris.selectors.calendar import midnight
+from ris.selectors.cancellations import CancelAsked, cancel_asked
 from ris.selectors.order_lists import StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.safety import SafetyState
@@ -60,6 +61,7 @@ class RoomExam:
     ended_at: datetime | None
     safety: SafetyState | None
     pk: int
+    cancel_asked: CancelAsked | None = None
 
     @property
     def is_over(self) -> bool:
@@ -273,4 +275,5 @@ def _exam(step: ScheduledProcedureStep, state: SafetyState | None) -> RoomExam:
         ended_at=last.ended_at if last is not None else None,
         safety=state if state is not None and state.checks else None,
         pk=step.pk,
+        cancel_asked=cancel_asked(order),
     )

@@ -17,6 +17,7 @@ from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.results import Particulars
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
+from ris.selectors.cancellations import CancelAsked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +244,7 @@ class OrderView:
     parent: Identifier = field(default_factory=lambda: Identifier(""))  # the requisition
     version: int = 1
     updated_at: datetime | None = None
+    cancel_asked: CancelAsked | None = None  # refused, for the exam had begun
 
     @property
     def stage(self) -> Stage:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Model
 
 from ris.domain.actors import Actor, ActorKind, Role
-from ris.domain.commands import Event
+from ris.domain.commands import Command, Event
 from ris.domain.errors import DeniedError
 from ris.models import Order, Patient
 
@@ -25,6 +26,8 @@ class Cause:
     # What the events of its commands were about, by primary key.
     orders: set[int] = field(default_factory=set)
     patients: set[int] = field(default_factory=set)
+    # What its refusal leaves to be done, which stays though what it did is undone.
+    refused: list[tuple[Command[Any], Actor]] = field(default_factory=list)
 
     @contextmanager
     def keeping(self) -> Iterator[None]:

@@ -28,6 +28,7 @@ from ris.models.driver import Text
 from ris.models.prepared import Given, Select
 from ris.services import _clock
 from ris.services._context import Cause, caused_by
+from ris.services._execute import execute
 from ris.services._locks import lock_name
 from ris.services._notes import Notes
 from ris.services._together import Together
@@ -311,6 +312,7 @@ def _apply(
             message_type=message.message_type,
         )
         answer = refuse(InternalError("internal error", details={"error_id": message.error_id}))
+    _follow_refusals(message, cause)
     message.reply = answer.payload
     message.outcome = answer.outcome[:20]
     message.answered_at = _clock.now()
@@ -325,6 +327,19 @@ def _apply(
     else:
         move(message, MESSAGE, trigger, *fields)
     return answer
+
+
+def _follow_refusals(message: InboundMessage, cause: Cause) -> None:
+    """What a refusal leaves to be seen; its answer is the same whether that succeeds or not."""
+    while cause.refused:
+        command, actor = cause.refused.pop(0)
+        try:
+            with caused_by(cause), transaction.atomic():
+                execute(command, actor=actor)
+        except RisError as error:
+            log.warning(
+                "a refusal could not be noted", message=str(message.public_id), error=error.message
+            )
 
 
 def _named(references: Sequence[tuple[str, str]]) -> set[int]:

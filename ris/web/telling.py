@@ -38,6 +38,7 @@ EVENT: Mapping[str, Label] = {
     "OrderRevised": Label("Order changed", "pencil", Tone.INFO),
     "OrderHeld": Label("Order put on hold", "pause", Tone.WARN),
     "OrderReleased": Label("Hold ended", "play", Tone.INFO),
+    "CancellationRefused": Label("Cancellation asked for, refused: begun", "cross", Tone.BAD),
     "OrderCanceled": Label("Order canceled", "cross", Tone.BAD),
     "OrderDiscontinued": Label("Order discontinued", "stop", Tone.BAD),
     "OrderReplaced": Label("Stands for another order", "undo", Tone.WARN),

@@ -14,9 +14,11 @@ from ris.domain.orders import (
     CancelStep,
     DiscontinueOrder,
     HoldOrder,
+    NoteRefusedCancellation,
     OrderCanceled,
     OrderDiscontinued,
     OrderHeld,
+    OrderReference,
     OrderReleased,
     OrderStatus,
     OrderTrigger,
@@ -32,7 +34,7 @@ from ris.models import (
     Order,
     ScheduledProcedureStep,
 )
-from ris.services._context import Context
+from ris.services._context import Context, current_cause
 from ris.services._locks import lock_step, steps_of_order
 from ris.services._transition import move, touch
 from ris.services.orders.early import was_canceled_early
@@ -86,7 +88,11 @@ def cancel(
     order: Order, reason: str, context: Context, *, early: bool = False, replaced: bool = False
 ) -> None:
     """Cancel an order, which is locked, and all that is open of it; refused after a start."""
-    _refuse_if_started(order, "cancel")
+    try:
+        _refuse_if_started(order, "cancel")
+    except StateConflictError:
+        _leave_a_note(order, reason, context)
+        raise
     announced = any(step.announced for step in steps_of_order(order))
     was_held = order.status == OrderStatus.ON_HOLD.value
     move(order, ORDER, OrderTrigger.CANCEL)
@@ -104,6 +110,15 @@ def cancel(
         ),
         subject=order,
     )
+
+
+def _leave_a_note(order: Order, reason: str, context: Context) -> None:
+    """Have whoever works on the exam see what its placer wanted; who clicks is told at once."""
+    cause = current_cause()
+    if cause is not None:
+        reference = OrderReference(public_id=str(order.public_id))
+        note = NoteRefusedCancellation(order=reference, reason=reason)
+        cause.refused.append((note, context.actor))
 
 
 def replace_order(command: ReplaceOrder, context: Context) -> str:
@@ -131,6 +146,7 @@ def _discontinue(order: Order, reason: str, context: Context) -> None:
         cancel(order, reason, context)
         return
     if any(step.status == StepStatus.STARTED.value for step in steps):
+        _leave_a_note(order, reason, context)
         raise StateConflictError(
             "cannot discontinue: the exam is in progress", path="ORC-1", details={"started": True}
         )

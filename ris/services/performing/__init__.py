@@ -12,6 +12,7 @@ from ris.domain.corrections import (
     SettleFollowUp,
     UndoCorrection,
 )
+from ris.domain.orders import NoteRefusedCancellation
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
@@ -19,6 +20,7 @@ from ris.domain.performing import (
     StartPerformedStep,
     UpdatePerformedStep,
 )
+from ris.services.performing.asked_to_cancel import note_refused_cancellation
 from ris.services.performing.corrections import (
     move_performed_step,
     order_performed_step,
@@ -48,6 +50,7 @@ HANDLERS = {
     SettleFollowUp: settle_follow_up,
     RematchPerformedSteps: rematch_performed_steps,
     ClosePerformedSteps: close_performed_steps,
+    NoteRefusedCancellation: note_refused_cancellation,
 }
 
 
@@ -68,4 +71,5 @@ PERMISSIONS = {
     SettleFollowUp: _REPAIR | {Role.MANAGER, Role.SCHEDULER},
     RematchPerformedSteps: {Role.SYSTEM},
     ClosePerformedSteps: {Role.SYSTEM},
+    NoteRefusedCancellation: {Role.SCHEDULER, Role.INTERFACE, Role.SYSTEM},
 }

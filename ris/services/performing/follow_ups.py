@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from django.db.models import QuerySet
+
 from ris.domain.corrections import (
     FollowUpRaised,
     FollowUpSettled,
@@ -96,6 +98,12 @@ def drop_follow_ups(
         rows = rows.filter(step__in=[step.pk for step in steps])
     if kind is not None:
         rows = rows.filter(kind=kind.value)
+    else:  # what its placer asked of an order is to be decided whatever becomes of the exam
+        rows = rows.exclude(kind=FollowUpKind.ASKED.value)
+    drop(rows, context, why)
+
+
+def drop(rows: QuerySet[FollowUp], context: Context, why: str) -> None:
     rows.update(
         settled_at=context.now,
         settled_by=context.actor.name,
@@ -108,13 +116,8 @@ def drop_follow_ups(
 def drop_plans(steps: Iterable[ScheduledProcedureStep], context: Context) -> None:
     """What an earlier try left to be planned again has been done by now."""
     done = [step.pk for step in steps if step.status == StepStatus.COMPLETED.value]
-    FollowUp.objects.filter(step__in=done, kind=FollowUpKind.REBOOK.value, settled_at=None).update(
-        settled_at=context.now,
-        settled_by=context.actor.name,
-        action=FollowUpAction.DONE.value,
-        note="it was done at another try",
-        updated_at=context.now,
-    )
+    rows = FollowUp.objects.filter(step__in=done, kind=FollowUpKind.REBOOK.value, settled_at=None)
+    drop(rows, context, "it was done at another try")
 
 
 def for_reason(reason: Code) -> FollowUpKind | None:

@@ -39,6 +39,7 @@ FOLLOW_UP: Mapping[FollowUpKind, Label] = {
     FollowUpKind.DIFFERS: Label("Another procedure than ordered", "swap", Tone.WARN),
     FollowUpKind.CLOSED: Label("End never told", "clock", Tone.BAD),
     FollowUpKind.SAFETY: Label("Begun though not cleared", "shield", Tone.BAD),
+    FollowUpKind.ASKED: Label("Cancellation asked for after the begin", "cross", Tone.BAD),
     FollowUpKind.BY_HAND: Label("Begun by hand, ended by the device", "pencil", Tone.WARN),
 }
 

@@ -121,7 +121,7 @@ def test_a_started_exam_is_not_canceled(api: Api, placed: dict[str, Any]) -> Non
 
     assert (answer.status, answer.issue["code"]) == (409, "conflict")
     assert answer.issue["expression"] == ["ServiceRequest.status"]
-    assert order().status == "ACTIVE"
+    assert (order().status, order().cancel_asked is not None) == ("ACTIVE", True)
 
 
 @pytest.mark.parametrize(
