@@ -8,12 +8,14 @@ order, one at a time.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import NamedTuple
 
 import structlog
@@ -76,18 +78,19 @@ after_commit(_ring)
 # --- events become deliveries
 
 
-def fan_out(limit: int = 200) -> int:
+def fan_out(limit: int = 200, seconds: float = math.inf) -> int:
     """Turn new events into deliveries for every endpoint that wants them; how many events.
 
     One process at a time does this, so that deliveries of one order are always in the order of its
-    events.
+    events. After so many seconds what was written is committed and the rest left to the next call:
+    on SQLite nobody else can write meanwhile, the listeners included.
     """
-    events = _fan_out(limit)
+    events = _fan_out(limit, seconds)
     afterwards.wait_with([stored(event) for event in events])
     return len(events)
 
 
-def _fan_out(limit: int) -> list[DomainEvent]:
+def _fan_out(limit: int, seconds: float) -> list[DomainEvent]:
     with transaction.atomic():
         Counter.objects.get_or_create(name="fan_out")
         lock = Counter.objects.select_for_update(skip_locked=True).filter(name="fan_out").first()
@@ -103,13 +106,18 @@ def _fan_out(limit: int) -> list[DomainEvent]:
         endpoints = list(
             Endpoint.objects.filter(direction=Direction.OUT.value, active=True).order_by("id")
         )
+        until = monotonic() + seconds
+        written = []
         for event in events:
             for endpoint in endpoints:
                 write(event, endpoint)
-        DomainEvent.objects.filter(pk__in=[event.pk for event in events]).update(
+            written.append(event)
+            if monotonic() >= until:
+                break
+        DomainEvent.objects.filter(pk__in=[event.pk for event in written]).update(
             fanned_out_at=_clock.now()
         )
-    return events
+    return written
 
 
 def enqueue(

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from ris import tasks
 from ris.domain.exchange import Protocol
 from ris.domain.protocol import Attempt, EndpointInfo, Outgoing, Result, StoredEvent
-from ris.models import Delivery, Endpoint
-from ris.services import outbox
+from ris.models import Delivery, DomainEvent, Endpoint
+from ris.services import afterwards, outbox
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,3 +138,35 @@ def test_no_message_overtakes_another_of_its_key(wire: Wire) -> None:
     assert repeats == crashes - wire.crashes
     assert wire.crashes == 0
     assert set(wire.most.values()) == {1}  # one in flight for each key
+
+
+def test_a_pass_that_took_its_time_commits_what_it_wrote_and_leaves_the_rest() -> None:
+    make.endpoint("A", protocol=Protocol.HL7)
+    for _ in range(3):
+        make.order()
+    waiting = DomainEvent.objects.filter(fanned_out_at__isnull=True).order_by("id")
+    before = list(waiting.values_list("id", flat=True))
+
+    assert outbox.fan_out(seconds=0) == 1
+    assert list(waiting.values_list("id", flat=True)) == before[1:]
+    assert outbox.fan_out() == len(before) - 1
+    assert not waiting.exists()
+
+
+def test_the_worker_takes_a_backlog_in_many_short_transactions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "HOLD_SECONDS", 0)
+    monkeypatch.setattr(afterwards, "follow_apart", lambda: None)  # a thread that outlives us
+    make.endpoint("A", protocol=Protocol.HL7)
+    for _ in range(3):
+        make.order()
+    waiting = DomainEvent.objects.filter(fanned_out_at__isnull=True)
+    count = waiting.count()
+
+    with CaptureQueriesContext(connection) as queries:
+        tasks.deliver()
+
+    marked = [each for each in queries if 'SET "fanned_out_at"' in each["sql"]]
+    assert len(marked) == count
+    assert not waiting.exists()
