@@ -78,9 +78,16 @@ _WHOLE: Mapping[Any, tuple[str, type[serializers.Serializer[Any]]]] = {
 
 @cache
 def shape(view: type) -> type[Any]:
-    """The serializer class of a view. What the tables call a row is nobody's business outside."""
+    """The serializer class of a view. What the tables call a row is nobody's business outside.
+
+    Times are sent with their offset, so the zone of pages is not.
+    """
     hints = typing.get_type_hints(view)
-    made = {each.name: _field(hints[each.name]) for each in fields(view) if each.name != "pk"}
+    made = {
+        each.name: _field(hints[each.name])
+        for each in fields(view)
+        if each.name not in {"pk", "zone"}
+    }
     return type(inline_serializer(view.__name__.removesuffix("View"), made))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, tzinfo
 from enum import StrEnum
 
 from ris.domain.arrivals import Said
@@ -330,6 +330,7 @@ class Slot:
     room: str
     start_at: datetime
     end_at: datetime
+    zone: tzinfo | None = None  # of its site, whose clock people go by; None: as the settings say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -194,11 +194,16 @@ def _signature(version: ReportVersionView, signer: str, signed: str) -> tuple[st
 
 
 def _performed_at(procedures: Iterable[ProcedureView], zone: ZoneInfo) -> str:
-    started = [performed.started_at for each in procedures for performed in each.performed]
-    return _when(min(started), zone) if started else ""
+    """By the clock of the site where it was done."""
+    started = [
+        (performed.started_at, next((step.zone for step in each.steps if step.zone), zone))
+        for each in procedures
+        for performed in each.performed
+    ]
+    return _when(*min(started, key=lambda begun: begun[0])) if started else ""
 
 
-def _when(at: datetime, zone: ZoneInfo) -> str:
+def _when(at: datetime, zone: tzinfo) -> str:
     return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 

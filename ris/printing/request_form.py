@@ -99,7 +99,7 @@ def _warnings(patient: PatientView) -> str:
 
 def _line(procedure: ProcedureView, zone: ZoneInfo) -> str:
     times = [
-        _joined((_when(step.start_at, zone), step.location or step.station_ae_title))
+        _joined((_when(step.start_at, step.zone or zone), step.location or step.station_ae_title))
         for step in procedure.steps
         if step.start_at is not None
     ]

@@ -281,7 +281,9 @@ def to_schedule(modalities: Iterable[str]) -> ToSchedule:
             procedure__order__status=OrderStatus.ACTIVE.value,
             modality__in=sorted(set(modalities)),
         )
-        .select_related("procedure__order__patient__merged_into", "device__room", "appointment")
+        .select_related(
+            "procedure__order__patient__merged_into", "device__room__site", "appointment"
+        )
         .prefetch_related(
             Prefetch("procedure__order__patient__identifiers", queryset=IDENTIFIERS.queryset)
         )

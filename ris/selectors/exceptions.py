@@ -28,6 +28,7 @@ from ris.selectors.corrections import open_follow_ups
 from ris.selectors.messages import STUCK_DELIVERY, STUCK_MESSAGE
 from ris.selectors.order_lists import StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
+from ris.selectors.resources import zone_of_device
 from ris.selectors.schedule import AppointmentLine, appointment_lines
 
 # An exam that has been going on for so long was most likely finished without a word.
@@ -101,7 +102,7 @@ def _with_lines(rows: QuerySet[PerformedProcedureStep]) -> QuerySet[PerformedPro
             Prefetch(
                 "steps",
                 queryset=ScheduledProcedureStep.objects.select_related(
-                    "device__room", "appointment"
+                    "device__room__site", "appointment"
                 ).order_by("id"),
             ),
         )
@@ -212,8 +213,8 @@ def candidates(performed: PerformedProcedureStep, text: str = "") -> list[Candid
                     ),
                 )
             )
-        day = timezone.localdate(performed.started_at)
-        zone = timezone.get_default_timezone()
+        zone = zone_of_device(performed.station_ae_title)
+        day = timezone.localdate(performed.started_at, zone)
         groups.append(
             (
                 "the same device and day",
@@ -234,7 +235,9 @@ def candidates(performed: PerformedProcedureStep, text: str = "") -> list[Candid
 
 def _with_patient(rows: QuerySet[ScheduledProcedureStep]) -> QuerySet[ScheduledProcedureStep]:
     return (
-        rows.select_related("procedure__order__patient__merged_into", "device__room", "appointment")
+        rows.select_related(
+            "procedure__order__patient__merged_into", "device__room__site", "appointment"
+        )
         .prefetch_related(
             Prefetch("procedure__order__patient__identifiers", queryset=IDENTIFIERS.queryset)
         )

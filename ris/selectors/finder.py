@@ -6,13 +6,14 @@ All of it from one look at the calendar.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
 from django.db.models import F, FilteredRelation, Q
 from django.utils import timezone
 
+from ris.domain.local_time import whole_day
 from ris.domain.openings import Opening, Refusal
 from ris.domain.scheduling import Slot
 from ris.models import Device, DeviceRule, ScheduledProcedureStep
@@ -24,7 +25,7 @@ from ris.selectors.openings import (
     exam_of,
     resource_keys,
 )
-from ris.selectors.resources import zone_of
+from ris.selectors.resources import days_at, zone_at
 from ris.selectors.schedule import DaySlots, days_of, next_even, slot_of
 from ris.selectors.taken import minute_of, when
 
@@ -91,18 +92,19 @@ def find(
     )
     calendar = load(devices, first, HORIZON_DAYS)
     asked_of = calendar
-    if ask and not 0 <= (timezone.localtime(ask[1]).date() - first).days < HORIZON_DAYS - 1:
-        # Of days that were not looked through it would say that the room is not open.
-        asked_of = load(devices, timezone.localtime(ask[1]).date(), 2)
+    if ask:
+        day, count = days_at(devices, ask[1], ask[1] + timedelta(days=1))
+        if not 0 <= (day - first).days <= HORIZON_DAYS - count:
+            # Of days that were not looked through it would say that the room is not open.
+            asked_of = load(devices, day, count)
     wish = wish or Wish()
-    midnight = datetime.combine(first, datetime.min.time(), zone_of(None))
-    wish = Wish(
-        earliest=max(next_even(now, exam.minutes), midnight),
-        hours=wish.hours,
-        with_gaps=wish.with_gaps,
-    )
+    even = next_even(now, exam.minutes)
     offered = sorted(
-        opening for device in chosen for opening in calendar.look(device, exam, wish)[1]
+        opening
+        for device in chosen
+        for opening in calendar.look(
+            device, exam, replace(wish, earliest=max(even, whole_day(first, zone_at(device))[0]))
+        )[1]
     )
     by_key = {device.pk: device for device in devices}
     shown = [first + timedelta(days=offset) for offset in range(days)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from functools import cached_property
 
 from django.db.models import Min
@@ -39,7 +39,7 @@ from ris.models import (
     ScheduledProcedureStep,
     StaffMember,
 )
-from ris.selectors.resources import Timetable, zone_of
+from ris.selectors.resources import Timetable, zone_at, zone_together
 from ris.selectors.taken import minute_of, minute_up, taken_minutes, when
 
 LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
@@ -323,7 +323,8 @@ class Openings:
         )
         return [(minute_of(start), minute_up(end)) for start, end in rows]
 
-    def need(self, exam: Exam, wish: Wish | None = None) -> Need:
+    def need(self, exam: Exam, wish: Wish | None = None, zone: tzinfo | None = None) -> Need:
+        """``zone`` is that of the places, whose hours of the day are meant by a wish."""
         wish = wish or Wish()
         latest = minute_up(self.high) - 1
         if wish.latest is not None:
@@ -336,17 +337,19 @@ class Openings:
             ready=self.now + int(exam.lead.total_seconds() // 60) if exam.lead else 0,
             earliest=earliest,
             latest=latest,
-            wished=self._wished(wish.hours),
+            wished=self._wished(wish.hours, zone),
             patient=self._patient_busy,
             staff=exam.staff,
             skills=exam.skills,
             with_gaps=wish.with_gaps,
         )
 
-    def _wished(self, hours: Sequence[tuple[int, int]]) -> list[Stretch] | None:
+    def _wished(
+        self, hours: Sequence[tuple[int, int]], zone: tzinfo | None
+    ) -> list[Stretch] | None:
         if not hours:
             return None
-        zone = zone_of(None)
+        zone = zone or zone_together(self.devices)
         spans = [
             between(day, time(low), time(high % 24), zone)
             for day in self.days
@@ -357,22 +360,36 @@ class Openings:
     # --- what is asked
 
     def first(self, exam: Exam, count: int, wish: Wish | None = None) -> list[engine.Opening]:
-        places = [self.place(device, exam) for device in self.devices]
-        return engine.first(places, self.need(exam, wish), self.people, count=count)
+        by_zone: dict[tzinfo, list[Place]] = defaultdict(list)
+        for device in self.devices:
+            by_zone[zone_at(device)].append(self.place(device, exam))
+        found = [
+            opening
+            for zone, places in by_zone.items()
+            for opening in engine.first(
+                places, self.need(exam, wish, zone), self.people, count=count
+            )
+        ]
+        return sorted(found)[:count]
 
     def look(
         self, device: Device, exam: Exam, wish: Wish | None = None
     ) -> tuple[Place, list[engine.Opening]]:
         """A device with all that it offers in these days."""
         place = self.place(device, exam)
-        return place, list(engine.openings(place, self.need(exam, wish), self.people))
+        return place, list(
+            engine.openings(place, self.need(exam, wish, zone_at(device)), self.people)
+        )
 
     def reasons(
         self, device: Device, exam: Exam, start_at: datetime, wish: Wish | None = None
     ) -> list[Refusal]:
         """Everything against a start."""
         return engine.reasons(
-            self.place(device, exam), self.need(exam, wish), minute_of(start_at), self.people
+            self.place(device, exam),
+            self.need(exam, wish, zone_at(device)),
+            minute_of(start_at),
+            self.people,
         )
 
     def team(self, device: Device, exam: Exam, start_at: datetime) -> list[int] | None:

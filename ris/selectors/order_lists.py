@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.models import (
@@ -44,6 +45,7 @@ from ris.selectors.patient_lists import (
     line,
     name_condition,
 )
+from ris.selectors.resources import elsewhere, zone_at, zone_of
 
 
 class Tab(StrEnum):
@@ -107,6 +109,7 @@ class StepLine:
     duration_minutes: int
     overbooked: bool
     version: int
+    zone: tzinfo  # of the site, whose clock people go by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,16 +283,25 @@ def _in_days(
     *,
     timed: bool,
 ) -> QuerySet[Order]:
-    zone = timezone.get_default_timezone()
-    name = "start_at" if timed else "ordered_at"
+    if to.first is None and to.last is None:
+        return rows
+    if not timed:
+        return rows.filter(_between(to, "ordered_at", zone_of(None)))
+    # Each exam by the clock of its site.
+    condition = _between(to, "start_at", zone_of(None)) & ~elsewhere("device__")
+    for name in Site.objects.exclude(time_zone="").values_list("time_zone", flat=True).distinct():
+        there = _between(to, "start_at", ZoneInfo(name))
+        condition |= there & Q(device__room__site__time_zone=name)
+    return rows.filter(Exists(steps.filter(condition)))
+
+
+def _between(to: Narrow, name: str, zone: tzinfo) -> Q:
     days: dict[str, datetime] = {}
     if to.first is not None:
         days[f"{name}__gte"] = midnight(to.first, zone)
     if to.last is not None:
         days[f"{name}__lt"] = midnight(to.last + timedelta(days=1), zone)
-    if not days:
-        return rows
-    return rows.filter(Exists(steps.filter(**days))) if timed else rows.filter(**days)
+    return Q(**days)
 
 
 def sites() -> list[tuple[str, str]]:
@@ -349,7 +361,7 @@ def with_lines(rows: QuerySet[Order]) -> QuerySet[Order]:
                 Prefetch(
                     "steps",
                     queryset=ScheduledProcedureStep.objects.select_related(
-                        "appointment", "device__room"
+                        "appointment", "device__room__site"
                     ).order_by("id"),
                 )
             ),
@@ -400,6 +412,7 @@ def step_line(step: ScheduledProcedureStep) -> StepLine:
         duration_minutes=step.duration_minutes,
         overbooked=bool(step.appointment and step.appointment.overbooked),
         version=step.version,
+        zone=zone_at(step.device),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from django.utils import timezone
 
@@ -21,6 +21,7 @@ from ris.selectors.openings import (
     rules_of,
     start_of,
 )
+from ris.selectors.resources import days_at, zone_at
 
 DAYS = 28
 
@@ -31,6 +32,7 @@ class Offer:
     room: str
     start_at: datetime
     end_at: datetime
+    zone: tzinfo  # of the site
 
 
 def offers(
@@ -69,7 +71,8 @@ def _first(exam: Exam, earliest: datetime | None, count: int) -> list[Offer]:
     devices = bookable_devices(exam.modality)
     now = timezone.now()
     wish = Wish(earliest=earliest) if earliest is not None else None
-    day = timezone.localdate(max(earliest, now) if earliest else now)
+    begins = max(earliest, now) if earliest else now
+    day, _days = days_at(devices, begins, begins)
     found = first_openings(exam, devices, day, DAYS, count=count, now=now, wish=wish)
     return [_offer(opening, devices) for opening in found]
 
@@ -81,4 +84,5 @@ def _offer(opening: Opening, devices: Sequence[Device]) -> Offer:
         room=device.room.name if device.room else device.ae_title,
         start_at=start_of(opening),
         end_at=end_of(opening),
+        zone=zone_at(device),
     )

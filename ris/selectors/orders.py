@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import tzinfo
 
 from django.db.models import Prefetch, QuerySet
 
@@ -28,6 +29,7 @@ from ris.selectors.patients import visit_view
 from ris.selectors.performing import to_view as performed_to_view
 from ris.selectors.reports import report_view
 from ris.selectors.reports import to_view as report_to_view
+from ris.selectors.resources import zone_at
 from ris.selectors.views import (
     AppointmentView,
     OrderView,
@@ -48,7 +50,9 @@ def rows(*, alone: bool = False, reports: bool = True, performed: bool = True) -
         *(("series",) if alone else ("series", "steps"))
     ).order_by("id")
     steps = (
-        ScheduledProcedureStep.objects.select_related("appointment__device__room", "device__room")
+        ScheduledProcedureStep.objects.select_related(
+            "appointment__device__room", "device__room__site"
+        )
         # What was performed may belong to several orders: it is found by its steps.
         .prefetch_related(
             Prefetch("performed", done if performed else PerformedProcedureStep.objects.none())
@@ -98,7 +102,7 @@ def appointment_view(appointment: Appointment | None) -> AppointmentView | None:
     )
 
 
-def step_view(step: ScheduledProcedureStep) -> StepView:
+def step_view(step: ScheduledProcedureStep, zone: tzinfo | None = None) -> StepView:
     return StepView(
         public_id=str(step.public_id),
         step_id=step.step_id,
@@ -118,6 +122,7 @@ def step_view(step: ScheduledProcedureStep) -> StepView:
         comments=step.comments,
         version=step.version,
         updated_at=step.updated_at,
+        zone=zone,
     )
 
 
@@ -146,7 +151,8 @@ def _procedure_view(procedure: RequestedProcedure, *, alone: bool = False) -> Pr
         performed_to_view(performed[key], steps[key] if alone else None)
         for key in sorted(performed)
     )
-    return procedure_view(procedure, procedure.steps.all(), done, report)
+    zones = {step.pk: zone_at(step.device) for step in procedure.steps.all()}
+    return procedure_view(procedure, procedure.steps.all(), done, report, zones=zones)
 
 
 def procedure_view(
@@ -154,8 +160,10 @@ def procedure_view(
     steps: Iterable[ScheduledProcedureStep],
     performed: tuple[PerformedView, ...] = (),
     report: ReportView | None = None,
+    *,
+    zones: Mapping[int, tzinfo] | None = None,
 ) -> ProcedureView:
-    """``procedure`` with what belongs to it."""
+    """``procedure`` with what belongs to it; ``zones`` of its steps where pages show them."""
     return ProcedureView(
         public_id=str(procedure.public_id),
         procedure_id=procedure.procedure_id,
@@ -165,7 +173,7 @@ def procedure_view(
         laterality=procedure.laterality,
         stage=Stage(procedure.stage),
         preparation=procedure.definition.preparation if procedure.definition else "",
-        steps=tuple(step_view(step) for step in steps),
+        steps=tuple(step_view(step, (zones or {}).get(step.pk)) for step in steps),
         performed=performed,
         report=report,
         updated_at=procedure.updated_at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from django.db.models import Q
@@ -21,6 +21,7 @@ from ris.models import (
     PatientPolicy,
     Site,
 )
+from ris.selectors.resources import zone_of
 
 ALL = "all"
 _COLUMNS = tuple(field.name for field in fields(Policy))
@@ -92,6 +93,7 @@ class Visit:
     preparation: tuple[str, ...]
     step: str
     site_id: int | None
+    zone: tzinfo  # of the site
     confirmed: bool
     policy: Policy
 
@@ -156,6 +158,7 @@ def visit(appointment: Appointment, policy: Policy | None = None) -> Visit:
         ),
         step=str(steps[0].public_id) if len(steps) == 1 else "",
         site_id=site.pk if site else None,
+        zone=zone_of(site),
         confirmed=answer is not None and answer.answer == Answer.ACCEPTED.value,
         policy=policy or policy_for(site),
     )

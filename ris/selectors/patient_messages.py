@@ -260,10 +260,10 @@ def write(
 
 
 def values_of(visit: Visit, start_at: datetime, language: str) -> Mapping[str, str]:
-    local = timezone.localtime(start_at)
+    local = timezone.localtime(start_at, visit.zone)
     with translation.override(language):
         day = f"{date_format(local, 'l')}, {date_format(local, 'DATE_FORMAT')}"
-        turn = which(start_at, timezone.get_current_timezone())
+        turn = which(start_at, visit.zone)
         clock = f"{date_format(local, 'TIME_FORMAT')} {turn}".rstrip()
     return {
         "site": visit.site or settings.SITE_NAME,

@@ -13,7 +13,6 @@ from datetime import datetime
 from itertools import groupby
 
 from django.db.models import Prefetch
-from django.utils import timezone
 from django.utils.translation import gettext_noop as noop
 
 from ris.domain import openings as engine
@@ -30,6 +29,7 @@ from ris.selectors.openings import (
     start_of,
 )
 from ris.selectors.patient_lists import IDENTIFIERS
+from ris.selectors.resources import days_at
 from ris.selectors.schedule import AppointmentLine
 from ris.selectors.schedule import _line as appointment_line
 from ris.selectors.taken import minute_of, minute_up
@@ -86,10 +86,10 @@ def touched(
         )
         .select_related(
             "appointment__patient__merged_into",
-            "appointment__device__room",
+            "appointment__device__room__site",
             "procedure__order",
             "procedure__definition",
-            "device__room",
+            "device__room__site",
         )
         .prefetch_related(
             Prefetch("appointment__patient__identifiers", queryset=IDENTIFIERS.queryset)
@@ -178,11 +178,11 @@ class _Search:
         self.devices = {device.pk: device for device in devices if device.modality in modalities}
         first = max(min(row.start_at for row in appointments), now)
         last = max(row.start_at for row in appointments)
-        day = timezone.localtime(first).date()
+        day, days = days_at(self.devices.values(), first, max(first, last))
         self.calendar = Openings(
             list(self.devices.values()),
             day,
-            max((timezone.localtime(last).date() - day).days, 0) + DAYS,
+            days - 1 + DAYS,
             now=now,
             staff=any(exam.needs_staff for exam in exams),
             besides=[row.pk for row in appointments],

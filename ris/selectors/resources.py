@@ -6,12 +6,14 @@ in five queries. Hours are in the local time of a resource's site.
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -60,6 +62,51 @@ def zone_of(site: Site | None) -> tzinfo:
     if site is None or not site.time_zone:
         return timezone.get_default_timezone()
     return ZoneInfo(site.time_zone)
+
+
+def zone_at(device: Device | None) -> tzinfo:
+    """The time zone in which people say times of a device: that of the site where it stands."""
+    if device is None:
+        return timezone.get_default_timezone()
+    return zone_of(device.room.site if device.room is not None else device.resource.site)
+
+
+def zone_of_device(key: str) -> tzinfo:
+    """By which clock the times of a device are said: one that is named by public id or AE title.
+
+    Of one that is not there, that of the settings.
+    """
+    rows = Device.objects.select_related("resource__site", "room__site")
+    try:
+        return zone_at(rows.filter(public_id=uuid.UUID(key)).first())
+    except ValueError:
+        return zone_at(rows.filter(ae_title=key).first())
+
+
+def zone_together(devices: Iterable[Device]) -> tzinfo:
+    """The zone that all of them have; of several, that of the settings."""
+    zones = {zone_at(device) for device in devices}
+    return zones.pop() if len(zones) == 1 else timezone.get_default_timezone()
+
+
+# Further apart than the clocks of any two sites.
+A_DAY = timedelta(hours=27)
+
+
+def elsewhere(device: str = "") -> Q:
+    """What is done where the clock may be another than that of the settings."""
+    zone = f"{device}room__site__time_zone"
+    return Q(**{f"{device}room__site__isnull": False}) & ~Q(
+        **{f"{zone}__in": ["", settings.TIME_ZONE]}
+    )
+
+
+def days_at(devices: Iterable[Device], low: datetime, high: datetime) -> tuple[date, int]:
+    """The days, the first and how many, that a stretch of time touches where the devices stand."""
+    zones = {zone_at(device) for device in devices} or {timezone.get_default_timezone()}
+    first = min(low.astimezone(zone).date() for zone in zones)
+    last = max(high.astimezone(zone).date() for zone in zones)
+    return first, (last - first).days + 1
 
 
 def kept_for(row: Block) -> KeptFor:

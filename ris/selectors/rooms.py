@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
@@ -20,6 +20,7 @@ from ris.selectors.calendar import midnight
 from ris.selectors.cancellations import CancelAsked, cancel_asked
 from ris.selectors.order_lists import StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
+from ris.selectors.resources import zone_at
 from ris.selectors.safety import SafetyState
 
 
@@ -124,9 +125,8 @@ _ROOM_STATES = (
 )
 
 
-def day_steps(day: date) -> QuerySet[ScheduledProcedureStep]:
+def day_steps(day: date, zone: tzinfo) -> QuerySet[ScheduledProcedureStep]:
     """A day's steps, and those of other days that are still being performed."""
-    zone = timezone.get_default_timezone()
     today = Q(
         start_at__gte=midnight(day, zone), start_at__lt=midnight(day + timedelta(days=1), zone)
     )
@@ -135,11 +135,19 @@ def day_steps(day: date) -> QuerySet[ScheduledProcedureStep]:
     )
 
 
-def room_devices(day: date) -> list[RoomDevice]:
-    """The active devices with what their day holds."""
+def room_devices() -> list[RoomDevice]:
+    """The active devices with what today holds, which it is where each of them stands."""
+    devices = devices_of_rooms()
+    by_zone: dict[tzinfo, list[str]] = defaultdict(list)
+    for device in devices:
+        by_zone[zone_at(device)].append(device.ae_title)
     count: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for ae_title, status in day_steps(day).values_list("station_ae_title", "status"):
-        count[ae_title][status] += 1
+    for zone, stations in by_zone.items():
+        rows = day_steps(timezone.localdate(timezone=zone), zone)
+        for ae_title, status in rows.filter(station_ae_title__in=stations).values_list(
+            "station_ae_title", "status"
+        ):
+            count[ae_title][status] += 1
     return [
         RoomDevice(
             public_id=str(device.public_id),
@@ -151,15 +159,13 @@ def room_devices(day: date) -> list[RoomDevice]:
             in_progress=count[device.ae_title][StepStatus.STARTED.value],
             planned=count[device.ae_title][StepStatus.SCHEDULED.value],
         )
-        for device in Device.objects.select_related("room")
-        .filter(active=True)
-        .order_by("room__name", "ae_title")
+        for device in devices
     ]
 
 
 def find_device(key: str) -> Device:
     """A device by AE title or by its room's name; raises UnknownKeyError."""
-    rows = Device.objects.select_related("room").filter(active=True)
+    rows = Device.objects.select_related("room__site").filter(active=True)
     device = rows.filter(ae_title=key).first() or rows.filter(room__name=key).first()
     if device is None:
         raise UnknownKeyError("no such room or device")
@@ -189,7 +195,7 @@ def device_named(key: str, known: Sequence[Device]) -> Device:
 def room_list(device: Device, day: date) -> list[RoomExam]:
     """A device's day in order of time; what is being performed comes first."""
     rows = (
-        day_steps(day)
+        day_steps(day, zone_at(device))
         .filter(station_ae_title=device.ae_title)
         .select_related(
             "procedure__order__patient__merged_into",

@@ -6,9 +6,9 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from ris.domain.actors import ActorKind
@@ -17,7 +17,7 @@ from ris.domain.local_time import whole_day
 from ris.domain.openings import Opening, is_open
 from ris.domain.scheduling import OCCUPYING, AppointmentStatus, Slot
 from ris.models import Appointment, Device, DomainEvent, ScheduledProcedureStep, User
-from ris.selectors.calendar import Calendar, Span, midnight
+from ris.selectors.calendar import Calendar, Span
 from ris.selectors.openings import (
     Exam,
     Openings,
@@ -29,6 +29,7 @@ from ris.selectors.openings import (
 )
 from ris.selectors.order_lists import StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
+from ris.selectors.resources import A_DAY, elsewhere, zone_at
 from ris.selectors.taken import minute_of
 
 # --- free slots
@@ -61,8 +62,8 @@ def find_step(public_id: str) -> ScheduledProcedureStep:
         ScheduledProcedureStep.objects.select_related(
             "procedure__order__patient__merged_into",
             "procedure__definition",
-            "appointment__device__room",
-            "device__room",
+            "appointment__device__room__site",
+            "device__room__site",
         )
         .filter(public_id=_key(public_id, "step"))
         .first()
@@ -147,15 +148,19 @@ def days_of(
     offered: Iterable[Opening],
 ) -> list[DaySlots]:
     """The openings that were found by day and device; a device without any says why."""
-    zone = timezone.get_default_timezone()
     by_key = {device.pk: device for device in devices}
-    spans = [tuple(minute_of(at) for at in whole_day(day, zone)) for day in days]
-    low, high = spans[0][0], spans[-1][1]
+    zones = {device.pk: zone_at(device) for device in devices}
+    spans = {
+        (day, zone): tuple(minute_of(at) for at in whole_day(day, zone))
+        for day in days
+        for zone in set(zones.values())
+    }
     found: dict[tuple[date, int], list[Slot]] = defaultdict(list)
     for opening in offered:
-        if low <= opening.start < high:
+        zone = zones[opening.place]
+        if spans[days[0], zone][0] <= opening.start < spans[days[-1], zone][1]:
             slot = slot_of(by_key[opening.place], opening)
-            found[timezone.localtime(slot.start_at).date(), opening.place].append(slot)
+            found[slot.start_at.astimezone(zone).date(), opening.place].append(slot)
     places = {device.pk: calendar.place(device, exam) for device in devices}
     return [
         DaySlots(
@@ -169,13 +174,13 @@ def days_of(
                     note=""
                     if found[day, device.pk]
                     else "full"
-                    if is_open(places[device.pk], *span)
+                    if is_open(places[device.pk], *spans[day, zones[device.pk]])
                     else "closed",
                 )
                 for device in devices
             ),
         )
-        for day, span in zip(days, spans, strict=True)
+        for day in days
     ]
 
 
@@ -186,6 +191,7 @@ def slot_of(device: Device, opening: Opening) -> Slot:
         room=device.room.name if device.room else "",
         start_at=start_of(opening),
         end_at=end_of(opening),
+        zone=zone_at(device),
     )
 
 
@@ -220,6 +226,7 @@ class AppointmentLine:
     priority: str
     transport: str
     steps: tuple[StepLine, ...]
+    zone: tzinfo  # of the site, whose clock people go by
 
     @property
     def words(self) -> str:
@@ -232,23 +239,28 @@ class AppointmentLine:
 
 
 def _appointments(day: date) -> QuerySet[Appointment]:
-    zone = timezone.get_default_timezone()
+    """Of a day, each by the clock of its site; of several sites more, for :func:`_is_on`."""
+    low, high = whole_day(day, timezone.get_default_timezone())
+    near = Q(start_at__lt=high, end_at__gt=low) | elsewhere("device__")
     return _with_lines(
-        Appointment.objects.filter(
-            start_at__lt=midnight(day + timedelta(days=1), zone), end_at__gt=midnight(day, zone)
-        )
+        Appointment.objects.filter(near, start_at__lt=high + A_DAY, end_at__gt=low - A_DAY)
     )
+
+
+def _is_on(day: date, found: AppointmentLine) -> bool:
+    low, high = whole_day(day, found.zone)
+    return found.start_at < high and low < found.end_at
 
 
 def _with_lines(rows: QuerySet[Appointment]) -> QuerySet[Appointment]:
     return (
-        rows.select_related("patient__merged_into", "device__room")
+        rows.select_related("patient__merged_into", "device__room__site")
         .prefetch_related(
             Prefetch("patient__identifiers", queryset=IDENTIFIERS.queryset),
             Prefetch(
                 "steps",
                 queryset=ScheduledProcedureStep.objects.select_related(
-                    "procedure__order", "device__room", "appointment"
+                    "procedure__order", "device__room__site", "appointment"
                 ).order_by("id"),
             ),
         )
@@ -282,6 +294,7 @@ def _line(
         priority=order.priority,
         transport=order.transport,
         steps=tuple(step_line(step) for step in steps),
+        zone=zone_at(device),
     )
 
 
@@ -307,7 +320,7 @@ def expected(day: date) -> list[AppointmentLine]:
         AppointmentStatus.NO_SHOW.value,
     )
     rows = _appointments(day).filter(status__in=wanted)
-    return [found for found in map(_line, rows) if found is not None]
+    return [found for found in map(_line, rows) if found is not None and _is_on(day, found)]
 
 
 # --- the day board
@@ -334,16 +347,19 @@ class DayPlan:
     unplaced: tuple[AppointmentLine, ...]
 
 
-def day_plan(day: date, modality: str = "") -> DayPlan:
+def day_plan(day: date, zone: tzinfo, modality: str = "") -> DayPlan:
+    """A day by one clock, as the columns stand beside each other."""
+    low, high = whole_day(day, zone)
     devices = list(
-        Device.objects.select_related("room")
+        Device.objects.select_related("room__site")
         .filter(active=True, **({"modality": modality} if modality else {}))
         .order_by("room__name", "ae_title")
     )
     calendar = Calendar(devices, day, 1)
     occupying = [status.value for status in OCCUPYING]
     lines: dict[str, list[AppointmentLine]] = defaultdict(list)
-    for row in _appointments(day).filter(status__in=occupying):
+    rows = Appointment.objects.filter(start_at__lt=high, end_at__gt=low, status__in=occupying)
+    for row in _with_lines(rows):
         found = _line(row)
         if found is not None:
             lines[found.device].append(found)

@@ -24,6 +24,7 @@ from ris.models import (
     WaitingEntry,
 )
 from ris.selectors.openings import WITH_PLACES, Exam, Openings, Wish, exam_of
+from ris.selectors.resources import zone_together
 from ris.selectors.schedule import next_even, slot_of
 from ris.selectors.taken import minute_of
 
@@ -57,7 +58,7 @@ def beside(step: ScheduledProcedureStep) -> tuple[list[ScheduledProcedureStep], 
     others &= ~Q(modality="")
     rows = (
         ScheduledProcedureStep.objects.select_related(
-            "procedure__order", "procedure__definition", "appointment"
+            "procedure__order", "procedure__definition", "appointment", "device__room__site"
         )
         .filter(others | Q(pk=step.pk), procedure__order__patient=step.procedure.order.patient_id)
         .annotate(
@@ -148,7 +149,7 @@ def proposed_sets(
     # Never before the next time that people would name.
     wish = wish or Wish(earliest=next_even(timezone.now(), exams[0].minutes))
     asked = [(_places(calendar, devices, exam), calendar.need(exam, wish)) for exam in exams]
-    zone = timezone.get_default_timezone()
+    zone = zone_together(devices)
     spans = []
     for offset in range(days):
         low, high = whole_day(day + timedelta(days=offset), zone)

@@ -25,6 +25,7 @@ from ris.models import (
 )
 from ris.selectors.calendar import Calendar, Span
 from ris.selectors.openings import (
+    WITH_PLACES,
     Exam,
     Openings,
     end_of,
@@ -32,6 +33,7 @@ from ris.selectors.openings import (
     rules_of,
     start_of,
 )
+from ris.selectors.resources import days_at
 from ris.selectors.slot_ids import (
     EARLIEST,
     LATEST,
@@ -126,8 +128,7 @@ def cells(
     if not devices or high <= low:
         return []
     wanted = frozenset(states)
-    first = timezone.localtime(low).date()
-    days = (timezone.localtime(high).date() - first).days + 1
+    first, days = days_at(devices, low, high)
     found: dict[tuple[datetime, int, datetime], Cell] = {}
     chosen = list(services)
     every = _in_the_way(devices, first, days, chosen, wanted)
@@ -233,10 +234,7 @@ def state_of(keys: Iterable[SlotKey]) -> dict[SlotKey, tuple[Device, SlotState]]
     """What has become of slots that were named; those of unknown devices are left out."""
     wanted = list(keys)
     devices = {
-        device.pk: device
-        for device in Device.objects.select_related("room").filter(
-            pk__in={key.device for key in wanted}
-        )
+        device.pk: device for device in WITH_PLACES.filter(pk__in={key.device for key in wanted})
     }
     now = timezone.now()
     found: dict[SlotKey, tuple[Device, SlotState]] = {}
@@ -244,8 +242,7 @@ def state_of(keys: Iterable[SlotKey]) -> dict[SlotKey, tuple[Device, SlotState]]
         device = devices.get(key.device)
         if device is None:
             continue
-        first = timezone.localtime(key.start_at).date()
-        days = (timezone.localtime(key.end_at).date() - first).days + 1
+        first, days = days_at([device], key.start_at, key.end_at)
         days = min(days, 2)
         calendar = Calendar([device], first, days)
         free = Openings([device], first, days, now=now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from ris.domain.orders import OrderStatus, Priority, Stage, StepStatus
 from ris.domain.patients import PatientClass, Sex, VisitStatus
@@ -103,6 +103,7 @@ class StepView:
     comments: str = ""
     version: int = 1
     updated_at: datetime | None = None
+    zone: tzinfo | None = None  # of its site, for pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

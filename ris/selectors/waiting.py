@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -15,7 +15,7 @@ from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.waiting import DAY_PARTS, DayPart, OfferStatus, WaitingStatus
 from ris.models import Appointment, Booking, Device, FreedTime, SlotOffer, WaitingEntry
 from ris.selectors.openings import WITH_PLACES, Openings, Wish, exam_of, rules_of, start_of
-from ris.selectors.resources import zone_of
+from ris.selectors.resources import days_at, zone_at
 
 IN_TURN = 20  # of those who wait are asked about one freed time
 MOST_CHANGED = 500
@@ -77,12 +77,14 @@ def freed_lately(since: datetime) -> list[Freed]:
         ]
     )
     spans = {(key, start, end) for key, start, end in given_back}
+    whole = {(own or of_room, start, end) for own, of_room, start, end in removed}
+    devices = WITH_PLACES.filter(active=True).in_bulk({key for key, _, _ in spans | whole})
     spans |= {
-        (own or of_room, *span)
-        for own, of_room, start, end in removed
-        for span in _by_days(start, end)
+        (key, *span)
+        for key, start, end in whole
+        if key in devices
+        for span in _by_days(start, end, zone_at(devices[key]))
     }
-    devices = WITH_PLACES.filter(active=True).in_bulk({key for key, _, _ in spans})
     return [
         Freed(device=devices[key], start_at=start, end_at=end)
         for key, start, end in sorted(spans, key=lambda span: (span[1], span[0]))
@@ -90,12 +92,12 @@ def freed_lately(since: datetime) -> list[Freed]:
     ][:MOST_FREED]
 
 
-def _by_days(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+def _by_days(start: datetime, end: datetime, zone: tzinfo) -> list[tuple[datetime, datetime]]:
     """A long stretch day by day: each day is offered to one after the other."""
     found = []
     while start < end:
-        day = timezone.localtime(start).date() + timedelta(days=1)
-        midnight = min(end, whole_day(day, zone_of(None))[0])
+        day = start.astimezone(zone).date() + timedelta(days=1)
+        midnight = min(end, whole_day(day, zone)[0])
         found.append((start, midnight))
         start = midnight
     return found
@@ -103,7 +105,7 @@ def _by_days(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
 
 def in_turn(freed: Freed) -> QuerySet[WaitingEntry]:
     """Who may be asked about a freed time: the most urgent first, then who waits longest."""
-    day = timezone.localtime(freed.start_at).date()
+    day = freed.start_at.astimezone(zone_at(freed.device)).date()
     other = SlotOffer.objects.filter(entry=OuterRef("pk"))
     return (
         WaitingEntry.objects.filter(
@@ -160,8 +162,7 @@ def _proposal(freed: Freed, asked: set[int]) -> Proposal | None:
         exam = exam_of(entry.step, rules=rules)
         calendar = Openings(
             [freed.device],
-            timezone.localtime(freed.start_at).date(),
-            1,
+            *days_at([freed.device], freed.start_at, freed.start_at),
             now=now,
             staff=exam.needs_staff,
             patient=exam.patient,
@@ -195,6 +196,7 @@ class OfferLine:
     ae_title: str
     room: str
     expires_at: datetime
+    zone: tzinfo  # of the site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +221,7 @@ def waiting_lines(*, modality: str = "", step: str = "", most: int = 200) -> lis
         rows.select_related(
             "step__procedure__order__patient__merged_into",
             "step__appointment",
-            "step__device__room",
+            "step__device__room__site",
         ).order_by("modality", "rank", "since", "pk")[:most]
     )
     offers = _open_offers(entries)
@@ -241,7 +243,7 @@ def waiting_lines(*, modality: str = "", step: str = "", most: int = 200) -> lis
 def _open_offers(entries: Iterable[WaitingEntry]) -> dict[int, OfferLine]:
     rows = SlotOffer.objects.filter(
         entry__in=list(entries), status=OfferStatus.OPEN.value
-    ).select_related("device__room")
+    ).select_related("device__room__site")
     return {
         row.entry_id: OfferLine(
             public_id=str(row.public_id),
@@ -249,6 +251,7 @@ def _open_offers(entries: Iterable[WaitingEntry]) -> dict[int, OfferLine]:
             ae_title=row.device.ae_title,
             room=row.device.room.name if row.device.room else "",
             expires_at=row.expires_at,
+            zone=zone_at(row.device),
         )
         for row in rows
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 
 from django.utils import timezone
 
@@ -14,6 +14,7 @@ from ris.domain.orders import StepStatus
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.values import PersonName
 from ris.models import DeskSettings, Device, ScheduledProcedureStep, Site, Ticket, WallLink
+from ris.selectors.resources import zone_of, zone_together
 from ris.selectors.rooms import day_steps
 
 CALLED = 8  # numbers that a waiting room shows as called, the newest first
@@ -130,6 +131,11 @@ def find_site(key: str) -> str:
     raise UnknownKeyError("no such site")
 
 
+def zone_of_site(name: str) -> tzinfo:
+    """The clock that hangs beside the screens."""
+    return zone_of(Site.objects.filter(name=name).first())
+
+
 # --- the waiting room
 
 
@@ -191,19 +197,20 @@ def control_room(site: str, day: date | None = None) -> list[RoomState]:
     """How each room of a site stands now."""
     now = timezone.now()
     found = list(
-        Device.objects.select_related("room")
+        Device.objects.select_related("room__site")
         .filter(active=True, room__site__name=site)
         .order_by("room__name", "ae_title")
     )
     steps: dict[str, list[ScheduledProcedureStep]] = {device.ae_title: [] for device in found}
-    for step in _todays(list(steps), day or timezone.localdate()):
+    today = day or timezone.localdate()
+    for step in _todays(list(steps), today, zone_together(found)):
         steps[step.station_ae_title].append(step)
     return [_room(device, steps[device.ae_title], now) for device in found]
 
 
-def _todays(stations: Sequence[str], day: date) -> list[ScheduledProcedureStep]:
+def _todays(stations: Sequence[str], day: date, zone: tzinfo) -> list[ScheduledProcedureStep]:
     return list(
-        day_steps(day)
+        day_steps(day, zone)
         .filter(station_ae_title__in=stations)
         .select_related("procedure", "appointment")
         .prefetch_related("performed")

@@ -1,5 +1,9 @@
 """Days and times as people type them, also on the days when the clock is changed.
 
+Times of an exam are those of the clock at its site: a page about one exam is shown by that clock
+(``timezone.override``), a line of a list names its own (``|when:line.zone``), and a form reads them
+by the device that is chosen. Where no zone is named, that of the page is meant.
+
 In the night when it is put forward an hour never is: nobody is told to come at another time than
 was said, so it is refused. In the night when it is put back an hour comes twice: whoever types a
 time of it is asked which of the two is meant.
@@ -52,7 +56,7 @@ def turn_of(clock: time) -> Turn:
 
 def turns(day: date, clock: time, zone: tzinfo | None = None) -> tuple[Offered, ...]:
     """The two to choose from; nothing for a time that is once, or never."""
-    zone = zone or timezone.get_default_timezone()
+    zone = zone or timezone.get_current_timezone()
     ats = [_shown(instant(day, clock, zone, last=last), zone) for last in (False, True)]
     if ats[0] == ats[1]:
         return ()
@@ -74,7 +78,7 @@ def moment(day: date, clock: time, zone: tzinfo | None = None, *, turn: str = ""
     Raises InvalidValueError for a time that the clock jumps over, and ComesTwiceError for one that
     comes twice where nobody said which.
     """
-    zone = zone or timezone.get_default_timezone()
+    zone = zone or timezone.get_current_timezone()
     if is_skipped(day, clock, zone):
         words = _("the clock is put forward that night: it is never %(time)s")
         raise InvalidValueError(words % {"time": f"{clock:%H:%M}"}, path="at")
@@ -94,7 +98,7 @@ def hour(at: datetime, zone: tzinfo | None = None) -> str:
 
 def twice(at: datetime, zone: tzinfo | None = None) -> str:
     """Which one is meant, in words, of a time that comes twice; nothing for any other."""
-    zone = zone or timezone.get_default_timezone()
+    zone = zone or timezone.get_current_timezone()
     if not comes_twice(at, zone):
         return ""
     wall = at.astimezone(zone)

@@ -69,7 +69,7 @@ def test_an_entry_is_made_of_the_read_models_of_its_parts() -> None:
     (procedure,) = view.procedures
     assert entry.patient == patients.patient_view(view.patient.public_id)
     assert entry.visit == view.visit
-    assert entry.step == replace(procedure.steps[0], appointment=None)
+    assert entry.step == replace(procedure.steps[0], appointment=None, zone=None)
     assert entry.procedure == replace(procedure, steps=(), preparation="")
     for name in ("placer", "filler", "accession", "priority", "reason", "reason_code", "comments",
                  "requester", "referring", "requesting_service", "transport", "institution",

@@ -40,6 +40,7 @@ def line(key: str, start: datetime, minutes: int) -> AppointmentLine:
         priority="ROUTINE",
         transport="",
         steps=(),
+        zone=UTC,
     )
 
 

@@ -253,13 +253,13 @@ def _take(
 
 
 _NAMED = Select(
-    lambda: Device.objects.select_related("resource", "room__resource").filter(
+    lambda: Device.objects.select_related("resource", "room__resource", "room__site").filter(
         ae_title=Given("ae_title", CharField())
     )
 )
 _SUITABLE = Select(
     lambda: (
-        Device.objects.select_related("resource", "room__resource")
+        Device.objects.select_related("resource", "room__resource", "room__site")
         .filter(modality=Given("modality", CharField()), active=True)
         .order_by("ae_title")
     )

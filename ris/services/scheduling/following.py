@@ -396,7 +396,7 @@ def _devices(service: ScheduledService) -> list[Device]:
     rooms = {name.casefold() for name in service.rooms}
     active = list(
         Device.objects.filter(active=True)
-        .select_related("resource", "room__resource")
+        .select_related("resource", "room__resource", "room__site")
         .order_by("ae_title")
     )
     named = [
@@ -438,7 +438,7 @@ def _device(
         return present
     suited = list(
         Device.objects.filter(active=True, modality=step.modality)
-        .select_related("resource", "room__resource")
+        .select_related("resource", "room__resource", "room__site")
         .order_by("ae_title")
     )
     if not suited:

@@ -8,7 +8,6 @@ kept for others as well: who is to decide about booking over is told of everythi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import (
@@ -20,7 +19,6 @@ from django.db.models import (
     OuterRef,
     UUIDField,
 )
-from django.utils import timezone
 
 from ris.domain.errors import RisError, UnknownKeyError
 from ris.domain.exam_sets import BookTogether
@@ -44,6 +42,7 @@ from ris.models import (
 )
 from ris.models.prepared import Given, Select
 from ris.selectors.openings import exam_of
+from ris.selectors.resources import zone_at
 from ris.selectors.taken import minute_up
 from ris.services._locks import public_key
 from ris.services.scheduling.resources import find_device, in_the_way, resources_of
@@ -175,14 +174,15 @@ def _look(
     end_at = ended(start_at, length)
     places = resources_of(device)
     booking = in_the_way(places, start_at, end_at, but=but)
-    if booking is None or _more_is_said(places, start_at, end_at):
+    if booking is None or _more_is_said(device, start_at, end_at):
         return
     until = minute_up(booking.end_at)
     raise refused([Refusal(Against.TAKEN, until=until, owner=booking.appointment_id)])
 
 
-def _more_is_said(places: Sequence[Resource], start_at: datetime, end_at: datetime) -> bool:
-    day = timezone.localtime(start_at).date()
+def _more_is_said(device: Device, start_at: datetime, end_at: datetime) -> bool:
+    places = resources_of(device)
+    day = start_at.astimezone(zone_at(device)).date()
     return bool(
         _MORE.first(
             one=places[0].pk,

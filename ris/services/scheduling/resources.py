@@ -31,7 +31,9 @@ from ris.services._locks import lock_name, public_key
 LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
 
 
-_PLACED = Device.objects.select_related("resource", "room__resource").filter(active=True)
+_PLACED = Device.objects.select_related("resource", "room__resource", "room__site").filter(
+    active=True
+)
 _BY_KEY = Select(lambda: _PLACED.filter(public_id=Given("key", UUIDField())))
 _BY_NAME = Select(lambda: _PLACED.filter(ae_title=Given("name", CharField())))
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
-
 from ris.domain.errors import InvalidValueError, RisError, SlotTakenError
 from ris.domain.facility import ResourceKind
 from ris.domain.local_time import ended
 from ris.domain.openings import HARD, SOFT, Against, Refusal
 from ris.models import Appointment, Device, Resource, ScheduledProcedureStep, StaffMember
 from ris.selectors.openings import Exam, Openings, exam_of
+from ris.selectors.resources import days_at
 from ris.selectors.taken import when
 from ris.services._context import Context
 from ris.services.scheduling.resources import lock, resources_of
@@ -59,12 +58,11 @@ def agree(
     places = resources_of(device)
     lock([*places, *staff.values()])
     minutes = exam.minutes_on(device)
-    first = timezone.localtime(start_at).date()
-    last = timezone.localtime(ended(start_at, minutes)).date()
+    first, days = days_at([device], start_at, ended(start_at, minutes))
     calendar = Openings(
         [device],
         first,
-        (last - first).days + 1,
+        days,
         now=context.now,
         staff=exam.needs_staff,
         besides=[but.pk] if but is not None and but.pk is not None else [],

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
 from ris.domain.arrivals import CallPatient, PatientCalled
 from ris.domain.errors import StateConflictError
 from ris.domain.scheduling import AppointmentStatus
 from ris.models import Appointment, Ticket
+from ris.selectors.resources import zone_at
 from ris.services import _numbers
 from ris.services._context import Context
 from ris.services._locks import lock_appointment, steps_of_appointment
@@ -20,7 +19,7 @@ def give_ticket(appointment: Appointment, context: Context) -> Ticket:
         return known
     device = appointment.device
     site = device.room.site_id if device is not None and device.room is not None else None
-    day = timezone.localtime(context.now).date()
+    day = context.now.astimezone(zone_at(device)).date()
     return Ticket.objects.create(
         appointment=appointment,
         site_id=site,

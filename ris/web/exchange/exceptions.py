@@ -27,14 +27,17 @@ from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.exchange import ResolveException
 from ris.domain.performing import PerformedStatus, RelinkPerformedStep
 from ris.domain.saved_views import ViewedPage
+from ris.models import PerformedProcedureStep
 from ris.selectors import corrections, patient_lists
 from ris.selectors import exceptions as lists
+from ris.selectors.resources import zone_of_device
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
 from ris.web.exchange.exception_kinds import KINDS
 from ris.web.navigation import MENDING
 from ris.web.views_saved import saved_views
+from ris.web.wall_clock import Turn, moment, turns
 
 
 @require_GET
@@ -72,6 +75,11 @@ def exception_list(request: PageRequest) -> HttpResponse:
 def relink(request: PageRequest, key: UUID) -> HttpResponse:
     """One exam: what the device said of it, what people mended, and the ways to mend it."""
     row = lists.find_performed(str(key))
+    with timezone.override(zone_of_device(row.station_ae_title)):
+        return _relink(request, key, row)
+
+
+def _relink(request: PageRequest, key: UUID, row: PerformedProcedureStep) -> HttpResponse:
     if request.method == "POST":
         action = said(request, "action") or "link"
         if action not in _MENDING:
@@ -97,7 +105,7 @@ def relink(request: PageRequest, key: UUID) -> HttpResponse:
         "others": others,
         "corrections": corrections.corrections_of(row),
         "ended": row.status != PerformedStatus.IN_PROGRESS.value,
-        "end": timezone.localtime(row.effective_end) if row.effective_end else None,
+        "end": row.effective_end,
         "statuses": (PerformedStatus.COMPLETED, PerformedStatus.DISCONTINUED),
         "allowed": may(request.actor, RelinkPerformedStep),
     }
@@ -156,15 +164,15 @@ def _revise(request: PageRequest, key: str) -> str:
         RevisePerformedStep(
             performed=key,
             status=PerformedStatus(status) if status else None,
-            ended_at=_moment(said(request, "ended_at")),
+            ended_at=_end(said(request, "ended_at"), lists.find_performed(key)),
             reason=_reason(request),
         ),
     )
     return "Set right. What the device said stays beside it."
 
 
-def _moment(text: str) -> datetime | None:
-    """A local time as a page's field gives it."""
+def _end(text: str, row: PerformedProcedureStep) -> datetime | None:
+    """A time on the wall of the site; of one that comes twice, what it was, or the next."""
     if not text:
         return None
     try:
@@ -173,7 +181,15 @@ def _moment(text: str) -> datetime | None:
         found = None
     if found is None:
         raise InvalidValueError("this is no date and time", path="ended_at")
-    return timezone.make_aware(found) if timezone.is_naive(found) else found
+    if found.tzinfo is not None:
+        return found
+    known = row.effective_end
+    if known and timezone.make_naive(known).replace(microsecond=0) == found:
+        return known
+    offered = [each.at for each in turns(found.date(), found.time())]
+    return next((at for at in offered if at >= row.started_at), None) or moment(
+        found.date(), found.time(), turn=Turn.SECOND
+    )
 
 
 _MENDING: Mapping[str, Callable[[PageRequest, str], str]] = {

@@ -115,8 +115,8 @@ def _when(order: OrderView) -> str:
     first = min(steps, key=lambda step: str(step.start_at))
     if first.start_at is None:
         return ""
-    local = timezone.localtime(first.start_at)
-    words = f"{defaultfilters.date(local, 'j M Y')} {hour(local)}"
+    local = timezone.localtime(first.start_at, first.zone)
+    words = f"{defaultfilters.date(local, 'j M Y')} {hour(first.start_at, first.zone)}"
     return f"{words}, {first.location or first.station_ae_title}"
 
 

@@ -23,6 +23,7 @@ from ris.domain.values import Code, PartialDate, PersonName
 from ris.models import ProcedureDefinition, ScheduledProcedureStep
 from ris.selectors import order_lists, patient_lists, schedule
 from ris.selectors.patients import patient_view
+from ris.selectors.resources import zone_at
 from ris.selectors.views import PatientView
 from ris.services import may, together
 from ris.web.access import PageRequest, do, page, saw, show
@@ -160,7 +161,8 @@ def _send(request: PageRequest) -> HttpResponse:
     cache.set(slot, appointment, _REMEMBER_SECONDS)
     messages.success(
         request,
-        _("Taken in for %(time)s and checked in.") % {"time": hour(start_at)},
+        _("Taken in for %(time)s and checked in.")
+        % {"time": hour(start_at, schedule.appointment(appointment).zone)},
     )
     return HttpResponseRedirect(f"/arrivals/?done={appointment}", status=303)
 
@@ -288,12 +290,11 @@ def _book(request: PageRequest, form: WalkInForm, step: ScheduledProcedureStep) 
 
 
 def _first_free(step: ScheduledProcedureStep, device: str) -> Slot | None:
-    today = schedule.free_slots(step, timezone.localdate(), 1)
-    slots = [
-        slot
-        for day in today
-        for each in day.devices
-        for slot in each.slots
-        if not device or slot.device == device
-    ]
+    rooms = schedule.suitable_devices(step.modality)
+    slots = []
+    for zone in {zone_at(each) for each in rooms}:  # today is another day elsewhere
+        there = [each for each in rooms if zone_at(each) == zone]
+        for day in schedule.free_slots(step, timezone.localdate(timezone=zone), 1, devices=there):
+            slots += [slot for each in day.devices for slot in each.slots]
+    slots = [slot for slot in slots if not device or slot.device == device]
     return min(slots, key=lambda slot: slot.start_at, default=None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, tzinfo
+from functools import cached_property
 from typing import Any
 
 from django import forms
@@ -14,7 +15,9 @@ from ris.domain.errors import InvalidValueError
 from ris.domain.orders import OrderDetails, Priority, ProcedureRequest, StepRequest
 from ris.domain.values import Code
 from ris.models import ProcedureDefinition
+from ris.selectors.openings import bookable_devices
 from ris.selectors.practitioners import meant
+from ris.selectors.resources import zone_together
 from ris.web import labels
 from ris.web.forms import DateInput, PageForm, TimeInput
 from ris.web.patients.forms import person_from
@@ -189,7 +192,7 @@ class OrderForm(PageForm):
         if cleaned.get("when") == WISH and not cleaned.get("wished_day"):
             self.add_error("wished_day", _("Say which day is wished."))
         elif cleaned.get("when") == WISH:
-            self.read_clock("wished_at", [self._wish])
+            self.read_clock("wished_at", [self._wish], self._wish_zone)
         return cleaned
 
     def clean_when(self) -> str:
@@ -216,7 +219,13 @@ class OrderForm(PageForm):
         data = self.cleaned_data
         if data["when"] != WISH:
             return None
-        return moment(*self._wish, turn=self.turn("wished_at"))
+        return moment(*self._wish, self._wish_zone, turn=self.turn("wished_at"))
+
+    @cached_property
+    def _wish_zone(self) -> tzinfo:
+        """Where the first exam is done; where that is several places, as the settings say."""
+        modalities = [row.modality for row, _side in self.cleaned_data["definitions"]]
+        return zone_together(bookable_devices(modalities[0] if modalities else ""))
 
     @property
     def _wish(self) -> tuple[date, time]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, tzinfo
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -292,19 +292,22 @@ def _cells(column: str, line: ShownLine) -> tuple[str, ...]:
         return (_time(line.ordered_at), _time(wish))
     if column == "when":
         step = line.next_step
-        return (_time(step.start_at), step.room or step.station) if step else ("", "")
+        if step is None:
+            return ("", "")
+        return (_time(step.start_at, step.zone), step.room or step.station)
     if column == "waiting":
         entry = line.waiting
         if entry is None:
             return ("", "")
-        return (str(entry.place), _time(entry.offer.start_at if entry.offer else None))
+        offer = entry.offer
+        return (str(entry.place), _time(offer.start_at, offer.zone) if offer else "")
     if column == "state":
         table, value = ("stage", line.stage) if line.status == "ACTIVE" else ("order", line.status)
         return (labels.label(table, value).words,)
     return (line.source,)
 
 
-def _time(value: datetime | None) -> str:
+def _time(value: datetime | None, zone: tzinfo | None = None) -> str:
     if value is None:
         return ""
-    return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+    return f"{timezone.localtime(value, zone):%Y-%m-%d %H:%M}"

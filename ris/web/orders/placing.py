@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
+from itertools import starmap
 from typing import Any
 
 from django.contrib import messages
 from django.core.cache import cache
 from django.http import HttpResponse, HttpResponseRedirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -25,6 +25,7 @@ from ris.selectors.order_offers import next_offer
 from ris.selectors.orders import order_view
 from ris.selectors.patients import patient_view
 from ris.selectors.practitioners import of_login, written
+from ris.selectors.resources import zone_of_device
 from ris.selectors.views import OrderView, PatientView
 from ris.services import may, together
 from ris.web.access import PageRequest, do, page, saw, show
@@ -298,7 +299,7 @@ def _booked(
     if not waiting or when == LATER:
         messages.success(request, words)
         return f"/book/{waiting[0]}/" if waiting and "book" in request.POST else address
-    times: list[datetime] = []
+    times: list[Booked] = []
     try:
         for step in waiting:
             times.append(_book(request, step, form, times))
@@ -308,20 +309,23 @@ def _booked(
             _("%(placed)s Not booked: %(why)s.") % {"placed": words, "why": error.message},
         )
         return f"/book/{waiting[len(times)]}/"
-    booked = ", ".join(f"{timezone.localtime(at):%d %b} {hour(at)}" for at in times)
+    booked = ", ".join(f"{at.astimezone(zone):%d %b} {hour(at, zone)}" for at, zone in times)
     told = _("%(placed)s Booked: %(times)s.") % {"placed": words, "times": booked}
-    messages.success(request, " ".join([told, *filter(None, map(twice, times))]))
+    messages.success(request, " ".join([told, *filter(None, starmap(twice, times))]))
     return address
 
 
-def _book(request: PageRequest, key: str, form: OrderForm, before: Sequence[datetime]) -> datetime:
+Booked = tuple[datetime, tzinfo]  # when, by the clock of which site
+
+
+def _book(request: PageRequest, key: str, form: OrderForm, before: Sequence[Booked]) -> Booked:
     """Book one step; further exams of the order follow the first as soon as they can."""
     step = schedule.find_step(key)
     when = form.cleaned_data["when"]
     if not before and when not in {FIRST, WISH}:
         device, start_at = slot_in(when)
     else:
-        earliest = max(before) if before else form.wished
+        earliest = max(at for at, _zone in before) if before else form.wished
         offer = next_offer(step, earliest)
         if offer is None:
             raise StateConflictError(_("nothing is free in the next four weeks"))
@@ -329,7 +333,7 @@ def _book(request: PageRequest, key: str, form: OrderForm, before: Sequence[date
             raise StateConflictError(_("the wished time is not free; the nearest are shown"))
         device, start_at = offer.device, offer.start_at
     do(request, BookAppointment(step=key, device=device, start_at=start_at))
-    return start_at
+    return start_at, zone_of_device(device)
 
 
 def _see(address: str) -> HttpResponse:

@@ -71,7 +71,8 @@ def of_a_patient(view: View[P]) -> Page[P]:
         request.actor = patient_actor(str(link.appointment.public_id), address)
         request.visit = selectors.visit(link.appointment, policy)
         request.is_open = link.opened_at is not None and _was_opened(plain, link)
-        return kept_out(view(request, *args, **kwargs))
+        with timezone.override(request.visit.zone):
+            return kept_out(view(request, *args, **kwargs))
 
     return cast(Page[P], inside)
 

@@ -29,6 +29,7 @@ from ris.domain.scheduling import AppointmentStatus
 from ris.models import PatientPolicy, ProcedureDefinition, Site
 from ris.selectors import patient_links, patient_messages
 from ris.selectors.patient_links import Visit
+from ris.selectors.resources import zone_of
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked
 from ris.web.errors import STATUS
@@ -264,7 +265,7 @@ def _preview(occasion: Occasion, channel: Channel, language: str) -> Words:
         start_at=start, end_at=start + timedelta(minutes=30), room="MR 1",
         site=site.name if site else "", address=site.address if site else "",
         exams=("MR knee",), preparation=("Take off metal.",), step="", site_id=None,
-        confirmed=False, policy=patient_links.policy_for(site),
+        zone=zone_of(site), confirmed=False, policy=patient_links.policy_for(site),
     )  # fmt: skip
     written = patient_messages.write(
         occasion, channel, language, example, start, names_exam=False, linked=True

@@ -291,7 +291,7 @@ def calendar(request: VisitRequest) -> HttpResponse:
         canceled=not found.is_booked and found.status is AppointmentStatus.CANCELED,
     )
     response = HttpResponse(
-        ics(entry, settings.TIME_ZONE), content_type="text/calendar; charset=utf-8"
+        ics(entry, str(found.zone)), content_type="text/calendar; charset=utf-8"
     )
     response["Content-Disposition"] = 'attachment; filename="appointment.ics"'
     return response

@@ -30,6 +30,7 @@ from ris.models import Device, ScheduledProcedureStep
 from ris.selectors import arrivals, dose, protocoling, supplies
 from ris.selectors import rooms as room_lists
 from ris.selectors.orders import order_view
+from ris.selectors.resources import zone_at
 from ris.selectors.rooms import RoomExam, Running
 from ris.selectors.schedule import find_step
 from ris.selectors.viewers import viewers
@@ -47,7 +48,7 @@ from ris.web.viewing import to_images
 @require_GET
 @page(*FLOOR)
 def rooms(request: PageRequest) -> HttpResponse:
-    context = {"rooms": room_lists.room_devices(timezone.localdate())}
+    context = {"rooms": room_lists.room_devices()}
     return show(request, "performing/rooms.html", context, fragment="performing/_rooms.html")
 
 
@@ -57,6 +58,11 @@ def room(request: PageRequest, key: str) -> HttpResponse:
     """A room's day on one page: who is next or in the room, large; the others in lists."""
     known = room_lists.devices_of_rooms()
     device = room_lists.device_named(key, known)
+    with timezone.override(zone_at(device)):
+        return _room(request, device, known)
+
+
+def _room(request: PageRequest, device: Device, known: Sequence[Device]) -> HttpResponse:
     day = day_in(asked(request, "day"))
     exams = room_lists.room_list(device, day)
     saw(request, "ViewRoom", (exam.patient.public_id for exam in exams), subject=device.ae_title)

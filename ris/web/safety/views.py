@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
@@ -15,6 +16,7 @@ from ris.domain.safety import AnswerSafetyQuestions, Gate, OverrideSafety
 from ris.models import ScheduledProcedureStep
 from ris.selectors import protocoling, safety
 from ris.selectors.patients import to_view
+from ris.selectors.resources import zone_at
 from ris.selectors.safety import Check, SafetyState
 from ris.selectors.safety_known import with_proposals
 from ris.services import may
@@ -35,6 +37,12 @@ def _step(key: UUID) -> ScheduledProcedureStep:
 @page()
 def questions(request: PageRequest, key: UUID) -> HttpResponse:
     step = _step(key)
+    with timezone.override(zone_at(step.device)):
+        return _questions(request, step)
+
+
+def _questions(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
+    key = step.public_id
     state = with_proposals(step, safety.state(step))
     if request.method == "GET":
         saw(

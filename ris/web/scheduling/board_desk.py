@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ris.domain.errors import DeniedError, InvalidValueError, RisError
-from ris.domain.local_time import instant, which
+from ris.domain.local_time import instant, which, whole_day
 from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.resources import BeginDowntime, ReserveBlock
 from ris.domain.scheduling import AddClosure
@@ -24,12 +24,13 @@ from ris.models import Device
 from ris.selectors import board as boards
 from ris.selectors.board import Shown
 from ris.selectors.relocation import MOST, Proposal, proposals, touched
+from ris.selectors.schedule import AppointmentLine
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
 from ris.web.asking import as_moment, asked, said
 from ris.web.errors import STATUS
 from ris.web.forms import DateInput, PageForm, TimeInput
-from ris.web.scheduling.board_views import shown_in, zone_in
+from ris.web.scheduling.board_views import shown_in
 from ris.web.scheduling.forms import day_in
 from ris.web.wall_clock import moment
 
@@ -321,20 +322,26 @@ def sheets(request: PageRequest) -> HttpResponse:
     days = boards.days(day, 1, shown)
     lines = [*days.appointments, *days.unplaced]
     saw(request, "PrintDaySheet", (line.patient.public_id for line in lines))
-    zone = zone_in(shown)
-    papers = [
-        {
-            "room": room,
-            "lines": [line for line in days.appointments if line.device == room.device],
-            "shut": [each for each in days.shut if each.device == room.device and each.about],
-        }
-        for room in days.rooms
-    ]
+    papers = [_paper(room, day, days) for room in days.rooms]
     context = {
         "day": day,
         "papers": [paper for paper in papers if paper["lines"] or shown.room],
         "unplaced": days.unplaced,
-        "printed_at": timezone.now().astimezone(zone),
+        "printed_at": timezone.now(),
         "shown": shown,
     }
     return show(request, "scheduling/board_print.html", context)
+
+
+def _paper(room: boards.Room, day: date, days: boards.Days) -> dict[str, Any]:
+    """What is on the day of a room, by the clock of its site."""
+    low, high = whole_day(day, room.zone)
+
+    def here(each: boards.Shut | AppointmentLine) -> bool:
+        return each.device == room.device and each.start_at < high and low < each.end_at
+
+    return {
+        "room": room,
+        "lines": [line for line in days.appointments if here(line)],
+        "shut": [each for each in days.shut if each.about and here(each)],
+    }

@@ -69,14 +69,20 @@ def week_of(day: date) -> date:
 @page()
 def board(request: PageRequest) -> HttpResponse:
     """The page; what stands on the calendar is asked for by it (:func:`board_events`)."""
-    day = day_in(asked(request, "day", 10))
-    view = asked(request, "view", 5)
     shown = shown_in(request)
     saved = saved_views(request, ViewedPage.BOARD)
     if saved.opens_with:
         return saved.redirect()
-    if view == "table":
-        return _table(request, day, shown, saved)
+    zone = zone_in(shown)
+    with timezone.override(zone):
+        if asked(request, "view", 5) == "table":
+            return _table(request, shown, saved, zone)
+        return _calendar(request, shown, saved, zone)
+
+
+def _calendar(request: PageRequest, shown: Shown, saved: Saved, zone: tzinfo) -> HttpResponse:
+    day = day_in(asked(request, "day", 10))
+    view = asked(request, "view", 5)
     rooms = boards.rooms(shown)
     waiting = boards.to_schedule({room.modality for room in rooms})
     _saw_waiting(request, waiting)
@@ -85,7 +91,6 @@ def board(request: PageRequest) -> HttpResponse:
     view = view if view in VIEWS else "day"
     week = view == "week"
     first = week_of(day) if week else day
-    zone = zone_in(shown)
     offset = timezone.now().astimezone(zone).utcoffset()
     context = {
         **_around(day, timedelta(days=7 if week else 1)),
@@ -148,12 +153,13 @@ def _around(day: date, by: timedelta) -> dict[str, Any]:
     }
 
 
-def _table(request: PageRequest, day: date, shown: Shown, saved: Saved) -> HttpResponse:
+def _table(request: PageRequest, shown: Shown, saved: Saved, zone: tzinfo) -> HttpResponse:
     """The day as a plain table: without script, and for reading aloud."""
-    plan = schedule.day_plan(day, shown.modality)
+    day = day_in(asked(request, "day", 10))
+    plan = schedule.day_plan(day, zone, shown.modality)
     lines = [line for column in plan.columns for line in column.appointments]
     saw(request, "ViewBoard", (line.patient.public_id for line in [*lines, *plan.unplaced]))
-    beginning = midnight(day, timezone.get_default_timezone())
+    beginning = midnight(day, zone)
     context = {
         **_around(day, timedelta(days=1)),
         **saved.context(),

@@ -8,8 +8,10 @@ booking over with a reason. Every form works without script and without a mouse.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -37,6 +39,7 @@ from ris.selectors import finder, schedule
 from ris.selectors.accounts import person_behind
 from ris.selectors.openings import Wish
 from ris.selectors.patients import to_view
+from ris.selectors.resources import zone_at, zone_of_device
 from ris.selectors.schedule import Told
 from ris.selectors.sets import beside, proposed_sets
 from ris.selectors.waiting import waiting_lines
@@ -61,6 +64,16 @@ BOOKABLE = frozenset(
 @page()
 def book(request: PageRequest, key: UUID) -> HttpResponse:
     step = open_step(request, key)
+    with at_site(step):
+        return _finder(request, step)
+
+
+def at_site(step: ScheduledProcedureStep) -> AbstractContextManager[Any]:
+    """The clock of the site where the exam is booked; of one that waits, that of the settings."""
+    return timezone.override(zone_at(step.device))
+
+
+def _finder(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
     if request.method == "GET":
         return finder_page(request, step)
     if "ask" in request.POST:
@@ -164,6 +177,12 @@ def finder_page(
     chosen = [other for other in others if str(other.public_id) in request.GET.getlist("with")]
     waiting = next(iter(waiting_lines(step=str(step.public_id)) if is_waiting else ()), None)
     held = _held(step)
+    initial = _initial(step, found.minutes, ask)
+    known: dict[str, Any] = {
+        "step": step,
+        "devices": found.devices,
+        "start_at": ask[1] if ask else step.start_at or step.wished_at,
+    }
     context = {
         "step": step,
         "order": order,
@@ -174,19 +193,14 @@ def finder_page(
         "held_by": person_behind(held.held_by) if held else "",
         "trouble": trouble,
         "error": trouble.error if trouble else None,
-        "form": filled.time
-        or TimeForm(step=step, devices=found.devices, initial=_initial(step, found.minutes, ask)),
+        "form": filled.time or TimeForm(initial=initial, **known),
         "series_form": filled.series
-        or SeriesForm(
-            step=step,
-            devices=found.devices,
-            initial={**_initial(step, found.minutes, ask), "visits": 4, "every": 7},
-        ),
+        or SeriesForm(initial={**initial, "visits": 4, "every": 7}, **known),
         "wait_form": filled.wait or WaitForm(initial={"notice_hours": 24}),
         "filled": filled,
         "against": [(reasons.words(each.refusal), each.until) for each in found.against or ()],
         "ask": ask,
-        "others": others,
+        "others": [(other, zone_at(other.device)) for other in others],
         "chosen": chosen,
         "sets": _sets([step, *chosen], first) if chosen else [],
         "waiting": waiting,
@@ -234,11 +248,7 @@ def _first_day(request: PageRequest, step: ScheduledProcedureStep) -> date:
 def _initial(
     step: ScheduledProcedureStep, minutes: int, ask: tuple[str, datetime] | None
 ) -> dict[str, object]:
-    at = ask[1] if ask else step.start_at or step.wished_at
-    local = timezone.localtime(at) if at else None
     return {
-        "day": local.date() if local else timezone.localdate(),
-        "at": local.time() if local else None,
         "device": ask[0] if ask else str(step.device.public_id) if step.device else "",
         "minutes": minutes,
     }
@@ -251,11 +261,12 @@ def _asked_time(request: PageRequest) -> tuple[str, datetime] | None:
         day = date.fromisoformat(asked(request, "day", 10))
     except ValueError:
         return None
-    if clock is None or not asked(request, "device", 40):
+    device = asked(request, "device", 40)
+    if clock is None or not device:
         return None
     try:
         turn = asked(request, "at-turn", 10)
-        return asked(request, "device", 40), moment(day, clock, turn=turn)
+        return device, moment(day, clock, zone_of_device(device), turn=turn)
     except InvalidValueError:
         return None
 
@@ -320,7 +331,7 @@ def _confirm(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse
 
 def _book(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
     """Book or move at once: a slot that was clicked, or any time of the form."""
-    form = TimeForm(step=step, initial=_initial(step, step.duration_minutes, None))
+    form: TimeForm | None = None
     overbook, reason, minutes = False, "", None
     if "slot" in request.POST:
         device, start_at = slot_in(said(request, "slot"))
@@ -344,7 +355,7 @@ def _book(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
     except DeniedError:
         raise
     except StateConflictError as error:
-        filled = Filled(time=form) if form.is_bound else None
+        filled = Filled(time=form) if form is not None else None
         return _refused(request, step, error, start_at, filled)
     return _done(request, schedule.find_step(str(step.public_id)))
 
@@ -417,7 +428,8 @@ def _is_booked_meanwhile(request: PageRequest, step: ScheduledProcedureStep) -> 
 
 
 def _done(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
-    local = timezone.localtime(step.start_at) if step.start_at else timezone.localtime()
-    told = _("Booked: {day}, {time}.").format(day=day_words(local.date()), time=hour(local))
-    messages.success(request, f"{told} {twice(local)}".strip())
+    with at_site(step):
+        local = timezone.localtime(step.start_at)
+        told = _("Booked: {day}, {time}.").format(day=day_words(local.date()), time=hour(local))
+        messages.success(request, f"{told} {twice(local)}".strip())
     return redirect_back(request, f"/orders/{step.procedure.order.public_id}/")

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
@@ -18,7 +17,7 @@ from ris.models import ScheduledProcedureStep
 from ris.selectors import schedule
 from ris.web.access import PageRequest, do, page, redirect_back
 from ris.web.asking import said
-from ris.web.scheduling.booking import Filled, Trouble, finder_page, open_step
+from ris.web.scheduling.booking import Filled, Trouble, at_site, finder_page, open_step
 from ris.web.scheduling.forms import SeriesForm, WaitForm, slot_in
 from ris.web.wall_clock import hour
 
@@ -54,6 +53,11 @@ def book_set(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def book_series(request: PageRequest, key: UUID) -> HttpResponse:
     step = open_step(request, key)
+    with at_site(step):
+        return _series(request, step)
+
+
+def _series(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
     form = SeriesForm(request.POST, step=step)
     if not form.is_valid():
         return finder_page(request, step, filled=Filled(series=form))
@@ -75,8 +79,8 @@ def book_series(request: PageRequest, key: UUID) -> HttpResponse:
         ngettext("%(count)d visit booked.", "%(count)d visits booked.", count) % {"count": count},
     )
     for start_at, why in booked.refused:
-        local = timezone.localtime(start_at)
-        messages.warning(request, f"{local:%Y-%m-%d} {hour(local)}: {why}.")
+        local = start_at.astimezone(form.zone)
+        messages.warning(request, f"{local:%Y-%m-%d} {hour(local, form.zone)}: {why}.")
     return redirect_back(request, f"/orders/{step.procedure.order.public_id}/")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from django import forms
@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from ris.domain.errors import InvalidValueError
 from ris.domain.waiting import DayPart
 from ris.models import Device, ScheduledProcedureStep
+from ris.selectors.resources import zone_at
 from ris.selectors.schedule import suitable_devices
 from ris.web.asking import as_day, as_moment
 from ris.web.forms import DateInput, PageForm, TimeInput
@@ -24,14 +25,46 @@ def device_words(device: Device) -> str:
     return f"{room} ({device.ae_title})" if room and room != device.ae_title else device.ae_title
 
 
-def _offer_devices(
-    form: PageForm, step: ScheduledProcedureStep, devices: Sequence[Device] | None
-) -> None:
-    known = suitable_devices(step.modality) if devices is None else devices
-    form.offer("device", ((str(device.public_id), device_words(device)) for device in known))
+class PlacedForm(PageForm):
+    """A time at a place: it is read and shown by the clock of the device that is chosen.
+
+    ``start_at`` is what is shown first.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        step: ScheduledProcedureStep,
+        devices: Sequence[Device] | None = None,
+        start_at: datetime | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        known = suitable_devices(step.modality) if devices is None else devices
+        self.offer("device", ((str(device.public_id), device_words(device)) for device in known))
+        self._zones = {str(device.public_id): zone_at(device) for device in known}
+        if not self.is_bound:
+            self._show(start_at)
+
+    def _show(self, start_at: datetime | None) -> None:
+        first = next(iter(self._zones), "")  # what a browser shows where nothing is chosen
+        self.initial["device"] = self.initial.get("device") or first
+        wall = (start_at or timezone.now()).astimezone(self.zone)
+        self.initial["day"] = wall.date()
+        if start_at is not None:
+            self.initial["at"] = wall.time()
+            self._recall(wall)
+
+    def _recall(self, wall: datetime) -> None:
+        """Which one a time is that comes twice, where it is known already."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """Where the time is meant."""
+        return self._zones.get(str(self["device"].value()), timezone.get_current_timezone())
 
 
-class TimeForm(PageForm):
+class TimeForm(PlacedForm):
     """Any time, on any device of the right modality; over another booking if need be."""
 
     day = forms.DateField(label=_("Day"), widget=DateInput())
@@ -48,33 +81,24 @@ class TimeForm(PageForm):
         help_text=_("Kept with the appointment"),
     )
 
-    def __init__(
-        self,
-        *args: Any,
-        step: ScheduledProcedureStep,
-        devices: Sequence[Device] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        _offer_devices(self, step, devices)
-        if self.initial.get("at") and not self.is_bound:
-            self.recall_clock("at", datetime.combine(self.initial["day"], self.initial["at"]))
+    def _recall(self, wall: datetime) -> None:
+        self.recall_clock("at", wall, self.zone)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("overbook") and not cleaned.get("reason", "").strip():
             self.add_error("reason", _("Booking over needs a reason."))
         if cleaned.get("day") and cleaned.get("at"):
-            self.read_clock("at", [(cleaned["day"], cleaned["at"])])
+            self.read_clock("at", [(cleaned["day"], cleaned["at"])], self.zone)
         return cleaned
 
     @property
     def start_at(self) -> datetime:
         data = self.cleaned_data
-        return moment(data["day"], data["at"], turn=self.turn("at"))
+        return moment(data["day"], data["at"], self.zone, turn=self.turn("at"))
 
 
-class SeriesForm(PageForm):
+class SeriesForm(PlacedForm):
     """The same exam on several days at one time."""
 
     day = forms.DateField(label=_("First day"), widget=DateInput())
@@ -86,21 +110,14 @@ class SeriesForm(PageForm):
         label=_("Book those that fit and name the others"), required=False
     )
 
-    def __init__(
-        self,
-        *args: Any,
-        step: ScheduledProcedureStep,
-        devices: Sequence[Device] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("auto_id", "series_%s")
         super().__init__(*args, **kwargs)
-        _offer_devices(self, step, devices)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors:
-            self.read_clock("at", self._walls())
+            self.read_clock("at", self._walls(), self.zone)
         return cleaned
 
     def _walls(self) -> list[tuple[date, time]]:
@@ -113,7 +130,7 @@ class SeriesForm(PageForm):
 
     @property
     def starts(self) -> tuple[datetime, ...]:
-        return tuple(moment(*wall, turn=self.turn("at")) for wall in self._walls())
+        return tuple(moment(*wall, self.zone, turn=self.turn("at")) for wall in self._walls())
 
 
 class WaitForm(PageForm):

@@ -35,15 +35,12 @@ LOOK_AHEAD_DAYS = 14
 # --- free times
 
 
-def _initial(step: ScheduledProcedureStep) -> dict[str, object]:
-    at = step.start_at or step.wished_at
-    local = timezone.localtime(at) if at else None
-    return {
-        "day": local.date() if local else timezone.localdate(),
-        "at": local.time() if local else None,
+def _shown(step: ScheduledProcedureStep) -> TimeForm:
+    initial = {
         "device": str(step.device.public_id) if step.device else "",
         "minutes": step.duration_minutes,
     }
+    return TimeForm(step=step, initial=initial, start_at=step.start_at or step.wished_at)
 
 
 def _first_slots(days: Sequence[DaySlots], count: int, after: datetime) -> list[Slot]:
@@ -70,9 +67,16 @@ def move(request: PageRequest, key: UUID) -> HttpResponse:
     line = schedule.appointment(str(key))
     saw(request, "MoveAppointment", [line.patient.public_id], order=line.order)
     step = schedule.find_step(line.steps[0].public_id)
+    with timezone.override(line.zone):
+        return _move(request, line, step)
+
+
+def _move(
+    request: PageRequest, line: AppointmentLine, step: ScheduledProcedureStep
+) -> HttpResponse:
+    form = _shown(step)
     if request.method == "GET":
-        return _move_form(request, line, TimeForm(step=step, initial=_initial(step)), step)
-    form = TimeForm(step=step, initial=_initial(step))
+        return _move_form(request, line, form, step)
     if "slot" in request.POST:
         device, start_at = slot_in(said(request, "slot"))
         overbook, reason, minutes = False, "", None
@@ -101,9 +105,9 @@ def move(request: PageRequest, key: UUID) -> HttpResponse:
         raise
     except (StateConflictError, InvalidValueError) as error:
         return _move_form(request, schedule.appointment(line.public_id), form, step, error=error)
-    undo.tell(request, f"{_('Moved.')} {twice(start_at)}".strip(), way)
-    local = timezone.localtime(start_at)
-    return redirect_back(request, f"/board/?day={local.date().isoformat()}")
+    zone = schedule.appointment(line.public_id).zone
+    undo.tell(request, f"{_('Moved.')} {twice(start_at, zone)}".strip(), way)
+    return redirect_back(request, f"/board/?day={start_at.astimezone(zone).date().isoformat()}")
 
 
 def _move_form(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from django import template
@@ -304,89 +304,105 @@ def side(value: str) -> str:
 
 
 @register.filter
-def when(value: datetime | None) -> SafeString | str:
-    """A time as people say it: ``Today 14:30``, ``Tomorrow 08:00``, ``3 May 14:30``."""
+def when(value: datetime | None, zone: tzinfo | None = None) -> SafeString | str:
+    """A time as people say it: ``Today 14:30``, ``Tomorrow 08:00``, ``3 May 14:30``.
+
+    Here and below ``zone`` is that of a line's own site; without it, that of the page.
+    """
     if value is None:
         return ""
-    local = timezone.localtime(value)
+    local = timezone.localtime(value, zone or None)
     return format_html(
         '<time datetime="{}">{} {}</time>',
         local.isoformat(timespec="minutes"),
-        day_words(local.date()),
-        hour(local),
+        day_words(local.date(), zone),
+        hour(value, zone),
     )
 
 
 @register.filter
-def when_said(value: datetime | None) -> SafeString | str:
+def when_said(value: datetime | None, zone: tzinfo | None = None) -> SafeString | str:
     """The same inside a sentence: ``held until today 14:30``."""
     if value is None:
         return ""
-    local = timezone.localtime(value)
-    near = near_words(local.date())
-    day_said = near[:1].lower() + near[1:] if near else day_words(local.date())
+    local = timezone.localtime(value, zone or None)
+    near = near_words(local.date(), zone)
+    day_said = near[:1].lower() + near[1:] if near else day_words(local.date(), zone)
     return format_html(
         '<time datetime="{}">{} {}</time>',
         local.isoformat(timespec="minutes"),
         day_said,
-        hour(local),
+        hour(value, zone),
     )
 
 
 @register.filter
-def exactly(value: datetime | None) -> SafeString | str:
+def exactly(value: datetime | None, zone: tzinfo | None = None) -> SafeString | str:
     """A time to the second, for timelines and logs."""
     if value is None:
         return ""
-    local = timezone.localtime(value)
+    local = timezone.localtime(value, zone or None)
     return format_html(
         '<time datetime="{}">{} {}</time>',
         local.isoformat(timespec="milliseconds"),
-        day_words(local.date()),
-        f"{local:%H:%M:%S}{turn(local)}",
+        day_words(local.date(), zone),
+        f"{local:%H:%M:%S}{turn(value, zone)}",
     )
 
 
 @register.filter
-def clock(value: datetime | None) -> SafeString | str:
+def clock(value: datetime | None, zone: tzinfo | None = None) -> SafeString | str:
     if value is None:
         return ""
-    local = timezone.localtime(value)
+    local = timezone.localtime(value, zone or None)
     return format_html(
-        '<time datetime="{}">{}</time>', local.isoformat(timespec="minutes"), hour(local)
+        '<time datetime="{}">{}</time>', local.isoformat(timespec="minutes"), hour(value, zone)
     )
 
 
 @register.filter
-def turn(value: datetime | None) -> str:
+def clock_words(value: datetime | None, zone: tzinfo | None = None) -> str:
+    """The same without markup, for attributes."""
+    return hour(value, zone) if value else ""
+
+
+@register.filter
+def iso_day(value: datetime | None, zone: tzinfo | None = None) -> str:
+    """The day of a time, for addresses: ``2026-03-02``."""
+    return timezone.localtime(value, zone or None).date().isoformat() if value else ""
+
+
+@register.filter
+def turn(value: datetime | None, zone: tzinfo | None = None) -> str:
     """What is said after a time that comes twice, its offset; nothing after any other."""
-    told = which(value, timezone.get_current_timezone()) if value else ""
+    told = which(value, zone or timezone.get_current_timezone()) if value else ""
     return f" {told}" if told else ""
 
 
 @register.filter
-def twice_said(value: datetime | None) -> str:
+def twice_said(value: datetime | None, zone: tzinfo | None = None) -> str:
     """Which one is meant of a time that comes twice, as a sentence."""
-    return twice(value, timezone.get_current_timezone()) if value else ""
+    return twice(value, zone) if value else ""
 
 
 @register.filter
-def day(value: date | datetime | None) -> str:
+def day(value: date | datetime | None, zone: tzinfo | None = None) -> str:
     if value is None:
         return ""
-    return day_words(timezone.localtime(value).date() if isinstance(value, datetime) else value)
+    on = timezone.localtime(value, zone or None).date() if isinstance(value, datetime) else value
+    return day_words(on, zone)
 
 
-def near_words(value: date) -> str:
+def near_words(value: date, zone: tzinfo | None = None) -> str:
     """Yesterday, today, tomorrow; empty for any other day."""
-    away = (value - timezone.localdate()).days
+    away = (value - timezone.localdate(timezone=zone or None)).days
     return {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}.get(away, "")
 
 
-def day_words(value: date) -> str:
-    if near := near_words(value):
+def day_words(value: date, zone: tzinfo | None = None) -> str:
+    if near := near_words(value, zone):
         return near
-    if value.year == timezone.localdate().year:
+    if value.year == timezone.localdate(timezone=zone or None).year:
         return date_format(value, pgettext("day of this year", "D j M"))
     return date_format(value, pgettext("day of another year", "D j M Y"))
 

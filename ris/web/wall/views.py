@@ -78,13 +78,14 @@ def _kind(text: str) -> WallKind:
 
 
 def _show(request: HttpRequest, site: str, kind: WallKind) -> HttpResponse:
-    context: dict[str, Any] = {"site": site, "kind": kind.value, "now": timezone.localtime()}
-    if kind is WallKind.CONTROL:
-        context["rooms"] = walls.control_room(site)
-    else:
-        context["room"] = walls.waiting_room(site, desk(site).names)
-    template = "wall/_wall.html" if PART in request.headers else "wall/wall.html"
-    return _answer(request, template, context)
+    with timezone.override(walls.zone_of_site(site)):
+        context: dict[str, Any] = {"site": site, "kind": kind.value, "now": timezone.localtime()}
+        if kind is WallKind.CONTROL:
+            context["rooms"] = walls.control_room(site)
+        else:
+            context["room"] = walls.waiting_room(site, desk(site).names)
+        template = "wall/_wall.html" if PART in request.headers else "wall/wall.html"
+        return _answer(request, template, context)
 
 
 def _answer(
