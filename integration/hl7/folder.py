@@ -2,21 +2,23 @@
 
 An HL7 endpoint with a ``folder`` setting has a folder of that name. Whoever puts a file there
 writes it under another name (``.tmp``, ``.part``, or with a dot in front) and renames it when it is
-complete; a file whose size or time still changes is left alone in any case. A file goes the way of
-a message over MLLP: the same inbox, the same answer, and the same bytes again have no second
-effect, so a crash in the middle of a file does no harm.
+complete; a file whose size or time still changes is left alone in any case, and one that is empty
+or does not end with a line is given more time, because its writer may be in the middle of it. A
+file goes the way of a message over MLLP: the same inbox, the same answer, and the same bytes again
+have no second effect, so a crash in the middle of a file does no harm.
 
 ===================  ===============================================================
 ``NAME``             waits
 ``NAME.busy``        is being read; found after a crash, it is read again
 ``NAME.ack``         the answer, complete when it is there
-``NAME.done``        every message was accepted
-``NAME.err``         one was not; what was wrong stands in the answer
+``NAME.done``        every message was accepted, and as many came as were announced
+``NAME.err``         not so; what was wrong stands in the answer
 ===================  ===============================================================
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -44,8 +46,11 @@ log = structlog.get_logger(__name__)
 MAX_FILE = 64 * 1024 * 1024
 LOOK_SECONDS = 1.0
 _STOP_SECONDS = 5.0
-# So long a file must not have changed.
+# So long a file must not have changed; the second if it ends in the middle of a line.
 SETTLE_SECONDS = 1.0
+CUT_SECONDS = 30.0
+# Longer names have no room for what is added to them: ``.NAME.ack.tmp``, ``NAME.12.done``.
+_LONGEST_NAME = 240
 # A file that cannot be taken now is tried again, with growing pauses.
 TRIES = 10
 _FIRST_PAUSE = 15.0
@@ -53,6 +58,7 @@ _LONGEST_PAUSE = 600.0
 _BUSY = ".busy"
 _SKIPPED = (".tmp", ".part", ".ack", ".done", ".err")
 _MSA = re.compile(rb"(?:^|[\r\n])MSA(.)([A-Z]{2})")
+_LINE_ENDS = (b"\r", b"\n", mllp.END)
 _FOR_NOW = re.compile(rb"(?:^|[\r\n])ERR(?:[^\r]*\^206&|(.)[^\r]*?\1206(?:\^|\1))")
 _ACCEPTED = frozenset({b"AA", b"CA"})
 
@@ -126,13 +132,17 @@ class PickUp:
         seen = self._seen.get(path)
         if seen is None or seen.stamp != stamp:
             seen = self._seen[path] = _Seen(stamp, now)
-        return now - seen.since >= self._settle_seconds and now >= seen.not_before
+        if now - seen.since < self._settle_seconds or now < seen.not_before:
+            return False
+        return now - seen.since >= CUT_SECONDS or _ends_with_a_line(path)
 
     def _take(self, folder: Folder, path: Path) -> bool:
         """Handle one file; False if another process has it, or it cannot be read."""
         name = path.name.removesuffix(_BUSY)
         busy = path.with_name(name + _BUSY)
         try:
+            if len(os.fsencode(name)) > _LONGEST_NAME:
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
             if path != busy:
                 if busy.exists():
                     return False  # a file of that name is being read
@@ -169,7 +179,9 @@ class PickUp:
         size = os.fstat(file).st_size
         if size > MAX_FILE:
             return f"The file is longer than {MAX_FILE} bytes.\n".encode(), False, False
-        content = _read(file, size).replace(mllp.START, b"").replace(mllp.END, b"")
+        content = _read(file, size)
+        if b"\0" not in content[:8]:  # in UTF-16 and UTF-32 these bytes are halves of letters
+            content = content.replace(mllp.START, b"").replace(mllp.END, b"")
         peer = Peer(FOLDER + folder.path.name, 0, 0, 0, folder=folder.endpoint)
         try:
             reply = self._handle(content, peer)
@@ -181,7 +193,7 @@ class PickUp:
             return b"Not a message of HL7 version 2.\n", False, False
         reply.sent(True)
         codes = [found[2] for found in _MSA.finditer(reply.payload)]
-        accepted = all(code in _ACCEPTED for code in codes)
+        accepted = reply.complete and all(code in _ACCEPTED for code in codes)
         return reply.payload, accepted, not accepted and bool(_FOR_NOW.search(reply.payload))
 
 
@@ -207,6 +219,18 @@ def _waiting(folder: Folder) -> list[tuple[Path, tuple[int, int, int]]]:
         if stat.S_ISREG(status.st_mode):
             found.append((status.st_mtime_ns, entry.name, Path(entry.path), _stamp(status)))
     return [(path, stamp) for _, _, path, stamp in sorted(found, key=lambda each: each[:2])]
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    """Whether its last segment is whole, as far as can be seen; also if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 16))
+            tail = file.read()
+    except OSError:
+        return True  # told by the attempt to take it
+    return tail.rstrip(b"\0 \t\x1a").endswith(_LINE_ENDS)
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int, int]:

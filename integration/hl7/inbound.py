@@ -102,7 +102,10 @@ def _handle_batch(frame: bytes, peer: Peer) -> Reply:
                 if reply is not None:
                     reply.sent(written)
 
-    return Reply(payload, sent)
+    commits = {reply.commit for told in replies for reply in told if reply is not None}
+    # One that could not be stored is reason to send all again: the rest has no second effect.
+    commit = next((each for each in (Commit.NOT_STORED, Commit.STORED) if each in commits), None)
+    return Reply(payload, sent, commit or Commit.NONE, complete=not wrong)
 
 
 def _handle_message(frame: bytes, peer: Peer) -> Reply | None:

@@ -38,12 +38,17 @@ class Reply:
     """An answer whose sender wants to know whether it could be written.
 
     ``sent`` is called in a handler thread, after the write, with whether it succeeded. Without a
-    ``payload`` nothing is said (MSH-15 asks for no answer), and the connection goes on.
+    ``payload`` nothing is said (MSH-15 asks for no answer), and the connection goes on. It is not
+    ``complete`` if an envelope announced more than came, or less.
     """
 
     payload: bytes
     sent: Callable[[bool], None]
     commit: Commit = Commit.NONE
+    complete: bool = True
 
 
 Handle = Callable[[bytes, Peer], "bytes | Reply | None"]
+
+# Told of the address of a connection that was refused, and why.
+Refused = Callable[[str, str], None]

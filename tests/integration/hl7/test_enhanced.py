@@ -270,6 +270,29 @@ def test_a_peer_of_release_2_is_told_what_was_stored_and_what_was_not(
     assert reply.commit is Commit.NOT_STORED
 
 
+def test_a_batch_is_told_stored_once_and_not_stored_if_one_of_it_was_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    register(settings={"release_2": True})
+    batch = f"BHS|^~\\&|HIS|GENERAL\r{order()}{order(key='M2', orc='', obr='')}BTS|2\r".encode()
+    reply = handle(batch, PEER)
+    assert isinstance(reply, Reply)
+    assert reply.commit is Commit.STORED
+
+    real = inbox.receive
+
+    def full(**arguments: Any) -> Any:
+        if arguments["key"] == "M2":
+            raise OperationalError("disk full")
+        return real(**arguments)
+
+    monkeypatch.setattr(inbox, "receive", full)
+    reply = handle(batch, PEER)
+
+    assert isinstance(reply, Reply)
+    assert reply.commit is Commit.NOT_STORED
+
+
 def test_other_peers_are_not_told_of_release_2() -> None:
     register()
 

@@ -15,7 +15,7 @@ from integration.hl7 import folder as folders
 from integration.hl7.folder import Folder, PickUp, configured
 from integration.hl7.inbound import handle
 from integration.hl7.server import Peer, Reply
-from ris.models import InboundMessage, Order
+from ris.models import InboundMessage, Order, Patient
 from ris.services import inbox
 from tests.integration.hl7 import intake
 from tests.integration.hl7.messages import ORC, order
@@ -140,6 +140,29 @@ def test_a_file_is_left_alone_while_it_grows(site: Site) -> None:
     assert site.answer("a.hl7.ack")[1] == "MSA|AA|M1"
 
 
+@pytest.mark.parametrize("written", [0, 60], ids=["nothing", "half a segment"])
+def test_a_writer_that_pauses_in_the_middle_is_waited_for(site: Site, written: int) -> None:
+    raw = order().encode()
+    (site.path / "a.hl7").write_bytes(raw[:written])
+    assert (site.look(), site.names) == (0, ["a.hl7"])
+
+    with (site.path / "a.hl7").open("ab") as file:
+        file.write(raw[written:])
+    site.look()
+
+    assert site.names == ["a.hl7.ack", "a.hl7.done"]
+    assert InboundMessage.objects.count() == 1
+
+
+def test_a_file_without_an_end_is_read_when_nobody_went_on_with_it(site: Site) -> None:
+    site.put("a.hl7", order().rstrip("\r"))
+    site.look()
+
+    site.clock.now += folders.CUT_SECONDS
+
+    assert (site.look(), site.names) == (1, ["a.hl7.ack", "a.hl7.done"])
+
+
 def test_other_names_are_left_alone(site: Site) -> None:
     for name in ("a.hl7.tmp", "a.hl7.part", ".a.hl7", "a.txt", "a.hl7.done", "a.hl7.err"):
         (site.path / name).write_text(order())
@@ -210,7 +233,7 @@ def test_a_network_that_was_agreed_is_no_matter_of_files(tmp_path: Path) -> None
 
 
 def test_what_is_no_message_is_put_aside_and_kept(site: Site) -> None:
-    site.put("a.hl7", b"\xff\xd8\xff\xe0 no message")
+    site.put("a.hl7", b"\xff\xd8\xff\xe0 no message\n")
 
     site.look()
 
@@ -225,6 +248,25 @@ def test_frames_of_mllp_in_a_file_do_no_harm(site: Site) -> None:
     site.look()
 
     assert ("a.hl7.done" in site.names, Order.objects.count()) == (True, 2)
+
+
+def test_letters_of_utf_16_are_not_taken_for_frames(site: Site) -> None:
+    site.put("a.hl7", order().replace("Berg", "Berg\u4e1c\u0b05").encode("utf-16"))
+
+    site.look()
+
+    assert "a.hl7.done" in site.names
+    assert Patient.objects.get().name == "Berg\u4e1c\u0b05^Anna^Maria"
+
+
+def test_a_batch_of_which_a_message_is_missing_is_no_success(site: Site) -> None:
+    site.put("a.hl7", f"BHS|^~\\&|HIS|GENERAL|RIS|RAD\r{order()}BTS|2\r")
+
+    site.look()
+
+    assert site.names == ["a.hl7.ack", "a.hl7.err"]
+    assert site.answer("a.hl7.ack")[-1] == "BTS|1|2 messages announced, 1 came"
+    assert Order.objects.count() == 1
 
 
 def test_a_file_that_is_too_long_is_put_aside(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,6 +323,17 @@ def test_a_file_that_may_not_be_read_is_told_once(site: Site) -> None:
         site.look()
 
     assert [log["event"] for log in logs] == ["a file cannot be picked up"]
+
+
+def test_a_name_without_room_for_its_answer_is_told_once_and_not_read(site: Site) -> None:
+    (site.path / ("x" * 246 + ".hl7")).write_text(order())
+
+    with capture_logs() as logs:
+        site.look()
+        site.look()
+
+    assert [log["reason"] for log in logs] == ["File name too long"]
+    assert InboundMessage.objects.count() == 0
 
 
 def test_an_answer_may_be_read_by_those_who_may_read_the_file(site: Site) -> None:
