@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from integration.hl7 import acks, folder, schema
+from integration.hl7 import acks, folder, refusals, schema
 from integration.hl7 import conformance as statements
 from integration.hl7.er7 import Header, Message
 from integration.hl7.full_check import check_fully
@@ -53,7 +53,7 @@ async def _listen(listening: ListenerConfig) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await serve(listening, handle, stopping, _say_where)
+    await serve(listening, handle, stopping, _say_where, refusals.note)
 
 
 def _say_where(listener: Listener) -> None:

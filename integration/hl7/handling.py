@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -60,6 +61,17 @@ class Handling:
                 log.exception("noting an answer as sent failed")
 
         self._threads.submit(work)
+
+    def note(self, work: Callable[[], None]) -> None:
+        """Have something written down; nobody waits for it."""
+
+        def noting() -> None:
+            try:
+                work()
+            except BaseException:
+                log.exception("noting a refusal failed")
+
+        self._threads.submit(noting)
 
     def close(self, seconds: float) -> None:
         self._threads.close(seconds)

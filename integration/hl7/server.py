@@ -29,8 +29,9 @@ from integration.hl7.listening import ListenerConfig as ListenerConfig
 from integration.hl7.peer import Commit as Commit
 from integration.hl7.peer import Handle as Handle
 from integration.hl7.peer import Peer as Peer
+from integration.hl7.peer import Refused as Refused
 from integration.hl7.peer import Reply as Reply
-from integration.hl7.tls import peer_certificate, tls_files
+from integration.hl7.tls import peer_certificate, tls_files, why_refused
 from ris.server_tls import TlsFiles
 
 log = structlog.get_logger(__name__)
@@ -59,9 +60,12 @@ class _Connection:
 class Listener:
     """Listening sockets and their connections, within one running event loop."""
 
-    def __init__(self, config: ListenerConfig, handle: Handle) -> None:
+    def __init__(
+        self, config: ListenerConfig, handle: Handle, refused: Refused | None = None
+    ) -> None:
         self.config = config
         self._handle = handle
+        self._note_refused = refused
         self._sockets: list[socket.socket] = []
         self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -225,7 +229,11 @@ class Listener:
         writer: asyncio.StreamWriter | None = None
         reason = "closed by the peer"
         try:
-            reader, writer = await self._open(connection.sock, context)
+            try:
+                reader, writer = await self._open(connection.sock, context)
+            except ssl.SSLError as error:
+                reason = self._refuse(connection, error)
+                return
             certificate = peer_certificate(writer.get_extra_info("ssl_object"))
             local_port = int(writer.get_extra_info("sockname")[1])
             peer = Peer(
@@ -256,6 +264,15 @@ class Listener:
                 reason=reason,
             )
             await self._close(connection, writer)
+
+    def _refuse(self, connection: _Connection, error: ssl.SSLError) -> str:
+        """Say why a peer is not let in: it sees no more than a closed connection."""
+        reason = why_refused(error)
+        log.warning("a TLS handshake failed", peer=connection.address, reason=reason)
+        note = self._note_refused
+        if note is not None and self._handling is not None:
+            self._handling.note(lambda: note(connection.address, reason))
+        return "TLS handshake failed"
 
     async def _open(
         self, sock: socket.socket, context: ssl.SSLContext | None
@@ -311,9 +328,10 @@ async def serve(
     handle: Handle,
     stopping: asyncio.Event,
     ready: Callable[[Listener], None] | None = None,
+    refused: Refused | None = None,
 ) -> None:
     """Listen until ``stopping`` is set, then finish what has begun."""
-    listener = Listener(config, handle)
+    listener = Listener(config, handle, refused)
     await listener.start()
     try:
         if ready is not None:
@@ -324,7 +342,9 @@ async def serve(
 
 
 @contextmanager
-def running(config: ListenerConfig, handle: Handle) -> Iterator[Listener]:
+def running(
+    config: ListenerConfig, handle: Handle, refused: Refused | None = None
+) -> Iterator[Listener]:
     """A listener in a thread of its own: for tools that also do something else, and for tests."""
     started = threading.Event()
     failure: list[BaseException] = []
@@ -338,7 +358,7 @@ def running(config: ListenerConfig, handle: Handle) -> Iterator[Listener]:
 
     def run() -> None:
         try:
-            loop.run_until_complete(serve(config, handle, stopping, ready))
+            loop.run_until_complete(serve(config, handle, stopping, ready, refused))
         except BaseException as error:
             failure.append(error)
         finally:

@@ -85,6 +85,13 @@ def is_one_of(certificate: PeerCertificate | None, wanted: Iterable[str]) -> boo
     )
 
 
+def why_refused(error: ssl.SSLError) -> str:
+    """Why a handshake failed, in words for an operator, such as "certificate has expired"."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (error.reason or "no TLS").replace("_", " ").lower()
+
+
 def peer_certificate(connection: ssl.SSLObject | ssl.SSLSocket | None) -> PeerCertificate | None:
     """The peer's certificate, or None if it showed none."""
     raw = connection.getpeercert(binary_form=True) if connection is not None else None

@@ -22,12 +22,12 @@ class Authority:
         self.pem = folder / f"{name}.pem"
         self.pem.write_bytes(self._sign(self._name, self._key, authority=True))
 
-    def certify(self, name: str) -> tuple[Path, Path]:
-        """A certificate for ``name`` at 127.0.0.1 and its key."""
+    def certify(self, name: str, *, days: int = 1) -> tuple[Path, Path]:
+        """A certificate for ``name`` at 127.0.0.1 and its key; ended, if ``days`` is below 0."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         certificate, secret = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        certificate.write_bytes(self._sign(subject, key, authority=False))
+        certificate.write_bytes(self._sign(subject, key, authority=False, days=days))
         secret.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
@@ -56,7 +56,12 @@ class Authority:
         return path
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, authority: bool
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        authority: bool,
+        days: int = 1,
     ) -> bytes:
         now = datetime.now(UTC)
         names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
@@ -66,8 +71,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now - timedelta(days=30))
+            .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(authority, None), critical=True)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(self._key, hashes.SHA256())

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from integration.hl7 import refusals
 from integration.hl7.er7 import Message
-from integration.hl7.server import Peer
+from integration.hl7.server import ListenerConfig, Peer, running
 from integration.hl7.tls import PeerCertificate, ServerTls, is_one_of, tls_files
 from ris.client_tls import ClientTls, client_context
+from ris.models import AuditEvent
 from tests.running import wait_until
 from tests.wire.mllp_certificates import Authority
 from tests.wire.mllp_sender import Client, Connect, accept, frame, listening, order
@@ -85,6 +87,47 @@ def test_a_client_certificate_is_required_checked_and_handed_on(
     assert peer.certificate.subject == "commonName=his"
     assert peer.certificate.names == ("localhost", "127.0.0.1")
     assert len(peer.certificate.fingerprint) == 64
+
+
+def test_why_somebody_was_not_let_in_is_told(
+    clients: Connect, authority: Authority, stranger: Authority
+) -> None:
+    refused: list[tuple[str, str]] = []
+    tls = server_tls(authority, client_certificates=True)
+    config = ListenerConfig(port=0, tls_port=0, tls=tls)
+    shown = [authority.certify("late", days=-1), stranger.certify("impostor"), None]
+    with (
+        capture_logs() as logs,
+        running(config, accept, lambda address, why: refused.append((address, why))) as listener,
+    ):
+        for number, certificate in enumerate(shown, start=1):
+            with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
+                exchange(clients(listener.tls_port, trusting(authority, certificate)))
+            wait_until(lambda number=number: len(refused) == number, "it was noted")
+
+    reasons = [
+        "certificate has expired",
+        "unable to get local issuer certificate",
+        "peer did not return a certificate",
+    ]
+    assert refused == [("127.0.0.1", reason) for reason in reasons]
+    told = [each for each in logs if each["event"] == "a TLS handshake failed"]
+    assert [(each["log_level"], each["reason"]) for each in told] == [
+        ("warning", reason) for reason in reasons
+    ]
+
+
+@pytest.mark.django_db
+def test_a_refused_connection_is_in_the_audit_once_a_minute() -> None:
+    for _ in range(3):
+        refusals.note("10.0.0.9", "certificate has expired")
+    refusals.note("10.0.0.9", "peer did not return a certificate")
+
+    rows = AuditEvent.objects.filter(action="RefuseConnection").order_by("id")
+    assert [(row.address, row.outcome, row.detail["reason"]) for row in rows] == [
+        ("10.0.0.9", "refused", "certificate has expired"),
+        ("10.0.0.9", "refused", "peer did not return a certificate"),
+    ]
 
 
 def test_a_revoked_certificate_is_refused_and_another_is_not(
