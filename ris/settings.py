@@ -186,6 +186,13 @@ ACCOUNT_SESSION_REMEMBER = True  # the length of a session is ours to say, not a
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/300s/key", "reauthenticate": "10/m/user"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = CONFIG.site_name
+# A code is good for the half minute before and after it: clocks of phones differ, and typing takes
+# a while (RFC 6238 5.2).
+MFA_TOTP_TOLERANCE = 1
+MFA_FORMS = {
+    "authenticate": "ris.web.accounts.codes.LoginCodeForm",
+    "reauthenticate": "ris.web.accounts.codes.CodeForm",
+}
 
 SESSION_COOKIE_AGE = CONFIG.session.absolute_hours * 3600
 SESSION_COOKIE_NAME = "ris_session"

@@ -296,7 +296,7 @@ def test_a_code_of_the_app_signs_once(exam: Order, as_: As) -> None:
 
     assert "set one up under your account" in without
     assert "Sign final" in signed
-    assert "Incorrect code" in again
+    assert "This code was used already" in again
     assert list(ReportVersion.objects.values_list("kind", "signed_with")) == [
         ("PRELIMINARY", "second-factor")
     ]

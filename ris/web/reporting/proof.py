@@ -1,8 +1,8 @@
 """What a person shows at the moment of signing, where the site asks for it.
 
 The password and the code are looked at by allauth, which counts wrong ones as it counts those of
-the login (``ACCOUNT_RATE_LIMITS``) and takes each code once. The door refuses a signature that
-comes without (``ris.services.reporting.residents``).
+the login (``ACCOUNT_RATE_LIMITS``); each code is taken once (``ris.web.accounts.codes``). The door
+refuses a signature that comes without (``ris.services.reporting.residents``).
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def proof_of(request: PageRequest, subject: str) -> Proof:
 def _refusals(request: PageRequest, proof: Proof, shown: str) -> list[str]:
     """Why a password or code is not taken; a code that is taken is used up."""
     from allauth.account.forms import ReauthenticateForm as PasswordForm
-    from allauth.mfa.base.forms import ReauthenticateForm as CodeForm
+
+    from ris.web.accounts.codes import CodeForm
 
     if proof is Proof.FIRST_FACTOR:
         form = PasswordForm({"password": shown}, user=request.user)
