@@ -5,7 +5,6 @@ Made from the tables that write the messages, so that it cannot say anything els
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,6 +14,7 @@ from integration.hl7.from_domain.documents import notices
 from integration.hl7.settings import Settings
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.values import PersonName
+from ris.markdown import table
 from ris.printing.report import MARKS, NOTICES
 from ris.selectors.views import ReportVersionView
 from worklist.report_sr import COMPLETION
@@ -52,7 +52,7 @@ def document() -> str:
         "",
         "## One row a kind of version",
         "",
-        *_table(
+        *table(
             (
                 "version",
                 "ORC-5",
@@ -82,7 +82,7 @@ def document() -> str:
         "What is told of the last version, after those before it. `v2` stands for the document",
         "that began with version 2; its number (TXA-12) is made of the report and that version.",
         "",
-        *_table(
+        *table(
             ("versions", "by default", "one document that is edited"),
             map(_history, _HISTORIES),
         ),
@@ -91,11 +91,6 @@ def document() -> str:
         "`document_signed`); TXA-19 is AV, and CA for what is canceled.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
-    return [*lines, *(f"| {' | '.join(cell or '-' for cell in row)} |" for row in rows), ""]
 
 
 def _row(kind: VersionKind) -> tuple[str, ...]:

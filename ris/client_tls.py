@@ -49,6 +49,19 @@ def harden(context: ssl.SSLContext) -> None:
     context.set_ciphers(_CIPHERS)
 
 
+def words_of(error: BaseException) -> str:
+    """What an operator can use: the system's words without numbers and addresses of ours."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return error.reason or "TLS error"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error)
+
+
 def is_expected(connection: ssl.SSLSocket, fingerprint: str) -> bool:
     """Whether the peer's certificate is the one that was pinned, if one was."""
     if not fingerprint:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ris.markdown import table
 from ris.version import version
 from worklist import conformance_archives as archives
 from worklist import conformance_documents as documents
@@ -18,7 +19,7 @@ from worklist import conformance_scu as forwarding
 from worklist import conformance_security as security
 from worklist import conformance_settings as settings
 from worklist import conformance_worklist as scheduled
-from worklist.conformance_form import absent, heading, table
+from worklist.conformance_form import absent, heading
 from worklist.web import conformance as web
 
 _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ris.domain.protocol import REFUSALS_BEFORE_PARKING
+from ris.markdown import table
 from worklist import storing_results
 from worklist.asking import MOST, SERIES_KEYS, STUDY_KEYS, STUDY_ROOT_FIND
 from worklist.commitment import REASONS
 from worklist.committing import PATIENCE
 from worklist.confirming import TRIES
-from worklist.conformance_form import heading, table
+from worklist.conformance_form import heading
 from worklist.report_content import HEADINGS
 from worklist.report_pdf import ENCAPSULATED_PDF
 from worklist.report_sr import BASIC_TEXT_SR, COMPLETION, ENHANCED_SR, MOST_EVIDENCE

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from ris.domain.availability import AT_HAND, Availability
 from ris.domain.measures import MEASURES, UNITS, Measure
-from worklist.conformance_form import heading, table
+from ris.markdown import table
+from worklist.conformance_form import heading
 from worklist.dose import EVENTS_KEPT
 from worklist.dose_content import OF_EVENT, TOTALS
 from worklist.elements import tag_of, tag_path

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 from pydantic.fields import FieldInfo
+
+from ris.markdown import table
 
 _DEEPEST = 6  # Markdown has no more levels
 
@@ -17,12 +19,6 @@ def heading(number: str, title: str) -> list[str]:
 def absent(number: str, title: str, words: str = "Not supported.") -> list[str]:
     """A heading of the template that has nothing here."""
     return [*heading(number, title), words, ""]
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
-    lines += [f"| {' | '.join(cell or '-' for cell in row)} |" for row in rows]
-    return [*lines, ""]
 
 
 def settings(fields: Mapping[str, FieldInfo]) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ris.config_sections import Performing
 from ris.domain.discontinuation import MODALITY_REASONS, Reason
-from worklist.conformance_form import heading, table
+from ris.markdown import table
+from worklist.conformance_form import heading
 from worklist.elements import tag_path
 from worklist.mpps_attributes import FIXED, PERFORMED, PerformedAttribute
 

@@ -6,11 +6,12 @@ from pydicom.uid import UID
 
 from ris.config_sections import Dicom
 from ris.domain.transliteration import ROWS
+from ris.markdown import table
 from ris.version import version
 from worklist.charset import EXTENDED, SINGLE
 from worklist.config import IMPLEMENTATION_CLASS_UID, Deadlines, Limits, ListenerConfig
 from worklist.conformance_archives import services as of_archives
-from worklist.conformance_form import heading, table
+from worklist.conformance_form import heading
 from worklist.conformance_scu import services as of_managers
 from worklist.conformance_scu import verification
 from worklist.scu import WRITABLE

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ris.markdown import table
 from worklist import conformance_archives, conformance_scu
 from worklist.charset import EXTENDED, SINGLE
-from worklist.conformance_form import absent, heading, table
+from worklist.conformance_form import absent, heading
 from worklist.sop_classes import DOSE_REPORTS, SOP_CLASSES, Operation
 from worklist.web.capabilities import TRANSACTIONS
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ris.markdown import table
 from ris.services import outbox
 from worklist.calling import MEANINGS, WARNINGS
-from worklist.conformance_form import heading, table
+from worklist.conformance_form import heading
 from worklist.notification import EVENT_TYPES
 from worklist.scu import MODALITY_PERFORMED_PROCEDURE_STEP_NOTIFICATION
 from worklist.sop_classes import MODALITY_PERFORMED_PROCEDURE_STEP, VERIFICATION

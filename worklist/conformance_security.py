@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ris.config_sections import Dicom, Http
-from worklist.conformance_form import absent, heading, table
+from ris.markdown import table
+from worklist.conformance_form import absent, heading
 from worklist.web import conformance as web
 
 

@@ -6,7 +6,8 @@ from inspect import cleandoc
 
 from ris import config
 from ris.config_sections import Dicom
-from worklist.conformance_form import absent, heading, settings, table
+from ris.markdown import table
+from worklist.conformance_form import absent, heading, settings
 from worklist.dicomweb_settings import WebSettings
 from worklist.endpoint_settings import Settings
 from worklist.registry import Profile

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ris.config_sections import Dicom
+from ris.markdown import table
 from worklist.attributes import (
     ESSENTIAL,
     PRIORITIES,
@@ -14,7 +15,7 @@ from worklist.attributes import (
     Attribute,
     Matching,
 )
-from worklist.conformance_form import heading, table
+from worklist.conformance_form import heading
 from worklist.elements import tag_path
 from worklist.rules import DEVIATIONS, REFUSED
 

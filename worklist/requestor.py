@@ -33,7 +33,7 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext
 
-from ris.client_tls import ClientTls, client_context, is_expected
+from ris.client_tls import ClientTls, client_context, is_expected, words_of
 from ris.domain.protocol import Result
 from ris.version import version
 from worklist.command_sets import (
@@ -388,19 +388,6 @@ def _release(line: _Line) -> None:
     with suppress(CallError):
         line.send(RELEASE_RQ, deadline)
         line.pdu(deadline, Result.TRANSIENT)
-
-
-def words_of(failed: BaseException) -> str:
-    """What an operator can use: the system's words without numbers and addresses of ours."""
-    if isinstance(failed, TimeoutError):
-        return "timed out"
-    if isinstance(failed, ssl.SSLCertVerificationError):
-        return failed.verify_message
-    if isinstance(failed, ssl.SSLError):
-        return failed.reason or "TLS failed"
-    if isinstance(failed, OSError):
-        return failed.strerror or str(failed)
-    return str(failed)
 
 
 # --- negotiation

@@ -15,10 +15,10 @@ from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ris.client_tls import ClientTls
+from ris.client_tls import ClientTls, words_of
 from ris.domain.protocol import Result
 from ris.version import version
-from worklist.requestor import CallError, Target, connected, words_of
+from worklist.requestor import CallError, Target, connected
 
 MOST: Final = 8 << 20  # of an answer; no list of studies is that long
 _PIECE: Final = 64 * 1024

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
@@ -19,6 +19,7 @@ from integration.fhir.searching import MAX_INCLUDED
 from integration.fhir.subscriptions.topics import TOPICS
 from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.reporting import ReportStatus, VersionKind
+from ris.markdown import table
 from ris.selectors.search.planned import AWAITED_STAGES, PLANNED_STEPS
 
 _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"
@@ -60,7 +61,7 @@ def _operations() -> list[str]:
         )
         for each in OPERATIONS
     ]
-    return ["## Operations", "", *_table(("operation", "of", "on", "scope", ""), rows)]
+    return ["## Operations", "", *table(("operation", "of", "on", "scope", ""), rows)]
 
 
 def _topics() -> list[str]:
@@ -73,16 +74,8 @@ def _topics() -> list[str]:
         "search are an empty `POST`, or with `channel.payload` a `PUT` of the resource below the",
         "endpoint; those of a topic are Bundles by `POST`.",
         "",
-        *_table(("topic", "about", "when"), rows),
+        *table(("topic", "about", "when"), rows),
     ]
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
-    for row in rows:
-        cells = (str(cell).replace("|", "\\|") or "-" for cell in row)
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
 
 
 def _code(words: Iterable[str]) -> str:
@@ -148,19 +141,19 @@ def _http() -> list[str]:
         ("compartments", f"{_code(COMPARTMENTS)}, as `Patient/1/ServiceRequest`, `Patient/1/*`"),
         ("parts", "`_summary` true, text, data, count; `_elements`; marked `SUBSETTED`"),
     ]
-    return ["## HTTP", "", *_table(("matter", "what is done"), rows)]
+    return ["## HTTP", "", *table(("matter", "what is done"), rows)]
 
 
 def _resources() -> list[str]:
     rows = [
         (f"`{name}`", _code(kind.interactions), kind.documentation) for name, kind in KINDS.items()
     ]
-    return ["## Resources", "", *_table(("type", "interactions", "what it is here"), rows)]
+    return ["## Resources", "", *table(("type", "interactions", "what it is here"), rows)]
 
 
 def _kind(kind: Kind) -> list[str]:
     lines = [f"### {kind.name}", ""]
-    lines += _table(
+    lines += table(
         ("parameter", "type", "modifiers and chains", "finds"),
         [_parameter(each) for each in kind.parameters.values()],
     )
@@ -194,11 +187,11 @@ def _states() -> list[str]:
         "",
         "What is stored, and the code that is shown for it.",
         "",
-        *_table(
+        *table(
             ("order", "`ServiceRequest.status`"),
             ((status.value, f"`{bindings.ORDER_STATUS[status]}`") for status in OrderStatus),
         ),
-        *_table(
+        *table(
             ("step", *(f"`Task.status`, order {order.value}" for order in _SHOWN_ORDERS)),
             (
                 (
@@ -208,7 +201,7 @@ def _states() -> list[str]:
                 for step in StepStatus
             ),
         ),
-        *_table(
+        *table(
             ("report", "newest version", "`DiagnosticReport.status`"),
             (
                 (status.value, kind.value if kind else "none", f"`{code}`")
@@ -218,7 +211,7 @@ def _states() -> list[str]:
         "A draft with a text is `partial`. Before anybody began a report, and before or without",
         "anything performed, the exam itself is shown:",
         "",
-        *_table(
+        *table(
             ("step", *(f"`Procedure.status`, order {order.value}" for order in _SHOWN_ORDERS)),
             (
                 (
@@ -228,7 +221,7 @@ def _states() -> list[str]:
                 for step in PLANNED_STEPS
             ),
         ),
-        *_table(
+        *table(
             (
                 "procedure",
                 *(f"`DiagnosticReport.status`, order {order.value}" for order in _SHOWN_ORDERS),
@@ -280,7 +273,7 @@ def _systems() -> list[str]:
         f"Numbers this system gave itself are of `{systems.FILLER_NUMBER}` and",
         f"`{systems.ACCESSION_NUMBER}`; DICOM UIDs are of `{systems.DICOM_UID}`, as `urn:oid:`.",
         "",
-        *_table(("coding scheme", "`Coding.system`"), rows),
+        *table(("coding scheme", "`Coding.system`"), rows),
     ]
 
 
@@ -290,7 +283,7 @@ def _errors() -> list[str]:
         "",
         "Every error is an OperationOutcome whose issues name the element (`expression`).",
         "",
-        *_table(
+        *table(
             ("error", "HTTP", "issue"),
             ((code.value, status, f"`{issue}`") for code, (status, issue) in TABLE.items()),
         ),

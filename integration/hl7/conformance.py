@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, get_args
 
@@ -34,6 +34,7 @@ from integration.hl7.routes import ROUTES as INBOUND
 from integration.hl7.to_domain import documents, schedule
 from integration.hl7.to_domain import results as results_in
 from ris.domain.errors import ErrorCode
+from ris.markdown import table
 
 _NOTE = "<!-- Made from the code by docs/generate.py; edit the code. -->"
 
@@ -104,14 +105,6 @@ def statement() -> str:
     return "\n\n".join("\n".join(part).strip() for part in parts) + "\n"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
-    for row in rows:
-        cells = (str(cell).replace("|", "\\|") or "-" for cell in row)
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
-
-
 def _cover() -> list[str]:
     return [
         "# HL7 v2 conformance",
@@ -128,7 +121,7 @@ def _messages_in() -> list[str]:
         (f"`{code}^{trigger}`", _MEANINGS[f"{code}^{trigger}"], _reply(route.reply))
         for (code, trigger), route in INBOUND.items()
     ]
-    return ["## Messages received", "", *_table(("message", "meaning", "answer"), rows)]
+    return ["## Messages received", "", *table(("message", "meaning", "answer"), rows)]
 
 
 def _reply(reply: tuple[str, ...]) -> str:
@@ -173,7 +166,7 @@ def _fields_in() -> list[str]:
         "",
         "### Patient and visit",
         "",
-        *_table(
+        *table(
             heads,
             [
                 *patient,
@@ -189,7 +182,7 @@ def _fields_in() -> list[str]:
         "groups with the same Study Instance UID or requested procedure id, and each IPC, are",
         "steps of one procedure.",
         "",
-        *_table(
+        *table(
             heads,
             _field_rows(
                 [*NUMBERS, *DETAILS, DIAGNOSIS, COMMENTS, CLINICAL, HAZARD, OBSERVATION, REASON]
@@ -197,7 +190,7 @@ def _fields_in() -> list[str]:
         ),
         "### Procedure and step",
         "",
-        *_table(heads, _field_rows([*PROCEDURE, *STEP])),
+        *table(heads, _field_rows([*PROCEDURE, *STEP])),
         *_other_fields_in(),
     ]
 
@@ -210,7 +203,7 @@ def _other_fields_in() -> list[str]:
         ("Report (ORU)", results_in.FIELDS),
         ("Document (MDM)", documents.FIELDS),
     ):
-        lines += [f"### {title}", "", *_table(("value", "read from"), fields)]
+        lines += [f"### {title}", "", *table(("value", "read from"), fields)]
     statuses = [(f"`{code}`", status.meaning) for code, status in schedule.STATUSES.items()]
     levels = [(f"`{code}`", level.name.lower()) for code, level in results_in.LEVELS.items()]
     return [
@@ -219,12 +212,12 @@ def _other_fields_in() -> list[str]:
         "",
         "In an S14 it says what became of the appointment; case and blanks do not count.",
         "",
-        *_table(("status", "taken as"), statuses),
+        *table(("status", "taken as"), statuses),
         "### Status of a report (OBR-25, table 0123)",
         "",
         "At most what `results` allows the sender; C replaces what its sender signed.",
         "",
-        *_table(("status", "taken as"), levels),
+        *table(("status", "taken as"), levels),
     ]
 
 
@@ -242,13 +235,13 @@ def _controls() -> list[str]:
         "an order that is not known is refused (204) and remembered (`early_cancel_minutes`): if",
         "the order comes, it is accepted and canceled at once.",
         "",
-        *_table(heads, _control_rows(bindings.CONTROLS)),
+        *table(heads, _control_rows(bindings.CONTROLS)),
         "From a peer that fills orders too (`other_filler`):",
         "",
-        *_table(heads, _control_rows(bindings.FILLER_CONTROLS)),
+        *table(heads, _control_rows(bindings.FILLER_CONTROLS)),
         "In an ORR, ORG or ORI to us, on the connection we sent over or as a message of its own:",
         "",
-        *_table(
+        *table(
             ("ORC-1", "meaning"), [(f"`{code}`", text) for code, text in bindings.ANSWERS.items()]
         ),
     ]
@@ -271,7 +264,7 @@ def _answers() -> list[str]:
         "ERR names the place of each fault. `invalid-value` is 103 where a table is named,",
         "`unsupported` 200 to 203 by its place in MSH.",
         "",
-        *_table(("what is wrong", "MSA-1", "ERR (table 0357)"), rows),
+        *table(("what is wrong", "MSA-1", "ERR (table 0357)"), rows),
     ]
 
 
@@ -298,7 +291,7 @@ def _messages_out() -> list[str]:
         "Of a report that is told as documents (`documents`), `document_*` settings choose the",
         "event; which version is told as what stands in results.md.",
         "",
-        *_table(("subscription", "messages", "events"), rows),
+        *table(("subscription", "messages", "events"), rows),
     ]
 
 
@@ -320,7 +313,7 @@ def _statuses() -> list[str]:
         "what it asked for itself. Held, released, canceled or discontinued on another system's",
         "request it is `SC`.",
         "",
-        *_table(("event", "ORC-1", "ORC-5", "OBR-25"), status),
+        *table(("event", "ORC-1", "ORC-5", "OBR-25"), status),
         "Of an order that was born here, and has no number of the placer, it hears by setting",
         "(`own_orders`): `SN` with our number only, then how far it is (`SC`) once the answer `NA`",
         "brought its number; or `NW`; or `SN`, and `NW` after the answer. An order that stands for",
@@ -329,13 +322,13 @@ def _statuses() -> list[str]:
         f"To an archive, of {len(ARCHIVE)} events, only with these ORC-1 and ORC-5, which the",
         "endpoint's `archive_controls` may change:",
         "",
-        *_table(("what happened to a step", "ORC-1 and ORC-5"), pairs),
+        *table(("what happened to a step", "ORC-1 and ORC-5"), pairs),
         "### Reports",
         "",
-        *_table(("version", "ORC-5", "OBR-25", "OBX-11"), versions),
+        *table(("version", "ORC-5", "OBR-25", "OBX-11"), versions),
         "### Order and stage",
         "",
-        *_table(("order", "stage", "ORC-5", "OBR-25"), stages),
+        *table(("order", "stage", "ORC-5", "OBR-25"), stages),
     ]
 
 
@@ -355,23 +348,23 @@ def _fields_out() -> list[str]:
         "OBX": results.OBX,
         "TXA": documents_out.TXA,
     }
-    for name, table in tables.items():
+    for name, columns in tables.items():
         segment = name.partition(" ")[0]
         rows = [
             (f"`{segment}-{column.number}`", column.title, column.since or "all")
-            for column in table
+            for column in columns
         ]
-        lines += [f"### {name}", "", *_table(("field", "value", "since"), rows)]
+        lines += [f"### {name}", "", *table(("field", "value", "since"), rows)]
     return lines
 
 
 def _tables() -> list[str]:
     lines = ["## Code tables", ""]
-    for table in bindings.TABLES:
-        lines += [f"### {table.number} {table.name}", ""]
-        lines += _table(
+    for codes in bindings.TABLES:
+        lines += [f"### {codes.number} {codes.name}", ""]
+        lines += table(
             ("code", "taken as"),
-            [(f"`{code}`", _meaning(value)) for code, value in table.values.items()],
+            [(f"`{code}`", _meaning(value)) for code, value in codes.values.items()],
         )
     return lines
 
@@ -405,7 +398,7 @@ def _mapping() -> list[str]:
         "maps, then the rules. A rule and a map never take a value from another order or another",
         "patient. Of what comes in, `MSH` stays as it is; Z segments can be read at any place.",
         "",
-        *_table(
+        *table(
             ("map", "is", "where", "gives, of what comes in"),
             (
                 (
@@ -417,7 +410,7 @@ def _mapping() -> list[str]:
                 for kind in mapping.KINDS.values()
             ),
         ),
-        *_table(("rule", "does"), ((f"`{rule}`", words) for rule, words in mapping.FORMS)),
+        *table(("rule", "does"), ((f"`{rule}`", words) for rule, words in mapping.FORMS)),
     ]
 
 
@@ -439,7 +432,7 @@ def _settings() -> list[str]:
         "",
         "Under `[endpoint.settings]` of a site file, or on the endpoint's page.",
         "",
-        *_table(("setting", "value", "default", "meaning"), rows),
+        *table(("setting", "value", "default", "meaning"), rows),
     ]
 
 

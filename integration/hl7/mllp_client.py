@@ -26,8 +26,7 @@ from integration.hl7 import acks, mllp
 from integration.hl7.acks import Ack
 from integration.hl7.er7 import Header
 from integration.hl7.mllp import Decoder
-from integration.hl7.tls import peer_certificate
-from ris.client_tls import ClientTls, client_context
+from ris.client_tls import ClientTls, client_context, is_expected, words_of
 from ris.domain.errors import RisError
 from ris.domain.protocol import Result
 
@@ -121,7 +120,7 @@ class _Line:
         try:
             plain = _dial(target, deadline)
         except (OSError, UnicodeError) as error:  # the latter for what can be no host name
-            raise _Failed(Result.TRANSIENT, f"no connection: {_text(error)}") from None
+            raise _Failed(Result.TRANSIENT, f"no connection: {words_of(error)}") from None
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -129,7 +128,7 @@ class _Line:
             return _secure(plain, target) if target.tls else plain
         except (OSError, ValueError) as error:
             plain.close()
-            raise _Failed(Result.TRANSIENT, f"no TLS connection: {_text(error)}") from None
+            raise _Failed(Result.TRANSIENT, f"no TLS connection: {words_of(error)}") from None
 
     def _send(self, sock: socket.socket, frame: bytes) -> None:
         try:
@@ -137,7 +136,7 @@ class _Line:
             sock.sendall(frame)
         except OSError as error:
             # Not all of it was taken, so the peer cannot have the whole frame.
-            raise _Failed(Result.TRANSIENT, f"not sent: {_text(error)}") from None
+            raise _Failed(Result.TRANSIENT, f"not sent: {words_of(error)}") from None
 
     def _receive(self, sock: socket.socket, deadline: float) -> tuple[bytes, Ack]:
         decoder = Decoder(MAX_ANSWER)
@@ -151,7 +150,7 @@ class _Line:
                     raise _Failed(Result.AMBIGUOUS, "closed without an answer") from None
                 frames = [last]
             except OSError as error:
-                raise _Failed(Result.AMBIGUOUS, f"no answer: {_text(error)}") from None
+                raise _Failed(Result.AMBIGUOUS, f"no answer: {words_of(error)}") from None
             except RisError as error:
                 raise _Failed(Result.AMBIGUOUS, f"unreadable answer: {error.message}") from None
             for position, frame in enumerate(frames, start=1):
@@ -272,26 +271,10 @@ def _secure(plain: socket.socket, target: Target) -> ssl.SSLSocket:
     tls = target.tls or ClientTls()
     context = client_context(tls)
     secured = context.wrap_socket(plain, server_hostname=tls.server_name or target.host)
-    if tls.fingerprint:
-        certificate = peer_certificate(secured)
-        wanted = tls.fingerprint.replace(":", "").lower()
-        if certificate is None or certificate.fingerprint != wanted:
-            secured.close()
-            raise InvalidCertificateError("the peer's certificate is not the one expected")
+    if not is_expected(secured, tls.fingerprint):
+        secured.close()
+        raise InvalidCertificateError("the peer's certificate is not the one expected")
     return secured
-
-
-def _text(error: BaseException) -> str:
-    """What an operator can use: the system's words without numbers and addresses of ours."""
-    if isinstance(error, TimeoutError):
-        return "timed out"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    if isinstance(error, ssl.SSLError):
-        return error.reason or "TLS failed"
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(error)
 
 
 def try_connection(target: Target) -> str:

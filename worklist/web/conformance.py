@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from worklist.conformance_form import heading, table
+from ris.markdown import table
+from worklist.conformance_form import heading
 from worklist.web import json_model, xml_model
 from worklist.web.access import REALM
 from worklist.web.capabilities import BASE_PATH, TRANSACTIONS, WADL, Transaction

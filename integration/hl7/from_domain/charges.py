@@ -19,7 +19,16 @@ from integration.hl7.bindings import Progress
 from integration.hl7.er7 import Message
 from integration.hl7.er7_writer import Raw, SegmentRow, Value
 from integration.hl7.from_domain.draft import Draft
-from integration.hl7.from_domain.segments import EVN, PID, PV1, SIDES, Column, ToldOrder, row
+from integration.hl7.from_domain.segments import (
+    EVN,
+    PID,
+    PV1,
+    SIDES,
+    Column,
+    ToldOrder,
+    procedure_code,
+    row,
+)
 from integration.hl7.profiles import Profile
 from ris.domain.orders import StepStatus
 from ris.domain.performing import PerformedStatus
@@ -144,11 +153,6 @@ def _done(
 def _number(told: ToldCharge) -> Value:
     letter = "T" if told.part is Part.TECHNICAL else "P"
     return f"{told.procedure.procedure_id}{letter}"
-
-
-def procedure_code(told: ToldOrder) -> Value:
-    code = told.procedure.code
-    return (code.value, code.meaning or told.procedure.description, code.scheme)
 
 
 def _modifiers(told: ToldCharge) -> Value:

@@ -195,7 +195,7 @@ def _service(told: ToldOrder) -> Value:
     return (*own, None, told.step.description)
 
 
-def _procedure_code(told: ToldOrder) -> Value:
+def procedure_code(told: ToldOrder) -> Value:
     code = told.procedure.code
     return (code.value, code.meaning or told.procedure.description, code.scheme)
 
@@ -301,7 +301,7 @@ OBR: tuple[Column[ToldOrder], ...] = (
     ),
     Column(35, "who typed the report", lambda told: told.transcriptionist),
     Column(36, "scheduled start", lambda t: t.time(t.step.start_at) if t.step else None),
-    Column(44, "procedure", _procedure_code),
+    Column(44, "procedure", procedure_code),
     Column(45, "side", _side),
 )
 

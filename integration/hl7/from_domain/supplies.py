@@ -14,9 +14,17 @@ from typing import Any
 from integration.hl7.bindings import Progress
 from integration.hl7.er7 import Message
 from integration.hl7.er7_writer import SegmentRow, Value
-from integration.hl7.from_domain.charges import CHARGE, procedure_code
+from integration.hl7.from_domain.charges import CHARGE
 from integration.hl7.from_domain.draft import Draft
-from integration.hl7.from_domain.segments import EVN, PID, PV1, Column, ToldOrder, row
+from integration.hl7.from_domain.segments import (
+    EVN,
+    PID,
+    PV1,
+    Column,
+    ToldOrder,
+    procedure_code,
+    row,
+)
 from integration.hl7.profiles import Profile
 from ris.selectors.supplies import UseLine
 from ris.selectors.views import OrderView, ProcedureView
