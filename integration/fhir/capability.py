@@ -7,7 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
-from integration.fhir import elements, search
+from integration.fhir import search
+from integration.fhir.definitions.resources import DATE, parameter_url
 from integration.fhir.formats import FHIR_JSON, FHIR_VERSION, FHIR_XML, JSON_PATCH, MERGE_PATCH
 from integration.fhir.from_domain.datatypes import Resource, compact
 from integration.fhir.operations import OPERATIONS
@@ -16,9 +17,6 @@ from integration.fhir.resources import KINDS, Kind, reverse_includes
 from integration.fhir.subscriptions.topics import TOPICS
 from integration.fhir.versions import is_versioned
 from ris.version import version
-
-# The day this statement was last changed in meaning; raise it with the tables.
-DATE = "2026-03-01"
 
 SECURITY = (
     "Bearer tokens (RFC 6750): given by the token endpoint to clients with a key of their own "
@@ -153,20 +151,13 @@ def _operations(kind: str) -> list[Resource]:
         compact(
             {
                 "name": each.name,
-                "definition": each.definition
-                or f"http://hl7.org/fhir/OperationDefinition/{kind or 'Resource'}-{each.name}",
+                "definition": each.definition,
                 "documentation": each.documentation,
             }
         )
         for each in OPERATIONS
         if (kind in each.types if kind else not each.types)
     ]
-
-
-def _definition(kind: Kind, parameter: Parameter) -> str:
-    """The official definition; empty for a parameter of a profile."""
-    official = elements.search_parameters(kind.name).get(parameter.name)
-    return official.url if official else ""
 
 
 def _rows(kind: Kind, parameter: Parameter) -> list[dict[str, Any]]:
@@ -178,7 +169,7 @@ def _rows(kind: Kind, parameter: Parameter) -> list[dict[str, Any]]:
         compact(
             {
                 "name": parameter.name,
-                "definition": _definition(kind, parameter),
+                "definition": parameter_url(kind.name, parameter),
                 "type": parameter.type,
                 "documentation": " ".join(word for word in words if word),
             }

@@ -5,12 +5,18 @@ Routes, searches, includes and the CapabilityStatement all come from :data:`KIND
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from integration.fhir import others, search, search_scheduling
+from integration.fhir.definitions.finder import Definitions, Shelf
+from integration.fhir.definitions.resources import (
+    code_systems,
+    operation_definitions,
+    search_parameters,
+)
 from integration.fhir.from_domain.appointment import appointment
 from integration.fhir.from_domain.appointmentresponse import appointment_response
 from integration.fhir.from_domain.auditevent import audit_event
@@ -157,6 +163,31 @@ def _kept(name: str) -> Kind:
         documentation=DOCUMENTATION[name],
         sorts={**search.COMMON_SORTS, **{each: each for each in columns}},
     )
+
+
+def _defined(name: str, make: Callable[[], Iterable[Resource]], documentation: str) -> Kind:
+    """A type of definitions, which are made of the tables and never stored."""
+    shelf = Shelf(name, make)
+    return Kind(
+        name,
+        Definitions(sources=(), load=shelf.load, shelf=shelf),
+        asked.KeptCriteria,
+        lambda hit, shown: hit,
+        others.parameters(name, (), kept=True),
+        interactions=COMPUTED,
+        documentation=documentation,
+        sorts={**search.COMMON_SORTS, "date": "date"},
+    )
+
+
+def _operation_definitions() -> Iterable[Resource]:
+    from integration.fhir.operations import OPERATIONS  # operations stand on these tables
+
+    return operation_definitions(OPERATIONS)
+
+
+def _search_parameters() -> Iterable[Resource]:
+    return search_parameters((kind.name, kind.parameters.values()) for kind in KINDS.values())
 
 
 KINDS: Mapping[str, Kind] = {
@@ -353,6 +384,17 @@ KINDS: Mapping[str, Kind] = {
             interactions=("read", "vread", "search-type"),
             documentation="Who changed what, and because of which message: one for each change.",
         ),
+        _defined(
+            "OperationDefinition",
+            _operation_definitions,
+            "The operations, with the parameters they take here. Never stored.",
+        ),
+        _defined(
+            "SearchParameter",
+            _search_parameters,
+            "What is searched by here: one for each definition that is named. Never stored.",
+        ),
+        _defined("CodeSystem", code_systems, "The codes that only this system has. Never stored."),
         *(_kept(name) for name in sorted(DOCUMENTATION)),
         _kind(
             "Subscription",

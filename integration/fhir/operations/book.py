@@ -12,7 +12,7 @@ from integration.fhir import rows
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.operations.hold import named_appointment
 from integration.fhir.operations.inputs import PATH, Inputs
-from integration.fhir.operations.interface import Call, Operation, Result
+from integration.fhir.operations.interface import Call, Input, Operation, Result
 from integration.fhir.operations.scheduling import (
     appointment,
     desk_of,
@@ -39,12 +39,18 @@ from ris.domain.values import Code
 from ris.selectors import slots
 from ris.selectors.search.views import AppointmentHit
 
-NAMES = frozenset(
-    {
-        "appointment-reference", "appointment-resource", "patient-reference", "patient-resource",
-        "comment", "based-on", "referral-identifier", "visit-type", "reason",
-    }
-)  # fmt: skip
+INPUTS = (
+    Input("appointment-reference", "Reference", "What $find offered or $hold keeps."),
+    Input("appointment-resource", "Appointment"),
+    Input("patient-reference", "Reference"),
+    Input("patient-resource", "Patient"),
+    Input("comment", "string"),
+    Input("based-on", "Reference", "The order it is for.", many=True),
+    Input("referral-identifier", "Identifier", "The number of an order."),
+    Input("visit-type", "string", search="token"),
+    Input("reason", "string", search="token"),
+)
+NAMES = frozenset(each.name for each in INPUTS)
 
 
 def run(call: Call) -> Result:
@@ -180,6 +186,7 @@ OPERATION = Operation(
     letter="c",
     changes=True,
     definition="https://profiles.ihe.net/ITI/Scheduling/OperationDefinition/appointment-book",
+    inputs=INPUTS,
     documentation=(
         "Books a time that $find offered or $hold keeps (appointment-reference), or an "
         "appointment-resource; with the id of an appointment that is there, moves or cancels it "

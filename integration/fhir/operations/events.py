@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from integration.fhir.criteria import allowed
 from integration.fhir.from_domain.datatypes import Resource
-from integration.fhir.operations.interface import Call, Operation, Result
+from integration.fhir.operations.interface import Call, Input, Operation, Result
 from integration.fhir.operations.subscription_status import values
 from integration.fhir.outcome import HttpError
 from integration.fhir.resources import KINDS
@@ -118,6 +118,11 @@ OPERATION = Operation(
     on_instance=True,
     definition="http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/"
     "backport-subscription-events",
+    inputs=(
+        Input("eventsSinceNumber", "string", "From this event on."),
+        Input("eventsUntilNumber", "string", "Up to this event."),
+        Input("content", "code", "empty, id-only or full-resource."),
+    ),
     documentation="The events of a subscription by number (eventsSinceNumber, eventsUntilNumber, "
     "both included), with resources as they were sent.",
 )

@@ -15,7 +15,7 @@ from integration.fhir.compartments import COMPARTMENTS
 from integration.fhir.criteria import allowed
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.operations.inputs import PATH, Inputs
-from integration.fhir.operations.interface import Call, Operation, Result
+from integration.fhir.operations.interface import Call, Input, Operation, Result
 from integration.fhir.outcome import HttpError
 from integration.fhir.parameters import Criteria, Reading, ReferenceParameter, local
 from integration.fhir.query import CURSOR
@@ -47,7 +47,14 @@ CARE_DATE: Mapping[str, str] = {
     "ServiceRequest": "authored",
     "Specimen": "collected",
 }
-_KNOWN = frozenset({"start", "end", "_since", "_type", CURSOR})
+INPUTS = (
+    Input("start", "date", "Care from this day."),
+    Input("end", "date", "Care until this day."),
+    Input("_since", "instant"),
+    Input("_type", "code", many=True),
+    Input("_count", "integer"),
+)
+_KNOWN = frozenset({CURSOR, *(each.name for each in INPUTS)})
 
 
 def run(call: Call) -> Result:
@@ -171,7 +178,7 @@ def _link(link: Mapping[str, str], call: Call, inputs: Inputs) -> dict[str, str]
     cursor = _cursor_in(link["url"])
     pairs: list[tuple[str, str]] = [
         (name, str(value))
-        for name in ("start", "end", "_since", "_type", "_count")
+        for name in (each.name for each in INPUTS)
         for value in inputs.given.get(name, ())
     ]
     if cursor:
@@ -190,6 +197,7 @@ OPERATION = Operation(
     types=("Patient",),
     on_instance=True,
     definition="http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    inputs=INPUTS,
     documentation=(
         "start and end (dates of care), _since, _type, _count; pages by links. The patient's "
         "compartment, and beside it people, places and devices that it refers to. AuditEvent and "

@@ -16,7 +16,7 @@ from integration.fhir.from_domain import datatypes
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.from_domain.slot import SPECIALTY
 from integration.fhir.operations.inputs import PATH, Inputs
-from integration.fhir.operations.interface import Call, Operation, Result
+from integration.fhir.operations.interface import Call, Input, Operation, Result
 from integration.fhir.operations.scheduling import desk_of, known_patient, referred
 from integration.fhir.outcome import HttpError, Issue, outcome
 from integration.fhir.parameters import CodeParameter, token
@@ -33,15 +33,32 @@ from ris.selectors.search.views import InstitutionView, RoomView
 from ris.selectors.slots import Cell, OfferView, Service
 from ris.selectors.views import PatientView
 
-NAMES = frozenset(
-    {
-        "start", "end", "specialty", "visit-type", "practitioner", "organization",
-        "location-string", "location-reference", "patient-reference", "patient-resource", "reason",
-        "referral-identifier", "timing", "insurance-reference",
-    }
-)  # fmt: skip
 # Taken, and said not to narrow anything: calendars here are those of rooms and devices.
 UNUSED = ("practitioner", "insurance-reference", "reason")
+_UNUSED = "Taken, and said not to narrow the times."
+INPUTS = (
+    Input("start", "dateTime", required=True),
+    Input("end", "dateTime", required=True),
+    Input("specialty", "string", many=True, search="token"),
+    Input(
+        "visit-type",
+        "string",
+        "A procedure of the catalog, or a modality.",
+        many=True,
+        search="token",
+    ),
+    Input("practitioner", "Reference", _UNUSED, many=True),
+    Input("organization", "Reference", many=True),
+    Input("location-string", "string", many=True),
+    Input("location-reference", "Reference", many=True),
+    Input("patient-reference", "Reference"),
+    Input("patient-resource", "Patient"),
+    Input("reason", "string", _UNUSED, many=True, search="token"),
+    Input("referral-identifier", "Identifier", "The number of an order."),
+    Input("timing", "Timing", "Preferred days and hours."),
+    Input("insurance-reference", "Reference", _UNUSED, many=True),
+)
+NAMES = frozenset(each.name for each in INPUTS)
 DEFAULT_COUNT = 50
 MOST = 500
 _VISIT_TYPE = CodeParameter(name="visit-type", expression="", field="")
@@ -296,6 +313,7 @@ OPERATION = Operation(
     on_type=True,
     letter="s",
     definition="https://profiles.ihe.net/ITI/Scheduling/OperationDefinition/appointment-find",
+    inputs=INPUTS,
     documentation=(
         "Times that could be booked, by POST or GET. Of a patient or order as long as the exam "
         "takes, beside the patient's other appointments; visit-type is a procedure of the catalog "

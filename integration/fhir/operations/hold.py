@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integration.fhir.operations.inputs import PATH, Inputs
-from integration.fhir.operations.interface import Call, Operation, Result
+from integration.fhir.operations.interface import Call, Input, Operation, Result
 from integration.fhir.operations.scheduling import appointment, desk_of, reader_of
 from integration.fhir.outcome import HttpError
 from integration.fhir.writing.booking import HOLD_MINUTES, Desk
@@ -11,10 +11,12 @@ from ris.domain.errors import InvalidValueError, StateConflictError
 from ris.domain.scheduling import HoldSlot
 from ris.selectors import slots
 
+INPUTS = (Input("appointment-reference", "Reference", "What $find offered.", required=True),)
+
 
 def run(call: Call) -> Result:
     inputs = Inputs.of(call)
-    inputs.refuse_others(frozenset({"appointment-reference"}))
+    inputs.refuse_others(frozenset(each.name for each in INPUTS))
     desk = desk_of(call)
     offer = slots.offer(named_appointment(inputs, desk))
     if offer is None:
@@ -62,6 +64,8 @@ OPERATION = Operation(
     letter="c",
     changes=True,
     definition="https://profiles.ihe.net/ITI/Scheduling/OperationDefinition/appointment-hold",
+    inputs=INPUTS,
+    returns="Appointment",
     documentation=(
         f"Keeps a time that $find offered for {HOLD_MINUTES} minutes: an Appointment, pending. "
         "Only who holds it can book it. A time that is gone: fatal, not-found."

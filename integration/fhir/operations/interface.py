@@ -37,6 +37,18 @@ class Result:
         return Reply(self.status, self.body, self.headers)
 
 
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A parameter of an operation; ``search`` is the search type of a text that is read as one."""
+
+    name: str
+    type: str
+    words: str = ""
+    required: bool = False
+    many: bool = False
+    search: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """``types`` empty: of the system. ``letter`` is the scope it needs on its type (c r u d s).
@@ -51,5 +63,7 @@ class Operation:
     on_instance: bool = False
     letter: str = "r"
     changes: bool = False
-    definition: str = ""  # canonical of the OperationDefinition
+    definition: str  # canonical of the OperationDefinition
+    inputs: tuple[Input, ...] = ()
+    returns: str = "Bundle"
     documentation: str = ""

@@ -16,7 +16,7 @@ from typing import Any
 from integration.fhir.criteria import allowed
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.operations.inputs import parameters_of
-from integration.fhir.operations.interface import Call, Operation, Result
+from integration.fhir.operations.interface import Call, Input, Operation, Result
 from integration.fhir.outcome import HttpError
 from integration.fhir.reading import load, shown_for
 from integration.fhir.resources import KINDS
@@ -198,6 +198,11 @@ OPERATION = Operation(
     on_type=True,
     letter="s",
     definition="http://hl7.org/fhir/OperationDefinition/Patient-match",
+    inputs=(
+        Input("resource", "Patient", required=True),
+        Input("onlyCertainMatches", "boolean"),
+        Input("count", "integer", f"{DEFAULT_COUNT} unless said, {MOST} at most."),
+    ),
     documentation="Who a described person may be: a number of an issuer is certain, name and birth "
     "date are probable. Nobody is linked by it.",
 )

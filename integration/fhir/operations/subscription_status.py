@@ -8,7 +8,7 @@ from typing import Any
 from integration.fhir.criteria import restrict
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.operations.inputs import parameters_of
-from integration.fhir.operations.interface import Call, Operation, Result
+from integration.fhir.operations.interface import Call, Input, Operation, Result
 from integration.fhir.outcome import HttpError
 from integration.fhir.resources import KINDS
 from integration.fhir.subscriptions.notification import Kind, status
@@ -92,5 +92,6 @@ OPERATION = Operation(
     on_instance=True,
     definition="http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/"
     "backport-subscription-status",
+    inputs=(Input("id", "id", many=True), Input("status", "code", many=True)),
     documentation="How subscriptions stand; of the type by id and status.",
 )

@@ -13,7 +13,7 @@ from integration.fhir import elements, gate
 from integration.fhir.criteria import allowed
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.operations.inputs import parameters_of
-from integration.fhir.operations.interface import Call, Operation, Result
+from integration.fhir.operations.interface import Call, Input, Operation, Result
 from integration.fhir.outcome import HttpError, Issue, expression, outcome, status_and_issue
 from integration.fhir.reading import load, shown_for
 from integration.fhir.resources import KINDS
@@ -145,6 +145,12 @@ OPERATION = Operation(
     on_instance=True,
     letter="",
     definition="http://hl7.org/fhir/OperationDefinition/Resource-validate",
+    inputs=(
+        Input("resource", "Resource", "Bare as well; of an instance what is stored."),
+        Input("mode", "code", ", ".join(MODES)),
+        Input("profile", "uri"),
+    ),
+    returns="OperationOutcome",
     documentation="What is wrong with a resource by the definitions of R4, all at once; mode "
     "create, update and delete say as well whether that is served.",
 )
