@@ -107,6 +107,11 @@ def is_enhanced(header: Header) -> bool:
     return bool(header.raw_field(15) or header.raw_field(16))
 
 
+def is_acknowledgement(header: Header) -> bool:
+    """Whether a message says only what became of another; MCF is the delayed one, withdrawn."""
+    return header.code in {"ACK", "MCF"}
+
+
 def accept_wanted(header: Header, *, failed: bool) -> bool:
     """Whether MSH-15 asks for an accept acknowledgement (table 0155)."""
     return _wanted(header.raw_field(15), failed=failed)
@@ -175,10 +180,11 @@ def acknowledge(
 def acknowledge_raw(raw: bytes, error: RisError, *, default_charset: str = "ASCII") -> bytes | None:
     """The answer to a message that could not be read; None if it holds no MSH-10 to refer to.
 
-    Then nothing can be said: keep the bytes and close the connection.
+    Then nothing can be said: keep the bytes and close the connection. The same if it is an
+    acknowledgement, which is never answered with one.
     """
     header = Header.read(raw, default_charset)
-    if header is None or not header.control_id:
+    if header is None or not header.control_id or is_acknowledgement(header):
         return None
     return acknowledge(header, error)
 

@@ -35,6 +35,7 @@ from integration.hl7.routes import ROUTES, Route
 from integration.hl7.senders import Sender, column, sender_of
 from integration.hl7.sequence import Link, refuses
 from integration.hl7.to_domain.request import Request, located
+from integration.hl7.unasked import Unasked
 from ris.domain.actors import Actor, ActorKind, endpoint_actor
 from ris.domain.commands import Command
 from ris.domain.errors import (
@@ -170,7 +171,7 @@ def _receive(frame: bytes, header: Header | None, peer: Peer) -> inbox.Receipt:
             action="HL7 sender refused",
             detail={"sender": sender.name, "message_type": _type_of(header)},
         )
-    work = _Work(frame, header, sender)
+    work = _work(frame, header, sender)
     return inbox.receive(
         protocol=Protocol.HL7,
         actor=sender.actor,
@@ -378,6 +379,14 @@ class _Work:
         return Answer(payload=payload, outcome=_outcome(error, accept=accept))
 
 
+def _work(
+    raw: bytes, header: Header, sender: Sender, *, is_stored: bool = False
+) -> _Work | Unasked:
+    if acks.is_acknowledgement(header):
+        return Unasked(raw, header, sender)
+    return _Work(raw, header, sender, is_stored=is_stored)
+
+
 def work_on(raw: bytes, header: Header, sender: Sender | None = None) -> _Work:
     """What is done with a message, for a rehearsal; of the sender it names, or of another one."""
     return _Work(raw, header, sender or sender_of(header, ""), is_stored=True)
@@ -484,7 +493,7 @@ def _replay(raw: bytes, actor: Actor, sender: str) -> tuple[inbox.Apply, inbox.R
     known = sender_of(header, actor.address)
     if actor.kind is ActorKind.USER:  # who edited it answers for it
         known = replace(known, actor=actor)
-    work = _Work(raw, header, known, is_stored=True)
+    work = _work(raw, header, known, is_stored=True)
     return work.apply, work.refuse
 
 
