@@ -16,6 +16,7 @@ from integration.hl7.er7 import Segment
 from integration.hl7.paths import parse_path
 from integration.hl7.profiles import Profile
 from ris.domain.errors import RisError, SeveralErrors
+from ris.domain.identifiers import SH_LIMIT, require_accession_number, require_uid
 from ris.domain.values import Code, Identifier, NameGroup, PartialDate, PersonName
 
 T = TypeVar("T")
@@ -123,6 +124,17 @@ def _filled(segment: Segment, place: str, profile: Profile) -> str | None:
     return datatypes.within(text, 64, segment.at(place)) or None
 
 
+def _short(segment: Segment, place: str, profile: Profile) -> str | None:
+    """What a worklist holds as SH: longer is refused, never cut (0040,1001 and 0040,0009)."""
+    text = _filled(segment, place, profile)
+    return None if text is None else datatypes.within(text, SH_LIMIT, segment.at(place))
+
+
+def _uid(segment: Segment, place: str, profile: Profile) -> str | None:
+    text = _filled(segment, place, profile)
+    return None if text is None else require_uid(text, segment.at(place))
+
+
 def _reasons(segment: Segment, place: str, profile: Profile) -> str | None:
     """All repetitions of OBR-31 (CE), or the text of OBR-13 (ST)."""
     repeats = segment.repeats(place)
@@ -170,6 +182,13 @@ def _codes(segment: Segment, place: str, profile: Profile) -> tuple[Code, ...] |
 
 def _entity(segment: Segment, place: str, profile: Profile) -> Identifier | None:
     return datatypes.entity(segment, int(place))
+
+
+def _accession(segment: Segment, place: str, profile: Profile) -> Identifier | None:
+    number = _entity(segment, place, profile)
+    if number is not None:
+        require_accession_number(number.value, segment.at(place))
+    return number
 
 
 def _placer(segment: Segment, place: str, profile: Profile) -> Identifier | None:
@@ -353,7 +372,7 @@ NUMBERS: tuple[Field, ...] = (
     Field("filler", ("ORC-3", "OBR-3"), _entity, "filler order number"),
     Field("group_number", ("ORC-4",), _filled, "placer group number"),
     Field("parent", ("ORC-8",), _parent, "the placer's number of the requisition it came under"),
-    Field("accession", ("IPC-1", "OBR-18"), _entity, "accession number, at most 16 characters"),
+    Field("accession", ("IPC-1", "OBR-18"), _accession, "accession number, at most 16 characters"),
 )
 
 DETAILS: tuple[Field, ...] = (
@@ -380,13 +399,13 @@ DETAILS: tuple[Field, ...] = (
 
 PROCEDURE: tuple[Field, ...] = (
     Field("code", ("OBR-4", "OBR-44"), _code, "procedure"),
-    Field("procedure_id", ("IPC-2", "OBR-19"), _filled, "requested procedure id"),
-    Field("study_instance_uid", ("IPC-3", "ZDS-1"), _filled, "Study Instance UID"),
+    Field("procedure_id", ("IPC-2", "OBR-19"), _short, "requested procedure id"),
+    Field("study_instance_uid", ("IPC-3", "ZDS-1"), _uid, "Study Instance UID"),
     Field("laterality", ("OBR-45", "OBR-15.5", "OBR-15"), _laterality, "side: L, R or B"),
 )
 
 STEP: tuple[Field, ...] = (
-    Field("step_id", ("IPC-4", "OBR-20"), _filled, "scheduled procedure step id"),
+    Field("step_id", ("IPC-4", "OBR-20"), _short, "scheduled procedure step id"),
     Field("modality", ("IPC-5", "OBR-24"), _modality, "modality"),
     Field("station", ("IPC-9", "OBR-21"), _filled, "station AE title"),
     Field("station_name", ("IPC-7",), _filled, "station name"),

@@ -108,3 +108,27 @@ def test_a_time_that_the_calendar_has_no_end_for_is_refused_with_its_place() -> 
 
     assert outcome(order(orc=never)) == ("AE", ["102 ORC^1^7"])
     assert Order.objects.count() == 0
+
+
+def test_numbers_that_are_too_long_are_told_with_every_other_fault() -> None:
+    obr = "OBR|1|PL1^HIS||CTHEAD^CT head^L" + "|" * 14 + "|".join(["A" * 17, "P" * 17, "S" * 17])
+    message = order(
+        pid="PID|1||4711^^^HOSP||Berg^Anna||19701340|Q",
+        orc="ORC|NW|PL1^HIS|||||^^^203002301000^^R",
+        obr=obr,
+        more=("ZDS|1.2.x",),
+    )
+
+    code, faults = outcome(message)
+
+    assert code == "AE"
+    assert sorted(faults) == [
+        "102 OBR^1^18",
+        "102 OBR^1^19",
+        "102 OBR^1^20",
+        "102 ORC^1^7",
+        "102 PID^1^7",
+        "102 ZDS^1^1",
+        "103 PID^1^8",
+    ]
+    assert Order.objects.count() == 0
