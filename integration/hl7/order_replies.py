@@ -97,9 +97,12 @@ def _accepted(
         yield from _statuses(request, order_view(key), profile, with_ipc=with_ipc)
         return
     status = placed.status if placed is not None else known.status if known else OrderStatus.ACTIVE
-    ended = bindings.PROGRESS[status, Stage.REQUESTED].orc_5
+    told: str | None = bindings.PROGRESS[status, Stage.REQUESTED].orc_5
+    if status is OrderStatus.ACTIVE:
+        # A stop leaves the exam that runs to its technologist, and says so.
+        told = _status(known) if known and request.control == "DC" else None
     filler = (number, profile.settings.application)
-    yield ("ORC", code, placer, filler, None, None if status is OrderStatus.ACTIVE else ended)
+    yield ("ORC", code, placer, filler, None, told)
     if with_ipc:
         order = order_view(key)
         for position, procedure in enumerate(order.procedures, start=1):

@@ -422,6 +422,27 @@ def test_discontinue_stops_what_is_left_after_something_was_done() -> None:
     assert [step.status for step in steps] == ["DISCONTINUED", "CANCELED"]
 
 
+def test_discontinue_while_one_step_runs_stops_those_that_wait() -> None:
+    make.device()
+    order = make.booked()
+    execute(
+        AddProcedure(order=reference(order), procedure=ProcedureRequest(code=make.CT_HEAD)),
+        actor=people.ehr,
+    )
+    execute(make.start(order), actor=people.ct1)
+    stop = DiscontinueOrder(order=reference(order), reason="patient is unwell")
+
+    execute(stop, actor=people.ehr)
+
+    order.refresh_from_db()
+    steps = ScheduledProcedureStep.objects.filter(procedure__order=order).order_by("id")
+    assert order.status == "ACTIVE"
+    assert [step.status for step in steps] == ["STARTED", "CANCELED"]
+    assert DomainEvent.objects.get(name="StepCanceled").payload["reason"] == "patient is unwell"
+    with pytest.raises(StateConflictError, match="in progress"):
+        execute(stop, actor=people.ehr)
+
+
 def test_hold_and_release() -> None:
     make.device()
     order = make.booked()

@@ -41,6 +41,9 @@ from ris.services.orders.early import was_canceled_early
 from ris.services.orders.finding import require, require_all
 from ris.services.scheduling import calendar
 
+# A missed step has given its time back already.
+_CAN_BE_DROPPED = OPEN - {StepStatus.STARTED, StepStatus.NO_SHOW}
+
 
 def hold_order(command: HoldOrder, context: Context) -> str:
     orders = require_all(command.order)
@@ -147,6 +150,12 @@ def _discontinue(order: Order, reason: str, context: Context) -> None:
         return
     if any(step.status == StepStatus.STARTED.value for step in steps):
         _leave_a_note(order, reason, context)
+        waiting = [step for step in steps if StepStatus(step.status) in _CAN_BE_DROPPED]
+        if waiting:
+            # What runs is for its technologist to end; nobody else need come in for the rest.
+            for step in waiting:
+                drop_step(step, reason, context)
+            return
         raise StateConflictError(
             "cannot discontinue: the exam is in progress", path="ORC-1", details={"started": True}
         )
@@ -176,10 +185,8 @@ def void_order(command: VoidOrder, context: Context) -> str:
 def _cancel_open_steps(order: Order, reason: str, context: Context) -> list[ScheduledProcedureStep]:
     canceled = []
     for step in steps_of_order(order):
-        if StepStatus(step.status) not in OPEN or step.status == StepStatus.STARTED.value:
+        if StepStatus(step.status) not in _CAN_BE_DROPPED:
             continue
-        if step.status == StepStatus.NO_SHOW.value:
-            continue  # its time is given back already
         calendar.release(step, reason, context)
         move(step, STEP, StepTrigger.CANCEL)
         canceled.append(step)

@@ -15,10 +15,12 @@ from integration.hl7.server import Peer, Reply
 from ris import config
 from ris.domain.actors import OPERATOR
 from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscription
+from ris.domain.orders import AddProcedure, OrderReference, ProcedureRequest
 from ris.domain.scheduling import BookAppointment
 from ris.models import (
     Delivery,
     EarlyCancellation,
+    FollowUp,
     InboundMessage,
     Order,
     RequestedProcedure,
@@ -120,6 +122,23 @@ def test_what_cannot_be_done_is_answered_with_our_number_the_status_and_why(
     assert fields[1:4] == [refused, "PL1^HIS", f"{placed.filler_order_number}^RIS"]
     assert fields[5] == "IP"
     assert "started" in fields[16] or "in progress" in fields[16]
+
+
+def test_a_stop_while_one_of_two_exams_runs_is_taken_and_shown_to_who_works_on_it() -> None:
+    placed = place()
+    add = AddProcedure(
+        order=OrderReference(public_id=str(placed.public_id)),
+        procedure=ProcedureRequest(code=make.CT_HEAD),
+    )
+    execute(add, actor=people.ehr)
+    execute(make.start(placed), actor=people.ct1)
+
+    (line,) = answered(orc(f1="DC", f2="PL1^HIS", f16="^patient is unwell"))
+
+    assert line.split("|")[1:6] == ["DR", "PL1^HIS", f"{placed.filler_order_number}^RIS", "", "IP"]
+    placed.refresh_from_db()
+    assert (placed.status, placed.cancel_asked["reason"]) == ("ACTIVE", "patient is unwell")
+    assert FollowUp.objects.get().kind == "ASKED"
 
 
 def test_one_fault_refuses_all_orders_of_a_message_and_says_whose_it_was() -> None:
