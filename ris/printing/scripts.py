@@ -139,14 +139,14 @@ def is_right_to_left(text: str) -> bool:
 
 
 def visual(text: str, *, right_to_left: bool) -> str:
-    """A line from left to right as it is seen (UAX #9 W1-W7, N1-N2, I1-I2, L1-L4)."""
+    """A line from left to right as it is seen (UAX #9 W1-W7, N0-N2, I1-I2, L1-L4)."""
     if not right_to_left and not any(
         unicodedata.bidirectional(each) in _RIGHT_TO_LEFT for each in text
     ):
         return text
     base = 1 if right_to_left else 0
     parts = clusters(text)
-    levels = [_level(kind, base) for kind in _resolve([_kind(each) for each in parts], base)]
+    levels = [_level(kind, base) for kind in _resolve(parts, base)]
     # Blanks at the end of a line have the level of the paragraph (L1).
     end = len(parts)
     while end and parts[end - 1].isspace():
@@ -186,8 +186,9 @@ def _kind(cluster: str) -> str:
     return unicodedata.bidirectional(cluster[0])
 
 
-def _resolve(kinds: list[str], base: int) -> list[str]:
+def _resolve(parts: Sequence[str], base: int) -> list[str]:
     """Weak and neutral kinds by what is around them."""
+    kinds = [_kind(each) for each in parts]
     edge = "R" if base else "L"
     strong = edge
     for place, kind in enumerate(kinds):  # W2; marks are with their letters (W1)
@@ -213,11 +214,39 @@ def _resolve(kinds: list[str], base: int) -> list[str]:
             kinds[place] = "L"
         elif kind not in {"EN", "AN"}:
             kinds[place] = "ON"
+    for begin, end in _pairs(parts, kinds):  # N0
+        inside = {_side(kind) for kind in kinds[begin + 1 : end] if kind != "ON"}
+        if edge in inside:
+            kinds[begin] = kinds[end] = edge
+        elif inside:
+            before = (_side(kind) for kind in reversed(kinds[:begin]) if kind != "ON")
+            kinds[begin] = kinds[end] = next(before, edge)
     for start, stop in _runs(kinds, frozenset({"ON"})):  # N1, N2
         left = _side(kinds[start - 1]) if start else edge
         right = _side(kinds[stop]) if stop < len(kinds) else edge
         kinds[start:stop] = [left if left == right else edge] * (stop - start)
     return kinds
+
+
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+
+
+def _pairs(parts: Sequence[str], kinds: Sequence[str]) -> list[tuple[int, int]]:
+    """The brackets that belong together, by the place of the first one (BD16)."""
+    waiting: list[tuple[str, int]] = []
+    found: list[tuple[int, int]] = []
+    for place, each in enumerate(parts):
+        if kinds[place] != "ON":
+            continue
+        if each[0] in _BRACKETS:
+            waiting.append((_BRACKETS[each[0]], place))
+            continue
+        for depth in range(len(waiting) - 1, -1, -1):
+            if waiting[depth][0] == each[0]:
+                found.append((waiting[depth][1], place))
+                del waiting[depth:]
+                break
+    return sorted(found)
 
 
 def _side(kind: str) -> str:

@@ -274,6 +274,24 @@ def test_a_line_from_right_to_left_keeps_its_numbers(text: str, seen: str) -> No
     assert scripts.visual(text, right_to_left=True) == seen
 
 
+@pytest.mark.parametrize(
+    ("text", "right_to_left", "seen"),
+    [
+        ("אב 12 mm (3.5 x 4 cm).", True, ".mm (3.5 x 4 cm) 12 בא"),
+        ("אב CT (5) גד", True, "דג CT (5) בא"),
+        ("אב [CT (5)] גד", True, "דג [CT (5)] בא"),
+        ("אב (b] c) גד", True, "דג (b] c) בא"),
+        ("אב mm (גד", True, "דג) mm בא"),
+        ("CT (אב) 5", False, "CT (בא) 5"),
+        ("אב (גד) CT", False, "(דג) בא CT"),
+        ("סוף (CT ראש) 5%.", False, "ףוס (CT שאר) 5%."),
+    ],
+)
+def test_brackets_stay_around_what_they_hold(text: str, right_to_left: bool, seen: str) -> None:
+    """As browsers show the same lines (UAX #9 N0)."""
+    assert scripts.visual(text, right_to_left=right_to_left) == seen
+
+
 def test_words_from_right_to_left_in_a_line_from_left_to_right() -> None:
     assert scripts.visual("see אבג דה here", right_to_left=False) == "see הד גבא here"
     assert scripts.visual("plain (text)", right_to_left=False) == "plain (text)"
