@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from statistics import median
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, QuerySet
 from django.utils import timezone
@@ -15,7 +16,7 @@ from django.utils.crypto import salted_hmac
 
 from ris.domain.dose import Compared, DoseMatch, DoseSource, age_on
 from ris.domain.dose_totals import Total
-from ris.domain.measures import MEASURES, Adding, Measure, Part, plain
+from ris.domain.measures import MEASURES, PART_WORDS, Adding, Measure, Part, plain
 from ris.models import DoseRecord, ExamDose, PatientIdentifier, ProcedureDefinition
 from ris.selectors.dose import ExamLine
 
@@ -23,6 +24,8 @@ MOST = 10_000  # exams of one table
 _YEAR = timedelta(days=365)
 # What is added over exams of a patient: products of dose and size, and activity.
 SUMMED = (Measure.DLP, Measure.DAP, Measure.GLANDULAR_DOSE, Measure.ACTIVITY)
+# What an organ had: the dose of one side is no part of that of the other.
+_OF_AN_ORGAN = frozenset({Measure.GLANDULAR_DOSE})
 
 
 # --- one patient
@@ -33,6 +36,7 @@ class SumLine:
     """What a patient's exams came to in a year, and in all that is listed."""
 
     words: str
+    part: str  # the side of what has one
     unit: str
     year: str
     all: str
@@ -42,31 +46,42 @@ class SumLine:
 
 def sums(exams: Iterable[ExamLine], now: datetime) -> list[SumLine]:
     """Of exams that were read already; what cannot be added (doses of single organs) is not."""
-    found = []
     listed = list(exams)
+    found = []
     for measure in SUMMED:
-        with_it = [
-            (exam, [one for one in exam.totals if one.measure is measure])
-            for exam in listed
-            if any(one.measure is measure for one in exam.totals)
-        ]
-        if not with_it:
+        told = [(exam, one) for exam in listed for one in exam.totals if one.measure is measure]
+        if measure not in _OF_AN_ORGAN:
+            found += _summed(measure, "", told, now)
             continue
-        since = now - _YEAR
-        year = sum((_whole(t) for e, t in with_it if e.at and e.at >= since), Decimal(0))
-        every = sum((_whole(totals) for _, totals in with_it), Decimal(0))
-        info = MEASURES[measure]
-        found.append(
-            SumLine(
-                words=info.words,
-                unit=info.dimension.value,
-                year=plain(year),
-                all=plain(every),
-                exams=len(with_it),
-                incomplete=any(one.incomplete for _, totals in with_it for one in totals),
-            )
-        )
+        for part in Part:
+            of_part = [(exam, one) for exam, one in told if one.part is part]
+            found += _summed(measure, PART_WORDS[part], of_part, now)
     return found
+
+
+def _summed(
+    measure: Measure, part: str, told: Sequence[tuple[ExamLine, Total]], now: datetime
+) -> list[SumLine]:
+    """One line, or none if no exam said anything of it."""
+    if not told:
+        return []
+    by_exam: dict[int, tuple[ExamLine, list[Total]]] = {}
+    for exam, total in told:
+        by_exam.setdefault(id(exam), (exam, []))[1].append(total)
+    values = [(exam.at, _whole(totals)) for exam, totals in by_exam.values()]
+    year = sum((value for at, value in values if at and at >= now - _YEAR), Decimal(0))
+    info = MEASURES[measure]
+    return [
+        SumLine(
+            words=info.words,
+            part=part,
+            unit=info.dimension.value,
+            year=plain(year),
+            all=plain(sum((value for _, value in values), Decimal(0))),
+            exams=len(values),
+            incomplete=any(total.incomplete for _, total in told),
+        )
+    ]
 
 
 def _whole(totals: Sequence[Total]) -> Decimal:
@@ -76,6 +91,16 @@ def _whole(totals: Sequence[Total]) -> Decimal:
 
 
 # --- one device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendChoice:
+    """A procedure, and how many doses of the last year are of it."""
+
+    public_id: UUID
+    meaning: str
+    modality: str
+    doses: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +120,7 @@ class TrendLine:
     median: Decimal
 
 
-def trend_choices() -> list[ProcedureDefinition]:
+def trend_choices() -> list[TrendChoice]:
     """Procedures with a dose, the most frequent of a year first; two queries.
 
     Counted from the year's doses: what is older is not read at all.
@@ -107,9 +132,17 @@ def trend_choices() -> list[ProcedureDefinition]:
         .annotate(doses=Count("pk"))
         .order_by("-doses", f"{key}__meaning")[:200]
     )
-    keys = [row[0] for row in counts if row[0] is not None]
-    found = ProcedureDefinition.objects.in_bulk(keys)
-    return [found[each] for each in keys]
+    doses = {key: count for key, count in counts if key is not None}
+    found = ProcedureDefinition.objects.in_bulk(doses)
+    return [
+        TrendChoice(
+            public_id=found[each].public_id,
+            meaning=found[each].meaning,
+            modality=found[each].modality,
+            doses=doses[each],
+        )
+        for each in doses
+    ]
 
 
 def months(last: date, count: int = 12) -> list[date]:
@@ -136,7 +169,7 @@ def trend(procedure: str, measure: Measure, last: date) -> list[TrendLine]:
         told = [one for each in totals if (one := Total.from_json(each)).measure is measure]
         if told and at is not None:
             day = timezone.localtime(at).date().replace(day=1)
-            highest = MEASURES[measure].adding is Adding.HIGHEST
+            highest = MEASURES[measure].adding is Adding.HIGHEST or measure in _OF_AN_ORGAN
             values[order] = (day, max(one.value for one in told) if highest else _whole(told))
     by_device: dict[str, dict[date, list[Decimal]]] = {}
     for order, name in _devices(rows.values("order_id")).items():

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ris.domain.dose import (
     AcknowledgeDose,
+    DoseKind,
     LinkDose,
     RemoveReferenceLevel,
     SetReferenceLevel,
@@ -23,7 +24,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
-from ris.domain.measures import Measure
+from ris.domain.measures import Measure, Part, quantity
 from ris.domain.values import Code
 from ris.models import (
     DomainEvent,
@@ -388,6 +389,36 @@ def test_a_patients_exams_are_added_for_a_year_and_for_all() -> None:
         "510.2",
         2,
     )
+
+
+def breasts(*values: str) -> dict[str, Any]:
+    """What a mammography device says: the dose of the left breast, then that of the right one."""
+    sides = zip(values, (Part.LEFT, Part.RIGHT), strict=False)
+    told = tuple(quantity(Measure.GLANDULAR_DOSE, value, "mGy", part) for value, part in sides)
+    return {"kind": DoseKind.MAMMOGRAPHY, "totals": told, "events": ()}
+
+
+def test_what_one_breast_had_is_not_added_to_what_the_other_had() -> None:
+    patient = make.patient("P1")
+    first, second = make.performed(patient=patient), another(patient=patient)
+    record(document(first, **breasts("2.3", "1.9"), started_at=NOON - timedelta(days=400)))
+    record(document(second, **breasts("2.1")))
+
+    lines = sums(of_patient(str(first.patient.public_id)), NOON + timedelta(hours=1))
+
+    assert [(line.words, line.part, line.year, line.all, line.exams) for line in lines] == [
+        ("Average glandular dose (AGD)", "left", "2.1", "4.4", 2),
+        ("Average glandular dose (AGD)", "right", "0", "1.9", 1),
+    ]
+
+
+def test_the_trend_of_breast_exams_is_that_of_the_breast_that_had_more() -> None:
+    key = make.definition()
+    record(document(make.performed(), **breasts("2.3", "1.9")))
+
+    (line,) = trend(key, Measure.GLANDULAR_DOSE, NOON.date())
+
+    assert line.median == Decimal("2.3")
 
 
 def test_the_trend_is_the_median_of_a_device_month_by_month() -> None:

@@ -83,6 +83,7 @@ def test_the_trend_of_devices_has_its_table(as_: As, full: Department) -> None:
     words = text(as_("technologist"), "/dose/trend/")
 
     assert "Month CT1 Year 410.2 one exam Mar 2026 410.2 one exam" in words
+    assert "CT head without contrast (1)" in words
 
 
 def test_without_doses_the_trend_says_what_comes(as_: As, full: Department) -> None:
