@@ -66,3 +66,19 @@ def test_page_loads_the_rules_of_its_classes(page: str) -> None:
     }
 
     assert elsewhere == set()
+
+
+def test_a_badge_holds_its_words_in_one_piece() -> None:
+    """It is a row of parts with a gap between them: a time among its words would be one of them."""
+    badge = re.compile(
+        r'<span class="badge-state[^"]*">(?:\{% icon [^%]*%\})?'
+        r"(?:\{% blocktranslate[^%]*\|(?:when|clock|when_said|day|exactly)|[^<{]+\{\{[^}]*\|when)"
+    )
+
+    broken = [
+        str(path.relative_to(TEMPLATES))
+        for path in sorted(TEMPLATES.rglob("*.html"))
+        if badge.search(path.read_text(encoding="utf-8"))
+    ]
+
+    assert broken == []

@@ -138,6 +138,28 @@
     if (event.target.matches('form[action="/logout/"]')) sessionStorage.clear();
   });
 
+  // A form that asks first: the button of the question says what the pressed one says, and stands for it.
+  const asking = document.getElementById("asking");
+  let asked = null;
+  const ask = (question, form, pressed) => {
+    const submitter = pressed ?? form.querySelector("button:not([type=button])");
+    asked = { question, form, submitter };
+    asking.querySelector("[data-says]").textContent = question;
+    const agrees = asking.querySelector("[data-agrees]");
+    agrees.replaceChildren(...[...submitter.childNodes].map((node) => node.cloneNode(true)));
+    asking.showModal();
+    agrees.focus();
+  };
+  // A key that is still held down since it asked is no answer.
+  asking?.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.repeat) event.preventDefault(); });
+  asking?.querySelector("[data-agrees]").addEventListener("click", () => {
+    const { question, form, submitter } = asked;
+    asking.close();
+    form.dataset.agreed = question;
+    form.requestSubmit(submitter);
+  });
+  asking?.addEventListener("close", () => asked.submitter?.focus());
+
   // A double click sends once. The button keeps its name and value: it is only told off afterwards.
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -147,7 +169,8 @@
       waiting = event.submitter;
       return;
     }
-    if (question && !window.confirm(question)) { event.preventDefault(); return; }
+    if (question && question !== form.dataset.agreed) { event.preventDefault(); ask(question, form, event.submitter); return; }
+    delete form.dataset.agreed;
     if (form.hasAttribute("data-guard")) dirty = false;
     if (form.method === "dialog" || form.matches("[hx-post], [hx-get], [method=get]")) return;
     if (form.dataset.sent) { event.preventDefault(); return; }
