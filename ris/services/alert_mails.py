@@ -18,6 +18,7 @@ from django.utils.translation import gettext_noop as noop
 from ris import config
 from ris.domain.interfaces import AlertEnded, AlertKind, AlertRaised
 from ris.domain.protocol import Outgoing, StoredEvent
+from ris.sentences import sentence
 
 _WRONG = {
     AlertKind.SILENT: noop("{connection}: nothing has come or gone for too long"),
@@ -64,5 +65,5 @@ def _words(said: Any, at: datetime, *, begins: bool) -> tuple[str, str]:
     if not begins:
         over = _("Over since: {time}").format(time=time)
         return _("Mended: {alert}").format(alert=wrong), f"{wrong}.\n{over}\n\n{address}\n"
-    lines = [f"{wrong}.", _(said["detail"]), _("Since: {time}").format(time=time)]
+    lines = [f"{wrong}.", sentence(said["detail"]), _("Since: {time}").format(time=time)]
     return wrong, "\n".join(filter(None, lines)) + f"\n\n{address}\n"

@@ -88,7 +88,9 @@ def test_an_alert_is_mailed_when_it_begins_and_when_it_is_over() -> None:
 def test_it_leaves_as_a_mail_in_the_language_that_is_set() -> None:
     make.site("UTC")
     mail_server(alerts_to="night@clinic.example", alerts_language="de")
-    parked(make.endpoint("PACS"))
+    endpoint = make.endpoint("PACS")
+    for control_id in ("C1", "C2"):
+        parked(endpoint, control_id)
     look(NOON)
 
     outbox.deliver_due()
@@ -100,6 +102,7 @@ def test_it_leaves_as_a_mail_in_the_language_that_is_set() -> None:
     assert mail["Content-Language"] == "de"
     assert mail["Subject"] == "PACS: Nachrichten sind geparkt und halten andere auf"
     assert "2. März 2026 12:02" in mail.get_content()
+    assert "2 Nachrichten abgelehnt oder aufgegeben" in mail.get_content()
 
 
 def test_what_is_wrong_with_the_mail_server_is_not_mailed_by_it() -> None:
