@@ -1,8 +1,8 @@
 """What the core says in English, in the language of whoever reads it.
 
 The core knows no languages: its refusals are sentences, some with values in them. The catalogs hold
-those sentences as they stand in the source, so a sentence with values is known by its pattern. Pages
-say them so, and what leaves for people without a page.
+those sentences as they stand in the source, so a sentence with values is known by its pattern.
+Pages say them so, and what leaves for people without a page.
 """
 
 from __future__ import annotations
