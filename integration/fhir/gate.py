@@ -17,7 +17,7 @@ from fhir.resources.R4B.patient import Patient
 from fhir.resources.R4B.servicerequest import ServiceRequest
 from pydantic import BaseModel, ValidationError
 
-from integration.fhir import elements, json, structure
+from integration.fhir import json, structure
 from integration.fhir.outcome import HttpError
 from ris.domain.errors import RisError, SeveralErrors
 
@@ -98,9 +98,3 @@ def _path(kind: str, location: tuple[int | str, ...]) -> str:
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
     return path[:500]
-
-
-def require_type(kind: str) -> None:
-    """Raises HttpError 404 for what is no resource type of R4."""
-    if kind not in elements.resource_types():
-        raise HttpError(404, "not-supported", f"R4 has no resource type {kind[:64]}")

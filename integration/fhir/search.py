@@ -398,10 +398,6 @@ ENDPOINT: tuple[Parameter, ...] = (
     ),
 )
 
-ORGANIZATION: tuple[Parameter, ...] = (
-    StringParameter(name="name", expression="Organization.name", field="name"),
-)
-
 # _sort name → sort key of the finder.
 SORTS: Mapping[str, Mapping[str, str]] = {
     "Patient": {"family": "family", "name": "family", "birthdate": "birth_date"},

@@ -93,12 +93,6 @@ def whole_day(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     return between(day, MIDNIGHT, MIDNIGHT, zone)
 
 
-def minutes_of(opens: time, closes: time) -> int:
-    """How long it is between two times on the wall of an ordinary day."""
-    first, last = (clock.hour * 60 + clock.minute for clock in (opens, closes))
-    return (last or 24 * 60) - first
-
-
 def is_one_clock(one: tzinfo, other: tzinfo, since: date) -> bool:
     """Whether two zones show the same time for the year to come."""
     noons = (datetime.combine(since, time(12)) + timedelta(days=day) for day in range(366))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db.models import Count, Max, Min, Q
@@ -30,12 +30,6 @@ class Wanted:
     modality: str = ""
     site: str = ""
     priority: str = ""
-
-    def shifted(self) -> Wanted:
-        """The period of the same length before."""
-        days = (self.last - self.first).days + 1
-        back = timedelta(days=days)
-        return replace(self, first=self.first - back, last=self.last - back)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

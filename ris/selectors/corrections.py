@@ -11,7 +11,6 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from ris.domain.discontinuation import ACTIONS, FollowUpAction, FollowUpKind
-from ris.domain.errors import UnknownKeyError
 from ris.domain.orders import OPEN
 from ris.domain.performing import Match
 from ris.domain.values import Code
@@ -109,14 +108,6 @@ def _follow_up(row: FollowUp) -> FollowUpLine:
         detail=row.detail,
         actions=ACTIONS[FollowUpKind(row.kind)],
     )
-
-
-def find_follow_up(public_id: str) -> FollowUp:
-    """Raises UnknownKeyError."""
-    row = FollowUp.objects.select_related("order").filter(public_id=public_id).first()
-    if row is None:
-        raise UnknownKeyError("no such follow-up")
-    return row
 
 
 # --- corrections

@@ -28,7 +28,6 @@ from ris.models import (
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 
 OPEN_ORDERS = (OrderStatus.ACTIVE.value, OrderStatus.ON_HOLD.value)
-ENDED = (VisitStatus.FINISHED.value, VisitStatus.CANCELED.value)
 # Who leaves after one of these leaves the house; an outpatient is discharged every time.
 _STAYS = (
     PatientClass.INPATIENT.value,

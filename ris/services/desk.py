@@ -6,7 +6,7 @@ stored, and its messages are not edited.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -107,15 +107,6 @@ def register_settings(
 def settings_of(protocol: Protocol, direction: Direction) -> Sequence[Setting]:
     """The settings an endpoint may have; none if its edge describes none."""
     return _SETTINGS.get((protocol, direction), ())
-
-
-def settings_in_words(
-    protocol: Protocol, direction: Direction, said: Mapping[str, Any]
-) -> list[tuple[Setting, Any]]:
-    """What an endpoint's settings say, as far as anything is said, in the order described."""
-    return [
-        (each, said[each.name]) for each in settings_of(protocol, direction) if each.name in said
-    ]
 
 
 def is_text(protocol: Protocol) -> bool:

@@ -16,7 +16,6 @@ from ris.domain.local_time import (
     is_after,
     is_one_clock,
     is_skipped,
-    minutes_of,
     whole_day,
 )
 
@@ -96,9 +95,7 @@ def test_a_midnight_that_does_not_exist_is_the_jump() -> None:
     assert start == datetime(2026, 3, 28, 22, tzinfo=UTC)
 
 
-def test_lengths_on_the_wall() -> None:
-    assert minutes_of(time(8), time(18)) == 600
-    assert minutes_of(time(20), time(0)) == 240
+def test_midnight_comes_after_every_hour() -> None:
     assert is_after(time(0), time(20))
     assert not is_after(time(8), time(8))
 

@@ -16,8 +16,6 @@ from itertools import islice
 
 import django
 
-LOOK = 2_000  # inputs between two looks at the time and the memory
-
 
 def main(argv: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")

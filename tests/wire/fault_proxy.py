@@ -206,12 +206,6 @@ def slow_half(case: Case) -> bool:
     return black_hole(case)
 
 
-def kept_first(case: Case) -> None:
-    """What was kept comes before the answer to this message, in one go with it."""
-    reply = case.exchange()
-    case.client.sendall(b"".join(case.proxy.kept) + reply)
-
-
 def wrong_message(case: Case) -> None:
     """An answer to some other message (MSA-2)."""
     case.exchange()

@@ -66,13 +66,6 @@ class Handler(Protocol):
         """Bring the resource from ``before``, as it was shown, to ``resource``."""
 
 
-class Deleting(Handler, Protocol):
-    """A handler of a type whose Kind lists "delete"."""
-
-    def delete(self, writer: Writer, before: Resource) -> None:
-        """Delete ``writer.public_id``, which was shown as ``before``."""
-
-
 @dataclass(frozen=True)
 class Writer:
     """One request being applied; of a bundle, one entry, whose resource was read already."""

@@ -85,9 +85,6 @@ def refused(**elements: Any) -> tuple[int, str, str]:
     return found.status, issue["code"], "".join(issue.get("expression", []))
 
 
-CODED = {"coding": [{"system": "urn:ris:scheme:TEST", "code": "CTHEAD"}]}
-
-
 @pytest.mark.parametrize(
     ("elements", "status", "issue", "expression"),
     [
