@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 
+from ris.domain.coding_schemes import designator
+from ris.domain.identifiers import universal_id
 from ris.domain.orders import Priority, StepStatus
 from ris.domain.values import Code, PersonName
 from ris.selectors.views import WorklistEntry
@@ -120,22 +122,6 @@ class Attribute:
 
 
 SPS = "ScheduledProcedureStepSequence"
-_OID = re.compile(r"(?:urn:oid:)?((?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))+)")
-_UUID = re.compile(r"(?:urn:uuid:)?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
-
-# FHIR code systems → coding scheme designators (PS3.16 Table 8-1). HL7 names are the same already.
-SCHEMES = {
-    "http://loinc.org": "LN",
-    "http://snomed.info/sct": "SCT",
-    "http://www.ama-assn.org/go/cpt": "C4",
-    "http://hl7.org/fhir/sid/icd-10": "I10",
-    "http://hl7.org/fhir/sid/icd-10-cm": "I10C",
-    "http://dicom.nema.org/resources/ontology/DCM": "DCM",
-    "http://playbook.radlex.org": "RADLEX",
-    "http://www.radlex.org": "RADLEX",
-}
-# PS3.16 8: private schemes begin with 99. For codes that came without any scheme we could show.
-LOCAL_SCHEME = "99LOCAL"
 
 # (0040,1003): the defined terms of PS3.3 C.4-11 know no more than these.
 PRIORITIES: Mapping[Priority, str] = {
@@ -246,23 +232,6 @@ def _issuers(issuer: str) -> tuple[str, ...]:
     return (issuer,) if issuer else ()
 
 
-def universal_id(issuer: str) -> tuple[str, str]:
-    """(universal id, its type) if the issuer is named by one (HL7 table 0301), else empty."""
-    if match := _OID.fullmatch(issuer):
-        return match[1], "ISO"
-    if match := _UUID.fullmatch(issuer):
-        return match[1], "UUID"
-    if issuer.startswith(("http://", "https://", "urn:")):
-        return issuer, "URI"
-    return "", ""
-
-
-def scheme_designator(scheme: str) -> str:
-    """The coding scheme as (0008,0102), VR SH."""
-    known = SCHEMES.get(scheme, scheme)
-    return known if known and len(known) <= 16 else LOCAL_SCHEME
-
-
 def _alerts(offer: Offer) -> tuple[str, ...]:
     """What is known of the patient, and what the order says for this exam (IHE RAD TF-2 B-1)."""
     told = offer.entry.clinical_information.strip()
@@ -295,7 +264,7 @@ def code_rows(within: str, query: str = "") -> tuple[Attribute, ...]:
     return (
         Attribute("CodeValue", "1C", lambda c: c.value if len(c.value) <= 16 else "",
                   matching, within, query, exact=True),
-        Attribute("CodingSchemeDesignator", "1C", lambda c: scheme_designator(c.scheme),
+        Attribute("CodingSchemeDesignator", "1C", lambda c: designator(c.scheme),
                   matching, within, query),
         Attribute("CodingSchemeVersion", "1C", lambda c: c.version, within=within),
         Attribute("CodeMeaning", "1", lambda c: c.meaning or c.value, within=within),
@@ -306,7 +275,7 @@ def code_rows(within: str, query: str = "") -> tuple[Attribute, ...]:
 
 def issuer_rows(within: str, query: str = "") -> tuple[Attribute, ...]:
     """HL7v2 Hierarchic Designator Macro (PS3.3 Table 10-17)."""
-    matching = Matching.SINGLE if query else Matching.NONE
+    matching = Matching.WILDCARD if query else Matching.NONE
     return (
         Attribute("LocalNamespaceEntityID", "1C",
                   lambda issuer: "" if universal_id(issuer)[0] else issuer,

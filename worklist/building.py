@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
+from ris.domain.coding_schemes import designator
 from ris.domain.errors import InvalidValueError
 from ris.domain.values import Code
-from worklist.attributes import scheme_designator
 from worklist.dicom_json import Json
 from worklist.elements import UNDIVIDED_VRS, tag_of, vr_of
 
@@ -93,7 +93,7 @@ def code(value: Code) -> Json:
     return elements(
         {
             "CodeValue": None if long else value.value,
-            "CodingSchemeDesignator": scheme_designator(value.scheme),
+            "CodingSchemeDesignator": designator(value.scheme),
             "CodingSchemeVersion": value.version or None,
             "CodeMeaning": value.meaning or value.value,
             "LongCodeValue": value.value if long else None,

@@ -15,22 +15,23 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from ris.domain.errors import InvalidValueError
+from ris.domain.identifiers import universal_id
 from ris.domain.orders import Priority, StepStatus
 from ris.domain.patients import Sex
 from ris.domain.values import Code
+from ris.selectors.issuer_patterns import IssuerPattern
 from ris.selectors.name_keys import wildcard_pattern
 from ris.selectors.views import TextMatch, WorklistQuery
+from ris.selectors.worklist_texts import is_pattern
 from worklist import charset, deviations, moments
 from worklist.attributes import (
     PRIORITIES,
-    SCHEMES,
     SPS,
     STEP_STATUSES,
     WORKLIST_TREE,
     Attribute,
     Matching,
     Node,
-    universal_id,
 )
 from worklist.charset import CharacterSet
 from worklist.deviations import QUERY_RETRIEVE_LEVEL
@@ -176,11 +177,6 @@ def _with_step(elements: Elements) -> Elements:
     item = sequence.items[0] if sequence is not None and sequence.items else {}
     kept = {tag: one for tag, one in elements.items() if tag not in strays}
     return {**kept, _SPS: Element("SQ", b"", ({**strays, **item},))}
-
-
-def to_query(data: bytes, transfer_syntax: str, *, zone: tzinfo) -> WorklistQuery | None:
-    """Only the conditions of an identifier."""
-    return to_request(data, transfer_syntax, zone=zone).query
 
 
 # --- what is asked for
@@ -388,7 +384,7 @@ def _within(level: Texts, node: Node, keys: dict[str, str]) -> dict[str, Any]:
     found = _codes(items[0]) if name.endswith("_codes") else _issuers(items[0])
     if not found:
         return {}
-    keys[keyword] = found[0] if isinstance(found[0], str) else _said(found[0])
+    keys[keyword] = _said(found[0]) if isinstance(found[0], Code) else str(found[0])
     return {name: found}
 
 
@@ -396,33 +392,35 @@ def _said(code: Code) -> str:
     return f"{code.value}^{code.scheme}".rstrip("^")
 
 
+def _asked(item: Texts, keyword: str) -> str:
+    text = item.text(keyword)
+    if len(text) > _LONGEST_VALUE:
+        raise InvalidValueError("a value is too long", path=tag_path(tag_of(keyword)))
+    return text if text.strip("*") else ""
+
+
 def _codes(item: Texts) -> tuple[Code, ...]:
-    """The code of an item, in every spelling of its scheme we may hold."""
-    value = item.text("CodeValue") or item.text("LongCodeValue")
-    scheme = item.text("CodingSchemeDesignator")
-    value, scheme = (text if text.strip("*") else "" for text in (value, scheme))
-    if not value and not scheme:
-        return ()
-    pattern = wildcard_pattern(scheme)
-    schemes = [scheme, *(name for name, short in SCHEMES.items() if pattern.fullmatch(short))]
-    return tuple(Code(value, one) for one in schemes)
+    """The code of an item; its scheme is meant as answers show it."""
+    value = _asked(item, "CodeValue") or _asked(item, "LongCodeValue")
+    scheme = _asked(item, "CodingSchemeDesignator")
+    return (Code(value, scheme),) if value or scheme else ()
 
 
-def _issuers(item: Texts) -> tuple[str, ...]:
+def _issuers(item: Texts) -> tuple[str | IssuerPattern, ...]:
     """The issuer of an item, in every spelling we may hold; raises _Nothing."""
-    universal = item.text("UniversalEntityID").strip("*")
-    local = item.text("LocalNamespaceEntityID").strip("*")
-    if universal:
-        if local:
-            raise _Nothing  # what has a universal id is shown without a local one
-        spellings = (universal, f"urn:oid:{universal}", f"urn:uuid:{universal}")
-        found = tuple(one for one in spellings if universal_id(one)[0] == universal)
-        if not found:
-            raise _Nothing
-        return found
-    if local and universal_id(local)[0]:
+    universal, local = _asked(item, "UniversalEntityID"), _asked(item, "LocalNamespaceEntityID")
+    if universal and local:
+        raise _Nothing  # what has a universal id is shown without a local one
+    asked = universal or local
+    if is_pattern(asked):
+        return (IssuerPattern(asked, universal=bool(universal)),)
+    spellings = (universal, f"urn:oid:{universal}", f"urn:uuid:{universal}")
+    found = [one for one in spellings if universal_id(one)[0] == universal] if universal else []
+    if local and not universal_id(local)[0]:
+        found = [local]
+    if asked and not found:
         raise _Nothing
-    return (local,) if local else ()
+    return tuple(found)
 
 
 # --- dates and times

@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
+from ris.domain.coding_schemes import designator
 from ris.domain.values import Code
 from ris.selectors.name_keys import wildcard_pattern
 from worklist import charset
@@ -105,15 +106,17 @@ def items_of(key: Key, source: Any) -> Iterable[Any]:
     items: Iterable[Any] = key.attribute.value(source)
     if not key.only:
         return items
-    return [
-        item
-        for item in items
-        if any(
-            (not code.value or wildcard_pattern(code.value).fullmatch(item.value))
-            and (not code.scheme or wildcard_pattern(code.scheme).fullmatch(item.scheme))
-            for code in key.only
+    return [item for item in items if any(_is(item, code) for code in key.only)]
+
+
+def _is(item: Code, asked: Code) -> bool:
+    return all(
+        not wanted or wildcard_pattern(wanted).fullmatch(shown)
+        for wanted, shown in (
+            (asked.value, item.value),
+            (asked.scheme, designator(item.scheme)),
         )
-    ]
+    )
 
 
 EVERYTHING: Signature = whole(WORKLIST_TREE)

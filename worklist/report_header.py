@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ris.domain.identifiers import universal_id
 from ris.domain.reporting import VersionKind
 from ris.selectors.facility import SiteView
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView, ReportView
 from ris.version import version as release
-from worklist.attributes import universal_id
 from worklist.building import date_of, elements, moment, time_of, whole
 from worklist.dicom_json import Json
 

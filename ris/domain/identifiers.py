@@ -82,6 +82,25 @@ def same_issuer(stored: str, said: str) -> bool:
     return _bare(stored) == _bare(said)
 
 
+# Fixed texts that Python, SQLite (by Django's REGEXP) and PostgreSQL read alike.
+OID = r"(0|[1-9][0-9]*)([.](0|[1-9][0-9]*))+"
+UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+URI = "(https?://|urn:)"
+_UNIVERSAL = (
+    (re.compile(f"(?:urn:oid:)?({OID})", re.DOTALL), "ISO"),
+    (re.compile(f"(?:urn:uuid:)?({UUID})", re.DOTALL), "UUID"),
+    (re.compile(f"({URI}.*)", re.DOTALL), "URI"),
+)
+
+
+def universal_id(issuer: str) -> tuple[str, str]:
+    """(universal id, its type) if the issuer is named by one (HL7 table 0301), else empty."""
+    for pattern, kind in _UNIVERSAL:
+        if match := pattern.fullmatch(issuer):
+            return match[1], kind
+    return "", ""
+
+
 def _bare(issuer: str) -> str:
     """``urn:oid:1.2.3`` goes into a dataset as ``1.2.3`` (PS3.3 Table 10-17)."""
     return issuer.removeprefix("urn:oid:").removeprefix("urn:uuid:")

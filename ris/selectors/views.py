@@ -18,6 +18,7 @@ from ris.domain.results import Particulars
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
 from ris.selectors.cancellations import CancelAsked
+from ris.selectors.issuer_patterns import IssuerPattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,8 +347,8 @@ class WorklistQuery:
     current_location: TextMatch | None = None  # of the patient, from the visit
     requesting_service: TextMatch | None = None
     institution: TextMatch | None = None
-    accession_issuers: tuple[str, ...] = ()  # spellings of one
-    admission_issuers: tuple[str, ...] = ()
+    accession_issuers: tuple[str | IssuerPattern, ...] = ()  # spellings of one
+    admission_issuers: tuple[str | IssuerPattern, ...] = ()
     statuses: frozenset[StepStatus] = field(default_factory=frozenset)  # empty: what is offered
     # What the asking device is shown at all, whatever it asks for: one of each tuple must match
     # (dicom.md MWL-35).

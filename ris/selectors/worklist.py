@@ -9,7 +9,7 @@ is asked for.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -30,6 +30,7 @@ from ris.models import (
 )
 from ris.selectors import name_keys, worklist_rows, worklist_shown
 from ris.selectors.facility import site
+from ris.selectors.issuer_patterns import IssuerPattern
 from ris.selectors.statements import fetch
 from ris.selectors.views import WorklistEntry, WorklistQuery
 from ris.selectors.worklist_memory import (
@@ -38,7 +39,7 @@ from ris.selectors.worklist_memory import (
     Rows,
     WorklistAnswer,
 )
-from ris.selectors.worklist_texts import is_pattern, like, one_text, texts
+from ris.selectors.worklist_texts import is_pattern, issuers, like, one_text, texts
 
 _RANK = {Priority.STAT: 0, Priority.ASAP: 1, Priority.URGENT: 2, Priority.ROUTINE: 3}
 _LIVE = (OrderStatus.ACTIVE,)
@@ -334,12 +335,12 @@ def _conditions(query: WorklistQuery) -> _Where:
         match = getattr(query, name)
         if match is not None:
             where.any_of(texts(expression, match))
-    for column, issuers in (
+    for column, asked in (
         ("o.accession_issuer", query.accession_issuers),
         ("v.issuer", query.admission_issuers),
     ):
-        if issuers:
-            where.within(column, issuers)
+        if asked:
+            where.any_of(_issuer(column, asked))
     if query.study_instance_uids:
         where.within("r.study_instance_uid", query.study_instance_uids)
     if query.priorities:
@@ -391,8 +392,8 @@ def _add_patient(where: _Where, query: WorklistQuery) -> None:
         else:
             inner.add(f"i.{connection.ops.quote_name('primary')} = %s", True)
         if query.patient_id_issuer:
-            issuers = query.patient_id_issuer.split("\\")
-            inner.any_of(one_text("i.issuer", one, wildcard=True) for one in issuers)
+            said = query.patient_id_issuer.split("\\")
+            inner.any_of(one_text("i.issuer", one, wildcard=True) for one in said)
         # Any number of the patient: after a merge the wristband still shows the old one.
         where.add(
             f"p.id IN (SELECT i.patient_id FROM {_table(PatientIdentifier)} i"  # noqa: S608
@@ -428,14 +429,24 @@ def _names(text: str) -> list[tuple[str, Sequence[Any]]]:
     return [(f"({clause})", params) for clause, params in found]
 
 
+def _issuer(
+    column: str, asked: Sequence[str | IssuerPattern]
+) -> Iterator[tuple[str, Sequence[Any]]]:
+    for one in asked:
+        if isinstance(one, str):
+            yield f"{column} = %s", [one]
+        else:
+            yield from issuers(column, one)
+
+
 def _code(code: Code) -> tuple[str, Sequence[Any]]:
-    return _parts_of(code, "r.code_value", "r.code_scheme")
+    return _parts_of(code, "r.code_value", worklist_shown.designator("r.code_scheme"))
 
 
 def _protocol_code(code: Code) -> tuple[str, Sequence[Any]]:
     """One of the step's protocol codes is ``code``."""
     each, value, scheme = worklist_shown.protocol_columns(connection.vendor)
-    clause, params = _parts_of(code, value, scheme)
+    clause, params = _parts_of(code, value, worklist_shown.designator(scheme))
     return f"EXISTS (SELECT 1 FROM {each} WHERE {clause})", params  # noqa: S608 - fixed text
 
 

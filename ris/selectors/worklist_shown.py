@@ -13,6 +13,7 @@ from functools import lru_cache
 from django.db import connection
 from django.db.models import Min
 
+from ris.domain.coding_schemes import DESIGNATORS, LONGEST, UNNAMED
 from ris.domain.orders import Stage
 from ris.domain.performing import Match
 from ris.models import PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep, Site
@@ -79,6 +80,15 @@ def study_starts(procedures: Sequence[RequestedProcedure]) -> dict[int, datetime
         .exclude(match=Match.QUARANTINED.value)
         .values_list("steps__procedure")
         .annotate(Min("started_at"))
+    )
+
+
+def designator(scheme: str) -> str:
+    """``coding_schemes.designator`` of a column or an expression."""
+    named = " ".join(f"WHEN '{name}' THEN '{short}'" for name, short in DESIGNATORS.items())
+    unnamed = f"COALESCE({scheme}, '') = '' OR LENGTH({scheme}) > {LONGEST}"
+    return (
+        f"(CASE {scheme} {named} ELSE CASE WHEN {unnamed} THEN '{UNNAMED}' ELSE {scheme} END END)"
     )
 
 

@@ -10,9 +10,13 @@ from typing import Any
 
 from django.db import connection
 
+from ris.domain.identifiers import OID, URI, UUID
 from ris.selectors import name_keys
+from ris.selectors.issuer_patterns import IssuerPattern
 from ris.selectors.name_keys import Pattern
 from ris.selectors.views import TextMatch
+
+Clause = tuple[str, Sequence[Any]]
 
 
 def texts(column: str, match: TextMatch) -> list[tuple[str, Sequence[Any]]]:
@@ -69,3 +73,43 @@ def _sql_like(pattern: Pattern) -> str:
 
 _GLOB = str.maketrans({"[": "[[]", "*": "[*]", "?": "[?]"})
 _LIKE = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
+
+
+# --- issuers: one column holds what is shown in two forms
+
+_REGEX = {"sqlite": "REGEXP", "postgresql": "~"}
+_IS_OID, _IS_UUID, _IS_URI = f"^(urn:oid:)?{OID}$", f"^(urn:uuid:)?{UUID}$", f"^{URI}"
+
+
+def issuers(column: str, pattern: IssuerPattern) -> list[Clause]:
+    """``IssuerPattern.meets`` of a column, as alternatives."""
+    asked = one_text(column, pattern.text, wildcard=True)
+    others = (_is(column, _IS_OID), _is(column, _IS_UUID))
+    if not pattern.universal:
+        return [_all(asked, *(_not(one) for one in (*others, _is(column, _IS_URI))))]
+    return [
+        _all(asked, _is(column, f"^{OID}$")),
+        _all(_behind("urn:oid:", column, pattern), others[0]),
+        _all(asked, _is(column, f"^{UUID}$")),
+        _all(_behind("urn:uuid:", column, pattern), others[1]),
+        _all(asked, _is(column, _IS_URI), *(_not(one) for one in others)),
+    ]
+
+
+def _behind(prefix: str, column: str, pattern: IssuerPattern) -> Clause:
+    return one_text(column, prefix + pattern.text, wildcard=True)
+
+
+def _is(column: str, regex: str) -> Clause:
+    return f"{column} {_REGEX[connection.vendor]} %s", [regex]
+
+
+def _not(clause: Clause) -> Clause:
+    return f"NOT ({clause[0]})", clause[1]
+
+
+def _all(*clauses: Clause) -> Clause:
+    return (
+        "(" + " AND ".join(clause for clause, _ in clauses) + ")",
+        [param for _, params in clauses for param in params],
+    )

@@ -30,6 +30,7 @@ from ris.selectors.explain import candidates
 from ris.selectors.explain.candidates import Candidate
 from ris.selectors.explain.condition import Condition, Source
 from ris.selectors.explain.conditions import CHECKS, TOLD_WITH, conditions
+from ris.selectors.issuer_patterns import IssuerPattern
 from ris.selectors.views import TextMatch, WorklistQuery
 from ris.services import execute
 from tests import make, people
@@ -250,7 +251,12 @@ MADE: dict[str, Callable[[Candidate, int], Any]] = {
     "current_location": _texts(lambda one: one.current_location),
     "requesting_service": _texts(lambda one: one.requesting_service.replace("\\", "/")),
     "institution": _texts(lambda one: one.institution),
-    "accession_issuers": lambda one, way: (one.accession_issuer, "x")[way % 2 :],
+    "accession_issuers": lambda one, way: (
+        one.accession_issuer,
+        "x",
+        IssuerPattern("?" + one.accession_issuer[1:], universal=False),
+        IssuerPattern("1*", universal=True),
+    )[way % 4 :],
     "admission_issuers": lambda one, way: (one.admission_issuer or "y", "HOSP", "x")[way % 3 :],
     "statuses": lambda one, way: frozenset({one.status, _STATES[way % len(_STATES)]}),
 }

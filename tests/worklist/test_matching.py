@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from ris.domain.errors import InvalidValueError
 from ris.domain.orders import Priority, StepStatus
 from ris.domain.values import Code
+from ris.selectors.issuer_patterns import IssuerPattern
 from ris.selectors.views import TextMatch, WorklistQuery
 from tests.worklist.entries import SYNTAXES, encoded, identifier
 from tests.worklist.queries import DAY, VIENNA, query, raw, request
@@ -71,14 +72,14 @@ def test_a_key_sets_its_field_and_no_other(
     assert query(step, **root) == WorklistQuery(**{field: value})
 
 
-def test_a_code_key_is_tried_in_every_spelling_of_its_scheme() -> None:
+def test_a_code_key_names_its_scheme_as_answers_show_it() -> None:
     item = Dataset()
     item.CodeValue = "24627-2"
     item.CodingSchemeDesignator = "LN"
     item.CodeMeaning = "not a condition"
 
     assert query(RequestedProcedureCodeSequence=[item]) == WorklistQuery(
-        procedure_codes=(Code("24627-2", "LN"), Code("24627-2", "http://loinc.org"))
+        procedure_codes=(Code("24627-2", "LN"),)
     )
 
 
@@ -88,7 +89,7 @@ def test_a_code_key_may_hold_wildcards() -> None:
     item.CodingSchemeDesignator = "L?"
 
     assert query(RequestedProcedureCodeSequence=[item]) == WorklistQuery(
-        procedure_codes=(Code("CT*", "L?"), Code("CT*", "http://loinc.org"))
+        procedure_codes=(Code("CT*", "L?"),)
     )
 
 
@@ -106,6 +107,23 @@ def test_an_issuer_key_is_tried_in_every_spelling(
     found = query(IssuerOfAccessionNumberSequence=[identifier(**item)])
 
     assert found == WorklistQuery(accession_issuers=issuers)
+
+
+@pytest.mark.parametrize(
+    ("item", "pattern"),
+    [
+        ({"LocalNamespaceEntityID": "HOS*"}, IssuerPattern("HOS*", universal=False)),
+        ({"LocalNamespaceEntityID": "?OSP", "UniversalEntityID": "*"},
+         IssuerPattern("?OSP", universal=False)),
+        ({"UniversalEntityID": "1.2.*"}, IssuerPattern("1.2.*", universal=True)),
+    ],
+)  # fmt: skip
+def test_wildcards_in_an_issuer_key_are_wildcards(
+    item: dict[str, str], pattern: IssuerPattern
+) -> None:
+    found = query(IssuerOfAccessionNumberSequence=[identifier(**item)])
+
+    assert found == WorklistQuery(accession_issuers=(pattern,))
 
 
 @pytest.mark.parametrize(

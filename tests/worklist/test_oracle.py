@@ -229,6 +229,11 @@ _CODES = [
     ("P2", "LN"),
     ("P2", "99SITE"),
     ("P3", ""),
+    ("P3", "99LOCAL"),
+    ("", "99LOCAL"),
+    ("P*", "99LOC*"),
+    ("", "9*"),
+    ("", "h*"),
     ("", "LN"),
     ("P1", ""),
     ("P*", ""),
@@ -291,6 +296,9 @@ def _shapes() -> st.SearchStrategy[list[Dataset]]:
     return st.sampled_from([[], [Dataset()]])
 
 
+_ISSUERS = ("RIS", "HOSP", "1.2.3", "R*", "?IS", "1*", "*2*", "urn*", "*:1.2.3", "HO?*", "*")
+
+
 def _value(keyword: str) -> st.SearchStrategy[Any]:
     if keyword == PROTOCOL:
         return st.sampled_from(_CODES).map(_code_item)
@@ -298,7 +306,7 @@ def _value(keyword: str) -> st.SearchStrategy[Any]:
         return st.sampled_from(_STUDY_CODES).map(_code_item)
     if keyword in SEQUENCE_KEYS:
         return st.sampled_from(
-            [dataset(**{name: value}) for name in ISSUER_KEYS for value in ("RIS", "HOSP", "1.2.3")]
+            [dataset(**{name: value}) for name in ISSUER_KEYS for value in _ISSUERS]
         ).map(lambda item: [item])
     if keyword == "TimezoneOffsetFromUTC":
         return st.sampled_from(["-0500", "+0530", "+0000", "+0200"])

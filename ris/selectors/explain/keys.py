@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
+from ris.domain.coding_schemes import designator
 from ris.domain.values import Code
 from ris.selectors import name_keys
 from ris.selectors.explain.candidates import Candidate
@@ -22,6 +23,7 @@ from ris.selectors.explain.condition import (
     or_none,
     when,
 )
+from ris.selectors.issuer_patterns import IssuerPattern
 from ris.selectors.name_keys import Pattern
 from ris.selectors.views import TextMatch, WorklistQuery
 
@@ -316,15 +318,17 @@ def code_key(field: str, name: str, read: Callable[[Candidate], Sequence[Code]])
             name=name,
             asked=alternatives(_code(code) for code in wanted),
             has=alternatives(_code(code) for code in stored) if stored else "none",
-            meets=any(
-                (not code.value or one_text(code.value, one.value, wildcard=True))
-                and (not code.scheme or one_text(code.scheme, one.scheme, wildcard=True))
-                for code in wanted
-                for one in stored
-            ),
+            meets=any(_is(one, code) for code in wanted for one in stored),
         )
 
     return check
+
+
+def _is(stored: Code, wanted: Code) -> bool:
+    shown = designator(stored.scheme)
+    return (not wanted.value or one_text(wanted.value, stored.value, wildcard=True)) and (
+        not wanted.scheme or one_text(wanted.scheme, shown, wildcard=True)
+    )
 
 
 def _code(code: Code) -> str:
@@ -335,16 +339,17 @@ def issuer_key(field: str, name: str, read: Callable[[Candidate], str | None]) -
     """One issuer in several spellings."""
 
     def check(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | None:
-        asked: Sequence[str] = getattr(query, field)
+        asked: Sequence[str | IssuerPattern] = getattr(query, field)
         if not asked:
             return None
         stored = read(step)
         return Condition(
             field=field,
             name=name,
-            asked=alternatives(asked),
+            asked=alternatives([str(one) for one in asked]),
             has=or_none(stored or ""),
-            meets=stored in asked,
+            meets=stored is not None
+            and any(one == stored if isinstance(one, str) else one.meets(stored) for one in asked),
         )
 
     return check
