@@ -15,7 +15,7 @@ from integration.hl7.tls import is_one_of
 from ris import config
 from ris.domain.actors import Actor, endpoint_actor
 from ris.domain.errors import BusyError, DeniedError, InvalidValueError, RisError
-from ris.domain.exchange import Protocol
+from ris.domain.exchange import NO_CERTIFICATE, OTHER_CERTIFICATE, Protocol
 from ris.domain.protocol import EndpointInfo
 from ris.selectors.exchange import find_sender
 from ris.selectors.facility import SiteView, site
@@ -97,16 +97,17 @@ def _refusal(agreed: Profile, endpoint: str, address: str, peer: Peer | None) ->
     """Why the peer cannot be who it says it is; None if it can."""
     settings = agreed.settings
     if address.startswith(FOLDER):
-        if peer is not None and peer.folder != endpoint:
+        other = address.removeprefix(FOLDER) != settings.folder
+        if (peer.folder != endpoint) if peer is not None else other:
             return DeniedError("this folder is another sender's", path="MSH-3")
         return None
     if settings.addresses and not _is_within(address, settings.addresses):
         return DeniedError("this sender may not send from there", path="MSH-3")
     if peer is not None and settings.certificates:
         if peer.certificate is None:
-            return DeniedError("this sender must show its certificate", path="MSH-3")
+            return DeniedError(NO_CERTIFICATE, path="MSH-3")
         if not is_one_of(peer.certificate, settings.certificates):
-            return DeniedError("this certificate is not that of the sender", path="MSH-3")
+            return DeniedError(OTHER_CERTIFICATE, path="MSH-3")
     return None
 
 

@@ -89,6 +89,12 @@ MESSAGE = StateMachine[MessageState, MessageTrigger](
 )
 
 
+# Refused because of how it came, which is not stored: whoever sent it has to send it again.
+NO_CERTIFICATE = "this sender must show its certificate"
+OTHER_CERTIFICATE = "this certificate is not that of the sender"
+UNPROVEN = frozenset({NO_CERTIFICATE, OTHER_CERTIFICATE})
+
+
 class ReplyState(StrEnum):
     """What became of the answer; a second axis beside the message's own state."""
 

@@ -20,8 +20,15 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import CharField, F, Field, QuerySet, UUIDField
 
 from ris.domain.actors import Actor
-from ris.domain.errors import ErrorCode, InternalError, RisError, UnknownKeyError, UnsupportedError
-from ris.domain.exchange import MESSAGE, MessageTrigger, Protocol, ReplyState
+from ris.domain.errors import (
+    DeniedError,
+    ErrorCode,
+    InternalError,
+    RisError,
+    UnknownKeyError,
+    UnsupportedError,
+)
+from ris.domain.exchange import MESSAGE, UNPROVEN, MessageTrigger, Protocol, ReplyState
 from ris.models import InboundMessage, driver
 from ris.models.columns import preparing
 from ris.models.driver import Text
@@ -454,6 +461,8 @@ def apply_again(public_id: uuid.UUID, actor: Actor) -> InboundMessage:
     if message is None:
         raise UnknownKeyError("no such message")
     again = replayer(Protocol(message.protocol))
+    if message.error in UNPROVEN:
+        raise DeniedError("who sent it did not prove who it is: it has to be sent again")
     move(message, MESSAGE, MessageTrigger.REPLAY)
     apply, refuse = again(bytes(message.raw), actor, message.sender)
     _apply(message, apply, refuse)

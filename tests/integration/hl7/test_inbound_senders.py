@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from integration.hl7.server import Peer
+from ris.domain.actors import OPERATOR
+from ris.domain.errors import DeniedError
+from ris.domain.exchange import ReplayMessage
 from ris.models import (
     AuditEvent,
     Endpoint,
@@ -13,6 +16,7 @@ from ris.models import (
     PatientIdentifier,
     ScheduledProcedureStep,
 )
+from ris.services import execute
 from tests import make
 from tests.integration.hl7.intake import answer, outcome, register
 from tests.integration.hl7.messages import order
@@ -55,6 +59,42 @@ def test_a_registered_sender_may_be_bound_to_addresses() -> None:
 
     assert elsewhere[1] == "MSA|AR|M1|this sender may not send from there"
     assert at_home[1] == "MSA|AA|M2"
+
+
+def again(message: InboundMessage) -> str:
+    """The state after an administrator has it applied again."""
+    execute(ReplayMessage(message=str(message.public_id), reason="mended"), actor=OPERATOR)
+    message.refresh_from_db()
+    return message.state
+
+
+def test_what_an_unregistered_sender_sent_can_be_applied_once_it_is_registered() -> None:
+    answer(order())
+    register()
+
+    assert again(InboundMessage.objects.get()) == "APPLIED"
+
+
+def test_what_came_without_the_senders_certificate_is_never_applied_again() -> None:
+    register(settings={"certificates": ["his"]})
+    assert answer(order())[1] == "MSA|AR|M1|this sender must show its certificate"
+    message = InboundMessage.objects.get()
+
+    with pytest.raises(DeniedError, match="has to be sent again"):
+        again(message)
+
+    assert (InboundMessage.objects.get().state, Order.objects.count()) == ("REJECTED", 0)
+
+
+def test_what_came_in_the_folder_of_another_is_not_applied_by_asking_again() -> None:
+    register(settings={"folder": "his"})
+    register("LAB", "LAB^GENERAL", settings={"folder": "lab"})
+    answer(order(), Peer("folder lab", 0, 0, 0, folder="LAB"))
+    message = InboundMessage.objects.get()
+
+    assert again(message) == "REJECTED"
+    assert message.error == "this folder is another sender's"
+    assert Order.objects.count() == 0
 
 
 def test_a_sender_whose_settings_cannot_be_used_is_asked_to_try_again() -> None:
