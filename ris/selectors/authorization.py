@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
@@ -25,6 +25,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
+from ris.selectors.resources import zone_of_steps
 
 SOON = timedelta(days=14)
 
@@ -70,6 +71,7 @@ class OrderLine:
     patient: PatientLine
     words: str
     start_at: datetime | None
+    zone: tzinfo  # of the site where it is done
     authorization: AuthorizationLine
 
 
@@ -271,7 +273,12 @@ def with_lines(rows: QuerySet[Order]) -> QuerySet[Order]:
         Prefetch(
             "procedures",
             queryset=RequestedProcedure.objects.order_by("id").prefetch_related(
-                Prefetch("steps", queryset=ScheduledProcedureStep.objects.order_by("id"))
+                Prefetch(
+                    "steps",
+                    queryset=ScheduledProcedureStep.objects.select_related(
+                        "device__room__site"
+                    ).order_by("id"),
+                )
             ),
         ),
     )
@@ -306,6 +313,7 @@ def _order_line(order: Order, authorization: AuthorizationLine) -> OrderLine:
         patient=line(order.patient),
         words=", ".join(each.description or each.code_meaning for each in procedures),
         start_at=min(times, default=None),
+        zone=zone_of_steps(step for each in procedures for step in each.steps.all()),
         authorization=authorization,
     )
 

@@ -334,7 +334,7 @@ def recent(limit: int = 50) -> Sequence[PatientMessage]:
     """What was planned, sent or dropped last, newest first."""
     return list(
         PatientMessage.objects.select_related(
-            "patient", "order", "delivery", "appointment"
+            "patient", "order", "delivery", "appointment__device__room__site"
         ).order_by("-id")[:limit]
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 
 from django.db.models import Case, Exists, IntegerField, Min, OuterRef, Prefetch, Q, QuerySet, Value
@@ -25,6 +25,7 @@ from ris.models import (
 )
 from ris.selectors.order_lists import MANY
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
+from ris.selectors.resources import zone_of_steps
 
 _DECIDED_WELL = (ProtocolState.SET.value, ProtocolState.NOT_NEEDED.value)
 # Nothing of it was begun: the radiologist still decides.
@@ -97,6 +98,7 @@ class QueueLine:
     preparation: str
     ordered_at: datetime
     start_at: datetime | None
+    zone: tzinfo  # of the site where it is done
     decision: Decision
 
 
@@ -258,7 +260,12 @@ def with_lines(rows: QuerySet[RequestedProcedure]) -> QuerySet[RequestedProcedur
         "order__patient__merged_into", "definition", "protocoling__claimed_by"
     ).prefetch_related(
         Prefetch("order__patient__identifiers", queryset=IDENTIFIERS.queryset),
-        Prefetch("steps", queryset=ScheduledProcedureStep.objects.order_by("id")),
+        Prefetch(
+            "steps",
+            queryset=ScheduledProcedureStep.objects.select_related("device__room__site").order_by(
+                "id"
+            ),
+        ),
         Prefetch("order__questions", queryset=OrderQuestion.objects.order_by("asked_at", "id")),
     )
 
@@ -288,6 +295,7 @@ def queue_line(row: RequestedProcedure) -> QueueLine:
         preparation=row.definition.preparation if row.definition else "",
         ordered_at=order.ordered_at,
         start_at=min(times, default=None),
+        zone=zone_of_steps(steps),
         decision=found,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from uuid import UUID
 
@@ -33,6 +33,7 @@ from ris.selectors.order_lists import matching
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.referring import COMPARE, OPEN, Reach, own
 from ris.selectors.reports import person_name
+from ris.selectors.resources import zone_at, zone_of_steps
 
 _ASKED = "asked"  # where an order has its questions
 _BEGUN = (StepStatus.STARTED.value, StepStatus.COMPLETED.value, StepStatus.DISCONTINUED.value)
@@ -58,6 +59,7 @@ class ExamLine:
     laterality: str
     progress: Progress
     at: datetime | None  # of that progress: booked for, done at, signed at
+    zone: tzinfo  # of the site where it is done
     report: str = ""
     number: int = 0  # of the newest signed version
     is_new: bool = False
@@ -181,10 +183,11 @@ def with_lines(rows: QuerySet[Order], *, whole: bool = False) -> QuerySet[Order]
         )
         .order_by("id")
     )
-    steps = ScheduledProcedureStep.objects.order_by("start_at", "id")
+    steps = ScheduledProcedureStep.objects.select_related("device__room__site").order_by(
+        "start_at", "id"
+    )
     procedures = RequestedProcedure.objects.order_by("id")
     if whole:
-        steps = steps.select_related("device__room__site")
         procedures = procedures.select_related("definition")
     return rows.select_related("patient__merged_into").prefetch_related(
         Prefetch("patient__identifiers", queryset=IDENTIFIERS.queryset),
@@ -244,6 +247,7 @@ def exam_of(order: Order, procedure: RequestedProcedure, to: Reach) -> ExamLine:
         laterality=procedure.laterality,
         progress=found,
         at=_moment(found, procedure, newest),
+        zone=zone_of_steps(procedure.steps.all()),
         report=str(report.public_id) if report and newest else "",
         number=newest.number if newest else 0,
         is_new=is_news and all(each.user_id != to.user for each in receipts),
@@ -297,6 +301,7 @@ class Visit:
     """When and where somebody is expected, or was."""
 
     at: datetime
+    zone: tzinfo  # of the site
     minutes: int
     room: str
     site: str
@@ -413,6 +418,7 @@ def _visit(step: ScheduledProcedureStep, at: datetime) -> Visit:
     site = room.site if room else None
     return Visit(
         at=at,
+        zone=zone_at(step.device),
         minutes=step.duration_minutes,
         room=room.name if room else step.location,
         site=site.name if site else "",

@@ -21,7 +21,16 @@ from ris.domain.facility import ResourceKind
 from ris.domain.local_time import between, whole_day
 from ris.domain.resources import KeptFor, KeptTime, release_at
 from ris.domain.scheduling import UNTIL_FURTHER_NOTICE, ClosureKind
-from ris.models import Block, Closure, Device, Holiday, Resource, ResourceHours, Site
+from ris.models import (
+    Block,
+    Closure,
+    Device,
+    Holiday,
+    Resource,
+    ResourceHours,
+    ScheduledProcedureStep,
+    Site,
+)
 
 # Where neither a device nor its room has hours of its own.
 DEFAULT_HOURS = (time(8), time(18))
@@ -81,6 +90,11 @@ def zone_of_device(key: str) -> tzinfo:
         return zone_at(rows.filter(public_id=uuid.UUID(key)).first())
     except ValueError:
         return zone_at(rows.filter(ae_title=key).first())
+
+
+def zone_of_steps(steps: Iterable[ScheduledProcedureStep]) -> tzinfo:
+    """The clock by which people say when these are done: of the first that has a device."""
+    return zone_at(next((step.device for step in steps if step.device is not None), None))
 
 
 def zone_together(devices: Iterable[Device]) -> tzinfo:

@@ -20,8 +20,10 @@ from pytest_django.fixtures import Settings
 
 from ris.domain.actors import OPERATOR
 from ris.domain.arrivals import WallNames
+from ris.domain.authorization import RuleDetails, SetAuthorizationRules
 from ris.domain.facility import RegisterRoom, RegisterSite
 from ris.domain.patient_links import MakePatientLink, Policy, SetPatientPolicy
+from ris.domain.protocoling import ChangeProtocolNeed, ProtocolNeed
 from ris.domain.scheduling import BookAppointment, RecordArrival
 from ris.models import (
     Appointment,
@@ -40,7 +42,7 @@ from ris.selectors.patient_messages import values_of
 from ris.selectors.walls import waiting_room
 from ris.services import execute
 from ris.services.patient_links import token_of
-from tests import make, people
+from tests import make, people, referring
 
 As = Callable[[str], Client]
 TUESDAY = "2026-03-03"
@@ -62,15 +64,15 @@ def device() -> Device:
     return Device.objects.select_related("resource").get(ae_title="MR9")
 
 
-def waiting() -> Order:
+def waiting(**more: Any) -> Order:
     step = make.step_request(modality="MR")
     code = make.Code("MRKNEE", "TEST", "MR of the knee")
-    return make.order(procedures=(make.ProcedureRequest(code=code, steps=(step,)),))
+    return make.order(procedures=(make.ProcedureRequest(code=code, steps=(step,)),), **more)
 
 
-def booked(start_at: datetime = MORNING) -> Order:
+def booked(start_at: datetime = MORNING, **more: Any) -> Order:
     """By the rules, so that nothing is overbooked."""
-    order = waiting()
+    order = waiting(**more)
     step = str(make.step_of(order).public_id)
     execute(BookAppointment(step=step, device="MR9", start_at=start_at), actor=people.scheduler)
     return order
@@ -240,6 +242,33 @@ def test_pages_about_the_exam_tell_the_time_of_its_site(as_: As) -> None:
     for address in pages:
         page = client.get(address)
         assert page.status_code == 200, address
+        assert "08:30" in words(page), address
+        assert "00:30" not in words(page), address
+
+
+@pytest.mark.parametrize("address", ["/protocoling/", "/authorization/"])
+def test_lists_of_work_tell_the_time_of_the_site(as_: As, address: str) -> None:
+    definition = str(ProcedureDefinition.objects.get(code="MRKNEE").public_id)
+    execute(
+        ChangeProtocolNeed(definition=definition, need=ProtocolNeed.START), actor=people.manager
+    )
+    execute(SetAuthorizationRules(rules=(RuleDetails(modalities=("MR",)),)), actor=people.manager)
+    booked()
+
+    page = as_("admin").get(address)
+
+    assert "08:30" in words(page)
+    assert "00:30" not in words(page)
+
+
+def test_a_referring_doctor_reads_the_time_of_the_site() -> None:
+    doctors = referring.doctors()
+    order = booked(details=referring.details())
+    portal = Client()
+    portal.force_login(doctors.olga)
+
+    for address in ("/referrer/", f"/referrer/orders/{order.public_id}/"):
+        page = portal.get(address)
         assert "08:30" in words(page), address
         assert "00:30" not in words(page), address
 

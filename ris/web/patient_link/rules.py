@@ -29,7 +29,7 @@ from ris.domain.scheduling import AppointmentStatus
 from ris.models import PatientPolicy, ProcedureDefinition, Site
 from ris.selectors import patient_links, patient_messages
 from ris.selectors.patient_links import Visit
-from ris.selectors.resources import zone_of
+from ris.selectors.resources import zone_at, zone_of
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked
 from ris.web.errors import STATUS
@@ -72,7 +72,10 @@ def overview(request: PageRequest) -> HttpResponse:
             for channel in Channel
         ],
         "others": patient_messages.exceptions_to_rules(),
-        "recent": [(OCCASIONS[Occasion(row.occasion)], row) for row in recent],
+        "recent": [
+            (OCCASIONS[Occasion(row.occasion)], row, zone_at(row.appointment.device))
+            for row in recent
+        ],
         "policy": patient_links.policy_for(None),
         "policies": _policies(),
         "any": bool(carriers),
