@@ -97,7 +97,7 @@ def _attribute(tag: int, attribute: Any, depth: int) -> bytes:
         raise InvalidValueError("an attribute is an object with its vr", path=tag_path(tag))
     known = known_vrs(tag)
     vr = attribute.get("vr", known[0] if known else None)
-    if vr not in _VRS:
+    if not isinstance(vr, str) or vr not in _VRS:
         raise InvalidValueError("no such value representation", path=tag_path(tag))
     if known and (vr == "SQ") != ("SQ" in known) and vr != "UN":
         raise InvalidValueError(f"is {known[0]}, not {vr}", path=tag_path(tag))

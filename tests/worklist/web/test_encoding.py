@@ -91,6 +91,8 @@ def test_binary_values_come_in_base64() -> None:
     ("attribute", "message"),
     [
         ({"vr": "XX", "Value": ["a"]}, "no such value representation"),
+        ({"vr": []}, "no such value representation"),
+        ({"vr": {"LO": "a"}}, "no such value representation"),
         ({"vr": "SQ", "Value": []}, "is LO, not SQ"),
         ({"vr": "LO", "Value": "a"}, "Value is an array"),
         ({"vr": "LO", "Value": [1]}, "a value of LO is a string"),
