@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.db import connection
 
+import ris.selectors.search.signed  # noqa: F401 - its answers stand beside the index
 from ris.selectors.search.appointments import answers, appointments
 from ris.selectors.search.engine import Finder, Found, Matching, Page, Referred
 from ris.selectors.search.exams import performed, reports, studies

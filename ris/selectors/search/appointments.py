@@ -28,6 +28,7 @@ from ris.selectors.orders import appointment_view
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import AnswerCriteria, AppointmentCriteria
 from ris.selectors.search.engine import Finder, Source
+from ris.selectors.search.index import Leading
 from ris.selectors.search.load import by_number
 from ris.selectors.search.requests import (
     of_patient,
@@ -306,13 +307,26 @@ def _load_answers(public_ids: Sequence[str]) -> list[AnswerHit]:
     return [found[each] for each in public_ids if each in found]
 
 
+def _keys_of(kind: Participant) -> Leading:
+    return lambda rows: [rows.filter(participant=kind.value).order_by().values("key")]
+
+
 answers: Finder[AnswerCriteria, AnswerHit] = Finder(
     sources=(
         Source(
             _answers,
             {"updated": F("updated_at")},
-            paths={"appointments": ("appointment__public_id",)},
-            there={"actors": Q(), "updated": Q()},
+            paths={"appointments": ("appointment__public_id",), "actors": ("key",)},
+            leading={
+                "patients": _keys_of(Participant.PATIENT),
+                "rooms": _keys_of(Participant.ROOM),
+            },
+            there={
+                "actors": Q(),
+                "patients": Q(participant=Participant.PATIENT.value),
+                "rooms": Q(participant=Participant.ROOM.value),
+                "updated": Q(),
+            },
         ),
     ),
     load=_load_answers,

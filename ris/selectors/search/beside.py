@@ -48,6 +48,17 @@ class Column:
         ]
 
 
+class Reference:
+    """The same where no column has the public id: ``targets`` are those the rows refer to."""
+
+    def __init__(self, condition: Callable[[index.Target], Q], targets: index.Leading) -> None:
+        self._condition = condition
+        self.targets = targets
+
+    def __call__(self, test: Test) -> Q:
+        return self._condition(test) if isinstance(test, index.Target) else terms.NOTHING
+
+
 def constant(*codes: tuple[str, str], rows: Q = ALL) -> Condition:
     """Codes that all ``rows`` have."""
 
@@ -101,7 +112,7 @@ def _leading(
         return [
             led
             for table, condition in columns
-            if isinstance(condition, Column)
+            if isinstance(condition, Column | Reference)
             for led in condition.targets(table().filter(public_id__in=sources))
         ]
 

@@ -16,7 +16,7 @@ from ris.domain.reporting import ReportStatus, VersionKind
 from ris.models import ReportVersion, Site
 from ris.selectors.report_documents import of_versions
 from ris.selectors.search import beside, terms
-from ris.selectors.search.beside import ALL, LOINC, Column, constant, state, time
+from ris.selectors.search.beside import ALL, LOINC, Column, Reference, constant, state, time
 from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.exams import reports
@@ -44,20 +44,24 @@ _SIGNER = "signer__practitioner__public_id"
 _RESIDENT = "resident__practitioner__public_id"
 
 
-def _authenticator(test: Test) -> Q:
+def _authenticator(test: Target) -> Q:
     return _VERIFIED & Column(_SIGNER)(test)
 
 
-def _custodian(test: Test) -> Q:
-    if not isinstance(test, Target):
-        return terms.NOTHING
+def _authenticators(rows: QuerySet[Any]) -> list[QuerySet[Any, Any]]:
+    return Column(_SIGNER).targets(rows.filter(_VERIFIED))
+
+
+def _custodian(test: Target) -> Q:
     return Q(Exists(Site.objects.filter(test.among("public_id"))))
 
 
-def _before(test: Test) -> Q:
+def _custodians(rows: QuerySet[Any]) -> list[QuerySet[Any, Any]]:
+    return [Site.objects.filter(Exists(rows)).values("public_id")]
+
+
+def _before(test: Target) -> Q:
     """The version that it replaces."""
-    if not isinstance(test, Target):
-        return terms.NOTHING
     return Q(
         Exists(
             ReportVersion.objects.filter(
@@ -69,12 +73,17 @@ def _before(test: Test) -> Q:
     )
 
 
+def _those_before(rows: QuerySet[Any]) -> list[QuerySet[Any, Any]]:
+    later = rows.filter(report=OuterRef("report"), number=OuterRef("number") + 1)
+    return [ReportVersion.objects.filter(Exists(later)).values("public_id")]
+
+
 def _replaced(test: Test) -> Q:
     """``relatesTo``: both its code and the version that it replaces."""
     if isinstance(test, Pair):
         known = test.code == REPLACES[1] and test.system in {None, REPLACES[0]}
         return _REPLACING if known else terms.NOTHING
-    return _before(test)
+    return _RELATED(test)
 
 
 def _location(test: Test) -> Q:
@@ -85,6 +94,7 @@ def _location(test: Test) -> Q:
     return terms.among(("public_id",), (public_id,)) if kind == CONTENT else terms.NOTHING
 
 
+_RELATED = Reference(_before, _those_before)
 _CONDITIONS: beside.Conditions = {
     "patient": (Column("report__order__patient__public_id"), ALL),
     "subject": (Column("report__order__patient__public_id"), ALL),
@@ -105,12 +115,15 @@ _CONDITIONS: beside.Conditions = {
         Column(_SIGNER, _RESIDENT),
         Q(**{f"{_SIGNER}__isnull": False}) | Q(**{f"{_RESIDENT}__isnull": False}),
     ),
-    "authenticator": (_authenticator, _VERIFIED & Q(**{f"{_SIGNER}__isnull": False})),
-    "custodian": (_custodian, Q(Exists(Site.objects.all()))),
+    "authenticator": (
+        Reference(_authenticator, _authenticators),
+        _VERIFIED & Q(**{f"{_SIGNER}__isnull": False}),
+    ),
+    "custodian": (Reference(_custodian, _custodians), Q(Exists(Site.objects.all()))),
     "contenttype": (beside.plain("application/pdf"), ALL),
     "location": (_location, ALL),
     "relation": (constant(REPLACES, rows=_REPLACING), _REPLACING),
-    "relatesto": (_before, _REPLACING),
+    "relatesto": (_RELATED, _REPLACING),
     "relationship": (_replaced, _REPLACING),
 }
 

@@ -21,6 +21,7 @@ from django.db.models.expressions import BaseExpression
 from ris.models.prepared import Listed
 from ris.selectors.search import index, terms
 from ris.selectors.search.criteria import Common
+from ris.selectors.search.index import Leading
 
 C = TypeVar("C", bound=Common)
 H = TypeVar("H")
@@ -59,12 +60,14 @@ class Source(Generic[C]):
     """A table with rows for some criteria. Sort keys never give NULL; ``_id`` is added.
 
     ``paths`` maps a field of the criteria to the columns with the public ids it asks for, for
-    searches the other way round; ``there`` a field to the condition that there is a value.
+    searches the other way round; ``leading`` does it where no column has them. ``there`` maps a
+    field to the condition that there is a value.
     """
 
     rows: Callable[[C], QuerySet[Any] | None]  # None: the criteria exclude this table
     sorts: Mapping[str, SortKey]
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    leading: Mapping[str, Leading] = field(default_factory=dict)
     there: Mapping[str, Q] = field(default_factory=dict)
 
     def found(self, criteria: C) -> QuerySet[Any] | None:
@@ -95,6 +98,8 @@ class Source(Generic[C]):
         rows = self.found(criteria)
         if rows is None:
             return []
+        if name in self.leading:
+            return self.leading[name](rows)
         return [
             rows.filter(**{f"{path}__isnull": False}).order_by().values(path)
             for path in self.paths.get(name, ())

@@ -24,7 +24,6 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Greatest
 
-from ris.domain.reporting import ReportStatus
 from ris.models import (
     CriticalResult,
     Device,
@@ -39,10 +38,9 @@ from ris.models import (
 from ris.selectors.performing import to_view as performed_view
 from ris.selectors.report_documents import of_versions
 from ris.selectors.reports import to_view as report_view
-from ris.selectors.search import beside, planned, terms
+from ris.selectors.search import leading, planned, terms
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria, StudyCriteria
 from ris.selectors.search.engine import Finder, Source
-from ris.selectors.search.index import Target, Test
 from ris.selectors.search.load import by_number, orders_with
 from ris.selectors.search.requests import (
     of_patient,
@@ -154,6 +152,7 @@ performed: Finder[PerformedCriteria, PerformedHit | PlannedHit] = Finder(
                 "visits": ("order__visit__public_id",),
                 "requests": ("order__public_id", "steps__procedure__public_id"),
             },
+            leading={"stations": leading.stations},
             there={
                 "identifiers": Q(),
                 "codes": Q(),
@@ -276,6 +275,7 @@ studies: Finder[StudyCriteria, StudyHit] = Finder(
                 "visits": ("order__visit__public_id",),
                 "requests": ("order__public_id", "public_id"),
             },
+            leading={"stations": leading.stations_of_studies},
             there={
                 "identifiers": Q(),
                 "requests": Q(),
@@ -422,40 +422,6 @@ def _load_reports(public_ids: Sequence[str]) -> list[ReportHit]:
     return found
 
 
-# --- who signed
-
-
-_LATER = ReportVersion.objects.filter(report=OuterRef("report"), number__gt=OuterRef("number"))
-_INTERPRETED = ReportVersion.objects.filter(~Exists(_LATER)).values("report")
-_SHOWN = Report.objects.exclude(
-    status__in=[ReportStatus.DISCARDED.value, ReportStatus.RETRACTED.value]
-)
-
-
-def _interpreter(test: Test) -> Q:
-    """Reports whose newest version one of these signed."""
-    if not isinstance(test, Target):
-        return terms.NOTHING
-    return Q(pk__in=_INTERPRETED.filter(test.among("signer__practitioner__public_id")))
-
-
-def _studied(reports: Q) -> Q:
-    """Studies with such a report, which still says something."""
-    return Q(pk__in=_SHOWN.filter(reports).values("procedures"))
-
-
-_SIGNED = Q(pk__in=_INTERPRETED)
-beside.answer(
-    "DiagnosticReport", (Report.objects.all, {"results-interpreter": (_interpreter, _SIGNED)})
-)
-beside.answer(
-    "ImagingStudy",
-    (
-        RequestedProcedure.objects.all,
-        {"interpreter": (lambda test: _studied(_interpreter(test)), _studied(_SIGNED))},
-    ),
-)
-
 reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
     sources=(
         Source(
@@ -471,6 +437,7 @@ reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
                 "requests": ("procedures__order__public_id", "procedures__public_id"),
                 "studies": ("procedures__public_id",),
             },
+            leading={"performers": leading.performers},
             there={
                 "requests": Q(),
                 "identifiers": Q(),

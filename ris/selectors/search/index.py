@@ -70,9 +70,10 @@ Test = Token | Pair | TextTerm | TimeTerm | Amount | Target
 Beside = Callable[[Sequence[Sequence[Test]] | None], list[QuerySet[Any, Any]]]
 BESIDE: dict[tuple[str, str], Beside] = {}
 
-# Where such things lead by a reference: (type, parameter) → public ids of what those with these
-# public ids refer to.
+# From rows to the public ids of what they refer to.
 Leading = Callable[[QuerySet[Any, Any]], list[QuerySet[Any, Any]]]
+# Where things of the core lead by a reference: (type, parameter) → what those with these public ids
+# refer to.
 LEADING: dict[tuple[str, str], Leading] = {}
 
 

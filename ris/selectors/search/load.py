@@ -38,7 +38,10 @@ def order_rows(
         "series" if series else Prefetch("series", PerformedSeries.objects.none()), "steps"
     ).order_by("id")
     steps = (
-        ScheduledProcedureStep.objects.select_related("appointment__device__room", "device__room")
+        # The site of the room, or of the device without one, has the clock of its times.
+        ScheduledProcedureStep.objects.select_related(
+            "appointment__device__room", "device__room__site", "device__resource__site"
+        )
         .prefetch_related(
             Prefetch("performed", done if performed else PerformedProcedureStep.objects.none())
         )

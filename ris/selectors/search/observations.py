@@ -18,7 +18,7 @@ from ris.domain.reporting import ReportStatus
 from ris.models import CriticalResult, Device, DoseRecord, ExamDose
 from ris.selectors.dose import document_line, with_lines
 from ris.selectors.search import beside, terms
-from ris.selectors.search.beside import ALL, LOINC, Column, constant, state, time
+from ris.selectors.search.beside import ALL, LOINC, Column, Reference, constant, state, time
 from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.index import Target, Test, Token
@@ -64,11 +64,13 @@ def _document(test: Test) -> Q:
     return _OF_DOCUMENT & Q(source_uid=uid) if uid else _OF_DOCUMENT
 
 
-def _sender(test: Test) -> Q:
+def _sender(test: Target) -> Q:
     """The device that told it, which documents know by its AE title."""
-    if not isinstance(test, Target):
-        return terms.NOTHING
     return Q(ae_title__in=Device.objects.filter(test.among("public_id")).values("ae_title"))
+
+
+def _senders(rows: QuerySet[Any]) -> list[QuerySet[Any, Any]]:
+    return [Device.objects.filter(ae_title__in=rows.values("ae_title")).values("public_id")]
 
 
 _IMAGING = (CATEGORY, "imaging")
@@ -88,7 +90,7 @@ _DOSE: beside.Conditions = {
     ),
     "date": (time("effective_at"), ALL),
     "identifier": (_document, _OF_DOCUMENT),
-    "device": (_sender, Q(ae_title__in=Device.objects.values("ae_title"))),
+    "device": (Reference(_sender, _senders), Q(ae_title__in=Device.objects.values("ae_title"))),
 }
 _RETRACTED = Q(report__status=ReportStatus.RETRACTED.value)
 _FINDING: beside.Conditions = {

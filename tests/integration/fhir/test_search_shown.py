@@ -6,9 +6,17 @@ from datetime import timedelta
 
 import pytest
 
+from integration.fhir.resources import KINDS
+from integration.fhir.searching import references
+from ris.domain.dose import DoseKind, DoseSource, RecordDose, Scope
+from ris.domain.identifiers import new_uid
+from ris.domain.measures import Measure, quantity
 from ris.domain.patients import VisitDetails
+from ris.domain.reporting import AmendReport, CommunicateCriticalResult, VersionKind
+from ris.domain.scheduling import Answer, AnswerAppointment, Participant
 from ris.domain.values import Identifier
-from tests import make
+from ris.services import execute
+from tests import make, people
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import Api, found, token
 from tests.integration.fhir.readers import reader, sign
@@ -97,3 +105,99 @@ def test_what_documents_lead_to_is_found_by_them(api: Api) -> None:
     assert found(api, "Patient", _has__DocumentReference__patient__status="superseded") == []
     writers = found(api, "Practitioner", _has__DocumentReference__author__status="current")
     assert [f"Practitioner/{each}" for each in writers] == [author]
+
+
+# --- the other way round
+
+
+@pytest.fixture
+def department(api: Api) -> None:
+    """Something of everything that refers to something."""
+    make.site()
+    make.device()
+    who = reader()
+    exam = make.performed(visit=VisitDetails(number=Identifier("V1", "HOSP")))
+    report = sign(exam, who)
+    execute(
+        CommunicateCriticalResult(
+            report=str(report.public_id), finding="Tension pneumothorax.", told="Dr. Holm"
+        ),
+        actor=who,
+    )
+    execute(
+        AmendReport(
+            report=str(report.public_id),
+            kind=VersionKind.ADDENDUM,
+            sections={"addendum": "Compared with 2024: smaller."},
+        ),
+        actor=who,
+    )
+    number = exam.patient.identifiers.get(primary=True)
+    execute(
+        RecordDose(
+            source=DoseSource.RDSR,
+            source_uid=new_uid(),
+            kind=DoseKind.CT,
+            ae_title="CT1",
+            started_at=make.NOON,
+            scope=Scope.STUDY,
+            totals=(quantity(Measure.DLP, "410.2", "mGy.cm"),),
+            accession_number=exam.accession_number,
+            study_instance_uid=make.step_of(exam).procedure.study_instance_uid,
+            patient_identifier=Identifier(number.value, number.issuer),
+        ),
+        actor=people.ct1,
+    )
+    booked = make.booked(start_at=make.NOON + timedelta(days=1))
+    appointment = make.step_of(booked).appointment
+    assert appointment is not None
+    execute(
+        AnswerAppointment(
+            appointment=str(appointment.public_id),
+            participant=Participant.PATIENT,
+            key=str(booked.patient.public_id),
+            answer=Answer.ACCEPTED,
+        ),
+        actor=people.ehr,
+    )
+
+
+NOT_TABLES = {"AuditEvent", "Provenance", "Slot", "OperationDefinition", "SearchParameter"}
+
+
+def test_every_reference_that_is_shown_is_followed_both_ways(api: Api, department: None) -> None:
+    kinds = [each for name, each in KINDS.items() if name not in NOT_TABLES]
+    shown = {kind.name: api.get(f"/{kind.name}?_count=100").resources for kind in kinds}
+    there = {name: {each["id"] for each in found_} for name, found_ in shown.items()}
+    always = "_lastUpdated=ge2000"
+    asked = set()
+    for kind in kinds:
+        for parameter in kind.references:
+            led: dict[str, set[str]] = {}
+            leading: dict[str, set[str]] = {}
+            for each in shown[kind.name]:
+                for target, public_id in references(each, parameter):
+                    if public_id in there.get(target, ()):
+                        led.setdefault(target, set()).add(public_id)
+                        leading.setdefault(target, set()).add(each["id"])
+            for target, expected in led.items():
+                where = f"{kind.name}.{parameter.name} → {target}"
+                back = api.get(f"/{target}?_has:{kind.name}:{parameter.name}:{always}&_count=100")
+                chain = api.get(f"/{kind.name}?{parameter.name}:{target}.{always}&_count=100")
+                assert set(back.ids) == expected, where
+                assert set(chain.ids) == leading[target], where
+                asked.add((kind.name, parameter.name, target))
+
+    assert len(asked) > 60
+    assert {
+        ("AppointmentResponse", "patient", "Patient"),
+        ("DiagnosticReport", "performer", "Organization"),
+        ("DiagnosticReport", "result", "Observation"),
+        ("DiagnosticReport", "results-interpreter", "Practitioner"),
+        ("DocumentReference", "authenticator", "Practitioner"),
+        ("DocumentReference", "custodian", "Organization"),
+        ("DocumentReference", "relatesto", "DocumentReference"),
+        ("ImagingStudy", "interpreter", "Practitioner"),
+        ("Observation", "device", "Device"),
+        ("Procedure", "performer", "Device"),
+    } <= asked
