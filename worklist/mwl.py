@@ -208,6 +208,11 @@ class Encoder:
         body = self.item(keys, offer)
         return body if self.is_ascii else self._named(body)
 
+    def without_values(self, keys: tuple[Key, ...]) -> bytes:
+        """The keys alone; (0008,0005) where we have none of them, as no identifier is empty."""
+        empty = [self._element(key.group, key.number, key.vr, b"") for key in keys]
+        return b"".join(empty) or self._named(b"")
+
     def _named(self, body: bytes) -> bytes:
         if not self.characters.terms:
             return body
@@ -324,8 +329,20 @@ def encode(
 ) -> bytes:
     """One answer in the first character set that holds all of it; the last one must be ISO_IR 192.
 
-    Trying is the check: nothing is ever replaced by a question mark.
+    Trying is the check: nothing is ever replaced by a question mark. What has no value for any key
+    matches all the same, and 0000 says that every match was sent (PS3.4 K.4.1.3): its keys then
+    come back without values.
     """
+    answer = _encoded(keys, offer, among, transfer_syntax)
+    return answer or Encoder(among[-1], transfer_syntax).without_values(keys)
+
+
+def _encoded(
+    keys: tuple[Key, ...],
+    offer: Offer,
+    among: Sequence[CharacterSet],
+    transfer_syntax: str,
+) -> bytes:
     if among == (charset.ASCII, among[-1]):
         # What most devices read: written once, for ASCII is the same in both.
         return Encoder(among[-1], transfer_syntax).named_if_needed(keys, offer)

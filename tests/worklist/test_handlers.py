@@ -143,6 +143,31 @@ def test_a_key_we_do_not_have_makes_the_warning(server: Handlers) -> None:
     assert [element.keyword for element in requests.rows(answer)[0]] == ["PatientName"]
 
 
+@pytest.mark.parametrize("syntax", ["implicit", "explicit", "big"])
+@pytest.mark.parametrize(
+    ("keys", "status", "tags"),
+    [
+        ({"EthnicGroup": "X"}, 0xFF00, ["EthnicGroup"]),
+        ({"OtherPatientIDsSequence": [], "PatientSize": ""}, 0xFF00,
+         ["OtherPatientIDsSequence", "PatientSize"]),
+        ({"Manufacturer": "Acme"}, 0xFF01, ["SpecificCharacterSet"]),
+        ({"Manufacturer": "Acme", "EthnicGroup": ""}, 0xFF01, ["EthnicGroup"]),
+        ({"Manufacturer": "Acme", "PatientID": "nobody"}, 0xFF01, None),
+    ],
+)  # fmt: skip
+def test_keys_that_say_nothing_of_a_step_take_it_from_no_list(
+    server: Handlers, keys: dict[str, Any], status: int, tags: list[str] | None, syntax: str
+) -> None:
+    """Not supported, they are ignored for matching (PS3.4 K.2.2.1.1.2): each step matches."""
+    make.booked(NOON)
+
+    answer = requests.find(server, identifier(**keys), syntax=syntax)
+
+    found = [[element.keyword for element in row] for row in requests.rows(answer, syntax)]
+    assert found == ([] if tags is None else [tags])
+    assert (answer.pending, answer.final.status) == (status, 0)
+
+
 def test_matching_on_a_returned_only_key_is_no_warning(server: Handlers) -> None:
     make.booked(NOON)
 
