@@ -80,6 +80,11 @@ def tag_path(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
+def padded(value: bytes, padding: bytes) -> bytes:
+    """The value with an even length (PS3.5 7.1.1)."""
+    return value + padding if len(value) & 1 else value
+
+
 def read(data: bytes, transfer_syntax: str, depth: int = _DEPTH) -> Elements:
     """The elements of a dataset by tag; raises InvalidValueError if the bytes do not add up."""
     try:

@@ -26,7 +26,7 @@ from ris.selectors.name_keys import wildcard_pattern
 from worklist import charset
 from worklist.attributes import ESSENTIAL, SPS, WORKLIST_TREE, Attribute, Node, Offer
 from worklist.charset import CharacterSet, PlainSet
-from worklist.elements import LONG_VRS, SPECIFIC_CHARACTER_SET, TEXT_VRS, UNDIVIDED_VRS
+from worklist.elements import LONG_VRS, SPECIFIC_CHARACTER_SET, TEXT_VRS, UNDIVIDED_VRS, padded
 from worklist.rules import STANDARD, Rules
 from worklist.sop_classes import (
     EXPLICIT_VR_BIG_ENDIAN,
@@ -216,7 +216,7 @@ class Encoder:
     def _named(self, body: bytes) -> bytes:
         if not self.characters.terms:
             return body
-        value = _padded("\\".join(self.characters.terms).encode("ascii"), b" ")
+        value = padded("\\".join(self.characters.terms).encode("ascii"), b" ")
         return self._element(0x0008, 0x0005, b"CS", value) + body
 
     def item(self, keys: tuple[Key, ...], source: Any) -> bytes:
@@ -262,7 +262,7 @@ class Encoder:
         if len(encoded) > _LONGEST and len(values) > 1 and self._has_short_length(vr):
             # Hundreds of allergies: the first of them, rather than no list for anybody.
             return self._value(attribute, values[: len(values) // 2])
-        return _padded(encoded, b"\0" if vr == "UI" else b" ")
+        return padded(encoded, b"\0" if vr == "UI" else b" ")
 
     def _has_short_length(self, vr: str) -> bool:
         return self.explicit and vr.encode() not in LONG_VRS
@@ -273,10 +273,6 @@ class Encoder:
         if vr in LONG_VRS:
             return self._long(group, number, vr, 0, len(value)) + value
         return self._short(group, number, vr, len(value)) + value
-
-
-def _padded(value: bytes, padding: bytes) -> bytes:
-    return value + padding if len(value) & 1 else value
 
 
 # --- the same through pydicom

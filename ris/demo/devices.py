@@ -102,29 +102,29 @@ class Devices:
         station_name, room = self._stations[ae_title]
         number = f"PPS{self._performed:06d}"
         data = {
-            "00080060": _element("CS", modality or step.modality),
-            "00081032": _element("SQ"),
-            "00081120": _element("SQ"),
+            "00080060": dose.element("CS", modality or step.modality),
+            "00081032": dose.element("SQ"),
+            "00081120": dose.element("SQ"),
             "00100010": _name(person.name),
-            "00100020": _element("LO", person.number),
-            "00100021": _element("LO", ISSUER),
-            "00100030": _element("DA", person.born.dicom),
-            "00100040": _element("CS", person.sex),
-            "00200010": _element("SH", number),
-            "00400241": _element("AE", ae_title),
-            "00400242": _element("SH", station_name),
-            "00400243": _element("SH", room),
-            "00400244": _element("DA", f"{at:%Y%m%d}"),
-            "00400245": _element("TM", f"{at:%H%M%S}"),
-            "00400250": _element("DA"),
-            "00400251": _element("TM"),
-            "00400252": _element("CS", "IN PROGRESS"),
-            "00400253": _element("SH", number),
-            "00400254": _element("LO", step.description),
-            "00400255": _element("LO"),
-            "00400260": _element("SQ"),
-            "00400270": _element("SQ", _scheduled_item(step, named)),
-            "00400340": _element("SQ"),
+            "00100020": dose.element("LO", person.number),
+            "00100021": dose.element("LO", ISSUER),
+            "00100030": dose.element("DA", person.born.dicom),
+            "00100040": dose.element("CS", person.sex),
+            "00200010": dose.element("SH", number),
+            "00400241": dose.element("AE", ae_title),
+            "00400242": dose.element("SH", station_name),
+            "00400243": dose.element("SH", room),
+            "00400244": dose.element("DA", f"{at:%Y%m%d}"),
+            "00400245": dose.element("TM", f"{at:%H%M%S}"),
+            "00400250": dose.element("DA"),
+            "00400251": dose.element("TM"),
+            "00400252": dose.element("CS", "IN PROGRESS"),
+            "00400253": dose.element("SH", number),
+            "00400254": dose.element("LO", step.description),
+            "00400255": dose.element("LO"),
+            "00400260": dose.element("SQ"),
+            "00400270": dose.element("SQ", _scheduled_item(step, named)),
+            "00400340": dose.element("SQ"),
         }
         self._tell("N-CREATE", uid, ae_title, data)
         if not modality:
@@ -149,7 +149,7 @@ class Devices:
     ) -> None:
         """N-SET with DISCONTINUED and why."""
         data = self._end("DISCONTINUED", step, at, last=1)
-        data["00400281"] = _element("SQ", _code_item(reason))
+        data["00400281"] = dose.element("SQ", _code_item(reason))
         self._tell("N-SET", uid, f"{step.modality}1", data)
 
     def ask(self, ae_title: str, at: datetime) -> None:
@@ -227,31 +227,31 @@ class Devices:
             for name, images in _SERIES[step.modality][:last]
         ]
         return {
-            "00400250": _element("DA", f"{at:%Y%m%d}"),
-            "00400251": _element("TM", f"{at:%H%M%S}"),
-            "00400252": _element("CS", status),
-            "00400340": _element("SQ", *series),
+            "00400250": dose.element("DA", f"{at:%Y%m%d}"),
+            "00400251": dose.element("TM", f"{at:%H%M%S}"),
+            "00400252": dose.element("CS", status),
+            "00400340": dose.element("SQ", *series),
         }
 
     def _series_item(self, modality: str, name: str, images: int) -> Json:
         uid = self.uid()
         return {
-            "00080054": _element("AE", "PACS"),
-            "0008103E": _element("LO", name),
-            "00081050": _element("PN"),
-            "00081070": _element("PN", {"Alphabetic": "Rębacz^Tomasz"}),
-            "00081140": _element(
+            "00080054": dose.element("AE", "PACS"),
+            "0008103E": dose.element("LO", name),
+            "00081050": dose.element("PN"),
+            "00081070": dose.element("PN", {"Alphabetic": "Rębacz^Tomasz"}),
+            "00081140": dose.element(
                 "SQ",
                 *(
                     {
-                        "00081150": _element("UI", _IMAGES[modality]),
-                        "00081155": _element("UI", f"{uid}.{number}"),
+                        "00081150": dose.element("UI", _IMAGES[modality]),
+                        "00081155": dose.element("UI", f"{uid}.{number}"),
                     }
                     for number in range(1, images + 1)
                 ),
             ),
-            "00181030": _element("LO", name),
-            "0020000E": _element("UI", uid),
+            "00181030": dose.element("LO", name),
+            "0020000E": dose.element("UI", uid),
         }
 
     def _tell(self, operation: str, uid: str, ae_title: str, data: Json) -> None:
@@ -312,28 +312,23 @@ def _device(ae_title: str) -> Actor:
 def _day_query(**keys: str) -> Json:
     """The identifier of a broad query (IHE RAD-5)."""
     step = {
-        "00080060": _element("CS"),
-        "00400001": _element("AE", keys["ScheduledStationAETitle"]),
-        "00400002": _element("DA", keys["ScheduledProcedureStepStartDate"]),
-        "00400003": _element("TM"),
-        "00400007": _element("LO"),
-        "00400009": _element("SH"),
+        "00080060": dose.element("CS"),
+        "00400001": dose.element("AE", keys["ScheduledStationAETitle"]),
+        "00400002": dose.element("DA", keys["ScheduledProcedureStepStartDate"]),
+        "00400003": dose.element("TM"),
+        "00400007": dose.element("LO"),
+        "00400009": dose.element("SH"),
     }
     return {
-        "00080050": _element("SH"),
-        "00100010": _element("PN"),
-        "00100020": _element("LO"),
-        "00100030": _element("DA"),
-        "00100040": _element("CS"),
-        "0020000D": _element("UI"),
-        "00400100": _element("SQ", step),
-        "00401001": _element("SH"),
+        "00080050": dose.element("SH"),
+        "00100010": dose.element("PN"),
+        "00100020": dose.element("LO"),
+        "00100030": dose.element("DA"),
+        "00100040": dose.element("CS"),
+        "0020000D": dose.element("UI"),
+        "00400100": dose.element("SQ", step),
+        "00401001": dose.element("SH"),
     }
-
-
-def _element(vr: str, *values: Any) -> Json:
-    told = [value for value in values if value not in ("", None)]
-    return {"vr": vr, "Value": told} if told else {"vr": vr}
 
 
 def _name(name: PersonName) -> Json:
@@ -342,26 +337,26 @@ def _name(name: PersonName) -> Json:
         "Ideographic": str(name.ideographic),
         "Phonetic": str(name.phonetic),
     }
-    return _element("PN", {writing: text for writing, text in groups.items() if text})
+    return dose.element("PN", {writing: text for writing, text in groups.items() if text})
 
 
 def _code_item(code: Code) -> Json:
     return {
-        "00080100": _element("SH", code.value),
-        "00080102": _element("SH", code.scheme),
-        "00080104": _element("LO", code.meaning),
+        "00080100": dose.element("SH", code.value),
+        "00080102": dose.element("SH", code.scheme),
+        "00080104": dose.element("LO", code.meaning),
     }
 
 
 def _scheduled_item(step: ScheduledProcedureStep, named: ScheduledReference) -> Json:
     """(0040,0270): what the device took over from its worklist."""
     return {
-        "00080050": _element("SH", named.accession_number),
-        "00081110": _element("SQ"),
-        "0020000D": _element("UI", named.study_instance_uid),
-        "00321060": _element("LO", step.procedure.description[:64]),
-        "00400007": _element("LO", step.description),
-        "00400008": _element("SQ"),
-        "00400009": _element("SH", named.step_id),
-        "00401001": _element("SH", named.procedure_id),
+        "00080050": dose.element("SH", named.accession_number),
+        "00081110": dose.element("SQ"),
+        "0020000D": dose.element("UI", named.study_instance_uid),
+        "00321060": dose.element("LO", step.procedure.description[:64]),
+        "00400007": dose.element("LO", step.description),
+        "00400008": dose.element("SQ"),
+        "00400009": dose.element("SH", named.step_id),
+        "00401001": dose.element("SH", named.procedure_id),
     }

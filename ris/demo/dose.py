@@ -55,7 +55,7 @@ def attributes(step: ScheduledProcedureStep) -> Json:
         return {}
     dice = _dice(step)
     return {
-        "0018115E": _element("DS", f"{dice.uniform(0.4, 24):.2f}"),
+        "0018115E": element("DS", f"{dice.uniform(0.4, 24):.2f}"),
         "00400301": {"vr": "US", "Value": [2]},
     }
 
@@ -68,29 +68,29 @@ def report(step: ScheduledProcedureStep, begun: Begun, at: datetime) -> tuple[st
     uid = uid_of(begun.uid, "dose")
     reference, person = begun.reference, begun.person
     data = {
-        "00080016": _element("UI", SOP_CLASS),
-        "00080018": _element("UI", uid),
-        "00080023": _element("DA", f"{at:%Y%m%d}"),
-        "00080033": _element("TM", f"{at:%H%M%S}"),
-        "00080050": _element("SH", reference.accession_number),
-        "00080060": _element("CS", "SR"),
-        "00080070": _element("LO", "Invented Devices"),
-        "00081010": _element("SH", begun.station_name),
-        "00081090": _element("LO", f"Demo {step.modality}"),
-        "00081111": _element(
-            "SQ", {"00081150": _element("UI", MPPS), "00081155": _element("UI", begun.uid)}
+        "00080016": element("UI", SOP_CLASS),
+        "00080018": element("UI", uid),
+        "00080023": element("DA", f"{at:%Y%m%d}"),
+        "00080033": element("TM", f"{at:%H%M%S}"),
+        "00080050": element("SH", reference.accession_number),
+        "00080060": element("CS", "SR"),
+        "00080070": element("LO", "Invented Devices"),
+        "00081010": element("SH", begun.station_name),
+        "00081090": element("LO", f"Demo {step.modality}"),
+        "00081111": element(
+            "SQ", {"00081150": element("UI", MPPS), "00081155": element("UI", begun.uid)}
         ),
-        "00100010": _element("PN", {"Alphabetic": str(person.name.alphabetic)}),
-        "00100020": _element("LO", person.number),
-        "00100021": _element("LO", ISSUER),
-        "00100030": _element("DA", person.born.dicom),
-        "0020000D": _element("UI", reference.study_instance_uid),
-        "0020000E": _element("UI", uid_of(begun.uid, "series")),
-        "0040A040": _element("CS", "CONTAINER"),
-        "0040A043": _element("SQ", _code("113701", "X-Ray Radiation Dose Report")),
-        "0040A491": _element("CS", "COMPLETE"),
-        "0040A493": _element("CS", "UNVERIFIED"),
-        "0040A730": _element("SQ", *content(step, begun, at)),
+        "00100010": element("PN", {"Alphabetic": str(person.name.alphabetic)}),
+        "00100020": element("LO", person.number),
+        "00100021": element("LO", ISSUER),
+        "00100030": element("DA", person.born.dicom),
+        "0020000D": element("UI", reference.study_instance_uid),
+        "0020000E": element("UI", uid_of(begun.uid, "series")),
+        "0040A040": element("CS", "CONTAINER"),
+        "0040A043": element("SQ", _code("113701", "X-Ray Radiation Dose Report")),
+        "0040A491": element("CS", "COMPLETE"),
+        "0040A493": element("CS", "UNVERIFIED"),
+        "0040A730": element("SQ", *content(step, begun, at)),
     }
     return uid, data
 
@@ -144,8 +144,8 @@ def _mammography(step: ScheduledProcedureStep, begun: Begun, at: datetime) -> li
         total = _number(
             "111637", "Accumulated Average Glandular Dose", f"{dice.uniform(1.8, 3.6):.2f}", "mGy"
         )
-        laterality = {"0040A168": _element("SQ", _code(side, words, "SCT"))}
-        total["0040A730"] = _element(
+        laterality = {"0040A168": element("SQ", _code(side, words, "SCT"))}
+        total["0040A730"] = element(
             "SQ", _item("CODE", "272741003", "Laterality", laterality, "SCT")
         )
         totals.append(total)
@@ -159,52 +159,52 @@ def _mammography(step: ScheduledProcedureStep, begun: Begun, at: datetime) -> li
 # --- content items as DICOM JSON (PS3.18 F.2)
 
 
-def _element(vr: str, *values: Any) -> Json:
+def element(vr: str, *values: Any) -> Json:
     told = [value for value in values if value not in ("", None)]
     return {"vr": vr, "Value": told} if told else {"vr": vr}
 
 
 def _code(value: str, meaning: str, scheme: str = "DCM") -> Json:
     return {
-        "00080100": _element("SH", value),
-        "00080102": _element("SH", scheme),
-        "00080104": _element("LO", meaning),
+        "00080100": element("SH", value),
+        "00080102": element("SH", scheme),
+        "00080104": element("LO", meaning),
     }
 
 
 def _item(kind: str, concept: str, meaning: str, values: Json, scheme: str = "DCM") -> Json:
     return {
-        "0040A010": _element("CS", "CONTAINS"),
-        "0040A040": _element("CS", kind),
-        "0040A043": _element("SQ", _code(concept, meaning, scheme)),
+        "0040A010": element("CS", "CONTAINS"),
+        "0040A040": element("CS", kind),
+        "0040A043": element("SQ", _code(concept, meaning, scheme)),
         **values,
     }
 
 
 def _container(concept: str, meaning: str, *below: Json) -> Json:
-    return _item("CONTAINER", concept, meaning, {"0040A730": _element("SQ", *below)})
+    return _item("CONTAINER", concept, meaning, {"0040A730": element("SQ", *below)})
 
 
 def _coded(concept: str, meaning: str, value: str, words: str, scheme: str = "DCM") -> Json:
-    sequence = _element("SQ", _code(value, words, scheme))
+    sequence = element("SQ", _code(value, words, scheme))
     return _item("CODE", concept, meaning, {"0040A168": sequence})
 
 
 def _text(concept: str, meaning: str, text: str) -> Json:
-    return _item("TEXT", concept, meaning, {"0040A160": _element("UT", text)})
+    return _item("TEXT", concept, meaning, {"0040A160": element("UT", text)})
 
 
 def _uid_item(concept: str, meaning: str, uid: str) -> Json:
-    return _item("UIDREF", concept, meaning, {"0040A124": _element("UI", uid)})
+    return _item("UIDREF", concept, meaning, {"0040A124": element("UI", uid)})
 
 
 def _time(concept: str, meaning: str, at: datetime) -> Json:
-    return _item("DATETIME", concept, meaning, {"0040A120": _element("DT", f"{at:%Y%m%d%H%M%S}")})
+    return _item("DATETIME", concept, meaning, {"0040A120": element("DT", f"{at:%Y%m%d%H%M%S}")})
 
 
 def _number(concept: str, meaning: str, number: str, unit: str) -> Json:
     measured = {
-        "0040A30A": _element("DS", number),
-        "004008EA": _element("SQ", _code(unit, unit, "UCUM")),
+        "0040A30A": element("DS", number),
+        "004008EA": element("SQ", _code(unit, unit, "UCUM")),
     }
-    return _item("NUM", concept, meaning, {"0040A300": _element("SQ", measured)})
+    return _item("NUM", concept, meaning, {"0040A300": element("SQ", measured)})

@@ -401,7 +401,7 @@ def _add_patient(where: _Where, query: WorklistQuery) -> None:
             *inner.params,
         )
     if query.patient_birth_date is not None:
-        first, last = (_iso(day) for day in query.patient_birth_date)
+        first, last = (as_stored(day) for day in query.patient_birth_date)
         where.add("LENGTH(p.birth_date) = 10")
         if first == last:
             where.add("p.birth_date = %s", first)
@@ -414,7 +414,8 @@ def _add_patient(where: _Where, query: WorklistQuery) -> None:
         where.within("p.sex", query.patient_sex.split("\\"))
 
 
-def _iso(day: str) -> str:
+def as_stored(day: str) -> str:
+    """A day of a query (PS3.5 6.2 DA) as birth dates are kept; empty for an open end."""
     return f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else ""
 
 

@@ -9,6 +9,8 @@ from typing import TypeVar
 from django.http import HttpRequest, QueryDict
 from django.utils.dateparse import parse_date, parse_datetime
 
+from ris.domain.errors import InvalidValueError
+
 D = TypeVar("D", bound=date)
 
 
@@ -42,6 +44,17 @@ def number(request: HttpRequest, name: str) -> int | None:
     """A whole number of the form; None for anything else."""
     text = said(request, name, 18)
     return int(text) if text.isascii() and text.isdigit() else None
+
+
+def day(request: HttpRequest, name: str) -> date | None:
+    """A day of the form; None if there is none, InvalidValueError for anything else."""
+    text = said(request, name, 10)
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidValueError("a day is written as 2026-03-02", path=name) from None
 
 
 def as_day(text: str) -> date | None:

@@ -25,6 +25,7 @@ from worklist.elements import (
     SPECIFIC_CHARACTER_SET,
     TEXT_VRS,
     UNDIVIDED_VRS,
+    padded,
     tag_path,
 )
 
@@ -52,7 +53,7 @@ _ITEM = struct.Struct("<HHI").pack
 def encode(data: Mapping[str, Any]) -> bytes:
     """The dataset; raises InvalidValueError with the tag as path."""
     terms = "\\".join(UTF8).encode("ascii")
-    character_set = _element(SPECIFIC_CHARACTER_SET, "CS", _padded(terms, b" "))
+    character_set = _element(SPECIFIC_CHARACTER_SET, "CS", padded(terms, b" "))
     return _dataset({**data, "00080005": None}, 0, character_set)
 
 
@@ -135,7 +136,7 @@ def _values(tag: int, vr: str, values: Sequence[Any]) -> bytes:
     text = "\\".join(_text(tag, vr, value) for value in values)
     if vr not in TEXT_VRS and not text.isascii():
         raise InvalidValueError(f"{vr} is ASCII", path=tag_path(tag))
-    return _padded(text.encode("utf-8"), b"\0" if vr == "UI" else b" ")
+    return padded(text.encode("utf-8"), b"\0" if vr == "UI" else b" ")
 
 
 def _text(tag: int, vr: str, value: Any) -> str:
@@ -206,7 +207,7 @@ def _binary(tag: int, vr: str, value: Any) -> bytes:
         found = None
     if found is None:
         raise InvalidValueError("InlineBinary is not base64", path=tag_path(tag))
-    return _padded(found, b"\0")
+    return padded(found, b"\0")
 
 
 def _element(tag: int, vr: str, value: bytes) -> bytes:
@@ -216,7 +217,3 @@ def _element(tag: int, vr: str, value: bytes) -> bytes:
     if len(value) > _LONGEST_SHORT:
         raise InvalidValueError(f"too long for {vr}", path=tag_path(tag))
     return _SHORT(tag >> 16, tag & 0xFFFF, code, len(value)) + value
-
-
-def _padded(value: bytes, padding: bytes) -> bytes:
-    return value + padding if len(value) & 1 else value

@@ -26,6 +26,7 @@ from ris.selectors.explain.condition import (
 from ris.selectors.issuer_patterns import IssuerPattern
 from ris.selectors.name_keys import Pattern
 from ris.selectors.views import TextMatch, WorklistQuery
+from ris.selectors.worklist import as_stored
 
 # --- texts
 
@@ -248,7 +249,7 @@ def patient_id_issuer(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Co
 def birth_date(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | None:
     if query.patient_birth_date is None:
         return None
-    first, last = (_iso(day) for day in query.patient_birth_date)
+    first, last = (as_stored(day) for day in query.patient_birth_date)
     born = step.birth_date
     return Condition(
         field="patient_birth_date",
@@ -258,10 +259,6 @@ def birth_date(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition
         says=_PATIENT,
         meets=len(born) == 10 and (not first or born >= first) and (not last or born <= last),
     )
-
-
-def _iso(day: str) -> str:
-    return f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else ""
 
 
 def sex(query: WorklistQuery, step: Candidate, zone: tzinfo) -> Condition | None:

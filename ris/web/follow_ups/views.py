@@ -28,7 +28,7 @@ from ris.selectors import follow_ups
 from ris.selectors.facility import site
 from ris.selectors.follow_ups import Pile
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
-from ris.web.asking import asked, number, said
+from ris.web.asking import asked, day, number, said
 from ris.web.follow_ups.parts import allowed
 from ris.web.navigation import FOLLOW_UPS
 from ris.web.paging import slice_of
@@ -90,7 +90,7 @@ def recommend(request: PageRequest, key: UUID) -> HttpResponse:
             reason=said(request, "reason", 500),
             procedure=said(request, "procedure", 36),
             modality=said(request, "modality", 16),
-            due_from=_day(request, "due_from"),
+            due_from=day(request, "due_from"),
             due_to=_due(request),
             arranger=arranger,
         ),
@@ -101,23 +101,13 @@ def recommend(request: PageRequest, key: UUID) -> HttpResponse:
 
 def _due(request: PageRequest) -> date:
     """The day that was given, else so many months from today."""
-    exact = _day(request, "due_to")
+    exact = day(request, "due_to")
     if exact is not None:
         return exact
     months = number(request, "months")
     if not months or months > 180:
         raise MissingValueError("say by when it is to be done", path="due_to")
     return months_later(timezone.localdate(), months)
-
-
-def _day(request: PageRequest, name: str) -> date | None:
-    text = said(request, name, 10)
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidValueError("a day is written as 2026-03-02", path=name) from None
 
 
 @require_POST

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from uuid import UUID
 
 from django.contrib import messages
@@ -25,7 +24,7 @@ from ris.services import may
 from ris.services.authorization import adapters
 from ris.web import sheets
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
-from ris.web.asking import asked, number, said
+from ris.web.asking import asked, day, number, said
 from ris.web.errors import STATUS
 from ris.web.navigation import DESK, SYSTEM
 from ris.web.paging import slice_of
@@ -76,24 +75,14 @@ def record(request: PageRequest, key: UUID) -> HttpResponse:
             order=str(key),
             state=state,
             number=said(request, "number", 64),
-            valid_from=_day(request, "valid_from"),
-            valid_until=_day(request, "valid_until"),
+            valid_from=day(request, "valid_from"),
+            valid_until=day(request, "valid_until"),
             units=number(request, "units"),
             note=said(request, "note", 500),
         ),
     )
     messages.success(request, _("Noted."))
     return redirect_back(request, f"/orders/{key}/")
-
-
-def _day(request: PageRequest, name: str) -> date | None:
-    text = said(request, name, 10)
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidValueError("a day is written as 2026-03-02", path=name) from None
 
 
 # --- rules, a line each

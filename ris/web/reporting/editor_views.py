@@ -182,19 +182,24 @@ def answers_in(request: HttpRequest) -> dict[str, str]:
     }
 
 
-@require_POST
-@page()
-def autosave(request: PageRequest, key: UUID) -> HttpResponse:
-    """Keep the draft; the answer brings the new revision and the time."""
-    revision = do(
+def _save(request: PageRequest, key: UUID, sections: dict[str, str]) -> int:
+    """Keep the draft with these texts, and what else the form says; the new revision."""
+    return do(
         request,
         SaveDraft(
             report=str(key),
-            sections=written_in(request),
+            sections=sections,
             answers=answers_in(request),
             expected_revision=carried(request, "revision"),
         ),
     )
+
+
+@require_POST
+@page()
+def autosave(request: PageRequest, key: UUID) -> HttpResponse:
+    """Keep the draft; the answer brings the new revision and the time."""
+    revision = _save(request, key, written_in(request))
     if "HX-Request" not in request.headers:
         messages.success(request, _("Draft saved."))
         return redirect_back(request, f"/reports/{key}/")
@@ -226,15 +231,7 @@ def take_again(request: PageRequest, key: UUID) -> HttpResponse:
     )
     if gone is not None:
         sections = taken_again(sections, gone)
-    do(
-        request,
-        SaveDraft(
-            report=str(key),
-            sections=sections,
-            answers=answers_in(request),
-            expected_revision=carried(request, "revision"),
-        ),
-    )
+    _save(request, key, sections)
     where = f"#section-{gone.section}" if gone is not None else ""
     return redirect_back(request, f"/reports/{key}/{where}")
 
@@ -321,15 +318,7 @@ def insert(request: PageRequest, key: UUID) -> HttpResponse:
         text = known[name]
     before = sections.get(section, "")
     sections[section] = f"{before}\n{text}" if before else text
-    do(
-        request,
-        SaveDraft(
-            report=str(key),
-            sections=sections,
-            answers=answers_in(request),
-            expected_revision=carried(request, "revision"),
-        ),
-    )
+    _save(request, key, sections)
     return redirect_back(request, f"/reports/{key}/#section-{section}")
 
 
