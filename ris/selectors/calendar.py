@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from django.utils import timezone
-
 from ris.domain.openings import GRID_MINUTES
 from ris.models import Booking, Device
 from ris.selectors.resources import Timetable
@@ -72,11 +70,10 @@ class Calendar:
     """Opening and bookings of some devices over some days, as pages and slots show them."""
 
     def __init__(self, devices: Sequence[Device], first: date, days: int) -> None:
-        self.zone = timezone.get_default_timezone()
         keys = {key for device in devices for key in _resource_ids(device)}
         self._times = Timetable(keys, first, days)
         self.days = self._times.days
-        self.span = Span(midnight(first, self.zone), midnight(first + timedelta(days), self.zone))
+        self.span = Span(*self._times.span)
         self._bookings: dict[int, list[Booking]] = defaultdict(list)
         for booking in Booking.objects.filter(
             resource_id__in=keys,

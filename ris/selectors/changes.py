@@ -6,16 +6,17 @@ primary key from a floor and takes three columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from time import monotonic
 from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from ris.models import DeliveryAttempt, DomainEvent, InboundMessage
+from ris.models import DeliveryAttempt, DomainEvent, InboundMessage, Site
+from ris.selectors.resources import zone_of
 
 AT_ONCE = 500
 # Ids commit out of order: the floor follows only behind events that were seen this long ago.
@@ -37,6 +38,7 @@ class Journal:
         self._seen: dict[int, float] = {}
         newest = DomainEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
         self._floor = newest or 0
+        self._zones = _zones()
 
     def lately(self, seconds: float) -> list[Change]:
         """What happened just before this journal was opened."""
@@ -46,7 +48,9 @@ class Journal:
             .order_by("-pk")
             .values_list("name", "payload", "at")[:AT_ONCE]
         )
-        return [Change(name, days_of(payload)) for name, payload, at in rows if at >= since]
+        return [
+            Change(name, days_of(payload, self._zones)) for name, payload, at in rows if at >= since
+        ]
 
     def news(self) -> list[Change] | None:
         """What came since the last look; None if it was too much to look at each."""
@@ -67,7 +71,9 @@ class Journal:
         if old:
             self._floor = max(self._floor, *old)
             self._seen = {pk: at for pk, at in self._seen.items() if pk > self._floor}
-        return [Change(name, days_of(payload)) for _, name, payload in rows]
+        if any(name == "SiteRegistered" for _, name, _payload in rows):
+            self._zones = _zones()
+        return [Change(name, days_of(payload, self._zones)) for _, name, payload in rows]
 
 
 class Traffic:
@@ -91,9 +97,14 @@ class Traffic:
 _TIMES = ("start_at", "end_at", "previous_start_at", "previous_end_at")
 
 
-def days_of(payload: dict[str, Any]) -> frozenset[date]:
-    """The days of the site that an event names."""
-    return frozenset(timezone.localtime(at).date() for at in _times(payload))
+def days_of(payload: dict[str, Any], zones: Iterable[tzinfo] = ()) -> frozenset[date]:
+    """The days that an event names, by the clock of any site."""
+    clocks = {timezone.get_default_timezone(), *zones}
+    return frozenset(at.astimezone(zone).date() for at in _times(payload) for zone in clocks)
+
+
+def _zones() -> list[tzinfo]:
+    return [zone_of(site) for site in Site.objects.exclude(time_zone="")]
 
 
 def _times(payload: dict[str, Any]) -> Iterator[datetime]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from ris.domain.actors import TIMER, Role
@@ -57,6 +56,7 @@ from ris.models import (
 from ris.selectors import patient_messages as selectors
 from ris.selectors.exchange import info
 from ris.selectors.patient_links import RELATED, Visit, site_of, visit
+from ris.selectors.resources import zone_of
 from ris.services import _clock, outbox
 from ris.services._context import Context
 from ris.services._execute import execute, transactional
@@ -97,7 +97,7 @@ def plan(event: StoredEvent, channel: Channel) -> None:
         state=PatientMessageState.PLANNED.value,
         occasion__in=[each.value for each in CHANGES],
     ).first()  # fmt: skip
-    due = _due(now + WINDOW, rule)
+    due = _due(now + WINDOW, rule, site)
     if waiting is None:
         if rule.active:
             PatientMessage.objects.create(
@@ -137,7 +137,7 @@ def _plan_offer(key: str, channel: Channel, now: datetime) -> None:
         return
     site = site_of(appointment)
     rule = selectors.Rules().of(Occasion.OFFER, channel, appointment, site.pk if site else None)
-    due = _due(now, rule)
+    due = _due(now, rule, site)
     if not rule.active or due >= offer.expires_at:
         return
     order = offer.entry.step.procedure.order
@@ -150,9 +150,9 @@ def _plan_offer(key: str, channel: Channel, now: datetime) -> None:
     )
 
 
-def _due(at: datetime, rule: Rule) -> datetime:
+def _due(at: datetime, rule: Rule, site: Site | None) -> datetime:
     """``at``, moved out of the quiet hours by the site's clock."""
-    return rule.not_before(timezone.localtime(at))
+    return rule.not_before(at.astimezone(zone_of(site)))
 
 
 def _plan_ahead(channels: Iterable[Channel], now: datetime) -> None:
@@ -192,7 +192,7 @@ def _plan_one(
         occasion=occasion.value,
         channel=channel.value,
         start_at=appointment.start_at,
-        due_at=max(_due(due, rule), _due(now, rule)),
+        due_at=max(_due(each, rule, site_of(appointment)) for each in (due, now)),
         state=(PatientMessageState.DROPPED if reason else PatientMessageState.PLANNED).value,
         reason=reason,
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.utils import timezone
-
 from ris.domain.actors import Role
 from ris.domain.discontinuation import FollowUpKind, reason_of
 from ris.domain.errors import (
@@ -47,6 +45,7 @@ from ris.models import (
     SupplyDefault,
     SupplyUse,
 )
+from ris.selectors.resources import zone_at
 from ris.services._context import Context
 from ris.services._locks import lock_step, public_key
 from ris.services._transition import touch
@@ -168,7 +167,7 @@ def _used(step: ScheduledProcedureStep, used: SupplyUsed, context: Context) -> S
     lot = used.lot.strip()[:40]
     if supply.lot_required and not lot:
         raise MissingValueError(f"{supply.name}: its lot number is required", path="lot")
-    given_on = timezone.localtime(step.start_at or context.now).date()
+    given_on = (step.start_at or context.now).astimezone(zone_at(step.device)).date()
     if used.expires_on is not None and used.expires_on < given_on:
         raise InvalidValueError(
             f"{supply.name}: this lot expired on {used.expires_on.isoformat()}", path="expires_on"

@@ -22,7 +22,7 @@ from ris.domain.scheduling import (
     RescheduleAppointment,
 )
 from ris.domain.undoing import RestoreOrder
-from ris.models import Appointment, Delivery, Order, PatientMessage
+from ris.models import Appointment, Delivery, Order, PatientMessage, Site
 from ris.services import execute, outbox
 from tests import people
 from tests.services.patient_messages import (
@@ -179,6 +179,19 @@ def test_at_night_messages_wait_for_the_morning(clock: time_machine.Traveller) -
     assert at_night == []
     assert PatientMessage.objects.get().due_at == datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
     assert told() == [("booked", "anna@example.org")]
+
+
+def test_the_night_is_that_of_the_site(clock: time_machine.Traveller) -> None:
+    """Half past three in the afternoon in Greenwich is half past midnight in Tokyo."""
+    Site.objects.update(time_zone="Asia/Tokyo")
+    carrier()
+    clock.move_to(datetime(2026, 3, 2, 15, 30, tzinfo=UTC))
+    booked(datetime(2026, 3, 9, 1, tzinfo=UTC))
+
+    pass_time(clock)
+
+    assert told() == []
+    assert PatientMessage.objects.get().due_at == datetime(2026, 3, 2, 23, 0, tzinfo=UTC)
 
 
 def test_two_days_before_the_patient_is_reminded_once(clock: time_machine.Traveller) -> None:

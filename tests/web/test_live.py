@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -108,3 +109,9 @@ def test_days_of_an_event_are_those_it_names() -> None:
 
     assert days_of(moved) == {MONDAY, TUESDAY}
     assert days_of({"start_at": None, "end_at": "soon"}) == frozenset()
+
+
+def test_days_of_an_event_are_those_of_every_site() -> None:
+    late = {"start_at": "2026-03-02T23:30:00+00:00"}
+
+    assert days_of(late, [ZoneInfo("Asia/Tokyo")]) == {MONDAY, TUESDAY}

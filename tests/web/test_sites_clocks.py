@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from html import unescape
 from typing import Any
 
@@ -24,7 +24,7 @@ from ris.domain.authorization import RuleDetails, SetAuthorizationRules
 from ris.domain.facility import RegisterRoom, RegisterSite
 from ris.domain.patient_links import MakePatientLink, Policy, SetPatientPolicy
 from ris.domain.protocoling import ChangeProtocolNeed, ProtocolNeed
-from ris.domain.scheduling import BookAppointment, RecordArrival
+from ris.domain.scheduling import BookAppointment, RecordArrival, SetResourceHours, SlotState
 from ris.models import (
     Appointment,
     AppointmentLink,
@@ -39,6 +39,8 @@ from ris.models import (
 from ris.selectors import schedule
 from ris.selectors.patient_links import visit
 from ris.selectors.patient_messages import values_of
+from ris.selectors.slot_ids import slot_key
+from ris.selectors.slots import state_of
 from ris.selectors.walls import waiting_room
 from ris.services import execute
 from ris.services.patient_links import token_of
@@ -401,3 +403,15 @@ def test_a_number_for_the_waiting_room_counts_the_day_of_the_site(noon: Any) -> 
 
     assert Ticket.objects.get().day.isoformat() == TUESDAY
     assert [each.number for each in waiting_room("Tokyo", WallNames.NUMBER).waiting] == [1]
+
+
+def test_a_time_that_is_taken_there_is_no_free_slot_of_its_day() -> None:
+    """At half past midnight of the site: by the settings it is the day before."""
+    opens = SetResourceHours(
+        resource=str(device().resource.public_id), hours=((1, time(0), time(0)),)
+    )
+    execute(opens, actor=people.admin)
+    row = appointment_of(booked(datetime(2026, 3, 2, 15, 30, tzinfo=UTC)))
+    key = slot_key(device().pk, row.start_at, row.end_at)
+
+    assert state_of([key])[key][1] is SlotState.TAKEN
