@@ -1,0 +1,146 @@
+"""An order that is told again: the same, with more to know, or another under a known number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ris.domain.errors import (
+    DuplicateKeyError,
+)
+from ris.domain.orders import (
+    CancelOrder,
+    OrderDetails,
+    OrderReference,
+    ProcedureRequest,
+    ReviseOrder,
+)
+from ris.domain.patients import PatientClass, VisitDetails
+from ris.domain.values import Code, Identifier, PersonName
+from ris.models import Order, Visit
+from ris.services import execute
+from tests import make, people
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_same_order_again_changes_nothing() -> None:
+    command = make.place_order()
+    first = execute(command, actor=people.ehr)
+
+    again = execute(command, actor=people.ehr)
+
+    assert (again.public_id, first.created, again.created) == (first.public_id, True, False)
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"clinical_information": "has a pacemaker"},
+        {"comments": "call the ward first"},
+        {"patient_state": "MRSA"},
+        {"transport": "Bed"},
+        {"requester": PersonName.of("Meier", "Otto")},
+    ],
+)
+def test_the_same_number_with_more_to_know_is_another_content(said: dict[str, Any]) -> None:
+    command = make.place_order()
+    execute(command, actor=people.ehr)
+
+    with pytest.raises(DuplicateKeyError):
+        execute(replace(command, details=replace(command.details, **said)), actor=people.ehr)
+
+    assert Order.objects.get().clinical_information == ""
+
+
+def test_the_same_number_with_another_accession_number_is_another_content() -> None:
+    command = make.place_order()
+    execute(command, actor=people.ehr)
+
+    with pytest.raises(DuplicateKeyError):
+        execute(replace(command, accession=Identifier("ACC-2")), actor=people.ehr)
+
+
+def test_an_order_that_says_less_than_before_is_the_same() -> None:
+    command = make.place_order()
+    first = execute(command, actor=people.ehr)
+    less = OrderDetails(priority=command.details.priority, reason=command.details.reason)
+
+    again = execute(replace(command, details=less), actor=people.ehr)
+
+    assert (again.public_id, again.created) == (first.public_id, False)
+
+
+def test_an_order_told_again_is_the_same_whatever_became_of_it() -> None:
+    command = make.place_order()
+    first = execute(command, actor=people.ehr)
+    changed = OrderDetails(reason="dizziness", comments="in a wheelchair")
+    execute(
+        ReviseOrder(order=OrderReference(public_id=first.public_id), details=changed),
+        actor=people.ehr,
+    )
+
+    again = execute(command, actor=people.ehr)
+
+    assert (again.public_id, again.created) == (first.public_id, False)
+    assert Order.objects.get().reason == "dizziness"
+
+
+def test_who_typed_an_order_again_and_when_is_no_other_content() -> None:
+    command = make.place_order()
+    first = execute(command, actor=people.ehr)
+    details = replace(command.details, ordered_at=make.NOON, entered_by="somebody else")
+
+    again = execute(replace(command, details=details), actor=people.ehr)
+
+    assert (again.public_id, again.created) == (first.public_id, False)
+
+
+def test_the_same_order_after_its_cancellation_is_refused() -> None:
+    command = make.place_order()
+    placed = execute(command, actor=people.ehr)
+    execute(CancelOrder(order=OrderReference(public_id=placed.public_id)), actor=people.ehr)
+
+    with pytest.raises(DuplicateKeyError) as refused:
+        execute(command, actor=people.ehr)
+
+    assert refused.value.message == "this order was canceled; a new one needs a new number"
+    assert Order.objects.get().status == "CANCELED"
+
+
+def test_a_visit_keeps_what_a_later_sender_leaves_out() -> None:
+    number = Identifier("V1", "HOSP")
+    full = VisitDetails(number=number, patient_class=PatientClass.INPATIENT, location="N3/110")
+    patient = make.patient("V")
+    make.order(patient=patient, visit=full)
+
+    make.order(patient=patient, visit=VisitDetails(number=number))
+
+    visit = Visit.objects.get()
+    assert (visit.patient_class, visit.location) == ("I", "N3/110")
+
+
+def test_the_same_number_with_another_content_is_refused() -> None:
+    command = make.place_order()
+    execute(command, actor=people.ehr)
+    other = make.place_order(
+        placer=command.placer,
+        patient=command.patient,
+        procedures=(ProcedureRequest(code=Code("MRHEAD", "TEST", "MR head")),),
+    )
+
+    with pytest.raises(DuplicateKeyError) as refused:
+        execute(other, actor=people.ehr)
+
+    assert refused.value.path == "ORC-2"
+    assert Order.objects.count() == 1
+
+
+def test_the_same_number_of_another_authority_is_another_order() -> None:
+    make.order(placer=Identifier("1", "EHR"))
+    make.order(placer=Identifier("1", "CLINIC"))
+
+    assert Order.objects.count() == 2
