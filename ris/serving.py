@@ -1,6 +1,6 @@
 """Around the web application: how many requests at once, and who keeps a database connection.
 
-An open page holds a stream (ris/web/live.py), and a stream holds a thread of the server that waits
+An open page holds a stream (ris/web/live), and a stream holds a thread of the server that waits
 for nearly all of its life. The server therefore has a thread for each stream beside those for
 requests, and this gate sees to it that no more than ``RIS_HTTP__THREADS`` requests are served at
 once and that no more threads than that keep a connection to the database.

@@ -1,6 +1,6 @@
 """What has changed since a moment ago: the newest events of the journal, without anything of them.
 
-Read again and again by every web process that has pages open (ris/web/live.py), so it walks the
+Read again and again by every web process that has pages open (ris/web/live), so it walks the
 primary key from a floor and takes three columns.
 """
 
