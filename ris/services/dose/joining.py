@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import Q
+from django.utils.translation import gettext_noop as noop
 
 from ris.domain.dose import DoseLinked, DoseMatch, DoseSource
 from ris.domain.identifiers import same_issuer
@@ -29,10 +30,10 @@ from ris.services.dose.totals import recompute, sharing_orders
 _SLACK = timedelta(minutes=30)
 _LONGEST = timedelta(hours=12)
 
-_MISMATCH = "the patient is not the one of the exam it names"
-_TWO = "accession number and Study Instance UID name different orders"
-_WRONG_ENTRY = "the exam was ended as the wrong worklist entry"
-_TAKEN_AWAY = "the exam was taken from this order"
+_MISMATCH = noop("the patient is not the one of the exam it names")
+_TWO = noop("accession number and Study Instance UID name different orders")
+_WRONG_ENTRY = noop("the exam was ended as the wrong worklist entry")
+_TAKEN_AWAY = noop("the exam was taken from this order")
 _PROBLEMS = frozenset({_MISMATCH, _TWO, _WRONG_ENTRY, _TAKEN_AWAY})
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.translation import gettext_noop as noop
+
 from ris.domain.dose import (
     ENTERED,
     DoseMatch,
@@ -26,7 +28,7 @@ from ris.services.dose.joining import join, performed_of
 from ris.services.dose.totals import recompute, sharing_orders
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
-_AGAIN = "came again with other values"
+_AGAIN = noop("came again with other values")
 
 
 def record_dose(command: RecordDose, context: Context) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop as noop
 
 from ris.domain.discontinuation import FollowUpKind
 from ris.domain.performing import (
@@ -28,7 +29,7 @@ from ris.services.performing.following import follow
 from ris.services.performing.taking import Taken
 from ris.services.performing.telling import MakeEvent, public_ids, tell
 
-_ENDED = "ended with what the device told of it"
+_ENDED = noop("ended with what the device told of it")
 
 
 def complete(taken: Taken, context: Context) -> None:

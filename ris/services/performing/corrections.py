@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as noop
+
 from ris.domain.corrections import (
     CorrectionKind,
     CorrectionUndone,
@@ -120,7 +122,7 @@ def quarantine(
     performed.save(update_fields=["match", "order"])
     drop_follow_ups(performed, context, "the exam was taken from this step")
     if steps:
-        reason = "the device ended it with: incorrect worklist entry selected"
+        reason = noop("the device ended it with: incorrect worklist entry selected")
         after = snapshot(performed, ())
         record(performed, CorrectionKind.QUARANTINED, before, after, reason, context)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop as noop
 
 from ris.domain.corrections import (
     FollowUpRaised,
@@ -183,7 +184,8 @@ def _difference(ordered: Sequence[Code], done: Sequence[Code]) -> str:
     comparable = [code for code in done if code.value and code.scheme in schemes]
     if not comparable or {code.value for code in comparable} & {code.value for code in ordered}:
         return ""
-    return f"done: {_words(comparable)}; ordered: {_words(ordered)}"
+    words = noop("done: {done}; ordered: {ordered}")
+    return words.format(done=_words(comparable), ordered=_words(ordered))
 
 
 def _words(codes: Sequence[Code]) -> str:

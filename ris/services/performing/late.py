@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop as noop
 
 from ris.domain.corrections import (
     ClosePerformedSteps,
@@ -118,7 +119,7 @@ def _tie(row: PerformedProcedureStep, found: Sequence[Found], context: Context) 
         return 0
     steps = steps_named(taken.locked, [step.pk for step in found])
     before = snapshot(taken.performed, ())
-    reason = "its order came after the exam"
+    reason = noop("its order came after the exam")
     try:
         tie(taken, steps, context, reason)
     except RisError:
@@ -200,7 +201,7 @@ def _close(row: PerformedProcedureStep, context: Context) -> None:
     reason = reason_of(Code(UNSPECIFIED, "DCM")) or Reason(UNSPECIFIED, "")
     ended_at = max(performed.updated_at, performed.started_at)
     performed.ended_at = performed.ended_at or ended_at
-    performed.flags = [*performed.flags, "ended by the clock: the device told no end"]
+    performed.flags = [*performed.flags, noop("ended by the clock: the device told no end")]
     if not has_images:
         performed.discontinuation_reason = reason.code.as_json()
     move(
@@ -235,7 +236,11 @@ def _close(row: PerformedProcedureStep, context: Context) -> None:
         )
 
     tell(context, performed, taken.orders, steps, make)
-    detail = "counted as completed: it has images" if has_images else "counted as discontinued"
+    detail = (
+        noop("counted as completed: it has images")
+        if has_images
+        else noop("counted as discontinued")
+    )
     if not steps:
         raise_follow_up(performed, FollowUpKind.CLOSED, context, detail=detail)
     for step in steps:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from django.db.models import BigIntegerField
+from django.utils.translation import gettext_noop as noop
 
 from ris.domain.discontinuation import (
     INCORRECT_WORKLIST_ENTRY,
@@ -101,16 +102,16 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     orders = {order.pk: order for order in locked}
     if match is Match.MATCHED and _is_void(locked):
         match = Match.UNMATCHED
-        flags.append("the order had been marked as entered in error")
+        flags.append(noop("the order had been marked as entered in error"))
     linked = steps_named(orders, [step.pk for step in found]) if match is Match.MATCHED else []
     if command.origin is Origin.MANUAL:  # a scanner is never refused (ris.services.unsafe_starts)
         for step in linked:
             require_answered(step, Gate.START)
     if any(step.status == StepStatus.COMPLETED.value for step in linked):
-        flags.append("appended to a completed step")
+        flags.append(noop("appended to a completed step"))
     canceled = [step for step in linked if step.status == StepStatus.CANCELED.value]
     if canceled:
-        flags.append("the step had been canceled; it is open again")
+        flags.append(noop("the step had been canceled; it is open again"))
     belongs = locked if match in {Match.MATCHED, Match.EVIDENCE} else []
     performed = _make(command, uid, match, flags, belongs, identifiers, context)
     _store(performed, linked)
@@ -188,10 +189,10 @@ def _match(
         return Match.UNMATCHED if named else Match.UNSCHEDULED
     patients = {step.patient for step in found}
     if len(patients) > 1:
-        flags.append("the scheduled steps belong to different patients")
+        flags.append(noop("the scheduled steps belong to different patients"))
         return Match.MISMATCH
     if strangers(identifiers, patients):
-        flags.append("the patient is not the one of the scheduled step")
+        flags.append(noop("the patient is not the one of the scheduled step"))
         return Match.MISMATCH
     if is_evidence(command.modality, found):
         return Match.EVIDENCE
@@ -316,7 +317,7 @@ def _apply(
     if details.ended_at is not None:
         performed.ended_at = max(details.ended_at, performed.started_at)
         if details.ended_at < performed.started_at:
-            added.append("the end time sent was before the start time")
+            added.append(noop("the end time sent was before the start time"))
     if details.description is not None:
         performed.description = details.description[:200]
     if details.procedure_codes is not None:
@@ -398,7 +399,10 @@ def discontinue_performed_step(command: DiscontinuePerformedStep, context: Conte
         performed.abandoned = bool(steps)
         returned = _give_back(performed, steps, context)
         if returned:
-            performed.flags = [*performed.flags, "ended without an image: back on the worklist"]
+            performed.flags = [
+                *performed.flags,
+                noop("ended without an image: back on the worklist"),
+            ]
         performed.save(update_fields=["abandoned", "flags"])
     rest = [step for step in steps if step not in returned]
     if rest and (mistaken or performed.abandoned):

@@ -35,6 +35,7 @@ from ris.web import icons, labels, navigation
 from ris.web.actors import actor_for
 from ris.web.forms import PageForm
 from ris.web.live.topics import topic_of
+from ris.web.notes import note
 from ris.web.wall_clock import hour, twice
 from ris.web.words import sentence
 
@@ -277,6 +278,12 @@ def titled(sections: Mapping[str, str]) -> list[tuple[str, str]]:
 def spoken(text: str) -> str:
     """A sentence of the core, in the language of the page."""
     return sentence(text)
+
+
+@register.filter
+def noted(text: str) -> str:
+    """What the system noted of an exam or a dose document, in the language of the page."""
+    return note(text)
 
 
 @register.filter
