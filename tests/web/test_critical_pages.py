@@ -56,6 +56,11 @@ def test_signing_waits_for_a_call_or_a_reason(as_: As, full: Department) -> None
 
     assert refused.status_code == 409
     assert "obody was called about “Free air” yet" in refused.content.decode()
+    # Nobody wrote meanwhile: there is nothing to copy, and the call is noted on this page.
+    assert "load the present state" not in refused.content.decode()
+    assert '</strong> Nothing was signed; your text is below.</p><p><a href="#critical">' in (
+        refused.content.decode()
+    )
     assert signed.status_code == 303
     assert "Reason: ward closed" in whole(reader, address)
 
