@@ -155,6 +155,17 @@ def clinician_identifier(repetition: Repetition) -> Identifier | None:
     )
 
 
+def number_of(repetition: Repetition) -> Identifier | None:
+    """The number in the first component of an NDL, a CNN whose parts are subcomponents."""
+    value = (repetition.get(1, 1) or "").strip()
+    if not value:
+        return None
+    issuer = (repetition.get(1, 9) or repetition.get(1, 10) or "").strip()
+    return Identifier(
+        within(value, _NUMBER, repetition.at("1")), within(issuer, _ISSUER, repetition.at("1"))
+    )
+
+
 def _name_parts(group: NameGroup) -> tuple[Value, ...]:
     return (group.family, group.given, group.middle, group.suffix, group.prefix)
 
@@ -185,8 +196,9 @@ def write_ndl(name: PersonName, identifier: Identifier | None = None) -> Value:
     group = name.alphabetic or name.ideographic or name.phonetic
     if not group:
         return None
-    number = identifier.value if identifier else ""
-    return ((number, *_name_parts(group)),)
+    if identifier is None:
+        return (("", *_name_parts(group)),)
+    return ((identifier.value, *_name_parts(group), None, None, *hd(identifier.issuer)),)
 
 
 # --- codes and texts ----------------------------------------------------------------------------

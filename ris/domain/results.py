@@ -17,7 +17,7 @@ from ris.domain.commands import Command
 from ris.domain.documents import Content
 from ris.domain.orders import OrderReference
 from ris.domain.patients import PatientReference
-from ris.domain.values import Code, PersonName
+from ris.domain.values import Code, Identifier, PersonName
 
 
 class ResultLevel(IntEnum):
@@ -95,6 +95,7 @@ class Particulars:
 
     source: str
     interpreter: PersonName = field(default_factory=PersonName)
+    interpreter_identifier: Identifier | None = None
     assistant: PersonName = field(default_factory=PersonName)
     transcriptionist: PersonName = field(default_factory=PersonName)
     said_at: datetime | None = None
@@ -104,9 +105,11 @@ class Particulars:
     edited: bool = False  # somebody here wrote on the draft since
 
     def to_json(self) -> dict[str, Any]:
+        number = self.interpreter_identifier
         return {
             "source": self.source,
             "interpreter": str(self.interpreter),
+            "interpreter_identifier": [number.value, number.issuer] if number else [],
             "assistant": str(self.assistant),
             "transcriptionist": str(self.transcriptionist),
             "said_at": self.said_at.isoformat() if self.said_at else "",
@@ -121,9 +124,11 @@ class Particulars:
         if not stored:
             return None
         said_at = stored.get("said_at", "")
+        number = stored.get("interpreter_identifier")
         return cls(
             source=stored["source"],
             interpreter=PersonName.parse(stored.get("interpreter", "")),
+            interpreter_identifier=Identifier(*number) if number else None,
             assistant=PersonName.parse(stored.get("assistant", "")),
             transcriptionist=PersonName.parse(stored.get("transcriptionist", "")),
             said_at=datetime.fromisoformat(said_at) if said_at else None,
@@ -159,6 +164,7 @@ class FileResult(Command[str]):
     addendum: AddendumDialect = AddendumDialect.WHOLE
     patient: PatientReference | None = None
     interpreter: PersonName = field(default_factory=PersonName)
+    interpreter_identifier: Identifier | None = None
     assistant: PersonName = field(default_factory=PersonName)
     transcriptionist: PersonName = field(default_factory=PersonName)
     said_at: datetime | None = None

@@ -11,7 +11,7 @@ from ris.domain.critical import communications_text
 from ris.domain.errors import UnknownKeyError
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.results import Particulars
-from ris.domain.values import PersonName
+from ris.domain.values import Identifier, PersonName
 from ris.models import Report, ReportVersion, RequestedProcedure, User
 from ris.selectors.views import ReportVersionView, ReportView
 
@@ -68,6 +68,7 @@ def _version_view(version: ReportVersion) -> ReportVersionView:
         reason=version.reason,
         particulars=particulars,
         signer_practitioner=_practitioner(version.signer),
+        signer_identifier=_identifier(version.signer, particulars),
         resident=resident.username if resident else "",
         resident_name=person_name(resident) or assistant,
         resident_practitioner=_practitioner(resident),
@@ -81,6 +82,16 @@ def _version_view(version: ReportVersion) -> ReportVersionView:
 def _practitioner(user: User | None) -> str:
     practitioner = getattr(user, "practitioner", None)
     return str(practitioner.public_id) if practitioner is not None else ""
+
+
+def _identifier(signer: User | None, particulars: Particulars | None) -> Identifier | None:
+    """The number by which billing and the record know who signed."""
+    if signer is None:
+        return particulars.interpreter_identifier if particulars is not None else None
+    practitioner = getattr(signer, "practitioner", None)
+    if practitioner is None or not practitioner.identifier:
+        return None
+    return Identifier(practitioner.identifier, practitioner.issuer)
 
 
 def rows(procedures: QuerySet[RequestedProcedure] | None = None) -> QuerySet[Report]:

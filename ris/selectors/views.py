@@ -158,6 +158,7 @@ class ReportVersionView:
     reason: str = ""
     particulars: Particulars | None = None  # of a version that came from elsewhere
     signer_practitioner: str = ""  # public id
+    signer_identifier: Identifier | None = None
     # Whose text it began from, if a resident's and another signed it; or who assisted elsewhere.
     resident: str = ""
     resident_name: PersonName = field(default_factory=PersonName)

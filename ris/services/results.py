@@ -218,6 +218,7 @@ class _Filing:
         self.particulars = Particulars(
             source=context.actor.name,
             interpreter=command.interpreter,
+            interpreter_identifier=command.interpreter_identifier,
             assistant=command.assistant,
             transcriptionist=command.transcriptionist,
             said_at=command.said_at,

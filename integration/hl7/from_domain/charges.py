@@ -28,6 +28,7 @@ from integration.hl7.from_domain.segments import (
     ToldOrder,
     procedure_code,
     row,
+    signed_by,
 )
 from integration.hl7.profiles import Profile
 from ris.domain.orders import StepStatus
@@ -140,7 +141,7 @@ def _done(
     report = procedure.report
     if part is Part.PROFESSIONAL and report is not None and report.versions:
         first = next(v for v in report.versions if v.kind is not VersionKind.PRELIMINARY)
-        return first.signed_at, datatypes.write_xcn(first.signer_name)
+        return first.signed_at, signed_by(first)
     ends = [
         each.ended_at
         for each in procedure.performed

@@ -21,7 +21,17 @@ from integration.hl7.er7_writer import SegmentRow, Value
 from integration.hl7.from_domain import results
 from integration.hl7.from_domain.draft import Draft
 from integration.hl7.from_domain.results import Part
-from integration.hl7.from_domain.segments import EVN, OBR, ORC, PID, PV1, Column, ToldOrder, row
+from integration.hl7.from_domain.segments import (
+    EVN,
+    OBR,
+    ORC,
+    PID,
+    PV1,
+    Column,
+    ToldOrder,
+    row,
+    signed_by,
+)
 from integration.hl7.profiles import Profile
 from integration.hl7.settings import Settings
 from ris.domain.reporting import VersionKind
@@ -129,7 +139,7 @@ def _completion(told: ToldDocument) -> str:
 
 def _authenticated(told: ToldDocument) -> Value:
     """PPN: who, and as its 15th component when (2A.58)."""
-    signer = datatypes.write_xcn(told.version.signer_name)
+    signer = signed_by(told.version)
     at = told.time(told.version.signed_at)
     if not isinstance(signer, tuple):
         return (*([None] * 14), at)
@@ -152,7 +162,7 @@ TXA: tuple[Column[Any], ...] = (
     Column(2, "document type", lambda told: told.profile.settings.document_type),
     Column(3, "how it is presented: AP (PDF), FT or TX", lambda told: told.presentation),
     Column(4, "start of the exam", lambda told: told.time(told.observed_at)),
-    Column(5, "who signed", lambda told: datatypes.write_xcn(told.version.signer_name)),
+    Column(5, "who signed", lambda told: signed_by(told.version)),
     Column(6, "when it was signed", lambda told: told.time(told.version.signed_at)),
     Column(
         8,
@@ -160,7 +170,7 @@ TXA: tuple[Column[Any], ...] = (
         lambda told: told.time(told.version.signed_at) if told.edited else None,
     ),
     Column(9, "who wrote it", _author),
-    Column(10, "who signed", lambda told: datatypes.write_xcn(told.version.signer_name)),
+    Column(10, "who signed", lambda told: signed_by(told.version)),
     Column(11, "who typed it", _typist),
     Column(12, "number of the document", lambda told: told.own(told.number)),
     Column(

@@ -17,7 +17,16 @@ from integration.hl7 import acks, bindings, datatypes
 from integration.hl7.bindings import Progress, ResultStatus
 from integration.hl7.er7_writer import Raw, SegmentRow, Value
 from integration.hl7.from_domain.draft import Draft
-from integration.hl7.from_domain.segments import OBR, ORC, PID, PV1, Column, ToldOrder, row
+from integration.hl7.from_domain.segments import (
+    OBR,
+    ORC,
+    PID,
+    PV1,
+    Column,
+    ToldOrder,
+    row,
+    signed_by,
+)
 from integration.hl7.profiles import Profile
 from ris.domain.orders import PERFORMED
 from ris.domain.reporting import SECTIONS, VersionKind, report_text
@@ -63,7 +72,7 @@ OBX: tuple[Column[Any], ...] = (
     Column(8, "AA where a critical finding was told (table 0078)", lambda told: told.flag),
     Column(11, "result status", lambda told: told.status),
     Column(14, "signed at", lambda told: told.time(told.version.signed_at)),
-    Column(16, "signed by", lambda told: datatypes.write_xcn(told.version.signer_name)),
+    Column(16, "signed by", lambda told: signed_by(told.version)),
 )
 
 
@@ -157,7 +166,7 @@ def told_of(
         timing_in_orc=False,
         observed_at=min(started, default=None),
         observed_until=max(ended, default=None),
-        interpreter=datatypes.write_ndl(version.signer_name),
+        interpreter=datatypes.write_ndl(version.signer_name, version.signer_identifier),
         assistant=datatypes.write_ndl(version.resident_name),
         transcriptionist=_transcriptionist(version),
     )

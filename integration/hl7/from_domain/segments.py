@@ -17,7 +17,14 @@ from integration.hl7.er7_writer import SegmentRow, Value
 from integration.hl7.profiles import Profile
 from ris.domain.orders import Priority
 from ris.domain.values import Identifier
-from ris.selectors.views import OrderView, PatientView, ProcedureView, StepView, VisitView
+from ris.selectors.views import (
+    OrderView,
+    PatientView,
+    ProcedureView,
+    ReportVersionView,
+    StepView,
+    VisitView,
+)
 
 T = TypeVar("T", bound="Told")
 
@@ -104,6 +111,11 @@ def row(name: str, table: Sequence[Column[T]], told: T) -> SegmentRow:
 
 
 # --- patient ------------------------------------------------------------------------------------
+
+
+def signed_by(version: ReportVersionView) -> Value:
+    """Who signed a report, with the number that a receiver bills and files by (XCN)."""
+    return datatypes.write_xcn(version.signer_name, version.signer_identifier)
 
 
 def _deceased(told: Told) -> Value:

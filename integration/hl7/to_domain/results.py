@@ -33,7 +33,7 @@ from ris.domain.results import (
     ResultReference,
     WithdrawResult,
 )
-from ris.domain.values import Code, NameGroup, PersonName
+from ris.domain.values import Code, Identifier, NameGroup, PersonName
 
 MAX_REPORTS = 20
 
@@ -82,7 +82,8 @@ FIELDS: Sequence[tuple[str, str]] = (
     ("procedure, where the order has several", "`OBR-4`"),
     ("status", "`OBR-25`, else `OBX-11`; `OBX-11` C corrects, D and W withdraw"),
     ("reported at", "`OBR-22`, else `OBX-14`"),
-    ("interpreter, assistant, transcriptionist", "`OBR-32`, else `OBX-16`; `OBR-33`; `OBR-35`"),
+    ("interpreter with number", "`OBR-32`, else `OBX-16`"),
+    ("assistant, transcriptionist", "`OBR-33`; `OBR-35`"),
     ("section", "`OBX-3`: suffix, LOINC or name; else the headings of the text"),
     ("text", "`OBX-5` of FT, TX, ST; `~` and `\\.br\\` are new lines"),
     ("coded result", "`OBX-5` of any other type, `OBX-6`, `OBX-8`, `OBX-13`"),
@@ -109,6 +110,7 @@ class _Part:
     comments: list[str] = field(default_factory=list)
     said_at: datetime | None = None
     observer: PersonName = field(default_factory=PersonName)
+    observer_number: Identifier | None = None
 
     @property
     def content(self) -> tuple[object, ...]:
@@ -200,7 +202,10 @@ def _read(obx: Segment, part: _Part, uids: list[str], states: list[str], profile
     if state in _NO_RESULT:
         return
     part.said_at = part.said_at or _instant(obx, "14", profile)
-    part.observer = part.observer or datatypes.clinician(obx.repeats("16")) or PersonName()
+    observers = obx.repeats("16")
+    if observers and not part.observer:
+        part.observer = datatypes.clinician(observers) or PersonName()
+        part.observer_number = datatypes.clinician_identifier(observers[0])
     kind = (obx.get("2") or "").strip().upper()
     if kind in contents.TYPES:
         part.attachments.append(contents.read(obx, profile))
@@ -403,6 +408,7 @@ def _request(
                 patient=who,
                 sections={key: text for key, text in last.sections.items() if text.strip()},
                 interpreter=_person(last.obr, "32") or last.observer,
+                interpreter_identifier=_number(last.obr, "32") or last.observer_number,
                 assistant=_person(last.obr, "33"),
                 transcriptionist=_person(last.obr, "35"),
                 said_at=last.said_at,
@@ -432,6 +438,16 @@ def _person(obr: Segment, number: str) -> PersonName:
         if group:
             return PersonName(group)
     return PersonName()
+
+
+def _number(obr: Segment, number: str) -> Identifier | None:
+    """The number of that person, and whose number it is."""
+    for each in obr.repeats(number)[:1]:
+        if each.get(1, 2):
+            return datatypes.number_of(each)
+        if each.get(2):
+            return datatypes.clinician_identifier(each)
+    return None
 
 
 def _words(part: _Part) -> dict[str, str]:

@@ -17,7 +17,15 @@ from ris.domain.performing import (
     DiscontinuePerformedStep,
 )
 from ris.domain.reporting import AmendReport, ReportStatus, RetractReport, VersionKind
-from ris.models import Delivery, Order, PerformedProcedureStep
+from ris.models import (
+    Delivery,
+    Order,
+    PerformedProcedureStep,
+    Practitioner,
+    ReportVersion,
+    User,
+)
+from ris.models.guards import lifted
 from ris.services import execute, outbox
 from tests import make, people
 from tests.integration.hl7 import views
@@ -166,6 +174,19 @@ def test_exam_and_signature_are_charged_once_each() -> None:
     assert professional.get("FT1-2") == f"{placed.procedures.get().procedure_id}P"
     lanes = Delivery.objects.order_by("id").values_list("lane", flat=True)
     assert [lane.rpartition(":")[2] for lane in lanes] == ["TC", "26"]
+
+
+def test_the_signer_is_charged_under_the_number_that_billing_knows() -> None:
+    signer = User.objects.create(username="radic")
+    Practitioner.objects.create(user=signer, name="Radic^Rita", identifier="0300", issuer="HOSP")
+    order, _ = examined()
+    make.final_report(order)
+    with lifted():
+        ReportVersion.objects.update(signer=signer)
+
+    professional = told()[-1]
+
+    assert fields(professional, "FT1")[20] == "0300^Radic^Rita^^^^^^HOSP"
 
 
 def test_an_exam_that_was_not_for_this_order_is_credited_and_charged_where_it_belongs() -> None:

@@ -9,7 +9,7 @@ import pytest
 from ris.domain.exchange import MessageState, ReplayMessage
 from ris.domain.orders import AddProcedure, CancelOrder, OrderReference, ProcedureRequest
 from ris.domain.reporting import FinalizeReport, SaveDraft
-from ris.domain.values import Code
+from ris.domain.values import Code, Identifier
 from ris.models import InboundMessage, Order, Report, ReportVersion, User
 from ris.models.guards import lifted
 from ris.selectors.reports import report_view
@@ -49,6 +49,27 @@ def test_a_sender_nobody_vouches_for_brings_a_draft() -> None:
         "impression": "Normal CT of the head.",
     }
     assert report.particulars["interpreter"] == "Radic^Rita"
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ("0300&Radic&Rita&&&&&&HOSP", Identifier("0300", "HOSP")),
+        ("0300&Radic&Rita", Identifier("0300")),
+        ("0300^Radic^Rita^^^^^^HOSP", Identifier("0300", "HOSP")),
+        ("&Radic&Rita", None),
+    ],
+)
+def test_who_read_it_elsewhere_keeps_the_number_it_is_known_by(
+    said: str, known: Identifier | None
+) -> None:
+    trust("final")
+
+    assert oru(PID, obr(exam(), f32=said), *body()) == ["AA"]
+
+    current = report_view(str(Report.objects.get().public_id)).current
+    assert current is not None
+    assert (str(current.signer_name), current.signer_identifier) == ("Radic^Rita", known)
 
 
 @pytest.mark.parametrize(

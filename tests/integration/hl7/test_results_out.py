@@ -54,6 +54,20 @@ def test_a_final_report_is_told_by_section(version: str) -> None:
     assert [line.split("|")[11] for line in segments(message, "OBX")] == ["O", "F", "F"]
 
 
+@pytest.mark.parametrize(
+    ("issuer", "assigned"), [("HOSP", "HOSP"), ("1.2.40.0.10", "^1.2.40.0.10^ISO"), ("", "")]
+)
+def test_who_signed_is_told_with_the_number_it_is_known_by(issuer: str, assigned: str) -> None:
+    version = views.version(signer_identifier=Identifier("0300", issuer))
+
+    message = result(views.report(version))
+
+    ndl = f"0300&Radic&Rita&&&&&&{assigned.replace('^', '&')}".rstrip("&")
+    xcn = f"0300^Radic^Rita^^^^^^{assigned.replace('^', '&')}".rstrip("^")
+    assert field(message, "OBR-32") == ndl
+    assert field(message, "OBX[2]-16") == xcn
+
+
 def test_the_text_reads_back_as_it_was_written() -> None:
     text = "5 < 6 | a^b & c~d \\ e\n\nÜber 2 cm → Kontrolle"
     version = views.version(sections={"findings": text})
