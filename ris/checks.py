@@ -102,8 +102,8 @@ def unsafe_data(settings: config.Configuration) -> list[CheckMessage]:
 
 
 def other_clocks(settings: config.Configuration) -> list[CheckMessage]:
-    """Sites by another clock than the installation's: opening hours would go by one, pages and
-    messages to patients by the other. One installation has one time zone.
+    """Sites by another clock than the installation's: what people type and read of an exam goes by
+    the one, what scanners are told and what is counted by the other.
     """
     from ris.models import Site
 
