@@ -10,7 +10,6 @@ from ris.domain.values import require_text
 
 # DICOM VR SH, which every scanner keeps; a longer number would be cut by devices and collide.
 SH_LIMIT = 16
-LO_LIMIT = 64
 UID_LIMIT = 64
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+$")
 _SENT_UID = re.compile(r"\d+(\.\d+)+", re.ASCII)

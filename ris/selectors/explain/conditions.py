@@ -215,9 +215,3 @@ CHECKS: Mapping[str, Check] = {
         "admission_issuers", "Issuer of admission ID", lambda step: step.admission_issuer
     ),
 }
-# Told together with another field, or no condition at all.
-TOLD_WITH: Mapping[str, str] = {
-    "start_before": "start_from",
-    "time_to": "time_from",
-    "time_zone": "time_from",
-}
