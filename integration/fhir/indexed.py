@@ -20,6 +20,7 @@ from integration.fhir.parameters import (
     Parameter,
     Reading,
     ReferenceParameter,
+    identifier_term,
     local,
     of_type,
     plain,
@@ -27,7 +28,7 @@ from integration.fhir.parameters import (
     token,
 )
 from ris.domain.values import fold
-from ris.selectors.search import Finder, Referred
+from ris.selectors.search import Finder, Matching, Referred
 from ris.selectors.search.criteria import Common
 from ris.selectors.search.index import (
     Amount,
@@ -214,6 +215,31 @@ class IndexedReference(ReferenceParameter):
 
     def referred(self, finder: Finder[Any, Any], criteria: Common, kind: str) -> Chosen:
         return Referred(finder, criteria, self.name, self.kind, kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedReference(IndexedReference):
+    """A reference to somebody whom the core knows by number and name, in ``field`` of its criteria.
+
+    Such a reference leads nowhere; its number is asked of the core as well as of the index.
+    """
+
+    finder: Finder[Any, Any]
+    criteria: type[Common]
+
+    def apply(self, values: Sequence[str], modifier: str, reading: Reading, into: Criteria) -> None:
+        if modifier != "identifier":
+            IndexedReference.apply(self, values, modifier, reading, into)
+            return
+        tests = tuple((Token(code, system),) for system, code in map(token, values))
+        numbers = tuple(identifier_term(each, reading) for each in values)
+        sent = Indexed(self.kind, f"{self.name}:identifier", tests)
+        own: Criteria = {self.field: (numbers,)}
+        known = Matching(self.finder, self.criteria(**own))
+        into["indexed"] = (*into.get("indexed", ()), (sent, known))
+
+    def missing(self, absent: bool, into: Criteria) -> None:
+        into["present"] = (*into.get("present", ()), (self.field, not absent))
 
 
 def _together(tests: Sequence[Test]) -> Tests:

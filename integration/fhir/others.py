@@ -9,10 +9,11 @@ reason in the CapabilityStatement; a test compares all with the official list.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from integration.fhir import bindings, elements, systems
 from integration.fhir.from_domain.servicerequest import LATERALITY_CODES
-from integration.fhir.indexed import indexed
+from integration.fhir.indexed import NumberedReference, indexed
 from integration.fhir.parameters import (
     ConstantParameter,
     ContactParameter,
@@ -22,6 +23,9 @@ from integration.fhir.parameters import (
     StateParameter,
     StringParameter,
 )
+from ris.selectors import search as selectors
+from ris.selectors.search.criteria import Common, RequestCriteria, StepCriteria
+from ris.selectors.search.engine import Finder
 
 # What every resource has and the index keeps.
 COMMON = ("_tag", "_profile", "_security", "_source")
@@ -82,6 +86,20 @@ def _address(kind: str) -> Parameter:
     )
 
 
+def _requester(kind: str, finder: Finder[Any, Any], criteria: type[Common]) -> Parameter:
+    """Who placed the order: messages name them by number and name."""
+    return NumberedReference(
+        name="requester",
+        expression=f"{kind}.requester",
+        kind=kind,
+        targets=tuple(sorted(elements.search_parameters(kind)["requester"].targets)),
+        field="requesters",
+        finder=finder,
+        criteria=criteria,
+        documentation="Of orders that came by message by :identifier.",
+    )
+
+
 MORE: Mapping[str, tuple[Parameter, ...]] = {
     "Patient": (
         *_contact("Patient"),
@@ -95,7 +113,9 @@ MORE: Mapping[str, tuple[Parameter, ...]] = {
             documentation="The record that this one was merged into.",
         ),
     ),
+    "Task": (_requester("Task", selectors.steps, StepCriteria),),
     "ServiceRequest": (
+        _requester("ServiceRequest", selectors.requests, RequestCriteria),
         PlainTokenParameter(
             name="order-detail",
             expression="ServiceRequest.orderDetail",

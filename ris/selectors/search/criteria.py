@@ -85,6 +85,7 @@ class RequestCriteria(OfPatient):
     priorities: frozenset[Priority] | None = None
     codes: Terms[CodeTerm] = ()
     based_on: Ids = ()
+    requesters: Terms[IdentifierTerm] = ()
     authored: Terms[TimeTerm] = ()
     occurrence: Terms[TimeTerm] = ()
     modalities: Terms[str] = ()
@@ -100,6 +101,7 @@ class StepCriteria(OfOrder):
     statuses: frozenset[StepStatus] | None = None
     priorities: frozenset[Priority] | None = None
     stations: Ids = ()  # public ids of devices
+    requesters: Terms[IdentifierTerm] = ()
     authored: Terms[TimeTerm] = ()
     performed: Terms[TimeTerm] = ()
 

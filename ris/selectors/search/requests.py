@@ -195,6 +195,10 @@ def _common(criteria: RequestCriteria, order: str) -> Q:
         criteria.group_numbers, lambda term: Q(**{f"{order}group_number": term.value})
     )
     found &= terms.every(criteria.authored, terms.instant(f"{order}ordered_at"))
+    found &= terms.every(
+        criteria.requesters,
+        terms.identifier(f"{order}requester_identifier", f"{order}requester_issuer"),
+    )
     if criteria.priorities is not None:
         found &= terms.product((f"{order}priority",), criteria.priorities)
     return found
@@ -340,6 +344,7 @@ _ORDER = Source(
         "group_numbers": ~Q(group_number=""),
         "codes": Q(pk__in=RequestedProcedure.objects.filter(~Exists(_SIBLINGS)).values("order_id")),
         "authored": Q(),
+        "requesters": ~Q(requester="") | ~Q(requester_identifier=""),
         "occurrence": Q(procedures__steps__start_at__isnull=False),
         "modalities": Q(procedures__steps__isnull=False),
         "body_site": Q(
@@ -363,6 +368,7 @@ _PROCEDURE = Source(
         "group_numbers": ~Q(order__group_number=""),
         "codes": ~Q(code_value="") | ~Q(description=""),
         "authored": Q(),
+        "requesters": ~Q(order__requester="") | ~Q(order__requester_identifier=""),
         "occurrence": Q(steps__start_at__isnull=False),
         "modalities": Q(steps__isnull=False),
         "body_site": Q(laterality__in=_SIDES),

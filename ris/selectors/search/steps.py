@@ -74,6 +74,10 @@ def _steps(criteria: StepCriteria) -> QuerySet[ScheduledProcedureStep] | None:
     found &= terms.keys("device__public_id", criteria.stations)
     found &= terms.every(criteria.authored, terms.instant(f"{order}__ordered_at"))
     found &= terms.every(
+        criteria.requesters,
+        terms.identifier(f"{order}__requester_identifier", f"{order}__requester_issuer"),
+    )
+    found &= terms.every(
         criteria.performed,
         lambda term: Q(
             pk__in=ScheduledProcedureStep.objects.filter(
@@ -124,6 +128,10 @@ steps: Finder[StepCriteria, StepHit] = Finder(
                 "identifiers": Q(),
                 "group_identifiers": ~Q(procedure__order__accession_number=""),
                 "authored": Q(),
+                "requesters": (
+                    ~Q(procedure__order__requester="")
+                    | ~Q(procedure__order__requester_identifier="")
+                ),
                 "updated": Q(),
                 "performed": Q(performed__isnull=False),
             },

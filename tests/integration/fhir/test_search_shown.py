@@ -11,10 +11,11 @@ from integration.fhir.searching import references
 from ris.domain.dose import DoseKind, DoseSource, RecordDose, Scope
 from ris.domain.identifiers import new_uid
 from ris.domain.measures import Measure, quantity
+from ris.domain.orders import OrderDetails
 from ris.domain.patients import VisitDetails
 from ris.domain.reporting import AmendReport, CommunicateCriticalResult, VersionKind
 from ris.domain.scheduling import Answer, AnswerAppointment, Participant
-from ris.domain.values import Identifier
+from ris.domain.values import Identifier, PersonName
 from ris.services import execute
 from tests import make, people
 from tests.integration.fhir import resources
@@ -105,6 +106,30 @@ def test_what_documents_lead_to_is_found_by_them(api: Api) -> None:
     assert found(api, "Patient", _has__DocumentReference__patient__status="superseded") == []
     writers = found(api, "Practitioner", _has__DocumentReference__author__status="current")
     assert [f"Practitioner/{each}" for each in writers] == [author]
+
+
+def test_orders_are_found_by_the_number_of_who_placed_them(api: Api) -> None:
+    told = make.order(
+        details=OrderDetails(
+            requester=PersonName.parse("Holm^Nils"), requester_identifier=Identifier("7", "HOSP")
+        ),
+        start_at=make.NOON,
+    )
+    other = make.order(
+        details=OrderDetails(reason="headache"), start_at=make.NOON + timedelta(hours=1)
+    )
+    sent = api.post("/ServiceRequest", resources.service_request()).body["id"]
+
+    def asked(kind: str, number: str) -> set[str]:
+        return set(found(api, kind, requester__identifier=number))
+
+    assert asked("ServiceRequest", "7") == {str(told.public_id), sent}
+    assert asked("ServiceRequest", "urn:ris:issuer:HOSP|7") == {str(told.public_id)}
+    assert asked("ServiceRequest", "http://hospital.example/staff|7") == {sent}
+    assert asked("ServiceRequest", "8") == set()
+    assert asked("Task", "urn:ris:issuer:HOSP|7") == {str(make.step_of(told).public_id)}
+    assert found(api, "ServiceRequest", requester__missing="true") == [str(other.public_id)]
+    assert str(other.public_id) not in found(api, "ServiceRequest", requester__missing="false")
 
 
 # --- the other way round
