@@ -26,9 +26,10 @@ def link_and_birth_date(desk: Window) -> tuple[str, str]:
     for contact in dict.fromkeys(contacts):
         desk.open(contact)
         address = desk.page.locator("main a[href*='/p/']")
-        if address.count():
-            born = desk.page.locator("time[data-birth]").get_attribute("datetime")
-            return str(address.get_attribute("href")), str(born)
+        born = desk.page.locator("time[data-birth]")
+        # Of somebody without a name not even that is known, who is told by telephone.
+        if address.count() and len(day := str(born.first.get_attribute("datetime"))) == 10:
+            return str(address.get_attribute("href")), day
     raise AssertionError("nobody who was written to has a page")
 
 
