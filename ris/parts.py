@@ -222,5 +222,5 @@ def beat(argv: list[str]) -> int:
     settings = config.load()
     our_logging.configure(our_logging.settings(settings.log_level))
     setup_logging.connect(_keep_our_logging)
-    Clock(app=app, scheduler_cls="celery.beat:Scheduler", quiet=True, socket_timeout=5).run()
+    Clock(app=app, scheduler_cls="ris.ringing:Ringer", quiet=True, socket_timeout=5).run()
     return 0

@@ -11,9 +11,12 @@ from tests.running import accepts, free_ports, wait_until
 
 
 @contextmanager
-def running_redis(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Address and process; kill the process to see how life goes on without it."""
-    (port,) = free_ports(1)
+def running_redis(folder: Path, *, at: str = "") -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Address and process; kill the process to see how life goes on without it.
+
+    ``at`` the address of one that was killed there is another one.
+    """
+    port = int(at.rpartition(":")[2].removesuffix("/0")) if at else free_ports(1)[0]
     process = subprocess.Popen(
         ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder],
         stdout=subprocess.DEVNULL,

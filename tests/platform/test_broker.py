@@ -11,7 +11,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from celery import Celery
+from celery.schedules import schedule
+from structlog.testing import capture_logs
 
+from ris.ringing import Ringer
 from tests.programs import ROOT, requires
 from tests.redis import running_redis
 from tests.running import clean_environment, prepared, wait_until
@@ -129,3 +133,25 @@ def test_a_worker_starts_delivers_and_stops_while_its_broker_is_away(data_dir: P
 
     with running_part("worker", environment):
         wait_until(lambda: waiting_events(data_dir) == 0, "the event is fanned out")
+
+
+@requires("redis")
+def test_a_broker_that_is_away_is_told_once_and_its_return_too(tmp_path: Path) -> None:
+    with running_redis(tmp_path) as (url, server):
+        away = Celery("away", broker=url, set_as_current=False)
+        away.conf.update(broker_transport_options={"max_retries": 1}, task_publish_retry=False)
+        clock = Ringer(app=away)
+        entry = clock.Entry(name="sweep", task="ris.sweep", schedule=schedule(1), app=away)
+        with capture_logs() as logs:
+            clock.apply_entry(entry)
+            server.kill()
+            server.wait()
+            clock.apply_entry(entry)
+            clock.apply_entry(entry)
+            with running_redis(tmp_path, at=url):
+                clock.apply_entry(entry)
+
+    assert [(each["log_level"], each["event"]) for each in logs] == [
+        ("warning", "the broker cannot be rung"),
+        ("info", "the broker is rung again"),
+    ]
