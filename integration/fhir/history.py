@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 
 from integration.fhir import kept
 from integration.fhir.criteria import allowed
+from integration.fhir.date_parameters import interval
 from integration.fhir.from_domain.datatypes import Resource, instant
 from integration.fhir.outcome import HttpError
-from integration.fhir.parameters import Reading, interval, refused
+from integration.fhir.parameters import Reading, refused
 from integration.fhir.query import CURSOR, PRESENTATION, read_cursor, write_cursor
 from integration.fhir.reading import load, read, shown_for
 from integration.fhir.resources import KINDS, Kind

@@ -13,10 +13,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
 from integration.fhir import elements
+from integration.fhir.date_parameters import DateParameter
 from integration.fhir.elements import SearchParameter
 from integration.fhir.parameters import (
     Criteria,
-    DateParameter,
     Parameter,
     Reading,
     ReferenceParameter,

@@ -16,9 +16,10 @@ from typing import Any
 from django.utils import timezone
 
 from integration.fhir import elements, json, paths
+from integration.fhir.date_parameters import interval
 from integration.fhir.elements import SearchParameter
 from integration.fhir.outcome import HttpError
-from integration.fhir.parameters import interval, local
+from integration.fhir.parameters import local
 from ris.domain.fhir_index import ANY_SYSTEM, BEGINNING, END, IndexEntry
 from ris.domain.values import fold
 from ris.services import fhir_index

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from integration.fhir.date_parameters import DateParameter
 from integration.fhir.from_domain.auditevent import ACTIONS, OUTCOMES, RESOURCES, SUBTYPES, TYPES
 from integration.fhir.parameters import (
-    DateParameter,
     Parameter,
     ReferenceParameter,
     StateParameter,

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from integration.fhir import elements, indexing, json, translated
+from integration.fhir.date_parameters import interval
 from integration.fhir.from_domain.datatypes import Resource, Shown
 from integration.fhir.kept import PATIENT_LINK
 from integration.fhir.outcome import HttpError
-from integration.fhir.parameters import interval
 from ris.selectors.fhir import OverlayView, overlays
 from ris.services import fhir as services
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from integration.fhir import bindings, systems
+from integration.fhir.date_parameters import DateParameter, PartialDateParameter
 from integration.fhir.from_domain.datatypes import AE_TITLE
 from integration.fhir.parameters import (
     CodeParameter,
     ConstantParameter,
-    DateParameter,
     IdentifierParameter,
     IdParameter,
     Parameter,
-    PartialDateParameter,
     PlainTokenParameter,
     ReferenceParameter,
     StateParameter,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from integration.fhir import bindings, systems
+from integration.fhir.date_parameters import DateParameter
 from integration.fhir.from_domain.datatypes import AE_TITLE
 from integration.fhir.from_domain.slot import SLOT_SYSTEM
 from integration.fhir.parameters import (
     CodeParameter,
     ConstantParameter,
-    DateParameter,
     IdentifierParameter,
     Parameter,
     PlainTokenParameter,

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from integration.fhir import gate
+from integration.fhir.date_parameters import interval
 from integration.fhir.operations.interface import Call
 from integration.fhir.outcome import HttpError
-from integration.fhir.parameters import interval
 from integration.fhir.to_domain import datatypes
 
 PATH = "Parameters.parameter"

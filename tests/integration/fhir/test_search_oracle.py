@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integration.fhir import elements, indexing
-from integration.fhir.parameters import Reading, interval
+from integration.fhir.date_parameters import interval
+from integration.fhir.parameters import Reading
 from integration.fhir.query import parse
 from integration.fhir.reading import load, shown_for
 from integration.fhir.resources import KINDS
