@@ -307,7 +307,8 @@ def test_manager_keeps_the_catalog_of_supplies(as_: As, rooms: None) -> None:
     assert (row.agent, row.concentration) == ("GADOLINIUM", Decimal("0.5"))
     assert SupplyDefault.objects.get().amount == Decimal("7.5")
     assert "Gadoterate 0.5 7.5 ml" in page
-    assert client.get(f"/supplies/{row.public_id}/").status_code == 200
+    form = client.get(f"/supplies/{row.public_id}/").content.decode()
+    assert 'name="concentration" value="0.5"' in form
 
 
 def test_technologist_reads_the_catalog_and_does_not_change_it(as_: As, iodine: str) -> None:

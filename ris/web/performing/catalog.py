@@ -61,6 +61,9 @@ def _edit(request: PageRequest, line: lists.SupplyLine | None) -> HttpResponse:
             if line
             else {"active": True}
         )
+        if line and line.concentration is not None:
+            # 600.000 is six hundred thousand to whoever writes decimals with a comma.
+            initial["concentration"] = f"{line.concentration.normalize():f}"
         return _page(request, SupplyForm(initial=initial), line)
     form = SupplyForm(request.POST)
     if not form.is_valid():
