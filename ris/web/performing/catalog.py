@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -50,7 +51,7 @@ def _edit(request: PageRequest, line: lists.SupplyLine | None) -> HttpResponse:
     if not may(request.actor, DefineSupply):
         raise DeniedError(_("your roles do not include the catalog of supplies"))
     if request.method == "GET":
-        initial = (
+        initial: dict[str, Any] = (
             {
                 name: getattr(line, name)
                 for name in (
