@@ -117,7 +117,7 @@ if CONFIG.database_is_sqlite:
     _named = dj_database_url.parse(CONFIG.database_url.get_secret_value() or "sqlite://")
     DATABASES: dict[str, dict[str, Any]] = {
         "default": {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "ris.sqlite",
             "NAME": _named["NAME"]
             if CONFIG.database_url.get_secret_value()
             else CONFIG.sqlite_path,
