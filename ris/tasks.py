@@ -20,8 +20,9 @@ log = structlog.get_logger(__name__)
 BREAKER_SECONDS = 30.0
 RING_SECONDS = 0.05  # between rings; one answers for all commits before it
 EVENTS_AT_ONCE = 200  # one transaction at most,
-HOLD_SECONDS = 0.1  # and for no longer than this: a message that comes in waits for it on SQLite
-TURN_SECONDS = 0.05  # SQLite has no queue of writers: those who wait look every 25 or 50 ms
+HOLD_SECONDS = (
+    0.1  # and for no longer than this: on SQLite whoever writes waits for it (docs/adr/0053)
+)
 DRAIN_SECONDS = 5.0  # then deliver; the next pass goes on
 
 # When each kind of work last began in this process, for the sweeper (monotonic clock).
@@ -43,11 +44,8 @@ def deliver() -> None:
     except Exception:
         log.exception("applying stored messages stopped")  # what must leave goes on leaving
     until = time.monotonic() + DRAIN_SECONDS
-    began = time.monotonic()
     while outbox.fan_out(EVENTS_AT_ONCE, HOLD_SECONDS) and time.monotonic() < until:
-        if time.monotonic() - began >= HOLD_SECONDS and config.load().database_is_sqlite:
-            time.sleep(TURN_SECONDS)
-        began = time.monotonic()
+        pass
     afterwards.follow_apart()
     outbox.deliver_due(threads=config.load().delivery.threads)
 
