@@ -21,8 +21,6 @@ BREAKER_SECONDS = 30.0
 RING_SECONDS = 0.05  # between rings; one answers for all commits before it
 EVENTS_AT_ONCE = 200  # one transaction at most,
 HOLD_SECONDS = 0.1  # and for no longer: on SQLite whoever else writes waits for it
-    0.1  # and for no longer than this: on SQLite whoever writes waits for it (docs/adr/0053)
-)
 DRAIN_SECONDS = 5.0  # then deliver; the next pass goes on
 
 # When each kind of work last began in this process, for the sweeper (monotonic clock).
