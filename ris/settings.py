@@ -158,6 +158,22 @@ LANGUAGES = list(preferences.LANGUAGES.items())
 LOCALE_PATHS = [project_folder("locale")]
 FORMAT_MODULE_PATH = "ris.formats"
 
+# --- what is remembered for minutes
+
+CACHES = {
+    # Failed logins and tries are counted by all web processes together.
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "ris_shared_cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+    # What a page showed last, which each process may forget.
+    "process": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+}
+
 # --- accounts and sessions
 
 AUTH_USER_MODEL = "ris.User"

@@ -105,6 +105,7 @@ from ris.models.scheduling import (
     Closure,
     ResourceHours,
 )
+from ris.models.sent_forms import SentForm, SharedCache
 from ris.models.subscriptions import FhirNotification, FhirSubscription
 from ris.models.supplies import Reaction, Supply, SupplyDefault, SupplyUse
 from ris.models.waiting import FreedTime, SlotOffer, WaitingEntry
@@ -226,8 +227,10 @@ __all__ = [
     "SafetyQuestion",
     "SavedView",
     "ScheduledProcedureStep",
+    "SentForm",
     "SequenceLink",
     "SeriesAvailability",
+    "SharedCache",
     "Site",
     "SlotOffer",
     "StaffMember",

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.contrib import messages
-from django.core.cache import cache
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -25,7 +24,8 @@ from ris.selectors import order_lists, patient_lists, schedule
 from ris.selectors.patients import patient_view
 from ris.selectors.resources import zone_at
 from ris.selectors.views import PatientView
-from ris.services import may, together
+from ris.services import may, sent_forms, together
+from ris.services.sent_forms import Claim
 from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
 from ris.web.errors import STATUS
@@ -33,8 +33,6 @@ from ris.web.frontdesk.forms import WalkInForm
 from ris.web.orders.safety_part import Person, Row, answer, faults, rows_of
 from ris.web.patients.forms import person_from
 from ris.web.wall_clock import hour
-
-_REMEMBER_SECONDS = 3600
 
 
 @require_GET
@@ -141,24 +139,23 @@ def _send(request: PageRequest) -> HttpResponse:
     if not is_valid:
         return _form(request, form, patient, status=422)
     # A double click sends the same form twice: the second gets what the first one made.
-    slot = f"walk-in:{request.user.pk}:{form.cleaned_data['token']}"
-    if made := cache.get(slot):
-        return HttpResponseRedirect(f"/arrivals/?done={made}", status=303)
+    claim = sent_forms.claim("walk-in", request.user.pk, form.cleaned_data["token"])
+    if not claim.is_first:
+        done = f"?done={claim.made}" if claim.made else ""  # the first may still be under way
+        return HttpResponseRedirect(f"/arrivals/{done}", status=303)
     alike = [] if patient is not None or form.cleaned_data["known"] else _alike(form)
     if alike:
+        claim.release()
         return _form(request, form, patient, alike=alike, status=409)
-    if not cache.add(slot, "", _REMEMBER_SECONDS):
-        return HttpResponseRedirect("/arrivals/", status=303)  # the first is still under way
     try:
-        appointment, start_at = together(lambda: _take_in(request, form, patient, questions))
+        appointment, start_at = together(lambda: _take_in(request, form, patient, questions, claim))
     except DeniedError:
-        cache.delete(slot)
+        claim.release()
         raise
     except RisError as error:
-        cache.delete(slot)
+        claim.release()
         form.refuse(error)
         return _form(request, form, patient, status=STATUS[error.code])
-    cache.set(slot, appointment, _REMEMBER_SECONDS)
     messages.success(
         request,
         _("Taken in for %(time)s and checked in.")
@@ -182,7 +179,11 @@ Taken = tuple[str, datetime]
 
 
 def _take_in(
-    request: PageRequest, form: WalkInForm, patient: PatientView | None, questions: Sequence[Row]
+    request: PageRequest,
+    form: WalkInForm,
+    patient: PatientView | None,
+    questions: Sequence[Row],
+    claim: Claim,
 ) -> Taken:
     """Patient, order, what is safe, time and arrival; all or nothing."""
     data = form.cleaned_data
@@ -232,6 +233,7 @@ def _take_in(
             unchecked_reason="" if len(identifiers) > 1 else _("Walk-in without a birth date"),
         ),
     )
+    claim.keep(appointment)
     return appointment, start_at
 
 

@@ -9,7 +9,6 @@ from itertools import starmap
 from typing import Any
 
 from django.contrib import messages
-from django.core.cache import cache
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -27,7 +26,8 @@ from ris.selectors.patients import patient_view
 from ris.selectors.practitioners import of_login, written
 from ris.selectors.resources import zone_of_device
 from ris.selectors.views import OrderView, PatientView
-from ris.services import may, together
+from ris.services import may, sent_forms, together
+from ris.services.sent_forms import Claim
 from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
 from ris.web.follow_ups.parts import order_initial
@@ -39,7 +39,6 @@ from ris.web.patients.forms import PatientForm
 from ris.web.scheduling.forms import slot_in
 from ris.web.wall_clock import hour, twice
 
-_REMEMBER_SECONDS = 3600
 NEW = "new"  # prefix of the fields of a patient who is not known yet
 DOCTORS = (Role.RADIOLOGIST, Role.RESIDENT)  # of those who work here
 EARLIER = 5  # orders of a patient to copy from
@@ -219,17 +218,15 @@ def _send(request: PageRequest) -> HttpResponse:
     if not is_valid:
         return _form(request, form, person, patient, found=found, status=422)
     # A double click sends the same form twice: the second gets the first one's order.
-    slot = f"placed:{request.user.pk}:{form.cleaned_data['token']}"
-    if not cache.add(slot, "", _REMEMBER_SECONDS):
-        earlier = cache.get(slot, "")
-        return _see(f"/orders/{earlier}/" if earlier else "/orders/")
+    claim = sent_forms.claim("order", request.user.pk, form.cleaned_data["token"])
+    if not claim.is_first:
+        return _see(f"/orders/{claim.made}/" if claim.made else "/orders/")
     try:
-        placed = together(lambda: _place(request, form, person, patient))
+        placed = together(lambda: _place(request, form, person, patient, claim))
     except RisError as error:
-        cache.delete(slot)
+        claim.release()
         _refuse(form, person, error)
         return _form(request, form, person, patient, status=409)
-    cache.set(slot, placed.public_id, _REMEMBER_SECONDS)
     discard_sent(request, form.cleaned_data["draft"])
     return _see(_booked(request, placed, form, asked_before))
 
@@ -253,7 +250,11 @@ def _is_person_clear(form: OrderForm, person: PatientForm, found: list[Alike]) -
 
 
 def _place(
-    request: PageRequest, form: OrderForm, person: PatientForm, patient: PatientView | None
+    request: PageRequest,
+    form: OrderForm,
+    person: PatientForm,
+    patient: PatientView | None,
+    claim: Claim,
 ) -> PlacedOrder:
     """The patient, if new, and the order: both, or neither."""
     if patient is not None:
@@ -263,7 +264,7 @@ def _place(
             request,
             RegisterPatient(identifiers=person.identifiers(), demographics=person.demographics()),
         )
-    return do(
+    placed = do(
         request,
         PlaceOrder(
             patient=PatientReference(public_id=key),
@@ -272,6 +273,8 @@ def _place(
             wait_for_scheduler=True,  # a wish is booked below, by the rules for people
         ),
     )
+    claim.keep(placed.public_id)
+    return placed
 
 
 def _refuse(form: OrderForm, person: PatientForm, error: RisError) -> None:

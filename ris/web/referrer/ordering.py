@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ris.domain import referring as domain
 from ris.domain.actors import Role
 from ris.domain.errors import DeniedError, RisError, UnknownKeyError
+from ris.domain.orders import PlacedOrder
 from ris.domain.referring import IdentifiedPatient, Missing
 from ris.domain.safety import SafetyAnswerGiven
 from ris.domain.values import PartialDate
@@ -25,7 +26,9 @@ from ris.selectors.patient_lists import PatientLine
 from ris.selectors.patients import patient_view
 from ris.selectors.referring import Reach
 from ris.selectors.views import PatientView
+from ris.services import sent_forms, together
 from ris.services.audit import record_access
+from ris.services.sent_forms import Claim
 from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
 from ris.web.orders.forms import EXAMS, name_of
@@ -35,7 +38,6 @@ from ris.web.referrer.forms import NewPersonForm, ProofForm, RequestForm, in_wor
 from ris.web.words import refusal
 
 NEW, PROOF = "new", "proof"  # prefixes
-_REMEMBER_SECONDS = 3600
 # Numbers are not to be tried out: so many that fit nobody, in so many seconds.
 TRIES, TRIES_SECONDS = 8, 600
 
@@ -206,17 +208,15 @@ class _Sent:
         if any(each.is_required for each in lacks) or (lacks and not form.cleaned_data["anyway"]):
             return self._again(form, person=person, lacks=lacks, status=422)
         # A double click sends the same form twice: the second gets the first one's order.
-        slot = f"requested:{self.request.user.pk}:{form.cleaned_data['token']}"
-        if not cache.add(slot, "", _REMEMBER_SECONDS):
-            earlier = cache.get(slot, "")
-            return _see(f"/referrer/orders/{earlier}/" if earlier else "/referrer/")
+        claim = sent_forms.claim("request", self.request.user.pk, form.cleaned_data["token"])
+        if not claim.is_first:
+            return _see(f"/referrer/orders/{claim.made}/" if claim.made else "/referrer/")
         try:
-            placed = do(self.request, self._command(form, person, given_in(rows)))
+            placed = together(lambda: self._place(form, person, rows, claim))
         except RisError as error:
-            cache.delete(slot)
+            claim.release()
             form.add_error(None, refusal(error))
             return self._again(form, person=person, status=409)
-        cache.set(slot, placed.public_id, _REMEMBER_SECONDS)
         messages.success(
             self.request,
             _("Order %(number)s is with the department.") % {"number": placed.accession_number},
@@ -246,6 +246,17 @@ class _Sent:
             form.add_error(None, fault)
             is_valid = False
         return rows, is_valid
+
+    def _place(
+        self,
+        form: RequestForm,
+        person: NewPersonForm | None,
+        rows: Sequence[Row],
+        claim: Claim,
+    ) -> PlacedOrder:
+        placed = do(self.request, self._command(form, person, given_in(rows)))
+        claim.keep(placed.public_id)
+        return placed
 
     def _command(
         self,
