@@ -429,7 +429,7 @@ reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
             {
                 "updated": F("updated_at"),
                 "issued": Coalesce(_LAST_SIGNED, F("created_at")),
-                "date": Coalesce(_EXAM_BEGAN, F("created_at")),
+                "date": Coalesce(_EXAM_BEGAN, planned.UNDATED),
             },
             paths={
                 "patients": ("order__patient__public_id",),

@@ -9,9 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import DateTimeField, Exists, F, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    DateTimeField,
+    Exists,
+    F,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Coalesce, Greatest
 
+from ris.domain.fhir_index import BEGINNING
 from ris.domain.orders import OrderStatus, Stage, StepStatus
 from ris.domain.reporting import ReportStatus
 from ris.models import (
@@ -200,12 +211,15 @@ def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
     return rows.filter(found)
 
 
+# Of an exam that nobody has begun: whoever asks for the latest first wants those that there are.
+UNDATED = Value(BEGINNING, output_field=DateTimeField())
+
 reports: Source[ReportCriteria] = Source(
     _reports,
     {
         "updated": _PROCEDURE_UPDATED,
         "issued": F("created_at"),
-        "date": Coalesce(PROCEDURE_BEGAN, F("created_at")),
+        "date": Coalesce(PROCEDURE_BEGAN, UNDATED),
     },
     paths={
         "patients": ("order__patient__public_id",),

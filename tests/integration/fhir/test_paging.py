@@ -10,9 +10,11 @@ from django.test.utils import CaptureQueriesContext
 
 from integration.fhir import query, searching
 from ris.domain.patients import VisitDetails
+from ris.domain.scheduling import RecordArrival
 from ris.domain.values import Code, Identifier
 from ris.models import Order
-from tests import make
+from ris.services import execute
+from tests import make, people
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import BASE, Api, token
 
@@ -183,12 +185,20 @@ def test_reports_come_in_the_order_of_their_exams(api: Api) -> None:
     make.device()
     for hours in (2, 0, 1):
         make.final_report(make.performed(start_at=make.NOON + timedelta(hours=hours)))
+    arrived = make.appointment_of(make.booked(start_at=make.NOON + timedelta(hours=5)))
+    execute(
+        RecordArrival(appointment=str(arrived.public_id), unchecked_reason="known here"),
+        actor=people.frontdesk,
+    )
 
     latest_first = api.get("/DiagnosticReport?_sort=-date").resources
 
-    shown = [each["effectiveDateTime"] for each in latest_first]
-    assert len(shown) == 3
+    assert [each["status"] for each in latest_first] == ["final", "final", "final", "registered"]
+    shown = [each["effectiveDateTime"] for each in latest_first[:3]]
     assert shown == sorted(shown, reverse=True)
+    assert flat(walk(api, "/DiagnosticReport?_sort=-date&_count=1")) == [
+        each["id"] for each in latest_first
+    ]
 
 
 def test_steps_come_in_the_order_they_were_performed_and_others_last(api: Api) -> None:
