@@ -37,9 +37,14 @@ class Claim:
         SentForm.objects.filter(key=self.key, owner=self.owner, made="").delete()
 
 
+def made_of(*parts: object) -> str:
+    """What came of a form that was sent before; empty if nothing did yet."""
+    return SentForm.objects.filter(key=_key(parts)).values_list("made", flat=True).first() or ""
+
+
 def claim(*parts: object) -> Claim:
     """The form that these parts name, its token among them."""
-    key = hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()
+    key = _key(parts)
     owner, now = uuid.uuid4(), _clock.now()
     SentForm.objects.filter(at__lt=now - REMEMBERED).delete()
     SentForm.objects.bulk_create([SentForm(key=key, owner=owner, at=now)], ignore_conflicts=True)
@@ -48,3 +53,7 @@ def claim(*parts: object) -> Claim:
     if row is None:  # whoever was first has let go at this moment
         return Claim(key, owner, is_first=False)
     return Claim(key, owner, is_first=row[0] == owner, made=row[1])
+
+
+def _key(parts: tuple[object, ...]) -> str:
+    return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()

@@ -72,3 +72,11 @@ def test_it_is_forgotten_after_an_hour(clock: time_machine.Traveller) -> None:
     sent_forms.claim("order", 7, "another")
 
     assert SentForm.objects.count() == 1
+
+
+def test_what_came_of_it_is_known_once_it_is_made() -> None:
+    first = sent_forms.claim("order", 7, "token")
+    before = sent_forms.made_of("order", 7, "token")
+    first.keep("made-1")
+
+    assert (before, sent_forms.made_of("order", 7, "token")) == ("", "made-1")

@@ -81,6 +81,14 @@ def test_whoever_is_known_already_is_shown_with_the_reasons(as_: As, rooms: None
     assert (Order.objects.count(), Patient.objects.count()) == (2, 2)
 
 
+def test_a_form_sent_again_leads_to_the_order_it_made(as_: As, rooms: None) -> None:
+    first, again = (as_("frontdesk").post("/orders/new/", form(**BERG)) for _ in range(2))
+
+    assert (first.status_code, again.status_code) == (303, 303)
+    assert again["Location"] == first["Location"]
+    assert (Order.objects.count(), Patient.objects.count()) == (1, 1)
+
+
 def test_an_order_for_nobody_is_refused(as_: As, rooms: None) -> None:
     response = as_("scheduler").post("/orders/new/", form())
 

@@ -209,6 +209,11 @@ def _send(request: PageRequest) -> HttpResponse:
         person = PatientForm(prefix=NEW)  # whoever was being typed before is not meant
     found: list[Alike] = []
     is_valid = form.is_valid()
+    # A double click sends the same form twice: the second gets the first one's order, and is not
+    # asked whether the patient is the one whom the first has just made.
+    sent = ("order", request.user.pk, form.cleaned_data.get("token", ""))
+    if is_valid and (made := sent_forms.made_of(*sent)):
+        return _see(f"/orders/{made}/")
     if patient is None:
         is_valid = _is_person_clear(form, person, found) and is_valid
     asked_before = rows_of(exams_in(request.POST), _person_of(person, patient), request.POST)
@@ -217,8 +222,7 @@ def _send(request: PageRequest) -> HttpResponse:
         is_valid = False
     if not is_valid:
         return _form(request, form, person, patient, found=found, status=422)
-    # A double click sends the same form twice: the second gets the first one's order.
-    claim = sent_forms.claim("order", request.user.pk, form.cleaned_data["token"])
+    claim = sent_forms.claim(*sent)
     if not claim.is_first:
         return _see(f"/orders/{claim.made}/" if claim.made else "/orders/")
     try:
