@@ -8,9 +8,12 @@ import string
 import subprocess
 from pathlib import Path
 
+import django
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.utils import dates, translation
+from django.utils.translation import to_locale
 
 from ris.domain.preferences import LANGUAGES
 from tests.programs import ROOT, requires
@@ -114,3 +117,17 @@ def test_the_compiled_catalog_is_the_written_one(language: str, tmp_path: Path) 
     )
 
     assert made.read_bytes() == (folder / "django.mo").read_bytes()
+
+
+@pytest.mark.parametrize("language", [code for code, _ in settings.LANGUAGES])
+def test_no_word_of_ours_is_taken_for_a_month_or_a_day(language: str) -> None:
+    own = gettext.translation(
+        "django", Path(django.__file__).parent / "conf" / "locale", [to_locale(language)]
+    )
+
+    with translation.override(language):
+        shown = [str(name) for names in (dates.MONTHS, dates.WEEKDAYS) for name in names.values()]
+
+    with translation.override(None):
+        words = [str(name) for names in (dates.MONTHS, dates.WEEKDAYS) for name in names.values()]
+    assert shown == [own.gettext(word) for word in words]
