@@ -105,7 +105,7 @@ from ris.models.scheduling import (
     Closure,
     ResourceHours,
 )
-from ris.models.sent_forms import SentForm, SharedCache
+from ris.models.sent_forms import SentForm
 from ris.models.subscriptions import FhirNotification, FhirSubscription
 from ris.models.supplies import Reaction, Supply, SupplyDefault, SupplyUse
 from ris.models.waiting import FreedTime, SlotOffer, WaitingEntry
@@ -230,7 +230,6 @@ __all__ = [
     "SentForm",
     "SequenceLink",
     "SeriesAvailability",
-    "SharedCache",
     "Site",
     "SlotOffer",
     "StaffMember",

@@ -1,4 +1,4 @@
-"""What all web processes have to know of each other, for an hour or less."""
+"""Forms that were sent, which all web processes have to know of for an hour."""
 
 from __future__ import annotations
 
@@ -15,17 +15,3 @@ class SentForm(models.Model):
 
     def __str__(self) -> str:
         return f"form {self.key[:8]}"
-
-
-class SharedCache(models.Model):
-    """The table of Django's database cache: who failed to log in, who tried how often."""
-
-    cache_key = models.CharField(max_length=255, primary_key=True)
-    value = models.TextField()
-    expires = models.DateTimeField(db_index=True)
-
-    class Meta:
-        db_table = "ris_shared_cache"
-
-    def __str__(self) -> str:
-        return "an entry of the cache"

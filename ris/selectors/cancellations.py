@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from ris.models import Order
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelAsked:
-    at: datetime
-    reason: str
+from ris.selectors.views import CancelAsked
 
 
 def cancel_asked(order: Order) -> CancelAsked | None:

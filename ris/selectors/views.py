@@ -17,8 +17,15 @@ from ris.domain.reporting import ReportStatus, VersionKind
 from ris.domain.results import Particulars
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
-from ris.selectors.cancellations import CancelAsked
 from ris.selectors.issuer_patterns import IssuerPattern
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAsked:
+    """That the placer asked to cancel when the exam had begun."""
+
+    at: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

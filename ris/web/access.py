@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.core.cache import caches
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.html import format_html
@@ -134,14 +134,13 @@ def saw(
     path = part_of or request.get_full_path()
     page = hashlib.sha256(path.encode()).hexdigest()[:16]
     key = f"shown:{request.session.session_key}:{action}:{page}"
-    shown = caches["process"]
     if part_of or is_poll(request):
-        known: frozenset[str] = shown.get(key, frozenset())
+        known: frozenset[str] = cache.get(key, frozenset())
         fresh = seen - known
-        shown.set(key, known | seen, _SHOWN_SECONDS)
+        cache.set(key, known | seen, _SHOWN_SECONDS)
     else:
         fresh = seen
-        shown.set(key, seen, _SHOWN_SECONDS)
+        cache.set(key, seen, _SHOWN_SECONDS)
     if fresh:
         record_access(
             request.actor, action=action, patients=sorted(fresh), order=order, subject=subject

@@ -23,6 +23,7 @@ def draft(window: Window) -> Page:
         if rows.count():
             rows.last.click()
             expect(page.get_by_role("button", name="Discard draft")).to_be_visible()
+            page.wait_for_load_state()  # then the editor has taken the focus, and takes it no more
             return page
     raise AssertionError("no exam waits")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -12,6 +13,11 @@ from ris.services import execute
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def _no_memory_of_failures() -> None:
+    cache.clear()
 
 
 @pytest.fixture

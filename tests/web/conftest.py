@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
-from django.core.cache import caches
+from django.core.cache import cache
 from django.test import Client
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _ground(
         f"web: {', '.join(wanted)}", lambda: {name: builders[name]() for name in wanted}
     )
     noon.move_to(at)  # what the test does comes after what stands already
-    caches["process"].clear()
+    cache.clear()
     return made
 
 

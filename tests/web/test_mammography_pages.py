@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.core.cache import caches
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -122,7 +122,7 @@ def _exam(number: str, family: str, hours: int) -> Order:
 def clinic(noon: time_machine.Traveller) -> Clinic:
     made, at = ground.begin("mammography pages", _build)
     noon.move_to(at)
-    caches["process"].clear()
+    cache.clear()
     return made
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from django.core.cache import caches
+from django.core.cache import cache
 from django.test import Client
 
 from ris.domain.critical import FlagCriticalResult
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 def doctors(db: None, noon: Any) -> Doctors:
     made, at = ground.begin("referrer pages", doctors_at_work)
     noon.move_to(at)
-    caches["process"].clear()
+    cache.clear()
     return made
 
 

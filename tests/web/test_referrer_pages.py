@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group
-from django.core.cache import caches
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -51,7 +51,7 @@ NO_KEY = UUID(int=7)
 def doctors(db: None, noon: Any) -> Doctors:
     made, at = ground.begin("referrer pages", doctors_at_work)
     noon.move_to(at)
-    caches["process"].clear()
+    cache.clear()
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.conf import settings
 from django.core import signing
-from django.core.cache import caches
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -117,15 +117,15 @@ def _minute(key: str) -> str:
 
 
 def _too_many(key: str, most: int) -> bool:
-    """Count one more of this minute, in this process: whoever floods us writes nothing."""
-    name, counts = _minute(key), caches["process"]
-    if counts.add(name, 1, 120):
+    """Count one more of this minute, in this process."""
+    name = _minute(key)
+    if cache.add(name, 1, 120):
         return False
     try:
-        return int(counts.incr(name)) > most
+        return int(cache.incr(name)) > most
     except ValueError:  # it ran out between the two
         return False
 
 
 def _is_over(key: str, most: int) -> bool:
-    return int(caches["process"].get(_minute(key), 0)) >= most
+    return int(cache.get(_minute(key), 0)) >= most

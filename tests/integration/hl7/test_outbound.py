@@ -430,6 +430,7 @@ _UNTOLD: Sequence[str] = (
     "AccountChanged",
     "PerformedStepMoved", "CorrectionUndone",  # told by what became of the steps
     "FollowUpRaised", "FollowUpSettled",  # told by what is done about them
+    "CancellationRefused",  # whoever asked has the answer
     "NoShowUndone", "ExamsBookedTogether", "SeriesPlanned",  # told by the bookings
     "OrderSplit",  # told by the order placed and the one changed
     "SupplyDefined", "DefaultSuppliesSet",  # our own business
