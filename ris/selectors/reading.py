@@ -22,13 +22,14 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors.availability import images_of
-from ris.selectors.cancellations import CancelAsked, cancel_asked
+from ris.selectors.cancellations import cancel_asked
 from ris.selectors.order_lists import counted, priority_rank
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.reading_filters import Filters, Scope, narrowed, scope_of
 from ris.selectors.reading_leases import LeaseView, first, going_on
 from ris.selectors.reading_targets import due_at, targets
 from ris.selectors.reports import person_name
+from ris.selectors.views import CancelAsked
 
 RECENT_DAYS = 7
 EARLIER_DAYS = 60

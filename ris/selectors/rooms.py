@@ -17,11 +17,12 @@ from ris.domain.values import PersonName
 from ris.models import Device, PerformedProcedureStep, ScheduledProcedureStep, Ticket
 from ris.selectors import safety
 from ris.selectors.calendar import midnight
-from ris.selectors.cancellations import CancelAsked, cancel_asked
+from ris.selectors.cancellations import cancel_asked
 from ris.selectors.order_lists import StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.resources import zone_at
 from ris.selectors.safety import SafetyState
+from ris.selectors.views import CancelAsked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
