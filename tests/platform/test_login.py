@@ -83,3 +83,12 @@ def test_who_is_not_logged_in_is_sent_to_the_login_page(client: Client) -> None:
 
     assert response.status_code == 302
     assert response["Location"].startswith("/login/")
+
+
+def test_a_hospital_logs_in_from_one_address_within_a_minute(uma: str) -> None:
+    answers = [
+        Client().post("/login/", {"login": uma, "password": PASSWORD}).status_code
+        for _ in range(40)
+    ]
+
+    assert answers == [302] * 40
