@@ -10,6 +10,7 @@ from typing import Any
 
 from ris.demo import dose
 from ris.demo.cast import ISSUER, Person
+from ris.demo.dicom_json import Json, code_item, element
 from ris.domain.actors import Actor, device_actor
 from ris.domain.performing import (
     CompletePerformedStep,
@@ -59,8 +60,6 @@ _SERIES: dict[str, tuple[tuple[str, int], ...]] = {
     "NM": (("Static", 2),),
 }
 
-Json = dict[str, Any]
-
 
 class Devices:
     """The modalities: what they do reaches the edge as their messages would."""
@@ -102,29 +101,29 @@ class Devices:
         station_name, room = self._stations[ae_title]
         number = f"PPS{self._performed:06d}"
         data = {
-            "00080060": dose.element("CS", modality or step.modality),
-            "00081032": dose.element("SQ"),
-            "00081120": dose.element("SQ"),
+            "00080060": element("CS", modality or step.modality),
+            "00081032": element("SQ"),
+            "00081120": element("SQ"),
             "00100010": _name(person.name),
-            "00100020": dose.element("LO", person.number),
-            "00100021": dose.element("LO", ISSUER),
-            "00100030": dose.element("DA", person.born.dicom),
-            "00100040": dose.element("CS", person.sex),
-            "00200010": dose.element("SH", number),
-            "00400241": dose.element("AE", ae_title),
-            "00400242": dose.element("SH", station_name),
-            "00400243": dose.element("SH", room),
-            "00400244": dose.element("DA", f"{at:%Y%m%d}"),
-            "00400245": dose.element("TM", f"{at:%H%M%S}"),
-            "00400250": dose.element("DA"),
-            "00400251": dose.element("TM"),
-            "00400252": dose.element("CS", "IN PROGRESS"),
-            "00400253": dose.element("SH", number),
-            "00400254": dose.element("LO", step.description),
-            "00400255": dose.element("LO"),
-            "00400260": dose.element("SQ"),
-            "00400270": dose.element("SQ", _scheduled_item(step, named)),
-            "00400340": dose.element("SQ"),
+            "00100020": element("LO", person.number),
+            "00100021": element("LO", ISSUER),
+            "00100030": element("DA", person.born.dicom),
+            "00100040": element("CS", person.sex),
+            "00200010": element("SH", number),
+            "00400241": element("AE", ae_title),
+            "00400242": element("SH", station_name),
+            "00400243": element("SH", room),
+            "00400244": element("DA", f"{at:%Y%m%d}"),
+            "00400245": element("TM", f"{at:%H%M%S}"),
+            "00400250": element("DA"),
+            "00400251": element("TM"),
+            "00400252": element("CS", "IN PROGRESS"),
+            "00400253": element("SH", number),
+            "00400254": element("LO", step.description),
+            "00400255": element("LO"),
+            "00400260": element("SQ"),
+            "00400270": element("SQ", _scheduled_item(step, named)),
+            "00400340": element("SQ"),
         }
         self._tell("N-CREATE", uid, ae_title, data)
         if not modality:
@@ -149,7 +148,7 @@ class Devices:
     ) -> None:
         """N-SET with DISCONTINUED and why."""
         data = self._end("DISCONTINUED", step, at, last=1)
-        data["00400281"] = dose.element("SQ", _code_item(reason))
+        data["00400281"] = element("SQ", code_item(reason.value, reason.meaning, reason.scheme))
         self._tell("N-SET", uid, f"{step.modality}1", data)
 
     def ask(self, ae_title: str, at: datetime) -> None:
@@ -227,31 +226,31 @@ class Devices:
             for name, images in _SERIES[step.modality][:last]
         ]
         return {
-            "00400250": dose.element("DA", f"{at:%Y%m%d}"),
-            "00400251": dose.element("TM", f"{at:%H%M%S}"),
-            "00400252": dose.element("CS", status),
-            "00400340": dose.element("SQ", *series),
+            "00400250": element("DA", f"{at:%Y%m%d}"),
+            "00400251": element("TM", f"{at:%H%M%S}"),
+            "00400252": element("CS", status),
+            "00400340": element("SQ", *series),
         }
 
     def _series_item(self, modality: str, name: str, images: int) -> Json:
         uid = self.uid()
         return {
-            "00080054": dose.element("AE", "PACS"),
-            "0008103E": dose.element("LO", name),
-            "00081050": dose.element("PN"),
-            "00081070": dose.element("PN", {"Alphabetic": "Rębacz^Tomasz"}),
-            "00081140": dose.element(
+            "00080054": element("AE", "PACS"),
+            "0008103E": element("LO", name),
+            "00081050": element("PN"),
+            "00081070": element("PN", {"Alphabetic": "Rębacz^Tomasz"}),
+            "00081140": element(
                 "SQ",
                 *(
                     {
-                        "00081150": dose.element("UI", _IMAGES[modality]),
-                        "00081155": dose.element("UI", f"{uid}.{number}"),
+                        "00081150": element("UI", _IMAGES[modality]),
+                        "00081155": element("UI", f"{uid}.{number}"),
                     }
                     for number in range(1, images + 1)
                 ),
             ),
-            "00181030": dose.element("LO", name),
-            "0020000E": dose.element("UI", uid),
+            "00181030": element("LO", name),
+            "0020000E": element("UI", uid),
         }
 
     def _tell(self, operation: str, uid: str, ae_title: str, data: Json) -> None:
@@ -312,22 +311,22 @@ def _device(ae_title: str) -> Actor:
 def _day_query(**keys: str) -> Json:
     """The identifier of a broad query (IHE RAD-5)."""
     step = {
-        "00080060": dose.element("CS"),
-        "00400001": dose.element("AE", keys["ScheduledStationAETitle"]),
-        "00400002": dose.element("DA", keys["ScheduledProcedureStepStartDate"]),
-        "00400003": dose.element("TM"),
-        "00400007": dose.element("LO"),
-        "00400009": dose.element("SH"),
+        "00080060": element("CS"),
+        "00400001": element("AE", keys["ScheduledStationAETitle"]),
+        "00400002": element("DA", keys["ScheduledProcedureStepStartDate"]),
+        "00400003": element("TM"),
+        "00400007": element("LO"),
+        "00400009": element("SH"),
     }
     return {
-        "00080050": dose.element("SH"),
-        "00100010": dose.element("PN"),
-        "00100020": dose.element("LO"),
-        "00100030": dose.element("DA"),
-        "00100040": dose.element("CS"),
-        "0020000D": dose.element("UI"),
-        "00400100": dose.element("SQ", step),
-        "00401001": dose.element("SH"),
+        "00080050": element("SH"),
+        "00100010": element("PN"),
+        "00100020": element("LO"),
+        "00100030": element("DA"),
+        "00100040": element("CS"),
+        "0020000D": element("UI"),
+        "00400100": element("SQ", step),
+        "00401001": element("SH"),
     }
 
 
@@ -337,26 +336,18 @@ def _name(name: PersonName) -> Json:
         "Ideographic": str(name.ideographic),
         "Phonetic": str(name.phonetic),
     }
-    return dose.element("PN", {writing: text for writing, text in groups.items() if text})
-
-
-def _code_item(code: Code) -> Json:
-    return {
-        "00080100": dose.element("SH", code.value),
-        "00080102": dose.element("SH", code.scheme),
-        "00080104": dose.element("LO", code.meaning),
-    }
+    return element("PN", {writing: text for writing, text in groups.items() if text})
 
 
 def _scheduled_item(step: ScheduledProcedureStep, named: ScheduledReference) -> Json:
     """(0040,0270): what the device took over from its worklist."""
     return {
-        "00080050": dose.element("SH", named.accession_number),
-        "00081110": dose.element("SQ"),
-        "0020000D": dose.element("UI", named.study_instance_uid),
-        "00321060": dose.element("LO", step.procedure.description[:64]),
-        "00400007": dose.element("LO", step.description),
-        "00400008": dose.element("SQ"),
-        "00400009": dose.element("SH", named.step_id),
-        "00401001": dose.element("SH", named.procedure_id),
+        "00080050": element("SH", named.accession_number),
+        "00081110": element("SQ"),
+        "0020000D": element("UI", named.study_instance_uid),
+        "00321060": element("LO", step.procedure.description[:64]),
+        "00400007": element("LO", step.description),
+        "00400008": element("SQ"),
+        "00400009": element("SH", named.step_id),
+        "00401001": element("SH", named.procedure_id),
     }

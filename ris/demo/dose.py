@@ -11,13 +11,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from ris.demo.cast import ISSUER, Person
+from ris.demo.dicom_json import Json, code_item, element
 from ris.domain.performing import ScheduledReference
 from ris.models import ScheduledProcedureStep
-
-Json = dict[str, Any]
 
 SOP_CLASS = "1.2.840.10008.5.1.4.1.1.88.67"
 MPPS = "1.2.840.10008.3.1.2.3.3"
@@ -87,7 +85,7 @@ def report(step: ScheduledProcedureStep, begun: Begun, at: datetime) -> tuple[st
         "0020000D": element("UI", reference.study_instance_uid),
         "0020000E": element("UI", uid_of(begun.uid, "series")),
         "0040A040": element("CS", "CONTAINER"),
-        "0040A043": element("SQ", _code("113701", "X-Ray Radiation Dose Report")),
+        "0040A043": element("SQ", code_item("113701", "X-Ray Radiation Dose Report")),
         "0040A491": element("CS", "COMPLETE"),
         "0040A493": element("CS", "UNVERIFIED"),
         "0040A730": element("SQ", *content(step, begun, at)),
@@ -144,7 +142,7 @@ def _mammography(step: ScheduledProcedureStep, begun: Begun, at: datetime) -> li
         total = _number(
             "111637", "Accumulated Average Glandular Dose", f"{dice.uniform(1.8, 3.6):.2f}", "mGy"
         )
-        laterality = {"0040A168": element("SQ", _code(side, words, "SCT"))}
+        laterality = {"0040A168": element("SQ", code_item(side, words, "SCT"))}
         total["0040A730"] = element(
             "SQ", _item("CODE", "272741003", "Laterality", laterality, "SCT")
         )
@@ -159,24 +157,11 @@ def _mammography(step: ScheduledProcedureStep, begun: Begun, at: datetime) -> li
 # --- content items as DICOM JSON (PS3.18 F.2)
 
 
-def element(vr: str, *values: Any) -> Json:
-    told = [value for value in values if value not in ("", None)]
-    return {"vr": vr, "Value": told} if told else {"vr": vr}
-
-
-def _code(value: str, meaning: str, scheme: str = "DCM") -> Json:
-    return {
-        "00080100": element("SH", value),
-        "00080102": element("SH", scheme),
-        "00080104": element("LO", meaning),
-    }
-
-
 def _item(kind: str, concept: str, meaning: str, values: Json, scheme: str = "DCM") -> Json:
     return {
         "0040A010": element("CS", "CONTAINS"),
         "0040A040": element("CS", kind),
-        "0040A043": element("SQ", _code(concept, meaning, scheme)),
+        "0040A043": element("SQ", code_item(concept, meaning, scheme)),
         **values,
     }
 
@@ -186,7 +171,7 @@ def _container(concept: str, meaning: str, *below: Json) -> Json:
 
 
 def _coded(concept: str, meaning: str, value: str, words: str, scheme: str = "DCM") -> Json:
-    sequence = element("SQ", _code(value, words, scheme))
+    sequence = element("SQ", code_item(value, words, scheme))
     return _item("CODE", concept, meaning, {"0040A168": sequence})
 
 
@@ -205,6 +190,6 @@ def _time(concept: str, meaning: str, at: datetime) -> Json:
 def _number(concept: str, meaning: str, number: str, unit: str) -> Json:
     measured = {
         "0040A30A": element("DS", number),
-        "004008EA": element("SQ", _code(unit, unit, "UCUM")),
+        "004008EA": element("SQ", code_item(unit, unit, "UCUM")),
     }
     return _item("NUM", concept, meaning, {"0040A300": element("SQ", measured)})

@@ -4,20 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('ris', '0067_a_cancellation_that_came_too_late'),
+        ("ris", "0067_a_cancellation_that_came_too_late"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SentForm',
+            name="SentForm",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=64, unique=True)),
-                ('owner', models.UUIDField()),
-                ('made', models.CharField(blank=True, default='', max_length=64)),
-                ('at', models.DateTimeField(db_index=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(max_length=64, unique=True)),
+                ("owner", models.UUIDField()),
+                ("made", models.CharField(blank=True, default="", max_length=64)),
+                ("at", models.DateTimeField(db_index=True)),
             ],
         ),
     ]
