@@ -104,7 +104,7 @@ def zone_together(devices: Iterable[Device]) -> tzinfo:
 
 
 # Further apart than the clocks of any two sites.
-A_DAY = timedelta(hours=27)
+CLOCKS_APART = timedelta(hours=27)
 
 
 def elsewhere(device: str = "") -> Q:

@@ -29,7 +29,7 @@ from ris.selectors.openings import (
 )
 from ris.selectors.order_lists import StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
-from ris.selectors.resources import A_DAY, elsewhere, zone_at
+from ris.selectors.resources import CLOCKS_APART, elsewhere, zone_at
 from ris.selectors.taken import minute_of
 
 # --- free slots
@@ -243,7 +243,9 @@ def _appointments(day: date) -> QuerySet[Appointment]:
     low, high = whole_day(day, timezone.get_default_timezone())
     near = Q(start_at__lt=high, end_at__gt=low) | elsewhere("device__")
     return _with_lines(
-        Appointment.objects.filter(near, start_at__lt=high + A_DAY, end_at__gt=low - A_DAY)
+        Appointment.objects.filter(
+            near, start_at__lt=high + CLOCKS_APART, end_at__gt=low - CLOCKS_APART
+        )
     )
 
 

@@ -5,7 +5,7 @@ Nobody ends a second time what the device has ended, so what was begun by hand w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_noop as noop
@@ -35,16 +35,8 @@ _ENDED = noop("ended with what the device told of it")
 def complete(taken: Taken, context: Context) -> None:
     """Whether all is done the device's own end says, which follows."""
     for row in _same_exam(taken):
-        steps = _end(taken, row, PerformedTrigger.COMPLETE, context)
-        follow(steps)
-        _tell(
-            taken,
-            row,
-            context,
-            lambda order, named, leading, row=row: PerformedStepCompleted(  # type: ignore[misc]
-                performed=str(row.public_id), order=order, steps=named, leading=leading
-            ),
-        )
+        follow(_end(taken, row, PerformedTrigger.COMPLETE, context))
+        _tell_completed(taken, row, context)
 
 
 def discontinue(
@@ -79,20 +71,7 @@ def tell_discontinued(
 ) -> None:
     back = set(public_ids(returned))
     for row in rows:
-        reason = Code.from_json(row.discontinuation_reason).value
-        _tell(
-            taken,
-            row,
-            context,
-            lambda order, named, leading, row=row, reason=reason: PerformedStepDiscontinued(  # type: ignore[misc]
-                performed=str(row.public_id),
-                order=order,
-                steps=named,
-                reason=reason,
-                returned=tuple(step for step in named if step in back),
-                leading=leading,
-            ),
-        )
+        _tell_discontinued(taken, row, back, context)
 
 
 def ask(
@@ -181,6 +160,35 @@ def _end(
     )
     drop_follow_ups(row, context, _ENDED, kind=FollowUpKind.BY_HAND)
     return _steps(taken, row)
+
+
+def _tell_completed(taken: Taken, row: PerformedProcedureStep, context: Context) -> None:
+    _tell(
+        taken,
+        row,
+        context,
+        lambda order, named, leading: PerformedStepCompleted(
+            performed=str(row.public_id), order=order, steps=named, leading=leading
+        ),
+    )
+
+
+def _tell_discontinued(
+    taken: Taken, row: PerformedProcedureStep, back: Container[str], context: Context
+) -> None:
+    _tell(
+        taken,
+        row,
+        context,
+        lambda order, named, leading: PerformedStepDiscontinued(
+            performed=str(row.public_id),
+            order=order,
+            steps=named,
+            reason=Code.from_json(row.discontinuation_reason).value,
+            returned=tuple(step for step in named if step in back),
+            leading=leading,
+        ),
+    )
 
 
 def _tell(taken: Taken, row: PerformedProcedureStep, context: Context, make: MakeEvent) -> None:

@@ -7,6 +7,7 @@ here it is kept with the authenticator.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from allauth.mfa.base import forms
@@ -19,24 +20,19 @@ from django.utils.translation import gettext as _
 from ris.services import codes
 
 
-class _Once:
-    """A code that was taken before is told so, and is no guess."""
-
-    user: Any
-    cleaned_data: dict[str, Any]
-
-    def clean_code(self) -> str:
-        code = str(self.cleaned_data["code"])
-        app = Authenticator.objects.filter(user=self.user, type=Authenticator.Type.TOTP).first()
-        period = None if app is None else _period(app, code)
-        if app is None or period is None:  # a recovery code, or a wrong one
-            return str(super().clean_code())  # type: ignore[misc]
-        if period <= codes.newest_taken(app.data):
-            raise _used()
-        shown = str(super().clean_code())  # type: ignore[misc]
-        if not codes.take(app.pk, period):  # somebody showed it at the same moment
-            raise _used()
-        return shown
+def _once(form: Any, check: Callable[[], Any]) -> str:
+    """The code, if ``check`` finds it right; taken before, it is told so, and is no guess."""
+    code = str(form.cleaned_data["code"])
+    app = Authenticator.objects.filter(user=form.user, type=Authenticator.Type.TOTP).first()
+    period = None if app is None else _period(app, code)
+    if app is None or period is None:  # a recovery code, or a wrong one
+        return str(check())
+    if period <= codes.newest_taken(app.data):
+        raise _used()
+    shown = str(check())
+    if not codes.take(app.pk, period):  # somebody showed it at the same moment
+        raise _used()
+    return shown
 
 
 def _used() -> ValidationError:
@@ -53,9 +49,11 @@ def _period(app: Authenticator, code: str) -> int | None:
     return None
 
 
-class LoginCodeForm(_Once, forms.AuthenticateForm):  # type: ignore[misc]
-    pass
+class LoginCodeForm(forms.AuthenticateForm):  # type: ignore[misc]
+    def clean_code(self) -> str:
+        return _once(self, super().clean_code)
 
 
-class CodeForm(_Once, forms.ReauthenticateForm):  # type: ignore[misc]
-    pass
+class CodeForm(forms.ReauthenticateForm):  # type: ignore[misc]
+    def clean_code(self) -> str:
+        return _once(self, super().clean_code)
