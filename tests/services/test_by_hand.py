@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from ris.domain.corrections import UndoCorrection
 from ris.domain.discontinuation import FollowUpAction, FollowUpKind
@@ -13,15 +14,19 @@ from ris.domain.identifiers import new_uid
 from ris.domain.performing import (
     CompletePerformedStep,
     Origin,
+    PerformedDetails,
     RelinkPerformedStep,
     ScheduledReference,
+    UpdatePerformedStep,
 )
 from ris.models import DomainEvent, FollowUp, Order, PerformedProcedureStep
-from ris.services import execute
+from ris.services import execute, timers
 from tests import make, people
-from tests.services.exams import begin, end, follow_up, settle, stop, stored
+from tests.services.exams import begin, end, follow_up, settle, silent_for, stop, stored
 
 pytestmark = pytest.mark.django_db
+
+ENDED_EARLY = "PerformedStepDiscontinued"
 
 
 @pytest.fixture(autouse=True)
@@ -223,3 +228,44 @@ def test_an_exam_of_before_says_nothing_of_one_begun_since() -> None:
 
     assert now(manual) == ("IN PROGRESS", False)
     assert not FollowUp.objects.exists()
+
+
+# --- the device tells no end, and the clock ends it
+
+
+@pytest.mark.parametrize(("images", "status"), [(True, "COMPLETED"), (False, "DISCONTINUED")])
+def test_what_the_clock_ends_of_the_device_ends_what_was_begun_by_hand(
+    images: bool, status: str
+) -> None:
+    order = make.booked()
+    manual, device = by_hand(order), begin(order)
+    if images:
+        details = PerformedDetails(series=(make.series(),))
+        uid = device.sop_instance_uid
+        execute(UpdatePerformedStep(sop_instance_uid=uid, details=details), actor=people.ct1)
+    silent_for(device, 25)
+
+    timers.run_due()
+
+    device.refresh_from_db()
+    assert now(manual) == (status, False)
+    assert (manual.ended_at, device.status) == (device.ended_at, status)
+    assert make.step_of(order).status == status
+    assert [row.kind for row in FollowUp.objects.filter(settled_at=None)] == ["CLOSED"]
+    told = DomainEvent.objects.filter(name__in=["PerformedStepCompleted", ENDED_EARLY])
+    by_device = told.get(payload__performed=str(device.public_id))
+    assert told.filter(payload__performed=str(manual.public_id)).exists()
+    assert by_device.payload["all_done"] is True
+
+
+def test_the_clock_leaves_alone_what_a_person_began_since() -> None:
+    order = make.booked()
+    device = begin(order)
+    silent_for(device, 25)
+    manual = by_hand(order, started_at=timezone.now() - timedelta(minutes=10))
+
+    timers.run_due()
+
+    device.refresh_from_db()
+    assert (device.status, now(manual)) == ("DISCONTINUED", ("IN PROGRESS", False))
+    assert make.step_of(order).status == "STARTED"

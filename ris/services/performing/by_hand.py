@@ -6,6 +6,7 @@ Nobody ends a second time what the device has ended, so what was begun by hand w
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
+from datetime import datetime
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_noop as noop
@@ -32,15 +33,23 @@ from ris.services.performing.telling import MakeEvent, public_ids, tell
 _ENDED = noop("ended with what the device told of it")
 
 
-def complete(taken: Taken, context: Context) -> None:
-    """Whether all is done the device's own end says, which follows."""
-    for row in _same_exam(taken):
+def complete(taken: Taken, context: Context, *, before: datetime | None = None) -> None:
+    """Whether all is done the device's own end says, which follows.
+
+    Where the clock ended it, what was begun since ``before`` goes on.
+    """
+    for row in _same_exam(taken, before):
         follow(_end(taken, row, PerformedTrigger.COMPLETE, context))
         _tell_completed(taken, row, context)
 
 
 def discontinue(
-    taken: Taken, context: Context, *, mistaken: bool, abandoned: bool
+    taken: Taken,
+    context: Context,
+    *,
+    mistaken: bool,
+    abandoned: bool,
+    before: datetime | None = None,
 ) -> list[PerformedProcedureStep]:
     """End it with the effect that it has where the device alone began; what was ended.
 
@@ -49,7 +58,7 @@ def discontinue(
     another try, and where it was begun at another station: somebody else may be at work there, who
     is asked, unless the entry was picked by mistake.
     """
-    rows = _same_exam(taken)
+    rows = _same_exam(taken, before)
     if not rows or _goes_on_elsewhere(taken):
         return []
     performed = taken.performed
@@ -118,12 +127,15 @@ def _running(steps: Iterable[int]) -> QuerySet[PerformedProcedureStep]:
     ).order_by("pk")
 
 
-def _same_exam(taken: Taken) -> list[PerformedProcedureStep]:
+def _same_exam(taken: Taken, before: datetime | None) -> list[PerformedProcedureStep]:
     """What was begun by hand for steps of this exam of a device, and for no others."""
     if taken.performed.origin != Origin.MPPS.value or not taken.steps:
         return []
     own = {step.pk for step in taken.steps}
-    return [row for row in _running(own).select_for_update(of=("self",)) if _keys(row) <= own]
+    rows = _running(own)
+    if before is not None:
+        rows = rows.filter(started_at__lt=before)
+    return [row for row in rows.select_for_update(of=("self",)) if _keys(row) <= own]
 
 
 def _goes_on_elsewhere(taken: Taken) -> bool:

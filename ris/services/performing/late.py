@@ -33,6 +33,7 @@ from ris.services import _clock
 from ris.services._context import Context
 from ris.services._transition import move, touch
 from ris.services.dose.performed import after_ending, after_tying
+from ris.services.performing import by_hand
 from ris.services.performing.follow_ups import raise_follow_up
 from ris.services.performing.following import done_with, follow, note_end, steps_named
 from ris.services.performing.matching import (
@@ -152,8 +153,8 @@ def _own(row: PerformedProcedureStep, context: Context) -> int:
 # --- the end was never told
 
 
-def silent(hours: int, now: datetime) -> list[PerformedProcedureStep]:
-    """Exams in progress of which their modality has said nothing for too long."""
+def silent(hours: int, now: datetime) -> list[tuple[PerformedProcedureStep, datetime]]:
+    """Exams in progress of which their modality has said nothing since a time, for too long."""
     own = {
         ae_title: value
         for ae_title, settings in Device.objects.values_list("ae_title", "settings")
@@ -170,8 +171,9 @@ def silent(hours: int, now: datetime) -> list[PerformedProcedureStep]:
     found = []
     for row in rows.order_by("id")[:200]:
         limit = own.get(row.station_ae_title, hours)
-        if limit > 0 and row.updated_at < now - timedelta(hours=limit):
-            found.append(row)
+        since = now - timedelta(hours=limit)
+        if limit > 0 and row.updated_at < since:
+            found.append((row, since))
     return found
 
 
@@ -187,12 +189,12 @@ def close_performed_steps(command: ClosePerformedSteps, context: Context) -> int
     way a person is asked, and may set it right.
     """
     rows = silent(command.hours, context.now)
-    for row in rows:
-        _close(row, context)
+    for row, since in rows:
+        _close(row, since, context)
     return len(rows)
 
 
-def _close(row: PerformedProcedureStep, context: Context) -> None:
+def _close(row: PerformedProcedureStep, since: datetime, context: Context) -> None:
     taken = taken_by_key(str(row.public_id))
     performed, steps = taken.performed, taken.steps
     if performed.status != PerformedStatus.IN_PROGRESS.value:
@@ -212,9 +214,16 @@ def _close(row: PerformedProcedureStep, context: Context) -> None:
         "flags",
         "discontinuation_reason",
     )
+    # What a person began of the same exam ends with it: nobody else would end that.
+    ended: list[PerformedProcedureStep] = []
+    if not has_images:
+        ended = by_hand.discontinue(taken, context, mistaken=False, abandoned=False, before=since)
     if steps:
         note_end(steps, performed.ended_at)
         follow(steps, performed)
+    if has_images:
+        by_hand.complete(taken, context, before=since)
+    by_hand.tell_discontinued(taken, ended, (), context)
     done = done_with(taken.orders)
     over = {str(order.public_id) for order in taken.orders if order.pk in done}
     key = str(performed.public_id)
