@@ -14,6 +14,7 @@ from ris.domain.analytics import TARGETS, Leg, merged, quantile
 from ris.domain.orders import Stage
 from ris.models import Device, DeviceFact, ExamFact, FactDay, RequestedProcedure, Site
 from ris.selectors.calendar import Calendar, starts_in, subtract
+from ris.selectors.resources import at_site
 
 LONGEST = 400  # days of one look
 LOOK_AHEAD = 28
@@ -211,8 +212,7 @@ def _rooms(wanted: Wanted) -> tuple[RoomLine, ...]:
     if wanted.modality:
         rows = rows.filter(device__modality=wanted.modality)
     if wanted.site:
-        there = Q(device__room__site__public_id=wanted.site)
-        rows = rows.filter(there | Q(device__resource__site__public_id=wanted.site))
+        rows = rows.filter(at_site("device__", public_id=wanted.site))
     sums: dict[int, Counter[str]] = defaultdict(Counter)
     devices: dict[int, Device] = {}
     for row in rows:

@@ -28,7 +28,7 @@ from ris.models import (
 from ris.selectors.openings import LONGEST, WITH_PLACES, resource_keys
 from ris.selectors.order_lists import StepLine, priority_rank, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
-from ris.selectors.resources import Timetable, zone_of
+from ris.selectors.resources import Timetable, at_site, site_of, zone_of
 from ris.selectors.schedule import AppointmentLine, appointment_lines
 
 MOST_APPOINTMENTS = 3000
@@ -126,7 +126,7 @@ def _devices(shown: Shown) -> QuerySet[Device]:
     if shown.room:
         rows = rows.filter(ae_title=shown.room)
     if shown.site:
-        rows = rows.filter(room__site__public_id=_uuid(shown.site))
+        rows = rows.filter(at_site(public_id=_uuid(shown.site)))
     if shown.group:
         members = Q(resource__groups__public_id=_uuid(shown.group))
         members |= Q(room__resource__groups__public_id=_uuid(shown.group))
@@ -143,14 +143,15 @@ def _uuid(text: str) -> uuid.UUID:
 
 
 def room_of(device: Device) -> Room:
+    site = site_of(device)
     return Room(
         device=str(device.public_id),
         resource=str(device.resource.public_id),
         ae_title=device.ae_title,
         room=device.room.name if device.room else "",
         modality=device.modality,
-        site=device.room.site.name if device.room and device.room.site else "",
-        zone=zone_of(device.room.site if device.room else None),
+        site=site.name if site is not None else "",
+        zone=zone_of(site),
     )
 
 

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef
 
 from ris.models import Device, Letterhead, Site
 from ris.selectors.facility import SiteView, site, site_view
+from ris.selectors.resources import site_of
 from ris.selectors.views import OrderView, ProcedureView
 
 
@@ -105,6 +106,6 @@ def _site_of(covers: Sequence[tuple[OrderView, ProcedureView]]) -> Site | None:
     wanted = [each for each in dict.fromkeys(stations) if each]
     if not wanted:
         return None
-    rows = Device.objects.filter(ae_title__in=wanted, room__site__isnull=False)
-    sites = {row.ae_title: row.room.site for row in rows.select_related("room__site") if row.room}
-    return next((sites[each] for each in wanted if each in sites), None)
+    rows = Device.objects.filter(ae_title__in=wanted).select_related("room__site", "resource__site")
+    sites = {row.ae_title: site_of(row) for row in rows}
+    return next((site for each in wanted if (site := sites.get(each)) is not None), None)

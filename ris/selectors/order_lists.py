@@ -45,7 +45,7 @@ from ris.selectors.patient_lists import (
     line,
     name_condition,
 )
-from ris.selectors.resources import elsewhere, zone_at, zone_of
+from ris.selectors.resources import at_site, elsewhere, zone_at, zone_of
 
 
 class Tab(StrEnum):
@@ -261,14 +261,7 @@ def narrowed(rows: QuerySet[Order], to: Narrow, tab: Tab) -> QuerySet[Order]:
     if to.modality:
         rows = rows.filter(Exists(steps.filter(modality=to.modality)))
     if to.site:
-        rows = rows.filter(
-            Exists(
-                steps.filter(
-                    Q(device__room__site__public_id=to.site)
-                    | Q(device__resource__site__public_id=to.site)
-                )
-            )
-        )
+        rows = rows.filter(Exists(steps.filter(at_site("device__", public_id=to.site))))
     if to.priority:
         rows = rows.filter(priority=to.priority)
     for word in to.requester.split():
@@ -291,7 +284,7 @@ def _in_days(
     condition = _between(to, "start_at", zone_of(None)) & ~elsewhere("device__")
     for name in Site.objects.exclude(time_zone="").values_list("time_zone", flat=True).distinct():
         there = _between(to, "start_at", ZoneInfo(name))
-        condition |= there & Q(device__room__site__time_zone=name)
+        condition |= there & at_site("device__", time_zone=name)
     return rows.filter(Exists(steps.filter(condition)))
 
 

@@ -19,6 +19,7 @@ from ris.models import (
     Site,
 )
 from ris.selectors.order_lists import matching
+from ris.selectors.resources import at_site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +123,7 @@ def _step(**conditions: object) -> Exists:
 def _at(sites: tuple[str, ...]) -> Exists:
     return Exists(
         ScheduledProcedureStep.objects.filter(
-            Q(device__room__site__public_id__in=sites)
-            | Q(device__resource__site__public_id__in=sites),
+            at_site("device__", public_id__in=sites),
             procedure=OuterRef("pk"),
         )
     )

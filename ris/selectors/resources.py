@@ -73,11 +73,16 @@ def zone_of(site: Site | None) -> tzinfo:
     return ZoneInfo(site.time_zone)
 
 
+def site_of(device: Device) -> Site | None:
+    """Where a device stands: the site of its room; of one in no room (a mobile one) its own."""
+    return device.room.site if device.room is not None else device.resource.site
+
+
 def zone_at(device: Device | None) -> tzinfo:
     """The time zone in which people say times of a device: that of the site where it stands."""
     if device is None:
         return timezone.get_default_timezone()
-    return zone_of(device.room.site if device.room is not None else device.resource.site)
+    return zone_of(site_of(device))
 
 
 def zone_of_device(key: str) -> tzinfo:
@@ -107,12 +112,18 @@ def zone_together(devices: Iterable[Device]) -> tzinfo:
 CLOCKS_APART = timedelta(hours=27)
 
 
+def at_site(device: str = "", **conditions: object) -> Q:
+    """What is done at a site that is such; which site that is says :func:`site_of`."""
+    room = {f"{device}room__site__{name}": value for name, value in conditions.items()}
+    own = {f"{device}resource__site__{name}": value for name, value in conditions.items()}
+    roomless = f"{device}room__isnull"
+    return Q(**{roomless: False}, **room) | Q(**{roomless: True}, **own)
+
+
 def elsewhere(device: str = "") -> Q:
     """What is done where the clock may be another than that of the settings."""
-    zone = f"{device}room__site__time_zone"
-    return Q(**{f"{device}room__site__isnull": False}) & ~Q(
-        **{f"{zone}__in": ["", settings.TIME_ZONE]}
-    )
+    here = at_site(device, time_zone__in=["", settings.TIME_ZONE])
+    return at_site(device, isnull=False) & ~here
 
 
 def days_at(devices: Iterable[Device], low: datetime, high: datetime) -> tuple[date, int]:

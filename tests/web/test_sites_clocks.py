@@ -33,6 +33,7 @@ from ris.models import (
     Patient,
     PerformedProcedureStep,
     ProcedureDefinition,
+    Resource,
     Site,
     Ticket,
 )
@@ -304,6 +305,22 @@ def test_the_orders_of_a_day_are_those_of_that_day_at_their_site(as_: As) -> Non
 
     assert order.accession_number in words(there)
     assert order.accession_number not in words(here)
+
+
+def test_what_stands_in_no_room_is_on_the_clock_of_its_own_site(
+    as_: As, settings: Settings
+) -> None:
+    """A mobile scanner has a site and no room; days are counted there as its times are told."""
+    settings.TIME_ZONE = "Europe/London"  # where it is still the evening before
+    order = booked()
+    Resource.objects.filter(device__ae_title="MR9").update(site=Site.objects.get(name="Tokyo"))
+    Device.objects.filter(ae_title="MR9").update(room=None)
+    client = as_("scheduler")
+
+    for address in ("/orders/?tab=scheduled&from={0}&to={0}", "/arrivals/?day={0}"):
+        there, here = (client.get(address.format(day)) for day in (TUESDAY, "2026-03-02"))
+        assert order.accession_number in words(there), address
+        assert order.accession_number not in words(here), address
 
 
 def test_labels_and_the_request_form_print_the_time_of_the_site(as_: As) -> None:

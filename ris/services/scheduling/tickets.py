@@ -6,7 +6,7 @@ from ris.domain.arrivals import CallPatient, PatientCalled
 from ris.domain.errors import StateConflictError
 from ris.domain.scheduling import AppointmentStatus
 from ris.models import Appointment, Ticket
-from ris.selectors.resources import zone_at
+from ris.selectors.resources import site_of, zone_at
 from ris.services import _numbers
 from ris.services._context import Context
 from ris.services._locks import lock_appointment, steps_of_appointment
@@ -18,7 +18,8 @@ def give_ticket(appointment: Appointment, context: Context) -> Ticket:
     if known is not None:
         return known
     device = appointment.device
-    site = device.room.site_id if device is not None and device.room is not None else None
+    there = site_of(device) if device is not None else None
+    site = there.pk if there is not None else None
     day = context.now.astimezone(zone_at(device)).date()
     return Ticket.objects.create(
         appointment=appointment,
