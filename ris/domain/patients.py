@@ -146,6 +146,13 @@ class VisitDetails:
     ended_at: datetime | None = None
 
 
+# Types of identifiers (table 0203) that nobody gives out to tell patients apart: of a citizen, an
+# insurance, a bank, an account, a visit. Two persons may be said to have the same one.
+SHARED_TYPES = frozenset(
+    {"AN", "BC", "DL", "MA", "MB", "MC", "MI", "PPN", "SN", "SS", "TAX", "VN", "WC"}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatientReference:
     """How a sender names a patient: by identifiers, or by our own public id.

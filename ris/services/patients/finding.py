@@ -1,5 +1,8 @@
 """Which patient is meant. Matching never guesses: only identifiers with issuer match.
 
+A social security or an account number is typed in, shared and made up (``999-99-9999``): it leads
+to a record only where no number that tells patients apart says otherwise (``SHARED_TYPES``).
+
 Records are locked along their merges, from the merged one to the living one, and living ones in the
 order of their keys: so no two transactions wait for each other.
 """
@@ -19,7 +22,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
-from ris.domain.patients import Demographics, PatientReference
+from ris.domain.patients import SHARED_TYPES, Demographics, PatientReference
 from ris.domain.values import Identifier, PersonName, fold
 from ris.models import Patient, PatientIdentifier
 from ris.models.prepared import Given, Select
@@ -68,9 +71,28 @@ def find(reference: PatientReference, *, lock: bool = False) -> Patient | None:
         key = public_key(reference.public_id, "patient")
         patient = (_LOCKED if lock else _FOUND).first(key=key)
         return living(patient, lock=lock) if patient else None
+    told = [each for each in enumerate(reference.identifiers) if each[1].value and each[1].issuer]
+    own = [each for each in told if each[1].type not in SHARED_TYPES]
+    patient = _named_by(own, reference, lock=lock)
+    if patient is not None or len(own) == len(told):
+        return patient
+    patient = _named_by([each for each in told if each not in own], reference, lock=lock)
+    if patient is None or not own:
+        if patient is not None:
+            refuse_somebody_else(patient, reference.demographics)
+        return patient
+    is_another = _goes_by_others(patient, [identifier for _, identifier in own]) or (
+        is_somebody_else(patient, reference.demographics)
+    )
+    return None if is_another else patient
+
+
+def _named_by(
+    identifiers: Iterable[tuple[int, Identifier]], reference: PatientReference, *, lock: bool
+) -> Patient | None:
     found: dict[int, Patient] = {}
     places: list[tuple[int, str]] = []  # whose, where
-    for position, identifier in enumerate(reference.identifiers):
+    for position, identifier in identifiers:
         # Only the first is locked: if another one leads elsewhere, nothing will be changed.
         for patient in _of_identifier(identifier, lock=lock and not found):
             if patient.pk not in found:
@@ -81,9 +103,14 @@ def find(reference: PatientReference, *, lock: bool = False) -> Patient | None:
     return next(iter(found.values()), None)
 
 
+def _goes_by_others(patient: Patient, identifiers: Sequence[Identifier]) -> bool:
+    """Whether who gave out one of these numbers gave the patient another one."""
+    kinds = {(each.issuer, each.type) for each in identifiers}
+    rows = patient.identifiers.filter(former=None)
+    return any((row.issuer, row.type) in kinds for row in rows)
+
+
 def _of_identifier(identifier: Identifier, *, lock: bool) -> list[Patient]:
-    if not identifier.issuer or not identifier.value:
-        return []
     rows = _LOCKED_BY_NUMBER if lock else _FOUND_BY_NUMBER
     if identifier.type:
         rows = _LOCKED_BY_TYPED_NUMBER if lock else _FOUND_BY_TYPED_NUMBER
@@ -166,10 +193,17 @@ def are_former(reference: PatientReference, own: Iterable[PatientIdentifier]) ->
 
 
 def refuse_somebody_else(patient: Patient, said: Demographics) -> None:
-    """Refuse when birth date and family name both contradict what is stored.
+    """Refuse a chart that is too far from what is stored to take the sender's number on trust."""
+    if is_somebody_else(patient, said):
+        raise StateConflictError(
+            "this identifier belongs to a patient with another name and birth date", path="PID-3"
+        )
 
-    One of the two may be a correction or a marriage; both together are a wrong chart far too often
-    to take the sender's number on trust.
+
+def is_somebody_else(patient: Patient, said: Demographics) -> bool:
+    """Whether birth date and family name both contradict what is stored.
+
+    One of the two may be a correction or a marriage; both together are a wrong chart far too often.
     """
     if (
         said.birth_date is None
@@ -177,16 +211,12 @@ def refuse_somebody_else(patient: Patient, said: Demographics) -> None:
         or not said.birth_date
         or not patient.birth_date
     ):
-        return
+        return False
     stored = PersonName.parse(patient.name)
     same_date = patient.birth_date.startswith(
         said.birth_date.text
     ) or said.birth_date.text.startswith(patient.birth_date)
-    if same_date or _families(said.name) & _families(stored):
-        return
-    raise StateConflictError(
-        "this identifier belongs to a patient with another name and birth date", path="PID-3"
-    )
+    return not same_date and not _families(said.name) & _families(stored)
 
 
 def _families(name: PersonName) -> set[str]:

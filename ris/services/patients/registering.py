@@ -13,6 +13,7 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.patients import (
+    SHARED_TYPES,
     Demographics,
     PatientReference,
     PatientRegistered,
@@ -119,10 +120,16 @@ def add_identifiers(
     own: Sequence[PatientIdentifier],
     reference: PatientReference | None = None,
 ) -> list[str]:
-    """Add what is not among the patient's own; without any, the first one is the primary one."""
+    """Add what is not among the patient's own; without any, the first one is the primary one.
+
+    A number that two persons may both be said to have comes last, and stays with whom it was told
+    of first.
+    """
     added = []
     have_primary = any(row.primary for row in own)
-    for position, identifier in enumerate(identifiers):
+    for position, identifier in sorted(
+        enumerate(identifiers), key=lambda each: each[1].type in SHARED_TYPES
+    ):
         if not identifier.value:
             continue
         place = reference.place(position) if reference else "PID-3"
@@ -135,7 +142,7 @@ def add_identifiers(
             continue
         known = _NUMBERED.first(value=value, issuer=identifier.issuer, type=identifier.type)
         if known is not None:
-            if known.patient_id != patient.pk:
+            if known.patient_id != patient.pk and identifier.type not in SHARED_TYPES:
                 raise DuplicateKeyError(
                     "this patient identifier belongs to another patient", path=place
                 )
