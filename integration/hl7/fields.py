@@ -160,6 +160,12 @@ def _code(segment: Segment, place: str, profile: Profile) -> Code | None:
     return datatypes.code(segment, int(place))
 
 
+def _other_codes(segment: Segment, place: str, profile: Profile) -> tuple[Code, ...] | None:
+    """What else a procedure is called: the alternate code, and OBR-44 with its own."""
+    told = [datatypes.code(segment, 4, 4), *(datatypes.code(segment, 44, at) for at in (1, 4))]
+    return tuple(dict.fromkeys(code for code in told if code and code.value)) or None
+
+
 def _coded(segment: Segment, place: str, profile: Profile) -> Code | None:
     """As ``_code``, but a text alone is none: it is told as text."""
     told = datatypes.code(segment, int(place))
@@ -399,6 +405,7 @@ DETAILS: tuple[Field, ...] = (
 
 PROCEDURE: tuple[Field, ...] = (
     Field("code", ("OBR-4", "OBR-44"), _code, "procedure"),
+    Field("also", ("OBR-4",), _other_codes, "its other codes; the first the catalog knows counts"),
     Field("procedure_id", ("IPC-2", "OBR-19"), _short, "requested procedure id"),
     Field("study_instance_uid", ("IPC-3", "ZDS-1"), _uid, "Study Instance UID"),
     Field("laterality", ("OBR-45", "OBR-15.5", "OBR-15"), _laterality, "side: L, R or B"),

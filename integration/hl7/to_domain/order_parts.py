@@ -171,7 +171,7 @@ def _is_same(one: Line, other: Line) -> bool:
 
 def _procedure(lines: Sequence[Line]) -> ProcedureRequest:
     said = dict(lines[0].procedure)
-    code: Code = said.pop("code", None) or Code("")
+    code: Code = said.pop("code", None) or next(iter(said.get("also", ())), Code(""))
     steps = tuple(step for line in lines if (step := _step(line)) is not None)
     return ProcedureRequest(code=code, steps=steps, **said)
 

@@ -111,6 +111,20 @@ def test_another_order_under_a_known_number_is_a_duplicate_key() -> None:
     assert list(refused.orders.all()) == list(Order.objects.all())
 
 
+def test_a_procedure_is_the_one_that_the_catalog_knows_by_its_alternate_code() -> None:
+    make.device()
+    make.definition()
+    told = obr(f1="1", f2="PL1^HIS", f4="70450^CT HEAD WO^C4^CTHEAD^CT head^L", f24="CT")
+
+    assert outcome(order(obr=told, key="M1")) == ("AA", [])
+
+    procedure = Order.objects.get().procedures.get()
+    assert procedure.definition is not None
+    assert (procedure.code_value, procedure.code_meaning) == ("CTHEAD", "CT head")
+    again = outcome(order(obr=told, key="M2"))
+    assert (again, Order.objects.count()) == (("AA", []), 1)
+
+
 def test_all_orders_of_a_message_are_done_or_none() -> None:
     answer(order(key="M1"))
     good = (orc(f1="NW", f2="PL2^HIS"), obr(f4="CTNECK^CT neck^L", f24="CT"))

@@ -170,6 +170,20 @@ def test_the_code_may_stand_in_obr_44_and_may_be_a_text() -> None:
     assert worded.procedures[0].code == Code("", "", "CT of whatever hurts")
 
 
+def test_the_other_codes_of_a_procedure_are_kept_for_the_catalog_to_choose_from() -> None:
+    told = obr(f2="P", f4="70450^CT HEAD WO^C4^CTHEAD^CT head^L", f44="70450^CT HEAD WO^C4^RPID22")
+    (procedure,) = command(order(obr=told)).procedures
+    (alone,) = command(order(obr=obr(f2="P", f4="^^^CTHEAD^CT head^L"))).procedures
+
+    assert procedure.code == Code("70450", "C4", "CT HEAD WO")
+    assert procedure.also == (
+        Code("CTHEAD", "L", "CT head"),
+        Code("70450", "C4", "CT HEAD WO"),
+        Code("RPID22"),
+    )
+    assert alone.code == Code("CTHEAD", "L", "CT head")
+
+
 def test_notes_to_the_order_are_comments_and_those_to_observations_are_not() -> None:
     placed = command(
         order(
