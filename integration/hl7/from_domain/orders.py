@@ -228,6 +228,8 @@ def _progress(
         return Progress("IP", settings.performed_status if done else "I")
     if event.name == "PerformedStepDiscontinued" and was_mistaken(event):
         return _SCHEDULED
+    if order.status is OrderStatus.ON_HOLD and say.progress in (_SCHEDULED, _WAITING):
+        return bindings.PROGRESS[order.status, procedure.stage]  # a new time releases nothing
     if say.progress is not None:
         return say.progress
     progress = bindings.PROGRESS[order.status, procedure.stage]

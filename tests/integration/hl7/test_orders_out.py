@@ -155,6 +155,17 @@ def test_a_placer_is_not_told_what_it_asked_for_itself(name: str) -> None:
     assert order_status(event, views.order(), profile, asked_by_receiver=False) is not None
 
 
+def test_an_order_on_hold_is_told_as_held_when_its_appointment_moves() -> None:
+    held = with_step(order_status=OrderStatus.ON_HOLD)
+    freed = with_step(
+        status=StepStatus.PENDING, stage=Stage.REQUESTED, order_status=OrderStatus.ON_HOLD
+    )
+
+    assert says(status(views.booked("AppointmentMoved"), held)) == ("SC", "HD", "")
+    canceled = views.booked("AppointmentCanceled", reason="machine down")
+    assert says(status(canceled, freed)) == ("SC", "HD", "")
+
+
 def test_a_placer_is_told_of_the_appointment_that_its_own_order_brought() -> None:
     assert says(status(views.booked(), asked=True)) == ("SC", "SC", "S")
 
