@@ -29,11 +29,13 @@ from ris.models import (
     ResultReceipt,
     ScheduledProcedureStep,
 )
+from ris.selectors.cancellations import cancel_asked
 from ris.selectors.order_lists import matching
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.referring import COMPARE, OPEN, Reach, own
 from ris.selectors.reports import person_name
 from ris.selectors.resources import zone_at, zone_of_steps
+from ris.selectors.views import CancelAsked
 
 _ASKED = "asked"  # where an order has its questions
 _BEGUN = (StepStatus.STARTED.value, StepStatus.COMPLETED.value, StepStatus.DISCONTINUED.value)
@@ -365,6 +367,7 @@ class OrderPage:
     questions: tuple[OrderQuestion, ...]
     unopened: tuple[int, ...]  # primary keys of versions that this login did not open yet
     may_withdraw: bool
+    cancel_asked: CancelAsked | None = None  # refused, for the exam had begun
 
 
 def order_page(to: Reach, key: str | UUID) -> OrderPage:
@@ -410,6 +413,7 @@ def order_page(to: Reach, key: str | UUID) -> OrderPage:
             if all(each.user_id != to.user for each in version.receipts.all())
         ),
         may_withdraw=order.status in OPEN and not begun,
+        cancel_asked=cancel_asked(order),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -146,13 +147,29 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "", joined:
     except DeniedError as denied:
         record_denial(command, context, denied)
         raise
+    except RisError:
+        if not joined:
+            _do_what_is_left(context)
+        raise
     except IntegrityError as error:
         raise _from_constraint(error) from error
     except OperationalError as error:
         if connection.in_atomic_block:
             raise  # the transaction is the caller's; so is the verdict
         raise BusyError("the database is busy, try again") from error
+    _do_what_is_left(context)
     return result
+
+
+def _do_what_is_left(context: Context) -> None:
+    """Ours to do, in the name of who asked: the answer is the same whether it succeeds or not."""
+    actor = replace(context.actor, roles=frozenset({Role.SYSTEM}))
+    for command in context.left:
+        try:
+            execute(command, actor=actor, correlation=context.correlation)
+        except RisError as error:
+            kind = type(command).__name__
+            log.warning("a refusal could not be noted", command=kind, error=error.message)
 
 
 def _follow(context: Context) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from ris.domain.actors import Actor
 from ris.domain.errors import (
     DeniedError,
     DuplicateKeyError,
@@ -237,19 +238,24 @@ def test_cancel_takes_the_step_off_and_gives_the_room_back() -> None:
     assert (payload["by_placer"], payload["announced"]) == (True, True)
 
 
-def test_cancel_is_refused_after_start_and_changes_nothing() -> None:
+@pytest.mark.parametrize(
+    ("who", "noted"),
+    [(people.scheduler, []), (people.ehr, ["CancellationRefused", "FollowUpRaised"])],
+)
+def test_cancel_is_refused_after_start_and_changes_nothing(who: Actor, noted: list[str]) -> None:
+    """Only what a machine wanted is noted: who clicks is told at once."""
     make.device()
     order = make.booked()
     execute(make.start(order), actor=people.ct1)
     before = events()
 
     with pytest.raises(StateConflictError) as refused:
-        execute(CancelOrder(order=reference(order)), actor=people.ehr)
+        execute(CancelOrder(order=reference(order)), actor=who)
 
     order.refresh_from_db()
     assert refused.value.details == {"started": True}
     assert (order.status, make.step_of(order).status) == ("ACTIVE", "STARTED")
-    assert events() == before
+    assert events() == [*before, *noted]
 
 
 def test_cancel_of_an_unknown_order_is_refused() -> None:

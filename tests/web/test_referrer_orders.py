@@ -15,6 +15,8 @@ from ris.domain.referring import (
 )
 from ris.models import (
     AuditEvent,
+    DomainEvent,
+    FollowUp,
     Order,
     Patient,
     Practitioner,
@@ -24,6 +26,7 @@ from ris.services import execute
 from tests import ground, make, people
 from tests import referring as build
 from tests.referring import OTTO, Doctors
+from tests.services.exams import begin
 from tests.web.referrer_pages import browser, doctors_at_work
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +87,27 @@ def test_an_order_for_an_own_patient_is_one_page(olga: Client) -> None:
         "D100",
         "+43 1 5550100",
     )
+
+
+def test_a_cancellation_that_came_too_late_is_seen_by_whoever_works_on_the_exam(
+    olga: Client,
+) -> None:
+    order = build.order()
+    at = f"/referrer/orders/{order.public_id}/"
+    offered = olga.get(at).content.decode()
+    begin(order)
+
+    answer = olga.post(f"{at}cancel/", {"reason": "Feels well"}, follow=True)
+
+    order.refresh_from_db()
+    page = answer.content.decode()
+    assert f'action="{at}cancel/"' in offered
+    assert (order.status, order.cancel_asked["reason"]) == ("ACTIVE", "Feels well")
+    assert FollowUp.objects.get(kind="ASKED").detail == "Feels well"
+    event = DomainEvent.objects.get(name="CancellationRefused")
+    assert (event.actor_kind, event.actor_name) == ("user", "olga")
+    assert "The exam has begun, so it is not canceled." in page
+    assert "The ordering side asked to cancel this" in page
 
 
 def test_a_double_click_orders_once(olga: Client) -> None:

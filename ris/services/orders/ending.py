@@ -116,12 +116,14 @@ def cancel(
 
 
 def _leave_a_note(order: Order, reason: str, context: Context) -> None:
-    """Have whoever works on the exam see what its placer wanted; who clicks is told at once."""
-    cause = current_cause()
-    if cause is not None:
+    """Have whoever works on the exam see what its placer wanted.
+
+    Who clicks in the department is told at once, and can go and ask.
+    """
+    is_placer = current_cause() is not None or context.is_machine or context.actor.is_confined
+    if is_placer:
         reference = OrderReference(public_id=str(order.public_id))
-        note = NoteRefusedCancellation(order=reference, reason=reason)
-        cause.refused.append((note, context.actor))
+        context.leave(NoteRefusedCancellation(order=reference, reason=reason))
 
 
 def replace_order(command: ReplaceOrder, context: Context) -> str:

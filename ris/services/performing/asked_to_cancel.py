@@ -18,6 +18,7 @@ from ris.domain.orders import (
     OrderCanceled,
     OrderCompleted,
     OrderDiscontinued,
+    OrderStatus,
     OrderVoided,
 )
 from ris.models import FollowUp, Order, PerformedProcedureStep
@@ -27,9 +28,14 @@ from ris.services._transition import touch
 from ris.services.orders.finding import require
 from ris.services.performing.follow_ups import drop, raise_follow_up
 
+_GOES_ON = {OrderStatus.ACTIVE.value, OrderStatus.ON_HOLD.value}
+
 
 def note_refused_cancellation(command: NoteRefusedCancellation, context: Context) -> None:
     order = require(command.order)
+    if order.status not in _GOES_ON:  # its report is signed: there is nothing to decide
+        context.about(order, order)
+        return
     reason = command.reason.strip()[:300]
     order.cancel_asked = {"at": context.now.isoformat(), "reason": reason}
     touch(order, "cancel_asked")

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.actors import Role
-from ris.domain.errors import MissingValueError
+from ris.domain.errors import MissingValueError, StateConflictError
 from ris.domain.referring import (
     AcknowledgeFinding,
     AcknowledgeResult,
@@ -146,8 +146,14 @@ def acknowledge_finding(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page(Role.REFERRER)
 def withdraw(request: PageRequest, key: UUID) -> HttpResponse:
-    do(request, WithdrawRequest(order=str(key), reason=said(request, "reason")))
-    messages.success(request, _("The order is canceled."))
+    try:
+        do(request, WithdrawRequest(order=str(key), reason=said(request, "reason")))
+        messages.success(request, _("The order is canceled."))
+    except StateConflictError:
+        if referring.own_order(referring.reach(request.user.pk), key).cancel_asked is None:
+            raise
+        words = _("The exam has begun, so it is not canceled. Who performs it sees that you asked.")
+        messages.warning(request, words)
     return redirect_back(request, f"/referrer/orders/{key}/")
 
 

@@ -129,3 +129,11 @@ def test_a_finished_exam_is_marked_until_its_report_is_signed(placed: Order) -> 
     make.final_report(placed)
 
     assert stands(placed) == ("COMPLETED", False, 0)
+
+
+def test_a_report_that_is_signed_leaves_nothing_to_ask(placed: Order) -> None:
+    end(begin(placed))
+    make.final_report(placed)
+
+    assert ask()[1].startswith("MSA|AE|M2|cannot ")
+    assert stands(placed) == ("COMPLETED", False, 0)

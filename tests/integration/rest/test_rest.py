@@ -15,9 +15,10 @@ from django.test import Client
 from integration.rest.description import description
 from ris.domain.accounts import CreateUser, IssueToken
 from ris.domain.actors import OPERATOR, Role
-from ris.models import Appointment, AuditEvent, Device, Order
+from ris.models import Appointment, AuditEvent, Device, DomainEvent, FollowUp, Order
 from ris.services import execute, refused_calls
 from tests import make
+from tests.services.exams import begin
 
 JSON = "application/json"
 
@@ -208,6 +209,21 @@ def test_a_body_that_is_doubtful_is_refused(booked: Order, body: bytes) -> None:
     answer = rest(Role.SCHEDULER).ask("POST", f"orders/{booked.public_id}/cancel/", body)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-value")
+
+
+def test_a_cancellation_that_came_too_late_is_seen_by_whoever_works_on_the_exam(
+    booked: Order,
+) -> None:
+    begin(booked)
+
+    answer = rest(Role.SCHEDULER).post(f"orders/{booked.public_id}/cancel/", {"reason": "twice"})
+
+    booked.refresh_from_db()
+    assert (answer.status_code, booked.status) == (409, "ACTIVE")
+    assert booked.cancel_asked["reason"] == "twice"
+    assert [row.detail for row in FollowUp.objects.filter(kind="ASKED")] == ["twice"]
+    event = DomainEvent.objects.get(name="CancellationRefused")
+    assert (event.actor_kind, event.actor_name) == ("client", "script")
 
 
 @pytest.mark.parametrize("position", ["abc", "-1", "9" * 30, "%00"])
