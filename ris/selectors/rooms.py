@@ -110,6 +110,10 @@ class Running:
     step: str
     patient: str
     name: PersonName
+    exam: str
+    planned_at: datetime | None  # whose day's list it is on
+    since: datetime | None
+    is_told_by_device: bool
 
 
 SILENT_MINUTES = 30
@@ -227,16 +231,31 @@ def in_progress_beside(step: ScheduledProcedureStep, device: Device) -> list[Run
         )
         .exclude(procedure__order__patient=step.procedure.order.patient_id)
         .select_related("procedure__order__patient")
+        .prefetch_related(
+            Prefetch(
+                "performed",
+                queryset=PerformedProcedureStep.objects.filter(
+                    status=PerformedStatus.IN_PROGRESS.value
+                ).order_by("-started_at", "-id"),
+            )
+        )
         .order_by("start_at", "id")
     )
-    return [
-        Running(
-            step=str(row.public_id),
-            patient=str(row.procedure.order.patient.public_id),
-            name=PersonName.parse(row.procedure.order.patient.name),
-        )
-        for row in rows
-    ]
+    return [_running(row) for row in rows]
+
+
+def _running(row: ScheduledProcedureStep) -> Running:
+    performed = next(iter(row.performed.all()), None)
+    patient = row.procedure.order.patient
+    return Running(
+        step=str(row.public_id),
+        patient=str(patient.public_id),
+        name=PersonName.parse(patient.name),
+        exam=row.description,
+        planned_at=row.start_at,
+        since=performed.started_at if performed else None,
+        is_told_by_device=performed is not None and performed.origin == Origin.MPPS.value,
+    )
 
 
 def whose(sop_instance_uid: str) -> PersonName:

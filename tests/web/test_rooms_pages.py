@@ -172,6 +172,11 @@ def test_second_exam_in_a_room_is_begun_only_when_told_so_twice(
 
     assert (asked.status_code, unchanged) == (409, "ARRIVED")
     assert "The exam of ITO, Ken is still in progress here" in text
+    assert "Nothing was begun yet." in text
+    assert f'href="/room/CT1/?exam={make.step_of(running).public_id}&amp;day=' in text
+    assert "ITO, Ken, CT head without contrast: since Today 11:40, told by the device" in plain(
+        text
+    )
     assert "Begin BERG, Anna all the same" in text
     assert f'name="beside" value="{make.step_of(running).public_id}"' in text
     assert (told.status_code, make.step_of(order).status) == (303, "STARTED")
@@ -219,6 +224,10 @@ def test_whoever_is_done_is_named(as_: As, order: Order) -> None:
     text = client.post("/room/CT1/complete/", {"performed": uid}, follow=True).content.decode()
 
     assert "BERG, Anna: Completed. The exam waits to be read." in text
+
+
+def plain(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
 
 
 def front(page: str) -> str:

@@ -176,7 +176,8 @@ def _ask_about(
         "name": _written(_patient_of(step)),
         "next": back_to(request, f"/room/{device.ae_title}/"),
     }
-    return show(request, "performing/beside.html", context, status=409)
+    with timezone.override(zone_at(device)):
+        return show(request, "performing/beside.html", context, status=409)
 
 
 def _patient_of(step: ScheduledProcedureStep) -> PersonName:
