@@ -123,6 +123,7 @@ _PREFERENCES = (
 def _http() -> list[str]:
     strict = "duplicate keys, control characters, NaN, empty lists and objects are refused"
     pages = f"pages of {DEFAULT_COUNT} up to {MAX_COUNT}, by cursor"
+    order = "`_sort`: what has no value comes last, upward and downward, equal ones by id"
     beside = f"up to {MAX_INCLUDED:,} inclusions; `_include:iterate`; `_total` if asked"
     rows = [
         ("formats", f"{_code(ANSWERS)}; `_format` beats `Accept`"),
@@ -135,7 +136,7 @@ def _http() -> list[str]:
         ("`Prefer`", _PREFERENCES),
         ("transport", _TRANSPORT),
         ("JSON", f"UTF-8; depth {json.MAX_DEPTH}, {json.MAX_NODES:,} values; {strict}"),
-        ("searches", f"{pages}; {beside}; GET and POST `_search`"),
+        ("searches", f"{pages}; {order}; {beside}; GET and POST `_search`"),
         ("chains", f"`patient.name`, `_has:Observation:patient:code`, {MAX_DEPTH} deep at most"),
         ("several types", "`GET /?_type=A,B`, `POST /_search`"),
         ("compartments", f"{_code(COMPARTMENTS)}, as `Patient/1/ServiceRequest`, `Patient/1/*`"),

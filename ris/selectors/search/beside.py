@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import CharField, DateTimeField, Q, QuerySet, Value
+from django.db.models import Q, QuerySet
 
-from ris.domain.fhir_index import END
 from ris.selectors.search import index, terms
 from ris.selectors.search.criteria import KeptCriteria
-from ris.selectors.search.engine import SortKey
+from ris.selectors.search.engine import NO_TEXT, NO_TIME, OrLast, SortKey
 from ris.selectors.search.index import Test, Token
 from ris.selectors.search.kept import load as load_kept
 
@@ -174,15 +173,12 @@ def load(
     return [found[each] for each in public_ids if each in found]
 
 
-def sorts(columns: Mapping[str, str], own: Mapping[str, SortKey]) -> dict[str, SortKey]:
-    """Sort keys of the kept ones, ``own`` where the rows have the value; what has none comes where
-    nothing does (``ris.selectors.search.kept.by_index``)."""
-    found: dict[str, SortKey] = {"updated": own["updated"]}
+def sorts(columns: Mapping[str, str], own: Mapping[str, SortKey]) -> dict[str, SortKey | OrLast]:
+    """Sort keys of the kept ones, ``own`` where the rows have the value."""
+    found: dict[str, SortKey | OrLast] = {"updated": own["updated"]}
     for name, stored in columns.items():
         if name in own:
             found[name] = own[name]
-        elif stored == "low":
-            found[name] = Value(END, output_field=DateTimeField())
         else:
-            found[name] = Value("", output_field=CharField())
+            found[name] = NO_TIME if stored == "low" else NO_TEXT
     return found

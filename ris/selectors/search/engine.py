@@ -15,9 +15,11 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import CharField, DateTimeField, F, Q, QuerySet, Value
 from django.db.models.expressions import BaseExpression
+from django.db.models.functions import Coalesce
 
+from ris.domain.fhir_index import BEGINNING, END
 from ris.models.prepared import Listed
 from ris.selectors.search import index, terms
 from ris.selectors.search.criteria import Common
@@ -28,6 +30,29 @@ H = TypeVar("H")
 
 Values = tuple[Any, ...]
 SortKey = BaseExpression | F
+
+
+@dataclass(frozen=True, slots=True)
+class OrLast:
+    """A sort key of what not every row has: those without come last, upward and downward.
+
+    FHIR R4 3.1.1.5.1 leaves the place to the server. An end of all values stands for none, since a
+    page cannot go on from NULL, and the databases do not agree on where NULL is.
+    """
+
+    value: SortKey  # NULL where there is none
+    ends: tuple[Any, Any] = (BEGINNING, END)
+
+    def key(self, *, down: bool) -> SortKey:
+        end = self.ends[0 if down else 1]
+        kind = CharField() if isinstance(end, str) else DateTimeField()
+        return Coalesce(self.value, Value(end, output_field=kind), output_field=kind)
+
+
+# Before and behind all texts.
+TEXTS = ("", chr(0x10FFFF))
+NO_TIME = OrLast(Value(None, output_field=DateTimeField()))
+NO_TEXT = OrLast(Value(None, output_field=CharField()), TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +90,7 @@ class Source(Generic[C]):
     """
 
     rows: Callable[[C], QuerySet[Any] | None]  # None: the criteria exclude this table
-    sorts: Mapping[str, SortKey]
+    sorts: Mapping[str, SortKey | OrLast]
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     leading: Mapping[str, Leading] = field(default_factory=dict)
     there: Mapping[str, Q] = field(default_factory=dict)
@@ -278,9 +303,13 @@ def _statement(
     if rows is None:
         return None
     names = []
-    for position, (name, _) in enumerate(order):
+    for position, (name, down) in enumerate(order):
         alias = f"sort_key_{position}"
-        rows = rows.annotate(**{alias: F("public_id") if name == "_id" else source.sorts[name]})
+        key = F("public_id") if name == "_id" else source.sorts[name]
+        if isinstance(key, OrLast):
+            # Back, what comes last is asked for first.
+            key = key.key(down=down is (page.before is None))
+        rows = rows.annotate(**{alias: key})
         names.append(alias)
     # Back, the order is turned around: before is after.
     edge = page.after if page.before is None else page.before

@@ -40,7 +40,7 @@ from ris.selectors.report_documents import of_versions
 from ris.selectors.reports import to_view as report_view
 from ris.selectors.search import leading, planned, terms
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria, StudyCriteria
-from ris.selectors.search.engine import Finder, Source
+from ris.selectors.search.engine import Finder, OrLast, Source
 from ris.selectors.search.load import by_number, orders_with
 from ris.selectors.search.requests import (
     of_patient,
@@ -428,8 +428,8 @@ reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
             _reports,
             {
                 "updated": F("updated_at"),
-                "issued": Coalesce(_LAST_SIGNED, F("created_at")),
-                "date": Coalesce(_EXAM_BEGAN, planned.UNDATED),
+                "issued": OrLast(_LAST_SIGNED),
+                "date": OrLast(_EXAM_BEGAN),
             },
             paths={
                 "patients": ("order__patient__public_id",),

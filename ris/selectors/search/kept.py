@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from django.db.models import CharField, DateTimeField, F, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import CharField, DateTimeField, F, OuterRef, QuerySet, Subquery
 
-from ris.domain.fhir_index import END
 from ris.models import FhirIndex, FhirResource
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import Common, KeptCriteria
-from ris.selectors.search.engine import Finder, SortKey, Source
+from ris.selectors.search.engine import TEXTS, Finder, OrLast, SortKey, Source
 from ris.selectors.search.views import KeptHit
 
 C = TypeVar("C", bound=Common)
@@ -56,18 +54,15 @@ def to_hit(row: FhirResource) -> KeptHit:
     )
 
 
-def by_index(kind: str, parameter: str, column: str) -> SortKey:
-    """A sort key: the smallest value of a parameter. What has none comes as the last time, or
-    before every text (FHIR R4 3.1.1.4.1 leaves that to the server)."""
+def by_index(kind: str, parameter: str, column: str) -> OrLast:
+    """A sort key: the smallest value of a parameter."""
     values: QuerySet[Any, Any] = FhirIndex.objects.filter(
         type=kind, parameter=parameter, public_id=OuterRef("public_id")
     )
     first = values.order_by(column).values(column)[:1]
     if column == "low":
-        times = DateTimeField()
-        return Coalesce(Subquery(first, output_field=times), Value(END, output_field=times))
-    texts = CharField()
-    return Coalesce(Subquery(first, output_field=texts), Value("", output_field=texts))
+        return OrLast(Subquery(first, output_field=DateTimeField()))
+    return OrLast(Subquery(first, output_field=CharField()), TEXTS)
 
 
 def sorted_too(finder: Finder[C, H], kind: str, dates: Iterable[str]) -> Finder[C, H]:
@@ -84,7 +79,7 @@ def sorted_too(finder: Finder[C, H], kind: str, dates: Iterable[str]) -> Finder[
 def kept(kind: str, sorts: Mapping[str, str] | None = None) -> Finder[KeptCriteria, KeptHit]:
     """Finds the kept resources of one type; ``sorts`` are parameters with the column of the index
     they sort by. Everything but id and time is asked of the index."""
-    keys = {**SORTS}
+    keys: dict[str, SortKey | OrLast] = {**SORTS}
     keys.update({name: by_index(kind, name, column) for name, column in (sorts or {}).items()})
     return Finder(sources=(Source(_of(kind), keys),), load=lambda ids: load(kind, ids))
 

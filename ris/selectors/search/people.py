@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, NullIf
 
 from ris.domain.values import Identifier, PersonName
 from ris.models import (
@@ -32,7 +32,7 @@ from ris.selectors.search.criteria import (
     StationCriteria,
     VisitCriteria,
 )
-from ris.selectors.search.engine import Finder, SortKey, Source
+from ris.selectors.search.engine import TEXTS, Finder, OrLast, SortKey, Source
 from ris.selectors.search.index import Test
 from ris.selectors.search.kept import by_index
 from ris.selectors.search.requests import patient_identifier
@@ -90,11 +90,13 @@ def _load_patients(public_ids: Sequence[str]) -> list[PatientView]:
     return patient_views(keys) if keys else []
 
 
+_BORN = OrLast(NullIf(F("birth_date"), Value("")), TEXTS)
+
 patients: Finder[PatientCriteria, PatientView] = Finder(
     sources=(
         Source(
             _patients,
-            {"updated": F("updated_at"), "family": F("name_key"), "birth_date": F("birth_date")},
+            {"updated": F("updated_at"), "family": F("name_key"), "birth_date": _BORN},
             paths={"links": ("merged_into__public_id",)},
             there={
                 "identifiers": Q(identifiers__isnull=False),
@@ -166,11 +168,14 @@ def _told_here() -> QuerySet[Visit]:
 
 beside.answer("Encounter", (_told_here, {"date": (_dated, _DATED)}))
 
+# As a message said, else as a client did.
+_BEGAN = OrLast(Coalesce("started_at", by_index("Encounter", "date", "low").value))
+
 visits: Finder[VisitCriteria, VisitHit] = Finder(
     sources=(
         Source(
             _visits,
-            {**_UPDATED, "date": Coalesce("started_at", by_index("Encounter", "date", "low"))},
+            {**_UPDATED, "date": _BEGAN},
             paths={"patients": ("patient__public_id",)},
             there={"identifiers": ~Q(number="")},
         ),

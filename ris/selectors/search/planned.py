@@ -18,11 +18,9 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
-    Value,
 )
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models.functions import Greatest
 
-from ris.domain.fhir_index import BEGINNING
 from ris.domain.orders import OrderStatus, Stage, StepStatus
 from ris.domain.reporting import ReportStatus
 from ris.models import (
@@ -35,7 +33,7 @@ from ris.models import (
 )
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria
-from ris.selectors.search.engine import Source
+from ris.selectors.search.engine import NO_TIME, OrLast, Source
 from ris.selectors.search.load import orders_with
 from ris.selectors.search.requests import (
     of_order,
@@ -115,10 +113,9 @@ def _exams(criteria: PerformedCriteria) -> QuerySet[ScheduledProcedureStep] | No
     return rows.filter(found)
 
 
-# By the time it is planned for, among those that began.
 exams: Source[PerformedCriteria] = Source(
     _exams,
-    {"updated": _STEP_UPDATED, "date": F("start_at")},
+    {"updated": _STEP_UPDATED, "date": NO_TIME},
     paths={
         "patients": ("procedure__order__patient__public_id",),
         "visits": ("procedure__order__visit__public_id",),
@@ -211,15 +208,12 @@ def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
     return rows.filter(found)
 
 
-# Of an exam that nobody has begun: whoever asks for the latest first wants those that there are.
-UNDATED = Value(BEGINNING, output_field=DateTimeField())
-
 reports: Source[ReportCriteria] = Source(
     _reports,
     {
         "updated": _PROCEDURE_UPDATED,
-        "issued": F("created_at"),
-        "date": Coalesce(PROCEDURE_BEGAN, UNDATED),
+        "issued": NO_TIME,
+        "date": OrLast(PROCEDURE_BEGAN),
     },
     paths={
         "patients": ("order__patient__public_id",),

@@ -19,16 +19,14 @@ from django.db.models import (
     QuerySet,
     Subquery,
     UUIDField,
-    Value,
 )
 from django.db.models.functions import Coalesce, Greatest
 
-from ris.domain.fhir_index import END
 from ris.models import Order, PatientIdentifier, RequestedProcedure, ScheduledProcedureStep
 from ris.models.prepared import Select
 from ris.selectors.search import bare, terms
 from ris.selectors.search.criteria import OfOrder, OfPatient, RequestCriteria
-from ris.selectors.search.engine import Finder, SortKey, Source
+from ris.selectors.search.engine import Finder, OrLast, SortKey, Source
 from ris.selectors.search.terms import PROCEDURE_ID, UID, Chosen, IdentifierTerm
 from ris.selectors.search.views import RequestHit
 
@@ -305,8 +303,8 @@ def _load(public_ids: Sequence[str]) -> list[RequestHit]:
     return [found[each] for each in public_ids if each in found]
 
 
-def _begins(parent: str) -> SortKey:
-    """When the first of its steps is planned; without any, after all that are."""
+def _begins(parent: str) -> OrLast:
+    """When the first of its steps is planned."""
     first = (
         ScheduledProcedureStep.objects.filter(**{parent: OuterRef("pk")})
         .order_by()
@@ -314,17 +312,15 @@ def _begins(parent: str) -> SortKey:
         .annotate(first=Min("start_at"))
         .values("first")[:1]
     )
-    return Coalesce(
-        Subquery(first, output_field=DateTimeField()), Value(END, output_field=DateTimeField())
-    )
+    return OrLast(Subquery(first, output_field=DateTimeField()))
 
 
-_ORDER_SORTS: dict[str, SortKey] = {
+_ORDER_SORTS: dict[str, SortKey | OrLast] = {
     "updated": _ORDER_UPDATED,
     "authored": F("ordered_at"),
     "occurrence": _begins("procedure__order"),
 }
-_PROCEDURE_SORTS: dict[str, SortKey] = {
+_PROCEDURE_SORTS: dict[str, SortKey | OrLast] = {
     "updated": _PROCEDURE_UPDATED,
     "authored": F("order__ordered_at"),
     "occurrence": _begins("procedure"),

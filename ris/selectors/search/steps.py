@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import DateTimeField, F, Min, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import DateTimeField, F, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Greatest
 
-from ris.domain.fhir_index import END
 from ris.models import (
     Order,
     PerformedProcedureStep,
@@ -18,7 +17,7 @@ from ris.models import (
 )
 from ris.selectors.search import terms
 from ris.selectors.search.criteria import StepCriteria
-from ris.selectors.search.engine import Finder, Source
+from ris.selectors.search.engine import Finder, OrLast, Source
 from ris.selectors.search.load import orders_with
 from ris.selectors.search.requests import of_order, of_patient
 from ris.selectors.search.views import StepHit
@@ -114,8 +113,8 @@ steps: Finder[StepCriteria, StepHit] = Finder(
             {
                 "updated": _STEP_UPDATED,
                 "authored": F("procedure__order__ordered_at"),
-                "performed": Coalesce(_BEGAN, Value(END, output_field=DateTimeField())),
-                "start": Coalesce("start_at", Value(END, output_field=DateTimeField())),
+                "performed": OrLast(_BEGAN),
+                "start": OrLast(F("start_at")),
             },
             paths={
                 "patients": ("procedure__order__patient__public_id",),

@@ -11,12 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from integration.fhir import query, searching
 from ris.domain.patients import VisitDetails
 from ris.domain.scheduling import RecordArrival
-from ris.domain.values import Code, Identifier
+from ris.domain.values import Code, Identifier, PartialDate
 from ris.models import Order
 from ris.services import execute
 from tests import make, people
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import BASE, Api, token
+from tests.integration.fhir.invariants_of_resources import observation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -228,7 +229,7 @@ def test_visits_come_in_the_order_they_began_whoever_told_of_them(api: Api) -> N
         return [each["identifier"][0]["value"] for each in found]
 
     assert numbers("date") == ["V1", "V2", "V3", "V9"]
-    assert numbers("-date") == ["V9", "V3", "V2", "V1"]
+    assert numbers("-date") == ["V3", "V2", "V1", "V9"]
     assert len(flat(walk(api, "/Encounter?_sort=-date&_count=1"))) == 4
 
 
@@ -240,6 +241,7 @@ def test_patients_come_in_the_order_of_their_deaths(api: Api) -> None:
     )
 
     assert api.get("/Patient?_sort=death-date").ids == [earlier, later, alive]
+    assert api.get("/Patient?_sort=-death-date").ids == [later, earlier, alive]
 
 
 def test_requests_come_in_the_order_of_their_plans_and_unplanned_ones_last(api: Api) -> None:
@@ -428,3 +430,62 @@ def test_a_longer_page_costs_no_more_queries(api: Api, address: str) -> None:
 
     # The audit looks the patient up where one alone is shown.
     assert queries(api, address) <= short
+
+
+@pytest.mark.parametrize(
+    ("kind", "by"),
+    [
+        ("Task", "period"),
+        ("Procedure", "date"),
+        ("DiagnosticReport", "date"),
+        ("DiagnosticReport", "issued"),
+        ("ServiceRequest", "occurrence"),
+        ("Patient", "birthdate"),
+        ("Observation", "date"),
+        ("Observation", "value-string"),
+    ],
+)
+def test_what_has_no_value_comes_last_upward_and_downward(api: Api, kind: str, by: str) -> None:
+    make.device()
+    arrived = make.booked(start_at=make.NOON + timedelta(hours=5))
+    execute(
+        RecordArrival(
+            appointment=str(make.appointment_of(arrived).public_id), unchecked_reason="known here"
+        ),
+        actor=people.frontdesk,
+    )
+    for hours, born in ((2, "1950-01"), (0, "2001"), (1, "1970-12-31")):
+        order = make.performed(
+            start_at=make.NOON + timedelta(hours=hours),
+            patient=make.patient(birth_date=PartialDate(born)),
+        )
+        make.final_report(order)
+        told = {"effectiveDateTime": f"2026-03-0{hours + 1}", "valueString": f"Ärger {hours}"}
+        assert api.post("/Observation", observation(**told)).status == 201
+    make.order(patient=make.patient(birth_date=PartialDate("")))
+    assert api.post("/Observation", observation()).status == 201
+
+    upward = api.get(f"/{kind}?_sort={by}").ids
+    downward = api.get(f"/{kind}?_sort=-{by}").ids
+
+    without = api.get(f"/{kind}?{by}:missing=true").ids
+    assert without
+    assert upward[-len(without) :] == without
+    assert downward[-len(without) :] == without
+    assert sorted(downward) == sorted(upward)
+    for sort, whole in ((by, upward), (f"-{by}", downward)):
+        pages = walk(api, f"/{kind}?_sort={sort}&_count=2")
+        assert flat(pages) == whole
+        assert back(api, f"/{kind}?_sort={sort}&_count=2") == whole
+
+
+def back(api: Api, address: str) -> list[str]:
+    """The ids from the last page to the first, following previous."""
+    answer = api.get(address)
+    while following := answer.link("next"):
+        answer = api.get(following)
+    found = answer.ids
+    while preceding := answer.link("previous"):
+        answer = api.get(preceding)
+        found = [*answer.ids, *found]
+    return found
