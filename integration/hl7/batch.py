@@ -1,8 +1,9 @@
 """Batches and files of messages: FHS [BHS {messages} BTS] FTS (HL7 v2.5.1 2.10.3, 2.15.2-2.15.7).
 
 A batch is taken apart on the bytes, because each of its messages says in its own MSH-18 what they
-mean. Every message is then a message like any other: stored, applied and answered by itself, so one
-that is wrong does not stop the rest. The answers go back as a batch of the same shape.
+mean; one in UTF-16 or UTF-32 is read first, and its messages go on in the same. Every message is
+then a message like any other: stored, applied and answered by itself, so one that is wrong does not
+stop the rest. The answers go back as a batch of the same shape.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ from integration.hl7 import times
 
 _BOM = b"\xef\xbb\xbf"
 _LINES = re.compile(rb"[\r\n]+")
-_BEGINNING = re.compile(rb"(?:^|[\r\n])MSH[^\sA-Za-z0-9]")
+_BEGINNING = re.compile(rb"(?:^|[\r\n])(?:\xef\xbb\xbf)?MSH[^\sA-Za-z0-9]")
+_WIDE_MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32-le"), (b"\x00\x00\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"),
+)  # fmt: skip
+# Without a mark the zero bytes of the first letter tell.
+_WIDE = re.compile(
+    rb"(?P<utf_32_be>\0\0\0[BFM])|(?P<utf_32_le>[BFM]\0\0\0)"
+    rb"|(?P<utf_16_be>\0[BFM]\0)|(?P<utf_16_le>[BFM]\0[^\0]\0)"
+)
+_LONGEST_BEGINNING = 64
 _OWN_ID = 11  # FHS-11 and BHS-11, which the answer refers to in field 12
 
 
@@ -45,13 +56,30 @@ class Batch:
 
 def is_batch(frame: bytes) -> bool:
     """Whether this is an envelope and not a message."""
-    return frame.removeprefix(_BOM).lstrip(b"\r\n")[:3] in {b"FHS", b"BHS"}
+    content, *_ = _narrowed(frame, _LONGEST_BEGINNING)
+    return content.removeprefix(_BOM).lstrip(b"\r\n")[:3] in {b"FHS", b"BHS"}
 
 
 def holds_several(content: bytes) -> bool:
     """Whether a file without an envelope holds more than one message."""
-    found = _BEGINNING.finditer(content)
+    found = _BEGINNING.finditer(_narrowed(content)[0])
     return next(found, None) is not None and next(found, None) is not None
+
+
+def _narrowed(content: bytes, most: int | None = None) -> tuple[bytes, bytes, str]:
+    """The bytes in UTF-8, and the mark and encoding they came in; as they are if not to be read."""
+    if b"\0" not in content[:4] and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        return content[:most], b"", ""
+    mark, codec = next((each for each in _WIDE_MARKS if content.startswith(each[0])), (b"", ""))
+    if not codec:
+        found = _WIDE.match(content)
+        codec = found.lastgroup.replace("_", "-") if found and found.lastgroup else ""
+    try:
+        cut = "strict" if most is None else "ignore"
+        text = content[len(mark) : most].decode(codec, cut) if codec else ""
+    except UnicodeDecodeError:
+        text = ""
+    return (text.encode(), mark, codec) if text else (content[:most], b"", "")
 
 
 def take_apart(frame: bytes) -> Batch:
@@ -62,13 +90,16 @@ def take_apart(frame: bytes) -> Batch:
     batch = Batch()
     group: Group | None = None
     message: list[bytes] = []
+    content, mark, codec = _narrowed(frame)
 
     def ended() -> None:
         if message and group is not None:
-            group.messages.append(b"\r".join(message) + b"\r")
+            whole = b"\r".join(message) + b"\r"
+            group.messages.append(mark + whole.decode().encode(codec) if codec else whole)
         message.clear()
 
-    for line in _LINES.split(frame.removeprefix(_BOM)):
+    for told in _LINES.split(content):
+        line = told.removeprefix(_BOM)  # in the middle, where files were joined
         name = line[:3]
         if name == b"FHS" and not batch.groups and not batch.header:
             batch.header = line

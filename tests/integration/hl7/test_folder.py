@@ -259,6 +259,59 @@ def test_letters_of_utf_16_are_not_taken_for_frames(site: Site) -> None:
     assert Patient.objects.get().name == "Berg\u4e1c\u0b05^Anna^Maria"
 
 
+@pytest.mark.parametrize(
+    "codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+def test_several_messages_of_a_wide_character_set_are_told_apart(site: Site, codec: str) -> None:
+    first, second = order().replace("Berg", "Berg\u4e1c"), another(2)
+    second = second.replace("4711", "4712").replace("V1^", "V2^")
+    site.put("a.hl7", (first + second).encode(codec))
+
+    site.look()
+
+    assert [line for line in site.answer("a.hl7.ack") if line.startswith("MSA")] == [
+        "MSA|AA|M1",
+        "MSA|AA|M2",
+    ]
+    assert "a.hl7.done" in site.names
+    assert sorted(Patient.objects.values_list("name", flat=True)) == [
+        "Berg^Anna^Maria",
+        "Berg\u4e1c^Anna^Maria",
+    ]
+    stored = [bytes(each.raw).decode(codec) for each in InboundMessage.objects.order_by("id")]
+    assert stored == [first, second]
+
+
+def test_an_envelope_may_be_of_a_wide_character_set(site: Site) -> None:
+    batch = f"FHS|^~\\&|HIS\rBHS|^~\\&|HIS\r{order()}{another(2)}BTS|3\rFTS|1\r"
+    site.put("a.hl7", batch.encode("utf-16"))
+
+    site.look()
+
+    told = [line for line in site.answer("a.hl7.ack") if line[:3] in ("MSA", "BTS")]
+    assert told == ["MSA|AA|M1", "MSA|AA|M2", "BTS|2|3 messages announced, 2 came"]
+    assert ("a.hl7.err" in site.names, Order.objects.count()) == (True, 2)
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-8-sig"])
+def test_files_that_were_joined_with_their_marks_are_taken_apart(site: Site, codec: str) -> None:
+    site.put("a.hl7", order().encode(codec) + another(2).encode(codec))
+
+    site.look()
+
+    assert ("a.hl7.done" in site.names, Order.objects.count()) == (True, 2)
+
+
+def test_a_wide_file_with_a_broken_letter_is_put_aside_whole(site: Site) -> None:
+    broken = order().encode("utf-16-le") + b"\x00\xd8" + another(2).encode("utf-16-le")
+    site.put("a.hl7", broken)
+
+    site.look()
+
+    assert ("a.hl7.err" in site.names, Order.objects.count()) == (True, 0)
+    assert bytes(InboundMessage.objects.get().raw) == broken
+
+
 def test_a_batch_of_which_a_message_is_missing_is_no_success(site: Site) -> None:
     site.put("a.hl7", f"BHS|^~\\&|HIS|GENERAL|RIS|RAD\r{order()}BTS|2\r")
 
