@@ -376,9 +376,10 @@ _READERS: Mapping[str, Callable[[str, Attribute], Any]] = {
 def _within(level: Texts, node: Node, keys: dict[str, str]) -> dict[str, Any]:
     """The condition that a sequence key sets; of several items the first counts."""
     keyword = node.attribute.keyword
+    element = level.elements[node.attribute.tag]
+    if not element.items or not any(one.value for one in element.items[0].values()):
+        return {}  # most devices ask for all of it
     items = level.items(keyword)
-    if not items:
-        return {}
     fields = {child.attribute.query for child in node.children.values()} - {""}
     (name,) = fields
     found = _codes(items[0]) if name.endswith("_codes") else _issuers(items[0])

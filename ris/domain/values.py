@@ -67,6 +67,8 @@ class PersonName:
     @classmethod
     def parse(cls, text: str) -> PersonName:
         """Read the DICOM form; an empty text gives an empty name."""
+        if not text:
+            return _NOBODY
         groups = text.split("=")
         if len(groups) > 3:
             raise InvalidValueError("a person name has at most three component groups")
@@ -94,6 +96,9 @@ class PersonName:
             )
             text = f"{text} ({other})"
         return text
+
+
+_NOBODY = PersonName()
 
 
 def _capitals(text: str) -> str:

@@ -19,13 +19,17 @@ def _in_use_first(row: PatientIdentifier) -> tuple[bool, bool, int]:
     return (not row.primary, row.former_id is not None, row.pk)
 
 
-def to_view(patient: Patient) -> PatientView:
-    """``patient`` with its identifiers prefetched."""
-    identifiers = sorted(patient.identifiers.all(), key=_in_use_first)
+def to_view(
+    patient: Patient, identifiers: Iterable[PatientIdentifier] | None = None
+) -> PatientView:
+    """``patient`` with its identifiers, which are prefetched or given."""
+    if identifiers is None:
+        identifiers = patient.identifiers.all()
+    numbers = sorted(identifiers, key=_in_use_first)
     return PatientView(
         public_id=str(patient.public_id),
         name=PersonName.parse(patient.name),
-        identifiers=tuple(Identifier(row.value, row.issuer, row.type) for row in identifiers),
+        identifiers=tuple(Identifier(row.value, row.issuer, row.type) for row in numbers),
         birth_date=PartialDate(patient.birth_date),
         sex=Sex(patient.sex),
         deceased=patient.deceased,

@@ -95,8 +95,8 @@ def _looked_up(query: WorklistQuery) -> WorklistAnswer | None:
         institution = (found[0][_INSTITUTION] or "") if found else ""
         read = _known.get(
             [_version_key(row) for row in versions],
-            lambda steps: worklist_rows.made_of(
-                [row[_VERSIONS:] for row in found if row[0] in steps], institution
+            lambda keys: worklist_rows.made_of(
+                [row[_VERSIONS:] for row in found if row[0] in keys], institution, keys
             ),
         )
         answer = WorklistAnswer(tuple(read))
@@ -108,7 +108,7 @@ def unremembered(query: WorklistQuery) -> tuple[WorklistEntry, ...]:
     """As ``entries``, and nothing of it kept: for what is not committed and may be undone."""
     rows = _rows(query)[: query.limit]
     institution = (rows[0][_INSTITUTION] or "") if rows else ""
-    read = worklist_rows.read([row[0] for row in rows], institution)
+    read = worklist_rows.read({row[0]: () for row in rows}, institution)
     return tuple(read[row[0]] for row in rows if row[0] in read)
 
 
@@ -188,7 +188,7 @@ def _statement(query: WorklistQuery) -> tuple[str, tuple[Any, ...]]:
     for column, name in physicians:
         if name_keys.name_keys(name):
             where.within(column, _spellings(query, column, name, where))
-    return _select(query, where), tuple(where.params)
+    return _select(query, where, connection.vendor), tuple(where.params)
 
 
 @lru_cache(maxsize=512)
@@ -196,7 +196,7 @@ def _fixed_statement(
     query: WorklistQuery, vendor: str, *, whole: bool = False
 ) -> tuple[str, tuple[Any, ...]]:
     where = _conditions(query)
-    return _select(query, where, whole=whole), tuple(where.params)
+    return _select(query, where, vendor, whole=whole), tuple(where.params)
 
 
 def _version_key(row: tuple[Any, ...]) -> tuple[int, ...]:
@@ -252,11 +252,11 @@ def _driver(query: WorklistQuery) -> str:
     return "s"
 
 
-def _from(query: WorklistQuery) -> str:
+def _from(driver: str, vendor: str) -> str:
     # SQLite has no statistics to choose by and keeps the order of a CROSS JOIN; PostgreSQL has
     # them and does better on its own.
-    join = "CROSS JOIN" if connection.vendor == "sqlite" else "JOIN"
-    first, *others = _JOINS[_driver(query)]
+    join = "CROSS JOIN" if vendor == "sqlite" else "JOIN"
+    first, *others = _JOINS[driver]
     return (
         f" FROM {_table(_MODELS[first[0]])} {first[0]}"
         + "".join(f" {join} {_table(_MODELS[name])} {name} ON {tie}" for name, tie in others)
@@ -276,16 +276,22 @@ _VERSIONS = 11
 _INSTITUTION = 9
 
 
-def _select(query: WorklistQuery, where: _Where, *, whole: bool = False) -> str:
+def _select(query: WorklistQuery, where: _Where, vendor: str, *, whole: bool = False) -> str:
+    named = bool(query.patient_name)
+    return _text(tuple(where.clauses), _driver(query), vendor, named=named, whole=whole)
+
+
+@lru_cache(maxsize=512)
+def _text(clauses: tuple[str, ...], driver: str, vendor: str, *, named: bool, whole: bool) -> str:
     """The versions of what each answer is made of; with ``whole`` all of it behind them."""
-    name = "p.name_key" if query.patient_name else "''"
+    name = "p.name_key" if named else "''"
     more, numbers = worklist_rows.columns_with_numbers() if whole else ("", "")
     # Only names of tables and the fixed clauses of this module go into the text.
     return (
         "SELECT s.id, s.version, r.updated_at, o.version, p.id, p.version, v.id, v.updated_at,"  # noqa: S608
-        f" {worklist_shown.study_start(connection.vendor)},"
+        f" {worklist_shown.study_start(vendor)},"
         f" (SELECT institution FROM {_table(Site)} ORDER BY id LIMIT 1), {name}"
-        f"{more}{_from(query)}{numbers} WHERE {' AND '.join(where.clauses)}"
+        f"{more}{_from(driver, vendor)}{numbers} WHERE {' AND '.join(clauses)}"
         f" ORDER BY s.start_at, {_PRIORITY_RANK}, s.step_id LIMIT %s OFFSET %s"
     )
 
@@ -462,8 +468,9 @@ def _parts_of(code: Code, value: str, scheme: str) -> tuple[str, Sequence[Any]]:
 
 def _spellings(query: WorklistQuery, column: str, name: str, where: _Where) -> list[str]:
     """The stored physicians that meet the key, among the steps that meet everything else."""
+    tables = _from(_driver(query), connection.vendor)
     rows = fetch(
-        f"SELECT DISTINCT {column}{_from(query)} WHERE {' AND '.join(where.clauses)}",
+        f"SELECT DISTINCT {column}{tables} WHERE {' AND '.join(where.clauses)}",
         where.params,
     )
     return [stored for (stored,) in rows if stored and name_keys.matches(name, fold(stored))]
@@ -475,5 +482,5 @@ def _spellings(query: WorklistQuery, column: str, name: str, where: _Where) -> l
 def _read(found: Sequence[_Row]) -> list[WorklistEntry]:
     institution = found[0].institution if found else ""
     return _known.get(
-        [row.key for row in found], lambda step_ids: worklist_rows.read(step_ids, institution)
+        [row.key for row in found], lambda keys: worklist_rows.read(keys, institution)
     )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -36,7 +36,7 @@ class WorklistAnswer:
 
 @dataclass(slots=True)
 class KnownEntries:
-    """Entries read before, by their version keys."""
+    """Entries read before, by their version keys, which the primary key of the step leads."""
 
     capacity: int = 2_000
     entries: OrderedDict[tuple[int, ...], WorklistEntry] = field(default_factory=OrderedDict)
@@ -45,18 +45,17 @@ class KnownEntries:
     def get(
         self,
         keys: Sequence[tuple[int, ...]],
-        read: Callable[[Sequence[int]], dict[int, WorklistEntry]],
+        read: Callable[[Mapping[int, tuple[int, ...]]], dict[int, WorklistEntry]],
     ) -> list[WorklistEntry]:
         with self.lock:
             found = {key: self.entries[key] for key in keys if key in self.entries}
             for key in found:
                 self.entries.move_to_end(key)
-        missing = [key for key in keys if key not in found]
+        missing = {key[0]: key for key in keys if key not in found}
         if missing:
-            fresh = read([key[0] for key in missing])
             # What changed between the two statements is newer than its key says: that key will
             # not be asked for again, so nothing old can come of it.
-            new = {key: replace(fresh[key[0]], key=key) for key in missing if key[0] in fresh}
+            new = {entry.key: entry for entry in read(missing).values()}
             found |= new
             with self.lock:
                 self.entries.update(new)

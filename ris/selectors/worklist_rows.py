@@ -8,7 +8,7 @@ read models are still made in one place (``to_view`` of each area).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -46,12 +46,14 @@ class _Part:
     start: int
     converters: tuple[tuple[int, Read], ...]
 
-    def instance(self, row: Sequence[Any]) -> Any:
-        """The model instance; None for the empty side of an outer join."""
+    def instance(self, row: Sequence[Any], database: Any) -> Any:
+        """The model instance; None for the empty side of an outer join.
+
+        ``database`` is the thread's connection: to look it up takes longer than most converters.
+        """
         values = list(row[self.start : self.start + len(self.names)])
         if values[0] is None:
             return None
-        database = connections[DEFAULT_DB_ALIAS]  # looked up once: it is the thread's own
         for index, read in self.converters:
             value = values[index]
             if value is not None:  # Django's converters all leave it
@@ -108,8 +110,13 @@ def _table(model: type[Model]) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 
 
-def read(step_ids: Sequence[int], institution: str) -> dict[int, WorklistEntry]:
+# What tells versions of an entry apart, by primary key of the step; empty: it is not kept.
+Keys = Mapping[int, tuple[int, ...]]
+
+
+def read(keys: Keys, institution: str) -> dict[int, WorklistEntry]:
     """The entries of these steps by primary key."""
+    step_ids = [*keys]
     together = len(step_ids) <= _FEW
     columns, parts = _parts(connection.vendor, *(_WITH_NUMBERS if together else _TABLES))
     statement, params = _statement(columns, step_ids, together=together)
@@ -117,9 +124,11 @@ def read(step_ids: Sequence[int], institution: str) -> dict[int, WorklistEntry]:
     if together:
         joined = _with_identifiers(rows, parts)
     else:
-        joined = [tuple(part.instance(row) for part in parts) for row in rows]
-        _attach_identifiers([patient for _, _, _, patient, _ in joined])
-    return _entries(joined, institution)
+        database = connections[DEFAULT_DB_ALIAS]
+        steps = [tuple(part.instance(row, database) for part in parts) for row in rows]
+        numbers = _numbers_of([patient for _, _, _, patient, _ in steps])
+        joined = [(*each, numbers[each[3].pk]) for each in steps]
+    return _entries(joined, institution, keys)
 
 
 def columns_with_numbers() -> tuple[str, str]:
@@ -132,19 +141,31 @@ def _numbers() -> str:
     return f" LEFT JOIN {_table(PatientIdentifier)} i ON i.patient_id = p.id"
 
 
-def made_of(rows: Iterable[Sequence[Any]], institution: str) -> dict[int, WorklistEntry]:
+def made_of(
+    rows: Iterable[Sequence[Any]], institution: str, keys: Keys
+) -> dict[int, WorklistEntry]:
     """The entries of rows with ``columns_with_numbers``, by primary key of the step."""
     _, parts = _parts(connection.vendor, *_WITH_NUMBERS)
-    return _entries(_with_identifiers(rows, parts), institution)
+    return _entries(_with_identifiers(rows, parts), institution, keys)
 
 
-def _entries(joined: Sequence[tuple[Any, ...]], institution: str) -> dict[int, WorklistEntry]:
-    starts = study_starts([procedure for _, procedure, _, _, _ in joined])
+def _entries(
+    joined: Sequence[tuple[Any, ...]], institution: str, keys: Keys
+) -> dict[int, WorklistEntry]:
+    starts = study_starts([procedure for _, procedure, *_ in joined])
     return {
         step.pk: _entry(
-            step, procedure, order, patient, visit, institution, starts.get(procedure.pk)
+            step,
+            procedure,
+            order,
+            patient,
+            visit,
+            numbers,
+            institution,
+            starts.get(procedure.pk),
+            keys[step.pk],
         )
-        for step, procedure, order, patient, visit in joined
+        for step, procedure, order, patient, visit, numbers in joined
     }
 
 
@@ -166,19 +187,18 @@ def _statement(
 def _with_identifiers(
     rows: Iterable[Sequence[Any]], parts: Sequence[_Part]
 ) -> list[tuple[Any, ...]]:
-    """The instances of each step; its rows differ in the patient's number alone."""
+    """The instances of each step and its patient's numbers, in which alone its rows differ."""
     *firsts, last = parts
-    found: dict[Any, tuple[tuple[Any, ...], list[PatientIdentifier]]] = {}
+    database = connections[DEFAULT_DB_ALIAS]
+    found: dict[Any, tuple[Any, ...]] = {}
     for row in rows:
         known = found.get(row[0])
         if known is None:
-            known = found[row[0]] = tuple(part.instance(row) for part in firsts), []
-        identifier = last.instance(row)
+            known = found[row[0]] = (*(part.instance(row, database) for part in firsts), [])
+        identifier = last.instance(row, database)
         if identifier is not None:
-            known[1].append(identifier)
-    for (_, _, _, patient, _), identifiers in found.values():
-        _attach(patient, identifiers)
-    return [joined for joined, _ in found.values()]
+            known[-1].append(identifier)
+    return list(found.values())
 
 
 def _with_answers(patient: PatientView, told: dict[str, Any]) -> PatientView:
@@ -207,28 +227,21 @@ def _joined(said: str, more: Sequence[str]) -> str:
     return text
 
 
-def _attach(patient: Patient, identifiers: list[PatientIdentifier]) -> None:
-    rows = patient.identifiers.all()
-    rows._result_cache = identifiers
-    patient._prefetched_objects_cache = {"identifiers": rows}  # type: ignore[attr-defined]
-
-
-def _attach_identifiers(patients: Iterable[Patient]) -> None:
-    """What ``prefetch_related("identifiers")`` does, for instances that come from no queryset."""
-    listed = list(patients)
+def _numbers_of(patients: Iterable[Patient]) -> dict[int, list[PatientIdentifier]]:
+    """Their numbers by primary key of the patient, by one statement."""
     columns, (part,) = _parts(connection.vendor, ("i", PatientIdentifier))
-    chosen, params = any_of("i.patient_id", [patient.pk for patient in listed])
+    chosen, params = any_of("i.patient_id", [patient.pk for patient in patients])
     found = defaultdict(list)
+    database = connections[DEFAULT_DB_ALIAS]
     for row in fetch(
         f"SELECT {columns} FROM {_table(PatientIdentifier)} i"  # noqa: S608 - names only
         f" WHERE {chosen}",
         params,
         as_text=True,
     ):
-        identifier = part.instance(row)
+        identifier = part.instance(row, database)
         found[identifier.patient_id].append(identifier)
-    for patient in listed:
-        _attach(patient, found[patient.pk])
+    return found
 
 
 def _entry(
@@ -237,8 +250,10 @@ def _entry(
     order: Order,
     patient: Patient,
     visit: Visit | None,
+    identifiers: Sequence[PatientIdentifier],
     institution: str,
     study_start: datetime | None,
+    key: tuple[int, ...],
 ) -> WorklistEntry:
     step.appointment = None  # not part of an answer, and not worth a statement each
     return WorklistEntry(
@@ -254,7 +269,7 @@ def _entry(
             started_at=study_start,
             updated_at=procedure.updated_at,
         ),
-        patient=_with_answers(patient_view(patient), order.safety),
+        patient=_with_answers(patient_view(patient, identifiers), order.safety),
         visit=visit_view(visit),
         order_public_id=str(order.public_id),
         placer=Identifier(order.placer_order_number, order.placer_issuer, "PLAC"),
@@ -278,4 +293,5 @@ def _entry(
         patient_confidentiality=order.patient_confidentiality,
         callback_phone=order.callback_phone,
         ordered_at=order.ordered_at,
+        key=key,
     )

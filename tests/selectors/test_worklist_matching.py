@@ -362,7 +362,8 @@ def test_a_query_uses_an_index(conditions: dict[str, Any], index: str) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute(
-            "EXPLAIN QUERY PLAN " + worklist._select(query, where), [*where.params, 10, 0]
+            "EXPLAIN QUERY PLAN " + worklist._select(query, where, connection.vendor),
+            [*where.params, 10, 0],
         )
         plan = [row[3] for row in cursor.fetchall()]
 
@@ -376,7 +377,7 @@ def test_reading_is_bounded_in_memory() -> None:
     known = replace(worklist._known, capacity=2)
 
     keys = [worklist._version_key(row) for row in worklist._rows(WorklistQuery())]
-    entries = known.get(keys, lambda step_ids: worklist_rows.read(step_ids, ""))
+    entries = known.get(keys, lambda missing: worklist_rows.read(missing, ""))
 
     assert [str(entry.patient.name) for entry in entries] == ["Name0^A", "Name1^A", "Name2^A"]
     assert len(known.entries) == 2
