@@ -15,7 +15,7 @@ import hmac
 import re
 import secrets
 import sys
-from threading import Lock
+from threading import Event, Lock
 from time import monotonic
 
 from ris.terminal import complain, say
@@ -44,6 +44,14 @@ def _digest(passcode: bytes, salt: bytes) -> bytes:
     return hashlib.scrypt(passcode, salt=salt, n=_COST, r=_BLOCK, p=1, dklen=32)
 
 
+def _fits(stored: str, passcode: bytes) -> bool:
+    form = _FORM.fullmatch(stored)
+    if form is None:
+        return False
+    salt, digest = (base64.b64decode(part) for part in form.groups())
+    return hmac.compare_digest(_digest(passcode, salt), digest)
+
+
 class Passcodes:
     """Checks passcodes; safe to use from several threads."""
 
@@ -51,6 +59,7 @@ class Passcodes:
         self._secret = secrets.token_bytes(32)
         self._right: dict[str, bytes] = {}  # by hash
         self._paused: dict[str, float] = {}
+        self._looked_at: dict[str, tuple[bytes, Event]] = {}  # by hash: what, and when that is over
         self._lock = Lock()
 
     def is_right(self, stored: str, passcode: bytes) -> bool:
@@ -59,23 +68,38 @@ class Passcodes:
         with self._lock:
             if hmac.compare_digest(self._right.get(stored, b""), quick):
                 return True
-            now = monotonic()
-            if now < self._paused.get(stored, 0.0):
-                return False
-            if len(self._paused) >= _MOST_PAUSED:
-                self._paused.clear()
-            # Set before the slow part, so that guesses at the same time do not all get to it.
-            self._paused[stored] = now + _PAUSE_SECONDS
-        form = _FORM.fullmatch(stored)
-        if form is None:
-            return False
-        salt, digest = (base64.b64decode(part) for part in form.groups())
-        if not hmac.compare_digest(_digest(passcode, salt), digest):
-            return False
+            asked, over = self._looked_at.get(stored, (b"", None))
+            if over is None or not hmac.compare_digest(asked, quick):
+                now = monotonic()
+                if now < self._paused.get(stored, 0.0):
+                    return False
+                if len(self._paused) >= _MOST_PAUSED:
+                    self._paused.clear()
+                # Set before the slow part, so that guesses at the same time do not all get to it.
+                self._paused[stored] = now + _PAUSE_SECONDS
+                mine = self._looked_at[stored] = quick, Event()
+                over = None
+        if over is None:
+            return self._look(stored, passcode, mine)
+        # A scanner opens several associations at once: the others have the first one's answer.
+        over.wait(_PAUSE_SECONDS)
         with self._lock:
-            self._right[stored] = quick
-            self._paused.pop(stored, None)
-        return True
+            return hmac.compare_digest(self._right.get(stored, b""), quick)
+
+    def _look(self, stored: str, passcode: bytes, mine: tuple[bytes, Event]) -> bool:
+        """The slow part."""
+        right = False
+        try:
+            right = _fits(stored, passcode)
+        finally:
+            with self._lock:
+                if right:
+                    self._right[stored] = mine[0]
+                    self._paused.pop(stored, None)
+                if self._looked_at.get(stored) is mine:  # none began after the pause
+                    del self._looked_at[stored]
+            mine[1].set()
+        return right
 
 
 def main(argv: list[str]) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -135,6 +137,19 @@ def test_after_a_wrong_guess_the_next_is_not_even_looked_at() -> None:
 
     assert not passcodes.is_right(HASHED, b"guess")
     assert not passcodes.is_right(HASHED, PASSCODE.encode())
+
+
+def test_a_device_that_opens_several_associations_at_once_is_let_in_with_each() -> None:
+    """As scanners do after our start: one for the worklist, one for MPPS."""
+    passcodes = Passcodes()
+    together = Barrier(4)
+
+    def ask(_: int) -> bool:
+        together.wait()
+        return passcodes.is_right(HASHED, PASSCODE.encode())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(4))) == [True] * 4
 
 
 def test_the_command_prints_the_line_for_the_settings(
