@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from ris.web.exchange.decoding import LIMIT, Item, decode
 
 ORM = (
@@ -94,3 +96,13 @@ def test_long_message_is_cut() -> None:
 
     assert decoded.cut
     assert len(decoded.text) == LIMIT
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_message_in_a_wide_character_set_is_text_like_any_other(codec: str) -> None:
+    message = "MSH|^~\\&|HIS\rPID|1||4711||M\u00fcller\u4e1c^Anna\r"
+
+    shown = decode(message.encode(codec), "hl7")
+
+    assert shown.text == "MSH|^~\\&|HIS\nPID|1||4711||M\u00fcller\u4e1c^Anna"
+    assert [part.title for part in shown.parts] == ["MSH", "PID"]

@@ -119,7 +119,8 @@ def decode(raw: bytes, protocol: str = "", character_set: str = "") -> Decoded:
     text = _text(raw)
     cut = len(text) > LIMIT
     text = text[:LIMIT]
-    if text.lstrip("\x0b").startswith(("MSH", "FHS", "BHS")):
+    is_hl7 = protocol == Protocol.HL7.value  # whose letters may be of two or four bytes
+    if is_hl7 or text.lstrip("\x0b").startswith(("MSH", "FHS", "BHS")):
         return _hl7(raw, text, cut, character_set)
     parsed = _json(text) if not cut else None
     if parsed is not None:
