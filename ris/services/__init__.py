@@ -24,6 +24,7 @@ from ris.services import (
     mapping,
     orders,
     patient_links,
+    patient_message_rules,
     patient_messages,
     patients,
     peer_review,
@@ -52,6 +53,7 @@ from ris.services.scheduling import moving
 for _area in (
     patients,
     patient_links,
+    patient_message_rules,
     patient_messages,
     orders,
     scheduling,
