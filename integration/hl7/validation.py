@@ -11,7 +11,7 @@ from typing import Literal
 
 from integration.hl7 import schema
 from integration.hl7.er7 import Message, Segment
-from ris.domain.errors import MissingValueError, RisError
+from ris.domain.errors import InvalidValueError, MissingValueError, RisError
 
 Level = Literal["off", "key", "tables"]
 
@@ -41,7 +41,14 @@ KEY_SEGMENTS: Mapping[str, tuple[str, ...]] = {
 
 
 def faults(message: Message, level: Level) -> list[RisError]:
-    """What is wrong with a message at a level, each with its place."""
+    """What is wrong with a message at a level, each with its place.
+
+    Raises InvalidValueError for two messages in one, whose segments belong to either: some engines
+    send several in a frame, and nothing of the second may get lost behind an AA to the first.
+    """
+    if len(message.segments("MSH")) > 1:
+        text = "a second message: each comes in a frame of its own, or all in a batch (BHS)"
+        raise InvalidValueError(text, path="MSH[2]")
     if level == "off":
         return []
     if level == "key":

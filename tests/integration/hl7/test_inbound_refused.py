@@ -8,7 +8,7 @@ from integration.hl7.inbound import handle
 from ris.models import InboundMessage, Order, Patient, ScheduledProcedureStep
 from tests import make
 from tests.integration.hl7.intake import PEER, answer, outcome, register
-from tests.integration.hl7.messages import order
+from tests.integration.hl7.messages import OBR, ORC, PID, order, text
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("accepting")]
 
@@ -51,6 +51,17 @@ def test_a_peer_may_be_restricted_to_some_messages() -> None:
     register(settings={"accepts": ["ADT^A08"]})
 
     assert outcome(order()) == ("AR", ["201 MSH^1^9"])
+
+
+@pytest.mark.parametrize("level", ["off", "key", "tables"])
+def test_nothing_of_a_second_message_in_a_frame_is_lost_behind_the_answer_to_the_first(
+    level: str,
+) -> None:
+    register(settings={"validation": level})
+    first = text(PID, message_type="ADT^A08", key="M1")
+
+    assert outcome(first + text(ORC, OBR, key="M2")) == ("AE", ["102 MSH^2^"])
+    assert Patient.objects.count() == 0
 
 
 def test_strict_peers_are_held_to_the_standards_tables() -> None:
