@@ -25,7 +25,7 @@ from integration.hl7.from_domain.order_steps import (
 )
 from integration.hl7.from_domain.segments import OBR, ORC, PID, PV1, TQ1, ToldOrder, row
 from integration.hl7.profiles import Profile
-from ris.domain.orders import OrderStatus, Stage
+from ris.domain.orders import PERFORMED, OrderStatus, Stage
 from ris.domain.protocol import StoredEvent
 from ris.selectors.views import OrderView, ProcedureView
 
@@ -226,16 +226,25 @@ def _progress(
             return Progress("CM", settings.performed_status)
         done = procedure.stage in {Stage.PERFORMED, Stage.PRELIMINARY, Stage.REPORTED}
         return Progress("IP", settings.performed_status if done else "I")
-    if event.name == "PerformedStepDiscontinued" and was_mistaken(event):
-        return _SCHEDULED
-    if order.status is OrderStatus.ON_HOLD and say.progress in (_SCHEDULED, _WAITING):
-        return bindings.PROGRESS[order.status, procedure.stage]  # a new time releases nothing
-    if say.progress is not None:
-        return say.progress
+    mistaken = event.name == "PerformedStepDiscontinued" and was_mistaken(event)
+    planned = _SCHEDULED if mistaken else say.progress
+    if planned is not None and not (
+        planned in (_SCHEDULED, _WAITING) and _says_more(event, order, procedure)
+    ):
+        return planned
     progress = bindings.PROGRESS[order.status, procedure.stage]
     if procedure.stage is Stage.PERFORMED and order.status is OrderStatus.ACTIVE:
         return Progress(progress.orc_5, settings.performed_status)
     return progress
+
+
+def _says_more(event: StoredEvent, order: OrderView, procedure: ProcedureView) -> bool:
+    """Whether a time that one step got does not say how far it all is: the order is on hold, which
+    no new time ends, or another step of the procedure was begun."""
+    told = named(event)
+    return order.status is OrderStatus.ON_HOLD or any(
+        step.status in PERFORMED for step in procedure.steps if step.public_id not in told
+    )
 
 
 def _parts(event: StoredEvent, order: OrderView, about: About) -> list[Part]:

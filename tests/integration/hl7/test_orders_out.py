@@ -166,6 +166,17 @@ def test_an_order_on_hold_is_told_as_held_when_its_appointment_moves() -> None:
     assert says(status(canceled, freed)) == ("SC", "HD", "")
 
 
+@pytest.mark.parametrize("name", ["AppointmentBooked", "AppointmentMoved", "PatientArrived"])
+def test_an_exam_that_runs_is_not_told_as_scheduled_when_another_step_moves(name: str) -> None:
+    running = views.step(public_id="step-2", step_id="S000000002", status=StepStatus.STARTED)
+    steps = (views.step(), running)
+    order = views.order(procedures=(views.procedure(stage=Stage.IN_PROGRESS, steps=steps),))
+
+    assert says(status(views.booked(name), order)) == ("SC", "IP", "I")
+    returned = views.event("PerformedStepDiscontinued", steps=[views.STEP], reason="110514")
+    assert says(status(returned, order)) == ("SC", "IP", "I")
+
+
 def test_a_placer_is_told_of_the_appointment_that_its_own_order_brought() -> None:
     assert says(status(views.booked(), asked=True)) == ("SC", "SC", "S")
 
