@@ -15,6 +15,7 @@ from integration.fhir import bindings, elements, systems
 from integration.fhir.from_domain.servicerequest import LATERALITY_CODES
 from integration.fhir.indexed import NumberedReference, indexed
 from integration.fhir.parameters import (
+    CodeParameter,
     ConstantParameter,
     ContactParameter,
     Parameter,
@@ -24,7 +25,12 @@ from integration.fhir.parameters import (
     StringParameter,
 )
 from ris.selectors import search as selectors
-from ris.selectors.search.criteria import Common, RequestCriteria, StepCriteria
+from ris.selectors.search.criteria import (
+    Common,
+    RequestCriteria,
+    StepCriteria,
+    StudyCriteria,
+)
 from ris.selectors.search.engine import Finder
 
 # What every resource has and the index keeps.
@@ -86,13 +92,15 @@ def _address(kind: str) -> Parameter:
     )
 
 
-def _requester(kind: str, finder: Finder[Any, Any], criteria: type[Common]) -> Parameter:
+def _requester(
+    kind: str, finder: Finder[Any, Any], criteria: type[Common], name: str = "requester"
+) -> Parameter:
     """Who placed the order: messages name them by number and name."""
     return NumberedReference(
-        name="requester",
-        expression=f"{kind}.requester",
+        name=name,
+        expression=f"{kind}.{name}",
         kind=kind,
-        targets=tuple(sorted(elements.search_parameters(kind)["requester"].targets)),
+        targets=tuple(sorted(elements.search_parameters(kind)[name].targets)),
         field="requesters",
         finder=finder,
         criteria=criteria,
@@ -141,6 +149,7 @@ MORE: Mapping[str, tuple[Parameter, ...]] = {
         ),
     ),
     "ImagingStudy": (
+        _requester("ImagingStudy", selectors.studies, StudyCriteria, "referrer"),
         ReferenceParameter(
             name="performer",
             expression="ImagingStudy.series.performer.actor",
@@ -150,6 +159,12 @@ MORE: Mapping[str, tuple[Parameter, ...]] = {
         ),
     ),
     "DiagnosticReport": (
+        CodeParameter(
+            name="conclusion",
+            expression="DiagnosticReport.conclusionCode",
+            field="conclusions",
+            documentation="The overall assessment of a breast exam.",
+        ),
         ReferenceParameter(
             name="imagingStudy",
             expression="DiagnosticReport.imagingStudy",

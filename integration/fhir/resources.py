@@ -279,7 +279,7 @@ KINDS: Mapping[str, Kind] = {
             asked.PerformedCriteria,
             procedure,
             search.PROCEDURE,
-            beside=("stations",),
+            beside=("stations", "rooms"),
             documentation="A performed procedure step, as a modality (MPPS) or a person told it.",
         ),
         _kind(

@@ -8,25 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ris.domain.languages import tag_of
 from ris.domain.patient_messages import Occasion
 
-# As hospitals write languages: ISO 639-1, both kinds of 639-2, and names.
-_KNOWN: Mapping[str, str] = {
-    "en": "en", "eng": "en", "english": "en",
-    "de": "de", "ger": "de", "deu": "de", "german": "de", "deutsch": "de",
-    "es": "es", "spa": "es", "spanish": "es", "español": "es",
-    "fr": "fr", "fre": "fr", "fra": "fr", "french": "fr", "français": "fr",
-    "ja": "ja", "jpn": "ja", "japanese": "ja", "日本語": "ja",
-}  # fmt: skip
+# The languages that we have words in.
+_WRITTEN = frozenset({"en", "de", "es", "fr", "ja"})
 
 
 def language_of(said: str, otherwise: str = "en") -> str:
     """The language to write in, from what a hospital says of a patient (PID-15)."""
-    word = said.strip().lower().partition("^")[0]
-    for part in (word, word.replace("_", "-").partition("-")[0]):
-        if part in _KNOWN:
-            return _KNOWN[part]
-    return _KNOWN.get(otherwise.partition("-")[0], "en")
+    for each in (said, otherwise):
+        language = tag_of(each).partition("-")[0]
+        if language in _WRITTEN:
+            return language
+    return "en"
 
 
 @dataclass(frozen=True, slots=True)

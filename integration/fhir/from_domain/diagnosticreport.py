@@ -20,6 +20,7 @@ from ris.domain.mammography_codes import OVERALL
 from ris.domain.reporting import SECTIONS, ReportStatus
 from ris.domain.values import Code, Identifier, PersonName
 from ris.printing.report import notice_of
+from ris.selectors.search.signed import IMR
 from ris.selectors.search.views import AwaitedHit, ReportHit
 from ris.selectors.views import OrderView, ProcedureView, ReportVersionView
 from ris.services.report_documents import report_document
@@ -28,8 +29,7 @@ RADIOLOGY = datatypes.coded("http://terminology.hl7.org/CodeSystem/v2-0074", "RA
 RADIOLOGY_LOINC = datatypes.coded(systems.LOINC, "LP29684-5", "Radiology")
 IMAGING_STUDY_REPORT = datatypes.coded(systems.LOINC, "18748-4", "Diagnostic imaging study")
 
-# Declared where a report has all that the profile asks for (IHE RAD IMR 1.1.0, RAD-141).
-IMR = "https://profiles.ihe.net/RAD/IMR/StructureDefinition/imr-diagnosticreport"
+# The profile is declared where a report has all that it asks for (IHE RAD IMR 1.1.0, RAD-141).
 _IMR_WANTS = (
     "basedOn",
     "subject",

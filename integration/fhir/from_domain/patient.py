@@ -5,6 +5,7 @@ from __future__ import annotations
 from integration.fhir import bindings
 from integration.fhir.from_domain import datatypes
 from integration.fhir.from_domain.datatypes import Resource, Shown
+from ris.domain.languages import SYSTEM, name_of, tag_of
 from ris.selectors.views import PatientView
 
 
@@ -26,7 +27,7 @@ def patient(view: PatientView, shown: Shown) -> Resource:
         deceasedBoolean=True if view.deceased else None,
         address=[{"text": view.address}] if view.address else [],
         communication=(
-            [{"language": {"text": view.language}, "preferred": True}] if view.language else []
+            [{"language": _language(view.language), "preferred": True}] if view.language else []
         ),
         link=(
             [{"other": datatypes.reference("Patient", merged), "type": "replaced-by"}]
@@ -34,3 +35,10 @@ def patient(view: PatientView, shown: Shown) -> Resource:
             else []
         ),
     )
+
+
+def _language(said: str) -> Resource:
+    """With the code that R4 asks for (binding all-languages), where it is plain what is meant."""
+    tag = tag_of(said)
+    coded = datatypes.coded(SYSTEM, tag, name_of(tag)) if tag else {}
+    return {**coded, "text": said}

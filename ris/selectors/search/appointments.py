@@ -136,10 +136,22 @@ def _of_order(criteria: AppointmentCriteria) -> Q:
         return Q(pk__in=with_steps.filter(condition).values("appointment_id"))
 
     found &= terms.every(criteria.codes, of_code)
-    return found & terms.every(
-        criteria.reasons,
-        terms.code("order__reason_code__value", "order__reason_code__scheme"),
-    )
+
+    def for_reason(term: CodeTerm) -> Q:
+        orders = Order.objects.filter(_reason(term)).values("pk")
+        theirs = with_steps.filter(procedure__order__in=orders).values("appointment_id")
+        return Q(pk__in=Appointment.objects.filter(order__in=orders).values("pk").union(theirs))
+
+    return found & terms.every(criteria.reasons, for_reason)
+
+
+def _reason(term: CodeTerm) -> Q:
+    """Why an order was placed; words are those of the reason or of its code."""
+    found = terms.code("reason_code__value", "reason_code__scheme")(term)
+    return found | Q(reason__istartswith=term.meaning) if term.meaning else found
+
+
+_WITH_REASON = Order.objects.exclude(reason="", reason_code={}).values("pk")
 
 
 def _in_slots(ids: Iterable[str]) -> Q:
@@ -250,7 +262,7 @@ appointments: Finder[AppointmentCriteria, AppointmentHit] = Finder(
                 "identifiers": Q(numbers__isnull=False),
                 "slots": Q(device__isnull=False, status__in=_TAKING),
                 "codes": Q(steps__isnull=False),
-                "reasons": Q(order__isnull=False) & ~Q(order__reason_code={}),
+                "reasons": Q(order__in=_WITH_REASON) | Q(steps__procedure__order__in=_WITH_REASON),
                 "requests": Q(order__isnull=False) | Q(steps__isnull=False),
                 "start": ~Q(status=AppointmentStatus.PROPOSED.value),
                 "updated": Q(),

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from ris.domain.values import fold
 from ris.selectors.search import index, terms
 from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import NO_TEXT, NO_TIME, OrLast, SortKey
@@ -19,6 +20,9 @@ from ris.selectors.search.index import Test, Token
 from ris.selectors.search.kept import load as load_kept
 
 LOINC = "http://loinc.org"
+# Whose names these are (integration.fhir.systems).
+AE_TITLE = "urn:ris:ae-title"
+LOGIN = "urn:ris:issuer:RIS"
 
 # One test of a parameter as a condition on rows.
 Condition = Callable[[Test], Q]
@@ -85,6 +89,36 @@ def state(**codes: Q) -> Condition:
         return known.get(test.code, terms.NOTHING) if isinstance(test, Token) else terms.NOTHING
 
     return condition
+
+
+def words(*said: str, rows: Q = ALL) -> Condition:
+    """Words that all ``rows`` are shown with, from their beginning."""
+    known = [fold(each) for each in said]
+
+    def condition(test: Test) -> Q:
+        if not isinstance(test, terms.TextTerm):
+            return terms.NOTHING
+        key = fold(test.text.strip())
+        found = bool(key) and any(each.startswith(key) for each in known)
+        return rows if found else terms.NOTHING
+
+    return condition
+
+
+def number(field: str, system: str) -> Condition:
+    """Numbers or names that one system gives."""
+
+    def condition(test: Test) -> Q:
+        if not isinstance(test, Token) or test.system not in {None, system}:
+            return terms.NOTHING
+        return Q(**{field: test.code}) if test.code else ~Q(**{field: ""})
+
+    return condition
+
+
+def unnamed(test: Test) -> Q:
+    """Somebody or something that is shown by name alone: no question names it."""
+    return terms.NOTHING
 
 
 def time(field: str) -> Condition:

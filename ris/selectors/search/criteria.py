@@ -132,6 +132,7 @@ class PerformedCriteria(OfOrder):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyCriteria(OfOrder):
     identifiers: Terms[IdentifierTerm] = ()  # a study's UID has no issuer
+    requesters: Terms[IdentifierTerm] = ()
     uids: Terms[str] = ()
     series_uids: Terms[str] = ()
     modalities: Terms[str] = ()
@@ -147,6 +148,7 @@ class ReportCriteria(OfOrder):
     codes: Terms[CodeTerm] = ()
     studies: Ids = ()
     performers: Ids = ()  # the institution, which all reports are of, or a resident
+    conclusions: Terms[CodeTerm] = ()
     issued: Terms[TimeTerm] = ()
     date: Terms[TimeTerm] = ()
 

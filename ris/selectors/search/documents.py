@@ -15,7 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from ris.domain.reporting import ReportStatus, VersionKind
 from ris.models import ReportVersion, Site
 from ris.selectors.report_documents import of_versions
-from ris.selectors.search import beside, terms
+from ris.selectors.search import beside, changed, signed, terms
 from ris.selectors.search.beside import ALL, LOINC, Column, Reference, constant, state, time
 from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import Finder, Source
@@ -50,6 +50,14 @@ def _authenticator(test: Target) -> Q:
 
 def _authenticators(rows: QuerySet[Any]) -> list[QuerySet[Any, Any]]:
     return Column(_SIGNER).targets(rows.filter(_VERIFIED))
+
+
+def _author_called(test: Test) -> Q:
+    return signed.login("signer")(test) | signed.login("resident")(test)
+
+
+def _authenticator_called(test: Test) -> Q:
+    return _VERIFIED & signed.login("signer")(test)
 
 
 def _custodian(test: Target) -> Q:
@@ -101,7 +109,9 @@ _CONDITIONS: beside.Conditions = {
     "encounter": (Column("report__order__visit__public_id"), Q(report__order__visit__isnull=False)),
     "related": (Column("report__public_id", *_REQUESTS), ALL),
     "type": (constant(REPORT_CODE), ALL),
+    "type:text": (beside.words("Diagnostic imaging study"), ALL),
     "category": (constant(RADIOLOGY_CODE), ALL),
+    "category:text": (beside.words("Radiology"), ALL),
     "status": (
         state(
             current=~_WITHDRAWN & ~Q(_LATER),
@@ -119,6 +129,8 @@ _CONDITIONS: beside.Conditions = {
         Reference(_authenticator, _authenticators),
         _VERIFIED & Q(**{f"{_SIGNER}__isnull": False}),
     ),
+    "author:identifier": (_author_called, ALL),
+    "authenticator:identifier": (_authenticator_called, _VERIFIED),
     "custodian": (Reference(_custodian, _custodians), Q(Exists(Site.objects.all()))),
     "contenttype": (beside.plain("application/pdf"), ALL),
     "location": (_location, ALL),
@@ -133,15 +145,13 @@ beside.answer(TYPE, (ReportVersion.objects.all, _CONDITIONS))
 
 # --- the table beside the kept ones
 
-_UPDATED = F("report__updated_at")
-
 
 def _rows(criteria: KeptCriteria) -> QuerySet[Any]:
-    return beside.rows(ReportVersion.objects.all(), _UPDATED, criteria, _since)
+    return beside.rows(ReportVersion.objects.all(), changed.VERSION, criteria, _since)
 
 
 def _since(at: datetime) -> QuerySet[Any, Any]:
-    return ReportVersion.objects.filter(report__updated_at__gte=at).values("pk")
+    return ReportVersion.objects.filter(report__in=changed.reports_since(at)).values("pk")
 
 
 def _load_versions(public_ids: Sequence[str]) -> dict[str, VersionHit]:
@@ -170,7 +180,7 @@ def _load_versions(public_ids: Sequence[str]) -> dict[str, VersionHit]:
 def documents(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
     """``columns`` are the parameters of the index that are sorted by, with their column."""
     (sent,) = kept(TYPE, columns).sources
-    own = beside.sorts(columns, {"updated": _UPDATED, "date": F("signed_at")})
+    own = beside.sorts(columns, {"updated": changed.VERSION, "date": F("signed_at")})
     return Finder(
         sources=(sent, Source(_rows, own)),
         load=lambda ids: beside.load(TYPE, ids, _load_versions),

@@ -38,7 +38,7 @@ from ris.models import (
 from ris.selectors.performing import to_view as performed_view
 from ris.selectors.report_documents import of_versions
 from ris.selectors.reports import to_view as report_view
-from ris.selectors.search import leading, planned, terms
+from ris.selectors.search import changed, leading, planned, signed, terms
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria, StudyCriteria
 from ris.selectors.search.engine import Finder, OrLast, Source
 from ris.selectors.search.load import by_number, orders_with
@@ -199,6 +199,10 @@ def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
         found &= Q(pk__in=procedures_requested(alternatives))
     found &= terms.every(criteria.request_identifiers, lambda term: Q(order__in=orders_named(term)))
     found &= terms.every(criteria.identifiers, _study_identifier)
+    found &= terms.every(
+        criteria.requesters,
+        terms.identifier("order__requester_identifier", "order__requester_issuer"),
+    )
     for wanted in criteria.series_uids:
         found &= Q(pk__in=_procedures_with(Q(series__series_instance_uid__in=list(wanted))))
     for wanted in criteria.modalities:
@@ -279,6 +283,7 @@ studies: Finder[StudyCriteria, StudyHit] = Finder(
             there={
                 "identifiers": Q(),
                 "requests": Q(),
+                "requesters": ~Q(order__requester="") | ~Q(order__requester_identifier=""),
                 "started": Q(),
                 "modalities": Q(steps__performed__series__isnull=False),
                 "series_uids": Q(steps__performed__series__isnull=False),
@@ -360,8 +365,11 @@ def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
     if criteria.issued:
         rows = rows.annotate(last_signed=_LAST_SIGNED)
         found &= terms.every(criteria.issued, terms.instant("last_signed"))
-    found &= terms.lately(criteria.updated, terms.touched(Report.objects.all()))
-    found &= terms.every(criteria.updated, terms.instant("updated_at"))
+    found &= terms.every(criteria.conclusions, signed.concluded)
+    if criteria.updated:
+        found &= terms.lately(criteria.updated, changed.reports_since)
+        rows = rows.annotate(last_change=changed.REPORT)
+        found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
 
 
@@ -427,7 +435,7 @@ reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
         Source(
             _reports,
             {
-                "updated": F("updated_at"),
+                "updated": changed.REPORT,
                 "issued": OrLast(_LAST_SIGNED),
                 "date": OrLast(_EXAM_BEGAN),
             },
@@ -442,6 +450,7 @@ reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
                 "requests": Q(),
                 "identifiers": Q(),
                 "codes": Q(),
+                "conclusions": signed.CONCLUDED,
                 "performers": Q(Exists(Site.objects.all())),
                 "studies": Q(procedures__steps__performed__isnull=False),
                 "issued": Q(versions__isnull=False),

@@ -18,10 +18,22 @@ from ris.domain.reporting import ReportStatus
 from ris.models import CriticalResult, Device, DoseRecord, ExamDose
 from ris.selectors.dose import document_line, with_lines
 from ris.selectors.search import beside, terms
-from ris.selectors.search.beside import ALL, LOINC, Column, Reference, constant, state, time
+from ris.selectors.search.beside import (
+    AE_TITLE,
+    ALL,
+    LOINC,
+    Column,
+    Reference,
+    constant,
+    number,
+    state,
+    time,
+    unnamed,
+    words,
+)
 from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import Finder, Source
-from ris.selectors.search.index import Target, Test, Token
+from ris.selectors.search.index import Pair, Target, Test, Token
 from ris.selectors.search.kept import kept
 from ris.selectors.search.load import by_number
 from ris.selectors.search.views import DoseHit, FindingHit, KeptHit
@@ -32,7 +44,9 @@ Hit = KeptHit | DoseHit | FindingHit
 # What every row of a kind is: (system, code).
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 DOSE_CODE = (LOINC, "73569-6")  # Radiation exposure and protection information
+DOSE_WORDS = "Radiation dose summary"
 FINDING_CODE = (LOINC, "18782-3")  # Radiology Study observation
+FINDING_WORDS = ("Critical finding", "Radiology Study observation (narrative)")
 
 _EFFECTIVE = Coalesce("started_at", "content_at", "created_at")
 
@@ -73,6 +87,19 @@ def _senders(rows: QuerySet[Any]) -> list[QuerySet[Any, Any]]:
     return [Device.objects.filter(ae_title__in=rows.values("ae_title")).values("public_id")]
 
 
+def _says(test: Test) -> Q:
+    """What was found, in words."""
+    return terms.text("finding")(test) if isinstance(test, terms.TextTerm) else terms.NOTHING
+
+
+def _code_says(test: Test) -> Q:
+    """Both parts of a composite: the code, and the words from their beginning."""
+    if isinstance(test, Pair):
+        known = test.code == FINDING_CODE[1] and test.system in {None, FINDING_CODE[0]}
+        return ALL if known else terms.NOTHING
+    return Q(finding__istartswith=test.code) if isinstance(test, Token) else terms.NOTHING
+
+
 _IMAGING = (CATEGORY, "imaging")
 _DOSE: beside.Conditions = {
     "patient": (Column("order__patient__public_id"), ALL),
@@ -83,13 +110,20 @@ _DOSE: beside.Conditions = {
     "part-of": (Column("procedure__public_id"), ALL),
     "code": (constant(DOSE_CODE), ALL),
     "combo-code": (constant(DOSE_CODE), ALL),
+    "code:text": (words(DOSE_WORDS), ALL),
+    "combo-code:text": (words(DOSE_WORDS), ALL),
     "category": (constant(_IMAGING), ALL),
+    "category:text": (words("Imaging"), ALL),
+    # Its words are put together when it is shown: no column has them.
+    "value-string": (unnamed, ALL),
+    "code-value-string": (unnamed, ALL),
     "status": (
         state(final=Q(withdrawn_at=None), entered_in_error=Q(withdrawn_at__isnull=False)),
         ALL,
     ),
     "date": (time("effective_at"), ALL),
     "identifier": (_document, _OF_DOCUMENT),
+    "device:identifier": (number("ae_title", AE_TITLE), ~Q(ae_title="")),
     "device": (Reference(_sender, _senders), Q(ae_title__in=Device.objects.values("ae_title"))),
 }
 _RETRACTED = Q(report__status=ReportStatus.RETRACTED.value)
@@ -101,7 +135,12 @@ _FINDING: beside.Conditions = {
     "derived-from": (Column("report__procedures__public_id"), ALL),
     "code": (constant(FINDING_CODE), ALL),
     "combo-code": (constant(FINDING_CODE), ALL),
+    "code:text": (words(*FINDING_WORDS), ALL),
+    "combo-code:text": (words(*FINDING_WORDS), ALL),
     "category": (constant(_IMAGING), ALL),
+    "category:text": (words("Imaging"), ALL),
+    "value-string": (_says, ALL),
+    "code-value-string": (_code_says, ALL),
     "status": (state(final=~_RETRACTED, entered_in_error=_RETRACTED), ALL),
     "date": (time("told_at"), ALL),
 }

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Coalesce, NullIf
+from django.db.models.functions import Coalesce, Lower, NullIf
 
+from ris.domain.languages import SYSTEM as LANGUAGE
+from ris.domain.languages import spellings_of, tags_called
 from ris.domain.values import Identifier, PersonName
 from ris.models import (
     CodeMap,
@@ -33,7 +35,7 @@ from ris.selectors.search.criteria import (
     VisitCriteria,
 )
 from ris.selectors.search.engine import TEXTS, Finder, OrLast, SortKey, Source
-from ris.selectors.search.index import Test
+from ris.selectors.search.index import Test, Token
 from ris.selectors.search.kept import by_index
 from ris.selectors.search.requests import patient_identifier
 from ris.selectors.search.terms import Comparison
@@ -114,6 +116,44 @@ patients: Finder[PatientCriteria, PatientView] = Finder(
     load=_load_patients,
 )
 
+_ANSWERED = ~Q(language="")
+
+
+def _spoken() -> QuerySet[Patient]:
+    return Patient.objects.annotate(spoken=Lower("language"))
+
+
+def _speaks_as(test: Test) -> Q:
+    """Who speaks what is called so, by the message or in English."""
+    if not isinstance(test, terms.TextTerm) or not test.text.strip():
+        return terms.NOTHING
+    found = Q(language__istartswith=test.text)
+    for tag in tags_called(test.text):
+        found |= _speaks(Token(tag))
+    return found
+
+
+def _speaks(test: Test) -> Q:
+    """Who speaks a language, as far as it is plain what a message says of it."""
+    if not isinstance(test, Token) or test.system not in {None, LANGUAGE}:
+        return terms.NOTHING
+    said = {form for each in spellings_of(test.code) for form in (each, _lowered(each.upper()))}
+    found = Q(spoken__in=sorted(said))
+    for each in sorted(said):
+        found |= Q(spoken__startswith=f"{each}^")
+    return found
+
+
+def _lowered(text: str) -> str:
+    """As SQLite makes letters small, which knows those of English only."""
+    return "".join(each.lower() if each.isascii() else each for each in text)
+
+
+beside.answer(
+    "Patient",
+    (_spoken, {"language": (_speaks, _ANSWERED), "language:text": (_speaks_as, _ANSWERED)}),
+)
+
 # --- visits
 
 
@@ -166,7 +206,19 @@ def _told_here() -> QuerySet[Visit]:
     )
 
 
+_ATTENDED = ~Q(attending="") | ~Q(referring="")
 beside.answer("Encounter", (_told_here, {"date": (_dated, _DATED)}))
+beside.answer(
+    "Encounter",
+    (
+        Visit.objects.all,
+        {
+            "location": (beside.unnamed, ~Q(location="")),
+            "participant": (beside.unnamed, _ATTENDED),
+            "practitioner": (beside.unnamed, _ATTENDED),
+        },
+    ),
+)
 
 # As a message said, else as a client did.
 _BEGAN = OrLast(Coalesce("started_at", by_index("Encounter", "date", "low").value))
@@ -205,7 +257,7 @@ def _practitioners(criteria: PractitionerCriteria) -> QuerySet[Practitioner] | N
 
 
 def _family(term: terms.TextTerm) -> Q:
-    """The first part of a name, which is kept as in DICOM."""
+    """The first part of a name, which is kept as in DICOM, in each of its writings."""
     if not term.text or "^" in term.text:
         return terms.NOTHING
     match term.mode:
@@ -214,7 +266,7 @@ def _family(term: terms.TextTerm) -> Q:
         case terms.TextMode.CONTAINS:
             return Q(name__icontains=term.text)
         case terms.TextMode.STARTS:
-            return Q(name__istartswith=term.text)
+            return Q(name__istartswith=term.text) | Q(name__icontains=f"={term.text}")
 
 
 def _given(term: terms.TextTerm) -> Q:

@@ -8,6 +8,7 @@ and of the requested procedure, and what is then made of them keeps the id where
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import (
     DateTimeField,
@@ -28,12 +29,15 @@ from ris.models import (
     PerformedProcedureStep,
     Report,
     RequestedProcedure,
+    Room,
     ScheduledProcedureStep,
     Site,
 )
-from ris.selectors.search import terms
+from ris.selectors.search import beside, terms
+from ris.selectors.search.beside import Reference
 from ris.selectors.search.criteria import PerformedCriteria, ReportCriteria
 from ris.selectors.search.engine import NO_TIME, OrLast, Source
+from ris.selectors.search.index import Target
 from ris.selectors.search.load import orders_with
 from ris.selectors.search.requests import (
     of_order,
@@ -42,7 +46,7 @@ from ris.selectors.search.requests import (
     procedures_requested,
     procedures_since,
 )
-from ris.selectors.search.steps import steps_since
+from ris.selectors.search.steps import step_numbered, steps_since
 from ris.selectors.search.views import AwaitedHit, PlannedHit
 
 # When what was performed first for a procedure was begun; NULL: nothing was.
@@ -88,15 +92,21 @@ _NOT_DONE = ~Exists(PerformedProcedureStep.objects.filter(steps=OuterRef("pk")))
 _STEP_UPDATED = Greatest(F("updated_at"), F("procedure__order__updated_at"))
 
 
+def _to_be_done() -> QuerySet[ScheduledProcedureStep]:
+    # One that was canceled before it had a time was never planned to be done.
+    return ScheduledProcedureStep.objects.filter(
+        _NOT_DONE, status__in=[each.value for each in PLANNED_STEPS], start_at__isnull=False
+    )
+
+
 def _exams(criteria: PerformedCriteria) -> QuerySet[ScheduledProcedureStep] | None:
-    if not criteria.possible or criteria.identifiers or criteria.date:
-        return None  # nothing was performed: there is neither a UID nor a time
+    if not criteria.possible or criteria.date:
+        return None  # nothing was performed: there is no time
     order = "procedure__order"
     found = terms.keys("public_id", criteria.public_ids)
-    # One that was canceled before it had a time was never planned to be done.
-    found &= Q(status__in=[each.value for each in PLANNED_STEPS], start_at__isnull=False)
     found &= of_patient(criteria, f"{order}__patient", f"{order}__visit")
     found &= of_order(criteria, order, "procedure")
+    found &= terms.every(criteria.identifiers, step_numbered)
     found &= terms.every(
         criteria.codes, terms.code("procedure__code_value", "procedure__code_scheme")
     )
@@ -105,7 +115,7 @@ def _exams(criteria: PerformedCriteria) -> QuerySet[ScheduledProcedureStep] | No
         found &= Q(station_ae_title__in=wanted.values("ae_title"))
     if criteria.planned is not None:
         found &= terms.product(("status", f"{order}__status"), criteria.planned)
-    rows = ScheduledProcedureStep.objects.filter(_NOT_DONE)
+    rows = _to_be_done()
     if criteria.updated:
         found &= terms.lately(criteria.updated, steps_since)
         rows = rows.annotate(last_change=_STEP_UPDATED)
@@ -121,19 +131,28 @@ exams: Source[PerformedCriteria] = Source(
         "visits": ("procedure__order__visit__public_id",),
         "requests": ("procedure__order__public_id", "procedure__public_id"),
     },
-    there={"codes": Q(), "stations": ~Q(station_ae_title="")},
+    there={"identifiers": Q(), "codes": Q(), "stations": ~Q(station_ae_title="")},
+)
+
+
+def _in_room(test: Target) -> Q:
+    return Q(location__in=Room.objects.filter(test.among("public_id")).values("name"))
+
+
+def _rooms(rows: QuerySet[Any, Any]) -> list[QuerySet[Any, Any]]:
+    return [Room.objects.filter(name__in=rows.order_by().values("location")).values("public_id")]
+
+
+beside.answer(
+    "Procedure",
+    (_to_be_done, {"location": (Reference(_in_room, _rooms), ~Q(location=""))}),
 )
 
 
 def load_exams(public_ids: Sequence[str]) -> dict[str, PlannedHit]:
     """The planned exams with these ids; empty without a query if there are none."""
     keys = list(terms.as_keys(public_ids))
-    shown = ScheduledProcedureStep.objects.filter(
-        _NOT_DONE,
-        public_id__in=keys,
-        status__in=[each.value for each in PLANNED_STEPS],
-        start_at__isnull=False,
-    )
+    shown = _to_be_done().filter(public_id__in=keys)
     wanted = {str(key) for key in shown.values_list("public_id", flat=True)} if keys else set()
     if not wanted:
         return {}
@@ -172,7 +191,7 @@ def _awaited() -> QuerySet[RequestedProcedure]:
 
 
 def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
-    if not criteria.possible or criteria.issued:
+    if not criteria.possible or criteria.issued or criteria.conclusions:
         return None  # nothing was issued
     found = terms.keys("public_id", criteria.public_ids)
     found &= of_patient(criteria, "order__patient", "order__visit")

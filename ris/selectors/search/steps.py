@@ -47,6 +47,11 @@ def steps_since(at: datetime) -> QuerySet[Any, Any]:
     return rows.filter(updated_at__gte=at).values("pk").union(theirs)
 
 
+def step_numbered(term: terms.IdentifierTerm) -> Q:
+    """The step with this Scheduled Procedure Step ID."""
+    return Q(step_id=term.value) if term.issuer in {None, terms.STEP_ID} else terms.NOTHING
+
+
 def _steps(criteria: StepCriteria) -> QuerySet[ScheduledProcedureStep] | None:
     if not criteria.possible:
         return None
@@ -54,12 +59,7 @@ def _steps(criteria: StepCriteria) -> QuerySet[ScheduledProcedureStep] | None:
     found = terms.keys("public_id", criteria.public_ids)
     found &= of_patient(criteria, f"{order}__patient", f"{order}__visit")
     found &= of_order(criteria, order, "procedure")
-    found &= terms.every(
-        criteria.identifiers,
-        lambda term: (
-            Q(step_id=term.value) if term.issuer in {None, terms.STEP_ID} else terms.NOTHING
-        ),
-    )
+    found &= terms.every(criteria.identifiers, step_numbered)
     found &= terms.every(
         criteria.group_identifiers,
         terms.identifier(f"{order}__accession_number", f"{order}__accession_issuer"),

@@ -200,9 +200,9 @@ def test_what_was_changed_is_found_as_it_is_now(api: Api, cast: dict[str, str]) 
     ("sort", "expected"),
     [
         ("date", ["low", "high", "word", "pressure", "panel"]),
-        ("-date,_id", ["pressure", "panel", "word", "high", "low"]),
-        ("value-string,_id", ["low", "high", "pressure", "panel", "word"]),
-        ("code,-date", ["word", "high", "low", "pressure", "panel"]),
+        ("-date,_id", ["word", "high", "low", "pressure", "panel"]),
+        ("value-string,_id", ["word", "low", "high", "pressure", "panel"]),
+        ("code,-date", ["high", "low", "pressure", "panel", "word"]),
     ],
 )
 def test_observations_are_sorted_over_pages(
