@@ -54,7 +54,7 @@ def section(number: str) -> list[str]:
         *absent(f"{identity}.1", "Association initiation"),
         *heading(f"{identity}.2", "Association acceptance"),
         "Kinds 1 and 2 are checked where the register demands an identity, and confirmed if a",
-        "positive response is requested; kinds 3, 4 and 5 are then rejected (2, 2, 1). Where none",
+        "positive response is requested; kinds 3, 4 and 5 are then rejected (1, 2, 1). Where none",
         "is demanded, an identity is accepted and not confirmed.",
         "",
         *web.security(f"{number}.6"),

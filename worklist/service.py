@@ -92,7 +92,7 @@ class Rejection:
 CONTEXT_NAME_NOT_SUPPORTED = Rejection(1, 1, 2, "application context name not supported")
 CALLING_AE_NOT_RECOGNIZED = Rejection(1, 1, 3, "calling AE title not recognized")
 CALLED_AE_NOT_RECOGNIZED = Rejection(1, 1, 7, "called AE title not recognized")
-IDENTITY_REFUSED = Rejection(2, 2, 1, "user identity refused")
+IDENTITY_REFUSED = Rejection(1, 2, 1, "user identity refused")  # PS3.7 D.3.3.7.3
 PROTOCOL_VERSION_NOT_SUPPORTED = Rejection(1, 2, 2, "protocol version not supported")
 TEMPORARY_CONGESTION = Rejection(2, 3, 1, "temporary congestion")
 LOCAL_LIMIT_EXCEEDED = Rejection(2, 3, 2, "local limit exceeded")

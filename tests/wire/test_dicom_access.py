@@ -113,7 +113,7 @@ def test_a_device_that_must_identify_itself_does(
 
     assert answered == kind
     if kind == REJECTED:
-        assert tuple(raw[7:10]) == (2, 2, 1)
+        assert tuple(raw[7:10]) == (1, 2, 1)
 
 
 def test_a_checked_identity_is_confirmed_if_the_device_wants_to_hear_it(

@@ -227,7 +227,7 @@ def test_a_refused_user_identity_rejects_the_association(
 
     request = associate_rq(user_items=user_identity(2, b"ct1", b"wrong"))
 
-    assert answer_to(server, request) == (3, (2, 2, 1))
+    assert answer_to(server, request) == (3, (1, 2, 1))
 
 
 # --- dcmtk

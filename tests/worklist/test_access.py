@@ -109,11 +109,12 @@ def test_an_identity_that_was_checked_is_confirmed_with_an_empty_response() -> N
     assert Access.of({"user_name": "ct1"}).admission("peer").identity_response == b""
 
 
-def test_a_refused_identity_is_told_as_pynetdicom_does() -> None:
+def test_a_refused_identity_is_refused_for_good() -> None:
+    """PS3.7 D.3.3.7.3: rejected-permanent, for the same identity is refused again."""
     refused = Access.of({"user_name": "ct1"}).objection(caller(), Passcodes())
 
     assert refused is not None
-    assert (refused.result, refused.source, refused.diagnostic) == (2, 2, 1)
+    assert (refused.result, refused.source, refused.diagnostic) == (1, 2, 1)
 
 
 # Passcodes
