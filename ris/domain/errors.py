@@ -3,16 +3,19 @@
 ::
 
     RisError
-    ├── MissingValueError        a required value is absent
-    ├── InvalidValueError        a value is malformed, too long or outside its table
-    ├── UnknownKeyError          the named thing does not exist
-    ├── DuplicateKeyError        the named thing exists already
-    ├── StateConflictError       not possible in the present state
-    │   ├── IllegalTransitionError   the state table has no such transition
-    │   └── SlotTakenError           the resource is booked at that time
-    ├── BusyError                try again: locked or temporarily unavailable
+    ├── RequestError             what is asked cannot be done, whoever asks
+    │   ├── MissingValueError        a required value is absent
+    │   ├── InvalidValueError        a value is malformed, too long or outside its table
+    │   ├── UnknownKeyError          the named thing does not exist
+    │   ├── DuplicateKeyError        the named thing exists already
+    │   ├── StateConflictError       not possible in the present state
+    │   │   ├── IllegalTransitionError   the state table has no such transition
+    │   │   └── SlotTakenError           the resource is booked at that time
+    │   ├── BusyError                try again: locked or temporarily unavailable
+    │   ├── UnsupportedError         a message, event, version or operation not served
+    │   └── SeveralErrors            several of these, told together
     ├── DeniedError              this actor may not do that
-    └── UnsupportedError         a message, event, version or operation not served
+    └── InternalError            our own fault
 
 Each edge holds one table from :class:`ErrorCode` to its protocol (DESIGN 9); a test asserts that
 every table covers every code. Anything that is not a ``RisError`` is a bug: it is answered as
@@ -63,31 +66,35 @@ class RisError(Exception):
         self.details: dict[str, Any] = dict(details or {})
 
 
-class MissingValueError(RisError):
+class RequestError(RisError):
+    """What is asked cannot be done, whoever asks: a form shows it where it can be mended."""
+
+
+class MissingValueError(RequestError):
     """A required value is absent or empty."""
 
     code = ErrorCode.MISSING_VALUE
 
 
-class InvalidValueError(RisError):
+class InvalidValueError(RequestError):
     """A value is malformed, too long, or outside its table."""
 
     code = ErrorCode.INVALID_VALUE
 
 
-class UnknownKeyError(RisError):
+class UnknownKeyError(RequestError):
     """The thing that was named does not exist."""
 
     code = ErrorCode.UNKNOWN_KEY
 
 
-class DuplicateKeyError(RisError):
+class DuplicateKeyError(RequestError):
     """The thing that was to be created exists already."""
 
     code = ErrorCode.DUPLICATE_KEY
 
 
-class StateConflictError(RisError):
+class StateConflictError(RequestError):
     """Possible in principle, but not in the present state."""
 
     code = ErrorCode.STATE_CONFLICT
@@ -107,7 +114,7 @@ class SlotTakenError(StateConflictError):
     """A resource is already booked in that interval."""
 
 
-class BusyError(RisError):
+class BusyError(RequestError):
     """Locked or overloaded; the same request may succeed later."""
 
     code = ErrorCode.BUSY
@@ -119,7 +126,7 @@ class DeniedError(RisError):
     code = ErrorCode.DENIED
 
 
-class UnsupportedError(RisError):
+class UnsupportedError(RequestError):
     """A message type, event, version, operation or format that is not served."""
 
     code = ErrorCode.UNSUPPORTED
@@ -131,7 +138,7 @@ class InternalError(RisError):
     code = ErrorCode.INTERNAL
 
 
-class SeveralErrors(RisError):  # noqa: N818 - a container, raised where all faults are told at once
+class SeveralErrors(RequestError):  # noqa: N818 - a container, raised where all faults are told at once
     """Several faults of one message, told together; ``errors`` keeps their order.
 
     Its code is that of the first fault.

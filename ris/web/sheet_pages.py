@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import ngettext
 
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import RequestError
 from ris.web import sheets
 from ris.web.access import PageRequest, show
 from ris.web.asking import said
@@ -36,9 +36,7 @@ def answer(
     if said(request, "apply") == "1" and found.is_good:
         try:
             apply(found.wanted)
-        except DeniedError:
-            raise
-        except RisError as error:
+        except RequestError as error:
             status, refused = STATUS[error.code], error.message
         else:
             count = len(found.wanted)

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.catalog import ImportProcedures, RetireProcedure
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import RequestError
 from ris.domain.reading import SUBSPECIALTIES
 from ris.selectors import catalog
 from ris.selectors.catalog import ProcedureLine
@@ -94,9 +94,7 @@ def _save(request: PageRequest, form: ProcedureForm, line: ProcedureLine | None)
         return _form(request, form, line, 422)
     try:
         do(request, command)
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _form(request, form, line, STATUS[error.code])
     messages.success(request, _("{meaning} is saved.").format(meaning=command.code.meaning))

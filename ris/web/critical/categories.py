@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_http_methods
 
 from ris.domain.critical import CATEGORIES, CategoryDetails, SetCriticalCategories
-from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.errors import InvalidValueError, RequestError, RisError
 from ris.domain.sets import version_of
 from ris.selectors import critical
 from ris.services import may
@@ -48,9 +48,7 @@ def categories(request: PageRequest) -> HttpResponse:
                     expected_version=version,
                 ),
             )
-        except DeniedError:
-            raise
-        except RisError as refusal:
+        except RequestError as refusal:
             error = refusal
         else:
             messages.success(request, _("Saved. They count for what is flagged from now on."))

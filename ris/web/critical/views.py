@@ -21,7 +21,7 @@ from ris.domain.critical import (
     WaiveCriticalTelling,
     WithdrawCriticalResult,
 )
-from ris.domain.errors import DeniedError, RisError, UnknownKeyError
+from ris.domain.errors import RequestError, RisError, UnknownKeyError
 from ris.domain.values import PersonName
 from ris.models import RequestedProcedure
 from ris.selectors import critical, reading
@@ -100,9 +100,7 @@ def flag_procedure(request: PageRequest, key: UUID) -> HttpResponse:
     if request.method == "POST":
         try:
             _flag(request, procedure=str(key))
-        except DeniedError:
-            raise
-        except RisError as refused:
+        except RequestError as refused:
             error = refused
         else:
             return redirect_back(request, here)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ris.domain.accounts import IssueToken, RevokeToken
 from ris.domain.api_clients import AddClient, DisableClient, EnableClient
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import DeniedError, RequestError
 from ris.selectors import api_clients
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, show
@@ -55,9 +55,7 @@ def add(request: PageRequest) -> HttpResponse:
     if form.is_valid():
         try:
             client_id = do(request, form.command())
-        except DeniedError:
-            raise
-        except RisError as error:
+        except RequestError as error:
             form.refuse(error)
             status = STATUS[error.code]
         else:
@@ -81,9 +79,7 @@ def issue(request: PageRequest) -> HttpResponse:
         return _page(request, token_form=form, status=422)
     try:
         issued = do(request, form.command(timezone.now()))
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _page(request, token_form=form, status=STATUS[error.code])
     return _page(request, secret=issued.secret, secret_of=form.cleaned_data["client"])
@@ -104,9 +100,7 @@ def keys(request: PageRequest, client_id: str) -> HttpResponse:
         if form.is_valid():
             try:
                 do(request, form.command(client_id))
-            except DeniedError:
-                raise
-            except RisError as error:
+            except RequestError as error:
                 form.refuse(error)
                 status = STATUS[error.code]
             else:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from ris.domain.commands import Command
-from ris.domain.errors import DeniedError, RisError, SeveralErrors, UnsupportedError
+from ris.domain.errors import DeniedError, RequestError, RisError, SeveralErrors, UnsupportedError
 from ris.domain.exchange import EditDelivery, EditMessage, MessageState, Protocol
 from ris.selectors import messages as lists
 from ris.services import desk, may
@@ -143,9 +143,7 @@ def _given(request: PageRequest, form: MessageForm, command: Command[str]) -> st
     """The new message; empty if it was refused, and the form says why."""
     try:
         return do(request, command)
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         request.META["ris.status"] = str(STATUS[error.code])
         return ""

@@ -19,7 +19,7 @@ from ris.domain.errors import (
     DeniedError,
     InvalidValueError,
     MissingValueError,
-    RisError,
+    RequestError,
     StateConflictError,
 )
 from ris.domain.exchange import (
@@ -265,9 +265,7 @@ def _configure(request: PageRequest, form: EndpointForm) -> HttpResponse:
         if form.is_valid():
             try:
                 key = do(request, form.command())
-            except DeniedError:
-                raise
-            except RisError as error:
+            except RequestError as error:
                 form.refuse(error)
                 status = STATUS[error.code]
             else:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.errors import DeniedError, InvalidValueError, RequestError, RisError
 from ris.domain.exchange import Direction, StartRun, StopRun
 from ris.selectors import message_runs
 from ris.selectors.interfaces import endpoint_choices
@@ -77,9 +77,7 @@ def new(request: PageRequest) -> HttpResponse:
                         per_minute=form.cleaned_data["per_minute"],
                     ),
                 )
-            except DeniedError:
-                raise
-            except RisError as error:
+            except RequestError as error:
                 form.refuse(error)
                 status = STATUS[error.code]
             else:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import RequestError
 from ris.domain.facility import RegisterDevice
 from ris.selectors.device_activity import device_lines, strangers
 from ris.selectors.facility import device_by_ae
@@ -60,9 +60,7 @@ def _register(request: PageRequest) -> HttpResponse:
     command = form.command()
     try:
         do(request, command)
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _page(request, form, STATUS[error.code])
     messages.success(request, _("Saved."))

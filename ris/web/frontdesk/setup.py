@@ -18,7 +18,7 @@ from ris.domain.arrivals import (
     WallKind,
     WallNames,
 )
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import RequestError
 from ris.models import Site
 from ris.selectors import walls
 from ris.selectors.arrivals import desk
@@ -77,9 +77,7 @@ def issue(request: PageRequest) -> HttpResponse:
             request,
             IssueWallLink(site=data["site"], kind=WallKind(data["kind"]), name=data["name"]),
         )
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _page(request, DeskForm(initial=_initial()), form, status=STATUS[error.code])
     messages.success(request, _("Open the address of the new screen on it, in full screen (F11)."))

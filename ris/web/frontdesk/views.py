@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.arrivals import CallPatient, RequestCorrection, scanned
 from ris.domain.documents import Content, FileDocument, Filing
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import DeniedError, RequestError
 from ris.domain.orders import OrderReference
 from ris.domain.patients import PatientReference
 from ris.domain.saved_views import ViewedPage
@@ -177,9 +177,7 @@ def arrive(request: PageRequest, key: UUID) -> HttpResponse:
                 appointment=str(key), identifiers_checked=identifiers, unchecked_reason=reason
             ),
         )
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _check_in(request, str(key), form, status=STATUS[error.code])
     ticket = desk_lists.arrival(str(key)).ticket
@@ -264,9 +262,7 @@ def correction(request: PageRequest, key: UUID) -> HttpResponse:
                 address=data["address"],
             ),
         )
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _check_in(
             request, str(key), IdentityForm(), correction_form=form, status=STATUS[error.code]

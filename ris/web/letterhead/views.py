@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from ris.domain.errors import DeniedError, RisError, UnknownKeyError
+from ris.domain.errors import RequestError, RisError, UnknownKeyError
 from ris.domain.letterheads import LOGO_BYTES, ChangeLetterhead
 from ris.printing.report import sample_pdf
 from ris.selectors import letterheads as heads
@@ -85,9 +85,7 @@ def change(request: PageRequest, key: UUID) -> HttpResponse:
                 expected_number=number(request, "number"),
             ),
         )
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         return _page(request, error=error, site=str(key), typed=typed)
     messages.success(
         request, _("Saved. Reports signed from now on carry it; earlier ones stay as they are.")

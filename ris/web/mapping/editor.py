@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.configuration_file import parse_mapping, render_mapping
-from ris.domain.errors import DeniedError, RisError, UnsupportedError
+from ris.domain.errors import RequestError, RisError, UnsupportedError
 from ris.domain.exchange import Protocol
 from ris.domain.mapping import RollBackMapping, SaveMapping, differences
 from ris.selectors.mapping import MappedEndpoint, mapped_endpoint, mapped_endpoints, versions
@@ -66,9 +66,7 @@ def edit(request: PageRequest, key: UUID) -> HttpResponse:
     )
     try:
         do(request, command)
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         return _page(request, endpoint, refused(form, error), status=STATUS[error.code])
     messages.success(request, _("Saved. It counts from the next message on."))
     return _to(endpoint)

@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from ris.domain.errors import DeniedError, RisError, StateConflictError
+from ris.domain.errors import DeniedError, RequestError, RisError, StateConflictError
 from ris.domain.orders import OrderDetails, OrderReference, OrderStatus, ReviseOrder
 from ris.selectors import timeline
 from ris.selectors.orders import order_view
@@ -58,9 +58,7 @@ def revise(request: PageRequest, key: UUID) -> HttpResponse:
         )
     except StateConflictError as error:
         return _conflict(request, order_view(str(key)), form, error)
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _page(request, view, form, status=STATUS[error.code])
     messages.success(request, _("Saved."))

@@ -9,7 +9,13 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ris.domain.errors import DeniedError, InvalidValueError, MissingValueError, RisError
+from ris.domain.errors import (
+    DeniedError,
+    InvalidValueError,
+    MissingValueError,
+    RequestError,
+    RisError,
+)
 from ris.domain.patients import (
     DecideReview,
     MergePatients,
@@ -115,9 +121,7 @@ def merge(request: PageRequest, key: UUID) -> HttpResponse:
     if request.method == "POST":
         try:
             return _merge(request, view.public_id)
-        except DeniedError:
-            raise
-        except RisError as refused:
+        except RequestError as refused:
             error = refused
     text = asked(request, "q", 100)
     found = [

@@ -10,7 +10,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import DeniedError, RequestError
 from ris.domain.patients import RegisterPatient
 from ris.selectors import documents, dose, follow_ups, order_lists, patient_lists
 from ris.selectors.patients import patient_view
@@ -80,9 +80,7 @@ def new(request: PageRequest) -> HttpResponse:
             request,
             RegisterPatient(identifiers=form.identifiers(), demographics=form.demographics()),
         )
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         error.path = {"PID-3": "number", "PID-7": "birth_date"}.get(error.path, error.path)
         form.refuse(error)
         return _form(request, form, alike, STATUS[error.code])

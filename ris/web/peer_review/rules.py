@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.errors import InvalidValueError, RequestError, RisError
 from ris.domain.peer_review import SamplingRule, SetSamplingRules
 from ris.domain.sets import version_of
 from ris.selectors import peer_review
@@ -37,9 +37,7 @@ def rules(request: PageRequest) -> HttpResponse:
         rows = [row for number in range(MOST) if (row := _typed(request, number))["percent"]]
         try:
             do(request, SetSamplingRules(rules=tuple(map(_read, rows)), expected_version=version))
-        except DeniedError:
-            raise
-        except RisError as refusal:
+        except RequestError as refusal:
             error = refusal
         else:
             messages.success(request, _("Saved. They count for what is signed from now on."))

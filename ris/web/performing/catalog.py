@@ -10,7 +10,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from ris.domain.errors import DeniedError, RisError, UnknownKeyError
+from ris.domain.errors import DeniedError, RequestError, UnknownKeyError
 from ris.domain.supplies import Agent, DefineSupply, Route, SetDefaultSupplies, SupplyKind
 from ris.selectors import supplies as lists
 from ris.services import may
@@ -85,9 +85,7 @@ def _edit(request: PageRequest, line: lists.SupplyLine | None) -> HttpResponse:
                 active=data["active"],
             ),
         )
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _page(request, form, line, status=STATUS[error.code])
     messages.success(request, _("Saved."))

@@ -11,7 +11,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import RequestError, RisError
 from ris.domain.supplies import (
     ChangeExam,
     RecordReaction,
@@ -90,9 +90,7 @@ def supplies(request: PageRequest, key: str, step: UUID) -> HttpResponse:
                 expected=tuple(filter(None, said(request, "expected", 4000).split(" "))),
             ),
         )
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         return _supplies(request, context, used, lines, error=error)
     messages.success(request, _("Noted with the exam."))
     return _back(context)
@@ -151,9 +149,7 @@ def reaction(request: PageRequest, key: str, step: UUID) -> HttpResponse:
                 propose_allergy=data["propose_allergy"],
             ),
         )
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _show(request, "reaction", {**context, "form": form}, status=STATUS[error.code])
     messages.success(
@@ -190,9 +186,7 @@ def change(request: PageRequest, key: str, step: UUID) -> HttpResponse:
                 expected_version=number(request, "version"),
             ),
         )
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _show(request, "change", {**context, "form": form}, status=STATUS[error.code])
     messages.success(request, _("Changed. The worklist has the new exam at the next query."))

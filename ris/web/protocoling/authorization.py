@@ -17,7 +17,7 @@ from ris.domain.authorization import (
     RuleDetails,
     SetAuthorizationRules,
 )
-from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.errors import InvalidValueError, RequestError, RisError
 from ris.domain.sets import version_of
 from ris.selectors import authorization
 from ris.services import may
@@ -152,9 +152,7 @@ def rules(request: PageRequest) -> HttpResponse:
                 request,
                 SetAuthorizationRules(rules=read_rules(text), expected_version=version),
             )
-        except DeniedError:
-            raise
-        except RisError as refusal:
+        except RequestError as refusal:
             error = refusal
         else:
             messages.success(request, _("Saved. The rules count for every order from now on."))

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import RequestError
 from ris.domain.protocoling import (
     LOCAL_SCHEME,
     STARTER,
@@ -152,9 +152,7 @@ def _save(request: PageRequest, form: ProtocolForm, line: ProtocolLine | None) -
         return _form(request, form, line, 422)
     try:
         do(request, command)
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _form(request, form, line, STATUS[error.code])
     messages.success(request, _("Saved. Exams that are protocoled from now on have it so."))

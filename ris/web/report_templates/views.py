@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain import mrrt
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import RequestError
 from ris.domain.mrrt import Reading
 from ris.domain.mrrt_reading import read
 from ris.domain.mrrt_writing import write
@@ -115,9 +115,7 @@ def _edit(
                         expected_number=form.number if line else None,
                     ),
                 )
-            except DeniedError:
-                raise
-            except RisError as refused:
+            except RequestError as refused:
                 error = refused
             else:
                 messages.success(request, _("Saved. Reports begin with it from now on."))
@@ -208,9 +206,7 @@ def upload(request: PageRequest) -> HttpResponse:
         if reading.content is not None:
             try:
                 key = do(request, _imported(request, reading, reading.content))
-            except DeniedError:
-                raise
-            except RisError as refused:
+            except RequestError as refused:
                 error = refused
             else:
                 for note in reading.notes[:20]:
@@ -285,9 +281,7 @@ def macro_page(request: PageRequest) -> HttpResponse:
                     macro=str(typed["macro"]),
                 ),
             )
-        except DeniedError:
-            raise
-        except RisError as refused:
+        except RequestError as refused:
             error = refused
         else:
             messages.success(request, _("Saved."))

@@ -11,7 +11,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from ris.domain.commands import Command
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import RequestError
 from ris.domain.facility import ResourceKind
 from ris.domain.resources import BeginDowntime, ReleaseBlock, ReserveBlock
 from ris.domain.scheduling import SetResourceHours
@@ -115,8 +115,6 @@ def give(
     """What the command returned, or the page again with the core's refusal in the form."""
     try:
         return do(request, command), None
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return None, again(STATUS[error.code])

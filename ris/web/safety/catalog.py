@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ris.domain.errors import DeniedError, RisError, UnknownKeyError
+from ris.domain.errors import RequestError, UnknownKeyError
 from ris.domain.safety import DefineSafetyQuestion, ImportSafetyQuestions, RetireSafetyQuestion
 from ris.domain.safety_starter import STARTER
 from ris.selectors import safety
@@ -77,9 +77,7 @@ def _save(request: PageRequest, form: QuestionForm, line: QuestionLine | None) -
         return _form(request, form, line, 422)
     try:
         do(request, DefineSafetyQuestion(question=said_of))
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _form(request, form, line, STATUS[error.code])
     messages.success(request, _("Saved. The question is asked from now on."))

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ris.domain.errors import DeniedError, RisError, UnknownKeyError
+from ris.domain.errors import RequestError, RisError, UnknownKeyError
 from ris.domain.safety import AnswerSafetyQuestions, Gate, OverrideSafety
 from ris.models import ScheduledProcedureStep
 from ris.selectors import protocoling, safety
@@ -57,9 +57,7 @@ def _questions(request: PageRequest, step: ScheduledProcedureStep) -> HttpRespon
         return _page(request, step, state, error=nothing_answered(unconfirmed))
     try:
         do(request, AnswerSafetyQuestions(step=str(key), answers=answers))
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         return _page(request, step, state, error=error)
     after = safety.state(_step(key))
     _tell(request, after, unconfirmed)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
-from ris.domain.errors import DeniedError, InvalidValueError, RisError
+from ris.domain.errors import DeniedError, InvalidValueError, RequestError, RisError
 from ris.domain.local_time import instant, which, whole_day
 from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.resources import BeginDowntime, ReserveBlock
@@ -112,9 +112,7 @@ def close(request: PageRequest) -> HttpResponse:
         return _close_form(request, form, status=422)
     try:
         bookings = _close(request, form)
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         form.refuse(error)
         return _close_form(request, form, status=STATUS[error.code])
     if not bookings:
@@ -224,9 +222,7 @@ def relocate(request: PageRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             return _relocate(request, found)
-        except DeniedError:
-            raise
-        except RisError as refused:
+        except RequestError as refused:
             error = refused
             if device is not None:
                 found = _proposals(device, devices, low, high, same=same)

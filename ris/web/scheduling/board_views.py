@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from ris.domain.errors import DeniedError, ErrorCode, InvalidValueError, RisError
+from ris.domain.errors import ErrorCode, InvalidValueError, RisError
 from ris.domain.orders import PlaceOrder
 from ris.domain.saved_views import ViewedPage
 from ris.domain.scheduling import AddClosure, BookAppointment, RescheduleAppointment
@@ -292,8 +292,6 @@ def place(request: PageRequest, key: UUID) -> HttpResponse:
 def _answer(request: PageRequest, book: Any) -> HttpResponse:
     try:
         appointment = book(_start(request), number(request, "minutes"))
-    except DeniedError as error:
-        return _refusal(error)
     except RisError as error:
         return _refusal(error)
     line = schedule.appointment(appointment)

@@ -23,7 +23,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from ris.domain.actors import Role
-from ris.domain.errors import DeniedError, InvalidValueError, RisError, StateConflictError
+from ris.domain.errors import (
+    InvalidValueError,
+    RequestError,
+    RisError,
+    StateConflictError,
+)
 from ris.domain.orders import StepStatus
 from ris.domain.safety import NotReadyError
 from ris.domain.scheduling import (
@@ -307,9 +312,7 @@ def _hold(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
                 step=str(step.public_id), device=device, start_at=start_at, minutes=HOLD_MINUTES
             ),
         )
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         return _refused(request, step, error, start_at)
     return _again(request, step)
 
@@ -322,9 +325,7 @@ def _confirm(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse
     )
     try:
         do(request, command)
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         return _refused(request, step, error, wanted)
     return _done(request, schedule.find_step(str(step.public_id)))
 
@@ -352,8 +353,6 @@ def _book(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
             overbook=overbook,
             reason=reason,
         )
-    except DeniedError:
-        raise
     except StateConflictError as error:
         filled = Filled(time=form) if form is not None else None
         return _refused(request, step, error, start_at, filled)

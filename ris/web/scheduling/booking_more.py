@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from ris.domain.errors import DeniedError, RisError
+from ris.domain.errors import RequestError, RisError
 from ris.domain.exam_sets import BookSeries, BookTogether, SetItem
 from ris.domain.waiting import AcceptOffer, DayPart, DeclineOffer, StopWaiting, WaitForSlot
 from ris.models import ScheduledProcedureStep
@@ -37,9 +37,7 @@ def book_set(request: PageRequest, key: UUID) -> HttpResponse:
         items.append(SetItem(step=exam, device=device, start_at=start_at))
     try:
         do(request, BookTogether(items=tuple(items)))
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         return _refused(request, step, error)
     messages.success(
         request,
@@ -69,9 +67,7 @@ def _series(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
     )
     try:
         booked = do(request, command)
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         return _refused(request, step, error, Filled(series=form))
     count = len(booked.appointments)
     messages.success(
@@ -113,9 +109,7 @@ def wait(request: PageRequest, key: UUID) -> HttpResponse:
         told = _("On the waiting list. What becomes free is offered in turn.")
     try:
         do(request, command)
-    except DeniedError:
-        raise
-    except RisError as error:
+    except RequestError as error:
         return _refused(request, step, error)
     messages.success(request, told)
     return redirect_back(request, f"/book/{step.public_id}/")

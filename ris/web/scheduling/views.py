@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ris.domain.actors import Role
-from ris.domain.errors import DeniedError, InvalidValueError, RisError, StateConflictError
+from ris.domain.errors import InvalidValueError, RisError, StateConflictError
 from ris.domain.scheduling import (
     CancelAppointment,
     RescheduleAppointment,
@@ -101,8 +101,6 @@ def _move(
                 expected_version=number(request, "version"),
             ),
         )
-    except DeniedError:
-        raise
     except (StateConflictError, InvalidValueError) as error:
         return _move_form(request, schedule.appointment(line.public_id), form, step, error=error)
     zone = schedule.appointment(line.public_id).zone
