@@ -231,8 +231,10 @@ def _person_text(segment: Segment, place: str, profile: Profile) -> str | None:
 
 
 def _person_identifier(segment: Segment, place: str, profile: Profile) -> Identifier | None:
+    """Of the repetition that has a name, so that name and number are of one person."""
     repeats = segment.repeats(place)
-    return datatypes.clinician_identifier(repeats[0]) if repeats else None
+    named = next((each for each in repeats if each.get(2) or each.get(3)), None)
+    return datatypes.clinician_identifier(named or repeats[0]) if repeats else None
 
 
 def _ndl(segment: Segment, place: str, profile: Profile) -> Any:
@@ -427,6 +429,7 @@ STEP: tuple[Field, ...] = (
 DIAGNOSIS = Field("diagnosis", ("DG1-3", "DG1-4"), _diagnosis, "diagnosis; reason if none is told")
 COMMENTS = Field("comments", ("NTE-3",), _free_text, "comments, all NTE of the order")
 CLINICAL = Field("clinical", ("OBR-13",), _free_text, "relevant clinical information, as a comment")
+REQUESTER = tuple(row for row in DETAILS if row.name in ("requester", "requester_identifier"))
 HAZARD = Field("hazard", ("OBR-12",), _words, "danger code, as a comment")
 OBSERVATION = Field(
     "observation", ("OBX-5",), _free_text, "what is known of the patient (OBX-3), as a comment"

@@ -267,3 +267,13 @@ def require_text(value: str, *, path: str, limit: int, name: str) -> str:
     if _CONTROL.search(text) or "\\" in text:
         raise InvalidValueError(f"{name} holds a character that is not allowed", path=path)
     return text
+
+
+def is_same_family(one: PersonName, other: PersonName) -> bool:
+    """Whether two names share a family name in any of their writings."""
+    return bool(_families(one) & _families(other))
+
+
+def _families(name: PersonName) -> set[str]:
+    groups = (name.alphabetic, name.ideographic, name.phonetic)
+    return {fold(group.family) for group in groups if group}

@@ -19,7 +19,7 @@ from ris.domain.orders import (
     StepRequest,
 )
 from ris.domain.scheduling import RescheduleAppointment
-from ris.domain.values import Code
+from ris.domain.values import Code, Identifier, PersonName
 from ris.models import (
     DomainEvent,
     Order,
@@ -175,3 +175,19 @@ def test_the_time_of_what_was_started_stays() -> None:
 
     order.refresh_from_db()
     assert order.comments == "bring the old images"
+
+
+def test_another_requester_does_not_keep_the_number_of_the_former_one() -> None:
+    first = OrderDetails(
+        requester=PersonName.of("Order", "Olga"), requester_identifier=Identifier("5678", "NPI")
+    )
+    order = make.order(details=first)
+
+    _revise(order, details=OrderDetails(requester=PersonName.of("ORDER", "Olga", "M")))
+    order.refresh_from_db()
+    assert (order.requester_identifier, order.requester_issuer) == ("5678", "NPI")
+
+    _revise(order, details=OrderDetails(requester=PersonName.of("Sixteen", "Sam")))
+    order.refresh_from_db()
+    assert order.requester == "Sixteen^Sam"
+    assert (order.requester_identifier, order.requester_issuer) == ("", "")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
 
 from integration.hl7 import datatypes
 from integration.hl7.er7 import Group, Segment
@@ -14,7 +16,9 @@ from integration.hl7.fields import (
     DIAGNOSIS,
     HAZARD,
     REASON,
+    REQUESTER,
     Faults,
+    Scope,
     value_of,
     values,
 )
@@ -22,9 +26,9 @@ from integration.hl7.profiles import Profile
 from integration.hl7.times import Timestamp
 from integration.hl7.to_domain import patient
 from integration.hl7.to_domain.order_groups import Line, ToldOrder
-from ris.domain.errors import InvalidValueError
+from ris.domain.errors import InvalidValueError, RisError
 from ris.domain.orders import OrderDetails, ProcedureRequest, StepRequest
-from ris.domain.values import Code, Identifier
+from ris.domain.values import Code, Identifier, is_same_family
 
 _MAX_OBSERVATIONS = 50  # told in the comments of one order
 
@@ -54,6 +58,7 @@ def accession(order: ToldOrder) -> Identifier | None:
 
 def details(order: ToldOrder, profile: Profile, faults: Faults) -> OrderDetails:
     said = values(DETAILS, order.scope, profile, faults)
+    _settle_requester(said, order.scope, profile)
     diagnoses = _diagnoses(order, profile, faults)
     for code in diagnoses:
         # A diagnosis is why, where OBR-31 does not say it.
@@ -63,6 +68,27 @@ def details(order: ToldOrder, profile: Profile, faults: Faults) -> OrderDetails:
     if comments is not None:
         said["comments"] = comments
     return OrderDetails(**said)
+
+
+def _settle_requester(said: dict[str, Any], scope: Scope, profile: Profile) -> None:
+    """The name and the number of one person, though ORC-12 and OBR-16 may each say half of two.
+
+    A report sent to the number must not go to somebody else than the one it names.
+    """
+    told = []
+    for path in ("ORC-12", "OBR-16"):
+        rows = (replace(row, paths=(path,)) for row in REQUESTER)
+        with suppress(RisError):  # told already, or of what is not used
+            told.append([value_of(row, scope, profile) for row in rows])
+    if len(told) < 2:
+        return
+    (name, number), (other, its_number) = told
+    if not other or not its_number:
+        return
+    if number and not name and number.value != its_number.value:
+        said.update(requester=other, requester_identifier=its_number)
+    elif name and not number and not is_same_family(name, other):
+        said.pop("requester_identifier", None)
 
 
 def _diagnoses(order: ToldOrder, profile: Profile, faults: Faults) -> list[Code]:

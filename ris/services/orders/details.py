@@ -8,7 +8,7 @@ from ris.domain.orders import (
     OrderDetails,
     Priority,
 )
-from ris.domain.values import Code, PersonName, require_text
+from ris.domain.values import Code, Identifier, PersonName, is_same_family, require_text
 from ris.models import (
     Order,
 )
@@ -43,9 +43,12 @@ def apply_details(order: Order, said: OrderDetails) -> list[str]:
         person: PersonName | None = getattr(said, name)
         if person is not None:
             values[name] = str(person)
-    if said.requester_identifier is not None:
-        values["requester_identifier"] = said.requester_identifier.value
-        values["requester_issuer"] = said.requester_identifier.issuer
+    number = said.requester_identifier
+    if number is None and said.requester is not None and _is_another(order, said.requester):
+        number = Identifier("")  # that of the former one: nothing may be sent to it any more
+    if number is not None:
+        values["requester_identifier"] = number.value
+        values["requester_issuer"] = number.issuer
     for name, limit in _TEXT_LIMITS.items():
         text = getattr(said, name)
         if text is not None:
@@ -56,3 +59,9 @@ def apply_details(order: Order, said: OrderDetails) -> list[str]:
     for name in changed:
         setattr(order, name, values[name])
     return changed
+
+
+def _is_another(order: Order, requester: PersonName) -> bool:
+    return bool(order.requester) and not is_same_family(
+        requester, PersonName.parse(order.requester)
+    )

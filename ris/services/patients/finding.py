@@ -23,7 +23,7 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.patients import SHARED_TYPES, Demographics, PatientReference
-from ris.domain.values import Identifier, PersonName, fold
+from ris.domain.values import Identifier, PersonName, is_same_family
 from ris.models import Patient, PatientIdentifier
 from ris.models.prepared import Given, Select
 from ris.services._locks import public_key
@@ -216,10 +216,4 @@ def is_somebody_else(patient: Patient, said: Demographics) -> bool:
     same_date = patient.birth_date.startswith(
         said.birth_date.text
     ) or said.birth_date.text.startswith(patient.birth_date)
-    return not same_date and not _families(said.name) & _families(stored)
-
-
-def _families(name: PersonName) -> set[str]:
-    """The folded family names of all writings."""
-    groups = (name.alphabetic, name.ideographic, name.phonetic)
-    return {fold(group.family) for group in groups if group}
+    return not same_date and not is_same_family(said.name, stored)

@@ -170,6 +170,28 @@ def test_the_code_may_stand_in_obr_44_and_may_be_a_text() -> None:
     assert worded.procedures[0].code == Code("", "", "CT of whatever hurts")
 
 
+@pytest.mark.parametrize(
+    ("orc_12", "obr_16", "expected"),
+    [
+        ("5678^Order^Olga", "777^Sixteen^Sam", ("Order^Olga", "5678")),
+        ("5678", "777^Sixteen^Sam", ("Sixteen^Sam", "777")),
+        ("5678", "5678^Order^Olga", ("Order^Olga", "5678")),
+        ("5678", "^Order^Olga", ("Order^Olga", "5678")),
+        ("^Order^Olga", "5678^ORDER^OLGA", ("Order^Olga", "5678")),
+        ("^Order^Olga", "777^Sixteen^Sam", ("Order^Olga", "")),
+        ("5678~777^Sixteen^Sam", "", ("Sixteen^Sam", "777")),
+        ("", "777^Sixteen^Sam", ("Sixteen^Sam", "777")),
+    ],
+)
+def test_the_requester_is_one_person_though_two_fields_name_one(
+    orc_12: str, obr_16: str, expected: tuple[str, str]
+) -> None:
+    said = command(order(orc=orc(f1="NW", f2="P", f12=orc_12), obr=obr(f4="X", f16=obr_16))).details
+
+    number = said.requester_identifier
+    assert (str(said.requester), number.value if number else "") == expected
+
+
 def test_the_other_codes_of_a_procedure_are_kept_for_the_catalog_to_choose_from() -> None:
     told = obr(f2="P", f4="70450^CT HEAD WO^C4^CTHEAD^CT head^L", f44="70450^CT HEAD WO^C4^RPID22")
     (procedure,) = command(order(obr=told)).procedures
