@@ -305,6 +305,9 @@ class UpperLayer:
         except (OSError, ssl.SSLError) as error:
             reason = _tls_reason(error)
             self.metrics.tls_failures[reason] += 1
+            if isinstance(error, ssl.SSLCertVerificationError):
+                # Expired, revoked, of another authority: what is to be done differs.
+                reason = f"{reason}: {error.verify_message}"
             log.info("dicom tls handshake failed", address=host, error=reason)
             if isinstance(error, ssl.SSLError) and isinstance(self.service, Noting):
                 self.submit(self.service.note_refusal, "", host, "TLS", "", reason)

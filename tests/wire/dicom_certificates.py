@@ -20,8 +20,9 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _named("Test Authority")
+        self._name = _named(f"Test Authority {folder.name}")
         self._issued: dict[str, x509.Certificate] = {}
         self._write("authority", self._key, self._sign(self._name, self._key, [], days=400))
 

@@ -261,22 +261,37 @@ def test_plain_words_on_the_tls_port_are_cut_off(handlers: Handlers, authority: 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_certificate_that_is_refused_is_a_security_alert(authority: Authority) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("ct1", "certificate revoked"),
+        ("old", "certificate has expired"),
+        ("stranger", "unable to get local issuer certificate"),
+    ],
+)
+def test_a_certificate_that_is_refused_is_a_security_alert_that_says_why(
+    authority: Authority, name: str, why: str
+) -> None:
     from ris.models import AuditEvent
     from worklist.handlers import Handlers as Product
     from worklist.registry import Registry
     from worklist.server import ServerThread
 
+    authority.certify("old", days=-1)
+    elsewhere = Authority(authority.folder / "elsewhere")
+    elsewhere.certify("stranger")
+    for end in ("pem", "key"):
+        (elsewhere.folder / f"stranger.{end}").rename(authority.folder / f"stranger.{end}")
     crl = authority.revoke("ct1")
     product = Product(Registry("RIS", seconds=0))
     with ServerThread(
         secured(authority.folder, crl=crl, require_client_certificate=True), product
     ) as server:
-        served = is_served(server.tls_port, authority.folder, "ct1")
+        served = is_served(server.tls_port, authority.folder, name)
         until(lambda: AuditEvent.objects.filter(action="RefuseConnection").exists())
     product.close()
 
     assert not served
     alert = AuditEvent.objects.get()
     assert (alert.address, alert.outcome) == ("127.0.0.1", "refused")
-    assert alert.detail == {"reason": "CERTIFICATE_VERIFY_FAILED"}
+    assert alert.detail == {"reason": f"CERTIFICATE_VERIFY_FAILED: {why}"}
