@@ -11,18 +11,15 @@ from ris.domain.mammography import (
     AssessBreast,
     Assessed,
     BreastExam,
-    MarkLettersSent,
     Pathology,
-    PrintLetters,
     RecallKind,
     RecallState,
     RecordPathology,
     Rules,
-    SentHow,
     SetBreastExam,
-    SetLetterChoice,
     SetMammographyRules,
 )
+from ris.domain.mammography_letters import MarkLettersSent, PrintLetters, SentHow, SetLetterChoice
 from ris.models import BreastLetter, BreastRecall, ProcedureDefinition
 from ris.selectors import letter_lists
 from ris.services import execute

@@ -1,4 +1,4 @@
-"""Breast exams: assessment, what it asks for, outcome, letters; commands and events.
+"""Breast exams: assessment, what it asks for, outcome; commands and events.
 
 The assessment categories (0 to 6) and the densities (A to D) are those that breast imaging uses
 everywhere; their words here are our own.
@@ -137,66 +137,6 @@ class Pathology(StrEnum):
     MALIGNANT = "MALIGNANT"
 
 
-class Topic(StrEnum):
-    """What a letter tells."""
-
-    NORMAL = "NORMAL"
-    ADDITIONAL_IMAGING = "ADDITIONAL"
-    SHORT_INTERVAL = "INTERVAL"
-    BIOPSY = "BIOPSY"
-    KNOWN = "KNOWN"
-    REMINDER = "REMINDER"
-    RECALLED = "RECALLED"  # the letter before does not hold: its report was withdrawn
-
-
-class Statement(StrEnum):
-    """A part of a letter with words of its own."""
-
-    DENSE = "DENSE"
-    NOT_DENSE = "NOT DENSE"
-    REPLACES = "REPLACES"
-
-
-# Letters and parts together: what a site may word in its own way.
-TEXT_KINDS: tuple[str, ...] = (
-    *(topic.value for topic in Topic),
-    *(one.value for one in Statement),
-)
-
-
-class LetterState(StrEnum):
-    PLANNED = "PLANNED"
-    SENT = "SENT"
-    STOPPED = "STOPPED"
-
-
-class LetterTrigger(StrEnum):
-    SEND = "send"
-    STOP = "stop"
-
-
-LETTER = StateMachine[LetterState, LetterTrigger](
-    "BreastLetter",
-    LetterState.PLANNED,
-    {
-        (LetterState.PLANNED, LetterTrigger.SEND): LetterState.SENT,
-        (LetterState.PLANNED, LetterTrigger.STOP): LetterState.STOPPED,
-    },
-)
-
-
-class SentHow(StrEnum):
-    POST = "POST"
-    HANDED = "HANDED"
-    PORTAL = "PORTAL"
-    MAIL = "MAIL"  # sent from here, to who said that mail is wanted
-
-
-def mail_id(letter: str) -> str:
-    """The control id of the delivery that a mailed letter is."""
-    return f"letter-{letter}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessed:
     """What a reader found of a breast exam; a side that was not examined is empty."""
@@ -223,10 +163,6 @@ class Assessed:
     @property
     def recall(self) -> RecallKind | None:
         return recall_of(Category(self.overall))
-
-    @property
-    def topic(self) -> Topic:
-        return topic_of(Category(self.overall))
 
 
 def checked(said: Assessed, exam: BreastExam) -> Assessed:
@@ -264,14 +200,6 @@ def recall_of(category: Category) -> RecallKind | None:
         Category.INCOMPLETE: RecallKind.ADDITIONAL_IMAGING,
         Category.PROBABLY_BENIGN: RecallKind.SHORT_INTERVAL,
     }.get(category)
-
-
-def topic_of(category: Category) -> Topic:
-    """What the patient is told of an assessment."""
-    recall = recall_of(category)
-    if recall is not None:
-        return Topic(recall.value)
-    return Topic.KNOWN if category is Category.KNOWN else Topic.NORMAL
 
 
 # The line that a signed text carries; found again by its beginning, so that it stands there once.
@@ -384,50 +312,6 @@ class ReopenRecall(Command[None]):
     note: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrintLetters(Command[tuple[str, ...]]):
-    """Settle the words of letters that are due; returns those that may be printed."""
-
-    letters: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkLettersSent(Command[int]):
-    """Note that printed letters left, and how; returns how many."""
-
-    letters: tuple[str, ...]
-    how: SentHow = SentHow.POST
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopLetter(Command[None]):
-    letter: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetLetterChoice(Command[None]):
-    """Note whether a patient wants letters about breast exams."""
-
-    patient: str
-    wanted: bool
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetLetterText(Command[str]):
-    """Word a letter or a part of one; with an empty body our own words are used again."""
-
-    kind: str
-    language: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanReminders(Command[int]):
-    """Plan a second letter for recalls whose day has long passed; returns how many."""
-
-
 # --- events
 
 
@@ -488,39 +372,3 @@ class PathologyWithdrawn(Event):
     order: str
     outcome: str
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreastLetterPlanned(Event):
-    order: str
-    letter: str
-    topic: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreastLetterSent(Event):
-    order: str
-    letter: str
-    topic: str
-    how: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreastLetterStopped(Event):
-    order: str
-    letter: str
-    topic: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LetterChoiceSet(Event):
-    patient: str
-    wanted: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LetterTextSet(Event):
-    kind: str
-    language: str

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ris.domain import placeholders
-from ris.domain.mammography import TEXT_KINDS, Statement, Topic
+from ris.domain.mammography_letters import TEXT_KINDS, Statement, Topic
 
 # What a text may name.
 VARIABLES = (

@@ -6,16 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from ris.domain.mammography import (
-    BreastExam,
-    Category,
-    Density,
-    LetterState,
-    Pathology,
-    RecallKind,
-    RecallState,
-    Topic,
-)
+from ris.domain.mammography import BreastExam, Category, Density, Pathology, RecallKind, RecallState
+from ris.domain.mammography_letters import LetterState, Topic
 from ris.models.base import Public, known
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db.models import Count, Prefetch, Q, QuerySet
 
 from ris.domain.exchange import DeliveryState, Protocol
-from ris.domain.mammography import LetterState, SentHow, mail_id
+from ris.domain.mammography_letters import LetterState, SentHow, mail_id
 from ris.models import BreastLetter, Delivery, Endpoint
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 
-from ris.domain.mammography import DENSE, Density, Statement, Topic
+from ris.domain.mammography import DENSE, Density
+from ris.domain.mammography_letters import Statement, Topic
 from ris.domain.mammography_texts import FRAMES, TEXTS, Frame, fill
 from ris.domain.patient_texts import language_of
 from ris.domain.values import PersonName

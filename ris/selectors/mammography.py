@@ -17,12 +17,12 @@ from ris.domain.mammography import (
     POSITIVE,
     Assessed,
     BreastExam,
-    LetterState,
     Pathology,
     RecallKind,
     RecallState,
     Rules,
 )
+from ris.domain.mammography_letters import LetterState
 from ris.domain.scheduling import AppointmentStatus
 from ris.models import (
     Appointment,

@@ -7,13 +7,8 @@ from typing import Any
 
 import time_machine
 
-from ris.domain.mammography import (
-    AssessBreast,
-    Assessed,
-    MarkLettersSent,
-    PrintLetters,
-    SetBreastExam,
-)
+from ris.domain.mammography import AssessBreast, Assessed, SetBreastExam
+from ris.domain.mammography_letters import MarkLettersSent, PrintLetters
 from ris.domain.reporting import (
     FinalizeReport,
 )

@@ -20,9 +20,7 @@ from ris.domain.mammography import (
     Assessed,
     BreastExam,
     CloseRecall,
-    MarkLettersSent,
     Pathology,
-    PrintLetters,
     ReassessBreast,
     RecordPathology,
     ReopenRecall,
@@ -31,6 +29,7 @@ from ris.domain.mammography import (
     WithdrawPathology,
 )
 from ris.domain.mammography_codes import coded
+from ris.domain.mammography_letters import MarkLettersSent, PrintLetters
 from ris.domain.orders import OrderReference
 from ris.domain.reporting import (
     AmendReport,

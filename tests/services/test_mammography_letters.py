@@ -19,15 +19,17 @@ from ris.domain.mammography import (
     AssessBreast,
     Assessed,
     CloseRecall,
-    MarkLettersSent,
     Pathology,
-    PrintLetters,
     RecordPathology,
     Rules,
+    SetMammographyRules,
+)
+from ris.domain.mammography_letters import (
+    MarkLettersSent,
+    PrintLetters,
     SentHow,
     SetLetterChoice,
     SetLetterText,
-    SetMammographyRules,
     StopLetter,
 )
 from ris.domain.patient_messages import Channel, SetContactChoice

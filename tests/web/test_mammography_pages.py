@@ -25,14 +25,8 @@ from ris.domain.actors import OPERATOR
 from ris.domain.exchange import Protocol
 from ris.domain.identifiers import new_uid
 from ris.domain.letterheads import ChangeLetterhead
-from ris.domain.mammography import (
-    AssessBreast,
-    Assessed,
-    MarkLettersSent,
-    PrintLetters,
-    SetBreastExam,
-    mail_id,
-)
+from ris.domain.mammography import AssessBreast, Assessed, SetBreastExam
+from ris.domain.mammography_letters import MarkLettersSent, PrintLetters, mail_id
 from ris.domain.orders import ProcedureRequest
 from ris.domain.performing import CompletePerformedStep, PerformedDetails
 from ris.domain.reporting import FinalizeReport, OpenReport

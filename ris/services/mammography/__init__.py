@@ -6,18 +6,20 @@ from ris.domain.actors import Role
 from ris.domain.mammography import (
     AssessBreast,
     CloseRecall,
-    MarkLettersSent,
-    PlanReminders,
-    PrintLetters,
     ReassessBreast,
     RecordPathology,
     ReopenRecall,
     SetBreastExam,
+    SetMammographyRules,
+    WithdrawPathology,
+)
+from ris.domain.mammography_letters import (
+    MarkLettersSent,
+    PlanReminders,
+    PrintLetters,
     SetLetterChoice,
     SetLetterText,
-    SetMammographyRules,
     StopLetter,
-    WithdrawPathology,
 )
 from ris.services.mammography.assessing import assess_breast, reassess_breast
 from ris.services.mammography.letters import (

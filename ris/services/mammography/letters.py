@@ -12,7 +12,8 @@ from uuid import UUID
 
 from ris.domain.actors import TIMER
 from ris.domain.errors import MissingValueError, StateConflictError, UnknownKeyError
-from ris.domain.mammography import (
+from ris.domain.mammography import RecallState
+from ris.domain.mammography_letters import (
     LETTER,
     BreastLetterPlanned,
     BreastLetterSent,
@@ -22,10 +23,10 @@ from ris.domain.mammography import (
     MarkLettersSent,
     PlanReminders,
     PrintLetters,
-    RecallState,
     SentHow,
     StopLetter,
     Topic,
+    topic_of,
 )
 from ris.models import BreastAssessment, BreastLetter, BreastRecall, Patient
 from ris.selectors.letter_lists import mails_of, with_patients
@@ -43,7 +44,7 @@ _AT_ONCE = 200
 
 def follow(row: BreastAssessment, recall: BreastRecall | None, context: Context) -> None:
     """Plan the letter that the assessment needs; one that waits and says otherwise is stopped."""
-    topic = assessed_of(row).topic
+    topic = topic_of(assessed_of(row))
     earlier = list(row.letters.exclude(state=LetterState.STOPPED.value).order_by("id"))
     for one in earlier:
         if one.topic == topic.value and one.state == LetterState.PLANNED.value:

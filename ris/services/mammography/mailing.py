@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 
 from ris.domain.errors import StateConflictError
-from ris.domain.mammography import mail_id
+from ris.domain.mammography_letters import mail_id
 from ris.domain.patient_messages import Channel
 from ris.domain.protocol import Outgoing
 from ris.models import BreastLetter, ContactChoice

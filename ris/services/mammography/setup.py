@@ -5,16 +5,18 @@ from __future__ import annotations
 from ris.domain.errors import InvalidValueError, UnknownKeyError
 from ris.domain.mammography import (
     LIMITS,
-    TEXT_KINDS,
     BreastExam,
     BreastExamSet,
-    LetterChoiceSet,
-    LetterTextSet,
     MammographyRulesSet,
     SetBreastExam,
+    SetMammographyRules,
+)
+from ris.domain.mammography_letters import (
+    TEXT_KINDS,
+    LetterChoiceSet,
+    LetterTextSet,
     SetLetterChoice,
     SetLetterText,
-    SetMammographyRules,
 )
 from ris.domain.mammography_texts import TEXTS, check_text
 from ris.models import (

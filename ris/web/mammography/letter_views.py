@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import InvalidValueError, MissingValueError, UnknownKeyError
-from ris.domain.mammography import (
+from ris.domain.mammography_letters import (
     MarkLettersSent,
     PrintLetters,
     SentHow,

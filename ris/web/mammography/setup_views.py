@@ -10,16 +10,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ris.domain.errors import InvalidValueError
-from ris.domain.mammography import (
-    LIMITS,
-    TEXT_KINDS,
-    Rules,
-    SetBreastExam,
-    SetLetterText,
-    SetMammographyRules,
-    Statement,
-    Topic,
-)
+from ris.domain.mammography import LIMITS, Rules, SetBreastExam, SetMammographyRules
+from ris.domain.mammography_letters import TEXT_KINDS, SetLetterText, Statement, Topic
 from ris.domain.mammography_texts import TEXTS, VARIABLES, fill
 from ris.domain.preferences import LANGUAGES
 from ris.selectors import letters, mammography

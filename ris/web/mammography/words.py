@@ -9,18 +9,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from ris.domain.exchange import DeliveryState
-from ris.domain.mammography import (
-    BreastExam,
-    Category,
-    Density,
-    LetterState,
-    Pathology,
-    RecallKind,
-    RecallState,
-    SentHow,
-    Statement,
-    Topic,
-)
+from ris.domain.mammography import BreastExam, Category, Density, Pathology, RecallKind, RecallState
+from ris.domain.mammography_letters import LetterState, SentHow, Statement, Topic
 from ris.web.labels import Label, Tone
 
 EXAM: Mapping[str, Promise] = {
