@@ -53,9 +53,6 @@ NOT_SUPPORTED: Mapping[str, Mapping[str, str]] = {
     "Organization": {"phonetic": _NO_PHONETIC},
     "RelatedPerson": {"phonetic": _NO_PHONETIC},
     "Location": {"near": "rooms have no coordinates"},
-    "ImagingStudy": {
-        "status": "is worked out from all performed steps; search Procedure by its status"
-    },
     "Encounter": {
         "participant-type": "the attending and the referring person are known by name only"
     },

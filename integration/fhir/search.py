@@ -278,6 +278,12 @@ IMAGING_STUDY: tuple[Parameter, ...] = (
         types=("ACSN",),
         documentation="Study Instance UID (urn:oid:…, also urn:dicom:uid|urn:oid:…), accession.",
     ),
+    StateParameter(
+        name="status",
+        expression="ImagingStudy.status",
+        tables={"states": bindings.STUDY_STATUS},
+        documentation="Of all steps that were performed for it, what the furthest says.",
+    ),
     PlainTokenParameter(
         name="modality",
         expression="ImagingStudy.series.modality",

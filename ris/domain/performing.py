@@ -23,6 +23,10 @@ class PerformedStatus(StrEnum):
     DISCONTINUED = "DISCONTINUED"
 
 
+# The state that tells most of a study whose steps differ: images there, being made, not made.
+FURTHEST = (PerformedStatus.COMPLETED, PerformedStatus.IN_PROGRESS, PerformedStatus.DISCONTINUED)
+
+
 class PerformedTrigger(StrEnum):
     UPDATE = "update"
     COMPLETE = "complete"

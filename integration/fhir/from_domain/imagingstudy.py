@@ -9,12 +9,10 @@ from integration.fhir.from_domain.diagnosticreport import WITHOUT_CONTENT, inter
 from integration.fhir.from_domain.endpoint import endpoints_of
 from integration.fhir.from_domain.procedure import has_images
 from integration.fhir.from_domain.servicerequest import requests_of
-from ris.domain.performing import PerformedStatus
+from ris.domain.performing import FURTHEST
 from ris.selectors.search.views import StudyHit
 from ris.selectors.views import PerformedView, ProcedureView, SeriesView
 
-# The state that tells most of a study whose steps differ: images there, being made, not made.
-_FURTHEST = (PerformedStatus.COMPLETED, PerformedStatus.IN_PROGRESS, PerformedStatus.DISCONTINUED)
 UNKNOWN_MODALITY = "OT"  # CID 29 "Other", where ImagingStudy.series.modality is required
 
 
@@ -72,7 +70,7 @@ def _interpreters(procedure: ProcedureView, shown: Shown) -> list[Resource]:
 
 def status(performed: list[PerformedView]) -> str:
     """From the performed step that tells most."""
-    for state in _FURTHEST:
+    for state in FURTHEST:
         of_state = [each for each in performed if each.status is state]
         if of_state:
             images = any(has_images(each) for each in of_state)

@@ -134,6 +134,7 @@ class StudyCriteria(OfOrder):
     identifiers: Terms[IdentifierTerm] = ()  # a study's UID has no issuer
     requesters: Terms[IdentifierTerm] = ()
     uids: Terms[str] = ()
+    states: frozenset[tuple[PerformedStatus, bool]] | None = None  # with images or without
     series_uids: Terms[str] = ()
     modalities: Terms[str] = ()
     stations: Ids = ()

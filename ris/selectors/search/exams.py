@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Greatest
 
+from ris.domain.performing import FURTHEST, PerformedStatus
 from ris.models import (
     CriticalResult,
     Device,
@@ -214,6 +215,8 @@ def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
     for alternatives in criteria.stations:
         at = Device.objects.filter(terms.among(("public_id",), alternatives)).values("ae_title")
         found &= Q(pk__in=_procedures_with(Q(station_ae_title__in=at) & Q(series__isnull=False)))
+    if criteria.states is not None:
+        found &= _furthest(criteria.states)
     rows = RequestedProcedure.objects.filter(Exists(_DONE))
     if criteria.started:
         rows = rows.annotate(began=planned.PROCEDURE_BEGAN)
@@ -223,6 +226,19 @@ def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
         rows = rows.annotate(last_change=_STUDY_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
+
+
+def _furthest(states: Collection[tuple[PerformedStatus, bool]]) -> Q:
+    """Studies whose furthest steps are in one of these states, with images of any or of none."""
+    either, further = terms.NOTHING, Q()
+    for status in FURTHEST:
+        ended = _DONE.annotate(known_status=_KNOWN_STATUS).filter(known_status=status.value)
+        there, imaged = Q(Exists(ended)), Q(Exists(ended.filter(series__instance_count__gt=0)))
+        for images in (True, False):
+            if (status, images) in states:
+                either |= further & there & (imaged if images else ~imaged)
+        further &= ~there
+    return either
 
 
 def _procedures_with(condition: Q) -> QuerySet[PerformedProcedureStep, Any]:

@@ -22,6 +22,11 @@ from ris.domain.identifiers import new_uid
 from ris.domain.measures import Measure, quantity
 from ris.domain.orders import OrderDetails
 from ris.domain.patients import VisitDetails
+from ris.domain.performing import (
+    CompletePerformedStep,
+    DiscontinuePerformedStep,
+    PerformedDetails,
+)
 from ris.domain.reporting import AmendReport, CommunicateCriticalResult, VersionKind
 from ris.domain.scheduling import RecordArrival
 from ris.domain.values import Code, Identifier, PersonName
@@ -221,6 +226,42 @@ def test_the_language_of_a_message_is_a_code_that_finds_it(api: Api, said: str) 
     assert api.get("/Patient?language=de").ids == [shown["id"]]
     assert api.get("/Patient?language=urn:ietf:bcp:47|de").ids == [shown["id"]]
     assert api.get("/Patient?language=fr").ids == []
+
+
+def test_studies_are_found_by_how_far_they_are(api: Api) -> None:
+    make.device()
+    made, dropped, empty, running = (
+        make.booked(start_at=make.NOON + timedelta(hours=hours)) for hours in range(4)
+    )
+    for order in (made, dropped, empty, running):
+        command = make.start(order)
+        execute(command, actor=people.ct1)
+        details = PerformedDetails(
+            ended_at=make.NOON + timedelta(minutes=9),
+            series=() if order is empty else (make.series(),),
+            discontinuation_reason=None
+            if order is made
+            else Code("110501", "DCM", "Equipment failure"),
+        )
+        if order is not running:
+            done = CompletePerformedStep if order is made else DiscontinuePerformedStep
+            execute(
+                done(sop_instance_uid=command.sop_instance_uid, details=details), actor=people.ct1
+            )
+
+    def studies(asked: str) -> set[str]:
+        found = api.get(f"/ImagingStudy?{asked}").resources
+        return {each["basedOn"][0]["reference"].partition("/")[2] for each in found}
+
+    for status, orders in (
+        ("available", {made, dropped}),
+        ("registered", {running}),
+        ("cancelled", {empty}),
+        ("available,cancelled", {made, dropped, empty}),
+        ("unknown", set()),
+    ):
+        assert studies(f"status={status}") == {str(each.public_id) for each in orders}, status
+    assert studies("status:not=available") == {str(running.public_id), str(empty.public_id)}
 
 
 def test_a_report_changes_when_its_patient_does(api: Api) -> None:

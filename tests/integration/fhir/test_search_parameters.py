@@ -30,7 +30,7 @@ def test_every_official_parameter_is_searched_by_or_said_to_be_not(kind: str) ->
         ("ServiceRequest", 22),
         ("Task", 19),
         ("Appointment", 16),  # part-status is of AppointmentResponse
-        ("ImagingStudy", 16),
+        ("ImagingStudy", 17),
         ("DiagnosticReport", 17),
         ("Procedure", 16),
         ("Patient", 22),
