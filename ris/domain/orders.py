@@ -215,6 +215,7 @@ class OrderDetails:
     reason: str | None = None
     reason_code: Code | None = None
     comments: str | None = None
+    remarks: tuple[str, ...] = ()  # lines that are added to the comments and take none away
     requester: PersonName | None = None
     requester_identifier: Identifier | None = None
     requesting_service: str | None = None

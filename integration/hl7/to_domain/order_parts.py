@@ -30,6 +30,7 @@ from ris.domain.errors import InvalidValueError, RisError
 from ris.domain.orders import OrderDetails, ProcedureRequest, StepRequest
 from ris.domain.values import Code, Identifier, is_same_family
 
+_BEGINS = frozenset({"NW", "RO", "CH"})
 _MAX_OBSERVATIONS = 50  # told in the comments of one order
 
 
@@ -64,9 +65,13 @@ def details(order: ToldOrder, profile: Profile, faults: Faults) -> OrderDetails:
         # A diagnosis is why, where OBR-31 does not say it.
         said.setdefault("reason_code", code)
         said.setdefault("reason", code.meaning or code.value)
-    comments = _comments(order, profile, said.get("reason"), diagnoses)
-    if comments is not None:
-        said["comments"] = comments
+    lines, noted = _comments(order, profile, said.get("reason"), diagnoses)
+    if noted or (lines and order.control in _BEGINS):
+        said["comments"] = "\n".join(lines)
+    else:
+        said["remarks"] = lines  # a change without notes leaves those that were told before
+    if order.control in _BEGINS:
+        said["remarks"] = tuple(_whereabouts(order.scope, profile))
     return OrderDetails(**said)
 
 
@@ -105,14 +110,17 @@ def _diagnoses(order: ToldOrder, profile: Profile, faults: Faults) -> list[Code]
 
 def _comments(
     order: ToldOrder, profile: Profile, reason: str | None, diagnoses: Sequence[Code]
-) -> str | None:
-    """NTE of the order, and what else has no field of its own but must be read by people."""
+) -> tuple[tuple[str, ...], bool]:
+    """NTE of the order, and what else has no field of its own but must be read by people.
+
+    With whether there was any NTE, be it one that deletes.
+    """
     told: list[str] = []
-    deleted = False
+    noted = False
     for line in order.lines:
         for note in _notes(line.scope.group):
             text = value_of(COMMENTS, _Only(note), profile)
-            deleted = deleted or text == ""
+            noted = noted or text is not None
             told += [text.strip()] if text else []
         clinical = value_of(CLINICAL, line.scope, profile)
         if clinical and clinical != reason:
@@ -126,8 +134,17 @@ def _comments(
         words = " ".join(text for text in (code.meaning, f"({code.value})" if code.value else ""))
         if (code.meaning or code.value) != reason:
             told.append(f"Diagnosis: {words.strip()}")
-    unique = list(dict.fromkeys(told))
-    return "\n".join(unique) if unique else ("" if deleted else None)
+    return tuple(dict.fromkeys(told)), noted
+
+
+def _whereabouts(scope: Scope, profile: Profile) -> Iterator[str]:
+    """PV1-3 of a visit without a number, which is not kept: whoever fetches the patient asks."""
+    pv1, pid = scope.segment("PV1"), scope.segment("PID")
+    place = datatypes.location(pv1, 3) if pv1 is not None else None
+    if pv1 is None or not place or patient.number(pv1, "19", profile) is not None:
+        return
+    if pid is None or patient.number(pid, "18", profile) is None:
+        yield f"Patient is at {place}"
 
 
 def _observations(group: Group) -> Iterator[str]:

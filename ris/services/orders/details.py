@@ -35,6 +35,10 @@ def apply_details(order: Order, said: OrderDetails) -> list[str]:
         text = getattr(said, name)
         if text is not None:
             values[name] = text.strip()
+    comments = str(values.get("comments", order.comments))
+    added = [line for line in said.remarks if line not in comments.splitlines()]
+    if added:
+        values["comments"] = "\n".join(filter(None, (comments, *added)))
     for name in ("reason_code", "requesting_service_code"):
         code: Code | None = getattr(said, name)
         if code is not None:

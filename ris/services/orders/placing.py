@@ -6,6 +6,7 @@ import hashlib
 import json
 from copy import copy
 from dataclasses import fields, replace
+from typing import Any
 
 from django.db.models import CharField
 
@@ -147,8 +148,13 @@ def _refuse_if_ended(order: Order) -> None:
         )
 
 
-# What a repetition may say otherwise: who typed it, and when.
-_BESIDE: dict[str, None] = {"ordered_at": None, "entered_by": None, "entering_location": None}
+# What a repetition may say otherwise: who typed it, and when; and where the patient is by now.
+_BESIDE: dict[str, Any] = {
+    "ordered_at": None,
+    "entered_by": None,
+    "entering_location": None,
+    "remarks": (),
+}
 _HALF = 32
 
 
@@ -195,7 +201,7 @@ def _fingerprint(command: PlaceOrder) -> str:
     said = [
         [each.name, repr(value)]
         for each in fields(details)
-        if (value := getattr(details, each.name)) is not None
+        if each.name not in _BESIDE and (value := getattr(details, each.name)) is not None
     ]
     whole = [*content, said, repr(command.accession)]
     digests = (hashlib.sha256(json.dumps(each).encode()).hexdigest() for each in (content, whole))

@@ -125,6 +125,22 @@ def test_a_procedure_is_the_one_that_the_catalog_knows_by_its_alternate_code() -
     assert (again, Order.objects.count()) == (("AA", []), 1)
 
 
+def test_a_change_that_brings_a_result_leaves_the_notes_of_the_order() -> None:
+    make.device()
+    note, told = "NTE|1||Claustrophobic", "OBX|1|NM|2160-0^Creatinine^LN||0.9|mg/dL"
+    assert answer(order(key="M1", pv1="PV1|1|I|4W^401^A", more=(note,)))[1] == "MSA|AA|M1"
+    # The patient was moved to another bed: that is no other order.
+    assert answer(order(key="M2", pv1="PV1|1|I|5E^1^A", more=(note,)))[1] == "MSA|AA|M2"
+
+    change = ORC.replace("NW", "XO")
+    assert answer(order(key="M3", pv1="", orc=change, more=(told,)))[1] == "MSA|AA|M3"
+    assert answer(order(key="M4", pv1="", orc=change, more=(told,)))[1] == "MSA|AA|M4"
+
+    assert Order.objects.get().comments == (
+        "Claustrophobic\nPatient is at 4W / 401 / A\nCreatinine: 0.9 mg/dL"
+    )
+
+
 def test_all_orders_of_a_message_are_done_or_none() -> None:
     answer(order(key="M1"))
     good = (orc(f1="NW", f2="PL2^HIS"), obr(f4="CTNECK^CT neck^L", f24="CT"))

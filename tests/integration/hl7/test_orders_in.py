@@ -13,7 +13,7 @@ from ris.domain.orders import (
 )
 from ris.domain.patients import PatientClass, Sex, UpdatePatient
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
-from tests.integration.hl7.messages import ZDS, obr, orc, order, profile
+from tests.integration.hl7.messages import PID, ZDS, obr, orc, order, profile
 from tests.integration.hl7.orders_read import command, faults, requests
 
 
@@ -204,6 +204,37 @@ def test_the_other_codes_of_a_procedure_are_kept_for_the_catalog_to_choose_from(
         Code("RPID22"),
     )
     assert alone.code == Code("CTHEAD", "L", "CT head")
+
+
+@pytest.mark.parametrize(
+    ("pid", "pv1", "expected"),
+    [
+        (PID, "PV1|1|I|4W^401^A", ("Patient is at 4W / 401 / A",)),
+        (PID, "PV1|1|I|4W^401^A" + "|" * 16 + "V1", ()),
+        (PID + "|" * 10 + "AC1^^^HOSP", "PV1|1|I|4W^401^A", ()),
+        (PID, "PV1|1|I", ()),
+    ],
+    ids=["no number", "a visit", "an account", "nowhere"],
+)
+def test_where_the_patient_is_is_told_also_without_a_visit(
+    pid: str, pv1: str, expected: tuple[str, ...]
+) -> None:
+    said = command(order(pid=pid, pv1=pv1)).details
+
+    assert (said.comments, said.remarks) == (None, expected)
+
+
+def test_a_change_without_notes_adds_what_it_knows_to_the_notes_that_were_told() -> None:
+    known = ("OBX|1|NM|2160-0^Creatinine^LN||0.9|mg/dL", ZDS)
+    asked = orc(f1="XO", f2="P")
+
+    silent = command(order(orc=asked, more=known)).details
+    noted = command(order(orc=asked, more=("NTE|1||Isolation", *known))).details
+    deleted = command(order(orc=asked, more=('NTE|1||""', ZDS))).details
+
+    assert (silent.comments, silent.remarks) == (None, ("Creatinine: 0.9 mg/dL",))
+    assert (noted.comments, noted.remarks) == ("Isolation\nCreatinine: 0.9 mg/dL", ())
+    assert (deleted.comments, deleted.remarks) == ("", ())
 
 
 def test_notes_to_the_order_are_comments_and_those_to_observations_are_not() -> None:
