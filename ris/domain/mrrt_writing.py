@@ -38,8 +38,10 @@ class _Coded:
         return name
 
 
-def write(content: TemplateContent, *, name: str, language: str, identifier: str, on: str) -> bytes:
-    """The file; ``on`` is the date of the version, ISO."""
+def write(
+    content: TemplateContent, *, name: str, language: str, identifier: str, on: str, maker: str = ""
+) -> bytes:
+    """The file; ``on`` is the date of the version, ISO, and ``maker`` who made what says nobody."""
     coded = _Coded()
     body = [_section(part, content, coded, number) for number, part in enumerate(content.parts, 1)]
     about = {
@@ -48,6 +50,8 @@ def write(content: TemplateContent, *, name: str, language: str, identifier: str
         "identifier": content.about.get("identifier", "") or identifier,
         "type": TYPE,
         "language": language,
+        "publisher": content.about.get("publisher", "") or maker,
+        "creator": content.about.get("creator", "") or maker,
         "date": content.about.get("date", "") or on,
     }
     metas = "".join(

@@ -20,7 +20,7 @@ from ris.domain.mrrt_reading import read
 from ris.domain.orders import OrderReference
 from ris.domain.report_templates import Part, SaveMacro, TemplateContent
 from ris.domain.results import FileResult, ResultLevel, ResultReference
-from ris.models import Order, Report, ReportTemplate
+from ris.models import Order, Report, ReportTemplate, Site
 from ris.services import execute
 from tests import people
 from tests.domain.mrrt_defects import FILES, defective
@@ -333,6 +333,22 @@ def test_mrrt_file_becomes_a_template_and_goes_out_again(reader: Client, rooms: 
     assert (row.name, row.modalities, row.language) == ("CT liver", ["CT"], "en")
     assert out["Content-Disposition"] == 'attachment; filename="CT liver.html"'
     assert read(out.content).faults == ()
+
+
+def test_template_made_here_goes_out_as_the_institutions(reader: Client, rooms: None) -> None:
+    Site.objects.update(institution="Hospital on the Hill")
+    template(name="Chest")
+
+    row = ReportTemplate.objects.get(name="Chest")
+    out = read(reader.get(f"/report-templates/{row.public_id}/mrrt/").content)
+
+    assert out.content is not None
+    assert out.content.about["publisher"] == "Hospital on the Hill"
+    assert out.content.about["creator"] == "Hospital on the Hill"
+    assert [note.text for note in out.notes] == [
+        "dcterms.license is missing",
+        "dcterms.rights is missing",
+    ]
 
 
 def test_mrrt_file_whose_name_is_taken_becomes_its_next_version_if_asked(

@@ -27,6 +27,7 @@ from ris.domain.report_templates import (
     TemplateContent,
 )
 from ris.selectors import report_templates as templates
+from ris.selectors.facility import site
 from ris.selectors.report_templates import TemplateLine
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, show
@@ -181,6 +182,7 @@ def export(request: PageRequest, key: UUID) -> HttpResponse:
         language=line.language,
         identifier=f"urn:uuid:{line.public_id}",
         on=timezone.localtime(line.updated_at).date().isoformat(),
+        maker=site().institution or site().name,
     )
     return HttpResponse(
         payload,
