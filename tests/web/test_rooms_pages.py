@@ -174,7 +174,7 @@ def test_second_exam_in_a_room_is_begun_only_when_told_so_twice(
     assert "The exam of ITO, Ken is still in progress here" in text
     assert "Nothing was begun yet." in text
     assert f'href="/room/CT1/?exam={make.step_of(running).public_id}&amp;day=' in text
-    assert "ITO, Ken, CT head without contrast: since Today 11:40, told by the device" in plain(
+    assert "ITO, Ken, CT head without contrast: since today 11:40, told by the device" in plain(
         text
     )
     assert "Begin BERG, Anna all the same" in text
