@@ -207,7 +207,9 @@ def load(
     return [found[each] for each in public_ids if each in found]
 
 
-def sorts(columns: Mapping[str, str], own: Mapping[str, SortKey]) -> dict[str, SortKey | OrLast]:
+def sorts(
+    columns: Mapping[str, str], own: Mapping[str, SortKey | OrLast]
+) -> dict[str, SortKey | OrLast]:
     """Sort keys of the kept ones, ``own`` where the rows have the value."""
     found: dict[str, SortKey | OrLast] = {"updated": own["updated"]}
     for name, stored in columns.items():

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import CharField, DateTimeField, F, Q, QuerySet, Value
+from django.db.models import CharField, DateTimeField, F, Func, Q, QuerySet, Value
 from django.db.models.expressions import BaseExpression
 from django.db.models.functions import Coalesce
 
@@ -32,6 +32,18 @@ Values = tuple[Any, ...]
 SortKey = BaseExpression | F
 
 
+class _AsWritten(Func):
+    """A text in the order of its letters' numbers, as SQLite and Python compare them: what several
+    tables have is put together here, and PostgreSQL may sort as a dictionary does."""
+
+    arity = 1
+    output_field = CharField()
+    template = "%(expressions)s"
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template='(%(expressions)s COLLATE "C")')
+
+
 @dataclass(frozen=True, slots=True)
 class OrLast:
     """A sort key of what not every row has: those without come last, upward and downward.
@@ -45,8 +57,11 @@ class OrLast:
 
     def key(self, *, down: bool) -> SortKey:
         end = self.ends[0 if down else 1]
-        kind = CharField() if isinstance(end, str) else DateTimeField()
-        return Coalesce(self.value, Value(end, output_field=kind), output_field=kind)
+        if not isinstance(end, str):
+            times = DateTimeField()
+            return Coalesce(self.value, Value(end, output_field=times), output_field=times)
+        texts = CharField()
+        return _AsWritten(Coalesce(self.value, Value(end, output_field=texts), output_field=texts))
 
 
 # Before and behind all texts.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Lower
 
 from ris.models import Site
 from ris.selectors.search import beside, terms
 from ris.selectors.search.beside import ALL
 from ris.selectors.search.criteria import KeptCriteria
-from ris.selectors.search.engine import Finder, Source
+from ris.selectors.search.engine import TEXTS, Finder, OrLast, Source
 from ris.selectors.search.index import Test
 from ris.selectors.search.kept import kept
 from ris.selectors.search.people import sites
@@ -61,5 +62,5 @@ def _load_sites(public_ids: Sequence[str]) -> dict[str, InstitutionView]:
 def organizations(columns: Mapping[str, str]) -> Finder[KeptCriteria, Hit]:
     """``columns`` are the parameters of the index that are sorted by, with their column."""
     (sent,) = kept(TYPE, columns).sources
-    own = beside.sorts(columns, {"updated": _UPDATED, "name": F("name")})
+    own = beside.sorts(columns, {"updated": _UPDATED, "name": OrLast(Lower("name"), TEXTS)})
     return Finder(sources=(sent, Source(_rows, own)), load=_load)

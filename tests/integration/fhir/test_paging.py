@@ -12,7 +12,7 @@ from integration.fhir import query, searching
 from ris.domain.patients import VisitDetails
 from ris.domain.scheduling import RecordArrival
 from ris.domain.values import Code, Identifier, PartialDate
-from ris.models import Order
+from ris.models import FhirIndex, Order
 from ris.services import execute
 from tests import make, people
 from tests.integration.fhir import resources
@@ -477,6 +477,29 @@ def test_what_has_no_value_comes_last_upward_and_downward(api: Api, kind: str, b
         pages = walk(api, f"/{kind}?_sort={sort}&_count=2")
         assert flat(pages) == whole
         assert back(api, f"/{kind}?_sort={sort}&_count=2") == whole
+
+
+@pytest.mark.parametrize("sort", ["name", "-name"])
+def test_names_are_paged_in_one_order_whatever_the_database_sorts_by(api: Api, sort: str) -> None:
+    if connection.vendor == "postgresql":  # as in a database that was made in en_US.utf8
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f'ALTER TABLE {FhirIndex._meta.db_table} ALTER "text" '
+                'TYPE varchar(255) COLLATE "en-x-icu"'
+            )
+    make.site()
+    for name in ("de Vries", "Devries", "Zeta", "a-b", "ab", "a c", "_x", "zebra", "-q"):
+        body = {"resourceType": "Organization", "name": name}
+        assert api.post("/Organization", body).status == 201
+
+    whole = api.get(f"/Organization?_sort={sort}")
+
+    names = [each["name"] for each in whole.resources]
+    assert names == sorted(names, key=str.lower, reverse=sort == "-name")
+    for size in (1, 2, 3):
+        address = f"/Organization?_sort={sort}&_count={size}"
+        assert flat(walk(api, address)) == whole.ids
+        assert back(api, address) == whole.ids
 
 
 def back(api: Api, address: str) -> list[str]:
