@@ -390,7 +390,7 @@ def queries(api: Api, address: str) -> int:
         ("ServiceRequest", 12),
         ("Task", 12),
         ("Appointment", 16),
-        ("Procedure", 14),  # one more for the other orders of a group
+        ("Procedure", 15),  # one more for the other orders of a group
         ("ImagingStudy", 14),
         ("DiagnosticReport", 17),  # its document was made with the list before
         ("Encounter", 7),  # clients write it: what they sent is looked up
