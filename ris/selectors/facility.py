@@ -13,6 +13,7 @@ from django.conf import settings
 from ris.models import Device, Site
 from ris.models.prepared import Select
 from ris.selectors.kept import Kept
+from ris.selectors.resources import site_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,7 @@ def site_view(row: Site) -> SiteView:
 
 
 def _view(row: Device) -> DeviceView:
+    there = site_of(row)
     return DeviceView(
         public_id=str(row.public_id),
         ae_title=row.ae_title,
@@ -110,7 +112,7 @@ def _view(row: Device) -> DeviceView:
         character_sets=tuple(row.character_sets),
         settings=row.settings,
         active=row.active,
-        site=row.room.site.name if row.room and row.room.site else "",
+        site=there.name if there is not None else "",
     )
 
 
@@ -119,7 +121,7 @@ def devices() -> list[DeviceView]:
     known = _READ.get()
     if known is not None and known.devices is not None:
         return list(known.devices)
-    rows = Device.objects.select_related("room__site").order_by("ae_title")
+    rows = Device.objects.select_related("room__site", "resource__site").order_by("ae_title")
     found = [_view(row) for row in rows]
     if known is not None:
         known.devices = list(found)
@@ -129,5 +131,9 @@ def devices() -> list[DeviceView]:
 def device_by_ae(ae_title: str) -> DeviceView | None:
     if _READ.get() is not None:
         return next((one for one in devices() if one.ae_title == ae_title.strip()), None)
-    row = Device.objects.select_related("room__site").filter(ae_title=ae_title.strip()).first()
+    row = (
+        Device.objects.select_related("room__site", "resource__site")
+        .filter(ae_title=ae_title.strip())
+        .first()
+    )
     return _view(row) if row else None

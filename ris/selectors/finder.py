@@ -25,7 +25,7 @@ from ris.selectors.openings import (
     exam_of,
     resource_keys,
 )
-from ris.selectors.resources import days_at, zone_at
+from ris.selectors.resources import days_at, site_of, zone_at
 from ris.selectors.schedule import DaySlots, days_of, next_even, slot_of
 from ris.selectors.taken import minute_of, when
 
@@ -180,7 +180,7 @@ def _is_in(device: Device, where: str, groups: _Groups) -> bool:
     if kind == "device":
         return str(device.public_id) == key
     if kind == "site":
-        site = device.room.site if device.room else None
+        site = site_of(device)
         return site is not None and str(site.public_id) == key
     if kind == "group":
         _, members = groups.get(key, ("", set()))
@@ -189,7 +189,7 @@ def _is_in(device: Device, where: str, groups: _Groups) -> bool:
 
 
 def _sites(devices: Sequence[Device]) -> tuple[Choice, ...]:
-    sites = {device.room.site for device in devices if device.room and device.room.site}
+    sites = {site for device in devices if (site := site_of(device)) is not None}
     return tuple(
         Choice(f"site:{site.public_id}", site.name)
         for site in sorted(sites, key=lambda site: site.name)

@@ -34,7 +34,7 @@ from ris.selectors.order_lists import matching
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.referring import COMPARE, OPEN, Reach, own
 from ris.selectors.reports import person_name
-from ris.selectors.resources import zone_at, zone_of_steps
+from ris.selectors.resources import site_of, zone_at, zone_of_steps
 from ris.selectors.views import CancelAsked
 
 _ASKED = "asked"  # where an order has its questions
@@ -185,9 +185,9 @@ def with_lines(rows: QuerySet[Order], *, whole: bool = False) -> QuerySet[Order]
         )
         .order_by("id")
     )
-    steps = ScheduledProcedureStep.objects.select_related("device__room__site").order_by(
-        "start_at", "id"
-    )
+    steps = ScheduledProcedureStep.objects.select_related(
+        "device__room__site", "device__resource__site"
+    ).order_by("start_at", "id")
     procedures = RequestedProcedure.objects.order_by("id")
     if whole:
         procedures = procedures.select_related("definition")
@@ -419,7 +419,7 @@ def order_page(to: Reach, key: str | UUID) -> OrderPage:
 
 def _visit(step: ScheduledProcedureStep, at: datetime) -> Visit:
     room = step.device.room if step.device else None
-    site = room.site if room else None
+    site = site_of(step.device) if step.device else None
     return Visit(
         at=at,
         zone=zone_at(step.device),

@@ -36,6 +36,7 @@ from ris.models import (
     SafetyQuestion,
     ScheduledProcedureStep,
 )
+from ris.selectors.resources import site_of
 
 # What the steps of :func:`states` must bring with them.
 RELATED = (
@@ -43,6 +44,7 @@ RELATED = (
     "procedure__definition",
     "procedure__protocoling",
     "device__room__site",
+    "device__resource__site",
     "appointment",
 )
 _PLAIN = frozenset({"", "-", "no", "none", "plain", "without"})
@@ -192,7 +194,7 @@ def age_at(birth_date: str, day: date) -> int | None:
 def subject_of(step: ScheduledProcedureStep, today: date) -> Subject:
     procedure, definition = step.procedure, step.procedure.definition
     patient = procedure.order.patient
-    room = step.device.room if step.device is not None else None
+    site = site_of(step.device) if step.device is not None else None
     planned = definition.contrast if definition is not None else ""
     return Subject(
         modality=step.modality,
@@ -200,7 +202,7 @@ def subject_of(step: ScheduledProcedureStep, today: date) -> Subject:
         procedure=procedure.code_value,
         sex=patient.sex,
         age=age_at(patient.birth_date, today),
-        site=room.site.name if room is not None and room.site is not None else "",
+        site=site.name if site is not None else "",
     )
 
 

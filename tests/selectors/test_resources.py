@@ -19,9 +19,10 @@ from ris.domain.resources import (
     SetHoliday,
 )
 from ris.domain.scheduling import AddClosure, ClosureKind, SetResourceHours
-from ris.models import Device, Resource
+from ris.models import Device, Resource, ScheduledProcedureStep, Site
+from ris.selectors import facility, safety
 from ris.selectors.resource_lists import Now, resource_lines
-from ris.selectors.resources import Timetable, device_down, down_devices
+from ris.selectors.resources import Timetable, device_down, down_devices, site_of, zone_at
 from ris.services import execute
 from tests import make
 
@@ -243,3 +244,21 @@ def test_what_is_said_of_a_moment() -> None:
     assert said(11) == (Now.SHUT, utc(tuesday, 9))
     person = resource_lines(utc(MONDAY, 3))[2]
     assert (person.name, person.state.now, person.state.until) == ("Ann Lee", Now.HERE, None)
+
+
+def test_a_device_in_no_room_stands_at_its_own_site_for_its_list_and_its_steps() -> None:
+    """A mobile one: its worklist view, its safety questions and its clock are of one site."""
+    ct = device(zone="Europe/Berlin")
+    order = make.booked()
+    Device.objects.update(room=None)
+    Resource.objects.filter(pk=ct.pk).update(site=Site.objects.get())
+
+    row = Device.objects.get()
+    known = facility.device_by_ae("CT1")
+    step = ScheduledProcedureStep.objects.get(procedure__order=order)
+
+    assert site_of(row) == Site.objects.get()
+    assert str(zone_at(row)) == "Europe/Berlin"
+    assert known is not None
+    assert known.site == "Test site"
+    assert safety.subject_of(step, MONDAY).site == "Test site"
