@@ -11,6 +11,7 @@ from worklist.passcodes import Passcodes, is_hash
 from worklist.service import (
     CALLING_AE_NOT_RECOGNIZED,
     IDENTITY_REFUSED,
+    TEMPORARY_CONGESTION,
     Admission,
     AssociationRequest,
     PeerCertificate,
@@ -39,6 +40,8 @@ SERVICES: Mapping[str, frozenset[str]] = {
 # Who may associate may always ask whether we are there.
 _ALWAYS = frozenset({VERIFICATION})
 
+# Not refused for good: the same identity may be let in a second later.
+_TOO_SOON = "user identity follows a wrong passcode too soon"
 _NAME, _NAME_AND_PASSCODE = 1, 2
 _KINDS = {3: "Kerberos", 4: "SAML", 5: "JSON Web Token"}
 
@@ -81,7 +84,7 @@ class Access:
             return Rejection(how.result, how.source, how.diagnostic, reason)
         reason = self._identity_objection(request.identity, passcodes)
         if reason:
-            how = IDENTITY_REFUSED
+            how = TEMPORARY_CONGESTION if reason == _TOO_SOON else IDENTITY_REFUSED
             return Rejection(how.result, how.source, how.diagnostic, reason)
         return None
 
@@ -121,9 +124,10 @@ class Access:
             return ""
         if identity.kind == _NAME:
             return "user identity lacks the passcode"
-        if not passcodes.is_right(self.passcode, identity.secondary):
-            return "user identity has the wrong passcode"
-        return ""
+        right = passcodes.is_right(self.passcode, identity.secondary)
+        if right is None:
+            return _TOO_SOON
+        return "" if right else "user identity has the wrong passcode"
 
 
 def _sop_classes(services: Any) -> frozenset[str] | None:

@@ -100,7 +100,7 @@ def failures(number: str) -> list[str]:
                 ("1, 1, 7", "another AE title is called"),
                 ("1, 2, 1", "the user identity is missing, wrong or of another kind"),
                 ("1, 2, 2", "another protocol version"),
-                ("2, 3, 1", "busy; we are stopping"),
+                ("2, 3, 1", "busy; we are stopping; a passcode within a second of a wrong one"),
                 ("2, 3, 2", "above a limit"),
             ],
         ),

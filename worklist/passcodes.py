@@ -62,8 +62,8 @@ class Passcodes:
         self._looked_at: dict[str, tuple[bytes, Event]] = {}  # by hash: what, and when that is over
         self._lock = Lock()
 
-    def is_right(self, stored: str, passcode: bytes) -> bool:
-        """Whether ``passcode`` is the one that was hashed to ``stored``."""
+    def is_right(self, stored: str, passcode: bytes) -> bool | None:
+        """Whether ``passcode`` is the one that was hashed to ``stored``; None: not looked at."""
         quick = hmac.digest(self._secret, passcode, "sha256")
         with self._lock:
             if hmac.compare_digest(self._right.get(stored, b""), quick):
@@ -72,7 +72,7 @@ class Passcodes:
             if over is None or not hmac.compare_digest(asked, quick):
                 now = monotonic()
                 if now < self._paused.get(stored, 0.0):
-                    return False
+                    return None
                 if len(self._paused) >= _MOST_PAUSED:
                     self._paused.clear()
                 # Set before the slow part, so that guesses at the same time do not all get to it.

@@ -140,6 +140,23 @@ def test_after_a_wrong_guess_the_next_is_not_even_looked_at() -> None:
     assert not passcodes.is_right(HASHED, PASSCODE.encode())
 
 
+def test_who_is_not_looked_at_after_a_wrong_guess_may_come_again() -> None:
+    access = Access.of({"user_name": "ct1", "passcode": HASHED})
+    passcodes = Passcodes()
+
+    refused = [
+        access.objection(caller(identity=UserIdentity(2, b"ct1", said)), passcodes)
+        for said in (b"guess", PASSCODE.encode())
+    ]
+
+    assert [one and (one.result, one.source, one.diagnostic) for one in refused] == [
+        (1, 2, 1),
+        (2, 3, 1),
+    ]
+    assert refused[1] is not None
+    assert refused[1].reason == "user identity follows a wrong passcode too soon"
+
+
 def test_a_device_that_opens_several_associations_at_once_is_let_in_with_each() -> None:
     """As scanners do after our start: one for the worklist, one for MPPS."""
     passcodes = Passcodes()
