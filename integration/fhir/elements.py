@@ -236,3 +236,14 @@ def fhirpath(path: str) -> str:
         names[index] = (element.choice or bare) + bracket + rest
         kind = element.type
     return ".".join(names)
+
+
+def second_type(kind: str, composite: SearchParameter) -> str:
+    """The type of the part of a composite that stands beside its token.
+
+    R4 names the parts of DocumentReference's ``relationship`` in one order, relatesto and relation,
+    and their elements, code and target, in the other.
+    """
+    known = search_parameters(kind)
+    first, second = (known[each.parameter].type for each in composite.components)
+    return second if first == "token" else first

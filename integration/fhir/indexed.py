@@ -274,6 +274,8 @@ class IndexedComposite(IndexedParameter):
         parts = re.split(r"(?<!\\)\$", value)
         if len(parts) != 2 or not all(parts):
             raise refused(self.name, "two values with $ between")
+        if self.second == "reference" and _is_reference(parts[0]):
+            parts.reverse()
         system, code = token(parts[0])
         if not code:
             raise refused(self.name, "the first value has no code")
@@ -293,6 +295,11 @@ class IndexedComposite(IndexedParameter):
             case _:
                 system, code = token(value)
                 return Token(code, system)
+
+
+def _is_reference(value: str) -> bool:
+    """Whether it names a resource, by an address or a bare id; a code of relations is a word."""
+    return "|" not in value and ("/" in value or bool(local(f"Any/{value}")[1]))
 
 
 # --- from the official definitions
@@ -320,6 +327,6 @@ def _parameter(kind: str, definition: SearchParameter) -> Parameter:
         targets = tuple(sorted(definition.targets))
         return IndexedReference(name=name, expression=expression, kind=kind, targets=targets)
     if definition.type == "composite":
-        second = elements.search_parameters(kind)[definition.components[1].parameter].type
+        second = elements.second_type(kind, definition)
         return IndexedComposite(name=name, expression=expression, kind=kind, second=second)
     return _CLASSES[definition.type](name=name, expression=expression, kind=kind)

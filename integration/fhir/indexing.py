@@ -87,14 +87,13 @@ def _composite(
 ) -> Iterator[IndexEntry]:
     """The first part, a token, goes into ``text``; the second has the columns of its type."""
     first, second = definition.components
-    known = elements.search_parameters(kind)
+    type_ = elements.second_type(kind, definition)
     tokens = [
         entry
         for value in paths.values(node, first.expression)
         for entry in _token(definition.name, value, zone)
         if entry.parameter == definition.name
     ]
-    type_ = known[second.parameter].type
     others = [
         entry
         for value in paths.values(node, second.expression)

@@ -267,3 +267,27 @@ def test_a_full_page_brings_what_refers_to_any_of_it(api: Api) -> None:
 
     assert (answer.status, len(answer.of("match"))) == (200, 500)
     assert [each["resourceType"] for each in answer.of("include")] == ["Condition"]
+
+
+def test_a_document_is_found_by_what_it_does_to_another(api: Api) -> None:
+    def document(**elements: Any) -> str:
+        content = [{"attachment": {"url": "http://archive.example/1"}}]
+        body = {"resourceType": "DocumentReference", "status": "current", "content": content}
+        answer = api.post("/DocumentReference", {**body, **elements})
+        assert answer.status == 201, answer.body
+        return str(answer.body["id"])
+
+    first, other = document(), document()
+    target = {"reference": f"DocumentReference/{first}"}
+    second = document(relatesTo=[{"code": "appends", "target": target}])
+
+    # The official definition names the parts in one order and their elements in the other.
+    for asked in (
+        f"DocumentReference/{first}$appends",
+        f"{first}$appends",
+        f"appends$DocumentReference/{first}",
+    ):
+        assert found(api, "DocumentReference", relationship=asked) == [second], asked
+    for asked in (f"DocumentReference/{first}$replaces", f"DocumentReference/{other}$appends"):
+        assert found(api, "DocumentReference", relationship=asked) == []
+    assert found(api, "DocumentReference", relationship__missing="false") == [second]
