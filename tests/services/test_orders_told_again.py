@@ -21,7 +21,8 @@ from ris.domain.patients import PatientClass, VisitDetails
 from ris.domain.values import Code, Identifier, PersonName
 from ris.models import Order, Visit
 from ris.services import execute
-from tests import make, people
+from ris.services.orders.placing import _fingerprint
+from tests import make, patients, people
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +88,45 @@ def test_an_order_told_again_is_the_same_whatever_became_of_it() -> None:
 
     assert (again.public_id, again.created) == (first.public_id, False)
     assert Order.objects.get().reason == "dizziness"
+
+
+def test_an_order_told_again_is_the_same_under_any_number_of_its_patient() -> None:
+    patients.known("A")
+    patients.known("B")
+    command = make.place_order(patient=patients.reference("A"))
+    first = execute(command, actor=people.ehr)
+    patients.merge("B", "A")
+    account = Identifier("AC1", "HOSP", "AN")
+    more = replace(command.patient, identifiers=(*command.patient.identifiers, account))
+
+    again = [
+        execute(replace(command, patient=patient), actor=people.ehr)
+        for patient in (patients.reference("B"), patients.reference("A"), more)
+    ]
+
+    assert [(each.public_id, each.created) for each in again] == [(first.public_id, False)] * 3
+
+
+def test_an_order_told_again_for_another_patient_is_another_content() -> None:
+    patients.known("C")
+    command = make.place_order(patient=patients.reference("A"))
+    execute(command, actor=people.ehr)
+
+    for other in ("C", "D"):
+        with pytest.raises(DuplicateKeyError, match="other content"):
+            execute(replace(command, patient=patients.reference(other)), actor=people.ehr)
+
+    assert Order.objects.count() == 1
+
+
+def test_an_order_of_a_former_release_told_again_is_the_same() -> None:
+    command = make.place_order(patient=patients.reference("A"))
+    first = execute(command, actor=people.ehr)
+    Order.objects.update(fingerprint=_fingerprint(command, named=True))
+
+    again = execute(command, actor=people.ehr)
+
+    assert (again.public_id, again.created) == (first.public_id, False)
 
 
 def test_who_typed_an_order_again_and_when_is_no_other_content() -> None:

@@ -163,6 +163,11 @@ def _is_repeated(known: Order, command: PlaceOrder, fingerprint: str) -> bool:
 
     What is taken for a repetition is not read any further, so nothing in it may be news.
     """
+    if known.fingerprint == _fingerprint(command, named=True):
+        return True
+    patient = patients.find(command.patient)
+    if patient is None or patient.pk != known.patient_id:
+        return False  # by any of its numbers: merges change them, and accounts come and go
     if known.fingerprint == fingerprint:
         return True  # whatever became of the order since
     if known.fingerprint[:_HALF] != fingerprint[:_HALF]:
@@ -176,11 +181,14 @@ def _is_repeated(known: Order, command: PlaceOrder, fingerprint: str) -> bool:
     return not apply_details(copy(known), replace(command.details, **_BESIDE))
 
 
-def _fingerprint(command: PlaceOrder) -> str:
-    """Two digests: of what was ordered for whom, and with it of all that was said of the order."""
+def _fingerprint(command: PlaceOrder, *, named: bool = False) -> str:
+    """Two digests: of what was ordered, and with it of all that was said of the order.
+
+    ``named``: with the numbers that the patient was named by, as of orders up to 0.1.
+    """
+    numbers = sorted([i.issuer, i.value] for i in command.patient.identifiers)
     content = [
-        sorted([i.issuer, i.value] for i in command.patient.identifiers),
-        command.patient.public_id,
+        *([numbers, command.patient.public_id] if named else []),
         [
             [
                 p.code.value,
