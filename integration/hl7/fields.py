@@ -114,6 +114,12 @@ def _text(segment: Segment, place: str, profile: Profile) -> str | None:
     return text.strip() if text is not None else None
 
 
+def _language(segment: Segment, place: str, profile: Profile) -> str | None:
+    """Its code, else what it is called."""
+    said = _text(segment, place, profile)
+    return said or _text(segment, f"{place}.2", profile) or said
+
+
 def _free_text(segment: Segment, place: str, profile: Profile) -> str | None:
     return segment.text(place)
 
@@ -359,7 +365,7 @@ DEMOGRAPHICS: tuple[Field, ...] = (
     Field("phone", ("PID-13", "PID-14"), _phone, "phone number"),
     Field("email", ("PID-13", "PID-14"), _email, "mail address (XTN.2 NET)"),
     Field("address", ("PID-11",), _address, "address, first repetition, as one line"),
-    Field("language", ("PID-15",), _text, "primary language"),
+    Field("language", ("PID-15",), _language, "primary language"),
     Field("pregnancy_status", ("PV1-15",), _pregnancy, "B6: definitely pregnant"),
     Field("special_needs", ("PV1-15",), _needs, "ambulatory status"),
     Field("mother_birth_name", ("PID-6",), _mother, "the mother's name at birth"),

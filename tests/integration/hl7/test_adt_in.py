@@ -66,6 +66,14 @@ def test_two_quotation_marks_delete() -> None:
     assert demographics.language == ""
 
 
+@pytest.mark.parametrize(
+    ("sent", "language"),
+    [("ger^German^ISO639", "ger"), ("de", "de"), ("^Turkish^L", "Turkish"), ("", None)],
+)
+def test_a_language_is_its_code_or_else_what_it_is_called(sent: str, language: str | None) -> None:
+    assert said(f"Berg^Anna||||||||||{sent}").language == language
+
+
 def test_a_deleted_component_is_deleted_alone() -> None:
     assert said('Berg^Anna^""').name == PersonName.of("Berg", "Anna")
 
