@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -43,6 +44,11 @@ STATUSES = {code: status for code, (status, _) in TABLE.items()} | {
     ErrorCode.MISSING_VALUE: 400,
     ErrorCode.INVALID_VALUE: 400,
 }
+
+
+# A field of HL7 (``ORC-1``) or DICOM (``(0040,0252)``): the core's word for a place that a caller of
+# these addresses never sent.
+_FOREIGN = re.compile(r"[A-Z][A-Z0-9]{2}(\[\d+\])?-\d|\(")
 
 
 class Problem(serializers.Serializer[Any]):
@@ -161,7 +167,11 @@ class RestView(APIView):
             status,
             error.code,
             detail,
-            [{"path": fault.path, "message": fault.message} for fault in faults if fault.path],
+            [
+                {"path": fault.path, "message": fault.message}
+                for fault in faults
+                if fault.path and not _FOREIGN.match(fault.path)
+            ],
         )
         if status == 503:
             response["Retry-After"] = "2"
