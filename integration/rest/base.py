@@ -46,8 +46,8 @@ STATUSES = {code: status for code, (status, _) in TABLE.items()} | {
 }
 
 
-# A field of HL7 (``ORC-1``) or DICOM (``(0040,0252)``): the core's word for a place that a caller of
-# these addresses never sent.
+# A field of HL7 (``ORC-1``) or DICOM (``(0040,0252)``): what the core calls a place that nobody
+# sends to these addresses.
 _FOREIGN = re.compile(r"[A-Z][A-Z0-9]{2}(\[\d+\])?-\d|\(")
 
 
