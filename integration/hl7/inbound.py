@@ -34,6 +34,7 @@ from integration.hl7.relay import pass_on
 from integration.hl7.routes import ROUTES, Route
 from integration.hl7.senders import Sender, column, sender_of
 from integration.hl7.sequence import Link, refuses
+from integration.hl7.servable import KEY_LENGTH, is_ignored, require_servable
 from integration.hl7.to_domain.request import Request, located
 from integration.hl7.unasked import Unasked
 from ris.domain.actors import Actor, ActorKind, endpoint_actor
@@ -43,7 +44,6 @@ from ris.domain.errors import (
     DeniedError,
     DuplicateKeyError,
     InvalidValueError,
-    MissingValueError,
     RisError,
     SeveralErrors,
     StateConflictError,
@@ -57,8 +57,6 @@ from ris.services.inbox import Answer
 from ris.services.parts import before, keep, use
 
 log = structlog.get_logger(__name__)
-
-_KEY_LENGTH = 160  # of MSH-10; the journal keeps 200 characters, some of them its own
 
 
 # What these say cannot be answered, and the connection is closed.
@@ -175,7 +173,7 @@ def _receive(frame: bytes, header: Header | None, peer: Peer) -> inbox.Receipt:
     return inbox.receive(
         protocol=Protocol.HL7,
         actor=sender.actor,
-        key=column(header.control_id, _KEY_LENGTH),
+        key=column(header.control_id, KEY_LENGTH),
         raw=frame,
         message_type=_type_of(header),
         apply=work.apply,
@@ -183,7 +181,7 @@ def _receive(frame: bytes, header: Header | None, peer: Peer) -> inbox.Receipt:
         sender=sender.name,
         references=work.references,
         # A refusal for want of registration must not be repeated once the sender is registered.
-        dedupe=sender.refusal is None and 0 < len(header.control_id) <= _KEY_LENGTH,
+        dedupe=sender.refusal is None and 0 < len(header.control_id) <= KEY_LENGTH,
     )
 
 
@@ -304,7 +302,10 @@ class _Work:
         """Do what the message asks for; raises RisError with its place if that is refused."""
         if self.sender.refusal is None:
             self.link.check()
-        _require_servable(self.header, self.sender)
+        require_servable(self.header, self.sender)
+        if is_ignored(self.header, self.sender):
+            self.link.note()
+            return self._answer(None, {})
         if self.fault is not None:
             raise self.fault
         if self.message is None:
@@ -390,34 +391,6 @@ def _work(
 def work_on(raw: bytes, header: Header, sender: Sender | None = None) -> _Work:
     """What is done with a message, for a rehearsal; of the sender it names, or of another one."""
     return _Work(raw, header, sender or sender_of(header, ""), is_stored=True)
-
-
-def _require_servable(header: Header, sender: Sender) -> None:
-    """What is refused before the content is looked at (2.9.2.2): AR, all of it at once."""
-    if sender.refusal is not None:
-        raise sender.refusal
-    settings = sender.profile.settings
-    faults: list[RisError] = []
-    if header.version and acks.version_of(header.version)[:1] != (2,):
-        faults.append(UnsupportedError("only version 2 is served", path="MSH-12"))
-    if header.processing_id and header.processing_id not in settings.processing_ids:
-        faults.append(UnsupportedError("this processing id is not taken here", path="MSH-11"))
-    event = f"{header.code}^{header.trigger}"
-    codes = {code for code, _ in ROUTES}
-    if not header.code:
-        faults.append(MissingValueError("the message type is required", path="MSH-9"))
-    elif header.code not in codes:
-        faults.append(UnsupportedError("this message type is not served", path="MSH-9.1"))
-    elif (header.code, header.trigger) not in ROUTES or (
-        settings.accepts and event not in settings.accepts
-    ):
-        faults.append(UnsupportedError("this event is not served", path="MSH-9.2"))
-    if not header.control_id:
-        faults.append(MissingValueError("the control id is required", path="MSH-10"))
-    elif len(header.control_id) > _KEY_LENGTH:
-        faults.append(InvalidValueError("the control id is too long", path="MSH-10"))
-    if faults:
-        raise faults[0] if len(faults) == 1 else SeveralErrors(faults)
 
 
 def _route(header: Header) -> Route:

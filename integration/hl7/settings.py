@@ -66,6 +66,12 @@ class Settings(BaseModel):
     accepts: tuple[str, ...] = Field(
         default=(), strict=False, description="messages taken, as ORM^O01; empty: all"
     )
+    ignores: tuple[str, ...] = Field(
+        default=(),
+        strict=False,
+        description="messages answered AA and left alone, as ADT^A10 or DFT: what comes along and "
+        "nobody needs here",
+    )
     reply: Literal["ack", "typed"] = Field(
         default="ack", description="answer orders with ACK, or with ORR, ORG, ORI"
     )

@@ -31,7 +31,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "enhanced mode": ("acknowledgement",),
     "acknowledged when stored or processed": ("acknowledge_after",),
     "reply type": ("reply",),
-    "triggers taken": ("accepts",),
+    "triggers taken": ("accepts", "ignores"),
     "order control": ("map.order_control", "changed_order", "archive_controls"),
     "status": (
         "map.order_status",

@@ -53,6 +53,21 @@ def test_a_peer_may_be_restricted_to_some_messages() -> None:
     assert outcome(order()) == ("AR", ["201 MSH^1^9"])
 
 
+def test_what_a_feed_brings_along_and_nobody_needs_is_taken_and_left_alone() -> None:
+    """Many engines stop at an AR, and a person would have to look at each of them."""
+    register(settings={"ignores": ["ADT^A10", "ADT^A08", "DFT"]})
+
+    for number, event in enumerate(("ADT^A10", "ADT^A08", "DFT^P03"), start=1):
+        assert outcome(text(PID, message_type=event, key=f"M{number}")) == ("AA", [])
+    assert outcome(text(PID, message_type="ADT^A60", key="M4")) == ("AR", ["201 MSH^1^9"])
+    strange = text(PID, message_type="ADT^A10", key="M5", version="3.0")
+    assert outcome(strange) == ("AR", ["203 MSH^1^12"])
+
+    assert Patient.objects.count() == 0
+    states = list(InboundMessage.objects.order_by("id").values_list("state", flat=True))
+    assert states == ["APPLIED"] * 3 + ["REJECTED"] * 2
+
+
 @pytest.mark.parametrize("level", ["off", "key", "tables"])
 def test_nothing_of_a_second_message_in_a_frame_is_lost_behind_the_answer_to_the_first(
     level: str,
