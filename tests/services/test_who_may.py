@@ -18,8 +18,8 @@ from ris.models import AuditEvent, DomainEvent
 from ris.services import commands, execute, may
 
 AREAS = (
-    "critical", "follow_ups", "letterheads", "mammography", "peer_review", "reading", "referring",
-    "report_templates", "reporting",
+    "critical", "follow_ups", "letterheads", "mammography", "mammography_letters", "peer_review",
+    "reading", "referring", "report_templates", "reporting",
 )  # fmt: skip
 READERS = "radiologist resident"
 DESK = "scheduler frontdesk manager"
@@ -70,10 +70,13 @@ WHO = {
         READERS: "AssessBreast",
         "radiologist": "ReassessBreast",
         "radiologist manager system": "RecordPathology WithdrawPathology CloseRecall ReopenRecall",
+        f"{SETUP} system": "SetBreastExam SetMammographyRules",
+    },
+    "mammography_letters": {
         f"{DESK} system": "PrintLetters MarkLettersSent",
         f"{DESK} radiologist system": "StopLetter SetLetterChoice",
         "system": "PlanReminders",
-        f"{SETUP} system": "SetLetterText SetBreastExam SetMammographyRules",
+        f"{SETUP} system": "SetLetterText",
     },
 }
 
