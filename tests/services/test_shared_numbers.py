@@ -63,6 +63,21 @@ def test_nor_when_name_and_birth_date_agree() -> None:
     assert tell(number("B"), DUMMY).pk != one.pk
 
 
+def test_nor_when_the_number_of_the_hospital_comes_without_its_type() -> None:
+    one = tell(number("A"), DUMMY)
+
+    assert tell(Identifier("B", "HOSP"), DUMMY).pk != one.pk
+
+
+def test_shared_numbers_of_two_persons_do_not_stop_a_third() -> None:
+    tell(number("A"), DUMMY)
+    tell(number("B"), Identifier("AC1", "HOSP", "AN"), **klein())
+
+    third = tell(number("C"), DUMMY, Identifier("AC1", "HOSP", "AN"))
+
+    assert (numbers(third), Patient.objects.count()) == (["C"], 3)
+
+
 def test_whoever_has_a_number_of_the_hospital_is_found_by_it_alone() -> None:
     tell(number("A"), DUMMY)
     other = tell(number("B"), DUMMY, **klein())

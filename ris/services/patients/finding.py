@@ -76,15 +76,30 @@ def find(reference: PatientReference, *, lock: bool = False) -> Patient | None:
     patient = _named_by(own, reference, lock=lock)
     if patient is not None or len(own) == len(told):
         return patient
-    patient = _named_by([each for each in told if each not in own], reference, lock=lock)
-    if patient is None or not own:
-        if patient is not None:
-            refuse_somebody_else(patient, reference.demographics)
-        return patient
-    is_another = _goes_by_others(patient, [identifier for _, identifier in own]) or (
-        is_somebody_else(patient, reference.demographics)
-    )
-    return None if is_another else patient
+    shared = [each for each in told if each not in own]
+    if own:
+        return _not_contradicted(shared, [each for _, each in own], reference, lock=lock)
+    patient = _named_by(shared, reference, lock=lock)
+    if patient is not None:
+        refuse_somebody_else(patient, reference.demographics)
+    return patient
+
+
+def _not_contradicted(
+    shared: Sequence[tuple[int, Identifier]],
+    own: Sequence[Identifier],
+    reference: PatientReference,
+    *,
+    lock: bool,
+) -> Patient | None:
+    """Whom shared numbers name, unless the unknown number beside them tells of somebody new."""
+    try:
+        patient = _named_by(shared, reference, lock=lock)
+    except (DuplicateKeyError, SeveralErrors):
+        return None
+    if patient is None or is_somebody_else(patient, reference.demographics):
+        return None
+    return None if _goes_by_others(patient, own) else patient
 
 
 def _named_by(
@@ -105,9 +120,12 @@ def _named_by(
 
 def _goes_by_others(patient: Patient, identifiers: Sequence[Identifier]) -> bool:
     """Whether who gave out one of these numbers gave the patient another one."""
-    kinds = {(each.issuer, each.type) for each in identifiers}
-    rows = patient.identifiers.filter(former=None)
-    return any((row.issuer, row.type) in kinds for row in rows)
+    rows = patient.identifiers.filter(former=None).exclude(type__in=SHARED_TYPES)
+    return any(
+        row.issuer == each.issuer and (row.type == each.type or not row.type or not each.type)
+        for row in rows
+        for each in identifiers
+    )
 
 
 def _of_identifier(identifier: Identifier, *, lock: bool) -> list[Patient]:
