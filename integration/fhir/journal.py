@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from integration.fhir.date_parameters import DateParameter
 from integration.fhir.from_domain.auditevent import ACTIONS, OUTCOMES, RESOURCES, SUBTYPES, TYPES
+from integration.fhir.kept import DOCUMENTATION
 from integration.fhir.parameters import (
     Parameter,
     ReferenceParameter,
@@ -63,7 +64,7 @@ PROVENANCE: tuple[Parameter, ...] = (
         name="target",
         expression="Provenance.target",
         field="targets",
-        targets=tuple(sorted(RESOURCES.values())),
+        targets=tuple(sorted({*RESOURCES.values(), *DOCUMENTATION})),
         element=("target",),
         documentation="What was changed.",
     ),

@@ -112,7 +112,9 @@ class Named:
     parameter: str
 
     def rows(self) -> list[QuerySet[Any, Any]]:
-        found = values_of(self.type, self.parameter).values("public_id")
+        # A code in words alone, or somebody by number alone, is a value as well.
+        names = [self.parameter, *(f"{self.parameter}:{each}" for each in ("text", "identifier"))]
+        found = FhirIndex.objects.filter(type=self.type, parameter__in=names).values("public_id")
         return [found, *_beside(self.type, self.parameter, None)]
 
 

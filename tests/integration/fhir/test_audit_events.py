@@ -252,6 +252,19 @@ def test_a_change_names_its_target_its_author_and_its_message(api: Api) -> None:
     ]
 
 
+def test_provenance_of_what_a_client_sent_is_found_by_its_target(api: Api) -> None:
+    sent = {"resourceType": "Observation", "status": "final", "code": {"text": "pain"}}
+    reference = f"Observation/{api.post('/Observation', sent).body['id']}"
+
+    (change,) = api.get(f"/Provenance?target={reference}").resources
+    beside = api.get("/Observation?_revinclude=Provenance:target").of("include")
+    included = api.get(f"/Provenance?_id={change['id']}&_include=Provenance:target").of("include")
+
+    assert change["target"] == [{"reference": reference}]
+    assert [each["id"] for each in beside] == [change["id"]]
+    assert [f"Observation/{each['id']}" for each in included] == [reference]
+
+
 def test_provenance_is_found_by_patient_and_time_and_beside_its_target(api: Api) -> None:
     patient = api.post("/Patient", resources.patient("9")).body
     other = api.post("/Patient", resources.patient("10")).body

@@ -88,7 +88,7 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"code__not": "2160-0"}, {"pressure", "word", "panel"}),
     ({"code__text": "kreat"}, {"low", "high"}),
     ({"code__text": "CREATININE"}, {"low", "high"}),
-    ({"code__missing": "true"}, {"word"}),
+    ({"code__missing": "true"}, set()),
     ({"status": "preliminary"}, {"high"}),
     ({"status": "http://hl7.org/fhir/observation-status|preliminary"}, {"high"}),
     ({"status__not": "final"}, {"high"}),
@@ -291,3 +291,17 @@ def test_a_document_is_found_by_what_it_does_to_another(api: Api) -> None:
     for asked in (f"DocumentReference/{first}$replaces", f"DocumentReference/{other}$appends"):
         assert found(api, "DocumentReference", relationship=asked) == []
     assert found(api, "DocumentReference", relationship__missing="false") == [second]
+
+
+def test_what_is_said_in_words_or_by_number_alone_is_not_missing(api: Api) -> None:
+    observation = {"resourceType": "Observation", "status": "final"}
+    worded = {**observation, "code": {"text": "Headache score"}}
+    by_number = {"identifier": {"system": "urn:x", "value": "7"}}
+    named = {**worded, "performer": [by_number], "method": {"text": "by asking"}}
+    plain, full = (api.post("/Observation", each).body["id"] for each in (worded, named))
+
+    assert found(api, "Observation", code__missing="false") == [plain, full]
+    assert found(api, "Observation", code__missing="true") == []
+    assert found(api, "Observation", method__missing="false") == [full]
+    assert found(api, "Observation", performer__missing="false") == [full]
+    assert found(api, "Observation", performer__missing="true") == [plain]
