@@ -102,6 +102,15 @@ def refuse(error: RisError) -> Answer:
     return Reply(found.status, found.body, found.headers).to_answer()
 
 
+def preference(header: str, name: str) -> str:
+    """What ``Prefer`` says of a preference (RFC 7240 2); its value may stand in quotes."""
+    for part in header.replace(";", ",").split(","):
+        said, _, value = part.partition("=")
+        if said.strip().lower() == name:
+            return value.strip().strip('"').strip()
+    return ""
+
+
 def etag(resource: Resource) -> str:
     return f'W/"{resource["meta"]["versionId"]}"'
 

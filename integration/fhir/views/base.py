@@ -27,7 +27,7 @@ from rest_framework.views import APIView
 
 from integration.fhir import formats, reading, rows, transport, writing
 from integration.fhir.auth import BearerToken, Client
-from integration.fhir.exchange import BASE_PATH, KEPT, Incoming, Reply, etag
+from integration.fhir.exchange import BASE_PATH, KEPT, Incoming, Reply, etag, preference
 from integration.fhir.formats import FhirRenderer, Negotiation
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError, refusal
@@ -169,8 +169,8 @@ class FhirView(APIView):
     @property
     def strict(self) -> bool:
         """Whether what is not understood is refused (FHIR R4 3.1.1.2)."""
-        preferences = self.request.headers.get("Prefer", "").replace(" ", "").lower()
-        return "handling=strict" in preferences.replace(";", ",").split(",")
+        handling = preference(self.request.headers.get("Prefer", ""), "handling")
+        return handling.lower() == "strict"
 
     def incoming(self) -> Incoming:
         """The request as the inbox keeps it."""

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from integration.fhir import binary, formats, gate, json, overlay, rows, xml
 from integration.fhir.auth import Client
-from integration.fhir.exchange import Incoming, Reply, etag, require_match
+from integration.fhir.exchange import Incoming, Reply, etag, preference, require_match
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.outcome import HttpError, information, status_and_issue
 from integration.fhir.patch import apply_patch
@@ -34,6 +34,8 @@ from ris.selectors import search as selectors
 from ris.services import execute
 from ris.services import fhir as stored
 from ris.services.audit import record_access
+
+_RETURNS = frozenset({"minimal", "representation", "OperationOutcome"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +370,8 @@ class Writer:
         address = self.location(resource)
         if self.incoming.method == "POST" or done.status == 201:
             headers["Location"] = address
-        match preference(self.incoming.header("Prefer"), default):
+        wanted = preference(self.incoming.header("Prefer"), "return")
+        match wanted if wanted in _RETURNS else default:
             case "minimal":
                 return Reply(done.status, None, headers)
             case "OperationOutcome":
@@ -410,15 +413,6 @@ def require_interaction(kind: Kind, interaction: str) -> None:
             interaction, "are changed elsewhere"
         )
         raise HttpError(405, "not-supported", f"{kind.name} resources {said}")
-
-
-def preference(header: str, default: str) -> str:
-    """What ``Prefer: return=`` asks for (RFC 7240 4.2)."""
-    for part in header.replace(";", ",").split(","):
-        name, _, value = part.replace(" ", "").partition("=")
-        if name.lower() == "return" and value in {"minimal", "representation", "OperationOutcome"}:
-            return value
-    return default
 
 
 def _parameters(found: Any) -> Any:

@@ -239,8 +239,9 @@ def test_an_unknown_parameter_is_ignored_and_reported(api: Api) -> None:
     assert answer.link("self") == f"{BASE}/Patient?identifier=1"
 
 
-def test_a_strict_client_hears_of_unknown_parameters(api: Api) -> None:
-    answer = api.get("/Patient?colour=red", Prefer="handling=strict")
+@pytest.mark.parametrize("said", ["handling=strict", 'Handling="strict"'])
+def test_a_strict_client_hears_of_unknown_parameters(api: Api, said: str) -> None:
+    answer = api.get("/Patient?colour=red", Prefer=said)
 
     assert (answer.status, answer.issue["code"]) == (400, "not-supported")
     assert answer.issue["diagnostics"] == "not supported: colour"
