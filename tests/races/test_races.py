@@ -89,9 +89,10 @@ def test_start_against_cancel_has_one_winner() -> None:
         performed = PerformedProcedureStep.objects.get(sop_instance_uid=command.sop_instance_uid)
         assert isinstance(started, str)  # a scanner is never refused
         assert (order.status, step.status, performed.match) == ("ACTIVE", "STARTED", "MATCHED")
-        # Who canceled first was told so, and a person hears that it was done all the same.
+        # Who canceled first was told so, and a person hears that it was done all the same; who came
+        # too late was refused, and a person hears that it was wished.
         told = [row.kind for row in performed.follow_ups.all()]
-        assert told == ([] if isinstance(canceled, StateConflictError) else ["REOPENED"])
+        assert told == (["ASKED"] if isinstance(canceled, StateConflictError) else ["REOPENED"])
 
 
 def test_two_people_tie_one_exam_and_the_last_one_counts() -> None:
