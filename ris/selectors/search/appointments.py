@@ -267,6 +267,7 @@ appointments: Finder[AppointmentCriteria, AppointmentHit] = Finder(
                 "start": ~Q(status=AppointmentStatus.PROPOSED.value),
                 "updated": Q(),
             },
+            newest="updated_at",
         ),
     ),
     load=_load_appointments,

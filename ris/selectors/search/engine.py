@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cmp_to_key
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +25,7 @@ from ris.models.prepared import Listed
 from ris.selectors.search import index, terms
 from ris.selectors.search.criteria import Common
 from ris.selectors.search.index import Leading
+from ris.selectors.search.terms import Comparison, TimeTerm
 
 C = TypeVar("C", bound=Common)
 H = TypeVar("H")
@@ -101,7 +103,8 @@ class Source(Generic[C]):
 
     ``paths`` maps a field of the criteria to the columns with the public ids it asks for, for
     searches the other way round; ``leading`` does it where no column has them. ``there`` maps a
-    field to the condition that there is a value.
+    field to the condition that there is a value. ``newest`` is a column with an index that is never
+    later than the sort key "updated", where that is worked out from several rows.
     """
 
     rows: Callable[[C], QuerySet[Any] | None]  # None: the criteria exclude this table
@@ -109,6 +112,7 @@ class Source(Generic[C]):
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     leading: Mapping[str, Leading] = field(default_factory=dict)
     there: Mapping[str, Q] = field(default_factory=dict)
+    newest: str = ""
 
     def found(self, criteria: C) -> QuerySet[Any] | None:
         """The rows that fulfill all of the criteria."""
@@ -191,6 +195,41 @@ def together(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found
     Every finder must have the sort keys of the page; a query per table. Things of several kinds may
     have the same id: then the number decides, which is the last value of an edge.
     """
+    floor = _floor(parts, page)
+    if floor is not None:
+        since = (TimeTerm(Comparison.GE, floor, floor),)
+        lately = [
+            (finder, replace(criteria, updated=(*criteria.updated, since)))
+            for finder, criteria in parts
+        ]
+        found = _merged(lately, page)
+        if found.following is not None:
+            return found  # a whole page and more, so nothing that changed earlier belongs to it
+    return _merged(parts, page)
+
+
+def _floor(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> datetime | None:
+    """When more than a page of rows have changed since, where the latest changes are asked for.
+
+    When a thing last changed may be worked out from several rows, which no index knows: so what has
+    not changed for long must not be worked out and sorted for the twenty that changed last.
+    """
+    if page.order[:1] != (("updated", True),) or page.before is not None:
+        return None
+    floors: list[datetime] = []
+    for finder, criteria in parts:
+        for source in finder.sources:
+            rows = source.found(replace(criteria, updated=())) if source.newest else None
+            if rows is None:
+                continue
+            if page.after is not None:
+                rows = rows.filter(**{f"{source.newest}__lte": page.after[0]})
+            times = rows.order_by(f"-{source.newest}").values_list(source.newest, flat=True)
+            floors += times[page.size : page.size + 1]
+    return max(floors, default=None)
+
+
+def _merged(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found[tuple[int, str]]:
     order = _with_id(page.order)
     back = page.before is not None
     if back:

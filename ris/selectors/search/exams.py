@@ -307,6 +307,7 @@ studies: Finder[StudyCriteria, StudyHit] = Finder(
                     pk__in=_procedures_with(~Q(station_ae_title="") & Q(series__isnull=False))
                 ),
             },
+            newest="updated_at",
         ),
     ),
     load=_load_studies,
@@ -472,6 +473,7 @@ reports: Finder[ReportCriteria, ReportHit | AwaitedHit] = Finder(
                 "issued": Q(versions__isnull=False),
                 "date": Q(procedures__steps__performed__isnull=False),
             },
+            newest="updated_at",
         ),
         planned.reports,
     ),

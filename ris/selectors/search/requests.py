@@ -349,6 +349,7 @@ _ORDER = Source(
             ).values("order_id")
         ),
     },
+    newest="updated_at",
 )
 _PROCEDURE = Source(
     _procedures,

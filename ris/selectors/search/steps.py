@@ -134,6 +134,7 @@ steps: Finder[StepCriteria, StepHit] = Finder(
                 "updated": Q(),
                 "performed": Q(performed__isnull=False),
             },
+            newest="updated_at",
         ),
     ),
     load=_load_steps,
