@@ -447,6 +447,21 @@ LOOKS: Mapping[str, str] = {
     "BookStep": "Free times looked at",
     "MoveAppointment": "Free times looked at",
     "ViewPatientContact": "Patient's page and messages looked at",
+    "ViewOwnOrder": "Order looked at by its referrer",
+    "ViewExam": "Exam looked at",
+    "ViewRoom": "Room looked at",
+    "ViewSafety": "Safety answers looked at",
+    "ViewProtocoling": "Protocol looked at",
+    "ViewBreastExam": "Breast exam looked at",
+    "ViewCriticalResults": "Critical results looked at",
+    "ViewDocument": "Document looked at",
+    "ViewDose": "Dose looked at",
+    "QueryArchives": "Archives asked for earlier exams",
+    "ExplainStep": "Explained why a device does not show it",
+    "PrintOrder": "Order printed",
+    "PrintReport": "Report printed",
+    "PrintLabels": "Labels printed",
+    "PrintWristband": "Wristband printed",
 }
 
 
