@@ -382,7 +382,8 @@ def _message_in(entry: Entry) -> Told:
     if detail["key_reused"]:
         notes.append("this key came before with other content")
     if detail["repeats"]:
-        notes.append(f"came {detail['repeats']} more times and got the same answer")
+        often = "once more" if detail["repeats"] == 1 else f"{detail['repeats']} more times"
+        notes.append(f"came {often} and got the same answer")
     return Told(
         at=entry.at,
         words=f"{labels.label('protocol', detail['protocol']).words} in: {entry.name}",

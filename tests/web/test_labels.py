@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import ris.domain
 from ris.domain.commands import Event
 from ris.domain.errors import ErrorCode
-from ris.selectors.timeline import EntryKind
+from ris.selectors.timeline import Entry, EntryKind
 from ris.web import errors, icons, labels, telling
 from ris.web.labels import Tone
 from ris.web.navigation import ENTRIES
@@ -50,6 +51,23 @@ def test_every_event_is_told_in_words() -> None:
 
 def test_every_kind_of_entry_is_told() -> None:
     assert set(telling._TELLERS) == set(EntryKind)
+
+
+@pytest.mark.parametrize(("repeats", "often"), [(1, "once more"), (3, "3 more times")])
+def test_a_message_that_came_again_says_how_often(repeats: int, often: str) -> None:
+    detail = {"protocol": "hl7", "state": "APPLIED", "outcome": "AA", "error": "",
+              "key_reused": False, "repeats": repeats}  # fmt: skip
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    entry = Entry(at=at, kind=EntryKind.MESSAGE_IN, name="ORM^O01", detail=detail)
+
+    assert telling.tell(entry).detail == f"answered AA; came {often} and got the same answer"
+
+
+def test_what_was_looked_at_is_said_in_words() -> None:
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    entry = Entry(at=at, kind=EntryKind.ACCESS, name="QueryArchives", detail={"count": 1})
+
+    assert telling.tell(entry).words == "Archives asked for earlier exams"
 
 
 def test_every_error_code_has_status_title_and_remedy() -> None:
