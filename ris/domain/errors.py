@@ -138,7 +138,7 @@ class InternalError(RisError):
     code = ErrorCode.INTERNAL
 
 
-class SeveralErrors(RequestError):  # noqa: N818 - a container, raised where all faults are told at once
+class SeveralErrors(RequestError):  # noqa: N818 - holds errors, and is raised for them
     """Several faults of one message, told together; ``errors`` keeps their order.
 
     Its code is that of the first fault.

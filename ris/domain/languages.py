@@ -15,18 +15,20 @@ SYSTEM = "urn:ietf:bcp:47"  # as a Coding.system (FHIR R4, ValueSet all-language
 # Tag, code of ISO 639-2/T, code of ISO 639-2/B where it is another, name. Invalid tags are not made
 # from it: what is not here stays the text that it is.
 _TABLE = """
-aa aar - Afar|ab abk - Abkhazian|af afr - Afrikaans|ak aka - Akan|am amh - Amharic|ar ara - Arabic
-an arg - Aragonese|as asm - Assamese|av ava - Avaric|ay aym - Aymara|az aze - Azerbaijani
+aa aar - Afar|ab abk - Abkhazian|ae ave - Avestan|af afr - Afrikaans|ak aka - Akan
+am amh - Amharic|ar ara - Arabic|an arg - Aragonese|as asm - Assamese|av ava - Avaric|ay aym - Aymara|az aze - Azerbaijani
 ba bak - Bashkir|be bel - Belarusian|bg bul - Bulgarian|bi bis - Bislama|bm bam - Bambara
 bn ben - Bengali|bo bod tib Tibetan|br bre - Breton|bs bos - Bosnian|ca cat - Catalan
-ce che - Chechen|ch cha - Chamorro|co cos - Corsican|cs ces cze Czech|cv chv - Chuvash
+ce che - Chechen|ch cha - Chamorro|co cos - Corsican|cr cre - Cree|cs ces cze Czech
+cu chu - Church Slavic|cv chv - Chuvash
 cy cym wel Welsh|da dan - Danish|de deu ger German|dv div - Divehi|dz dzo - Dzongkha|ee ewe - Ewe
 el ell gre Greek|en eng - English|eo epo - Esperanto|es spa - Spanish|et est - Estonian
 eu eus baq Basque|fa fas per Persian|ff ful - Fulah|fi fin - Finnish|fj fij - Fijian
 fo fao - Faroese|fr fra fre French|fy fry - Western Frisian|ga gle - Irish|gd gla - Gaelic
 gl glg - Galician|gn grn - Guarani|gu guj - Gujarati|gv glv - Manx|ha hau - Hausa|he heb - Hebrew
 hi hin - Hindi|ho hmo - Hiri Motu|hr hrv - Croatian|ht hat - Haitian|hu hun - Hungarian
-hy hye arm Armenian|hz her - Herero|id ind - Indonesian|ig ibo - Igbo|ii iii - Sichuan Yi
+hy hye arm Armenian|hz her - Herero
+ia ina - Interlingua|ie ile - Interlingue|id ind - Indonesian|ig ibo - Igbo|ii iii - Sichuan Yi
 ik ipk - Inupiaq|io ido - Ido|is isl ice Icelandic|it ita - Italian|iu iku - Inuktitut
 ja jpn - Japanese|jv jav - Javanese|ka kat geo Georgian|kg kon - Kongo|ki kik - Kikuyu
 kj kua - Kuanyama|kk kaz - Kazakh|kl kal - Kalaallisut|km khm - Khmer|kn kan - Kannada

@@ -77,11 +77,11 @@ class Context:
     emitted: list[Emitted] = field(default_factory=list)
     subject: str = ""  # for the audit of a command that emits nothing
     order: Order | None = None
-    # What is to be done once the command is over, though it was refused and undone.
+    # What is to be done once the command was refused and undone.
     left: list[Command[Any]] = field(default_factory=list)
 
     def leave(self, command: Command[Any]) -> None:
-        """Have it done when this is over, refused or not; of a message, when that is answered."""
+        """Have it done though this is refused; of a message, once that is answered."""
         cause = current_cause()
         if cause is not None:
             cause.refused.append((command, self.actor))

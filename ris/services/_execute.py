@@ -157,12 +157,11 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "", joined:
         if connection.in_atomic_block:
             raise  # the transaction is the caller's; so is the verdict
         raise BusyError("the database is busy, try again") from error
-    _do_what_is_left(context)
     return result
 
 
 def _do_what_is_left(context: Context) -> None:
-    """Ours to do, in the name of who asked: the answer is the same whether it succeeds or not."""
+    """Ours to do, in the name of whoever was refused, who hears of the refusal in any case."""
     actor = replace(context.actor, roles=frozenset({Role.SYSTEM}))
     for command in context.left:
         try:

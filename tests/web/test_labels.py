@@ -14,7 +14,7 @@ import ris.domain
 from ris.domain.commands import Event
 from ris.domain.errors import ErrorCode
 from ris.selectors.timeline import Entry, EntryKind
-from ris.web import errors, icons, labels, telling
+from ris.web import errors, event_words, icons, labels, telling
 from ris.web.labels import Tone
 from ris.web.navigation import ENTRIES
 
@@ -45,8 +45,8 @@ def test_every_event_is_told_in_words() -> None:
         waiting += kind.__subclasses__()
         names |= {subclass.__name__ for subclass in kind.__subclasses__()}
 
-    assert set(telling.EVENT) == names
-    assert all(label.icon in icons.ICONS for label in telling.EVENT.values())
+    assert set(event_words.EVENT) == names
+    assert all(label.icon in icons.ICONS for label in event_words.EVENT.values())
 
 
 def test_every_kind_of_entry_is_told() -> None:

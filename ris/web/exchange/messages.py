@@ -28,9 +28,10 @@ from ris.selectors import message_filters
 from ris.selectors import messages as lists
 from ris.selectors.interfaces import endpoint_choices
 from ris.services import desk, peers
-from ris.web import labels, telling
+from ris.web import labels
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
+from ris.web.event_words import event_label
 from ris.web.exchange.decoding import Decoded, decode
 from ris.web.exchange.filters import IN_STATES, OUT_STATES, address_of, filter_of, keyed
 from ris.web.mapping.fired import on_the_bench
@@ -124,8 +125,7 @@ _PAGES = {"Report": ("/reports/", "report"), "Patient": ("/patients/", "patient"
 def _created(message: InboundMessage) -> list[Created]:
     found = []
     for event in lists.events_of(message):
-        label = telling.EVENT.get(event.name)
-        words = label.words if label else event.name
+        words = event_label(event.name).words
         href = link = ""
         if event.subject_type in _PAGES:
             base, link = _PAGES[event.subject_type]

@@ -29,8 +29,8 @@ from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
 from ris.web.errors import STATUS
-from ris.web.labels import Label
-from ris.web.telling import EVENT, event_detail
+from ris.web.event_words import event_label
+from ris.web.telling import event_detail
 
 # What a review calls a field of Demographics.
 FIELD_WORDS = {
@@ -66,7 +66,7 @@ def record_context(request: PageRequest, patient: str) -> dict[str, object]:
         "record": [
             (
                 one,
-                EVENT.get(one.name) or Label(one.name, "dot"),
+                event_label(one.name),
                 _detail(one),
             )
             for one in patient_records.history(patient)

@@ -15,11 +15,8 @@ import pytest
 
 from integration.fhir import elements, indexing
 from integration.fhir.resources import KINDS
-from ris.domain.dose import DoseKind, DoseSource, RecordDose, Scope
 from ris.domain.facility import RegisterPractitioner
 from ris.domain.fhir_index import ANY_SYSTEM, IndexEntry
-from ris.domain.identifiers import new_uid
-from ris.domain.measures import Measure, quantity
 from ris.domain.orders import OrderDetails
 from ris.domain.patients import VisitDetails
 from ris.domain.performing import (
@@ -27,14 +24,13 @@ from ris.domain.performing import (
     DiscontinuePerformedStep,
     PerformedDetails,
 )
-from ris.domain.reporting import AmendReport, CommunicateCriticalResult, VersionKind
 from ris.domain.scheduling import RecordArrival
 from ris.domain.values import Code, Identifier, PersonName
 from ris.models import BreastAssessment
 from ris.services import execute
 from tests import make, people
 from tests.integration.fhir.api import Api
-from tests.integration.fhir.readers import reader, sign
+from tests.integration.fhir.readers import reader, sign, tell_all
 from tests.integration.fhir.test_search_oracle import escaped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -70,36 +66,7 @@ def department(api: Api) -> None:
         watched_until=day,
     )  # fmt: skip
     sign(exam, who)
-    execute(
-        CommunicateCriticalResult(
-            report=str(report.public_id), finding="Tension pneumothorax.", told="Dr. Holm"
-        ),
-        actor=who,
-    )
-    execute(
-        AmendReport(
-            report=str(report.public_id),
-            kind=VersionKind.ADDENDUM,
-            sections={"addendum": "Compared with 2024: smaller."},
-        ),
-        actor=who,
-    )
-    number = exam.patient.identifiers.get(primary=True)
-    execute(
-        RecordDose(
-            source=DoseSource.RDSR,
-            source_uid=new_uid(),
-            kind=DoseKind.CT,
-            ae_title="CT1",
-            started_at=make.NOON,
-            scope=Scope.STUDY,
-            totals=(quantity(Measure.DLP, "410.2", "mGy.cm"),),
-            accession_number=exam.accession_number,
-            study_instance_uid=make.step_of(exam).procedure.study_instance_uid,
-            patient_identifier=Identifier(number.value, number.issuer),
-        ),
-        actor=people.ct1,
-    )
+    tell_all(exam, report, who)
     words_only = OrderDetails(reason="Fell from a ladder")
     arrived = make.booked(start_at=make.NOON + timedelta(days=1), details=words_only)
     execute(

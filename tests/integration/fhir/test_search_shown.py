@@ -8,19 +8,15 @@ import pytest
 
 from integration.fhir.resources import KINDS
 from integration.fhir.searching import references
-from ris.domain.dose import DoseKind, DoseSource, RecordDose, Scope
-from ris.domain.identifiers import new_uid
-from ris.domain.measures import Measure, quantity
 from ris.domain.orders import OrderDetails
 from ris.domain.patients import VisitDetails
-from ris.domain.reporting import AmendReport, CommunicateCriticalResult, VersionKind
 from ris.domain.scheduling import Answer, AnswerAppointment, Participant
 from ris.domain.values import Identifier, PersonName
 from ris.services import execute
 from tests import make, people
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import Api, found, token
-from tests.integration.fhir.readers import reader, sign
+from tests.integration.fhir.readers import reader, sign, tell_all
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -143,36 +139,7 @@ def department(api: Api) -> None:
     who = reader()
     exam = make.performed(visit=VisitDetails(number=Identifier("V1", "HOSP")))
     report = sign(exam, who)
-    execute(
-        CommunicateCriticalResult(
-            report=str(report.public_id), finding="Tension pneumothorax.", told="Dr. Holm"
-        ),
-        actor=who,
-    )
-    execute(
-        AmendReport(
-            report=str(report.public_id),
-            kind=VersionKind.ADDENDUM,
-            sections={"addendum": "Compared with 2024: smaller."},
-        ),
-        actor=who,
-    )
-    number = exam.patient.identifiers.get(primary=True)
-    execute(
-        RecordDose(
-            source=DoseSource.RDSR,
-            source_uid=new_uid(),
-            kind=DoseKind.CT,
-            ae_title="CT1",
-            started_at=make.NOON,
-            scope=Scope.STUDY,
-            totals=(quantity(Measure.DLP, "410.2", "mGy.cm"),),
-            accession_number=exam.accession_number,
-            study_instance_uid=make.step_of(exam).procedure.study_instance_uid,
-            patient_identifier=Identifier(number.value, number.issuer),
-        ),
-        actor=people.ct1,
-    )
+    tell_all(exam, report, who)
     booked = make.booked(start_at=make.NOON + timedelta(days=1))
     appointment = make.step_of(booked).appointment
     assert appointment is not None
