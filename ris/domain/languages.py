@@ -16,7 +16,8 @@ SYSTEM = "urn:ietf:bcp:47"  # as a Coding.system (FHIR R4, ValueSet all-language
 # from it: what is not here stays the text that it is.
 _TABLE = """
 aa aar - Afar|ab abk - Abkhazian|ae ave - Avestan|af afr - Afrikaans|ak aka - Akan
-am amh - Amharic|ar ara - Arabic|an arg - Aragonese|as asm - Assamese|av ava - Avaric|ay aym - Aymara|az aze - Azerbaijani
+am amh - Amharic|ar ara - Arabic|an arg - Aragonese|as asm - Assamese|av ava - Avaric
+ay aym - Aymara|az aze - Azerbaijani
 ba bak - Bashkir|be bel - Belarusian|bg bul - Bulgarian|bi bis - Bislama|bm bam - Bambara
 bn ben - Bengali|bo bod tib Tibetan|br bre - Breton|bs bos - Bosnian|ca cat - Catalan
 ce che - Chechen|ch cha - Chamorro|co cos - Corsican|cr cre - Cree|cs ces cze Czech
