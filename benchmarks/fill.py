@@ -34,14 +34,14 @@ def fill(worklist: Iterable[Item]) -> None:
     from django.core.management.color import no_style
     from django.db import connection, transaction
 
-    tables = [Table(model, values) for model, values in _tables()]
+    filled = [Table(model, values) for model, values in tables()]
     remaining = iter(worklist)
     with transaction.atomic():
         while batch := list(islice(remaining, _BATCH)):
-            for table in tables:
+            for table in filled:
                 table.insert(batch)
         with connection.cursor() as cursor:
-            models = [table.model for table in tables]
+            models = [table.model for table in filled]
             for statement in connection.ops.sequence_reset_sql(no_style(), models):
                 cursor.execute(statement)
     if connection.vendor == "postgresql":
@@ -86,7 +86,7 @@ class Table:
     def _row(self, item: Item) -> list[Any]:
         # The item's number is the key of all its rows, so that nothing needs to be looked up.
         said = {"id": item.number, **self._values(item)}
-        if "public_id" in self._fields:
+        if "public_id" in self._fields and "public_id" not in said:
             said["public_id"] = self._fields["public_id"].get_default()
         prepared = {
             # Texts and numbers are stored as they are.
@@ -98,7 +98,8 @@ class Table:
         return list({**self._defaults, **prepared}.values())
 
 
-def _tables() -> list[tuple[type[Model], Values]]:
+def tables() -> list[tuple[type[Model], Values]]:
+    """What stands in the rows of one item, in the order they are written."""
     from ris import models
     from ris.domain.values import fold
 

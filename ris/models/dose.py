@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from ris.domain.dose import ANY_AGE, ANY_WEIGHT, DoseKind, DoseMatch, DoseSource
 from ris.models.base import Public, known
@@ -79,6 +80,9 @@ class DoseRecord(Public):
         ]
         indexes = [
             models.Index(fields=["match", "created_at"], name="dose_match_created"),
+            models.Index(fields=["updated_at"], name="dose_updated"),
+            # When it was given, as searches say it.
+            models.Index(Coalesce("started_at", "content_at", "created_at"), name="dose_effective"),
         ]
 
     def __str__(self) -> str:
@@ -125,6 +129,7 @@ class ExamDose(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["alerted_at"], name="exam_dose_alerted"),
+            models.Index(fields=["updated_at"], name="exam_dose_updated"),
             models.Index(fields=["started_at"], name="exam_dose_started"),
             models.Index(
                 fields=["alerted_at"],

@@ -12,7 +12,7 @@ from ris.selectors import reading, reading_leases
 from ris.selectors.reading import Pile
 from ris.selectors.reading_filters import Filters, Scope, narrowed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("archive")]
 
 
 def plan(ask: Callable[[], object]) -> str:

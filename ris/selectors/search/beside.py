@@ -43,6 +43,10 @@ class Column:
             return terms.NOTHING
         return test.among(*self._columns)
 
+    def each(self) -> list[Condition]:
+        """A condition for each column: rows are looked up by one index, not by one or another."""
+        return [Column(column) for column in self._columns]
+
     def targets(self, rows: QuerySet[Any, Any]) -> list[QuerySet[Any, Any]]:
         """Public ids of what the rows refer to."""
         return [
@@ -157,18 +161,25 @@ def _asked(
 ) -> index.Beside:
     def found(tests: Sequence[Sequence[Test]] | None) -> list[QuerySet[Any, Any]]:
         return [
-            table().filter(_passing(*conditions[parameter], tests)).values("public_id")
+            table().filter(rows).values("public_id")
             for table, conditions in tables
             if parameter in conditions
+            for rows in _passing(*conditions[parameter], tests)
         ]
 
     return found
 
 
-def _passing(condition: Condition, present: Q, tests: Sequence[Sequence[Test]] | None) -> Q:
+def _passing(condition: Condition, present: Q, tests: Sequence[Sequence[Test]] | None) -> list[Q]:
     """Rows that pass all tests of one of these; None: those that have a value at all."""
     if tests is None:
-        return present
+        return [present]
+    # References are tested one by one: composites have none among their parts.
+    each = condition.each() if isinstance(condition, Column) else [condition]
+    return [_fulfilled(one, tests) for one in each]
+
+
+def _fulfilled(condition: Condition, tests: Sequence[Sequence[Test]]) -> Q:
     either = terms.NOTHING
     for together in tests:
         every = ALL

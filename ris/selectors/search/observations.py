@@ -161,7 +161,14 @@ _FINDING_UPDATED = Greatest(F("updated_at"), F("report__updated_at"))
 
 
 def _dose_rows(criteria: KeptCriteria) -> QuerySet[Any]:
-    return beside.rows(_doses(), _DOSE_UPDATED, criteria)
+    return beside.rows(_doses(), _DOSE_UPDATED, criteria, _doses_since)
+
+
+def _doses_since(at: datetime) -> QuerySet[Any, Any]:
+    """The keys of documents that changed, or whose order or its dose did."""
+    orders = _doses().filter(order__updated_at__gte=at).values("pk")
+    sums = _doses().filter(order__dose__updated_at__gte=at).values("pk")
+    return _doses().filter(updated_at__gte=at).values("pk").union(orders, sums)
 
 
 def _finding_rows(criteria: KeptCriteria) -> QuerySet[Any]:

@@ -135,14 +135,16 @@ def among(fields: Iterable[str], alternatives: Iterable[str | Chosen]) -> Q:
         if isinstance(each, str):
             ids.append(each)
         else:
-            others += each.rows()
+            others += [rows.order_by() for rows in each.rows()]
     listed = list(as_keys(ids))
+    # As one set: from it PostgreSQL looks rows up, where for one set or another it reads them all.
+    chosen = others[0].union(*others[1:], all=True) if len(others) > 1 else None
     found = NOTHING
     for field in fields:
         if listed:
             found |= Q(**{f"{field}__in": listed})
-        for rows in others:
-            found |= Q(**{f"{field}__in": rows})
+        if others:
+            found |= Q(**{f"{field}__in": others[0] if chosen is None else chosen})
     return found
 
 
