@@ -1,14 +1,15 @@
 """Transactions and batches: many requests as one message (FHIR R4 3.1.0.11).
 
 A transaction is done as a whole or not at all, in the order DELETE, POST, PUT and PATCH, GET; what
-an entry refers to is written before it. The entries of a batch stand for themselves. What many
-entries ask for is looked up once, so an entry costs what the same request costs alone.
+an entry needs of the others is written before it, and what it only refers to may come later. The
+entries of a batch stand for themselves. What many entries ask for is looked up once, so an entry
+costs what the same request costs alone.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -26,6 +27,7 @@ from integration.fhir.resources import KINDS, Kind
 from integration.fhir.to_domain.references import Target
 from integration.fhir.writing.conditions import Number, condition, number_of
 from integration.fhir.writing.entries import Bundle, Entry
+from integration.fhir.writing.handlers import HANDLERS
 from integration.fhir.writing.kept import KeptResources
 from integration.fhir.writing.kept import references as literal_references
 from integration.fhir.writing.links import Links, in_order
@@ -33,6 +35,7 @@ from integration.fhir.writing.message import Message
 from integration.fhir.writing.request import (
     INTERACTIONS,
     Done,
+    Finish,
     Writer,
     require_interaction,
 )
@@ -59,6 +62,13 @@ class Written:
     entry: Entry
     writer: Writer
     done: Done
+
+    def finish(self, links: Links) -> None:
+        """Do what waited for the ids of other entries, which are all written now."""
+        if self.writer.waiting:
+            resource = links.linked(self.entry)
+            for finish in self.writer.waiting:
+                finish(resource)
 
 
 @dataclass(frozen=True)
@@ -118,16 +128,19 @@ class Work:
         ]
         needs = {each.index: links.needs(each) for each in changing}
         order, cut = in_order([each.index for each in changing], needs)
-        assigned = self._assigned(by_index[index] for index in cut)
-        links.ids.update(assigned)
-        self.message.promised.update((by_index[i].kind, given) for i, given in assigned.items())
+        for entry in (by_index[index] for index in sorted(cut)):
+            with _fault_of(entry):
+                self._promise(entry, links)
         written = []
         for index in order:
             entry = by_index[index]
             with _fault_of(entry):
-                carried = self._change(entry, links, assigned)
+                carried = self._change(entry, links)
             if carried is not None:
                 written.append(carried)
+        for carried in written:
+            with _fault_of(carried.entry):
+                carried.finish(links)
         self._require_once(writes, written)
         self._answer(written)
         for entry in entries:
@@ -176,15 +189,19 @@ class Work:
             self.message.conditions.look_ahead(KINDS[kind], asked_for)
         self.message.targets.update(load_targets(_named(writes, self.incoming.base)))
 
-    def _assigned(self, cut: Iterable[Entry]) -> dict[int, str]:
-        """Ids for entries of a circle, where the type takes one and no condition finds another."""
-        return {
-            each.index: str(uuid.uuid4())
-            for each in cut
-            if each.method == "POST" and not _conditions(each) and takes_ids(KINDS[each.kind])
-        }
+    def _promise(self, entry: Entry, links: Links) -> None:
+        """The id an entry of a circle will have: what its condition finds, or one it is given."""
+        kind = KINDS[entry.kind]
+        found = None
+        for pairs in _conditions(entry):
+            found = self.message.conditions.one(kind, pairs, "a condition")
+        if found is None and (entry.method == "PATCH" or not takes_ids(kind)):
+            return
+        links.ids[entry.index] = found or str(uuid.uuid4())
+        links.promised[entry.index] = found is None
+        self.message.promised.add((entry.kind, links.ids[entry.index]))
 
-    def _change(self, entry: Entry, links: Links, assigned: Mapping[int, str]) -> Written | None:
+    def _change(self, entry: Entry, links: Links) -> Written | None:
         if entry.is_call:
             linked = replace(entry, resource=links.linked(entry))
             self.answers[entry.index] = self._fetched(linked)
@@ -192,7 +209,16 @@ class Work:
         resource = links.linked(entry)
         if entry.method == "PATCH":
             resource = replace(entry, resource=resource).patch
-        written = self._write(entry, resource, assigned.get(entry.index, ""))
+        promised = links.ids[entry.index] if entry.index in links.promised else ""
+        written = self._write(entry, resource, promised, waits=links.waits(entry))
+        if promised not in {"", written.done.public_id}:
+            raise HttpError(
+                412,
+                "conflict",
+                "entries that refer to each other come to one resource, or to one that another "
+                "entry deletes",
+            )
+        links.promised.pop(entry.index, None)
         links.ids[entry.index] = written.done.public_id
         return written
 
@@ -239,8 +265,9 @@ class Work:
                 return self._fetched(entry)
             self._require(entry)
             links = Links([entry], self.incoming.base, self.message.conditions)
-            written = self._change(entry, links, {})
+            written = self._change(entry, links)
             assert written is not None  # noqa: S101 - calls were answered above
+            written.finish(links)
             self._answer([written])
             return self.answers.pop(entry.index)
 
@@ -255,14 +282,17 @@ class Work:
 
     # --- one entry
 
-    def _write(self, entry: Entry, resource: Any, assigned: str = "") -> Written:
+    def _write(
+        self, entry: Entry, resource: Any, assigned: str = "", *, waits: bool = False
+    ) -> Written:
         incoming = Incoming(
             entry.method,
             f"{self.incoming.base}/{entry.url}",
             {"Prefer": self.incoming.header("Prefer"), **entry.headers},
             b"",
         )
-        writer = Writer(incoming, self.message, assigned=assigned)
+        waiting: list[Finish] | None = [] if waits else None
+        writer = Writer(incoming, self.message, assigned=assigned, waiting=waiting)
         match entry.method:
             case "POST":
                 done = writer.create(resource)
@@ -335,8 +365,6 @@ def _fault_of(entry: Entry) -> Iterator[None]:
 
 def takes_ids(kind: Kind) -> bool:
     """Whether a resource of this type can be given its id before it is written."""
-    from integration.fhir.writing.handlers import HANDLERS
-
     return isinstance(HANDLERS.get(kind.name), KeptResources)
 
 

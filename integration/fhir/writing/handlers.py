@@ -19,6 +19,7 @@ from integration.fhir.writing.patients import Patients
 from integration.fhir.writing.request import Handler
 from integration.fhir.writing.servicerequests import ServiceRequests
 from integration.fhir.writing.subscriptions import Subscriptions
+from integration.fhir.writing.targets import LOOKED_UP
 
 HANDLERS: Mapping[str, Handler] = {
     "Appointment": Appointments(),
@@ -39,4 +40,16 @@ HANDLERS: Mapping[str, Handler] = {
     "Observation": Observations(
         "the dose of an exam and a critical finding are changed where they were entered"
     ),
+}
+
+# Of what a resource of these types refers to, the core looks at these types, which must be there
+# when it is written. The rest is kept beside it as it came, and may come later in a bundle.
+LOOKED_AT: Mapping[str, frozenset[str]] = {
+    "Appointment": LOOKED_UP | {"ServiceRequest", "Slot", "Task"},
+    "AppointmentResponse": LOOKED_UP | {"Appointment"},
+    "DiagnosticReport": LOOKED_UP | {"Binary", "ImagingStudy", "Observation", "ServiceRequest"},
+    "Encounter": frozenset({"Patient"}),
+    "Patient": frozenset(),
+    "Practitioner": frozenset(),
+    "ServiceRequest": LOOKED_UP,
 }

@@ -1,8 +1,8 @@
 """References between the entries of a transaction (FHIR R4 3.1.0.11.2).
 
 An entry is called by its fullUrl until its id is known; a reference may also say what it means by
-a search (``Practitioner?identifier=system|value``). Both become references by id before anything
-is stored. The narrative is left alone.
+a search (``Practitioner?identifier=system|value``). Both become references by id before they are
+stored. The narrative is left alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from integration.fhir.outcome import HttpError
 from integration.fhir.resources import KINDS
 from integration.fhir.writing.conditions import Conditions, Number, condition, number_of, numbers_in
 from integration.fhir.writing.entries import Entry
+from integration.fhir.writing.handlers import LOOKED_AT
 from ris.domain.errors import RisError
 
 # Elements of the types uri, url, oid, uuid and canonical that may name an entry.
@@ -37,6 +38,8 @@ class Links:
     base: str
     conditions: Conditions
     ids: dict[int, str] = field(default_factory=dict)  # entry → its id
+    # Entries of a circle whose ids are told before they are written; True for new ones.
+    promised: dict[int, bool] = field(default_factory=dict)
     _named: dict[str, Entry] = field(default_factory=dict)
     _numbered: dict[tuple[str, Number], Entry] = field(default_factory=dict)
 
@@ -65,13 +68,22 @@ class Links:
                 )
 
     def needs(self, entry: Entry) -> set[int]:
-        """The entries whose ids this one needs."""
-        found = set()
+        """The entries that must be written before this one."""
+        return {
+            other.index
+            for other in self._others(entry)
+            if other.index not in self.ids and _is_first(other, entry)
+        }
+
+    def waits(self, entry: Entry) -> bool:
+        """Whether it refers to what has no id yet, and can be written without."""
+        return any(other.index not in self.ids for other in self._others(entry))
+
+    def _others(self, entry: Entry) -> Iterator[Entry]:
         for _, key, text in _texts(entry.resource, "", ""):
             other = self._entry(key, text, entry)
-            if other is not None and other.index not in self.ids:
-                found.add(other.index)
-        return found
+            if other is not None:
+                yield other
 
     def searches(self, entry: Entry) -> Iterator[tuple[str, str]]:
         """(type, query) of the references that say what they mean by a search."""
@@ -106,7 +118,10 @@ class Links:
         other = self._entry(key, text, entry)
         if other is None:
             return text
-        if other.index not in self.ids:
+        first, known = _is_first(other, entry), other.index in self.ids
+        if not known and not first:
+            return text  # told once it is there
+        if not known or (first and entry.kind in LOOKED_AT and self.promised.get(other.index)):
             raise HttpError(
                 422,
                 "processing",
@@ -144,6 +159,12 @@ class Links:
             root = _REST.fullmatch(entry.full_url)
             return self._named.get(f"{root[1] if root else self.base}/{text}")
         return None
+
+
+def _is_first(other: Entry, entry: Entry) -> bool:
+    """Whether ``entry``, which refers to ``other``, can only be written after it."""
+    looked_at = LOOKED_AT.get(entry.kind)
+    return looked_at is None or entry.method == "PATCH" or other.kind in looked_at
 
 
 def _root(entry: Entry) -> str:

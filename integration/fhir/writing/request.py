@@ -46,6 +46,10 @@ class Done:
     public_id: str = ""
 
 
+# What is done last with a resource, whose references are by id then.
+Finish = Callable[[Resource], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What is to be done inside the transaction, and the numbers the request names."""
@@ -77,6 +81,8 @@ class Writer:
     given: Any = None
     target: str = ""  # the id, where the address has a condition instead
     assigned: str = ""
+    # Where references wait for the ids of other entries: what is done once they are known.
+    waiting: list[Finish] | None = None
 
     # --- reading the request
 
@@ -206,12 +212,23 @@ class Writer:
         if not created and self.client.filters(self.kind.name, "c") is not None:
             # It is there already, and what it was before may be beyond the client's rows.
             raise HttpError(403, "forbidden", f"this {self.kind.name} exists: change it instead")
-        if created:
-            self.keep(public_id, resource)
         self.message.conditions.written(self.kind.name, resource, public_id)
         self.message.made(self.kind.name, public_id)
-        self.require_reach(public_id, "c")
+
+        def finish(said: Resource) -> None:
+            if created:
+                self.keep(public_id, said)
+            self.require_reach(public_id, "c")
+
+        self.finish(finish, resource)
         return Done(201 if created else 200, public_id)
+
+    def finish(self, finish: Finish, resource: Resource) -> None:
+        """Do the last of a write, now or once all that the resource refers to has its id."""
+        if self.waiting is None:
+            finish(resource)
+        else:
+            self.waiting.append(finish)
 
     def existing(self) -> str | None:
         """The one resource that ``If-None-Exist`` finds (FHIR R4 3.1.0.8.1)."""
@@ -258,9 +275,14 @@ class Writer:
     def update(self, resource: Resource) -> Done:
         before = self.present(self.systems)
         self.handler.update(self, resource, before)
-        self.keep(self.public_id, resource, before)
         self.message.forget(self.kind.name)
-        self.require_reach(self.public_id, "u")
+
+        def finish(said: Resource) -> None:
+            self.keep(self.public_id, said, before)
+            self.message.forget(self.kind.name)
+            self.require_reach(self.public_id, "u")
+
+        self.finish(finish, resource)
         return Done(200, self.public_id)
 
     def change(self, change: Any) -> Done:

@@ -19,6 +19,7 @@ from ris.selectors.views import PatientView
 
 # What a reference may lead to.
 _TARGETS = ("Patient", "Practitioner", "Encounter", "Device", "Location", "Organization")
+LOOKED_UP = frozenset(_TARGETS)
 
 
 def find_targets(targets: frozenset[Target]) -> Known:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ris.models import Order, Patient
+from ris.models import Document, Order, Patient
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import Api
 from tests.integration.fhir.bundles import URN, bundle, entry, order_of, statuses
@@ -240,3 +240,216 @@ def test_entries_that_refer_to_each_other_are_written(api: Api) -> None:
     assert other["extension"][0]["valueUri"] == f"Observation/{written['id']}"
     assert other["parent"][0]["reference"] == f"Specimen/{other['id']}"
     assert picture["content"]["url"] == f"Binary/{raw['id']}"
+
+
+def letter(order: str, **elements: Any) -> dict[str, Any]:
+    """A referral letter that is about an order."""
+    return {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "content": [{"attachment": {"contentType": "text/plain", "data": "SGFsbG8="}}],
+        "context": {"related": [{"reference": order}]},
+        **elements,
+    }
+
+
+@pytest.mark.parametrize("places", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+@pytest.mark.parametrize("asked", [{}, {"ifNoneExist": "identifier=urn:letters|1"}])
+def test_an_order_and_its_letter_may_name_each_other(
+    api: Api, places: tuple[int, ...], asked: dict[str, str]
+) -> None:
+    own = letter(f"{URN}2", identifier=[{"system": "urn:letters", "value": "1"}])
+    order = order_of(f"{URN}1", "4711", supportingInfo=[{"reference": f"{URN}3"}])
+    entries = (
+        entry("POST", "ServiceRequest", order, f"{URN}2"),
+        entry("POST", "DocumentReference", own, f"{URN}3", **asked),
+        entry("POST", "Patient", resources.patient("1"), f"{URN}1"),
+    )
+
+    answer = api.post(
+        "", bundle(*(entries[place] for place in places)), Prefer="return=representation"
+    )
+
+    assert statuses(answer) == ["201 Created"] * 3, answer.body
+    shown = {each["resource"]["resourceType"]: each["resource"] for each in answer.body["entry"]}
+    request, document = shown["ServiceRequest"], shown["DocumentReference"]
+    assert request["supportingInfo"] == [{"reference": f"DocumentReference/{document['id']}"}]
+    assert document["context"]["related"] == [{"reference": f"ServiceRequest/{request['id']}"}]
+    assert request["meta"]["versionId"] == document["meta"]["versionId"] == "1"
+    assert api.get(f"/ServiceRequest/{request['id']}").body == request
+    assert str(Document.objects.get().order.public_id) == request["id"]
+
+
+def test_an_order_changed_by_condition_may_name_a_letter_that_names_it(api: Api) -> None:
+    patient = api.post("/Patient", resources.patient("1")).body["id"]
+    order = order_of(f"Patient/{patient}", "4711")
+    known = api.post("/ServiceRequest", order).body
+    number = known["identifier"][0]
+    search = f"ServiceRequest?identifier={number['system']}|{number['value']}"
+    changed = {**order, "supportingInfo": [{"reference": f"{URN}3"}]}
+
+    answer = api.post(
+        "",
+        bundle(
+            entry("PUT", search, changed, f"{URN}2"),
+            entry("POST", "DocumentReference", letter(f"{URN}2"), f"{URN}3"),
+        ),
+        Prefer="return=representation",
+    )
+
+    assert statuses(answer) == ["200 OK", "201 Created"], answer.body
+    request, document = (each["resource"] for each in answer.body["entry"])
+    assert (request["id"], request["meta"]["versionId"]) == (known["id"], "2")
+    assert request["supportingInfo"] == [{"reference": f"DocumentReference/{document['id']}"}]
+    assert document["context"]["related"] == [{"reference": f"ServiceRequest/{known['id']}"}]
+
+
+def test_a_visit_and_its_order_may_name_each_other(api: Api) -> None:
+    """Encounter.basedOn is the order that the visit is for; of itself the core keeps no such."""
+    visit = {
+        "resourceType": "Encounter",
+        "status": "planned",
+        "class": {"code": "AMB"},
+        "identifier": [{"system": "urn:visits", "value": "V1"}],
+        "subject": {"reference": f"{URN}1"},
+        "basedOn": [{"reference": f"{URN}2"}],
+    }
+    order = order_of(f"{URN}1", "4711", encounter={"reference": f"{URN}3"})
+    answer = api.post(
+        "",
+        bundle(
+            entry("POST", "Encounter", visit, f"{URN}3"),
+            entry("POST", "ServiceRequest", order, f"{URN}2"),
+            entry("POST", "Patient", resources.patient("1"), f"{URN}1"),
+        ),
+        Prefer="return=representation",
+    )
+
+    assert statuses(answer) == ["201 Created"] * 3, answer.body
+    encounter, request = (each["resource"] for each in answer.body["entry"][:2])
+    assert encounter["basedOn"] == [{"reference": f"ServiceRequest/{request['id']}"}]
+    assert request["encounter"]["reference"] == f"Encounter/{encounter['id']}"
+    assert Order.objects.get().visit.number == "V1"
+
+
+def test_two_that_are_made_once_may_name_each_other(api: Api) -> None:
+    def observation(number: int, other: int) -> dict[str, Any]:
+        return {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"text": "x"},
+            "identifier": [{"system": "urn:x", "value": str(number)}],
+            "hasMember": [{"reference": f"{URN}{other}"}],
+        }
+
+    body = bundle(
+        *(
+            entry("POST", "Observation", observation(one, other), f"{URN}{one}",
+                  ifNoneExist=f"identifier=urn:x|{one}")
+            for one, other in ((1, 2), (2, 1))
+        )
+    )  # fmt: skip
+    first, again = api.post("", body), api.post("", body)
+
+    assert statuses(first) == ["201 Created"] * 2, first.body
+    assert statuses(again) == ["200 OK"] * 2, again.body
+    ids = [each["fullUrl"].split("/")[-1] for each in first.body["entry"]]
+    assert [each["fullUrl"].split("/")[-1] for each in again.body["entry"]] == ids
+    for own, other in (ids, ids[::-1]):
+        kept = api.get(f"/Observation/{own}").body
+        assert kept["hasMember"] == [{"reference": f"Observation/{other}"}]
+
+
+def test_what_a_circle_promised_to_another_is_refused_as_a_whole(api: Api) -> None:
+    """The second of two with one number comes to the first, so nobody can be told its own id."""
+    member = {"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+              "identifier": [{"system": "urn:x", "value": "1"}]}  # fmt: skip
+    search = "identifier=urn:x|1"
+    answer = api.post(
+        "",
+        bundle(
+            entry("POST", "Observation", {**member, "hasMember": [{"reference": f"{URN}2"}]},
+                  f"{URN}1", ifNoneExist=search),
+            entry("POST", "Observation", {**member, "hasMember": [{"reference": f"{URN}1"}]},
+                  f"{URN}2", ifNoneExist=search),
+        ),
+    )  # fmt: skip
+
+    assert (answer.status, answer.issue["code"]) == (412, "conflict"), answer.body
+    assert "refer to each other" in answer.issue["diagnostics"]
+    assert api.get("/Observation").ids == []
+
+
+def test_two_that_each_must_be_first_are_refused_and_leave_nothing(api: Api) -> None:
+    """The order needs the institution that asks for it, which here says it was made for it."""
+    sender = {
+        "resourceType": "Organization",
+        "name": "Clinic",
+        "extension": [{"url": "urn:x", "valueReference": {"reference": f"{URN}2"}}],
+    }
+    order = order_of(f"{URN}1", "4711", requester={"reference": f"{URN}3"})
+    answers = [
+        api.post(
+            "",
+            bundle(
+                *entries,
+                entry("POST", "Patient", resources.patient("1"), f"{URN}1"),
+            ),
+        )
+        for entries in (
+            (
+                entry("POST", "Organization", sender, f"{URN}3"),
+                entry("POST", "ServiceRequest", order, f"{URN}2"),
+            ),
+            (
+                entry("POST", "ServiceRequest", order, f"{URN}2"),
+                entry("POST", "Organization", sender, f"{URN}3"),
+            ),
+        )
+    ]
+
+    assert [(each.status, each.issue["code"]) for each in answers] == [(422, "processing")] * 2
+    assert all("neither can be first" in each.issue["diagnostics"] for each in answers)
+    assert (Order.objects.count(), Patient.objects.count()) == (0, 0)
+
+
+def test_an_entry_may_name_itself(api: Api) -> None:
+    order = order_of(f"{URN}1", "4711", supportingInfo=[{"reference": f"{URN}2"}])
+    patient = entry("POST", "Patient", resources.patient("1"), f"{URN}1")
+    together = api.post("", bundle(entry("POST", "ServiceRequest", order, f"{URN}2"), patient))
+    known = api.get("/Patient").ids[0]
+    other = order_of(f"Patient/{known}", "4712", supportingInfo=[{"reference": f"{URN}2"}])
+    alone = api.post("", bundle(entry("POST", "ServiceRequest", other, f"{URN}2"), kind="batch"))
+
+    assert statuses(together) == ["201 Created"] * 2, together.body
+    assert statuses(alone) == ["201 Created"], alone.body
+    for answer in (together, alone):
+        address = "/ServiceRequest/" + answer.body["entry"][0]["fullUrl"].split("/")[-1]
+        shown = api.get(address).body
+        assert shown["supportingInfo"] == [{"reference": address.strip("/")}]
+        assert shown["meta"]["versionId"] == "1"
+
+
+def test_an_institution_that_is_there_already_may_say_it_needs_the_order(api: Api) -> None:
+    """Its condition finds it, so the order can ask for it before the entry is done."""
+    sender = {
+        "resourceType": "Organization",
+        "name": "Clinic",
+        "identifier": [{"system": "urn:x", "value": "1"}],
+    }
+    known = api.post("/Organization", sender).body["id"]
+    told = {**sender, "extension": [{"url": "urn:x", "valueReference": {"reference": f"{URN}2"}}]}
+    order = order_of(f"{URN}1", "4711", requester={"reference": f"{URN}3"})
+
+    answer = api.post(
+        "",
+        bundle(
+            entry("POST", "Organization", told, f"{URN}3", ifNoneExist="identifier=urn:x|1"),
+            entry("POST", "ServiceRequest", order, f"{URN}2"),
+            entry("POST", "Patient", resources.patient("1"), f"{URN}1"),
+        ),
+    )
+
+    assert statuses(answer) == ["200 OK", "201 Created", "201 Created"], answer.body
+    assert answer.body["entry"][0]["fullUrl"].endswith(known)
+    assert Order.objects.get().requesting_service == "Clinic"
