@@ -50,7 +50,6 @@ from ris.domain.errors import (
     UnsupportedError,
 )
 from ris.domain.exchange import Protocol
-from ris.domain.orders import PlacedOrder
 from ris.services import deferred, execute, inbox
 from ris.services.audit import record_security
 from ris.services.inbox import Answer
@@ -345,7 +344,7 @@ class _Work:
         zone = times.message_zone(header.get("7"), agreed.zone)
         return replace(agreed, zone=zone, message=header.code)
 
-    def _answer(self, error: RisError | None, placed: Mapping[int, PlacedOrder]) -> Answer:
+    def _answer(self, error: RisError | None, placed: Mapping[int, order_replies.Done]) -> Answer:
         header = self.header
         if not header.control_id:
             return Answer(payload=b"", outcome="unanswerable")
@@ -397,18 +396,18 @@ def _route(header: Header) -> Route:
     return ROUTES[header.code, header.trigger]
 
 
-def _carry_out(requests: list[Request], actor: Actor) -> dict[int, PlacedOrder]:
+def _carry_out(requests: list[Request], actor: Actor) -> dict[int, order_replies.Done]:
     """Execute every request; what is wrong with any of them is told together.
 
     A message is done as a whole: one refusal undoes the rest (the caller's savepoint).
     """
-    placed: dict[int, PlacedOrder] = {}
+    placed: dict[int, order_replies.Done] = {}
     faults: list[RisError] = []
     for number, request in enumerate(requests):
         try:
             for command in request.commands:
                 result = _execute(command, actor)
-                if isinstance(result, PlacedOrder):
+                if isinstance(result, order_replies.Done):
                     placed[number] = result
         except RisError as error:
             faults.append(located(error, request))

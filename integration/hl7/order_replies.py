@@ -18,6 +18,7 @@ from ris.domain.actors import Actor
 from ris.domain.commands import Command
 from ris.domain.errors import ErrorCode, RisError, SeveralErrors
 from ris.domain.orders import (
+    CanceledOrder,
     CancelOrder,
     DiscontinueOrder,
     ExpectCancellation,
@@ -29,11 +30,14 @@ from ris.domain.orders import (
 )
 from ris.domain.values import Identifier
 from ris.selectors.order_numbers import OrderNumbers, order_numbers
-from ris.selectors.orders import order_view
+from ris.selectors.orders import order_view, order_views
 from ris.selectors.views import OrderView, ProcedureView
 from ris.services import execute
 
+Done = PlacedOrder | CanceledOrder  # what a request left to be told of
+
 STATUS_REQUEST = "SS"
+_CANCELED = bindings.PROGRESS[OrderStatus.ACTIVE, Stage.CANCELED]
 _LONGEST_REASON = 199  # ORC-16 is a CE of ST
 _ANOTHER = "not done: another order of the message was refused"
 
@@ -64,18 +68,23 @@ def expect_canceled(requests: Sequence[Request], error: RisError, actor: Actor) 
 def segments(
     message: Message | None,
     requests: Sequence[Request],
-    placed: Mapping[int, PlacedOrder],
+    done: Mapping[int, Done],
     error: RisError | None,
     profile: Profile,
     *,
     with_ipc: bool,
 ) -> list[SegmentRow | Raw]:
-    """The segments behind MSA and ERR; ``placed`` is by position in ``requests``."""
+    """The segments behind MSA and ERR; ``done`` is by position in ``requests``."""
     if error is not None:
         return list(_refused(message, requests, error, profile, with_ipc=with_ipc))
     rows: list[SegmentRow | Raw] = []
     for position, request in enumerate(requests):
-        rows += _accepted(request, placed.get(position), profile, with_ipc=with_ipc)
+        what = done.get(position)
+        if isinstance(what, CanceledOrder) and what.procedures:
+            rows += _canceled_in_part(request, what, profile, with_ipc=with_ipc)
+        else:
+            placed = what if isinstance(what, PlacedOrder) else None
+            rows += _accepted(request, placed, profile, with_ipc=with_ipc)
     return rows
 
 
@@ -108,6 +117,29 @@ def _accepted(
         for position, procedure in enumerate(order.procedures, start=1):
             yield _obr(position, placer, filler, procedure, None)
             yield from _ipcs(order, procedure, profile)
+
+
+def _canceled_in_part(
+    request: Request, canceled: CanceledOrder, profile: Profile, *, with_ipc: bool
+) -> Iterator[SegmentRow | Raw]:
+    """ORC-5 of what goes on, and the OBR of each exam that does not."""
+    placer = Raw(request.placer)
+    for order in order_views(canceled.orders):
+        gone = [
+            (number, procedure)
+            for number, procedure in enumerate(order.procedures, start=1)
+            if procedure.public_id in canceled.procedures
+        ]
+        if not gone:
+            continue
+        filler = datatypes.write_ei(order.filler, profile.settings.application)
+        stages = [procedure.stage for procedure in order.procedures]
+        code = _control(request.control).accepted
+        yield ("ORC", code, placer, filler, None, _slowest(order.status, stages))
+        for number, procedure in gone:
+            yield _obr(number, placer, filler, procedure, _CANCELED.obr_25)
+            if with_ipc:
+                yield from _ipcs(order, procedure, profile)
 
 
 def _statuses(
@@ -249,9 +281,14 @@ def _filler(request: Request, known: OrderNumbers | None, profile: Profile) -> V
 
 
 def _status(known: OrderNumbers) -> str:
-    live = [stage for stage in known.stages if stage is not Stage.CANCELED]
+    return _slowest(known.status, known.stages)
+
+
+def _slowest(status: OrderStatus, stages: Sequence[Stage]) -> str:
+    """ORC-5 of an order: as far as the last of its live exams is."""
+    live = [stage for stage in stages if stage is not Stage.CANCELED]
     stage = min(live, key=list(Stage).index) if live else Stage.CANCELED
-    return bindings.PROGRESS[known.status, stage].orc_5
+    return bindings.PROGRESS[status, stage].orc_5
 
 
 def _faults(error: RisError) -> list[RisError]:

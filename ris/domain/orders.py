@@ -115,6 +115,7 @@ STEP = StateMachine[StepStatus, StepTrigger](
         (StepStatus.SCHEDULED, StepTrigger.CANCEL): StepStatus.CANCELED,
         (StepStatus.ARRIVED, StepTrigger.CANCEL): StepStatus.CANCELED,
         (StepStatus.READY, StepTrigger.CANCEL): StepStatus.CANCELED,
+        (StepStatus.NO_SHOW, StepTrigger.CANCEL): StepStatus.CANCELED,
         (StepStatus.STARTED, StepTrigger.REVERT): StepStatus.SCHEDULED,
         (StepStatus.COMPLETED, StepTrigger.REVERT): StepStatus.SCHEDULED,
         (StepStatus.DISCONTINUED, StepTrigger.REVERT): StepStatus.SCHEDULED,
@@ -321,11 +322,24 @@ class ReleaseOrder(Command[str]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancelOrder(Command[str]):
-    """Cancel an order of which nothing was started (ORC-1 CA); refused after a start."""
+class CanceledOrder:
+    """What was ended: of these orders the procedures named; all that was open if none is."""
+
+    orders: tuple[str, ...]
+    procedures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder(Command[CanceledOrder]):
+    """Cancel an order of which nothing was started (ORC-1 CA); refused after a start.
+
+    ``procedures`` are those it is said to be about. Where they are some of what the placer ordered,
+    and none of them can mean two, only these are canceled; otherwise the order is.
+    """
 
     order: OrderReference
     reason: str = ""
+    procedures: tuple[ProcedureRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,11 +383,15 @@ class AskOrder(Command[PlacedOrder]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiscontinueOrder(Command[str]):
-    """Stop what is left of an order of which something was started (ORC-1 DC)."""
+class DiscontinueOrder(Command[CanceledOrder]):
+    """Stop what is left of an order of which something was started (ORC-1 DC).
+
+    ``procedures`` as with a cancellation.
+    """
 
     order: OrderReference
     reason: str = ""
+    procedures: tuple[ProcedureRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

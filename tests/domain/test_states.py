@@ -52,7 +52,7 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
         complete: STARTED -> COMPLETED
         discontinue: STARTED -> DISCONTINUED
         no_show: SCHEDULED -> NO_SHOW
-        cancel: PENDING, SCHEDULED, ARRIVED, READY -> CANCELED
+        cancel: PENDING, SCHEDULED, ARRIVED, READY, NO_SHOW -> CANCELED
         revert: STARTED, COMPLETED, DISCONTINUED, CANCELED -> SCHEDULED
         restore: CANCELED -> PENDING
         retract: ARRIVED -> SCHEDULED

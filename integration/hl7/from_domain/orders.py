@@ -70,7 +70,7 @@ STATUS: Mapping[str, Say] = {
     "PerformedStepRelinked": Say("SC", About.STEPS),
     "PerformedStepRevised": Say("SC", About.STEPS),
     "PerformedStepOrdered": Say("SC", About.EVERYTHING, _IN_PROGRESS),
-    "StepCanceled": Say("SC", About.STEPS),
+    "StepCanceled": Say("OC", About.STEPS, requested="SC"),  # SC while its procedure goes on
     "ProcedureAdded": Say("XX", About.PROCEDURES),
     "OrderRevised": Say("XX", About.PROCEDURES),
     "OrderHeld": Say("OH", About.PROCEDURES, Progress("HD", ""), requested="SC"),
@@ -160,7 +160,14 @@ def _say(event: StoredEvent, order: OrderView, profile: Profile) -> Say | None:
         return None  # told with the order that stands for it
     if event.name == "AppointmentCanceled" and ends_with_more(event, order):
         return None
-    return STATUS[event.name]
+    say = STATUS[event.name]
+    if event.name == "StepCanceled" and not _ends_a_procedure(event, order):
+        return replace(say, control="SC")
+    return say
+
+
+def _ends_a_procedure(event: StoredEvent, order: OrderView) -> bool:
+    return any(procedure.stage is Stage.CANCELED for procedure, _ in steps(order, named(event)))
 
 
 def _told(

@@ -205,6 +205,13 @@ def procedures(order: ToldOrder) -> tuple[ProcedureRequest, ...]:
     return tuple(_procedure(lines) for lines in grouped)
 
 
+def named(order: ToldOrder) -> tuple[ProcedureRequest, ...]:
+    """The procedures a cancellation is about; none where an ORC without OBR means them all."""
+    if any(line.scope.segment("OBR") is None for line in order.lines):
+        return ()
+    return procedures(order)
+
+
 def _is_same(one: Line, other: Line) -> bool:
     return any(
         one.procedure.get(name) and one.procedure.get(name) == other.procedure.get(name)

@@ -179,15 +179,25 @@ def _revise(
 def _cancel(
     message: Message, order: ToldOrder, profile: Profile, faults: Faults
 ) -> Sequence[Command[Any]]:
-    reference = _reference(message, order, profile)
-    return [CancelOrder(order=reference, reason=order_parts.reason(order, profile))]
+    return [
+        CancelOrder(
+            order=_reference(message, order, profile),
+            reason=order_parts.reason(order, profile),
+            procedures=order_parts.named(order),
+        )
+    ]
 
 
 def _discontinue(
     message: Message, order: ToldOrder, profile: Profile, faults: Faults
 ) -> Sequence[Command[Any]]:
-    reference = _reference(message, order, profile)
-    return [DiscontinueOrder(order=reference, reason=order_parts.reason(order, profile))]
+    return [
+        DiscontinueOrder(
+            order=_reference(message, order, profile),
+            reason=order_parts.reason(order, profile),
+            procedures=order_parts.named(order),
+        )
+    ]
 
 
 def _hold(

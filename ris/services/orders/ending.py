@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from ris.domain.errors import (
     StateConflictError,
 )
@@ -10,6 +12,7 @@ from ris.domain.orders import (
     ORDER,
     PERFORMED,
     STEP,
+    CanceledOrder,
     CancelOrder,
     CancelStep,
     DiscontinueOrder,
@@ -25,6 +28,7 @@ from ris.domain.orders import (
     OrderVoided,
     ReleaseOrder,
     ReplaceOrder,
+    Stage,
     StepCanceled,
     StepStatus,
     StepTrigger,
@@ -32,13 +36,15 @@ from ris.domain.orders import (
 )
 from ris.models import (
     Order,
+    RequestedProcedure,
     ScheduledProcedureStep,
 )
 from ris.services._context import Context, current_cause
 from ris.services._locks import lock_step, steps_of_order
 from ris.services._transition import move, touch
 from ris.services.orders.early import was_canceled_early
-from ris.services.orders.finding import require, require_all
+from ris.services.orders.finding import require, require_all, require_live
+from ris.services.orders.naming import named_in_part
 from ris.services.scheduling import calendar
 
 # A missed step has given its time back already.
@@ -79,12 +85,63 @@ def _refuse_if_started(order: Order, doing: str) -> None:
             )
 
 
-def cancel_order(command: CancelOrder, context: Context) -> str:
+def cancel_order(command: CancelOrder, context: Context) -> CanceledOrder:
     orders = require_all(command.order)
-    for order in orders:
-        if not was_canceled_early(order):
+    named = named_in_part(orders, command.procedures)
+    for order, steps in _concerned(orders, named):
+        if steps:
+            _cancel_steps(order, steps, command.reason, context)
+        elif not was_canceled_early(order):
             cancel(order, command.reason, context)
-    return str(orders[0].public_id)
+    return _canceled(orders, named)
+
+
+def _concerned(
+    orders: Sequence[Order], named: Sequence[RequestedProcedure]
+) -> Iterator[tuple[Order, list[ScheduledProcedureStep]]]:
+    """The orders meant, each with the steps that are; with none if all that is live of it is."""
+    keys = {each.pk for each in named}
+    for order in orders:
+        own = set(order.procedures.values_list("pk", flat=True))
+        live = order.procedures.exclude(stage=Stage.CANCELED.value)
+        if named and not own & keys:
+            continue
+        in_part = named and live.exclude(pk__in=keys).exists()
+        yield order, [s for s in steps_of_order(order) if in_part and s.procedure_id in keys]
+
+
+def _canceled(orders: Sequence[Order], named: Sequence[RequestedProcedure]) -> CanceledOrder:
+    return CanceledOrder(
+        orders=tuple(str(order.public_id) for order in orders),
+        procedures=tuple(str(each.public_id) for each in named),
+    )
+
+
+def _cancel_steps(
+    order: Order, steps: Sequence[ScheduledProcedureStep], reason: str, context: Context
+) -> None:
+    """Cancel some exams of an order, which goes on with the others."""
+    require_live(order)
+    if any(StepStatus(step.status) in PERFORMED for step in steps):
+        _leave_a_note(order, reason, context)
+        raise StateConflictError(
+            "cannot cancel: the exam was started", path="ORC-1", details={"started": True}
+        )
+    if not _drop_waiting(order, steps, reason, context):
+        raise StateConflictError("cannot cancel: the exam is canceled already", path="ORC-1")
+
+
+def _drop_waiting(
+    order: Order, steps: Sequence[ScheduledProcedureStep], reason: str, context: Context
+) -> bool:
+    """Drop what nobody began; whether there was any."""
+    can_be = OPEN - {StepStatus.STARTED}
+    waiting = [step for step in steps if StepStatus(step.status) in can_be]
+    for step in waiting:
+        drop_step(step, reason, context)
+    if waiting:
+        touch(order)
+    return bool(waiting)
 
 
 def cancel(
@@ -136,12 +193,30 @@ def replace_order(command: ReplaceOrder, context: Context) -> str:
     return str(orders[0].public_id)
 
 
-def discontinue_order(command: DiscontinueOrder, context: Context) -> str:
+def discontinue_order(command: DiscontinueOrder, context: Context) -> CanceledOrder:
     orders = require_all(command.order)
-    for order in orders:
-        if not was_canceled_early(order):
+    named = named_in_part(orders, command.procedures)
+    for order, steps in _concerned(orders, named):
+        if steps:
+            _discontinue_steps(order, steps, command.reason, context)
+        elif not was_canceled_early(order):
             _discontinue(order, command.reason, context)
-    return str(orders[0].public_id)
+    return _canceled(orders, named)
+
+
+def _discontinue_steps(
+    order: Order, steps: Sequence[ScheduledProcedureStep], reason: str, context: Context
+) -> None:
+    """Stop some exams of an order: what waits is dropped, what runs is its technologist's."""
+    require_live(order)
+    runs = any(step.status == StepStatus.STARTED.value for step in steps)
+    if runs:
+        _leave_a_note(order, reason, context)
+    if not _drop_waiting(order, steps, reason, context):
+        why = "in progress" if runs else "over"
+        raise StateConflictError(
+            f"cannot discontinue: the exam is {why}", path="ORC-1", details={"started": runs}
+        )
 
 
 def _discontinue(order: Order, reason: str, context: Context) -> None:

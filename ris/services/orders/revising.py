@@ -30,6 +30,7 @@ from ris.services._locks import steps_of_order
 from ris.services._transition import restage, touch
 from ris.services.orders.details import apply_details
 from ris.services.orders.finding import placed, require, require_live
+from ris.services.orders.naming import has_code, has_identifier, has_step, identifies
 from ris.services.orders.procedures import (
     create_procedure,
     known_code,
@@ -92,7 +93,7 @@ def _is_split_off(order: Order, request: ProcedureRequest) -> bool:
         order__placer_order_number="",
     ).prefetch_related("steps")
     return any(
-        _has_identifier(each, request) or _has_step(each, request) or _has_code(each, request)
+        has_identifier(each, request) or has_step(each, request) or has_code(each, request)
         for each in elsewhere
     )
 
@@ -121,9 +122,9 @@ def _matched(
                 free.remove(procedure)
                 found[number] = procedure
 
-    take(_has_identifier)
-    take(_has_step)
-    take(lambda procedure, request: _has_code(procedure, request) and not _identifies(request))
+    take(has_identifier)
+    take(has_step)
+    take(lambda procedure, request: has_code(procedure, request) and not identifies(request))
     rest = [number for number in range(len(requests)) if number not in found]
     if len(rest) == len(free) and len(requests) == len(stored):
         found.update(zip(rest, free, strict=True))
@@ -131,31 +132,10 @@ def _matched(
         if number in found:
             continue
         request = requests[number]
-        if free and not _identifies(request) and len(requests) <= len(stored):
+        if free and not identifies(request) and len(requests) <= len(stored):
             raise InvalidValueError("which procedure of the order is meant?", path="OBR-19")
         found[number] = None
     return [(found[number], request) for number, request in enumerate(requests)]
-
-
-def _has_identifier(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
-    return bool(
-        (request.study_instance_uid and procedure.study_instance_uid == request.study_instance_uid)
-        or (request.procedure_id and procedure.procedure_id == request.procedure_id)
-    )
-
-
-def _has_step(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
-    wanted = {step.step_id for step in request.steps if step.step_id}
-    return bool(wanted) and any(step.step_id in wanted for step in procedure.steps.all())
-
-
-def _has_code(procedure: RequestedProcedure, request: ProcedureRequest) -> bool:
-    codes = (request.code, *request.also)
-    return any(code.value and procedure.code_value == code.value for code in codes)
-
-
-def _identifies(request: ProcedureRequest) -> bool:
-    return bool(request.study_instance_uid or request.procedure_id)
 
 
 def _revise_procedure(

@@ -174,12 +174,13 @@ def withdraw_request(command: WithdrawRequest, context: Context) -> str:
     if not command.reason.strip():
         raise MissingValueError("say why the order is not needed any more", path="reason")
     order = selected.own_order(to, public_key(command.order, "order"))
-    return ending.cancel_order(
+    canceled = ending.cancel_order(
         CancelOrder(
             order=OrderReference(public_id=str(order.public_id)), reason=command.reason.strip()
         ),
         context,
     )
+    return canceled.orders[0]
 
 
 def answer_department(command: AnswerDepartment, context: Context) -> None:

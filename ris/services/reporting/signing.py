@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ris.domain.orders import (
     ORDER,
     OrderCompleted,
     OrderStatus,
     OrderTrigger,
     Stage,
+    StepCanceled,
 )
 from ris.domain.reporting import (
     FinalizeReport,
@@ -22,7 +25,9 @@ from ris.models import (
     Order,
 )
 from ris.services import reading_leases
-from ris.services._context import Context
+from ris.services._context import Context, Emitted
+from ris.services._execute import register_consequence
+from ris.services._locks import lock_orders
 from ris.services._transition import move
 from ris.services.mammography import assessing as breast_exams
 from ris.services.reporting import forms
@@ -93,9 +98,17 @@ def finalize_report(command: FinalizeReport, context: Context) -> int:
 def _complete_if_done(order: Order, context: Context) -> None:
     """An order is complete once every live procedure has its final report."""
     stages = set(order.procedures.order_by().values_list("stage", flat=True))
-    if order.status == OrderStatus.ACTIVE.value and stages <= {
-        Stage.REPORTED.value,
-        Stage.CANCELED.value,
-    }:
+    reported, canceled = Stage.REPORTED.value, Stage.CANCELED.value
+    is_done = reported in stages and stages <= {reported, canceled}
+    if order.status == OrderStatus.ACTIVE.value and is_done:
         move(order, ORDER, OrderTrigger.COMPLETE)
         context.emit(OrderCompleted(order=str(order.public_id)), subject=order)
+
+
+def _complete_without(emitted: Sequence[Emitted], context: Context) -> None:
+    """What was still to be done of an order is canceled: the rest may be reported by now."""
+    for order in lock_orders(each.order.pk for each in emitted if each.order is not None):
+        _complete_if_done(order, context)
+
+
+register_consequence((StepCanceled,), _complete_without)

@@ -139,9 +139,26 @@ def test_every_event_of_the_table_is_a_domain_event_with_a_test_above() -> None:
 def test_a_canceled_step_is_told_by_what_is_left_of_its_procedure() -> None:
     order = with_step(status=StepStatus.CANCELED, stage=Stage.CANCELED)
 
-    text = status(views.event("StepCanceled", step=views.STEP, reason=""), order)
+    text = status(views.event("StepCanceled", step=views.STEP, reason="not needed"), order)
 
-    assert says(text) == ("SC", "CA", "X")
+    assert says(text) == ("OC", "CA", "X")
+    assert Message.from_bytes(text.encode()).get("ORC-16.2") == "not needed"
+
+
+def test_a_canceled_step_of_a_procedure_that_goes_on_is_told_as_its_status() -> None:
+    gone = views.step(public_id="step-2", step_id="S000000002", status=StepStatus.CANCELED)
+    order = views.order(procedures=(views.procedure(steps=(views.step(), gone)),))
+
+    text = status(views.event("StepCanceled", step="step-2", reason="one is enough"), order)
+
+    assert says(text) == ("SC", "SC", "S")
+
+
+def test_an_exam_that_another_system_canceled_in_part_is_told_as_its_status() -> None:
+    order = with_step(status=StepStatus.CANCELED, stage=Stage.CANCELED)
+    event = views.event("StepCanceled", asked_by=7, step=views.STEP, reason="")
+
+    assert says(status(event, order)) == ("SC", "CA", "X")
 
 
 @pytest.mark.parametrize(
