@@ -227,7 +227,7 @@ FILLER_CONTROLS: Mapping[str, Control] = _frozen(
 NOT_READ = "UA"
 
 # What ORR, ORG and ORI tell us of an order of ours. NA brings the placer's number; the others
-# answer what we told, and change nothing.
+# answer what we told, and change nothing; what was not done is shown to people.
 ANSWERS: Mapping[str, str] = _frozen(
     {
         "NA": "number assigned: ORC-2 for the order of ORC-3",
@@ -250,6 +250,9 @@ ANSWERS: Mapping[str, str] = _frozen(
         "DE": "data errors",
     }
 )
+
+# Those that say it was not done.
+REFUSING_ANSWERS = frozenset({"UA", "UC", "UD", "UH", "UR", "UX", "UM", "DE"})
 
 # ORC-1 and ORC-5 towards an archive, by what happened (spec 1.2): dcm4chee takes no other pairs.
 # ``archive_controls`` of an endpoint changes them.

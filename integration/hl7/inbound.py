@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, OperationalError, close_old_connections, connection
+from django.db import OperationalError, close_old_connections, connection
 
-from integration.hl7 import acks, continuation, later, order_replies, times, validation
+from integration.hl7 import acks, carrying, continuation, later, order_replies, times, validation
 from integration.hl7.batch import (
     answer,
     differences,
@@ -28,6 +27,7 @@ from integration.hl7.batch import (
 )
 from integration.hl7.er7 import Header, Message
 from integration.hl7.mapping.applying import together, understood
+from integration.hl7.numbers import named_orders
 from integration.hl7.peer import Commit, Peer, Reply
 from integration.hl7.profiles import Profile
 from integration.hl7.relay import pass_on
@@ -35,14 +35,12 @@ from integration.hl7.routes import ROUTES, Route
 from integration.hl7.senders import Sender, column, sender_of
 from integration.hl7.sequence import Link, refuses
 from integration.hl7.servable import KEY_LENGTH, is_ignored, require_servable
-from integration.hl7.to_domain.request import Request, located
+from integration.hl7.to_domain.request import Request
 from integration.hl7.unasked import Unasked
 from ris.domain.actors import Actor, ActorKind, endpoint_actor
-from ris.domain.commands import Command
 from ris.domain.errors import (
     BusyError,
     DeniedError,
-    DuplicateKeyError,
     InvalidValueError,
     RisError,
     SeveralErrors,
@@ -50,7 +48,7 @@ from ris.domain.errors import (
     UnsupportedError,
 )
 from ris.domain.exchange import Protocol
-from ris.services import deferred, execute, inbox
+from ris.services import deferred, inbox
 from ris.services.audit import record_security
 from ris.services.inbox import Answer
 from ris.services.parts import before, keep, use
@@ -208,16 +206,6 @@ def _keep_unreadable(frame: bytes, address: str) -> inbox.Receipt:
 # --- what ---------------------------------------------------------------------------------------
 
 
-# Where a message names its orders, for tying a refused one to them.
-_OBR = (("placer", "2"), ("filler", "3"), ("accession", "18"))
-_ORDER_NUMBERS: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {
-    **{code: {"ORC": (("placer", "2"), ("filler", "3"))} for code in ("ORM", "OMG", "OMI")},
-    "SIU": {"SCH": (("placer", "26"), ("filler", "27"))},
-    "ORU": {"OBR": _OBR},
-    "MDM": {"TXA": (("placer", "14"), ("filler", "15")), "OBR": _OBR},
-}
-
-
 class _Work:
     """One message with what it takes to apply and to answer it; the message is read once."""
 
@@ -286,17 +274,6 @@ class _Work:
         self.link.note()
         deferred.ring()
 
-    def _named(self) -> list[tuple[str, str]]:
-        """The numbers by which a refused message is tied to orders that exist."""
-        if self.message is None:
-            return []
-        found: list[tuple[str, str]] = []
-        with suppress(RisError):
-            for name, places in _ORDER_NUMBERS.get(self.header.code, {}).items():
-                for segment in self.message.segments(name)[:20]:
-                    found += [(kind, segment.get(place) or "") for kind, place in places]
-        return [(kind, value) for kind, value in dict.fromkeys(found) if value]
-
     def apply(self) -> Answer:
         """Do what the message asks for; raises RisError with its place if that is refused."""
         if self.sender.refusal is None:
@@ -324,18 +301,26 @@ class _Work:
         found = [*self.refused, *validation.faults(message, profile.settings.level)]
         together(found, lambda: route.translate(message, profile))
         self.requests = route.translate(message, profile)
-        placed = _carry_out(self.requests, self.sender.actor)
+        placed = carrying.carry_out(self.requests, self.sender.actor)
         pass_on(self.whole, self.header, self.sender.actor.endpoint_id)
         use(self.parts)
         return self._answer(None, placed)
 
     def refuse(self, error: RisError) -> Answer:
         if self.sender.refusal is None:
-            self.references[:] = self._named()
+            self.references[:] = named_orders(self.message) if self.message else []
+            if carrying.is_told(error):
+                return self._told()
             order_replies.expect_canceled(self.requests, error, self.sender.actor)
             if not refuses(error):
                 self.link.note()
         return self._answer(error, {})
+
+    def _told(self) -> Answer:
+        """The peer refused what we had told it: that we know now, and people will see it."""
+        carrying.keep_granted(self.requests, self.sender.actor)
+        self.link.note()
+        return self._answer(None, {})
 
     def _profile(self, message: Message) -> Profile:
         """An offset in MSH-7 is in force for all times of the message (2.15.9.7)."""
@@ -394,40 +379,6 @@ def work_on(raw: bytes, header: Header, sender: Sender | None = None) -> _Work:
 
 def _route(header: Header) -> Route:
     return ROUTES[header.code, header.trigger]
-
-
-def _carry_out(requests: list[Request], actor: Actor) -> dict[int, order_replies.Done]:
-    """Execute every request; what is wrong with any of them is told together.
-
-    A message is done as a whole: one refusal undoes the rest (the caller's savepoint).
-    """
-    placed: dict[int, order_replies.Done] = {}
-    faults: list[RisError] = []
-    for number, request in enumerate(requests):
-        try:
-            for command in request.commands:
-                result = _execute(command, actor)
-                if isinstance(result, order_replies.Done):
-                    placed[number] = result
-        except RisError as error:
-            faults.append(located(error, request))
-    if faults:
-        raise faults[0] if len(faults) == 1 else SeveralErrors(faults)
-    return placed
-
-
-def _execute(command: Command[Any], actor: Actor) -> Any:
-    """Carry out one command; once more if another connection was faster with the same key.
-
-    The second look finds what the other one stored: the same order is then no duplicate, the same
-    new patient is known.
-    """
-    try:
-        return execute(command, actor=actor)
-    except DuplicateKeyError as error:
-        if not isinstance(error.__cause__, IntegrityError):
-            raise
-    return execute(command, actor=actor)
 
 
 # --- answers ------------------------------------------------------------------------------------

@@ -1,23 +1,25 @@
 """What a reply to a message of ours asks for: an order's placer gives its number (ORR with NA).
 
 Such a reply is a message like any other (HL7 v2.5.1 4.4.2, IHE RAD-3): it is kept in the inbox, is
-shown there if it could not be applied, and can be applied again. The edge of the outbox calls this
+shown there if it could not be applied or says that something was not done (UA), and can be applied
+again. The edge of the outbox calls this
 in the transaction that notes the delivery.
 """
 
 from __future__ import annotations
 
-from integration.hl7 import profiles
+from integration.hl7 import carrying, profiles
 from integration.hl7.acks import Ack
 from integration.hl7.er7 import Header, Message
+from integration.hl7.numbers import named_orders
 from integration.hl7.routes import ROUTES
-from integration.hl7.to_domain.request import located
+from integration.hl7.to_domain.request import Request
 from ris.domain.actors import endpoint_actor
-from ris.domain.errors import RisError, SeveralErrors
+from ris.domain.errors import RisError
 from ris.domain.exchange import Protocol
 from ris.domain.protocol import EndpointInfo
 from ris.selectors.facility import site
-from ris.services import execute, inbox
+from ris.services import inbox
 from ris.services.inbox import Answer
 
 # The application's own answers to orders; a plain ACK says no more than its MSA and ERR.
@@ -40,19 +42,21 @@ def take(reply: bytes, endpoint: EndpointInfo) -> None:
         return
     actor = endpoint_actor(endpoint.name, endpoint.id, endpoint.host)
 
+    application, facility = header.sending_application, header.sending_facility
+    profile = profiles.profile(endpoint, site(), sender=(application, facility))
+    requests: list[Request] = []
+    references: list[tuple[str, str]] = []
+
     def apply() -> Answer:
-        application, facility = header.sending_application, header.sending_facility
-        profile = profiles.profile(endpoint, site(), sender=(application, facility))
         message = Message.from_bytes(reply, default_charset=profile.charset.label)
-        faults: list[RisError] = []
-        for request in route.translate(message, profile):
-            try:
-                for command in request.commands:
-                    execute(command, actor=actor)
-            except RisError as error:
-                faults.append(located(error, request))
-        if faults:
-            raise faults[0] if len(faults) == 1 else SeveralErrors(faults)
+        references[:] = named_orders(message)
+        requests[:] = route.translate(message, profile)
+        carrying.carry_out(requests, actor)
+        return Answer(payload=b"", outcome="reply")
+
+    def refuse(error: RisError) -> Answer:
+        if carrying.is_told(error):
+            carrying.keep_granted(requests, actor)
         return Answer(payload=b"", outcome="reply")
 
     inbox.receive(
@@ -62,7 +66,8 @@ def take(reply: bytes, endpoint: EndpointInfo) -> None:
         raw=reply,
         message_type=f"{header.code}^{header.trigger}"[:60],
         apply=apply,
-        refuse=lambda error: Answer(payload=b"", outcome="reply"),
+        refuse=refuse,
+        references=references,
         sender=endpoint.protocol_name[:200],
         # Kept or undone together with the delivery it answers, so it is applied once as it is.
         dedupe=False,

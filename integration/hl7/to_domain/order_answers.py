@@ -1,10 +1,14 @@
 """ORR^O02, ORG^O20, ORI^O24 → what an answer to our order asks for (HL7 v2.5.1 4.4.2, IHE RAD-3).
 
 NA brings the number that the placer gave to an order of ours; everything else only says what became
-of what we told. The answer comes on the connection we sent over, or as a message of its own.
+of what we told. That it was not done (UA and the like) is for people: nobody else would hear of it,
+because our message itself was taken. The answer comes on the connection we sent over, or as a
+message of its own.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from integration.hl7 import bindings
 from integration.hl7.er7 import Message, Segment
@@ -15,6 +19,8 @@ from integration.hl7.to_domain.request import GroupScope, Request
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.orders import AskOrder, AttachPlacerNumber, OrderReference
 from ris.domain.values import Identifier
+
+_LONGEST_WHY = 200
 
 
 def from_answer(message: Message, profile: Profile) -> list[Request]:
@@ -31,7 +37,23 @@ def from_answer(message: Message, profile: Profile) -> list[Request]:
         if request is not None:
             requests.append(request)
     faults.raise_if_any()
+    code = (message.get("MSA-1") or "").strip().upper()
+    if code[1:] in ("E", "R") and not any(each.refusal for each in requests):
+        about = (message.get("MSA-2") or "").strip()[:40]
+        requests.append(
+            _refused(f"{code[:2]} to our message {about}".rstrip(), _why(message, None))
+        )
     return requests
+
+
+def _refused(told: str, why: str, **fields: Any) -> Request:
+    return Request(commands=(), refusal=f"{told}: {why}" if why else told, **fields)
+
+
+def _why(message: Message, orc: Segment | None) -> str:
+    """In the words of the peer: of the order, else of the message."""
+    own = (orc.get("16.2") or orc.get("16.1") or orc.get("16.5") or "") if orc else ""
+    return (own or message.get("ERR-8") or message.get("MSA-3") or "").strip()[:_LONGEST_WHY]
 
 
 def _request(
@@ -49,6 +71,11 @@ def _request(
             details={"table": "0119"},
         )
     numbers = values(NUMBERS, scope, profile, faults)
+    if control in bindings.REFUSING_ANSWERS:
+        named = numbers.get("filler") or numbers.get("placer") or Identifier("")
+        told = f"{control}, {bindings.ANSWERS[control]}, to our order {named.value}".rstrip()
+        places = {"ORC": orc.occurrence}
+        return _refused(told, _why(message, orc), places=places, control=control, number=number)
     reference = _reference(message, numbers, profile)
     if control == "NA":
         return Request(

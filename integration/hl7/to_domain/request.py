@@ -20,7 +20,7 @@ class Request:
     is; ``words`` says where the core's own words for a place stand in this message, before those
     that all messages share; ``control``, ``placer``, ``filler`` and ``number`` (its place in the
     message) are for an ORR, ORG or ORI. A cancellation of an order that is not known is remembered
-    for ``expect_minutes``.
+    for ``expect_minutes``. ``refusal`` is what a peer says it did not do for us.
     """
 
     commands: tuple[Command[Any], ...]
@@ -31,6 +31,7 @@ class Request:
     filler: str = ""
     number: int = 0
     expect_minutes: int = 0
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

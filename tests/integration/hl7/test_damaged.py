@@ -63,8 +63,8 @@ def translate(raw: bytes) -> None:
         route = ROUTES.get((message.header.code, message.header.trigger))
         if route is not None:
             for request in route.translate(message, profile()):
-                # A requisition (PA) is no order; its children are.
-                assert request.commands or request.control == "PA"
+                # A requisition (PA) is no order; its children are. A refusal asks for nothing.
+                assert request.commands or request.refusal or request.control == "PA"
     except RisError:
         return  # told to the sender
 

@@ -26,6 +26,7 @@ from ris.models import (
     RequestedProcedure,
     ScheduledProcedureStep,
 )
+from ris.selectors import exceptions, timeline
 from ris.services import execute, outbox
 from tests import make, people
 from tests.integration.hl7.messages import obr, orc, order
@@ -334,6 +335,65 @@ def test_other_content_under_a_known_number_is_refused_or_a_change_as_agreed() -
     assert (Order.objects.count(), Order.objects.get().reason) == (1, "fall")
 
 
+# --- what a placer does not do for us -------------------------------------------------------------
+
+
+def test_a_refusal_of_our_order_is_taken_and_shown_with_its_order_and_the_reason() -> None:
+    ours = make.order(actor=people.scheduler, placer=None)
+    number = f"{ours.filler_order_number}^RIS"
+
+    told = reply(
+        order(
+            pid="", pv1="", orc="MSA|AA|X1", obr="", key="M2", message_type="ORR^O02",
+            more=(orc(f1="UA", f3=number, f16="99^no such clinic^L"),),
+        )
+    )  # fmt: skip
+
+    assert b"MSA|AA|M2" in told
+    kept = InboundMessage.objects.get(key="M2")
+    assert (kept.state, kept.error_path) == ("REJECTED", "ORC-1")
+    why = f"UA, not accepted, to our order {ours.filler_order_number}: no such clinic"
+    assert kept.error == why
+    assert [each.pk for each in kept.orders.all()] == [ours.pk]
+    assert [each.pk for each in exceptions.stuck_messages()] == [kept.pk]
+    (shown,) = [each for each in timeline.entries(str(ours.public_id)) if each.name == "ORR^O02"]
+    assert (shown.detail["state"], shown.detail["error"]) == ("REJECTED", why)
+
+
+def test_what_was_granted_beside_a_refusal_counts() -> None:
+    granted = make.order(actor=people.scheduler, placer=None)
+    refused = make.order(actor=people.scheduler, placer=None)
+    groups = (
+        orc(f1="NA", f2="PL9^HIS", f3=f"{granted.filler_order_number}^RIS"),
+        orc(f1="UA", f3=f"{refused.filler_order_number}^RIS"),
+    )
+
+    reply(
+        order(
+            pid="", pv1="", orc="MSA|AA|X1", obr="", key="M2", message_type="ORR^O02", more=groups
+        )
+    )
+
+    granted.refresh_from_db()
+    assert granted.placer_order_number == "PL9"
+    kept = InboundMessage.objects.get(key="M2")
+    assert kept.error == f"UA, not accepted, to our order {refused.filler_order_number}"
+    assert {each.pk for each in kept.orders.all()} == {granted.pk, refused.pk}
+
+
+def test_an_answer_that_refuses_our_message_as_a_whole_is_shown() -> None:
+    told = reply(
+        order(
+            pid="", pv1="", orc="MSA|AE|X1|clinic is closed", obr="", key="M2",
+            message_type="ORR^O02", more=(),
+        )
+    )  # fmt: skip
+
+    assert b"MSA|AA|M2" in told
+    kept = InboundMessage.objects.get(key="M2")
+    assert (kept.state, kept.error) == ("REJECTED", "AE to our message X1: clinic is closed")
+
+
 # --- an order of ours and its number from the placer, on one connection ---------------------------
 
 
@@ -345,6 +405,11 @@ def numbering(message: Heard) -> bytes:
         return (head.format("ACK") + msa).encode()
     filler = message.field("ORC", 3)
     return (head.format("ORG^O20^ORG_O20") + msa + f"ORC|NA|PL77^EHR|{filler}\r").encode()
+
+
+def refusing(message: Heard) -> bytes:
+    """A placer that takes no orders of ours."""
+    return numbering(message).replace(b"ORC|NA|PL77^EHR", b"ORC|UA|")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -379,3 +444,30 @@ def test_an_order_of_ours_gets_its_number_on_the_connection_that_asked(
     assert heard == controls
     assert placed.placer_order_number == ("PL77" if "SN" in controls else "")
     assert set(Delivery.objects.values_list("state", flat=True)) <= {"DELIVERED"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refusal_on_the_connection_that_asked_is_shown_though_we_delivered() -> None:
+    with closing(MllpReceiver(refusing)) as placer:
+        execute(
+            ConfigureEndpoint(
+                name="EHR",
+                protocol=Protocol.HL7,
+                direction=Direction.OUT,
+                host="127.0.0.1",
+                port=placer.port,
+                version="2.5.1",
+                sends=(Subscription.ORDER_STATUS,),
+                settings={"own_orders": "SN"},
+            ),
+            actor=OPERATOR,
+        )
+        placed = make.order(actor=people.scheduler, placer=None)
+        for _ in range(3):
+            outbox.fan_out()
+            outbox.deliver_due()
+
+    assert list(Delivery.objects.values_list("state", flat=True)) == ["DELIVERED"]
+    (kept,) = exceptions.stuck_messages()
+    assert kept.error == f"UA, not accepted, to our order {placed.filler_order_number}"
+    assert [each.pk for each in kept.orders.all()] == [placed.pk]
