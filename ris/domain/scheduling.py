@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
 from ris.domain.arrivals import Said
@@ -82,6 +82,10 @@ APPOINTMENT = StateMachine[AppointmentStatus, AppointmentTrigger](
         (AppointmentStatus.NO_SHOW, AppointmentTrigger.RETRACT): AppointmentStatus.BOOKED,
     },
 )
+
+# Of an appointment and its bookings; what is longer is refused. Who looks for those that reach into
+# a time begins this much earlier, so that no index is walked through from its beginning.
+LONGEST = timedelta(days=1)
 
 # The states in which an appointment keeps its resources to itself.
 OCCUPYING = frozenset(

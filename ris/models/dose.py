@@ -81,6 +81,7 @@ class DoseRecord(Public):
         indexes = [
             models.Index(fields=["match", "created_at"], name="dose_match_created"),
             models.Index(fields=["updated_at"], name="dose_updated"),
+            models.Index(fields=["content_at"], name="dose_content_at"),
             # When it was given, as searches say it.
             models.Index(Coalesce("started_at", "content_at", "created_at"), name="dose_effective"),
         ]

@@ -74,6 +74,8 @@ class Appointment(Versioned):
         ]
         indexes = [
             models.Index(fields=["start_at", "status"], name="appointment_start_status"),
+            # A day of some states: SQLite would rather look up every appointment of a state.
+            models.Index(fields=["status", "start_at"], name="appointment_status_start"),
             models.Index(fields=["patient", "start_at"], name="appointment_patient_start"),
             models.Index(fields=["status", "expires_at"], name="appointment_status_expiry"),
             models.Index(fields=["updated_at"], name="appointment_updated"),

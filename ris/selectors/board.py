@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from ris.domain.openings import Against
 from ris.domain.orders import OrderStatus, StepStatus
-from ris.domain.scheduling import OCCUPYING, ClosureKind
+from ris.domain.scheduling import LONGEST, OCCUPYING, ClosureKind
 from ris.models import (
     Appointment,
     Booking,
@@ -25,7 +25,7 @@ from ris.models import (
     ScheduledProcedureStep,
     Site,
 )
-from ris.selectors.openings import LONGEST, WITH_PLACES, resource_keys
+from ris.selectors.openings import WITH_PLACES, resource_keys
 from ris.selectors.order_lists import StepLine, priority_rank, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.resources import Timetable, at_site, site_of, zone_of

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from ris.domain.openings import GRID_MINUTES
+from ris.domain.scheduling import LONGEST
 from ris.models import Booking, Device
 from ris.selectors.resources import Timetable
-
-_LONGEST = timedelta(days=1)  # of a booking
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class Calendar:
             resource_id__in=keys,
             live=True,
             start_at__lt=self.span.end,
-            start_at__gt=self.span.start - _LONGEST,
+            start_at__gt=self.span.start - LONGEST,
             end_at__gt=self.span.start,
         ):
             self._bookings[booking.resource_id].append(booking)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from ris.domain.errors import UnknownKeyError
 from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.performing import Match, PerformedStatus
-from ris.domain.scheduling import AppointmentStatus
+from ris.domain.scheduling import LONGEST, AppointmentStatus
 from ris.domain.values import PersonName
 from ris.models import (
     Appointment,
@@ -264,6 +264,7 @@ def _overlapping() -> QuerySet[Appointment]:
         resource=OuterRef("resource"),
         live=True,
         start_at__lt=OuterRef("end_at"),
+        start_at__gt=today - LONGEST,
         end_at__gt=OuterRef("start_at"),
     ).exclude(appointment=OuterRef("appointment"))
     own = Booking.objects.filter(Exists(others), appointment=OuterRef("pk"), live=True)

@@ -29,7 +29,7 @@ from ris.domain.openings import (
     Wanted,
 )
 from ris.domain.resources import KeptTime
-from ris.domain.scheduling import AppointmentStatus, ClosureKind
+from ris.domain.scheduling import LONGEST, AppointmentStatus, ClosureKind
 from ris.models import (
     Appointment,
     Device,
@@ -42,7 +42,6 @@ from ris.models import (
 from ris.selectors.resources import Timetable, zone_at, zone_together
 from ris.selectors.taken import minute_of, minute_up, taken_minutes, when
 
-LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
 RADIOLOGIST = "radiologist"
 # Somebody whose exam is over can go on to the next, whatever had been planned for it.
 BUSY = sorted(
@@ -316,6 +315,7 @@ class Openings:
                 patient=self._patient,
                 status__in=BUSY,
                 start_at__lt=self.high,
+                start_at__gt=self.low - LONGEST,
                 end_at__gt=self.low,
             )
             .exclude(pk__in=self._but)

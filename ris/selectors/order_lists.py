@@ -74,7 +74,8 @@ _UNDER_WAY = (
     StepStatus.STARTED.value,
 )
 _TO_READ = (Stage.PERFORMED.value, Stage.PRELIMINARY.value)
-_OVER = (Stage.CANCELED.value, Stage.REPORTED.value)
+# Named one by one: an index finds what is open, and nothing finds what is not over.
+_NOT_OVER = tuple(stage.value for stage in Stage if stage not in {Stage.CANCELED, Stage.REPORTED})
 _CLOSED = (
     OrderStatus.COMPLETED.value,
     OrderStatus.CANCELED.value,
@@ -186,9 +187,10 @@ def in_tab(tab: Tab) -> QuerySet[Order]:
         return active.filter(
             pk__in=RequestedProcedure.objects.filter(stage__in=_TO_READ).values("order")
         )
-    open_left = RequestedProcedure.objects.filter(order=OuterRef("pk")).exclude(stage__in=_OVER)
+    open_left = RequestedProcedure.objects.filter(stage__in=_NOT_OVER)
     return Order.objects.filter(
-        Q(status__in=_CLOSED) | Q(~Exists(open_left), status=OrderStatus.ACTIVE.value)
+        Q(status__in=_CLOSED)
+        | Q(status=OrderStatus.ACTIVE.value) & ~Q(pk__in=open_left.values("order"))
     )
 
 

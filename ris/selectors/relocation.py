@@ -18,11 +18,10 @@ from django.utils.translation import gettext_noop as noop
 from ris.domain import openings as engine
 from ris.domain.openings import Against, Stretch, Taken, Wanted
 from ris.domain.orders import Priority
-from ris.domain.scheduling import OCCUPYING, AppointmentStatus
+from ris.domain.scheduling import LONGEST, OCCUPYING, AppointmentStatus
 from ris.models import Appointment, Device, DeviceRule, ScheduledProcedureStep
 from ris.selectors.openings import (
     BUSY,
-    LONGEST,
     Exam,
     Openings,
     rules_of,

@@ -15,7 +15,7 @@ from ris.domain.actors import ActorKind
 from ris.domain.errors import UnknownKeyError
 from ris.domain.local_time import whole_day
 from ris.domain.openings import Opening, is_open
-from ris.domain.scheduling import OCCUPYING, AppointmentStatus, Slot
+from ris.domain.scheduling import LONGEST, OCCUPYING, AppointmentStatus, Slot
 from ris.models import Appointment, Device, DomainEvent, ScheduledProcedureStep, User
 from ris.selectors.calendar import Calendar, Span
 from ris.selectors.openings import (
@@ -242,9 +242,10 @@ def _appointments(day: date) -> QuerySet[Appointment]:
     """Of a day, each by the clock of its site; of several sites more, for :func:`_is_on`."""
     low, high = whole_day(day, timezone.get_default_timezone())
     near = Q(start_at__lt=high, end_at__gt=low) | elsewhere("device__")
+    low, high = low - CLOCKS_APART, high + CLOCKS_APART
     return _with_lines(
         Appointment.objects.filter(
-            near, start_at__lt=high + CLOCKS_APART, end_at__gt=low - CLOCKS_APART
+            near, start_at__lt=high, start_at__gt=low - LONGEST, end_at__gt=low
         )
     )
 
@@ -360,7 +361,9 @@ def day_plan(day: date, zone: tzinfo, modality: str = "") -> DayPlan:
     calendar = Calendar(devices, day, 1)
     occupying = [status.value for status in OCCUPYING]
     lines: dict[str, list[AppointmentLine]] = defaultdict(list)
-    rows = Appointment.objects.filter(start_at__lt=high, end_at__gt=low, status__in=occupying)
+    rows = Appointment.objects.filter(
+        start_at__lt=high, start_at__gt=low - LONGEST, end_at__gt=low, status__in=occupying
+    )
     for row in _with_lines(rows):
         found = _line(row)
         if found is not None:

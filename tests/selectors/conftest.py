@@ -17,6 +17,7 @@ from benchmarks.dataset import Item, items
 from benchmarks.fill import Table, Values, tables
 
 _EXAMS = 3_000
+_OPEN = 60  # of them, the last ones; the others are over
 _LAST = datetime(2026, 3, 2, tzinfo=UTC)
 
 
@@ -58,6 +59,11 @@ def _fill() -> None:
 def _dated(model: type[Model], values: Values) -> Values:
     """The same rows as if an exam had come on each day, with ids in no table's order."""
     names = {field.name for field in model._meta.fields}
+    over = {
+        "Order": {"status": "COMPLETED"},
+        "RequestedProcedure": {"stage": "REPORTED"},
+        "ScheduledProcedureStep": {"status": "COMPLETED"},
+    }.get(model.__name__, {})
 
     def said(item: Item) -> dict[str, Any]:
         own: dict[str, Any] = {}
@@ -65,7 +71,7 @@ def _dated(model: type[Model], values: Values) -> Values:
             own["updated_at"] = _LAST - timedelta(days=_EXAMS - item.number)
         if "public_id" in names:
             own["public_id"] = uuid5(NAMESPACE_OID, f"{model.__name__} {item.number}")
-        return {**values(item), **own}
+        return {**values(item), **own, **(over if item.number <= _EXAMS - _OPEN else {})}
 
     return said
 
@@ -93,6 +99,7 @@ def _tables() -> list[tuple[Any, Values]]:
                 "order_id": item.number,
                 "patient_id": item.number,
                 "status": "COMPLETED",
+                "match": "MATCHED",
                 "started_at": item.at,
                 "station_ae_title": item.station,
                 "study_instance_uid": item.study_uid,

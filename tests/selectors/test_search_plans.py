@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -24,14 +25,19 @@ def plans(kind: str, query: str) -> list[str]:
     asked = parse(served, pairs, Reading("http://localhost/fhir"))  # type: ignore[arg-type]
     with CaptureQueriesContext(connection) as captured:
         served.finder.keys(asked.criteria, asked.page)
+    return explained(each["sql"] for each in captured.captured_queries)
+
+
+def explained(statements: Iterable[str]) -> list[str]:
+    """How the database means to find what each of them asks."""
+    postgresql = connection.vendor == "postgresql"
     found = []
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
+        if postgresql:
             # Some tables stay small, and would be read whole unless that is made dear.
             cursor.execute("SET LOCAL enable_seqscan = off")
-        for each in captured.captured_queries:
-            prefix = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
-            cursor.execute(f"{prefix} {each['sql']}")
+        for statement in statements:
+            cursor.execute(("EXPLAIN " if postgresql else "EXPLAIN QUERY PLAN ") + statement)
             rows: list[Any] = cursor.fetchall()
             found.append("\n".join(str(row[-1]) for row in rows))
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import BigIntegerField, CharField, DateTimeField, UUIDField
@@ -17,7 +17,7 @@ from ris.domain.errors import (
     SlotTakenError,
     UnknownKeyError,
 )
-from ris.domain.scheduling import AppointmentStatus
+from ris.domain.scheduling import LONGEST, AppointmentStatus
 from ris.models import (
     Appointment,
     Booking,
@@ -27,9 +27,6 @@ from ris.models import (
 )
 from ris.models.prepared import Given, Select, add_all
 from ris.services._locks import lock_name, public_key
-
-LONGEST = timedelta(days=1)  # of a booking; appointments and steps are refused beyond it
-
 
 _PLACED = Device.objects.select_related("resource", "room__resource", "room__site").filter(
     active=True
@@ -68,7 +65,6 @@ _BOOKED = Select(
             live=True,
             start_at__lt=Given("end", DateTimeField()),
             end_at__gt=Given("start", DateTimeField()),
-            # No booking is longer than a day, so the index need not walk through all of the past.
             start_at__gt=Given("earliest", DateTimeField()),
         )
         .exclude(appointment=Given("besides", BigIntegerField()))[:1]
