@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
@@ -87,24 +87,24 @@ def _appointments(criteria: AppointmentCriteria) -> QuerySet[Appointment] | None
         rows = rows.annotate(step_status=_STEP_STATUS, order_status=_ORDER_STATUS)
         found &= terms.product(("status", "step_status", "order_status"), criteria.states)
     if criteria.updated:
-        found &= terms.lately(criteria.updated, _since)
+        found &= terms.changed(criteria.updated, _changed)
         rows = rows.annotate(last_change=_APPOINTMENT_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
 
 
-def _since(at: datetime) -> QuerySet[Any, Any]:
+def _changed(then: terms.Within) -> QuerySet[Any, Any]:
     """The keys of appointments that changed, or whose step or order did."""
     rows = Appointment.objects
-    orders = Order.objects.filter(updated_at__gte=at).values("pk")
+    orders = Order.objects.filter(then("updated_at")).values("pk")
     procedures = RequestedProcedure.objects.filter(order__in=orders).values("pk")
     steps = ScheduledProcedureStep.objects.filter(appointment__isnull=False)
     return (
-        rows.filter(updated_at__gte=at)
+        rows.filter(then("updated_at"))
         .values("pk")
         .union(
             rows.filter(order__in=orders).values("pk"),
-            steps.filter(updated_at__gte=at).values("appointment_id"),
+            steps.filter(then("updated_at")).values("appointment_id"),
             steps.filter(procedure__in=procedures).values("appointment_id"),
         )
     )

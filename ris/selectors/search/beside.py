@@ -7,7 +7,6 @@ the core has no word for, its rows do not fulfill.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -193,14 +192,15 @@ def rows(
     table: QuerySet[Any, Any],
     updated: SortKey,
     criteria: KeptCriteria,
-    since: Callable[[datetime], QuerySet[Any, Any]] | None = None,
+    keys: Callable[[terms.Within], QuerySet[Any, Any]] | None = None,
+    own: str = "updated_at",
 ) -> QuerySet[Any, Any]:
-    """Those with the ids and the time of the last change (``updated``) that are asked for;
-    ``since`` gives the keys of what changed, where no index knows that time."""
+    """Those with the ids and the time of the last change (``updated``) that are asked for; ``keys``
+    are those of what changed then, where no index knows that time, and ``own`` is a part of it."""
     found = terms.keys("public_id", criteria.public_ids)
     if criteria.updated:
-        if since is not None:
-            found &= terms.lately(criteria.updated, since)
+        if keys is not None:
+            found &= terms.changed(criteria.updated, keys, own)
         table = table.annotate(last_change=updated)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return table.filter(found)

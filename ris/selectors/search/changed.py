@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.db.models import DateTimeField, F, Max, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 
 from ris.models import Order, Patient, Report, RequestedProcedure
+from ris.selectors.search import terms
 
 
-def reports_since(at: datetime) -> QuerySet[Any, Any]:
+def reports_changed(then: terms.Within) -> QuerySet[Any, Any]:
     """The keys of reports that changed, or whose order or patient did: both are printed on them."""
-    patients = Patient.objects.filter(updated_at__gte=at).values("pk")
-    orders = Order.objects.filter(updated_at__gte=at).values("pk")
+    patients = Patient.objects.filter(then("updated_at")).values("pk")
+    orders = Order.objects.filter(then("updated_at")).values("pk")
     procedures = RequestedProcedure.objects
     covered = (
         procedures.filter(order__in=orders)
@@ -22,7 +22,7 @@ def reports_since(at: datetime) -> QuerySet[Any, Any]:
         .union(procedures.filter(order__patient__in=patients).values("pk"))
     )
     return (
-        Report.objects.filter(updated_at__gte=at)
+        Report.objects.filter(then("updated_at"))
         .values("pk")
         .union(Report.objects.filter(procedures__in=covered).values("pk"))
     )

@@ -7,7 +7,6 @@ of the same id, which is never found by a search: whoever may see the document i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -147,11 +146,12 @@ beside.answer(TYPE, (ReportVersion.objects.all, _CONDITIONS))
 
 
 def _rows(criteria: KeptCriteria) -> QuerySet[Any]:
-    return beside.rows(ReportVersion.objects.all(), changed.VERSION, criteria, _since)
+    rows = ReportVersion.objects.all()
+    return beside.rows(rows, changed.VERSION, criteria, _changed, "report__updated_at")
 
 
-def _since(at: datetime) -> QuerySet[Any, Any]:
-    return ReportVersion.objects.filter(report__in=changed.reports_since(at)).values("pk")
+def _changed(then: terms.Within) -> QuerySet[Any, Any]:
+    return ReportVersion.objects.filter(report__in=changed.reports_changed(then)).values("pk")
 
 
 def _load_versions(public_ids: Sequence[str]) -> dict[str, VersionHit]:

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cmp_to_key
 from typing import Any, Generic, TypeVar
 
@@ -195,38 +195,58 @@ def together(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found
     Every finder must have the sort keys of the page; a query per table. Things of several kinds may
     have the same id: then the number decides, which is the last value of an edge.
     """
-    floor = _floor(parts, page)
-    if floor is not None:
-        since = (TimeTerm(Comparison.GE, floor, floor),)
-        lately = [
-            (finder, replace(criteria, updated=(*criteria.updated, since)))
-            for finder, criteria in parts
-        ]
-        found = _merged(lately, page)
-        if found.following is not None:
-            return found  # a whole page and more, so nothing that changed earlier belongs to it
+    back = page.before is not None
+    if page.order and page.order[0][0] == "updated":
+        latest_first = page.order[0][1] is not back
+        edge = page.before if back else page.after
+        if edge is not None:
+            parts = _bounded(parts, edge[0], earlier=latest_first)
+        bound = _bound(parts, page.size, None if edge is None else edge[0], latest_first)
+        if bound is not None:
+            found = _merged(_bounded(parts, bound, earlier=not latest_first), page)
+            if (found.preceding if back else found.following) is not None:
+                return found  # a whole page and more, so nothing beyond the bound belongs to it
     return _merged(parts, page)
 
 
-def _floor(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> datetime | None:
-    """When more than a page of rows have changed since, where the latest changes are asked for.
+Parts = Sequence[tuple[Finder[Any, Any], Any]]
 
-    When a thing last changed may be worked out from several rows, which no index knows: so what has
-    not changed for long must not be worked out and sorted for the twenty that changed last.
+
+def _bounded(parts: Parts, at: datetime, *, earlier: bool) -> Parts:
+    """Only what changed last at this time or ``earlier``, or else later."""
+    after = at + timedelta.resolution
+    term = (TimeTerm(Comparison.LT, after, after) if earlier else TimeTerm(Comparison.GE, at, at),)
+    return [
+        (finder, replace(criteria, updated=(*criteria.updated, term))) for finder, criteria in parts
+    ]
+
+
+def _bound(parts: Parts, size: int, edge: datetime | None, latest_first: bool) -> datetime | None:
+    """A time that the next page most probably ends before; whoever uses it must look.
+
+    When a thing last changed may be worked out from several rows, which no index knows: so not
+    everything must be worked out and sorted for the twenty that changed last, or first. One column
+    that is never later is known. By it, those that changed last are so many that their time is
+    reached by more than a page. Those that changed first may have changed again: among twice as
+    many as are shown the time is worked out, and half of them are not later than its middle.
     """
-    if page.order[:1] != (("updated", True),) or page.before is not None:
-        return None
-    floors: list[datetime] = []
+    bounds: list[datetime] = []
     for finder, criteria in parts:
         for source in finder.sources:
             rows = source.found(replace(criteria, updated=())) if source.newest else None
             if rows is None:
                 continue
-            if page.after is not None:
-                rows = rows.filter(**{f"{source.newest}__lte": page.after[0]})
-            times = rows.order_by(f"-{source.newest}").values_list(source.newest, flat=True)
-            floors += times[page.size : page.size + 1]
-    return max(floors, default=None)
+            newest = source.newest
+            if edge is not None:
+                rows = rows.filter(**{f"{newest}__{'lte' if latest_first else 'gt'}": edge})
+            if latest_first:
+                times = rows.order_by(f"-{newest}").values_list(newest, flat=True)
+                bounds += times[size : size + 1]
+            else:
+                rows = rows.annotate(sort_key=source.sorts["updated"]).order_by(newest)
+                times = rows.values_list("sort_key", flat=True)[: 2 * size + 2]
+                bounds += sorted(times)[size : size + 1]
+    return (max if latest_first else min)(bounds, default=None)
 
 
 def _merged(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found[tuple[int, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any
 
 from django.db.models import (
@@ -96,7 +95,7 @@ def _performed(criteria: PerformedCriteria) -> QuerySet[PerformedProcedureStep] 
     if criteria.states is not None:
         rows = rows.annotate(has_images=_IMAGES, known_status=_KNOWN_STATUS)
         found &= terms.product(("known_status", "match", "has_images"), criteria.states)
-    found &= terms.lately(criteria.updated, terms.touched(PerformedProcedureStep.objects.all()))
+    found &= terms.changed(criteria.updated, terms.touched(PerformedProcedureStep.objects.all()))
     found &= terms.every(criteria.updated, terms.instant("updated_at"))
     return rows.filter(found)
 
@@ -184,10 +183,10 @@ _STUDY_UPDATED = Greatest(
 )
 
 
-def _studies_since(at: datetime) -> QuerySet[Any, Any]:
+def _studies_changed(then: terms.Within) -> QuerySet[Any, Any]:
     """The keys of procedures that changed, or of which something performed did."""
-    performed_ = PerformedProcedureStep.objects.filter(updated_at__gte=at, steps__isnull=False)
-    changed = RequestedProcedure.objects.filter(updated_at__gte=at).values("pk")
+    performed_ = PerformedProcedureStep.objects.filter(then("updated_at"), steps__isnull=False)
+    changed = RequestedProcedure.objects.filter(then("updated_at")).values("pk")
     return changed.union(performed_.values("steps__procedure_id"))
 
 
@@ -222,7 +221,7 @@ def _studies(criteria: StudyCriteria) -> QuerySet[RequestedProcedure] | None:
         rows = rows.annotate(began=planned.PROCEDURE_BEGAN)
         found &= terms.every(criteria.started, terms.instant("began"))
     if criteria.updated:
-        found &= terms.lately(criteria.updated, _studies_since)
+        found &= terms.changed(criteria.updated, _studies_changed)
         rows = rows.annotate(last_change=_STUDY_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
@@ -384,7 +383,7 @@ def _reports(criteria: ReportCriteria) -> QuerySet[Report] | None:
         found &= terms.every(criteria.issued, terms.instant("last_signed"))
     found &= terms.every(criteria.conclusions, signed.concluded)
     if criteria.updated:
-        found &= terms.lately(criteria.updated, changed.reports_since)
+        found &= terms.changed(criteria.updated, changed.reports_changed)
         rows = rows.annotate(last_change=changed.REPORT)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)

@@ -7,7 +7,6 @@ that one search finds both; what the core has no word for, its rows do not fulfi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
@@ -161,24 +160,24 @@ _FINDING_UPDATED = Greatest(F("updated_at"), F("report__updated_at"))
 
 
 def _dose_rows(criteria: KeptCriteria) -> QuerySet[Any]:
-    return beside.rows(_doses(), _DOSE_UPDATED, criteria, _doses_since)
+    return beside.rows(_doses(), _DOSE_UPDATED, criteria, _doses_changed)
 
 
-def _doses_since(at: datetime) -> QuerySet[Any, Any]:
+def _doses_changed(then: terms.Within) -> QuerySet[Any, Any]:
     """The keys of documents that changed, or whose order or its dose did."""
-    orders = _doses().filter(order__updated_at__gte=at).values("pk")
-    sums = _doses().filter(order__dose__updated_at__gte=at).values("pk")
-    return _doses().filter(updated_at__gte=at).values("pk").union(orders, sums)
+    orders = _doses().filter(then("order__updated_at")).values("pk")
+    sums = _doses().filter(then("order__dose__updated_at")).values("pk")
+    return _doses().filter(then("updated_at")).values("pk").union(orders, sums)
 
 
 def _finding_rows(criteria: KeptCriteria) -> QuerySet[Any]:
-    return beside.rows(_findings(), _FINDING_UPDATED, criteria, _findings_since)
+    return beside.rows(_findings(), _FINDING_UPDATED, criteria, _findings_changed)
 
 
-def _findings_since(at: datetime) -> QuerySet[Any, Any]:
+def _findings_changed(then: terms.Within) -> QuerySet[Any, Any]:
     """The keys of findings that changed, or whose report did."""
-    own = _findings().filter(updated_at__gte=at)
-    return own.values("pk").union(_findings().filter(report__updated_at__gte=at).values("pk"))
+    own = _findings().filter(then("updated_at"))
+    return own.values("pk").union(_findings().filter(then("report__updated_at")).values("pk"))
 
 
 def _load(public_ids: Sequence[str]) -> list[Hit]:

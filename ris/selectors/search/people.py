@@ -78,7 +78,7 @@ def _patients(criteria: PatientCriteria) -> QuerySet[Patient] | None:
     found &= terms.every(criteria.telecom, _telecom)
     found &= terms.every(criteria.address, terms.part("address"))
     found &= terms.keys("merged_into__public_id", criteria.links)
-    found &= terms.lately(criteria.updated, terms.touched(Patient.objects.all()))
+    found &= terms.changed(criteria.updated, terms.touched(Patient.objects.all()))
     found &= terms.every(criteria.updated, terms.instant("updated_at"))
     return Patient.objects.filter(found)
 

@@ -43,10 +43,10 @@ from ris.selectors.search.requests import (
     of_order,
     of_patient,
     orders_named,
+    procedures_changed,
     procedures_requested,
-    procedures_since,
 )
-from ris.selectors.search.steps import step_numbered, steps_since
+from ris.selectors.search.steps import step_numbered, steps_changed
 from ris.selectors.search.views import AwaitedHit, PlannedHit
 
 # When what was performed first for a procedure was begun; NULL: nothing was.
@@ -117,7 +117,7 @@ def _exams(criteria: PerformedCriteria) -> QuerySet[ScheduledProcedureStep] | No
         found &= terms.product(("status", f"{order}__status"), criteria.planned)
     rows = _to_be_done()
     if criteria.updated:
-        found &= terms.lately(criteria.updated, steps_since)
+        found &= terms.changed(criteria.updated, steps_changed)
         rows = rows.annotate(last_change=_STEP_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
@@ -221,7 +221,7 @@ def _reports(criteria: ReportCriteria) -> QuerySet[RequestedProcedure] | None:
         found &= terms.product(("stage", "order__status"), criteria.awaited)
     rows = _awaited()
     if criteria.updated:
-        found &= terms.lately(criteria.updated, procedures_since)
+        found &= terms.changed(criteria.updated, procedures_changed)
         rows = rows.annotate(last_change=_PROCEDURE_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -143,7 +142,7 @@ def _orders(criteria: RequestCriteria) -> QuerySet[Order] | None:
         found &= Q(pk__in=sides.values("order_id"))
     rows = Order.objects.all()
     if criteria.updated:
-        found &= terms.lately(criteria.updated, _orders_since)
+        found &= terms.changed(criteria.updated, _orders_changed)
         rows = rows.annotate(last_change=_ORDER_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
@@ -167,7 +166,7 @@ def _procedures(criteria: RequestCriteria) -> QuerySet[RequestedProcedure] | Non
         found &= Q(laterality__in=list(criteria.lateralities))
     rows = RequestedProcedure.objects.filter(Exists(_SIBLINGS))
     if criteria.updated:
-        found &= terms.lately(criteria.updated, procedures_since)
+        found &= terms.changed(criteria.updated, procedures_changed)
         rows = rows.annotate(last_change=_PROCEDURE_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)
@@ -215,25 +214,25 @@ def _procedure_identifier(term: IdentifierTerm) -> Q:
     return found
 
 
-def _orders_since(at: datetime) -> QuerySet[Any, Any]:
+def _orders_changed(then: terms.Within) -> QuerySet[Any, Any]:
     """The keys of orders that changed, or of which something changed."""
-    steps = ScheduledProcedureStep.objects.filter(updated_at__gte=at)
-    procedures = RequestedProcedure.objects.filter(updated_at__gte=at)
+    steps = ScheduledProcedureStep.objects.filter(then("updated_at"))
+    procedures = RequestedProcedure.objects.filter(then("updated_at"))
     return (
-        Order.objects.filter(updated_at__gte=at)
+        Order.objects.filter(then("updated_at"))
         .values("pk")
         .union(steps.values("procedure__order_id"), procedures.values("order_id"))
     )
 
 
-def procedures_since(at: datetime) -> QuerySet[Any, Any]:
+def procedures_changed(then: terms.Within) -> QuerySet[Any, Any]:
     """The keys of procedures that changed, or whose order or steps did."""
     rows = RequestedProcedure.objects
-    steps = ScheduledProcedureStep.objects.filter(updated_at__gte=at)
+    steps = ScheduledProcedureStep.objects.filter(then("updated_at"))
     return (
-        rows.filter(updated_at__gte=at)
+        rows.filter(then("updated_at"))
         .values("pk")
-        .union(rows.filter(order__updated_at__gte=at).values("pk"), steps.values("procedure_id"))
+        .union(rows.filter(then("order__updated_at")).values("pk"), steps.values("procedure_id"))
     )
 
 

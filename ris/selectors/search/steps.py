@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from django.db.models import DateTimeField, F, Min, OuterRef, Q, QuerySet, Subquery
@@ -38,13 +37,13 @@ _BEGAN = Subquery(
 )
 
 
-def steps_since(at: datetime) -> QuerySet[Any, Any]:
+def steps_changed(then: terms.Within) -> QuerySet[Any, Any]:
     """The keys of steps that changed, or whose order did."""
     rows = ScheduledProcedureStep.objects
-    orders = Order.objects.filter(updated_at__gte=at).values("pk")
+    orders = Order.objects.filter(then("updated_at")).values("pk")
     procedures = RequestedProcedure.objects.filter(order__in=orders).values("pk")
     theirs = rows.filter(procedure__in=procedures).values("pk")
-    return rows.filter(updated_at__gte=at).values("pk").union(theirs)
+    return rows.filter(then("updated_at")).values("pk").union(theirs)
 
 
 def step_numbered(term: terms.IdentifierTerm) -> Q:
@@ -87,7 +86,7 @@ def _steps(criteria: StepCriteria) -> QuerySet[ScheduledProcedureStep] | None:
     )
     rows = ScheduledProcedureStep.objects.all()
     if criteria.updated:
-        found &= terms.lately(criteria.updated, steps_since)
+        found &= terms.changed(criteria.updated, steps_changed)
         rows = rows.annotate(last_change=_STEP_UPDATED)
         found &= terms.every(criteria.updated, terms.instant("last_change"))
     return rows.filter(found)

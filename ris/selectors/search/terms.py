@@ -271,26 +271,58 @@ def instant(field: str) -> Callable[[TimeTerm], Q]:
     return condition
 
 
-# Later than the interval begins, so that what changed since then is enough to look through.
+# Not earlier than the interval begins, and earlier than it begins or ends.
 _LATER = frozenset({Comparison.GE, Comparison.GT, Comparison.SA, Comparison.EQ})
+_BEFORE = frozenset({Comparison.LT, Comparison.EB})
+_EARLIER = _BEFORE | {Comparison.LE, Comparison.EQ}
+
+# A column with a time → the condition that it lies within what is asked.
+Within = Callable[[str], Q]
 
 
-def lately(terms: Terms[TimeTerm], changed: Callable[[datetime], QuerySet[Any, Any]]) -> Q:
-    """Among what may have changed as late as is asked; ``changed`` gives primary keys by index.
+def changed(
+    terms: Terms[TimeTerm],
+    keys: Callable[[Within], QuerySet[Any, Any]],
+    own: str = "updated_at",
+) -> Q:
+    """Among what may have changed when it is asked; ``keys`` gives primary keys by index.
 
-    When a thing last changed is worked out from several rows, which no index knows: so a client
-    that asks for the changes of the last minute must not have everything worked out.
+    When a thing last changed is the greatest of several rows' times, which no index knows: so a
+    client that asks for the changes of the last minute, or for the oldest, must not have everything
+    worked out. The greatest lies within only where one of the rows does: ``keys`` are of those. It
+    is early only where the ``own`` row is, whose column is enough where nothing is too early.
     """
-    found = Q()
+    low, high = _bounds(terms)
+    if low is not None:
+        return Q(pk__in=keys(_within(low, high)))
+    return Q(**{f"{own}__lt": high}) if high is not None else Q()
+
+
+def _bounds(terms: Terms[TimeTerm]) -> tuple[datetime | None, datetime | None]:
+    """From when, and until before when, all that is asked lies."""
+    lows, highs = [], []
     for alternatives in terms:
-        if alternatives and all(term.comparison in _LATER for term in alternatives):
-            found &= Q(pk__in=changed(min(term.low for term in alternatives)))
-    return found
+        comparisons = {term.comparison for term in alternatives}
+        if alternatives and comparisons <= _LATER:
+            lows.append(min(term.low for term in alternatives))
+        if alternatives and comparisons <= _EARLIER:
+            highs.append(
+                max(term.low if term.comparison in _BEFORE else term.high for term in alternatives)
+            )
+    return max(lows, default=None), min(highs, default=None)
 
 
-def touched(rows: QuerySet[Any]) -> Callable[[datetime], QuerySet[Any, Any]]:
-    """The keys of ``rows`` that changed since, for :func:`lately`."""
-    return lambda at: rows.filter(updated_at__gte=at).values("pk")
+def _within(low: datetime, high: datetime | None) -> Within:
+    def within(column: str) -> Q:
+        found = Q(**{f"{column}__gte": low})
+        return found if high is None else found & Q(**{f"{column}__lt": high})
+
+    return within
+
+
+def touched(rows: QuerySet[Any]) -> Callable[[Within], QuerySet[Any, Any]]:
+    """The keys of ``rows`` that changed then, for :func:`changed`."""
+    return lambda then: rows.filter(then("updated_at")).values("pk")
 
 
 def period(start_field: str, end_field: str) -> Callable[[TimeTerm], Q]:
