@@ -214,27 +214,6 @@ def find(declared: str, default: str = "ASCII") -> Charset:
     return Charset(tuple(row.name for row in rows), tuple(rows))
 
 
-@lru_cache(maxsize=64)
-def for_dicom(*values: str) -> Charset:
-    """The HL7 character set for the values of (0008,0005); raises InvalidValueError."""
-    by_dicom: dict[str, _Set] = {}
-    for row in _SETS:
-        for name in (row.dicom, row.extension):
-            by_dicom.setdefault(name, row)
-    by_dicom.update(
-        {"": _BY_NAME["ASCII"], "ISO_IR 6": _BY_NAME["ASCII"], "ISO_IR 192": _BY_NAME[UTF_8]}
-    )
-    by_dicom["GBK"] = by_dicom["ISO 2022 IR 58"] = _BY_NAME["GB 18030-2000"]
-    names = []
-    for value in values or ("",):
-        row_or_none = by_dicom.get(value.strip())
-        if row_or_none is None:
-            raise InvalidValueError("unknown character set", path="(0008,0005)")
-        name = row_or_none.name
-        names.append("ISO IR6" if name == "ASCII" and len(values) > 1 else name)
-    return find("~".join(names))
-
-
 # --- one set ------------------------------------------------------------------------------------
 
 

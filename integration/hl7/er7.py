@@ -353,14 +353,6 @@ class Header(Segment):
         return self._text("4")
 
     @property
-    def receiving_application(self) -> str:
-        return self._text("5")
-
-    @property
-    def receiving_facility(self) -> str:
-        return self._text("6")
-
-    @property
     def code(self) -> str:
         """MSH-9.1: ORM, ADT, …"""
         return self._text("9.1")

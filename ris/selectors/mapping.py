@@ -28,15 +28,6 @@ class VersionView:
     created_at: datetime
     in_force: bool
 
-    @property
-    def rule_count(self) -> int:
-        lines = (line.strip() for line in self.content.get("rules", ()))
-        return sum(bool(line) and not line.startswith("#") for line in lines)
-
-    @property
-    def row_count(self) -> int:
-        return sum(len(table.get("values", ())) for table in self.content.get("maps", {}).values())
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedEndpoint:

@@ -338,8 +338,3 @@ def down_devices(at: datetime) -> dict[str, Down]:
             reason=reason,
         )
     return found
-
-
-def device_down(device: Device, at: datetime) -> Down | None:
-    """Whether one device is down at a time."""
-    return down_devices(at).get(device.ae_title)

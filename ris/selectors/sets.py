@@ -46,11 +46,6 @@ class ProposedSet:
         return max(slot.end_at for slot in self.slots)
 
 
-def others_of(step: ScheduledProcedureStep) -> list[ScheduledProcedureStep]:
-    """The patient's other exams that are still to be booked or booked, oldest first; one query."""
-    return beside(step)[0]
-
-
 def beside(step: ScheduledProcedureStep) -> tuple[list[ScheduledProcedureStep], bool]:
     """The patient's other exams, and whether this one is on the waiting list; one query."""
     waiting = WaitingEntry.objects.filter(step=OuterRef("pk"), status=WaitingStatus.WAITING.value)

@@ -22,7 +22,7 @@ from ris.domain.scheduling import AddClosure, ClosureKind, SetResourceHours
 from ris.models import Device, Resource, ScheduledProcedureStep, Site
 from ris.selectors import facility, safety
 from ris.selectors.resource_lists import Now, resource_lines
-from ris.selectors.resources import Timetable, device_down, down_devices, site_of, zone_at
+from ris.selectors.resources import Timetable, down_devices, site_of, zone_at
 from ris.services import execute
 from tests import make
 
@@ -198,7 +198,6 @@ def test_a_device_is_down_with_its_room() -> None:
     assert len(asked) == 1
     assert list(found) == ["MR1"]
     assert (found["MR1"].resource_name, found["MR1"].until) == ("Room MR1", utc(MONDAY, 12))
-    assert device_down(Device.objects.get(ae_title="CT1"), utc(MONDAY, 9)) is None
     assert down_devices(utc(MONDAY, 12)) == {}
 
 

@@ -23,7 +23,7 @@ from ris.models import (
     StepTemplate,
 )
 from ris.selectors import schedule
-from ris.selectors.sets import others_of, proposed_sets
+from ris.selectors.sets import beside, proposed_sets
 from ris.services import execute
 from tests import make, people
 
@@ -106,7 +106,7 @@ def test_a_set_that_fits_on_no_day_is_not_proposed(pair: Pair) -> None:
 def test_the_other_exams_of_the_patient_are_found(pair: Pair) -> None:
     make.order()
 
-    assert [step.pk for step in others_of(pair[0])] == [pair[1].pk]
+    assert [step.pk for step in beside(pair[0])[0]] == [pair[1].pk]
 
 
 def test_a_set_is_booked_in_one_go(pair: Pair) -> None:

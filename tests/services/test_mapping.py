@@ -51,7 +51,6 @@ def test_each_change_is_a_version_with_its_author(endpoint: str) -> None:
         (2, "", people.admin.display or people.admin.name, True),
         (1, "women", people.admin.display or people.admin.name, False),
     ]
-    assert [(each.rule_count, each.row_count) for each in shown] == [(1, 0), (0, 1)]
     assert mapped_endpoint(endpoint).content == RULES
     saved = DomainEvent.objects.filter(name="MappingSaved").last()
     assert saved is not None

@@ -322,29 +322,5 @@ def test_each_set_has_its_dicom_counterpart(name: str, dicom: tuple[str, ...]) -
     assert charset.find(name).dicom == dicom
 
 
-@pytest.mark.parametrize(
-    ("dicom", "msh18"),
-    [
-        ((), "ASCII"),
-        (("",), "ASCII"),
-        (("ISO_IR 6",), "ASCII"),
-        (("ISO_IR 100",), "8859/1"),
-        (("ISO_IR 192",), "UNICODE UTF-8"),
-        (("GB18030",), "GB 18030-2000"),
-        (("GBK",), "GB 18030-2000"),
-        (("", "ISO 2022 IR 87"), "ISO IR6~ISO IR87"),
-        (("ISO 2022 IR 13", "ISO 2022 IR 87"), "ISO IR14~ISO IR87"),
-        (("ISO 2022 IR 6", "ISO 2022 IR 149"), "ISO IR6~KS X 1001"),
-    ],
-)
-def test_each_dicom_set_has_its_hl7_name(dicom: tuple[str, ...], msh18: str) -> None:
-    assert charset.for_dicom(*dicom).msh18 == msh18
-
-
-def test_an_unknown_dicom_set_is_refused() -> None:
-    with pytest.raises(InvalidValueError):
-        charset.for_dicom("ISO_IR 9999")
-
-
 def test_a_set_without_hl7_name_is_not_declared() -> None:
     assert charset.find("CP1252").msh18 == ""

@@ -168,7 +168,6 @@ def test_the_header_is_read_even_if_the_rest_is_broken() -> None:
 
     assert header is not None
     assert (header.sending_application, header.sending_facility) == ("HIS", "GENERAL")
-    assert (header.receiving_application, header.receiving_facility) == ("RIS", "RAD")
     assert (header.code, header.trigger, header.structure) == ("ORM", "O01", "")
     assert (header.control_id, header.processing_id, header.version) == ("M1", "P", "2.3.1")
 
