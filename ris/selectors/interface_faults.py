@@ -45,8 +45,10 @@ def faults(now: datetime) -> list[Wrong]:
         queue = (out if is_out else into).get(endpoint.pk, Queue())
         if is_out:
             found += _wrong_out(endpoint, queue)
-        elif queue.stuck:
-            found.append(Wrong(endpoint, AlertKind.WAITING, _not_applied(queue.stuck)))
+        # What a peer answers on the connection we sent over is kept as its messages are.
+        unapplied = into.get(endpoint.pk, Queue()).stuck
+        if unapplied:
+            found.append(Wrong(endpoint, AlertKind.WAITING, _not_applied(unapplied)))
         found += _lagging(endpoint, watch, queue, now)
         refused = last_hour.get(link_of(endpoint), Sums()).refused
         if watch.refused_an_hour and refused >= watch.refused_an_hour:

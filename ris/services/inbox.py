@@ -323,7 +323,9 @@ def _apply(
     message.reply = answer.payload
     message.outcome = answer.outcome[:20]
     message.answered_at = _clock.now()
-    set_reply_state(message, ReplyState.PENDING.value)
+    # What has no answer, as an answer to ours, waits for none; who writes one notes that later.
+    due = ReplyState.PENDING if answer.payload else ReplyState.NOT_DUE
+    set_reply_state(message, due.value)
     _tie(message, cause, references)
     fields = (
         "patient", "reply", "reply_state", "outcome", "answered_at",

@@ -290,6 +290,13 @@ def test_messages_nobody_dealt_with_are_reported_for_strangers_too() -> None:
     ]
 
 
+def test_an_answer_that_refuses_on_the_connection_we_sent_over_is_reported_there() -> None:
+    his = endpoint("HIS", Direction.OUT, host="127.0.0.1", port=2576)
+    message(NOON, his, "REJECTED")
+
+    assert found() == [("HIS", "WAITING", "1 message not applied")]
+
+
 @pytest.mark.parametrize(
     ("hours", "minutes_ago", "expected"),
     [

@@ -113,14 +113,45 @@ def test_two_messages_are_compared_by_field(full: Department, as_: As) -> None:
 
     table = page[page.index("Fields that differ") : page.index("</table>")]
     assert ">PID-5.2<" in table
+    assert ">Patient name: Given name<" in table
     assert "Pavel" in table
     assert ">PID-5.1<" not in table
     assert ">MSH-10<" not in table
     assert "as in any two messages: MSH-10" in page
 
 
-def test_compare_with_an_unknown_control_id_is_not_found(full: Department, as_: As) -> None:
-    assert as_("admin").get("/messages/compare/?a=NOPE").status_code == 404
+def test_an_unknown_control_id_is_told_beside_the_form_which_keeps_what_was_typed(
+    full: Department, as_: As
+) -> None:
+    found = as_("admin").get("/messages/compare/?a=NOPE&b=OUT0001")
+
+    page = text_of(found)
+    assert found.status_code == 404
+    assert "No message has the control id NOPE." in page
+    assert 'name="a" dir="auto" value="NOPE"' in page
+    assert 'name="b" dir="auto" value="OUT0001"' in page
+
+
+def test_what_is_compared_is_named_as_people_know_it(full: Department, as_: As) -> None:
+    ways = {"a": f"in:{full.rejected.public_id}", "b": f"out:{full.delivery.public_id}"}
+
+    page = text_of(as_("admin").get(f"/messages/compare/?{urlencode(ways)}"))
+
+    assert f'name="a" dir="auto" value="{full.rejected.key}"' in page
+    assert 'name="b" dir="auto" value="OUT0001"' in page
+
+
+def test_an_answer_that_refuses_says_what_to_do_about_it(full: Department, as_: As) -> None:
+    rows = InboundMessage.objects.filter(pk=full.rejected.pk)
+    rows.update(message_type="ORR^O02")
+    address = f"/messages/in/{full.rejected.public_id}/"
+
+    assert "This answers what was sent from here." in text_of(as_("admin").get(address))
+
+    rows.update(resolved_at=timezone.now(), resolved_note="they were called")
+    page = text_of(as_("admin").get(address))
+    assert "they were called" in page
+    assert "This answers what was sent from here." not in page
 
 
 def test_looking_at_two_messages_is_audited_for_both(full: Department, as_: As) -> None:

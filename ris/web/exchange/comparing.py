@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
-from ris.domain.errors import UnknownKeyError
+from ris.domain.errors import ErrorCode
 from ris.models import Delivery, InboundMessage
 from ris.selectors import message_filters
 from ris.selectors import messages as lists
 from ris.selectors.message_filters import Filter
 from ris.web.access import PageRequest, page, saw, show
 from ris.web.asking import asked
+from ris.web.errors import STATUS
 from ris.web.exchange.decoding import Decoded, Item, decode
 from ris.web.navigation import SYSTEM
 
@@ -34,8 +36,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: where it is seen, and what it is."""
+    """One of the two: where it is seen, what it is, and what finds it again in the form."""
 
+    asked: str
     address: str
     title: str
     key: str
@@ -59,10 +62,14 @@ def differences(first: Decoded, second: Decoded) -> list[Difference]:
 
 
 def _leaves(decoded: Decoded) -> dict[str, Item]:
-    """The innermost parts by path."""
+    """The innermost parts by path, each with the name of the field it is of."""
     found: dict[str, Item] = {}
     for part in decoded.parts:
-        found |= {item.path: item for item in _innermost(part.items)}
+        fields = {item.path: item.name for item in part.items if not item.depth}
+        for item in _innermost(part.items):
+            field = fields.get(item.path.partition(".")[0], "") if item.depth else ""
+            name = f"{field}: {item.name}" if field and item.name else item.name or field
+            found[item.path] = replace(item, name=name)
     return found
 
 
@@ -78,43 +85,54 @@ def _innermost(items: Sequence[Item]) -> Iterable[Item]:
 @page(*SYSTEM)
 def compare(request: PageRequest) -> HttpResponse:
     first, second = asked(request, "a", 100), asked(request, "b", 100)
-    sides = [_side(request, text) if text else None for text in (first, second)]
+    faults: list[str] = []
+    sides = [_side(request, text, faults) if text else None for text in (first, second)]
     found: list[Difference] = []
     if sides[0] is not None and sides[1] is not None:
         found = differences(sides[0].decoded, sides[1].decoded)
     context = {
-        "a": first,
-        "b": second,
+        "a": sides[0].asked if sides[0] else first,
+        "b": sides[1].asked if sides[1] else second,
+        "faults": faults,
         "sides": sides,
         "both": all(sides),
         "differences": [each for each in found if not each.expected],
         "expected": [each for each in found if each.expected],
     }
-    return show(request, "exchange/compare.html", context)
+    status = STATUS[ErrorCode.UNKNOWN_KEY] if faults else 200
+    return show(request, "exchange/compare.html", context, status=status)
 
 
-def _side(request: PageRequest, text: str) -> Side:
+def _side(request: PageRequest, text: str, faults: list[str]) -> Side | None:
     """A message by ``in:ID``, ``out:ID`` or its control id, the newest of that."""
     way, _, key = text.partition(":")
     row: InboundMessage | Delivery | None
     if way in ("in", "out") and _is_key(key):
         row = lists.inbound_message(key) if way == "in" else lists.delivery(key)
     else:
-        row = message_filters.inbound(Filter()).filter(key=text).first()
-        row = row or message_filters.by_control_id(text).first()
-        if row is None:
-            raise UnknownKeyError(f"no message has the control id {text}")
+        row = _by_control_id(text)
+    if row is None:
+        faults.append(gettext("No message has the control id {key}.").format(key=text))
+        return None
+    said = row.key if isinstance(row, InboundMessage) else row.control_id
+    text = said if _by_control_id(said) == row else text  # as people know it, if that is one
     if isinstance(row, InboundMessage):
         row = lists.inbound_message(str(row.public_id))
         saw(request, "ViewMessage", lists.patients_of(row), subject=f"InboundMessage {key}")
         charset = row.endpoint.character_set if row.endpoint else ""
         decoded = decode(bytes(row.raw), row.protocol, charset)
-        return Side(f"/messages/in/{row.public_id}/", row.message_type, row.key, decoded)
+        return Side(text, f"/messages/in/{row.public_id}/", row.message_type, row.key, decoded)
     patient = row.order.patient if row.order else row.patient
     if patient:
         saw(request, "ViewMessage", [str(patient.public_id)], subject=f"Delivery {key}")
     decoded = decode(bytes(row.payload), row.endpoint.protocol, row.endpoint.character_set)
-    return Side(f"/messages/out/{row.public_id}/", row.message_type, row.control_id, decoded)
+    return Side(text, f"/messages/out/{row.public_id}/", row.message_type, row.control_id, decoded)
+
+
+def _by_control_id(text: str) -> InboundMessage | Delivery | None:
+    """The newest of them, what came in before what went out."""
+    received = message_filters.inbound(Filter()).filter(key=text).first()
+    return received or message_filters.by_control_id(text).first()
 
 
 def _is_key(text: str) -> bool:

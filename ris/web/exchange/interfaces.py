@@ -101,12 +101,10 @@ def _mapping(key: UUID) -> str:
 
 
 def _last(endpoint: Endpoint, *, is_out: bool) -> dict[str, object]:
+    wrong = {"wrong_in": message_lists.last_unapplied(endpoint, SHOWN)}
     if is_out:
-        return {"last_out": message_lists.last_sent(endpoint, SHOWN)}
-    return {
-        "last_in": message_lists.last_received(endpoint, SHOWN),
-        "wrong_in": message_lists.last_unapplied(endpoint, SHOWN),
-    }
+        return {"last_out": message_lists.last_sent(endpoint, SHOWN), **wrong}
+    return {"last_in": message_lists.last_received(endpoint, SHOWN), **wrong}
 
 
 @dataclass(frozen=True, slots=True)

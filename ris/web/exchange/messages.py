@@ -118,6 +118,9 @@ class Created:
     link: str
 
 
+# What answers a message of ours: its sender waits for nothing.
+_ANSWERS = frozenset({"ACK", "ORR", "ORG", "ORI"})
+
 # The pages of what events are about, by the type of their subject.
 _PAGES = {"Report": ("/reports/", "report"), "Patient": ("/patients/", "patient")}
 
@@ -155,6 +158,7 @@ def inbound(request: PageRequest, key: UUID) -> HttpResponse:
         "reply": _reply(message),
         "created": _created(message),
         "replayable": message.state in lists.STUCK_MESSAGE,
+        "is_answer": message.message_type[:3] in _ANSWERS,
         **_faults(request, raw, message.protocol, charset),
         **on_the_bench(message, request.actor),
     }
@@ -221,6 +225,7 @@ def outbound(request: PageRequest, key: UUID) -> HttpResponse:
     attempts = [(attempt, _answer(row, bytes(attempt.reply))) for attempt in row.attempts.all()]
     context = {
         "delivery": row,
+        "because": event_label(row.event.name).words if row.event else "",
         "decoded": decode(raw, row.endpoint.protocol, charset),
         "attempts": attempts,
         "is_stuck": row.state in lists.STUCK_DELIVERY,

@@ -470,4 +470,5 @@ def test_a_refusal_on_the_connection_that_asked_is_shown_though_we_delivered() -
     assert list(Delivery.objects.values_list("state", flat=True)) == ["DELIVERED"]
     (kept,) = exceptions.stuck_messages()
     assert kept.error == f"UA, not accepted, to our order {placed.filler_order_number}"
+    assert kept.reply_state == "NOT_DUE"
     assert [each.pk for each in kept.orders.all()] == [placed.pk]
