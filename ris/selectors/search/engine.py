@@ -237,14 +237,18 @@ def _bound(parts: Parts, size: int, edge: datetime | None, latest_first: bool) -
             if rows is None:
                 continue
             newest = source.newest
-            if edge is not None:
-                rows = rows.filter(**{f"{newest}__{'lte' if latest_first else 'gt'}": edge})
+            if edge is not None or not latest_first:
+                rows = rows.annotate(sort_key=source.sorts["updated"])
             if latest_first:
+                if edge is not None:
+                    # What changed again since is on an earlier page.
+                    rows = rows.filter(**{f"{newest}__lt": edge, "sort_key__lt": edge})
                 times = rows.order_by(f"-{newest}").values_list(newest, flat=True)
                 bounds += times[size : size + 1]
             else:
-                rows = rows.annotate(sort_key=source.sorts["updated"]).order_by(newest)
-                times = rows.values_list("sort_key", flat=True)[: 2 * size + 2]
+                if edge is not None:
+                    rows = rows.filter(**{f"{newest}__gt": edge})
+                times = rows.order_by(newest).values_list("sort_key", flat=True)[: 2 * size + 2]
                 bounds += sorted(times)[size : size + 1]
     return (max if latest_first else min)(bounds, default=None)
 
