@@ -10,7 +10,7 @@ from django import forms
 from django.conf import settings
 from django.template import Context, Template
 
-from ris.web.telling import event_detail
+from ris.web.telling_events import event_detail
 from ris.web.templatetags.ris_web import field
 
 TEMPLATES = Path(settings.TEMPLATES[0]["DIRS"][0])

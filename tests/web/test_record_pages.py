@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.test import Client
 
 from ris.domain.patients import ChangeIdentifiers, LinkPatients, Sex, VisitTrigger
 from ris.models import DemographicReview, Order, Patient, Visit
+from ris.selectors.patient_records import RecordEvent
 from ris.services import execute
+from ris.web.patients import records
 from tests import make, people
 from tests.patients import known, merge, number, order_in, reference, tell, visit
+from tests.web.wide import in_wide, narrow
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rooms")]
 As = Callable[[str], Client]
@@ -139,3 +144,26 @@ def test_links_and_former_numbers_are_on_the_page(as_: As) -> None:
     assert "Other records of this person" in text
     assert address(other) in text
     assert "was 4711" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "said"),
+    [
+        ("IdentifiersChanged", {"previous": [["4711", "", "MR"]]}, "was 4711"),
+        ("ReviewDecided", {"field": "sex", "accepted": True, "note": ""}, "Sex taken over"),
+        ("ReviewDecided", {"field": "phone", "accepted": False, "note": "11"},
+         "Phone left as it was: 11"),
+        ("PatientsUnmerged", {"stayed": 1, "reason": "12"}, "1 order placed since stayed; 12"),
+        ("PatientsUnmerged", {"stayed": 2, "reason": "12"}, "2 orders placed since stayed; 12"),
+        ("PatientsMerged", {"reason": "12"}, "reason: 12"),
+    ],
+)  # fmt: skip
+def test_what_was_done_to_the_record_is_told_in_the_language_of_the_page(
+    name: str, payload: dict[str, Any], said: str
+) -> None:
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    done = RecordEvent(name=name, at=at, actor_kind="user", actor="ada", payload=payload)
+
+    assert records._detail(done) == said
+    with in_wide():
+        assert narrow(records._detail(done)) == []

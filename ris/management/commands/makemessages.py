@@ -23,6 +23,7 @@ class Command(makemessages.Command):
         *(f"--keyword={kind.__name__}:1" for kind in _kinds(RisError)),
         "--keyword=Label:1",
         "--keyword=Entry:2",
+        "--keyword=MeasureInfo:1",
         "--keyword=noop:1",
         "--no-location",
     ]

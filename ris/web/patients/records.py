@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ris.domain.errors import (
@@ -30,21 +31,22 @@ from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
 from ris.web.errors import STATUS
 from ris.web.event_words import event_label
-from ris.web.telling import event_detail
+from ris.web.telling_events import event_detail
+from ris.web.templatetags.ris_web import isolated
 
 # What a review calls a field of Demographics.
 FIELD_WORDS = {
-    "name": "Name",
-    "birth_date": "Birth date",
-    "sex": "Sex",
-    "deceased": "Deceased",
-    "phone": "Phone",
-    "email": "Mail",
-    "address": "Address",
-    "language": "Language",
-    "mother_birth_name": "Mother's birth name",
-    "ethnic_group": "Ethnic group",
-    "allergies": "Allergy, proposed after a reaction",
+    "name": gettext_lazy("Name"),
+    "birth_date": gettext_lazy("Birth date"),
+    "sex": gettext_lazy("Sex"),
+    "deceased": gettext_lazy("Deceased"),
+    "phone": gettext_lazy("Phone"),
+    "email": gettext_lazy("Mail"),
+    "address": gettext_lazy("Address"),
+    "language": gettext_lazy("Language"),
+    "mother_birth_name": gettext_lazy("Mother's birth name"),
+    "ethnic_group": gettext_lazy("Ethnic group"),
+    "allergies": gettext_lazy("Allergy, proposed after a reaction"),
 }
 
 
@@ -79,15 +81,24 @@ def _detail(one: patient_records.RecordEvent) -> str:
     payload = one.payload
     match one.name:
         case "IdentifiersChanged":
-            return "was " + ", ".join(value for value, *_ in payload["previous"])
+            former = ", ".join(value for value, *_rest in payload["previous"])
+            return _("was %(numbers)s") % {"numbers": former}
         case "IdentifiersMoved":
-            return ", ".join(value for value, *_ in payload["identifiers"])
+            return ", ".join(value for value, *_rest in payload["identifiers"])
         case "ReviewDecided":
-            decided = "taken over" if payload["accepted"] else "left as it was"
-            words = f"{FIELD_WORDS.get(payload['field'], payload['field'])} {decided}"
-            return f"{words}: {payload['note']}" if payload["note"] else words
+            pattern = (
+                _("%(field)s taken over") if payload["accepted"] else _("%(field)s left as it was")
+            )
+            decided = pattern % {"field": FIELD_WORDS.get(payload["field"], payload["field"])}
+            said = {"decided": decided, "note": isolated(payload["note"])}
+            return _("%(decided)s: %(note)s") % said if payload["note"] else decided
         case "PatientsUnmerged" if payload.get("stayed"):
-            return f"{payload['stayed']} orders placed since stayed; {payload['reason']}"
+            pattern = ngettext(
+                "%(count)s order placed since stayed; %(reason)s",
+                "%(count)s orders placed since stayed; %(reason)s",
+                payload["stayed"],
+            )
+            return pattern % {"count": payload["stayed"], "reason": isolated(payload["reason"])}
     return event_detail(one.name, payload)
 
 
