@@ -123,6 +123,28 @@ def test_a_merge_that_was_made_before_changes_nothing() -> None:
     assert DomainEvent.objects.count() == count
 
 
+def test_a_chain_of_merges_told_once_more_changes_nothing() -> None:
+    known("A"), known("B"), known("C")
+    merge("B", "A")
+    merge("C", "B")
+    count = DomainEvent.objects.count()
+
+    merge("B", "A")
+    merge("C", "A")
+
+    assert DomainEvent.objects.count() == count
+
+
+def test_a_circle_by_way_of_a_third_record_is_refused() -> None:
+    known("A"), known("B"), known("C")
+    merge("B", "A")
+    merge("C", "B")
+
+    for survivor, subsumed in (("A", "C"), ("A", "B"), ("B", "C")):
+        with pytest.raises(StateConflictError, match="one patient already"):
+            merge(survivor, subsumed)
+
+
 def test_a_circle_is_refused() -> None:
     known("A"), known("B")
     merge("A", "B")

@@ -67,13 +67,26 @@ def _is_repeated(command: MergePatients, patient: Patient) -> bool:
     """Whether this merge was made before; one the other way round would be a circle."""
     if command.subsumed.public_id:
         return command.subsumed.public_id != str(patient.public_id)
-    return _all_former(command.subsumed, patient) and not _all_former(command.survivor, patient)
+    survivors = _records(command.survivor, patient)
+    subsumed = _records(command.subsumed, patient)
+    return bool(subsumed) and all(_became(record, survivors) for record in subsumed)
 
 
-def _all_former(reference: PatientReference, patient: Patient) -> bool:
+def _records(reference: PatientReference, patient: Patient) -> set[Patient]:
+    """The records that these numbers were of before any merge."""
     named = _numbers(reference)
-    rows = [row for row in patient.identifiers.all() if (row.value, row.issuer) in named]
-    return bool(rows) and all(row.former_id is not None for row in rows)
+    rows = patient.identifiers.select_related("former")
+    return {row.former or patient for row in rows if (row.value, row.issuer) in named}
+
+
+def _became(record: Patient, survivors: set[Patient]) -> bool:
+    """Whether a record was merged into one of these, be it by way of others."""
+    later = record.merged_into
+    while later is not None:
+        if later in survivors:
+            return True
+        later = later.merged_into
+    return False
 
 
 def merge(survivor: Patient, subsumed: Patient, reason: str, context: Context) -> None:
