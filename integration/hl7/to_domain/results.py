@@ -459,9 +459,14 @@ def _words(part: _Part) -> dict[str, str]:
     def number(field: str, other: str) -> str:
         return obr.at(field) if obr.get(field) or orc is None else orc.at(other)
 
+    order = part.reference.order if part.reference is not None else None
+    named = obr.at("18")
+    if order is not None and order.accession is None:
+        told = {"3": order.filler, "2": order.placer}
+        named = next((number(each, each) for each, said in told.items() if said), named)
     return {
-        "": obr.at("18"),
-        "accession": obr.at("18"),
+        "": named,
+        "accession": named,
         "filler": number("3", "3"),
         "placer": number("2", "2"),
         "study_instance_uid": uid or ("ZDS-1" if "ZDS" in group else obr.at("4")),

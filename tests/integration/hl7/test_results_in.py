@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 
 import pytest
@@ -32,6 +33,40 @@ pytestmark = pytest.mark.django_db
 def _site(accepting: None) -> None:
     make.site()
     make.device()
+
+
+# --- which exam, which document ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "place"), [("2", "OBR^1^2"), ("3", "OBR^1^3")])
+def test_what_is_wrong_with_an_exam_is_told_where_the_message_names_it(
+    number: str, place: str
+) -> None:
+    order = make.booked()  # nobody has done it yet
+    names = {
+        "2": f"{order.placer_order_number}^{order.placer_issuer}",
+        "3": f"{order.filler_order_number}^RIS",
+    }
+    segment = f"OBR|1|{names['2'] if number == '2' else ''}|{names['3'] if number == '3' else ''}"
+
+    told = oru(PID, f"{segment}|CTHEAD^CT head^L" + "|" * 21 + "F", *body())
+
+    assert told == ["AE", f"207 {place}"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"%PDF-1.4 whole", ["AA"]),
+        (b"\xef\xbb\xbf\r\n%PDF-1.7 after a mark", ["AA"]),
+        (b"MZ something else", ["AE", "102 OBX^3^5^1^5"]),
+    ],
+)
+def test_what_is_said_to_be_a_pdf_is_one(content: bytes, told: list[str]) -> None:
+    encoded = base64.b64encode(content).decode()
+    document = f"OBX|3|ED|PDF^Report^L||HIS^Application^PDF^Base64^{encoded}||||||F"
+
+    assert oru(PID, obr(exam()), *body(), document) == told
 
 
 # --- as what it is filed ------------------------------------------------------------------------
