@@ -39,7 +39,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 def json_patch(target: dict[str, Any], operations: Any) -> dict[str, Any]:
     """``target`` after all operations; raises HttpError 422, or 409 where a test fails."""
-    if not isinstance(operations, list) or not operations:
+    if not isinstance(operations, list):
         raise HttpError(400, "structure", "a JSON Patch is a list of operations")
     if len(operations) > MAX_OPERATIONS:
         raise HttpError(400, "too-costly", f"more than {MAX_OPERATIONS} operations")

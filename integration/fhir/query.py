@@ -31,6 +31,11 @@ MAX_COUNT = 500
 # part of the search.
 PRESENTATION = frozenset({"_format", "_pretty", "_filename"})
 CURSOR = "_cursor"
+# Say what an answer looks like and what comes along, not what is found.
+SHAPING = frozenset(
+    {"_count", "_total", "_summary", "_elements", "_contained", "_sort", CURSOR, "_include",
+     "_revinclude"}
+)  # fmt: skip
 SUMMARIES = frozenset({"true", "text", "data", "count", "false"})
 
 
@@ -68,6 +73,11 @@ class Query:
     elements: tuple[str, ...]
     applied: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
+
+    @property
+    def chooses(self) -> bool:
+        """Whether anything is asked of what is to be found."""
+        return any(name.partition(":")[0] not in SHAPING for name, _ in self.applied)
 
     @property
     def kind(self) -> Kind:

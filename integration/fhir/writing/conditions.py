@@ -72,8 +72,11 @@ class Conditions:
 
     def _search(self, kind: Kind, pairs: Pairs, what: str, *, writes: bool) -> list[str]:
         query = parse(kind, pairs, self._reading, strict=True)
-        if not query.applied:
+        if not query.chooses:
             raise HttpError(400, "required", f"{what} asks nothing")
+        for name, value in pairs:
+            if not value:  # a search leaves it out, and would find more than was meant
+                raise HttpError(400, "required", f"{what} has no value for {name[:64]}")
         if writes:
             selectors.serialize(kind.name)
         hits = kind.finder.search(query.criteria, Page(2)).hits

@@ -45,6 +45,9 @@ def test_a_conditional_update_that_is_not_clear_is_refused(api: Api) -> None:
         "an id for nothing": api.put(f"{ONE}0", {**resources.patient("10"), "id": "mine"}),
         "a version of nothing": api.put(f"{ONE}0", resources.patient("10"), If_Match='W/"1"'),
         "unknown parameter": api.put("/Patient?colour=red", resources.patient("3")),
+        "a number that is empty": api.put(
+            "/Patient?identifier=&gender=female", resources.patient("3")
+        ),
         "no condition": api.put("/Patient", resources.patient("3")),
         "patch of several": api.patch(several, [{"op": "remove", "path": "/gender"}]),
         "patch of nothing": api.patch(f"{ONE}0", [{"op": "remove", "path": "/gender"}]),
@@ -56,6 +59,7 @@ def test_a_conditional_update_that_is_not_clear_is_refused(api: Api) -> None:
         "an id for nothing": 405,
         "a version of nothing": 412,
         "unknown parameter": 400,
+        "a number that is empty": 400,
         "no condition": 405,
         "patch of several": 412,
         "patch of nothing": 404,
@@ -109,6 +113,24 @@ def test_a_conditional_delete_deletes_one(api: Api) -> None:
         412, 204, 204, 204, 405, 405,
     ]  # fmt: skip
     assert api.get(f"/Observation/{lone}").status == 410
+
+
+@pytest.mark.parametrize(
+    "query", ["_count=1", "_sort=_lastUpdated", "_summary=count", "_include=Observation:subject",
+              "_elements=id&_total=none", "_format=json"]
+)  # fmt: skip
+def test_what_shapes_an_answer_is_no_condition(api: Api, query: str) -> None:
+    """The only one there is would be deleted, or taken for the one that was meant."""
+    lone = api.post("/Observation", OBSERVATION).body["id"]
+
+    deleted = api.request("DELETE", f"/Observation?{query}")
+    created = api.post("/Observation", OBSERVATION, If_None_Exist=query)
+    meant = api.request("DELETE", f"/Observation?identifier=nobody&{query}")
+
+    assert (deleted.status, deleted.issue["code"]) in {(400, "required"), (405, "not-supported")}
+    assert (created.status, created.issue["code"]) == (400, "required")
+    assert meant.status == 204
+    assert api.get("/Observation").ids == [lone]
 
 
 def test_a_change_to_an_old_version_is_refused(api: Api) -> None:

@@ -77,7 +77,12 @@ def test_an_operation_that_cannot_be_is_refused(operation, status) -> None:
     assert caught.value.status == status
 
 
-@pytest.mark.parametrize("operations", [{}, [], "x", [{"op": "test"}] * (MAX_OPERATIONS + 1)])
+def test_a_patch_of_no_operations_changes_nothing() -> None:
+    """What a client finds no difference for is a patch as well (RFC 6902 3: an array)."""
+    assert json_patch(DOCUMENT, []) == DOCUMENT
+
+
+@pytest.mark.parametrize("operations", [{}, "x", [{"op": "test"}] * (MAX_OPERATIONS + 1)])
 def test_a_patch_is_a_list_of_some_operations(operations) -> None:
     with pytest.raises(HttpError) as caught:
         json_patch(DOCUMENT, operations)
