@@ -55,6 +55,7 @@ def key_fields() -> list[str]:
         "segment of the name; a new order (NW, RO, PA, CH, SN) needs PID-3 and PID-5 too. With",
         "`tables` it is all that the standard's tables of the version ask for: required segments",
         "and fields, repetitions, numbers, times and codes. Unknown segments are no fault.",
+        "What ORC-2 and ORC-3 say may stand in OBR-2 and OBR-3 of the order instead.",
         "",
         "| message | segments | one of |",
         "| --- | --- | --- |",

@@ -19,11 +19,13 @@ Level = Literal["off", "key", "tables"]
 # refers to what is known (MESA 101.188 cancels with ORC alone).
 _BEGINS = frozenset({"NW", "RO", "PA", "CH", "SN"})
 
+_NUMBERS = ("2", "3")  # of an order: the placer's, ours
+
 # For each kind of message: (segment, one of these fields). Every segment of that name is looked at.
 KEY_FIELDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    "ORM": (("ORC", ("1",)), ("ORC", ("2", "3", "4"))),
-    "OMG": (("ORC", ("1",)), ("ORC", ("2", "3", "4"))),
-    "OMI": (("ORC", ("1",)), ("ORC", ("2", "3", "4"))),
+    "ORM": (("ORC", ("1",)), ("ORC", _NUMBERS)),
+    "OMG": (("ORC", ("1",)), ("ORC", _NUMBERS)),
+    "OMI": (("ORC", ("1",)), ("ORC", _NUMBERS)),
     "ADT": (("PID", ("3", "2", "4")),),
     "MDM": (("TXA", ("2",)), ("TXA", ("12",))),
 }
@@ -61,13 +63,27 @@ def _missing(message: Message) -> Iterator[RisError]:
     for name in KEY_SEGMENTS.get(code, ()):
         if name not in message:
             yield MissingValueError(f"{name} is required", path=name)
+    numbered = _numbered_in_obr(message)
     for name, fields in KEY_FIELDS.get(code, ()):
         for segment in message.segments(name):
+            if name == "ORC" and fields == _NUMBERS and segment.occurrence in numbered:
+                continue
             if not any(_says(segment, number) for number in fields):
                 text = " or ".join(f"{name}-{number}" for number in fields)
                 yield MissingValueError(f"{text} is required", path=segment.at(fields[0]))
     if code in ("ORM", "OMG", "OMI") and _begins(message):
         yield from _missing_of_new(message)
+
+
+def _numbered_in_obr(message: Message) -> set[int]:
+    """The ORCs whose order numbers stand in an OBR of theirs instead (HL7 v2.5.1 4.5.1.2)."""
+    found = set()
+    for group in message.groups("ORC"):
+        orc = group.first("ORC")
+        obrs = group.segments("OBR")
+        if orc is not None and any(_says(obr, number) for obr in obrs for number in _NUMBERS):
+            found.add(orc.occurrence)
+    return found
 
 
 def _missing_of_new(message: Message) -> Iterator[RisError]:

@@ -28,8 +28,11 @@ def test_a_good_order_lacks_nothing_at_any_level() -> None:
         (text(), ["ORC"]),
         (text(PID, OBR), ["ORC"]),
         (text(ORC, OBR), ["PID"]),
-        (text("PID|1", "ORC|NW", OBR), ["ORC-2", "PID-3", "PID-5"]),
+        (text("PID|1", "ORC|NW", "OBR|1|||CT"), ["ORC-2", "PID-3", "PID-5"]),
         (text(PID, "ORC||PL1", OBR, "ORC|CA"), ["ORC-1", "ORC[2]-2"]),
+        (text(PID, "ORC|NW", OBR), []),  # the number stands in OBR-2 instead
+        (text(PID, "ORC|NW", OBR, "ORC|NW", "OBR|2||F2|CT"), []),
+        (text(PID, "ORC|NW|||G1", "OBR|1|||CT"), ["ORC-2"]),  # a group number names no order
         (text('PID|1||""||Berg^Anna', ORC, OBR), ["PID-3"]),
         (text("PID|1||4711", "ORC|CA|PL1"), []),  # MESA 101.188: nothing new is said
         (text("ORC|CA||F1"), []),
