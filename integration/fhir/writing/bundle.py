@@ -247,10 +247,13 @@ class Work:
     def _batch(self) -> None:
         for index, faults in self.bundle.faults.items():
             self.answers[index] = _refused(SeveralErrors(list(faults)))
+        links = Links(self.bundle.entries, self.incoming.base, self.message.conditions)
         for entry in self.bundle.entries:
             if entry.index in self.answers:
                 continue
             try:
+                if beyond := list(links.beyond(entry)):
+                    raise SeveralErrors(beyond)
                 self.answers[entry.index] = self._apart(entry)
             except RisError as error:
                 self.answers[entry.index] = _refused(SeveralErrors(entry.located(error)))

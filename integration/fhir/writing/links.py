@@ -67,6 +67,19 @@ class Links:
                     path=path,
                 )
 
+    def beyond(self, entry: Entry) -> Iterator[RisError]:
+        """References to other entries, where each stands for itself."""
+        for path, key, text in _texts(entry.resource, entry.place_of(_root(entry)), ""):
+            other = self._named.get(text) if key == "reference" else None
+            if other is not None and other.index != entry.index and text.startswith(_URN):
+                yield HttpError(
+                    400,
+                    "invalid",
+                    "the entries of a batch do not refer to each other, as this one does to "
+                    f"entry {other.index}: send a transaction",
+                    path=path,
+                )
+
     def needs(self, entry: Entry) -> set[int]:
         """The entries that must be written before this one."""
         return {

@@ -197,6 +197,51 @@ def test_the_entries_of_a_batch_stand_for_themselves(api: Api) -> None:
     assert (message.message_type, message.state) == ("POST batch", "APPLIED")
 
 
+def test_entries_of_a_batch_do_not_refer_to_each_other(api: Api) -> None:
+    """There is no order they are done in, and each may fail alone (FHIR R4 3.1.0.11.1)."""
+    observation = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "x"},
+        "subject": {"reference": f"{URN}1"},
+        "extension": [{"url": "urn:x", "valueUri": f"{URN}2"}],
+    }
+    answer = api.post(
+        "",
+        bundle(
+            entry("POST", "Patient", resources.patient("1"), f"{URN}1"),
+            entry("POST", "ServiceRequest", order_of(f"{URN}1", "4711"), f"{URN}2"),
+            entry("POST", "Observation", observation, f"{URN}3"),
+            entry("POST", "Observation", {**observation, "subject": {"reference": f"{URN}9"}}),
+            kind="batch",
+        ),
+    )
+
+    assert statuses(answer) == [
+        "201 Created", "400 Bad Request", "400 Bad Request", "201 Created",
+    ]  # fmt: skip
+    issue = answer.body["entry"][2]["response"]["outcome"]["issue"][0]
+    assert issue["expression"] == ["Bundle.entry[2].resource.ofType(Observation).subject.reference"]
+    assert issue["diagnostics"] == (
+        f"entry 2 ({URN}3): the entries of a batch do not refer to each other, as this one does to "
+        "entry 0: send a transaction"
+    )
+    assert (Order.objects.count(), len(api.get("/Observation").ids)) == (0, 1)
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "respond-async, return=minimal"])
+def test_who_would_rather_be_answered_later_is_answered_now(api: Api, prefer: str) -> None:
+    """A preference that a server does not know is left out (RFC 7240 2)."""
+    body = bundle(entry("POST", "Patient", resources.patient("1")), kind="transaction")
+
+    answer = api.post("", body, Prefer=prefer)
+    found = api.get("/Patient?identifier=1", Prefer=prefer)
+
+    assert (answer.status, statuses(answer)) == (200, ["201 Created"])
+    assert "Content-Location" not in answer.headers
+    assert (found.status, len(found.ids)) == (200, 1)
+
+
 def test_a_batch_that_only_reads_is_no_message(api: Api) -> None:
     answer = api.post("", bundle(entry("GET", "Patient"), entry("GET", "metadata"), kind="batch"))
 
