@@ -24,6 +24,7 @@ from ris.services import execute, inbox
 from ris.services.inbox import Answer
 from worklist import commitment, dose, ian
 from worklist.answers import from_answer, to_answer
+from worklist.places import in_tags
 from worklist.raw import StoredRequest
 from worklist.registry import Profile, Registry, Snapshot, actor_of
 from worklist.service import SUCCESS, Outcome, Request
@@ -206,6 +207,7 @@ def application(
     """What applying a document means, and what refusing it is answered with."""
     kind = _KINDS[stored.sop_class_uid]
 
+    @in_tags()
     def apply() -> Answer:
         execute(kind.command(stored, profile, snapshot), actor=actor)
         return to_answer(SUCCESS)

@@ -42,6 +42,7 @@ from worklist.documents import DocumentHandlers
 from worklist.elements import Element, Elements, read, tag_of, tags_in
 from worklist.finding import FindHandlers, actor_of_peer, record_at_once, with_connection
 from worklist.mpps import Change, Circumstances, from_n_create, from_n_set, references_in
+from worklist.places import in_tags
 from worklist.prompt import FindMemory
 from worklist.raw import StoredRequest
 from worklist.ready import Answers
@@ -178,7 +179,7 @@ class Handlers(FindHandlers, DocumentHandlers):
         """What was said of a performed step so far (PS3.4 F.8.2)."""
         uid = request.sop_instance_uid
         try:
-            with self._database():
+            with in_tags(), self._database():
                 profile = self.registry.snapshot().profile(request.association.calling_ae_title)
                 data = with_connection(lambda: performing.performed_dataset(uid))
                 record_access(
@@ -237,6 +238,7 @@ def application(
         default=profile.default_character_set,
     )
 
+    @in_tags()
     def apply() -> Answer:
         uid, data, syntax = stored.sop_instance_uid, stored.dataset, stored.transfer_syntax
         command: StartPerformedStep | Change

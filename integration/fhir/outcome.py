@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integration.fhir import elements
+from integration.fhir.places import EXPRESSIONS
 from ris.domain.errors import ErrorCode, RisError, SeveralErrors
 
 # ErrorCode → (HTTP status, issue code of value set issue-type); DESIGN 9.
@@ -23,33 +24,6 @@ TABLE: Mapping[ErrorCode, tuple[int, str]] = {
     ErrorCode.INTERNAL: (500, "exception"),
 }
 
-# The core names places in the words of HL7 v2 or of its own fields; these are FHIR's for them.
-_EXPRESSIONS: Mapping[str, str] = {
-    "PID-3": "Patient.identifier",
-    "PID-5": "Patient.name",
-    "phone": "Patient.telecom",
-    "email": "Patient.telecom",
-    "address": "Patient.address",
-    "language": "Patient.communication",
-    "subject": "ServiceRequest.subject",
-    "ORC-1": "ServiceRequest.status",
-    "ORC-2": "ServiceRequest.identifier",
-    "ORC-3": "ServiceRequest.identifier",
-    "ORC-7": "ServiceRequest.occurrence",
-    "OBR-4": "ServiceRequest.code",
-    "OBR-18": "ServiceRequest.identifier",
-    "OBR-24": "ServiceRequest.orderDetail",
-    "ZDS-1": "ServiceRequest.identifier",
-    "PV1-3": "ServiceRequest.encounter",
-    "PV1-19": "ServiceRequest.encounter",
-    "laterality": "ServiceRequest.bodySite",
-    "station": "ServiceRequest.performer",
-    "device": "ServiceRequest.performer",
-    "start_at": "ServiceRequest.occurrence",
-    "duration_minutes": "ServiceRequest.occurrence",
-    "requesting_service": "ServiceRequest.requester",
-    "callback_phone": "ServiceRequest.requester",
-}
 _FHIRPATH = re.compile(r"[A-Z][A-Za-z]+(\.([a-z_]\w*(\[\d+\])?|ofType\([A-Z][A-Za-z]+\)))*")
 
 # A structurally hopeless body can give thousands of faults; the first ones tell enough.
@@ -179,6 +153,6 @@ def words(error: RisError) -> str:
 
 def expression(path: str) -> str:
     """The FHIRPath of a place; empty for one that FHIR has no words for."""
-    if path in _EXPRESSIONS:
-        return _EXPRESSIONS[path]
+    if path in EXPRESSIONS:
+        return EXPRESSIONS[path]
     return elements.fhirpath(path) if _FHIRPATH.fullmatch(path) else ""

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 from integration.hl7.er7 import Header
 from integration.hl7.er7_decode import is_wide, unwrap
-from ris.domain.errors import InvalidValueError, UnsupportedError
+from integration.hl7.places import placed
+from ris.domain.errors import InvalidValueError, UnknownKeyError, UnsupportedError
+from ris.services.parts import before
 
 MAX_PARTS = 1_000
 _LINES = re.compile(rb"[\r\n]+")
@@ -81,6 +83,14 @@ def join(parts: Sequence[bytes]) -> bytes:
             else:
                 whole.append(line)
     return b"\r".join((*whole, b""))
+
+
+def earlier(sender: str, part: Part, *, in_time: bool) -> tuple[list[bytes], list[str]]:
+    """The parts that came before this one, and the messages they came in (public ids)."""
+    try:
+        return before(sender, part.previous, most=MAX_PARTS, in_time=in_time)
+    except UnknownKeyError as error:
+        raise placed(error) from None
 
 
 def _last_line(data: bytes) -> bytes:

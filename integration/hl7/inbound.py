@@ -51,7 +51,7 @@ from ris.domain.exchange import Protocol
 from ris.services import deferred, inbox
 from ris.services.audit import record_security
 from ris.services.inbox import Answer
-from ris.services.parts import before, keep, use
+from ris.services.parts import keep, use
 
 log = structlog.get_logger(__name__)
 
@@ -252,12 +252,7 @@ class _Work:
             raise UnsupportedError("messages in parts are not taken here", path="MSH-14")
         if part.pointer:
             return None
-        parts, self.parts = before(
-            self.sender.name,
-            part.previous,
-            most=continuation.MAX_PARTS,
-            in_time=not self.is_stored,
-        )
+        parts, self.parts = continuation.earlier(self.sender.name, part, in_time=not self.is_stored)
         return continuation.join([*parts, self.raw])
 
     def _keep_part(self, message: Any) -> None:

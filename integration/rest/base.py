@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from rest_framework.views import APIView
 
 from integration.fhir.outcome import TABLE
 from integration.rest.auth import Caller, SessionCaller, TokenCaller, TokenRefused
+from integration.rest.places import field
 from ris.domain import strict_json
 from ris.domain.actors import Actor, ActorKind, Role
 from ris.domain.commands import Command
@@ -44,11 +44,6 @@ STATUSES = {code: status for code, (status, _) in TABLE.items()} | {
     ErrorCode.MISSING_VALUE: 400,
     ErrorCode.INVALID_VALUE: 400,
 }
-
-
-# A field of HL7 (``ORC-1``) or DICOM (``(0040,0252)``): what the core calls a place that nobody
-# sends to these addresses.
-_FOREIGN = re.compile(r"[A-Z][A-Z0-9]{2}(\[\d+\])?-\d|\(")
 
 
 class Problem(serializers.Serializer[Any]):
@@ -168,9 +163,9 @@ class RestView(APIView):
             error.code,
             detail,
             [
-                {"path": fault.path, "message": fault.message}
+                {"path": place, "message": fault.message}
                 for fault in faults
-                if fault.path and not _FOREIGN.match(fault.path)
+                if (place := field(fault.path))
             ],
         )
         if status == 503:

@@ -46,9 +46,10 @@ class ErrorCode(StrEnum):
 class RisError(Exception):
     """An expected refusal.
 
-    ``path`` names the place in the sender's own words (``PID-3.1``, ``(0040,0252)``,
-    ``ServiceRequest.subject``, a form field). ``details`` holds values an edge may need, never
-    patient data that the sender did not send itself.
+    ``path`` names the place: in the core by its own name (:mod:`ris.domain.places`), which each
+    edge says in the sender's words (``PID-3.1``, ``(0040,0252)``, ``ServiceRequest.subject``, the
+    field of a form). ``details`` holds values an edge may need, never patient data that the sender
+    did not send itself.
     """
 
     code: ErrorCode = ErrorCode.INTERNAL

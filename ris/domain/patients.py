@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ris.domain.commands import Command, Event
+from ris.domain.places import Place
 from ris.domain.states import StateMachine
 from ris.domain.values import Identifier, PartialDate, PersonName
 
@@ -171,7 +172,7 @@ class PatientReference:
 
     def place(self, position: int) -> str:
         """Where an identifier stands."""
-        return self.places[position] if position < len(self.places) else "PID-3"
+        return self.places[position] if position < len(self.places) else Place.PATIENT
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from django.db.models import CharField
 
 from ris.domain.errors import UnknownKeyError
 from ris.domain.performing import Match, Origin, PerformedStatus
+from ris.domain.places import Place
 from ris.domain.values import Code
 from ris.models import PerformedProcedureStep, ScheduledProcedureStep
 from ris.models.prepared import Given, Select
@@ -62,7 +63,7 @@ def _row(sop_instance_uid: str) -> PerformedProcedureStep:
         .first()
     )
     if row is None:
-        raise UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)")
+        raise UnknownKeyError("no performed step with this SOP Instance UID", path=Place.PERFORMED)
     return row
 
 
@@ -78,7 +79,7 @@ def performed_dataset(sop_instance_uid: str) -> dict[str, Any]:
     """
     row = _SAID.first(uid=sop_instance_uid)
     if row is None:
-        raise UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)")
+        raise UnknownKeyError("no performed step with this SOP Instance UID", path=Place.PERFORMED)
     return {**row.dataset, "00400252": {"vr": "CS", "Value": [row.status]}}
 
 

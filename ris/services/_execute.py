@@ -26,6 +26,7 @@ from ris.domain.errors import (
     SlotTakenError,
     UnsupportedError,
 )
+from ris.domain.places import Place
 from ris.models import AuditEvent, DomainEvent
 from ris.models.prepared import add_all
 from ris.services import _clock
@@ -254,42 +255,42 @@ def _write_journal(command: Command[Any], context: Context) -> None:
 # What a violated constraint means to the sender: (part of the constraint's name or, on SQLite,
 # of the columns named) → (error, where). The handlers look first; this is for the race they lose.
 _CONSTRAINTS: tuple[tuple[tuple[str, ...], type[RisError], str, str], ...] = (
-    (("no_double_booking",), SlotTakenError, "that time was taken meanwhile", "start"),
+    (("no_double_booking",), SlotTakenError, "that time was taken meanwhile", Place.START_AT),
     (
         ("order_placer_unique", "ris_order.placer_order_number"),
         DuplicateKeyError,
         "this placer order number is known already",
-        "ORC-2",
+        Place.PLACER,
     ),
     (
         ("order_filler_unique", "ris_order.filler_order_number"),
         DuplicateKeyError,
         "this filler order number is known already",
-        "ORC-3",
+        Place.FILLER,
     ),
     (
         ("order_accession_unique", "ris_order.accession_number"),
         DuplicateKeyError,
         "this accession number is known already",
-        "OBR-18",
+        Place.ACCESSION,
     ),
     (
         ("ris_requestedprocedure.study_instance_uid", "ris_requestedprocedure_study_instance_uid"),
         DuplicateKeyError,
         "this Study Instance UID is known already",
-        "ZDS-1",
+        Place.STUDY,
     ),
     (
         ("patient_identifier_unique", "ris_patientidentifier.value"),
         DuplicateKeyError,
         "this patient identifier is known already",
-        "PID-3",
+        Place.PATIENT,
     ),
     (
         ("sop_instance_uid",),
         DuplicateKeyError,
         "this SOP Instance UID is known already",
-        "(0000,1000)",
+        Place.PERFORMED_UID,
     ),
 )
 

@@ -16,12 +16,10 @@ from ris.domain.errors import (
 )
 from ris.domain.orders import OrderReference
 from ris.domain.patients import PatientReference
+from ris.domain.places import Place
 from ris.models import Order, Patient
 from ris.services import patients
 from ris.services.orders.finding import find
-
-# Our word for each number in a refusal, for the edge to say where it stood.
-PLACER, FILLER, ACCESSION, STUDY = "placer", "filler", "accession", "study_instance_uid"
 
 
 def require_order(reference: OrderReference) -> Order:
@@ -39,7 +37,7 @@ def require_order(reference: OrderReference) -> Order:
             raise DuplicateKeyError("the numbers belong to different orders", path=name)
         order = found
     if order is None:
-        raise MissingValueError("a number of the order is required", path=PLACER)
+        raise MissingValueError("a number of the order is required", path=Place.PLACER)
     return order
 
 
@@ -47,13 +45,13 @@ def _numbers(reference: OrderReference) -> Iterator[tuple[str, OrderReference]]:
     if reference.public_id:
         yield "order", OrderReference(public_id=reference.public_id)
     if reference.placer is not None and reference.placer.value:
-        yield PLACER, OrderReference(placer=reference.placer)
+        yield Place.PLACER, OrderReference(placer=reference.placer)
     if reference.filler is not None and reference.filler.value:
-        yield FILLER, OrderReference(filler=reference.filler)
+        yield Place.FILLER, OrderReference(filler=reference.filler)
     if reference.accession is not None and reference.accession.value:
-        yield ACCESSION, OrderReference(accession=reference.accession)
+        yield Place.ACCESSION, OrderReference(accession=reference.accession)
     if reference.study_instance_uid:
-        yield STUDY, OrderReference(study_instance_uid=reference.study_instance_uid)
+        yield Place.STUDY, OrderReference(study_instance_uid=reference.study_instance_uid)
 
 
 def require_patient_of(order: Order, said: PatientReference | None) -> None:
@@ -62,7 +60,7 @@ def require_patient_of(order: Order, said: PatientReference | None) -> None:
         return
     found = patients.find(said)
     if found is not None and found.pk != order.patient.pk:
-        raise StateConflictError("this order belongs to another patient", path="PID-3")
+        raise StateConflictError("this order belongs to another patient", path=Place.PATIENT)
     patients.refuse_somebody_else(order.patient, said.demographics)
 
 
@@ -70,6 +68,6 @@ def require_patient(said: PatientReference) -> Patient:
     """The patient meant, who is known already."""
     found = patients.find(said, lock=True)
     if found is None:
-        raise UnknownKeyError("no such patient", path="PID-3")
+        raise UnknownKeyError("no such patient", path=Place.PATIENT)
     patients.refuse_somebody_else(found, said.demographics)
     return found

@@ -29,6 +29,7 @@ from ris.domain.commands import Event
 from ris.domain.errors import MissingValueError, UnknownKeyError
 from ris.domain.identifiers import require_sent_uid
 from ris.domain.performing import Match
+from ris.domain.places import Place
 from ris.models import (
     Order,
     PerformedProcedureStep,
@@ -63,7 +64,7 @@ def unpack(data: bytes) -> dict[str, Availability]:
 
 def record_availability(command: RecordAvailability, context: Context) -> str:
     """Merge a notice into what is known of the study; say what it changed for its order."""
-    uid = require_sent_uid(command.study_instance_uid, "(0020,000D)")
+    uid = require_sent_uid(command.study_instance_uid, Place.STUDY)
     StudyAvailability.objects.get_or_create(
         study_instance_uid=uid,
         defaults={"first_told_at": context.now, "last_told_at": context.now},

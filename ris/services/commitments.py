@@ -9,6 +9,7 @@ from __future__ import annotations
 from ris.domain.actors import Role
 from ris.domain.errors import InvalidValueError, UnknownKeyError
 from ris.domain.identifiers import new_uid
+from ris.domain.places import Place
 from ris.domain.protocol import EndpointInfo
 from ris.domain.report_objects import RecordCommitment, confirmation_id
 from ris.models import CommitmentRequest, ReportObject
@@ -50,14 +51,14 @@ def record_commitment(command: RecordCommitment, context: Context) -> None:
         .first()
     )
     if request is None:
-        raise UnknownKeyError("no request of ours has this transaction", path="(0008,1195)")
+        raise UnknownKeyError("no request of ours has this transaction", path=Place.TRANSACTION_UID)
     made = request.made
     context.about(made, made.report.order)
     if request.answered_at is not None:
         return
     reasons = dict(command.failed)
     if made.sop_instance_uid not in {*command.committed, *reasons}:
-        raise InvalidValueError("the object that was asked for is not named", path="(0008,1199)")
+        raise InvalidValueError("the object that was asked for is not named", path=Place.COMMITTED)
     request.answered_at, request.reason = context.now, reasons.get(made.sop_instance_uid)
     request.save(update_fields=["answered_at", "reason"])
     outbox.wake(request.endpoint_id, confirmation_id(str(made.public_id)))

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from ris.domain.errors import UnknownKeyError
 from ris.domain.exchange import MESSAGE, MessageState, MessageTrigger
+from ris.domain.places import Place
 from ris.models import InboundMessage, MessagePart
 from ris.services import _clock
 from ris.services._execute import transactional
@@ -41,7 +42,9 @@ def before(sender: str, pointer: str, *, most: int, in_time: bool) -> tuple[list
     while pointer:
         part = parts.filter(pointer=pointer).order_by("-pk").first()
         if part is None or part in found or len(found) >= most:
-            raise UnknownKeyError("what this part goes on from is not here", path="MSH-14")
+            raise UnknownKeyError(
+                "what this part goes on from is not here", path=Place.PREVIOUS_PART
+            )
         found.append(part)
         pointer = part.previous
     found.reverse()
@@ -69,8 +72,8 @@ def give_up_late() -> int:
     )
     count = 0
     for message in late.order_by("pk")[:200]:
-        message.error, message.error_path = NOT_COMPLETE, "DSC-1"
-        move(message, MESSAGE, MessageTrigger.REJECT, "error", "error_path")
+        message.error = NOT_COMPLETE
+        move(message, MESSAGE, MessageTrigger.REJECT, "error")
         count += 1
     return count
 

@@ -19,6 +19,7 @@ from ris.domain.errors import (
 )
 from ris.domain.mammography import without_line
 from ris.domain.orders import Stage
+from ris.domain.places import Place
 from ris.domain.report_templates import WRITTEN
 from ris.domain.reporting import (
     ADDED,
@@ -46,7 +47,7 @@ from ris.domain.results import (
 from ris.models import Report, ReportVersion, RequestedProcedure
 from ris.services import documents, reading_leases
 from ris.services._context import Context
-from ris.services._references import STUDY, require_order, require_patient_of
+from ris.services._references import require_order, require_patient_of
 from ris.services.reporting.amending import amend_report, retract_report
 from ris.services.reporting.parts import name_elsewhere
 from ris.services.reporting.signing import finalize_report, sign_preliminary
@@ -76,7 +77,7 @@ def withdraw_result(command: WithdrawResult, context: Context) -> str:
     procedures = _procedures(command.references, context, command)
     report = _report_on(procedures)
     if report is None:
-        raise UnknownKeyError("there is no report to withdraw", path="accession")
+        raise UnknownKeyError("there is no report to withdraw", path=Place.ACCESSION)
     key = str(report.public_id)
     if report.status == ReportStatus.DRAFT.value:
         _require_untouched(report)
@@ -116,7 +117,7 @@ def _procedures(
         for procedure in _meant(reference, every):
             found[procedure.pk] = procedure
     if len({procedure.order.patient_id for procedure in found.values()}) > 1:
-        raise StateConflictError("these exams belong to different patients", path="PID-3")
+        raise StateConflictError("these exams belong to different patients", path=Place.PATIENT)
     return list(found.values())
 
 
@@ -125,12 +126,12 @@ def _meant(
 ) -> list[RequestedProcedure]:
     """By Study Instance UID, else by code, else the only one."""
     if not every:
-        raise StateConflictError("all exams of this order were canceled", path="accession")
+        raise StateConflictError("all exams of this order were canceled", path=Place.ACCESSION)
     if reference.study_instance_uids:
         wanted = set(reference.study_instance_uids)
         found = [each for each in every if each.study_instance_uid in wanted]
         if len(found) < len(wanted):
-            raise UnknownKeyError("this study is not one of the order's", path=STUDY)
+            raise UnknownKeyError("this study is not one of the order's", path=Place.STUDY)
         return found
     code = reference.code.value.upper()
     coded = [each for each in every if code and each.code_value.upper() == code]
@@ -138,7 +139,7 @@ def _meant(
         return coded
     if len(every) != 1:
         raise UnknownKeyError(
-            "the order has several exams: its Study Instance UID is required", path=STUDY
+            "the order has several exams: its Study Instance UID is required", path=Place.STUDY
         )
     return list(every)
 
@@ -154,14 +155,14 @@ def _report_on(procedures: Sequence[RequestedProcedure]) -> Report | None:
         .order_by("id")
     )
     if len(reports) > 1:
-        raise StateConflictError("these exams have separate reports here", path="accession")
+        raise StateConflictError("these exams have separate reports here", path=Place.ACCESSION)
     if not reports:
         return None
     (report,) = reports
     covered = set(report.procedures.values_list("pk", flat=True))
     missing = [each for each in procedures if each.pk not in covered]
     if missing and report.status != ReportStatus.DRAFT.value:
-        raise StateConflictError("the signed report is about fewer exams", path="accession")
+        raise StateConflictError("the signed report is about fewer exams", path=Place.ACCESSION)
     report.procedures.add(*missing)
     if missing:
         name_elsewhere(report)
@@ -172,7 +173,7 @@ def _require_performed(procedures: Iterable[RequestedProcedure]) -> None:
     for procedure in procedures:
         if procedure.stage not in {Stage.PERFORMED.value, Stage.IN_PROGRESS.value}:
             raise StateConflictError(
-                "there is nothing to report on yet: the exam was not done", path="accession"
+                "there is nothing to report on yet: the exam was not done", path=Place.ACCESSION
             )
 
 

@@ -16,6 +16,7 @@ from django.db.models import F
 from ris.domain.actors import TIMER, ActorKind, Role
 from ris.domain.errors import DeniedError, StateConflictError, UnknownKeyError
 from ris.domain.exchange import DELIVERY, DeliveryState, DeliveryTrigger, Direction, Protocol
+from ris.domain.places import Place
 from ris.domain.subscriptions import (
     FAILURES_BEFORE_ERROR,
     MOST_OF_ONE_CLIENT,
@@ -108,7 +109,7 @@ def revise_subscription(command: ReviseSubscription, context: Context) -> bool:
     if command.status is not present and command.status not in {off, requested}:
         raise StateConflictError(
             f"the subscription is {present.value}: a client asks for requested or off",
-            path="Subscription.status",
+            path=Place.SUBSCRIPTION_STATUS,
         )
     again = command.status is requested or (
         command.status is present and present is not off and bool(_PROVED & set(changed))

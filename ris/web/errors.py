@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from ris.domain.errors import ErrorCode, RisError
+from ris.web.places import label
 from ris.web.words import refusal
 
 STATUS: Mapping[ErrorCode, int] = {
@@ -85,7 +86,7 @@ def error_response(request: HttpRequest, error: RisError, *, back: str = "") -> 
         "title": gettext(TITLE[error.code]),
         "message": refusal(error),
         "remedy": gettext(REMEDY[error.code]),
-        "path": error.path,
+        "path": label(error.path),
         "back": back,
         "error_id": error.details.get("error_id", ""),
         **_mend(error, back),

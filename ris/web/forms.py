@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, tzinfo
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
 from ris.domain.errors import InvalidValueError, RisError
+from ris.web.places import LABELS
 from ris.web.wall_clock import Offered, moment, turn_of, turns
 from ris.web.words import refusal
 
@@ -27,6 +28,7 @@ class PageForm(forms.Form):
     """A form whose controls look like ours and which can show a refusal of the core."""
 
     required_css_class = "required"
+    places: ClassVar[Mapping[str, str]] = {}  # fields with another name than the core's place
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
@@ -77,8 +79,13 @@ class PageForm(forms.Form):
 
     def refuse(self, error: RisError) -> None:
         """Show the core's refusal at the field it names, else above the form."""
-        name = error.path.rpartition(".")[2]
-        self.add_error(name if name in self.fields else None, refusal(error))
+        self.add_error(self.field_of(error) or None, refusal(error))
+
+    def field_of(self, error: RisError) -> str:
+        """The field that a refusal is about; empty if it is none of this form."""
+        path = error.path
+        name = self.places.get(path, path if path in LABELS else path.rpartition(".")[2])
+        return name if name in self.fields else ""
 
 
 def _css_class(widget: forms.Widget) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from ris.domain.errors import ErrorCode, RisError
 from ris.domain.exchange import Protocol, ReplayMessage
+from ris.domain.places import Place
 from ris.models import DomainEvent, InboundMessage, Order
 from ris.services import execute, inbox
 from ris.services.inbox import Answer, Receipt
@@ -98,7 +99,7 @@ def test_a_refused_message_is_kept_and_its_effect_undone() -> None:
 
     message = InboundMessage.objects.get()
     assert receipt.answer.payload == b"refused: missing-value"
-    assert (message.state, message.outcome, message.error_path) == ("REJECTED", "AE", "OBR-4")
+    assert (message.state, message.outcome, message.error_path) == ("REJECTED", "AE", Place.CODE)
     assert (Order.objects.count(), DomainEvent.objects.count()) == (0, 0)
 
 

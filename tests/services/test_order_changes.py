@@ -18,6 +18,7 @@ from ris.domain.orders import (
     ReviseOrder,
     StepRequest,
 )
+from ris.domain.places import Place
 from ris.domain.scheduling import RescheduleAppointment
 from ris.domain.values import Code, Identifier, PersonName
 from ris.models import (
@@ -79,7 +80,7 @@ def test_a_change_that_could_mean_two_procedures_is_refused() -> None:
     with pytest.raises(InvalidValueError) as caught:
         _revise(order, ProcedureRequest(code=MR_HEAD))
 
-    assert caught.value.path == "OBR-19"
+    assert caught.value.path == Place.PROCEDURE_ID
     codes = RequestedProcedure.objects.order_by("id").values_list("code_value", flat=True)
     assert list(codes) == ["CTHEAD", "CTABD"]
 

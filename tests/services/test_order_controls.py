@@ -25,6 +25,7 @@ from ris.domain.orders import (
     ReleaseOrder,
     ReplaceOrder,
 )
+from ris.domain.places import Place
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import (
     AuditEvent,
@@ -232,7 +233,7 @@ def test_an_order_of_another_patient_is_not_meant(kind: Any) -> None:
     with pytest.raises(StateConflictError) as caught:
         execute(kind(order=OrderReference(placer=OLD, patient=somebody_else)), actor=people.ehr)
 
-    assert caught.value.path == "PID-3"
+    assert caught.value.path == Place.PATIENT
     assert events() == before
 
 
@@ -266,7 +267,7 @@ def test_who_is_plainly_somebody_else_is_not_meant_whatever_the_identifier() -> 
         actor=people.ehr,
     )
 
-    assert caught.value.path == "PID-3"
+    assert caught.value.path == Place.PATIENT
     assert (refused, statuses()) == (["ACTIVE"], ["CANCELED"])
 
 

@@ -33,6 +33,7 @@ from ris.domain.orders import (
     VoidOrder,
 )
 from ris.domain.performing import DiscontinuePerformedStep, PerformedDetails
+from ris.domain.places import Place
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
 from ris.models import AuditEvent, DomainEvent, Order, Patient, ScheduledProcedureStep
 from ris.services import execute
@@ -131,7 +132,7 @@ def test_a_strict_endpoint_refuses_a_code_the_catalog_does_not_know() -> None:
     with pytest.raises(InvalidValueError) as refused:
         execute(make.place_order(strict_catalog=True), actor=people.ehr)
 
-    assert refused.value.path == "OBR-4"
+    assert refused.value.path == Place.CODE
     assert Order.objects.count() == 0
     assert Patient.objects.count() == 0
 
@@ -168,7 +169,7 @@ def test_an_accession_number_that_no_scanner_keeps_whole_is_refused() -> None:
     with pytest.raises(InvalidValueError) as refused:
         make.order(accession=Identifier("12345678901234567"))
 
-    assert refused.value.path == "OBR-18"
+    assert refused.value.path == Place.ACCESSION
 
 
 def test_an_order_needs_a_patient_identifier_with_its_authority() -> None:
@@ -180,7 +181,7 @@ def test_an_order_needs_a_patient_identifier_with_its_authority() -> None:
     with pytest.raises(MissingValueError) as refused:
         make.order(patient=unqualified)
 
-    assert refused.value.path == "PID-3"
+    assert refused.value.path == Place.PATIENT
 
 
 def test_a_number_of_somebody_with_another_name_and_birth_date_is_refused() -> None:
@@ -195,7 +196,7 @@ def test_a_number_of_somebody_with_another_name_and_birth_date_is_refused() -> N
             )
         )
 
-    assert refused.value.path == "PID-3"
+    assert refused.value.path == Place.PATIENT
     assert Order.objects.count() == 1
 
 

@@ -15,6 +15,7 @@ from ris.domain.orders import (
     ReviseOrder,
     StepRequest,
 )
+from ris.domain.places import Place
 from ris.domain.protocoling import DefineProtocol, SetProtocol
 from ris.domain.scheduling import RecordArrival
 from ris.domain.values import Code
@@ -140,7 +141,7 @@ def test_once_the_patient_is_here_an_exam_of_another_modality_is_refused() -> No
     with pytest.raises(StateConflictError, match="the patient is here already") as refused:
         change(order, MR_KNEE)
 
-    assert refused.value.path == "OBR-4"
+    assert refused.value.path == Place.CODE
     assert steps(order) == [("ARRIVED", "CT", "CT1")]
     assert make.step_of(order).procedure.code_value == "CTHEAD"
 
@@ -251,5 +252,5 @@ def test_a_change_of_a_step_that_nobody_knows_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="which step of the procedure is meant") as refused:
         change(order, make.CT_HEAD, *two("S1", "S9"))
 
-    assert refused.value.path == "OBR-20"
+    assert refused.value.path == Place.STEP_ID
     assert numbered(order) == [("S1", "SCHEDULED"), ("S2", "SCHEDULED")]

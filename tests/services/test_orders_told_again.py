@@ -18,6 +18,7 @@ from ris.domain.orders import (
     ReviseOrder,
 )
 from ris.domain.patients import PatientClass, VisitDetails
+from ris.domain.places import Place
 from ris.domain.values import Code, Identifier, PersonName
 from ris.models import Order, Visit
 from ris.services import execute
@@ -175,7 +176,7 @@ def test_the_same_number_with_another_content_is_refused() -> None:
     with pytest.raises(DuplicateKeyError) as refused:
         execute(other, actor=people.ehr)
 
-    assert refused.value.path == "ORC-2"
+    assert refused.value.path == Place.PLACER
     assert Order.objects.count() == 1
 
 

@@ -246,6 +246,9 @@ def test_after_the_end_another_change_is_refused_with_the_error_id(server: Handl
 
     assert outcome.status == 0x0110
     assert outcome.error_id == 0xA710
+    assert outcome.comment == "(0040,0252) performed procedure step may no longer be updated"
+    assert outcome.attribute_identifiers == (0x00400252,)
+    assert InboundMessage.objects.get(state="REJECTED").error_path == "(0040,0252)"
     assert stored(uid).status == PerformedStatus.COMPLETED.value
 
 
@@ -374,7 +377,10 @@ def test_an_n_get_names_the_character_set_it_needs(
 
 
 def test_an_n_get_of_an_unknown_uid_is_refused(server: Handlers) -> None:
-    assert requests.get(server, "2.25.404").status == 0x0112
+    outcome = requests.get(server, "2.25.404")
+
+    assert outcome.status == 0x0112
+    assert outcome.comment == "(0000,1001) no performed step with this SOP Instance UID"
 
 
 @pytest.mark.parametrize(

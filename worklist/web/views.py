@@ -25,6 +25,7 @@ from ris.services.audit import record_access
 from worklist import retrieval
 from worklist.exchange import fault
 from worklist.handlers import Handlers
+from worklist.places import in_tags
 from worklist.registry import configured
 from worklist.web import access, capabilities, parameters, performed
 from worklist.web.access import Client, Gate
@@ -221,7 +222,8 @@ class PerformedView(DicomWebView):
         pairs = self.pairs()
         form = self.form(pairs)
         wanted = performed.fields(pairs)
-        data = performing.performed_dataset(uid)
+        with in_tags():
+            data = performing.performed_dataset(uid)
         record_access(client.actor, action="ReadPerformedStep", subject=uid)
         chosen, unknown = retrieval.select(retrieval.with_identity(data, uid), wanted)
         ordered = {key: chosen[key] for key in sorted(chosen)}

@@ -10,6 +10,7 @@ from integration.fhir.exchange import Incoming
 from integration.fhir.operations import find
 from integration.fhir.operations.interface import Call
 from integration.fhir.parameters import Reading
+from integration.fhir.places import in_expressions
 from integration.fhir.systems import Systems
 from ris.selectors import search as selectors
 from ris.services import inbox
@@ -18,6 +19,7 @@ from ris.services import inbox
 def replay(incoming: Incoming, client: Client) -> inbox.Apply:
     """What the address says, done as it would be done now."""
 
+    @in_expressions()
     def apply() -> inbox.Answer:
         *where, name = incoming.address
         kind, public_id = (*where, "", "")[:2]

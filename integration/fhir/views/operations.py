@@ -11,6 +11,7 @@ from integration.fhir import formats
 from integration.fhir.exchange import Reply, refuse
 from integration.fhir.operations import Call, Operation, find
 from integration.fhir.outcome import HttpError
+from integration.fhir.places import in_expressions
 from integration.fhir.views.base import Acknowledgment, FhirView
 from ris.domain.exchange import Protocol
 from ris.services import inbox
@@ -73,7 +74,7 @@ class OperationView(FhirView):
             key=incoming.header("Idempotency-Key") or self.request_id,
             raw=incoming.to_bytes(),
             message_type=f"POST {call.kind}/${operation.name}",
-            apply=lambda: operation.run(call).reply().to_answer(),
+            apply=in_expressions()(lambda: operation.run(call).reply().to_answer()),
             refuse=refuse,
             sender=call.client.actor.name,
             dedupe=bool(incoming.header("Idempotency-Key")),

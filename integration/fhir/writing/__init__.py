@@ -6,6 +6,7 @@ from django.conf import settings as django_settings
 
 from integration.fhir.auth import Client
 from integration.fhir.exchange import Incoming, Reply, refuse
+from integration.fhir.places import in_expressions
 from integration.fhir.scopes import Scopes
 from integration.fhir.systems import Systems
 from integration.fhir.to_domain.servicerequest import Profile
@@ -53,7 +54,7 @@ def receive(incoming: Incoming, client: Client, *, request_id: str) -> inbox.Rec
         key=key or request_id,
         raw=incoming.to_bytes(),
         message_type=f"{incoming.method} {writer.kind.name}",
-        apply=lambda: writer.reply(prepared.todo()).to_answer(),
+        apply=in_expressions()(lambda: writer.reply(prepared.todo()).to_answer()),
         refuse=refuse,
         sender=client.actor.name,
         references=prepared.references,
@@ -120,7 +121,7 @@ def replay(raw: bytes, actor: Actor, sender: str) -> tuple[inbox.Apply, inbox.Re
         return stored.replay(incoming, client), refuse
     writer = Writer(incoming, _message(incoming, client))
     prepared = writer.prepare()
-    return lambda: writer.reply(prepared.todo()).to_answer(), refuse
+    return in_expressions()(lambda: writer.reply(prepared.todo()).to_answer()), refuse
 
 
 def _replay_bundle(incoming: Incoming, client: Client) -> inbox.Apply:

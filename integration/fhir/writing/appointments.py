@@ -22,6 +22,7 @@ from ris.domain.errors import (
     RisError,
     StateConflictError,
 )
+from ris.domain.places import Place
 from ris.domain.scheduling import (
     Answer,
     AnswerAppointment,
@@ -54,9 +55,10 @@ class Appointments:
 
 # Elsewhere these words of the core mean parts of a request.
 _PLACES: Mapping[str, str] = {
-    "start_at": f"{PATH}.start",
-    "duration_minutes": f"{PATH}.end",
-    "device": f"{PATH}.participant",
+    Place.START_AT: f"{PATH}.start",
+    Place.DURATION: f"{PATH}.end",
+    Place.DEVICE: f"{PATH}.participant",
+    Place.MODALITY: "",  # of the step that is booked, which no element of an Appointment says
 }
 
 

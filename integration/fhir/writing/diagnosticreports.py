@@ -29,6 +29,7 @@ from ris.domain.errors import (
 from ris.domain.identifiers import require_uid
 from ris.domain.orders import OrderReference
 from ris.domain.patients import PatientReference
+from ris.domain.places import Place
 from ris.domain.results import FileResult, ResultLevel, ResultReference, WithdrawResult
 from ris.domain.values import Identifier, PersonName
 from ris.selectors.search import Page
@@ -39,16 +40,16 @@ from ris.services.audit import record_access
 
 REQUEST = frozenset({"ServiceRequest"})
 _TRUST: Mapping[str, ResultLevel] = {level.name.lower(): level for level in ResultLevel}
-# What the core says of a report's parts in the words of HL7 v2.
+# What the core calls the parts of a report.
 _PLACES: Mapping[str, str] = {
-    "accession": f"{PATH}.basedOn",
-    "filler": f"{PATH}.basedOn",
-    "placer": f"{PATH}.basedOn",
-    "study_instance_uid": f"{PATH}.imagingStudy",
+    Place.ACCESSION: f"{PATH}.basedOn",
+    Place.FILLER: f"{PATH}.basedOn",
+    Place.PLACER: f"{PATH}.basedOn",
+    Place.STUDY: f"{PATH}.imagingStudy",
     "status": f"{PATH}.status",
     "text": f"{PATH}.presentedForm",
     "sections.impression": f"{PATH}.conclusion",
-    "PID-3": f"{PATH}.subject",
+    Place.PATIENT: f"{PATH}.subject",
 }
 
 

@@ -15,9 +15,13 @@ from integration.fhir.writing.kept import KeptResources, living, target_of
 from integration.fhir.writing.request import Writer
 from ris.domain.documents import FileDocument, Filing
 from ris.domain.errors import RisError, UnknownKeyError
+from ris.domain.places import Place
 from ris.selectors.orders import find_order
 
-_PLACES = {"PID-3": "DocumentReference.subject", "parent": "DocumentReference.relatesTo"}
+_PLACES = {
+    Place.PATIENT: "DocumentReference.subject",
+    "parent": "DocumentReference.relatesTo",
+}
 
 
 class DocumentReferences(KeptResources):

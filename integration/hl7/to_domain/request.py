@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integration.hl7.er7 import Group, Message, Segment
+from integration.hl7.places import FIELDS
 from ris.domain.commands import Command
 from ris.domain.errors import ErrorCode, RisError, SeveralErrors
 
@@ -53,33 +54,6 @@ class GroupScope:
 
 _OF_THE_MESSAGE = frozenset({"MSH", "EVN", "PID", "PV1", "PV2", "MRG"})
 
-# Places that the core names in its own words, in those of HL7.
-_WORDS: Mapping[str, str] = {
-    "phone": "PID-13",
-    "email": "PID-13",
-    "address": "PID-11",
-    "language": "PID-15",
-    "pregnancy_status": "PV1-15",
-    "special_needs": "PV1-15",
-    "allergies": "AL1-3",
-    "alerts": "OBR-12",
-    "requesting_service": "ORC-17",
-    "transport": "OBR-30",
-    "entered_by": "ORC-10",
-    "entering_location": "ORC-13",
-    "patient_state": "OBR-12",
-    "confidentiality": "ORC-28",
-    "patient_confidentiality": "PV1-16",
-    "callback_phone": "ORC-14",
-    "laterality": "OBR-15",
-    "station": "OBR-21",
-    "start": "ORC-7.4",
-    "start_at": "ORC-7.4",
-    "duration_minutes": "ORC-7.3",
-    "modality": "OBR-24",
-    "description": "OBR-4",
-    "subject": "PID-3",
-}
 # What IPC and TQ1 carry instead where a message has them (from 2.5 on).
 _IPC: Mapping[str, str] = {
     "OBR-18": "IPC-1",
@@ -89,7 +63,7 @@ _IPC: Mapping[str, str] = {
     "OBR-24": "IPC-5",
     "OBR-21": "IPC-9",
 }
-_TQ1: Mapping[str, str] = {"ORC-7": "TQ1-7", "ORC-7.4": "TQ1-7", "ORC-7.3": "TQ1-6"}
+_TQ1: Mapping[str, str] = {"ORC-7.4": "TQ1-7", "ORC-7.3": "TQ1-6"}
 _SEGMENT = re.compile(r"([A-Z][A-Z0-9]{2})(-.*)?")
 
 
@@ -97,16 +71,15 @@ def located(error: RisError, request: Request) -> RisError:
     """The fault with its place in the message that asked."""
     if isinstance(error, SeveralErrors):
         error.errors = [located(each, request) for each in error.errors]
+        error.path = error.errors[0].path
         return error
-    path = request.words.get(error.path) or _WORDS.get(error.path, error.path)
+    path = request.words.get(error.path) or FIELDS.get(error.path, error.path)
     if not path and request.control and error.code is ErrorCode.STATE_CONFLICT:
         path = "ORC-1"  # what was asked for cannot be done now
     if "IPC" in request.places:
         path = _IPC.get(path, path)
     if "TQ1" in request.places:
         path = _TQ1.get(path, path)
-    elif path == "ORC-7":
-        path = "ORC-7.4"
     match = _SEGMENT.fullmatch(path)
     if match is not None:
         occurrence = request.places.get(match[1], 1)

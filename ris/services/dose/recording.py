@@ -20,6 +20,7 @@ from ris.domain.dose import (
 )
 from ris.domain.errors import MissingValueError, UnknownKeyError
 from ris.domain.identifiers import require_sent_uid, require_uid
+from ris.domain.places import Place
 from ris.domain.values import Identifier
 from ris.models import DoseRecord, IrradiationEvent, Order
 from ris.services._context import Context
@@ -35,7 +36,7 @@ def record_dose(command: RecordDose, context: Context) -> str:
     """Keep a document once; what comes again changes nothing, unless it is newer (DOSE-05)."""
     if command.source is DoseSource.MANUAL:
         return _by_hand(command, context)
-    uid = require_sent_uid(command.source_uid, "(0008,0018)")
+    uid = require_sent_uid(command.source_uid, Place.DOCUMENT_UID)
     record = DoseRecord.objects.select_for_update().filter(source_uid=uid).first()
     digest = _digest(command)
     is_new = record is None

@@ -10,6 +10,7 @@ from ris.domain.orders import (
     PlacedOrder,
     PlacerNumberAssigned,
 )
+from ris.domain.places import Place
 from ris.domain.values import require_text
 from ris.services._context import Context, current_cause
 from ris.services._transition import touch
@@ -28,16 +29,18 @@ def ask_order(command: AskOrder, context: Context) -> PlacedOrder:
 def attach_placer_number(command: AttachPlacerNumber, context: Context) -> str:
     """Told again it changes nothing; an order that has another number keeps it."""
     order = require(command.order)
-    number = require_text(command.placer.value, path="ORC-2", limit=64, name="placer order number")
+    number = require_text(
+        command.placer.value, path=Place.PLACER, limit=64, name="placer order number"
+    )
     if not number:
-        raise MissingValueError("the placer order number is required", path="ORC-2")
+        raise MissingValueError("the placer order number is required", path=Place.PLACER)
     if (order.placer_order_number, order.placer_issuer) == (number, command.placer.issuer):
         context.about(order, order)
         return str(order.public_id)
     if order.placer_order_number:
-        raise DuplicateKeyError("this order has another placer order number", path="ORC-2")
+        raise DuplicateKeyError("this order has another placer order number", path=Place.PLACER)
     if find(OrderReference(placer=command.placer), lock=False) is not None:
-        raise DuplicateKeyError("another order has this placer order number", path="ORC-2")
+        raise DuplicateKeyError("another order has this placer order number", path=Place.PLACER)
     order.placer_order_number, order.placer_issuer = number, command.placer.issuer
     touch(order, "placer_order_number", "placer_issuer")
     context.emit(PlacerNumberAssigned(order=str(order.public_id)), subject=order)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from django.db.models import CharField, DateTimeField
 
 from ris.domain.orders import ExpectCancellation, OrderStatus
+from ris.domain.places import Place
 from ris.domain.values import Identifier, require_text
 from ris.models import EarlyCancellation, InboundMessage, Order
 from ris.models.prepared import Given, Select
@@ -27,7 +28,7 @@ def expect_cancellation(command: ExpectCancellation, context: Context) -> None:
     ).delete()
     EarlyCancellation.objects.create(
         placer_order_number=require_text(
-            command.placer.value, path="ORC-2", limit=64, name="placer order number"
+            command.placer.value, path=Place.PLACER, limit=64, name="placer order number"
         ),
         placer_issuer=command.placer.issuer,
         reason=command.reason,

@@ -34,6 +34,7 @@ from ris.domain.orders import (
     StepTrigger,
     VoidOrder,
 )
+from ris.domain.places import Place
 from ris.models import (
     Order,
     RequestedProcedure,
@@ -80,7 +81,7 @@ def _refuse_if_started(order: Order, doing: str) -> None:
         if StepStatus(step.status) in PERFORMED:
             raise StateConflictError(
                 f"cannot {doing}: the exam was started",
-                path="ORC-1",
+                path=Place.ORDER_STATUS,
                 details={"started": True},
             )
 
@@ -125,10 +126,14 @@ def _cancel_steps(
     if any(StepStatus(step.status) in PERFORMED for step in steps):
         _leave_a_note(order, reason, context)
         raise StateConflictError(
-            "cannot cancel: the exam was started", path="ORC-1", details={"started": True}
+            "cannot cancel: the exam was started",
+            path=Place.ORDER_STATUS,
+            details={"started": True},
         )
     if not _drop_waiting(order, steps, reason, context):
-        raise StateConflictError("cannot cancel: the exam is canceled already", path="ORC-1")
+        raise StateConflictError(
+            "cannot cancel: the exam is canceled already", path=Place.ORDER_STATUS
+        )
 
 
 def _drop_waiting(
@@ -215,7 +220,9 @@ def _discontinue_steps(
     if not _drop_waiting(order, steps, reason, context):
         why = "in progress" if runs else "over"
         raise StateConflictError(
-            f"cannot discontinue: the exam is {why}", path="ORC-1", details={"started": runs}
+            f"cannot discontinue: the exam is {why}",
+            path=Place.ORDER_STATUS,
+            details={"started": runs},
         )
 
 
@@ -234,7 +241,9 @@ def _discontinue(order: Order, reason: str, context: Context) -> None:
                 drop_step(step, reason, context)
             return
         raise StateConflictError(
-            "cannot discontinue: the exam is in progress", path="ORC-1", details={"started": True}
+            "cannot discontinue: the exam is in progress",
+            path=Place.ORDER_STATUS,
+            details={"started": True},
         )
     announced = any(step.announced for step in steps)
     move(order, ORDER, OrderTrigger.DISCONTINUE)

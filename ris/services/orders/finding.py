@@ -18,6 +18,7 @@ from ris.domain.orders import (
     PlacedOrder,
 )
 from ris.domain.patients import PatientReference
+from ris.domain.places import Place
 from ris.domain.values import Identifier
 from ris.models import (
     Order,
@@ -38,7 +39,7 @@ def find(reference: OrderReference, *, lock: bool = True) -> Order | None:
         if order is not None:
             found[order.pk] = order
     if len(found) > 1:
-        raise DuplicateKeyError("the numbers belong to different orders", path="ORC-2")
+        raise DuplicateKeyError("the numbers belong to different orders", path=Place.PLACER)
     return next(iter(found.values()), None)
 
 
@@ -60,7 +61,7 @@ def require(reference: OrderReference) -> Order:
     order = find(reference)
     if order is None:
         by_ours = reference.filler is not None and reference.placer is None
-        raise UnknownKeyError("no such order", path="ORC-3" if by_ours else "ORC-2")
+        raise UnknownKeyError("no such order", path=Place.FILLER if by_ours else Place.PLACER)
     _refuse_other_patient(order, reference)
     return order
 
@@ -111,7 +112,7 @@ def _refuse_other_patient(order: Order, reference: OrderReference) -> None:
     if reference.patient:
         patient = patients.find(PatientReference(identifiers=reference.patient))
     if patient is not None and patient.pk != order.patient_id:
-        raise StateConflictError("this order is of another patient", path="PID-3")
+        raise StateConflictError("this order is of another patient", path=Place.PATIENT)
     if patient is None and reference.demographics is not None:
         patients.refuse_somebody_else(order.patient, reference.demographics)
 
@@ -119,7 +120,7 @@ def _refuse_other_patient(order: Order, reference: OrderReference) -> None:
 def require_live(order: Order) -> None:
     if order.status not in _LIVE:
         raise StateConflictError(
-            f"this order is {order.status.lower().replace('_', ' ')}", path="ORC-1"
+            f"this order is {order.status.lower().replace('_', ' ')}", path=Place.ORDER_STATUS
         )
 
 

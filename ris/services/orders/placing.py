@@ -32,6 +32,7 @@ from ris.domain.orders import (
     StepRepeated,
     StepStatus,
 )
+from ris.domain.places import Place
 from ris.domain.values import Identifier, require_text
 from ris.models import (
     Order,
@@ -59,7 +60,7 @@ from ris.services.scheduling import calendar
 
 def place_order(command: PlaceOrder, context: Context) -> PlacedOrder:
     if not command.procedures:
-        raise MissingValueError("an order needs a procedure", path="OBR-4")
+        raise MissingValueError("an order needs a procedure", path=Place.CODE)
     known = find(OrderReference(placer=command.placer, filler=command.filler))
     fingerprint = _fingerprint(command)
     if known is not None:
@@ -70,7 +71,7 @@ def place_order(command: PlaceOrder, context: Context) -> PlacedOrder:
             return _revise_known(known, command, fingerprint, context)
         raise DuplicateKeyError(
             "an order with this number but other content is known already",
-            path="ORC-2",
+            path=Place.PLACER,
             details={"order": str(known.public_id)},
         )
     patient = patients.resolve(command.patient, context)
@@ -99,7 +100,7 @@ def _link_replaced(order: Order, replaced: tuple[OrderReference, ...], context: 
     old = [each for reference in replaced for each in require_all(reference)]
     for each in old:
         if each.status != OrderStatus.CANCELED.value:
-            raise StateConflictError("the order to be replaced is not closed", path="ORC-2")
+            raise StateConflictError("the order to be replaced is not closed", path=Place.PLACER)
     order.replaces.set(old)
     context.emit(
         OrderReplaced(
@@ -143,7 +144,7 @@ def _refuse_if_ended(order: Order) -> None:
         ended = status.value.lower().replace("_", " ")
         raise DuplicateKeyError(
             f"this order was {ended}; a new one needs a new number",
-            path="ORC-2",
+            path=Place.PLACER,
             details={"order": str(order.public_id)},
         )
 
@@ -241,9 +242,11 @@ def _create_order(
     accession = command.accession or Identifier("")
     parent = command.parent or Identifier("")
     if accession.value:
-        number = require_accession_number(accession.value, "OBR-18")
+        number = require_accession_number(accession.value, Place.ACCESSION)
         if _is_accession_known(number, accession.issuer):
-            raise DuplicateKeyError("this accession number belongs to another order", path="OBR-18")
+            raise DuplicateKeyError(
+                "this accession number belongs to another order", path=Place.ACCESSION
+            )
     else:
         number = new_accession_number(context)
     placer = command.placer or Identifier("")
@@ -251,7 +254,7 @@ def _create_order(
         patient=patient,
         visit=patients.record_visit(patient, command.visit),
         placer_order_number=require_text(
-            placer.value, path="ORC-2", limit=64, name="placer order number"
+            placer.value, path=Place.PLACER, limit=64, name="placer order number"
         ),
         placer_issuer=placer.issuer,
         filler_order_number=(
@@ -321,13 +324,13 @@ def complete_information(command: CompleteInformation, context: Context) -> None
     if step.status != StepStatus.PENDING.value:
         raise StateConflictError("this step is scheduled already")
     step.modality = require_text(
-        command.modality, path="modality", limit=16, name="modality"
+        command.modality, path=Place.MODALITY, limit=16, name="modality"
     ).upper()
     if not step.modality:
-        raise MissingValueError("a step needs a modality", path="modality")
+        raise MissingValueError("a step needs a modality", path=Place.MODALITY)
     if command.description:
         step.description = require_text(
-            command.description, path="description", limit=64, name="description"
+            command.description, path=Place.DESCRIPTION, limit=64, name="description"
         )
     if command.duration_minutes:
         step.duration_minutes = command.duration_minutes

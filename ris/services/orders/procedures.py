@@ -15,6 +15,7 @@ from ris.domain.orders import (
     ProcedureRequest,
     StepRequest,
 )
+from ris.domain.places import Place
 from ris.domain.values import Code, require_text
 from ris.models import (
     Order,
@@ -80,23 +81,25 @@ def plan_procedure(
     """The same, not stored yet."""
     code, definition = known_code(request)
     if definition is None and strict:
-        raise InvalidValueError("this procedure is not in the catalog", path="OBR-4")
+        raise InvalidValueError("this procedure is not in the catalog", path=Place.CODE)
     if not code and not request.description:
-        raise MissingValueError("a procedure needs a code or a text", path="OBR-4")
+        raise MissingValueError("a procedure needs a code or a text", path=Place.CODE)
     meaning = code.meaning or (definition.meaning if definition else "") or request.description
     if len(code.value) > 64 or len(code.scheme) > 64:
-        raise InvalidValueError("the procedure code is longer than 64 characters", path="OBR-4")
+        raise InvalidValueError("the procedure code is longer than 64 characters", path=Place.CODE)
     laterality = (request.laterality or "").upper()[:1]
     if laterality not in {"", "L", "R", "B", "U"}:
-        raise InvalidValueError("laterality is L, R, B or U", path="laterality")
+        raise InvalidValueError("laterality is L, R, B or U", path=Place.LATERALITY)
     procedure = RequestedProcedure(
         order=order,
         procedure_id=(
-            require_text(request.procedure_id, path="OBR-19", limit=16, name="procedure id")
+            require_text(
+                request.procedure_id, path=Place.PROCEDURE_ID, limit=16, name="procedure id"
+            )
             or _numbers.procedure_id()
         ),
         study_instance_uid=(
-            require_uid(request.study_instance_uid, "ZDS-1")
+            require_uid(request.study_instance_uid, Place.STUDY)
             if request.study_instance_uid
             else new_uid()
         ),
@@ -128,7 +131,7 @@ def wanted_steps(
 def _duration(request: StepRequest, planned: StepTemplate | ProcedureDefinition | None) -> int:
     minutes = request.duration_minutes or (planned.duration_minutes if planned else 30)
     if not 1 <= minutes <= 24 * 60:
-        raise InvalidValueError("a duration is 1 minute to 24 hours", path="duration_minutes")
+        raise InvalidValueError("a duration is 1 minute to 24 hours", path=Place.DURATION)
     return minutes
 
 
@@ -147,18 +150,18 @@ def plan_step(
     return ScheduledProcedureStep(
         procedure=procedure,
         step_id=(
-            require_text(request.step_id, path="OBR-20", limit=16, name="step id")
+            require_text(request.step_id, path=Place.STEP_ID, limit=16, name="step id")
             or _numbers.step_id()
         ),
         modality=require_text(
             request.modality
             or (template.modality if template else definition.modality if definition else ""),
-            path="OBR-24",
+            path=Place.MODALITY,
             limit=16,
             name="modality",
         ).upper(),
         station_ae_title=require_text(
-            request.station_ae_title, path="station", limit=16, name="station AE title"
+            request.station_ae_title, path=Place.STATION, limit=16, name="station AE title"
         ),
         station_name=request.station_name[:16],
         location=request.location[:16],

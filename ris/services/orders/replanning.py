@@ -17,6 +17,7 @@ from ris.domain.orders import (
     StepRequest,
     StepStatus,
 )
+from ris.domain.places import Place
 from ris.models import ProcedureDefinition, RequestedProcedure, ScheduledProcedureStep
 from ris.services import protocoling
 from ris.services._context import Context
@@ -94,7 +95,8 @@ def _place(
         return
     if step.status in _HERE:
         raise StateConflictError(
-            "the patient is here already: an exam of another modality is a new order", path="OBR-4"
+            "the patient is here already: an exam of another modality is a new order",
+            path=Place.CODE,
         )
     present = step.appointment
     if step.start_at is None and present is not None:

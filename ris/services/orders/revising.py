@@ -18,6 +18,7 @@ from ris.domain.orders import (
     StepRequest,
     StepStatus,
 )
+from ris.domain.places import Place
 from ris.domain.values import require_text
 from ris.models import (
     Order,
@@ -133,7 +134,9 @@ def _matched(
             continue
         request = requests[number]
         if free and not identifies(request) and len(requests) <= len(stored):
-            raise InvalidValueError("which procedure of the order is meant?", path="OBR-19")
+            raise InvalidValueError(
+                "which procedure of the order is meant?", path=Place.PROCEDURE_ID
+            )
         found[number] = None
     return [(found[number], request) for number, request in enumerate(requests)]
 
@@ -154,7 +157,7 @@ def _revise_procedure(
     named = {code.value for code in (request.code, *request.also)}
     if request.code.value and procedure.code_value not in named:
         if started:
-            raise StateConflictError("the exam was started: its code stays", path="OBR-4")
+            raise StateConflictError("the exam was started: its code stays", path=Place.CODE)
         code, definition = known_code(request)
         procedure.definition = definition
         procedure.code_value = code.value
@@ -170,7 +173,7 @@ def _revise_procedure(
     side = request.laterality.upper()[:1]
     if side and side != procedure.laterality:
         if started:
-            raise StateConflictError("the exam was started: its side stays", path="OBR-15")
+            raise StateConflictError("the exam was started: its side stays", path=Place.LATERALITY)
         procedure.laterality = side
         procedure.save(update_fields=["laterality", "updated_at"])
         changed.append("laterality")
@@ -192,7 +195,7 @@ def _add_steps(
     if not unknown or len(steps) == len(wishes) == 1:
         return []
     if len(wishes) <= len(steps):
-        raise InvalidValueError("which step of the procedure is meant?", path="OBR-20")
+        raise InvalidValueError("which step of the procedure is meant?", path=Place.STEP_ID)
     added = [
         plan_step(procedure, wish, procedure.definition, len(steps) + position)
         for position, wish in enumerate(unknown)
@@ -250,9 +253,9 @@ def _revise_performed(step: ScheduledProcedureStep, wish: StepRequest) -> list[s
     """What was started stays as it was planned; the same told again is no change."""
     is_new_time = wish.start_at is not None and wish.start_at not in (step.start_at, step.wished_at)
     if is_new_time:
-        raise StateConflictError("the exam was started: its time stays", path="ORC-7")
+        raise StateConflictError("the exam was started: its time stays", path=Place.START_AT)
     if wish.modality and wish.modality.upper() != step.modality:
-        raise StateConflictError("the exam was started: its modality stays", path="OBR-24")
+        raise StateConflictError("the exam was started: its modality stays", path=Place.MODALITY)
     return []
 
 
@@ -271,7 +274,7 @@ def _revise_time(
         step.duration_minutes = wish.duration_minutes or step.duration_minutes
     if step.start_at is None and station:
         step.station_ae_title = require_text(
-            station, path="station", limit=16, name="station AE title"
+            station, path=Place.STATION, limit=16, name="station AE title"
         )
         changed.append("station_ae_title")
     touch(step, "wished_at", "duration_minutes", "station_ae_title")

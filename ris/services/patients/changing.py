@@ -20,6 +20,7 @@ from ris.domain.patients import (
     PatientsUnlinked,
     UnlinkPatients,
 )
+from ris.domain.places import Place
 from ris.domain.values import Identifier, require_text
 from ris.models import Patient, PatientIdentifier, PatientLink
 from ris.services._context import Context
@@ -36,14 +37,14 @@ def change_identifiers(command: ChangeIdentifiers, context: Context) -> str:
     wanted = [each for each in command.patient.identifiers if each.value and each.issuer]
     if not wanted:
         raise MissingValueError(
-            "a patient identifier with its assigning authority is required", path="PID-3"
+            "a patient identifier with its assigning authority is required", path=Place.PATIENT
         )
     patient = find(PatientReference(identifiers=command.prior), lock=True)
     if patient is None:
-        require_authority(command.prior, PatientReference(), "MRG-1")
+        require_authority(command.prior, PatientReference(), Place.PRIOR_PATIENT)
         known = find(command.patient)
         if known is None:
-            raise UnknownKeyError("no such patient", path="MRG-1")
+            raise UnknownKeyError("no such patient", path=Place.PRIOR_PATIENT)
         context.about(known)  # told before: the prior number is gone
         return str(known.public_id)
     rows = [row for row in patient.identifiers.order_by("id") if _is_one_of(row, command.prior)]
@@ -106,11 +107,11 @@ def _put(
 def move_identifiers(command: MoveIdentifiers, context: Context) -> str:
     patient, previous = lock_patients([command.patient, command.previous])
     if previous is None:
-        require_authority(command.previous.identifiers, command.previous, "MRG-1")
-        raise UnknownKeyError("no such patient", path="MRG-1")
+        require_authority(command.previous.identifiers, command.previous, Place.PRIOR_PATIENT)
+        raise UnknownKeyError("no such patient", path=Place.PRIOR_PATIENT)
     if patient is None:
         require_authority(command.patient.identifiers, command.patient)
-        raise UnknownKeyError("no such patient", path="PID-3")
+        raise UnknownKeyError("no such patient", path=Place.PATIENT)
     if patient.pk == previous.pk:
         context.about(patient)  # told before
         return str(patient.public_id)
@@ -123,7 +124,7 @@ def move_identifiers(command: MoveIdentifiers, context: Context) -> str:
         raise StateConflictError(
             "the record has other identifiers and orders, visits or exams; a person has to say "
             "what moves",
-            path="MRG-1",
+            path=Place.PRIOR_PATIENT,
         )
     for row in moving:
         row.patient, row.primary = patient, False
@@ -163,7 +164,7 @@ def unlink_patients(command: UnlinkPatients, context: Context) -> None:
     count, _ = PatientLink.objects.filter(patient__in=keys[0], other__in=keys[1]).delete()
     more, _ = PatientLink.objects.filter(patient__in=keys[1], other__in=keys[0]).delete()
     if not count + more:
-        raise UnknownKeyError("these records are not linked", path="PID[2]-3")
+        raise UnknownKeyError("these records are not linked", path=Place.OTHER_PATIENT)
     context.emit(
         PatientsUnlinked(patient=str(one.public_id), other=str(other.public_id)), subject=one
     )
@@ -182,11 +183,14 @@ def _records(patient: Patient) -> set[int]:
 
 def _pair(first: PatientReference, second: PatientReference) -> tuple[Patient, Patient]:
     one, other = lock_patients([first, second])
-    for patient, reference, path in ((one, first, "PID-3"), (other, second, "PID[2]-3")):
+    for patient, reference, path in (
+        (one, first, Place.PATIENT),
+        (other, second, Place.OTHER_PATIENT),
+    ):
         if patient is None:
             require_authority(reference.identifiers, reference, path)
             raise UnknownKeyError("no such patient", path=path)
     assert one is not None and other is not None  # noqa: S101, PT018 - looked at just now
     if one.pk == other.pk:
-        raise InvalidValueError("these are one patient", path="PID[2]-3")
+        raise InvalidValueError("these are one patient", path=Place.OTHER_PATIENT)
     return one, other

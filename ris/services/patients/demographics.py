@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.patients import Demographics
+from ris.domain.places import Place
 from ris.domain.values import PersonName, fold, require_text
 from ris.models import Patient
 
@@ -29,20 +30,22 @@ def apply(patient: Patient, said: Demographics) -> list[str]:
     values: dict[str, object] = {}
     if said.name is not None:
         if not said.name:
-            raise MissingValueError("a patient needs a name", path="PID-5")
+            raise MissingValueError("a patient needs a name", path=Place.NAME)
         for group in (said.name.alphabetic, said.name.ideographic, said.name.phonetic):
-            require_text(str(group), path="PID-5", limit=64, name="a group of the patient's name")
+            require_text(
+                str(group), path=Place.NAME, limit=64, name="a group of the patient's name"
+            )
         values["name"] = str(said.name)
         values["name_key"] = name_key(said.name)
     elif not patient.name:
-        raise MissingValueError("a patient needs a name", path="PID-5")
+        raise MissingValueError("a patient needs a name", path=Place.NAME)
     if said.birth_date is not None:
         values["birth_date"] = said.birth_date.text
     if said.sex is not None:
         values["sex"] = said.sex.value
     if said.pregnancy_status is not None:
         if said.pregnancy_status not in {"", "1", "2", "3", "4"}:
-            raise InvalidValueError("pregnancy status is 1 to 4", path="pregnancy_status")
+            raise InvalidValueError("pregnancy status is 1 to 4", path=Place.PREGNANCY)
         values["pregnancy_status"] = said.pregnancy_status
     for name, limit in _LIMITS.items():
         text = getattr(said, name)

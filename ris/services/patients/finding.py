@@ -23,6 +23,7 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.patients import SHARED_TYPES, Demographics, PatientReference
+from ris.domain.places import Place
 from ris.domain.values import Identifier, PersonName, is_same_family
 from ris.models import Patient, PatientIdentifier
 from ris.models.prepared import Given, Select
@@ -159,7 +160,7 @@ def living(patient: Patient, *, lock: bool = True) -> Patient:
     return patient
 
 
-def require(reference: PatientReference, path: str = "PID-3") -> Patient:
+def require(reference: PatientReference, path: str = Place.PATIENT) -> Patient:
     """The living record, locked. Raises UnknownKeyError."""
     patient = find(reference, lock=True)
     if patient is None:
@@ -169,7 +170,7 @@ def require(reference: PatientReference, path: str = "PID-3") -> Patient:
 
 
 def require_authority(
-    identifiers: Sequence[Identifier], reference: PatientReference, path: str = "PID-3"
+    identifiers: Sequence[Identifier], reference: PatientReference, path: str = Place.PATIENT
 ) -> None:
     """Raises MissingValueError if no identifier says who gave it out."""
     if not reference.public_id and not any(each.issuer for each in identifiers):
@@ -190,7 +191,7 @@ def lock_patients(references: Sequence[PatientReference]) -> list[Patient | None
             patient and patient.pk for patient in map(find, references)
         ] == [patient and patient.pk for patient in found]:
             return [patient and locked[patient.pk] for patient in found]
-    raise BusyError("these patients are being changed; try again", path="PID-3")
+    raise BusyError("these patients are being changed; try again", path=Place.PATIENT)
 
 
 def lock_by_id(keys: Iterable[int]) -> dict[int, Patient]:
@@ -214,7 +215,8 @@ def refuse_somebody_else(patient: Patient, said: Demographics) -> None:
     """Refuse a chart that is too far from what is stored to take the sender's number on trust."""
     if is_somebody_else(patient, said):
         raise StateConflictError(
-            "this identifier belongs to a patient with another name and birth date", path="PID-3"
+            "this identifier belongs to a patient with another name and birth date",
+            path=Place.PATIENT,
         )
 
 

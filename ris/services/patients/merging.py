@@ -18,6 +18,7 @@ from ris.domain.patients import (
     PatientsUnmerged,
     UnmergePatients,
 )
+from ris.domain.places import Place
 from ris.domain.values import PersonName
 from ris.models import (
     Appointment,
@@ -42,7 +43,7 @@ from ris.services.patients.registering import register, resolve, set_primary
 
 def merge_patients(command: MergePatients, context: Context) -> str:
     if _numbers(command.survivor) == _numbers(command.subsumed) != set():
-        raise InvalidValueError("a record cannot be merged into itself", path="MRG-1")
+        raise InvalidValueError("a record cannot be merged into itself", path=Place.PRIOR_PATIENT)
     survivor, subsumed, *_ = lock_patients([command.survivor, command.subsumed, *command.ahead])
     if subsumed is None:
         subsumed = _known_by_exam(command.subsumed, context)
@@ -52,7 +53,7 @@ def merge_patients(command: MergePatients, context: Context) -> str:
         if _is_repeated(command, survivor):
             context.about(survivor)
             return str(survivor.public_id)
-        raise StateConflictError("these are one patient already", path="MRG-1")
+        raise StateConflictError("these are one patient already", path=Place.PRIOR_PATIENT)
     merge(survivor, subsumed, command.reason, context)
     return str(survivor.public_id)
 
@@ -124,7 +125,7 @@ def _known_by_exam(reference: PatientReference, context: Context) -> Patient:
 
     Raises UnknownKeyError if none has.
     """
-    require_authority(reference.identifiers, reference, "MRG-1")
+    require_authority(reference.identifiers, reference, Place.PRIOR_PATIENT)
     for identifier in reference.identifiers:
         exams = PerformedProcedureStep.objects.filter(
             patient=None,
@@ -137,7 +138,7 @@ def _known_by_exam(reference: PatientReference, context: Context) -> Patient:
             patient = register([identifier], Demographics(name=name), context)
             exams.update(patient=patient)
             return patient
-    raise UnknownKeyError("the patient to be merged is not known", path="MRG-1")
+    raise UnknownKeyError("the patient to be merged is not known", path=Place.PRIOR_PATIENT)
 
 
 # --- undo -----------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from ris.domain.patients import (
     RemovePatient,
     UpdatePatient,
 )
+from ris.domain.places import Place
 from ris.domain.values import Identifier, require_text
 from ris.models import Order, Patient, PatientIdentifier, Site
 from ris.models.prepared import Given, Select
@@ -53,7 +54,7 @@ def resolve(reference: PatientReference, context: Context) -> Patient:
     patient = find(reference, lock=True)
     if patient is None:
         if reference.public_id:
-            raise UnknownKeyError("no such patient", path="subject")
+            raise UnknownKeyError("no such patient", path=Place.PATIENT_KEY)
         require_authority(reference.identifiers, reference)
         return register(reference.identifiers, reference.demographics, context, reference)
     if reference.authoritative:
@@ -132,7 +133,7 @@ def add_identifiers(
     ):
         if not identifier.value:
             continue
-        place = reference.place(position) if reference else "PID-3"
+        place = reference.place(position) if reference else Place.PATIENT
         value = require_text(identifier.value, path=place, limit=64, name="patient identifier")
         if any(
             (row.value, row.issuer) == (value, identifier.issuer)
@@ -170,7 +171,7 @@ def _replace_identifiers(patient: Patient, identifiers: Sequence[Identifier]) ->
     if add_identifiers(patient, identifiers, list(patient.identifiers.all())):
         changed = True
     if not patient.identifiers.exists():
-        raise MissingValueError("a patient needs an identifier", path="Patient.identifier")
+        raise MissingValueError("a patient needs an identifier", path=Place.PATIENT)
     set_primary(patient)
     return ["identifiers"] if changed else []
 
@@ -203,7 +204,7 @@ def register_patient(command: RegisterPatient, context: Context) -> str:
         if PatientIdentifier.objects.filter(
             value=identifier.value, issuer=identifier.issuer, type=identifier.type
         ).exists():
-            raise DuplicateKeyError("this patient identifier is known already", path="PID-3")
+            raise DuplicateKeyError("this patient identifier is known already", path=Place.PATIENT)
     patient = register(command.identifiers, command.demographics, context)
     visits.record_visit(patient, command.visit)
     return str(patient.public_id)
@@ -213,7 +214,7 @@ def update_patient(command: UpdatePatient, context: Context) -> str:
     patient = find(command.patient, lock=True)
     if patient is None:
         if not command.create:
-            raise UnknownKeyError("no such patient", path="PID-3")
+            raise UnknownKeyError("no such patient", path=Place.PATIENT)
         require_authority(command.patient.identifiers, command.patient)
         patient = register(
             command.patient.identifiers, command.demographics, context, command.patient
@@ -253,7 +254,7 @@ def remove_patient(command: RemovePatient, context: Context) -> str:
     patient = require(command.patient)
     if Order.objects.filter(patient=patient, status__in=visits.OPEN_ORDERS).exists():
         raise StateConflictError(
-            "there are open orders for this person; cancel them first", path="PID-3"
+            "there are open orders for this person; cancel them first", path=Place.PATIENT
         )
     if patient.removed_at is None:
         patient.removed_at = context.now

@@ -35,6 +35,7 @@ from ris.domain.patients import (
     VisitTrigger,
     VisitUpdated,
 )
+from ris.domain.places import Place
 from ris.domain.values import Identifier, require_text
 from ris.models import Order, Patient, Visit
 from ris.models.prepared import Given, Select
@@ -71,7 +72,7 @@ def record_visit(patient: Patient, visit: VisitDetails | None) -> Visit | None:
 def _store(patient: Patient, visit: VisitDetails) -> tuple[Visit, list[str]]:
     """The visit with what is said of it, and the names of what changed."""
     issuer = visit.number.issuer
-    number = require_text(visit.number.value, path="PV1-19", limit=64, name="visit number")
+    number = require_text(visit.number.value, path=Place.VISIT, limit=64, name="visit number")
     said = _said(visit)
     row = find_visit(Identifier(number, issuer))
     if row is None:
@@ -80,7 +81,7 @@ def _store(patient: Patient, visit: VisitDetails) -> tuple[Visit, list[str]]:
             return row, ["number"]
         row = Visit.objects.get(issuer=issuer, number=number)  # another transaction was quicker
     if row.patient_id != patient.pk:
-        raise DuplicateKeyError("this visit belongs to another patient", path="PV1-19")
+        raise DuplicateKeyError("this visit belongs to another patient", path=Place.VISIT)
     changed = [name for name, value in said.items() if getattr(row, name) != value]
     if "location" in changed and row.location:
         said["prior_location"] = row.location
@@ -98,14 +99,16 @@ def _said(visit: VisitDetails) -> dict[str, Any]:
     if visit.patient_class is not PatientClass.UNKNOWN:
         said["patient_class"] = visit.patient_class.value
     if visit.location is not None:
-        said["location"] = require_text(visit.location, path="PV1-3", limit=200, name="location")
+        said["location"] = require_text(
+            visit.location, path=Place.VISIT_LOCATION, limit=200, name="location"
+        )
     for name in ("attending", "referring"):
         person = getattr(visit, name)
         if person is not None:
             said[name] = str(person)
     if visit.account is not None and visit.account.value:
         said["account"] = require_text(
-            visit.account.value, path="PID-18", limit=64, name="account number"
+            visit.account.value, path=Place.ACCOUNT, limit=64, name="account number"
         )
         said["account_issuer"] = visit.account.issuer
     for name in ("started_at", "ended_at"):
@@ -163,7 +166,7 @@ def _move(row: Visit, trigger: VisitTrigger, visit: VisitDetails, context: Conte
     except IllegalTransitionError as error:
         raise StateConflictError(
             f"{_WORDS.get(state, 'the visit stands otherwise')} already",
-            path="PV1-19",
+            path=Place.VISIT,
             details=error.details,
         ) from None
     if following is state:
@@ -187,7 +190,7 @@ def _open_orders(visit: Visit) -> QuerySet[Order]:
     return Order.objects.filter(visit=visit, status__in=OPEN_ORDERS)
 
 
-def _require_visit(patient: Patient, number: Identifier, path: str = "PV1-19") -> Visit:
+def _require_visit(patient: Patient, number: Identifier, path: str = Place.VISIT) -> Visit:
     if not number.value:
         raise MissingValueError("the visit number is required", path=path)
     row = find_visit(number)
@@ -238,16 +241,16 @@ def settle_visit(command: SettleVisit, context: Context) -> None:
 def merge_visits(command: MergeVisits, context: Context) -> str:
     patient = require(command.patient)
     if command.visit == command.prior:
-        raise StateConflictError("this is one visit already", path="MRG-5")
+        raise StateConflictError("this is one visit already", path=Place.PRIOR_VISIT)
     current, prior = find_visit(command.visit), find_visit(command.prior)
     if prior is None and current is not None and current.patient_id == patient.pk:
         if not command.rename:
-            raise UnknownKeyError("no such visit", path="MRG-5")
+            raise UnknownKeyError("no such visit", path=Place.PRIOR_VISIT)
         context.about(current)  # told before: the prior number is gone
         return str(current.public_id)
-    _require_visit(patient, command.prior, "MRG-5")
+    _require_visit(patient, command.prior, Place.PRIOR_VISIT)
     if command.rename and current is not None and current != prior:
-        raise DuplicateKeyError("this visit number is known already", path="PV1-19")
+        raise DuplicateKeyError("this visit number is known already", path=Place.VISIT)
     row = _take_over(patient, command.visit, command.prior, context)
     return str(row.public_id)
 
@@ -261,7 +264,7 @@ def _take_over(patient: Patient, number: Identifier, prior: Identifier, context:
         return current
     if current is None:
         previous = row.number
-        row.number = require_text(number.value, path="PV1-19", limit=64, name="visit number")
+        row.number = require_text(number.value, path=Place.VISIT, limit=64, name="visit number")
         row.issuer = number.issuer
         touch(row, "number", "issuer")
         told = VisitsMerged(
@@ -269,7 +272,7 @@ def _take_over(patient: Patient, number: Identifier, prior: Identifier, context:
         )
     else:
         if current.patient_id != patient.pk:
-            raise DuplicateKeyError("this visit belongs to another patient", path="PV1-19")
+            raise DuplicateKeyError("this visit belongs to another patient", path=Place.VISIT)
         orders = list(Order.objects.filter(visit=row).values_list("id", flat=True))
         lock_orders(orders)
         holdings.tie_to_visit(orders, current)
@@ -304,7 +307,7 @@ def merge_accounts(command: MergeAccounts, context: Context) -> None:
         if _of_account(patient, command.account):
             context.about(patient)  # told before, or never used here
             return
-        raise UnknownKeyError("no visit has this account number", path="MRG-3")
+        raise UnknownKeyError("no visit has this account number", path=Place.PRIOR_ACCOUNT)
     for row in rows:
         if (row.number, row.issuer) == (command.prior.value, command.prior.issuer):
             row = _take_over(patient, command.account, command.prior, context)
@@ -327,24 +330,24 @@ def merge_accounts(command: MergeAccounts, context: Context) -> None:
 def move_visits(command: MoveVisits, context: Context) -> str:
     patient, previous = lock_patients([command.patient, command.previous])
     if previous is None:
-        raise UnknownKeyError("no such patient", path="MRG-1")
+        raise UnknownKeyError("no such patient", path=Place.PRIOR_PATIENT)
     if patient is None:
-        raise UnknownKeyError("no such patient", path="PID-3")
+        raise UnknownKeyError("no such patient", path=Place.PATIENT)
     rows = _to_move(command, previous)
     if not rows:
         if _to_move(command, patient):  # told before
             context.about(patient)
             return str(patient.public_id)
-        path = "MRG-5" if command.visit else "MRG-3"
+        path = Place.PRIOR_VISIT if command.visit else Place.PRIOR_ACCOUNT
         raise UnknownKeyError("the previous patient has no such visit", path=path)
     if patient == previous:
-        raise StateConflictError("these are one patient already", path="MRG-1")
+        raise StateConflictError("these are one patient already", path=Place.PRIOR_PATIENT)
     visits = [row.pk for row in rows]
     orders = list(
         Order.objects.filter(visit__in=visits, patient=previous).values_list("id", flat=True)
     )
     lock_orders(orders)
-    holdings.refuse_shared(orders, "MRG-1")
+    holdings.refuse_shared(orders, Place.PRIOR_PATIENT)
     holdings.give_orders(orders, patient, context.now)
     holdings.give_visits(visits, patient, context.now)
     if command.number is not None and command.visit is not None and command.number != command.visit:

@@ -44,6 +44,7 @@ from ris.domain.orders import (
 )
 from ris.domain.patients import Demographics, PatientReference, Sex
 from ris.domain.performing import Match, PerformedStatus, RelinkPerformedStep
+from ris.domain.places import Place
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
 from ris.models import (
     Order,
@@ -252,7 +253,7 @@ def _free_study(uid: str) -> None:
 def _own_uid(performed: PerformedProcedureStep) -> str:
     """The study as it was performed; one that breaks the rules stays another name of a new one."""
     try:
-        return require_uid(performed.study_instance_uid, "(0020,000D)")
+        return require_uid(performed.study_instance_uid, Place.STUDY)
     except InvalidValueError:
         return ""
 

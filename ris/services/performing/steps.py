@@ -40,6 +40,7 @@ from ris.domain.performing import (
     StartPerformedStep,
     UpdatePerformedStep,
 )
+from ris.domain.places import Place
 from ris.domain.safety import Gate
 from ris.domain.values import Code, Identifier
 from ris.models import (
@@ -89,7 +90,7 @@ from ris.services.safety import require_answered
 
 
 def start_performed_step(command: StartPerformedStep, context: Context) -> str:
-    uid = require_sent_uid(command.sop_instance_uid, "(0000,1000)")
+    uid = require_sent_uid(command.sop_instance_uid, Place.PERFORMED_UID)
     identifiers = _identifiers(command)
     found = (
         named_by_people(command.steps)
@@ -151,7 +152,7 @@ def _store(performed: PerformedProcedureStep, steps: Sequence[ScheduledProcedure
             return
         performed.public_id = uuid7()  # the name is given, or it is no new exam
     if not performed.insert_unless_known():
-        raise DuplicateKeyError("this SOP Instance UID is known already", path="(0000,1000)")
+        raise DuplicateKeyError("this SOP Instance UID is known already", path=Place.PERFORMED_UID)
 
 
 def _link(performed: PerformedProcedureStep, steps: Sequence[ScheduledProcedureStep]) -> None:
@@ -310,7 +311,7 @@ def _apply(
     if performed.status != PerformedStatus.IN_PROGRESS.value:
         raise StateConflictError(
             "performed procedure step may no longer be updated",
-            path="(0040,0252)",
+            path=Place.PERFORMED_STATUS,
             details={"final": True},
         )
     added = list(flags)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import BigIntegerField, CharField, F, UUIDField
 
 from ris.domain.errors import UnknownKeyError
+from ris.domain.places import Place
 from ris.models import Order, PerformedProcedureStep, ScheduledProcedureStep
 from ris.models.driver import Rows
 from ris.models.prepared import Given, Select
@@ -32,10 +33,10 @@ class Taken:
 
 
 def taken_by_uid(sop_instance_uid: str) -> Taken:
-    """Raises UnknownKeyError; in the words of a scanner's N-SET."""
+    """Raises UnknownKeyError."""
     found, _ = _BY_UID.rows(uid=sop_instance_uid)
     if not found:
-        raise UnknownKeyError("no performed step with this SOP Instance UID", path="(0000,1001)")
+        raise UnknownKeyError("no performed step with this SOP Instance UID", path=Place.PERFORMED)
     return _take(found)
 
 

@@ -12,6 +12,7 @@ from ris.domain.errors import (
 )
 from ris.domain.local_time import ended
 from ris.domain.orders import STEP, StepStatus, StepTrigger
+from ris.domain.places import Place
 from ris.domain.scheduling import (
     APPOINTMENT,
     AppointmentBooked,
@@ -276,7 +277,7 @@ def schedule_as_ordered(
     """
     assert step.wished_at is not None  # noqa: S101 - the callers ask only for steps with a wish
     if step.status in {StepStatus.ARRIVED.value, StepStatus.READY.value}:
-        raise StateConflictError("the patient is here already: the time stays", path="ORC-7")
+        raise StateConflictError("the patient is here already: the time stays", path=Place.START_AT)
     named = station or step.station_ae_title
     minutes = step.duration_minutes
     end_at = ended(step.wished_at, minutes)

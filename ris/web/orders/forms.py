@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, time, tzinfo
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from ris.domain.errors import InvalidValueError
 from ris.domain.orders import OrderDetails, Priority, ProcedureRequest, StepRequest
+from ris.domain.places import Place
 from ris.domain.values import Code
 from ris.models import ProcedureDefinition
 from ris.selectors.openings import bookable_devices
@@ -96,6 +97,8 @@ def _exam_fields() -> dict[str, forms.Field]:
 
 class OrderForm(PageForm):
     """An order on one page; up to :data:`EXAMS` exams."""
+
+    places: ClassVar[Mapping[str, str]] = {Place.REQUESTING_SERVICE: "service"}
 
     priority = forms.ChoiceField(
         label=gettext_lazy("Priority"),

@@ -283,9 +283,8 @@ def _place(
 
 def _refuse(form: OrderForm, person: PatientForm, error: RisError) -> None:
     """At the field that is meant, of the patient or of the order."""
-    name = {"PID-3": "number", "PID-7": "birth_date"}.get(error.path, "")
-    if name:
-        person.add_error(name, error.message)
+    if person.is_bound and person.field_of(error):
+        person.refuse(error)
     form.refuse(error)
 
 

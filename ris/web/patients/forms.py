@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -10,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from ris.domain.errors import InvalidValueError
 from ris.domain.patients import Demographics, Sex
+from ris.domain.places import Place
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.web import labels
 from ris.web.forms import PageForm
@@ -32,6 +34,8 @@ def person_from(text: str) -> PersonName:
 
 class PatientForm(PageForm):
     """A patient who is not known yet."""
+
+    places: ClassVar[Mapping[str, str]] = {Place.PATIENT: "number", Place.NAME: "family_name"}
 
     family_name = forms.CharField(label=gettext_lazy("Family name"), max_length=64)
     given_name = forms.CharField(label=gettext_lazy("Given name"), max_length=64, required=False)

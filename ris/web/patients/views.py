@@ -81,7 +81,6 @@ def new(request: PageRequest) -> HttpResponse:
             RegisterPatient(identifiers=form.identifiers(), demographics=form.demographics()),
         )
     except RequestError as error:
-        error.path = {"PID-3": "number", "PID-7": "birth_date"}.get(error.path, error.path)
         form.refuse(error)
         return _form(request, form, alike, STATUS[error.code])
     messages.success(request, _("Registered."))

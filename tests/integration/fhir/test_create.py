@@ -243,6 +243,7 @@ def test_a_refused_message_leads_to_the_order_it_names(api: Api) -> None:
 
     refused = InboundMessage.objects.get(state="REJECTED")
     assert [order.placer_order_number for order in refused.orders.all()] == ["4711"]
+    assert refused.error_path == "ServiceRequest.identifier"
 
 
 # --- the client's settings

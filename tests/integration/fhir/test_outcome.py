@@ -23,6 +23,7 @@ from ris.domain.errors import (
     SeveralErrors,
     UnknownKeyError,
 )
+from ris.domain.places import Place
 from tests.integration.fhir.api import valid
 
 # The value set issue-type of R4.
@@ -100,7 +101,7 @@ def test_a_busy_server_says_when_to_come_again() -> None:
 
 
 def test_a_duplicate_names_the_other_order() -> None:
-    found = refusal(DuplicateKeyError("known", path="ORC-2", details={"order": "7"}))
+    found = refusal(DuplicateKeyError("known", path=Place.PLACER, details={"order": "7"}))
 
     assert found.body["issue"][0]["diagnostics"] == "known: ServiceRequest/7"
     assert found.body["issue"][0]["expression"] == ["ServiceRequest.identifier"]
@@ -116,7 +117,9 @@ def test_the_number_of_issues_is_capped() -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("PID-3", "Patient.identifier"),
+        (Place.PATIENT, "Patient.identifier"),
+        (Place.PRIOR_PATIENT, ""),
+        ("PID-3", ""),
         ("ServiceRequest.identifier[0].value", "ServiceRequest.identifier[0].value"),
         ("OBX-5", ""),
         ("expected_version", ""),

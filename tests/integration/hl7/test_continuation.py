@@ -195,6 +195,7 @@ def test_parts_whose_rest_does_not_come_are_found_among_the_exceptions() -> None
 
     first = InboundMessage.objects.get(key="1")
     assert (first.state, first.error) == ("REJECTED", parts.NOT_COMPLETE)
+    assert InboundMessage.objects.get(key="2").error_path == "MSH-14"
 
     # Whoever looks after it may still have the last part applied.
     last = InboundMessage.objects.get(key="2")

@@ -24,6 +24,7 @@ from ris.domain.orders import (
     ReleaseOrder,
     ReviseOrder,
 )
+from ris.domain.places import Place
 from ris.domain.values import Identifier
 from tests.integration.hl7.messages import OBR, ORC, PID, ZDS, obr, orc, order
 from tests.integration.hl7.orders_read import command, faults, requests
@@ -226,15 +227,17 @@ def test_a_message_about_two_patients_is_refused() -> None:
 @pytest.mark.parametrize(
     ("path", "places", "expected"),
     [
-        ("ORC-2", {"ORC": 1}, "ORC-2"),
-        ("ORC-2", {"ORC": 3}, "ORC[3]-2"),
-        ("OBR-18", {"OBR": 1, "IPC": 1}, "IPC-1"),
-        ("ZDS-1", {"ZDS": 2}, "ZDS[2]-1"),
-        ("ZDS-1", {"IPC": 2}, "IPC[2]-3"),
-        ("ORC-7", {"ORC": 1}, "ORC-7.4"),
-        ("ORC-7", {"ORC": 1, "TQ1": 1}, "TQ1-7"),
-        ("phone", {}, "PID-13"),
-        ("station", {"OBR": 2}, "OBR[2]-21"),
+        (Place.PLACER, {"ORC": 1}, "ORC-2"),
+        (Place.PLACER, {"ORC": 3}, "ORC[3]-2"),
+        (Place.ACCESSION, {"OBR": 1, "IPC": 1}, "IPC-1"),
+        (Place.STUDY, {"ZDS": 2}, "ZDS[2]-1"),
+        (Place.STUDY, {"IPC": 2}, "IPC[2]-3"),
+        (Place.START_AT, {"ORC": 1}, "ORC-7.4"),
+        (Place.START_AT, {"ORC": 1, "TQ1": 1}, "TQ1-7"),
+        (Place.OTHER_PATIENT, {"PID": 1}, "PID[2]-3"),
+        (Place.PHONE, {}, "PID-13"),
+        (Place.STATION, {"OBR": 2}, "OBR[2]-21"),
+        ("PID-3[2]", {"PID": 2}, "PID[2]-3[2]"),
         ("something else", {}, "something else"),
         ("", {}, ""),
     ],
@@ -249,11 +252,14 @@ def test_the_place_of_a_fault_is_told_in_words_of_the_message(
 
 
 def test_each_of_several_faults_gets_its_place() -> None:
-    several = SeveralErrors([MissingValueError("a", path="ORC-2"), MissingValueError("b", path="")])
+    several = SeveralErrors(
+        [MissingValueError("a", path=Place.PLACER), MissingValueError("b", path="")]
+    )
 
     located(several, Request(commands=(), places={"ORC": 2}))
 
     assert [each.path for each in several.errors] == ["ORC[2]-2", ""]
+    assert several.path == "ORC[2]-2"
 
 
 def test_the_same_order_reads_the_same_without_its_optional_segments() -> None:

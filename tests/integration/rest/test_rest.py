@@ -220,7 +220,7 @@ def test_a_cancellation_that_came_too_late_is_seen_by_whoever_works_on_the_exam(
 
     booked.refresh_from_db()
     assert (answer.status_code, booked.status) == (409, "ACTIVE")
-    assert answer.json()["faults"] == []  # what HL7 calls the place says nothing here
+    assert answer.json()["faults"] == []  # no address here takes the place that is meant
     assert booked.cancel_asked["reason"] == "twice"
     assert [row.detail for row in FollowUp.objects.filter(kind="ASKED")] == ["twice"]
     event = DomainEvent.objects.get(name="CancellationRefused")
