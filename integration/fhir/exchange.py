@@ -22,6 +22,7 @@ from ris.services.inbox import Answer
 KEPT = (
     "Content-Type",
     "If-Match",
+    "If-None-Match",
     "If-None-Exist",
     "Prefer",
     "Idempotency-Key",
@@ -115,15 +116,20 @@ def etag(resource: Resource) -> str:
     return f'W/"{resource["meta"]["versionId"]}"'
 
 
-def require_match(header: str, version: str) -> None:
-    """``If-Match`` (FHIR R4 3.1.0.5); raises HttpError 412 if another version is meant."""
-    if not header or header.strip() == "*":
-        return
+def require_match(incoming: Incoming, version: str) -> None:
+    """``If-Match`` (FHIR R4 3.1.0.5); raises HttpError 412 if another version is meant.
+
+    ``If-None-Match`` on a write means that nothing, or no such version, may be there (RFC 9110
+    13.1.2).
+    """
+    header = incoming.header("If-Match")
     wanted = [_version(part) for part in header.split(",")]
-    if version not in wanted:
+    if header and header.strip() != "*" and version not in wanted:
         raise HttpError(
             412, "conflict", f'the present version is W/"{version}": read it and try again'
         )
+    if matches(incoming.header("If-None-Match"), version):
+        raise HttpError(412, "conflict", f'it is there already, as version W/"{version}"')
 
 
 def matches(header: str, version: str) -> bool:

@@ -334,7 +334,7 @@ class Writer:
             if error.status in {404, 410}:
                 return Done(204)
             raise
-        require_match(self.incoming.header("If-Match"), before["meta"]["versionId"])
+        require_match(self.incoming, before["meta"]["versionId"])
         self.handler.delete(self, before)
         self.message.promised.discard((self.kind.name, self.public_id))
         self.message.forget(self.kind.name)
@@ -367,7 +367,7 @@ class Writer:
             if self.incoming.method == "PUT" and error.status == 404:
                 raise _ids_are_ours() from None
             raise
-        require_match(header, found["meta"]["versionId"])
+        require_match(self.incoming, found["meta"]["versionId"])
         return found
 
     # --- carrying out and answering

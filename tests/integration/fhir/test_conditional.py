@@ -148,6 +148,29 @@ def test_a_change_to_an_old_version_is_refused(api: Api) -> None:
     assert api.get(address).body["birthDate"] == "1962"
 
 
+def test_a_write_that_is_only_for_what_is_not_there_changes_nothing_that_is(api: Api) -> None:
+    """``If-None-Match: *`` on a write (RFC 9110 13.1.2): whoever says so must not overwrite."""
+    patient = api.post("/Patient", resources.patient("1")).body
+    address = f"/Patient/{patient['id']}"
+    changed = {**patient, "birthDate": "1962"}
+    patch = [{"op": "remove", "path": "/gender"}]
+    observation = api.post("/Observation", OBSERVATION).body
+
+    answers = [
+        api.put(address, changed, If_None_Match="*"),
+        api.put(address, changed, If_None_Match='W/"1"'),
+        api.put(ONE, resources.patient("1", birthDate="1962"), If_None_Match="*"),
+        api.patch(address, patch, If_None_Match="*"),
+        api.request("DELETE", f"/Observation/{observation['id']}", If_None_Match="*"),
+    ]
+    new = api.put(f"{ONE}0", resources.patient("10"), If_None_Match="*")
+    other = api.put(address, changed, If_None_Match='W/"9"')
+
+    assert [each.status for each in answers] == [412] * 5
+    assert (new.status, other.status, other.body["meta"]["versionId"]) == (201, 200, "2")
+    assert api.get(f"/Observation/{observation['id']}").status == 200
+
+
 def test_an_endpoint_may_ask_for_the_version_of_every_change(api: Api) -> None:
     patient = api.post("/Patient", resources.patient("1")).body
     execute(
