@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cmp_to_key
 from typing import Any, Generic, TypeVar
 
@@ -199,9 +199,12 @@ def together(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found
     if page.order and page.order[0][0] == "updated":
         latest_first = page.order[0][1] is not back
         edge = page.before if back else page.after
-        if edge is not None:
-            parts = _bounded(parts, edge[0], earlier=latest_first)
-        bound = _bound(parts, page.size, None if edge is None else edge[0], latest_first)
+        begin = None if edge is None else edge[0]
+        if isinstance(begin, datetime):  # else no edge of ours: it is refused where it is asked
+            parts = _bounded(parts, begin, earlier=latest_first)
+        bound = None
+        if begin is None or isinstance(begin, datetime):
+            bound = _bound(parts, page.size, begin, latest_first)
         if bound is not None:
             found = _merged(_bounded(parts, bound, earlier=not latest_first), page)
             if (found.preceding if back else found.following) is not None:
@@ -210,11 +213,12 @@ def together(parts: Sequence[tuple[Finder[Any, Any], Any]], page: Page) -> Found
 
 
 Parts = Sequence[tuple[Finder[Any, Any], Any]]
+_LATEST = datetime.max.replace(tzinfo=UTC) - timedelta.resolution
 
 
 def _bounded(parts: Parts, at: datetime, *, earlier: bool) -> Parts:
     """Only what changed last at this time or ``earlier``, or else later."""
-    after = at + timedelta.resolution
+    after = min(at, _LATEST) + timedelta.resolution
     term = (TimeTerm(Comparison.LT, after, after) if earlier else TimeTerm(Comparison.GE, at, at),)
     return [
         (finder, replace(criteria, updated=(*criteria.updated, term))) for finder, criteria in parts

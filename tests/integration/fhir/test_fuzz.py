@@ -156,6 +156,7 @@ def test_a_cursor_that_is_none_of_ours_is_refused(text: str) -> None:
         "_lastUpdated=lt0001-01-01T00:00:00%2B14:00",
         "_lastUpdated=ge9999-12-31T23:59:59-14:00",
         "_sort=_lastUpdated&_cursor=WyJub3QgYSB0aW1lIiwiMDAwMDAwMDAtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAxIl0",
+        "_sort=-_lastUpdated&_cursor=W3siYXQiOiI5OTk5LTEyLTMxVDIzOjU5OjU5Ljk5OTk5OSswMDowMCJ9LCIwMDAwMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDEiXQ",
         "_cursor=WyJub3QgYW4gaWQiXQ",
         "_cursor=W3siYXQiOiIwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwIn1d",
         "identifier=%F0%9F%98%80",
