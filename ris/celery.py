@@ -29,11 +29,18 @@ def _queue_folder(home: Path) -> Path:
     return folder
 
 
-def _broker(configuration: config.Configuration) -> dict[str, Any]:
+def broker_settings(configuration: config.Configuration) -> dict[str, Any]:
+    """What Celery is told of the broker: how to reach it, and when to give it up."""
     if not configuration.broker_is_embedded:
+        url = configuration.broker_url.get_secret_value()
         return {
-            "broker_url": configuration.broker_url.get_secret_value(),
+            "broker_url": url,
+            # For Redis. The client of AMQP has a limit of its own for sending, one second.
             "broker_transport_options": {"socket_timeout": 5, "socket_connect_timeout": 2},
+            # For AMQP: a worker leaves a broker that says nothing after 40 seconds.
+            "broker_heartbeat": 20,
+            # Otherwise the client of AMQP asks who signed a certificate and not whose it is.
+            **({"broker_use_ssl": {"server_hostname": None}} if url.startswith("amqps:") else {}),
         }
     folder = _queue_folder(configuration.home)
     TRANSPORT_ALIASES["filesystem"] = "ris.queue_folder:Transport"
@@ -46,7 +53,6 @@ def _broker(configuration: config.Configuration) -> dict[str, Any]:
             "store_processed": False,
             "polling_interval": 0.1,
         },
-        "worker_enable_remote_control": False,
     }
 
 
@@ -61,17 +67,21 @@ CONFIG = config.load()
 
 app = Celery("ris", set_as_current=True)
 app.conf.update(
-    **_broker(CONFIG),
+    **broker_settings(CONFIG),
     include=["ris.tasks"],
     task_serializer="json",
     accept_content=["json"],
     task_ignore_result=True,
     task_acks_late=True,
     task_default_queue="ris",
+    # A ring that a broker lost costs one sweep; writing each to disk would cost more.
+    task_default_delivery_mode="transient",
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_send_task_events=False,
+    # Nobody asks workers through the broker: who can reach it could end them.
+    worker_enable_remote_control=False,
     broker_connection_retry=True,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,

@@ -24,6 +24,7 @@ QUIET_SECONDS = 1.4
 TIMERS_SECONDS = 30.0
 SEEN_SECONDS = 5.0
 LAST_RINGS = 30
+HANGING_SECONDS = 4.0  # and one more; the supervisor waits for ten
 
 
 def _parser(name: str, text: str) -> argparse.ArgumentParser:
@@ -132,7 +133,7 @@ def worker(argv: list[str]) -> int:
     """Deliver until SIGTERM or SIGINT; finishes what is under way."""
     _parser("worker", "Deliver messages to other systems.").parse_args(argv)
     from celery.apps.worker import Worker
-    from celery.exceptions import SecurityWarning
+    from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
     from celery.signals import setup_logging
     from celery.worker import WorkController, state
 
@@ -152,12 +153,15 @@ def worker(argv: list[str]) -> int:
     setup_logging.connect(_keep_our_logging)
     # It warns of running as root because of pickled messages; ours are JSON.
     warnings.simplefilter("ignore", SecurityWarning)
+    # Nor do its plans for tasks that outlive a connection matter: each may come twice.
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)
     purge_embedded_queue(settings)
     _take_over(settings)
     sweeper = Sweeper(run_folder(settings.home) / "worker")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     sweeper.start()
+    threading.Thread(target=_leave, args=(sweeper,), name="leaver", daemon=True).start()
     while True:
         part = Part(
             app=app,
@@ -180,6 +184,26 @@ def worker(argv: list[str]) -> int:
     sweeper.ended.set()
     sweeper.join(5)
     return int(part.exitcode or 0)
+
+
+def _leave(sweeper: Sweeper) -> None:
+    """End though the broker hangs: Celery waits without end for its answer to a goodbye.
+
+    Whatever is being sent is finished before. A doorbell that stays unanswered rings another
+    worker, or nobody: the next sweep comes anyway.
+    """
+    from ris import tasks
+
+    sweeper.stopping.wait()
+    if sweeper.ended.wait(HANGING_SECONDS):
+        return
+    while tasks.is_at_work():
+        if sweeper.ended.wait(0.1):
+            return
+    if sweeper.ended.wait(1):  # what kept it was its work
+        return
+    log.warning("the broker hangs; ended without its leave")
+    os._exit(0)
 
 
 def _take_over(settings: config.Configuration) -> None:

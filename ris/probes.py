@@ -36,6 +36,7 @@ BACKUP_DAYS = 7
 CERTIFICATE_DAYS = 30
 REVOCATION_DAYS = 1
 WAITING_SECONDS = 300
+BROKER_SECONDS = 2
 
 
 class State(StrEnum):
@@ -178,25 +179,53 @@ def clock(settings: config.Configuration) -> Iterable[Finding]:
 
 
 def broker(settings: config.Configuration) -> Iterable[Finding]:
-    """Only a doorbell: without it deliveries wait for the next sweep, so never a failure."""
+    """Only a doorbell: without it deliveries wait for the next sweep, so never a failure.
+
+    A broker may let in whom it takes nothing from (rights, memory, disk), so it is rung.
+    """
     if settings.broker_is_embedded:
         waiting = len(list((settings.home / "queue" / "messages").glob("*.msg")))
         yield ok("broker", f"queue folder, {waiting} waiting")
         return
-    from ris.celery import app
-
     shown = config.masked(settings.broker_url)
-    try:
-        with app.connection_for_write() as link:
-            link.ensure_connection(max_retries=1, interval_start=0, timeout=3)
-    except Exception as error:
+    if fault := _ring_once():
         yield warning(
             "broker",
-            f"{shown}: {type(error).__name__}",
-            "deliveries go on, a second later than usual",
+            f"{shown}: {fault}",
+            "deliveries go on, a second later than usual; start it, or correct RIS_BROKER_URL",
         )
     else:
         yield ok("broker", shown)
+
+
+def _ring_once() -> str:
+    """Ring for nothing, and wait until the broker has it; what went wrong, if anything did."""
+    from ris.celery import app
+    from ris.tasks import deliver_task
+
+    told: list[str] = []
+    link = app.connection_for_write()
+    link.transport_options = {
+        **(link.transport_options or {}),
+        # AMQP's alone: another transport answers each message as it is.
+        "confirm_publish": True,
+        "on_blocked": told.append,
+    }
+    try:
+        link.ensure_connection(max_retries=0)
+        deliver_task.apply_async(
+            (0.0,),  # rung before any pass: the worker answers it by doing nothing
+            producer=app.amqp.Producer(link),
+            retry=False,
+            expires=5,
+            confirm_timeout=BROKER_SECONDS,  # type: ignore[call-arg]  # goes on to the producer
+        )
+        link.release()
+    except Exception as error:
+        # Without a goodbye, for which whoever hangs or is blocked lets us wait without end.
+        link.collect(socket_timeout=0.1)
+        return told[0] if told else " ".join(f"{error}".split()) or type(error).__name__
+    return ""
 
 
 def worker(settings: config.Configuration) -> Iterable[Finding]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 from django.db import close_old_connections
@@ -22,13 +24,35 @@ RING_SECONDS = 0.05  # between rings; one answers for all commits before it
 EVENTS_AT_ONCE = 200  # one transaction at most,
 HOLD_SECONDS = 0.1  # and for no longer: on SQLite whoever else writes waits for it
 DRAIN_SECONDS = 5.0  # then deliver; the next pass goes on
+# A connection that ended since the last ring, as by a restart of the broker, is made anew at once.
+AGAIN = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 # When each kind of work last began in this process, for the sweeper (monotonic clock).
 ran_at: dict[str, float] = {"deliver": 0.0, "timers": 0.0}
 # The same for doorbells, by the clock that ringers use.
 _delivering_since = 0.0
+# The threads that are in the middle of something.
+_at_work: set[int] = set()
 
 
+@contextmanager
+def _working() -> Iterator[None]:
+    thread = threading.get_ident()
+    _at_work.add(thread)
+    try:
+        yield
+    finally:
+        _at_work.discard(thread)
+
+
+def is_at_work() -> bool:
+    """Whether something is under way in this process: a pass, or a message being sent."""
+    from ris.services import outbox
+
+    return bool(_at_work) or outbox.is_sending()
+
+
+@_working()
 def deliver() -> None:
     """Apply what was only stored, turn new events into deliveries, deliver what is due."""
     from ris.services import afterwards, deferred, outbox
@@ -48,6 +72,7 @@ def deliver() -> None:
     outbox.deliver_due(threads=config.load().delivery.threads)
 
 
+@_working()
 def run_timers() -> None:
     """Do what is due by the clock: holds that expire, exams without a sign of life."""
     from ris.services import timers
@@ -111,7 +136,7 @@ class Doorbell:
             self._waiting = False
             self._rung_at = time.monotonic()
         try:
-            deliver_task.apply_async((time.time(),), retry=False, expires=30)
+            deliver_task.apply_async((time.time(),), retry=True, retry_policy=AGAIN, expires=30)
         except Exception as error:
             self._silent_until = time.monotonic() + BREAKER_SECONDS
             log.warning("doorbell is silent", seconds=BREAKER_SECONDS, error=type(error).__name__)

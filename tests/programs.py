@@ -48,6 +48,17 @@ def postgresql_folder() -> Path | None:
     return None
 
 
+@cache
+def rabbitmq_folder() -> Path | None:
+    """The folder with its own scripts; those in Debian's search path change to another user."""
+    candidates = [Path("/usr/lib/rabbitmq/bin")]
+    on_path = shutil.which("rabbitmq-server")
+    if on_path:
+        candidates.append(Path(on_path).resolve().parent)
+    scripts = ("rabbitmq-server", "rabbitmqctl")
+    return next((at for at in candidates if all((at / name).exists() for name in scripts)), None)
+
+
 def _on_path(*names: str) -> Callable[[], str]:
     def missing() -> str:
         absent = [name for name in names if shutil.which(name) is None]
@@ -71,6 +82,7 @@ PROGRAMS: dict[str, Callable[[], str]] = {
     "chromium": lambda: "" if chromium() else "no Chromium",
     "postgresql": lambda: "" if postgresql_folder() else "no PostgreSQL binaries",
     "redis": _on_path("redis-server"),
+    "rabbitmq": lambda: "" if rabbitmq_folder() else "RabbitMQ not installed",
     "poppler": _on_path("pdftoppm"),
     "gettext": _on_path("xgettext", "msgfmt"),
     "dcmjs-dimse": _package("dcmjs-dimse"),

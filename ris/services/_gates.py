@@ -52,6 +52,10 @@ class Gate:
         self._again: set[int] = set()
         self._lock = threading.Lock()
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._inside
+
     def enter(self, endpoint_id: int) -> bool:
         with self._lock:
             if endpoint_id in self._inside:

@@ -223,6 +223,11 @@ def deliver_due(limit: int = 1000, *, threads: int = 0) -> int:
     return sum(future.result() for future in done)
 
 
+def is_sending() -> bool:
+    """Whether this process is sending to anybody."""
+    return not _gate.is_empty
+
+
 def _is_open(endpoint: Endpoint) -> bool:
     """Whether the endpoint takes messages at this hour."""
     protocol = _PROTOCOLS.get(ProtocolName(endpoint.protocol))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,12 +17,44 @@ from celery import Celery
 from celery.schedules import schedule
 from structlog.testing import capture_logs
 
+from ris import config, probes
+from ris.celery import app, broker_settings
 from ris.ringing import Ringer
-from tests.programs import ROOT, requires
-from tests.redis import running_redis
+from tests.programs import ROOT, demand, requires
+from tests.rabbitmq import RabbitMQ
+from tests.redis import Redis
 from tests.running import clean_environment, prepared, wait_until
 
 pytestmark = pytest.mark.wire
+
+Broker = Redis | RabbitMQ
+BROKERS = [pytest.param(name, marks=requires(name)) for name in ("redis", "rabbitmq")]
+NOBODY = ["redis://127.0.0.1:9/0", "amqp://guest:guest@127.0.0.1:9//"]
+
+
+@pytest.fixture(scope="session")
+def running_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """It takes seconds to start, so there is one."""
+    demand("rabbitmq")
+    server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def rabbitmq(running_rabbitmq: RabbitMQ) -> RabbitMQ:
+    running_rabbitmq.be_new("ris")
+    return running_rabbitmq
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    if request.param == "rabbitmq":
+        yield request.getfixturevalue("rabbitmq")
+        return
+    server = Redis(tmp_path)
+    yield server
+    server.kill()
 
 
 @pytest.fixture
@@ -81,77 +115,206 @@ def test_without_any_broker_set_the_queue_folder_carries_the_doorbell(data_dir: 
         wait_until(lambda: waiting_events(data_dir) == 0, "the event of now is fanned out")
 
 
-@requires("redis")
-def test_redis_carries_the_doorbell_and_its_death_stops_nothing(
-    data_dir: Path, tmp_path: Path
+def test_a_broker_carries_the_doorbell_and_its_death_stops_nothing(
+    data_dir: Path, broker: Broker
 ) -> None:
-    import redis
+    environment = clean_environment(data_dir, RIS_BROKER_URL=broker.url)
+    make_event("uma", environment)
+    assert len(broker.waiting("ris")) == 1
 
-    with running_redis(tmp_path) as (url, server):
-        environment = clean_environment(data_dir, RIS_BROKER_URL=url)
-        with redis.Redis.from_url(url) as client, running_part("worker", environment):
-            make_event("uma", environment)
-            wait_until(lambda: waiting_events(data_dir) == 0, "the event is fanned out")
-            assert client.info("commandstats")["cmdstat_lpush"]["calls"] >= 1
+    with running_part("worker", environment):
+        wait_until(lambda: broker.waiting("ris") == [], "the doorbell is answered")
+        wait_until(lambda: waiting_events(data_dir) == 0, "the event is fanned out")
 
-            server.kill()
-            server.wait()
-            make_event("ugo", environment)
+        broker.kill()
+        make_event("ugo", environment)
+        wait_until(lambda: waiting_events(data_dir) == 0, "an event without a broker")
 
-            wait_until(lambda: waiting_events(data_dir) == 0, "an event without a broker")
-
-
-@requires("redis")
-def test_beat_rings_through_redis(data_dir: Path, tmp_path: Path) -> None:
-    import redis
-
-    with running_redis(tmp_path) as (url, _):
-        environment = clean_environment(data_dir, RIS_BROKER_URL=url)
-        with redis.Redis.from_url(url) as client, running_part("beat", environment):
-            wait_until(lambda: int(client.llen("ris")) >= 2, "two turns of the beat")
+        broker.start()
+        wait_until(lambda: broker.listeners("ris") == 1, "the worker listens again", 30)
 
 
-@requires("redis")
-def test_beat_ends_on_a_signal_though_its_broker_hangs(data_dir: Path, tmp_path: Path) -> None:
-    import redis
+RING = """
+import sys
+from ris import tasks
 
-    with running_redis(tmp_path) as (url, server):
-        environment = clean_environment(data_dir, RIS_BROKER_URL=url)
-        with redis.Redis.from_url(url) as client, running_part("beat", environment) as beat:
-            wait_until(lambda: int(client.llen("ris")) >= 1, "a turn of the beat")
-            server.send_signal(signal.SIGSTOP)
-            try:
-                beat.send_signal(signal.SIGTERM)
-                assert beat.wait(10) == 0
-            finally:
-                server.send_signal(signal.SIGCONT)
+tasks.RING_SECONDS = 0
+bell = tasks.Doorbell()
+for _ in sys.stdin:
+    bell.ring()
+    print("silent" if bell.is_silent else "rung", flush=True)
+"""
 
 
-def test_a_worker_starts_delivers_and_stops_while_its_broker_is_away(data_dir: Path) -> None:
-    environment = clean_environment(data_dir, RIS_BROKER_URL="redis://127.0.0.1:9/0")
+class Bell:
+    """The doorbell in a process of its own, with the settings and connections it has in life."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", RING],
+            cwd=ROOT,
+            env={**environment, "DJANGO_SETTINGS_MODULE": "ris.settings"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ring(self) -> str:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def close(self) -> None:
+        self.process.communicate(timeout=20)
+
+
+def test_a_ring_is_a_task_name_and_a_time_only_and_is_not_kept_on_disk(
+    tmp_path: Path, broker: Broker
+) -> None:
+    before = time.time()
+    with closing(Bell(clean_environment(tmp_path, RIS_BROKER_URL=broker.url))) as bell:
+        assert bell.ring() == "rung"
+
+    (ring,) = broker.waiting("ris")
+    (rung_at,), named, _ = json.loads(json.loads(ring)["body"])
+    assert before <= rung_at <= time.time()
+    assert named == {}
+    assert '"task": "ris.deliver"' in ring
+    assert '"delivery_mode": 1' in ring
+
+
+def test_a_bell_whose_connection_ended_rings_by_a_new_one(tmp_path: Path, broker: Broker) -> None:
+    with closing(Bell(clean_environment(tmp_path, RIS_BROKER_URL=broker.url))) as bell:
+        assert bell.ring() == "rung"
+        broker.drop_connections()
+        assert bell.ring() == "rung"
+
+    assert len(broker.waiting("ris")) == 2
+
+
+def test_beat_rings_through_a_broker(data_dir: Path, broker: Broker) -> None:
+    environment = clean_environment(data_dir, RIS_BROKER_URL=broker.url)
+    with running_part("beat", environment):
+        wait_until(lambda: len(broker.waiting("ris")) >= 2, "two turns of the beat")
+
+
+@pytest.mark.parametrize("part", ["worker", "beat"])
+def test_a_part_ends_on_a_signal_though_its_broker_hangs(
+    data_dir: Path, broker: Broker, part: str
+) -> None:
+    environment = clean_environment(data_dir, RIS_BROKER_URL=broker.url)
+    with running_part(part, environment) as process:
+        if part == "worker":
+            wait_until(lambda: broker.listeners("ris") == 1, "the worker listens")
+        else:
+            wait_until(lambda: broker.waiting("ris") != [], "a turn of the beat")
+        broker.process.send_signal(signal.SIGSTOP)
+        try:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        finally:
+            broker.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("url", NOBODY)
+def test_a_worker_starts_delivers_and_stops_while_its_broker_is_away(
+    data_dir: Path, url: str
+) -> None:
+    environment = clean_environment(data_dir, RIS_BROKER_URL=url)
     make_event("uma", environment)
 
     with running_part("worker", environment):
         wait_until(lambda: waiting_events(data_dir) == 0, "the event is fanned out")
 
 
-@requires("redis")
-def test_a_broker_that_is_away_is_told_once_and_its_return_too(tmp_path: Path) -> None:
-    with running_redis(tmp_path) as (url, server):
-        away = Celery("away", broker=url, set_as_current=False)
-        away.conf.update(broker_transport_options={"max_retries": 1}, task_publish_retry=False)
-        clock = Ringer(app=away)
-        entry = clock.Entry(name="sweep", task="ris.sweep", schedule=schedule(1), app=away)
-        with capture_logs() as logs:
-            clock.apply_entry(entry)
-            server.kill()
-            server.wait()
-            clock.apply_entry(entry)
-            clock.apply_entry(entry)
-            with running_redis(tmp_path, at=url):
-                clock.apply_entry(entry)
+def test_a_broker_that_is_away_is_told_once_and_its_return_too(broker: Broker) -> None:
+    away = Celery("away", broker=broker.url, set_as_current=False)
+    away.conf.update(broker_transport_options={"max_retries": 1}, task_publish_retry=False)
+    clock = Ringer(app=away)
+    entry = clock.Entry(name="sweep", task="ris.sweep", schedule=schedule(1), app=away)
+    with capture_logs() as logs:
+        clock.apply_entry(entry)
+        broker.kill()
+        clock.apply_entry(entry)
+        clock.apply_entry(entry)
+        broker.start()
+        clock.apply_entry(entry)
 
     assert [(each["log_level"], each["event"]) for each in logs] == [
         ("warning", "the broker cannot be rung"),
         ("info", "the broker is rung again"),
     ]
+
+
+# --- what `ris doctor` says
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, url: str) -> probes.Finding:
+    settings = config.Configuration(broker_url=url)
+    for name, value in broker_settings(settings).items():
+        monkeypatch.setitem(app.conf, name, value)
+    (finding,) = probes.ask([probes.broker], settings)
+    return finding
+
+
+def test_doctor_rings_the_broker(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> None:
+    finding = asked(monkeypatch, broker.url)
+
+    assert finding.state is probes.State.OK
+    assert len(broker.waiting("ris")) == 1
+
+
+@pytest.mark.parametrize("url", NOBODY)
+def test_doctor_says_why_a_broker_is_away_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    finding = asked(monkeypatch, url)
+
+    assert finding.state is probes.State.WARNING
+    assert "Connection refused" in finding.text
+    assert "guest:guest" not in finding.text
+    assert finding.advice == (
+        "deliveries go on, a second later than usual; start it, or correct RIS_BROKER_URL"
+    )
+
+
+@requires("rabbitmq")
+def test_doctor_says_that_rabbitmq_does_not_know_the_login(
+    monkeypatch: pytest.MonkeyPatch, rabbitmq: RabbitMQ
+) -> None:
+    finding = asked(monkeypatch, rabbitmq.url.replace("guest:guest", "guest:wrong"))
+
+    assert finding.state is probes.State.WARNING
+    assert "ACCESS_REFUSED" in finding.text
+    assert "wrong" not in finding.text
+
+
+@requires("rabbitmq")
+def test_doctor_says_that_rabbitmq_takes_nothing_while_it_is_short_of_memory(
+    monkeypatch: pytest.MonkeyPatch, rabbitmq: RabbitMQ
+) -> None:
+    rabbitmq.run_short_of_memory()
+    try:
+        finding = asked(monkeypatch, rabbitmq.url)
+    finally:
+        rabbitmq.have_memory_again()
+
+    assert finding.state is probes.State.WARNING
+    assert "connection blocked, see broker logs" in finding.text
+
+
+@requires("rabbitmq")
+def test_a_certificate_must_be_signed_by_whom_we_trust_and_name_the_broker(
+    monkeypatch: pytest.MonkeyPatch, rabbitmq: RabbitMQ
+) -> None:
+    unknown = asked(monkeypatch, rabbitmq.tls_url)
+    monkeypatch.setenv("SSL_CERT_FILE", str(rabbitmq.authority.pem))
+    known = asked(monkeypatch, rabbitmq.tls_url)
+    for_another = asked(monkeypatch, rabbitmq.wrong_tls_url)
+
+    assert "self-signed certificate in certificate chain" in unknown.text
+    assert known.state is probes.State.OK
+    assert len(rabbitmq.waiting("ris")) == 1
+    assert "certificate is not valid for '127.0.0.2'" in for_another.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,3 +144,15 @@ def test_a_database_that_is_away_does_not_end_the_sweeper(
     sweeper.start()
 
     wait_until(lambda: len(tries) >= 2, "a second try after a failed one", 10)
+
+
+def test_a_process_is_at_work_as_long_as_a_pass_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr("ris.services.timers.run_due", lambda: seen.append(tasks.is_at_work()))
+
+    thread = threading.Thread(target=tasks.run_timers)
+    thread.start()
+    thread.join(5)
+
+    assert seen == [True]
+    assert not tasks.is_at_work()
