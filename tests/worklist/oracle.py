@@ -106,7 +106,8 @@ def _empty(keyword: str) -> DataElement:
 
 
 def _returned(stored: Dataset, query: Dataset) -> Dataset:
-    """Only what was requested; type 3 without a value is not even there."""
+    """Only what was requested; type 3 without a value is not even there, nor is a sequence whose
+    items have nothing of what was requested of them."""
     found = Dataset()
     for element in query:
         if element.tag not in stored:
@@ -122,8 +123,9 @@ def _returned(stored: Dataset, query: Dataset) -> Dataset:
                 # Only matching items come back (C.2.2.2.6).
                 items = [item for item in items if _item_matches(item, asked, CODE_KEYS)]
             items = [_returned(item, asked) for item in items]
-        items = [item for item in items if len(item) or element.keyword == SPS]
-        found.add(DataElement(element.tag, "SQ", items))
+        told = [item for item in items if len(item) or element.keyword == SPS]
+        if told or not items:
+            found.add(DataElement(element.tag, "SQ", told))
     return found
 
 
