@@ -209,6 +209,14 @@ def discontinue_order(command: DiscontinueOrder, context: Context) -> CanceledOr
     return _canceled(orders, named)
 
 
+def _in_progress() -> StateConflictError:
+    return StateConflictError(
+        "cannot discontinue: the exam is in progress",
+        path=Place.ORDER_STATUS,
+        details={"started": True},
+    )
+
+
 def _discontinue_steps(
     order: Order, steps: Sequence[ScheduledProcedureStep], reason: str, context: Context
 ) -> None:
@@ -218,11 +226,10 @@ def _discontinue_steps(
     if runs:
         _leave_a_note(order, reason, context)
     if not _drop_waiting(order, steps, reason, context):
-        why = "in progress" if runs else "over"
-        raise StateConflictError(
-            f"cannot discontinue: the exam is {why}",
-            path=Place.ORDER_STATUS,
-            details={"started": runs},
+        raise (
+            _in_progress()
+            if runs
+            else StateConflictError("cannot discontinue: the exam is over", path=Place.ORDER_STATUS)
         )
 
 
@@ -240,11 +247,7 @@ def _discontinue(order: Order, reason: str, context: Context) -> None:
             for step in waiting:
                 drop_step(step, reason, context)
             return
-        raise StateConflictError(
-            "cannot discontinue: the exam is in progress",
-            path=Place.ORDER_STATUS,
-            details={"started": True},
-        )
+        raise _in_progress()
     announced = any(step.announced for step in steps)
     move(order, ORDER, OrderTrigger.DISCONTINUE)
     _cancel_open_steps(order, reason, context)
