@@ -194,28 +194,29 @@ def test_a_bell_whose_connection_ended_rings_by_a_new_one(tmp_path: Path, broker
     assert len(broker.waiting("ris")) == 2
 
 
-def test_beat_rings_through_a_broker(data_dir: Path, broker: Broker) -> None:
-    environment = clean_environment(data_dir, RIS_BROKER_URL=broker.url)
-    with running_part("beat", environment):
-        wait_until(lambda: len(broker.waiting("ris")) >= 2, "two turns of the beat")
+def code_at_the_end(part: subprocess.Popen[bytes], *, while_hangs: Broker) -> int:
+    while_hangs.process.send_signal(signal.SIGSTOP)
+    try:
+        part.send_signal(signal.SIGTERM)
+        return part.wait(10)
+    finally:
+        while_hangs.process.send_signal(signal.SIGCONT)
 
 
-@pytest.mark.parametrize("part", ["worker", "beat"])
-def test_a_part_ends_on_a_signal_though_its_broker_hangs(
-    data_dir: Path, broker: Broker, part: str
+def test_beat_rings_through_a_broker_and_ends_though_it_hangs(
+    data_dir: Path, broker: Broker
 ) -> None:
     environment = clean_environment(data_dir, RIS_BROKER_URL=broker.url)
-    with running_part(part, environment) as process:
-        if part == "worker":
-            wait_until(lambda: broker.listeners("ris") == 1, "the worker listens")
-        else:
-            wait_until(lambda: broker.waiting("ris") != [], "a turn of the beat")
-        broker.process.send_signal(signal.SIGSTOP)
-        try:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
-        finally:
-            broker.process.send_signal(signal.SIGCONT)
+    with running_part("beat", environment) as beat:
+        wait_until(lambda: len(broker.waiting("ris")) >= 2, "two turns of the beat")
+        assert code_at_the_end(beat, while_hangs=broker) == 0
+
+
+def test_a_worker_ends_though_its_broker_hangs(data_dir: Path, broker: Broker) -> None:
+    environment = clean_environment(data_dir, RIS_BROKER_URL=broker.url)
+    with running_part("worker", environment) as worker:
+        wait_until(lambda: broker.listeners("ris") == 1, "the worker listens")
+        assert code_at_the_end(worker, while_hangs=broker) == 0
 
 
 @pytest.mark.parametrize("url", NOBODY)
