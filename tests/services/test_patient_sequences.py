@@ -51,6 +51,11 @@ class Number:
     owner: int
     former: int | None = None
 
+    @property
+    def record(self) -> int:
+        """Whose it was before any merge."""
+        return self.owner if self.former is None else self.former
+
 
 @dataclass
 class Merge:
@@ -76,6 +81,14 @@ class Model:
         while record in into:
             record = into[record]
         return record
+
+    def became(self, record: int, other: int) -> bool:
+        into = {merge.subsumed: merge.into for merge in self.merges}
+        while record in into:
+            record = into[record]
+            if record == other:
+                return True
+        return False
 
     def register(self, value: str, given: str) -> int:
         record = len(self.given)
@@ -142,7 +155,8 @@ class Sequences(RuleBasedStateMachine):
             return
         if same:
             assert one is not None
-            assert refused is not (other.former is not None and one.former is None)
+            # Told once more, be it by way of others: the one record became the other before.
+            assert refused is not model.became(other.record, one.record)
             return
         assert not refused
         if one is None:
@@ -252,7 +266,7 @@ def test_sequences() -> None:
     run_state_machine_as_test(
         Sequences,
         settings=settings(
-            max_examples=8,
+            max_examples=30,
             stateful_step_count=14,
             deadline=None,
             suppress_health_check=list(HealthCheck),
