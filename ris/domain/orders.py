@@ -456,6 +456,7 @@ class OrderHeld(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReleased(Event):
     order: str
+    begun: bool = False  # an exam of it was begun all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

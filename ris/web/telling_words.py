@@ -131,6 +131,7 @@ LEASE_END: Mapping[str, Promise] = {
 REASONS = (
     noop("as before it was canceled"),
     noop("canceled before; the exam was not for it"),
+    noop("on hold before; the exam was not for it"),
     noop("canceled before it came"),
     noop("replaced by another order"),
     noop("another exam was ordered"),

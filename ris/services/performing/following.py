@@ -13,6 +13,8 @@ from ris.domain.orders import (
     PERFORMED,
     STEP,
     OrderCanceled,
+    OrderHeld,
+    OrderReleased,
     OrderReopened,
     OrderStatus,
     OrderTrigger,
@@ -21,7 +23,13 @@ from ris.domain.orders import (
 )
 from ris.domain.performing import Match, PerformedStatus, step_status_from
 from ris.domain.scheduling import APPOINTMENT, AppointmentStatus, AppointmentTrigger
-from ris.models import Order, PerformedProcedureStep, ScheduledProcedureStep, StudyAlias
+from ris.models import (
+    DomainEvent,
+    Order,
+    PerformedProcedureStep,
+    ScheduledProcedureStep,
+    StudyAlias,
+)
 from ris.models.prepared import Given, Select
 from ris.services._context import Context
 from ris.services._transition import move
@@ -88,6 +96,7 @@ def bring_to_start(step: ScheduledProcedureStep, at: datetime, context: Context)
     elif status in {StepStatus.PENDING, StepStatus.NO_SHOW}:
         step.start_at = step.start_at or at  # a walk-in: scheduled the moment it begins
         move(step, STEP, StepTrigger.SCHEDULE, "start_at")
+    _release(step.procedure.order, context)
     step.status_before_start = (before if before in _BEFORE_START else StepStatus.SCHEDULED).value
     move(step, STEP, StepTrigger.START, "status_before_start")
     appointment = step.appointment
@@ -103,6 +112,13 @@ def _reopen(order: Order, context: Context) -> None:
     if order.status in _GONE:
         move(order, ORDER, OrderTrigger.REOPEN)
         context.emit(OrderReopened(order=str(order.public_id)), subject=order)
+
+
+def _release(order: Order, context: Context) -> None:
+    """What was on hold was performed all the same: it is to be read, reported and told of."""
+    if order.status == OrderStatus.ON_HOLD.value:
+        move(order, ORDER, OrderTrigger.RELEASE)
+        context.emit(OrderReleased(order=str(order.public_id), begun=True), subject=order)
 
 
 def follow(
@@ -179,6 +195,7 @@ def take_back(step: ScheduledProcedureStep, context: Context) -> None:
         move(step, STEP, StepTrigger.ARRIVE)
     if before is StepStatus.READY:
         move(step, STEP, StepTrigger.PREPARE)
+    _hold_again(step.procedure.order, context)
 
 
 def _cancel_again(order: Order, context: Context) -> None:
@@ -197,6 +214,19 @@ def _cancel_again(order: Order, context: Context) -> None:
             ),
             subject=order,
         )
+
+
+def _hold_again(order: Order, context: Context) -> None:
+    """The hold ended for this exam only, which was not its own after all."""
+    if order.status != OrderStatus.ACTIVE.value or any(
+        StepStatus(step.status) in PERFORMED for step in steps_of({order.pk: order}, order)
+    ):
+        return
+    last = DomainEvent.objects.filter(order=order, name__in=["OrderHeld", "OrderReleased"]).last()
+    if last is not None and last.payload.get("begun"):
+        move(order, ORDER, OrderTrigger.HOLD)
+        reason = "on hold before; the exam was not for it"
+        context.emit(OrderHeld(order=str(order.public_id), reason=reason), subject=order)
 
 
 def note_end(steps: Iterable[ScheduledProcedureStep], ended_at: datetime) -> None:

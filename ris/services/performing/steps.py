@@ -113,6 +113,8 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     canceled = [step for step in linked if step.status == StepStatus.CANCELED.value]
     if canceled:
         flags.append(noop("the step had been canceled; it is open again"))
+    if any(step.procedure.order.status == OrderStatus.ON_HOLD.value for step in linked):
+        flags.append(noop("the order had been on hold; the hold is over"))
     belongs = locked if match in {Match.MATCHED, Match.EVIDENCE} else []
     performed = _make(command, uid, match, flags, belongs, identifiers, context)
     _store(performed, linked)
