@@ -39,11 +39,20 @@ def run(argv: list[str]) -> int:
     settings = listener_config(dicom)
     ports = [settings.port, *([settings.tls.port] if settings.tls else [])]
     require_free(settings.host, ports)
-    return Processes(
-        dicom.processes,
-        lambda number, ready: serve_one(dicom, settings, f"dicom-{number}", ready),
-        lambda: _say_where(dicom),
-    ).run()
+    try:
+        return Processes(
+            dicom.processes,
+            lambda number, ready: serve_one(dicom, settings, _name(number), ready),
+            lambda: _say_where(dicom),
+        ).run()
+    finally:
+        # One that was killed, or told to end before it served, did not see to it itself.
+        for number in range(1, dicom.processes + 1):
+            counters.forget(run_folder(config.load().home), _name(number))
+
+
+def _name(number: int) -> str:
+    return f"dicom-{number}"
 
 
 def serve_one(dicom: Dicom, settings: ListenerConfig, name: str, ready: Callable[[], None]) -> int:
