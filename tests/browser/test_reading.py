@@ -76,11 +76,14 @@ def test_keys_walk_the_list_and_a_prior_becomes_the_comparison(at: At) -> None:
     press(page, "n")
     expect(page.locator("#editor")).to_be_visible()
     go(window, "n")  # what was begun before came first, out of the order of the list
-    start = window.path
-    go(window, "n")
-    there = window.path
-    go(window, "[")
-    went_back = window.path
+    for _ in range(3):  # what another reader let go meanwhile stands between, but once
+        start = window.path
+        go(window, "n")
+        there = window.path
+        go(window, "[")
+        went_back = window.path
+        if went_back == start:
+            break
     for _ in range(12):
         expect(page.locator("#earlier-title")).to_be_visible()  # its link alone stood before it
         if page.locator("[data-compares]").count():
