@@ -140,6 +140,10 @@ class RabbitMQ:
             "HOME": str(self._folder),
             "RABBITMQ_NODENAME": self._name,
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            # Every minute it starts Erlang's port mapper anew if that is gone: not here, and if
+            # it did, not for the whole network.
+            "ERL_ZFLAGS": "-start_epmd false",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
 
     def remove(self) -> None:
