@@ -8,6 +8,7 @@ Pages say them so, and what leaves for people without a page.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 from django.utils.translation import get_language, gettext
@@ -26,13 +27,21 @@ def sentence(text: str) -> str:
     known = gettext(text)
     if known != text:
         return known
-    for pattern, holes, translated in _patterns(get_language() or "en"):
+    found = one_of(text, _of_catalog(get_language() or "en"), _value)
+    return text if found is None else found
+
+
+def one_of(text: str, messages: tuple[str, ...], value: Callable[[str], str]) -> str | None:
+    """The same of these sentences alone, ``value`` saying what stands in their holes; None if it is
+    another text, as somebody may have typed it."""
+    for pattern, holes, message in _patterns(messages):
         found = pattern.fullmatch(text)
         if found:
-            for hole, value in zip(holes, found.groups(), strict=True):
-                translated = translated.replace(hole, _value(value))
-            return translated
-    return text
+            said = gettext(message)
+            for hole, stands in zip(holes, found.groups(), strict=True):
+                said = said.replace(hole, value(stands))
+            return said
+    return None
 
 
 def _value(value: str) -> str:
@@ -49,20 +58,31 @@ def _value(value: str) -> str:
 
 
 @cache
-def _patterns(language: str) -> tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...]:
-    """Sentences with values that a language has: pattern, what stands for each value, and theirs.
+def _of_catalog(language: str) -> tuple[str, ...]:
+    """The sentences with values that a language has."""
+    catalog = translation(language)._catalog  # type: ignore[attr-defined]
+    return tuple(
+        message
+        for message, translated in catalog.items()
+        # A hole alone would fit anything.
+        if isinstance(message, str) and "{" in message and translated and _words(message) > 1
+    )
+
+
+@cache
+def _patterns(
+    messages: tuple[str, ...],
+) -> tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...]:
+    """Each with its pattern and what stands for each value in it.
 
     The longest first: one that says more is the one that was meant.
     """
     found = []
-    catalog = translation(language)._catalog  # type: ignore[attr-defined]
-    for message, translated in catalog.items():
-        # A hole alone would fit anything.
-        if isinstance(message, str) and "{" in message and translated and _words(message) > 1:
-            holes = tuple(dict.fromkeys(_HOLE.findall(message)))
-            if all(message.count(hole) == 1 for hole in holes):
-                parts = [re.escape(part) for part in _HOLE.split(message)]
-                found.append((re.compile("(.+?)".join(parts), re.DOTALL), holes, translated))
+    for message in messages:
+        holes = tuple(dict.fromkeys(_HOLE.findall(message)))
+        if all(message.count(hole) == 1 for hole in holes):
+            parts = [re.escape(part) for part in _HOLE.split(message)]
+            found.append((re.compile("(.+?)".join(parts), re.DOTALL), holes, message))
     found.sort(key=lambda row: -len(row[0].pattern))
     return tuple(found)
 

@@ -2,8 +2,7 @@
 
 Such a reply is a message like any other (HL7 v2.5.1 4.4.2, IHE RAD-3): it is kept in the inbox, is
 shown there if it could not be applied or says that something was not done (UA), and can be applied
-again. The edge of the outbox calls this
-in the transaction that notes the delivery.
+again. The edge of the outbox calls this in the transaction that notes the delivery.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 
 from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext
@@ -20,6 +19,7 @@ from django.utils.translation import gettext_noop as noop
 from ris.domain.dose import BY_HAND, ENTERED
 from ris.domain.measures import Part
 from ris.domain.reading import LeaseEnd
+from ris.sentences import one_of
 from ris.web.templatetags.ris_web import isolated
 
 # Who did it, by the kind of actor; the name of a person stands alone.
@@ -280,7 +280,6 @@ MESSAGES = (
     noop("{object}, version {number}: committed by the archive"),
 )
 
-_HOLE = re.compile(r"\\\{(\w+)\\\}")  # as re.escape leaves it
 # "A700 the archive is out of resources: disk full": PS3.7 Annex C, and what the archive adds.
 _STATUS = re.compile(r"(?P<number>[0-9A-F]{4}) (?P<meaning>[^:]+)(?P<comment>(?:: .+)?)", re.DOTALL)
 
@@ -305,20 +304,8 @@ def message_words(name: str) -> str:
 
 def _known(text: str, messages: tuple[str, ...], say: Callable[[str], str]) -> str:
     """``say`` tells what stands in the holes."""
-    for pattern, message in _patterns(messages):
-        if found := pattern.fullmatch(text):
-            values = {name: say(value) for name, value in found.groupdict().items()}
-            return gettext(message).format_map(values)
-    return isolated(text)
-
-
-@cache
-def _patterns(messages: tuple[str, ...]) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """What each fits, the longest first: one that says more is the one that was meant."""
-    return tuple(
-        (re.compile(_HOLE.sub(r"(?P<\1>.+)", re.escape(message)), re.DOTALL), message)
-        for message in sorted(messages, key=len, reverse=True)
-    )
+    found = one_of(text, messages, say)
+    return isolated(text) if found is None else found
 
 
 def inside(words: str) -> str:

@@ -140,8 +140,7 @@ def _drop_waiting(
     order: Order, steps: Sequence[ScheduledProcedureStep], reason: str, context: Context
 ) -> bool:
     """Drop what nobody began; whether there was any."""
-    can_be = OPEN - {StepStatus.STARTED}
-    waiting = [step for step in steps if StepStatus(step.status) in can_be]
+    waiting = [step for step in steps if StepStatus(step.status) in OPEN - {StepStatus.STARTED}]
     for step in waiting:
         drop_step(step, reason, context)
     if waiting:
@@ -225,12 +224,11 @@ def _discontinue_steps(
     runs = any(step.status == StepStatus.STARTED.value for step in steps)
     if runs:
         _leave_a_note(order, reason, context)
-    if not _drop_waiting(order, steps, reason, context):
-        raise (
-            _in_progress()
-            if runs
-            else StateConflictError("cannot discontinue: the exam is over", path=Place.ORDER_STATUS)
-        )
+    if _drop_waiting(order, steps, reason, context):
+        return
+    if runs:
+        raise _in_progress()
+    raise StateConflictError("cannot discontinue: the exam is over", path=Place.ORDER_STATUS)
 
 
 def _discontinue(order: Order, reason: str, context: Context) -> None:
@@ -241,11 +239,8 @@ def _discontinue(order: Order, reason: str, context: Context) -> None:
         return
     if any(step.status == StepStatus.STARTED.value for step in steps):
         _leave_a_note(order, reason, context)
-        waiting = [step for step in steps if StepStatus(step.status) in _CAN_BE_DROPPED]
-        if waiting:
-            # What runs is for its technologist to end; nobody else need come in for the rest.
-            for step in waiting:
-                drop_step(step, reason, context)
+        # What runs is for its technologist to end; nobody else need come in for the rest.
+        if _drop_waiting(order, steps, reason, context):
             return
         raise _in_progress()
     announced = any(step.announced for step in steps)
