@@ -17,6 +17,9 @@ from ris.domain.patients import PatientReference
 from ris.domain.states import StateMachine
 from ris.domain.values import Identifier, PersonName
 
+PDF = "application/pdf"
+PDF_BEGINS = b"%PDF-"  # within the first kilobyte, as readers look for it
+
 
 class DocumentStatus(StrEnum):
     CURRENT = "CURRENT"

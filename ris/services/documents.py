@@ -5,6 +5,8 @@ from __future__ import annotations
 from ris.domain.actors import Role
 from ris.domain.documents import (
     DOCUMENT,
+    PDF,
+    PDF_BEGINS,
     CancelDocument,
     Content,
     DocumentCanceled,
@@ -16,7 +18,12 @@ from ris.domain.documents import (
     Filing,
     digest,
 )
-from ris.domain.errors import DuplicateKeyError, StateConflictError, UnknownKeyError
+from ris.domain.errors import (
+    DuplicateKeyError,
+    InvalidValueError,
+    StateConflictError,
+    UnknownKeyError,
+)
 from ris.domain.values import Identifier
 from ris.models import Document, Order, Patient, Report
 from ris.services._context import Context
@@ -109,7 +116,13 @@ def keep(
     parent: Document | None = None,
     revision: int = 1,
 ) -> Document:
-    """Store a document; one of a report belongs to the version that is signed next."""
+    """Store a document; one of a report belongs to the version that is signed next.
+
+    Raises InvalidValueError for what is said to be a PDF and is none.
+    """
+    if content.data and content.media_type.lower() == PDF and PDF_BEGINS not in content.data[:1024]:
+        # Nobody could open it, and its sender alone can send it whole.
+        raise InvalidValueError("not a PDF", path=content.path)
     title = content.title or content.file_name
     return Document.objects.create(
         patient=patient,

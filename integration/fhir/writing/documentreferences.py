@@ -74,7 +74,8 @@ class DocumentReferences(KeptResources):
 
 def _placed(error: RisError) -> RisError:
     """The same refusal, in FHIR's words for its place."""
-    error.path = _PLACES.get(error.path, "DocumentReference.content")
+    if not error.path.startswith("DocumentReference."):
+        error.path = _PLACES.get(error.path, "DocumentReference.content")
     return error
 
 

@@ -45,7 +45,6 @@ _SUBTYPES: Mapping[str, str] = {
     "plain": "text/plain",
     "text": "text/plain",
 }
-_PDF, _PDF_BEGINS = "application/pdf", b"%PDF-"
 _WORD = re.compile(r"[a-z0-9][a-z0-9.+-]{0,40}")
 
 
@@ -55,15 +54,11 @@ def read(obx: Segment, profile: Profile) -> Content:
     if (obx.get("2") or "").upper() == "RP":
         return _pointer(obx, title)
     data = _bytes(obx, profile)
-    kind = _sniffed(data) or _media_type(obx, ("2", "3"))
-    if kind == _PDF and _PDF_BEGINS not in data[:1024]:
-        # Nobody could open it, and its sender alone can send it whole.
-        raise InvalidValueError("not a PDF", path=obx.at("5.5"))
     return Content(
-        media_type=kind,
+        media_type=_sniffed(data) or _media_type(obx, ("2", "3")),
         data=data,
         title=title,
-        path=obx.at("5"),
+        path=obx.at("5.5"),
     )
 
 

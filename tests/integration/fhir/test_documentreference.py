@@ -148,3 +148,18 @@ def test_one_for_another_patient_than_the_order_is_refused(api: Api, order: Orde
 
     assert (answer.status, answer.issue["expression"]) == (409, ["DocumentReference.subject"])
     assert (FhirResource.objects.count(), Document.objects.count()) == (0, 0)
+
+
+def test_what_is_said_to_be_a_pdf_and_is_none_is_refused_with_its_place(
+    api: Api, order: Order
+) -> None:
+    data = base64.b64encode(b"MZ something else").decode()
+    content = [{"attachment": {"contentType": "application/pdf", "data": data}}]
+
+    answer = api.post("/DocumentReference", reference(order, content=content))
+
+    assert (answer.status, answer.issue["expression"]) == (
+        422, ["DocumentReference.content[0].attachment"],
+    )  # fmt: skip
+    assert answer.issue["diagnostics"] == "not a PDF"
+    assert not Document.objects.exists()
