@@ -41,7 +41,7 @@ from ris.domain.follow_ups import (
     ReopenFollowUp,
     UnlinkFollowUpOrder,
 )
-from ris.domain.orders import OrderCanceled, OrderDiscontinued, OrderVoided
+from ris.domain.order_events import OrderCanceled, OrderDiscontinued, OrderVoided
 from ris.domain.patients import PatientsUnmerged, VisitsMoved
 from ris.domain.performing import PerformedStepDiscontinued, PerformedStepRelinked
 from ris.domain.protocol import StoredEvent

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from ris.domain.errors import DuplicateKeyError, MissingValueError
-from ris.domain.orders import (
-    AskOrder,
-    AttachPlacerNumber,
-    OrderReference,
-    PlacedOrder,
-    PlacerNumberAssigned,
-)
+from ris.domain.order_events import PlacerNumberAssigned
+from ris.domain.orders import AskOrder, AttachPlacerNumber, OrderReference, PlacedOrder
 from ris.domain.places import Place
 from ris.domain.values import require_text
 from ris.services._context import Context, current_cause

@@ -7,6 +7,14 @@ from collections.abc import Iterator, Sequence
 from ris.domain.errors import (
     StateConflictError,
 )
+from ris.domain.order_events import (
+    OrderCanceled,
+    OrderDiscontinued,
+    OrderHeld,
+    OrderReleased,
+    OrderVoided,
+    StepCanceled,
+)
 from ris.domain.orders import (
     OPEN,
     ORDER,
@@ -18,18 +26,12 @@ from ris.domain.orders import (
     DiscontinueOrder,
     HoldOrder,
     NoteRefusedCancellation,
-    OrderCanceled,
-    OrderDiscontinued,
-    OrderHeld,
     OrderReference,
-    OrderReleased,
     OrderStatus,
     OrderTrigger,
-    OrderVoided,
     ReleaseOrder,
     ReplaceOrder,
     Stage,
-    StepCanceled,
     StepStatus,
     StepTrigger,
     VoidOrder,

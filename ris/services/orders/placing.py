@@ -16,20 +16,22 @@ from ris.domain.errors import (
     StateConflictError,
 )
 from ris.domain.identifiers import require_accession_number
+from ris.domain.order_events import (
+    OrderPlaced,
+    OrderReplaced,
+    ProcedureAdded,
+    StepInformationCompleted,
+    StepRepeated,
+)
 from ris.domain.orders import (
     AddProcedure,
     CompleteInformation,
-    OrderPlaced,
     OrderReference,
-    OrderReplaced,
     OrderStatus,
     PlacedOrder,
     PlaceOrder,
-    ProcedureAdded,
     RepeatStep,
     ReviseOrder,
-    StepInformationCompleted,
-    StepRepeated,
     StepStatus,
 )
 from ris.domain.places import Place

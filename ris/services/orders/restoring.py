@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ris.domain.errors import RisError, StateConflictError
-from ris.domain.orders import (
-    ORDER,
-    STEP,
-    OrderHeld,
-    OrderReopened,
-    OrderTrigger,
-    StepStatus,
-    StepTrigger,
-)
+from ris.domain.order_events import OrderHeld, OrderReopened
+from ris.domain.orders import ORDER, STEP, OrderTrigger, StepStatus, StepTrigger
 from ris.domain.safety import Gate
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.undoing import RestoreOrder

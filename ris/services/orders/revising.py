@@ -9,9 +9,9 @@ from ris.domain.errors import (
     InvalidValueError,
     StateConflictError,
 )
+from ris.domain.order_events import OrderRevised
 from ris.domain.orders import (
     PERFORMED,
-    OrderRevised,
     PlacedOrder,
     ProcedureRequest,
     ReviseOrder,

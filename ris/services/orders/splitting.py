@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ris.domain.errors import MissingValueError, StateConflictError, UnknownKeyError
-from ris.domain.orders import PERFORMED, OrderPlaced, OrderRevised, StepStatus
+from ris.domain.order_events import OrderPlaced, OrderRevised
+from ris.domain.orders import PERFORMED, StepStatus
 from ris.domain.splitting import OrderSplit, SplitOrder
 from ris.models import (
     Appointment,

@@ -12,15 +12,14 @@ from collections.abc import Sequence
 from django.db.models import QuerySet
 
 from ris.domain.discontinuation import FollowUpKind
-from ris.domain.orders import (
+from ris.domain.order_events import (
     CancellationRefused,
-    NoteRefusedCancellation,
     OrderCanceled,
     OrderCompleted,
     OrderDiscontinued,
-    OrderStatus,
     OrderVoided,
 )
+from ris.domain.orders import NoteRefusedCancellation, OrderStatus
 from ris.models import FollowUp, Order, PerformedProcedureStep
 from ris.services._context import Context, Emitted
 from ris.services._execute import register_consequence

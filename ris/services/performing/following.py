@@ -7,15 +7,12 @@ from datetime import datetime
 
 from django.db.models import BigIntegerField
 
+from ris.domain.order_events import OrderCanceled, OrderHeld, OrderReleased, OrderReopened
 from ris.domain.orders import (
     OPEN,
     ORDER,
     PERFORMED,
     STEP,
-    OrderCanceled,
-    OrderHeld,
-    OrderReleased,
-    OrderReopened,
     OrderStatus,
     OrderTrigger,
     StepStatus,

@@ -7,12 +7,8 @@ from ris.domain.errors import (
     MissingValueError,
     StateConflictError,
 )
-from ris.domain.orders import (
-    ORDER,
-    OrderReopened,
-    OrderStatus,
-    OrderTrigger,
-)
+from ris.domain.order_events import OrderReopened
+from ris.domain.orders import ORDER, OrderStatus, OrderTrigger
 from ris.domain.reporting import (
     EDITED,
     AmendReport,

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ris.domain.orders import (
-    ORDER,
-    OrderCompleted,
-    OrderStatus,
-    OrderTrigger,
-    Stage,
-    StepCanceled,
-)
+from ris.domain.order_events import OrderCompleted, StepCanceled
+from ris.domain.orders import ORDER, OrderStatus, OrderTrigger, Stage
 from ris.domain.reporting import (
     FinalizeReport,
     PreliminarySigned,
