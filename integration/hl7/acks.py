@@ -16,11 +16,10 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from types import MappingProxyType
 
 from integration.hl7 import charset as charsets
-from integration.hl7 import times
+from integration.hl7 import times, versions
 from integration.hl7.er7 import Header, Message, Segment
 from integration.hl7.er7_writer import Raw, SegmentRow, Value, render
 from integration.hl7.escapes import Delimiters, escape
@@ -88,17 +87,6 @@ def new_control_id() -> str:
     return secrets.token_hex(10)
 
 
-def version_of(text: str) -> tuple[int, ...]:
-    """MSH-12 for comparing; what is empty or no version counts as 2.5.1."""
-    return _version_of(text[:16])
-
-
-@lru_cache(maxsize=64)
-def _version_of(text: str) -> tuple[int, ...]:
-    match = re.match(r"[0-9]+(?:\.[0-9]+)*", text)
-    return tuple(int(part) for part in match[0].split(".")) if match else (2, 5, 1)
-
-
 # --- when to answer (HL7 v2.5.1 2.9.2, 2.9.3) ---------------------------------------------------
 
 
@@ -160,7 +148,7 @@ def acknowledge(
     message of its own.
     """
     delimiters = header.delimiters
-    version = version_of(header.version)
+    version = versions.numbers(header.version)
     faults = _faults(error)
     letter = TABLE[faults[0].code].outcome if faults else "A"
     if not text and faults:

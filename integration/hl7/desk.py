@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from integration.hl7 import charset as charsets
-from integration.hl7 import mllp_client, outbound, schema
+from integration.hl7 import mllp_client, outbound, schema, versions
 from integration.hl7.er7 import Header, Message, Repetition, Segment
 from integration.hl7.settings import Settings, read_settings
 from ris.domain.errors import InvalidValueError, RisError, SeveralErrors
@@ -108,6 +108,16 @@ class Text:
     def faults(self, raw: bytes, character_set: str) -> Sequence[Fault]:
         found = schema.check(_read(raw, character_set))
         return [Fault(each.path, each.message) for each in found]
+
+    def remarks(self, raw: bytes, character_set: str) -> Sequence[Fault]:
+        message = _read(raw, character_set)
+        found = [Fault("", note) for note in message.notes]
+        said = message.header.version
+        if (taken := versions.misread(said)) is not None:
+            version = ".".join(map(str, taken))
+            text = f"{said.strip()[:40]} is no version of HL7; the message was read as {version}"
+            found.append(Fault("MSH-12", text))
+        return found
 
     def header(self, raw: bytes) -> tuple[str, str]:
         header = Header.read(raw, charsets.UTF_8)

@@ -16,7 +16,16 @@ from typing import Any
 import structlog
 from django.db import OperationalError, close_old_connections, connection
 
-from integration.hl7 import acks, carrying, continuation, later, order_replies, times, validation
+from integration.hl7 import (
+    acks,
+    carrying,
+    continuation,
+    later,
+    order_replies,
+    times,
+    validation,
+    versions,
+)
 from integration.hl7.batch import (
     answer,
     differences,
@@ -381,7 +390,7 @@ def _route(header: Header) -> Route:
 
 def _reply_type(route: Route, header: Header) -> tuple[str, ...]:
     """MSH-9 of the answer; its structure is named from 2.4 on."""
-    return route.reply if acks.version_of(header.version) >= (2, 4) else route.reply[:2]
+    return route.reply if versions.numbers(header.version) >= (2, 4) else route.reply[:2]
 
 
 def _outcome(error: RisError | None, *, accept: bool) -> str:

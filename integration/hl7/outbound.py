@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from integration.hl7 import acks, hours, mllp_client, profiles, replies, times
+from integration.hl7 import acks, hours, mllp_client, profiles, replies, times, versions
 from integration.hl7 import charset as charsets
 from integration.hl7.er7_writer import Raw, SegmentRow, build, msh
 from integration.hl7.fitting import fit
@@ -385,7 +385,7 @@ def _numbered(control_id: str, number: int) -> str:
 def _outgoing(lane: Lane, draft: Draft, telling: _Telling, control_id: str) -> Outgoing:
     profile = telling.profile
     message_type: tuple[str, ...] = (draft.code, draft.trigger)
-    if acks.version_of(profile.version) >= (2, 4):
+    if versions.numbers(profile.version) >= (2, 4):
         message_type = (*message_type, draft.structure)
     header = msh(
         sending=profile.own,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from integration.hl7 import acks, times
 from integration.hl7 import charset as charsets
+from integration.hl7 import times, versions
 from integration.hl7.charset import Charset
 from integration.hl7.mapping.applying import of_endpoint
 from integration.hl7.mapping.engine import Compiled
@@ -56,7 +56,7 @@ class Profile:
     @property
     def has_new_segments(self) -> bool:
         """Whether our messages use TQ1, IPC and an ERR for each fault (from 2.5 on)."""
-        return acks.version_of(self.version) >= NEW_SEGMENTS
+        return versions.numbers(self.version) >= NEW_SEGMENTS
 
 
 def profile(

@@ -21,9 +21,9 @@ from typing import Any
 
 from hl7apy import load_library
 
-from integration.hl7 import charset, times
+from integration.hl7 import charset, times, versions
 from integration.hl7.er7 import Message, Repetition, Segment
-from ris.domain.errors import InvalidValueError, MissingValueError, RisError
+from ris.domain.errors import InvalidValueError, MissingValueError, RisError, UnsupportedError
 
 VERSIONS = ("2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8", "2.8.1", "2.8.2")
 _OLDER = ("2.1", "2.2")  # read by the tables of 2.3
@@ -79,7 +79,7 @@ def known_version(text: str) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    match = re.fullmatch(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?", version.strip())
+    match = re.fullmatch(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?D?", version.strip())
     return tuple(int(part) for part in match.groups() if part) if match else ()
 
 
@@ -280,11 +280,13 @@ def check(received: Message, *, tables: bool = True) -> list[RisError]:
     malformed. At most 50 faults are told.
     """
     header = received.header
-    try:
-        version = known_version(header.version)
-    except InvalidValueError as error:
-        return [error]
     faults: list[RisError] = []
+    if versions.misread(header.version):
+        faults.append(UnsupportedError("this is no version of HL7", path="MSH-12"))
+    try:
+        version = known_version(".".join(map(str, versions.numbers(header.version)[:3])))
+    except InvalidValueError as error:
+        return faults or [error]
     spec = described(version, header.code, header.trigger, header.structure)
     if spec is not None:
         for choice in spec.required:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integration.hl7 import acks
+from integration.hl7 import versions
 from integration.hl7.er7 import Header
 from integration.hl7.routes import ROUTES
 from integration.hl7.senders import Sender
@@ -23,8 +23,10 @@ def require_servable(header: Header, sender: Sender) -> None:
         raise sender.refusal
     settings = sender.profile.settings
     faults: list[RisError] = []
-    if header.version and acks.version_of(header.version)[:1] != (2,):
+    if header.version and versions.numbers(header.version)[:1] != (2,):
         faults.append(UnsupportedError("only version 2 is served", path="MSH-12"))
+    elif settings.level == "tables" and versions.misread(header.version):
+        faults.append(UnsupportedError("this is no version of HL7", path="MSH-12"))
     if header.processing_id and header.processing_id not in settings.processing_ids:
         faults.append(UnsupportedError("this processing id is not taken here", path="MSH-11"))
     event = f"{header.code}^{header.trigger}"

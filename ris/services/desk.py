@@ -53,6 +53,9 @@ class TextForm(Offers):
     def faults(self, raw: bytes, character_set: str) -> Sequence[Fault]:
         """All that the standard's tables do not allow."""
 
+    def remarks(self, raw: bytes, character_set: str) -> Sequence[Fault]:
+        """What is wrong with a message and does not keep it from being taken."""
+
     def header(self, raw: bytes) -> tuple[str, str]:
         """Type and key of a message; raises RisError without them."""
 
@@ -164,6 +167,17 @@ def text(protocol: Protocol, raw: bytes, character_set: str = "") -> str | None:
         return form.text(raw, character_set)
     except RisError:
         return None
+
+
+def remarks(protocol: Protocol, raw: bytes, character_set: str = "") -> Sequence[Fault]:
+    """What was tolerated in a message; nothing of one that cannot be read."""
+    form = _TEXTS.get(protocol)
+    if form is None:
+        return ()
+    try:
+        return form.remarks(raw, character_set)
+    except RisError:
+        return ()
 
 
 def faults(protocol: Protocol, raw: bytes, character_set: str = "") -> Sequence[Fault]:

@@ -312,3 +312,39 @@ def test_parked_list_holds_both_ways_with_two_clicks_to_go_on(full: Department, 
     assert f"/messages/out/{full.delivery.public_id}/requeue/" in page
     assert response["Location"] == "/messages/parked/"
     assert "OUT0001" not in text_of(client.get("/messages/parked/"))
+
+
+def test_a_version_that_is_none_is_seen_on_the_page_of_the_message_that_was_taken(
+    full: Department, as_: As
+) -> None:
+    row = full.rejected
+    InboundMessage.objects.filter(pk=row.pk).update(
+        raw=bytes(row.raw).replace(b"|2.3.1", b"|foo"), error="", error_path="", state="APPLIED"
+    )
+    address = f"/messages/in/{row.public_id}/"
+
+    page = text_of(as_("admin").get(address))
+
+    assert '<span class="mono">MSH-12</span>: foo is no version of HL7' in page
+    assert "the message was read as 2.5.1" in page
+
+    InboundMessage.objects.filter(pk=row.pk).update(
+        error="this is no version of HL7", error_path="MSH-12", state="REJECTED"
+    )
+    assert "was read as" not in text_of(as_("admin").get(address))
+
+
+def test_a_message_that_is_as_it_should_be_has_no_remark(full: Department, as_: As) -> None:
+    page = text_of(as_("admin").get(f"/messages/in/{full.rejected.public_id}/"))
+
+    assert "The sender should mend this" not in page
+
+
+def test_a_line_break_that_was_taken_as_text_is_seen_on_the_page(full: Department, as_: As) -> None:
+    row = full.rejected
+    raw = bytes(row.raw) + b"NTE|1||first line\n and the second\r"
+    InboundMessage.objects.filter(pk=row.pk).update(raw=raw)
+
+    page = text_of(as_("admin").get(f"/messages/in/{row.public_id}/"))
+
+    assert "line break inside of NTE" in page

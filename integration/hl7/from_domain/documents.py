@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from integration.hl7 import acks, bindings, datatypes
+from integration.hl7 import bindings, datatypes, versions
 from integration.hl7.er7_writer import SegmentRow, Value
 from integration.hl7.from_domain import results
 from integration.hl7.from_domain.draft import Draft
@@ -239,7 +239,7 @@ def _draft(
         row("PID", PID, first),
         row("PV1", PV1, first),
     ]
-    if acks.version_of(profile.version) >= (2, 5):
+    if versions.numbers(profile.version) >= (2, 5):
         for each in told:
             rows += [row("ORC", ORC, each), row("OBR", OBR, each)]
             rows.append(("NTE", 1, "L", results.note_of(version)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from integration.hl7 import acks, bindings, datatypes, times
+from integration.hl7 import acks, bindings, datatypes, times, versions
 from integration.hl7.bindings import Progress
 from integration.hl7.er7_writer import SegmentRow, Value
 from integration.hl7.profiles import Profile
@@ -102,10 +102,10 @@ class Column(Generic[T]):
 
 def row(name: str, table: Sequence[Column[T]], told: T) -> SegmentRow:
     """A segment by its table, as far as the peer's version has its fields."""
-    version = acks.version_of(told.profile.version)
+    version = versions.numbers(told.profile.version)
     fields: list[Value] = [None] * max(column.number for column in table)
     for column in table:
-        if not column.since or version >= acks.version_of(column.since):
+        if not column.since or version >= versions.numbers(column.since):
             fields[column.number - 1] = column.write(told)
     return (name, *fields)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from integration.hl7 import acks, datatypes, times
+from integration.hl7 import datatypes, times, versions
 from integration.hl7.bindings import read as read_table
 from integration.hl7.er7 import Group, Message, Segment
 from integration.hl7.fields import Faults
@@ -205,7 +205,7 @@ def _orders(message: Message, sch: Segment, profile: Profile) -> list[OrderRefer
         )
         for at in range(count)
     ]
-    if not found and acks.version_of(message.header.version) < (2, 4):
+    if not found and versions.numbers(message.header.version) < (2, 4):
         return _of_old_versions(sch, profile)
     return found
 
@@ -416,7 +416,7 @@ def _words(sch: Segment, services: Sequence[Mapping[str, str]], message: Message
         "filler": "ORC-3" if in_orc else "SCH-27",
         "number": "SCH-1" if sch.get("1") else "SCH-2",
     }
-    if acks.version_of(message.header.version) < (2, 4) and not in_orc:
+    if versions.numbers(message.header.version) < (2, 4) and not in_orc:
         words["placer"] = "SCH-1"
     words[""] = words["placer"] if sch.get("26") or in_orc else words["number"]
     first = services[0] if services else {"code": "AIS-3", "start_at": "SCH-11.4"}

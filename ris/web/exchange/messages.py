@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import RisError
@@ -37,6 +38,7 @@ from ris.web.exchange.filters import IN_STATES, OUT_STATES, address_of, filter_o
 from ris.web.mapping.fired import on_the_bench
 from ris.web.navigation import SYSTEM
 from ris.web.views_saved import saved_views
+from ris.web.words import sentence
 
 
 @require_GET
@@ -121,6 +123,12 @@ class Created:
 # What answers a message of ours: its sender waits for nothing.
 _ANSWERS = frozenset({"ACK", "ORR", "ORG", "ORI"})
 
+# What is tolerated in a message (integration.hl7.desk), for the catalogs.
+TOLERATED = (
+    noop("line break inside of {segment}"),
+    noop("{version} is no version of HL7; the message was read as {taken}"),
+)
+
 # The pages of what events are about, by the type of their subject.
 _PAGES = {"Report": ("/reports/", "report"), "Patient": ("/patients/", "patient")}
 
@@ -141,6 +149,19 @@ def _created(message: InboundMessage) -> list[Created]:
     return found
 
 
+def _remarks(message: InboundMessage, raw: bytes, charset: str) -> list[desk.Fault]:
+    """What was tolerated, but for what it was refused for."""
+    if message.protocol not in set(Protocol):
+        return []
+    found = desk.remarks(Protocol(message.protocol), raw, charset)
+    refused = message.error_path
+    return [
+        desk.Fault(each.path, sentence(each.text))
+        for each in found
+        if not each.path or each.path != refused
+    ]
+
+
 def _reply(message: InboundMessage) -> Decoded | None:
     if not message.reply:
         return None
@@ -158,6 +179,7 @@ def inbound(request: PageRequest, key: UUID) -> HttpResponse:
         "reply": _reply(message),
         "created": _created(message),
         "replayable": message.state in lists.STUCK_MESSAGE,
+        "remarks": _remarks(message, raw, charset),
         "is_answer": message.message_type[:3] in _ANSWERS,
         **_faults(request, raw, message.protocol, charset),
         **on_the_bench(message, request.actor),
