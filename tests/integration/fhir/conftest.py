@@ -9,6 +9,7 @@ import pytest
 import time_machine
 
 if TYPE_CHECKING:
+    from ris.models import Order
     from tests.hooks import Hook
     from tests.integration.fhir.api import Api
 
@@ -19,6 +20,20 @@ def api(db: None) -> Api:
     from tests.integration.fhir.api import Api, token
 
     return Api(token())
+
+
+@pytest.fixture
+def exam(db: None) -> Order:
+    """An exam of a visit, with its report."""
+    from ris.domain.patients import VisitDetails
+    from ris.domain.values import Identifier
+    from tests import make
+
+    make.site()
+    make.device()
+    order = make.performed(visit=VisitDetails(number=Identifier("V1", "HOSP")))
+    make.final_report(order)
+    return order
 
 
 @pytest.fixture
