@@ -16,8 +16,7 @@ from ris.selectors.documents import DocumentView
 from ris.selectors.views import ReportView
 from tests.integration.hl7 import views
 from tests.integration.hl7.oracles import field, segments, written
-
-VERSIONS = ("2.3.1", "2.4", "2.5.1")
+from tests.integration.hl7.views import VERSIONS
 
 
 def result(report: ReportView | None = None, number: int = 1, **settings: Any) -> str:

@@ -33,6 +33,7 @@ from ris.selectors.views import (
 AT = datetime(2026, 3, 2, 8, 30, 15, tzinfo=UTC)
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 STUDY_UID = "1.2.276.0.7230010.3.1.2.1"
+VERSIONS = ("2.3.1", "2.4", "2.5.1")
 ORDER, PROCEDURE, STEP = "order-1", "procedure-1", "step-1"
 
 
@@ -160,6 +161,21 @@ def order(**overrides: Any) -> OrderView:
         procedures=(procedure(),),
     )
     return replace(view, **overrides)
+
+
+def with_step(**changes: Any) -> OrderView:
+    """An order of one step, which is changed by keyword."""
+    stage = changes.pop("stage", Stage.SCHEDULED)
+    order_state = changes.pop("order_status", OrderStatus.ACTIVE)
+    exam = procedure(stage=stage, steps=(step(**changes),))
+    return order(procedures=(exam,), status=order_state)
+
+
+RUNNING = with_step(status=StepStatus.STARTED, stage=Stage.IN_PROGRESS)
+DONE = with_step(status=StepStatus.COMPLETED, stage=Stage.PERFORMED)
+OVER = with_step(
+    status=StepStatus.CANCELED, stage=Stage.CANCELED, order_status=OrderStatus.CANCELED
+)
 
 
 def version(**overrides: Any) -> ReportVersionView:
