@@ -12,7 +12,9 @@ from ris.domain.orders import OrderDetails, Priority
 from ris.domain.referring import GrantReferrerAccess
 from ris.domain.values import Identifier, PersonName
 from ris.models import Order, User
+from ris.selectors import referred_orders, referring
 from ris.selectors.accounts import user_actor
+from ris.selectors.referred_orders import Pile
 from ris.services import execute
 from tests import make, people
 
@@ -88,3 +90,9 @@ def order(requester: Identifier = OLGA, **overrides: Any) -> Order:
 
 def performed(requester: Identifier = OLGA, **overrides: Any) -> Order:
     return make.performed(details=details(requester), **overrides)
+
+
+def seen(to_user: User, pile: Pile = Pile.ALL) -> list[Order]:
+    """What the doctor is shown."""
+    to = referring.reach(to_user.pk)
+    return list(referred_orders.in_pile(to, pile))

@@ -14,6 +14,7 @@ import time_machine
 
 if TYPE_CHECKING:
     from ris.models import Order
+    from tests.referring import Doctors
 
 
 @pytest.fixture
@@ -38,10 +39,25 @@ def pair(department: None) -> tuple[Order, Order]:
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
     """It is noon, a week before the appointments of patients who are written to."""
-    from tests.services.patient_messages import NOON
+    from tests import make
 
-    with time_machine.travel(NOON, tick=False) as traveller:
+    with time_machine.travel(make.NOON, tick=False) as traveller:
         yield traveller
+
+
+@pytest.fixture
+def doctors(db: None, clock: time_machine.Traveller) -> Doctors:
+    """Referring doctors of a site with one scanner."""
+    from tests import ground, make, referring
+
+    def build() -> Doctors:
+        make.site("UTC")
+        make.device()
+        make.definition()
+        return referring.doctors()
+
+    made, _ = ground.begin("referring doctors", build)
+    return made
 
 
 @pytest.fixture
