@@ -6,7 +6,8 @@ step that the first knows and the second does not is seen by nobody (dicom.md MW
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db.models import Model
@@ -15,6 +16,8 @@ from ris.models import Patient, PatientIdentifier, RequestedProcedure, Scheduled
 from ris.selectors import worklist, worklist_quality
 from ris.selectors.views import WorklistQuery
 from tests import make
+from tests.worklist import requests
+from tests.worklist.entries import identifier
 from worklist.attributes import Offer
 from worklist.mwl import missing
 
@@ -57,3 +60,62 @@ def test_a_station_that_a_scanner_cannot_be_called_is_listed() -> None:
     (line,) = worklist_quality.lines()
 
     assert line.lacks == ("a station name that a scanner can read",)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"station_ae_title": ""}, "a station"),
+        ({"modality": ""}, "a modality"),
+        ({"modality": "ct/mr"}, "a modality code"),
+        ({"step_id": "A\\B"}, "a step number without control characters"),
+    ],
+)
+def test_a_step_without_a_type_1_value_is_listed_instead_of_offered(
+    change: dict[str, str], words: str
+) -> None:
+    make.site()
+    make.device()
+    make.booked(NINE)
+    STEP.objects.update(**change)
+
+    assert requests.rows(requests.find(requests.handlers(), identifier(PatientName=""))) == []
+    (line,) = worklist_quality.lines()
+    assert line.lacks == (words,)
+    assert line.public_id == str(STEP.objects.get().public_id)
+
+
+def test_a_patient_without_a_name_or_a_number_is_listed() -> None:
+    make.site()
+    make.device()
+    make.booked(NINE)
+    Patient.objects.update(name="", name_key="")
+    PatientIdentifier.objects.all().delete()
+
+    assert requests.rows(requests.find(requests.handlers(), identifier(PatientName=""))) == []
+    assert [line.lacks for line in worklist_quality.lines()] == [
+        ("a name of the patient", "a number of the patient")
+    ]
+
+
+def test_what_is_whole_or_not_offered_is_not_listed() -> None:
+    make.site()
+    make.device()
+    make.booked(NINE)
+    waiting = make.order()
+
+    assert list(worklist_quality.lines()) == []
+    assert make.step_of(waiting).modality == "CT"
+
+
+def test_the_quality_list_costs_a_fixed_number_of_statements(
+    django_assert_num_queries: Any,
+) -> None:
+    make.site()
+    make.device()
+    for hour in range(3):
+        make.booked(NINE + timedelta(hours=hour))
+    STEP.objects.update(modality="")
+
+    with django_assert_num_queries(3):
+        assert len(worklist_quality.lines()) == 3

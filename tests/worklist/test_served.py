@@ -16,8 +16,7 @@ from ris.domain.facility import RegisterRoom, RegisterSite
 from ris.domain.orders import OrderDetails, ProcedureRequest
 from ris.domain.patients import MergePatients, PatientReference, VisitDetails
 from ris.domain.values import Code, Identifier, PersonName
-from ris.models import Patient, PatientIdentifier, ScheduledProcedureStep
-from ris.selectors import worklist_quality
+from ris.models import PatientIdentifier
 from ris.services import execute
 from tests import make, people
 from tests.worklist import requests
@@ -438,65 +437,3 @@ def test_after_a_merge_the_old_number_finds_the_survivors_steps_and_is_shown() -
     assert [row.PatientID for row in found] == ["NEW1", "NEW1"]
     assert [one.PatientID for one in found[0].OtherPatientIDsSequence] == ["OLD1"]
     assert found[0].OtherPatientIDsSequence[0].IssuerOfPatientID == "HOSP"
-
-
-# --- what lacks a type 1 value (MWL-19, MWL-38)
-
-
-def _step() -> ScheduledProcedureStep:
-    return ScheduledProcedureStep.objects.get()
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"station_ae_title": ""}, "a station"),
-        ({"modality": ""}, "a modality"),
-        ({"modality": "ct/mr"}, "a modality code"),
-        ({"step_id": "A\\B"}, "a step number without control characters"),
-    ],
-)
-def test_a_step_without_a_type_1_value_is_listed_instead_of_offered(
-    change: dict[str, str], words: str
-) -> None:
-    make.device()
-    place()
-    ScheduledProcedureStep.objects.update(**change)
-
-    assert shown(identifier(PatientName="")) == []
-    (line,) = worklist_quality.lines()
-    assert line.lacks == (words,)
-    assert line.public_id == str(_step().public_id)
-
-
-def test_a_patient_without_a_name_or_a_number_is_listed() -> None:
-    make.device()
-    place()
-    Patient.objects.update(name="", name_key="")
-    PatientIdentifier.objects.all().delete()
-
-    assert shown(identifier(PatientName="")) == []
-    assert [line.lacks for line in worklist_quality.lines()] == [
-        ("a name of the patient", "a number of the patient")
-    ]
-
-
-def test_what_is_whole_or_not_offered_is_not_listed() -> None:
-    make.device()
-    place()
-    waiting = make.order()
-
-    assert list(worklist_quality.lines()) == []
-    assert make.step_of(waiting).modality == "CT"
-
-
-def test_the_quality_list_costs_a_fixed_number_of_statements(
-    django_assert_num_queries: Any,
-) -> None:
-    make.device()
-    for _ in range(3):
-        place()
-    ScheduledProcedureStep.objects.update(modality="")
-
-    with django_assert_num_queries(3):
-        assert len(worklist_quality.lines()) == 3
