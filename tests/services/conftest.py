@@ -15,6 +15,7 @@ import time_machine
 if TYPE_CHECKING:
     from ris.models import Order
     from tests.referring import Doctors
+    from tests.services.outbox_wire import Wire
 
 
 @pytest.fixture
@@ -67,3 +68,19 @@ def rooms(db: None, clock: time_machine.Traveller) -> None:
     from tests.services.patient_messages import build
 
     ground.begin("patient messages", build)
+
+
+@pytest.fixture
+def wire(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    """A protocol of the tests, and an endpoint that speaks it."""
+    from ris.domain.exchange import Protocol
+    from ris.services import outbox
+    from tests import make
+    from tests.services.outbox_wire import Wire
+
+    wire = Wire()
+    monkeypatch.setitem(outbox._PROTOCOLS, Protocol.FHIR, wire)
+    outbox.reset_breaker()
+    make.endpoint("A", protocol=Protocol.FHIR)
+    yield wire
+    outbox.reset_breaker()

@@ -2,114 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ris.domain.errors import InvalidValueError
-from ris.domain.exchange import (
-    PauseEndpoint,
-    Protocol,
-    RequeueDelivery,
-    ResendDelivery,
-    SkipDelivery,
-)
+from ris.domain.exchange import PauseEndpoint, Protocol, ResendDelivery
 from ris.domain.orders import HoldOrder, OrderReference
-from ris.domain.protocol import (
-    Attempt,
-    EndpointInfo,
-    OnRefusal,
-    Outgoing,
-    Result,
-    StoredEvent,
-)
-from ris.models import Delivery, DomainEvent, Endpoint, Order
+from ris.domain.protocol import Attempt, Outgoing, Result
+from ris.models import Delivery, DomainEvent, Endpoint
 from ris.selectors.exchange import info
 from ris.services import execute, outbox
 from tests import make, people
+from tests.services.outbox_wire import NO_ANSWER, Wire, hold, later
 
 pytestmark = pytest.mark.django_db
-
-OK = Attempt(result=Result.DELIVERED, reply=b"AA", says_more=True)
-NO_ANSWER = Attempt(result=Result.AMBIGUOUS, error="no answer")
-REFUSED = Attempt(result=Result.REFUSED, reply=b"AE", error="unknown patient")
-
-
-class Wire:
-    """A protocol of this test: one message per placed or canceled order, answers by script."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, bytes]] = []
-        self.answers: list[Attempt] = []
-        self.unwritable = False
-        self.closed = False
-        self.hours_fail = False
-        self.taken: list[tuple[bytes, bytes]] = []
-        self.on_reply: Callable[[], object] = lambda: None
-
-    def render(
-        self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
-    ) -> Sequence[Outgoing]:
-        if event.name not in {"OrderPlaced", "OrderHeld", "OrderReleased"}:
-            return ()
-        if self.unwritable:
-            raise InvalidValueError("this name does not fit ISO_IR 100", path="PID-5")
-        return (
-            Outgoing(
-                lane=event.order,
-                control_id=control_id,
-                message_type=event.name,
-                payload=f"{event.name} {event.order}".encode(),
-            ),
-        )
-
-    def send(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> Attempt:
-        self.sent.append((control_id, payload))
-        return self.answers.pop(0) if self.answers else OK
-
-    def readdress(self, payload: bytes, control_id: str, endpoint: EndpointInfo) -> bytes:
-        return payload + b" again"
-
-    def is_open(self, endpoint: EndpointInfo, now: datetime) -> bool:
-        if self.hours_fail:
-            raise InvalidValueError("no such zone")
-        return not self.closed
-
-    def accepted(self, payload: bytes, reply: bytes, endpoint: EndpointInfo) -> None:
-        self.taken.append((payload, reply))
-        self.on_reply()
-
-    def check_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(settings)
-
-
-@pytest.fixture
-def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    wire = Wire()
-    monkeypatch.setitem(outbox._PROTOCOLS, Protocol.FHIR, wire)
-    outbox.reset_breaker()
-    make.endpoint("A", protocol=Protocol.FHIR)
-    yield wire
-    outbox.reset_breaker()
 
 
 def names(deliveries: Sequence[Delivery]) -> list[str]:
     return [delivery.message_type for delivery in deliveries]
-
-
-def hold(order: Order) -> None:
-    execute(HoldOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
-
-
-def later(seconds: float) -> time_machine.travel:
-    return time_machine.travel(timezone.now() + timedelta(seconds=seconds), tick=False)
 
 
 def test_an_event_becomes_one_delivery_for_each_endpoint_that_wants_it(wire: Wire) -> None:
@@ -186,16 +100,6 @@ def test_a_reply_that_cannot_be_applied_is_shown_and_undoes_nothing_else(
     assert not DomainEvent.objects.filter(name="OrderHeld").exists()
 
 
-def test_a_refusal_s_reply_asks_for_nothing(wire: Wire) -> None:
-    make.order()
-    outbox.fan_out()
-    wire.answers = [REFUSED]
-
-    outbox.deliver_due()
-
-    assert wire.taken == []
-
-
 def test_a_message_without_event_is_queued_once(wire: Wire) -> None:
     order = make.order()
     endpoint = info(Endpoint.objects.get(name="A"))
@@ -257,45 +161,6 @@ def test_later_messages_of_a_lane_wait_for_the_earlier_ones(wire: Wire) -> None:
     ]
 
 
-def test_a_peer_that_keeps_refusing_stops_its_lane_and_asks_for_a_person(wire: Wire) -> None:
-    order = make.order()
-    execute(HoldOrder(order=OrderReference(public_id=str(order.public_id))), actor=people.ehr)
-    outbox.fan_out()
-    wire.answers = [REFUSED] * 3
-
-    for hour in range(1, 6):
-        with later(3600 * hour):
-            outbox.deliver_due()
-
-    states = list(Delivery.objects.order_by("id").values_list("state", "attempt_count"))
-    assert states == [("REFUSED", 3), ("PENDING", 0)]
-
-
-def test_a_refused_message_can_be_queued_again_or_skipped(wire: Wire) -> None:
-    make.order()
-    outbox.fan_out()
-    wire.answers = [REFUSED] * 6
-    for hour in range(1, 4):
-        with later(3600 * hour):
-            outbox.deliver_due()
-    delivery = Delivery.objects.get()
-    assert delivery.state == "REFUSED"
-
-    execute(RequeueDelivery(delivery=str(delivery.public_id)), actor=people.admin)
-    delivery.refresh_from_db()
-    assert delivery.state == "PENDING"
-    outbox.deliver_due()
-    delivery.refresh_from_db()
-    assert delivery.state == "REFUSED"  # once more is enough after a person asked
-    execute(
-        SkipDelivery(delivery=str(delivery.public_id), reason="told by phone"),
-        actor=people.admin,
-    )
-
-    delivery.refresh_from_db()
-    assert delivery.state == "SKIPPED"
-
-
 def test_a_delivered_message_can_be_sent_again_as_a_new_one(wire: Wire) -> None:
     make.order()
     outbox.fan_out()
@@ -310,64 +175,6 @@ def test_a_delivered_message_can_be_sent_again_as_a_new_one(wire: Wire) -> None:
     assert again.control_id != first.control_id
 
 
-def test_what_cannot_be_written_for_a_peer_is_shown_and_holds_nothing_up(wire: Wire) -> None:
-    wire.unwritable = True
-    make.order()
-    outbox.fan_out()
-    wire.unwritable = False
-    make.order()
-    outbox.fan_out()
-
-    outbox.deliver_due()
-
-    dead, sent = Delivery.objects.order_by("id")
-    assert (dead.state, dead.last_error) == (
-        "DEAD",
-        "this name does not fit ISO_IR 100 (PID-5)",
-    )
-    assert sent.state == "DELIVERED"
-
-
-def test_what_could_not_be_written_is_written_anew_when_the_cause_is_mended(wire: Wire) -> None:
-    wire.unwritable = True
-    order = make.order()
-    outbox.fan_out()
-    key = str(Delivery.objects.get().public_id)
-    with pytest.raises(InvalidValueError, match=r"does not fit ISO_IR 100 \(PID-5\)"):
-        execute(RequeueDelivery(delivery=key), actor=people.admin)
-    assert Delivery.objects.get().state == "DEAD"
-    wire.unwritable = False
-
-    execute(RequeueDelivery(delivery=key, reason="another character set"), actor=people.admin)
-    outbox.deliver_due()
-
-    row = Delivery.objects.get()
-    assert (row.state, row.lane, row.last_error) == ("DELIVERED", str(order.public_id), "")
-    assert wire.sent == [(row.control_id, f"OrderPlaced {order.public_id}".encode())]
-
-
-def test_a_peer_says_after_how_many_refusals_a_person_is_asked(wire: Wire) -> None:
-    make.order()
-    outbox.fan_out()
-    wire.answers = [replace(REFUSED, park_after=1)]
-
-    outbox.deliver_due()
-
-    assert Delivery.objects.get().state == "REFUSED"
-
-
-def test_a_rule_may_pass_over_what_a_peer_refuses(wire: Wire) -> None:
-    order = make.order()
-    hold(order)
-    outbox.fan_out()
-    wire.answers = [replace(REFUSED, park_after=1, on_refusal=OnRefusal.SKIP)]
-
-    outbox.deliver_due()
-
-    rows = list(Delivery.objects.order_by("id").values_list("state", "last_error"))
-    assert rows == [("SKIPPED", "unknown patient"), ("DELIVERED", "")]
-
-
 def test_a_peer_that_asks_for_patience_gets_the_messages_of_other_lanes(wire: Wire) -> None:
     for _ in range(outbox.BREAKER_FAILURES + 3):
         make.order()
@@ -379,22 +186,6 @@ def test_a_peer_that_asks_for_patience_gets_the_messages_of_other_lanes(wire: Wi
 
     states = list(Delivery.objects.order_by("id").values_list("state", flat=True))
     assert states == ["PENDING"] * (outbox.BREAKER_FAILURES + 1) + ["DELIVERED"] * 2
-
-
-def test_a_message_that_kills_its_sender_each_time_is_put_aside(wire: Wire) -> None:
-    make.order()
-    outbox.fan_out()
-    endpoint = Endpoint.objects.get(name="A")
-
-    for crash in range(outbox.CRASHES_BEFORE_PARKING):
-        with later(100 * (2 * crash)):
-            assert outbox._claim(endpoint) is not None
-        with later(100 * (2 * crash + 1)):
-            outbox._free_expired()
-
-    row = Delivery.objects.get()
-    assert (row.state, row.attempt_count, wire.sent) == ("DEAD", 5, [])
-    assert row.last_error == "the sender stopped before an answer came"
 
 
 def test_outside_of_its_hours_a_peer_is_left_in_peace(wire: Wire) -> None:
