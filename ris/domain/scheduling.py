@@ -242,7 +242,8 @@ ENDING = frozenset(
 class ScheduledService:
     """One service of an appointment: what, when, where, by whom. What is not said is not changed.
 
-    ``stations`` and ``rooms`` are names, any of which may be one of ours.
+    ``stations`` and ``rooms`` are names, any of which may be one of ours; those that were taken out
+    of it stand in ``no_stations``, ``no_rooms`` and ``no_performer``.
     """
 
     code: Code = field(default_factory=lambda: Code(""))
@@ -251,7 +252,11 @@ class ScheduledService:
     stations: tuple[str, ...] = ()
     rooms: tuple[str, ...] = ()
     performer: PersonName = field(default_factory=PersonName)
+    no_stations: tuple[str, ...] = ()
+    no_rooms: tuple[str, ...] = ()
+    no_performer: PersonName = field(default_factory=PersonName)
     removed: bool = False
+    unchanged: bool = False  # told along with the others, and nothing is done with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +265,8 @@ class FollowSchedule(Command[tuple[str, ...]]):
 
     The order is named by its numbers, the appointment by those the scheduler gave it or by our own
     (``appointment``); all that are said must agree. The rules are those of a person at a page: what
-    is taken is not booked over unless the scheduler says that it did so (``overbook``).
+    is taken is not booked over unless the scheduler says that it did so (``overbook``). A service
+    that is taken out of an appointment ends as ``removal`` says.
     """
 
     change: ScheduleChange
@@ -270,6 +276,7 @@ class FollowSchedule(Command[tuple[str, ...]]):
     appointment: str = ""
     patient: PatientReference | None = None
     services: tuple[ScheduledService, ...] = ()
+    removal: ScheduleChange = ScheduleChange.CANCEL
     reason: str = ""
     overbook: bool = False
 

@@ -33,7 +33,8 @@ from ris.domain.values import Code, Identifier, PersonName
 
 MAX_SERVICES = 50
 
-# The trigger events that are served; S14 says in SCH-25 what else became of the appointment.
+# The trigger events that are served; S14 says in SCH-25 what else became of the appointment. S18 to
+# S22 are of a part of it, and carry the whole.
 TRIGGERS: Mapping[str, ScheduleChange] = {
     "S12": ScheduleChange.BOOK,
     "S13": ScheduleChange.MOVE,
@@ -41,7 +42,21 @@ TRIGGERS: Mapping[str, ScheduleChange] = {
     "S15": ScheduleChange.CANCEL,
     "S16": ScheduleChange.DISCONTINUE,
     "S17": ScheduleChange.DELETE,
+    "S18": ScheduleChange.MODIFY,
+    "S19": ScheduleChange.MODIFY,
+    "S20": ScheduleChange.MODIFY,
+    "S21": ScheduleChange.MODIFY,
+    "S22": ScheduleChange.MODIFY,
     "S26": ScheduleChange.MISS,
+}
+
+
+_OF_PARTS = frozenset({"S18", "S19", "S20", "S21", "S22"})
+# What becomes of the parts that these take out.
+_REMOVALS: Mapping[str, ScheduleChange] = {
+    "S20": ScheduleChange.CANCEL,
+    "S21": ScheduleChange.DISCONTINUE,
+    "S22": ScheduleChange.DELETE,
 }
 
 
@@ -81,7 +96,11 @@ STATUSES: Mapping[str, Status] = {
 
 # AIP-4 of who does the exam; other staff is not the performing physician (table 0286, 0443).
 _PERFORMERS = frozenset({"", "AT", "MD", "P", "PHYSICIAN", "PP", "PRF", "PROVIDER", "RAD", "RP"})
-_REMOVED = frozenset({"D", "X"})  # table 0206, and 0287 as some use it
+_REMOVED = "D"  # table 0206
+_UNCHANGED = "X"  # the same, from 2.8 on; table 0323 has it before
+_RESOURCES = ("AIG", "AIL", "AIP")
+_STATUS_AT = {"AIS": "10", "AIG": "14", "AIL": "12", "AIP": "12"}  # of a part (table 0278)
+_ENDED = frozenset({ScheduleChange.CANCEL, ScheduleChange.DISCONTINUE, ScheduleChange.DELETE})
 
 # Where each value stands, for the conformance statement.
 FIELDS: Sequence[tuple[str, str]] = (
@@ -98,29 +117,34 @@ FIELDS: Sequence[tuple[str, str]] = (
     ("device, by AE title or station name", "`AIG-3`"),
     ("room, by name", "`AIL-3`"),
     ("performing physician", "`AIP-3`"),
-    ("service that is taken out", "`AIS-2` or `RGS-2` D"),
+    ("service that is taken out", "`AIS-2` or `RGS-2` D; `AIS-10` Cancelled, Dc, Deleted"),
+    ("resource that is taken out", "`AIG-2`, `AIL-2`, `AIP-2` D"),
+    ("service that is only told along", "`AIS-2` X; in S20 to S22 empty, too"),
 )
 
 
 def from_siu(message: Message, profile: Profile) -> list[Request]:
     """The commands of a schedule message. Raises every fault that reading finds, together."""
-    change = TRIGGERS[message.header.trigger]
+    trigger = message.header.trigger
+    change = TRIGGERS[trigger]
     sch = message.first("SCH")
     if sch is None:
         raise MissingValueError("the appointment is required", path="SCH")
     if len(message.segments("PID")) > 1:
         raise InvalidValueError("an appointment is one patient's here", path="PID[2]")
     faults = Faults()
-    status = faults.take(lambda: _status(sch, change))
+    status = faults.take(lambda: _status(sch, change, trigger))
     names = faults.take(lambda: _appointment(sch, profile)) or {}
     orders = faults.take(lambda: _orders(message, sch, profile)) or []
     who = faults.take(lambda: said_patient(message, profile))
-    services, words = _services(message, sch, profile, faults, ending=change in ENDING)
+    services, words = _services(message, sch, profile, faults, trigger)
     faults.raise_if_any()
     assert status is not None  # noqa: S101 - otherwise there is a fault
     if change is ScheduleChange.BOOK and not status.confirmed:
         return []
-    if change is ScheduleChange.MODIFY:
+    if trigger in _REMOVALS:
+        _require_removal(message, services)
+    if change is ScheduleChange.MODIFY and trigger not in _OF_PARTS:
         if status.nothing:
             return []
         change = status.change or change
@@ -135,6 +159,7 @@ def from_siu(message: Message, profile: Profile) -> list[Request]:
                     order=order,
                     patient=who,
                     services=tuple(services if len(each) == 1 else services[at : at + 1]),
+                    removal=_REMOVALS.get(trigger, ScheduleChange.CANCEL),
                     reason=_reason(sch),
                     overbook=status.overbook,
                     **names,
@@ -149,7 +174,7 @@ def from_siu(message: Message, profile: Profile) -> list[Request]:
 # --- the appointment ----------------------------------------------------------------------------
 
 
-def _status(sch: Segment, change: ScheduleChange) -> Status:
+def _status(sch: Segment, change: ScheduleChange, trigger: str) -> Status:
     """SCH-25, as far as it may stand beside the trigger."""
     text = "".join((sch.get("25") or sch.get("25.2") or "").split())
     if not text or change in ENDING:
@@ -159,7 +184,7 @@ def _status(sch: Segment, change: ScheduleChange) -> Status:
         raise InvalidValueError(
             f"an appointment that is {text.lower()} is not on our calendar", path=sch.at("25")
         )
-    if change is not ScheduleChange.MODIFY and status.change in ENDING:
+    if (trigger in _OF_PARTS or change is not ScheduleChange.MODIFY) and status.change in ENDING:
         raise InvalidValueError("this status contradicts the event", path=sch.at("25"))
     return status
 
@@ -256,19 +281,20 @@ def _reason(sch: Segment) -> str:
 
 
 def _services(
-    message: Message, sch: Segment, profile: Profile, faults: Faults, *, ending: bool
+    message: Message, sch: Segment, profile: Profile, faults: Faults, trigger: str
 ) -> tuple[list[ScheduledService], list[dict[str, str]]]:
     """Each service, and where in the message its parts stand."""
-    timing = _Timing() if ending else faults.take(lambda: _timing(message, sch, profile))
+    is_ending = TRIGGERS[trigger] in ENDING
+    timing = _Timing() if is_ending else faults.take(lambda: _timing(message, sch, profile))
     timing = timing or _Timing()
     services: list[ScheduledService] = []
     words: list[dict[str, str]] = []
-    for ais, group in _blocks(message):
+    for ais, group, rgs in _blocks(message):
         if len(services) >= MAX_SERVICES:
             raise InvalidValueError(f"more than {MAX_SERVICES} services", path=ais.at("1"))
         service = faults.take(
-            lambda ais=ais, group=group: _service(  # type: ignore[misc]
-                ais, group, timing, profile, ending=ending
+            lambda ais=ais, group=group, rgs=rgs: _service(  # type: ignore[misc]
+                ais, group, rgs, timing, profile, trigger
             )
         )
         if service is not None:
@@ -278,13 +304,26 @@ def _services(
         place = "TQ1-7" if "TQ1" in message else sch.at("11.4")
         services.append(
             replace(
-                _resources(message),
+                _resources(message, trigger),
                 start_at=timing.start_at,
                 duration_minutes=timing.minutes,
             )
         )
         words.append({**_places(None, message), "start_at": place})
     return services, words
+
+
+def _require_removal(message: Message, services: Sequence[ScheduledService]) -> None:
+    """S20 to S22 say what they take out, or it would be guessed."""
+    if any(each.removed or _takes_out(each) for each in services):
+        return
+    ais = message.first("AIS")
+    path = ais.at("2") if ais is not None else "AIS-2"
+    raise MissingValueError("which service or resource is taken out is required", path=path)
+
+
+def _takes_out(service: ScheduledService) -> bool:
+    return bool(service.no_stations or service.no_rooms or service.no_performer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,74 +359,100 @@ def _instant(segment: Segment, place: str, profile: Profile) -> datetime | None:
     return stamp.utc
 
 
-def _blocks(message: Message) -> Iterator[tuple[Segment, Group]]:
-    """Each AIS with what shares its RGS; a message without RGS is one block."""
+def _blocks(message: Message) -> Iterator[tuple[Segment, Group, Segment | None]]:
+    """Each AIS with what shares its RGS, and that; a message without RGS is one block."""
     for group in message.groups("RGS") if "RGS" in message else (message,):
         services = group.segments("AIS")
+        rgs = group.first("RGS")
         if len(services) < 2:
             for ais in services:
-                yield ais, group
+                yield ais, group, rgs
             continue
         own = list(group.groups("AIS"))
         # Resources behind each AIS are its own; those behind the last one are everybody's.
-        apart = all(any(name in each for name in ("AIG", "AIL", "AIP")) for each in own)
+        apart = all(any(name in each for name in _RESOURCES) for each in own)
         for ais, part in zip(services, own, strict=True):
-            yield ais, part if apart else group
+            yield ais, part if apart else group, rgs
 
 
 def _service(
-    ais: Segment, group: Group, timing: _Timing, profile: Profile, *, ending: bool
+    ais: Segment,
+    group: Group,
+    rgs: Segment | None,
+    timing: _Timing,
+    profile: Profile,
+    trigger: str,
 ) -> ScheduledService:
     code = datatypes.code(ais, 3) or Code("")
-    if ending:
+    if TRIGGERS[trigger] in ENDING:
         return ScheduledService(code=code)
+    if _is_out(ais, trigger) or (rgs is not None and _is_out(rgs, trigger)):
+        return ScheduledService(code=code, removed=True)
     start_at = _instant(ais, "4", profile)
     if start_at is None and timing.start_at is not None:
         offset = datatypes.quantity(ais.get("5"), ais.get("6")) or 0
         start_at = timing.start_at + timedelta(minutes=offset)
-    rgs = group.first("RGS")
-    removed = {ais.get("2") or "", (rgs.get("2") if rgs else "") or ""} & _REMOVED
     return replace(
-        _resources(group),
+        _resources(group, trigger),
         code=code,
         start_at=start_at,
         duration_minutes=datatypes.quantity(ais.get("7"), ais.get("8")) or timing.minutes,
-        removed=bool(removed),
+        unchanged=all(_is_unchanged(each, trigger) for each in (ais, *group.segments(*_RESOURCES))),
     )
 
 
-def _resources(group: Group) -> ScheduledService:
+def _action(segment: Segment) -> str:
+    return (segment.get("2") or "").strip().upper()
+
+
+def _is_out(segment: Segment, trigger: str) -> bool:
+    """Whether a part is taken out of its appointment: by its action, or by its own status."""
+    if _action(segment) == _REMOVED:
+        return True
+    place = _STATUS_AT.get(segment.name)
+    if place is None or TRIGGERS[trigger] is ScheduleChange.BOOK:
+        return False
+    said = "".join((segment.get(place) or segment.get(f"{place}.2") or "").split())
+    status = STATUSES.get(said.replace("-", "").upper())
+    return status is not None and status.change in _ENDED
+
+
+def _is_unchanged(segment: Segment, trigger: str) -> bool:
+    """What takes out parts leaves alone all that it does not mark."""
+    action = _action(segment)
+    return action == _UNCHANGED or (not action and trigger in _REMOVALS)
+
+
+def _resources(group: Group, trigger: str) -> ScheduledService:
     """AIG, AIL and AIP as names; which of them are ours the core knows."""
-    stations = [
-        text
-        for aig in group.segments("AIG")
-        if (aig.get("2") or "") not in _REMOVED
-        for text in (aig.get("3.1"), aig.get("3.2"))
-    ]
-    rooms = [
-        text
-        for ail in group.segments("AIL")
-        if (ail.get("2") or "") not in _REMOVED
-        for text in (datatypes.location(ail, 3), *(ail.get(f"3.{part}") for part in (1, 2, 3, 9)))
-    ]
+    stations: dict[bool, list[str | None]] = {True: [], False: []}
+    for aig in group.segments("AIG"):
+        stations[_is_out(aig, trigger)] += [aig.get("3.1"), aig.get("3.2")]
+    rooms: dict[bool, list[str | None]] = {True: [], False: []}
+    for ail in group.segments("AIL"):
+        rooms[_is_out(ail, trigger)] += [
+            datatypes.location(ail, 3),
+            *(ail.get(f"3.{part}") for part in (1, 2, 3, 9)),
+        ]
+    people = {True: PersonName(), False: PersonName()}
+    for aip in group.segments("AIP"):
+        is_out = _is_out(aip, trigger)
+        if (aip.get("4") or "").strip().upper() in _PERFORMERS and not people[is_out]:
+            people[is_out] = datatypes.clinician(aip.repeats("3")) or PersonName()
     return ScheduledService(
-        stations=_unique(stations), rooms=_unique(rooms), performer=_performer(group)
+        stations=_unique(stations[False]),
+        rooms=_unique(rooms[False]),
+        performer=people[False],
+        no_stations=_unique(stations[True], but=stations[False]),
+        no_rooms=_unique(rooms[True], but=rooms[False]),
+        no_performer=people[True],
     )
 
 
-def _unique(texts: Sequence[str | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
-
-
-def _performer(group: Group) -> PersonName:
-    for aip in group.segments("AIP"):
-        role = (aip.get("4") or "").strip().upper()
-        if (aip.get("2") or "") in _REMOVED or role not in _PERFORMERS:
-            continue
-        name = datatypes.clinician(aip.repeats("3"))
-        if name is not None:
-            return name
-    return PersonName()
+def _unique(texts: Sequence[str | None], but: Sequence[str | None] = ()) -> tuple[str, ...]:
+    found = dict.fromkeys(text.strip() for text in texts if text and text.strip())
+    kept = {text.strip() for text in but if text}
+    return tuple(text for text in found if text not in kept)
 
 
 # --- where a refusal of the core stands ---------------------------------------------------------

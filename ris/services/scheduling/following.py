@@ -15,14 +15,11 @@ from typing import cast
 from ris.domain.commands import Event
 from ris.domain.errors import (
     DuplicateKeyError,
-    InvalidValueError,
     MissingValueError,
     RisError,
-    SlotTakenError,
     StateConflictError,
     UnknownKeyError,
 )
-from ris.domain.local_time import ended
 from ris.domain.orders import StepStatus
 from ris.domain.scheduling import (
     APPOINTMENT,
@@ -43,7 +40,7 @@ from ris.domain.scheduling import (
     ScheduleChange,
     ScheduledService,
 )
-from ris.models import Appointment, AppointmentNumber, Device, Order, ScheduledProcedureStep
+from ris.models import Appointment, AppointmentNumber, Order, ScheduledProcedureStep
 from ris.services import _references  # as a module: orders, which it looks up, need this area
 from ris.services._context import Context
 from ris.services._locks import lock_appointment, lock_orders, public_key, steps_of_order
@@ -56,7 +53,8 @@ from ris.services.scheduling.calendar import (
     move_appointment,
     say_modified,
 )
-from ris.services.scheduling.resources import give_back, is_taken, resources_of
+from ris.services.scheduling.following_where import device_for, devices_of
+from ris.services.scheduling.resources import give_back
 
 _BOOKABLE = frozenset({StepStatus.PENDING.value, StepStatus.NO_SHOW.value})
 _TOLD = (
@@ -80,7 +78,8 @@ def follow_schedule(command: FollowSchedule, context: Context) -> tuple[str, ...
     for emitted in context.emitted:
         if isinstance(emitted.event, _TOLD):
             emitted.event = cast(Event, replace(emitted.event, followed=True))
-    context.about(done[0], order)
+    if done:
+        context.about(done[0], order)
     return tuple(str(appointment.public_id) for appointment in done)
 
 
@@ -205,13 +204,15 @@ class _Work:
         done: list[Appointment] = []
         used: set[int] = set()
         for number, service in enumerate(services, start=1):
+            if service.unchanged:
+                continue
             try:
                 done += self._place(service, services, standing, used)
             except RisError as error:
                 if error.path in {"code", "start_at", "station", "room", "duration_minutes"}:
                     error.path = f"services.{number}.{error.path}"
                 raise
-        return done
+        return done or standing
 
     def _require_repeat(
         self, standing: Sequence[Appointment], services: Sequence[ScheduledService]
@@ -251,30 +252,37 @@ class _Work:
         return done
 
     def _remove(self, steps: Iterable[ScheduledProcedureStep]) -> list[Appointment]:
-        gone = [step.appointment for step in steps if step.appointment is not None]
+        """Give back what still stands of a service; once more the same is no fault."""
+        gone = [
+            step.appointment
+            for step in steps
+            if step.appointment is not None
+            and AppointmentStatus(step.appointment.status) in OCCUPYING
+        ]
         for appointment in gone:
-            self._end(ScheduleChange.CANCEL, str(appointment.public_id))
+            self._end(self.command.removal, str(appointment.public_id))
         return gone
 
     def _steps(
         self, service: ScheduledService, standing: Sequence[Appointment], used: set[int]
     ) -> list[ScheduledProcedureStep]:
         """The steps of the one procedure that is meant, those that wait first."""
+        known = list(steps_of_order(self.order))
+        wanted = service.code.value.upper()
+        # By its code first: a service that is added, or was taken out before, is none of those
+        # that go by the appointment's number.
+        matching = [step for step in known if wanted and wanted in _codes(step)]
         steps = [
             step
-            for step in steps_of_order(self.order)
+            for step in matching or known
             if step.pk not in used
             and (step.status in _BOOKABLE or step.status == StepStatus.SCHEDULED.value)
         ]
         here = {appointment.pk for appointment in standing}
         booked = [step for step in steps if step.appointment_id in here]
         steps = booked or steps
-        wanted = service.code.value.upper()
-        matching = [step for step in steps if wanted and wanted in _codes(step)]
-        procedures = {step.procedure_id for step in steps}
-        if wanted and not matching and len(procedures) > 1:
+        if wanted and not matching and len({step.procedure_id for step in steps}) > 1:
             raise UnknownKeyError("the order has no such procedure to schedule", path="code")
-        steps = matching or steps
         if len({step.procedure_id for step in steps}) > 1:
             raise MissingValueError(
                 "this order has several procedures: which one is required", path="code"
@@ -284,7 +292,7 @@ class _Work:
         waiting = [step for step in steps if step.status in _BOOKABLE]
         if self.command.change is ScheduleChange.BOOK and waiting:
             steps = waiting
-        devices = _devices(service)
+        devices = devices_of(service)
         suited = [
             step for step in steps if any(device.modality == step.modality for device in devices)
         ]
@@ -298,7 +306,8 @@ class _Work:
         *,
         single: bool,
     ) -> Appointment:
-        if service.performer:
+        gone = service.no_performer and step.performing_physician == str(service.no_performer)
+        if service.performer or gone:
             step.performing_physician = str(service.performer)
             touch(step, "performing_physician")
         appointment = step.appointment
@@ -309,7 +318,7 @@ class _Work:
         present = round((appointment.end_at - appointment.start_at).total_seconds() / 60)
         minutes = (service.duration_minutes if single else None) or present
         over = self.command.overbook
-        device = _device(service, step, start, minutes, present=appointment.device, overbook=over)
+        device = device_for(service, step, start, minutes, present=appointment, overbook=over)
         same = (start, device) == (appointment.start_at, appointment.device)
         if self.command.change is ScheduleChange.BOOK and not same:
             self._require_wish(appointment)
@@ -347,7 +356,7 @@ class _Work:
         minutes = (service.duration_minutes if single else None) or step.duration_minutes
         return book(
             step,
-            _device(service, step, start_at, minutes, overbook=self.command.overbook),
+            device_for(service, step, start_at, minutes, overbook=self.command.overbook),
             start_at,
             minutes,
             self.context,
@@ -383,74 +392,3 @@ def _codes(step: ScheduledProcedureStep) -> set[str]:
     """What the step's procedure goes by, folded."""
     codes = {step.procedure.code_value, *(code.get("value", "") for code in step.protocol_codes)}
     return {code.upper() for code in codes if code}
-
-
-# --- where --------------------------------------------------------------------------------------
-
-
-def _devices(service: ScheduledService) -> list[Device]:
-    """Those that the service names, by station or else by room."""
-    if not service.stations and not service.rooms:
-        return []
-    stations = {name.casefold() for name in service.stations}
-    rooms = {name.casefold() for name in service.rooms}
-    active = list(
-        Device.objects.filter(active=True)
-        .select_related("resource", "room__resource", "room__site")
-        .order_by("ae_title")
-    )
-    named = [
-        device
-        for device in active
-        if {device.ae_title.casefold(), device.station_name.casefold()} & stations
-    ]
-    return named or [
-        device for device in active if device.room and device.room.name.casefold() in rooms
-    ]
-
-
-def _device(
-    service: ScheduledService,
-    step: ScheduledProcedureStep,
-    start_at: datetime,
-    minutes: int,
-    *,
-    present: Device | None = None,
-    overbook: bool,
-) -> Device:
-    """The device of the service, else where it is booked, else the first suitable that is free.
-
-    Where it is booked over, the first suitable one if none is free.
-    """
-    if service.stations or service.rooms:
-        devices = _devices(service)
-        path = "station" if service.stations else "room"
-        if not devices:
-            raise UnknownKeyError("no device of ours goes by this name", path=path)
-        suited = [device for device in devices if device.modality == step.modality]
-        if not suited:
-            raise InvalidValueError(
-                f"{devices[0].ae_title} is {devices[0].modality}, the exam needs {step.modality}",
-                path=path,
-            )
-        return _free(suited, start_at, minutes) or suited[0]
-    if present is not None:
-        return present
-    suited = list(
-        Device.objects.filter(active=True, modality=step.modality)
-        .select_related("resource", "room__resource", "room__site")
-        .order_by("ae_title")
-    )
-    if not suited:
-        raise UnknownKeyError(f"no device of ours is {step.modality}", path="station")
-    free = _free(suited, start_at, minutes)
-    if free is None and not overbook:
-        raise SlotTakenError("every suitable device is taken at that time", path="start_at")
-    return free or suited[0]
-
-
-def _free(devices: Sequence[Device], start_at: datetime, minutes: int) -> Device | None:
-    end_at = ended(start_at, minutes)
-    return next(
-        (device for device in devices if not is_taken(resources_of(device), start_at, end_at)), None
-    )
