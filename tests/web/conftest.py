@@ -17,6 +17,7 @@ from django.test import Client
 
 if TYPE_CHECKING:
     from ris.models import Order, User
+    from tests.web.breast_clinic import Clinic
     from tests.web.department import Department
 
 
@@ -34,11 +35,16 @@ def noon() -> Iterator[time_machine.Traveller]:
 def _ground(
     request: pytest.FixtureRequest, db: None, noon: time_machine.Traveller
 ) -> dict[str, Any]:
-    """What ``users``, ``rooms`` and ``full`` say, as far as the test asks for them."""
+    """What ``users``, ``rooms``, ``full`` and ``clinic`` say, as far as the test asks for them."""
     from tests import ground
-    from tests.web import department
+    from tests.web import breast_clinic, department
 
-    builders = {"users": department.users, "rooms": department.rooms, "full": department.fill}
+    builders = {
+        "users": department.users,
+        "rooms": department.rooms,
+        "full": department.fill,
+        "clinic": breast_clinic.build,
+    }
     wanted = [name for name in builders if name in request.fixturenames]
     made, at = ground.begin(
         f"web: {', '.join(wanted)}", lambda: {name: builders[name]() for name in wanted}
@@ -76,6 +82,13 @@ def full(users: dict[str, User], rooms: None, _ground: dict[str, Any]) -> Depart
     """Something in every state."""
     department: Department = _ground["full"]
     return department
+
+
+@pytest.fixture
+def clinic(users: dict[str, User], _ground: dict[str, Any]) -> Clinic:
+    """Breast exams: one calls its patient back, one waits to be read."""
+    found: Clinic = _ground["clinic"]
+    return found
 
 
 @pytest.fixture

@@ -3,141 +3,34 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ris import config
-from ris.domain.actors import OPERATOR
-from ris.domain.exchange import Protocol
-from ris.domain.identifiers import new_uid
-from ris.domain.letterheads import ChangeLetterhead
-from ris.domain.mammography import AssessBreast, Assessed, SetBreastExam
-from ris.domain.mammography_letters import MarkLettersSent, PrintLetters, mail_id
-from ris.domain.orders import ProcedureRequest
-from ris.domain.performing import CompletePerformedStep, PerformedDetails
-from ris.domain.reporting import FinalizeReport, OpenReport
-from ris.domain.values import Code
 from ris.models import (
     AuditEvent,
     BreastAssessment,
-    BreastLetter,
     BreastOutcome,
     BreastRecall,
-    Delivery,
-    Endpoint,
-    Order,
     ProcedureDefinition,
-    Site,
     User,
 )
-from ris.printing.letters import letters_pdf
-from ris.selectors import letters as letter_words
-from ris.selectors.letters import pages
-from ris.services import execute
 from ris.web.mammography import words
-from tests import ground, make, people
-from tests.programs import requires
-from tests.web import department
+from tests.web.breast_clinic import Clinic, text
 
 pytestmark = pytest.mark.django_db
 
 BUDGETS = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
 As = Callable[[str], Client]
-SCREEN = Code("MGSCREEN", "TEST", "Screening mammography")
-
-
-@dataclass(slots=True)
-class Clinic:
-    """A recall that is open, a report that waits for its assessment."""
-
-    users: dict[str, User]
-    recalled: BreastAssessment
-    waiting: str
-    order: Order
-
-
-def _build() -> Clinic:
-    users = department.users()
-    make.site("UTC")
-    make.device("MG1", "MG", room="Mammography")
-    key = make.definition(SCREEN, modality="MG")
-    execute(SetBreastExam(procedure=key, exam="SCREENING"), actor=people.manager)
-    reader = department.radiologist()
-    first, second = _exam("MRN1", "Berg", 3), _exam("MRN2", "Ito", 5)
-    report = execute(OpenReport(procedures=(str(first.procedures.get().public_id),)), actor=reader)
-    said = Assessed(right="1", left="4A", density="C")
-    key = execute(AssessBreast(report=report, assessed=said), actor=reader)
-    execute(FinalizeReport(report=report, sections=dict(make.TEXT)), actor=reader)
-    waiting = execute(
-        OpenReport(procedures=(str(second.procedures.get().public_id),)), actor=reader
-    )
-    row = BreastAssessment.objects.get(public_id=key)
-    return Clinic(users=users, recalled=row, waiting=waiting, order=second)
-
-
-def _exam(number: str, family: str, hours: int) -> Order:
-    order = make.order(
-        patient=department.person(family, "Anna", number),
-        procedures=(ProcedureRequest(code=SCREEN, steps=(make.step_request(modality="MG"),)),),
-    )
-    start = make.start(
-        order,
-        sop_instance_uid=new_uid(),
-        station_ae_title="MG1",
-        modality="MG",
-        started_at=timezone.now() - timedelta(hours=hours),
-    )
-    execute(start, actor=people.ct1)
-    execute(
-        CompletePerformedStep(
-            sop_instance_uid=start.sop_instance_uid,
-            details=PerformedDetails(ended_at=timezone.now(), series=(make.series(),)),
-        ),
-        actor=people.ct1,
-    )
-    return order
-
-
-@pytest.fixture
-def clinic(noon: time_machine.Traveller) -> Clinic:
-    made, at = ground.begin("mammography pages", _build)
-    noon.move_to(at)
-    cache.clear()
-    return made
-
-
-@pytest.fixture
-def as_(clinic: Clinic) -> As:
-    def log_in(name: str) -> Client:
-        client = Client()
-        client.force_login(clinic.users[name])
-        return client
-
-    return log_in
-
-
-def text(client: Client, path: str) -> str:
-    """The words of a page, one space between them."""
-    content = client.get(path, follow=True).content.decode()
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", content))
-
-
-def day_later(noon: time_machine.Traveller) -> None:
-    noon.move_to(timezone.now() + timedelta(hours=25))
 
 
 # --- the report
@@ -285,8 +178,10 @@ def test_a_recall_is_closed_and_opened_on_its_page(as_: As, clinic: Clinic) -> N
 # --- figures
 
 
-def test_a_manager_sees_all_readers_and_a_reader_himself(as_: As, clinic: Clinic) -> None:
-    clinic.recalled.reader = clinic.users["manager"]
+def test_a_manager_sees_all_readers_and_a_reader_himself(
+    as_: As, users: dict[str, User], clinic: Clinic
+) -> None:
+    clinic.recalled.reader = users["manager"]
     clinic.recalled.save()
 
     everybody = text(as_("manager"), "/mammography/outcomes/")
@@ -298,130 +193,6 @@ def test_a_manager_sees_all_readers_and_a_reader_himself(as_: As, clinic: Clinic
 
 def test_the_desk_sees_no_figures(as_: As, clinic: Clinic) -> None:
     assert as_("frontdesk").get("/mammography/outcomes/").status_code == 403
-
-
-# --- letters
-
-
-def test_letters_are_printed_together_and_marked(
-    as_: As, clinic: Clinic, noon: time_machine.Traveller
-) -> None:
-    early = text(as_("frontdesk"), "/mammography/letters/")
-    day_later(noon)
-    client, letter = as_("frontdesk"), BreastLetter.objects.get()
-    form = {"letter": [str(letter.public_id)], "how": "HANDED"}
-
-    listed = text(client, "/mammography/letters/")
-    answer = client.post("/mammography/letters/print/", form)
-    client.post("/mammography/letters/sent/", form)
-
-    letter.refresh_from_db()
-    assert "No letter is to be sent now" in early
-    assert "Biopsy recommended" in listed
-    assert (answer["Content-Type"], answer.content[:5]) == ("application/pdf", b"%PDF-")
-    assert (letter.state, letter.sent_how, letter.sent_by) == ("SENT", "HANDED", "frontdesk")
-    again = client.get(f"/mammography/letters/{letter.public_id}/")
-    assert again.content == answer.content
-    assert AuditEvent.objects.filter(action="PrintLetters", patients__isnull=False).exists()
-
-
-def test_a_letter_keeps_the_letterhead_under_which_it_was_printed(
-    as_: As, clinic: Clinic, noon: time_machine.Traveller
-) -> None:
-    day_later(noon)
-    letter = BreastLetter.objects.get()
-    answer = as_("frontdesk").post(
-        "/mammography/letters/print/", {"letter": [str(letter.public_id)]}
-    )
-    day_later(noon)
-    site = str(Site.objects.order_by("id")[0].public_id)
-    execute(ChangeLetterhead(site=site, institution="Another Clinic"), actor=OPERATOR)
-
-    again = as_("frontdesk").get(f"/mammography/letters/{letter.public_id}/")
-
-    assert again.content == answer.content
-
-
-def test_a_letter_says_how_far_its_mail_got_and_leaves_another_way_if_it_did_not(
-    as_: As, clinic: Clinic
-) -> None:
-    client, letter = as_("frontdesk"), BreastLetter.objects.get()
-    now = timezone.now()
-    BreastLetter.objects.update(state="SENT", sent_how="MAIL", sent_at=now, printed_at=now)
-    carrier = make.endpoint(
-        "PATIENTS", protocol=Protocol.MAIL, settings={"transport": "folder"}, sends=()
-    )
-    mail = Delivery.objects.create(
-        endpoint=Endpoint.objects.get(public_id=carrier),
-        lane=f"letter:{letter.public_id}",
-        control_id=mail_id(str(letter.public_id)),
-        payload=b"{}",
-        state="DELIVERED",
-        due_at=now,
-    )
-    sent = "/mammography/letters/?tab=sent"
-
-    handed = text(client, sent)
-    Delivery.objects.filter(pk=mail.pk).update(state="REFUSED", last_error="550 no such mailbox")
-    refused = text(client, sent)
-    client.post("/mammography/letters/sent/", {"letter": [str(letter.public_id)], "how": "HANDED"})
-
-    assert "Handed to the mail server" in handed
-    assert "Handed over" not in handed
-    assert "Refused by the mail server 550 no such mailbox" in refused
-    assert "Handed over" in refused
-    letter.refresh_from_db()
-    assert letter.sent_how == "HANDED"
-
-
-def test_a_patient_who_wants_no_letters_is_left_out(
-    as_: As, clinic: Clinic, noon: time_machine.Traveller
-) -> None:
-    patient = clinic.recalled.report.order.patient.public_id
-    as_("frontdesk").post(f"/mammography/patients/{patient}/choice/", {"wanted": "no"})
-    day_later(noon)
-    client, letter = as_("frontdesk"), BreastLetter.objects.get()
-
-    answer = client.post("/mammography/letters/print/", {"letter": [str(letter.public_id)]})
-
-    assert answer.status_code == 303
-    assert "the patient wants no letters" in text(client, "/mammography/letters/?tab=stopped")
-
-
-def test_a_letter_that_was_never_printed_cannot_be_read(as_: As, clinic: Clinic) -> None:
-    letter = BreastLetter.objects.get()
-
-    assert as_("frontdesk").get(f"/mammography/letters/{letter.public_id}/").status_code == 404
-
-
-def test_nothing_chosen_is_said(as_: As, clinic: Clinic) -> None:
-    client = as_("frontdesk")
-
-    assert client.post("/mammography/letters/print/").status_code == 422
-    assert client.post("/mammography/letters/sent/").status_code == 422
-
-
-@requires("poppler")
-@pytest.mark.parametrize("language", ["en", "de", "es", "fr", "ja"])
-def test_a_letter_is_on_paper_in_each_language(
-    clinic: Clinic, noon: time_machine.Traveller, language: str
-) -> None:
-    clinic.recalled.report.order.patient.language = language
-    clinic.recalled.report.order.patient.save()
-    day_later(noon)
-    keys = execute(
-        PrintLetters(letters=(str(BreastLetter.objects.get().public_id),)), actor=people.frontdesk
-    )
-    execute(MarkLettersSent(letters=keys), actor=people.frontdesk)
-
-    made = letters_pdf(pages(keys))
-
-    said = subprocess.run(
-        [shutil.which("pdftotext") or "pdftotext", "-", "-"],
-        input=made, capture_output=True, check=True,
-    ).stdout.decode()  # fmt: skip
-    assert letter_words.frame_of(language).title in said
-    assert "MRN1" in said
 
 
 # --- set-up
