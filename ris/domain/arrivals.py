@@ -47,6 +47,7 @@ REQUIRED = 2
 _DAY_FIRST = re.compile(r"(\d{1,2})[./ ](\d{1,2})[./ ](\d{4})$")
 _YEAR_FIRST = re.compile(r"(\d{4})[-./ ]?(\d{2})[-./ ]?(\d{2})$")
 _EIGHT = re.compile(r"(\d{2})(\d{2})(\d{4})$")
+_IN_PART = re.compile(r"\d{4}(?:-\d{2})?")
 
 
 def agrees(said: Said, known: Known) -> bool:
@@ -129,8 +130,25 @@ def _words(text: str) -> list[str]:
 
 
 def compare(said: Iterable[Said], known: Known) -> dict[IdentifierKind, bool]:
-    """Each kind that was said, and whether it agrees."""
-    return {each.kind: agrees(each, known) for each in said if each.value.strip()}
+    """Each kind that was said and tells somebody apart, and whether it agrees."""
+    return {
+        each.kind: agrees(each, known)
+        for each in said
+        if each.value.strip() and not _leaves_open(each, known)
+    }
+
+
+def _leaves_open(said: Said, known: Known) -> bool:
+    """Whether a birth date that is not known to the day, here or to who says it, fits so far.
+
+    That is no proof of who somebody is, and none of the contrary: a child of whom only the year
+    is stored is not somebody else for telling its birthday.
+    """
+    if said.kind is not IdentifierKind.BIRTH_DATE or agrees(said, known):
+        return False
+    text = said.value.strip()
+    days = dates_in(text) or ({text} if _IN_PART.fullmatch(text) else set())
+    return any(day.startswith(known.birth_date) or known.birth_date.startswith(day) for day in days)
 
 
 # --- calling, correcting

@@ -55,6 +55,34 @@ def test_birth_date_that_is_known_only_in_part_agrees_with_nothing() -> None:
     assert not agrees(Said(IdentifierKind.BIRTH_DATE, "1985-01-01"), YAMADA)
 
 
+@pytest.mark.parametrize(
+    ("said", "stored"),
+    [
+        ("3.5.2019", "2019"),
+        ("2019-05-03", "2019-05"),
+        ("2019", "2019"),
+        ("2019", "2019-05-03"),
+        ("3.5.2019", ""),
+    ],
+)
+def test_birth_date_that_is_known_in_part_and_fits_proves_nothing(said: str, stored: str) -> None:
+    known = Known(name=PersonName.of("Klein", "Pia"), birth_date=stored)
+
+    assert compare([Said(IdentifierKind.BIRTH_DATE, said)], known) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "stored"),
+    [("3.5.2018", "2019"), ("3.6.2019", "2019-05"), ("2018", "2019-05-03"), ("2", "2019")],
+)
+def test_birth_date_of_another_year_or_month_is_another_persons(said: str, stored: str) -> None:
+    known = Known(name=PersonName.of("Klein", "Pia"), birth_date=stored)
+
+    assert compare([Said(IdentifierKind.BIRTH_DATE, said)], known) == {
+        IdentifierKind.BIRTH_DATE: False
+    }
+
+
 def test_number_may_be_scanned_bare_or_from_our_own_code() -> None:
     said = [Said(IdentifierKind.NUMBER, text) for text in ("MRN001", "RIS:A26001:MRN001", "A26001")]
 

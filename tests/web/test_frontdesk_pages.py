@@ -93,6 +93,24 @@ def test_one_identifier_with_a_reason_is_shown_to_the_room(as_: As, order: Order
     assert "Cannot speak" in page
 
 
+def test_who_has_only_a_year_of_birth_is_asked_for_the_number_and_not_called_another(
+    as_: As, order: Order
+) -> None:
+    Patient.objects.update(birth_date="2019")
+    client = as_("frontdesk")
+    path = f"/appointments/{make.appointment_of(order).public_id}/arrive/"
+
+    day = client.post(path, {"name": "Ken Ito", "birth_date": "3.5.2019"}).content.decode()
+    expected = make.step_of(order).status
+    say(client, order, name="Ken Ito", birth_date="2019", number="MRN004")
+
+    assert "is not the one" not in day
+    assert "the birth date is needed to the day; without it take the number as well" in day
+    assert expected == "SCHEDULED"
+    assert IdentityCheck.objects.get().checked == ["NAME", "NUMBER"]
+    assert make.step_of(order).status == "ARRIVED"
+
+
 def test_check_in_does_not_tell_what_is_to_be_said(as_: As, order: Order) -> None:
     response = as_("frontdesk").get(address(order), headers={"HX-Request": "true"})
 
@@ -289,6 +307,31 @@ def test_known_patient_has_to_say_who_it_is(as_: As, order: Order) -> None:
 
     assert (wrong.status_code, orders) == (422, 1)
     assert (right.status_code, Order.objects.count()) == (303, 2)
+
+
+def test_child_of_whom_only_the_year_of_birth_is_known_is_taken_in(as_: As, rooms: None) -> None:
+    said = {**NEW, "birth_date": "2019"}
+
+    response = as_("frontdesk").post("/arrivals/walk-in/", walk_in(**said))
+
+    check = IdentityCheck.objects.get()
+    assert response.status_code == 303
+    assert Patient.objects.get().birth_date == "2019"
+    assert (check.checked, check.reason) == (["NAME"], "Birth date not known to the day")
+
+
+@pytest.mark.parametrize("said", ["31.2.2019", "soon"])
+def test_birth_date_that_is_none_loses_nothing_of_a_walk_in(
+    as_: As, rooms: None, said: str
+) -> None:
+    response = as_("frontdesk").post("/arrivals/walk-in/", walk_in(**{**NEW, "birth_date": said}))
+
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert f'value="{said}"' in page
+    assert "Fell on the ice" in page
+    assert "as in 1970-05-03" in page
+    assert Patient.objects.count() == 0
 
 
 def test_walk_in_who_may_be_known_is_asked_about(as_: As, order: Order) -> None:

@@ -58,6 +58,14 @@ def check_identity(
                 path=kind.value.lower(),
             )
     if len(found) < REQUIRED and not reason.strip():
+        if IdentifierKind.BIRTH_DATE in {each.kind for each in said if each.value.strip()} - {
+            *found
+        }:
+            raise MissingValueError(
+                "the birth date is needed to the day; without it take the number as well,"
+                " or say why not",
+                path="birth_date",
+            )
         raise MissingValueError("two identifiers, or the reason why not", path="reason")
     checked = tuple(found)
     IdentityCheck.objects.create(

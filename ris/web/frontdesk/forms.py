@@ -5,15 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ris.domain.arrivals import IdentifierKind, LabelSize, Said, WallKind, WallNames
+from ris.domain.arrivals import (
+    IdentifierKind,
+    LabelSize,
+    Said,
+    WallKind,
+    WallNames,
+    dates_in,
+)
+from ris.domain.errors import InvalidValueError
 from ris.domain.patients import Sex
+from ris.domain.values import PartialDate
 from ris.models import Device, ProcedureDefinition, Site
 from ris.web import labels
 from ris.web.forms import PageForm
 from ris.web.orders.forms import catalog, exam_select
 from ris.web.patients.forms import person_from
+from ris.web.words import refusal
 
 # First bytes of what a scanner at a desk makes, and its type; anything else is refused.
 _KINDS: tuple[tuple[bytes, str], ...] = (
@@ -128,6 +139,13 @@ class DocumentForm(PageForm):
         return cleaned
 
 
+def born(said: str) -> PartialDate:
+    """The birth date as somebody says it, to the day or not; raises InvalidValueError for none."""
+    text = said.strip()
+    days = sorted(dates_in(text))
+    return PartialDate.parse(days[0] if days else text)
+
+
 class WalkInForm(PageForm):
     """Somebody without an appointment: who, what, where; one page."""
 
@@ -144,7 +162,7 @@ class WalkInForm(PageForm):
         label=_("Birth date, as the patient says it"),
         max_length=20,
         required=False,
-        help_text=_("As in 1954-12-31, 31.12.1954 or 31121954"),
+        help_text=_("As in 1954-12-31 or 31.12.1954; or only 1954-12 or 1954"),
     )
     sex = forms.ChoiceField(label=_("Sex"), required=False)
     phone = forms.CharField(label=_("Phone"), max_length=40, required=False)
@@ -185,6 +203,16 @@ class WalkInForm(PageForm):
         # Nobody is taken in without a name; whoever is known has one.
         self.fields["family_name"].required = not self["patient"].value()
         self.offer("device", [("", _("The first that is free")), *offered])
+
+    def clean_birth_date(self) -> str:
+        text = str(self.cleaned_data["birth_date"]).strip()
+        try:
+            born(text)
+        except InvalidValueError as error:
+            raise forms.ValidationError(
+                gettext("This is {message}, as in 1970-05-03.").format(message=refusal(error))
+            ) from error
+        return text
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

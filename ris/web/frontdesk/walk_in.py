@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris.domain.actors import Role
-from ris.domain.arrivals import IdentifierKind, Said, dates_in
+from ris.domain.arrivals import IdentifierKind, Said
 from ris.domain.errors import DeniedError, MissingValueError, RisError, SlotTakenError
 from ris.domain.orders import OrderDetails, PlaceOrder, ProcedureRequest
 from ris.domain.patients import Demographics, PatientReference, RegisterPatient, Sex
 from ris.domain.scheduling import BookAppointment, RecordArrival, Slot
-from ris.domain.values import Code, PartialDate, PersonName
+from ris.domain.values import Code, PersonName
 from ris.models import ProcedureDefinition, ScheduledProcedureStep
 from ris.selectors import order_lists, patient_lists, schedule
 from ris.selectors.patients import patient_view
@@ -29,7 +29,7 @@ from ris.services.sent_forms import Claim
 from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
 from ris.web.errors import STATUS
-from ris.web.frontdesk.forms import WalkInForm
+from ris.web.frontdesk.forms import WalkInForm, born
 from ris.web.orders.safety_part import Person, Row, answer, faults, rows_of
 from ris.web.patients.forms import person_from
 from ris.web.wall_clock import hour
@@ -64,7 +64,7 @@ def _questions(request: PageRequest, patient: PatientView | None) -> list[Row]:
 
 def _birth_date(request: PageRequest) -> str:
     try:
-        return _born(said(request, "birth_date", 20)).text
+        return born(said(request, "birth_date", 20)).text
     except RisError:
         return ""  # not known well enough to leave a question out
 
@@ -166,13 +166,7 @@ def _send(request: PageRequest) -> HttpResponse:
 
 def _alike(form: WalkInForm) -> list[patient_lists.PatientLine]:
     name = PersonName.of(form.cleaned_data["family_name"], form.cleaned_data["given_name"])
-    return patient_lists.lookalikes(name, _born(form.cleaned_data["birth_date"]).text)
-
-
-def _born(said: str) -> PartialDate:
-    text = said.strip()
-    days = sorted(dates_in(text))
-    return PartialDate.parse(days[0] if days else text)
+    return patient_lists.lookalikes(name, born(form.cleaned_data["birth_date"]).text)
 
 
 Taken = tuple[str, datetime]
@@ -230,7 +224,7 @@ def _take_in(
         RecordArrival(
             appointment=appointment,
             identifiers_checked=identifiers,
-            unchecked_reason="" if len(identifiers) > 1 else _("Walk-in without a birth date"),
+            unchecked_reason=_why_unchecked(form, patient),
         ),
     )
     claim.keep(appointment)
@@ -248,6 +242,15 @@ def _identifiers(form: WalkInForm, patient: PatientView | None) -> tuple[Said, .
     return found
 
 
+def _why_unchecked(form: WalkInForm, patient: PatientView | None) -> str:
+    """Why the birth date is no second identifier; empty if it is one."""
+    birth_date = patient.birth_date if patient else born(form.cleaned_data["birth_date"])
+    if not birth_date:
+        return _("Walk-in without a birth date")
+    # A year or a month is shared by too many to tell one of them apart.
+    return "" if birth_date.dicom else _("Birth date not known to the day")
+
+
 def _register(request: PageRequest, form: WalkInForm) -> str:
     data = form.cleaned_data
     return do(
@@ -255,7 +258,7 @@ def _register(request: PageRequest, form: WalkInForm) -> str:
         RegisterPatient(
             demographics=Demographics(
                 name=PersonName.of(data["family_name"], data["given_name"]),
-                birth_date=_born(data["birth_date"]),
+                birth_date=born(data["birth_date"]),
                 sex=Sex(data["sex"]),
                 phone=data["phone"],
             )
