@@ -31,7 +31,7 @@ from integration.hl7.from_domain.orders import OF_OURS, STATUS, Say
 from integration.hl7.outbound import ROUTES as OUTBOUND
 from integration.hl7.profiles import MOVABLE, Settings
 from integration.hl7.routes import ROUTES as INBOUND
-from integration.hl7.to_domain import documents, schedule
+from integration.hl7.to_domain import closures, documents, schedule
 from integration.hl7.to_domain import results as results_in
 from ris.domain.errors import ErrorCode
 from ris.markdown import table
@@ -88,6 +88,8 @@ _MEANINGS = {
     "SIU^S20": "service or resource canceled; a device that the exam needs is not (207)",
     "SIU^S21": "service or resource discontinued: as S20",
     "SIU^S22": "service or resource deleted: as S20, and the service marked as an error",
+    "SIU^S23": "time of a device or room blocked: closed",
+    "SIU^S24": "blocked time opened; what was closed here stays closed (207)",
     "SIU^S26": "patient did not come",
     "ORU^R01": "report from dictation, an algorithm or another system",
     "MDM^T02": "document",
@@ -205,6 +207,7 @@ def _other_fields_in() -> list[str]:
     lines: list[str] = []
     for title, fields in (
         ("Appointment (SIU)", schedule.FIELDS),
+        ("Blocked time (SIU S23, S24)", closures.FIELDS),
         ("Report (ORU)", results_in.FIELDS),
         ("Document (MDM)", documents.FIELDS),
     ):

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from integration.hl7.er7 import Message
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import adt, adt_records, documents
+from integration.hl7.to_domain.closures import from_block
 from integration.hl7.to_domain.order_answers import from_answer
 from integration.hl7.to_domain.orders import from_order
 from integration.hl7.to_domain.request import Request
 from integration.hl7.to_domain.results import from_oru
-from integration.hl7.to_domain.schedule import TRIGGERS, from_siu
+from integration.hl7.to_domain.schedule import BLOCKS, TRIGGERS, from_siu
 
 Translate = Callable[[Message, Profile], list[Request]]
 
@@ -55,6 +56,7 @@ _PATIENTS: Mapping[tuple[str, str], Route] = {
 
 _SCHEDULES: Mapping[tuple[str, str], Route] = {
     **{("SIU", trigger): Route(from_siu) for trigger in TRIGGERS},
+    **{("SIU", trigger): Route(from_block) for trigger in BLOCKS},
 }
 
 _RESULTS: Mapping[tuple[str, str], Route] = {

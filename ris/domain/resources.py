@@ -129,6 +129,29 @@ class RemoveHoliday(Command[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedTime:
+    """A stretch of time of one resource, by names any of which may be a device's or room's."""
+
+    stations: tuple[str, ...] = ()
+    rooms: tuple[str, ...] = ()
+    start_at: datetime
+    end_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowClosures(Command[tuple[int, ...]]):
+    """Close what another scheduler blocked on its calendar, or open it again (HL7 SIU S23, S24).
+
+    Opened is what was closed for the same sender, also a part of it; what people here closed, and
+    what is down, stays as it is. Returns the closures that were added.
+    """
+
+    times: tuple[BlockedTime, ...]
+    closed: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BeginDowntime(Command[Closed]):
     """A resource does not work: from now or then, until then or until further notice.
 

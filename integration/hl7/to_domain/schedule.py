@@ -51,6 +51,8 @@ TRIGGERS: Mapping[str, ScheduleChange] = {
 }
 
 
+BLOCKS = {"S23": True, "S24": False}  # time is blocked, or opened again (:mod:`.closures`)
+_EVENTS = frozenset({*TRIGGERS, *BLOCKS})
 _OF_PARTS = frozenset({"S18", "S19", "S20", "S21", "S22"})
 # What becomes of the parts that these take out.
 _REMOVALS: Mapping[str, ScheduleChange] = {
@@ -160,7 +162,7 @@ def from_siu(message: Message, profile: Profile) -> list[Request]:
                     patient=who,
                     services=tuple(services if len(each) == 1 else services[at : at + 1]),
                     removal=_REMOVALS.get(trigger, ScheduleChange.CANCEL),
-                    reason=_reason(sch),
+                    reason=reason_of(sch),
                     overbook=status.overbook,
                     **names,
                 ),
@@ -270,10 +272,10 @@ def said_patient(message: Message, profile: Profile) -> PatientReference | None:
     )
 
 
-def _reason(sch: Segment) -> str:
+def reason_of(sch: Segment) -> str:
     """Why: SCH-6, but not where it only repeats the event; else SCH-7."""
     code = (sch.get("6") or "").strip().upper()
-    told = datatypes.words(sch, 6) if code not in TRIGGERS else None
+    told = datatypes.words(sch, 6) if code not in _EVENTS else None
     return (told or datatypes.words(sch, 7) or "").strip()[:200]
 
 
@@ -285,8 +287,8 @@ def _services(
 ) -> tuple[list[ScheduledService], list[dict[str, str]]]:
     """Each service, and where in the message its parts stand."""
     is_ending = TRIGGERS[trigger] in ENDING
-    timing = _Timing() if is_ending else faults.take(lambda: _timing(message, sch, profile))
-    timing = timing or _Timing()
+    timing = Timing() if is_ending else faults.take(lambda: timing_of(message, sch, profile))
+    timing = timing or Timing()
     services: list[ScheduledService] = []
     words: list[dict[str, str]] = []
     for ais, group, rgs in _blocks(message):
@@ -327,30 +329,30 @@ def _takes_out(service: ScheduledService) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Timing:
+class Timing:
     """When, as SCH or TQ1 says it for all services."""
 
     start_at: datetime | None = None
     minutes: int | None = None
 
 
-def _timing(message: Message, sch: Segment, profile: Profile) -> _Timing:
+def timing_of(message: Message, sch: Segment, profile: Profile) -> Timing:
     tq1 = message.first("TQ1")
     minutes = datatypes.quantity(sch.get("9"), sch.get("10"))
     if tq1 is not None and tq1.get("7"):
-        start = _instant(tq1, "7", profile)
-        end = _instant(tq1, "8", profile)
+        start = instant(tq1, "7", profile)
+        end = instant(tq1, "8", profile)
         minutes = minutes or datatypes.quantity(tq1.get("6.1"), tq1.get("6.2"))
     else:
-        start = _instant(sch, "11.4", profile)
-        end = _instant(sch, "11.5", profile)
+        start = instant(sch, "11.4", profile)
+        end = instant(sch, "11.5", profile)
         minutes = minutes or datatypes.duration(sch.get("11.3"))
     if minutes is None and start is not None and end is not None and end > start:
         minutes = round((end - start).total_seconds() / 60)
-    return _Timing(start, minutes)
+    return Timing(start, minutes)
 
 
-def _instant(segment: Segment, place: str, profile: Profile) -> datetime | None:
+def instant(segment: Segment, place: str, profile: Profile) -> datetime | None:
     stamp = datatypes.time(segment, place, profile.zone)
     if stamp is None:
         return None
@@ -379,7 +381,7 @@ def _service(
     ais: Segment,
     group: Group,
     rgs: Segment | None,
-    timing: _Timing,
+    timing: Timing,
     profile: Profile,
     trigger: str,
 ) -> ScheduledService:
@@ -388,7 +390,7 @@ def _service(
         return ScheduledService(code=code)
     if _is_out(ais, trigger) or (rgs is not None and _is_out(rgs, trigger)):
         return ScheduledService(code=code, removed=True)
-    start_at = _instant(ais, "4", profile)
+    start_at = instant(ais, "4", profile)
     if start_at is None and timing.start_at is not None:
         offset = datatypes.quantity(ais.get("5"), ais.get("6")) or 0
         start_at = timing.start_at + timedelta(minutes=offset)
@@ -427,29 +429,34 @@ def _resources(group: Group, trigger: str) -> ScheduledService:
     """AIG, AIL and AIP as names; which of them are ours the core knows."""
     stations: dict[bool, list[str | None]] = {True: [], False: []}
     for aig in group.segments("AIG"):
-        stations[_is_out(aig, trigger)] += [aig.get("3.1"), aig.get("3.2")]
+        stations[_is_out(aig, trigger)] += station_names(aig)
     rooms: dict[bool, list[str | None]] = {True: [], False: []}
     for ail in group.segments("AIL"):
-        rooms[_is_out(ail, trigger)] += [
-            datatypes.location(ail, 3),
-            *(ail.get(f"3.{part}") for part in (1, 2, 3, 9)),
-        ]
+        rooms[_is_out(ail, trigger)] += room_names(ail)
     people = {True: PersonName(), False: PersonName()}
     for aip in group.segments("AIP"):
         is_out = _is_out(aip, trigger)
         if (aip.get("4") or "").strip().upper() in _PERFORMERS and not people[is_out]:
             people[is_out] = datatypes.clinician(aip.repeats("3")) or PersonName()
     return ScheduledService(
-        stations=_unique(stations[False]),
-        rooms=_unique(rooms[False]),
+        stations=unique(stations[False]),
+        rooms=unique(rooms[False]),
         performer=people[False],
-        no_stations=_unique(stations[True], but=stations[False]),
-        no_rooms=_unique(rooms[True], but=rooms[False]),
+        no_stations=unique(stations[True], but=stations[False]),
+        no_rooms=unique(rooms[True], but=rooms[False]),
         no_performer=people[True],
     )
 
 
-def _unique(texts: Sequence[str | None], but: Sequence[str | None] = ()) -> tuple[str, ...]:
+def station_names(aig: Segment) -> list[str | None]:
+    return [aig.get("3.1"), aig.get("3.2")]
+
+
+def room_names(ail: Segment) -> list[str | None]:
+    return [datatypes.location(ail, 3), *(ail.get(f"3.{part}") for part in (1, 2, 3, 9))]
+
+
+def unique(texts: Sequence[str | None], but: Sequence[str | None] = ()) -> tuple[str, ...]:
     found = dict.fromkeys(text.strip() for text in texts if text and text.strip())
     kept = {text.strip() for text in but if text}
     return tuple(text for text in found if text not in kept)

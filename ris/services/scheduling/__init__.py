@@ -8,6 +8,7 @@ from ris.domain.exam_sets import BookSeries, BookTogether, SequenceProcedures
 from ris.domain.resources import (
     BeginDowntime,
     EndDowntime,
+    FollowClosures,
     ReleaseBlock,
     RemoveBlock,
     ReserveBlock,
@@ -49,6 +50,7 @@ from ris.services.scheduling.appointments import (
 from ris.services.scheduling.arrivals import prepare_step, record_arrival, record_no_show
 from ris.services.scheduling.blocks import release_block, remove_block, reserve_block
 from ris.services.scheduling.following import follow_schedule
+from ris.services.scheduling.following_closures import follow_closures
 from ris.services.scheduling.glancing import (
     glance_at_booking,
     glance_at_hold,
@@ -101,6 +103,7 @@ HANDLERS = {
     ExpireHolds: expire_holds,
     SetResourceHours: set_resource_hours,
     AddClosure: add_closure,
+    FollowClosures: follow_closures,
     RemoveClosure: remove_closure,
     BeginDowntime: begin_downtime,
     EndDowntime: end_downtime,
@@ -137,6 +140,7 @@ PERMISSIONS = {
     CancelAppointment: _DESK | {Role.PATIENT},
     AnswerAppointment: _DESK | {Role.PATIENT},
     FollowSchedule: {Role.INTERFACE, Role.SYSTEM},
+    FollowClosures: {Role.INTERFACE, Role.SYSTEM},
     RecordArrival: _DESK | {Role.TECHNOLOGIST},
     PrepareStep: {Role.TECHNOLOGIST, Role.FRONTDESK, Role.SYSTEM},
     RecordNoShow: _DESK | {Role.TECHNOLOGIST},
