@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -32,8 +33,9 @@ from ris.domain.orders import (
     StepRequest,
     VoidOrder,
 )
-from ris.domain.performing import DiscontinuePerformedStep, PerformedDetails
+from ris.domain.performing import CompletePerformedStep, DiscontinuePerformedStep, PerformedDetails
 from ris.domain.places import Place
+from ris.domain.scheduling import RecordNoShow
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
 from ris.models import AuditEvent, DomainEvent, Order, Patient, ScheduledProcedureStep
 from ris.services import execute
@@ -304,6 +306,65 @@ def test_discontinue_stops_what_is_left_after_something_was_done() -> None:
     steps = ScheduledProcedureStep.objects.filter(procedure__order=order).order_by("id")
     assert order.status == "DISCONTINUED"
     assert [step.status for step in steps] == ["DISCONTINUED", "CANCELED"]
+
+
+def missed(order: Order) -> None:
+    appointment = str(make.appointment_of(order).public_id)
+    execute(RecordNoShow(appointment=appointment), actor=people.frontdesk)
+
+
+@pytest.mark.parametrize(("end", "who", "status"), [
+    (CancelOrder, people.ehr, "CANCELED"),
+    (DiscontinueOrder, people.ehr, "CANCELED"),
+    (VoidOrder, people.manager, "ENTERED_IN_ERROR"),
+])  # fmt: skip
+def test_what_its_patient_missed_ends_with_its_order(
+    end: type[Any], who: Actor, status: str
+) -> None:
+    make.device()
+    order = make.booked()
+    missed(order)
+
+    execute(end(order=reference(order), reason="not needed"), actor=who)
+
+    order.refresh_from_db()
+    step = make.step_of(order)
+    assert (order.status, step.status, step.procedure.stage) == (status, "CANCELED", "CANCELED")
+    assert step.appointment is not None
+    assert step.appointment.status == "NO_SHOW"  # that is how it was, and it is counted so
+
+
+def test_what_was_missed_and_canceled_is_open_again_if_it_is_performed_all_the_same() -> None:
+    make.device()
+    order = make.booked()
+    missed(order)
+    execute(CancelOrder(order=reference(order)), actor=people.ehr)
+
+    execute(make.start(order), actor=people.ct1)
+
+    order.refresh_from_db()
+    assert (order.status, make.step_of(order).status) == ("ACTIVE", "STARTED")
+
+
+def test_of_an_exam_in_two_parts_the_one_that_was_missed_keeps_no_other_from_its_report() -> None:
+    make.device()
+    two = tuple(make.step_request(start_at=make.NOON + timedelta(hours=at)) for at in range(2))
+    order = make.order(procedures=(ProcedureRequest(code=make.CT_HEAD, steps=two),))
+    first, second = ScheduledProcedureStep.objects.order_by("start_at")
+    execute(RecordNoShow(appointment=str(second.appointment.public_id)), actor=people.frontdesk)
+    command = make.start(order)
+    execute(command, actor=people.ct1)
+    done = CompletePerformedStep(
+        sop_instance_uid=command.sop_instance_uid,
+        details=PerformedDetails(ended_at=make.NOON, series=(make.series(),)),
+    )
+    execute(done, actor=people.ct1)
+    assert first.procedure.stage != "PERFORMED"
+
+    execute(DiscontinueOrder(order=reference(order), reason="moved away"), actor=people.ehr)
+
+    assert ScheduledProcedureStep.objects.get(pk=second.pk).status == "CANCELED"
+    assert order.procedures.get().stage == "PERFORMED"
 
 
 def test_discontinue_while_one_step_runs_stops_those_that_wait() -> None:

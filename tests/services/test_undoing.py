@@ -218,6 +218,17 @@ def test_a_step_that_was_canceled_before_stays_canceled() -> None:
     assert states == ["CANCELED", "PENDING"]
 
 
+def test_who_was_missed_before_the_cancellation_waits_for_a_new_time() -> None:
+    order, _ = missed()
+    cancel(order)
+
+    waiting = execute(RestoreOrder(order=of(order)), actor=people.scheduler)
+
+    step = make.step_of(order)
+    assert waiting == (str(step.public_id),)
+    assert (step.status, step.start_at, step.appointment) == ("PENDING", None, None)
+
+
 @pytest.mark.parametrize("case", ["placer", "late", "active", "version", "role"])
 def test_restoring_is_refused(case: str, early: time_machine.Traveller) -> None:
     order = make.order()

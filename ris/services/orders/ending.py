@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ris.domain.errors import (
-    StateConflictError,
-)
+from ris.domain.errors import StateConflictError
 from ris.domain.order_events import (
     OrderCanceled,
     OrderDiscontinued,
@@ -37,11 +35,7 @@ from ris.domain.orders import (
     VoidOrder,
 )
 from ris.domain.places import Place
-from ris.models import (
-    Order,
-    RequestedProcedure,
-    ScheduledProcedureStep,
-)
+from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
 from ris.services._context import Context, current_cause
 from ris.services._locks import lock_step, steps_of_order
 from ris.services._transition import move, touch
@@ -50,8 +44,8 @@ from ris.services.orders.finding import require, require_all, require_live
 from ris.services.orders.naming import named_in_part
 from ris.services.scheduling import calendar
 
-# A missed step has given its time back already.
-_CAN_BE_DROPPED = OPEN - {StepStatus.STARTED, StepStatus.NO_SHOW}
+# What nobody began. What a patient missed is among it: nobody is to come for it any more.
+_WAITING = OPEN - {StepStatus.STARTED}
 
 
 def hold_order(command: HoldOrder, context: Context) -> str:
@@ -142,7 +136,7 @@ def _drop_waiting(
     order: Order, steps: Sequence[ScheduledProcedureStep], reason: str, context: Context
 ) -> bool:
     """Drop what nobody began; whether there was any."""
-    waiting = [step for step in steps if StepStatus(step.status) in OPEN - {StepStatus.STARTED}]
+    waiting = [step for step in steps if StepStatus(step.status) in _WAITING]
     for step in waiting:
         drop_step(step, reason, context)
     if waiting:
@@ -271,7 +265,7 @@ def void_order(command: VoidOrder, context: Context) -> str:
 def _cancel_open_steps(order: Order, reason: str, context: Context) -> list[ScheduledProcedureStep]:
     canceled = []
     for step in steps_of_order(order):
-        if StepStatus(step.status) not in _CAN_BE_DROPPED:
+        if StepStatus(step.status) not in _WAITING:
             continue
         calendar.release(step, reason, context)
         move(step, STEP, StepTrigger.CANCEL)
