@@ -107,19 +107,28 @@ def test_every_place_belongs_to_one_area() -> None:
     assert sorted(place for area in areas for place in area) == sorted(Place)
 
 
-def test_what_the_handlers_of_orders_and_patients_refuse_is_a_place() -> None:
-    said = {
+def said_as_text(*folders: str) -> set[str]:
+    """What refusals there are about, where it is written as a text and not as a Place."""
+    return {
         keyword.value.value
         for name, tree in core()
-        if name.startswith(("ris/services/orders/", "ris/services/patients/"))
+        if name.startswith(folders)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         for keyword in node.keywords
         if keyword.arg == "path" and isinstance(keyword.value, ast.Constant)
     }
 
+
+def test_what_the_handlers_of_orders_and_patients_refuse_is_a_place() -> None:
+    said = said_as_text("ris/services/orders/", "ris/services/patients/")
+
     assert said == OF_PAGES
     assert set(_LIMITS) | set(_TEXT_LIMITS) <= set(Place)
+
+
+def test_no_handler_of_the_calendar_says_a_place_as_a_text() -> None:
+    assert said_as_text("ris/services/scheduling/") & set(Place) == set()
 
 
 def test_every_place_is_one_that_the_core_tells_of() -> None:

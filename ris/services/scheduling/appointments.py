@@ -12,6 +12,7 @@ from ris.domain.errors import (
 )
 from ris.domain.local_time import ended
 from ris.domain.orders import STEP, StepStatus, StepTrigger
+from ris.domain.places import Place
 from ris.domain.safety import Gate
 from ris.domain.scheduling import (
     APPOINTMENT,
@@ -69,15 +70,15 @@ def _exam(step: ScheduledProcedureStep | None, device: Device, said: int | None)
 def _minutes(step: ScheduledProcedureStep | None, said: int | None) -> int:
     minutes = said or (step.duration_minutes if step else 0)
     if not 1 <= minutes <= 24 * 60:
-        raise InvalidValueError("a duration is 1 minute to 24 hours", path="duration_minutes")
+        raise InvalidValueError("a duration is 1 minute to 24 hours", path=Place.DURATION)
     return minutes
 
 
 def _require_aware(start_at: datetime | None) -> datetime:
     if start_at is None:
-        raise MissingValueError("a time is required", path="start_at")
+        raise MissingValueError("a time is required", path=Place.START_AT)
     if start_at.tzinfo is None:
-        raise InvalidValueError("a time needs a zone", path="start_at")
+        raise InvalidValueError("a time needs a zone", path=Place.START_AT)
     return start_at
 
 
@@ -94,7 +95,7 @@ def _check_modality(device: Device, step: ScheduledProcedureStep) -> None:
     if device.modality != step.modality:
         raise InvalidValueError(
             f"{device.ae_title} is {device.modality}, the step needs {step.modality}",
-            path="device",
+            path=Place.DEVICE,
         )
 
 
@@ -218,7 +219,7 @@ def book_appointment(
     if step.status == StepStatus.SCHEDULED.value:
         raise StateConflictError("this step is booked already: move it instead")
     if not step.modality:
-        raise MissingValueError("this step lacks its modality", path="modality")
+        raise MissingValueError("this step lacks its modality", path=Place.MODALITY)
     _check_overbooking(command, context)
     require_answered(step, Gate.BOOKING)
     device = find_device(command.device)

@@ -81,9 +81,9 @@ def require_free(
     lock(resources)
     taken = is_taken(resources, start_at, end_at, but=but)
     if taken and not overbook:
-        raise SlotTakenError("that time is taken", path="start_at")
+        raise SlotTakenError("that time is taken", path=Place.START_AT)
     if not overbook and is_closed(resources, start_at, end_at):
-        raise SlotTakenError("the room is closed at that time", path="start_at")
+        raise SlotTakenError("the room is closed at that time", path=Place.START_AT)
     return taken
 
 

@@ -21,6 +21,7 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.orders import StepStatus
+from ris.domain.places import Place
 from ris.domain.scheduling import (
     APPOINTMENT,
     ENDING,
@@ -56,6 +57,7 @@ from ris.services.scheduling.calendar import (
 from ris.services.scheduling.following_where import device_for, devices_of
 from ris.services.scheduling.resources import give_back
 
+_OF_SERVICE = frozenset({"code", "room", Place.START_AT, Place.STATION, Place.DURATION})
 _BOOKABLE = frozenset({StepStatus.PENDING.value, StepStatus.NO_SHOW.value})
 _TOLD = (
     AppointmentBooked,
@@ -97,7 +99,7 @@ def _meant(command: FollowSchedule) -> tuple[Order, list[Appointment]]:
             )
         )
         if len(orders) > 1:
-            raise MissingValueError("which order is meant is required", path="placer")
+            raise MissingValueError("which order is meant is required", path=Place.PLACER)
         if not orders:
             # Its steps may have gone on to other appointments; the number alone says no more.
             raise _unknown(command)
@@ -133,7 +135,7 @@ def _named(command: FollowSchedule) -> list[Appointment]:
 def _unknown(command: FollowSchedule) -> RisError:
     named = command.placer is not None or command.filler is not None or command.appointment
     if command.change is ScheduleChange.BOOK or not named:
-        return MissingValueError("a number of the order is required", path="placer")
+        return MissingValueError("a number of the order is required", path=Place.PLACER)
     return UnknownKeyError("no such appointment", path="number")
 
 
@@ -209,7 +211,7 @@ class _Work:
             try:
                 done += self._place(service, services, standing, used)
             except RisError as error:
-                if error.path in {"code", "start_at", "station", "room", "duration_minutes"}:
+                if error.path in _OF_SERVICE:
                     error.path = f"services.{number}.{error.path}"
                 raise
         return done or standing
@@ -346,7 +348,7 @@ class _Work:
         single: bool,
     ) -> Appointment:
         if start_at is None:
-            raise MissingValueError("a date and time is required", path="start_at")
+            raise MissingValueError("a date and time is required", path=Place.START_AT)
         if not step.modality:
             raise StateConflictError("this order lacks its modality: complete it first")
         held = step.appointment
@@ -369,7 +371,7 @@ class _Work:
         if appointment.reason == AS_ORDERED and not appointment.numbers.exists():
             return
         raise StateConflictError(
-            "this exam is booked already, at another time: it has to be moved", path="start_at"
+            "this exam is booked already, at another time: it has to be moved", path=Place.START_AT
         )
 
     def _name(self, appointment: Appointment) -> None:

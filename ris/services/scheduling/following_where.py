@@ -12,6 +12,7 @@ from ris.domain.errors import (
     UnknownKeyError,
 )
 from ris.domain.local_time import ended
+from ris.domain.places import Place
 from ris.domain.scheduling import ScheduledService
 from ris.models import Appointment, Device, ScheduledProcedureStep
 from ris.services.scheduling.resources import is_taken, resources_of
@@ -44,7 +45,7 @@ def _rooms(device: Device) -> set[str]:
 def _taken_out(service: ScheduledService, device: Device) -> str:
     """By which of its names a device was taken out of the service; the place of that."""
     if _names(device) & {name.casefold() for name in service.no_stations}:
-        return "station"
+        return Place.STATION
     return "room" if _rooms(device) & {name.casefold() for name in service.no_rooms} else ""
 
 
@@ -65,7 +66,7 @@ def device_for(
     kept = present.device if present is not None else None
     if service.stations or service.rooms:
         devices = devices_of(service)
-        path = "station" if service.stations else "room"
+        path = Place.STATION if service.stations else "room"
         if not devices and kept is not None:
             _require_kept(service, kept)
         if not devices:
@@ -88,10 +89,10 @@ def device_for(
     )
     suited = [device for device in suited if not _taken_out(service, device)]
     if not suited:
-        raise UnknownKeyError(f"no device of ours is {step.modality}", path="station")
+        raise UnknownKeyError(f"no device of ours is {step.modality}", path=Place.STATION)
     free = _free(suited, start_at, minutes)
     if free is None and not overbook:
-        raise SlotTakenError("every suitable device is taken at that time", path="start_at")
+        raise SlotTakenError("every suitable device is taken at that time", path=Place.START_AT)
     return free or suited[0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ris.domain.actors import Role
 from ris.domain.errors import InvalidValueError, RisError, SlotTakenError, StateConflictError
+from ris.domain.places import Place
 from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.scheduling import AppointmentStatus
 from ris.models import Appointment, Device, Resource, StaffMember
@@ -60,7 +61,7 @@ def _move(
     if not steps:
         raise StateConflictError("the appointment is for no exam")
     if wanted.start_at.tzinfo is None:
-        raise InvalidValueError("a time needs a zone", path="start_at")
+        raise InvalidValueError("a time needs a zone", path=Place.START_AT)
     exam = exam_of(steps[0], None if device.pk != row.device_id else _minutes(row))
     try:
         agreed = agree(exam, device, wanted.start_at, context, open_only=True, but=row)

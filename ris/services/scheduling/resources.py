@@ -17,6 +17,7 @@ from ris.domain.errors import (
     SlotTakenError,
     UnknownKeyError,
 )
+from ris.domain.places import Place
 from ris.domain.scheduling import LONGEST, AppointmentStatus
 from ris.models import (
     Appointment,
@@ -42,7 +43,7 @@ def find_device(key: str) -> Device:
     except ValueError:
         device = _BY_NAME.first(name=key)
     if device is None:
-        raise UnknownKeyError("no such device", path="device")
+        raise UnknownKeyError("no such device", path=Place.DEVICE)
     return device
 
 
@@ -162,7 +163,9 @@ def require_patient_free(
         earliest=start_at - LONGEST,
     )
     if any(each.pk not in besides for each in found):
-        raise SlotTakenError("the patient has another appointment at that time", path="start_at")
+        raise SlotTakenError(
+            "the patient has another appointment at that time", path=Place.START_AT
+        )
 
 
 def take(

@@ -16,6 +16,7 @@ from ris.domain.errors import InvalidValueError, RisError, SlotTakenError
 from ris.domain.facility import ResourceKind
 from ris.domain.local_time import ended
 from ris.domain.openings import HARD, SOFT, Against, Refusal
+from ris.domain.places import Place
 from ris.models import Appointment, Device, Resource, ScheduledProcedureStep, StaffMember
 from ris.selectors.openings import Exam, Openings, exam_of
 from ris.selectors.resources import days_at
@@ -103,7 +104,7 @@ def agree_again(
 ) -> Agreed:
     """What an appointment had, with its staff: only what came between stands against it."""
     if not device.active:
-        raise SlotTakenError(f"{device.ae_title} is not in use any more", path="device")
+        raise SlotTakenError(f"{device.ae_title} is not in use any more", path=Place.DEVICE)
     minutes = round((appointment.end_at - appointment.start_at).total_seconds() / 60)
     attended = appointment.bookings.filter(
         resource__kind=ResourceKind.STAFF.value, start_at=appointment.start_at
@@ -152,7 +153,7 @@ def refused(against: Sequence[Refusal]) -> RisError:
     }
     kinds = {each.kind for each in against}
     if kinds & {Against.OTHER_MODALITY, Against.NOT_ALLOWED}:
-        return InvalidValueError(words, path="device", details=details)
+        return InvalidValueError(words, path=Place.DEVICE, details=details)
     if kinds == {Against.PAST}:
-        return InvalidValueError(words, path="start_at", details=details)
-    return SlotTakenError(words, path="start_at", details=details)
+        return InvalidValueError(words, path=Place.START_AT, details=details)
+    return SlotTakenError(words, path=Place.START_AT, details=details)

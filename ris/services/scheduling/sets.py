@@ -36,6 +36,7 @@ from ris.domain.orders import (
     StepStatus,
 )
 from ris.domain.patients import PatientReference
+from ris.domain.places import Place
 from ris.domain.scheduling import AppointmentStatus, BookAppointment, RescheduleAppointment
 from ris.domain.values import Code, Identifier, PersonName
 from ris.models import Order, ProcedureDefinition, ProcedureSequence, ScheduledProcedureStep
@@ -131,7 +132,7 @@ def _require_patient_free(
     )
     for (_, end), (start, _) in pairwise(spans):
         if start < end:
-            raise SlotTakenError("the patient cannot have two exams at once", path="start_at")
+            raise SlotTakenError("the patient cannot have two exams at once", path=Place.START_AT)
     own = [step.appointment for step in steps if step.appointment is not None]
     patient = steps[0].procedure.order.patient_id
     for start, end in spans:
@@ -151,11 +152,11 @@ def _require_sequence(steps: Sequence[ScheduledProcedureStep], items: Sequence[S
         names = f"{_name(steps[each.then])} after {_name(steps[each.first])}"
         if gap < each.least:
             wait = f", {each.least} minutes at least" if each.least else ""
-            raise SlotTakenError(f"{names}{wait}", path="start_at", details={"item": each.then})
+            raise SlotTakenError(f"{names}{wait}", path=Place.START_AT, details={"item": each.then})
         if each.most is not None and gap > each.most:
             raise SlotTakenError(
                 f"{names}, {each.most} minutes at most",
-                path="start_at",
+                path=Place.START_AT,
                 details={"item": each.then},
             )
 

@@ -16,6 +16,7 @@ from ris.domain.actors import TIMER
 from ris.domain.errors import InvalidValueError, RisError, StateConflictError, UnknownKeyError
 from ris.domain.local_time import ended
 from ris.domain.orders import OrderStatus, Priority, StepStatus
+from ris.domain.places import Place
 from ris.domain.scheduling import (
     AppointmentStatus,
     BookAppointment,
@@ -136,7 +137,7 @@ def offer_slot(command: OfferSlot, context: Context) -> str:
         context.now + timedelta(hours=OFFER_HOURS), command.start_at - timedelta(minutes=5)
     )
     if expires_at <= context.now:
-        raise InvalidValueError("there is no time left to ask anybody", path="start_at")
+        raise InvalidValueError("there is no time left to ask anybody", path=Place.START_AT)
     hold = Appointment.objects.create(
         device=device,
         start_at=command.start_at,
