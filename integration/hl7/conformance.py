@@ -31,7 +31,7 @@ from integration.hl7.from_domain.orders import OF_OURS, STATUS, Say
 from integration.hl7.outbound import ROUTES as OUTBOUND
 from integration.hl7.profiles import MOVABLE, Settings
 from integration.hl7.routes import ROUTES as INBOUND
-from integration.hl7.to_domain import closures, documents, schedule
+from integration.hl7.to_domain import closures, documents, reactions, schedule
 from integration.hl7.to_domain import results as results_in
 from ris.domain.errors import ErrorCode
 from ris.markdown import table
@@ -74,6 +74,7 @@ _MEANINGS = {
     "ADT^A45": "move visits to another patient",
     "ADT^A47": "change identifiers; no merge",
     "ADT^A50": "change a visit's number",
+    "ADT^A60": "allergies added, changed, taken away one by one",
     "BAR^P01": "open an account",
     "BAR^P05": "update an account",
     "BAR^P06": "end an account",
@@ -206,6 +207,7 @@ def _other_fields_in() -> list[str]:
     """Appointments, reports and documents, and what their statuses stand for."""
     lines: list[str] = []
     for title, fields in (
+        ("Allergy (ADT A60)", reactions.FIELDS),
         ("Appointment (SIU)", schedule.FIELDS),
         ("Blocked time (SIU S23, S24)", closures.FIELDS),
         ("Report (ORU)", results_in.FIELDS),

@@ -42,6 +42,7 @@ _PATIENTS: Mapping[tuple[str, str], Route] = {
     **{("ADT", trigger): Route(adt.from_adt) for trigger in adt.UPDATES},
     **{("ADT", trigger): Route(adt.from_undo) for trigger in adt.UNDOES},
     ("ADT", "A29"): Route(adt.from_removal),
+    ("ADT", "A60"): Route(adt.from_reactions),
     **{("ADT", trigger): Route(adt_records.from_merge) for trigger in ("A40", "A18", "A34")},
     ("ADT", "A36"): Route(adt_records.from_merge_with_account),
     **{("ADT", trigger): Route(adt_records.from_account_merge) for trigger in ("A35", "A41")},

@@ -134,6 +134,17 @@ class Demographics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllergyChanges:
+    """Allergies told one by one, where :attr:`Demographics.allergies` tells them all.
+
+    One that is taken away goes by any of these texts, whatever their case.
+    """
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VisitDetails:
     """An encounter (HL7 PV1, FHIR Encounter). ``None`` means "not said", empty means "delete"."""
 
@@ -202,6 +213,7 @@ class UpdatePatient(Command[str]):
 
     patient: PatientReference
     demographics: Demographics
+    allergies: AllergyChanges | None = None
     visit: VisitDetails | None = None
     visit_trigger: VisitTrigger | None = None
     prior_visit: Identifier | None = None  # the number this visit had (ADT^A06, A07)

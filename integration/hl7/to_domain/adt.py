@@ -8,11 +8,12 @@ settings; ``""`` deletes. No order is ended because its visit was.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from integration.hl7.er7 import Group, Message, Segment
 from integration.hl7.fields import Faults, Scope
 from integration.hl7.profiles import Profile
-from integration.hl7.to_domain import clearance, patient
+from integration.hl7.to_domain import clearance, patient, reactions
 from integration.hl7.to_domain.request import GroupScope, Request
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.patients import (
@@ -24,6 +25,7 @@ from ris.domain.patients import (
     VisitDetails,
     VisitTrigger,
 )
+from ris.domain.places import Place
 from ris.domain.values import Identifier
 
 # What an event does with its visit.
@@ -80,6 +82,32 @@ def from_adt(message: Message, profile: Profile) -> list[Request]:
                 ),
                 *clearance.commands(message, message, reference, profile),
             )
+        )
+    ]
+
+
+def from_reactions(message: Message, profile: Profile) -> list[Request]:
+    """A60: allergies are told one by one, with what became of each (3.3.60)."""
+    pid = only_patient(message)
+    faults = Faults()
+    scope = GroupScope(message, message)
+    said = replace(patient.demographics(message, scope, profile, faults), allergies=None)
+    changes = faults.take(lambda: reactions.changes(message, faults))
+    reference = faults.take(lambda: patient.reference(pid, profile, said))
+    faults.raise_if_any()
+    assert reference is not None  # noqa: S101 - otherwise a fault was raised
+    return [
+        Request(
+            commands=(
+                UpdatePatient(
+                    patient=reference,
+                    demographics=said,
+                    allergies=changes,
+                    create=True,
+                    authoritative="ADT" in profile.settings.authoritative,
+                ),
+            ),
+            words={Place.ALLERGIES: reactions.place(message)},
         )
     ]
 

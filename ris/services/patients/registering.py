@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.db.models import BigIntegerField, CharField
 
@@ -14,6 +15,7 @@ from ris.domain.errors import (
 )
 from ris.domain.patients import (
     SHARED_TYPES,
+    AllergyChanges,
     Demographics,
     PatientReference,
     PatientRegistered,
@@ -216,19 +218,24 @@ def update_patient(command: UpdatePatient, context: Context) -> str:
         if not command.create:
             raise UnknownKeyError("no such patient", path=Place.PATIENT)
         require_authority(command.patient.identifiers, command.patient)
-        patient = register(
-            command.patient.identifiers, command.demographics, context, command.patient
-        )
+        said = command.demographics
+        if command.allergies is not None:
+            said = replace(said, allergies=command.allergies.added)
+        patient = register(command.patient.identifiers, said, context, command.patient)
         _record_visit(patient, command, context)
         return str(patient.public_id)
     if command.expected_version is not None and command.expected_version != patient.version:
         raise StateConflictError("somebody else changed this patient meanwhile")
     said = command.demographics
     own = _OWN.all(patient=patient.pk)
-    if not command.authoritative or are_former(command.patient, own):
+    is_told = command.authoritative and not are_former(command.patient, own)
+    if not is_told:
         refuse_somebody_else(patient, said)
         reviewing.question(patient, said, context)
         said = reviewing.clinical(said, patient)
+    if command.allergies is not None:
+        allergies = _allergies(patient, command.allergies, is_told=is_told)
+        said = replace(said, allergies=allergies)
     changed = apply(patient, said)
     if command.replace_identifiers:
         changed += _replace_identifiers(patient, command.patient.identifiers)
@@ -239,6 +246,18 @@ def update_patient(command: UpdatePatient, context: Context) -> str:
         _restore(patient)
     _change(patient, changed, context)
     return str(patient.public_id)
+
+
+def _allergies(patient: Patient, told: AllergyChanges, *, is_told: bool) -> tuple[str, ...]:
+    """What is known, without what was taken away and with what was added; nothing twice."""
+    gone = {text.casefold() for text in told.removed}
+    kept = [text for text in patient.allergies if text.casefold() not in gone]
+    if len(kept) < len(patient.allergies) and not is_told:
+        raise StateConflictError(
+            "only who keeps the patient's data takes an allergy away", path=Place.ALLERGIES
+        )
+    known = {text.casefold() for text in kept}
+    return (*kept, *(text for text in told.added if text.casefold() not in known))
 
 
 def _record_visit(patient: Patient, command: UpdatePatient, context: Context) -> None:

@@ -59,7 +59,7 @@ def test_what_a_feed_brings_along_and_nobody_needs_is_taken_and_left_alone() -> 
 
     for number, event in enumerate(("ADT^A10", "ADT^A08", "DFT^P03"), start=1):
         assert outcome(text(PID, message_type=event, key=f"M{number}")) == ("AA", [])
-    assert outcome(text(PID, message_type="ADT^A60", key="M4")) == ("AR", ["201 MSH^1^9"])
+    assert outcome(text(PID, message_type="ADT^A62", key="M4")) == ("AR", ["201 MSH^1^9"])
     strange = text(PID, message_type="ADT^A10", key="M5", version="3.0")
     assert outcome(strange) == ("AR", ["203 MSH^1^12"])
 
