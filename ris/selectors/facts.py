@@ -29,6 +29,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors.calendar import Calendar, Span, midnight
+from ris.selectors.resources import site_of
 
 _STAGES = sorted(stage.value for stage in Stage)
 _STATES = sorted(state.value for state in PerformedStatus)
@@ -74,7 +75,7 @@ def exams(day: date) -> dict[Key, ExamTally]:
             Prefetch(
                 "steps",
                 ScheduledProcedureStep.objects.select_related(
-                    "appointment", "device__room", "device__resource"
+                    "appointment", "device__room__site", "device__resource__site"
                 ).prefetch_related("performed"),
             ),
             Prefetch("reports", Report.objects.prefetch_related("versions")),
@@ -97,11 +98,9 @@ def exams(day: date) -> dict[Key, ExamTally]:
 
 def _key(procedure: RequestedProcedure, steps: Sequence[ScheduledProcedureStep]) -> Key:
     device = next((step.device for step in steps if step.device is not None), None)
-    site = None
-    if device is not None:
-        site = (device.room.site_id if device.room else None) or device.resource.site_id
+    site = site_of(device) if device is not None else None
     modality = next((step.modality for step in steps if step.modality), "")
-    return site, modality, procedure.order.priority
+    return site.pk if site is not None else None, modality, procedure.order.priority
 
 
 def _milestones(

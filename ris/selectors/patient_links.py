@@ -21,6 +21,7 @@ from ris.models import (
     PatientPolicy,
     Site,
 )
+from ris.selectors import resources
 from ris.selectors.resources import zone_of
 
 ALL = "all"
@@ -34,13 +35,11 @@ RELATED = (
 
 
 def site_of(appointment: Appointment) -> Site | None:
-    """Where it takes place: the site of its room or device, else the only one there is."""
+    """Where it takes place: where its device stands, else the only site there is."""
     device = appointment.device
-    if device is not None:
-        if device.room is not None and device.room.site is not None:
-            return device.room.site
-        if device.resource.site is not None:
-            return device.resource.site
+    there = resources.site_of(device) if device is not None else None
+    if there is not None:
+        return there
     sites = list(Site.objects.order_by("id")[:2])
     return sites[0] if len(sites) == 1 else None
 

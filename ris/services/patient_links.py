@@ -44,6 +44,7 @@ from ris.domain.scheduling import (
     RescheduleAppointment,
 )
 from ris.models import Appointment, AppointmentLink, Device, PatientPolicy, Site
+from ris.selectors import resources
 from ris.selectors.patient_links import ALL, RELATED, policy_for, site_of, state
 from ris.services._context import Context
 from ris.services._execute import register_guard
@@ -279,7 +280,7 @@ def _check_move(
         )
         if device is None:
             raise UnknownKeyError("no such device")
-        there = (device.room.site if device.room else None) or device.resource.site
+        there = resources.site_of(device)
         if site is not None and there is not None and there.pk != site.pk:
             raise DeniedError("a time at another site is agreed by phone")
 

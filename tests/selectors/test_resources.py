@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from ris.domain.actors import OPERATOR
+from ris.domain.facility import RegisterSite
 from ris.domain.resources import (
     BeginDowntime,
     ChangeResource,
@@ -19,10 +20,10 @@ from ris.domain.resources import (
     SetHoliday,
 )
 from ris.domain.scheduling import AddClosure, ClosureKind, SetResourceHours
-from ris.models import Device, Resource, ScheduledProcedureStep, Site
-from ris.selectors import facility, safety
+from ris.models import Device, RequestedProcedure, Resource, Room, ScheduledProcedureStep, Site
+from ris.selectors import facility, facts, patient_links, safety
 from ris.selectors.resource_lists import Now, resource_lines
-from ris.selectors.resources import Timetable, down_devices, site_of, zone_at
+from ris.selectors.resources import Timetable, at_site, down_devices, site_of, zone_at
 from ris.services import execute
 from tests import make
 
@@ -261,3 +262,18 @@ def test_a_device_in_no_room_stands_at_its_own_site_for_its_list_and_its_steps()
     assert known is not None
     assert known.site == "Test site"
     assert safety.subject_of(step, MONDAY).site == "Test site"
+
+
+def test_a_device_in_a_room_is_where_its_room_is_whatever_its_own_row_says() -> None:
+    """Whoever asks: the page of its patient, the figures of a day, the lists of a site."""
+    ct = device(zone="Europe/Berlin")
+    execute(RegisterSite(name="Far away"), actor=OPERATOR)
+    order = make.performed()
+    Room.objects.update(site=None)
+    Resource.objects.filter(pk=ct.pk).update(site=Site.objects.order_by("id")[0])
+    RequestedProcedure.objects.update(performed_at=make.NOON)
+
+    assert site_of(Device.objects.get()) is None
+    assert patient_links.site_of(make.appointment_of(order)) is None
+    assert [key[0] for key in facts.exams(make.NOON.date())] == [None]
+    assert not Device.objects.filter(at_site(isnull=False)).exists()

@@ -30,6 +30,7 @@ from ris.domain.scheduling import (
 )
 from ris.models import Device
 from ris.selectors import patient_messages, schedule
+from ris.selectors.resources import at_site
 from ris.selectors.safety_declared import asked_at
 from ris.services import execute
 from ris.web.asking import as_day, as_moment, asked, said
@@ -204,14 +205,11 @@ def _free_days(request: VisitRequest, first: date, end: date) -> list[Day]:
 
 def _devices_here(request: VisitRequest) -> frozenset[str]:
     """The devices of the site; where it is not known which, all."""
-    rows = Device.objects.filter(active=True).select_related("room", "resource")
+    rows = Device.objects.filter(active=True)
     site = request.visit.site_id
-    return frozenset(
-        str(row.public_id)
-        for row in rows
-        if site is None
-        or {row.room.site_id if row.room else None, row.resource.site_id} <= {None, site}
-    )
+    if site is not None:
+        rows = rows.filter(at_site(pk=site) | at_site(isnull=True))
+    return frozenset(str(row.public_id) for row in rows)
 
 
 def _distinct(slots: Any) -> list[Slot]:
