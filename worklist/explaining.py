@@ -16,12 +16,13 @@ from ris.domain.errors import RisError
 from ris.selectors.explain.reading import Asked, Reading
 from ris.selectors.explain.reading import Element as Line
 from ris.selectors.views import WorklistEntry, WorklistQuery
-from worklist import matching, offering
+from worklist import offering
 from worklist.attributes import Offer
 from worklist.elements import Element, Elements, Texts, keyword_of, read, tag_path
 from worklist.matching import WorklistRequest
 from worklist.mwl import missing, plan
 from worklist.registry import Snapshot, configured
+from worklist.remembered import parsed
 from worklist.rules import DEVIATIONS
 from worklist.status import comment
 
@@ -43,7 +44,7 @@ class QueryReader:
         snapshot = self._snapshot()
         profile = snapshot.profile(asked.ae_title)
         try:
-            request = matching.parsed(
+            request = parsed(
                 asked.identifier,
                 asked.transfer_syntax,
                 snapshot.zone,

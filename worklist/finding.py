@@ -19,12 +19,13 @@ from ris.selectors.snapshots import Snapshots
 from ris.selectors.worklist_memory import DataVersion
 from ris.services import queries
 from ris.services.queries import AnsweredQuery, Said
-from worklist import matching, offering
+from worklist import offering
 from worklist.deviations import Noticed
 from worklist.matching import WorklistRequest
 from worklist.prompt import FindMemory, Remembered
 from worklist.ready import NOTHING, Answers, Ready
 from worklist.registry import Profile, Registry, Snapshot, actor_of
+from worklist.remembered import parsed
 from worklist.service import (
     CANCEL_STATUS,
     PENDING_KEYS_IGNORED_STATUS,
@@ -152,7 +153,7 @@ class FindHandlers:
         profile = snapshot.profile(request.association.calling_ae_title)
         try:
             _require_still_allowed(profile, request.association)
-            asked = matching.parsed(
+            asked = parsed(
                 request.dataset,
                 request.transfer_syntax,
                 snapshot.zone,

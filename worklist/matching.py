@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta, tzinfo
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from ris.domain.errors import InvalidValueError
@@ -49,8 +48,6 @@ from worklist.moments import LAST_INSTANT, instant
 from worklist.mwl import Plan, Signature, plan, whole
 from worklist.rules import STANDARD, Deviation, Rules, operator_name
 
-# No scanner's query is longer; a thousand of a megabyte each would fill the memory.
-REMEMBERED_BYTES = 8 * 1_024
 # Characters in one value of a key: three times the longest name there is, and wildcards besides.
 _LONGEST_VALUE = 1_024
 # Alternatives in one key. More would be more than a database takes in one condition.
@@ -141,33 +138,6 @@ def to_request(
     )
 
 
-def parsed(
-    data: bytes,
-    transfer_syntax: str,
-    zone: tzinfo,
-    default: CharacterSet,
-    limit: int,
-    rules: Rules = STANDARD,
-) -> WorklistRequest:
-    """The same, remembered: modalities repeat the same identifier to the byte."""
-    if len(data) > REMEMBERED_BYTES:
-        read_it = _parsed.__wrapped__
-        return read_it(data, transfer_syntax, zone, default, limit, rules)
-    return _parsed(data, transfer_syntax, zone, default, limit, rules)
-
-
-@lru_cache(maxsize=1024)
-def _parsed(
-    data: bytes,
-    transfer_syntax: str,
-    zone: tzinfo,
-    default: CharacterSet,
-    limit: int,
-    rules: Rules,
-) -> WorklistRequest:
-    return to_request(data, transfer_syntax, zone=zone, default=default, limit=limit, rules=rules)
-
-
 def _with_step(elements: Elements) -> Elements:
     """Keys of the step that stand at the root as keys of its item, which takes precedence."""
     strays = {tag: one for tag, one in elements.items() if tag in _STEP and tag not in _ROOT}
@@ -250,7 +220,7 @@ def _conditions(
                     continue
                 if rules.operator_names and attribute.matching is Matching.NAME:
                     text = operator_name(text)
-                found[attribute.query] = _READERS[attribute.query](text, attribute)
+                found |= condition(attribute, text)
             except _Nothing:
                 possible = False
     try:
@@ -371,6 +341,18 @@ _READERS: Mapping[str, Callable[[str, Attribute], Any]] = {
     "patient_birth_date": _birth_dates,
     "patient_sex": _sex,
 }
+# The keys for a number or UID.
+NUMBERS = tuple(
+    node.attribute
+    for nodes in (_ROOT, _STEP)
+    for node in nodes.values()
+    if node.attribute.exact and _READERS.get(node.attribute.query) in {_text_match, _uids}
+)
+
+
+def condition(attribute: Attribute, text: str) -> dict[str, Any]:
+    """The field of WorklistQuery that a key with this text sets; raises InvalidValueError."""
+    return {attribute.query: _READERS[attribute.query](text, attribute)}
 
 
 def _within(level: Texts, node: Node, keys: dict[str, str]) -> dict[str, Any]:

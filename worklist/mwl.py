@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -24,7 +24,7 @@ from ris.domain.coding_schemes import designator
 from ris.domain.values import Code
 from ris.selectors.name_keys import wildcard_pattern
 from worklist import charset
-from worklist.attributes import ESSENTIAL, SPS, WORKLIST_TREE, Attribute, Node, Offer
+from worklist.attributes import ESSENTIAL, SPS, WORKLIST_TREE, Attribute, Node, Offer, Value
 from worklist.charset import CharacterSet, PlainSet
 from worklist.elements import LONG_VRS, SPECIFIC_CHARACTER_SET, TEXT_VRS, UNDIVIDED_VRS, padded
 from worklist.rules import STANDARD, Rules
@@ -147,9 +147,28 @@ def fit(attribute: Attribute, text: str) -> str:
     return text
 
 
+# What ``fit`` leaves as it is and ASCII can write, as most values are: told by one look.
+_PRINTABLE = r" -\[\]-~"
+_LETTERS = {"CS": "A-Z0-9_ ", "PN": r" -<>-\[\]-~"}  # of a name one component group
+_FITS: Mapping[str, Callable[[str], object]] = {
+    vr: re.compile(
+        rf"(?! )[{_LETTERS.get(vr, _PRINTABLE)}]{{1,{limit}}}(?<![ {'^' if vr == 'PN' else ''}])"
+    ).fullmatch
+    for vr, limit in LIMITS.items()
+}
+
+
+def _fits(value: Value, vr: str) -> TypeGuard[str]:
+    fits = _FITS.get(vr)
+    return isinstance(value, str) and fits is not None and fits(value) is not None
+
+
 def texts(attribute: Attribute, source: Any) -> tuple[str, ...]:
     """The values of a simple attribute that are not empty, fitted."""
-    value = attribute.value(source)
+    return _fitted(attribute, attribute.value(source))
+
+
+def _fitted(attribute: Attribute, value: Value) -> tuple[str, ...]:
     if not value:
         return ()
     if isinstance(value, str):
@@ -160,7 +179,11 @@ def texts(attribute: Attribute, source: Any) -> tuple[str, ...]:
 
 def missing(offer: Offer) -> tuple[str, ...]:
     """The type 1 attributes this entry has no value for; such an entry must not be served."""
-    return tuple(row.keyword for row in ESSENTIAL if not texts(row, offer))
+    return tuple(
+        row.keyword
+        for row in ESSENTIAL
+        if not (_fits(value := row.value(offer), row.vr) or _fitted(row, value))
+    )
 
 
 def in_letters_of(
@@ -227,8 +250,14 @@ class Encoder:
             if key.vr == b"SQ":
                 value = self._items(key, source)
             else:
-                found = texts(attribute, source)
-                value = self._value(attribute, found) if found else b""
+                found = attribute.value(source)
+                if _fits(found, attribute.vr):
+                    value = found.encode("ascii")
+                    if len(value) & 1:
+                        value += b"\0" if key.vr == b"UI" else b" "
+                else:
+                    several = _fitted(attribute, found)
+                    value = self._value(attribute, several) if several else b""
             if value or attribute.always_present:
                 if explicit:
                     parts.append(self._element(key.group, key.number, key.vr, value))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from worklist.matching import REMEMBERED_BYTES
+from worklist.remembered import REMEMBERED_BYTES
 from worklist.service import FindAnswer, Request
 
 if TYPE_CHECKING:  # the upper layer runs without the core

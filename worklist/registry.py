@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta, tzinfo
+from functools import lru_cache
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -402,6 +403,7 @@ def actor_of(request: AssociationRequest) -> Actor:
     return device_actor(request.calling_ae_title.strip(), request.address)
 
 
+@lru_cache(maxsize=4096)
 def is_allowed(address: str, allowed: str) -> bool:
     """Whether an address is ``allowed``, an address or a network (CIDR); none means any is."""
     if not allowed:

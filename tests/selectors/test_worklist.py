@@ -18,7 +18,7 @@ from ris.domain.orders import (
 )
 from ris.domain.patients import MergePatients, UpdatePatient, VisitDetails
 from ris.domain.values import Identifier, PersonName
-from ris.selectors import orders, patients, worklist
+from ris.selectors import orders, patients, worklist, worklist_rows
 from ris.selectors.views import TextMatch, WorklistQuery
 from ris.services import execute
 from tests import make, people
@@ -160,6 +160,32 @@ def test_a_list_costs_few_statements_and_fewer_the_second_time() -> None:
 
     assert len(first) <= 4
     assert len(second) == 1
+
+
+def test_an_answer_shows_no_column_that_was_left_out() -> None:
+    """Each would be asked for by a statement of its own."""
+    visit = VisitDetails(
+        number=Identifier("V1", "HOSP", "VN"), account=Identifier("A7", "HOSP", "AN")
+    )
+    order = place("Berg^Anna", physician="Osei^Ama", referring="Ruiz^Eva", visit=visit)
+    for number in range(5):
+        place(f"Name{number}^A", visit=replace(visit, number=Identifier(f"V{number}2", "HOSP")))
+
+    with CaptureQueriesContext(connection) as lookup:
+        one = worklist.entries(
+            WorklistQuery(accession_number=TextMatch(pattern=order.accession_number))
+        )
+    with CaptureQueriesContext(connection) as listing:
+        everything = worklist.entries(WorklistQuery())
+
+    assert (len(lookup), len(listing)) == (1, 3)
+    assert [entry.visit and entry.visit.account for entry in one.entries] == [visit.account]
+    assert len(everything.entries) == 6
+
+
+def test_what_is_left_out_is_a_column() -> None:
+    for model, left_out in worklist_rows._UNSHOWN.items():
+        assert left_out < {field.attname for field in model._meta.concrete_fields}
 
 
 def test_physicians_cost_one_statement_each() -> None:

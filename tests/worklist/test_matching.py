@@ -12,11 +12,11 @@ from ris.domain.orders import Priority, StepStatus
 from ris.domain.values import Code
 from ris.selectors.issuer_patterns import IssuerPattern
 from ris.selectors.views import TextMatch, WorklistQuery
-from tests.worklist.entries import SYNTAXES, encoded, identifier
+from tests.worklist.entries import SYNTAXES, identifier
 from tests.worklist.queries import DAY, VIENNA, query, raw, request
 from worklist.charset import character_set
 from worklist.elements import tag_of
-from worklist.matching import parsed, to_request
+from worklist.matching import to_request
 
 # --- which key sets which field
 
@@ -380,12 +380,3 @@ def test_a_query_that_names_no_day_and_nobody_is_broad(
     step: dict[str, Any], root: dict[str, Any], broad: bool
 ) -> None:
     assert request(identifier(step=step, **root)).is_broad is broad
-
-
-def test_the_same_bytes_are_read_once() -> None:
-    data = encoded(identifier(PatientID="P1"))
-    plain = character_set(("",))
-
-    first = parsed(data, SYNTAXES["explicit"], VIENNA, plain, 500)
-
-    assert parsed(data, SYNTAXES["explicit"], VIENNA, plain, 500) is first

@@ -17,9 +17,9 @@ from ris.domain.values import Code, Identifier, NameGroup, PartialDate, PersonNa
 from ris.selectors.views import WorklistEntry
 from tests.worklist.entries import ENTRY, SYNTAXES, encoded, identifier, make_entry, named
 from worklist import mwl
-from worklist.attributes import SPS, WORKLIST_TREE, Offer
+from worklist.attributes import SPS, WORKLIST_TREE, Attribute, Offer
 from worklist.charset import candidates, character_set
-from worklist.elements import tag_of
+from worklist.elements import UNDIVIDED_VRS, tag_of
 from worklist.matching import to_request
 from worklist.ready import Answers
 
@@ -355,6 +355,30 @@ def test_whatever_the_text_it_is_read_back_or_made_plain(
     if "PatientName" in found:
         row = WORKLIST_TREE[tag_of("PatientName")].attribute
         assert str(found.PatientName) == mwl.fit(row, str(entry.patient.name))
+
+
+_ROWS = [
+    node.attribute
+    for nodes in (WORKLIST_TREE, WORKLIST_TREE[tag_of(SPS)].children)
+    for node in nodes.values()
+    if node.attribute.vr in mwl.LIMITS
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    row=st.sampled_from(_ROWS),
+    text=st.text(st.sampled_from([*"AAaa00_ ^=\\-.~\n\x7fä"]), max_size=18),
+)
+def test_a_value_is_written_as_it_is_exactly_when_it_needs_no_fitting(
+    row: Attribute, text: str
+) -> None:
+    is_plain = text.isascii() and not set(text) & {"\\", *("=" if row.vr == "PN" else "")}
+    needs_none = bool(text and is_plain and mwl.fit(row, text) == text)
+
+    if row.vr in UNDIVIDED_VRS:  # in longer texts there may be lines
+        needs_none = needs_none and text == text.strip() and "\n" not in text
+    assert mwl._fits(text, row.vr) is needs_none
 
 
 def test_ideographs_do_not_need_the_query_to_say_so() -> None:
