@@ -9,8 +9,17 @@ from django.db.models import Max, Min
 
 from ris.domain.errors import UnknownKeyError
 from ris.domain.exchange import Direction
-from ris.models import MessageRun
-from ris.selectors.message_filters import OVER_DELIVERY, Filter, key_of, runnable
+from ris.models import Delivery, InboundMessage, MessageRun
+from ris.selectors.message_filters import (
+    OVER_DELIVERY,
+    STUCK_DELIVERY,
+    Filter,
+    key_of,
+    runnable,
+)
+from ris.selectors.messages import with_inbound_lines, with_outbound_lines
+
+SHOWN = 20  # of what a run could not do
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +50,17 @@ def run(public_id: str) -> MessageRun:
     if row is None:
         raise UnknownKeyError("no such run")
     return row
+
+
+def refused_in(run: MessageRun) -> list[InboundMessage]:
+    """What was tried and is still not applied, in its order; the first ones."""
+    rows = runnable(Direction.IN, run.filters)
+    tried = rows.filter(pk__lte=min(run.cursor, run.last_id)).order_by("pk")
+    return list(with_inbound_lines(tried)[:SHOWN])  # type: ignore[arg-type]
+
+
+def refused_out(run: MessageRun) -> list[Delivery]:
+    """What was tried and is still parked, in its order; the first ones."""
+    rows = runnable(Direction.OUT, run.filters).filter(state__in=STUCK_DELIVERY)
+    tried = rows.filter(pk__lte=min(run.cursor, run.last_id)).order_by("pk")
+    return list(with_outbound_lines(tried)[:SHOWN])  # type: ignore[arg-type]

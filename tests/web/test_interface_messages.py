@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import urlencode
 
+from django.test import Client
 from django.utils import timezone
 
 from ris.models import (
@@ -15,6 +16,8 @@ from ris.models import (
     MessageEdit,
     MessageRun,
 )
+from ris.models.base import uuid7
+from ris.services import message_runs
 from tests import make
 from tests.web.department import ORM, Department
 from tests.web.interface_desk import As, text_of, tied
@@ -283,6 +286,68 @@ def test_run_is_counted_first_then_started(full: Department, as_: As) -> None:
     assert response["Location"] == f"/messages/runs/{run.public_id}/"
     assert (run.total, run.filters, run.actor) == (1, {"state": "open"}, "admin")
     assert "0</strong> of 1" in text_of(client.get(f"/messages/runs/{run.public_id}/"))
+
+
+def finished_run(client: Client) -> tuple[MessageRun, str]:
+    """A run over what needs a person, carried out to its end; its page."""
+    client.post(
+        "/messages/runs/new/?state=open",
+        {"reason": "Catalog was mended", "per_minute": "60", "expected": "1"},
+    )
+    message_runs.advance()
+    run = MessageRun.objects.get()
+    assert run.state == "FINISHED"
+    return run, text_of(client.get(f"/messages/runs/{run.public_id}/"))
+
+
+def hopeless(full: Department) -> None:
+    """The rejected message names no patient, and nothing here can mend that."""
+    tied(full)
+    raw = bytes(full.rejected.raw).replace(b"MRN900^^^HOSP^MR||Vavra^Petr", b"||")
+    InboundMessage.objects.filter(pk=full.rejected.pk).update(raw=raw)
+
+
+def test_run_that_ends_with_refusals_warns_and_leads_to_them(full: Department, as_: As) -> None:
+    hopeless(full)
+    client = as_("admin")
+
+    run, page = finished_run(client)
+
+    assert (run.done, run.refused) == (0, 1)
+    assert "1 message was refused again" in page
+    assert f'href="/messages/in/{full.rejected.public_id}/"' in page
+    assert 'href="/messages/?state=open"' in page
+    assert "tone-warn" in page
+    assert "tone-ok" not in page
+    listed = text_of(client.get("/messages/runs/"))
+    assert "Finished, some refused" in listed
+    assert "tone-ok" not in listed
+
+
+def test_run_that_ends_without_refusals_says_that_it_is_done(full: Department, as_: As) -> None:
+    tied(full)
+    make.definition()
+    client = as_("admin")
+
+    run, page = finished_run(client)
+
+    assert (run.done, run.refused) == (1, 0)
+    assert "refused again" not in page.replace("0 refused again", "")
+    assert "tone-ok" in page
+
+
+def test_run_names_of_the_refused_only_its_own(full: Department, as_: As) -> None:
+    hopeless(full)
+    client = as_("admin")
+    run, _ = finished_run(client)
+    later = InboundMessage.objects.get(pk=full.rejected.pk)
+    later.pk, later.public_id, later.key = None, uuid7(), "LATER"
+    later.save(force_insert=True)
+
+    page = text_of(client.get(f"/messages/runs/{run.public_id}/"))
+
+    assert f"/messages/in/{full.rejected.public_id}/" in page
+    assert f"/messages/in/{later.public_id}/" not in page
 
 
 def test_run_that_is_not_what_was_shown_is_refused(full: Department, as_: As) -> None:

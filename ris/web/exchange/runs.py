@@ -14,7 +14,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ris.domain.errors import DeniedError, InvalidValueError, RequestError, RisError
 from ris.domain.exchange import Direction, StartRun, StopRun
+from ris.models import MessageRun
 from ris.selectors import message_runs
+from ris.selectors import messages as lists
 from ris.selectors.interfaces import endpoint_choices
 from ris.selectors.message_filters import Filter
 from ris.services import may
@@ -81,7 +83,7 @@ def new(request: PageRequest) -> HttpResponse:
                 form.refuse(error)
                 status = STATUS[error.code]
             else:
-                messages.success(request, _("Started. It goes on by itself, also if you leave."))
+                messages.info(request, _("Started. It goes on by itself, also if you leave."))
                 response = HttpResponseRedirect(f"/messages/runs/{key}/")
                 response.status_code = 303
                 return response
@@ -109,8 +111,20 @@ def run(request: PageRequest, key: UUID) -> HttpResponse:
         "passed": row.done + row.refused,
         "words": in_words(wanted, names, is_out=is_out),
         "address": address_of(wanted, is_out=is_out),
+        **(_refused(row, wanted, is_out=is_out) if row.refused else {}),
     }
     return show(request, "exchange/run.html", context, fragment="exchange/_run.html")
+
+
+def _refused(row: MessageRun, wanted: Filter, *, is_out: bool) -> dict[str, object]:
+    """What it could not do: the first of them, and where all are."""
+    address = address_of(replace(wanted, state="open"), is_out=is_out)
+    found: dict[str, object] = {"refused_address": address}
+    if is_out:
+        found["parked"] = lists.outbound_lines(message_runs.refused_out(row))
+    else:
+        found["lines"] = lists.inbound_lines(message_runs.refused_in(row))
+    return found
 
 
 @require_POST

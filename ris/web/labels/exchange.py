@@ -63,6 +63,12 @@ RUN: Mapping[RunState, Label] = {
     RunState.STOPPED: Label("Stopped", "stop", Tone.WARN),
 }
 
+# Of a run in which some were refused again.
+RUN_REFUSED: Mapping[RunState, Label] = {
+    **RUN,
+    RunState.FINISHED: Label("Finished, some refused", "alert", Tone.WARN),
+}
+
 PROTOCOL: Mapping[Protocol, Label] = {
     Protocol.HL7: Label("HL7 v2", "message"),
     Protocol.DICOM: Label("DICOM", "device"),
@@ -107,6 +113,7 @@ TABLES: Tables = {
     "result": (Result, RESULT),
     "alert": (AlertKind, ALERT),
     "run": (RunState, RUN),
+    "run_refused": (RunState, RUN_REFUSED),
     "protocol": (Protocol, PROTOCOL),
     "direction": (Direction, DIRECTION),
     "subscription": (Subscription, SUBSCRIPTION),
