@@ -14,7 +14,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from ris.domain.openings import Against
-from ris.domain.orders import OrderStatus, StepStatus
+from ris.domain.orders import OrderStatus
 from ris.domain.scheduling import LONGEST, OCCUPYING, ClosureKind
 from ris.models import (
     Appointment,
@@ -26,7 +26,7 @@ from ris.models import (
     Site,
 )
 from ris.selectors.openings import WITH_PLACES, resource_keys
-from ris.selectors.order_lists import StepLine, priority_rank, step_line
+from ris.selectors.order_lists import WAITING, StepLine, priority_rank, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.resources import Timetable, at_site, site_of, zone_of
 from ris.selectors.schedule import AppointmentLine, appointment_lines
@@ -278,7 +278,7 @@ def to_schedule(modalities: Iterable[str]) -> ToSchedule:
     """Exams of these modalities without a time; by urgency, then by when they are wished."""
     rows = (
         ScheduledProcedureStep.objects.filter(
-            status=StepStatus.PENDING.value,
+            status__in=WAITING,
             procedure__order__status=OrderStatus.ACTIVE.value,
             modality__in=sorted(set(modalities)),
         )

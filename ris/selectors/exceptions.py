@@ -102,7 +102,7 @@ def _with_lines(rows: QuerySet[PerformedProcedureStep]) -> QuerySet[PerformedPro
             Prefetch(
                 "steps",
                 queryset=ScheduledProcedureStep.objects.select_related(
-                    "device__room__site", "appointment"
+                    "procedure", "device__room__site", "appointment"
                 ).order_by("id"),
             ),
         )

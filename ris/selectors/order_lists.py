@@ -66,7 +66,7 @@ class Sort(StrEnum):
     CHANGED = "changed"
 
 
-_WAITING = (StepStatus.PENDING.value, StepStatus.NO_SHOW.value)
+WAITING = (StepStatus.PENDING.value, StepStatus.NO_SHOW.value)
 _UNDER_WAY = (
     StepStatus.SCHEDULED.value,
     StepStatus.ARRIVED.value,
@@ -96,6 +96,14 @@ def priority_rank(field: str = "priority") -> Case:
 MANY = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class ExamLine:
+    """What is to be done, and on which side: no list names the one without the other."""
+
+    words: str
+    laterality: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepLine:
     public_id: str
@@ -103,6 +111,7 @@ class StepLine:
     status: str
     modality: str
     description: str
+    laterality: str
     start_at: datetime | None
     wished_at: datetime | None
     station: str
@@ -111,6 +120,10 @@ class StepLine:
     overbooked: bool
     version: int
     zone: tzinfo  # of the site, whose clock people go by
+
+    @property
+    def exam(self) -> ExamLine:
+        return ExamLine(self.description, self.laterality)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +134,7 @@ class OrderLine:
     status: str
     priority: str
     reason: str
-    procedures: tuple[str, ...]
+    exams: tuple[ExamLine, ...]
     steps: tuple[StepLine, ...]
     stage: str
     ordered_at: datetime
@@ -143,12 +156,12 @@ class OrderLine:
     @property
     def to_schedule(self) -> StepLine | None:
         """The first step that waits to be booked."""
-        return next((s for s in self.steps if s.status in _WAITING and s.modality), None)
+        return next((s for s in self.steps if s.status in WAITING and s.modality), None)
 
     @property
     def to_complete(self) -> StepLine | None:
         """The first step that lacks what is needed to book it."""
-        return next((s for s in self.steps if s.status in _WAITING and not s.modality), None)
+        return next((s for s in self.steps if s.status in WAITING and not s.modality), None)
 
     @property
     def next_step(self) -> StepLine | None:
@@ -171,7 +184,7 @@ def in_tab(tab: Tab) -> QuerySet[Order]:
     if tab is Tab.ON_HOLD:
         return Order.objects.filter(status=OrderStatus.ON_HOLD.value)
     active = Order.objects.filter(status=OrderStatus.ACTIVE.value)
-    waiting = ScheduledProcedureStep.objects.filter(status__in=_WAITING)
+    waiting = ScheduledProcedureStep.objects.filter(status__in=WAITING)
     asked = OrderQuestion.objects.filter(answered_at=None).values("order")
     if tab is Tab.NEEDS_INFORMATION:
         lacking = waiting.filter(modality="").values("procedure__order")
@@ -373,8 +386,11 @@ def line_of(order: Order) -> OrderLine:
         status=order.status,
         priority=order.priority,
         reason=order.reason,
-        procedures=tuple(
-            procedure.description or procedure.code_meaning or procedure.code_value
+        exams=tuple(
+            ExamLine(
+                procedure.description or procedure.code_meaning or procedure.code_value,
+                procedure.laterality,
+            )
             for procedure in procedures
         ),
         steps=tuple(step_line(step) for procedure in procedures for step in procedure.steps.all()),
@@ -400,6 +416,7 @@ def step_line(step: ScheduledProcedureStep) -> StepLine:
         status=step.status,
         modality=step.modality,
         description=step.description,
+        laterality=step.procedure.laterality,
         start_at=step.start_at,
         wished_at=step.wished_at,
         station=step.station_ae_title,

@@ -27,7 +27,7 @@ from ris.selectors.openings import (
     exam_of,
     start_of,
 )
-from ris.selectors.order_lists import StepLine, step_line
+from ris.selectors.order_lists import ExamLine, StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.resources import CLOCKS_APART, elsewhere, zone_at
 from ris.selectors.taken import minute_of
@@ -229,8 +229,8 @@ class AppointmentLine:
     zone: tzinfo  # of the site, whose clock people go by
 
     @property
-    def words(self) -> str:
-        return ", ".join(dict.fromkeys(step.description for step in self.steps if step.description))
+    def exams(self) -> tuple[ExamLine, ...]:
+        return tuple(dict.fromkeys(step.exam for step in self.steps if step.description))
 
     @property
     def is_late(self) -> bool:

@@ -16,6 +16,7 @@ from ris.domain.arrivals import LabelSize
 from ris.domain.orders import StepStatus
 from ris.domain.values import PartialDate
 from ris.selectors import arrivals as desk_lists
+from ris.selectors.order_lists import ExamLine
 from ris.selectors.orders import order_view
 from ris.selectors.patients import patient_view
 from ris.selectors.views import OrderView, PatientView, StepView
@@ -24,6 +25,7 @@ from ris.web.asking import asked
 from ris.web.navigation import FLOOR
 from ris.web.pdf import pdf
 from ris.web.wall_clock import hour
+from ris.web.words import exam_words
 
 MOST = 40  # copies at once
 
@@ -52,8 +54,11 @@ def _labels(request: PageRequest, order: OrderView, site: str, ticket: str) -> H
     label = Label(
         **_who(patient),
         accession=order.accession.value,
-        exam="; ".join(
-            dict.fromkeys(each.description or each.code.meaning for each in order.procedures)
+        exam=exam_words(
+            dict.fromkeys(
+                ExamLine(each.description or each.code.meaning, each.laterality)
+                for each in order.procedures
+            )
         ),
         at=_when(order),
         ticket=ticket,

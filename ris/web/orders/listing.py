@@ -28,6 +28,7 @@ from ris.web.navigation import MENDING, SYSTEM
 from ris.web.paging import slice_of
 from ris.web.sheets import guarded
 from ris.web.views_saved import saved_views
+from ris.web.words import exam_words
 
 TABS: dict[Tab, object] = {
     Tab.TO_SCHEDULE: gettext_lazy("To schedule"),
@@ -284,7 +285,7 @@ def _cells(column: str, line: ShownLine) -> tuple[str, ...]:
     if column == "priority":
         return (line.priority,)
     if column == "procedure":
-        return ("; ".join(line.procedures), ", ".join(line.modalities), line.reason)
+        return (exam_words(line.exams), ", ".join(line.modalities), line.reason)
     if column == "requester":
         return (line.requester.display, line.service)
     if column == "ordered":

@@ -19,6 +19,7 @@ from ris.selectors.schedule import AppointmentLine
 from ris.web import labels
 from ris.web.templatetags.ris_web import isolated
 from ris.web.wall_clock import hour
+from ris.web.words import exam_words
 
 # Gray is told apart by pattern and words, not by shade.
 PATTERNS = {
@@ -100,7 +101,7 @@ def _exam(
             "hours": _shown_hours(line, zone),
             "version": line.version,
             "minutes": round((line.end_at - line.start_at).total_seconds() / 60),
-            "words": line.words,
+            "words": exam_words(line.exams),
             "room": room.name,
             "modality": room.modality,
             "number": line.patient.number,

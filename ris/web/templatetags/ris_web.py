@@ -37,7 +37,7 @@ from ris.web.forms import PageForm
 from ris.web.live.topics import topic_of
 from ris.web.notes import note
 from ris.web.wall_clock import hour, twice
-from ris.web.words import sentence
+from ris.web.words import exam_words, sentence
 
 register = template.Library()
 
@@ -302,6 +302,9 @@ def within(milliseconds: int | None) -> str:
     if milliseconds < 1000:
         return _("within {count} ms").format(count=milliseconds)
     return _("within {count} s").format(count=milliseconds // 1000)
+
+
+register.filter("exams", exam_words)
 
 
 @register.filter
