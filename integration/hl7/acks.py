@@ -20,7 +20,8 @@ from types import MappingProxyType
 
 from integration.hl7 import charset as charsets
 from integration.hl7 import times, versions
-from integration.hl7.er7 import Header, Message, Segment
+from integration.hl7.er7 import Header, Message
+from integration.hl7.er7_segment import Segment
 from integration.hl7.er7_writer import Raw, SegmentRow, Value, render
 from integration.hl7.escapes import Delimiters, escape
 from ris.domain.errors import (

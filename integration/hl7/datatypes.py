@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from integration.hl7 import times
-from integration.hl7.er7 import Repetition, Segment
+from integration.hl7.er7_segment import Repetition, Segment
 from integration.hl7.er7_writer import Value
 from integration.hl7.times import Precision, Timestamp
 from ris.domain.errors import InvalidValueError

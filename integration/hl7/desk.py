@@ -14,7 +14,8 @@ from pydantic.fields import FieldInfo
 
 from integration.hl7 import charset as charsets
 from integration.hl7 import mllp_client, outbound, schema, versions
-from integration.hl7.er7 import Header, Message, Repetition, Segment
+from integration.hl7.er7 import Header, Message
+from integration.hl7.er7_segment import Repetition, Segment
 from integration.hl7.settings import Settings, read_settings
 from ris.domain.errors import InvalidValueError, RisError, SeveralErrors
 from ris.domain.exchange import Direction, Protocol

@@ -26,8 +26,8 @@ from typing import TypeAlias
 
 from integration.hl7 import charset as charsets
 from integration.hl7.charset import Charset
-from integration.hl7.er7 import Segment
 from integration.hl7.er7_decode import place_after
+from integration.hl7.er7_segment import Segment
 from integration.hl7.escapes import NULL, STANDARD, Delimiters, escape
 from ris.domain.errors import InvalidValueError
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from integration.hl7 import charset as charsets
 from integration.hl7 import schema
-from integration.hl7.er7 import Message, Segment
+from integration.hl7.er7 import Message
+from integration.hl7.er7_segment import Segment
 from integration.hl7.er7_writer import copy, render
 from ris.domain.errors import BusyError, InvalidValueError
 from ris.domain.exchange import Protocol

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from integration.hl7 import bindings, datatypes
-from integration.hl7.er7 import Group, Message, Segment
+from integration.hl7.er7 import Group, Message
+from integration.hl7.er7_segment import Segment
 from integration.hl7.er7_writer import Raw, SegmentRow, Value, copy
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain.request import Request

@@ -22,7 +22,8 @@ from typing import Any
 from hl7apy import load_library
 
 from integration.hl7 import charset, times, versions
-from integration.hl7.er7 import Message, Repetition, Segment
+from integration.hl7.er7 import Message
+from integration.hl7.er7_segment import Repetition, Segment
 from ris.domain.errors import InvalidValueError, MissingValueError, RisError, UnsupportedError
 
 VERSIONS = ("2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8", "2.8.1", "2.8.2")

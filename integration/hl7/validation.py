@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from integration.hl7 import schema
-from integration.hl7.er7 import Message, Segment
+from integration.hl7.er7 import Message
+from integration.hl7.er7_segment import Segment
 from ris.domain.errors import InvalidValueError, MissingValueError, RisError
 
 Level = Literal["off", "key", "tables"]

@@ -10,8 +10,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from integration.hl7.charset import Charset
-from integration.hl7.er7 import MAX_FIELDS, MAX_REPETITIONS
 from integration.hl7.er7_decode import HEADERS
+from integration.hl7.er7_segment import MAX_FIELDS, MAX_REPETITIONS
 from integration.hl7.escapes import NULL, Delimiters, escape, unescape
 from integration.hl7.mapping.rules import EVERY, Place
 from ris.domain.errors import InvalidValueError

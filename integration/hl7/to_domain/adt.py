@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from integration.hl7.er7 import Group, Message, Segment
+from integration.hl7.er7 import Group, Message
+from integration.hl7.er7_segment import Segment
 from integration.hl7.fields import Faults, Scope
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import clearance, patient, reactions

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from integration.hl7.er7 import Group, Message, Segment
+from integration.hl7.er7 import Group, Message
+from integration.hl7.er7_segment import Segment
 from integration.hl7.fields import Faults
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import patient

@@ -13,7 +13,8 @@ from datetime import UTC, date, tzinfo
 from typing import Any
 
 from integration.hl7 import times
-from integration.hl7.er7 import Group, Segment
+from integration.hl7.er7 import Group
+from integration.hl7.er7_segment import Segment
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain.patient import NOT_A_RESULT, is_measure
 from ris.domain.authorization import CoverageDetails, RecordCoverage

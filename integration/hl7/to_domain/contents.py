@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 
 from integration.hl7 import datatypes
-from integration.hl7.er7 import Segment
+from integration.hl7.er7_segment import Segment
 from integration.hl7.profiles import Profile
 from ris.domain.documents import Content
 from ris.domain.errors import InvalidValueError, MissingValueError

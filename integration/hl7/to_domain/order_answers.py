@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from integration.hl7 import bindings
-from integration.hl7.er7 import Message, Segment
+from integration.hl7.er7 import Message
+from integration.hl7.er7_segment import Segment
 from integration.hl7.fields import NUMBERS, Faults, values
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import patient

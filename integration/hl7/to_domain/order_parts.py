@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from integration.hl7 import datatypes
-from integration.hl7.er7 import Group, Segment
+from integration.hl7.er7 import Group
+from integration.hl7.er7_segment import Segment
 from integration.hl7.fields import (
     CLINICAL,
     COMMENTS,

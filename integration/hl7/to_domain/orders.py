@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from integration.hl7 import bindings
-from integration.hl7.er7 import Message, Segment
+from integration.hl7.er7 import Message
+from integration.hl7.er7_segment import Segment
 from integration.hl7.fields import Faults
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import clearance, order_parts, patient

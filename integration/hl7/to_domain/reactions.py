@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from integration.hl7 import datatypes
 from integration.hl7.bindings import read as read_table
-from integration.hl7.er7 import Group, Segment
+from integration.hl7.er7 import Group
+from integration.hl7.er7_segment import Segment
 from integration.hl7.fields import Faults
 from ris.domain.errors import MissingValueError
 from ris.domain.patients import AllergyChanges

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from integration.hl7.er7 import Group, Message, Segment
+from integration.hl7.er7 import Group, Message
+from integration.hl7.er7_segment import Segment
 from integration.hl7.places import FIELDS
 from ris.domain.commands import Command
 from ris.domain.errors import ErrorCode, RisError, SeveralErrors

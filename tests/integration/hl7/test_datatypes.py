@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration.hl7 import datatypes
-from integration.hl7.er7 import Message, Segment
+from integration.hl7.er7 import Message
+from integration.hl7.er7_segment import Segment
 from integration.hl7.er7_writer import Value, build, msh
 from ris.domain.errors import InvalidValueError
 from ris.domain.values import Code, Identifier, NameGroup, PersonName

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration.hl7 import escapes
-from integration.hl7.er7 import Delimiters, Message
+from integration.hl7.er7 import Message
 from integration.hl7.er7_writer import build
+from integration.hl7.escapes import Delimiters
 from ris.domain.errors import InvalidValueError, MissingValueError
 from tests.integration.hl7.messages_read import ORDER, read, some_msh, with_pid
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from integration.hl7 import er7
 from integration.hl7.er7 import Header, Message
+from integration.hl7.er7_segment import MAX_REPETITIONS
 from ris.domain.errors import InvalidValueError, RisError
 from tests.integration.hl7.messages_read import ORDER, read, with_pid
 
@@ -28,8 +29,8 @@ def test_segments_are_limited() -> None:
 
 
 def test_repetitions_are_limited() -> None:
-    assert len(with_pid("||" + "~".join("7" * er7.MAX_REPETITIONS)).repeats("PID-3")) == 2_000
-    too_many = with_pid("||" + "~".join("7" * (er7.MAX_REPETITIONS + 1)))
+    assert len(with_pid("||" + "~".join("7" * MAX_REPETITIONS)).repeats("PID-3")) == 2_000
+    too_many = with_pid("||" + "~".join("7" * (MAX_REPETITIONS + 1)))
     with pytest.raises(InvalidValueError) as refused:
         too_many.repeats("PID-3")
     assert refused.value.path == "PID-3"
