@@ -338,3 +338,14 @@ def test_pages_take_no_more_queries_the_more_there_is(
         client.get(path)
         with django_assert_max_num_queries(BUDGETS[budget]):
             assert client.get(path).status_code == 200
+
+
+def test_what_could_not_be_queued_again_is_no_success(full: Department, as_: As) -> None:
+    """A message that was never written, and that nothing could write now."""
+    Delivery.objects.filter(pk=full.delivery.pk).update(payload=b"", event=None)
+    address = f"/interfaces/{full.delivery.endpoint.public_id}/requeue/"
+
+    page = text_of(as_("admin").post(address, {"reason": "Line mended"}, follow=True))
+
+    assert "0 messages wait to be sent again. 1 could not be" in page
+    assert Delivery.objects.get(pk=full.delivery.pk).state == full.delivery.state

@@ -201,16 +201,26 @@ def test(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def requeue(request: PageRequest, key: UUID) -> HttpResponse:
     """Send all again that this peer refused or that was given up: its fault is mended."""
-    count = 0
+    count = left = 0
     for delivery in message_lists.stuck_deliveries(str(key), AT_ONCE):
+        left += 1
         # Somebody else was quicker with this one, or it cannot be written.
         with suppress(StateConflictError, InvalidValueError):
             do(request, RequeueDelivery(delivery=delivery, reason=said(request, "reason", 200)))
             count += 1
+            left -= 1
     words = ngettext(
         "{count} message waits to be sent again.", "{count} messages wait to be sent again.", count
-    )
-    messages.success(request, words.format(count=count))
+    ).format(count=count)
+    if left:
+        more = ngettext(
+            "{left} could not be: it is under Parked messages.",
+            "{left} could not be: they are under Parked messages.",
+            left,
+        ).format(left=left)
+        messages.warning(request, f"{words} {more}")
+    else:
+        messages.success(request, words)
     return redirect_back(request, "/interfaces/")
 
 
