@@ -95,3 +95,29 @@ def test_figures_on_a_phone_say_what_they_are(at: At) -> None:
 
     assert window.page.locator("main .list td[data-label]").count() > 10
     assert window.page.evaluate(LABELS_OUTSIDE) == []
+
+
+# Buttons and tables of lists that stand beyond the frame around them.
+BEYOND = """() => [...document.querySelectorAll("main .panel table, main .panel td.actions > *")]
+    .filter(item => item.checkVisibility())
+    .map(item => [item, item.getBoundingClientRect().right
+        - item.closest(".panel").getBoundingClientRect().right])
+    .filter(([, over]) => over > 1)
+    .map(([item, over]) => `${item.innerText.trim().slice(0, 40)}: ${over}`)"""
+
+
+@pytest.mark.parametrize("width", [1280, 1093, 768])
+def test_no_button_of_a_list_leaves_its_frame_on_a_small_screen(at: At, width: int) -> None:
+    window = at("scheduler", viewport={"width": width, "height": 844})
+    found = {}
+
+    for path in ("/arrivals/", "/exceptions/", "/orders/?tab=wait-list", "/orders/?tab=scheduled"):
+        window.open(path)
+        window.page.locator("main .list").first.wait_for()
+        found[path] = window.page.evaluate(BEYOND)
+    window.page.locator("main .list tbody .row-link").last.click()
+    window.page.locator("td.actions [href^='/book/']").first.wait_for()
+    found["order"] = window.page.evaluate(BEYOND)
+
+    assert {path: beyond for path, beyond in found.items() if beyond} == {}
+    assert window.problems == []
