@@ -5,12 +5,9 @@ from __future__ import annotations
 import base64
 from datetime import timedelta
 
-from ris.domain.actors import OPERATOR
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
 from ris.models import Order, ReportVersion
-from ris.services import execute
 from tests import make
-from tests.integration.hl7.intake import answered
+from tests.integration.hl7.intake import answered, register
 from tests.integration.hl7.messages import text
 
 PID = "PID|1||4711^^^HOSP^MR||Berg^Anna||19700503|F"
@@ -24,16 +21,7 @@ _keys = iter(range(1, 10_000))
 
 def trust(level: str = "final", **settings: object) -> None:
     """The sender as an endpoint that may bring reports of this level."""
-    execute(
-        ConfigureEndpoint(
-            name="Dictation",
-            protocol=Protocol.HL7,
-            direction=Direction.IN,
-            protocol_name="HIS^GENERAL",
-            settings={"results": level, **settings},
-        ),
-        actor=OPERATOR,
-    )
+    register("Dictation", settings={"results": level, **settings})
 
 
 def exam(**fields: object) -> Order:

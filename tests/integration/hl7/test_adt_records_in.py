@@ -12,9 +12,7 @@ from integration.hl7.profiles import Profile
 from integration.hl7.routes import ROUTES
 from integration.hl7.to_domain import adt
 from ris import config
-from ris.domain.actors import OPERATOR
 from ris.domain.errors import RisError, SeveralErrors
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
 from ris.domain.patients import (
     ChangeIdentifiers,
     Demographics,
@@ -29,9 +27,8 @@ from ris.domain.patients import (
 )
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import DemographicReview, Patient
-from ris.services import execute
 from tests.integration.hl7 import messages
-from tests.integration.hl7.intake import outcome
+from tests.integration.hl7.intake import outcome, register
 from tests.integration.hl7.messages import PID, PV1, order, profile, read
 
 TWIN = "PID|1||4799^^^HOSP^MR||Berg^Anna||19700503|F"
@@ -229,16 +226,7 @@ def peer(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[s
     config.load.cache_clear()
 
     def configure(authoritative: list[str]) -> None:
-        execute(
-            ConfigureEndpoint(
-                name="HIS",
-                protocol=Protocol.HL7,
-                direction=Direction.IN,
-                protocol_name="HIS^GENERAL",
-                settings={"authoritative": authoritative},
-            ),
-            actor=OPERATOR,
-        )
+        register(settings={"authoritative": authoritative})
 
     yield configure
     config.load.cache_clear()

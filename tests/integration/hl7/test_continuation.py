@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import time_machine
@@ -13,29 +12,16 @@ from hypothesis import strategies as st
 from integration.hl7 import continuation
 from integration.hl7.er7 import Header
 from integration.hl7.inbound import handle
-from integration.hl7.server import Peer, Reply
+from integration.hl7.server import Reply
 from ris.domain.actors import OPERATOR
 from ris.domain.errors import RisError
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, ReplayMessage
+from ris.domain.exchange import ReplayMessage
 from ris.models import InboundMessage, MessagePart, Order
 from ris.services import deferred, execute, parts
+from tests.integration.hl7.intake import PEER, register
 from tests.integration.hl7.messages import OBR, ORC, PID, PV1, ZDS
 
-PEER = Peer("127.0.0.1", 50000, 2575, 1)
 database = pytest.mark.django_db
-
-
-def register(**options: Any) -> None:
-    execute(
-        ConfigureEndpoint(
-            name="HIS",
-            protocol=Protocol.HL7,
-            direction=Direction.IN,
-            protocol_name="HIS^GENERAL",
-            settings=options,
-        ),
-        actor=OPERATOR,
-    )
 
 
 def part(key: str, *segments: str, goes_on_from: str = "", goes_on_at: str = "") -> bytes:
@@ -175,7 +161,7 @@ def test_a_rest_without_its_beginning_is_refused() -> None:
 
 @database
 def test_a_peer_whose_parts_are_not_taken_is_told_so() -> None:
-    register(continuation_minutes=0)
+    register(settings={"continuation_minutes": 0})
 
     assert told(FIRST) == "MSA|AR|1|messages in parts are not taken here"
     assert told(LAST) == "MSA|AR|2|messages in parts are not taken here"
@@ -183,7 +169,7 @@ def test_a_peer_whose_parts_are_not_taken_is_told_so() -> None:
 
 @database
 def test_parts_whose_rest_does_not_come_are_found_among_the_exceptions() -> None:
-    register(continuation_minutes=10)
+    register(settings={"continuation_minutes": 10})
     began = datetime(2029, 3, 10, 9, 0, tzinfo=UTC)
     with time_machine.travel(began, tick=False):
         told(FIRST)
@@ -206,7 +192,7 @@ def test_parts_whose_rest_does_not_come_are_found_among_the_exceptions() -> None
 
 @database
 def test_a_whole_that_is_refused_may_be_applied_once_its_cause_is_mended() -> None:
-    register(strict_catalog=True)
+    register(settings={"strict_catalog": True})
     told(FIRST)
     assert told(LAST).startswith("MSA|AE|2")
     assert MessagePart.objects.count() == 1
@@ -220,7 +206,7 @@ def test_a_whole_that_is_refused_may_be_applied_once_its_cause_is_mended() -> No
 
 @database
 def test_parts_of_a_strict_peer_are_stored_and_the_whole_is_applied_later() -> None:
-    register(acknowledge_after="stored")
+    register(settings={"acknowledge_after": "stored"})
 
     assert [told(FIRST), told(LAST)] == ["MSA|AA|1", "MSA|AA|2"]
     assert Order.objects.count() == 0

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import pytest
 
 from integration.hl7 import schema
 from integration.hl7.er7 import Message
 from integration.hl7.inbound import handle
-from integration.hl7.server import Peer, Reply
+from integration.hl7.server import Reply
 from ris import config
-from ris.domain.actors import OPERATOR
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol, Subscription
+from ris.domain.exchange import Subscription
 from ris.domain.orders import AddProcedure, OrderReference, ProcedureRequest
 from ris.domain.scheduling import BookAppointment
 from ris.models import (
@@ -29,12 +27,12 @@ from ris.models import (
 from ris.selectors import exceptions, timeline
 from ris.services import execute, outbox
 from tests import make, people
+from tests.integration.hl7.intake import PEER, register
 from tests.integration.hl7.messages import obr, orc, order
 from tests.peers import Heard, MllpReceiver
 
 pytestmark = pytest.mark.django_db
 
-PEER = Peer("127.0.0.1", 50000, 2575, 1)
 NEW = orc(f1="NW", f2="PL1^HIS")
 CODE = obr(f2="PL1^HIS", f4="CTHEAD^CT head^L", f24="CT")
 
@@ -44,22 +42,9 @@ def _registered() -> Iterator[None]:
     config.load.cache_clear()
     make.site()
     make.device()
-    endpoint(reply="typed")
+    register(settings={"reply": "typed"})
     yield
     config.load.cache_clear()
-
-
-def endpoint(**settings: Any) -> None:
-    execute(
-        ConfigureEndpoint(
-            name="HIS",
-            protocol=Protocol.HL7,
-            direction=Direction.IN,
-            protocol_name="HIS^GENERAL",
-            settings=settings,
-        ),
-        actor=OPERATOR,
-    )
 
 
 def reply(message: str) -> bytes:
@@ -239,7 +224,7 @@ def test_the_answer_to_an_imaging_order_tells_our_uid() -> None:
 
 
 def test_a_status_is_told_even_to_who_wants_plain_acknowledgements() -> None:
-    endpoint(reply="ack")
+    register(settings={"reply": "ack"})
     filler = place().filler_order_number
 
     lines = answered(orc(f1="SS", f2="PL1^HIS"))
@@ -278,7 +263,7 @@ def test_a_cancellation_that_comes_first_is_refused_seen_and_done_when_the_order
 
 
 def test_a_peer_may_have_early_cancellations_forgotten() -> None:
-    endpoint(reply="typed", early_cancel_minutes=0)
+    register(settings={"reply": "typed", "early_cancel_minutes": 0})
 
     (refused,) = answered(orc(f1="CA", f2="PL1^HIS"), key="M1")
     (accepted,) = answered(NEW, CODE, key="M2")
@@ -302,7 +287,7 @@ def test_a_cancellation_by_our_number_alone_is_not_expected() -> None:
     [("CA", "CANCELED"), ("DC", "CANCELED"), ("HD", "ON_HOLD"), ("IP", "ACTIVE"), ("CM", "ACTIVE")],
 )
 def test_what_another_filler_says_counts_where_that_was_agreed(status: str, expected: str) -> None:
-    endpoint(reply="typed", other_filler=True)
+    register(settings={"reply": "typed", "other_filler": True})
     place()
 
     (line,) = answered(orc(f1="SC", f2="PL1^HIS", f3="89-551^LAB", f5=status))
@@ -312,7 +297,7 @@ def test_what_another_filler_says_counts_where_that_was_agreed(status: str, expe
 
 
 def test_the_time_another_filler_gave_is_taken() -> None:
-    endpoint(reply="typed", other_filler=True)
+    register(settings={"reply": "typed", "other_filler": True})
     place()
 
     answered(orc(f1="SC", f2="PL1^HIS", f5="SC", f7="^^^20290311090000"), CODE)
@@ -327,7 +312,7 @@ def test_other_content_under_a_known_number_is_refused_or_a_change_as_agreed() -
     changed = obr(f2="PL1^HIS", f4="CTHEAD^CT head^L", f24="CT", f31="^fall")
 
     (refused,) = answered(NEW, changed, key="M2")
-    endpoint(reply="typed", changed_order="revise")
+    register(settings={"reply": "typed", "changed_order": "revise"})
     (accepted,) = answered(NEW, changed, key="M3")
 
     assert (refused.split("|")[1], accepted.split("|")[1]) == ("UA", "OK")
@@ -412,6 +397,20 @@ def refusing(message: Heard) -> bytes:
     return numbering(message).replace(b"ORC|NA|PL77^EHR", b"ORC|UA|")
 
 
+def tell_of_ours(placer: MllpReceiver, own_orders: str) -> Order:
+    """An order of ours, told on the connection until nothing is left to be said."""
+    make.endpoint(
+        port=placer.port,
+        sends=(Subscription.ORDER_STATUS,),
+        settings={"own_orders": own_orders},
+    )
+    placed = make.order(actor=people.scheduler, placer=None)
+    for _ in range(4):
+        outbox.fan_out()
+        outbox.deliver_due()
+    return placed
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("own_orders", "controls"),
@@ -421,23 +420,7 @@ def test_an_order_of_ours_gets_its_number_on_the_connection_that_asked(
     own_orders: str, controls: list[str]
 ) -> None:
     with closing(MllpReceiver(numbering)) as placer:
-        execute(
-            ConfigureEndpoint(
-                name="EHR",
-                protocol=Protocol.HL7,
-                direction=Direction.OUT,
-                host="127.0.0.1",
-                port=placer.port,
-                version="2.5.1",
-                sends=(Subscription.ORDER_STATUS,),
-                settings={"own_orders": own_orders},
-            ),
-            actor=OPERATOR,
-        )
-        placed = make.order(actor=people.scheduler, placer=None)
-        for _ in range(4):
-            outbox.fan_out()
-            outbox.deliver_due()
+        placed = tell_of_ours(placer, own_orders)
         heard = [message.field("ORC", 1) for message in placer.heard]
 
     placed.refresh_from_db()
@@ -449,23 +432,7 @@ def test_an_order_of_ours_gets_its_number_on_the_connection_that_asked(
 @pytest.mark.django_db(transaction=True)
 def test_a_refusal_on_the_connection_that_asked_is_shown_though_we_delivered() -> None:
     with closing(MllpReceiver(refusing)) as placer:
-        execute(
-            ConfigureEndpoint(
-                name="EHR",
-                protocol=Protocol.HL7,
-                direction=Direction.OUT,
-                host="127.0.0.1",
-                port=placer.port,
-                version="2.5.1",
-                sends=(Subscription.ORDER_STATUS,),
-                settings={"own_orders": "SN"},
-            ),
-            actor=OPERATOR,
-        )
-        placed = make.order(actor=people.scheduler, placer=None)
-        for _ in range(3):
-            outbox.fan_out()
-            outbox.deliver_due()
+        placed = tell_of_ours(placer, "SN")
 
     assert list(Delivery.objects.values_list("state", flat=True)) == ["DELIVERED"]
     (kept,) = exceptions.stuck_messages()

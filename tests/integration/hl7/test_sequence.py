@@ -7,29 +7,18 @@ from typing import Any
 import pytest
 
 from integration.hl7.inbound import handle
-from integration.hl7.server import Peer, Reply
-from ris.domain.actors import OPERATOR
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
+from integration.hl7.server import Reply
 from ris.models import InboundMessage, Order
-from ris.services import deferred, execute
+from ris.services import deferred
+from tests.integration.hl7.intake import PEER, register
 from tests.integration.hl7.messages import ORC, order
 
 pytestmark = pytest.mark.django_db
 
-PEER = Peer("127.0.0.1", 50000, 2575, 1)
 
-
-def register(**settings: Any) -> None:
-    execute(
-        ConfigureEndpoint(
-            name="HIS",
-            protocol=Protocol.HL7,
-            direction=Direction.IN,
-            protocol_name="HIS^GENERAL",
-            settings={"sequence_numbers": True, **settings},
-        ),
-        actor=OPERATOR,
-    )
+def numbers(**settings: Any) -> None:
+    """A sender that numbers its messages."""
+    register(settings={"sequence_numbers": True, **settings})
 
 
 def numbered(number: str, key: str, version: str = "2.3.1", orc: str = ORC) -> bytes:
@@ -48,7 +37,7 @@ def told(raw: bytes) -> tuple[str, str]:
 
 
 def test_numbers_are_ignored_unless_the_peer_wants_them() -> None:
-    register(sequence_numbers=False)
+    numbers(sequence_numbers=False)
 
     answers = [told(numbered(*each)) for each in (("7", "1"), ("3", "2"), ("x", "3"))]
 
@@ -56,7 +45,7 @@ def test_numbers_are_ignored_unless_the_peer_wants_them() -> None:
 
 
 def test_any_number_begins_and_each_next_one_must_follow() -> None:
-    register()
+    numbers()
 
     assert told(numbered("41", "1")) == ("AA", "42")
     assert told(numbered("42", "2")) == ("AA", "43")
@@ -71,7 +60,7 @@ def test_any_number_begins_and_each_next_one_must_follow() -> None:
 
 
 def test_the_same_message_again_is_no_fault() -> None:
-    register()
+    numbers()
     first = told(numbered("1", "1"))
 
     assert told(numbered("1", "1")) == first
@@ -79,7 +68,7 @@ def test_the_same_message_again_is_no_fault() -> None:
 
 
 def test_zero_asks_and_minus_one_begins_anew() -> None:
-    register()
+    numbers()
     told(numbered("5", "1"))
 
     assert told(numbered("0", "2")) == ("AA", "6")
@@ -90,14 +79,14 @@ def test_zero_asks_and_minus_one_begins_anew() -> None:
 
 @pytest.mark.parametrize("number", ["", "x", "-2", "99999999999"])
 def test_what_is_no_number_is_refused(number: str) -> None:
-    register()
+    numbers()
 
     assert told(numbered(number, "1")) == ("AE", "-1")
     assert Order.objects.count() == 0
 
 
 def test_a_message_that_is_refused_for_its_content_has_used_its_number() -> None:
-    register()
+    numbers()
 
     assert told(numbered("1", "1", orc=ORC.replace("NW", "ZZ"))) == ("AE", "2")
     assert told(numbered("1", "0")) == ("AE", "2")
@@ -106,7 +95,7 @@ def test_a_message_that_is_refused_for_its_content_has_used_its_number() -> None
 
 
 def test_what_is_only_stored_has_used_its_number_as_well() -> None:
-    register(acknowledge_after="stored")
+    numbers(acknowledge_after="stored")
 
     assert told(numbered("1", "1")) == ("AA", "2")
     assert told(numbered("3", "2")) == ("AE", "2")
