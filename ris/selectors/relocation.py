@@ -7,7 +7,7 @@ was agreed with the patient. However many appointments, the number of queries is
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -63,19 +63,22 @@ class Touched:
     step: ScheduledProcedureStep
 
 
-def touched(
-    device: Device, low: datetime, high: datetime, devices: Iterable[Device]
-) -> list[Touched]:
-    """What is booked on one of ``devices`` or in its room from ``low`` to ``high``, in order."""
-    # A room that is closed closes every device in it.
-    together = [
+def together(device: Device, devices: Iterable[Device]) -> list[int]:
+    """The keys of a device and of those in its room: a room that is closed closes them all."""
+    return [
         each.pk
         for each in devices
         if each.pk == device.pk or (device.room_id is not None and each.room_id == device.room_id)
     ]
+
+
+def touched(
+    device: Device, low: datetime, high: datetime, devices: Iterable[Device]
+) -> list[Touched]:
+    """What is booked on one of ``devices`` or in its room from ``low`` to ``high``, in order."""
     rows = (
         ScheduledProcedureStep.objects.filter(
-            appointment__device__in=together,
+            appointment__device__in=together(device, devices),
             appointment__status__in=[
                 status.value for status in OCCUPYING - {AppointmentStatus.FULFILLED}
             ],
@@ -110,11 +113,13 @@ def proposals(
     devices: Iterable[Device],
     *,
     avoid: Iterable[int] = (),
+    down: Mapping[int, tuple[datetime, datetime]] | None = None,
     now: datetime,
 ) -> list[Proposal]:
     """A place for each on one of ``devices``, found as if those before it had moved.
 
-    ``avoid`` are devices, by key, that are not to be had.
+    ``avoid`` are devices, by key, that are not to be had, ``down`` those that are not to be had
+    from when to when: what must leave a time is not offered the same time again.
     """
     if not wanted:
         return []
@@ -129,6 +134,8 @@ def proposals(
         [device for device in devices if device.pk not in but],
         now,
     )
+    for key, (low, high) in (down or {}).items():
+        search.taken[key].append((minute_of(low), minute_up(high), 0, 0, 0))
     found: dict[int, Proposal] = {}
     for each in sorted(wanted, key=lambda each: _urgency(each.line)):
         found[each.row.pk] = search.place(each.row, each.line, exams[each.row.pk])

@@ -80,6 +80,20 @@ def test_same_time_elsewhere_is_proposed_if_it_is_free() -> None:
     assert (found.ae_title, found.start_at, found.is_same_time) == ("CT2", NINE, True)
 
 
+def test_later_in_the_same_room_is_after_the_time_that_has_to_be_left() -> None:
+    booked(1, NINE)
+    booked(2, NINE + LONG)
+    devices, high = boards.devices(), NINE + timedelta(hours=2)
+    rows = touched(on("CT1"), NINE, high, devices)
+
+    found = proposals(rows, [on("CT1")], down={on("CT1").pk: (NINE, high)}, now=make.NOON)
+
+    assert [(each.ae_title, each.start_at) for each in found] == [
+        ("CT1", high),
+        ("CT1", high + LONG),
+    ]
+
+
 def test_each_proposal_counts_as_taken_for_those_after_it() -> None:
     booked(1, NINE)
     booked(2, NINE + LONG)

@@ -310,6 +310,18 @@ def test_ticked_exams_are_moved_where_they_were_proposed(as_: As, rooms: None) -
     assert appointment_of(stays).device == device("CT1")
 
 
+def test_exam_that_has_to_leave_is_not_offered_the_time_it_has(as_: As, rooms: None) -> None:
+    booked_at(today_at(14), "CT1")
+    booked_at(today_at(14), "CT2", patient=make.patient("MRN777"))
+    address = "/board/relocate/?room=CT1&from=2026-03-02T13:00&to=2026-03-02T16:00&same=1"
+
+    page = as_("scheduler").get(address).content.decode()
+
+    (place,) = re.findall(r'name="to-[^"]+" value="([^"]+)"', page)
+    assert "14:00" not in place
+    assert "same time" not in page
+
+
 def test_patient_who_is_here_is_listed_as_still_to_place(as_: As, rooms: None) -> None:
     order = booked_at(today_at(14), "CT1")
     execute(

@@ -23,7 +23,7 @@ from ris.domain.scheduling import AddClosure
 from ris.models import Device
 from ris.selectors import board as boards
 from ris.selectors.board import Shown
-from ris.selectors.relocation import MOST, Proposal, proposals, touched
+from ris.selectors.relocation import MOST, Proposal, proposals, together, touched
 from ris.selectors.schedule import AppointmentLine
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
@@ -246,11 +246,12 @@ def relocate(request: PageRequest) -> HttpResponse:
 def _proposals(
     device: Device, devices: Sequence[Device], low: datetime, high: datetime, *, same: bool
 ) -> list[Proposal]:
-    """On other devices; ``same``: also later on this one."""
+    """On other devices; ``same``: also on this one, after the time that they have to leave."""
     return proposals(
         touched(device, low, high, devices),
         devices,
         avoid=() if same else {device.pk},
+        down=dict.fromkeys(together(device, devices), (low, high)),
         now=timezone.now(),
     )
 
