@@ -24,6 +24,19 @@ def flag(client: Client, full: Department, **said: str) -> CriticalFinding:
     return CriticalFinding.objects.latest("pk")
 
 
+def test_no_result_of_a_call_is_chosen_for_who_notes_it(as_: As, full: Department) -> None:
+    row = flag(as_("radiologist"), full, tell="Dr. Night")
+    desk = as_("frontdesk")
+
+    listed = desk.get("/critical/").content.decode()
+    noted = desk.post(f"/critical/{row.public_id}/attempt/", {"who": "Dr. Night", "result": ""})
+
+    row.refresh_from_db()
+    assert 'name="result" required><option value="">' in listed
+    assert noted.status_code == 422
+    assert (row.status, row.attempts.count()) == ("OPEN", 0)
+
+
 def test_a_finding_is_flagged_called_and_closed(as_: As, full: Department) -> None:
     row = flag(as_("radiologist"), full, tell="Dr. Night", phone="555-0101")
     desk = as_("frontdesk")

@@ -21,7 +21,7 @@ from ris.domain.critical import (
     WaiveCriticalTelling,
     WithdrawCriticalResult,
 )
-from ris.domain.errors import RequestError, RisError, UnknownKeyError
+from ris.domain.errors import MissingValueError, RequestError, RisError, UnknownKeyError
 from ris.domain.values import PersonName
 from ris.models import RequestedProcedure
 from ris.selectors import critical, reading
@@ -151,6 +151,8 @@ def flag_procedure(request: PageRequest, key: UUID) -> HttpResponse:
 @page()
 def attempt(request: PageRequest, key: UUID) -> HttpResponse:
     result = said(request, "result", 20)
+    if result not in {"read-back", "told", "missed"}:
+        raise MissingValueError(_("say whether somebody was reached"), path="result")
     do(
         request,
         NoteCriticalAttempt(
