@@ -385,6 +385,7 @@ class PatientsMerged(Event):
     subsumed: str
     moved: dict[str, list[int]]  # table → row ids that changed hands, so that a merge can be undone
     reason: str = ""
+    learned: dict[str, list[str]] = field(default_factory=dict)  # allergies, alerts it had not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

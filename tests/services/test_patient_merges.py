@@ -15,7 +15,13 @@ from ris.domain.errors import (
     SeveralErrors,
     StateConflictError,
 )
-from ris.domain.patients import MergePatients, PatientReference, UnmergePatients, UpdatePatient
+from ris.domain.patients import (
+    Demographics,
+    MergePatients,
+    PatientReference,
+    UnmergePatients,
+    UpdatePatient,
+)
 from ris.domain.performing import CompletePerformedStep, PerformedDetails
 from ris.domain.reporting import FinalizeReport, OpenReport
 from ris.domain.scheduling import BookAppointment
@@ -328,6 +334,62 @@ def test_the_page_lists_the_merge_with_its_reason() -> None:
             UnmergePatients(subsumed_id=str(survivor.public_id), reason="x"),
             actor=people.scheduler,
         )
+
+
+def allergies(patient: Patient) -> tuple[list[str], list[str]]:
+    patient.refresh_from_db()
+    return patient.allergies, patient.alerts
+
+
+def test_what_the_merged_one_is_allergic_to_the_survivor_is_as_well() -> None:
+    """A scanner asks for the survivor; what it must be told of the patient is not hidden."""
+    survivor = known("A", allergies=("Latex",))
+    subsumed = known("B", allergies=("LATEX", "Iodinated contrast"), alerts=("MRSA",))
+    make.booked(patient=reference("B"))
+
+    merge("A", "B")
+
+    assert allergies(survivor) == (["Latex", "Iodinated contrast"], ["MRSA"])
+    (entry,) = worklist.entries(WorklistQuery(patient_id=TextMatch(pattern="A"))).entries
+    assert entry.patient.allergies == ("Latex", "Iodinated contrast")
+
+    unmerge(subsumed)
+
+    assert allergies(survivor) == (["Latex"], [])
+    assert allergies(subsumed) == (["LATEX", "Iodinated contrast"], ["MRSA"])
+
+
+def test_allergies_that_were_told_of_the_survivor_since_stay_with_it() -> None:
+    survivor = known("A")
+    subsumed = known("B", allergies=("Iodinated contrast",))
+    merge("A", "B")
+    execute(
+        UpdatePatient(
+            patient=reference("A"),
+            demographics=Demographics(allergies=("Iodinated contrast", "Latex")),
+        ),
+        actor=people.ehr,
+    )
+
+    unmerge(subsumed)
+
+    assert allergies(survivor) == (["Iodinated contrast", "Latex"], [])
+
+
+def test_allergies_go_along_with_merges_of_merges_and_back() -> None:
+    records = {name: known(name, allergies=(name,)) for name in "ABC"}
+    merge("B", "C")
+    merge("A", "B")
+    assert allergies(records["A"])[0] == ["A", "B", "C"]
+
+    unmerge(records["C"])
+    unmerge(records["B"])
+
+    assert {name: allergies(each)[0] for name, each in records.items()} == {
+        "A": ["A"],
+        "B": ["B"],
+        "C": ["C"],
+    }
 
 
 def test_numbers_of_merges_from_before_are_marked_as_theirs() -> None:

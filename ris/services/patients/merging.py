@@ -1,8 +1,9 @@
 """Merge records and part them again.
 
 A merge moves rows and keeps the list of them in its event; the merged record stays, with its own
-demographics, and leads to the survivor. Undoing gives back what is still the survivor's of it,
-together with what was done for it since.
+demographics, and leads to the survivor. Its allergies and alerts are the survivor's as well: a
+scanner asks for the survivor. Undoing gives back what is still the survivor's of it, together with
+what was done for it since.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from ris.services._transition import touch
 from ris.services.patients import holdings, reviewing
 from ris.services.patients.finding import living, lock_by_id, lock_patients, require_authority
 from ris.services.patients.registering import register, resolve, set_primary
+
+_WATCHED = ("allergies", "alerts")
 
 
 def merge_patients(command: MergePatients, context: Context) -> str:
@@ -108,16 +111,55 @@ def merge(survivor: Patient, subsumed: Patient, reason: str, context: Context) -
     subsumed.merged_into = survivor
     touch(subsumed, "merged_into")
     survivor.removed_at = None  # whom a merge names is not deleted
-    touch(survivor, "removed_at")
+    learned = _learn(survivor, subsumed)
+    touch(survivor, "removed_at", *learned)
     context.emit(
         PatientsMerged(
             patient=str(survivor.public_id),
             subsumed=str(subsumed.public_id),
             moved=moved,
             reason=reason,
+            learned=learned,
         ),
         subject=survivor,
     )
+
+
+def _learn(survivor: Patient, subsumed: Patient) -> dict[str, list[str]]:
+    """What is to be watched for with the one is so with the other; what was not known before."""
+    learned = {}
+    for name in _WATCHED:
+        own: list[str] = getattr(survivor, name)
+        known = {text.casefold() for text in own}
+        added = [text for text in getattr(subsumed, name) if text.casefold() not in known]
+        if added:
+            setattr(survivor, name, [*own, *added])
+            learned[name] = added
+    return learned
+
+
+def _unlearn(event: DomainEvent, first: int, survivor: Patient) -> None:
+    """Take that away again, from all it was passed on to; not where it was told of anew since."""
+    learned: dict[str, list[str]] = event.payload.get("learned", {})
+    record: Patient | None = survivor if first == survivor.pk else Patient.objects.get(pk=first)
+    while record is not None and learned:
+        told = {
+            name
+            for payload in DomainEvent.objects.filter(
+                name="PatientUpdated", patient=record, id__gt=event.pk
+            ).values_list("payload", flat=True)
+            for name in payload["changed"]
+        }
+        changed = [name for name in learned if name not in told]
+        for name in changed:
+            kept = [text for text in getattr(record, name) if text not in learned[name]]
+            setattr(record, name, kept)
+        if changed:
+            touch(record, *changed)
+        if record.merged_into_id is None:
+            return
+        following = record.merged_into_id
+        record = survivor if following == survivor.pk else Patient.objects.get(pk=following)
 
 
 def _known_by_exam(reference: PatientReference, context: Context) -> Patient:
@@ -171,6 +213,7 @@ def unmerge_patients(command: UnmergePatients, context: Context) -> str:
         pk__in=event.payload["moved"].get("reviews", ()), patient=survivor
     ).update(patient=subsumed)
     _give_identifiers_back(event.payload["moved"], subsumed, survivor)
+    _unlearn(event, into, survivor)
     subsumed.merged_into = None
     touch(subsumed, "merged_into")
     touch(survivor)
