@@ -154,3 +154,18 @@ def test_refresh_after_the_session_asks_for_the_login(at: At) -> None:
     window.page.evaluate("htmx.trigger(document.querySelector('[data-live]'), 'ris-live')")
 
     window.page.wait_for_url(re.compile(r"/login/\?next=/orders/"))
+
+
+def test_after_a_refusal_the_first_field_to_correct_has_the_focus(at: At) -> None:
+    window = at("scheduler")
+    page = window.page
+    window.open("/orders/new/")
+    page.locator("summary", has_text="A patient who is new here").click()
+    page.locator("#id_new-family_name").fill("Winter")
+    page.locator("#id_new-birth_date").fill("31.2.2019")
+    page.get_by_label("Reason for the exam").fill("Fell")
+
+    page.get_by_role("button", name="Place the order").last.click()
+
+    expect(page.locator("#id_new-birth_date")).to_have_class(re.compile("is-invalid"))
+    expect(page.locator("#id_new-birth_date")).to_be_focused()

@@ -330,7 +330,7 @@ def test_birth_date_that_is_none_loses_nothing_of_a_walk_in(
     assert response.status_code == 422
     assert f'value="{said}"' in page
     assert "Fell on the ice" in page
-    assert "as in 1970-05-03" in page
+    assert "write 1970-05-03 or 3.5.1970" in page
     assert Patient.objects.count() == 0
 
 

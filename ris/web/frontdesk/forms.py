@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ris.domain.arrivals import (
@@ -14,17 +13,13 @@ from ris.domain.arrivals import (
     Said,
     WallKind,
     WallNames,
-    dates_in,
 )
-from ris.domain.errors import InvalidValueError
 from ris.domain.patients import Sex
-from ris.domain.values import PartialDate
 from ris.models import Device, ProcedureDefinition, Site
 from ris.web import labels
 from ris.web.forms import PageForm
 from ris.web.orders.forms import catalog, exam_select
-from ris.web.patients.forms import person_from
-from ris.web.words import refusal
+from ris.web.patients.forms import birth_date_from, person_from
 
 # First bytes of what a scanner at a desk makes, and its type; anything else is refused.
 _KINDS: tuple[tuple[bytes, str], ...] = (
@@ -139,13 +134,6 @@ class DocumentForm(PageForm):
         return cleaned
 
 
-def born(said: str) -> PartialDate:
-    """The birth date as somebody says it, to the day or not; raises InvalidValueError for none."""
-    text = said.strip()
-    days = sorted(dates_in(text))
-    return PartialDate.parse(days[0] if days else text)
-
-
 class WalkInForm(PageForm):
     """Somebody without an appointment: who, what, where; one page."""
 
@@ -206,12 +194,7 @@ class WalkInForm(PageForm):
 
     def clean_birth_date(self) -> str:
         text = str(self.cleaned_data["birth_date"]).strip()
-        try:
-            born(text)
-        except InvalidValueError as error:
-            raise forms.ValidationError(
-                gettext("This is {message}, as in 1970-05-03.").format(message=refusal(error))
-            ) from error
+        birth_date_from(text)
         return text
 
     def clean(self) -> dict[str, Any]:

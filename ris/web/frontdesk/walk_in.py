@@ -29,9 +29,9 @@ from ris.services.sent_forms import Claim
 from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
 from ris.web.errors import STATUS
-from ris.web.frontdesk.forms import WalkInForm, born
+from ris.web.frontdesk.forms import WalkInForm
 from ris.web.orders.safety_part import Person, Row, answer, faults, rows_of
-from ris.web.patients.forms import person_from
+from ris.web.patients.forms import born, person_from
 from ris.web.wall_clock import hour
 
 

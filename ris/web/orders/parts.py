@@ -24,7 +24,7 @@ from ris.web.orders.placing import (
     require_placing,
 )
 from ris.web.orders.safety_part import Person, rows_of
-from ris.web.patients.forms import PatientForm
+from ris.web.patients.forms import PatientForm, born
 
 
 @require_GET
@@ -119,7 +119,7 @@ def safety_questions(request: PageRequest) -> HttpResponse:
 
 def _born(text: str) -> str:
     try:
-        return PartialDate.parse(text).text
+        return born(text).text
     except RisError:
         return ""
 

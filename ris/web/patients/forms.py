@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ris.domain.arrivals import dates_in
 from ris.domain.errors import InvalidValueError
 from ris.domain.patients import Demographics, Sex
 from ris.domain.places import Place
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.web import labels
 from ris.web.forms import PageForm
-from ris.web.words import refusal
 
 
 def person_from(text: str) -> PersonName:
@@ -32,6 +33,29 @@ def person_from(text: str) -> PersonName:
     return PersonName.of(family, given)
 
 
+def born(text: str) -> PartialDate:
+    """A birth date as people write it, to the day or not; raises InvalidValueError for none.
+
+    Beside slashes nobody knows whether the day or the month stands first.
+    """
+    text = text.strip()
+    days = sorted(dates_in(text), reverse=True) if "/" not in text else []
+    for day in days:
+        with suppress(InvalidValueError):  # eight digits are read from either end
+            return PartialDate.parse(day)
+    return PartialDate.parse(text)
+
+
+def birth_date_from(text: str) -> PartialDate:
+    """What :func:`born` finds; raises ValidationError with words for the page."""
+    try:
+        return born(text)
+    except InvalidValueError as error:
+        raise forms.ValidationError(
+            _("There is no such date, or it cannot be read: write 1970-05-03 or 3.5.1970.")
+        ) from error
+
+
 class PatientForm(PageForm):
     """A patient who is not known yet."""
 
@@ -43,7 +67,7 @@ class PatientForm(PageForm):
         label=gettext_lazy("Birth date"),
         max_length=10,
         required=False,
-        help_text=gettext_lazy("1970-05-03; or only 1970-05 or 1970"),
+        help_text=gettext_lazy("As in 1954-12-31 or 31.12.1954; or only 1954-12 or 1954"),
     )
     sex = forms.ChoiceField(
         label=gettext_lazy("Sex"),
@@ -68,17 +92,12 @@ class PatientForm(PageForm):
     )
 
     def clean_birth_date(self) -> PartialDate:
-        try:
-            return PartialDate.parse(self.cleaned_data["birth_date"])
-        except InvalidValueError as error:
-            raise forms.ValidationError(
-                _("This is {message}, as in 1970-05-03.").format(message=refusal(error))
-            ) from error
+        return birth_date_from(self.cleaned_data["birth_date"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("number") and not cleaned.get("issuer"):
-            self.add_error("issuer", "A number only means something with who issued it.")
+            self.add_error("issuer", _("A number only means something with who issued it."))
         return cleaned
 
     def name(self) -> PersonName:

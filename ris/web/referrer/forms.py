@@ -10,7 +10,6 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ris.domain.errors import InvalidValueError
 from ris.domain.orders import OrderDetails, Priority
 from ris.domain.patients import Demographics, Sex
 from ris.domain.referring import Lack, Missing, missing
@@ -21,7 +20,7 @@ from ris.web import labels
 from ris.web.forms import PageForm
 from ris.web.orders.forms import EXAMS, OrderForm, name_of
 from ris.web.orders.safety_part import Row
-from ris.web.words import refusal
+from ris.web.patients.forms import birth_date_from
 
 _SIDES = frozenset(name_of("side", number) for number in range(1, EXAMS + 1))
 _DESK_ONLY = ("service", "when", "wished_day", "wished_at", "draft", "interpreter_language")
@@ -158,12 +157,7 @@ class ProofForm(PageForm):
 
 def whole_date(text: str) -> PartialDate:
     """A whole date; raises ValidationError with words for the page."""
-    try:
-        found = PartialDate.parse(text)
-    except InvalidValueError as error:
-        raise forms.ValidationError(
-            _("This is {message}, as in 1970-05-03.").format(message=refusal(error))
-        ) from error
+    found = birth_date_from(text)
     if len(found.text) != len("1970-05-03"):
         raise forms.ValidationError(_("The whole date is needed, as in 1970-05-03."))
     return found

@@ -145,5 +145,6 @@
   const enhanceAll = () => document.querySelectorAll("select[data-typeahead]").forEach(enhance);
   enhanceAll();
   document.addEventListener("htmx:after:swap", () => { enhanceAll(); tell(); });
-  document.querySelector("[data-focus]")?.focus();
+  const marked = [...document.querySelectorAll("main .is-invalid")].find((each) => each.checkVisibility());
+  (marked ?? document.querySelector("[data-focus]"))?.focus();
 })();

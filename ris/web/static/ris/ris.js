@@ -230,5 +230,7 @@
   const wrap = now?.closest(".board-wrap");
   if (wrap) wrap.scrollTop += now.getBoundingClientRect().top - wrap.getBoundingClientRect().top - 2 * now.offsetHeight;
 
-  document.querySelector("[data-focus]")?.focus();
+  // What has to be corrected is where to go on.
+  const marked = [...document.querySelectorAll("main .is-invalid")].find((each) => each.checkVisibility());
+  (marked ?? document.querySelector("[data-focus]"))?.focus();
 })();
