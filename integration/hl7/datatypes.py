@@ -210,6 +210,8 @@ def code(segment: Segment, number: int, first: int = 1) -> Code | None:
     if not raw:
         return None
     value, meaning, scheme = (segment.get(f"{number}.{first + at}") or "" for at in range(3))
+    if first == 1 and not meaning.strip():
+        meaning = segment.get(f"{number}.9") or ""  # CWE: what somebody typed
     if not value.strip() and not meaning.strip():
         return Code("") if segment.get(f"{number}.{first}") == "" else None
     at = f"{number}.{7 if first == 1 else 8}"

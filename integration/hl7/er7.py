@@ -157,6 +157,9 @@ class Group:
         return found[parsed.occurrence - 1] if parsed.occurrence <= len(found) else None
 
 
+_ONLY_EVENTS = {"ORM": "O01", "ORR": "O02", "ORU": "R01"}
+
+
 class Header(Segment):
     """MSH, which can be read even if the rest of the message cannot."""
 
@@ -184,8 +187,8 @@ class Header(Segment):
 
     @property
     def trigger(self) -> str:
-        """MSH-9.2: O01, A08, …"""
-        return self._text("9.2")
+        """MSH-9.2: O01, A08, …; of a type with one event it may be left out, as before 2.2."""
+        return self._text("9.2") or _ONLY_EVENTS.get(self.code, "")
 
     @property
     def structure(self) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from integration.hl7 import datatypes
+from integration.hl7 import datatypes, times
 from integration.hl7.er7 import Group
 from integration.hl7.er7_segment import Segment
 from integration.hl7.fields import (
@@ -119,6 +119,7 @@ def _comments(
     told: list[str] = []
     noted = False
     for line in order.lines:
+        told += _notes_before(line.scope.message)
         for note in _notes(line.scope.group):
             text = value_of(COMMENTS, _Only(note), profile)
             noted = noted or text is not None
@@ -149,20 +150,50 @@ def _whereabouts(scope: Scope, profile: Profile) -> Iterator[str]:
 
 
 def _observations(group: Group) -> Iterator[str]:
-    """What is known of the patient and has no field: a creatinine, the last meal."""
-    for obx in group.segments("OBX")[:_MAX_OBSERVATIONS]:
-        if patient.is_measure(obx) or (obx.get("11") or "") in patient.NOT_A_RESULT:
+    """What is known of the patient and has no field: a creatinine, the last meal.
+
+    A note behind it goes along, also to what has a field of its own.
+    """
+    for obx, notes in _with_notes(group)[:_MAX_OBSERVATIONS]:
+        name = (datatypes.words(obx, 3) or "").strip()
+        if not name or (obx.get("11") or "") in patient.NOT_A_RESULT:
             continue
-        name = datatypes.words(obx, 3)
-        value = obx.get("5.2") if obx.get("2") in ("CE", "CWE", "CF") else None
-        value = value or obx.text("5")
-        if name and value and obx.get("2") not in ("ED", "RP"):
-            unit = obx.get("6") or ""
-            yield f"{name.strip()}: {value.strip()} {unit}".strip()
+        value = "" if patient.is_measure(obx) else _observed(obx)
+        noted = f"({notes})" if value and notes else notes
+        if value or noted:
+            yield f"{name}: {' '.join(text for text in (value, noted) if text)}"
+
+
+def _observed(obx: Segment) -> str:
+    """OBX-5 with its unit; of a document nothing."""
+    kind = obx.get("2")
+    if kind in ("ED", "RP"):
+        return ""
+    if kind in ("CE", "CWE", "CF"):
+        coded = (each.get(2) or each.get(1) or "" for each in obx.repeats("5"))
+        value = "; ".join(text.strip() for text in coded if text.strip())
+    else:
+        value = (obx.text("5") or "").strip()
+    return f"{value} {obx.get('6') or ''}".strip() if value else ""
+
+
+def _with_notes(group: Group) -> list[tuple[Segment, str]]:
+    """Each OBX with the NTE behind it, in one line."""
+    found: list[tuple[Segment, list[str]]] = []
+    about = ""
+    for segment in group.segments():
+        if segment.name == "OBX":
+            found.append((segment, []))
+        if segment.name != "NTE":
+            about = segment.name
+        elif about == "OBX":
+            found[-1][1].extend((segment.text("3") or "").split("\n"))
+    return [(obx, "; ".join(filter(None, map(str.strip, notes)))) for obx, notes in found]
 
 
 def _other_times(line: Line, profile: Profile) -> Iterator[str]:
-    """A day without a time of day, and the further times of a repeated TQ1."""
+    """A day without a time of day, and what else is said of when: a further TQ1, ORC-7 twice,
+    an OBR-27 that is unlike it."""
     start: Timestamp | None = line.step.get("start")
     if start is not None and datatypes.is_day_only(start):
         yield f"Wanted on {start.text[:8]}, no time given"
@@ -170,6 +201,25 @@ def _other_times(line: Line, profile: Profile) -> Iterator[str]:
         text = timing.get("7")
         if text:
             yield f"Wanted also at {text}"
+    if start is None or "start" in profile.settings.paths:
+        return
+    for text in _timings(line.scope):
+        with suppress(RisError):  # of a time that is not used
+            other = times.read(text, profile.zone)
+            if other.utc != start.utc and not datatypes.is_day_only(other):
+                yield f"Wanted also at {text}"
+
+
+def _timings(scope: Scope) -> Iterator[str]:
+    """All starts that an order says: the timings repeat (before 2.5), and stand in two segments."""
+    for name, number, component in (("TQ1", "7", 1), ("ORC", "7", 4), ("OBR", "27", 4)):
+        segment = scope.segment(name)
+        for each in segment.repeats(number) if segment is not None else ():
+            if text := each.get(component):
+                yield text
+    obr = scope.segment("OBR")
+    if obr is not None and (text := obr.get("36")):
+        yield text
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +238,23 @@ def _notes(group: Group) -> Iterator[Segment]:
     for segment in group.segments():
         if segment.name != "NTE":
             about = segment.name
-        elif about not in ("OBX", "DG1"):
+        elif about != "OBX":
             yield segment
+
+
+def _notes_before(message: Group) -> Iterator[str]:
+    """Notes in front of the first order: to the header, the visit, an allergy. Those to the
+    patient are kept with the patient."""
+    if "NTE" not in message:
+        return  # as most
+    about = ""
+    for segment in message.segments():
+        if segment.name in ("ORC", "OBR"):
+            return
+        if segment.name != "NTE":
+            about = segment.name if segment.name != "PD1" else about
+        elif about != "PID" and (text := (segment.text("3") or "").strip()):
+            yield text
 
 
 def procedures(order: ToldOrder) -> tuple[ProcedureRequest, ...]:

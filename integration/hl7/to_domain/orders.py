@@ -244,6 +244,9 @@ def _status(
     orc = order.scope.segment("ORC")
     told = ((orc.get("5") if orc else None) or "").strip().upper()
     path = order.place("5")
+    obr = order.scope.segment("OBR")
+    if not told and obr is not None:  # some say it of the result alone
+        told = _BY_RESULT.get((obr.get("25") or "").strip().upper(), "")
     if not told:
         raise MissingValueError("the order status is required", path=path)
     translate = bindings.read(_STATUS, told, table="0038", path=path)
@@ -262,6 +265,19 @@ _STATUS: Mapping[str, Translate] = {
     "CM": _ask,
     "ER": _ask,
     "IP": _ask,
+}
+
+# OBR-25 (table 0123) as ORC-5 (table 0038).
+_BY_RESULT: Mapping[str, str] = {
+    "O": "SC",
+    "S": "SC",
+    "I": "IP",
+    "A": "A",
+    "P": "CM",
+    "R": "CM",
+    "C": "CM",
+    "F": "CM",
+    "X": "CA",
 }
 
 _COMMANDS: Mapping[str, Translate] = {

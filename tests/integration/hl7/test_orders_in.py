@@ -237,7 +237,7 @@ def test_a_change_without_notes_adds_what_it_knows_to_the_notes_that_were_told()
     assert (deleted.comments, deleted.remarks) == ("", ())
 
 
-def test_notes_to_the_order_are_comments_and_those_to_observations_are_not() -> None:
+def test_notes_to_the_order_are_comments_and_those_to_observations_name_them() -> None:
     placed = command(
         order(
             more=(
@@ -250,7 +250,7 @@ def test_notes_to_the_order_are_comments_and_those_to_observations_are_not() -> 
         )
     )
 
-    assert placed.details.comments == "Isolation\nsecond\nline"
+    assert placed.details.comments == "Isolation\nsecond\nline\nBody weight: weighed today"
 
 
 def test_what_has_no_field_but_must_be_read_is_a_comment() -> None:
