@@ -17,6 +17,7 @@ from ris.domain import (
     availability,
     corrections,
     exam_sets,
+    order_events,
     orders,
     patients,
     performing,
@@ -392,8 +393,8 @@ def test_a_message_sent_once_more_differs_in_its_control_id_alone() -> None:
 def _events() -> set[str]:
     found: set[str] = set()
     for module in (
-        orders, scheduling, performing, corrections, reporting, patients, availability,
-        undoing, splitting, protocoling, waiting, exam_sets, supplies,
+        orders, order_events, scheduling, performing, corrections, reporting, patients,
+        availability, undoing, splitting, protocoling, waiting, exam_sets, supplies,
     ):  # fmt: skip
         found |= {
             name
