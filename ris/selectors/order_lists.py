@@ -134,6 +134,7 @@ class OrderLine:
     status: str
     priority: str
     reason: str
+    procedures: tuple[str, ...]
     exams: tuple[ExamLine, ...]
     steps: tuple[StepLine, ...]
     stage: str
@@ -379,6 +380,13 @@ def with_lines(rows: QuerySet[Order]) -> QuerySet[Order]:
 
 def line_of(order: Order) -> OrderLine:
     procedures = list(order.procedures.all())
+    exams = tuple(
+        ExamLine(
+            procedure.description or procedure.code_meaning or procedure.code_value,
+            procedure.laterality,
+        )
+        for procedure in procedures
+    )
     return OrderLine(
         public_id=str(order.public_id),
         accession_number=order.accession_number,
@@ -386,13 +394,8 @@ def line_of(order: Order) -> OrderLine:
         status=order.status,
         priority=order.priority,
         reason=order.reason,
-        exams=tuple(
-            ExamLine(
-                procedure.description or procedure.code_meaning or procedure.code_value,
-                procedure.laterality,
-            )
-            for procedure in procedures
-        ),
+        procedures=tuple(exam.words for exam in exams),
+        exams=exams,
         steps=tuple(step_line(step) for procedure in procedures for step in procedure.steps.all()),
         stage=_least(procedure.stage for procedure in procedures),
         ordered_at=order.ordered_at,
