@@ -176,6 +176,7 @@ class RequestCorrection(Command[int]):
     phone: str = ""
     email: str = ""
     address: str = ""
+    allergy: str = ""  # one that is not known here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,6 @@ from ris.domain.orders import (
     ReviseOrder,
     StepStatus,
 )
-from ris.domain.patients import DemographicsQuestioned, ReviewState
 from ris.domain.supplies import (
     Agent,
     ChangeExam,
@@ -36,8 +35,6 @@ from ris.domain.supplies import (
 )
 from ris.domain.values import Code
 from ris.models import (
-    DemographicReview,
-    Patient,
     ProcedureDefinition,
     Reaction,
     ScheduledProcedureStep,
@@ -50,6 +47,7 @@ from ris.services._context import Context
 from ris.services._locks import lock_step, public_key
 from ris.services._transition import touch
 from ris.services.orders.revising import revise_order
+from ris.services.patients.reviewing import propose_allergy
 from ris.services.performing.follow_ups import raise_follow_up
 
 MOST = 40  # things used for one step
@@ -233,31 +231,8 @@ def record_reaction(command: RecordReaction, context: Context) -> str:
         raise_follow_up(performed, FollowUpKind.NOTE, context, step=step, reason=code, detail=words)
     if command.propose_allergy:
         cause = supply.name if supply is not None else "Substance not known"
-        _propose(order.patient, f"{cause}: {known.meaning.lower()}", context)
+        propose_allergy(order.patient, f"{cause}: {known.meaning.lower()}"[:64], context)
     return str(reaction.public_id)
-
-
-def _propose(patient: Patient, allergy: str, context: Context) -> None:
-    """An allergy for a person to take over; not twice, and not one that is stored."""
-    said = allergy[:64]
-    if said in patient.allergies:
-        return
-    if DemographicReview.objects.filter(
-        patient=patient, field="allergies", said=said, state=ReviewState.OPEN.value
-    ).exists():
-        return
-    DemographicReview(
-        patient=patient,
-        message_id=context.message_id,
-        sender=_who(context)[:150],
-        field="allergies",
-        stored=", ".join(patient.allergies)[:500],
-        said=said,
-    ).save()
-    context.emit(
-        DemographicsQuestioned(patient=str(patient.public_id), fields=("allergies",)),
-        subject=patient,
-    )
 
 
 # --- another exam than was ordered

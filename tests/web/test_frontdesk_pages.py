@@ -222,6 +222,22 @@ def test_correction_is_asked_for_and_not_made(as_: As, order: Order) -> None:
     assert order.patient.name == "Ito^Ken"
 
 
+def test_allergy_told_at_the_desk_waits_for_who_may_confirm_it(as_: As, order: Order) -> None:
+    Patient.objects.update(allergies=["Latex"])
+    client = as_("frontdesk")
+
+    for _ in range(2):
+        client.post(address(order, "correction/"), {"correct-allergy": "Contrast medium: hives"})
+
+    review = DemographicReview.objects.get()
+    page = client.get(f"/patients/{order.patient.public_id}/").content.decode()
+    assert (review.field, review.said) == ("allergies", "Contrast medium: hives")
+    assert review.stored == "Latex"
+    assert "Allergy, to be confirmed" in page
+    order.patient.refresh_from_db()
+    assert order.patient.allergies == ["Latex"]
+
+
 def test_paper_is_filed_once_with_the_order(as_: As, order: Order) -> None:
     client = as_("frontdesk")
 

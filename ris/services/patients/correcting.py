@@ -9,7 +9,7 @@ from ris.domain.values import PartialDate, PersonName
 from ris.models import DemographicReview
 from ris.services._context import Context
 from ris.services.patients.finding import require
-from ris.services.patients.reviewing import question
+from ris.services.patients.reviewing import propose_allergy, question
 
 
 def request_correction(command: RequestCorrection, context: Context) -> int:
@@ -23,9 +23,12 @@ def request_correction(command: RequestCorrection, context: Context) -> int:
         email=command.email.strip() or None,
         address=command.address.strip() or None,
     )
-    if said == Demographics():
+    allergy = " ".join(command.allergy.split())[:200]
+    if said == Demographics() and not allergy:
         raise MissingValueError("say what is wrong", path="name")
     question(patient, said, context)
+    if allergy:
+        propose_allergy(patient, allergy, context)
     if not context.emitted:
         context.about(patient)
     return DemographicReview.objects.filter(patient=patient, state=ReviewState.OPEN.value).count()

@@ -98,6 +98,28 @@ def question(patient: Patient, said: Demographics, context: Context) -> None:
         )
 
 
+def propose_allergy(patient: Patient, said: str, context: Context) -> None:
+    """An allergy for a person to take over; not twice, and not one that is stored."""
+    if said in patient.allergies:
+        return
+    if DemographicReview.objects.filter(
+        patient=patient, field="allergies", said=said, state=ReviewState.OPEN.value
+    ).exists():
+        return
+    DemographicReview(
+        patient=patient,
+        message_id=context.message_id,
+        sender=(context.actor.display or context.actor.name)[:150],
+        field="allergies",
+        stored=", ".join(patient.allergies)[:500],
+        said=said,
+    ).save()
+    context.emit(
+        DemographicsQuestioned(patient=str(patient.public_id), fields=("allergies",)),
+        subject=patient,
+    )
+
+
 def _differences(patient: Patient, said: Demographics) -> dict[str, tuple[str, str]]:
     """Field → (stored, said), of what contradicts or adds to what is stored."""
     found = {}
@@ -234,7 +256,7 @@ def decide_review(command: DecideReview, context: Context) -> None:
 
 def _as_said(field: str, text: str, patient: Patient) -> Demographics:
     match field:
-        case "allergies":  # proposed after a reaction: one more, whatever was added meanwhile
+        case "allergies":  # one that was proposed: one more, whatever was added meanwhile
             return Demographics(allergies=tuple(dict.fromkeys([*patient.allergies, text])))
         case "name":
             return Demographics(name=PersonName.parse(text))

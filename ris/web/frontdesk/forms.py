@@ -96,6 +96,12 @@ class CorrectionForm(PageForm):
     phone = forms.CharField(label=_("Phone"), max_length=40, required=False)
     email = forms.CharField(label=_("Mail"), max_length=120, required=False)
     address = forms.CharField(label=_("Address"), max_length=250, required=False)
+    allergy = forms.CharField(
+        label=_("Allergy that is not known here"),
+        max_length=200,
+        required=False,
+        help_text=_("For example: contrast medium, hives"),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, prefix="correct", **kwargs)

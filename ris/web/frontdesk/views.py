@@ -260,6 +260,7 @@ def correction(request: PageRequest, key: UUID) -> HttpResponse:
                 phone=data["phone"],
                 email=data["email"],
                 address=data["address"],
+                allergy=data["allergy"],
             ),
         )
     except RequestError as error:

@@ -46,7 +46,7 @@ FIELD_WORDS = {
     "language": gettext_lazy("Language"),
     "mother_birth_name": gettext_lazy("Mother's birth name"),
     "ethnic_group": gettext_lazy("Ethnic group"),
-    "allergies": gettext_lazy("Allergy, proposed after a reaction"),
+    "allergies": gettext_lazy("Allergy, to be confirmed"),
 }
 
 
