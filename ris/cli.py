@@ -124,19 +124,31 @@ def _dispatch(arguments: list[str]) -> int:
 
 def run(name: str, arguments: list[str]) -> int:
     """Run a command of the table, as ``main`` does, without its error handling."""
-    command = COMMANDS[name]
-    if command.django:
-        import django
-
-        from ris import lean
-
-        lean.is_lean = not command.pages
-        django.setup()  # a second time does nothing
+    function = _loaded(name)
     if name.startswith("run "):
         from ris.parent import watch_parent
 
         watch_parent()
-    return _function(name, command.target)(arguments)
+    return function(arguments)
+
+
+def _loaded(name: str) -> Callable[[list[str]], int]:
+    """The function of a command, with Django set up where it needs that."""
+    command = COMMANDS[name]
+    if not command.django:
+        return _function(name, command.target)
+    import django
+    from django.apps import apps
+
+    if apps.ready:
+        return _function(name, command.target)
+    from ris import lean
+    from ris.loading import kept
+
+    lean.is_lean = not command.pages
+    with kept():
+        django.setup()
+        return _function(name, command.target)
 
 
 def _function(name: str, target: str) -> Callable[[list[str]], int]:
@@ -159,7 +171,10 @@ def _django(arguments: list[str]) -> int:
     import django
     from django.core.management import execute_from_command_line, get_commands
 
-    django.setup()
+    from ris.loading import kept
+
+    with kept():
+        django.setup()
     if arguments[0] not in get_commands():
         print(f"ris: no such command: {arguments[0]}; see `ris --help`", file=sys.stderr)
         return 2

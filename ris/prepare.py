@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from ris.checks import other_clocks, unsafe_data
 from ris.cli import run
@@ -29,7 +30,8 @@ def main(argv: list[str]) -> int:
     )
     parser.parse_args(argv)
     with _one_at_a_time():
-        call_command("migrate", verbosity=0, interactive=False)
+        if is_behind():
+            call_command("migrate", verbosity=0, interactive=False)
     problems = [
         message
         for message in [*checks.run_checks(databases=["default"]), *unsafe_data(settings.CONFIG)]
@@ -43,6 +45,13 @@ def main(argv: list[str]) -> int:
     if settings.CONFIG.demo:
         return run("demo load", ["--if-empty"])
     return 0
+
+
+def is_behind() -> bool:
+    """Whether migrations are to come: at most starts none, which ``migrate`` takes long to see."""
+    executor = MigrationExecutor(connection)
+    executor.loader.check_consistent_history(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 @contextmanager

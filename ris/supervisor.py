@@ -40,8 +40,9 @@ FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 HEALTHY_SECONDS = 60.0
 FAILURES_BEFORE_READY = 3
+# The child that prepares the database checks the addresses of all pages.
+CHECKED = ("ris.urls",)
 PRELOADED = (
-    "ris.urls",
     "worklist.listener",
     "worklist.handlers",
     "integration.hl7.commands",
@@ -171,9 +172,9 @@ class Supervisor:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris.settings")
         django.setup()
 
-    def load_the_rest(self) -> None:
-        """What single parts need, while a child prepares the database: the fork shares it too."""
-        for module in PRELOADED:
+    def load_more(self, modules: Sequence[str]) -> None:
+        """What some of the children need: a fork shares what was loaded before."""
+        for module in modules:
             if self.stopping:
                 return
             try:
@@ -184,8 +185,9 @@ class Supervisor:
 
     def prepare(self) -> None:
         """Check, migrate and load in a child: this process never opens the database."""
+        self.load_more(CHECKED)
         process = self._start("prepare")
-        self.load_the_rest()
+        self.load_more(PRELOADED)  # meanwhile
         while process.exitcode is None and not self.stopping:
             wait([process.sentinel, self._wake_reader], LOOK_SECONDS)
         if self.stopping:

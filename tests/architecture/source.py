@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import gc
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from ris.loading import kept
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("ris", "worklist", "integration")
@@ -17,12 +18,8 @@ def modules() -> tuple[tuple[str, ast.Module], ...]:
     """Every module of the product as (path below the root, tree), migrations left out."""
     # A million nodes that stay: the collector would look at them again and again, and would take
     # longer than the parser.
-    gc.disable()
-    try:
+    with kept():
         return tuple(_parsed())
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _parsed() -> Iterator[tuple[str, ast.Module]]:

@@ -1,0 +1,53 @@
+"""What happens before the parts start, and what a start loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from ris import prepare
+from tests.running import ROOT, clean_environment
+
+
+@pytest.mark.django_db
+def test_a_database_of_this_release_has_no_migrations_to_come() -> None:
+    assert prepare.is_behind() is False
+
+
+@pytest.mark.django_db
+def test_a_database_without_the_newest_migration_is_behind() -> None:
+    newest = MigrationLoader(connection).graph.leaf_nodes("ris")
+
+    MigrationRecorder(connection).record_unapplied(*newest[0])
+
+    assert prepare.is_behind() is True
+
+
+_LOADED = """
+import gc
+from ris import cli
+cli._function = lambda name, target: lambda arguments: print(
+    gc.isenabled(), gc.get_freeze_count() > 100_000
+)
+cli.main(["token", "list"])
+"""
+
+
+def test_what_a_command_loads_is_kept_from_the_garbage_collector(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED],
+        cwd=ROOT,
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert done.stdout == "True True\n"
