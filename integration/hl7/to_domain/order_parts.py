@@ -130,6 +130,7 @@ def _comments(
         hazard = value_of(HAZARD, line.scope, profile)
         if hazard:
             told.append(f"Hazard: {hazard.strip()}")
+        told += _further_exams(line.scope)
         told += _observations(line.scope.group)
         told += _other_times(line, profile)
     for code in diagnoses:
@@ -137,6 +138,16 @@ def _comments(
         if (code.meaning or code.value) != reason:
             told.append(f"Diagnosis: {words.strip()}")
     return tuple(dict.fromkeys(told)), noted
+
+
+def _further_exams(scope: Scope) -> Iterator[str]:
+    """OBR-4 does not repeat, and one OBR orders one exam: a person has to see the others."""
+    obr = scope.segment("OBR")
+    for each in obr.repeats("4")[1:] if obr is not None else ():
+        code, meaning = ((each.get(part) or "").strip() for part in (1, 2))
+        if code or meaning:
+            words = f"{meaning} ({code})" if code and meaning else code or meaning
+            yield f"Named in OBR-4 as well: {words}"
 
 
 def _whereabouts(scope: Scope, profile: Profile) -> Iterator[str]:

@@ -149,3 +149,11 @@ def test_another_filler_may_say_its_status_in_the_obr_alone(status: str, expecte
     assert outcome(told) == ("AA", [])
 
     assert Order.objects.get().status == ("CANCELED" if expected == "CANCELED" else before)
+
+
+def test_a_second_exam_in_one_obr_is_not_lost() -> None:
+    """OBR-4 does not repeat; who repeats it means two exams, of which one OBR can order one."""
+    asked = "OBR|1|PL1^HIS||CTHEAD^CT head^L~CTCHEST^CT chest^L" + "|" * 20 + "CT"
+
+    assert comments(order(orc=WISHED, obr=asked)) == ["Named in OBR-4 as well: CT chest (CTCHEST)"]
+    assert Order.objects.get().procedures.get().code_value == "CTHEAD"
