@@ -207,7 +207,7 @@ def _read(obx: Segment, part: _Part, uids: list[str], states: list[str], profile
     if observers and not part.observer:
         part.observer = datatypes.clinician(observers) or PersonName()
         part.observer_number = datatypes.clinician_identifier(observers[0])
-    kind = (obx.get("2") or "").strip().upper()
+    kind = _type(obx)
     if kind in contents.TYPES:
         part.attachments.append(contents.read(obx, profile))
         return
@@ -218,6 +218,11 @@ def _read(obx: Segment, part: _Part, uids: list[str], states: list[str], profile
     observation = _observation(obx, kind)
     if observation is not None:
         part.observations.append(observation)
+
+
+def _type(obx: Segment) -> str:
+    """OBX-2; what does not say it is read as a short text."""
+    return (obx.get("2") or "").strip().upper() or "ST"
 
 
 def _section(obx: Segment, part: _Part) -> str | None:
@@ -234,7 +239,7 @@ def _section(obx: Segment, part: _Part) -> str | None:
     ):
         if found:
             return found
-    if (obx.get("2") or "").upper() != "ST":
+    if _type(obx) != "ST":
         return ""
     # A short text under a name of its own is a result, not the report.
     whole = {bindings.WHOLE_REPORT[0], "11528-7", "68604-8", (part.obr.get("4") or "").upper(), ""}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from integration.hl7.routes import ROUTES
 from ris.models import InboundMessage, Order
 from tests import make
 from tests.integration.hl7.intake import outcome, register
-from tests.integration.hl7.messages import OBR, PID, PV1, ZDS, order, text
+from tests.integration.hl7.messages import OBR, PID, PV1, ZDS, order, profile, read, text
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("accepting")]
 
@@ -157,3 +158,23 @@ def test_a_second_exam_in_one_obr_is_not_lost() -> None:
 
     assert comments(order(orc=WISHED, obr=asked)) == ["Named in OBR-4 as well: CT chest (CTCHEST)"]
     assert Order.objects.get().procedures.get().code_value == "CTHEAD"
+
+
+def test_lines_of_a_report_without_their_type_are_its_text() -> None:
+    """OBX-2 left out: short texts are not taken for results, nor lost where nothing names them."""
+    told = text(
+        PID,
+        "OBR|1|PL1^HIS||CTHEAD^CT head^L" + "|" * 21 + "F",
+        "OBX|1||GDT||No bleeding.||||||F",
+        "OBX|2||IMP||Normal.||||||F",
+        "OBX|3||||Thank you.||||||F",
+        "OBX|4||9279-1^Respiratory rate^LN||16|/min|||||F",
+        message_type="ORU^R01",
+    )
+
+    (filed,) = ROUTES["ORU", "R01"].translate(read(told), profile())[0].commands
+
+    assert filed.sections["impression"] == "Normal."
+    assert "No bleeding." in filed.sections["findings"]
+    assert "Thank you." in "\n".join(filed.sections.values())
+    assert [(each.code.value, each.value) for each in filed.observations] == [("9279-1", "16")]
