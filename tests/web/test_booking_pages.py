@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from ris.domain.patients import Sex
 from ris.domain.scheduling import ProposeAppointment
 from ris.models import Appointment, Device, Order, ScheduledProcedureStep
 from ris.services import execute
@@ -311,3 +312,28 @@ def test_late_patient_is_marked_and_may_be_a_no_show(as_: As, rooms: None) -> No
     assert "30 min late" in page
     assert make.step_of(order).status == "NO_SHOW"
     assert "Did not come" in client.get("/arrivals/").content.decode()
+
+
+@pytest.mark.usefixtures("pregnancy")
+def test_question_that_stops_a_booking_is_one_click_away_and_no_other_time_is_offered(
+    as_: As,
+) -> None:
+    step = make.step_of(make.order(patient=make.patient("MRN7", sex=Sex.FEMALE)))
+
+    answer = book(as_("scheduler"), step, slot("CT1", today_at(15)))
+
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert f'href="/safety/{step.public_id}/?next=/book/{step.public_id}/' in page
+    assert "The nearest free times" not in page
+
+
+def test_time_that_somebody_missed_is_not_said_to_be_booked_now(as_: As, rooms: None) -> None:
+    order = booked_at(today_at(11, 30))
+    key = make.appointment_of(order).public_id
+    as_("frontdesk").post(f"/appointments/{key}/no-show/")
+
+    page = as_("scheduler").get(f"/book/{make.step_of(order).public_id}/").content.decode()
+
+    assert "Did not come" in page
+    assert "now Today 11:30" not in re.sub(r"<[^>]+>", "", page)
