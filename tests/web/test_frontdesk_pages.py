@@ -374,7 +374,7 @@ def test_walk_in_is_all_or_nothing_when_no_room_is_free(as_: As, rooms: None) ->
     )
 
     assert desk.status_code == 409
-    assert "nothing is free today" in desk.content.decode()
+    assert "choose another room, or place an order for later" in desk.content.decode()
     assert squeezed.status_code == 303
     assert (Order.objects.count(), Patient.objects.count()) == (orders + 1, patients + 1)
 

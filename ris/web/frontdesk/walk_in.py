@@ -122,9 +122,13 @@ def _form(
         "fresh": fresh or form.is_bound,
         "alike": alike or [],
         "open_orders": open_orders,
-        "may_overbook": request.actor.has(Role.SCHEDULER, Role.MANAGER),
+        "may_overbook": _may_overbook(request),
     }
     return show(request, "frontdesk/walk_in.html", context, status=status)
+
+
+def _may_overbook(request: PageRequest) -> bool:
+    return request.actor.has(Role.SCHEDULER, Role.MANAGER)
 
 
 def _send(request: PageRequest) -> HttpResponse:
@@ -277,7 +281,9 @@ def _book(request: PageRequest, form: WalkInForm, step: ScheduledProcedureStep) 
         return do(request, command), free.start_at
     if not data["squeeze"]:
         raise SlotTakenError(
-            _("nothing is free today: choose another room, book over, or place an order for later"),
+            _("nothing is free today: choose another room, book over, or place an order for later")
+            if _may_overbook(request)
+            else _("nothing is free today: choose another room, or place an order for later"),
             path="device",
         )
     device = data["device"] or next(
