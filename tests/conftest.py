@@ -72,6 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
     with kept():
         django.setup()
     _empty_quickly()
+    _find_static_files_once()
     # A worker of xdist inherits the environment: with this name in it, pytest-django would set
     # Django up before the worker has a folder of its own.
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
@@ -86,6 +87,12 @@ def _empty_quickly() -> None:
     TransactionTestCase._fixture_teardown = (  # type: ignore[attr-defined]
         lambda case: emptying.empty()
     )
+
+
+def _find_static_files_once() -> None:
+    from tests import static_files
+
+    static_files.find_once()
 
 
 def _start_clusters(number: int) -> None:
