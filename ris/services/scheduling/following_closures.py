@@ -30,17 +30,23 @@ def follow_closures(command: FollowClosures, context: Context) -> tuple[int, ...
 
 
 def _resource(time: BlockedTime, number: int) -> Resource:
-    """The device that is named, else the room."""
+    """The device that is named, else the room. Raises UnknownKeyError, also if it could be two."""
     stations = {name.casefold() for name in time.stations}
-    for device in Device.objects.filter(active=True).select_related("resource"):
-        if {device.ae_title.casefold(), device.station_name.casefold()} & stations:
-            return device.resource
+    devices = list(Device.objects.filter(active=True).select_related("resource"))
+    by_title = [device for device in devices if device.ae_title.casefold() in stations]
+    named = by_title or [device for device in devices if device.station_name.casefold() in stations]
+    path = f"times.{number}.name"
+    if len(named) > 1:
+        name = named[0].ae_title if by_title else named[0].station_name
+        raise UnknownKeyError(f"two devices go by the name {name}: name its AE title", path=path)
+    if named:
+        return named[0].resource
     rooms = {name.casefold() for name in time.rooms}
     for room in Room.objects.select_related("resource"):
         if room.name.casefold() in rooms:
             return room.resource
     kind = "device" if stations else "room"
-    raise UnknownKeyError(f"no {kind} of ours goes by this name", path=f"times.{number}.name")
+    raise UnknownKeyError(f"no {kind} of ours goes by this name", path=path)
 
 
 def _close(time: BlockedTime, resource: Resource, reason: str, context: Context) -> list[int]:

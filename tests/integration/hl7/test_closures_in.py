@@ -114,6 +114,18 @@ def test_a_resource_that_nobody_knows_is_refused_with_its_place_and_nothing_is_d
     assert closures() == []
 
 
+def test_a_name_that_two_devices_have_closes_neither() -> None:
+    Device.objects.update(station_name="CT")
+
+    assert siu("S23", blocked(), "RGS|1|A", "AIG|1|A|CT") == ["AE", "204 AIG^1^3"]
+    assert closures() == []
+
+    refused = InboundMessage.objects.get(state="REJECTED")
+    assert refused.error == "two devices go by the name CT: name its AE title"
+    assert siu("S23", blocked(), "RGS|1|A", "AIG|1|A|CT2^CT") == ["AA"]
+    assert [row[0] for row in closures()] == ["CT2"]
+
+
 def test_what_is_blocked_has_to_be_a_device_or_a_room() -> None:
     told = siu("S23", blocked(), "RGS|1|A", "AIP|1|A|0300^Radic^Rita|RAD")
 
