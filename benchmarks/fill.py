@@ -24,7 +24,10 @@ Values = Callable[[Item], dict[str, Any]]
 def main(argv: list[str]) -> int:
     import django
 
-    django.setup()
+    from ris.loading import kept
+
+    with kept():
+        django.setup()
     fill(items(int(argv[0])))
     return 0
 

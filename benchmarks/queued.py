@@ -16,7 +16,10 @@ _FILLING = "x" * 800  # about a kilobyte with its header
 def main(argv: list[str]) -> int:
     import django
 
-    django.setup()
+    from ris.loading import kept
+
+    with kept():
+        django.setup()
     name, port, count, lanes, seconds = argv[0], *map(int, argv[1:])
     _configure(name, port)
     if seconds:

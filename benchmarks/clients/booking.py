@@ -25,7 +25,10 @@ _FIRST = datetime(2031, 3, 3, 9, tzinfo=UTC)
 def main(argv: list[str]) -> int:
     import django
 
-    django.setup()
+    from ris.loading import kept
+
+    with kept():
+        django.setup()
     attempts, workers = (int(each) for each in argv)
     share = -(-attempts // workers)
     steps = _prepare(workers, min(STEPS, 2 * share))

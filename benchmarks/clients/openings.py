@@ -26,7 +26,10 @@ _MONDAY = date(2031, 3, 3)
 def main(argv: list[str]) -> int:
     import django
 
-    django.setup()
+    from ris.loading import kept
+
+    with kept():
+        django.setup()
     rooms, weeks, rounds = (int(each) for each in argv)
     bookings = _fill(rooms, weeks)
     print(json.dumps({"bookings": bookings, **_measure(weeks, rounds)}))

@@ -30,7 +30,10 @@ def writing(site: Site) -> Iterator[None]:
 def main() -> int:
     import django
 
-    django.setup()
+    from ris.loading import kept
+
+    with kept():
+        django.setup()
     from django.db import connection, transaction
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
