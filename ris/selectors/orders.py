@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 
 from django.db.models import Prefetch, QuerySet
@@ -30,6 +31,7 @@ from ris.selectors.performing import to_view as performed_to_view
 from ris.selectors.reports import report_view
 from ris.selectors.reports import to_view as report_to_view
 from ris.selectors.resources import zone_at
+from ris.selectors.told_allergies import told, told_of
 from ris.selectors.views import (
     AppointmentView,
     OrderView,
@@ -235,13 +237,16 @@ def order_alone(public_id: str, *, reports: bool = True, performed: bool = True)
     ``reports`` are where they are known already, and what was ``performed`` where nobody asks.
     """
     try:
-        row = rows(alone=True, reports=reports, performed=performed).get(
-            public_id=uuid.UUID(public_id)
+        row = (
+            rows(alone=True, reports=reports, performed=performed)
+            .annotate(told_allergies=told("patient"))
+            .get(public_id=uuid.UUID(public_id))
         )
     except (Order.DoesNotExist, ValueError):
         raise UnknownKeyError("no such order") from None
     procedures = tuple(_procedure_view(each, alone=True) for each in row.procedures.all())
-    return to_view(row, "", procedures)
+    view = to_view(row, "", procedures)
+    return replace(view, patient=replace(view.patient, told_allergies=told_of(row)))
 
 
 def order_views(public_ids: Iterable[str]) -> list[OrderView]:

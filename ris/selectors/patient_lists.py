@@ -18,6 +18,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.models.name_words import Named, names_are_indexed
+from ris.selectors.told_allergies import ToldAllergy
 
 _DAY_FIRST = re.compile(r"(\d{1,2})[./](\d{1,2})[./](\d{4})$")
 _ISO = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})$")
@@ -40,10 +41,14 @@ class PatientLine:
     alerts: tuple[str, ...] = ()
     allergies: tuple[str, ...] = ()
     merged_into: str = ""
+    told_allergies: tuple[ToldAllergy, ...] = ()
 
 
-def line(patient: Patient) -> PatientLine:
-    """The line of a patient whose identifiers are prefetched with :data:`IDENTIFIERS`."""
+def line(patient: Patient, told: Sequence[ToldAllergy] = ()) -> PatientLine:
+    """The line of a patient whose identifiers are prefetched with :data:`IDENTIFIERS`.
+
+    ``told`` where allergies decide what is done: those that wait to be confirmed.
+    """
     primary = next(iter(patient.identifiers.all()), None)
     return PatientLine(
         public_id=str(patient.public_id),
@@ -56,6 +61,7 @@ def line(patient: Patient) -> PatientLine:
         alerts=tuple(patient.alerts),
         allergies=tuple(patient.allergies),
         merged_into=str(patient.merged_into.public_id) if patient.merged_into else "",
+        told_allergies=tuple(told),
     )
 
 

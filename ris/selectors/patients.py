@@ -11,6 +11,7 @@ from ris.domain.errors import UnknownKeyError
 from ris.domain.patients import PatientClass, Sex, VisitStatus
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import Patient, PatientIdentifier, Visit
+from ris.selectors.told_allergies import ToldAllergy, told, told_of
 from ris.selectors.views import PatientView, VisitView
 
 
@@ -20,7 +21,9 @@ def _in_use_first(row: PatientIdentifier) -> tuple[bool, bool, int]:
 
 
 def to_view(
-    patient: Patient, identifiers: Iterable[PatientIdentifier] | None = None
+    patient: Patient,
+    identifiers: Iterable[PatientIdentifier] | None = None,
+    told_allergies: tuple[ToldAllergy, ...] | None = None,
 ) -> PatientView:
     """``patient`` with its identifiers, which are prefetched or given."""
     if identifiers is None:
@@ -47,6 +50,7 @@ def to_view(
         ethnic_group=patient.ethnic_group,
         comments=patient.comments,
         merged_into=str(patient.merged_into.public_id) if patient.merged_into else "",
+        told_allergies=told_allergies,
         removed_at=patient.removed_at,
         version=patient.version,
         updated_at=patient.updated_at,
@@ -77,9 +81,10 @@ def _rows() -> QuerySet[Patient]:
 def patient_view(public_id: str) -> PatientView:
     """The patient; raises UnknownKeyError."""
     try:
-        return to_view(_rows().get(public_id=uuid.UUID(public_id)))
+        row = _rows().annotate(told_allergies=told("pk")).get(public_id=uuid.UUID(public_id))
     except (Patient.DoesNotExist, ValueError):
         raise UnknownKeyError("no such patient") from None
+    return to_view(row, told_allergies=told_of(row))
 
 
 def patient_views(public_ids: Iterable[str]) -> list[PatientView]:

@@ -26,6 +26,7 @@ from ris.models import (
 from ris.selectors.order_lists import MANY
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.resources import zone_of_steps
+from ris.selectors.told_allergies import told, told_of
 
 _DECIDED_WELL = (ProtocolState.SET.value, ProtocolState.NOT_NEEDED.value)
 # Nothing of it was begun: the radiologist still decides.
@@ -256,17 +257,19 @@ def ordered(rows: QuerySet[RequestedProcedure]) -> QuerySet[RequestedProcedure]:
 
 
 def with_lines(rows: QuerySet[RequestedProcedure]) -> QuerySet[RequestedProcedure]:
-    return rows.select_related(
-        "order__patient__merged_into", "definition", "protocoling__claimed_by"
-    ).prefetch_related(
-        Prefetch("order__patient__identifiers", queryset=IDENTIFIERS.queryset),
-        Prefetch(
-            "steps",
-            queryset=ScheduledProcedureStep.objects.select_related("device__room__site").order_by(
-                "id"
+    return (
+        rows.annotate(told_allergies=told("order__patient"))
+        .select_related("order__patient__merged_into", "definition", "protocoling__claimed_by")
+        .prefetch_related(
+            Prefetch("order__patient__identifiers", queryset=IDENTIFIERS.queryset),
+            Prefetch(
+                "steps",
+                queryset=ScheduledProcedureStep.objects.select_related(
+                    "device__room__site"
+                ).order_by("id"),
             ),
-        ),
-        Prefetch("order__questions", queryset=OrderQuestion.objects.order_by("asked_at", "id")),
+            Prefetch("order__questions", queryset=OrderQuestion.objects.order_by("asked_at", "id")),
+        )
     )
 
 
@@ -286,7 +289,7 @@ def queue_line(row: RequestedProcedure) -> QueueLine:
         procedure=str(row.public_id),
         order=str(order.public_id),
         accession_number=order.accession_number,
-        patient=line(order.patient),
+        patient=line(order.patient, told_of(row)),
         words=row.description or row.code_meaning,
         laterality=row.laterality,
         modality=steps[0].modality if steps else "",

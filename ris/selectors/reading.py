@@ -29,6 +29,7 @@ from ris.selectors.reading_filters import Filters, Scope, narrowed, scope_of
 from ris.selectors.reading_leases import LeaseView, first, going_on
 from ris.selectors.reading_targets import due_at, targets
 from ris.selectors.reports import person_name
+from ris.selectors.told_allergies import told, told_of
 from ris.selectors.views import CancelAsked
 
 RECENT_DAYS = 7
@@ -194,24 +195,26 @@ def ordered(
 
 
 def with_lines(rows: QuerySet[RequestedProcedure]) -> QuerySet[RequestedProcedure]:
-    return rows.select_related(
-        "order__patient__merged_into", "order__visit", "definition"
-    ).prefetch_related(
-        Prefetch("order__patient__identifiers", queryset=IDENTIFIERS.queryset),
-        Prefetch("steps", queryset=ScheduledProcedureStep.objects.order_by("id")),
-        Prefetch(
-            "reports",
-            queryset=Report.objects.filter(status__in=LIVE)
-            .select_related("author__practitioner", "attending__practitioner")
-            .prefetch_related(
-                Prefetch(
-                    "leases",
-                    queryset=ReadingLease.objects.filter(ended_at=None).select_related(
-                        "reader__practitioner"
-                    ),
-                )
+    return (
+        rows.annotate(told_allergies=told("order__patient"))
+        .select_related("order__patient__merged_into", "order__visit", "definition")
+        .prefetch_related(
+            Prefetch("order__patient__identifiers", queryset=IDENTIFIERS.queryset),
+            Prefetch("steps", queryset=ScheduledProcedureStep.objects.order_by("id")),
+            Prefetch(
+                "reports",
+                queryset=Report.objects.filter(status__in=LIVE)
+                .select_related("author__practitioner", "attending__practitioner")
+                .prefetch_related(
+                    Prefetch(
+                        "leases",
+                        queryset=ReadingLease.objects.filter(ended_at=None).select_related(
+                            "reader__practitioner"
+                        ),
+                    )
+                ),
             ),
-        ),
+        )
     )
 
 
@@ -247,7 +250,7 @@ def _line(
         procedure=own,
         order=str(order.public_id),
         accession_number=order.accession_number,
-        patient=line(order.patient),
+        patient=line(order.patient, told_of(procedure)),
         priority=order.priority,
         words=procedure.description or procedure.code_meaning or procedure.code_value,
         laterality=procedure.laterality,

@@ -22,6 +22,7 @@ from ris.selectors.order_lists import StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.resources import zone_at
 from ris.selectors.safety import SafetyState
+from ris.selectors.told_allergies import told, told_of
 from ris.selectors.views import CancelAsked
 
 
@@ -201,6 +202,7 @@ def room_list(device: Device, day: date) -> list[RoomExam]:
     """A device's day in order of time; what is being performed comes first."""
     rows = (
         day_steps(day, zone_at(device))
+        .annotate(told_allergies=told("procedure__order__patient"))
         .filter(station_ae_title=device.ae_title)
         .select_related(
             "procedure__order__patient__merged_into",
@@ -285,7 +287,7 @@ def _exam(step: ScheduledProcedureStep, state: SafetyState | None) -> RoomExam:
         laterality=step.procedure.laterality,
         definition=str(definition.public_id) if definition else "",
         procedure_key=str(step.procedure.public_id),
-        patient=line(order.patient),
+        patient=line(order.patient, told_of(step)),
         order=str(order.public_id),
         accession_number=order.accession_number,
         priority=order.priority,

@@ -37,6 +37,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors.resources import site_of
+from ris.selectors.told_allergies import told
 
 # What the steps of :func:`states` must bring with them.
 RELATED = (
@@ -344,7 +345,10 @@ def _check(
 
 def find_step(public_id: str) -> ScheduledProcedureStep | None:
     return (
-        ScheduledProcedureStep.objects.select_related(*RELATED).filter(public_id=public_id).first()
+        ScheduledProcedureStep.objects.select_related(*RELATED)
+        .annotate(told_allergies=told("procedure__order__patient"))
+        .filter(public_id=public_id)
+        .first()
     )
 
 

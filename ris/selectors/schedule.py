@@ -31,6 +31,7 @@ from ris.selectors.order_lists import ExamLine, StepLine, step_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.resources import CLOCKS_APART, elsewhere, zone_at
 from ris.selectors.taken import minute_of
+from ris.selectors.told_allergies import told, told_of
 
 # --- free slots
 
@@ -65,6 +66,7 @@ def find_step(public_id: str) -> ScheduledProcedureStep:
             "appointment__device__room__site",
             "device__room__site",
         )
+        .annotate(told_allergies=told("procedure__order__patient"))
         .filter(public_id=_key(public_id, "step"))
         .first()
     )
@@ -257,7 +259,8 @@ def _is_on(day: date, found: AppointmentLine) -> bool:
 
 def _with_lines(rows: QuerySet[Appointment]) -> QuerySet[Appointment]:
     return (
-        rows.select_related("patient__merged_into", "device__room__site")
+        rows.annotate(told_allergies=told("patient"))
+        .select_related("patient__merged_into", "device__room__site")
         .prefetch_related(
             Prefetch("patient__identifiers", queryset=IDENTIFIERS.queryset),
             Prefetch(
@@ -291,7 +294,7 @@ def _line(
         device=str(device.public_id) if device else "",
         ae_title=device.ae_title if device else steps[0].station_ae_title,
         room=device.room.name if device and device.room else "",
-        patient=line(appointment.patient),
+        patient=line(appointment.patient, told_of(appointment)),
         order=str(order.public_id),
         accession_number=order.accession_number,
         priority=order.priority,

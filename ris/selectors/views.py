@@ -18,6 +18,7 @@ from ris.domain.results import Particulars
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
 from ris.selectors.issuer_patterns import IssuerPattern
+from ris.selectors.told_allergies import ToldAllergy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class PatientView:
     ethnic_group: str = ""
     comments: str = ""
     merged_into: str = ""
+    told_allergies: tuple[ToldAllergy, ...] | None = None  # nobody confirmed; None: not read
     removed_at: datetime | None = None  # deleted by the hospital (ADT^A29)
     version: int = 1
     updated_at: datetime | None = None

@@ -30,6 +30,7 @@ from ris.models import RequestedProcedure
 from ris.selectors import protocoling, safety
 from ris.selectors.patients import to_view
 from ris.selectors.protocoling import Queue
+from ris.selectors.told_allergies import told_of
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
@@ -123,7 +124,7 @@ def procedure(request: PageRequest, key: UUID) -> HttpResponse:
         "line": line,
         "step": steps[0].public_id if steps else "",
         "decision": line.decision,
-        "patient": to_view(row.order.patient),
+        "patient": to_view(row.order.patient, told_allergies=told_of(row)),
         "offered": [(each, each.public_id in chosen) for each in offered],
         "catalog_codes": [code for step in steps for code in step.protocol_codes],
         "reasons": [reason for reason in RejectReason if reason is not RejectReason.ALTERNATIVE],

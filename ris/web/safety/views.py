@@ -19,6 +19,7 @@ from ris.selectors.patients import to_view
 from ris.selectors.resources import zone_at
 from ris.selectors.safety import Check, SafetyState
 from ris.selectors.safety_known import with_proposals
+from ris.selectors.told_allergies import told_of
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
 from ris.web.asking import said
@@ -109,7 +110,7 @@ def _page(
     context = {
         "step": step,
         "order": order,
-        "patient": to_view(order.patient),
+        "patient": to_view(order.patient, told_allergies=told_of(step)),
         "state": state,
         "open_rows": form_rows([each for each in state.checks if each.answer is None], typed),
         "answered": form_rows([each for each in state.checks if each.answer is not None], typed),

@@ -47,6 +47,7 @@ from ris.selectors.patients import to_view
 from ris.selectors.resources import zone_at, zone_of_device
 from ris.selectors.schedule import Told
 from ris.selectors.sets import beside, proposed_sets
+from ris.selectors.told_allergies import told_of
 from ris.selectors.waiting import waiting_lines
 from ris.services import may
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
@@ -191,7 +192,7 @@ def finder_page(
     context = {
         "step": step,
         "order": order,
-        "patient": to_view(order.patient),
+        "patient": to_view(order.patient, told_allergies=told_of(step)),
         "found": found,
         "days": found.days,
         "held": held,

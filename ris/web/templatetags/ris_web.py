@@ -29,6 +29,8 @@ from ris.domain.reporting import SECTIONS
 from ris.domain.values import Code, PartialDate, PersonName
 from ris.models import User
 from ris.selectors.order_lists import MANY
+from ris.selectors.told_allergies import ToldAllergy, told_for
+from ris.selectors.views import PatientView
 from ris.services import commands
 from ris.services import may as door_may
 from ris.web import icons, labels, navigation
@@ -210,6 +212,13 @@ def person(value: PersonName | str | None) -> str:
         return ""
     name = value if isinstance(value, PersonName) else PersonName.parse(value)
     return isolated(name.display)
+
+
+@register.simple_tag
+def told_allergies(patient: PatientView) -> tuple[ToldAllergy, ...]:
+    """What was said of a patient and waits to be confirmed; asked for where no page read it."""
+    known = patient.told_allergies
+    return told_for(patient.public_id) if known is None else known
 
 
 @register.filter
