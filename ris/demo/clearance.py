@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
+from ris.demo.protocols import protocols
 from ris.domain.actors import OPERATOR, TIMER, Actor
 from ris.domain.authorization import (
     AuthorizationState,
@@ -29,7 +30,6 @@ from ris.domain.protocoling import (
     RejectProcedure,
     RejectReason,
     SetProtocol,
-    starter_protocols,
 )
 from ris.domain.safety import (
     EGFR,
@@ -64,7 +64,7 @@ UNDECIDED = 6  # of what waits for a protocol, so many stay for the visitor
 def clear(now: datetime, actors: Mapping[str, Actor]) -> None:
     """Set the questions, the protocols and the rules up, and settle what a day settles."""
     execute(ImportSafetyQuestions(questions=_questions()), actor=actors["manager"])
-    for command in starter_protocols():
+    for command in protocols():
         execute(command, actor=actors["manager"])
     _protocol(actors)
     _answer(now, actors)
@@ -94,15 +94,13 @@ def _protocol(actors: Mapping[str, Actor]) -> None:
     # Whoever is on soonest is protocoled; of the rest some wait.
     soon = [row for row in waiting if _is_soon(row.steps.all())]
     rest = [row for row in waiting if row not in soon]
-    offered = protocoling.protocols()
     for row in (*soon, *rest[UNDECIDED + 3 :]):
-        modality = next((step.modality for step in row.steps.all()), "")
-        fitting = [each.public_id for each in offered if each.modality == modality]
-        if fitting:
+        offered = protocoling.offered_for(row, {step.modality for step in row.steps.all()})
+        if offered:
             execute(
                 SetProtocol(
                     procedure=str(row.public_id),
-                    protocols=(fitting[row.pk % len(fitting)],),
+                    protocols=(offered[row.pk % len(offered)].public_id,),
                     instructions="Compare with the earlier images." if row.pk % 3 == 0 else "",
                 ),
                 actor=reader,

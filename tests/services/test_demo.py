@@ -44,6 +44,8 @@ from ris.models import (
     Patient,
     PerformedProcedureStep,
     ProcedureDefinition,
+    ProtocolDefinition,
+    Protocoling,
     Report,
     RequestedProcedure,
     ResourceGroup,
@@ -326,6 +328,22 @@ def filled(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     moments: list[datetime] = []
     monkeypatch.setattr(demo, "fill", moments.append)
     return moments
+
+
+@looks
+def test_each_protocol_is_one_for_the_exam() -> None:
+    exams = {str(row.public_id): set(row.procedures) for row in ProtocolDefinition.objects.all()}
+    decided = Protocoling.objects.exclude(protocols=[]).select_related("procedure")
+
+    unfit = [
+        (row.procedure.code_value, exams[key])
+        for row in decided
+        for key in row.protocols
+        if row.procedure.code_value not in exams[key]
+    ]
+
+    assert "MRSHOULDER" in {row.procedure.code_value for row in decided}
+    assert unfit == []
 
 
 @looks
