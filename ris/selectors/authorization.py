@@ -24,6 +24,7 @@ from ris.models import (
     RequestedProcedure,
     ScheduledProcedureStep,
 )
+from ris.selectors.order_lists import ExamLine, exam_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.resources import zone_of_steps
 
@@ -69,7 +70,7 @@ class OrderLine:
     order: str
     accession_number: str
     patient: PatientLine
-    words: str
+    exams: tuple[ExamLine, ...]
     start_at: datetime | None
     zone: tzinfo  # of the site where it is done
     authorization: AuthorizationLine
@@ -311,7 +312,7 @@ def _order_line(order: Order, authorization: AuthorizationLine) -> OrderLine:
         order=str(order.public_id),
         accession_number=order.accession_number,
         patient=line(order.patient),
-        words=", ".join(each.description or each.code_meaning for each in procedures),
+        exams=tuple(map(exam_line, procedures)),
         start_at=min(times, default=None),
         zone=zone_of_steps(step for each in procedures for step in each.steps.all()),
         authorization=authorization,

@@ -23,6 +23,7 @@ from ris.models import (
     CriticalPolicy,
     RequestedProcedure,
 )
+from ris.selectors.order_lists import ExamLine, exam_line
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 
 _RUNNING = [state.value for state in RUNNING]
@@ -56,7 +57,7 @@ class CriticalLine:
     report: str
     is_report_withdrawn: bool  # and no report that stands speaks of it yet
     accession_number: str
-    words: str
+    exams: tuple[ExamLine, ...]
     patient: PatientLine | None
     status: CriticalState
     finding: str
@@ -169,7 +170,7 @@ def to_line(row: CriticalFinding, now: datetime, *, with_patient: bool = True) -
         is_report_withdrawn=row.report is not None
         and row.report.status == ReportStatus.RETRACTED.value,
         accession_number=row.order.accession_number,
-        words=_exams(row) if with_patient else "",
+        exams=_exams(row) if with_patient else (),
         patient=line(row.order.patient) if with_patient else None,
         status=CriticalState(row.status),
         finding=row.finding,
@@ -202,8 +203,8 @@ def to_line(row: CriticalFinding, now: datetime, *, with_patient: bool = True) -
     )
 
 
-def _exams(row: CriticalFinding) -> str:
-    return ", ".join(each.description or each.code_meaning for each in row.order.procedures.all())
+def _exams(row: CriticalFinding) -> tuple[ExamLine, ...]:
+    return tuple(map(exam_line, row.order.procedures.all()))
 
 
 def counts(now: datetime) -> dict[Pile, int]:

@@ -104,6 +104,11 @@ class ExamLine:
     laterality: str = ""
 
 
+def exam_line(procedure: RequestedProcedure) -> ExamLine:
+    words = procedure.description or procedure.code_meaning or procedure.code_value
+    return ExamLine(words, procedure.laterality)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepLine:
     public_id: str
@@ -380,13 +385,7 @@ def with_lines(rows: QuerySet[Order]) -> QuerySet[Order]:
 
 def line_of(order: Order) -> OrderLine:
     procedures = list(order.procedures.all())
-    exams = tuple(
-        ExamLine(
-            procedure.description or procedure.code_meaning or procedure.code_value,
-            procedure.laterality,
-        )
-        for procedure in procedures
-    )
+    exams = tuple(map(exam_line, procedures))
     return OrderLine(
         public_id=str(order.public_id),
         accession_number=order.accession_number,

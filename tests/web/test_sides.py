@@ -9,13 +9,14 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from ris.domain.authorization import RuleDetails, SetAuthorizationRules
 from ris.domain.orders import ProcedureRequest
 from ris.domain.scheduling import RecordNoShow
 from ris.domain.values import Code
-from ris.models import Order, RequestedProcedure
+from ris.models import Order, PerformedProcedureStep, RequestedProcedure
 from ris.services import execute
 from tests import make, people
-from tests.web.department import booked_at, today_at
+from tests.web.department import booked_at, perform, today_at
 
 As = Callable[[str], Client]
 
@@ -98,3 +99,34 @@ def test_who_did_not_come_waits_beside_the_board_for_another_time(as_: As, booke
     page = as_("scheduler").get("/board/").content.decode()
 
     assert f'data-step="{make.step_of(booked).public_id}"' in page
+
+
+def test_critical_result_says_the_side_of_its_exam(as_: As, booked: Order) -> None:
+    perform(booked)
+    report = make.opened_report(booked)
+    client = as_("radiologist")
+    said = {"finding": "Free air", "category": "RED"}
+    client.post(f"/reports/{report.public_id}/critical/flag/", said)
+
+    page = client.get("/critical/").content.decode()
+
+    assert f"{booked.procedures.get().description}, left" in page
+
+
+def test_agreement_of_the_payer_is_asked_for_a_side(as_: As, waiting: Order) -> None:
+    rule = RuleDetails(modalities=("CT",), needed=True)
+    execute(SetAuthorizationRules(rules=(rule,)), actor=people.manager)
+
+    page = as_("scheduler").get("/authorization/").content.decode()
+
+    assert "CT of the knee, right" in page
+
+
+def test_steps_an_exam_is_tied_to_say_their_side(as_: As, booked: Order) -> None:
+    perform(booked)
+    performed = PerformedProcedureStep.objects.get()
+
+    page = as_("technologist").get(f"/exceptions/performed/{performed.public_id}/").content.decode()
+
+    tied = page.partition('id="tied-title"')[2].partition("</section>")[0]
+    assert f"{make.step_of(booked).description}</a>, left" in tied
