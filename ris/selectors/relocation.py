@@ -126,9 +126,9 @@ def proposals(
     rules = rules_of(
         {each.step.procedure.definition for each in wanted if each.step.procedure.definition}
     )
-    exams = {each.row.pk: _exam(each.step, rules) for each in wanted}
+    exams = {each.row.pk: known_exam(each.step, rules) for each in wanted}
     but = frozenset(avoid)
-    search = _Search(
+    search = Search(
         list(exams.values()),
         [each.row for each in wanted],
         [device for device in devices if device.pk not in but],
@@ -148,7 +148,7 @@ def _urgency(line: AppointmentLine) -> tuple[int, datetime]:
     return rank, line.start_at
 
 
-def _exam(step: ScheduledProcedureStep, rules: dict[int, dict[int, DeviceRule]]) -> Exam:
+def known_exam(step: ScheduledProcedureStep, rules: dict[int, dict[int, DeviceRule]]) -> Exam:
     """What :func:`ris.selectors.openings.exam_of` says, with rules that were read for all."""
     procedure, order = step.procedure, step.procedure.order
     definition = procedure.definition
@@ -169,7 +169,7 @@ def _exam(step: ScheduledProcedureStep, rules: dict[int, dict[int, DeviceRule]])
     )
 
 
-class _Search:
+class Search:
     """One look at the calendar for all of them; what is proposed is taken for those after."""
 
     def __init__(
@@ -236,8 +236,8 @@ class _Search:
         (opening,) = found
         device = self.devices[opening.place]
         (place,) = (each for each in places if each.key == device.pk)
-        self._take(device, place, opening)
-        self._occupy(engine.team(place, need, self.people, opening.start) or [], opening)
+        self.take(device, place, opening)
+        self.occupy(engine.team(place, need, self.people, opening.start) or [], opening)
         self.busy[exam.patient].append((opening.start, opening.end))
         return Proposal(
             line=line,
@@ -248,14 +248,14 @@ class _Search:
             minutes=opening.minutes,
         )
 
-    def _occupy(self, team: Sequence[int], opening: engine.Opening) -> None:
+    def occupy(self, team: Sequence[int], opening: engine.Opening) -> None:
         taken = (opening.start, opening.end, 0, 0, 0)
         self.people = [
             replace(person, taken=sorted([*person.taken, taken])) if person.key in team else person
             for person in self.people
         ]
 
-    def _take(self, device: Device, place: engine.Place, opening: engine.Opening) -> None:
+    def take(self, device: Device, place: engine.Place, opening: engine.Opening) -> None:
         taken = (opening.start, opening.end, place.before, place.after, 0)
         for other in self.devices.values():
             # Devices that stand in one room are taken together.

@@ -172,6 +172,7 @@ POSTS = [
         lambda d: "/board/relocate/?room=CT1",
         lambda d: {"move": _appointment(d.booked), **REASON},
     ),
+    Post(RelocateAppointments, lambda d: f"/board/later/{_appointment(d.booked)}/"),
     Post(
         RecordArrival,
         lambda d: f"/appointments/{_appointment(d.booked)}/arrive/",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ris.domain.actors import Role
 from ris.domain.errors import InvalidValueError, RisError, SlotTakenError, StateConflictError
+from ris.domain.openings import Against
 from ris.domain.places import Place
 from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.scheduling import AppointmentStatus
@@ -16,6 +17,8 @@ from ris.services.scheduling.resources import find_device, give_back, lock, reso
 from ris.services.scheduling.rules import agree
 
 MOST = 200  # at once; a room's week
+# Who was told to prepare for a time is ready later too.
+_PREPARED = frozenset({Against.LEAD_TIME})
 
 
 def relocate_appointments(command: RelocateAppointments, context: Context) -> int:
@@ -63,8 +66,17 @@ def _move(
     if wanted.start_at.tzinfo is None:
         raise InvalidValueError("a time needs a zone", path=Place.START_AT)
     exam = exam_of(steps[0], None if device.pk != row.device_id else _minutes(row))
+    tolerated = _PREPARED if wanted.start_at >= row.start_at else frozenset()
     try:
-        agreed = agree(exam, device, wanted.start_at, context, open_only=True, but=row)
+        agreed = agree(
+            exam,
+            device,
+            wanted.start_at,
+            context,
+            open_only=True,
+            but=row,
+            tolerated=tolerated,
+        )
         move_appointment(
             row,
             device,

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ris.domain.errors import ErrorCode, InvalidValueError, RisError
 from ris.domain.orders import PlaceOrder
+from ris.domain.relocating import RelocateAppointments
 from ris.domain.saved_views import ViewedPage
 from ris.domain.scheduling import AddClosure, BookAppointment, RescheduleAppointment
 from ris.models import Site
@@ -119,6 +120,7 @@ def _calendar(request: PageRequest, shown: Shown, saved: Saved, zone: tzinfo) ->
             "orders": may(request.actor, PlaceOrder),
             "focus": asked(request, "focus", 36),
             "movable": may(request.actor, RescheduleAppointment),
+            "later": may(request.actor, RelocateAppointments),
             "words": _words(),
         },
     }
@@ -187,6 +189,7 @@ def _words() -> Mapping[str, str]:
         "away": _("The server does not answer. Nothing was moved."),
         "otherModality": _("{room} does {modality}"),
         "move": _("Move"),
+        "later": _("Later from here on"),
         "openOrder": _("Open the order"),
         "again": _("Book this exam again"),
         "close": _("Close"),
