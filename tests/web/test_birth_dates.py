@@ -8,8 +8,10 @@ import pytest
 from django.test import Client
 
 from ris.domain.errors import InvalidValueError
-from ris.models import Patient
+from ris.models import DemographicReview, Patient
 from ris.web.patients.forms import born
+from tests import make
+from tests.web.department import booked_at, today_at
 
 As = Callable[[str], Client]
 
@@ -47,3 +49,16 @@ def test_patient_is_registered_with_the_date_as_it_is_written_there(as_: As, roo
     assert refused.status_code == 422
     assert "write 1970-05-03 or 3.5.1970" in refused.content.decode()
     assert Patient.objects.get().birth_date == "1970-05-03"
+
+
+def test_correction_at_the_desk_takes_the_date_as_it_is_written_there(as_: As, rooms: None) -> None:
+    order = booked_at(today_at(12, 30))
+    path = f"/arrivals/{make.appointment_of(order).public_id}/correction/"
+    client = as_("frontdesk")
+
+    refused = client.post(path, {"correct-birth_date": "31.2.1970"})
+    client.post(path, {"correct-birth_date": "4.5.1971"})
+
+    assert refused.status_code == 422
+    assert "write 1970-05-03 or 3.5.1970" in refused.content.decode()
+    assert [row.said for row in DemographicReview.objects.all()] == ["1971-05-04"]

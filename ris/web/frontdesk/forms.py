@@ -90,7 +90,10 @@ class CorrectionForm(PageForm):
         label=_("Name"), max_length=120, required=False, help_text=_("Family name, given name")
     )
     birth_date = forms.CharField(
-        label=_("Birth date"), max_length=10, required=False, help_text=_("As in 1970-05-03")
+        label=_("Birth date"),
+        max_length=10,
+        required=False,
+        help_text=_("As in 1954-12-31 or 31.12.1954; or only 1954-12 or 1954"),
     )
     sex = forms.ChoiceField(label=_("Sex"), required=False)
     phone = forms.CharField(label=_("Phone"), max_length=40, required=False)
@@ -107,6 +110,9 @@ class CorrectionForm(PageForm):
         super().__init__(*args, prefix="correct", **kwargs)
         sexes = [(sex.value, labels.SEX[sex].words) for sex in Sex if sex.value]
         self.offer("sex", [("", _("As it is")), *sexes])
+
+    def clean_birth_date(self) -> str:
+        return birth_date_from(self.cleaned_data["birth_date"]).text
 
     def name_said(self) -> str:
         return str(person_from(self.cleaned_data["name"]))
