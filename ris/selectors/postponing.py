@@ -8,7 +8,7 @@ keep the time between them. However many appointments, the number of queries is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from django.utils.translation import gettext_noop as noop
 
 from ris.domain import openings as engine
 from ris.domain.local_time import ended, whole_day
-from ris.domain.openings import GRID_MINUTES, Against, Opening
+from ris.domain.openings import GRID_MINUTES, Against, Opening, Refusal
 from ris.domain.orders import StepStatus
 from ris.domain.scheduling import OCCUPYING, AppointmentStatus
 from ris.models import Appointment, Device, ScheduledProcedureStep
@@ -29,6 +29,7 @@ from ris.selectors.taken import minute_of
 LEAST, MOST = 5, 240  # minutes
 # What keeps a time from being offered and does not refuse it; who comes later has prepared already.
 _NO_REFUSAL = frozenset({Against.GAP, Against.NOT_WISHED, Against.LEAD_TIME})
+_TAKEN_BY = noop("that time is taken by {about}")
 _TOO_SOON = noop("what follows it would come too soon: {about}")
 _TOO_LATE = noop("it would come too late after: {about}")
 
@@ -82,7 +83,8 @@ def postponed(
     exams = {each.row.pk: _exam(each, known_exam(each.step, rules)) for each in movable}
     late = _later(movable, exams, by_key, minutes, begin, needed_only=needed_only)
     moving = {each.each.row.pk for each in late}
-    against = _against(late, devices, now)
+    here = {each.row.pk: each.line.patient.name.display for each in rows if not _is_movable(each)}
+    against = _against(late, devices, here, now)
     return Postponed(
         moves=tuple(_proposal(each, against[each.each.row.pk]) for each in late),
         unmoved=tuple(Proposal(line=each.line) for each in movable if each.row.pk not in moving),
@@ -146,7 +148,7 @@ def _kept_free(exam: Exam, device: Device) -> tuple[int, int]:
 
 
 def _against(
-    late: Sequence[_Late], devices: Iterable[Device], now: datetime
+    late: Sequence[_Late], devices: Iterable[Device], here: Mapping[int, str], now: datetime
 ) -> dict[int, tuple[str, ...]]:
     """Why each cannot have its new time, by appointment; all others have left theirs."""
     if not late:
@@ -168,7 +170,7 @@ def _against(
         place = replace(place, taken=sorted(own))
         need = replace(search.calendar.need(each.exam), patient=search.busy[each.exam.patient])
         reasons = engine.reasons(place, need, start, search.people)
-        words = [one.words for one in reasons if one.kind not in _NO_REFUSAL]
+        words = [_words(one, here) for one in reasons if one.kind not in _NO_REFUSAL]
         found[each.each.row.pk] = tuple(dict.fromkeys([*words, *linked.get(each.each.row.pk, ())]))
         opening = Opening(start, each.device.pk, each.exam.minutes)
         team = engine.team(place, need, search.people, start) if each.exam.needs_staff else []
@@ -176,6 +178,12 @@ def _against(
         search.occupy(team or [], opening)
         search.busy[each.exam.patient].append((opening.start, opening.end))
     return found
+
+
+def _words(reason: Refusal, here: Mapping[int, str]) -> str:
+    """With the name of who is in the way and stays."""
+    name = here.get(reason.owner) if reason.kind is Against.TAKEN else None
+    return _TAKEN_BY.format(about=name) if name else reason.words
 
 
 def _linked(late: Sequence[_Late]) -> dict[int, list[str]]:

@@ -176,7 +176,7 @@ def test_who_is_here_stays_and_is_not_run_into() -> None:
     found = later(first)
 
     assert [each.line.public_id for each in found.stay] == [str(second.public_id)]
-    assert [each.against for each in found.moves] == [("that time is taken",)]
+    assert [each.against for each in found.moves] == [("that time is taken by BERG, Anna",)]
 
 
 def test_who_has_prepared_is_not_asked_to_prepare_again() -> None:

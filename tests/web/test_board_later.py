@@ -111,7 +111,7 @@ def test_who_is_here_is_named_and_who_would_run_into_it_cannot(as_: As, rooms: N
     answer = client.post(address(orders[0]), form(page))
 
     assert "here already, or begun" in page
-    assert "that time is taken" in page
+    assert "that time is taken by BERG, Anna" in page
     assert "1 exam cannot go there" in page
     assert "Move 1 exam<" not in page
     assert answer.status_code == 422
