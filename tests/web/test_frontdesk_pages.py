@@ -379,6 +379,31 @@ def test_walk_in_is_all_or_nothing_when_no_room_is_free(as_: As, rooms: None) ->
     assert (Order.objects.count(), Patient.objects.count()) == (orders + 1, patients + 1)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_who_finds_nothing_free_orders_for_later_without_typing_again(
+    as_: As, order: Order, known: bool
+) -> None:
+    person = {"patient": str(order.patient.public_id), "said_name": "Ken Ito"} if known else NEW
+    elsewhere = str(Device.objects.get(ae_title="US1").public_id)
+    said = walk_in("CTKNEE", **{"birth_date": "3.5.1970", **person}, side="L", device=elsewhere)
+    client = as_("frontdesk")
+    orders, patients = Order.objects.count(), Patient.objects.count()
+
+    refused = client.post("/arrivals/walk-in/", said)
+    opened = client.post("/orders/new/", {**said, "walk-in": "1"})
+
+    page = opened.content.decode()
+    assert refused.status_code == 409
+    assert 'name="walk-in" value="1" formaction="/orders/new/"' in refused.content.decode()
+    assert opened.status_code == 200
+    assert "Fell on the ice" in page
+    assert re.search(rf'value="{said["procedure"]}"[^>]* selected', page)
+    assert re.search(r'value="L"[^>]* (selected|checked)', page)
+    assert ("ITO, Ken" in page) == known
+    assert ('value="Winter"' in page) == (not known)
+    assert (Order.objects.count(), Patient.objects.count()) == (orders, patients)
+
+
 def test_nobody_is_taken_in_without_a_name(as_: As, rooms: None) -> None:
     client = as_("frontdesk")
 

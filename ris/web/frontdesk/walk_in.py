@@ -106,6 +106,7 @@ def _form(
     *,
     fresh: bool = False,
     alike: list[patient_lists.PatientLine] | None = None,
+    nothing_free: bool = False,
     status: int = 200,
 ) -> HttpResponse:
     open_orders = []
@@ -121,6 +122,7 @@ def _form(
         "patient": patient,
         "fresh": fresh or form.is_bound,
         "alike": alike or [],
+        "nothing_free": nothing_free,
         "open_orders": open_orders,
         "may_overbook": _may_overbook(request),
     }
@@ -159,7 +161,9 @@ def _send(request: PageRequest) -> HttpResponse:
     except RisError as error:
         claim.release()
         form.refuse(error)
-        return _form(request, form, patient, status=STATUS[error.code])
+        nothing_free = isinstance(error, SlotTakenError)
+        status = STATUS[error.code]
+        return _form(request, form, patient, nothing_free=nothing_free, status=status)
     messages.success(
         request,
         _("Taken in for %(time)s and checked in.")

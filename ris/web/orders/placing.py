@@ -40,6 +40,8 @@ from ris.web.scheduling.forms import slot_in
 from ris.web.wall_clock import hour, twice
 
 NEW = "new"  # prefix of the fields of a patient who is not known yet
+# What a walk-in says of somebody who is not known yet, by the names both pages give it.
+SAID_OF_NEW = ("family_name", "given_name", "birth_date", "sex", "phone")
 DOCTORS = (Role.RADIOLOGIST, Role.RESIDENT)  # of those who work here
 EARLIER = 5  # orders of a patient to copy from
 
@@ -199,8 +201,11 @@ def _send(request: PageRequest) -> HttpResponse:
     person = PatientForm(request.POST, prefix=NEW)
     key = said(request, "patient")
     patient = patient_of(request, key) if key else None
-    if more or "find" in request.POST:  # without a script: the page again with what was typed
+    came = "walk-in" in request.POST  # for whom nothing is free today
+    if more or came or "find" in request.POST:  # no script: the page again with what was typed
         typed = {name: request.POST[name] for name in request.POST}
+        if came and patient is None:
+            typed |= {f"{NEW}-{name}": typed[name] for name in SAID_OF_NEW if name in typed}
         shown = OrderForm(initial=typed, exams=form.shown + more)
         return _form(
             request, shown, PatientForm(prefix=NEW, initial=_without_prefix(typed)), patient
