@@ -106,7 +106,7 @@ BEYOND = """() => [...document.querySelectorAll("main .panel table, main .panel 
     .map(([item, over]) => `${item.innerText.trim().slice(0, 40)}: ${over}`)"""
 
 
-@pytest.mark.parametrize("width", [1280, 1093, 768])
+@pytest.mark.parametrize("width", [1280, 1200, 1093, 992, 768])
 def test_no_button_of_a_list_leaves_its_frame_on_a_small_screen(at: At, width: int) -> None:
     window = at("scheduler", viewport={"width": width, "height": 844})
     found = {}
@@ -120,4 +120,24 @@ def test_no_button_of_a_list_leaves_its_frame_on_a_small_screen(at: At, width: i
     found["order"] = window.page.evaluate(BEYOND)
 
     assert {path: beyond for path, beyond in found.items() if beyond} == {}
+    assert window.problems == []
+
+
+# Names of rooms over the board that come nearer to the border of their column than two pixels.
+NEAR_BORDERS = """() => [...document.querySelectorAll("#calendar .ec-col-head .room-link")]
+    .filter(link => {
+        const name = link.getBoundingClientRect();
+        const head = link.closest(".ec-col-head").getBoundingClientRect();
+        return name.left - head.left < 2 || head.right - name.right < 2;
+    })
+    .map(link => link.innerText)"""
+
+
+def test_names_of_rooms_stay_off_the_borders_of_the_board(at: At) -> None:
+    window = at("scheduler", viewport={"width": 1280, "height": 844})
+
+    window.open("/board/")
+    window.page.locator("#calendar .room-link").first.wait_for()
+
+    assert window.page.evaluate(NEAR_BORDERS) == []
     assert window.problems == []
