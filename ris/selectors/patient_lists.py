@@ -18,7 +18,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.models.name_words import Named, names_are_indexed
-from ris.selectors.told_allergies import ToldAllergy
+from ris.selectors.views import ToldAllergy
 
 _DAY_FIRST = re.compile(r"(\d{1,2})[./](\d{1,2})[./](\d{4})$")
 _ISO = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})$")

@@ -11,8 +11,8 @@ from ris.domain.errors import UnknownKeyError
 from ris.domain.patients import PatientClass, Sex, VisitStatus
 from ris.domain.values import Identifier, PartialDate, PersonName
 from ris.models import Patient, PatientIdentifier, Visit
-from ris.selectors.told_allergies import ToldAllergy, told, told_of
-from ris.selectors.views import PatientView, VisitView
+from ris.selectors.told_allergies import told, told_of
+from ris.selectors.views import PatientView, ToldAllergy, VisitView
 
 
 def _in_use_first(row: PatientIdentifier) -> tuple[bool, bool, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Aggregate, JSONField, OuterRef, QuerySet, Subquery
@@ -12,14 +11,9 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from ris.domain.patients import ReviewState
 from ris.models import DemographicReview
+from ris.selectors.views import ToldAllergy
 
 _SAID_BY = ("said", "sender")
-
-
-@dataclass(frozen=True, slots=True)
-class ToldAllergy:
-    words: str
-    by: str
 
 
 class _Every(Aggregate):

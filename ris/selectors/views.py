@@ -18,7 +18,6 @@ from ris.domain.results import Particulars
 from ris.domain.scheduling import AppointmentStatus
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
 from ris.selectors.issuer_patterns import IssuerPattern
-from ris.selectors.told_allergies import ToldAllergy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +26,14 @@ class CancelAsked:
 
     at: datetime
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToldAllergy:
+    """One that somebody told and nobody confirmed yet: for people, not for scanners or peers."""
+
+    words: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

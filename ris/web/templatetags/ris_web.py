@@ -29,8 +29,8 @@ from ris.domain.reporting import SECTIONS
 from ris.domain.values import Code, PartialDate, PersonName
 from ris.models import User
 from ris.selectors.order_lists import MANY
-from ris.selectors.told_allergies import ToldAllergy, told_for
-from ris.selectors.views import PatientView
+from ris.selectors.told_allergies import told_for
+from ris.selectors.views import PatientView, ToldAllergy
 from ris.services import commands
 from ris.services import may as door_may
 from ris.web import icons, labels, navigation
