@@ -185,6 +185,20 @@ def ris(
     )
 
 
+def printed(script: str, data_dir: Path) -> str:
+    """What a script prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=clean_environment(data_dir),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
 def prepared(data_dir: Path, *, demo: bool) -> dict[str, str]:
     """Fill an empty data folder with what the first start would make; says where its database is.
 

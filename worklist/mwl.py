@@ -252,9 +252,7 @@ class Encoder:
             else:
                 found = attribute.value(source)
                 if _fits(found, attribute.vr):
-                    value = found.encode("ascii")
-                    if len(value) & 1:
-                        value += b"\0" if key.vr == b"UI" else b" "
+                    value = padded(found.encode("ascii"), b"\0" if key.vr == b"UI" else b" ")
                 else:
                     several = _fitted(attribute, found)
                     value = self._value(attribute, several) if several else b""

@@ -24,7 +24,7 @@ from hl7apy import load_library
 from integration.hl7 import charset, times, versions
 from integration.hl7.er7 import Message
 from integration.hl7.er7_segment import Repetition, Segment
-from ris.domain.errors import InvalidValueError, MissingValueError, RisError, UnsupportedError
+from ris.domain.errors import InvalidValueError, MissingValueError, RisError
 
 VERSIONS = ("2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8", "2.8.1", "2.8.2")
 _OLDER = ("2.1", "2.2")  # read by the tables of 2.3
@@ -72,16 +72,14 @@ def known_version(text: str) -> str:
 
     Raises InvalidValueError for what is no version 2.
     """
-    wanted = _numbers(text)
+    return _nearest(versions.numbers(text) if versions.is_version(text) else ())
+
+
+def _nearest(wanted: tuple[int, ...]) -> str:
     if wanted[:1] != (2,):
         raise InvalidValueError("not a version 2 of HL7", path="MSH-12.1")
-    older = [version for version in VERSIONS if _numbers(version) <= wanted]
+    older = [version for version in VERSIONS if versions.numbers(version) <= wanted]
     return older[-1] if older else VERSIONS[0]
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    match = re.fullmatch(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?D?", version.strip())
-    return tuple(int(part) for part in match.groups() if part) if match else ()
 
 
 def _shared(code: str, **structures: str) -> dict[tuple[str, str], str]:
@@ -282,10 +280,10 @@ def check(received: Message, *, tables: bool = True) -> list[RisError]:
     """
     header = received.header
     faults: list[RisError] = []
-    if versions.misread(header.version):
-        faults.append(UnsupportedError("this is no version of HL7", path="MSH-12"))
+    if misread := versions.fault(header.version):
+        faults.append(misread)
     try:
-        version = known_version(".".join(map(str, versions.numbers(header.version)[:3])))
+        version = _nearest(versions.numbers(header.version))
     except InvalidValueError as error:
         return faults or [error]
     spec = described(version, header.code, header.trigger, header.structure)

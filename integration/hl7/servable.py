@@ -25,8 +25,8 @@ def require_servable(header: Header, sender: Sender) -> None:
     faults: list[RisError] = []
     if header.version and versions.numbers(header.version)[:1] != (2,):
         faults.append(UnsupportedError("only version 2 is served", path="MSH-12"))
-    elif settings.level == "tables" and versions.misread(header.version):
-        faults.append(UnsupportedError("this is no version of HL7", path="MSH-12"))
+    elif settings.level == "tables" and (fault := versions.fault(header.version)):
+        faults.append(fault)
     if header.processing_id and header.processing_id not in settings.processing_ids:
         faults.append(UnsupportedError("this processing id is not taken here", path="MSH-11"))
     event = f"{header.code}^{header.trigger}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from ris.domain.errors import UnsupportedError
+
 DEFAULT = (2, 5, 1)  # of what says nothing
 
 _LONGEST = 16
@@ -31,6 +33,13 @@ def is_version(text: str) -> bool:
 def misread(text: str) -> tuple[int, ...] | None:
     """As what a message is read whose MSH-12 is no version; None if nothing is wrong with it."""
     return numbers(text) if text.strip() and not is_version(text) else None
+
+
+def fault(text: str) -> UnsupportedError | None:
+    """What table 0104 says against MSH-12, be it served or not."""
+    if misread(text) is None:
+        return None
+    return UnsupportedError("this is no version of HL7", path="MSH-12")
 
 
 @lru_cache(maxsize=64)

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_noop as noop
 from ris.domain import openings as engine
 from ris.domain.openings import Against, Stretch, Taken, Wanted
 from ris.domain.orders import Priority
+from ris.domain.relocating import Relocation
 from ris.domain.scheduling import LONGEST, OCCUPYING, AppointmentStatus
 from ris.models import Appointment, Device, DeviceRule, ScheduledProcedureStep
 from ris.selectors.openings import (
@@ -52,6 +53,20 @@ class Proposal:
     @property
     def is_same_time(self) -> bool:
         return self.start_at == self.line.start_at
+
+
+def relocations(found: Iterable[Proposal]) -> tuple[Relocation, ...]:
+    """What is to be moved if all of it is wanted as proposed."""
+    return tuple(
+        Relocation(
+            appointment=each.line.public_id,
+            device=each.device,
+            start_at=each.start_at,
+            expected_version=each.line.version,
+        )
+        for each in found
+        if each.start_at is not None
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from ris.domain.documents import PDF
 from ris.models import ReportDocument
-
-PDF = "application/pdf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

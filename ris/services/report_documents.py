@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from django.utils import timezone
 
+from ris.domain.documents import PDF
 from ris.domain.errors import UnknownKeyError
 from ris.domain.reporting import VersionKind
 from ris.models import Letterhead, Report, ReportDocument
@@ -20,7 +21,7 @@ from ris.printing.report import report_pdf
 from ris.printing.stamp import stamped
 from ris.selectors.letterheads import head_of
 from ris.selectors.orders import covered
-from ris.selectors.report_documents import PDF, DocumentFile, of_versions, to_file
+from ris.selectors.report_documents import DocumentFile, of_versions, to_file
 from ris.selectors.reports import report_view
 from ris.selectors.views import ReportView
 

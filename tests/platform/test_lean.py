@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.running import ROOT, clean_environment
+from tests.running import printed
 
 _NOT_NEEDED = ("allauth", "celery", "django.contrib.admin", "integration", "rest_framework")
 _LOADED = f"""
@@ -19,14 +17,4 @@ print([name for name in {_NOT_NEEDED!r} if name in sys.modules], "worklist" in s
 
 
 def test_the_dicom_listener_loads_neither_pages_nor_the_other_edge(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _LOADED],
-        cwd=ROOT,
-        env=clean_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-
-    assert done.stdout == "[] True\n"
+    assert printed(_LOADED, tmp_path) == "[] True\n"

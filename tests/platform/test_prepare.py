@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from ris import prepare
-from tests.running import ROOT, clean_environment
+from tests.running import printed
 
 
 @pytest.mark.django_db
@@ -40,14 +38,4 @@ cli.main(["token", "list"])
 
 
 def test_what_a_command_loads_is_kept_from_the_garbage_collector(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _LOADED],
-        cwd=ROOT,
-        env=clean_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-
-    assert done.stdout == "True True\n"
+    assert printed(_LOADED, tmp_path) == "True True\n"

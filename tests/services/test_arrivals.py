@@ -155,3 +155,27 @@ def test_correction_waits_for_a_person_and_changes_nothing(orders: list[Order]) 
         ("name", "Berg^Anne"),
         ("phone", "0123"),
     }
+
+
+def test_an_allergy_is_told_once_however_it_is_written(orders: list[Order]) -> None:
+    patient = orders[0].patient
+    patient.allergies = ["Latex"]
+    patient.save()
+
+    for allergy in ("Gadolinium:  hives", "GADOLINIUM: hives", "latex"):
+        command = RequestCorrection(patient=str(patient.public_id), allergy=allergy)
+        execute(command, actor=people.frontdesk)
+
+    assert list(DemographicReview.objects.values_list("said", flat=True)) == ["Gadolinium: hives"]
+
+
+def test_an_allergy_that_is_too_long_is_refused_and_not_cut(orders: list[Order]) -> None:
+    command = RequestCorrection(patient=str(orders[0].patient.public_id), allergy="x" * 201)
+
+    with pytest.raises(InvalidValueError) as refused:
+        execute(command, actor=people.frontdesk)
+
+    assert (refused.value.path, refused.value.message) == (
+        "allergies", "the allergy is longer than 200 characters",
+    )  # fmt: skip
+    assert not DemographicReview.objects.exists()

@@ -15,13 +15,13 @@ from ris.domain.catalog import DefineProcedure
 from ris.domain.errors import SlotTakenError
 from ris.domain.exam_sets import SequenceProcedures
 from ris.domain.orders import ProcedureRequest
-from ris.domain.relocating import RelocateAppointments, Relocation
+from ris.domain.relocating import RelocateAppointments
 from ris.domain.scheduling import AddClosure, BookAppointment, RecordArrival
 from ris.domain.values import Code
 from ris.models import Appointment, Booking, Device, DomainEvent
 from ris.selectors import board as boards
 from ris.selectors.postponing import Postponed, postponed
-from ris.selectors.relocation import Proposal
+from ris.selectors.relocation import Proposal, relocations
 from ris.services import execute
 from tests import make, people
 
@@ -65,16 +65,7 @@ def times(found: tuple[Proposal, ...]) -> list[tuple[datetime, datetime | None]]
 
 def moved(found: Postponed) -> RelocateAppointments:
     return RelocateAppointments(
-        relocations=tuple(
-            Relocation(
-                appointment=each.line.public_id,
-                device=each.device,
-                start_at=each.start_at,
-                expected_version=each.line.version,
-            )
-            for each in reversed(found.moves)
-            if each.start_at is not None
-        ),
+        relocations=relocations(reversed(found.moves)),
         reason="transport is late",
     )
 

@@ -16,7 +16,7 @@ from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.scheduling import BookAppointment, RecordArrival
 from ris.models import Appointment, AuditEvent, Booking, Device, DomainEvent, Order
 from ris.selectors import board as boards
-from ris.selectors.relocation import Proposal, proposals, touched
+from ris.selectors.relocation import Proposal, proposals, relocations, touched
 from ris.services import execute
 from tests import make, people
 
@@ -58,16 +58,7 @@ def proposed() -> list[Proposal]:
 
 def chosen(found: list[Proposal]) -> RelocateAppointments:
     return RelocateAppointments(
-        relocations=tuple(
-            Relocation(
-                appointment=each.line.public_id,
-                device=each.device,
-                start_at=each.start_at,
-                expected_version=each.line.version,
-            )
-            for each in found
-            if each.start_at is not None
-        ),
+        relocations=relocations(found),
         reason="CT1 is down",
     )
 

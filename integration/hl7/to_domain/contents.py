@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from integration.hl7 import datatypes
 from integration.hl7.er7_segment import Segment
 from integration.hl7.profiles import Profile
-from ris.domain.documents import Content
+from ris.domain.documents import PDF, PDF_BEGINS, Content
 from ris.domain.errors import InvalidValueError, MissingValueError
 
 TYPES = frozenset({"ED", "RP"})
@@ -22,7 +22,7 @@ TYPES = frozenset({"ED", "RP"})
 _MEGABYTE = 1024 * 1024
 _SPACE = re.compile(r"\s+")
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"%PDF-", "application/pdf"),
+    (PDF_BEGINS, PDF),
     (b"{\\rtf", "application/rtf"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -31,7 +31,7 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 )
 # Tables 0191 and 0291 as media types; both are extended at will.
 _SUBTYPES: Mapping[str, str] = {
-    "pdf": "application/pdf",
+    "pdf": PDF,
     "rtf": "application/rtf",
     "msword": "application/msword",
     "html": "text/html",

@@ -116,10 +116,9 @@ def _comments(
 
     With whether there was any NTE, be it one that deletes.
     """
-    told: list[str] = []
+    told = [*_notes_before(order.scope.message)]
     noted = False
     for line in order.lines:
-        told += _notes_before(line.scope.message)
         for note in _notes(line.scope.group):
             text = value_of(COMMENTS, _Only(note), profile)
             noted = noted or text is not None

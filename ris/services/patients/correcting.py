@@ -5,7 +5,8 @@ from __future__ import annotations
 from ris.domain.arrivals import RequestCorrection
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.patients import Demographics, PatientReference, ReviewState, Sex
-from ris.domain.values import PartialDate, PersonName
+from ris.domain.places import Place
+from ris.domain.values import PartialDate, PersonName, require_text
 from ris.models import DemographicReview
 from ris.services._context import Context
 from ris.services.patients.finding import require
@@ -23,7 +24,9 @@ def request_correction(command: RequestCorrection, context: Context) -> int:
         email=command.email.strip() or None,
         address=command.address.strip() or None,
     )
-    allergy = " ".join(command.allergy.split())[:200]
+    allergy = require_text(
+        " ".join(command.allergy.split()), path=Place.ALLERGIES, limit=200, name="the allergy"
+    )
     if said == Demographics() and not allergy:
         raise MissingValueError("say what is wrong", path="name")
     question(patient, said, context)

@@ -100,11 +100,10 @@ def question(patient: Patient, said: Demographics, context: Context) -> None:
 
 def propose_allergy(patient: Patient, said: str, context: Context) -> None:
     """An allergy for a person to take over; not twice, and not one that is stored."""
-    if said in patient.allergies:
-        return
-    if DemographicReview.objects.filter(
-        patient=patient, field="allergies", said=said, state=ReviewState.OPEN.value
-    ).exists():
+    told = DemographicReview.objects.filter(
+        patient=patient, field="allergies", state=ReviewState.OPEN.value
+    ).values_list("said", flat=True)
+    if said.casefold() in {text.casefold() for text in (*patient.allergies, *told)}:
         return
     DemographicReview(
         patient=patient,

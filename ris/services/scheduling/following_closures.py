@@ -9,8 +9,9 @@ from __future__ import annotations
 from ris.domain.errors import StateConflictError, UnknownKeyError
 from ris.domain.resources import BlockedTime, FollowClosures
 from ris.domain.scheduling import AddClosure, ClosureKind, RemoveClosure
-from ris.models import Closure, Device, DomainEvent, Resource, Room
+from ris.models import Closure, DomainEvent, Resource, Room
 from ris.services._context import Context
+from ris.services.scheduling.following_where import active_devices, called
 from ris.services.scheduling.hours import add_closure, remove_closure
 from ris.services.scheduling.resources import lock
 
@@ -31,13 +32,10 @@ def follow_closures(command: FollowClosures, context: Context) -> tuple[int, ...
 
 def _resource(time: BlockedTime, number: int) -> Resource:
     """The device that is named, else the room. Raises UnknownKeyError, also if it could be two."""
-    stations = {name.casefold() for name in time.stations}
-    devices = list(Device.objects.filter(active=True).select_related("resource"))
-    by_title = [device for device in devices if device.ae_title.casefold() in stations]
-    named = by_title or [device for device in devices if device.station_name.casefold() in stations]
+    named = called(active_devices(), time.stations)
     path = f"times.{number}.name"
     if len(named) > 1:
-        name = named[0].ae_title if by_title else named[0].station_name
+        name = named[0].station_name
         raise UnknownKeyError(f"two devices go by the name {name}: name its AE title", path=path)
     if named:
         return named[0].resource
@@ -45,7 +43,7 @@ def _resource(time: BlockedTime, number: int) -> Resource:
     for room in Room.objects.select_related("resource"):
         if room.name.casefold() in rooms:
             return room.resource
-    kind = "device" if stations else "room"
+    kind = "device" if time.stations else "room"
     raise UnknownKeyError(f"no {kind} of ours goes by this name", path=path)
 
 

@@ -22,16 +22,26 @@ def devices_of(service: ScheduledService) -> list[Device]:
     """Those that the service names, by station or else by room."""
     if not service.stations and not service.rooms:
         return []
-    stations = {name.casefold() for name in service.stations}
+    active = active_devices()
     rooms = {name.casefold() for name in service.rooms}
-    active = list(
+    named = called(active, service.stations)
+    named = named or [device for device in active if _rooms(device) & rooms]
+    return [device for device in named if not _taken_out(service, device)]
+
+
+def active_devices() -> list[Device]:
+    return list(
         Device.objects.filter(active=True)
         .select_related("resource", "room__resource", "room__site")
         .order_by("ae_title")
     )
-    named = [device for device in active if _names(device) & stations]
-    named = named or [device for device in active if _rooms(device) & rooms]
-    return [device for device in named if not _taken_out(service, device)]
+
+
+def called(devices: Sequence[Device], names: Sequence[str]) -> list[Device]:
+    """Those whose AE title is one of ``names``, else those whose station name is: maybe several."""
+    wanted = {name.casefold() for name in names}
+    by_title = [device for device in devices if device.ae_title.casefold() in wanted]
+    return by_title or [device for device in devices if device.station_name.casefold() in wanted]
 
 
 def _names(device: Device) -> set[str]:
@@ -82,12 +92,11 @@ def device_for(
     if kept is not None:
         _require_kept(service, kept)
         return kept
-    suited = list(
-        Device.objects.filter(active=True, modality=step.modality)
-        .select_related("resource", "room__resource", "room__site")
-        .order_by("ae_title")
-    )
-    suited = [device for device in suited if not _taken_out(service, device)]
+    suited = [
+        device
+        for device in active_devices()
+        if device.modality == step.modality and not _taken_out(service, device)
+    ]
     if not suited:
         raise UnknownKeyError(f"no device of ours is {step.modality}", path=Place.STATION)
     free = _free(suited, start_at, minutes)

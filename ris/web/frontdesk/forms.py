@@ -7,13 +7,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from ris.domain.arrivals import (
-    IdentifierKind,
-    LabelSize,
-    Said,
-    WallKind,
-    WallNames,
-)
+from ris.domain.arrivals import IdentifierKind, LabelSize, Said, WallKind, WallNames
+from ris.domain.documents import PDF, PDF_BEGINS
 from ris.domain.patients import Sex
 from ris.models import Device, ProcedureDefinition, Site
 from ris.web import labels
@@ -23,7 +18,7 @@ from ris.web.patients.forms import birth_date_from, person_from
 
 # First bytes of what a scanner at a desk makes, and its type; anything else is refused.
 _KINDS: tuple[tuple[bytes, str], ...] = (
-    (b"%PDF-", "application/pdf"),
+    (PDF_BEGINS, PDF),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"II*\x00", "image/tiff"),

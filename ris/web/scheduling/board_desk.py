@@ -281,8 +281,7 @@ def _end_of(at: datetime, zone: tzinfo) -> datetime:
 
 def _relocate(request: PageRequest, found: Sequence[Proposal]) -> HttpResponse:
     """Move those that were ticked to where the page proposed, even if by now more would fit."""
-    if not may(request.actor, RelocateAppointments):
-        do(request, RelocateAppointments(relocations=(), reason=""))  # refused, and audited
+    require_relocating(request)
     known = {each.line.public_id: each for each in found}
     wanted = []
     for key in request.POST.getlist("move")[: MOST + 1]:
@@ -298,13 +297,22 @@ def _relocate(request: PageRequest, found: Sequence[Proposal]) -> HttpResponse:
         )
     if not wanted:
         raise InvalidValueError(_("tick the exams that are to be moved"), path="move")
-    count = do(
-        request,
-        RelocateAppointments(relocations=tuple(wanted), reason=said(request, "reason")),
-    )
+    carry_out(request, wanted)
+    return _see(request.get_full_path())
+
+
+def require_relocating(request: PageRequest) -> None:
+    """Refused at the door, and audited, before anything that was sent is looked at."""
+    if not may(request.actor, RelocateAppointments):
+        do(request, RelocateAppointments(relocations=(), reason=""))
+
+
+def carry_out(request: PageRequest, wanted: Sequence[Relocation]) -> None:
+    """Move them, all or none, and say how many."""
+    reason = said(request, "reason")
+    count = do(request, RelocateAppointments(relocations=tuple(wanted), reason=reason))
     words = ngettext("%(count)d exam was moved.", "%(count)d exams were moved.", count)
     messages.success(request, words % {"count": count})
-    return _see(request.get_full_path())
 
 
 # --- day sheets

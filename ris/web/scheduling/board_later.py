@@ -6,27 +6,26 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import messages
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from ris.domain.errors import InvalidValueError, RequestError, RisError, StateConflictError
-from ris.domain.relocating import RelocateAppointments, Relocation
+from ris.domain.relocating import RelocateAppointments
 from ris.domain.scheduling import AppointmentStatus
 from ris.models import Appointment
 from ris.selectors import board as boards
 from ris.selectors import schedule
 from ris.selectors.postponing import LEAST, MOST, Postponed, postponed
-from ris.selectors.relocation import Proposal
+from ris.selectors.relocation import Proposal, relocations
 from ris.selectors.schedule import AppointmentLine
 from ris.services import may
-from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
-from ris.web.asking import said
+from ris.web.access import PageRequest, back_to, page, redirect_back, saw, show
 from ris.web.errors import STATUS
 from ris.web.forms import PageForm
+from ris.web.scheduling.board_desk import carry_out, require_relocating
 
 OFFERED = (15, 30, 45)  # minutes; the one in the middle is shown first
 
@@ -78,26 +77,13 @@ def _as_shown(each: Proposal) -> str:
 
 
 def _move(request: PageRequest, line: AppointmentLine, found: Postponed) -> HttpResponse:
-    if not may(request.actor, RelocateAppointments):
-        do(request, RelocateAppointments(relocations=(), reason=""))  # refused, and audited
+    require_relocating(request)
     if not found.moves or request.POST.getlist("to") != [_as_shown(each) for each in found.moves]:
         raise StateConflictError(_("the list has changed: look at it again"))
     if found.cannot:
         raise InvalidValueError(_("not all of them can be moved"), path="to")
     # The last one first: each makes way for the one before, also in the day of one patient.
-    wanted = tuple(
-        Relocation(
-            appointment=each.line.public_id,
-            device=each.device,
-            start_at=each.start_at,
-            expected_version=each.line.version,
-        )
-        for each in reversed(found.moves)
-        if each.start_at is not None
-    )
-    count = do(request, RelocateAppointments(relocations=wanted, reason=said(request, "reason")))
-    words = ngettext("%(count)d exam was moved.", "%(count)d exams were moved.", count)
-    messages.success(request, words % {"count": count})
+    carry_out(request, relocations(reversed(found.moves)))
     return redirect_back(request, _board(line))
 
 

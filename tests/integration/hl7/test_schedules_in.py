@@ -10,7 +10,7 @@ from ris.domain.exchange import MessageState
 from ris.domain.orders import HoldOrder, OrderDetails, OrderReference, ProcedureRequest
 from ris.domain.scheduling import BookAppointment
 from ris.domain.values import Code, Identifier
-from ris.models import Appointment, DomainEvent, InboundMessage, Order
+from ris.models import Appointment, Device, DomainEvent, InboundMessage, Order
 from ris.services import execute
 from tests import make, people
 from tests.integration.hl7.intake import answered
@@ -112,6 +112,14 @@ def test_a_number_that_is_booked_cannot_be_booked_at_another_time() -> None:
 
     assert told == ["AE", "205 SCH^1^1"]
     assert make.appointment_of(order).start_at == AT
+
+
+def test_an_ae_title_is_the_device_that_has_it_whatever_others_are_called() -> None:
+    Device.objects.filter(ae_title="CT2").update(station_name="CT1")
+    make.booked(AT)
+    ordered()
+
+    assert siu("S12", sch(), PID, *resources()) == ["AE", "207 AIS^1^4"]
 
 
 def test_a_move_is_found_by_the_number_alone() -> None:
