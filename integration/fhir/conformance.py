@@ -124,7 +124,8 @@ def _http() -> list[str]:
     strict = "duplicate keys, control characters, NaN, empty lists and objects are refused"
     pages = f"pages of {DEFAULT_COUNT} up to {MAX_COUNT}, by cursor"
     order = "`_sort`: what has no value comes last, upward and downward, equal ones by id"
-    beside = f"up to {MAX_INCLUDED:,} inclusions; `_include:iterate`; `_total` if asked"
+    totals = "`total` of what fits on one page, else if `_total` asks"
+    beside = f"up to {MAX_INCLUDED:,} inclusions; `_include:iterate`; {totals}"
     rows = [
         ("formats", f"{_code(ANSWERS)}; `_format` beats `Accept`"),
         ("patches", f"{_code(sorted(PATCHES))}; FHIRPath Patch as Parameters, also in XML"),

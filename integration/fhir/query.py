@@ -67,7 +67,7 @@ class Query:
     page: Page
     includes: tuple[Include, ...]
     reverse: tuple[Include, ...]
-    total: bool
+    total: bool | None  # None: where it costs nothing
     count_only: bool
     summary: str  # true, text or data; "" shows everything
     elements: tuple[str, ...]
@@ -107,7 +107,7 @@ class _Draft:
     count: int = DEFAULT_COUNT
     order: tuple[tuple[str, bool], ...] = ()
     cursor: str = ""
-    total: bool = False
+    total: bool | None = None
     count_only: bool = False
     summary: str = ""
     elements: tuple[str, ...] = ()

@@ -191,8 +191,13 @@ class _Pages:
     def total(self) -> int:
         return sum(part.kind.finder.count(part.criteria) for part in self.query.parts)
 
+    def told(self, found: int, *, whole: bool) -> int | None:
+        """Bundle.total: counted if asked for, and given where the page is all there is."""
+        if self.query.total:
+            return self.total()
+        return found if whole and self.query.total is None else None
+
     def found(self) -> Resource:
-        query = self.query
         matches, following, preceding = self.matches()
         included = _Included({f"{each['resourceType']}/{each['id']}" for each in matches})
         if matches:
@@ -200,7 +205,7 @@ class _Pages:
         return self.bundle(
             matches=matches,
             included=included,
-            total=self.total() if query.total else None,
+            total=self.told(len(matches), whole=following is None and preceding is None),
             following=write_cursor(following) if following else "",
             preceding=write_cursor(preceding, back=True) if preceding else "",
         )

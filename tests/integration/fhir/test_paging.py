@@ -114,8 +114,17 @@ def test_a_cursor_belongs_to_its_search(api: Api, patients: list[str]) -> None:
     assert (answer.status, answer.issue["diagnostics"]) == (400, "_cursor: is of another search")
 
 
-def test_nobody_counts_unless_asked(api: Api, patients: list[str]) -> None:
-    assert "total" not in api.get("/Patient").body
+def test_what_fits_on_one_page_says_how_many(api: Api, patients: list[str]) -> None:
+    assert api.get("/Patient").body["total"] == 5
+    assert api.get("/Patient?family=nobody").body["total"] == 0
+    assert "total" not in api.get("/Patient?_total=none").body
+
+
+def test_nobody_counts_what_does_not_fit_unless_asked(api: Api, patients: list[str]) -> None:
+    first = api.get("/Patient?_count=2")
+    assert "total" not in first.body
+    last = api.get(api.get(first.link("next") or "").link("next") or "")
+    assert (len(last.ids), "total" in last.body) == (1, False)
     assert api.get("/Patient?_total=accurate&_count=2").body["total"] == 5
 
 
