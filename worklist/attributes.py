@@ -19,6 +19,7 @@ from ris.domain.orders import Priority, StepStatus
 from ris.domain.values import Code, PersonName
 from ris.selectors.views import WorklistEntry
 from worklist.elements import tag_of, vr_of
+from worklist.language_codes import language_code
 from worklist.rules import STANDARD, Rules
 
 
@@ -91,7 +92,8 @@ class Attribute:
     ``value`` makes its text from an :class:`Offer` (inside an item: from what the sequence's own
     ``value`` gave for the item). A tuple of texts is a multiple value; for a sequence it is the
     items. ``not_held``: this system never has it, so that asking for it is answered with FF01.
-    ``exact`` marks what must never be cut to fit: identifiers and numbers.
+    ``exact`` marks what must never be cut to fit: identifiers and numbers. ``goes_on``: a text
+    longer than one value takes several, because no word of it may be lost.
     """
 
     keyword: str
@@ -101,6 +103,7 @@ class Attribute:
     within: str = ""  # keywords of the enclosing sequences, joined with dots
     query: str = ""  # field of WorklistQuery
     exact: bool = False
+    goes_on: bool = False
     note: str = ""
     tag: int = field(init=False)
     vr: str = field(init=False)
@@ -123,6 +126,11 @@ class Attribute:
 
 SPS = "ScheduledProcedureStepSequence"
 
+_GOES_ON = (
+    "what is longer than 64 characters takes several values, broken between words, each with ... "
+    "where it goes on"
+)
+
 # (0040,1003): the defined terms of PS3.3 C.4-11 know no more than these.
 PRIORITIES: Mapping[Priority, str] = {
     Priority.STAT: "STAT",
@@ -142,16 +150,6 @@ STEP_STATUSES: Mapping[StepStatus, str] = {
     StepStatus.CANCELED: "",
     StepStatus.NO_SHOW: "",
 }
-_LANGUAGES = {
-    "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "bs": "Bosnian", "cs": "Czech",
-    "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
-    "et": "Estonian", "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew",
-    "hi": "Hindi", "hr": "Croatian", "hu": "Hungarian", "it": "Italian", "ja": "Japanese",
-    "ko": "Korean", "lt": "Lithuanian", "lv": "Latvian", "nl": "Dutch", "no": "Norwegian",
-    "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak",
-    "sl": "Slovenian", "sq": "Albanian", "sr": "Serbian", "sv": "Swedish", "th": "Thai",
-    "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese", "zh": "Chinese",
-}  # fmt: skip
 
 
 # --- values
@@ -164,6 +162,11 @@ def _date(at: datetime | None) -> str:
 def _time(at: datetime | None) -> str:
     # Always six digits: GE scanners read nothing else (GE DOC0500644 6.8).
     return "" if at is None else f"{at.hour:02d}{at.minute:02d}{at.second:02d}"
+
+
+def _whole(text: str, limit: int) -> str:
+    """What names somebody or something, of which a part would name another."""
+    return text if len(text) <= limit else ""
 
 
 def _offset(offer: Offer) -> str:
@@ -222,12 +225,6 @@ def _language(offer: Offer) -> tuple[Code, ...]:
     return (language_code(language),)
 
 
-def language_code(language: str) -> Code:
-    """A language by its tag (RFC 5646)."""
-    name = _LANGUAGES.get(language[:2].lower() if language[2:3] in {"", "-"} else "", language)
-    return Code(language, "RFC5646", name)
-
-
 def _issuers(issuer: str) -> tuple[str, ...]:
     return (issuer,) if issuer else ()
 
@@ -266,7 +263,7 @@ def code_rows(within: str, query: str = "") -> tuple[Attribute, ...]:
                   matching, within, query, exact=True),
         Attribute("CodingSchemeDesignator", "1C", lambda c: designator(c.scheme),
                   matching, within, query),
-        Attribute("CodingSchemeVersion", "1C", lambda c: c.version, within=within),
+        Attribute("CodingSchemeVersion", "1C", lambda c: _whole(c.version, 16), within=within),
         Attribute("CodeMeaning", "1", lambda c: c.meaning or c.value, within=within),
         Attribute("LongCodeValue", "1C", lambda c: c.value if len(c.value) > 16 else "",
                   matching, within, query, exact=True),
@@ -418,7 +415,7 @@ _PATIENT = (
               query="patient_name"),
     Attribute("PatientID", "1", lambda o: o.entry.patient.identifier.value, Matching.WILDCARD,
               query="patient_id", exact=True),
-    Attribute("IssuerOfPatientID", "3", lambda o: o.entry.patient.identifier.issuer,
+    Attribute("IssuerOfPatientID", "3", lambda o: _whole(o.entry.patient.identifier.issuer, 64),
               Matching.WILDCARD, query="patient_id_issuer"),
     Attribute("IssuerOfPatientIDQualifiersSequence", "3",
               lambda o: _issuers(universal_id(o.entry.patient.identifier.issuer)[0])),
@@ -427,11 +424,12 @@ _PATIENT = (
     Attribute("UniversalEntityIDType", "1C", lambda issuer: universal_id(issuer)[1],
               within="IssuerOfPatientIDQualifiersSequence"),
     Attribute("OtherPatientIDs", "3",
-              lambda o: tuple(one.value for one in o.entry.patient.identifiers[1:])),
+              lambda o: tuple(one.value for one in o.entry.patient.identifiers[1:]), exact=True),
     Attribute("OtherPatientIDsSequence", "3", lambda o: o.entry.patient.identifiers[1:]),
     Attribute("PatientID", "1", lambda one: one.value, within="OtherPatientIDsSequence",
               exact=True),
-    Attribute("IssuerOfPatientID", "3", lambda one: one.issuer, within="OtherPatientIDsSequence"),
+    Attribute("IssuerOfPatientID", "3", lambda one: _whole(one.issuer, 64),
+              within="OtherPatientIDsSequence"),
     Attribute("TypeOfPatientID", "1", lambda _: "TEXT", within="OtherPatientIDsSequence"),
     Attribute("PatientBirthDate", "2", lambda o: o.entry.patient.birth_date.dicom, Matching.RANGE,
               query="patient_birth_date"),
@@ -452,8 +450,9 @@ _PATIENT = (
     Attribute("ConfidentialityCode", "3", lambda o: o.entry.confidentiality),
     Attribute("PatientState", "2", lambda o: o.entry.patient_state),
     Attribute("PregnancyStatus", "2", _pregnancy),
-    Attribute("MedicalAlerts", "2", _alerts, note="those of the patient, then of the order"),
-    Attribute("Allergies", "2", lambda o: o.entry.patient.allergies),
+    Attribute("MedicalAlerts", "2", _alerts, goes_on=True,
+              note=f"those of the patient, then of the order; {_GOES_ON}"),
+    Attribute("Allergies", "2", lambda o: o.entry.patient.allergies, goes_on=True, note=_GOES_ON),
     Attribute("SpecialNeeds", "2", lambda o: o.entry.patient.special_needs),
     Attribute("AdditionalPatientHistory", "3", lambda o: o.entry.reason),
     Attribute("PertinentDocumentsSequence", "3", not_held),

@@ -21,6 +21,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from ris.domain.coding_schemes import designator
+from ris.domain.long_strings import MARK, continued, shortened
 from ris.domain.values import Code
 from ris.selectors.name_keys import wildcard_pattern
 from worklist import charset
@@ -128,23 +129,43 @@ EVERYTHING: Signature = whole(WORKLIST_TREE)
 def fit(attribute: Attribute, text: str) -> str:
     """``text`` as its VR allows (PS3.5 6.2); empty if an exact value cannot be shown."""
     vr = attribute.vr
-    bad = _NOT_IN_TEXT if vr in UNDIVIDED_VRS else _NOT_IN_ONE_VALUE
-    if bad.search(text):
-        if attribute.exact:
-            return ""
-        text = bad.sub(lambda found: "/" if found[0] == "\\" else " ", text)
+    if attribute.exact and _bad(vr).search(text):
+        return ""
     if vr not in TEXT_VRS and not text.isascii():
         return ""
+    text = _cleaned(vr, text)
     if vr == "CS" and _NOT_IN_CODE.search(text):
         return ""
-    text = text.rstrip() if vr in UNDIVIDED_VRS else text.strip()
     if vr == "PN":
-        groups = [group[:64].rstrip("^ ") for group in text.split("=")[:3]]
-        return "=".join(groups).rstrip("=")
+        return "=".join(_named_shortly(group) for group in text.split("=")[:3]).rstrip("=")
     limit = LIMITS.get(vr)
     if limit is not None and len(text) > limit:
-        return "" if attribute.exact else text[:limit].rstrip()
+        if attribute.exact:
+            return ""
+        # What is searched for as it was shown is cut where SQL can cut it (worklist_shown).
+        return shortened(text, limit) if attribute.query else continued(text, limit)[0]
     return text
+
+
+def _bad(vr: str) -> re.Pattern[str]:
+    return _NOT_IN_TEXT if vr in UNDIVIDED_VRS else _NOT_IN_ONE_VALUE
+
+
+def _cleaned(vr: str, text: str) -> str:
+    text = _bad(vr).sub(lambda found: "/" if found[0] == "\\" else " ", text)
+    return text.rstrip() if vr in UNDIVIDED_VRS else text.strip()
+
+
+def _named_shortly(group: str) -> str:
+    """A component group: the first of the given names stays with the family name, whatever else."""
+    limit = LIMITS["PN"]
+    group = group.rstrip("^ ")
+    if len(group) <= limit:
+        return group
+    family, caret, others = group.partition("^")
+    room = max(limit - len(caret + others), limit // 2)
+    family = shortened(family, room if caret else limit)
+    return shortened(f"{family}{caret}{others}", limit)
 
 
 # What ``fit`` leaves as it is and ASCII can write, as most values are: told by one look.
@@ -174,7 +195,13 @@ def _fitted(attribute: Attribute, value: Value) -> tuple[str, ...]:
     if isinstance(value, str):
         fitted = fit(attribute, value)
         return (fitted,) if fitted else ()
+    if attribute.goes_on:
+        return tuple(part for one in value for part in _continued(attribute, one))
     return tuple(filter(None, [fit(attribute, one) for one in value]))
+
+
+def _continued(attribute: Attribute, text: str) -> tuple[str, ...]:
+    return continued(_cleaned(attribute.vr, text), LIMITS[attribute.vr])
 
 
 def missing(offer: Offer) -> tuple[str, ...]:
@@ -193,7 +220,7 @@ def in_letters_of(
 
     An identifier in other letters would be another one.
     """
-    found = []
+    found: list[str] = []
     for value in values:
         if not value.isascii():
             try:
@@ -202,7 +229,11 @@ def in_letters_of(
                 if attribute.exact:
                     raise
                 written = characters.written_name if attribute.vr == "PN" else characters.written
-                value = fit(attribute, written(value))
+                value = written(value)
+                if attribute.goes_on:  # it may have grown
+                    found += _continued(attribute, value)
+                    continue
+                value = fit(attribute, value)
         if value:
             found.append(value)
     return tuple(found)
@@ -287,8 +318,10 @@ class Encoder:
             write = self.characters.encode_name if vr == "PN" else self.characters.encode
             encoded = b"\\".join(write(value) for value in values)
         if len(encoded) > _LONGEST and len(values) > 1 and self._has_short_length(vr):
-            # Hundreds of allergies: the first of them, rather than no list for anybody.
-            return self._value(attribute, values[: len(values) // 2])
+            # A thousand allergies: the first of them, rather than no list for anybody. A list of
+            # identifiers has no room for a mark.
+            more = () if attribute.exact else (MARK,)
+            return self._value(attribute, (*values[: len(values) // 2], *more))
         return padded(encoded, b"\0" if vr == "UI" else b" ")
 
     def _has_short_length(self, vr: str) -> bool:

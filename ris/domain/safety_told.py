@@ -1,4 +1,4 @@
-"""What safety answers tell a scanner, in valid values (PS3.4 Table K.6-1)."""
+"""What safety answers tell a scanner (PS3.4 Table K.6-1)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ris.domain.safety import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldOfSafety:
-    """What the answers of an order tell a scanner; valid DICOM values only.
+    """What the answers of an order tell a scanner, without the separator of values.
 
-    Long String: 64 characters, no backslash (PS3.5 6.2).
+    Words stay whole however long they are: the answer breaks them as its elements can hold them.
     """
 
     pregnancy: str = ""
@@ -99,4 +99,4 @@ def _in_words(question: QuestionDetails, answer: Answer, *, unsafe: bool) -> str
         words = question.told_words or question.words
     elif question.kind is AnswerKind.TEXT:
         words = answer.value
-    return words.replace("\\", "/").strip()[:64]
+    return words.replace("\\", "/").strip()

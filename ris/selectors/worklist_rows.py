@@ -241,13 +241,8 @@ def _with_answers(patient: PatientView, told: dict[str, Any]) -> PatientView:
 
 
 def _joined(said: str, more: Sequence[str]) -> str:
-    """Several words in one value of 64 characters (LO); what does not fit is left out whole."""
-    text = said
-    for words in more:
-        longer = f"{text}; {words}" if text else words
-        if words not in text and len(longer) <= 64:
-            text = longer
-    return text
+    """Several words as one value; the answer marks it where it is too long."""
+    return "; ".join(dict.fromkeys(filter(None, (said, *more)))) if more else said
 
 
 def _numbers_of(patients: Iterable[Patient]) -> dict[int, list[PatientIdentifier]]:

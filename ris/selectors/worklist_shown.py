@@ -1,7 +1,8 @@
 """What an answer shows, as SQL, where it is made of more than one column.
 
 A scanner sends back what it was shown, so a key is compared with that: the first description there
-is, cut to the 64 characters of LO, with the separator of values replaced.
+is, at most the 64 characters of LO, with the separator of values replaced. What is cut bears a mark
+(``long_strings.shortened``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from django.db import connection
 from django.db.models import Min
 
 from ris.domain.coding_schemes import DESIGNATORS, LONGEST, UNNAMED
+from ris.domain.long_strings import MARK
 from ris.domain.orders import Stage
 from ris.domain.performing import Match
 from ris.models import PerformedProcedureStep, RequestedProcedure, ScheduledProcedureStep, Site
@@ -23,7 +25,9 @@ NOT_BEGUN = (Stage.REQUESTED, Stage.SCHEDULED, Stage.ARRIVED)
 
 
 def _shown(expression: str) -> str:
-    return f"REPLACE(TRIM(SUBSTR({expression}, 1, {_LO})), '\\', '/')"
+    text = f"REPLACE(TRIM({expression}), '\\', '/')"
+    cut = f"RTRIM(SUBSTR({text}, 1, {_LO - len(MARK)})) || '{MARK}'"
+    return f"(CASE WHEN LENGTH({text}) > {_LO} THEN {cut} ELSE {text} END)"
 
 
 @lru_cache(maxsize=4)

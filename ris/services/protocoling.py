@@ -11,6 +11,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
+from ris.domain.long_strings import shortened
 from ris.domain.order_questions import AskForInformation
 from ris.domain.orders import OrderReference, OrderStatus, StepStatus
 from ris.domain.protocoling import (
@@ -308,8 +309,8 @@ def _apply(
     contrast = [each.contrast for each in protocols if each.contrast]
     medication = [each.pre_medication for each in protocols if each.pre_medication]
     minutes = [each.duration_minutes for each in protocols if each.duration_minutes]
-    step.contrast_agent = "; ".join(dict.fromkeys(contrast))[:64]
-    step.pre_medication = "; ".join(dict.fromkeys(medication))[:64]
+    step.contrast_agent = shortened("; ".join(dict.fromkeys(contrast)), 64)
+    step.pre_medication = shortened("; ".join(dict.fromkeys(medication)), 64)
     fields = ["protocol_codes", "contrast_agent", "pre_medication"]
     if row.instructions:
         step.comments = row.instructions

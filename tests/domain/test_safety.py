@@ -142,7 +142,7 @@ def test_the_worst_finding_decides() -> None:
     assert verdict([]) is Verdict.NONE
 
 
-def test_a_scanner_is_told_in_valid_dicom_values() -> None:
+def test_a_scanner_is_told_all_that_was_answered() -> None:
     long = QuestionDetails(
         code="L", words="L", kind=AnswerKind.TEXT, told=Told.ALERT, told_words=""
     )
@@ -166,8 +166,7 @@ def test_a_scanner_is_told_in_valid_dicom_values() -> None:
     )
     assert told.needs == ("Wheelchair",)
     assert told.weight_kg == 72.5
-    assert len(told.alerts[2]) == 64
-    assert "\\" not in told.alerts[2]
+    assert told.alerts[2] == "a/b" * 40  # the answer breaks it as its elements can hold it
 
 
 def test_the_starter_set_reads_back_and_has_its_own_codes() -> None:

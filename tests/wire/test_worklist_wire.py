@@ -249,6 +249,21 @@ def test_an_echo_is_answered_and_a_stranger_refused(server: ServerThread) -> Non
         Modality(host="127.0.0.1", port=server.port, called="OTHER").echo()
 
 
+def test_a_long_allergy_arrives_whole_and_shows_where_it_goes_on(server: ServerThread) -> None:
+    allergies = ("iodinated contrast media: anaphylactic shock with ventilation (2019)", "Latex")
+    make.booked(patient=make.patient(allergies=allergies))
+    asked = query()
+    asked.Allergies = ""
+
+    (found,) = modality(server).find(asked).identifiers
+
+    assert list(found.Allergies) == [
+        "iodinated contrast media: anaphylactic shock with ...",
+        "... ventilation (2019)",
+        "Latex",
+    ]
+
+
 # --- dcmjs-dimse
 
 

@@ -196,7 +196,7 @@ def test_each_mode_writes_each_script(mode: str, script: str) -> None:
     assert b"?" not in answer
 
 
-def test_what_transliteration_makes_longer_is_cut_to_its_length() -> None:
+def test_what_transliteration_makes_longer_is_cut_with_a_mark() -> None:
     entry = make_entry(step={"location": "Щ" * 16})
     keys = to_request(
         encoded(identifier(step={"ScheduledProcedureStepLocation": ""})),
@@ -208,4 +208,4 @@ def test_what_transliteration_makes_longer_is_cut_to_its_length() -> None:
         keys, Offer.of(entry, VIENNA), candidates((), (), mode="ascii"), SYNTAXES["explicit"]
     )
 
-    assert answer.endswith(b"SH\x10\x00SHCHSHCHSHCHSHCH")
+    assert answer.endswith(b"SH\x10\x00SHCHSHCHSHCHS...")

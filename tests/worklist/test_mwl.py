@@ -278,13 +278,76 @@ def test_values_fit_their_representation() -> None:
     )
 
     step = found.ScheduledProcedureStepSequence[0]
-    assert step.ScheduledProcedureStepLocation == "A very long room"
-    assert step.ScheduledProcedureStepDescription == ("x/y z" + "w" * 80)[:64]
+    assert step.ScheduledProcedureStepLocation == "A very long r..."
+    assert step.ScheduledProcedureStepDescription == "x/y z" + "w" * 56 + "..."
     assert found.AdditionalPatientHistory == "first line\r\nsecond \\ line"
     assert found.ReasonForTheRequestedProcedure == "first line  second / line"
-    assert len(str(found.PatientName)) == 64
+    assert str(found.PatientName) == ("Longname" * 8)[:61] + "..."
     assert "PatientTelephoneNumbers" not in found
     assert "PlacerOrderNumberImagingServiceRequest" not in found
+
+
+ALLERGY = (
+    "iodinated contrast media (2019: anaphylactic shock with ventilation), so none without the "
+    "anesthetist; gadolinium is tolerated"
+)
+
+
+def test_an_allergy_longer_than_a_value_goes_on_in_the_next() -> None:
+    found = answer(make_entry(patient={"allergies": ("Latex", ALLERGY), "alerts": ("M" * 70,)}))
+
+    assert list(found.Allergies) == [
+        "Latex",
+        "iodinated contrast media (2019: anaphylactic shock with ...",
+        "... ventilation), so none without the anesthetist; ...",
+        "... gadolinium is tolerated",
+    ]
+    assert list(found.MedicalAlerts) == ["M" * 60 + "...", "..." + "M" * 10]
+
+
+def test_what_the_order_tells_of_the_patient_is_told_whole() -> None:
+    found = answer(make_entry(clinical_information="Shunt left arm, no cannula; " * 4))
+
+    assert (
+        "".join(found.MedicalAlerts).replace(" ......", "")
+        == ("Shunt left arm, no cannula; " * 4).strip()
+    )
+
+
+def test_of_a_thousand_allergies_a_mark_says_that_there_are_more() -> None:
+    entry = make_entry(patient={"allergies": tuple(f"{one:060}" for one in range(2_000))})
+
+    found = answer(entry, syntax="explicit")
+
+    assert found.Allergies[-1] == "..."
+    assert found.Allergies[-2] == f"{len(found.Allergies) - 2:060}"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Longname" * 9 + "^Anna Maria", "Longname" * 6 + "Lo...^Anna Maria"),
+        ("Ruiz^" + "Maria " * 15 + "^^Dr.", "Ruiz^" + "Maria " * 9 + "Ma..."),
+        ("Ruiz^" + "M" * 59, "Ruiz^" + "M" * 59),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_too_long_keeps_the_beginning_of_both_names(name: str, shown: str) -> None:
+    found = answer(make_entry(patient={"name": PersonName.parse(name)}))
+
+    assert str(found.PatientName) == shown
+    assert len(shown) <= 64
+
+
+def test_who_gave_a_number_out_is_told_whole_or_not() -> None:
+    numbers = (Identifier("7", "H" * 65, "MR"), Identifier("8", "I" * 65), Identifier("9", "HOSP"))
+
+    found = answer(make_entry(patient={"identifiers": numbers}))
+
+    assert found.PatientID == "7"
+    assert "IssuerOfPatientID" not in found
+    assert [item.get("IssuerOfPatientID", "") for item in found.OtherPatientIDsSequence] == [
+        "", "HOSP",
+    ]  # fmt: skip
 
 
 def test_only_the_state_known_to_the_standard_is_told() -> None:

@@ -365,8 +365,12 @@ def test_a_separator_in_a_description_is_sent_as_something_else() -> None:
 
     (row,) = shown(identifier(RequestedProcedureDescription=""))
 
-    assert row.RequestedProcedureDescription == ("Head/neck " + "x" * 80)[:64]
+    assert row.RequestedProcedureDescription == "Head/neck " + "x" * 51 + "..."
     assert names(identifier(RequestedProcedureDescription="Head/neck*")) == ["Berg^Anna"]
+    as_shown = identifier(RequestedProcedureDescription=row.RequestedProcedureDescription)
+    assert names(as_shown) == ["Berg^Anna"]
+    cut = identifier(RequestedProcedureDescription=("Head/neck " + "x" * 80)[:64])
+    assert names(cut) == []
 
 
 def test_when_and_by_whom_it_was_ordered_can_be_asked_for() -> None:

@@ -11,6 +11,7 @@ from ris.domain.errors import (
     MissingValueError,
 )
 from ris.domain.identifiers import new_uid, require_uid
+from ris.domain.long_strings import shortened
 from ris.domain.orders import (
     ProcedureRequest,
     StepRequest,
@@ -164,9 +165,9 @@ def plan_step(
             request.station_ae_title, path=Place.STATION, limit=16, name="station AE title"
         ),
         station_name=request.station_name[:16],
-        location=request.location[:16],
+        location=shortened(request.location, 16),
         duration_minutes=_duration(request, template or definition),
-        description=description[:64],
+        description=shortened(description, 64),
         protocol_codes=codes or (template.protocol_codes if template else []),
         performing_physician=str(request.performing_physician),
         contrast_agent=definition.contrast if definition else "",

@@ -9,6 +9,7 @@ from ris.domain.errors import (
     InvalidValueError,
     StateConflictError,
 )
+from ris.domain.long_strings import shortened
 from ris.domain.order_events import OrderRevised
 from ris.domain.orders import (
     PERFORMED,
@@ -241,7 +242,7 @@ def _said_of(wish: StepRequest) -> dict[str, Any]:
     if wish.modality:
         said["modality"] = wish.modality.upper()
     if wish.description:
-        said["description"] = wish.description[:64]
+        said["description"] = shortened(wish.description, 64)
     if wish.performing_physician:
         said["performing_physician"] = str(wish.performing_physician)
     if wish.protocol_codes:
