@@ -93,6 +93,7 @@ class StepTrigger(StrEnum):
     REVERT = "revert"
     RESTORE = "restore"  # a cancellation is taken back
     RETRACT = "retract"  # an arrival is taken back
+    MOVE = "move"  # the appointment goes elsewhere; who was prepared there is not here
 
 
 STEP = StateMachine[StepStatus, StepTrigger](
@@ -100,7 +101,9 @@ STEP = StateMachine[StepStatus, StepTrigger](
     StepStatus.PENDING,
     {
         (StepStatus.PENDING, StepTrigger.SCHEDULE): StepStatus.SCHEDULED,
-        (StepStatus.SCHEDULED, StepTrigger.SCHEDULE): StepStatus.SCHEDULED,
+        (StepStatus.SCHEDULED, StepTrigger.MOVE): StepStatus.SCHEDULED,
+        (StepStatus.ARRIVED, StepTrigger.MOVE): StepStatus.ARRIVED,
+        (StepStatus.READY, StepTrigger.MOVE): StepStatus.ARRIVED,
         (StepStatus.NO_SHOW, StepTrigger.SCHEDULE): StepStatus.SCHEDULED,
         (StepStatus.SCHEDULED, StepTrigger.UNSCHEDULE): StepStatus.PENDING,
         (StepStatus.SCHEDULED, StepTrigger.ARRIVE): StepStatus.ARRIVED,
@@ -127,6 +130,7 @@ STEP = StateMachine[StepStatus, StepTrigger](
 
 # Where a step stands in its life; used by lists and by the rules below.
 OFFERED = frozenset({StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.READY})
+HERE = frozenset({StepStatus.ARRIVED, StepStatus.READY})
 OPEN = OFFERED | {StepStatus.PENDING, StepStatus.STARTED, StepStatus.NO_SHOW}
 PERFORMED = frozenset({StepStatus.STARTED, StepStatus.COMPLETED, StepStatus.DISCONTINUED})
 

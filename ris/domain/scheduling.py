@@ -73,6 +73,7 @@ APPOINTMENT = StateMachine[AppointmentStatus, AppointmentTrigger](
         (AppointmentStatus.HELD, AppointmentTrigger.BOOK): AppointmentStatus.BOOKED,
         (AppointmentStatus.HELD, AppointmentTrigger.EXPIRE): AppointmentStatus.EXPIRED,
         (AppointmentStatus.BOOKED, AppointmentTrigger.MOVE): AppointmentStatus.BOOKED,
+        (AppointmentStatus.ARRIVED, AppointmentTrigger.MOVE): AppointmentStatus.ARRIVED,
         (AppointmentStatus.BOOKED, AppointmentTrigger.ARRIVE): AppointmentStatus.ARRIVED,
         (AppointmentStatus.ARRIVED, AppointmentTrigger.FULFILL): AppointmentStatus.FULFILLED,
         (AppointmentStatus.HELD, AppointmentTrigger.CANCEL): AppointmentStatus.CANCELED,
@@ -96,6 +97,20 @@ OCCUPYING = frozenset(
         AppointmentStatus.FULFILLED,
     }
 )
+
+
+MOVABLE = frozenset({AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED})
+
+# Who came in the evening may go on to another room after midnight; later it is another day.
+_NIGHT = timedelta(hours=12)
+
+
+def is_same_visit(
+    booked_at: datetime, arrived_at: datetime | None, start_at: datetime, zone: tzinfo
+) -> bool:
+    """Whether somebody who is here can have an exam at ``start_at`` without going home."""
+    days = {at.astimezone(zone).date() for at in (booked_at, start_at)}
+    return len(days) == 1 or abs(start_at - (arrived_at or booked_at)) < _NIGHT
 
 
 class Answer(StrEnum):
@@ -165,7 +180,11 @@ class BookAppointment(Command[str]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RescheduleAppointment(Command[str]):
-    """Move an appointment to another time or device; identifiers and UIDs stay."""
+    """Move an appointment to another time or device; identifiers and UIDs stay.
+
+    Also of somebody who is here already and whose exam has not begun: to another room, on the day
+    of the visit. They stay arrived.
+    """
 
     appointment: str
     start_at: datetime
@@ -392,6 +411,7 @@ class AppointmentMoved(Event):
     previous_station: str
     overbooked: bool = False
     followed: bool = False
+    arrived: bool = False  # the patient is here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

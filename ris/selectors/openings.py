@@ -28,6 +28,7 @@ from ris.domain.openings import (
     Stretch,
     Wanted,
 )
+from ris.domain.orders import HERE, StepStatus
 from ris.domain.resources import KeptTime
 from ris.domain.scheduling import LONGEST, AppointmentStatus, ClosureKind
 from ris.models import (
@@ -63,6 +64,7 @@ class Exam:
     patient: int | None = None
     besides: frozenset[int] = frozenset()  # its own appointments do not stand in its way
     interpreter: str = ""
+    is_here: bool = False  # and prepared
 
     @property
     def before(self) -> int:
@@ -74,7 +76,8 @@ class Exam:
 
     @property
     def lead(self) -> timedelta:
-        return timedelta(hours=self.definition.lead_hours if self.definition else 0)
+        waits = self.definition is not None and not self.is_here
+        return timedelta(hours=self.definition.lead_hours if self.definition and waits else 0)
 
     @property
     def staff(self) -> int:
@@ -136,6 +139,7 @@ def exam_of(
         patient=order.patient_id,
         besides=frozenset() if step.appointment_id is None else frozenset({step.appointment_id}),
         interpreter=order.interpreter_language,
+        is_here=StepStatus(step.status) in HERE,
     )
 
 

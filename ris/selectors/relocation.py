@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 from django.utils.translation import gettext_noop as noop
 
 from ris.domain import openings as engine
 from ris.domain.openings import Against, Stretch, Taken, Wanted
-from ris.domain.orders import Priority
+from ris.domain.orders import HERE, Priority, StepStatus
 from ris.domain.relocating import Relocation
-from ris.domain.scheduling import LONGEST, OCCUPYING, AppointmentStatus
+from ris.domain.scheduling import LONGEST, OCCUPYING, AppointmentStatus, is_same_visit
 from ris.models import Appointment, Device, DeviceRule, ScheduledProcedureStep
 from ris.selectors.openings import (
     BUSY,
@@ -29,11 +29,12 @@ from ris.selectors.openings import (
     start_of,
 )
 from ris.selectors.patient_lists import IDENTIFIERS
-from ris.selectors.resources import days_at
+from ris.selectors.resources import days_at, zone_at
 from ris.selectors.schedule import AppointmentLine
 from ris.selectors.schedule import _line as appointment_line
 from ris.selectors.taken import minute_of, minute_up
 
+_HERE = sorted(status.value for status in HERE)
 DAYS = 5  # how far a place is looked for
 MOST = 200
 
@@ -88,9 +89,20 @@ def together(device: Device, devices: Iterable[Device]) -> list[int]:
 
 
 def touched(
-    device: Device, low: datetime, high: datetime, devices: Iterable[Device]
+    device: Device,
+    low: datetime,
+    high: datetime,
+    devices: Iterable[Device],
+    *,
+    now: datetime | None = None,
 ) -> list[Touched]:
-    """What is booked on one of ``devices`` or in its room from ``low`` to ``high``, in order."""
+    """What is booked on one of ``devices`` or in its room from ``low`` to ``high``, in order.
+
+    If that is ``now``, also who is here and still waits, though their time is past.
+    """
+    meant = Q(appointment__end_at__gt=low)
+    if now is not None and low <= now < high:
+        meant |= Q(appointment__status=AppointmentStatus.ARRIVED.value, status__in=_HERE)
     rows = (
         ScheduledProcedureStep.objects.filter(
             appointment__device__in=together(device, devices),
@@ -99,8 +111,8 @@ def touched(
             ],
             appointment__start_at__lt=high,
             appointment__start_at__gt=low - LONGEST,
-            appointment__end_at__gt=low,
         )
+        .filter(meant)
         .select_related(
             "appointment__patient__merged_into",
             "appointment__device__room__site",
@@ -157,10 +169,11 @@ def proposals(
     return [found[each.row.pk] for each in wanted]
 
 
-def _urgency(line: AppointmentLine) -> tuple[int, datetime]:
+def _urgency(line: AppointmentLine) -> tuple[int, bool, datetime]:
+    """Of what is as urgent, who is here has the first choice."""
     ranks = [priority.value for priority in Priority]
     rank = ranks.index(line.priority) if line.priority in ranks else len(ranks)
-    return rank, line.start_at
+    return rank, line.status != AppointmentStatus.ARRIVED.value, line.start_at
 
 
 def known_exam(step: ScheduledProcedureStep, rules: dict[int, dict[int, DeviceRule]]) -> Exam:
@@ -181,6 +194,7 @@ def known_exam(step: ScheduledProcedureStep, rules: dict[int, dict[int, DeviceRu
         ),
         patient=order.patient_id,
         interpreter=order.interpreter_language,
+        is_here=StepStatus(step.status) in HERE,
     )
 
 
@@ -229,8 +243,8 @@ class Search:
         return found
 
     def place(self, row: Appointment, line: AppointmentLine, exam: Exam) -> Proposal:
-        if line.status != AppointmentStatus.BOOKED.value:
-            return Proposal(line=line, against=(_HERE,))
+        if not line.is_movable:
+            return Proposal(line=line, against=(_HELD if row.status == _HOLD else _BEGUN,))
         earliest = minute_up(max(row.start_at, self.now))
         need = replace(
             self.calendar.need(exam),
@@ -250,6 +264,10 @@ class Search:
             return Proposal(line=line, against=words)
         (opening,) = found
         device = self.devices[opening.place]
+        if exam.is_here and not is_same_visit(
+            row.start_at, row.arrived_at, start_of(opening), zone_at(device)
+        ):
+            return Proposal(line=line, against=(_NOT_TODAY,))
         (place,) = (each for each in places if each.key == device.pk)
         self.take(device, place, opening)
         self.occupy(engine.team(place, need, self.people, opening.start) or [], opening)
@@ -279,7 +297,10 @@ class Search:
                 self.taken[other.pk].append(taken)
 
 
-_HERE = noop("the patient is here already: send them to another room by hand")
+_HOLD = AppointmentStatus.HELD.value
+_HELD = noop("the time is only held")
+_BEGUN = noop("the exam has begun")
+_NOT_TODAY = noop("nothing is free for the rest of the day")
 
 
 def _why_not(places: Sequence[engine.Place], need: engine.Need, earliest: int) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from ris.domain.actors import ActorKind
 from ris.domain.errors import UnknownKeyError
 from ris.domain.local_time import whole_day
 from ris.domain.openings import Opening, is_open
-from ris.domain.scheduling import LONGEST, OCCUPYING, AppointmentStatus, Slot
+from ris.domain.orders import PERFORMED, StepStatus
+from ris.domain.scheduling import LONGEST, MOVABLE, OCCUPYING, AppointmentStatus, Slot
 from ris.models import Appointment, Device, DomainEvent, ScheduledProcedureStep, User
 from ris.selectors.calendar import Calendar, Span
 from ris.selectors.openings import (
@@ -233,6 +234,17 @@ class AppointmentLine:
     @property
     def exams(self) -> tuple[ExamLine, ...]:
         return tuple(dict.fromkeys(step.exam for step in self.steps if step.description))
+
+    @property
+    def is_here(self) -> bool:
+        """Somebody in the waiting room, who can be sent to another room."""
+        return self.status == AppointmentStatus.ARRIVED.value and self.is_movable
+
+    @property
+    def is_movable(self) -> bool:
+        return AppointmentStatus(self.status) in MOVABLE and not any(
+            StepStatus(step.status) in PERFORMED for step in self.steps
+        )
 
     @property
     def is_late(self) -> bool:

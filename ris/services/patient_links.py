@@ -254,6 +254,8 @@ def guard(command: Command[Any], context: Context) -> None:
         raise DeniedError("it is too late to change this here: please call")
     if isinstance(command, CancelAppointment) and policy.may_cancel:
         return
+    if appointment.status == AppointmentStatus.ARRIVED.value:
+        raise DeniedError("you are here already: please ask at the desk")
     if isinstance(command, RescheduleAppointment) and policy.may_move:
         _check_move(command, appointment, site, policy.days_ahead, context)
         return

@@ -70,6 +70,8 @@ def plan(event: StoredEvent, channel: Channel) -> None:
     now = _clock.now()
     if occasion is None or said is None or said <= now:
         return
+    if event.payload.get("arrived"):
+        return  # who is here is told by somebody
     if occasion is Occasion.OFFER:
         _plan_offer(str(event.payload.get("offer") or ""), channel, now)
         return

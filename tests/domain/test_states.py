@@ -44,7 +44,9 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
     "ScheduledProcedureStep": (
         STEP,
         """
-        schedule: PENDING, SCHEDULED, NO_SHOW -> SCHEDULED
+        schedule: PENDING, NO_SHOW -> SCHEDULED
+        move: SCHEDULED -> SCHEDULED
+        move: ARRIVED, READY -> ARRIVED
         unschedule: SCHEDULED -> PENDING
         arrive: SCHEDULED -> ARRIVED
         prepare: ARRIVED -> READY
@@ -82,6 +84,7 @@ DESIGN: dict[str, tuple[StateMachine[Any, Any], str]] = {
         book: PROPOSED, HELD -> BOOKED
         expire: HELD -> EXPIRED
         move: BOOKED -> BOOKED
+        move: ARRIVED -> ARRIVED
         arrive: BOOKED -> ARRIVED
         fulfill: ARRIVED -> FULFILLED
         cancel: PROPOSED, HELD, BOOKED -> CANCELED

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from ris.domain.errors import DeniedError, SlotTakenError, StateConflictError
 from ris.domain.orders import OrderDetails, Priority
 from ris.domain.relocating import RelocateAppointments, Relocation
-from ris.domain.scheduling import BookAppointment, RecordArrival
+from ris.domain.scheduling import BookAppointment
 from ris.models import Appointment, AuditEvent, Booking, Device, DomainEvent, Order
 from ris.selectors import board as boards
 from ris.selectors.relocation import Proposal, proposals, relocations, touched
@@ -105,19 +105,6 @@ def test_urgent_exam_has_the_first_choice() -> None:
 
     assert stat.is_same_time
     assert routine.start_at == NINE + 2 * LONG
-
-
-def test_patient_who_is_here_stays_and_is_told_of() -> None:
-    appointment = booked(1, NINE)
-    execute(
-        RecordArrival(appointment=str(appointment.public_id), unchecked_reason="known here"),
-        actor=people.frontdesk,
-    )
-
-    (found,) = proposed()
-
-    assert found.start_at is None
-    assert found.against == ("the patient is here already: send them to another room by hand",)
 
 
 def test_exam_that_no_other_device_does_has_a_reason() -> None:

@@ -16,11 +16,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from ris.domain.resources import BeginDowntime, ReserveBlock
-from ris.domain.scheduling import RecordArrival
 from ris.models import Appointment, AuditEvent, Closure, Device, Order, Room, Site
 from ris.services import execute
 from tests import make, people
-from tests.web.department import booked_at, today_at
+from tests.web.department import arrive, booked_at, today_at
 
 As = Callable[[str], Client]
 BUDGETS: dict[str, int] = json.loads((Path(__file__).parent.parent / "budgets.json").read_text())
@@ -322,19 +321,73 @@ def test_exam_that_has_to_leave_is_not_offered_the_time_it_has(as_: As, rooms: N
     assert "same time" not in page
 
 
-def test_patient_who_is_here_is_listed_as_still_to_place(as_: As, rooms: None) -> None:
+def test_patient_who_is_here_goes_along_and_is_marked(as_: As, rooms: None) -> None:
     order = booked_at(today_at(14), "CT1")
-    execute(
-        RecordArrival(
-            appointment=str(appointment_of(order).public_id), unchecked_reason="known here"
-        ),
-        actor=people.frontdesk,
-    )
+    arrive(order)
 
     page = as_("scheduler").get("/board/relocate/?room=CT1").content.decode()
 
-    assert "Still to place" in page
-    assert "the patient is here already" in page
+    assert f'name="move" value="{appointment_of(order).public_id}"' in page
+    assert "Arrived" in page
+    assert "Still to place" not in page
+
+
+def test_patient_who_is_here_and_has_no_place_can_be_moved_by_hand(as_: As, rooms: None) -> None:
+    order = booked_at(today_at(14), "CT1")
+    arrive(order)
+    Device.objects.filter(ae_title="CT2").update(active=False)
+
+    page = as_("scheduler").get("/board/relocate/?room=CT1").content.decode()
+
+    assert "no other device does this exam" in page
+    assert f"/board/move/{appointment_of(order).public_id}/?next=" in page
+
+
+def test_who_is_here_is_moved_from_arrivals_and_order_and_stays_checked_in(
+    as_: As, rooms: None
+) -> None:
+    order = booked_at(today_at(14), "CT1")
+    arrive(order)
+    row = appointment_of(order)
+    client, address = as_("frontdesk"), f"/board/move/{row.public_id}/"
+
+    lists = [client.get("/arrivals/"), client.get(f"/orders/{order.public_id}/")]
+    dialog = client.get(address).content.decode()
+    (slot, *_rest) = re.findall(r'name="slot" value="([^"]+)"', dialog)
+    other_day = client.post(
+        address,
+        {
+            "version": row.version,
+            "day": "2026-03-03",
+            "at": "14:00",
+            "device": str(device("CT2").public_id),
+            "minutes": "20",
+        },
+    )
+    answer = client.post(address, {"slot": slot, "version": row.version, "next": "/arrivals/"})
+
+    assert [f"{address}?next=" in each.content.decode() for each in lists] == [True, True]
+    assert "the patient stays checked in" in dialog
+    assert {each.split()[1][:10] for each in [slot, *_rest]} == {"2026-03-02"}
+    assert other_day.status_code == 409
+    assert "take the arrival back first" in other_day.content.decode()
+    assert (answer.status_code, answer["Location"]) == (303, "/arrivals/")
+    assert appointment_of(order).status == "ARRIVED"
+
+
+def test_exam_that_has_begun_has_no_way_to_be_moved(as_: As, rooms: None) -> None:
+    order = booked_at(today_at(14), "CT1")
+    arrive(order)
+    execute(make.start(order), actor=people.ct1)
+    key = appointment_of(order).public_id
+    client = as_("scheduler")
+
+    page = client.get(f"/board/move/{key}/").content.decode()
+    lists = [client.get("/arrivals/"), client.get(f"/orders/{order.public_id}/")]
+
+    assert 'name="slot"' not in page
+    assert "stays in its room" in page
+    assert [f"/board/move/{key}/" in each.content.decode() for each in lists] == [False, False]
 
 
 def test_day_sheet_has_a_page_for_each_room_with_exams(as_: As, rooms: None) -> None:

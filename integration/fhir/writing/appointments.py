@@ -37,6 +37,7 @@ from ris.domain.scheduling import (
 from ris.selectors.search.views import AppointmentHit
 from ris.services import execute
 
+_MOVABLE = frozenset({"booked", "arrived", "checked-in"})
 _PARTICIPANTS: Mapping[str, Participant] = {kind: who for who, kind in ACTORS.items()}
 
 
@@ -184,7 +185,7 @@ class Change:
         self.desk.take(self.wanted, work, when)
 
     def _move(self) -> None:
-        if self.present.status != "booked":
+        if self.present.status not in _MOVABLE:
             raise StateConflictError(
                 f"an appointment that is {self.present.status} cannot be moved",
                 path=f"{PATH}.start",
@@ -219,7 +220,7 @@ class Change:
         )
 
     def _goes_elsewhere(self) -> bool:
-        if self.present.status not in {"booked", "pending"}:
+        if self.present.status not in {*_MOVABLE, "pending"}:
             return False
         devices, _ = self.desk.places(self.wanted)
         hit = self._hit()

@@ -187,12 +187,17 @@ def _told(
             control=control,
             progress=_progress(event, order, procedure, say, profile),
             reason=str(event.payload.get("reason", "")) if control in ("OC", "OD") else "",
-            modifier=say.modifier,
+            modifier=_modifier(event, say),
             timing_in_orc=not _has_tq1(profile),
             set_id=number,
         )
         for number, (procedure, step) in enumerate(parts, start=1)
     ]
+
+
+def _modifier(event: StoredEvent, say: Say) -> str:
+    """A move of somebody who is here takes nothing back of that."""
+    return "arrived" if event.payload.get("arrived") else say.modifier
 
 
 def _draft(told: Sequence[ToldOrder], profile: Profile) -> Draft:

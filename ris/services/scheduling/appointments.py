@@ -47,6 +47,7 @@ from ris.services.scheduling.calendar import (
     _STEP_FIELDS,
     book,
     move_appointment,
+    require_movable,
     say_canceled,
 )
 from ris.services.scheduling.offers import expire_offers, serve
@@ -319,6 +320,7 @@ def reschedule_appointment(
         (appointment.end_at - appointment.start_at).total_seconds() / 60
     )
     start_at = _require_aware(command.start_at)
+    require_movable(appointment, steps, device, start_at)
     agreed = None
     if device is not None and steps:
         changed = device.pk != appointment.device_id and command.duration_minutes is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import CharField
@@ -11,7 +12,7 @@ from ris.domain.errors import (
     StateConflictError,
 )
 from ris.domain.local_time import ended
-from ris.domain.orders import STEP, StepStatus, StepTrigger
+from ris.domain.orders import HERE, PERFORMED, STEP, StepStatus, StepTrigger
 from ris.domain.places import Place
 from ris.domain.scheduling import (
     APPOINTMENT,
@@ -21,6 +22,7 @@ from ris.domain.scheduling import (
     AppointmentMoved,
     AppointmentStatus,
     AppointmentTrigger,
+    is_same_visit,
 )
 from ris.models import (
     Appointment,
@@ -28,6 +30,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.models.prepared import Given, Select
+from ris.selectors.resources import zone_at
 from ris.services._context import Context
 from ris.services._locks import steps_of_appointment
 from ris.services._transition import decide, move
@@ -41,6 +44,7 @@ from ris.services.scheduling.resources import (
     take,
 )
 from ris.services.scheduling.rules import Agreed
+from ris.services.scheduling.tickets import withdraw_call
 
 AS_ORDERED = "as ordered"  # why a time was booked that nobody but the order wished for
 
@@ -186,6 +190,8 @@ def move_appointment(
     agreed: Agreed | None = None,
     patient_free: bool = False,
 ) -> None:
+    steps = steps_of_appointment(appointment)
+    require_movable(appointment, steps, device, start_at)
     previous_start, previous_device = appointment.start_at, appointment.device
     end_at = ended(start_at, minutes)
     taken = False
@@ -195,7 +201,6 @@ def move_appointment(
         taken = require_free(device, start_at, end_at, overbook=overbook, but=appointment)
     if not overbook and not patient_free and appointment.patient_id is not None:
         require_patient_free(appointment.patient_id, start_at, end_at, but=appointment)
-    steps = steps_of_appointment(appointment)
     previous_station = steps[0].station_ae_title if steps else ""
     give_back(appointment)
     appointment.start_at = start_at
@@ -214,9 +219,14 @@ def move_appointment(
         "reason",
     )
     _take(appointment, device, agreed, exclusive=not taken)
+    arrived = appointment.status == AppointmentStatus.ARRIVED.value
+    if arrived and device != previous_device:
+        withdraw_call(appointment)
     for step in steps:
+        if step.status == StepStatus.CANCELED.value:
+            continue
         assign(step, appointment, device)
-        move(step, STEP, StepTrigger.SCHEDULE, *_STEP_FIELDS)
+        move(step, STEP, StepTrigger.MOVE, *_STEP_FIELDS)
         if (start_at, device) == (previous_start, previous_device):
             say_modified(step, appointment, context)
             continue
@@ -232,9 +242,30 @@ def move_appointment(
                 previous_start_at=previous_start,
                 previous_station=previous_station,
                 overbooked=taken,
+                arrived=arrived,
             ),
             subject=appointment,
             order=order,
+        )
+
+
+def require_movable(
+    appointment: Appointment,
+    steps: Iterable[ScheduledProcedureStep],
+    device: Device | None,
+    start_at: datetime,
+) -> None:
+    """Raises StateConflictError for an exam that has begun, and for who is here and would wait
+    until another day."""
+    if any(StepStatus(step.status) in PERFORMED for step in steps):
+        raise StateConflictError("the exam has begun: it stays in its room")
+    if appointment.status != AppointmentStatus.ARRIVED.value:
+        return
+    zone = zone_at(device or appointment.device)
+    if not is_same_visit(appointment.start_at, appointment.arrived_at, start_at, zone):
+        raise StateConflictError(
+            "the patient is here: for another day, take the arrival back first",
+            path=Place.START_AT,
         )
 
 
@@ -276,7 +307,7 @@ def schedule_as_ordered(
     suitable one (flagged). Without any suitable device the step waits for a scheduler.
     """
     assert step.wished_at is not None  # noqa: S101 - the callers ask only for steps with a wish
-    if step.status in {StepStatus.ARRIVED.value, StepStatus.READY.value}:
+    if StepStatus(step.status) in HERE:
         raise StateConflictError("the patient is here already: the time stays", path=Place.START_AT)
     named = station or step.station_ae_title
     minutes = step.duration_minutes

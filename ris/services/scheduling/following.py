@@ -20,7 +20,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
-from ris.domain.orders import StepStatus
+from ris.domain.orders import HERE, StepStatus
 from ris.domain.places import Place
 from ris.domain.scheduling import (
     APPOINTMENT,
@@ -277,8 +277,7 @@ class _Work:
         steps = [
             step
             for step in matching or known
-            if step.pk not in used
-            and (step.status in _BOOKABLE or step.status == StepStatus.SCHEDULED.value)
+            if step.pk not in used and (step.status in _BOOKABLE or self._is_movable(step))
         ]
         here = {appointment.pk for appointment in standing}
         booked = [step for step in steps if step.appointment_id in here]
@@ -300,6 +299,11 @@ class _Work:
         ]
         return suited or steps
 
+    def _is_movable(self, step: ScheduledProcedureStep) -> bool:
+        """What is booked; of who is here, what goes to another room."""
+        here = self.command.change is ScheduleChange.MOVE and StepStatus(step.status) in HERE
+        return here or step.status == StepStatus.SCHEDULED.value
+
     def _place_step(
         self,
         step: ScheduledProcedureStep,
@@ -313,7 +317,7 @@ class _Work:
             step.performing_physician = str(service.performer)
             touch(step, "performing_physician")
         appointment = step.appointment
-        if appointment is None or step.status != StepStatus.SCHEDULED.value:
+        if appointment is None or not self._is_movable(step):
             return self._book(step, service, start_at, single=single)
         appointment = lock_appointment(str(appointment.public_id))
         start = start_at or appointment.start_at

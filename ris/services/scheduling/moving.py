@@ -7,12 +7,12 @@ from ris.domain.errors import InvalidValueError, RisError, SlotTakenError, State
 from ris.domain.openings import Against
 from ris.domain.places import Place
 from ris.domain.relocating import RelocateAppointments, Relocation
-from ris.domain.scheduling import AppointmentStatus
+from ris.domain.scheduling import MOVABLE, AppointmentStatus
 from ris.models import Appointment, Device, Resource, StaffMember
 from ris.selectors.openings import exam_of
 from ris.services._context import Context
 from ris.services._locks import lock_appointments, steps_of_appointment
-from ris.services.scheduling.calendar import move_appointment
+from ris.services.scheduling.calendar import move_appointment, require_movable
 from ris.services.scheduling.resources import find_device, give_back, lock, resources_of
 from ris.services.scheduling.rules import agree
 
@@ -53,7 +53,7 @@ def _require_movable(row: Appointment, wanted: Relocation) -> None:
         raise StateConflictError(
             f"somebody else changed the appointment at {row.start_at:%H:%M} meanwhile: look again"
         )
-    if row.status != AppointmentStatus.BOOKED.value:
+    if AppointmentStatus(row.status) not in MOVABLE:
         raise StateConflictError("only what is booked and not begun can be moved")
 
 
@@ -65,6 +65,7 @@ def _move(
         raise StateConflictError("the appointment is for no exam")
     if wanted.start_at.tzinfo is None:
         raise InvalidValueError("a time needs a zone", path=Place.START_AT)
+    require_movable(row, steps, device, wanted.start_at)
     exam = exam_of(steps[0], None if device.pk != row.device_id else _minutes(row))
     tolerated = _PREPARED if wanted.start_at >= row.start_at else frozenset()
     try:

@@ -29,6 +29,11 @@ def give_ticket(appointment: Appointment, context: Context) -> Ticket:
     )
 
 
+def withdraw_call(appointment: Appointment) -> None:
+    """Nobody is sent to a room that they were called to and that is not theirs any more."""
+    Ticket.objects.filter(appointment=appointment).update(called_at=None, called_to="", calls=0)
+
+
 def call_patient(command: CallPatient, context: Context) -> int:
     appointment = lock_appointment(command.appointment)
     if appointment.status != AppointmentStatus.ARRIVED.value:

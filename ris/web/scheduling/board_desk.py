@@ -248,7 +248,7 @@ def _proposals(
 ) -> list[Proposal]:
     """On other devices; ``same``: also on this one, after the time that they have to leave."""
     return proposals(
-        touched(device, low, high, devices),
+        touched(device, low, high, devices, now=timezone.now()),
         devices,
         avoid=() if same else {device.pk},
         down=dict.fromkeys(together(device, devices), (low, high)),

@@ -94,7 +94,7 @@ def _exam(
         "resourceIds": [line.device],
         **_drawn(line.start_at, line.end_at, zone),
         "title": name,
-        "editable": movable and booked,
+        "editable": movable and line.is_movable,
         "classNames": [f"tone-{'warn' if late else label.tone.value}"],
         "extendedProps": {
             "at": line.start_at.astimezone(zone).isoformat(timespec="minutes"),
@@ -109,7 +109,8 @@ def _exam(
             "status": label.words,
             "order": line.order,
             "patient": line.patient.public_id,
-            "movable": movable and booked,
+            "movable": movable and line.is_movable,
+            "booked": booked,
         },
     }
 

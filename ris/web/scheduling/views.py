@@ -117,9 +117,12 @@ def _move_form(
     error: RisError | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    # What comes after its present time; of an exam that is past already, from now on.
-    after = max(timezone.now(), line.start_at)
-    days = schedule.free_slots(step, timezone.localtime(after).date(), LOOK_AHEAD_DAYS)
+    # What comes after its present time; of an exam that is past already, from now on. Who is here
+    # goes anywhere, but not home.
+    now = timezone.now()
+    after = now if line.is_here else max(now, line.start_at)
+    ahead = 1 if line.is_here else LOOK_AHEAD_DAYS
+    days = schedule.free_slots(step, timezone.localtime(after).date(), ahead)
     present = (line.start_at, line.ae_title)
     free = [
         slot for slot in _first_slots(days, 7, after) if (slot.start_at, slot.ae_title) != present

@@ -14,7 +14,7 @@ from ris.models import Appointment, Device, Order
 from ris.services import execute
 from tests import make, people
 from tests.integration.fhir import resources
-from tests.integration.fhir.api import Api
+from tests.integration.fhir.api import Answer, Api
 from tests.integration.fhir.appointments import (
     END,
     NOBODY,
@@ -206,6 +206,30 @@ def test_it_is_moved_canceled_and_cannot_come_back(api: Api) -> None:
     assert (make.step_of(order).status, Appointment.objects.get().reason) == (
         "PENDING", "has a cold",
     )  # fmt: skip
+
+
+def test_who_is_here_goes_to_another_device_and_stays_arrived(api: Api) -> None:
+    make.device("CT2")
+    booked = create(api, make.order())
+    change(api, booked, status="arrived")
+    other = Device.objects.get(ae_title="CT2")
+
+    def moved(start: str, end: str) -> Answer:
+        present = api.get(f"/Appointment/{booked['id']}").body
+        place = {"actor": {"reference": f"Device/{other.public_id}"}, "status": "accepted"}
+        people = [present["participant"][0], place]
+        return change(api, present, participant=people, slot=None, start=start, end=end)
+
+    tomorrow = moved("2026-03-03T12:00:00Z", "2026-03-03T12:20:00Z")
+    today = moved("2026-03-02T14:00:00Z", "2026-03-02T14:20:00Z")
+
+    assert (tomorrow.status, tomorrow.issue["code"]) == (409, "conflict")
+    assert tomorrow.issue["diagnostics"] == (
+        "the patient is here: for another day, take the arrival back first"
+    )
+    assert (today.status, today.body["status"]) == (200, "arrived"), today.body
+    step = make.step_of(Order.objects.get())
+    assert (step.status, step.station_ae_title) == ("ARRIVED", "CT2")
 
 
 def test_a_patch_moves_it_to_another_device(api: Api) -> None:

@@ -362,12 +362,27 @@ def test_our_own_number_of_the_appointment_names_it() -> None:
     assert make.step_of(order).start_at == AT + timedelta(hours=3)
 
 
-def test_who_is_there_already_is_not_moved() -> None:
-    ordered()
+def test_who_is_there_already_is_moved_to_another_room_of_that_day() -> None:
+    order = ordered()
     siu("S12", sch(), PID, *resources())
     siu("S14", sch("Arrived"), PID)
 
-    assert siu("S13", sch(), PID, *resources("20290312150000"))[0] == "AE"
+    assert siu("S13", sch(), PID, *resources("20290312150000", station="CT2")) == ["AA"]
+
+    step = make.step_of(order)
+    assert (step.status, step.start_at) == ("ARRIVED", AT + timedelta(hours=5))
+    assert (step.station_ae_title, make.appointment_of(order).status) == ("CT2", "ARRIVED")
+
+
+def test_who_is_there_already_is_not_moved_to_another_day() -> None:
+    order = ordered()
+    siu("S12", sch(), PID, *resources())
+    siu("S14", sch("Arrived"), PID)
+
+    told = siu("S13", sch(), PID, *resources("20290313150000"))
+
+    assert told == ["AE", "207 AIS^1^4"]
+    assert make.step_of(order).start_at == AT
 
 
 def test_each_service_goes_to_its_procedure() -> None:

@@ -298,7 +298,7 @@
       button.type = "button";
       button.addEventListener("click", () => openMove(event.id));
       actions.unshift(button);
-      if (data.later) actions.push(link(words.later, `/board/later/${event.id}/?next=${encodeURIComponent(here())}`));
+      if (data.later && more.booked) actions.push(link(words.later, `/board/later/${event.id}/?next=${encodeURIComponent(here())}`));
     }
     if (data.orders) actions.push(link(words.again, `/orders/new/?patient=${more.patient}&copy=${more.order}`));
     document.getElementById("exam-actions").replaceChildren(...actions);
