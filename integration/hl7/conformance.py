@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, get_args
@@ -147,6 +148,11 @@ def _field_rows(fields: Iterable[Field]) -> list[tuple[str, str, str]]:
     ]
 
 
+def _extras() -> list[str]:
+    rows = (*DEMOGRAPHICS, *VISIT, *DETAILS, DIAGNOSIS)
+    return list(dict.fromkeys(f"`{row.paths[0]}`" for row in rows if row.extra))
+
+
 def _fields_in() -> list[str]:
     heads = ("value", "read from", "can be moved as")
     patient: list[tuple[str, str, str]] = [
@@ -171,6 +177,15 @@ def _fields_in() -> list[str]:
         "otherwise waits for a person, and an order whose name and birth date both contradict is",
         "refused (ERR 207). Allergies from others are added and take none away. Our own A08 tells",
         'what is gone as `""`, and a death that was not one as `PID-30` N.',
+        "",
+        *textwrap.wrap(
+            "A message does not hang on what is an extra: "
+            + ", ".join([*_extras(), "weight, height"])
+            + ". What of them cannot be read, or is longer than can be kept, is left out; the"
+            " comments of an order tell it as it was sent, and the message's page tells why. With"
+            " `validation = tables` it is refused.",
+            100,
+        ),
         "",
         "### Patient and visit",
         "",

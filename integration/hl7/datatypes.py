@@ -362,6 +362,10 @@ _KILOGRAMS = {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "[lb_av]": 0.45359237, "l
 _METERS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "[in_i]": 0.0254, "ft": 0.3048}
 
 
+_LEAST = 0.2  # of a weight and of a height: what is less is in another unit, or of thousands
+_MEASURE = re.compile(r"([0-9]+(?:[.,][0-9]+)?)\s*([A-Za-z\[\]_]*)\.?")
+
+
 def weight_kg(value: str, unit: str, path: str) -> float:
     return _measure(value, unit, _KILOGRAMS, "kg", path, limit=700)
 
@@ -373,15 +377,20 @@ def height_m(value: str, unit: str, path: str) -> float:
 def _measure(
     value: str, unit: str, units: dict[str, float], default: str, path: str, *, limit: float
 ) -> float:
-    """A measure in our unit; a unit we do not know is refused, for a wrong dose may follow."""
-    try:
-        number = float(value.strip().replace(",", "."))
-    except ValueError:
-        raise InvalidValueError("not a number", path=path) from None
-    factor = units.get((unit.strip() or default).lower())
+    """A measure in our unit; a unit we do not know is refused, for a wrong dose may follow.
+
+    The unit may stand behind the number (``72 kg``), where it does not contradict ``unit``.
+    """
+    match = _MEASURE.fullmatch(value.strip())
+    if match is None:
+        raise InvalidValueError("not a number", path=path)
+    beside, behind = unit.strip().lower(), match[2].lower()
+    factor = units.get(beside or behind or default)
     if factor is None:
         raise InvalidValueError(f"the unit is none of {', '.join(units)}", path=path)
-    result = round(number * factor, 4)
-    if not 0 < result <= limit:
+    if behind and units.get(behind) != factor:
+        raise InvalidValueError("two units that differ", path=path)
+    result = round(float(match[1].replace(",", ".")) * factor, 4)
+    if not _LEAST <= result <= limit:
         raise InvalidValueError("no possible measure of a person", path=path)
     return result

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from integration.hl7 import charset as charsets
-from integration.hl7 import mllp_client, outbound, schema, versions
+from integration.hl7 import inbound, mllp_client, outbound, schema, versions
 from integration.hl7.er7 import Header, Message
 from integration.hl7.er7_segment import Repetition, Segment
 from integration.hl7.settings import Settings, read_settings
@@ -118,6 +119,11 @@ class Text:
             version = ".".join(map(str, taken))
             text = f"{said.strip()[:40]} is no version of HL7; the message was read as {version}"
             found.append(Fault("MSH-12", text))
+        with suppress(RisError):  # of a message that is refused nothing is taken
+            found += [
+                Fault(each.path, f"left out, the rest was taken: {each.fault}")
+                for each in inbound.left_out(raw)
+            ]
         return found
 
     def header(self, raw: bytes) -> tuple[str, str]:

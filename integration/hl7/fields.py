@@ -7,15 +7,16 @@ conformance statement. Of several paths the first that says anything counts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from integration.hl7 import bindings, datatypes, times
 from integration.hl7.er7_segment import Segment
+from integration.hl7.faults import Faults as Faults
 from integration.hl7.paths import parse_path
 from integration.hl7.profiles import Profile
-from ris.domain.errors import RisError, SeveralErrors
+from ris.domain.errors import RisError
 from ris.domain.identifiers import SH_LIMIT, require_accession_number, require_uid
 from ris.domain.values import Code, Identifier, NameGroup, PartialDate, PersonName
 
@@ -27,44 +28,24 @@ _LONGEST_LO = 64  # PS3.5 6.2
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One value: the name it has in a command, where it stands, how it is read."""
+    """One value: the name it has in a command, where it stands, how it is read.
+
+    Nothing hangs on an ``extra``: where it cannot be read, or is longer than ``limit``, the message
+    is taken without it, unless its sender is held to the tables.
+    """
 
     name: str
     paths: tuple[str, ...]
     read: Read
     title: str
+    extra: bool = False
+    limit: int = 0
 
 
 class Scope(Protocol):
     """What a table is read from: a group of segments, with those of the message around it."""
 
     def segment(self, name: str) -> Segment | None: ...
-
-
-@dataclass(slots=True)
-class Faults:
-    """Collects what is wrong, so that a sender is told everything at once."""
-
-    errors: list[RisError] = field(default_factory=list)
-
-    def take(self, read: Callable[[], T]) -> T | None:
-        """What ``read`` gives, or None and one fault more."""
-        try:
-            return read()
-        except RisError as error:
-            self.add(error)
-            return None
-
-    def add(self, error: RisError) -> None:
-        """One fault more, unless it is told already (what all orders of a message share)."""
-        if all((told.path, told.message) != (error.path, error.message) for told in self.errors):
-            self.errors.append(error)
-
-    def raise_if_any(self) -> None:
-        if len(self.errors) == 1:
-            raise self.errors[0]
-        if self.errors:
-            raise SeveralErrors(self.errors)
 
 
 def values(
@@ -76,7 +57,11 @@ def values(
         try:
             value = value_of(row, scope, profile)
         except RisError as error:
-            faults.add(error)
+            segment = scope.segment(error.path[:3])
+            if row.extra and segment is not None and profile.leaves_out:
+                faults.leave_out(error, row.name, segment)
+            else:
+                faults.add(error)
         else:
             if value is not None:
                 found[row.name] = value
@@ -95,6 +80,8 @@ def value_of(row: Field, scope: Scope, profile: Profile) -> Any:
             continue  # most fields of most messages are empty
         value = row.read(segment, place, profile)
         if value is not None:
+            if row.limit:
+                datatypes.within(str(value), row.limit, segment.at(place))
             return value
     return None
 
@@ -360,25 +347,36 @@ DEMOGRAPHICS: tuple[Field, ...] = (
     Field("birth_date", ("PID-7",), _birth_date, "date of birth, as precise as given"),
     Field("sex", ("PID-8",), _sex, "administrative sex"),
     Field(
-        "deceased", ("PID-30", "PID-29"), _died, "death indicator, else that there is a time of it"
+        "deceased",
+        ("PID-30", "PID-29"),
+        _died,
+        "death indicator, else that there is a time of it",
+        extra=True,
     ),
-    Field("phone", ("PID-13", "PID-14"), _phone, "phone number"),
-    Field("email", ("PID-13", "PID-14"), _email, "mail address (XTN.2 NET)"),
+    Field("phone", ("PID-13", "PID-14"), _phone, "phone number", extra=True, limit=250),
+    Field("email", ("PID-13", "PID-14"), _email, "mail address (XTN.2 NET)", extra=True, limit=250),
     Field("address", ("PID-11",), _address, "address, first repetition, as one line"),
-    Field("language", ("PID-15",), _language, "primary language"),
+    Field("language", ("PID-15",), _language, "primary language", extra=True, limit=60),
     Field("pregnancy_status", ("PV1-15",), _pregnancy, "B6: definitely pregnant"),
     Field("special_needs", ("PV1-15",), _needs, "ambulatory status"),
-    Field("mother_birth_name", ("PID-6",), _mother, "the mother's name at birth"),
-    Field("ethnic_group", ("PID-22", "PID-10"), _words, "ethnic group, else race"),
+    Field("mother_birth_name", ("PID-6",), _mother, "the mother's name at birth", extra=True),
+    Field(
+        "ethnic_group",
+        ("PID-22", "PID-10"),
+        _words,
+        "ethnic group, else race",
+        extra=True,
+        limit=64,
+    ),
 )
 
 VISIT: tuple[Field, ...] = (
-    Field("patient_class", ("PV1-2",), _patient_class, "patient class"),
-    Field("location", ("PV1-3",), _place, "where the patient is"),
-    Field("attending", ("PV1-7",), _person, "attending doctor"),
-    Field("referring", ("PV1-8",), _person, "referring doctor"),
-    Field("started_at", ("PV1-44",), _instant, "admission"),
-    Field("ended_at", ("PV1-45",), _instant, "discharge"),
+    Field("patient_class", ("PV1-2",), _patient_class, "patient class", extra=True),
+    Field("location", ("PV1-3",), _place, "where the patient is", extra=True, limit=200),
+    Field("attending", ("PV1-7",), _person, "attending doctor", extra=True),
+    Field("referring", ("PV1-8",), _person, "referring doctor", extra=True),
+    Field("started_at", ("PV1-44",), _instant, "admission", extra=True),
+    Field("ended_at", ("PV1-45",), _instant, "discharge", extra=True),
 )
 
 NUMBERS: tuple[Field, ...] = (
@@ -392,23 +390,37 @@ NUMBERS: tuple[Field, ...] = (
 DETAILS: tuple[Field, ...] = (
     Field("priority", ("TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"), _priority, "priority"),
     Field("reason", ("OBR-31", "OBR-13"), _reasons, "reason for the exam"),
-    Field("reason_code", ("OBR-31",), _coded, "reason for the exam, coded"),
+    Field("reason_code", ("OBR-31",), _coded, "reason for the exam, coded", extra=True),
     Field("requester", ("ORC-12", "OBR-16"), _person, "ordering provider"),
     Field(
         "requester_identifier", ("ORC-12", "OBR-16"), _person_identifier, "ordering provider's id"
     ),
-    Field("requesting_service", ("ORC-17", "PV1-10"), _words, "requesting service"),
-    Field("referring", ("PV1-8",), _person, "referring doctor"),
-    Field("transport", ("OBR-30",), _transport, "transportation mode"),
-    Field("entered_by", ("ORC-10",), _person_text, "entered by"),
-    Field("entering_location", ("ORC-13",), _place, "where it was entered"),
-    Field("requesting_service_code", ("ORC-17",), _coded, "requesting service, coded"),
+    Field(
+        "requesting_service",
+        ("ORC-17", "PV1-10"),
+        _words,
+        "requesting service",
+        extra=True,
+        limit=64,
+    ),
+    Field("referring", ("PV1-8",), _person, "referring doctor", extra=True),
+    Field("transport", ("OBR-30",), _transport, "transportation mode", extra=True, limit=64),
+    Field("entered_by", ("ORC-10",), _person_text, "entered by", extra=True),
+    Field("entering_location", ("ORC-13",), _place, "where it was entered", extra=True, limit=64),
+    Field("requesting_service_code", ("ORC-17",), _coded, "requesting service, coded", extra=True),
     Field("clinical_information", ("OBR-13",), _free_text, "relevant clinical information"),
     Field("patient_state", ("OBR-12",), _short_words, "danger code, up to 64 characters"),
     Field("confidentiality", ("ORC-28",), _words, "confidentiality of the order"),
     Field("patient_confidentiality", ("PV1-16",), _text, "confidentiality of the patient's data"),
-    Field("ordered_at", ("ORC-9", "ORC-15"), _instant, "time of the request"),
-    Field("callback_phone", ("ORC-14", "OBR-17"), _phone, "call back phone number"),
+    Field("ordered_at", ("ORC-9", "ORC-15"), _instant, "time of the request", extra=True),
+    Field(
+        "callback_phone",
+        ("ORC-14", "OBR-17"),
+        _phone,
+        "call back phone number",
+        extra=True,
+        limit=250,
+    ),
 )
 
 PROCEDURE: tuple[Field, ...] = (
@@ -432,7 +444,9 @@ STEP: tuple[Field, ...] = (
     Field("performing_physician", ("OBR-34",), _ndl, "performing physician"),
 )
 
-DIAGNOSIS = Field("diagnosis", ("DG1-3", "DG1-4"), _diagnosis, "diagnosis; reason if none is told")
+DIAGNOSIS = Field(
+    "diagnosis", ("DG1-3", "DG1-4"), _diagnosis, "diagnosis; reason if none is told", extra=True
+)
 COMMENTS = Field("comments", ("NTE-3",), _free_text, "comments, all NTE of the order")
 CLINICAL = Field("clinical", ("OBR-13",), _free_text, "relevant clinical information, as a comment")
 REQUESTER = tuple(row for row in DETAILS if row.name in ("requester", "requester_identifier"))

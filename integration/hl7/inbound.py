@@ -35,6 +35,7 @@ from integration.hl7.batch import (
     take_apart,
 )
 from integration.hl7.er7 import Header, Message
+from integration.hl7.faults import LeftOut
 from integration.hl7.mapping.applying import together, understood
 from integration.hl7.numbers import named_orders
 from integration.hl7.peer import Commit, Peer, Reply
@@ -310,6 +311,13 @@ class _Work:
         use(self.parts)
         return self._answer(None, placed)
 
+    def left_out(self) -> Sequence[LeftOut]:
+        """What it is taken without; nothing of what is not taken at all."""
+        if self.message is None or (self.header.code, self.header.trigger) not in ROUTES:
+            return ()
+        requests = _route(self.header).translate(self.message, self._profile(self.message))
+        return tuple(dict.fromkeys(each for request in requests for each in request.left_out))
+
     def refuse(self, error: RisError) -> Answer:
         if self.sender.refusal is None:
             self.references[:] = named_orders(self.message) if self.message else []
@@ -379,6 +387,14 @@ def _work(
 def work_on(raw: bytes, header: Header, sender: Sender | None = None) -> _Work:
     """What is done with a message, for a rehearsal; of the sender it names, or of another one."""
     return _Work(raw, header, sender or sender_of(header, ""), is_stored=True)
+
+
+def left_out(raw: bytes) -> Sequence[LeftOut]:
+    """What a message is taken without, by what is agreed with its sender now."""
+    header = Header.read(raw)
+    if header is None or acks.is_acknowledgement(header):
+        return ()
+    return work_on(raw, header).left_out()
 
 
 def _route(header: Header) -> Route:

@@ -45,6 +45,11 @@ class Profile:
         return self.message in self.settings.authoritative
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether a message is taken without what cannot be read of it and nothing hangs on."""
+        return self.settings.level != "tables"
+
+    @property
     def visit_authority(self) -> str:
         return self.settings.visit_authority or self.default_authority
 

@@ -63,7 +63,7 @@ def from_adt(message: Message, profile: Profile) -> list[Request]:
     scope = GroupScope(message, message)
     said = patient.demographics(message, scope, profile, faults)
     if event in profile.settings.snapshots:
-        said = patient.snapshot(said)
+        said = patient.snapshot(said, {each.name for each in faults.left_out})
     visit = patient.visit(message, scope, profile, faults)
     prior = faults.take(lambda: _prior_visit(message, visit, profile))
     reference = faults.take(lambda: patient.reference(pid, profile, said))
@@ -82,7 +82,8 @@ def from_adt(message: Message, profile: Profile) -> list[Request]:
                     authoritative="ADT" in profile.settings.authoritative,
                 ),
                 *clearance.commands(message, message, reference, profile),
-            )
+            ),
+            left_out=tuple(faults.left_out),
         )
     ]
 
@@ -109,6 +110,7 @@ def from_reactions(message: Message, profile: Profile) -> list[Request]:
                 ),
             ),
             words={Place.ALLERGIES: reactions.place(message)},
+            left_out=tuple(faults.left_out),
         )
     ]
 
@@ -152,7 +154,8 @@ def from_undo(message: Message, profile: Profile) -> list[Request]:
                     trigger=UNDOES[event],
                     undo_transfer=event == "A12",
                 ),
-            )
+            ),
+            left_out=tuple(faults.left_out),
         )
     ]
 
@@ -182,9 +185,10 @@ def from_account(message: Message, profile: Profile) -> list[Request]:
         assert pid is not None  # noqa: S101 - groups begin with it
         visits = list(group.groups("PV1")) or [group]
         for part in visits:
+            own = faults.of_a_part()
             request = faults.take(
-                lambda pid=pid, group=group, part=part: _account(  # type: ignore[misc]
-                    pid, group, part, trigger, profile, faults
+                lambda pid=pid, group=group, part=part, own=own: _account(  # type: ignore[misc]
+                    pid, group, part, trigger, profile, own
                 )
             )
             if request is not None:
@@ -217,6 +221,7 @@ def _account(
             ),
         ),
         places={"PID": pid.occurrence, "PV1": pv1.occurrence if pv1 is not None else 1},
+        left_out=tuple(faults.left_out),
     )
 
 

@@ -179,9 +179,10 @@ def _requests(message: Message, profile: Profile, read: Read) -> list[Request]:
     for pid, mrg, group in _pairs(message):
         if len(requests) >= MAX_MERGES:
             raise InvalidValueError(f"more than {MAX_MERGES} merges", path="MRG")
+        own = faults.of_a_part()
         commands = faults.take(
-            lambda pid=pid, mrg=mrg, group=group: read(  # type: ignore[misc]
-                pid, mrg, group, profile, faults
+            lambda pid=pid, mrg=mrg, group=group, own=own: read(  # type: ignore[misc]
+                pid, mrg, group, profile, own
             )
         )
         if commands is not None:
@@ -189,7 +190,7 @@ def _requests(message: Message, profile: Profile, read: Read) -> list[Request]:
             places = {"PID": pid.occurrence, "MRG": mrg.occurrence}
             if pv1 is not None:
                 places["PV1"] = pv1.occurrence
-            requests.append(Request(commands=commands, places=places))
+            requests.append(Request(commands=commands, places=places, left_out=tuple(own.left_out)))
     faults.raise_if_any()
     return requests
 

@@ -59,6 +59,7 @@ def accession(order: ToldOrder) -> Identifier | None:
 
 
 def details(order: ToldOrder, profile: Profile, faults: Faults) -> OrderDetails:
+    """What is said of an order; its comments tell also what ``faults`` has left out so far."""
     said = values(DETAILS, order.scope, profile, faults)
     _settle_requester(said, order.scope, profile)
     diagnoses = _diagnoses(order, profile, faults)
@@ -66,7 +67,7 @@ def details(order: ToldOrder, profile: Profile, faults: Faults) -> OrderDetails:
         # A diagnosis is why, where OBR-31 does not say it.
         said.setdefault("reason_code", code)
         said.setdefault("reason", code.meaning or code.value)
-    lines, noted = _comments(order, profile, said.get("reason"), diagnoses)
+    lines, noted = _comments(order, profile, said.get("reason"), diagnoses, faults)
     if noted or (lines and order.control in _BEGINS):
         said["comments"] = "\n".join(lines)
     else:
@@ -101,16 +102,18 @@ def _diagnoses(order: ToldOrder, profile: Profile, faults: Faults) -> list[Code]
     found: list[Code] = []
     for line in order.lines:
         for segment in line.scope.group.segments("DG1"):
-            code = faults.take(
-                lambda segment=segment: value_of(DIAGNOSIS, _Only(segment), profile)  # type: ignore[misc]
-            )
+            code = values((DIAGNOSIS,), _Only(segment), profile, faults).get("diagnosis")
             if code and code not in found:
                 found.append(code)
     return found
 
 
 def _comments(
-    order: ToldOrder, profile: Profile, reason: str | None, diagnoses: Sequence[Code]
+    order: ToldOrder,
+    profile: Profile,
+    reason: str | None,
+    diagnoses: Sequence[Code],
+    faults: Faults,
 ) -> tuple[tuple[str, ...], bool]:
     """NTE of the order, and what else has no field of its own but must be read by people.
 
@@ -136,6 +139,12 @@ def _comments(
         words = " ".join(text for text in (code.meaning, f"({code.value})" if code.value else ""))
         if (code.meaning or code.value) != reason:
             told.append(f"Diagnosis: {words.strip()}")
+    # An observation is told as such.
+    told += [
+        f"{each.words}, as sent: {each.text}"
+        for each in faults.left_out
+        if not each.path.startswith("OBX")
+    ]
     return tuple(dict.fromkeys(told)), noted
 
 
@@ -168,7 +177,7 @@ def _observations(group: Group) -> Iterator[str]:
         name = (datatypes.words(obx, 3) or "").strip()
         if not name or (obx.get("11") or "") in patient.NOT_A_RESULT:
             continue
-        value = "" if patient.is_measure(obx) else _observed(obx)
+        value = "" if patient.is_kept(obx) else _observed(obx)
         noted = f"({notes})" if value and notes else notes
         if value or noted:
             yield f"{name}: {' '.join(text for text in (value, noted) if text)}"

@@ -58,7 +58,8 @@ def from_order(message: Message, profile: Profile) -> list[Request]:
 def _request(
     message: Message, order: ToldOrder, profile: Profile, faults: Faults, number: int
 ) -> Request | None:
-    commands = faults.take(lambda: _COMMANDS[order.control](message, order, profile, faults))
+    own = faults.of_a_part()
+    commands = faults.take(lambda: _COMMANDS[order.control](message, order, profile, own))
     if commands is None:
         return None
     group = order.scope.group
@@ -77,6 +78,7 @@ def _request(
         filler=_as_sent(orc, 3) or _as_sent(obr, 3),
         number=number,
         expect_minutes=profile.settings.early_cancel_minutes if expects else 0,
+        left_out=tuple(own.left_out),
     )
 
 
@@ -132,7 +134,7 @@ def _patient(
     if pid is None:
         raise MissingValueError("a new order needs its patient", path="PID")
     demographics = patient.demographics(message, order.scope, profile, faults)
-    said = patient.clinical(message, Faults())  # its faults are told already
+    said = patient.clinical(message, profile, Faults())  # its faults are told already
     for name in ("pregnancy_status", "special_needs"):
         value = getattr(demographics, name)
         if value is not None:
@@ -165,13 +167,14 @@ def _reference(message: Message, order: ToldOrder, profile: Profile) -> OrderRef
 def _revise(
     message: Message, order: ToldOrder, profile: Profile, faults: Faults
 ) -> Sequence[Command[Any]]:
+    visit = patient.visit(message, order.scope, profile, faults)
     said = order_parts.details(order, profile, faults)
     return [
         ReviseOrder(
             order=_reference(message, order, profile),
             details=replace(said, ordered_at=None),  # ORC-9 is the time of the change
             procedures=order_parts.procedures(order),
-            visit=patient.visit(message, order.scope, profile, faults),
+            visit=visit,
             wait_for_scheduler=profile.settings.wait_for_scheduler,
         )
     ]

@@ -6,7 +6,7 @@ without gets the peer's default if it is of a kind that only this authority give
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from integration.hl7.er7 import Group
 from integration.hl7.er7_segment import Repetition, Segment
 from integration.hl7.fields import DEMOGRAPHICS, VISIT, Faults, Scope, values
 from integration.hl7.profiles import Profile
-from ris.domain.errors import MissingValueError
+from ris.domain.errors import MissingValueError, RisError
 from ris.domain.patients import Demographics, PatientReference, Sex, VisitDetails
 from ris.domain.values import Identifier, PartialDate, PersonName
 
@@ -27,7 +27,15 @@ _LOCAL_TYPES = frozenset({"", "MR", "PI", "PT", "PN", "MRN"})
 _WEIGHT = frozenset({"29463-7", "3141-9", "BODY WEIGHT", "WEIGHT"})
 _HEIGHT = frozenset({"8302-2", "3137-7", "BODY HEIGHT", "HEIGHT"})
 _PREGNANCY = frozenset({"82810-3"})
-_PREGNANCY_ANSWERS = {"LA15173-0": "3", "LA26683-5": "1", "LA4489-6": "4"}
+# LOINC's answers and those of the International Patient Summary (SNOMED CT) → (0010,21C0).
+_PREGNANCY_ANSWERS = {
+    "LA15173-0": "3",
+    "LA26683-5": "1",
+    "LA4489-6": "4",
+    "77386006": "3",
+    "60001007": "1",
+    "152231000119106": "2",
+}
 NOT_A_RESULT = frozenset({"D", "W", "X"})  # OBX-11: deleted, wrong, cannot be obtained
 
 
@@ -94,17 +102,27 @@ def _identifier(repetition: Repetition, profile: Profile) -> Identifier | None:
 def demographics(group: Group, scope: Scope, profile: Profile, faults: Faults) -> Demographics:
     """All that a message, or the part of it about this person, says."""
     said = values(DEMOGRAPHICS, scope, profile, faults)
-    said.update(clinical(group, faults))
+    said.update(clinical(group, profile, faults))
     return Demographics(**said)
 
 
-def clinical(group: Group, faults: Faults) -> dict[str, Any]:
-    """Weight, height and pregnancy of OBX, allergies of AL1: what a scanner needs as of now."""
+def clinical(group: Group, profile: Profile, faults: Faults) -> dict[str, Any]:
+    """Weight, height and pregnancy of OBX, allergies of AL1: what a scanner needs as of now.
+
+    What was measured once is not taken away by what cannot be read.
+    """
     said: dict[str, Any] = {}
     for obx in group.segments("OBX"):
-        told = faults.take(lambda obx=obx: _measure(obx))  # type: ignore[misc]
-        if told is not None:
-            said[told[0]] = told[1]
+        try:
+            told = _measure(obx)
+        except RisError as error:
+            if profile.leaves_out:
+                faults.leave_out(error, "", obx)
+            else:
+                faults.add(error)
+        else:
+            if told is not None:
+                said[told[0]] = told[1]
     if "AL1" in group:
         told_of = (datatypes.words(each, 3) or "" for each in group.segments("AL1"))
         said["allergies"] = tuple(dict.fromkeys(text.strip() for text in told_of if text.strip()))
@@ -131,9 +149,19 @@ def is_measure(obx: Segment) -> bool:
     return bool((names | stems) & (_WEIGHT | _HEIGHT | _PREGNANCY))
 
 
+def is_kept(obx: Segment) -> bool:
+    """Whether such an OBX is kept with the patient: it could be read."""
+    try:
+        return _measure(obx) is not None
+    except RisError:
+        return False
+
+
 def _measure(obx: Segment) -> tuple[str, float | str] | None:
     names = {(obx.get(f"3.{part}") or "").strip().upper() for part in (1, 2)} - {""}
     value = obx.get("5")
+    if obx.get("2") == "SN" and value in (None, "="):
+        value = obx.get("5.2")  # a structured number; another comparator makes it no measure
     if not names or not value or (obx.get("11") or "") in NOT_A_RESULT:
         return None
     unit = obx.get("6") or ""
@@ -186,11 +214,14 @@ _CLEARED = Demographics(
 )
 
 
-def snapshot(said: Demographics) -> Demographics:
-    """What a message says that tells all there is: what it leaves out, it deletes (spec 1.5)."""
+def snapshot(said: Demographics, unread: Container[str] = ()) -> Demographics:
+    """What a message says that tells all there is: what it leaves out, it deletes (spec 1.5).
+
+    What it says and we cannot read (``unread``) it does not leave out.
+    """
     left_out = {
         each.name: getattr(_CLEARED, each.name)
         for each in fields(said)
-        if getattr(said, each.name) is None
+        if getattr(said, each.name) is None and each.name not in unread
     }
     return replace(said, **left_out)

@@ -9,6 +9,7 @@ from typing import Any
 
 from integration.hl7.er7 import Group, Message
 from integration.hl7.er7_segment import Segment
+from integration.hl7.faults import LeftOut
 from integration.hl7.places import FIELDS
 from ris.domain.commands import Command
 from ris.domain.errors import ErrorCode, RisError, SeveralErrors
@@ -22,7 +23,8 @@ class Request:
     is; ``words`` says where the core's own words for a place stand in this message, before those
     that all messages share; ``control``, ``placer``, ``filler`` and ``number`` (its place in the
     message) are for an ORR, ORG or ORI. A cancellation of an order that is not known is remembered
-    for ``expect_minutes``. ``refusal`` is what a peer says it did not do for us.
+    for ``expect_minutes``. ``refusal`` is what a peer says it did not do for us;
+    ``left_out`` what the message was taken without.
     """
 
     commands: tuple[Command[Any], ...]
@@ -34,6 +36,7 @@ class Request:
     number: int = 0
     expect_minutes: int = 0
     refusal: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

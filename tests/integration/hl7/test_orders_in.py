@@ -14,7 +14,7 @@ from ris.domain.orders import (
 from ris.domain.patients import PatientClass, Sex, UpdatePatient
 from ris.domain.values import Code, Identifier, PartialDate, PersonName
 from tests.integration.hl7.messages import PID, ZDS, obr, orc, order, profile
-from tests.integration.hl7.orders_read import command, faults, requests
+from tests.integration.hl7.orders_read import command, requests
 
 
 def test_a_new_order_with_everything_usual() -> None:
@@ -299,18 +299,6 @@ def test_weight_and_allergies_reach_a_patient_who_is_known_already() -> None:
     assert update.demographics.weight_kg == 69.8532
     assert update.demographics.height_m == 1.72
     assert update.demographics.name is None  # who somebody is, is told by ADT
-
-
-@pytest.mark.parametrize(
-    ("observation", "path"),
-    [
-        ("OBX|1|NM|29463-7^Body weight^LN||70|stone", "OBX-5"),
-        ("OBX|1|NM|29463-7^Body weight^LN||heavy|kg", "OBX-5"),
-        ("OBX|1|NM|8302-2^Body height^LN||172|m", "OBX-5"),
-    ],
-)
-def test_a_measure_that_cannot_be_is_refused(observation: str, path: str) -> None:
-    assert faults(order(more=(observation,))) == [(path, "invalid-value")]
 
 
 def test_settings_of_the_peer_go_with_the_order() -> None:
