@@ -10,13 +10,22 @@ import subprocess
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from ris import config
 from ris.terminal import complain, confirmed, say
 
 DUMP_SUFFIX = ".dump"
 COPY_SUFFIX = ".sqlite3"
+# What numbers orders, exams and patients, here and in the systems that were told of them.
+SERIES = ("accession", "filler", "procedure", "step", "patient")
+# So many numbers are passed over where nobody knows which were given since the copy.
+AHEAD = 100_000
+WORKER_GONE_SECONDS = 10
+_NUMBERS = "SELECT name, value FROM ris_counter"
+_NUMBERED = (
+    "INSERT INTO ris_counter (name, value) VALUES ({mark}, {mark}) "
+    "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
 
 
 class BackupError(Exception):
@@ -84,14 +93,16 @@ def restore(argv: list[str]) -> int:
         if not arguments.yes and not confirmed(f"Replace the database by {arguments.file}?"):
             raise BackupError("nothing was changed; say --yes to restore without being asked")
         if settings.database_is_sqlite:
-            kept = _replace_sqlite(_sqlite_path(), arguments.file)
+            kept, known = _replace_sqlite(_sqlite_path(), arguments.file)
             say(f"restored; the database before is {kept}" if kept else "restored")
         else:
-            _load_postgresql(settings, arguments.file)
+            known = _replace_postgresql(settings, arguments.file)
             say("restored")
     except BackupError as error:
         complain(f"ris: {error}")
         return 1
+    if not known:
+        say(f"new numbers begin {AHEAD} later: which were given since the copy is not known")
     say("run `ris migrate` if the copy is of an older release")
     return 0
 
@@ -135,23 +146,64 @@ def _check_sqlite(file: Path) -> None:
         raise BackupError(f"{file} is not a database of this product")
 
 
-def _replace_sqlite(database: Path, copy: Path) -> Path | None:
-    """A rename, so that there is a whole database at every moment."""
+def _replace_sqlite(database: Path, copy: Path) -> tuple[Path | None, bool]:
+    """A rename, so that there is a whole database at every moment.
+
+    Returns where the one before is, and whether the numbers that it had given are known.
+    """
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    given = _close_sqlite(database) if database.exists() else {}
     incoming = database.with_name(f".{database.name}.restore")
-    shutil.copyfile(copy, incoming)
-    incoming.chmod(0o600)
-    _sync(incoming)
-    kept = None
-    if database.exists():
-        with closing(sqlite3.connect(database)) as live:
-            live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        kept = database.with_name(f"{database.stem}-before-{_stamp()}{database.suffix}")
-        os.link(database, kept)
-    for leftover in ("-wal", "-shm"):
-        database.with_name(database.name + leftover).unlink(missing_ok=True)
-    incoming.replace(database)
-    return kept
+    try:
+        shutil.copyfile(copy, incoming)
+        incoming.chmod(0o600)
+        with closing(sqlite3.connect(incoming)) as restored, restored:
+            stored = dict(restored.execute(_NUMBERS).fetchall())
+            numbers = _later(stored, given)
+            restored.executemany(_NUMBERED.format(mark="?"), numbers.items())
+        _sync(incoming)
+        kept = None
+        if database.exists():
+            kept = database.with_name(f"{database.stem}-before-{_stamp()}{database.suffix}")
+            os.link(database, kept)
+            for leftover in ("-wal", "-shm"):  # of a damaged one, which has them still
+                beside = database.with_name(database.name + leftover)
+                if beside.exists():
+                    beside.rename(kept.with_name(kept.name + leftover))
+        incoming.replace(database)
+    finally:
+        incoming.unlink(missing_ok=True)
+    return kept, _are_known(stored, given)
+
+
+def _close_sqlite(database: Path) -> dict[str, int]:
+    """Put all of it into its one file; the numbers it had given, or none if it is damaged.
+
+    That takes the file alone: what another process wrote from here on would be lost.
+    """
+    try:
+        with closing(sqlite3.connect(database, timeout=1)) as live:
+            live.execute("PRAGMA journal_mode=DELETE")
+            return dict(live.execute(_NUMBERS).fetchall())
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise BackupError(f"another process uses {database}; stop every part first") from None
+        return {}
+
+
+def _later(stored: dict[str, int], given: dict[str, int]) -> dict[str, int]:
+    """Where each series goes on: no number that was given since the copy is given again."""
+    return {
+        name: given[name]
+        if given.get(name, -1) >= stored.get(name, 0)
+        else stored.get(name, 0) + AHEAD
+        for name in SERIES
+    }
+
+
+def _are_known(stored: dict[str, int], given: dict[str, int]) -> bool:
+    """A database that was damaged, lost or made anew cannot say how far the numbers were."""
+    return all(given.get(name, -1) >= stored.get(name, 0) for name in SERIES)
 
 
 def _sync(file: Path) -> None:
@@ -160,24 +212,46 @@ def _sync(file: Path) -> None:
 
 
 def _refuse_while_running(settings: config.Configuration) -> None:
-    from ris.probes import worker_age
+    """What a part writes into the database that is put away would be lost, though acknowledged."""
+    from ris import probes
     from ris.supervisor import StartError, lock
 
     try:
         lock(settings).close()
     except StartError:
         raise BackupError("`ris up` is running here; stop it first") from None
-    age = worker_age(settings)
-    if age is not None and age < 10:
+    age = probes.worker_age(settings)
+    if age is not None and age < WORKER_GONE_SECONDS:
         raise BackupError("a worker is running here; stop every part first")
+    for name, _, host, port in probes.listeners(settings):
+        if probes.accepts(host, port):
+            raise BackupError(f"{name} answers at {host}:{port}; stop every part first")
 
 
 def _dump_postgresql(settings: config.Configuration, target: Path) -> None:
     _program(settings, "pg_dump", "--format=custom", "--no-owner", f"--file={target}")
 
 
-def _load_postgresql(settings: config.Configuration, file: Path) -> None:
-    """One transaction: after a failure the database is as it was."""
+def _replace_postgresql(settings: config.Configuration, file: Path) -> bool:
+    """One transaction: after a failure the database is as it was.
+
+    Returns whether the numbers that the database before had given are known.
+    """
+    from psycopg import connect, errors
+
+    url = settings.database_url.get_secret_value()
+    with connect(url) as connection:
+        others = connection.execute(
+            "SELECT coalesce(host(client_addr), 'this machine') FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND backend_type = 'client backend' LIMIT 1"
+        ).fetchone()
+        if others:
+            raise BackupError(f"the database is in use from {others[0]}; stop every part first")
+        try:
+            given: dict[str, int] = dict(connection.execute(_NUMBERS).fetchall())
+        except errors.UndefinedTable:
+            given = {}
     _program(
         settings,
         "pg_restore",
@@ -186,33 +260,27 @@ def _load_postgresql(settings: config.Configuration, file: Path) -> None:
         "--no-owner",
         "--single-transaction",
         "--exit-on-error",
-        f"--dbname={_database_name(settings)}",
         str(file),
     )
-
-
-def _database_name(settings: config.Configuration) -> str:
-    return unquote(urlsplit(settings.database_url.get_secret_value()).path.lstrip("/"))
+    with connect(url) as connection, connection.cursor() as cursor:
+        stored: dict[str, int] = dict(cursor.execute(_NUMBERS).fetchall())
+        cursor.executemany(_NUMBERED.format(mark="%s"), list(_later(stored, given).items()))
+    return _are_known(stored, given)
 
 
 def _program(settings: config.Configuration, name: str, *arguments: str) -> None:
     """Run a client program; the password goes by the environment, where `ps` does not show it."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
     program = shutil.which(name)
     if program is None:
         raise BackupError(f"{name} is not installed; it comes with the PostgreSQL client")
-    parts = urlsplit(settings.database_url.get_secret_value())
-    host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0])
-    environment = {
-        **os.environ,
-        "PGHOST": host,
-        "PGPORT": str(parts.port or 5432),
-        "PGUSER": unquote(parts.username or ""),
-        "PGPASSWORD": unquote(parts.password or ""),
-        "PGDATABASE": _database_name(settings),
-    }
+    way = conninfo_to_dict(settings.database_url.get_secret_value())
+    password = {"PGPASSWORD": str(way.pop("password"))} if "password" in way else {}
+    named = make_conninfo("", **way)
     done = subprocess.run(  # noqa: S603 - a fixed program with our own arguments
-        [program, *arguments],
-        env={key: value for key, value in environment.items() if value},
+        [program, f"--dbname={named}", *arguments],
+        env={**os.environ, **password},
         capture_output=True,
         text=True,
         check=False,

@@ -240,15 +240,16 @@ def worker(settings: config.Configuration) -> Iterable[Finding]:
 
 
 def worker_age(settings: config.Configuration) -> float | None:
+    """Seconds since its last sign of life; one from the future is of a clock that was put back."""
     try:
-        return max(0.0, time.time() - (run_folder(settings.home) / "worker").stat().st_mtime)
+        return abs(time.time() - (run_folder(settings.home) / "worker").stat().st_mtime)
     except FileNotFoundError:
         return None
 
 
 def ports(settings: config.Configuration) -> Iterable[Finding]:
     for name, setting, host, port in listeners(settings):
-        if _accepts(host, port):
+        if accepts(host, port):
             yield ok(name, f"{host}:{port} accepts connections")
         else:
             yield failed(
@@ -270,7 +271,7 @@ def listeners(settings: config.Configuration) -> Iterable[tuple[str, str, str, i
         yield "mllp tls", "RIS_MLLP__TLS_PORT", mllp.host, mllp.tls_port
 
 
-def _accepts(host: str, port: int) -> bool:
+def accepts(host: str, port: int) -> bool:
     try:
         socket.create_connection((config.connectable(host), port), timeout=2).close()
     except OSError:

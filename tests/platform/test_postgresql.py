@@ -94,7 +94,35 @@ def test_postgresql_is_copied_and_put_back(cluster: Cluster, tmp_path: Path) -> 
     assert (restored.returncode, restored.stderr) == (0, "")
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT count(*) FROM django_session").fetchone()
+        numbers = connection.execute("SELECT value FROM ris_counter WHERE name = 'step'").fetchone()
     assert row == (1,)
+    assert numbers == (100_000,)
+
+
+@pytest.mark.usefixtures("prepared_at_once")
+def test_postgresql_is_not_replaced_while_somebody_uses_it(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    url = cluster.url("postgres")
+    environment = clean_environment(tmp_path, RIS_DATABASE_URL=url)
+    copy = tmp_path / "copy.dump"
+    ris("backup", "--to", str(copy), environment=environment)
+
+    with psycopg.connect(url):
+        done = ris("restore", str(copy), "--yes", environment=environment)
+
+    assert done.returncode == 1
+    assert done.stderr == ("ris: the database is in use from this machine; stop every part first\n")
+
+
+@pytest.mark.usefixtures("prepared_at_once")
+def test_the_copy_is_made_with_all_that_the_address_says(cluster: Cluster, tmp_path: Path) -> None:
+    url = f"postgresql://postgres@/postgres?host={cluster.folder}&application_name=ris"
+    environment = clean_environment(tmp_path, RIS_DATABASE_URL=url)
+
+    made = ris("backup", "--to", str(tmp_path / "copy.dump"), environment=environment)
+
+    assert (made.returncode, made.stderr) == (0, "")
 
 
 @pytest.mark.usefixtures("prepared_at_once")
