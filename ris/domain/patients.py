@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from ris.domain.commands import Command, Event
 from ris.domain.places import Place
@@ -386,6 +387,7 @@ class PatientsMerged(Event):
     moved: dict[str, list[int]]  # table → row ids that changed hands, so that a merge can be undone
     reason: str = ""
     learned: dict[str, list[str]] = field(default_factory=dict)  # allergies, alerts it had not
+    had: dict[str, Any] = field(default_factory=dict)  # measures of its own that gave way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """Merge records and part them again.
 
 A merge moves rows and keeps the list of them in its event; the merged record stays, with its own
-demographics, and leads to the survivor. Its allergies and alerts are the survivor's as well: a
-scanner asks for the survivor. Undoing gives back what is still the survivor's of it, together with
+demographics, and leads to the survivor. Its allergies and alerts are the survivor's as well, and
+of weight, height and pregnancy status the one that counts (:mod:`.measures`): a scanner asks for
+the survivor. Undoing gives back what is still the survivor's of it, together with
 what was done for it since.
 """
 
@@ -37,7 +38,7 @@ from ris.models import (
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import touch
-from ris.services.patients import holdings, reviewing
+from ris.services.patients import holdings, measures, reviewing
 from ris.services.patients.finding import living, lock_by_id, lock_patients, require_authority
 from ris.services.patients.registering import register, resolve, set_primary
 
@@ -112,7 +113,8 @@ def merge(survivor: Patient, subsumed: Patient, reason: str, context: Context) -
     touch(subsumed, "merged_into")
     survivor.removed_at = None  # whom a merge names is not deleted
     learned = _learn(survivor, subsumed)
-    touch(survivor, "removed_at", *learned)
+    had = measures.take(survivor, subsumed)
+    touch(survivor, "removed_at", *learned, *had)
     context.emit(
         PatientsMerged(
             patient=str(survivor.public_id),
@@ -120,6 +122,7 @@ def merge(survivor: Patient, subsumed: Patient, reason: str, context: Context) -
             moved=moved,
             reason=reason,
             learned=learned,
+            had=had,
         ),
         subject=survivor,
     )
@@ -216,6 +219,7 @@ def unmerge_patients(command: UnmergePatients, context: Context) -> str:
     _unlearn(event, into, survivor)
     subsumed.merged_into = None
     touch(subsumed, "merged_into")
+    measures.settle(survivor if into == survivor.pk else Patient.objects.get(pk=into), survivor)
     touch(survivor)
     stayed = Order.objects.filter(patient=survivor, created_at__gt=event.at).count()
     context.emit(
