@@ -135,14 +135,22 @@ class Demographics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedAllergy:
+    """An allergy as its keeper names it: by texts, the one to keep first; by a number; or both."""
+
+    texts: tuple[str, ...] = ()
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AllergyChanges:
     """Allergies told one by one, where :attr:`Demographics.allergies` tells them all.
 
-    One that is taken away goes by any of these texts, whatever their case.
+    One that is taken away goes by any of its texts, whatever their case, and by its number.
     """
 
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
+    added: tuple[NamedAllergy, ...] = ()
+    removed: tuple[NamedAllergy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

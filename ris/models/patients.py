@@ -25,6 +25,8 @@ class Patient(Versioned):
     weight_kg = models.FloatField(null=True, blank=True)
     height_m = models.FloatField(null=True, blank=True)
     allergies = models.JSONField(default=list, blank=True)
+    # What its keeper calls an allergy by (IAM-7) → its text above; empty once it was taken away.
+    allergy_numbers = models.JSONField(default=dict, blank=True, db_default={})
     alerts = models.JSONField(default=list, blank=True)
     pregnancy_status = models.CharField(max_length=1, blank=True, default="")
     special_needs = models.CharField(max_length=400, blank=True, default="")

@@ -1,4 +1,4 @@
-"""Weight, height and pregnancy status when records are merged: one of two counts, both come back."""
+"""Weight, height and pregnancy status when records are merged: one counts, both come back."""
 
 from __future__ import annotations
 

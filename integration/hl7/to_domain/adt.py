@@ -94,7 +94,7 @@ def from_reactions(message: Message, profile: Profile) -> list[Request]:
     faults = Faults()
     scope = GroupScope(message, message)
     said = replace(patient.demographics(message, scope, profile, faults), allergies=None)
-    changes = faults.take(lambda: reactions.changes(message, faults))
+    changes = faults.take(lambda: reactions.changes(message, profile, faults))
     reference = faults.take(lambda: patient.reference(pid, profile, said))
     faults.raise_if_any()
     assert reference is not None  # noqa: S101 - otherwise a fault was raised

@@ -15,7 +15,6 @@ from ris.domain.errors import (
 )
 from ris.domain.patients import (
     SHARED_TYPES,
-    AllergyChanges,
     Demographics,
     PatientReference,
     PatientRegistered,
@@ -32,7 +31,7 @@ from ris.models.prepared import Given, Select
 from ris.services import _numbers
 from ris.services._context import Context
 from ris.services._transition import touch
-from ris.services.patients import reviewing, visits
+from ris.services.patients import allergies, reviewing, visits
 from ris.services.patients.demographics import apply
 from ris.services.patients.finding import (
     are_former,
@@ -220,8 +219,10 @@ def update_patient(command: UpdatePatient, context: Context) -> str:
         require_authority(command.patient.identifiers, command.patient)
         said = command.demographics
         if command.allergies is not None:
-            said = replace(said, allergies=command.allergies.added)
+            said = replace(said, allergies=allergies.texts(command.allergies))
         patient = register(command.patient.identifiers, said, context, command.patient)
+        if command.allergies is not None:
+            allergies.number(patient, command.allergies, is_told=True)
         _record_visit(patient, command, context)
         return str(patient.public_id)
     if command.expected_version is not None and command.expected_version != patient.version:
@@ -234,8 +235,9 @@ def update_patient(command: UpdatePatient, context: Context) -> str:
         reviewing.question(patient, said, context)
         said = reviewing.clinical(said, patient)
     if command.allergies is not None:
-        allergies = _allergies(patient, command.allergies, is_told=is_told)
-        said = replace(said, allergies=allergies)
+        now = allergies.after(patient, command.allergies, is_told=is_told)
+        said = replace(said, allergies=now)
+        allergies.number(patient, command.allergies, is_told=is_told)
     changed = apply(patient, said)
     if command.replace_identifiers:
         changed += _replace_identifiers(patient, command.patient.identifiers)
@@ -246,18 +248,6 @@ def update_patient(command: UpdatePatient, context: Context) -> str:
         _restore(patient)
     _change(patient, changed, context)
     return str(patient.public_id)
-
-
-def _allergies(patient: Patient, told: AllergyChanges, *, is_told: bool) -> tuple[str, ...]:
-    """What is known, without what was taken away and with what was added; nothing twice."""
-    gone = {text.casefold() for text in told.removed}
-    kept = [text for text in patient.allergies if text.casefold() not in gone]
-    if len(kept) < len(patient.allergies) and not is_told:
-        raise StateConflictError(
-            "only who keeps the patient's data takes an allergy away", path=Place.ALLERGIES
-        )
-    known = {text.casefold() for text in kept}
-    return (*kept, *(text for text in told.added if text.casefold() not in known))
 
 
 def _record_visit(patient: Patient, command: UpdatePatient, context: Context) -> None:

@@ -11,8 +11,8 @@ from tests.integration.hl7.messages import PID, text
 pytestmark = pytest.mark.django_db
 
 
-def iam(code: str, action: str, status: str = "", number: int = 1) -> str:
-    return f"IAM|{number}|DA|{code}|SV|Rash|{action}{'|' * 11}{status}"
+def iam(code: str, action: str, status: str = "", number: int = 1, named: str = "") -> str:
+    return f"IAM|{number}|DA|{code}|SV|Rash|{action}|{named}{'|' * 10}{status}"
 
 
 def a60(*segments: str, key: str, pid: str = PID) -> tuple[str, list[str]]:
@@ -143,3 +143,83 @@ def test_a_text_that_is_too_long_is_refused_with_its_place() -> None:
     register()
 
     assert a60(iam("^" + "x" * 201, "A"), key="A1") == ("AE", ["102 IAM^1^3"])
+
+
+# --- IAM-7 --------------------------------------------------------------------------------------
+
+
+def test_one_is_taken_away_by_its_number_alone() -> None:
+    register()
+    a60(iam("^Latex", "A", named="77^HIS"), iam("^Penicillin", "A", number=2), key="A1")
+
+    assert a60(iam("", "D", named="77^HIS"), key="A2") == ("AA", [])
+    assert a60(iam("", "D", named="77^HIS"), key="A3") == ("AA", [])
+
+    assert allergies() == ["Penicillin"]
+
+
+def test_one_that_is_told_in_other_words_under_its_number_is_not_doubled() -> None:
+    register()
+    a60(iam("^Contrast", "A", named="77"), key="A1")
+
+    assert a60(iam("^Iodinated contrast", "U", named="77"), key="A2") == ("AA", [])
+    assert allergies() == ["Iodinated contrast"]
+
+    assert a60(iam("", "D", named="77"), key="A3") == ("AA", [])
+    assert allergies() == []
+
+
+def test_a_number_that_nobody_told_before_is_refused_for_an_allergy_would_stay() -> None:
+    register()
+    a60(iam("^Latex", "A", named="77^HIS"), key="A1")
+
+    other_authority = a60(iam("", "D", named="77^LAB"), key="A2")
+    other_number = a60(iam("", "D", named="78^HIS"), key="A3")
+
+    assert other_authority == other_number == ("AE", ["204 IAM^1^7"])
+    assert allergies() == ["Latex"]
+
+
+def test_a_number_whose_text_is_there_no_more_is_refused_for_it_may_have_another_text() -> None:
+    register()
+    a60(iam("^Latex", "A", named="77^HIS"), key="A1")
+    known("Latex gloves")
+
+    assert a60(iam("", "D", named="77^HIS"), key="A2") == ("AE", ["204 IAM^1^7"])
+    assert allergies() == ["Latex gloves"]
+
+
+def test_what_two_numbers_stand_for_stays_until_both_are_taken_away() -> None:
+    register()
+    a60(iam("^Latex", "A", named="77"), iam("^Latex", "A", number=2, named="78"), key="A1")
+
+    a60(iam("^Latex", "D", named="77"), key="A2")
+    assert allergies() == ["Latex"]
+
+    a60(iam("", "D", named="78"), key="A3")
+    assert allergies() == []
+
+
+def test_the_number_of_a_merged_record_finds_the_allergy_at_the_survivor() -> None:
+    register()
+    a60(iam("^Latex", "A", named="77"), key="A1")
+    survivor = PID.replace("4711", "4712")
+    text_of = text("EVN|A40", survivor, "MRG|4711^^^HOSP^MR", message_type="ADT^A40", key="M1")
+    outcome(text("EVN|A28", survivor, message_type="ADT^A28", key="A28"))
+    assert outcome(text_of) == ("AA", [])
+
+    assert a60(iam("", "D", named="77"), key="A2", pid=survivor) == ("AA", [])
+
+    assert Patient.objects.get(merged_into=None).allergies == []
+
+
+def test_who_does_not_keep_the_patients_data_takes_none_away_by_a_number_either() -> None:
+    register()
+    a60(iam("^Latex", "A", named="77"), key="A1")
+    register(settings={"authoritative": []})
+
+    told = a60(iam("^Gloves", "U", named="77"), key="A2")
+    refused = a60(iam("", "D", named="77"), key="A3")
+
+    assert (told, refused) == (("AA", []), ("AE", ["207 IAM^1^7"]))
+    assert allergies() == ["Latex", "Gloves"]
