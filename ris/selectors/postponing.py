@@ -18,20 +18,18 @@ from ris.domain import openings as engine
 from ris.domain.local_time import ended, whole_day
 from ris.domain.openings import GRID_MINUTES, Against, Opening, Refusal
 from ris.domain.orders import StepStatus
-from ris.domain.scheduling import OCCUPYING, AppointmentStatus
-from ris.models import Appointment, Device, ScheduledProcedureStep
+from ris.domain.scheduling import AppointmentStatus
+from ris.models import Appointment, Device
+from ris.selectors.linked import losses, span_of
 from ris.selectors.openings import Exam, rules_of
 from ris.selectors.relocation import Proposal, Search, Touched, known_exam, touched
 from ris.selectors.resources import zone_at
-from ris.selectors.sets import apart_of
 from ris.selectors.taken import minute_of
 
 LEAST, MOST = 5, 240  # minutes
 # What keeps a time from being offered and does not refuse it; who comes later has prepared already.
 _NO_REFUSAL = frozenset({Against.GAP, Against.NOT_WISHED, Against.LEAD_TIME})
 _TAKEN_BY = noop("that time is taken by {about}")
-_TOO_SOON = noop("what follows it would come too soon: {about}")
-_TOO_LATE = noop("it would come too late after: {about}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +158,10 @@ def _against(
         [device for device in devices if device.pk in used],
         now,
     )
-    linked = _linked(late)
+    linked = losses(
+        [each.each.row for each in late],
+        {each.each.row.pk: span_of(each.start_at, _length(each.each.row)) for each in late},
+    )
     found: dict[int, tuple[str, ...]] = {}
     # The last one first, as they are moved (the patient's next exam makes way before).
     for each in reversed(late):
@@ -184,48 +185,6 @@ def _words(reason: Refusal, here: Mapping[int, str]) -> str:
     """With the name of who is in the way and stays."""
     name = here.get(reason.owner) if reason.kind is Against.TAKEN else None
     return _TAKEN_BY.format(about=name) if name else reason.words
-
-
-def _linked(late: Sequence[_Late]) -> dict[int, list[str]]:
-    """Where the time between two exams of a patient would not be as the catalog wants it."""
-    starts = {each.each.row.pk: each.start_at for each in late}
-    steps = list(
-        ScheduledProcedureStep.objects.filter(
-            procedure__order__patient__in={each.exam.patient for each in late},
-            appointment__status__in=[status.value for status in OCCUPYING],
-            appointment__start_at__gt=min(each.each.row.start_at for each in late) - _DAY,
-            appointment__start_at__lt=max(each.start_at for each in late) + _DAY,
-        )
-        .select_related("appointment", "procedure__order", "procedure__definition")
-        .order_by("id")
-    )
-    found: dict[int, list[str]] = {}
-    for rule in apart_of(steps) if len(steps) > 1 else []:
-        first, then = steps[rule.first], steps[rule.then]
-        one, other = first.appointment, then.appointment
-        if one is None or other is None:
-            continue
-        if first.procedure.order.patient_id != then.procedure.order.patient_id:
-            continue
-        was = _between(one.end_at, other.start_at)
-        moved = starts.get(one.pk, one.start_at)
-        gap = _between(ended(moved, _length(one)), starts.get(other.pk, other.start_at))
-        if gap < rule.least <= was:
-            found.setdefault(one.pk, []).append(_TOO_SOON.format(about=_name(then)))
-        elif rule.most is not None and was <= rule.most < gap:
-            found.setdefault(other.pk, []).append(_TOO_LATE.format(about=_name(first)))
-    return found
-
-
-_DAY = timedelta(days=1)
-
-
-def _between(end_at: datetime, start_at: datetime) -> float:
-    return (start_at - end_at).total_seconds() / 60
-
-
-def _name(step: ScheduledProcedureStep) -> str:
-    return step.description or step.procedure.description or step.modality
 
 
 def _proposal(late: _Late, against: tuple[str, ...]) -> Proposal:

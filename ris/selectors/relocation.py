@@ -21,6 +21,7 @@ from ris.domain.orders import HERE, Priority, StepStatus
 from ris.domain.relocating import Relocation
 from ris.domain.scheduling import LONGEST, OCCUPYING, AppointmentStatus, is_same_visit
 from ris.models import Appointment, Device, DeviceRule, ScheduledProcedureStep
+from ris.selectors.linked import links_of, span_of, words_against
 from ris.selectors.openings import (
     BUSY,
     Exam,
@@ -166,6 +167,24 @@ def proposals(
     found: dict[int, Proposal] = {}
     for each in sorted(wanted, key=lambda each: _urgency(each.line)):
         found[each.row.pk] = search.place(each.row, each.line, exams[each.row.pk])
+    return _kept_apart(wanted, found)
+
+
+def _kept_apart(wanted: Sequence[Touched], found: dict[int, Proposal]) -> list[Proposal]:
+    """Without those that would lose the time to an exam that they are tied to."""
+    rows = {each.row.pk: each.row for each in wanted}
+    links = links_of(list(rows.values()))
+    while links:
+        spans = {
+            key: span_of(each.start_at, each.minutes)
+            for key, each in found.items()
+            if each.start_at is not None
+        }
+        against = words_against(links, spans)
+        if not against:
+            break
+        for key, words in against.items():
+            found[key] = Proposal(line=found[key].line, against=tuple(words))
     return [found[each.row.pk] for each in wanted]
 
 

@@ -67,7 +67,8 @@ def test_who_is_here_goes_to_another_room_and_is_still_here() -> None:
 
     row, step = make.appointment_of(order), make.step_of(order)
     assert (row.status, row.arrived_at, row.start_at) == ("ARRIVED", arrived_at, ONE + LONG)
-    assert row.device is not None and row.device.ae_title == "CT2"
+    assert row.device is not None
+    assert row.device.ae_title == "CT2"
     assert (step.status, step.station_ae_title, step.location) == ("ARRIVED", "CT2", "Room CT2")
     assert step.procedure.stage == "ARRIVED"
     assert not Booking.objects.filter(resource__device__ae_title="CT1", live=True).exists()
@@ -134,7 +135,8 @@ def test_exam_that_has_begun_stays_where_it_is() -> None:
         move(order)
 
     row = make.appointment_of(order)
-    assert row.device is not None and row.device.ae_title == "CT1"
+    assert row.device is not None
+    assert row.device.ae_title == "CT1"
     assert not DomainEvent.objects.filter(name="AppointmentMoved").exists()
 
 

@@ -15,7 +15,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from ris.domain.exam_sets import SequenceProcedures
+from ris.domain.orders import ProcedureRequest
 from ris.domain.resources import BeginDowntime, ReserveBlock
+from ris.domain.values import Code
 from ris.models import Appointment, AuditEvent, Closure, Device, Order, Room, Site
 from ris.services import execute
 from tests import make, people
@@ -413,3 +416,22 @@ def test_static_text_is_compressed_and_pages_are_not(as_: As) -> None:
     assert b"#calendar" in gzip.decompress(style.content)
     assert int(style["Content-Length"]) == len(style.content)
     assert "Content-Encoding" not in page
+
+
+def test_time_that_would_part_tied_exams_is_not_offered(as_: As, rooms: None) -> None:
+    contrast = Code("CTCONTRAST", "TEST", "CT with contrast")
+    first, then = make.definition(), make.definition(contrast)
+    execute(
+        SequenceProcedures(first=first, then=then, gap_at_most_minutes=60), actor=people.manager
+    )
+    patient = make.patient("MRN900")
+    parts = (ProcedureRequest(code=contrast, steps=(make.step_request(),)),)
+    make.booked(today_at(13), patient=patient)
+    other = make.booked(today_at(14), patient=patient, procedures=parts)
+    key = appointment_of(other).public_id
+
+    page = as_("scheduler").get(f"/board/move/{key}/").content.decode()
+
+    offered = re.findall(r'name="slot" value="[^ ]+ ([^"]+)"', page)
+    assert offered
+    assert max(offered) <= (today_at(13, 20) + timedelta(minutes=60)).isoformat()

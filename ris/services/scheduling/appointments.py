@@ -345,6 +345,7 @@ def reschedule_appointment(
         reason=command.reason,
         agreed=agreed,
         patient_free=patient_free,
+        linked=not patient_free,
     )
     return str(appointment.public_id)
 

@@ -30,10 +30,12 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.models.prepared import Given, Select
+from ris.selectors.linked import links_of
 from ris.selectors.resources import zone_at
 from ris.services._context import Context
 from ris.services._locks import steps_of_appointment
 from ris.services._transition import decide, move
+from ris.services.scheduling.linked import require_kept
 from ris.services.scheduling.resources import (
     give_back,
     is_closed,
@@ -189,7 +191,10 @@ def move_appointment(
     reason: str,
     agreed: Agreed | None = None,
     patient_free: bool = False,
+    linked: bool = True,
 ) -> None:
+    """Move it, with its steps. ``patient_free`` and ``linked=False``: the caller has looked at, or
+    will look at, the patient's day, and the time to the exams that it is tied to."""
     steps = steps_of_appointment(appointment)
     require_movable(appointment, steps, device, start_at)
     previous_start, previous_device = appointment.start_at, appointment.device
@@ -201,6 +206,8 @@ def move_appointment(
         taken = require_free(device, start_at, end_at, overbook=overbook, but=appointment)
     if not overbook and not patient_free and appointment.patient_id is not None:
         require_patient_free(appointment.patient_id, start_at, end_at, but=appointment)
+    if linked and not overbook and (start_at, end_at) != (appointment.start_at, appointment.end_at):
+        require_kept(links_of([appointment]), {appointment.pk: (start_at, end_at)})
     previous_station = steps[0].station_ae_title if steps else ""
     give_back(appointment)
     appointment.start_at = start_at

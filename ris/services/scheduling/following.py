@@ -8,7 +8,7 @@ for a person; it is booked over only where the scheduler says that it booked ove
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -42,6 +42,7 @@ from ris.domain.scheduling import (
     ScheduledService,
 )
 from ris.models import Appointment, AppointmentNumber, Order, ScheduledProcedureStep
+from ris.selectors.linked import Link, links_of
 from ris.services import _references  # as a module: orders, which it looks up, need this area
 from ris.services._context import Context
 from ris.services._locks import lock_appointment, lock_orders, public_key, steps_of_order
@@ -55,6 +56,7 @@ from ris.services.scheduling.calendar import (
     say_modified,
 )
 from ris.services.scheduling.following_where import device_for, devices_of
+from ris.services.scheduling.linked import require_kept
 from ris.services.scheduling.resources import give_back
 
 _OF_SERVICE = frozenset({"code", "room", Place.START_AT, Place.STATION, Place.DURATION})
@@ -150,6 +152,9 @@ class _Work:
     order: Order
     named: list[Appointment]
     context: Context
+    number: int = 0  # of the service that is placed
+    links: list[Link] = field(default_factory=list)
+    moved: dict[int, tuple[Appointment, int]] = field(default_factory=dict)  # with its service
 
     # --- give back, or arrive
 
@@ -208,13 +213,27 @@ class _Work:
         for number, service in enumerate(services, start=1):
             if service.unchanged:
                 continue
+            self.number = number
             try:
                 done += self._place(service, services, standing, used)
             except RisError as error:
                 if error.path in _OF_SERVICE:
                     error.path = f"services.{number}.{error.path}"
                 raise
+        self._require_kept()
         return done or standing
+
+    def _require_kept(self) -> None:
+        """Once all services are where they go: the times between them and to other exams."""
+        spans = {key: (row.start_at, row.end_at) for key, (row, _service) in self.moved.items()}
+        for link in self.links:
+            try:
+                require_kept([link], spans)
+            except RisError as error:
+                of = (link.then.appointment_id, link.first.appointment_id)
+                number = next(self.moved[key][1] for key in of if key in self.moved)
+                error.path = f"services.{number}.{error.path}"
+                raise
 
     def _require_repeat(
         self, standing: Sequence[Appointment], services: Sequence[ScheduledService]
@@ -332,14 +351,18 @@ class _Work:
             if self.command.change is not ScheduleChange.BOOK:
                 say_modified(step, appointment, self.context)
             return appointment
+        if not over:
+            self.links += links_of([appointment])
+            self.moved[appointment.pk] = (appointment, self.number)
         move_appointment(
             appointment,
             device,
             start,
             minutes,
             self.context,
-            overbook=self.command.overbook,
+            overbook=over,
             reason=self.command.reason[:200],
+            linked=False,
         )
         return appointment
 

@@ -9,10 +9,12 @@ from ris.domain.places import Place
 from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.scheduling import MOVABLE, AppointmentStatus
 from ris.models import Appointment, Device, Resource, StaffMember
+from ris.selectors.linked import links_of
 from ris.selectors.openings import exam_of
 from ris.services._context import Context
 from ris.services._locks import lock_appointments, steps_of_appointment
 from ris.services.scheduling.calendar import move_appointment, require_movable
+from ris.services.scheduling.linked import require_kept
 from ris.services.scheduling.resources import find_device, give_back, lock, resources_of
 from ris.services.scheduling.rules import agree
 
@@ -33,12 +35,17 @@ def relocate_appointments(command: RelocateAppointments, context: Context) -> in
     _lock_places(list(devices.values()))
     for each in wanted:
         _require_movable(rows[each.appointment], each)
+    links = links_of(list(rows.values()))
     # What they leave is free for the others.
     for row in rows.values():
         give_back(row)
     # In the order that was asked for: an urgent exam may go before one that it makes way for.
     for each in command.relocations:
         _move(rows[each.appointment], devices[each.device], each, command.reason, context)
+    try:
+        require_kept(links, {row.pk: (row.start_at, row.end_at) for row in rows.values()})
+    except RisError as error:
+        raise SlotTakenError(f"nothing was moved: {error.message}", path=error.path) from error
     return len(wanted)
 
 
@@ -87,6 +94,7 @@ def _move(
             overbook=False,
             reason=reason[:200],
             agreed=agreed,
+            linked=False,
         )
     except RisError as error:
         name = steps[0].procedure.order.accession_number

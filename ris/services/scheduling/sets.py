@@ -40,6 +40,7 @@ from ris.domain.places import Place
 from ris.domain.scheduling import AppointmentStatus, BookAppointment, RescheduleAppointment
 from ris.domain.values import Code, Identifier, PersonName
 from ris.models import Order, ProcedureDefinition, ProcedureSequence, ScheduledProcedureStep
+from ris.selectors.linked import Lost, links_of, span_of
 from ris.selectors.openings import exam_of
 from ris.selectors.sets import apart_of
 from ris.services._context import Context
@@ -47,6 +48,7 @@ from ris.services._execute import together
 from ris.services._locks import lock_appointment, lock_orders, lock_step, public_key
 from ris.services._transition import touch
 from ris.services.scheduling.appointments import book_appointment, reschedule_appointment
+from ris.services.scheduling.linked import apart, require_kept
 from ris.services.scheduling.resources import (
     find_device,
     give_back,
@@ -64,6 +66,7 @@ def book_together(command: BookTogether, context: Context) -> tuple[str, ...]:
     steps = _locked(command.items)
     if not command.overbook:
         _require_sequence(steps, command.items)
+        _require_linked(steps, command.items)
     _lock_resources(steps, command.items)
     _make_room(steps)
     if not command.overbook:
@@ -149,20 +152,28 @@ def _require_sequence(steps: Sequence[ScheduledProcedureStep], items: Sequence[S
         first = items[each.first]
         ends_at = ended(first.start_at, _minutes(steps[each.first], first))
         gap = (items[each.then].start_at - ends_at).total_seconds() / 60
-        names = f"{_name(steps[each.then])} after {_name(steps[each.first])}"
         if gap < each.least:
-            wait = f", {each.least} minutes at least" if each.least else ""
-            raise SlotTakenError(f"{names}{wait}", path=Place.START_AT, details={"item": each.then})
-        if each.most is not None and gap > each.most:
-            raise SlotTakenError(
-                f"{names}, {each.most} minutes at most",
-                path=Place.START_AT,
-                details={"item": each.then},
-            )
+            lost = Lost.SOON
+        elif each.most is not None and gap > each.most:
+            lost = Lost.LATE
+        else:
+            continue
+        one, other = steps[each.first], steps[each.then]
+        raise apart(one, other, lost, each.least, each.most or 0, item=each.then)
 
 
-def _name(step: ScheduledProcedureStep) -> str:
-    return step.description or step.procedure.description or step.modality
+def _require_linked(steps: Sequence[ScheduledProcedureStep], items: Sequence[SetItem]) -> None:
+    """Nor lose the time to an exam that is none of the set."""
+    pairs = [(step.appointment, item, step) for step, item in zip(steps, items, strict=True)]
+    rows = {row.pk: (row, item, step) for row, item, step in pairs if row is not None}
+    links = links_of([row for row, _item, _step in rows.values()])
+    require_kept(
+        links,
+        {
+            key: span_of(item.start_at, _minutes(step, item))
+            for key, (_row, item, step) in rows.items()
+        },
+    )
 
 
 def _place(item: SetItem, command: BookTogether, context: Context) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from ris.domain.scheduling import (
     Slot,
 )
 from ris.models import ScheduledProcedureStep
-from ris.selectors import schedule
+from ris.selectors import linked, schedule
 from ris.selectors.schedule import AppointmentLine, DaySlots
 from ris.services import may
 from ris.web import undo
@@ -43,9 +43,16 @@ def _shown(step: ScheduledProcedureStep) -> TimeForm:
     return TimeForm(step=step, initial=initial, start_at=step.start_at or step.wished_at)
 
 
-def _first_slots(days: Sequence[DaySlots], count: int, after: datetime) -> list[Slot]:
+def _first_slots(
+    days: Sequence[DaySlots],
+    count: int,
+    after: datetime,
+    lost: Callable[[datetime, datetime], bool],
+) -> list[Slot]:
     slots = [slot for day in days for device in day.devices for slot in device.slots]
-    later = [slot for slot in slots if slot.start_at > after]
+    later = [
+        slot for slot in slots if slot.start_at > after and not lost(slot.start_at, slot.end_at)
+    ]
     return sorted(later, key=lambda slot: slot.start_at)[:count]
 
 
@@ -124,8 +131,11 @@ def _move_form(
     ahead = 1 if line.is_here else LOOK_AHEAD_DAYS
     days = schedule.free_slots(step, timezone.localtime(after).date(), ahead)
     present = (line.start_at, line.ae_title)
+    lost = linked.losses_of(step.appointment)
     free = [
-        slot for slot in _first_slots(days, 7, after) if (slot.start_at, slot.ae_title) != present
+        slot
+        for slot in _first_slots(days, 7, after, lost)
+        if (slot.start_at, slot.ae_title) != present
     ]
     context = {
         "line": line,

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from ris.domain.actors import OPERATOR
+from ris.domain.exam_sets import SequenceProcedures
+from ris.domain.orders import ProcedureRequest
 from ris.domain.patients import MergePatients, PatientReference
 from ris.domain.scheduling import BookAppointment
+from ris.domain.values import Code
 from ris.models import Appointment, Device, Order
 from ris.services import execute
 from tests import make, people
@@ -206,6 +209,30 @@ def test_it_is_moved_canceled_and_cannot_come_back(api: Api) -> None:
     assert (make.step_of(order).status, Appointment.objects.get().reason) == (
         "PENDING", "has a cold",
     )  # fmt: skip
+
+
+def test_a_move_that_breaks_the_time_to_another_exam_is_a_conflict(api: Api) -> None:
+    contrast = Code("CTCONTRAST", "TEST", "CT with contrast")
+    first, then = make.definition(), make.definition(contrast)
+    execute(
+        SequenceProcedures(first=first, then=then, gap_at_most_minutes=60), actor=people.manager
+    )
+    patient = make.patient("MRN4")
+    parts = (ProcedureRequest(code=contrast, steps=(make.step_request(),)),)
+    make.booked(make.NOON, patient=patient)
+    other = make.booked(make.NOON + timedelta(hours=1), patient=patient, procedures=parts)
+    booked = api.get(f"/Appointment/{make.appointment_of(other).public_id}").body
+
+    answer = change(
+        api, booked, slot=None, start="2026-03-02T14:30:00Z", end="2026-03-02T14:50:00Z"
+    )
+
+    assert (answer.status, answer.issue["code"]) == (409, "conflict")
+    assert answer.issue["expression"] == ["Appointment.start"]
+    assert answer.issue["diagnostics"] == (
+        "CT with contrast after CT head without contrast, 60 minutes at most"
+    )
+    assert make.step_of(other).start_at == make.NOON + timedelta(hours=1)
 
 
 def test_who_is_here_goes_to_another_device_and_stays_arrived(api: Api) -> None:

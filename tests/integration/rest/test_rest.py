@@ -15,9 +15,12 @@ from django.test import Client
 from integration.rest.description import description
 from ris.domain.accounts import CreateUser, IssueToken
 from ris.domain.actors import OPERATOR, Role
+from ris.domain.exam_sets import SequenceProcedures
+from ris.domain.orders import ProcedureRequest
+from ris.domain.values import Code
 from ris.models import Appointment, AuditEvent, Device, DomainEvent, FollowUp, Order
 from ris.services import execute, refused_calls
-from tests import make
+from tests import make, people
 from tests.services.exams import begin
 
 JSON = "application/json"
@@ -152,6 +155,35 @@ def test_a_step_is_booked_on_a_free_time_and_moved() -> None:
     appointment.refresh_from_db()
     assert moved.status_code == 200
     assert appointment.start_at > later
+
+
+def test_a_move_that_breaks_the_time_to_another_exam_is_a_conflict() -> None:
+    make.site()
+    make.device()
+    contrast = Code("CTCONTRAST", "TEST", "CT with contrast")
+    first, then = make.definition(), make.definition(contrast)
+    execute(
+        SequenceProcedures(first=first, then=then, gap_at_most_minutes=60), actor=people.manager
+    )
+    patient = make.patient("P-3")
+    make.booked(make.NOON, patient=patient)
+    parts = (ProcedureRequest(code=contrast, steps=(make.step_request(),)),)
+    other = make.booked(make.NOON + timedelta(hours=1), patient=patient, procedures=parts)
+    row = make.appointment_of(other)
+
+    answer = rest(Role.SCHEDULER).post(
+        f"appointments/{row.public_id}/move/",
+        {
+            "device": str(row.bookings.first().resource.device.public_id),  # type: ignore[union-attr]
+            "start_at": (make.NOON + timedelta(hours=2)).isoformat(),
+        },
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "state-conflict")
+    assert answer.json()["detail"] == (
+        "CT with contrast after CT head without contrast, 60 minutes at most"
+    )
+    assert make.step_of(other).start_at == make.NOON + timedelta(hours=1)
 
 
 def test_a_taken_time_is_a_conflict(booked: Order) -> None:
