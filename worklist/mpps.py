@@ -42,6 +42,8 @@ _REASON = "PerformedProcedureStepDiscontinuationReasonCodeSequence"
 
 # A device's clock may be this far ahead and is believed all the same.
 _CLOCKS_DIFFER = timedelta(minutes=30)
+# A clock without battery begins again at a day of its maker's choice, mostly 1970 or 2000.
+_CLOCKS_WERE_RESET = date(2024, 1, 1)
 
 _FINAL = frozenset({PerformedStatus.COMPLETED, PerformedStatus.DISCONTINUED})
 
@@ -241,11 +243,13 @@ _CHECKED_ELSEWHERE = frozenset(
 
 
 def _value(texts: Texts, keyword: str, faults: _Faults) -> str:
-    """A type 1 value; empty and noted if it is not there."""
-    value = texts.text(keyword)
+    """A type 1 value; empty and noted if it is not there. Of several the first counts."""
+    value, more, _ = texts.text(keyword).partition("\\")
+    if more:
+        faults.add(InvalidValueError("more than one value", path=_path(keyword)))
     if not value:
         faults.missing(texts, keyword)
-    return value
+    return value.strip()
 
 
 def _check_final(merged: Mapping[str, Any], faults: _Faults) -> None:
@@ -342,8 +346,7 @@ def _check_name(uid: str, faults: _Faults) -> None:
 
 def _short(texts: Texts, keyword: str, faults: _Faults, limit: int) -> str:
     """Text no longer than its representation allows; cut and noted if it is."""
-    value = texts.text(keyword)
-    if len(value) > limit:
+    if len(value := texts.text(keyword)) > limit:
         faults.add(InvalidValueError(f"longer than {limit} characters", path=_path(keyword)))
     return value[:limit]
 
@@ -400,10 +403,13 @@ def _as_told(
 ) -> datetime | None:
     """The reading that is nearest to the message, and none that the clock has not come to.
 
-    Where a clock goes back an hour is there twice. A device whose clock runs far ahead would have
-    its exam at the head of every list for as long.
+    Where a clock goes back an hour is there twice. A clock far ahead would have an exam at the head
+    of every list for as long, and one that was reset an exam of years.
     """
     now = circumstances.received_at
+    if day < _CLOCKS_WERE_RESET:
+        faults.flags.append(f"{_path(keyword)}: a time long gone; the message's is used")
+        return None
     found = min(moments.at(day, local, zone), key=lambda reading: abs(reading - now))
     if found > now + _CLOCKS_DIFFER:
         faults.flags.append(f"{_path(keyword)}: a time that had not come; the message's is used")

@@ -23,6 +23,8 @@ OF_THE_EDGES = (
     noop("longer than {limit} characters"),
     noop("a date out of range"),
     noop("a time that had not come; the message's is used"),
+    noop("a time long gone; the message's is used"),
+    noop("more than one value"),
     noop("not a date (YYYYMMDD)"),
     noop("no such day"),
     noop("not a time (HHMMSS)"),

@@ -266,7 +266,7 @@ def test_the_wrong_worklist_entry_puts_the_step_back_where_it_was() -> None:
         ("110503", True, "DISCONTINUED", ["NOTE"]),
         ("110502", False, "DISCONTINUED", ["CANCEL"]),
         ("110510", True, "DISCONTINUED", ["CANCEL"]),
-        ("99999", False, "DISCONTINUED", []),
+        ("99999", False, "DISCONTINUED", ["REBOOK"]),
     ],
 )
 def test_an_exam_that_was_stopped_leaves_what_its_reason_says(

@@ -140,7 +140,9 @@ def for_reason(reason: Code) -> FollowUpKind | None:
     if mapped is not None and mapped.get("value") in WORDS:
         return WORDS[mapped["value"]]
     known = reason_of(reason)
-    return known.follow_up if known else None
+    # What a vendor means by a code of its own nobody here knows: the step leaves the worklist with
+    # it, so a person says whether the exam is to be done still.
+    return known.follow_up if known else FollowUpKind.REBOOK
 
 
 def after_discontinuation(

@@ -28,7 +28,7 @@ from ris.domain.performing import (
     ScheduledReference,
 )
 from ris.domain.values import Code, Identifier
-from ris.models import Device, PerformedProcedureStep
+from ris.models import Device, Patient, PerformedProcedureStep
 from ris.services import _clock
 from ris.services._context import Context
 from ris.services._transition import move, touch
@@ -41,6 +41,7 @@ from ris.services.performing.matching import (
     find_patient,
     find_steps,
     is_evidence,
+    is_named_otherwise,
     strangers,
 )
 from ris.services.performing.taking import taken_by_key
@@ -105,6 +106,10 @@ def _found(row: PerformedProcedureStep) -> list[Found]:
     )
     patients = {step.patient for step in found}
     if len(patients) != 1 or strangers(identifiers, patients):
+        return []
+    if not any(identifier.value for identifier in identifiers) and is_named_otherwise(
+        row.patient_name, row.patient_birth_date, Patient.objects.get(pk=patients.pop())
+    ):
         return []
     canceled = any(step.status == StepStatus.CANCELED.value for step in found)
     return [] if canceled or is_evidence(row.modality, found) else found

@@ -6,6 +6,7 @@ locked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from ris.domain.errors import UnknownKeyError
 from ris.domain.identifiers import same_issuer
 from ris.domain.orders import OPEN, StepStatus
 from ris.domain.performing import EVIDENCE_MODALITIES, ScheduledReference
-from ris.domain.values import Identifier
+from ris.domain.values import Identifier, PartialDate, fold
 from ris.models import Patient, PatientIdentifier, ScheduledProcedureStep, StudyAlias
 from ris.models.prepared import Given, Select
 from ris.services._locks import public_key
@@ -217,6 +218,40 @@ def strangers(identifiers: Sequence[Identifier], patients: Iterable[int]) -> set
         if same_issuer(row.issuer, identifier.issuer)
     }
     return wanted - owners
+
+
+def is_named_otherwise(name: str, birth_date: str, patient: Patient) -> bool:
+    """Whether what was said of a patient besides numbers is true of somebody else only.
+
+    A married name, a nickname, family and given name in each other's place leave a word or the
+    birth date (DICOM DA) as it was. Letters that one side does not have, initials, and signs in
+    place of letters say nothing.
+    """
+    if birth_date and PartialDate(patient.birth_date).dicom == birth_date:
+        return False
+    said, known = _words(name), _words(patient.name)
+    return bool(said and known) and not said & known
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name in plain letters; ä, ae and a are one, as devices write them."""
+    parts = re.split(r"[\^=\s,.\-']+", fold(name))
+    return {
+        re.sub("([aou])e", r"\1", word)
+        for word in parts
+        if len(word) > 1 and word.isascii() and word.isalpha()
+    }
+
+
+def unknown_of(
+    references: Sequence[ScheduledReference], found: Sequence[Found]
+) -> list[ScheduledReference]:
+    """Those that name a step which is none of these."""
+    return [
+        reference
+        for reference in references
+        if reference.names_a_step and not any(_agrees(step, reference, ()) for step in found)
+    ]
 
 
 def find_patient(identifiers: Sequence[Identifier]) -> Patient | None:

@@ -81,8 +81,10 @@ from ris.services.performing.matching import (
     find_patient,
     find_steps,
     is_evidence,
+    is_named_otherwise,
     named_by_people,
     strangers,
+    unknown_of,
 )
 from ris.services.performing.taking import taken_by_uid
 from ris.services.performing.telling import public_ids, tell
@@ -101,10 +103,14 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
     match = _match(command, found, identifiers, flags)
     locked = lock_orders(step.order for step in found)
     orders = {order.pk: order for order in locked}
+    if match is Match.MATCHED:
+        match = _unless_named_otherwise(command, locked, identifiers, flags)
     if match is Match.MATCHED and _is_void(locked):
         match = Match.UNMATCHED
         flags.append(noop("the order had been marked as entered in error"))
     linked = steps_named(orders, [step.pk for step in found]) if match is Match.MATCHED else []
+    if linked and len(command.references) > 1 and unknown_of(command.references, found):
+        flags.append(noop("another scheduled step that it names was not found"))
     if command.origin is Origin.MANUAL:  # a scanner is never refused (ris.services.unsafe_starts)
         for step in linked:
             require_answered(step, Gate.START)
@@ -200,6 +206,26 @@ def _match(
     if is_evidence(command.modality, found):
         return Match.EVIDENCE
     return Match.MATCHED
+
+
+def _unless_named_otherwise(
+    command: StartPerformedStep,
+    orders: Sequence[Order],
+    identifiers: Sequence[Identifier],
+    flags: list[str],
+) -> Match:
+    """Whose name and birth date were sent decides where no number was; else it is only noted.
+
+    A number may have been typed at the device, and the rest been left as the worklist had it.
+    """
+    name, born = command.patient_name, command.patient_birth_date
+    if not any(is_named_otherwise(name, born, order.patient) for order in orders):
+        return Match.MATCHED
+    if any(identifier.value for identifier in identifiers):
+        flags.append(noop("the name sent is not the one of the scheduled step's patient"))
+        return Match.MATCHED
+    flags.append(noop("the patient is not the one of the scheduled step"))
+    return Match.MISMATCH
 
 
 def _is_void(orders: Sequence[Order]) -> bool:
