@@ -126,9 +126,12 @@ def _copy_sqlite(source: Path, target: Path) -> None:
         closing(sqlite3.connect(target)) as copy,
     ):
         # All at once: a copy in steps begins again whenever somebody writes.
-        live.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")
-        found = copy.execute("PRAGMA quick_check").fetchone()[0]
+        try:
+            live.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+            found = copy.execute("PRAGMA quick_check").fetchone()[0]
+        except sqlite3.Error as error:  # a full disk, a damaged page
+            raise BackupError(f"no copy was made: {error}") from None
     if found != "ok":
         raise BackupError(f"the copy is damaged: {found}")
 

@@ -192,7 +192,7 @@ class FindHandlers:
         try:
             self.record(query)
         except OSError as error:
-            log.warning("queries cannot be kept in a file", error=type(error).__name__)
+            log.warning("queries cannot be kept in a file", error=str(error))
             queries.record([query])
 
     def _matches(

@@ -129,7 +129,7 @@ class Handlers(FindHandlers, DocumentHandlers):
         try:
             yield
         except (OperationalError, InterfaceError) as error:
-            log.warning("database unavailable", error=type(error).__name__)
+            log.warning("database unavailable", error=str(error)[:200])
             if not database.in_atomic_block:
                 close_old_connections()
             raise BusyError("database unavailable, try again") from None

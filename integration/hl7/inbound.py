@@ -49,13 +49,13 @@ from integration.hl7.to_domain.request import Request
 from integration.hl7.unasked import Unasked
 from ris.domain.actors import Actor, ActorKind, endpoint_actor
 from ris.domain.errors import (
-    BusyError,
     DeniedError,
     InvalidValueError,
     RisError,
     SeveralErrors,
     StateConflictError,
     UnsupportedError,
+    unavailable,
 )
 from ris.domain.exchange import Protocol
 from ris.services import deferred, inbox
@@ -120,11 +120,11 @@ def _handle_message(frame: bytes, peer: Peer) -> Reply | None:
     header = Header.read(frame)
     try:
         receipt = _receive(frame, header, peer)
-    except OperationalError:
+    except OperationalError as error:
         # Nothing was stored, so nothing may be acknowledged: the sender is asked to try again.
         log.exception("an HL7 message could not be stored")
         _check_connection()
-        payload = acks.acknowledge_raw(frame, BusyError("the database is busy, try again"))
+        payload = acks.acknowledge_raw(frame, unavailable(error))
         commit = Commit.NOT_STORED if _name(header) in _release_2 else Commit.NONE
         return Reply(payload, _nothing, commit) if payload is not None else None
     log.info(

@@ -25,13 +25,13 @@ from ris.domain import strict_json
 from ris.domain.actors import Actor, ActorKind, Role
 from ris.domain.commands import Command
 from ris.domain.errors import (
-    BusyError,
     DeniedError,
     ErrorCode,
     InternalError,
     InvalidValueError,
     RisError,
     SeveralErrors,
+    unavailable,
 )
 from ris.services import bearer, execute, refused_calls
 from ris.services.audit import record_access
@@ -191,7 +191,7 @@ class RestView(APIView):
             return InvalidValueError("the body is longer than this server takes")
         if isinstance(exc, OperationalError):
             log.warning("the database was busy", error=str(exc)[:200])
-            return BusyError("the database is busy, try again")
+            return unavailable(exc)
         log.error("a REST request failed", error_id=self.number, exc_info=exc)
         return InternalError("internal error", details={"error_id": self.number})
 

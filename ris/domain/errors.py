@@ -121,6 +121,16 @@ class BusyError(RequestError):
     code = ErrorCode.BUSY
 
 
+def unavailable(error: Exception) -> BusyError:
+    """What whoever asks is told when the database fails, as far as it says why."""
+    said = str(error).lower()
+    if "disk is full" in said or "no space left" in said:
+        return BusyError("the disk of the database is full")
+    if "no such table" in said or "no such column" in said:
+        return BusyError("the database is not of this release; run `ris migrate`")
+    return BusyError("the database is busy, try again")
+
+
 class DeniedError(RisError):
     """The actor lacks the permission."""
 

@@ -25,6 +25,7 @@ from ris.domain.errors import (
     RisError,
     SlotTakenError,
     UnsupportedError,
+    unavailable,
 )
 from ris.domain.places import Place
 from ris.models import AuditEvent, DomainEvent
@@ -157,7 +158,7 @@ def execute(command: Command[R], *, actor: Actor, correlation: str = "", joined:
     except OperationalError as error:
         if connection.in_atomic_block:
             raise  # the transaction is the caller's; so is the verdict
-        raise BusyError("the database is busy, try again") from error
+        raise unavailable(error) from error
     return result
 
 

@@ -233,7 +233,7 @@ def _record_all(file: _File[R]) -> bool:
                 _record(found, file.records)
     except (OperationalError, InterfaceError, OSError) as error:
         log.warning(
-            "readings wait for the database", kind=file.records.name, error=type(error).__name__
+            "readings wait for the database", kind=file.records.name, error=str(error)[:200]
         )
         return False
     return True

@@ -60,6 +60,15 @@ def test_a_database_without_tables_says_what_to_run(tmp_path: Path) -> None:
     assert done.stderr == "ris: database: no such table: ris_apitoken; run `ris migrate`\n"
 
 
+def test_a_command_that_writes_says_so_as_well(tmp_path: Path) -> None:
+    done = ris(
+        "token", "add", "x", "--scope", "system/*.rs", environment=clean_environment(tmp_path)
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == "ris: the database is not of this release; run `ris migrate`\n"
+
+
 def test_show_config_hides_secrets_and_names_origins(tmp_path: Path) -> None:
     environment = clean_environment(
         tmp_path, RIS_DATABASE_URL="postgresql://ris:geheim@db/ris", RIS_SECRET_KEY="geheim2"

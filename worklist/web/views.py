@@ -18,7 +18,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from ris import config
-from ris.domain.errors import BusyError, InternalError, RisError
+from ris.domain.errors import InternalError, RisError, unavailable
 from ris.selectors import performing
 from ris.services import inbox
 from ris.services.audit import record_access
@@ -166,8 +166,8 @@ class DicomWebView(View):
         if isinstance(error, RisError):
             return report(error, request_id=self.request_id)
         if isinstance(error, OperationalError | InterfaceError):
-            log.warning("the database was busy", error=type(error).__name__)
-            return report(BusyError("the database is busy, try again"))
+            log.warning("the database was busy", error=str(error)[:200])
+            return report(unavailable(error))
         log.error("a DICOMweb request failed", error_id=self.request_id, **fault(error))
         return report(InternalError("internal error", details={"error_id": self.request_id}))
 

@@ -35,7 +35,7 @@ from integration.fhir.parameters import Reading
 from integration.fhir.resources import KINDS, Kind
 from integration.fhir.systems import Systems
 from ris.domain.actors import Actor, ActorKind
-from ris.domain.errors import BusyError, InternalError, RisError
+from ris.domain.errors import InternalError, RisError, unavailable
 from ris.selectors import search as selectors
 from ris.services import bearer, inbox, refused_calls
 from ris.services.audit import record_access
@@ -279,7 +279,7 @@ class FhirView(APIView):
                 log.warning("a search was too large", error=str(exc)[:200])
                 return HttpError(400, "too-costly", "this asks for too much at once")
             log.warning("the database was busy", error=str(exc)[:200])
-            return BusyError("the database is busy, try again")
+            return unavailable(exc)
         log.error("a FHIR request failed", error_id=self.request_id, exc_info=exc)
         return InternalError("internal error", details={"error_id": self.request_id})
 
