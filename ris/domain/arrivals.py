@@ -10,10 +10,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from ris.domain.commands import Command, Event
 from ris.domain.values import PersonName, fold
+
+# --- where they may go
+
+# Who came in the evening may go on to another room after midnight; later it is another day.
+_NIGHT = timedelta(hours=12)
+
+
+def is_same_visit(
+    booked_at: datetime, arrived_at: datetime | None, start_at: datetime, zone: tzinfo
+) -> bool:
+    """Whether somebody who is here can have an exam at ``start_at`` without going home."""
+    days = {at.astimezone(zone).date() for at in (booked_at, start_at)}
+    return len(days) == 1 or abs(start_at - (arrived_at or booked_at)) < _NIGHT
+
 
 # --- who it is
 

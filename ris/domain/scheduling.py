@@ -101,17 +101,6 @@ OCCUPYING = frozenset(
 
 MOVABLE = frozenset({AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED})
 
-# Who came in the evening may go on to another room after midnight; later it is another day.
-_NIGHT = timedelta(hours=12)
-
-
-def is_same_visit(
-    booked_at: datetime, arrived_at: datetime | None, start_at: datetime, zone: tzinfo
-) -> bool:
-    """Whether somebody who is here can have an exam at ``start_at`` without going home."""
-    days = {at.astimezone(zone).date() for at in (booked_at, start_at)}
-    return len(days) == 1 or abs(start_at - (arrived_at or booked_at)) < _NIGHT
-
 
 class Answer(StrEnum):
     """What somebody who is to take part in an appointment says to it."""
@@ -481,9 +470,24 @@ class ClosureAdded(Event):
     resource: str
     closure: int
     bookings: int = 0  # live ones that lie inside
+    start_at: datetime | None = None
+    end_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosureRemoved(Event):
     resource: str
     closure: int
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosureReopened(Event):
+    """A part of a closure is open again; ``rest`` are the closures that stand for what is not."""
+
+    resource: str
+    closure: int
+    rest: tuple[int, ...]
+    start_at: datetime
+    end_at: datetime

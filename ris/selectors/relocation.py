@@ -16,10 +16,11 @@ from django.db.models import Prefetch, Q
 from django.utils.translation import gettext_noop as noop
 
 from ris.domain import openings as engine
+from ris.domain.arrivals import is_same_visit
 from ris.domain.openings import Against, Stretch, Taken, Wanted
 from ris.domain.orders import HERE, Priority, StepStatus
 from ris.domain.relocating import Relocation
-from ris.domain.scheduling import LONGEST, OCCUPYING, AppointmentStatus, is_same_visit
+from ris.domain.scheduling import LONGEST, OCCUPYING, AppointmentStatus
 from ris.models import Appointment, Device, DeviceRule, ScheduledProcedureStep
 from ris.selectors.linked import links_of, span_of, words_against
 from ris.selectors.openings import (

@@ -86,6 +86,7 @@ EVENT: Mapping[str, Label] = {
     "HoursSet": Label("Opening hours changed", "clock"),
     "ClosureAdded": Label("Room closed", "ban"),
     "ClosureRemoved": Label("Room open again", "door"),
+    "ClosureReopened": Label("Room open again for a part of the time", "door"),
     "DowntimeBegun": Label("Down", "ban", Tone.BAD),
     "DowntimeEnded": Label("Works again", "check", Tone.OK),
     "BlockReserved": Label("Time reserved", "calendar"),

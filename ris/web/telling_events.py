@@ -60,6 +60,12 @@ def _when(_name: str, payload: Payload) -> str:
     return _placed(payload["start_at"], payload.get("station", ""))
 
 
+def _until(name: str, payload: Payload) -> str:
+    if not name.startswith("Closure") or not payload.get("end_at"):
+        return ""
+    return _("until %(until)s") % {"until": _moment(payload["end_at"])}
+
+
 def _before(_name: str, payload: Payload) -> str:
     if not payload.get("previous_start_at"):
         return ""
@@ -324,7 +330,7 @@ def _placer(name: str, payload: Payload) -> str:
 
 # In the order in which they are read.
 _TOLD: tuple[Callable[[str, Payload], str], ...] = (
-    _when, _before, _overbooked, _changed, _version, _checked, _called, _supplies, _severity,
-    _state, _reason, _unsafe, _codes, _alternative, _note, _due, _source, _how, _images, _missing,
+    _when, _until, _before, _overbooked, _changed, _version, _checked, _called, _supplies,
+    _severity, _state, _reason, _unsafe, _codes, _alternative, _note, _due, _source, _how, _images, _missing,
     _expected, _match, _placer,
 )  # fmt: skip

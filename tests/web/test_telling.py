@@ -78,6 +78,7 @@ MOVED = {
     "previous_station": "CT2",
     "overbooked": True,
 }
+OPENED = {"start_at": "2026-03-03T09:00:00+00:00", "end_at": "2026-03-03T10:30:00+00:00"}
 THEN, BEFORE = "3 Mar 2026 09:00 on CT1", "2 Mar 2026 08:30 on CT2"
 DLP = "Dose length product (DLP), 16 cm phantom: 1200 mGy.cm, level 900 mGy.cm"
 
@@ -86,6 +87,7 @@ DLP = "Dose length product (DLP), 16 cm phantom: 1200 mGy.cm, level 900 mGy.cm"
     ("name", "payload", "said"),
     [
         ("AppointmentMoved", MOVED, f"{THEN} (before: {BEFORE}) booked over another appointment"),
+        ("ClosureReopened", OPENED, "3 Mar 2026 09:00 until 3 Mar 2026 10:30"),
         ("OrderRevised", {"changed": ["reason", "reason_code", "start_at"]}, "reason, time"),
         ("ReportAmended", {"number": 2, "kind": "CORRECTION"}, "version 2, correction"),
         ("IdentityChecked", {"checked": ["NAME", "NUMBER"]}, "name, number scanned"),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.models import CharField
 
+from ris.domain.arrivals import is_same_visit
 from ris.domain.errors import (
     SlotTakenError,
     StateConflictError,
@@ -22,7 +23,6 @@ from ris.domain.scheduling import (
     AppointmentMoved,
     AppointmentStatus,
     AppointmentTrigger,
-    is_same_visit,
 )
 from ris.models import (
     Appointment,

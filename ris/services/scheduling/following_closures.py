@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from ris.domain.errors import StateConflictError, UnknownKeyError
 from ris.domain.resources import BlockedTime, FollowClosures
-from ris.domain.scheduling import AddClosure, ClosureKind, RemoveClosure
+from ris.domain.scheduling import AddClosure, ClosureKind
 from ris.models import Closure, DomainEvent, Resource, Room
 from ris.services._context import Context
 from ris.services.scheduling.following_where import active_devices, called
-from ris.services.scheduling.hours import add_closure, remove_closure
+from ris.services.scheduling.hours import add_closure, reopen
 from ris.services.scheduling.resources import lock
 
 
@@ -68,9 +68,9 @@ def _add(time: BlockedTime, resource: Resource, reason: str, context: Context) -
 def _open(time: BlockedTime, resource: Resource, number: int, context: Context) -> list[int]:
     """What was closed for this sender in that time; what lies outside of it stays closed."""
     closures = list(
-        Closure.objects.filter(
-            resource=resource, start_at__lt=time.end_at, end_at__gt=time.start_at
-        ).order_by("start_at", "pk")
+        Closure.objects.select_related("resource")
+        .filter(resource=resource, start_at__lt=time.end_at, end_at__gt=time.start_at)
+        .order_by("start_at", "pk")
     )
     asked_for = _asked_for(resource, context)
     own = [
@@ -83,15 +83,7 @@ def _open(time: BlockedTime, resource: Resource, number: int, context: Context) 
         )
     added: list[int] = []
     for closure in own:
-        # First what stays, so that only what is opened counts as free.
-        for start_at, end_at in (
-            (closure.start_at, time.start_at),
-            (time.end_at, closure.end_at),
-        ):
-            if end_at > start_at:
-                rest = BlockedTime(start_at=start_at, end_at=end_at)
-                added.append(_add(rest, resource, closure.reason, context))
-        remove_closure(RemoveClosure(closure=closure.pk), context)
+        added += reopen(closure, time.start_at, time.end_at, context)
     return added
 
 
@@ -100,8 +92,9 @@ def _asked_for(resource: Resource, context: Context) -> set[int]:
     events = DomainEvent.objects.filter(
         subject_type="Resource",
         subject_id=str(resource.public_id),
-        name="ClosureAdded",
+        name__in=("ClosureAdded", "ClosureReopened"),
         actor_kind=context.actor.kind.value,
         actor_name=context.actor.name,
     )
-    return {payload["closure"] for payload in events.values_list("payload", flat=True)}
+    payloads = list(events.values_list("payload", flat=True))
+    return {key for each in payloads for key in (each["closure"], *each.get("rest", ()))}

@@ -20,6 +20,7 @@ from ris.domain.scheduling import (
     ClosureAdded,
     ClosureKind,
     ClosureRemoved,
+    ClosureReopened,
     HoursSet,
     RemoveClosure,
     SetResourceHours,
@@ -74,7 +75,13 @@ def add_closure(command: AddClosure, context: Context) -> Closed:
     )
     inside = _inside(resource, closure.start_at, closure.end_at)
     context.emit(
-        ClosureAdded(resource=str(resource.public_id), closure=closure.pk, bookings=inside),
+        ClosureAdded(
+            resource=str(resource.public_id),
+            closure=closure.pk,
+            bookings=inside,
+            start_at=closure.start_at,
+            end_at=closure.end_at,
+        ),
         subject=resource,
     )
     return Closed(closure=closure.pk, bookings=inside)
@@ -88,9 +95,47 @@ def remove_closure(command: RemoveClosure, context: Context) -> None:
     note_freed(of_closure(closure, context.now), context)
     closure.delete()
     context.emit(
-        ClosureRemoved(resource=str(resource.public_id), closure=command.closure),
+        ClosureRemoved(
+            resource=str(resource.public_id),
+            closure=command.closure,
+            start_at=closure.start_at,
+            end_at=closure.end_at,
+        ),
         subject=resource,
     )
+
+
+def reopen(
+    closure: Closure, start_at: datetime, end_at: datetime, context: Context
+) -> tuple[int, ...]:
+    """Open a closure in that time; returns the closures of what lies outside and stays closed."""
+    outside = [(closure.start_at, start_at), (end_at, closure.end_at)]
+    left = [(begins, ends) for begins, ends in outside if begins < ends]
+    if not left:
+        remove_closure(RemoveClosure(closure=closure.pk), context)
+        return ()
+    resource = closure.resource
+    # First what stays, so that only what is opened counts as free.
+    rest = tuple(
+        Closure.objects.create(
+            resource=resource, start_at=begins, end_at=ends, reason=closure.reason
+        ).pk
+        for begins, ends in left
+    )
+    note_freed(of_closure(closure, context.now), context)
+    key = closure.pk
+    closure.delete()
+    context.emit(
+        ClosureReopened(
+            resource=str(resource.public_id),
+            closure=key,
+            rest=rest,
+            start_at=max(start_at, closure.start_at),
+            end_at=min(end_at, closure.end_at),
+        ),
+        subject=resource,
+    )
+    return rest
 
 
 def begin_downtime(command: BeginDowntime, context: Context) -> Closed:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ris.domain.scheduling import AddClosure
-from ris.models import AuditEvent, Closure, Device, InboundMessage, Room
+from ris.models import AuditEvent, Closure, Device, DomainEvent, InboundMessage, Room
 from ris.services import execute
 from tests import make, people
 from tests.integration.hl7.test_schedules_in import PID, ordered, resources, sch, siu
@@ -88,6 +88,22 @@ def test_of_what_was_blocked_a_part_may_be_opened() -> None:
         (FROM, FROM + HOUR, "new tube"),
         (FROM + 2 * HOUR, UNTIL, "new tube"),
     ]
+
+
+def test_a_part_that_is_opened_is_told_as_one_thing_and_its_rest_can_be_opened_too() -> None:
+    siu("S23", blocked(), "RGS|1|A", "AIL|1|A|CT room 1")
+    siu("S24", blocked("20290312090000", "60"), "RGS|1|A", "AIL|1|A|CT room 1")
+
+    room = Room.objects.get(name="CT room 1").resource
+    events = DomainEvent.objects.filter(subject_id=str(room.public_id)).order_by("id")
+    names = [event.name for event in events]
+    assert names[names.index("ClosureAdded") :] == ["ClosureAdded", "ClosureReopened"]
+    opened = events.get(name="ClosureReopened").payload
+    assert opened["rest"] == list(Closure.objects.order_by("start_at").values_list("pk", flat=True))
+
+    told = siu("S24", blocked(), "RGS|1|A", "AIL|1|A|CT room 1")
+
+    assert (told, closures()) == (["AA"], [])
 
 
 def test_what_people_here_closed_is_not_opened_from_outside() -> None:

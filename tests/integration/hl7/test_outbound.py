@@ -414,7 +414,8 @@ def test_every_subscription_has_a_route_of_events_that_exist() -> None:
 _UNTOLD: Sequence[str] = (
     "StepRepeated", "StepInformationCompleted",  # told when it is booked
     "AppointmentProposed", "AppointmentAnswered",  # the order tells of its own
-    "SlotHeld", "HoldExpired", "HoursSet", "ClosureAdded", "ClosureRemoved",  # our own business
+    "SlotHeld", "HoldExpired", "HoursSet", "ClosureAdded", "ClosureRemoved",
+    "ClosureReopened",  # our own business
     "StepPrepared", "PerformedStepUpdated", "DoseRecorded",
     "ReportOpened", "DraftDiscarded", "ReportSigned",
     "CriticalResultCommunicated", "CriticalResultAcknowledged",
