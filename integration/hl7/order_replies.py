@@ -61,6 +61,7 @@ def expect_canceled(requests: Sequence[Request], error: RisError, actor: Actor) 
                         placer=command.order.placer,
                         minutes=request.expect_minutes,
                         reason=command.reason,
+                        procedures=command.procedures,
                     ),
                     actor=actor,
                 )

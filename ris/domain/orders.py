@@ -356,11 +356,13 @@ class ReplaceOrder(Command[str]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectCancellation(Command[None]):
-    """Remember a cancellation that came before its order: the order is canceled when it comes."""
+    """Remember a cancellation that came before its order: the order is canceled when it comes, or
+    the ``procedures`` that are named."""
 
     placer: Identifier
     minutes: int
     reason: str = ""
+    procedures: tuple[ProcedureRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,13 +115,14 @@ class Order(Versioned):
 class EarlyCancellation(Public):
     """A cancellation that came before its order: refused, and remembered for a while.
 
-    The order that then comes is accepted and canceled at once. ``message`` is the refused message,
-    which administrators see until its order came.
+    The order that then comes is accepted and canceled at once, or the ``procedures`` of it that are
+    named. ``message`` is the refused message, which administrators see until its order came.
     """
 
     placer_order_number = models.CharField(max_length=64)
     placer_issuer = models.CharField(max_length=200, blank=True, default="")
     reason = models.TextField(blank=True, default="")
+    procedures = models.JSONField(default=list, blank=True, db_default=[])
     message = models.ForeignKey(
         "ris.InboundMessage", null=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import IntegerField, QuerySet, Value
 
+from ris.domain.orders import OrderStatus
 from ris.models import EarlyCancellation, Order
 from ris.selectors.views import OrderView
 
@@ -41,9 +42,10 @@ def relations(order: OrderView) -> Relations:
         _REPLACED_BY: others.filter(replaces__public_id=order.public_id),
         # The order itself, if its cancellation came before it.
         _EARLY: Order.objects.filter(
+            status=OrderStatus.CANCELED.value,
             pk__in=EarlyCancellation.objects.filter(order__public_id=order.public_id).values(
                 "order"
-            )
+            ),
         ),
     }
     if order.parent.value:

@@ -39,7 +39,7 @@ from ris.models import Order, RequestedProcedure, ScheduledProcedureStep
 from ris.services._context import Context, current_cause
 from ris.services._locks import lock_step, steps_of_order
 from ris.services._transition import move, touch
-from ris.services.orders.early import was_canceled_early
+from ris.services.orders.early import was_canceled_early, were_canceled_early
 from ris.services.orders.finding import require, require_all, require_live
 from ris.services.orders.naming import named_in_part
 from ris.services.scheduling import calendar
@@ -126,6 +126,8 @@ def _cancel_steps(
             path=Place.ORDER_STATUS,
             details={"started": True},
         )
+    if were_canceled_early(order, steps):
+        return
     if not _drop_waiting(order, steps, reason, context):
         raise StateConflictError(
             "cannot cancel: the exam is canceled already", path=Place.ORDER_STATUS
@@ -217,6 +219,8 @@ def _discontinue_steps(
 ) -> None:
     """Stop some exams of an order: what waits is dropped, what runs is its technologist's."""
     require_live(order)
+    if were_canceled_early(order, steps):
+        return
     runs = any(step.status == StepStatus.STARTED.value for step in steps)
     if runs:
         _leave_a_note(order, reason, context)

@@ -38,10 +38,8 @@ def named_in_part(
     """
     if not requests:
         return []
-    stored = list(
-        RequestedProcedure.objects.filter(order__in=orders).prefetch_related("steps").order_by("pk")
-    )
-    named = [found for request in requests if (found := _only(stored, request)) is not None]
+    stored = _stored(orders)
+    named = _named(stored, requests)
     if len(named) < len(requests):
         return []
     added = {
@@ -50,6 +48,24 @@ def named_in_part(
     }
     ordered = [each for each in stored if _is_live(each) and str(each.public_id) not in added]
     return [] if all(each in named for each in ordered) else list(dict.fromkeys(named))
+
+
+def named_among_others(
+    order: Order, requests: Sequence[ProcedureRequest]
+) -> list[RequestedProcedure]:
+    """Those of the order's exams that are named, beside exams of other orders."""
+    return list(dict.fromkeys(_named(_stored([order]), requests)))
+
+
+def _stored(orders: Sequence[Order]) -> list[RequestedProcedure]:
+    rows = RequestedProcedure.objects.filter(order__in=orders)
+    return list(rows.prefetch_related("steps").order_by("pk"))
+
+
+def _named(
+    stored: Sequence[RequestedProcedure], requests: Sequence[ProcedureRequest]
+) -> list[RequestedProcedure]:
+    return [found for request in requests if (found := _only(stored, request)) is not None]
 
 
 def _only(

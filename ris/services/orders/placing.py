@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import fields, replace
 from typing import Any
@@ -37,6 +38,7 @@ from ris.domain.orders import (
 from ris.domain.places import Place
 from ris.domain.values import Identifier, require_text
 from ris.models import (
+    EarlyCancellation,
     Order,
     Patient,
     ScheduledProcedureStep,
@@ -48,7 +50,7 @@ from ris.services._locks import lock_step
 from ris.services._transition import restage, touch
 from ris.services.orders import early
 from ris.services.orders.details import apply_details
-from ris.services.orders.ending import cancel
+from ris.services.orders.ending import cancel, drop_step
 from ris.services.orders.finding import find, placed, require, require_all, require_live
 from ris.services.orders.procedures import (
     create_procedure,
@@ -58,6 +60,8 @@ from ris.services.orders.procedures import (
 )
 from ris.services.orders.revising import revise_order
 from ris.services.scheduling import calendar
+
+_TOO_EARLY = "canceled before it came"
 
 
 def place_order(command: PlaceOrder, context: Context) -> PlacedOrder:
@@ -86,13 +90,39 @@ def place_order(command: PlaceOrder, context: Context) -> PlacedOrder:
     context.emit(OrderPlaced(order=str(order.public_id), stage="REQUESTED"), subject=order)
     _link_replaced(order, command.replaces, context)
     waiting = early.expected((command.placer, command.parent), context)
-    if waiting is None and not command.wait_for_scheduler:
+    if waiting:
+        store(steps)
+        steps = _cancel_early(order, steps, waiting, context)
+    if not command.wait_for_scheduler:
         schedule_wishes(steps, context)
-    store(steps)
-    if waiting is not None:
-        early.settle(waiting, order, context)
-        cancel(order, waiting.reason or "canceled before it came", context, early=True)
+    if not waiting:
+        store(steps)
     return placed(order, created=True)
+
+
+def _cancel_early(
+    order: Order,
+    steps: Sequence[ScheduledProcedureStep],
+    waiting: Sequence[EarlyCancellation],
+    context: Context,
+) -> list[ScheduledProcedureStep]:
+    """Do what was asked for before the order came; the steps that are to be done all the same."""
+    about = early.about(waiting, order)
+    named = {procedure.pk for procedures in about.values() for procedure in procedures}
+    left = [step for step in steps if step.procedure_id not in named]
+    in_part = all(about.values()) and bool(left)
+    for each, procedures in about.items():
+        early.settle(each, order, context, in_part=in_part)
+        if in_part:
+            own = {procedure.pk for procedure in procedures}
+            for step in steps:
+                if step.procedure_id in own and step.status != StepStatus.CANCELED.value:
+                    drop_step(step, each.reason or _TOO_EARLY, context)
+    if about and not in_part:
+        reason = next((each.reason for each in about if each.reason), _TOO_EARLY)
+        cancel(order, reason, context, early=True)
+        return []
+    return left
 
 
 def _link_replaced(order: Order, replaced: tuple[OrderReference, ...], context: Context) -> None:
