@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 class DicomWeb:
     """DICOMweb over HTTP (ris.domain.protocol.OutboundProtocol)."""
 
+    def cares(self, event: str, endpoint: EndpointInfo) -> bool:
+        return event in SIGNED and Subscription.REPORT_OBJECTS.value in endpoint.sends
+
     def render(
         self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
     ) -> Sequence[Outgoing]:
-        if event.name not in SIGNED or Subscription.REPORT_OBJECTS.value not in endpoint.sends:
+        if not self.cares(event.name, endpoint):
             return ()
         from worklist import storing
 

@@ -39,6 +39,9 @@ class Dicom:
     the order it happened, and a refused N-CREATE holds back no notification.
     """
 
+    def cares(self, event: str, endpoint: EndpointInfo) -> bool:
+        return event in SIGNED or event in EVENTS
+
     def render(
         self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
     ) -> Sequence[Outgoing]:

@@ -307,20 +307,27 @@ ROUTES: Mapping[Subscription, Route] = {
 }
 
 
+def _routes(event: str, endpoint: EndpointInfo) -> list[Route]:
+    return [
+        route
+        for subscription, route in ROUTES.items()
+        if subscription.value in endpoint.sends and event in route.events
+    ]
+
+
 # --- the protocol for the outbox ----------------------------------------------------------------
 
 
 class Hl7:
     """HL7 v2 over MLLP, as the outbox knows it (ris.domain.protocol.OutboundProtocol)."""
 
+    def cares(self, event: str, endpoint: EndpointInfo) -> bool:
+        return bool(_routes(event, endpoint))
+
     def render(
         self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
     ) -> Sequence[Outgoing]:
-        wanted = [
-            route
-            for subscription, route in ROUTES.items()
-            if subscription.value in endpoint.sends and event.name in route.events
-        ]
+        wanted = _routes(event.name, endpoint)
         if not wanted:
             return ()
         telling = _Telling(event, endpoint)

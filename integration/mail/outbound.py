@@ -12,7 +12,7 @@ from integration.mail.settings import MailSettings, SmsSettings
 from ris import config
 from ris.domain.errors import MissingValueError
 from ris.domain.exchange import MAIL_SUBSCRIPTIONS, Direction, Protocol, Subscription
-from ris.domain.patient_messages import Channel
+from ris.domain.patient_messages import EVENTS, Channel
 from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Result, StoredEvent
 from ris.services import alert_mails, desk, outbox, patient_messages, peers, referring
 from ris.services.patient_messages import moment
@@ -22,6 +22,9 @@ class _Patients:
     """What both have in common: a change is planned, and what is queued is sent as it is."""
 
     channel: Channel
+
+    def cares(self, event: str, endpoint: EndpointInfo) -> bool:
+        return event in EVENTS
 
     def render(
         self, event: StoredEvent, endpoint: EndpointInfo, control_id: str
@@ -37,6 +40,10 @@ class _Patients:
 
 class Mail(_Patients):
     channel = Channel.MAIL
+
+    def cares(self, event: str, endpoint: EndpointInfo) -> bool:
+        told = not MAIL_SUBSCRIPTIONS.isdisjoint(endpoint.sends)
+        return told or super().cares(event, endpoint)
 
     def render(
         self, event: StoredEvent, endpoint: EndpointInfo, control_id: str

@@ -129,6 +129,14 @@ class OutboundProtocol(Protocol):
 
 
 @runtime_checkable
+class Chooses(Protocol):
+    """Implemented by an edge that knows by an event's name that it means nothing to an endpoint."""
+
+    def cares(self, event: str, endpoint: EndpointInfo) -> bool:
+        """Whether ``render`` has to be asked; most events mean nothing to most endpoints."""
+
+
+@runtime_checkable
 class TakesReplies(Protocol):
     """Implemented by an edge for which a reply may say more than "received".
 

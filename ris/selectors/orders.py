@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -25,6 +27,7 @@ from ris.models import (
 from ris.selectors.cancellations import cancel_asked
 from ris.selectors.facility import site
 from ris.selectors.order_keys import criteria
+from ris.selectors.order_tree import order_tree
 from ris.selectors.patients import to_view as patient_to_view
 from ris.selectors.patients import visit_view
 from ris.selectors.performing import to_view as performed_to_view
@@ -40,6 +43,8 @@ from ris.selectors.views import (
     ReportView,
     StepView,
 )
+
+_kept: ContextVar[dict[str, OrderView] | None] = ContextVar("orders kept", default=None)
 
 
 def rows(*, alone: bool = False, reports: bool = True, performed: bool = True) -> QuerySet[Order]:
@@ -224,10 +229,29 @@ def to_view(
 
 def order_view(public_id: str) -> OrderView:
     """The order; raises UnknownKeyError."""
+    kept = _kept.get()
+    if kept is not None and public_id in kept:
+        return kept[public_id]
     try:
-        return to_view(rows().get(public_id=uuid.UUID(public_id)), site().institution)
-    except (Order.DoesNotExist, ValueError):
-        raise UnknownKeyError("no such order") from None
+        row = order_tree(uuid.UUID(public_id))
+    except ValueError:
+        row = None
+    if row is None:
+        raise UnknownKeyError("no such order")
+    view = to_view(row, site().institution)
+    if kept is not None:
+        kept[public_id] = view
+    return view
+
+
+@contextmanager
+def orders_kept() -> Iterator[None]:
+    """Inside, :func:`order_view` reads each order once: what is told to many is the same."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 def order_alone(public_id: str, *, reports: bool = True, performed: bool = True) -> OrderView:
@@ -252,6 +276,10 @@ def order_alone(public_id: str, *, reports: bool = True, performed: bool = True)
 def order_views(public_ids: Iterable[str]) -> list[OrderView]:
     """Several orders, in the order asked for; unknown ones are left out."""
     wanted = list(public_ids)
+    if len(wanted) == 1:
+        with suppress(UnknownKeyError):
+            return [order_view(wanted[0])]
+        return []
     institution = site().institution
     found = {
         str(row.public_id): to_view(row, institution) for row in rows().filter(public_id__in=wanted)

@@ -11,7 +11,7 @@ import structlog
 from ris.domain.errors import InvalidValueError, RisError, StateConflictError
 from ris.domain.exchange import DeliveryState
 from ris.domain.exchange import Protocol as ProtocolName
-from ris.domain.protocol import Outgoing, StoredEvent
+from ris.domain.protocol import Chooses, Outgoing, StoredEvent
 from ris.models import Delivery, DomainEvent, Endpoint, Order, Report
 from ris.selectors.exchange import info
 from ris.services import _clock
@@ -48,7 +48,10 @@ def with_control_id(delivery: Delivery, control_id: str) -> bytes:
 
 def write(event: DomainEvent, endpoint: Endpoint) -> None:
     """Queue what the event means for the endpoint; what cannot be written is kept in sight."""
-    if ProtocolName(endpoint.protocol) not in PROTOCOLS:
+    protocol = PROTOCOLS.get(ProtocolName(endpoint.protocol))
+    if protocol is None:
+        return
+    if isinstance(protocol, Chooses) and not protocol.cares(event.name, info(endpoint)):
         return
     control_id = new_control_id(endpoint.pk, event.pk)
     try:
@@ -115,7 +118,9 @@ def _outgoing(event: DomainEvent, endpoint: Endpoint, control_id: str) -> Sequen
 
 
 def _queue(event: DomainEvent, endpoint: Endpoint, outgoing: Sequence[Outgoing]) -> None:
-    orders = orders_of(outgoing)
+    if not outgoing:
+        return
+    orders = orders_of(outgoing, event.order)
     rows = Delivery.objects.bulk_create(
         [
             Delivery(
@@ -139,12 +144,15 @@ def _queue(event: DomainEvent, endpoint: Endpoint, outgoing: Sequence[Outgoing])
     date(rows)
 
 
-def orders_of(outgoing: Sequence[Outgoing]) -> dict[str, Order]:
-    """The orders that messages name, by public id."""
+def orders_of(outgoing: Sequence[Outgoing], known: Order | None = None) -> dict[str, Order]:
+    """The orders that messages name, by public id; one of them may be ``known``."""
     keys = {key for message in outgoing for key in message.orders}
-    if not keys:
-        return {}
-    return {str(row.public_id): row for row in Order.objects.filter(public_id__in=keys)}
+    found = {str(known.public_id): known} if known is not None else {}
+    missing = keys - found.keys()
+    if missing:
+        rows = Order.objects.filter(public_id__in=missing)
+        found |= {str(row.public_id): row for row in rows}
+    return found
 
 
 def _report(event: DomainEvent) -> Report | None:

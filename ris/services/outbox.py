@@ -39,6 +39,7 @@ from ris.domain.protocol import (
 from ris.models import Counter, Delivery, DeliveryAttempt, DomainEvent, Endpoint, Patient, Report
 from ris.models.prepared import Given, Select
 from ris.selectors.exchange import info
+from ris.selectors.orders import orders_kept
 from ris.services import _clock, afterwards
 from ris.services._edges import PROTOCOLS as _PROTOCOLS
 from ris.services._edges import check_settings as check_settings
@@ -108,12 +109,14 @@ def _fan_out(limit: int, seconds: float) -> list[DomainEvent]:
         )
         until = monotonic() + seconds
         written = []
-        for event in events:
-            for endpoint in endpoints:
-                write(event, endpoint)
-            written.append(event)
-            if monotonic() >= until:
-                break
+        # Read after the events were: an order says at least what they told of it.
+        with orders_kept():
+            for event in events:
+                for endpoint in endpoints:
+                    write(event, endpoint)
+                written.append(event)
+                if monotonic() >= until:
+                    break
         DomainEvent.objects.filter(pk__in=[event.pk for event in written]).update(
             fanned_out_at=_clock.now()
         )
