@@ -331,6 +331,6 @@ def _placer(name: str, payload: Payload) -> str:
 # In the order in which they are read.
 _TOLD: tuple[Callable[[str, Payload], str], ...] = (
     _when, _until, _before, _overbooked, _changed, _version, _checked, _called, _supplies,
-    _severity, _state, _reason, _unsafe, _codes, _alternative, _note, _due, _source, _how, _images, _missing,
-    _expected, _match, _placer,
+    _severity, _state, _reason, _unsafe, _codes, _alternative, _note, _due, _source, _how, _images,
+    _missing, _expected, _match, _placer,
 )  # fmt: skip

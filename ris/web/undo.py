@@ -13,7 +13,7 @@ tells with it::
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +24,13 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from ris.domain.errors import DeniedError, StateConflictError
+from ris.domain.openings import Against
 from ris.domain.orders import OrderReference, ReleaseOrder
+from ris.domain.relocating import Before, RelocateAppointments, Relocation
 from ris.domain.scheduling import (
     AppointmentStatus,
     BookAppointment,
@@ -35,10 +38,11 @@ from ris.domain.scheduling import (
 )
 from ris.domain.undoing import RestoreOrder, UndoArrival, UndoNoShow
 from ris.models import Appointment, Order, ScheduledProcedureStep
+from ris.selectors.relocation import stands_against
 from ris.selectors.undoing import can_restore
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back
-from ris.web.asking import said
+from ris.web.asking import whole
 
 Version = Callable[[str], int | None]
 Run = Callable[[PageRequest, str, int, Mapping[str, Any]], str]
@@ -94,6 +98,20 @@ def of_move(key: str) -> Way | None:
     return Way("move", key, _place_of(row))
 
 
+def of_relocation(keys: Sequence[str]) -> Way | None:
+    """All that move at once go back at once; with what stood against their places already."""
+    rows = list(
+        Appointment.objects.select_related("device__resource", "device__room__resource")
+        .filter(public_id__in=keys)
+        .order_by("start_at", "pk")
+    )
+    if not rows or any(row.device is None for row in rows):
+        return None
+    against = stands_against(rows, timezone.now())
+    places = [{**_place_of(row), "against": sorted(against.get(row.pk, ()))} for row in rows]
+    return Way("relocation", " ".join(str(row.public_id) for row in rows), {"places": places})
+
+
 def _appointment(key: str) -> Appointment | None:
     return Appointment.objects.select_related("device").filter(public_id=uuid.UUID(key)).first()
 
@@ -131,7 +149,7 @@ def _token(request: PageRequest, way: Way) -> str:
 def undo(request: PageRequest) -> HttpResponse:
     try:
         what, key, version, before, user = signing.loads(
-            said(request, "token", 4000), salt=_SALT, max_age=SECONDS
+            whole(request, "token"), salt=_SALT, max_age=SECONDS
         )
     except signing.SignatureExpired:
         raise StateConflictError(
@@ -176,6 +194,12 @@ def _canceled_version(key: str) -> int | None:
 def _appointment_version(key: str) -> int | None:
     row = _appointment(key)
     return row.version if row else None
+
+
+def _versions(keys: str) -> int | None:
+    """Of all together: each only grows, so the sum is the same as long as each is."""
+    found = Appointment.objects.filter(public_id__in=keys.split()).values_list("version", flat=True)
+    return sum(found) if len(found) == len(keys.split()) else None
 
 
 def _step_version(key: str) -> int | None:
@@ -253,12 +277,42 @@ def _move_back(request: PageRequest, key: str, version: int, before: Mapping[str
     return _("Moved back.")
 
 
+def _all_back(request: PageRequest, key: str, version: int, before: Mapping[str, Any]) -> str:
+    versions = {
+        str(public_id): own
+        for public_id, own in Appointment.objects.filter(public_id__in=key.split()).values_list(
+            "public_id", "version"
+        )
+    }
+    relocations = []
+    for appointment, place in zip(key.split(), before["places"], strict=True):
+        there = _place(place)
+        relocations.append(
+            Relocation(
+                appointment=appointment,
+                device=there["device"],
+                start_at=there["start_at"],
+                expected_version=versions[appointment],
+                before=Before(
+                    minutes=there["duration_minutes"],
+                    overbooked=there["overbook"],
+                    reason=there["reason"],
+                    against=frozenset(Against(each) for each in place["against"]),
+                ),
+            )
+        )
+    count = do(request, RelocateAppointments(relocations=tuple(relocations)))
+    words = ngettext("%(count)d exam was moved back.", "%(count)d exams were moved back.", count)
+    return words % {"count": count}
+
+
 _INVERSES: dict[str, _Inverse] = {
     "restore-order": _Inverse(RestoreOrder, _canceled_version, _restore_order),
     "release-order": _Inverse(ReleaseOrder, _order_version, _release),
     "arrival": _Inverse(UndoArrival, _appointment_version, _arrival),
     "no-show": _Inverse(UndoNoShow, _appointment_version, _no_show),
     "rebook": _Inverse(BookAppointment, _step_version, _rebook),
+    "relocation": _Inverse(RelocateAppointments, _versions, _all_back),
     "move": _Inverse(RescheduleAppointment, _appointment_version, _move_back),
 }
 

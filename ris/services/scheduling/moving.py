@@ -35,7 +35,8 @@ def relocate_appointments(command: RelocateAppointments, context: Context) -> in
     _lock_places(list(devices.values()))
     for each in wanted:
         _require_movable(rows[each.appointment], each)
-    links = links_of(list(rows.values()))
+    # Who goes back to where they were goes back to the times that were between them.
+    links = links_of([rows[each.appointment] for each in wanted if each.before is None])
     # What they leave is free for the others.
     for row in rows.values():
         give_back(row)
@@ -73,15 +74,20 @@ def _move(
     if wanted.start_at.tzinfo is None:
         raise InvalidValueError("a time needs a zone", path=Place.START_AT)
     require_movable(row, steps, device, wanted.start_at)
-    exam = exam_of(steps[0], None if device.pk != row.device_id else _minutes(row))
+    before = wanted.before
+    minutes = before.minutes if before else None if device.pk != row.device_id else _minutes(row)
+    exam = exam_of(steps[0], minutes)
     tolerated = _PREPARED if wanted.start_at >= row.start_at else frozenset()
+    if before is not None:
+        tolerated, reason = _PREPARED | before.against, before.reason
     try:
         agreed = agree(
             exam,
             device,
             wanted.start_at,
             context,
-            open_only=True,
+            overbook=before is not None and before.overbooked,
+            open_only=before is None,
             but=row,
             tolerated=tolerated,
         )
@@ -91,7 +97,7 @@ def _move(
             wanted.start_at,
             exam.minutes_on(device),
             context,
-            overbook=False,
+            overbook=before is not None and before.overbooked,
             reason=reason[:200],
             agreed=agreed,
             linked=False,

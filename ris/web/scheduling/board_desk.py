@@ -26,6 +26,7 @@ from ris.selectors.board import Shown
 from ris.selectors.relocation import MOST, Proposal, proposals, together, touched
 from ris.selectors.schedule import AppointmentLine
 from ris.services import may
+from ris.web import undo
 from ris.web.access import PageRequest, back_to, do, page, redirect_back, saw, show
 from ris.web.asking import as_moment, asked, said
 from ris.web.errors import STATUS
@@ -310,9 +311,10 @@ def require_relocating(request: PageRequest) -> None:
 def carry_out(request: PageRequest, wanted: Sequence[Relocation]) -> None:
     """Move them, all or none, and say how many."""
     reason = said(request, "reason")
+    way = undo.of_relocation([each.appointment for each in wanted])
     count = do(request, RelocateAppointments(relocations=tuple(wanted), reason=reason))
     words = ngettext("%(count)d exam was moved.", "%(count)d exams were moved.", count)
-    messages.success(request, words % {"count": count})
+    undo.tell(request, words % {"count": count}, way)
 
 
 # --- day sheets
