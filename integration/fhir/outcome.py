@@ -20,7 +20,7 @@ TABLE: Mapping[ErrorCode, tuple[int, str]] = {
     ErrorCode.STATE_CONFLICT: (409, "conflict"),
     ErrorCode.BUSY: (503, "lock-error"),
     ErrorCode.DENIED: (403, "forbidden"),
-    ErrorCode.UNSUPPORTED: (400, "not-supported"),
+    ErrorCode.UNSUPPORTED: (422, "not-supported"),  # good R4, against a rule of ours (3.1.0.5)
     ErrorCode.INTERNAL: (500, "exception"),
 }
 

@@ -170,7 +170,7 @@ def _envelope(found: Any, most: int) -> tuple[str, list[Any]]:
         if name.removeprefix("_") not in _BUNDLE:
             raise HttpError(400, "structure", "R4 has no such element here", path=_below(name))
     if found.get("implicitRules"):
-        raise HttpError(400, "not-supported", "not understood", path="Bundle.implicitRules")
+        raise HttpError(422, "not-supported", "not understood", path="Bundle.implicitRules")
     kind = found.get("type")
     if kind not in KINDS_OF_BUNDLE:
         raise HttpError(

@@ -133,7 +133,7 @@ def test_a_started_exam_is_not_canceled(api: Api, placed: dict[str, Any]) -> Non
         ({"bodySite": [{"coding": [{"system": "http://snomed.info/sct", "code": "7771000"}]}]},
          422, "ServiceRequest.bodySite"),
         ({"requisition": {"value": "other"}}, 422, "ServiceRequest.requisition"),
-        ({"doNotPerform": True}, 400, "ServiceRequest.doNotPerform"),
+        ({"doNotPerform": True}, 422, "ServiceRequest.doNotPerform"),
         (
             {"identifier": [{"type": resources.typed("PLAC"), "value": "other"}]},
             422,
@@ -212,7 +212,7 @@ def test_an_order_of_several_procedures_keeps_its_procedures(api: Api) -> None:
     changed = put(api, {**whole, "code": {"text": "other"}})
     detail = put(api, {**whole, "priority": "stat"})
 
-    assert (changed.status, changed.issue["code"]) == (400, "not-supported")
+    assert (changed.status, changed.issue["code"]) == (422, "not-supported")
     assert (detail.status, detail.body["priority"]) == (200, "stat")
 
 
