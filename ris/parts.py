@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import socket
+import ssl
 import threading
 import time
 import warnings
@@ -15,6 +16,7 @@ import structlog
 
 from ris import config
 from ris.parent import PARENT_FD
+from ris.server_tls import load_pair
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +58,9 @@ def web(argv: list[str]) -> int:
     for problem in unsafe_settings(settings):
         raise config.ConfigurationError(f"{problem.msg}; {problem.hint}")
     http = settings.http
+    if http.tls_cert is not None:
+        # The web server itself would break off without a word that helps.
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), http.tls_cert, http.tls_key)
     Granian(
         "ris.wsgi:application",
         address=http.host,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import stat
 import time
 from collections.abc import Callable, Iterable
@@ -27,12 +28,12 @@ from ris.domain.exchange import DeliveryState, MessageState
 from ris.models import ApiToken, Delivery, InboundMessage
 from ris.parts import run_folder
 from ris.selectors.interfaces import open_alerts
-from ris.server_tls import crl_ends
+from ris.server_tls import crl_ends, load_pair
 
 WORKER_SECONDS = 60
 LOW_DISK = 2 * 1024**3
 NO_DISK = 512 * 1024**2
-BACKUP_DAYS = 7
+BACKUP_DAYS = 2
 CERTIFICATE_DAYS = 30
 REVOCATION_DAYS = 1
 WAITING_SECONDS = 300
@@ -333,15 +334,18 @@ def queue_numbers() -> QueueNumbers:
 
 
 def certificates(settings: config.Configuration) -> Iterable[Finding]:
-    """Certificates we present, and when they end."""
-    named = {
-        "http.tls_cert": settings.http.tls_cert,
-        "dicom.tls_cert": settings.dicom.tls_cert,
-        "mllp.tls_cert": settings.mllp.tls_cert,
-    }
-    for name, path in named.items():
+    """Certificates we present, those we trust, and when they end."""
+    http, dicom, mllp = settings.http, settings.dicom, settings.mllp
+    for name, path, key in (
+        ("http.tls_cert", http.tls_cert, http.tls_key),
+        ("dicom.tls_cert", dicom.tls_cert, dicom.tls_key),
+        ("mllp.tls_cert", mllp.tls_cert, mllp.tls_key),
+    ):
         if path is not None:
-            yield _certificate(name, path)
+            yield _certificate(name, path, key)
+    for name, path in (("dicom.tls_ca", dicom.tls_ca), ("mllp.tls_ca", mllp.tls_ca)):
+        if path is not None:
+            yield _end(name, path)
     lists = {"dicom.tls_crl": settings.dicom.tls_crl, "mllp.tls_crl": settings.mllp.tls_crl}
     for name, path in lists.items():
         if path is not None:
@@ -352,6 +356,8 @@ def _revocations(name: str, path: Path) -> Finding:
     """From the day the next list was due every client certificate of its authority is refused."""
     try:
         due = min(crl_ends(path.read_bytes()))
+    except OSError as error:
+        return failed("certificate", f"{name}: {path}: {error.strerror}")
     except ValueError:
         return failed("certificate", f"{name}: {path} is no PEM revocation list")
     days = (due - datetime.now(UTC)).days
@@ -362,14 +368,26 @@ def _revocations(name: str, path: Path) -> Finding:
     return ok("certificate", f"{name} is not due for {days} days")
 
 
-def _certificate(name: str, path: Path) -> Finding:
+def _certificate(name: str, path: Path, key: Path | None) -> Finding:
+    """What would not start is told here first: before the restart that needs it."""
+    try:
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), path, key)
+    except OSError as error:
+        return failed("certificate", f"{name}: {error.filename}: {error.strerror}")
+    return _end(name, path)
+
+
+def _end(name: str, path: Path) -> Finding:
+    """The first end of what the file holds."""
     from cryptography import x509
 
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        found = x509.load_pem_x509_certificates(path.read_bytes())
+    except OSError as error:
+        return failed("certificate", f"{name}: {path}: {error.strerror}")
     except ValueError:
         return failed("certificate", f"{name}: {path} is no PEM certificate")
-    days = (certificate.not_valid_after_utc - datetime.now(UTC)).days
+    days = (min(one.not_valid_after_utc for one in found) - datetime.now(UTC)).days
     if days < 0:
         return failed("certificate", f"{name} ended {-days} days ago", "renew it")
     if days < CERTIFICATE_DAYS:
@@ -385,8 +403,11 @@ def backups(settings: config.Configuration) -> Iterable[Finding]:
         yield warning("backup", "none in the data directory", "run `ris backup` daily")
         return
     days = (time.time() - copies[-1].stat().st_mtime) / 86400
-    finding = warning if days > BACKUP_DAYS else ok
-    yield finding("backup", f"newest is {days:.1f} days old")
+    text = f"newest is {days:.1f} days old"
+    if days > BACKUP_DAYS:
+        yield warning("backup", text, "see why the daily `ris backup` ended")
+    else:
+        yield ok("backup", text)
 
 
 def tokens(settings: config.Configuration) -> Iterable[Finding]:

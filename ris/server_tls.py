@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,29 @@ _DAY: Final = 86_400.0
 _WARN_DAYS: Final = (60, 30, 7, 0)
 _NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 REVOCATIONS: Final = "revocations"
+
+
+def load_pair(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    """Load what a server shows; OSError says which file cannot be used, and why."""
+    from cryptography import x509  # only who has TLS pays for it
+
+    for path in (certificate, key):
+        if path is not None:
+            path.open("rb").close()  # OpenSSL does not say which of them is missing
+    own = key or certificate
+    try:
+        # A key with a password would ask at the terminal for it.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+        first = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
+    except ssl.SSLError as error:
+        if "KEY_VALUES_MISMATCH" in str(error):
+            raise OSError(errno.EINVAL, "the key of another certificate", str(own)) from None
+        text = f"no certificate and key in PEM form without a password ({error.reason})"
+        raise OSError(errno.EINVAL, text, str(own)) from None
+    except ValueError as error:
+        raise OSError(errno.EINVAL, f"no PEM certificate ({error})", str(certificate)) from None
+    if first.version is x509.Version.v1:
+        raise OSError(errno.EINVAL, "a certificate of version 1 without names", str(certificate))
 
 
 class TlsFiles:
@@ -79,7 +103,8 @@ class TlsFiles:
             if passed > self._warned.get(name, 0):
                 self._warned[name] = passed
                 write = log.error if days < 0 else log.warning
-                write("tls file ends", file=name, days=round(days, 1))
+                path = str(self._files[name])
+                write("tls file ends", file=name, path=path, days=round(days, 1))
 
     def _read_stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
         return tuple(_stamp(path) for path in self._files.values())

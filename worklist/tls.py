@@ -46,7 +46,7 @@ def server_context(tls: Tls) -> ssl.SSLContext:
         ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     )
     context.set_ciphers(_CIPHERS[tls.profile])
-    context.load_cert_chain(tls.certificate, tls.key)
+    server_tls.load_pair(context, tls.certificate, tls.key)
     if tls.ca is not None:
         context.load_verify_locations(tls.ca)
         required = tls.require_client_certificate

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ris.client_tls import harden
-from ris.server_tls import REVOCATIONS, TlsFiles
+from ris.server_tls import REVOCATIONS, TlsFiles, load_pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def server_context(tls: ServerTls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     harden(context)
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.load_cert_chain(tls.certificate, tls.key)
+    load_pair(context, tls.certificate, tls.key)
     if tls.ca is not None:
         context.load_verify_locations(tls.ca)
         context.verify_mode = ssl.CERT_REQUIRED
