@@ -162,7 +162,7 @@ def _replace_sqlite(database: Path, copy: Path) -> tuple[Path | None, bool]:
         incoming.chmod(0o600)
         with closing(sqlite3.connect(incoming)) as restored, restored:
             stored = dict(restored.execute(_NUMBERS).fetchall())
-            numbers = _later(stored, given)
+            numbers, are_known = _later(stored, given)
             restored.executemany(_NUMBERED.format(mark="?"), numbers.items())
         _sync(incoming)
         kept = None
@@ -176,7 +176,7 @@ def _replace_sqlite(database: Path, copy: Path) -> tuple[Path | None, bool]:
         incoming.replace(database)
     finally:
         incoming.unlink(missing_ok=True)
-    return kept, _are_known(stored, given)
+    return kept, are_known
 
 
 def _close_sqlite(database: Path) -> dict[str, int]:
@@ -194,19 +194,20 @@ def _close_sqlite(database: Path) -> dict[str, int]:
         return {}
 
 
-def _later(stored: dict[str, int], given: dict[str, int]) -> dict[str, int]:
-    """Where each series goes on: no number that was given since the copy is given again."""
-    return {
-        name: given[name]
-        if given.get(name, -1) >= stored.get(name, 0)
-        else stored.get(name, 0) + AHEAD
-        for name in SERIES
+def _later(stored: dict[str, int], given: dict[str, int]) -> tuple[dict[str, int], bool]:
+    """Where each series goes on, so that no number given since the copy is given again.
+
+    The database before says how far they were, unless it was damaged, lost or made anew: the
+    second value.
+    """
+    has_any = any(name in given for name in SERIES)
+    reached = {name: given.get(name, 0) if has_any else -1 for name in SERIES}
+    are_known = all(reached[name] >= stored.get(name, 0) for name in SERIES)
+    later = {
+        name: last if last >= stored.get(name, 0) else stored.get(name, 0) + AHEAD
+        for name, last in reached.items()
     }
-
-
-def _are_known(stored: dict[str, int], given: dict[str, int]) -> bool:
-    """A database that was damaged, lost or made anew cannot say how far the numbers were."""
-    return all(given.get(name, -1) >= stored.get(name, 0) for name in SERIES)
+    return later, are_known
 
 
 def _sync(file: Path) -> None:
@@ -267,8 +268,9 @@ def _replace_postgresql(settings: config.Configuration, file: Path) -> bool:
     )
     with connect(url) as connection, connection.cursor() as cursor:
         stored: dict[str, int] = dict(cursor.execute(_NUMBERS).fetchall())
-        cursor.executemany(_NUMBERED.format(mark="%s"), list(_later(stored, given).items()))
-    return _are_known(stored, given)
+        numbers, are_known = _later(stored, given)
+        cursor.executemany(_NUMBERED.format(mark="%s"), list(numbers.items()))
+    return are_known
 
 
 def _program(settings: config.Configuration, name: str, *arguments: str) -> None:

@@ -128,6 +128,8 @@ def unavailable(error: Exception) -> BusyError:
         return BusyError("the disk of the database is full")
     if "no such table" in said or "no such column" in said:
         return BusyError("the database is not of this release; run `ris migrate`")
+    if "connect" in said:  # refused, closed, terminated, timed out
+        return BusyError("the database does not answer")
     return BusyError("the database is busy, try again")
 
 

@@ -45,6 +45,8 @@ def test_an_order_that_the_disk_has_no_room_for_is_refused_with_the_reason() -> 
             "no such table: ris_order",
             "the database is not of this release; run `ris migrate`",
         ),
+        ("connection failed: Connection refused", "the database does not answer"),
+        ("server closed the connection unexpectedly", "the database does not answer"),
         ("database is locked", "the database is busy, try again"),
     ],
 )
