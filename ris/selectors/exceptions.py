@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, Exists, OuterRef, Prefetch, Q, QuerySet, When
+from django.db.models import Case, Count, Exists, OuterRef, Prefetch, Q, QuerySet, When
 from django.utils import timezone
 
 from ris.domain.errors import UnknownKeyError
@@ -84,6 +84,12 @@ def unmatched() -> QuerySet[PerformedProcedureStep]:
     ).order_by("-started_at", "-id")
 
 
+def unmatched_by_station() -> list[tuple[str, int]]:
+    """How many exams of each device fit no order, the most first: what one device did at once."""
+    rows = unmatched().order_by().values_list("station_ae_title").annotate(count=Count("pk"))
+    return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+
 def stuck() -> QuerySet[PerformedProcedureStep]:
     """Exams in progress for longer than any exam takes."""
     return PerformedProcedureStep.objects.filter(
@@ -93,7 +99,7 @@ def stuck() -> QuerySet[PerformedProcedureStep]:
     ).order_by("started_at", "id")
 
 
-def _with_lines(rows: QuerySet[PerformedProcedureStep]) -> QuerySet[PerformedProcedureStep]:
+def with_lines(rows: QuerySet[PerformedProcedureStep]) -> QuerySet[PerformedProcedureStep]:
     return (
         rows.select_related("patient__merged_into", "order")
         .defer("dataset")
@@ -113,7 +119,7 @@ def performed_rows(
     rows: QuerySet[PerformedProcedureStep], limit: int = 100
 ) -> list[PerformedProcedureStep]:
     """With what :func:`performed_line` reads."""
-    return list(_with_lines(rows)[:limit])
+    return list(with_lines(rows)[:limit])
 
 
 def performed_lines(
@@ -161,7 +167,7 @@ def _studies(row: PerformedProcedureStep) -> tuple[str, ...]:
 def find_performed(public_id: str) -> PerformedProcedureStep:
     """The performed step; raises UnknownKeyError."""
     try:
-        return _with_lines(PerformedProcedureStep.objects.all()).get(public_id=public_id)
+        return with_lines(PerformedProcedureStep.objects.all()).get(public_id=public_id)
     except (PerformedProcedureStep.DoesNotExist, ValueError, TypeError):
         raise UnknownKeyError("no such performed step") from None
 

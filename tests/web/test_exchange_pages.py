@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 
+from ris.domain.identifiers import new_uid
+from ris.domain.performing import StartPerformedStep
 from ris.models import Delivery, Endpoint, InboundMessage, PerformedProcedureStep
-from tests import make
+from ris.services import execute
+from tests import make, people
 from tests.web.department import Department, booked_at, today_at
 
 As = Callable[[str], Client]
@@ -87,6 +92,59 @@ def test_exception_marked_as_dealt_with_is_gone(full: Department, as_: As, kind:
     client.post("/exceptions/resolve/", {"kind": kind, "key": key, "note": "Sender told"})
 
     assert key not in client.get("/exceptions/").content.decode()
+
+
+def strangers_exams(station: str, count: int) -> list[str]:
+    """Exams that a device did without an order; their public ids, the newest first."""
+    return [
+        str(
+            execute(
+                StartPerformedStep(
+                    sop_instance_uid=new_uid(),
+                    station_ae_title=station,
+                    started_at=make.NOON + timedelta(minutes=number),
+                    modality="CT",
+                    patient_name=f"Test^{station}^{number}",
+                ),
+                actor=people.ct1,
+            )
+        )
+        for number in range(count)
+    ][::-1]
+
+
+def test_hundreds_of_exams_without_order_are_dealt_with_by_device_and_page(
+    full: Department, as_: As, django_assert_max_num_queries: Any
+) -> None:
+    tests, other = strangers_exams("NEW1", 103), strangers_exams("OLD1", 1)
+    client = as_("admin")
+
+    everything = client.get("/exceptions/?kind=").content.decode()
+    with django_assert_max_num_queries(60):
+        first = client.get("/exceptions/?kind=exams&station=NEW1").content.decode()
+    last = client.get("/exceptions/?kind=exams&station=NEW1&page=3").content.decode()
+    chosen = tests[:50]
+    client.post(
+        "/exceptions/resolve/",
+        {"kind": "performed", "key": chosen, "note": "Tests of the new scanner"},
+    )
+
+    assert 'href="/exceptions/?kind=exams&amp;station=NEW1"' in everything
+    assert [key in first for key in tests] == [True] * 50 + [False] * 53
+    assert [key in last for key in tests] == [False] * 100 + [True] * 3
+    assert other[0] not in first + last
+    rows = PerformedProcedureStep.objects.exclude(resolved_at=None)
+    assert {str(row.public_id) for row in rows} >= set(chosen)
+    assert not rows.filter(public_id__in=[*tests[50:], *other]).exists()
+    assert {row.resolved_note for row in rows.filter(public_id__in=chosen)} == {
+        "Tests of the new scanner"
+    }
+
+
+def test_nothing_is_dealt_with_where_nothing_was_selected(full: Department, as_: As) -> None:
+    response = as_("admin").post("/exceptions/resolve/", {"kind": "performed", "note": "x"})
+
+    assert response.status_code == 422
 
 
 def test_double_booking_is_listed_until_it_is_moved(rooms: None, as_: As) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy
 
 from ris import config
@@ -13,14 +14,17 @@ from ris.domain.corrections import RevisePerformedStep
 from ris.domain.discontinuation import FollowUpAction
 from ris.domain.orders import DiscontinueOrder, RepeatStep
 from ris.domain.performing import CompletePerformedStep
+from ris.models import PerformedProcedureStep
 from ris.selectors import corrections, worklist_quality
 from ris.selectors import exceptions as lists
 from ris.selectors import messages as message_lists
 from ris.selectors.corrections import FollowUpLine
 from ris.services import may
 from ris.web.access import PageRequest
+from ris.web.asking import asked
 from ris.web.critical.parts import exceptions_context as of_findings
 from ris.web.dose.views import exceptions_context as of_dose
+from ris.web.paging import slice_of
 from ris.web.patients.records import exceptions_context as of_patients
 
 SHOWN = 50
@@ -39,7 +43,9 @@ class Kind:
 
 
 def _exams(request: PageRequest) -> Part:
-    rows = lists.performed_rows(lists.unmatched(), SHOWN)
+    unmatched, stations = _of_station(request)
+    found = slice_of(lists.with_lines(unmatched), request, SHOWN)
+    rows = found.rows
     proposed = corrections.proposals(rows, config.load().performing.rematch_minutes)
     performed = [(lists.performed_line(row), proposed[str(row.public_id)]) for row in rows]
     stuck = lists.performed_lines(lists.stuck(), SHOWN)
@@ -51,10 +57,28 @@ def _exams(request: PageRequest) -> Part:
     )
     context = {
         "performed": performed,
+        "page": found,
+        "stations": stations,
+        "station": asked(request, "station", 16),
         "stuck": stuck,
         "follow_ups": [(line, _open_to(request, line)) for line in follow_ups],
     }
     return context, [patient.public_id for patient in known if patient]
+
+
+def _of_station(
+    request: PageRequest,
+) -> tuple[QuerySet[PerformedProcedureStep], list[tuple[str, int]]]:
+    """Exams that fit no order, of one device if it was chosen; the devices if there are many.
+
+    A device that was set up anew, or tested, tells hundreds at once.
+    """
+    rows = lists.unmatched()
+    station = asked(request, "station", 16)
+    return (
+        rows.filter(station_ae_title=station) if station else rows,
+        lists.unmatched_by_station() if station or rows[SHOWN:].exists() else [],
+    )
 
 
 # What each answer to a follow-up does, besides settling it.

@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ris import config
@@ -34,7 +35,7 @@ from ris.selectors.resources import zone_of_device
 from ris.services import may
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
-from ris.web.exchange.exception_kinds import KINDS
+from ris.web.exchange.exception_kinds import KINDS, SHOWN
 from ris.web.navigation import MENDING
 from ris.web.views_saved import saved_views
 from ris.web.wall_clock import Turn, moment, turns
@@ -227,13 +228,13 @@ def settle(request: PageRequest, key: UUID) -> HttpResponse:
 @require_POST
 @page()
 def resolve(request: PageRequest) -> HttpResponse:
-    do(
-        request,
-        ResolveException(
-            kind=said(request, "kind"),
-            key=said(request, "key"),
-            note=said(request, "note", 500),
-        ),
-    )
-    messages.success(request, _("Marked as dealt with."))
+    """One exception, or those that were selected, with one note."""
+    keys = request.POST.getlist("key")[:SHOWN]
+    if not keys:
+        raise MissingValueError(_("select what was dealt with"), path="key")
+    kind, note = said(request, "kind"), said(request, "note", 500)
+    for key in keys:
+        do(request, ResolveException(kind=kind, key=key, note=note))
+    words = ngettext("Marked as dealt with.", "{count} were marked as dealt with.", len(keys))
+    messages.success(request, words.format(count=len(keys)))
     return redirect_back(request, "/exceptions/")

@@ -6,13 +6,18 @@
   const boxes = () => [...document.querySelectorAll("[data-select]")];
   const chosen = () => boxes().filter((box) => box.checked);
   const tell = () => {
+    document.querySelectorAll("[data-select-all]").forEach((box) => { box.hidden = false; });
     const count = document.querySelector("[data-selected]");
     if (!count) return;
     const some = chosen().length;
     count.textContent = String(some);
     count.closest("form").toggleAttribute("data-active", some > 0);
   };
-  document.addEventListener("change", (event) => { if (event.target.matches("[data-select]")) tell(); });
+  document.addEventListener("change", (event) => {
+    const all = event.target.matches("[data-select-all]");
+    if (all) event.target.closest("table").querySelectorAll("[data-select]").forEach((box) => { box.checked = event.target.checked; });
+    if (all || event.target.matches("[data-select]")) tell();
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "x" || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (document.documentElement.dataset.keys === "off" || document.querySelector("dialog[open]")) return;
