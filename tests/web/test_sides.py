@@ -130,3 +130,41 @@ def test_steps_an_exam_is_tied_to_say_their_side(as_: As, booked: Order) -> None
 
     tied = page.partition('id="tied-title"')[2].partition("</section>")[0]
     assert f"{make.step_of(booked).description}</a>, left" in tied
+
+
+@pytest.mark.parametrize("case", ["waiting", "booked"])
+def test_wrong_side_is_set_right_from_the_order(
+    as_: As, rooms: None, case: str, request: pytest.FixtureRequest
+) -> None:
+    order: Order = request.getfixturevalue(case)
+    client, step = as_("scheduler"), make.step_of(order)
+    page = client.get(f"/orders/{order.public_id}/").content.decode()
+    address = f"/steps/{step.public_id}/change/"
+    assert f'href="{address}"' in page
+    side = "L" if step.procedure.laterality == "R" else "R"
+    start_at = step.start_at
+
+    answer = client.post(
+        address, {"version": step.version, "laterality": side, "reason": "the other knee, by phone"}
+    )
+
+    assert (answer.status_code, answer["Location"]) == (303, f"/orders/{order.public_id}/")
+    step = make.step_of(order)
+    assert (step.procedure.laterality, step.start_at) == (side, start_at)
+
+
+def test_side_of_an_exam_that_was_begun_stays(as_: As, booked: Order) -> None:
+    execute(make.start(booked), actor=people.ct1)
+    client, step = as_("scheduler"), make.step_of(booked)
+    address = f"/steps/{step.public_id}/change/"
+
+    page = client.get(f"/orders/{booked.public_id}/").content.decode()
+    form = client.get(address).content.decode()
+    answer = client.post(
+        address, {"version": step.version, "laterality": "R", "reason": "the other knee"}
+    )
+
+    assert address not in page
+    assert "The exam was begun: what it is stays." in form
+    assert answer.status_code == 409
+    assert make.step_of(booked).procedure.laterality == "L"

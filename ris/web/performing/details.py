@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from ris.domain.errors import RequestError, RisError
+from ris.domain.orders import PERFORMED, StepStatus
 from ris.domain.supplies import (
     ChangeExam,
     RecordReaction,
@@ -40,16 +41,17 @@ from ris.web.performing.forms import (
 
 
 def _exam(request: PageRequest, key: str, step: UUID) -> tuple[ScheduledProcedureStep, Any]:
-    device = find_device(key)
     found = find_step(str(step))
+    device = find_device(key) if key else None
     patient = patient_view(str(found.procedure.order.patient.public_id))
     saw(request, "ViewExam", [patient.public_id], order=str(found.procedure.order.public_id))
+    room = f"/room/{device.ae_title}/?exam={step}" if device else ""
     context = {
         "device": device,
         "step": found,
         "order": found.procedure.order,
         "patient": patient,
-        "next": back_to(request, f"/room/{device.ae_title}/?exam={step}"),
+        "next": back_to(request, room or f"/orders/{found.procedure.order.public_id}/"),
     }
     return found, context
 
@@ -163,8 +165,10 @@ def reaction(request: PageRequest, key: str, step: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @page()
-def change(request: PageRequest, key: str, step: UUID) -> HttpResponse:
+def change(request: PageRequest, step: UUID, key: str = "") -> HttpResponse:
+    """In its room, or (without ``key``) from the order: also of an exam that no room has yet."""
     found, context = _exam(request, key, step)
+    context["begun"] = StepStatus(found.status) in PERFORMED
     context["can_change"] = may(request.actor, ChangeExam)
     if request.method == "GET":
         form = ChangeForm(

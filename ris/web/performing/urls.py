@@ -18,6 +18,7 @@ urlpatterns = [
     path("room/<str:key>/supplies/<uuid:step>/", details.supplies, name="room-supplies"),
     path("room/<str:key>/reaction/<uuid:step>/", details.reaction, name="room-reaction"),
     path("room/<str:key>/change/<uuid:step>/", details.change, name="room-change"),
+    path("steps/<uuid:step>/change/", details.change, name="step-change"),
     path("supplies/", catalog.supply_list, name="supplies"),
     path("supplies/new/", catalog.new, name="supply-new"),
     path("supplies/usual/", catalog.usual, name="supplies-usual"),
