@@ -16,8 +16,10 @@ from django.db.migrations.executor import MigrationExecutor
 from ris.checks import other_clocks, unsafe_data
 from ris.cli import run
 from ris.parts import run_folder
-from ris.terminal import complain
+from ris.services import fhir_reindexing
+from ris.terminal import complain, say
 
+CATCH_UP_SECONDS = 10.0
 MIGRATING = 0x524953  # the number of the advisory lock; any will do that nobody else takes
 
 
@@ -42,9 +44,20 @@ def main(argv: list[str]) -> int:
         complain(f"ris: {message.msg}{f' ({message.hint})' if message.hint else ''}")
     if problems:
         return 1
+    with _one_at_a_time():
+        catch_up()
     if settings.CONFIG.demo:
         return run("demo load", ["--if-empty"])
     return 0
+
+
+def catch_up() -> None:
+    """Index anew what this release finds otherwise than the last: some thousands of resources now,
+    the others are the worker's, so that no start waits long for them."""
+    if fhir_reindexing.note():
+        count = fhir_reindexing.advance(CATCH_UP_SECONDS)
+        left = fhir_reindexing.left()
+        say(f"{count} resources of FHIR clients were indexed anew; {left} are left for the worker")
 
 
 def is_behind() -> bool:

@@ -29,6 +29,7 @@ from ris.models import ApiToken, Delivery, InboundMessage
 from ris.parts import run_folder
 from ris.selectors.interfaces import open_alerts
 from ris.server_tls import crl_ends, load_pair
+from ris.services import fhir_reindexing
 
 WORKER_SECONDS = 60
 LOW_DISK = 2 * 1024**3
@@ -419,6 +420,17 @@ def tokens(settings: config.Configuration) -> Iterable[Finding]:
         yield warning("token", f"of {token.client} ends on {token.expires_at:%Y-%m-%d}")
 
 
+def fhir_index(settings: config.Configuration) -> Iterable[Finding]:
+    """What FHIR clients sent and is not read again yet as this release finds it."""
+    left = fhir_reindexing.left()
+    if left:
+        yield warning(
+            "fhir index",
+            f"{left} resources of FHIR clients are not yet found by all of their values",
+            "the worker goes on with them; `ris fhir reindex` does it at once",
+        )
+
+
 READINESS: tuple[Probe, ...] = (database, migrations, disk)
 ALL: tuple[Probe, ...] = (
     database,
@@ -435,4 +447,5 @@ ALL: tuple[Probe, ...] = (
     certificates,
     backups,
     tokens,
+    fhir_index,
 )

@@ -10,7 +10,7 @@ from integration.fhir.capability import capability_statement
 from integration.fhir.exchange import BASE_PATH
 from ris import config
 from ris.selectors.search.index import stored
-from ris.services import fhir_index
+from ris.services import fhir_index, fhir_reindexing
 from ris.terminal import say
 
 
@@ -37,14 +37,16 @@ def reindex(argv: list[str]) -> int:
         prog="ris fhir reindex",
         description=(
             "Read every resource that FHIR clients sent, and write again what it is found by. "
-            "Needed once after a release that knows more search parameters; may run while the "
-            "system works, and again if it was stopped."
+            "After a release that finds them by more, a start and the worker do so by themselves; "
+            "this does it at once. It may run while the system works, and again if it was stopped."
         ),
     )
     parser.parse_args(argv)
+    fhir_reindexing.note()
     # Named first: what is written meanwhile is indexed by its own write.
     everything = list(stored())
     for kind, public_id in everything:
         fhir_index.renew(kind, public_id, indexing.read)
+    fhir_reindexing.settle()
     say(f"{len(everything)} resources were indexed")
     return 0

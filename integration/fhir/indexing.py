@@ -7,15 +7,17 @@ not make a write fail.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
 
-from integration.fhir import elements, json, paths
+from integration.fhir import date_parameters, elements, json, paths
 from integration.fhir.date_parameters import interval
 from integration.fhir.elements import SearchParameter
 from integration.fhir.outcome import HttpError
@@ -23,6 +25,9 @@ from integration.fhir.parameters import local
 from ris.domain.fhir_index import ANY_SYSTEM, BEGINNING, END, IndexEntry
 from ris.domain.values import fold
 from ris.services import fhir_index
+
+# The code that makes a resource's rows: another release of it may make others.
+_READ_BY = tuple(Path(each) for each in (__file__, paths.__file__, date_parameters.__file__))
 
 
 def index(kind: str, public_id: str, resource: Mapping[str, Any] | None) -> None:
@@ -48,6 +53,24 @@ def names_of(kind: str) -> frozenset[str]:
     found = KINDS.get(kind)
     every = found.own_parameters if found else ()
     return frozenset(each.name for each in every if each.indexed)
+
+
+def fingerprints() -> dict[str, str]:
+    """For each type, what the index of its resources depends on: its parameters, how they are read,
+    and the site's clock, by which a date is a time."""
+    from integration.fhir.resources import KINDS
+
+    shared = [str(timezone.get_default_timezone()), *(each.read_text() for each in _READ_BY)]
+    found = {}
+    for kind in KINDS:
+        known = elements.search_parameters(kind)
+        rows = [
+            (each.name, each.type, each.expression, each.components)
+            for name in sorted(names_of(kind))
+            if (each := known.get(name)) is not None
+        ]
+        found[kind] = hashlib.sha256(repr((shared, rows)).encode()).hexdigest()
+    return found
 
 
 def entries_of(

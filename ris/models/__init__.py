@@ -35,7 +35,7 @@ from ris.models.facility import (
     StaffMember,
 )
 from ris.models.fhir import FhirOverlay, FhirResource, FhirVersion
-from ris.models.fhir_index import FhirIndex
+from ris.models.fhir_index import FhirIndex, FhirIndexState
 from ris.models.follow_ups import FollowUpRecommendation
 from ris.models.intake import MessagePart, SequenceLink
 from ris.models.interfaces import InterfaceAlert, MessageEdit, MessageRun, Traffic
@@ -159,6 +159,7 @@ __all__ = [
     "ExamFact",
     "FactDay",
     "FhirIndex",
+    "FhirIndexState",
     "FhirNotification",
     "FhirOverlay",
     "FhirResource",

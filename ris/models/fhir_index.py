@@ -47,3 +47,19 @@ class FhirIndex(Quick):
 
     def __str__(self) -> str:
         return f"{self.type}/{self.public_id} {self.parameter}"
+
+
+class FhirIndexState(Quick):
+    """By which definitions the resources of a type are indexed (``fingerprint``).
+
+    While they are read again that is not yet ``aim``: rows of the two tables up to these keys are.
+    """
+
+    type = models.CharField(max_length=64, unique=True)
+    fingerprint = models.CharField(max_length=64, blank=True, default="")
+    aim = models.CharField(max_length=64)
+    resources_after = models.BigIntegerField(default=0)
+    overlays_after = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"index of {self.type}"

@@ -22,6 +22,7 @@ from ris.services import (
     authorization,
     critical,
     execute,
+    fhir_reindexing,
     follow_ups,
     mammography,
     message_runs,
@@ -121,4 +122,5 @@ _PIECES = (
     traffic.count,
     alerts.watch,
     _give_up_parts,
+    fhir_reindexing.run_due,
 )
