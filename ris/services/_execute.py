@@ -209,8 +209,12 @@ def record_denial(command: Command[Any], context: Context, error: RisError) -> N
 
 
 def _write_journal(command: Command[Any], context: Context) -> None:
-    """Events in the order emitted, and one audit row for the command."""
-    actor = context.actor
+    """Events in the order emitted, and one audit row for the command.
+
+    Their time is now, not when the command came: it may have waited for another's change of the
+    same order, and receivers tell by the time which was first.
+    """
+    actor, at = context.actor, _clock.now()
     events = [
         DomainEvent(
             name=emitted.event.name,
@@ -225,7 +229,7 @@ def _write_journal(command: Command[Any], context: Context) -> None:
             actor_endpoint_id=actor.endpoint_id,
             message_id=context.message_id,
             correlation=context.correlation,
-            at=context.now,
+            at=at,
         )
         for emitted in context.emitted
     ]
@@ -238,7 +242,7 @@ def _write_journal(command: Command[Any], context: Context) -> None:
     order = first.order if first else context.order
     patient = first.patient if first else (order.patient if order else None)
     audit = AuditEvent(
-        at=context.now,
+        at=at,
         actor_kind=actor.kind.value,
         actor_name=actor.name,
         address=actor.address,
