@@ -200,7 +200,8 @@ def _expected(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OperationalError | ProgrammingError):
         text = str(error).splitlines()[0]
-        hint = "; run `ris migrate`" if "no such table" in text or "does not exist" in text else ""
+        old = any(words in text for words in ("no such table", "no such column", "does not exist"))
+        hint = "; run `ris migrate`" if old else ""
         return f"database: {text}{hint}"
     return None
 

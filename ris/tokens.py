@@ -32,8 +32,9 @@ def add(argv: list[str]) -> int:
         "--scope",
         action="append",
         metavar="SCOPE",
-        help="SMART scope such as system/ServiceRequest.cruds, or for DICOMweb "
-        "system/worklist.read or system/mpps.*; may repeat; default all of FHIR: "
+        help="SMART scope such as system/ServiceRequest.cruds, for DICOMweb "
+        "system/worklist.read or system/mpps.*, for REST a role as role/scheduler; may repeat; "
+        "default all of FHIR: "
         f"{EVERYTHING}",
     )
     parser.add_argument("--days", type=int, metavar="N", help="ends after N days; default: never")

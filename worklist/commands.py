@@ -16,7 +16,7 @@ from ris import config
 from ris.domain.identifiers import new_uid
 from ris.terminal import complain, say, table
 from worklist.conformance import statement
-from worklist.modality import Modality, begun, client_tls, ended, query
+from worklist.modality import Answers, Modality, begun, client_tls, ended, query
 
 
 def _peer_parser(name: str, text: str) -> argparse.ArgumentParser:
@@ -110,10 +110,15 @@ def find(argv: list[str]) -> int:
         say(json.dumps([one.to_json_dict() for one in answers.identifiers], ensure_ascii=False))
     else:
         table([_row(one) for one in answers.identifiers])
-    if answers.status != 0:
-        complain(f"ris: the query ended with {answers.status:04X} {answers.comment}".rstrip())
-        return 1
-    return 0
+    return _complain_of(answers)
+
+
+def _complain_of(answers: Answers) -> int:
+    """An exit code; a query that was refused is not one that found nothing."""
+    if answers.status == 0:
+        return 0
+    complain(f"ris: the query ended with {answers.status:04X} {answers.comment}".rstrip())
+    return 1
 
 
 def _row(entry: Dataset) -> tuple[str, ...]:
@@ -152,6 +157,8 @@ def simulate_modality(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     modality = _modality(arguments)
     answers = modality.find(_query(parser, arguments))
+    if _complain_of(answers):
+        return 1
     offered = answers.identifiers if arguments.all else answers.identifiers[:1]
     if not offered:
         complain("ris: the worklist offers nothing that matches")

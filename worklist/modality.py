@@ -78,7 +78,9 @@ class Modality:
         )
         where = f"{self.called} at {self.host}:{self.port}"
         if association.is_rejected:
-            raise DeniedError(f"{where} refused {self.calling}")
+            said = association.acceptor.primitive
+            why = f": {said.reason_str.lower()}" if said is not None else ""
+            raise DeniedError(f"{where} refused {self.calling}{why}")
         if not association.is_established:
             raise BusyError(f"no DICOM association with {where}")
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
@@ -58,6 +60,17 @@ def test_a_database_without_tables_says_what_to_run(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert done.stderr == "ris: database: no such table: ris_apitoken; run `ris migrate`\n"
+
+
+def test_an_old_database_says_the_same(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ris.sqlite3")) as old, old:
+        old.execute("CREATE TABLE ris_apitoken (id INTEGER PRIMARY KEY)")
+
+    done = ris("token", "list", environment=clean_environment(tmp_path))
+
+    assert done.returncode == 1
+    assert "ris: database: no such column: " in done.stderr
+    assert done.stderr.endswith("; run `ris migrate`\n")
 
 
 def test_a_command_that_writes_says_so_as_well(tmp_path: Path) -> None:

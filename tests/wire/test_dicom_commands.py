@@ -41,7 +41,7 @@ def test_echo_fails_in_words(server: ServerThread) -> None:
 
     with pytest.raises(BusyError, match="no DICOM association with RIS at "):
         commands.echo(["--port", str(unused)])
-    with pytest.raises(DeniedError, match=r"RIS at .* refused NOBODY"):
+    with pytest.raises(DeniedError, match=r"refused NOBODY: calling ae title not recogni[sz]ed"):
         commands.echo(at(server, "--calling", "NOBODY"))
 
 
@@ -109,6 +109,13 @@ def test_a_simulated_scanner_has_nothing_to_do(
 ) -> None:
     assert commands.simulate_modality(at(server)) == 1
     assert "offers nothing" in capsys.readouterr().err
+
+
+def test_a_simulated_scanner_tells_that_its_query_was_refused(
+    server: ServerThread, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.simulate_modality(at(server, "--date", "someday")) == 1
+    assert "A900 (0040,0002) not a date" in capsys.readouterr().err
 
 
 def test_the_statement_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
