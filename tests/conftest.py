@@ -7,10 +7,8 @@ rewrites the expected files from what the product says now (read the difference 
 from __future__ import annotations
 
 import gc
-import ipaddress
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests import network
 from tests.programs import demand, postgresql_folder
 from tests.running import Running, start
 
@@ -76,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A worker of xdist inherits the environment: with this name in it, pytest-django would set
     # Django up before the worker has a folder of its own.
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
-    sys.addaudithook(_refuse_outside)
+    network.refuse_outside()
 
 
 def _empty_quickly() -> None:
@@ -115,25 +114,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     for cluster in _clusters:
         cluster.remove()
     shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
-
-
-def _refuse_outside(event: str, arguments: tuple[Any, ...]) -> None:
-    """No test talks to anything but this machine."""
-    if event != "socket.connect":
-        return
-    address = arguments[1]
-    if not isinstance(address, tuple) or _is_loopback(str(address[0])):
-        return
-    raise AssertionError(f"a test tried to reach {address[0]}; only loopback is allowed")
-
-
-def _is_loopback(host: str) -> bool:
-    if host in {"localhost", ""}:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 # The files that take longest, so that no process is left alone with one of them at the end.
