@@ -7,6 +7,7 @@ the name of whoever is logged in by now on its button.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -20,6 +21,10 @@ HEADER = "X-Ris-Form"  # told to scripts: the token was old
 _OURS = frozenset({"csrfmiddlewaretoken", "proof"})  # made anew, or asked for again
 _SECRET = ("password", "secret", "passphrase")
 _LONG = 40  # characters from which on a text is shown
+# What buttons and hidden fields name: keys and times.
+_MADE_BY_PAGES = re.compile(
+    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b\d{4}-\d\d-\d\dT[\d:.+Z-]+"
+)
 
 
 def session_ended() -> str:
@@ -72,7 +77,8 @@ def given_back(request: HttpRequest, *, status: int) -> HttpResponse | None:
 
 def _is_text(value: str) -> bool:
     """Whether somebody would miss it: long, and words, no address or token of the page."""
-    return len(value) > _LONG and (" " in value or not value.isascii())
+    words = _MADE_BY_PAGES.sub("", value).strip()
+    return len(words) > _LONG and (" " in words or not words.isascii())
 
 
 def _is_ours(request: HttpRequest) -> bool:

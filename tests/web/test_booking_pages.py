@@ -337,3 +337,58 @@ def test_time_that_somebody_missed_is_not_said_to_be_booked_now(as_: As, rooms: 
 
     assert "Did not come" in page
     assert "now Today 11:30" not in re.sub(r"<[^>]+>", "", page)
+
+
+@pytest.mark.parametrize("button", ["hold", "slot"])
+def test_time_of_a_page_that_stood_open_over_night_is_not_booked(
+    as_: As, rooms: None, button: str
+) -> None:
+    step = make.step_of(make.order())
+    yesterday = slot("CT1", today_at(15) - timedelta(days=1))
+
+    answer = as_("scheduler").post(
+        f"/book/{step.public_id}/", {button: yesterday, "version": str(step.version)}
+    )
+
+    assert answer.status_code == 422
+    assert "hat time is past" in answer.content.decode()
+    assert not Appointment.objects.exists()
+
+
+def test_set_of_a_page_that_stood_open_over_night_is_not_booked(as_: As, rooms: None) -> None:
+    step = make.step_of(make.order())
+    yesterday = slot("CT1", today_at(15) - timedelta(days=1))
+
+    answer = as_("scheduler").post(
+        f"/book/{step.public_id}/set/", {"items": f"{step.public_id} {yesterday}"}
+    )
+
+    assert answer.status_code == 422
+    assert not Appointment.objects.exists()
+
+
+def test_exam_is_not_moved_to_a_time_of_yesterday_that_a_page_still_offers(
+    as_: As, rooms: None
+) -> None:
+    row = make.appointment_of(booked_at(today_at(14), "CT1"))
+    yesterday = slot("CT1", today_at(15) - timedelta(days=1))
+
+    answer = as_("scheduler").post(
+        f"/board/move/{row.public_id}/", {"slot": yesterday, "version": str(row.version)}
+    )
+
+    assert answer.status_code == 422
+    assert "That time is past." in answer.content.decode()
+    assert Appointment.objects.get(pk=row.pk).start_at == today_at(14)
+
+
+def test_time_that_began_while_it_was_read_aloud_is_booked(as_: As, rooms: None) -> None:
+    step = make.step_of(make.order())
+    begun = slot("CT1", today_at(12) - timedelta(minutes=5))
+
+    answer = as_("scheduler").post(
+        f"/book/{step.public_id}/", {"slot": begun, "version": str(step.version)}
+    )
+
+    assert answer.status_code == 303
+    assert Appointment.objects.get().status == "BOOKED"

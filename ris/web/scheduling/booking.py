@@ -305,8 +305,9 @@ def _kept(request: PageRequest) -> str:
 
 def _hold(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
     """Keep the time while the person looks at it."""
-    device, start_at = slot_in(said(request, "hold"))
+    start_at = None
     try:
+        device, start_at = slot_in(said(request, "hold"))
         do(
             request,
             HoldSlot(
@@ -336,7 +337,10 @@ def _book(request: PageRequest, step: ScheduledProcedureStep) -> HttpResponse:
     form: TimeForm | None = None
     overbook, reason, minutes = False, "", None
     if "slot" in request.POST:
-        device, start_at = slot_in(said(request, "slot"))
+        try:
+            device, start_at = slot_in(said(request, "slot"))
+        except InvalidValueError as error:
+            return _refused(request, step, error, None)
     else:
         form = TimeForm(request.POST, step=step)
         if not form.is_valid():

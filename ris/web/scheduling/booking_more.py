@@ -31,11 +31,11 @@ def book_set(request: PageRequest, key: UUID) -> HttpResponse:
     step = open_step(request, key)
     lines = said(request, "items", 1000).split("|")[:MOST_ITEMS]
     items = []
-    for line in lines:
-        exam, _space, slot = line.partition(" ")
-        device, start_at = slot_in(slot)
-        items.append(SetItem(step=exam, device=device, start_at=start_at))
     try:
+        for line in lines:
+            exam, _space, slot = line.partition(" ")
+            device, start_at = slot_in(slot)
+            items.append(SetItem(step=exam, device=device, start_at=start_at))
         do(request, BookTogether(items=tuple(items)))
     except RequestError as error:
         return _refused(request, step, error)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ris.domain.errors import InvalidValueError
+from ris.domain.openings import WORDS, Against
 from ris.domain.waiting import DayPart
 from ris.models import Device, ScheduledProcedureStep
 from ris.selectors.resources import zone_at
@@ -173,10 +174,17 @@ def day_in(text: str) -> date:
     return as_day(text) or timezone.localdate()
 
 
+# A page that stood open over night offers times of yesterday; one that is read aloud to a patient
+# those of a few minutes ago.
+_JUST_BEGUN = timedelta(minutes=15)
+
+
 def slot_in(text: str) -> tuple[str, datetime]:
-    """The device and time of a slot button: ``<device> <ISO time>``."""
+    """The device and time of a slot button: ``<device> <ISO time>``. Raises InvalidValueError."""
     device, _, at = text.partition(" ")
     start = as_moment(at)
     if start is None or start.tzinfo is None:
         raise InvalidValueError("that is no slot", path="slot")
+    if start < timezone.now() - _JUST_BEGUN:
+        raise InvalidValueError(WORDS[Against.PAST], path="slot")
     return device, start

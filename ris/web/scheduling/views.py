@@ -85,7 +85,10 @@ def _move(
     if request.method == "GET":
         return _move_form(request, line, form, step)
     if "slot" in request.POST:
-        device, start_at = slot_in(said(request, "slot"))
+        try:
+            device, start_at = slot_in(said(request, "slot"))
+        except InvalidValueError as error:
+            return _move_form(request, line, form, step, error=error)
         overbook, reason, minutes = False, "", None
     else:
         form = TimeForm(request.POST, step=step)
