@@ -231,7 +231,7 @@ def record_reaction(command: RecordReaction, context: Context) -> str:
         raise_follow_up(performed, FollowUpKind.NOTE, context, step=step, reason=code, detail=words)
     if command.propose_allergy:
         cause = supply.name if supply is not None else "Substance not known"
-        propose_allergy(order.patient, f"{cause}: {known.meaning.lower()}"[:64], context)
+        propose_allergy(order.patient, f"{cause}: {known.meaning.lower()}", context)
     return str(reaction.public_id)
 
 

@@ -67,6 +67,14 @@ def test_a_booking_takes_the_device_and_its_room() -> None:
     assert (step.status, step.station_name, step.location) == ("SCHEDULED", "CT 1", "Room CT1")
 
 
+def test_a_room_whose_name_is_too_long_for_a_scanner_is_shown_with_a_mark() -> None:
+    make.device("CT1", room="Examination room 1, north")
+
+    order = make.booked()
+
+    assert make.step_of(order).location == "Examination r..."
+
+
 def test_the_same_room_cannot_be_booked_twice() -> None:
     book(make.order())
     second = make.order()

@@ -39,6 +39,7 @@ from ris.models import (
     Order,
     Reaction,
     ScheduledProcedureStep,
+    Supply,
     SupplyUse,
 )
 from ris.services import execute
@@ -186,6 +187,25 @@ def test_reaction_is_raised_and_proposed_as_an_allergy(room: tuple[Order, str, s
     execute(DecideReview(review=str(review.public_id), accept=True), actor=people.frontdesk)
     order.patient.refresh_from_db()
     assert order.patient.allergies == ["Iohexol 350: injection site urticaria"]
+
+
+def test_an_allergy_with_a_long_name_is_proposed_whole(room: tuple[Order, str, str, str]) -> None:
+    name = "Gadoterate meglumine 0.5 mmol/mL, prefilled syringe of 15 mL"
+    Supply.objects.filter(public_id=room[1]).update(name=name)
+
+    execute(
+        RecordReaction(
+            step=step_of(room[0]),
+            code=URTICARIA,
+            severity=Severity.MILD,
+            supply=room[1],
+            propose_allergy=True,
+        ),
+        actor=people.technologist,
+    )
+
+    review = DemographicReview.objects.get(field="allergies")
+    assert review.said == f"{name}: injection site urticaria"
 
 
 def test_reaction_is_chosen_from_the_list(room: tuple[Order, str, str, str]) -> None:

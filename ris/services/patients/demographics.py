@@ -22,7 +22,7 @@ _LIMITS = {
     "special_needs": 400,
     "ethnic_group": 64,
 }
-_LONGEST_ITEM = 200  # of one allergy; a scanner is told as much of it as it takes
+_LONGEST_ITEM = 200  # of one allergy; a scanner is told all of it, in several values
 
 
 def apply(patient: Patient, said: Demographics) -> list[str]:

@@ -13,6 +13,7 @@ from ris.domain.errors import (
     StateConflictError,
 )
 from ris.domain.local_time import ended
+from ris.domain.long_strings import shortened
 from ris.domain.orders import HERE, PERFORMED, STEP, StepStatus, StepTrigger
 from ris.domain.places import Place
 from ris.domain.scheduling import (
@@ -102,7 +103,7 @@ def assign(step: ScheduledProcedureStep, appointment: Appointment, device: Devic
     if device is not None:
         step.station_ae_title = device.ae_title
         step.station_name = device.station_name
-        step.location = (device.room.name if device.room else "")[:16]
+        step.location = shortened(device.room.name if device.room else "", 16)
 
 
 def book(
