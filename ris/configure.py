@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     else:
         try:
             content = Path(arguments.file).read_text(encoding="utf-8")
-            found = plan(parse(content), stored)
+            found = plan(parse(content, stored), stored)
             check(found)
         except UnicodeDecodeError:
             complain(f"ris: {arguments.file} is not UTF-8 text")

@@ -49,6 +49,10 @@ class Table:
     def key_of(self, record: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(str(record.get(name, self.fields[name].default)) for name in self.key)
 
+    @property
+    def required(self) -> list[str]:
+        return [name for name, row in self.fields.items() if row.required]
+
     def complete(self, record: Mapping[str, Any]) -> Record:
         """The record with every name, as it is when nothing else was ever said."""
         return {name: record.get(name, row.default) for name, row in self.fields.items()}
@@ -183,8 +187,11 @@ _INNER = {("procedure", "steps"): STEP, ("step", "protocol_codes"): CODE}
 # --- reading
 
 
-def parse(text: str) -> Tables:
-    """The tables of a file. Raises InvalidValueError whose path is ``line N`` for what is wrong."""
+def parse(text: str, stored: Tables | None = None) -> Tables:
+    """The tables of a file. Raises InvalidValueError whose path is ``line N`` for what is wrong.
+
+    A record that is ``stored`` says what changes and no more.
+    """
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -199,10 +206,15 @@ def parse(text: str) -> Tables:
             )
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise InvalidValueError(f"write each {name} as [[{name}]]", path=_line(text, name))
+        known = {table.key_of(record) for record in (stored or {}).get(name, ())}
         seen: set[tuple[str, ...]] = set()
         for number, record in enumerate(value):
             _check(table, record, text, number)
             key = table.key_of(record)
+            missing = next((each for each in table.required if each not in record), None)
+            if missing and (missing in table.key or key not in known):
+                place = _line(text, name, number)
+                raise InvalidValueError(f"{name}: {missing} is missing", path=place)
             if key in seen:
                 raise InvalidValueError(
                     f"{name} {' '.join(filter(None, key))} is there twice",
@@ -252,7 +264,8 @@ def _check(table: Table, record: Record, text: str, number: int, inside: str = "
         elif isinstance(value, list) and not all(isinstance(item, str) for item in value):
             raise wrong(f"{name} is a list of texts", name)
     for name, row in table.fields.items():
-        if row.required and not record.get(name):
+        # What a record may leave out is seen where it is known whether it is stored.
+        if row.required and not record.get(name) and (inside or name in record):
             raise wrong(f"{name} is missing")
     if table.name == "room":
         for hours in record.get("hours", []):

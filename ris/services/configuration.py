@@ -40,7 +40,8 @@ from ris.services._execute import execute
 
 
 def apply_configuration(command: ApplyConfiguration, context: Context) -> Plan:
-    return _apply(parse(command.content), command.expected, context)
+    wanted = parse(command.content, configuration.stored())
+    return _apply(wanted, command.expected, context)
 
 
 def roll_back_configuration(command: RollBackConfiguration, context: Context) -> Plan:

@@ -224,6 +224,38 @@ def test_the_same_file_again_changes_nothing() -> None:
     assert ConfigurationVersion.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "changed"),
+    [
+        ('[[device]]\nae_title = "CT2"\nactive = false\n', ("active",)),
+        ('[[device]]\nae_title = "CT2"\nsettings = { aliases = ["OLDCT"] }\n', ("settings",)),
+        (
+            '[[procedure]]\ncode = "CTHEAD"\nscheme = "LOCAL"\nduration_minutes = 20\n',
+            ("duration_minutes",),
+        ),
+        ('[[user]]\nusername = "mvoss"\nactive = false\n', ("active",)),
+    ],
+)
+def test_a_record_that_is_stored_says_what_changes_and_no_more(
+    content: str, changed: tuple[str, ...]
+) -> None:
+    apply(SITE)
+
+    (change,) = apply(content).changes
+
+    assert change.before is not None
+    assert change.names == changed
+    assert Device.objects.get().modality == "CT"
+    assert ProcedureDefinition.objects.get().meaning == "CT head"
+
+
+def test_a_record_that_is_not_stored_needs_what_every_one_has() -> None:
+    with pytest.raises(InvalidValueError, match=r"^device: modality is missing$") as caught:
+        apply('[[device]]\nae_title = "CT9"\nactive = true\n')
+
+    assert caught.value.path == "line 1"
+
+
 def test_a_name_that_is_not_mentioned_stays() -> None:
     apply(SITE)
 
