@@ -80,7 +80,10 @@ def ask(probes: Iterable[Probe], settings: config.Configuration) -> list[Finding
         try:
             findings.extend(probe(settings))
         except DatabaseError as error:
-            findings.append(failed(name, str(error).splitlines()[0], "is the database reachable?"))
+            text = str(error).splitlines()[0]
+            is_old = "no such" in text or "does not exist" in text
+            advice = "run `ris migrate`" if is_old else "is the database reachable?"
+            findings.append(failed(name, text, advice))
         except Exception as error:
             # Whatever is broken here is what the operator asks about.
             findings.append(failed(name, f"{type(error).__name__}: {error}"))

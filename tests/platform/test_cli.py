@@ -73,6 +73,14 @@ def test_an_old_database_says_the_same(tmp_path: Path) -> None:
     assert done.stderr.endswith("; run `ris migrate`\n")
 
 
+def test_doctor_says_the_same_of_each_table_it_lacks(tmp_path: Path) -> None:
+    done = ris("doctor", environment=clean_environment(tmp_path))
+
+    assert done.returncode == 1
+    assert "no such table: ris_delivery; run `ris migrate`" in done.stdout
+    assert "is the database reachable?" not in done.stdout
+
+
 def test_a_command_that_writes_says_so_as_well(tmp_path: Path) -> None:
     done = ris(
         "token", "add", "x", "--scope", "system/*.rs", environment=clean_environment(tmp_path)
