@@ -34,9 +34,10 @@ STATUS_REASON = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
 
 # Elements that one field of the order is read from.
 _NOTED = ("note", "orderDetail", "bodySite", "occurrenceDateTime", "occurrencePeriod",
-          "locationReference", "patientInstruction", "asNeededBoolean")  # fmt: skip
+          "occurrenceTiming", "locationReference", "patientInstruction",
+          "asNeededBoolean")  # fmt: skip
 _PROCEDURE = ("code", "orderDetail", "performer", "locationReference", "occurrenceDateTime",
-              "occurrencePeriod")  # fmt: skip
+              "occurrencePeriod", "occurrenceTiming")  # fmt: skip
 
 
 def revise(

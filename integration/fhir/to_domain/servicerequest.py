@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from integration.fhir import bindings, systems
@@ -133,9 +133,8 @@ def refuse_what_is_no_order(resource: Json) -> str:
         raise UnsupportedError(f"a {intent} is not carried out here", path=f"{PATH}.intent")
     if datatypes.boolean(resource, "doNotPerform", PATH):
         raise UnsupportedError("prohibitions are not kept here", path=f"{PATH}.doNotPerform")
-    for name in ("replaces", "occurrenceTiming"):
-        if resource.get(name):
-            raise UnsupportedError("not supported", path=f"{PATH}.{name}")
+    if resource.get("replaces"):
+        raise UnsupportedError("not supported", path=f"{PATH}.replaces")
     if resource.get("orderDetail") and not resource.get("code"):
         raise InvalidValueError(
             "orderDetail needs a code (invariant prr-1)", path=f"{PATH}.orderDetail"
@@ -238,10 +237,47 @@ def read_timing(resource: Json) -> Timing:
         return Timing(single.at)
     if single:
         return Timing(wish=f"Wanted on {single.day}")
+    repeated = datatypes.single(resource, "occurrenceTiming", PATH)
+    if repeated is not None:
+        return _once(repeated, f"{PATH}.occurrenceTiming")
     element = datatypes.single(resource, "occurrencePeriod", PATH)
-    if element is None:
-        return Timing()
-    path = f"{PATH}.occurrencePeriod"
+    return Timing() if element is None else _within(element, f"{PATH}.occurrencePeriod")
+
+
+# Elements of Timing.repeat that say how often; one in a time without period is once.
+_HOW_OFTEN = ("period", "periodMax", "dayOfWeek", "timeOfDay", "when", "offset")
+_ONE = ("count", "countMax", "frequency", "frequencyMax")
+# And the codes that R4 has for it (timing-abbreviation).
+_OFTEN = frozenset(
+    {"BID", "TID", "QID", "AM", "PM", "QD", "QOD", "Q1H", "Q2H", "Q3H", "Q4H", "Q6H", "Q8H", "BED",
+     "WK", "MO"}
+)  # fmt: skip
+
+
+def _once(timing: Json, path: str) -> Timing:
+    """A Timing of one exam; several are several orders, each with its own results."""
+    repeat = datatypes.single(timing, "repeat", path) or {}
+    events = timing.get("event") or []
+    code = datatypes.single(timing, "code", path) or {}
+    once = all(repeat.get(name, 1) == 1 for name in _ONE) and not any(
+        repeat.get(name) for name in _HOW_OFTEN
+    )
+    codings = datatypes.codes(code, f"{path}.code") if code.get("coding") else []
+    if len(events) > 1 or not once or any(each.value in _OFTEN for each in codings):
+        raise UnsupportedError("an exam that is to be repeated is ordered each time", path=path)
+    found = Timing()
+    if events:
+        found = read_timing({"occurrenceDateTime": events[0]})
+    elif bounds := datatypes.single(repeat, "boundsPeriod", f"{path}.repeat"):
+        found = _within(bounds, f"{path}.repeat.boundsPeriod")
+    words = datatypes.one_line(code, "text", f"{path}.code") or "".join(
+        each.meaning or each.value for each in codings[:1]
+    )
+    wishes = (found.wish, f"Timing: {words}" if words else "")
+    return replace(found, wish="; ".join(filter(None, wishes)))
+
+
+def _within(element: Json, path: str) -> Timing:
     start = datatypes.when(element, "start", path)
     end = datatypes.when(element, "end", path)
     if start.at and not end:

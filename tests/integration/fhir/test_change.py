@@ -400,3 +400,25 @@ def test_changes_need_the_scope_to_update(placed: dict[str, Any]) -> None:
     assert put(api, {**placed, "priority": "stat"}).status == 403
     assert api.patch(f"/ServiceRequest/{placed['id']}", []).status == 403
     assert order().priority == "URGENT"
+
+
+@pytest.mark.parametrize(
+    "timing",
+    [
+        {"event": ["2026-03-02T12:00:00Z"]},
+        {"repeat": {"boundsPeriod": {"start": "2026-03-02"}, "count": 1}},
+        {"code": {"text": "Once"}},
+    ],
+)
+def test_a_request_with_a_timing_comes_back_with_one_time_and_can_be_put_again(
+    api: Api, timing: dict[str, Any]
+) -> None:
+    created = api.post("/ServiceRequest", resources.service_request(occurrenceTiming=timing))
+    assert created.status == 201
+    shown = api.get(f"/ServiceRequest/{created.body['id']}").body
+
+    assert len([name for name in shown if name.startswith("occurrence")]) == 1
+
+    put_again = api.request("PUT", f"/ServiceRequest/{shown['id']}", shown)
+    assert put_again.status == 200
+    assert len([name for name in put_again.body if name.startswith("occurrence")]) == 1
