@@ -150,6 +150,20 @@ def test_a_further_step_that_is_not_known_is_noted(server: ServerThread, order: 
     assert stored(uid).flags == ["another scheduled step that it names was not found"]
 
 
+def test_a_number_typed_at_the_device_in_place_of_the_orders_is_noted(
+    server: ServerThread, order: Order
+) -> None:
+    scanner, uid = modality(server), new_uid()
+    (entry,) = scanner.find(query()).identifiers
+    sent = begun(entry, station="CT1", at=NOON)
+    sent.ScheduledStepAttributesSequence[0].AccessionNumber = "TYPED"
+
+    scanner.create(sent, uid)
+
+    assert status_of(order) is StepStatus.STARTED
+    assert stored(uid).flags == ["an accession number sent is not the one of the scheduled step"]
+
+
 def test_two_known_steps_are_both_found(server: ServerThread) -> None:
     patient = make.patient()
     first, second = (

@@ -7,10 +7,11 @@ locked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import CharField
+from django.utils.translation import gettext_noop as noop
 
 from ris.domain.errors import UnknownKeyError
 from ris.domain.identifiers import same_issuer
@@ -243,7 +244,17 @@ def _words(name: str) -> set[str]:
     }
 
 
-def unknown_of(
+def differences(references: Sequence[ScheduledReference], found: Sequence[Found]) -> Iterator[str]:
+    """What was said of the steps besides what found them; by that number no archive finds them."""
+    missed = [] if len(references) < 2 else _missed(references, found)
+    if missed:
+        yield noop("another scheduled step that it names was not found")
+    said = {one.accession_number for one in references if one not in missed} - {""}
+    if not said <= {step.accession for step in found}:
+        yield noop("an accession number sent is not the one of the scheduled step")
+
+
+def _missed(
     references: Sequence[ScheduledReference], found: Sequence[Found]
 ) -> list[ScheduledReference]:
     """Those that name a step which is none of these."""

@@ -78,13 +78,13 @@ from ris.services.performing.following import (
 )
 from ris.services.performing.matching import (
     Found,
+    differences,
     find_patient,
     find_steps,
     is_evidence,
     is_named_otherwise,
     named_by_people,
     strangers,
-    unknown_of,
 )
 from ris.services.performing.taking import taken_by_uid
 from ris.services.performing.telling import public_ids, tell
@@ -109,8 +109,8 @@ def start_performed_step(command: StartPerformedStep, context: Context) -> str:
         match = Match.UNMATCHED
         flags.append(noop("the order had been marked as entered in error"))
     linked = steps_named(orders, [step.pk for step in found]) if match is Match.MATCHED else []
-    if linked and len(command.references) > 1 and unknown_of(command.references, found):
-        flags.append(noop("another scheduled step that it names was not found"))
+    if linked:
+        flags += differences(command.references, found)
     if command.origin is Origin.MANUAL:  # a scanner is never refused (ris.services.unsafe_starts)
         for step in linked:
             require_answered(step, Gate.START)
