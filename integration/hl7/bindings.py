@@ -55,6 +55,9 @@ SEX: Mapping[str, Sex] = _frozen(
         "A": Sex.OTHER,  # ambiguous
         "N": Sex.OTHER,  # not applicable
         "U": Sex.UNKNOWN,
+        # No codes of the table, but what passports say of who is neither, and German systems.
+        "X": Sex.OTHER,
+        "D": Sex.OTHER,
     }
 )
 SEX_OUT: Mapping[Sex, str] = MappingProxyType(

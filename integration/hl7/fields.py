@@ -387,14 +387,14 @@ NUMBERS: tuple[Field, ...] = (
     Field("accession", ("IPC-1", "OBR-18"), _accession, "accession number, at most 16 characters"),
 )
 
+_REQUESTER = ("ORC-12", "OBR-16", "PRT-5")
+
 DETAILS: tuple[Field, ...] = (
     Field("priority", ("TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"), _priority, "priority"),
     Field("reason", ("OBR-31", "OBR-13"), _reasons, "reason for the exam"),
     Field("reason_code", ("OBR-31",), _coded, "reason for the exam, coded", extra=True),
-    Field("requester", ("ORC-12", "OBR-16"), _person, "ordering provider"),
-    Field(
-        "requester_identifier", ("ORC-12", "OBR-16"), _person_identifier, "ordering provider's id"
-    ),
+    Field("requester", _REQUESTER, _person, "ordering provider (`PRT-4` OP)"),
+    Field("requester_identifier", _REQUESTER, _person_identifier, "ordering provider's id"),
     Field(
         "requesting_service",
         ("ORC-17", "PV1-10"),

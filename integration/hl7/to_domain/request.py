@@ -53,7 +53,15 @@ class GroupScope:
             return self.replaced[name]
         if name in _OF_THE_MESSAGE:
             return self.message.first(name)
+        if name == "PRT":
+            return _ordering(self.group)
         return self.group.first(name) or self.inherited.get(name)
+
+
+def _ordering(group: Group) -> Segment | None:
+    """The participation of the ordering provider, who from 2.7 on stands there (table 0912)."""
+    found = group.segments("PRT")
+    return next((each for each in found if (each.get("4") or "").strip().upper() == "OP"), None)
 
 
 _OF_THE_MESSAGE = frozenset({"MSH", "EVN", "PID", "PV1", "PV2", "MRG"})

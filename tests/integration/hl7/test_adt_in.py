@@ -219,7 +219,7 @@ def test_a_visit_without_number_is_none() -> None:
 def test_all_faults_of_who_it_is_are_told() -> None:
     pv1 = PV1.replace("PV1|1|O|", "PV1|1|Q|")
 
-    assert faults("PID|1||4711^^^HOSP||Berg^Anna||19701303|X", pv1) == ["PID-7", "PID-8"]
+    assert faults("PID|1||4711^^^HOSP||Berg^Anna||19701303|?", pv1) == ["PID-7", "PID-8"]
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_a_change_says_only_what_it_says() -> None:
 
 def test_everything_wrong_with_a_message_is_told_at_once() -> None:
     message = order(
-        pid="PID|1||4711^^^HOSP||Berg^Anna||19701303|X",
+        pid="PID|1||4711^^^HOSP||Berg^Anna||19701303|?",
         orc=orc(f1="NW", f2="PL1", f7="^^^2029031109zz^^Q"),
     )
 

@@ -192,6 +192,29 @@ def test_the_requester_is_one_person_though_two_fields_name_one(
     assert (str(said.requester), number.value if number else "") == expected
 
 
+def test_from_2_7_on_the_ordering_provider_is_a_participation() -> None:
+    told = command(
+        order(
+            orc=orc(f1="NW", f2="PL1^HIS"),
+            more=(
+                "PRT|1|AD||AT^Attending^HL70912|78^Second^Sue",
+                "PRT|2|AD||OP^Ordering provider^HL70912|77^Ordonez^Olga^^^Dr.",
+            ),
+            version="2.8",
+        )
+    ).details
+
+    assert str(told.requester) == "Ordonez^Olga^^Dr."
+    assert told.requester_identifier == Identifier("77")
+
+
+@pytest.mark.parametrize("code", ["X", "D", "x"])
+def test_who_is_neither_man_nor_woman_is_no_reason_to_refuse_an_order(code: str) -> None:
+    placed = command(order(pid=PID.replace("|F", f"|{code}")))
+
+    assert placed.patient.demographics.sex is Sex.OTHER
+
+
 def test_the_other_codes_of_a_procedure_are_kept_for_the_catalog_to_choose_from() -> None:
     told = obr(f2="P", f4="70450^CT HEAD WO^C4^CTHEAD^CT head^L", f44="70450^CT HEAD WO^C4^RPID22")
     (procedure,) = command(order(obr=told)).procedures
