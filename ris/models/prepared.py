@@ -57,8 +57,9 @@ class Given(Expression):
 class Select(Generic[M]):
     """A SELECT of instances whose text does not change, only its :class:`Given` values.
 
-    ``build`` makes the queryset and is called once per kind of database; ``select_related`` and
-    ``select_for_update`` count, ``prefetch_related`` does not. None as a value finds nothing.
+    ``build`` makes the queryset and is called once per kind of database; ``select_related``,
+    ``annotate`` and ``select_for_update`` count, ``prefetch_related`` does not. None as a value
+    finds nothing.
     """
 
     def __init__(self, build: Callable[[], QuerySet[M]]) -> None:
@@ -176,6 +177,7 @@ class _Statement(Generic[M]):
         ]
         select, info = compiler.select, compiler.klass_info
         self._make = _Making(info, select)
+        self._beside = list((compiler.annotation_col_map or {}).items())
         self._readers = _readers(compiler, connection.vendor)
 
     def rows(self, connection: BaseDatabaseWrapper, values: Mapping[str, Any]) -> Rows:
@@ -195,6 +197,8 @@ class _Statement(Generic[M]):
         values = list(row)
         _convert(values, self._readers, connection)
         made: M = self._make(values, connection.alias)
+        for name, place in self._beside:
+            made.__dict__[name] = values[place]
         return made
 
 

@@ -25,6 +25,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.models.prepared import Given, Select
+from ris.selectors.told_allergies import told
 
 _PerformedStep: Any = PerformedProcedureStep.steps.through
 _ReportProcedure: Any = Report.procedures.through
@@ -45,11 +46,13 @@ def _reports() -> Any:
     return _ReportProcedure.objects.filter(requestedprocedure__order=_given()).values("report_id")
 
 
-_ORDER = Select(
-    lambda: Order.objects.select_related("patient__merged_into", "visit", "source").filter(
-        public_id=Given("key", UUIDField())
-    )
-)
+def _orders() -> QuerySet[Order]:
+    rows = Order.objects.select_related("patient__merged_into", "visit", "source")
+    return rows.filter(public_id=Given("key", UUIDField()))
+
+
+_ORDER = Select(_orders)
+_ORDER_FOR_PEOPLE = Select(lambda: _orders().annotate(told_allergies=told("patient")))
 _IDENTIFIERS = Select(
     lambda: PatientIdentifier.objects.filter(patient=Given("patient", BigIntegerField())).order_by(
         "id"
@@ -116,24 +119,44 @@ _VERSIONS = Select(
 def order_tree(key: uuid.UUID) -> Order | None:
     """The order with all that :func:`ris.selectors.orders.to_view` looks at.
 
-    Five statements, three more for what was performed, and as many for reports.
+    Six statements, two more for what was performed, and as many for reports.
     """
     order = _ORDER.first(key=key)
-    if order is None:
-        return None
+    if order is not None:
+        procedures, steps = _hold_planned(order)
+        _hold_performed(order, steps, _PERFORMED.all(order=order.pk), others=True)
+        _hold_reports(order, procedures, _REPORTS.all(order=order.pk), others=True)
+    return order
+
+
+def order_tree_alone(key: uuid.UUID, *, reports: bool, performed: bool) -> Order | None:
+    """The same without what else was performed and reported with it, and with allergies told."""
+    order = _ORDER_FOR_PEOPLE.first(key=key)
+    if order is not None:
+        procedures, steps = _hold_planned(order)
+        done = _PERFORMED.all(order=order.pk) if performed else []
+        _hold_performed(order, steps, done, others=False)
+        written = _REPORTS.all(order=order.pk) if reports else []
+        _hold_reports(order, procedures, written, others=False)
+    return order
+
+
+def _hold_planned(
+    order: Order,
+) -> tuple[list[RequestedProcedure], list[ScheduledProcedureStep]]:
     patient = order.patient
     _hold(patient, "identifiers", PatientIdentifier, _IDENTIFIERS.all(patient=patient.pk))
     procedures = _PROCEDURES.all(order=order.pk)
     _hold(order, "procedures", RequestedProcedure, procedures)
     steps = _STEPS.all(order=order.pk)
     _hold_each(procedures, "steps", steps, lambda step: step.procedure_id)
-    _hold_performed(order, steps)
-    _hold_reports(order, procedures)
-    return order
+    return procedures, steps
 
 
-def _hold_performed(order: Order, steps: list[ScheduledProcedureStep]) -> None:
-    tied = _PERFORMED.all(order=order.pk)
+def _hold_performed(
+    order: Order, steps: list[ScheduledProcedureStep], tied: list[Any], *, others: bool
+) -> None:
+    """``tied`` rows say what was performed; ``others``: with all steps it is about."""
     performed: dict[int, PerformedProcedureStep] = {}
     of_step: dict[int, list[PerformedProcedureStep]] = defaultdict(list)
     for row in tied:
@@ -143,30 +166,35 @@ def _hold_performed(order: Order, steps: list[ScheduledProcedureStep]) -> None:
         _hold(step, "performed", PerformedProcedureStep, of_step[step.pk])
     if not performed:
         return
-    all_steps: dict[int, list[ScheduledProcedureStep]] = defaultdict(list)
-    for row in _PERFORMED_STEPS.all(order=order.pk):
-        all_steps[row.performedprocedurestep_id].append(row.scheduledprocedurestep)
-    for done in performed.values():
-        _hold(done, "steps", ScheduledProcedureStep, all_steps[done.pk])
+    if others:
+        all_steps: dict[int, list[ScheduledProcedureStep]] = defaultdict(list)
+        for row in _PERFORMED_STEPS.all(order=order.pk):
+            all_steps[row.performedprocedurestep_id].append(row.scheduledprocedurestep)
+        for done in performed.values():
+            _hold(done, "steps", ScheduledProcedureStep, all_steps[done.pk])
     series = _SERIES.all(order=order.pk)
     _hold_each(performed.values(), "series", series, lambda each: each.performed_id)
 
 
-def _hold_reports(order: Order, procedures: list[RequestedProcedure]) -> None:
+def _hold_reports(
+    order: Order, procedures: list[RequestedProcedure], tied: list[Any], *, others: bool
+) -> None:
+    """``tied`` rows name the reports; ``others``: with all procedures they are about."""
     reports: dict[int, Report] = {}
     of_procedure: dict[int, list[Report]] = defaultdict(list)
-    for row in _REPORTS.all(order=order.pk):
+    for row in tied:
         report = reports.setdefault(row.report_id, row.report)
         of_procedure[row.requestedprocedure_id].append(report)
     for procedure in procedures:
         _hold(procedure, "reports", Report, of_procedure[procedure.pk])
     if not reports:
         return
-    about: dict[int, list[RequestedProcedure]] = defaultdict(list)
-    for row in _REPORT_PROCEDURES.all(order=order.pk):
-        about[row.report_id].append(row.requestedprocedure)
-    for report in reports.values():
-        _hold(report, "procedures", RequestedProcedure, about[report.pk])
+    if others:
+        about: dict[int, list[RequestedProcedure]] = defaultdict(list)
+        for row in _REPORT_PROCEDURES.all(order=order.pk):
+            about[row.report_id].append(row.requestedprocedure)
+        for report in reports.values():
+            _hold(report, "procedures", RequestedProcedure, about[report.pk])
     versions = _VERSIONS.all(order=order.pk)
     _hold_each(reports.values(), "versions", versions, lambda each: each.report_id)
 

@@ -27,14 +27,14 @@ from ris.models import (
 from ris.selectors.cancellations import cancel_asked
 from ris.selectors.facility import site
 from ris.selectors.order_keys import criteria
-from ris.selectors.order_tree import order_tree
+from ris.selectors.order_tree import order_tree, order_tree_alone
 from ris.selectors.patients import to_view as patient_to_view
 from ris.selectors.patients import visit_view
 from ris.selectors.performing import to_view as performed_to_view
 from ris.selectors.reports import report_view
 from ris.selectors.reports import to_view as report_to_view
 from ris.selectors.resources import zone_at
-from ris.selectors.told_allergies import told, told_of
+from ris.selectors.told_allergies import told_of
 from ris.selectors.views import (
     AppointmentView,
     OrderView,
@@ -47,44 +47,28 @@ from ris.selectors.views import (
 _kept: ContextVar[dict[str, OrderView] | None] = ContextVar("orders kept", default=None)
 
 
-def rows(*, alone: bool = False, reports: bool = True, performed: bool = True) -> QuerySet[Order]:
-    """Orders with everything a view needs prefetched: eleven queries, however many orders.
-
-    ``alone``: without which other steps and procedures a performed step or a report is about; nine.
-    Without ``reports`` seven, without what was ``performed`` two fewer.
-    """
-    done = PerformedProcedureStep.objects.prefetch_related(
-        *(("series",) if alone else ("series", "steps"))
-    ).order_by("id")
+def rows() -> QuerySet[Order]:
+    """Orders with everything a view needs prefetched: eleven queries, however many orders."""
+    done = PerformedProcedureStep.objects.prefetch_related("series", "steps").order_by("id")
     steps = (
         ScheduledProcedureStep.objects.select_related(
             "appointment__device__room", "device__room__site"
         )
         # What was performed may belong to several orders: it is found by its steps.
-        .prefetch_related(
-            Prefetch("performed", done if performed else PerformedProcedureStep.objects.none())
-        )
+        .prefetch_related(Prefetch("performed", done))
         .order_by("id")
     )
+    versions = ReportVersion.objects.select_related(
+        "author__practitioner", "signer__practitioner", "resident__practitioner"
+    ).order_by("number")
     written = (
         Report.objects.exclude(status="DISCARDED")
-        .prefetch_related(
-            *(() if alone else ("procedures",)),
-            Prefetch(
-                "versions",
-                ReportVersion.objects.select_related(
-                    "author__practitioner", "signer__practitioner", "resident__practitioner"
-                ).order_by("number"),
-            ),
-        )
+        .prefetch_related("procedures", Prefetch("versions", versions))
         .order_by("id")
     )
     procedures = (
         RequestedProcedure.objects.select_related("definition")
-        .prefetch_related(
-            Prefetch("steps", steps),
-            Prefetch("reports", written if reports else Report.objects.none()),
-        )
+        .prefetch_related(Prefetch("steps", steps), Prefetch("reports", written))
         .order_by("id")
     )
     return Order.objects.select_related("patient__merged_into", "visit", "source").prefetch_related(
@@ -255,19 +239,17 @@ def orders_kept() -> Iterator[None]:
 
 
 def order_alone(public_id: str, *, reports: bool = True, performed: bool = True) -> OrderView:
-    """The order as its own page shows it, in eight queries; raises UnknownKeyError.
+    """The order as its own page shows it, in up to eight queries; raises UnknownKeyError.
 
     Other orders that a performed step or report is about as well are left out, and the site;
     ``reports`` are where they are known already, and what was ``performed`` where nobody asks.
     """
     try:
-        row = (
-            rows(alone=True, reports=reports, performed=performed)
-            .annotate(told_allergies=told("patient"))
-            .get(public_id=uuid.UUID(public_id))
-        )
-    except (Order.DoesNotExist, ValueError):
-        raise UnknownKeyError("no such order") from None
+        row = order_tree_alone(uuid.UUID(public_id), reports=reports, performed=performed)
+    except ValueError:
+        row = None
+    if row is None:
+        raise UnknownKeyError("no such order")
     procedures = tuple(_procedure_view(each, alone=True) for each in row.procedures.all())
     view = to_view(row, "", procedures)
     return replace(view, patient=replace(view.patient, told_allergies=told_of(row)))

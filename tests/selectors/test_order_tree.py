@@ -16,8 +16,9 @@ from ris.domain.reporting import (
     VersionKind,
 )
 from ris.domain.values import Code
-from ris.models import Order, PerformedProcedureStep, Report
-from ris.selectors.orders import order_view, order_views
+from ris.models import DemographicReview, Order, PerformedProcedureStep, Report
+from ris.selectors.orders import order_alone, order_view, order_views
+from ris.selectors.views import ToldAllergy
 from ris.services import execute
 from tests import make, people
 from tests.make import NOON
@@ -115,3 +116,21 @@ def test_what_is_not_there_costs_no_statement() -> None:
 
     # The order, the patient's numbers, procedures, steps, what was performed, reports; the site.
     assert len(asked) == 7
+
+
+def test_the_page_of_an_order_has_what_was_told_at_the_desk_and_asks_for_no_other_orders() -> None:
+    order = make.performed()
+    make.final_report(order)
+    key = str(order.public_id)
+    DemographicReview.objects.create(
+        patient=order.patient, field="allergies", said="Latex", sender="Desk", state="OPEN"
+    )
+    order_alone(key)
+
+    with CaptureQueriesContext(connection) as asked:
+        view = order_alone(key)
+
+    assert view.patient.told_allergies == (ToldAllergy("Latex", "Desk"),)
+    whole = order_view(key)
+    assert view.procedures == whole.procedures
+    assert len(asked) == 8
