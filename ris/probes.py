@@ -104,7 +104,9 @@ def database(settings: config.Configuration) -> Iterable[Finding]:
                 yield failed("database mode", "synchronous is not FULL: a power cut loses messages")
         else:
             version = _scalar(cursor, "SHOW server_version")
-            yield ok("database", f"PostgreSQL {version}")
+            named = connection.settings_dict
+            where = named["HOST"] or "this machine"
+            yield ok("database", f"PostgreSQL {version}, {named['NAME']} at {where}")
             for setting in ("synchronous_commit", "fsync"):
                 if _scalar(cursor, f"SHOW {setting}") == "off":
                     yield failed(

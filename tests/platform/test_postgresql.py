@@ -100,6 +100,15 @@ def test_postgresql_is_copied_and_put_back(cluster: Cluster, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("prepared_at_once")
+def test_doctor_names_the_database_it_looked_at(cluster: Cluster, tmp_path: Path) -> None:
+    environment = clean_environment(tmp_path, RIS_DATABASE_URL=cluster.url("postgres"))
+
+    done = ris("doctor", environment=environment)
+
+    assert f", postgres at {cluster.folder}\n" in done.stdout
+
+
+@pytest.mark.usefixtures("prepared_at_once")
 def test_postgresql_is_not_replaced_while_somebody_uses_it(
     cluster: Cluster, tmp_path: Path
 ) -> None:
