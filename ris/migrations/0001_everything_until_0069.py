@@ -1,8 +1,8 @@
-"""Everything up to 0051 at once, so that a new database is made in a fraction of the time.
+"""Everything up to 0069 at once, so that a new database is made in a fraction of the time.
 
 A database that has those migrations goes on where it is (``replaces``). The rows that 0006, 0023,
-0033 and 0051 filled in are not in a new one. What a migration of its own says about a booking, an
-index or a guard is said there (0002, 0009, 0050).
+0033, 0051 and 0052 filled in are not in a new one. What a migration of its own says about a
+booking, an index or a guard is said there (0002, 0009, 0050, 0062).
 """
 
 import datetime
@@ -10,12 +10,14 @@ import datetime
 import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.db.models.deletion
+import django.db.models.functions.comparison
 import django.utils.timezone
 import ris.models.base
 from django.conf import settings
 from django.db import DatabaseError, migrations, models, transaction
 
 from ris.models.guards import guard_versions, unguard_versions
+from ris.models.name_words import forget_names, index_names
 
 
 CONSTRAINT = "booking_no_double_booking"
@@ -164,6 +166,24 @@ class Migration(migrations.Migration):
         ('ris', '0049_report_templates_macros_and_codes'),
         ('ris', '0050_report_versions_stay'),
         ('ris', '0051_results_told_before_have_a_finding'),
+        ('ris', '0052_signed_versions_have_an_id'),
+        ('ris', '0053_report_names_its_attending'),
+        ('ris', '0054_archives_are_asked_to_commit'),
+        ('ris', '0055_lists_after_breast_exams_and_doses'),
+        ('ris', '0056_time_that_removals_give_back'),
+        ('ris', '0057_peer_review_says_who_knew'),
+        ('ris', '0058_gaps_of_rooms_and_devices'),
+        ('ris', '0059_report_figures_have_indexes'),
+        ('ris', '0060_patients_declare_safety_answers'),
+        ('ris', '0061_a_critical_finding_is_told_before_its_report'),
+        ('ris', '0062_words_of_names'),
+        ('ris', '0063_critical_findings_by_their_end'),
+        ('ris', '0064_a_protocol_is_proposed'),
+        ('ris', '0065_what_a_patient_needs_in_many_words'),
+        ('ris', '0066_an_end_told_of_what_was_begun_by_hand'),
+        ('ris', '0067_a_cancellation_that_came_too_late'),
+        ('ris', '0068_forms_that_were_sent'),
+        ('ris', '0069_indexes_of_days_and_doses'),
     ]
 
     dependencies = [
@@ -470,7 +490,7 @@ class Migration(migrations.Migration):
                         ('allergies', models.JSONField(blank=True, default=list)),
                         ('alerts', models.JSONField(blank=True, default=list)),
                         ('pregnancy_status', models.CharField(blank=True, default='', max_length=1)),
-                        ('special_needs', models.CharField(blank=True, default='', max_length=64)),
+                        ('special_needs', models.CharField(blank=True, default='', max_length=400)),
                         ('mother_birth_name', models.CharField(blank=True, db_default='', default='', max_length=324)),
                         ('ethnic_group', models.CharField(blank=True, db_default='', default='', max_length=64)),
                         ('comments', models.TextField(blank=True, db_default='', default='')),
@@ -608,6 +628,7 @@ class Migration(migrations.Migration):
                         ('offer_days', models.PositiveSmallIntegerField(default=365)),
                         ('position', models.PositiveSmallIntegerField(default=100)),
                         ('active', models.BooleanField(default=True)),
+                        ('patient_words', models.CharField(blank=True, db_default='', default='', max_length=200)),
                     ],
                     options={
                         'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['YES_NO', 'NUMBER', 'CHOICE', 'DATE', 'TEXT'])), name='safety_question_kind_known'), models.CheckConstraint(condition=models.Q(('gate__in', ['BOOKING', 'START'])), name='safety_question_gate_known'), models.CheckConstraint(condition=models.Q(('told__in', ['', 'PREGNANCY', 'ALERT', 'ALLERGY', 'NEED', 'STATE', 'WEIGHT', 'HEIGHT'])), name='safety_question_told_known')],
@@ -718,6 +739,7 @@ class Migration(migrations.Migration):
                         ('buffer_after_minutes', models.PositiveSmallIntegerField(db_default=0, default=0)),
                         ('open_on_holidays', models.BooleanField(db_default=False, default=False)),
                         ('note', models.CharField(blank=True, db_default='', default='', max_length=500)),
+                        ('gap_minutes', models.PositiveSmallIntegerField(db_default=0, default=0)),
                         ('site', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='resources', to='ris.site')),
                     ],
                     options={
@@ -1321,6 +1343,7 @@ class Migration(migrations.Migration):
                         ('ordered_at', models.DateTimeField()),
                         ('fingerprint', models.CharField(blank=True, default='', max_length=64)),
                         ('safety', models.JSONField(blank=True, db_default={}, default=dict)),
+                        ('cancel_asked', models.JSONField(blank=True, null=True)),
                         ('replaces', models.ManyToManyField(blank=True, related_name='replaced_by', to='ris.order')),
                         ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='orders', to='ris.endpoint')),
                         ('patient', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='ris.patient')),
@@ -1544,7 +1567,7 @@ class Migration(migrations.Migration):
                         ('order', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='dose', to='ris.order')),
                     ],
                     options={
-                        'indexes': [models.Index(fields=['alerted_at'], name='exam_dose_alerted'), models.Index(fields=['started_at'], name='exam_dose_started'), models.Index(fields=['pregnancy', 'started_at'], name='exam_dose_pregnancy')],
+                        'indexes': [models.Index(fields=['alerted_at'], name='exam_dose_alerted'), models.Index(fields=['started_at'], name='exam_dose_started'), models.Index(condition=models.Q(('acknowledged_at__isnull', True), ('alerted_at__isnull', False)), fields=['alerted_at'], name='exam_dose_to_be_looked_at'), models.Index(fields=['updated_at'], name='exam_dose_updated')],
                     },
                 ),
                 migrations.CreateModel(
@@ -1734,7 +1757,7 @@ class Migration(migrations.Migration):
                         ('patient', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='appointments', to='ris.patient')),
                     ],
                     options={
-                        'indexes': [models.Index(fields=['start_at', 'status'], name='appointment_start_status'), models.Index(fields=['patient', 'start_at'], name='appointment_patient_start'), models.Index(fields=['status', 'expires_at'], name='appointment_status_expiry'), models.Index(fields=['updated_at'], name='appointment_updated')],
+                        'indexes': [models.Index(fields=['start_at', 'status'], name='appointment_start_status'), models.Index(fields=['patient', 'start_at'], name='appointment_patient_start'), models.Index(fields=['status', 'expires_at'], name='appointment_status_expiry'), models.Index(fields=['updated_at'], name='appointment_updated'), models.Index(fields=['status', 'start_at'], name='appointment_status_start')],
                         'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['PROPOSED', 'HELD', 'BOOKED', 'ARRIVED', 'FULFILLED', 'EXPIRED', 'CANCELED', 'NO_SHOW'])), name='appointment_status_known'), models.CheckConstraint(condition=models.Q(('end_at__gt', models.F('start_at'))), name='appointment_ends_after_start'), models.CheckConstraint(condition=models.Q(('patient__isnull', False), ('status__in', ['HELD', 'EXPIRED', 'CANCELED']), _connector='OR'), name='appointment_of_a_patient')],
                     },
                 ),
@@ -1845,6 +1868,7 @@ class Migration(migrations.Migration):
                         ('resident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reports_as_resident', to=settings.AUTH_USER_MODEL)),
                         ('returned_by', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                         ('procedures', models.ManyToManyField(related_name='reports', to='ris.requestedprocedure')),
+                        ('attending', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                     ],
                     options={
                         'indexes': [models.Index(fields=['updated_at'], name='report_updated'), models.Index(condition=models.Q(('sent_at__isnull', False)), fields=['sent_at'], name='report_sent')],
@@ -1882,6 +1906,8 @@ class Migration(migrations.Migration):
                         ('alternative', models.CharField(blank=True, default='', max_length=200)),
                         ('decided_by', models.CharField(blank=True, default='', max_length=150)),
                         ('decided_at', models.DateTimeField(blank=True, null=True)),
+                        ('proposed_at', models.DateTimeField(blank=True, null=True)),
+                        ('proposed_by', models.CharField(blank=True, db_default='', default='', max_length=150)),
                         ('claimed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                         ('procedure', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='protocoling', to='ris.requestedprocedure')),
                     ],
@@ -2043,6 +2069,7 @@ class Migration(migrations.Migration):
                         ('grade', models.CharField(blank=True, default='', max_length=5)),
                         ('comment', models.TextField(blank=True, default='')),
                         ('seen_at', models.DateTimeField(blank=True, null=True)),
+                        ('knew', models.BooleanField(db_default=False, default=False)),
                         ('reader', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reports_reviewed', to=settings.AUTH_USER_MODEL)),
                         ('reviewer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reviews_given', to=settings.AUTH_USER_MODEL)),
                         ('report', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='peer_reviews', to='ris.report')),
@@ -2081,7 +2108,7 @@ class Migration(migrations.Migration):
                         ('report', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recommendations', to='ris.report')),
                     ],
                     options={
-                        'indexes': [models.Index(condition=models.Q(('status__in', ['OPEN', 'ORDERED', 'BOOKED', 'OVERDUE'])), fields=['due_to'], name='follow_up_live'), models.Index(fields=['status', 'due_to'], name='follow_up_status_due')],
+                        'indexes': [models.Index(condition=models.Q(('status__in', ['OPEN', 'ORDERED', 'BOOKED', 'OVERDUE'])), fields=['due_to'], name='follow_up_live'), models.Index(fields=['status', 'due_to'], name='follow_up_status_due'), models.Index(fields=['updated_at'], name='follow_up_changed'), models.Index(fields=['recommended_at'], name='follow_up_recommended')],
                         'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['OPEN', 'ORDERED', 'BOOKED', 'DONE', 'OVERDUE', 'DECLINED'])), name='follow_up_status_known'), models.CheckConstraint(condition=models.Q(('arranger__in', ['REFERRER', 'DEPARTMENT', 'PATIENT'])), name='follow_up_arranger_known'), models.CheckConstraint(condition=models.Q(('due_from__isnull', True), ('due_to__gte', models.F('due_from')), _connector='OR'), name='follow_up_ends_after_start')],
                     },
                 ),
@@ -2175,6 +2202,7 @@ class Migration(migrations.Migration):
                         ('coded', models.JSONField(blank=True, db_default=[], default=list)),
                         ('template', models.JSONField(blank=True, null=True)),
                         ('communications', models.JSONField(blank=True, db_default=[], default=list)),
+                        ('public_id', models.UUIDField(default=ris.models.base.uuid7, editable=False, unique=True)),
                         ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                         ('report', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='ris.report')),
                         ('resident', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
@@ -2183,6 +2211,7 @@ class Migration(migrations.Migration):
                     options={
                         'ordering': ['number'],
                         'constraints': [models.UniqueConstraint(fields=('report', 'number'), name='report_version_unique'), models.CheckConstraint(condition=models.Q(('kind__in', ['PRELIMINARY', 'FINAL', 'ADDENDUM', 'CORRECTION', 'RETRACTION'])), name='report_version_kind_known'), models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='report_version_from_one')],
+                        'indexes': [models.Index(fields=['signed_at'], name='report_version_signed')],
                     },
                 ),
                 migrations.CreateModel(
@@ -2339,7 +2368,7 @@ class Migration(migrations.Migration):
                         ('procedure', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='critical_findings', to='ris.requestedprocedure')),
                     ],
                     options={
-                        'indexes': [models.Index(condition=models.Q(('status__in', ['OPEN', 'TOLD'])), fields=['due_at'], name='critical_running'), models.Index(condition=models.Q(('escalates_at__isnull', False)), fields=['escalates_at'], name='critical_escalates'), models.Index(fields=['status', 'closed_at'], name='critical_closed')],
+                        'indexes': [models.Index(condition=models.Q(('status__in', ['OPEN', 'TOLD'])), fields=['due_at'], name='critical_running'), models.Index(condition=models.Q(('escalates_at__isnull', False)), fields=['escalates_at'], name='critical_escalates'), models.Index(fields=['flagged_at'], name='critical_flagged'), models.Index(condition=models.Q(('closed_at__isnull', False)), fields=['closed_at'], name='critical_closed_at')],
                         'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['OPEN', 'TOLD', 'ACKNOWLEDGED', 'WITHDRAWN'])), name='critical_finding_status_known')],
                     },
                 ),
@@ -2360,7 +2389,7 @@ class Migration(migrations.Migration):
                         ('assessment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recalls', to='ris.breastassessment')),
                     ],
                     options={
-                        'indexes': [models.Index(fields=['state', 'due_on'], name='breast_recall_due')],
+                        'indexes': [models.Index(fields=['state', 'due_on'], name='breast_recall_due'), models.Index(fields=['settled_at'], name='breast_recall_settled')],
                         'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['ADDITIONAL', 'INTERVAL', 'BIOPSY'])), name='breast_recall_kind'), models.CheckConstraint(condition=models.Q(('state__in', ['OPEN', 'DONE', 'CLOSED', 'WITHDRAWN'])), name='breast_recall_state'), models.UniqueConstraint(condition=models.Q(('state', 'OPEN')), fields=('assessment',), name='breast_recall_open_once')],
                     },
                 ),
@@ -2482,12 +2511,12 @@ class Migration(migrations.Migration):
                         ('reason', models.CharField(blank=True, default='', max_length=200)),
                         ('delivery', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='ris.delivery')),
                         ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='ris.order')),
-                        ('report', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='ris.report')),
+                        ('report', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='ris.report')),
                         ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
                     ],
                     options={
                         'indexes': [models.Index(fields=['state', 'due_at'], name='result_notice_due')],
-                        'constraints': [models.CheckConstraint(condition=models.Q(('occasion__in', ['FINAL', 'CHANGED', 'WITHDRAWN', 'CRITICAL'])), name='result_notice_occasion'), models.CheckConstraint(condition=models.Q(('state__in', ['PLANNED', 'SENT', 'DROPPED'])), name='result_notice_state'), models.UniqueConstraint(fields=('user', 'report', 'occasion', 'key'), name='result_notice_once')],
+                        'constraints': [models.CheckConstraint(condition=models.Q(('occasion__in', ['FINAL', 'CHANGED', 'WITHDRAWN', 'CRITICAL'])), name='result_notice_occasion'), models.CheckConstraint(condition=models.Q(('state__in', ['PLANNED', 'SENT', 'DROPPED'])), name='result_notice_state'), models.UniqueConstraint(fields=('user', 'report', 'occasion', 'key'), name='result_notice_once'), models.UniqueConstraint(condition=models.Q(('report', None)), fields=('user', 'key'), name='result_notice_without_report_once')],
                     },
                 ),
                 migrations.CreateModel(
@@ -2529,7 +2558,7 @@ class Migration(migrations.Migration):
                     ],
                     options={
                         'indexes': [models.Index(fields=['patient', 'question', '-answered_at'], name='safety_answer_patient')],
-                        'constraints': [models.CheckConstraint(condition=models.Q(('source__in', ['PERSON', 'HL7', 'FHIR', 'RECORD', 'EARLIER'])), name='safety_answer_source_known'), models.UniqueConstraint(condition=models.Q(('superseded_at__isnull', True)), fields=('order', 'question'), name='safety_answer_one_counts')],
+                        'constraints': [models.UniqueConstraint(condition=models.Q(('superseded_at__isnull', True)), fields=('order', 'question'), name='safety_answer_one_counts'), models.CheckConstraint(condition=models.Q(('source__in', ['PERSON', 'HL7', 'FHIR', 'RECORD', 'EARLIER', 'PATIENT'])), name='safety_answer_source_known')],
                     },
                 ),
                 migrations.CreateModel(
@@ -2664,7 +2693,7 @@ class Migration(migrations.Migration):
                         ('recall', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='letters', to='ris.breastrecall')),
                     ],
                     options={
-                        'indexes': [models.Index(fields=['state', 'due_at'], name='breast_letter_due')],
+                        'indexes': [models.Index(fields=['state', 'due_at'], name='breast_letter_due'), models.Index(fields=['state', 'sent_at'], name='breast_letter_sent'), models.Index(fields=['state', 'updated_at'], name='breast_letter_changed')],
                         'constraints': [models.CheckConstraint(condition=models.Q(('topic__in', ['NORMAL', 'ADDITIONAL', 'INTERVAL', 'BIOPSY', 'KNOWN', 'REMINDER', 'RECALLED'])), name='breast_letter_topic'), models.CheckConstraint(condition=models.Q(('state__in', ['PLANNED', 'SENT', 'STOPPED'])), name='breast_letter_state'), models.UniqueConstraint(condition=models.Q(('topic', 'REMINDER')), fields=('recall',), name='breast_letter_one_reminder')],
                     },
                 ),
@@ -2729,7 +2758,7 @@ class Migration(migrations.Migration):
                         ('procedure', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='doses', to='ris.requestedprocedure')),
                     ],
                     options={
-                        'indexes': [models.Index(fields=['match', 'created_at'], name='dose_match_created')],
+                        'indexes': [models.Index(fields=['match', 'created_at'], name='dose_match_created'), models.Index(fields=['updated_at'], name='dose_updated'), models.Index(fields=['content_at'], name='dose_content_at'), models.Index(django.db.models.functions.comparison.Coalesce('started_at', 'content_at', 'created_at'), name='dose_effective')],
                         'constraints': [models.CheckConstraint(condition=models.Q(('match__in', ['MATCHED', 'WAITING', 'MISMATCH', 'SET ASIDE'])), name='dose_match_known'), models.CheckConstraint(condition=models.Q(('source__in', ['RDSR', 'MPPS', 'MANUAL'])), name='dose_source_known'), models.CheckConstraint(condition=models.Q(('kind__in', ['CT', 'PROJECTION', 'MAMMOGRAPHY', 'NUCLEAR', 'PATIENT'])), name='dose_kind_known')],
                     },
                 ),
@@ -2814,7 +2843,7 @@ class Migration(migrations.Migration):
                     ],
                     options={
                         'indexes': [models.Index(condition=models.Q(('settled_at__isnull', True)), fields=['created_at'], name='follow_up_open')],
-                        'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['REBOOK', 'CANCEL', 'NOTE', 'REOPENED', 'DIFFERS', 'CLOSED', 'SAFETY'])), name='follow_up_kind_known')],
+                        'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['REBOOK', 'CANCEL', 'NOTE', 'REOPENED', 'DIFFERS', 'CLOSED', 'SAFETY', 'BY_HAND', 'ASKED'])), name='follow_up_kind_known')],
                     },
                 ),
                 migrations.CreateModel(
@@ -2861,9 +2890,70 @@ class Migration(migrations.Migration):
                         ('records', models.ManyToManyField(related_name='events', to='ris.doserecord')),
                     ],
                 ),
+                migrations.CreateModel(
+                    name='CommitmentRequest',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('transaction_uid', models.CharField(max_length=64, unique=True)),
+                        ('asked_at', models.DateTimeField()),
+                        ('is_open', models.BooleanField(default=False)),
+                        ('answered_at', models.DateTimeField(blank=True, null=True)),
+                        ('reason', models.PositiveIntegerField(blank=True, null=True)),
+                        ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ris.endpoint')),
+                        ('made', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='commitments', to='ris.reportobject')),
+                    ],
+                    options={
+                        'ordering': ['id'],
+                        'constraints': [models.CheckConstraint(condition=models.Q(('reason__isnull', True), ('answered_at__isnull', False), _connector='OR'), name='commitment_reason_answers')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='FreedTime',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('start_at', models.DateTimeField()),
+                        ('end_at', models.DateTimeField()),
+                        ('at', models.DateTimeField()),
+                        ('resource', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='ris.resource')),
+                    ],
+                    options={
+                        'indexes': [models.Index(fields=['at'], name='freed_time_at')],
+                        'constraints': [models.CheckConstraint(condition=models.Q(('end_at__gt', models.F('start_at'))), name='freed_time_ends_after_start')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='DeclaredAnswer',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('public_id', models.UUIDField(default=ris.models.base.uuid7, editable=False, unique=True)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('updated_at', models.DateTimeField(auto_now=True)),
+                        ('words', models.CharField(max_length=200)),
+                        ('value', models.CharField(max_length=500)),
+                        ('value_on', models.DateField(blank=True, null=True)),
+                        ('declared_at', models.DateTimeField()),
+                        ('superseded_at', models.DateTimeField(blank=True, null=True)),
+                        ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='declared_answers', to='ris.order')),
+                        ('question', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ris.safetyquestion')),
+                    ],
+                    options={
+                        'constraints': [models.UniqueConstraint(condition=models.Q(('superseded_at__isnull', True)), fields=('order', 'question'), name='declared_answer_one_counts')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='SentForm',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('key', models.CharField(max_length=64, unique=True)),
+                        ('owner', models.UUIDField()),
+                        ('made', models.CharField(blank=True, default='', max_length=64)),
+                        ('at', models.DateTimeField(db_index=True)),
+                    ],
+                ),
             ],
         ),
         migrations.RunPython(refuse_double_bookings, allow_double_bookings),
         migrations.RunPython(add_trigrams, drop_trigrams),
         migrations.RunPython(guard_versions, unguard_versions),
+        migrations.RunPython(index_names, forget_names),
     ]
