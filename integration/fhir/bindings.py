@@ -216,6 +216,19 @@ PLANNED_STATUS: Mapping[tuple[StepStatus, OrderStatus], str] = {
     (step, order): ("entered-in-error" if order is OrderStatus.ENTERED_IN_ERROR else _PLANNED[step])
     for step, order in product(_PLANNED, OrderStatus)
 }
+# What a step has become while the page that found it planned was being read: by several statements.
+_MEANWHILE: Mapping[StepStatus, str] = {
+    StepStatus.PENDING: "preparation",
+    StepStatus.SCHEDULED: "preparation",
+    StepStatus.STARTED: _PERFORMED[PerformedStatus.IN_PROGRESS],
+    StepStatus.COMPLETED: _PERFORMED[PerformedStatus.COMPLETED],
+    StepStatus.DISCONTINUED: _PERFORMED[PerformedStatus.DISCONTINUED],
+}
+
+
+def planned_status(step: StepStatus, order: OrderStatus) -> str:
+    """Procedure.status of a step found planned, whatever it is by now."""
+    return PLANNED_STATUS.get((step, order)) or _MEANWHILE[step]
 
 # --- ImagingStudy.status, from the furthest performed step of the study
 

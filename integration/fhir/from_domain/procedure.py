@@ -29,7 +29,7 @@ def _planned(hit: PlannedHit, shown: Shown) -> Resource:
         updated_at,
         identifier=[{"system": STEP_ID, "value": step.step_id}],
         basedOn=requests_of(order, hit.procedure),
-        status=bindings.PLANNED_STATUS[step.status, order.status],
+        status=bindings.planned_status(step.status, order.status),
         category=IMAGING,
         code=datatypes.concept(hit.procedure.code, step.description or hit.procedure.description),
         subject=datatypes.reference("Patient", order.patient.public_id),

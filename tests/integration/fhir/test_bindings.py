@@ -69,6 +69,19 @@ def test_a_table_covers_its_product_with_codes_of_r4(table, keys, codes) -> None
     assert set(table.values()) <= set(codes)
 
 
+def test_an_exam_that_begins_while_it_is_read_has_a_status() -> None:
+    found = {
+        (step, order): bindings.planned_status(step, order)
+        for step, order in product(StepStatus, OrderStatus)
+    }
+
+    assert set(found.values()) <= EVENT
+    assert found[StepStatus.STARTED, OrderStatus.CANCELED] == "in-progress"
+    assert found[StepStatus.COMPLETED, OrderStatus.ACTIVE] == "completed"
+    assert found[StepStatus.SCHEDULED, OrderStatus.ACTIVE] == "preparation"
+    assert bindings.PLANNED_STATUS.items() <= found.items()
+
+
 def test_every_patient_class_has_an_act_code() -> None:
     assert set(bindings.PATIENT_CLASS) == set(PatientClass)
 
