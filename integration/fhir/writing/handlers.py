@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from integration.fhir.kept import DOCUMENTATION
 from integration.fhir.writing.appointments import AppointmentResponses, Appointments
 from integration.fhir.writing.beside import KeptBesideOurs
+from integration.fhir.writing.binaries import Binaries
 from integration.fhir.writing.clearance import Allergies, Coverages, Observations
 from integration.fhir.writing.diagnosticreports import DiagnosticReports
 from integration.fhir.writing.directory import Encounters, Practitioners
@@ -31,6 +32,7 @@ HANDLERS: Mapping[str, Handler] = {
     "ServiceRequest": ServiceRequests(),
     "Subscription": Subscriptions(),
     **{name: KeptResources() for name in DOCUMENTATION},
+    "Binary": Binaries(),
     "DocumentReference": DocumentReferences(),
     "Organization": KeptBesideOurs(
         "this is the institution itself: its name is a setting of the site"
@@ -47,6 +49,7 @@ HANDLERS: Mapping[str, Handler] = {
 LOOKED_AT: Mapping[str, frozenset[str]] = {
     "Appointment": LOOKED_UP | {"ServiceRequest", "Slot", "Task"},
     "AppointmentResponse": LOOKED_UP | {"Appointment"},
+    "Binary": frozenset(),
     "DiagnosticReport": LOOKED_UP | {"Binary", "ImagingStudy", "Observation", "ServiceRequest"},
     "Encounter": frozenset({"Patient"}),
     "Patient": frozenset(),
