@@ -230,6 +230,7 @@ def planned_status(step: StepStatus, order: OrderStatus) -> str:
     """Procedure.status of a step found planned, whatever it is by now."""
     return PLANNED_STATUS.get((step, order)) or _MEANWHILE[step]
 
+
 # --- ImagingStudy.status, from the furthest performed step of the study
 
 STUDY_STATUS: Mapping[tuple[PerformedStatus, bool], str] = {
