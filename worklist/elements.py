@@ -39,6 +39,9 @@ _DEPTH = 16
 TEXT_VRS = frozenset({"SH", "LO", "ST", "LT", "UC", "UT", "PN"})
 # One value, in which a backslash is a letter like any other (PS3.5 6.2).
 UNDIVIDED_VRS = frozenset({"ST", "LT", "UT", "UR"})
+# What is around a value and not part of it: padding, and what a barcode reader types at the end,
+# which such a value must not hold at all.
+_AROUND = " \t\r\n"
 
 
 class Element(NamedTuple):
@@ -249,7 +252,7 @@ class Texts:
         vr = element.vr if element.vr not in {"UN", ""} else vr_of(tag)
         value = element.value
         if vr not in TEXT_VRS:
-            return value.replace(b"\0", b"").decode("latin-1").strip(" ")
+            return value.replace(b"\0", b"").decode("latin-1").strip(_AROUND)
         try:
             if self.characters is None:
                 text = value.decode("ascii")
@@ -262,7 +265,7 @@ class Texts:
                 "text does not fit its character set", path=tag_path(tag)
             ) from None
         text = text.replace("\0", "")  # no database keeps it
-        return text.rstrip(" ") if vr in UNDIVIDED_VRS else text.strip(" ")
+        return text.rstrip(" ") if vr in UNDIVIDED_VRS else text.strip(_AROUND)
 
 
 def character_set_terms(elements: Elements) -> tuple[str, ...]:

@@ -106,6 +106,20 @@ def test_a_patient_who_was_renamed_meanwhile_is_known_by_the_birth_date(
     assert (stored(uid).match, stored(uid).flags) == (Match.MATCHED.value, [])
 
 
+def test_what_a_barcode_reader_types_at_the_end_is_not_part_of_a_number(
+    server: ServerThread, order: Order
+) -> None:
+    number = order.patient.identifiers.get().value
+    asked = query(Modality="CT")
+    asked.PatientID, asked.AccessionNumber = f"{number}\r\n", f"{order.accession_number}\r"
+
+    found = modality(server).find(asked).identifiers
+    _, _, uid = started(server, PatientID=f"{number}\r\n")
+
+    assert [entry.PatientID for entry in found] == [number]
+    assert (stored(uid).match, stored(uid).patient_identifier) == (Match.MATCHED.value, number)
+
+
 # --- reasons
 
 
