@@ -12,7 +12,6 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from ris.domain.actors import CONFINED, Actor, Role
@@ -87,7 +86,9 @@ def _ask_for_login(request: HttpRequest) -> HttpResponse:
     # typed must not be lost to that.
     if is_poll(request):
         return HttpResponse(headers={"HX-Refresh": "true"})
-    return HttpResponse(format_html('<span role="alert">{}</span>', session_ended()), status=401)
+    in_dialog = request.headers.get("HX-Target", "").endswith("-body")
+    context = {"words": session_ended(), "in_dialog": in_dialog}
+    return render(request, "session_ended.html", context, status=401)
 
 
 def is_poll(request: HttpRequest) -> bool:

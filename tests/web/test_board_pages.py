@@ -435,3 +435,15 @@ def test_time_that_would_part_tied_exams_is_not_offered(as_: As, rooms: None) ->
     offered = re.findall(r'name="slot" value="[^ ]+ ([^"]+)"', page)
     assert offered
     assert max(offered) <= (today_at(13, 20) + timedelta(minutes=60)).isoformat()
+
+
+@pytest.mark.parametrize("path", ["/board/", "/board/?view=table", "/arrivals/", "/room/CT1/"])
+def test_page_of_today_knows_when_its_day_is_over(as_: As, rooms: None, path: str) -> None:
+    client, more = as_("scheduler"), "&" if "?" in path else "?"
+
+    today = client.get(path).content.decode()
+    tomorrow = client.get(f"{path}{more}day=2026-03-03").content.decode()
+
+    (left,) = re.findall(r'data-day-left="(\d+)"', today)
+    assert 0 <= 12 * 3600 + 1 - int(left) < 120  # it is noon, and the clock goes on
+    assert "data-day-left" not in tomorrow

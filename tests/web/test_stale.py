@@ -9,6 +9,7 @@ from http.cookies import SimpleCookie
 
 from django.test import Client
 
+from tests import make
 from tests.web.department import Department
 
 As = Callable[[str], Client]
@@ -110,3 +111,19 @@ def test_open_page_gets_the_token_of_the_new_login(as_: As, full: Department) ->
     assert answer.status_code == 303
     nobody = Client().get("/session/", headers={"HX-Request": "true"})
     assert nobody.status_code == 401
+
+
+def test_dialog_without_a_login_leads_to_it_and_can_be_closed(full: Department) -> None:
+    address = f"/board/move/{make.appointment_of(full.arrived).public_id}/"
+    headers = {"HX-Request": "true", "HX-Target": "div#move-body"}
+
+    answer = Client().get(address, headers=headers)
+
+    page = answer.content.decode()
+    assert answer.status_code == 401
+    assert "Your session has ended." in page
+    assert 'href="/login/"' in page
+    assert "data-closes" in page
+    other = Client().get(address, headers={"HX-Request": "true"}).content.decode()
+    assert 'href="/login/"' in other
+    assert "data-closes" not in other

@@ -24,7 +24,7 @@ from django.utils.translation import (
 from django.utils.translation import gettext as _
 
 from ris.domain.actors import Actor
-from ris.domain.local_time import which
+from ris.domain.local_time import which, whole_day
 from ris.domain.reporting import SECTIONS
 from ris.domain.values import Code, PartialDate, PersonName
 from ris.models import User
@@ -177,6 +177,14 @@ def live(context: Context, name: str, seconds: int = 20) -> SafeString:
         seconds,
         mark_safe('{"X-Ris-Poll": "1"}'),
     )
+
+
+@register.simple_tag
+def day_left() -> int:
+    """Seconds until the day of the page's clock is over, and what it shows as today is not."""
+    now = timezone.localtime()
+    _low, high = whole_day(now.date(), timezone.get_current_timezone())
+    return int((high - now).total_seconds()) + 1
 
 
 @register.inclusion_tag("components/field.html")

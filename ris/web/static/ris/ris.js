@@ -225,6 +225,22 @@
     if (dialog && !dialog.open && event.detail.ctx.target && dialog.contains(event.detail.ctx.target)) dialog.showModal();
   });
 
+  // What a page shows as today is yesterday after midnight: it is asked for anew once the server
+  // answers, and while nobody is in the middle of something.
+  const day = document.querySelector("[data-day-left]");
+  const over = day ? Date.now() + Number(day.dataset.dayLeft) * 1000 : Infinity;
+  const renew = async () => {
+    if (document.hidden || Date.now() < over) return;
+    const answer = await fetch("/healthz", { cache: "no-store" }).catch(() => null);
+    const open = document.querySelector("dialog[open], details.menu[open]");
+    const typed = [...document.querySelectorAll("main input, main textarea")].some((field) => field.value !== field.defaultValue);
+    if (answer?.ok && !dirty && !open && !typed) window.location.reload();
+  };
+  if (day) {
+    setInterval(renew, 30000);
+    document.addEventListener("visibilitychange", renew);
+  }
+
   // The board begins at the present half hour.
   const now = document.querySelector(".board th.now");
   const wrap = now?.closest(".board-wrap");
