@@ -247,7 +247,9 @@ def application(
         else:
             so_far = performing.performed_dataset(uid)
             command = from_n_set(uid, data, syntax, circumstances, so_far)
-            if _is_of_another(so_far, stored.ae_title, snapshot):
+            if _is_of_another(so_far, stored.ae_title, snapshot) and (
+                performing.begun_by(uid) != stored.ae_title
+            ):
                 told = f"told by {stored.ae_title}, which did not begin it"
                 command = replace(command, flags=(*command.flags, told))
         execute(command, actor=actor, joined=True)
@@ -271,7 +273,8 @@ def _is_of_another(so_far: Mapping[str, Any], ae_title: str, snapshot: Snapshot)
     """Whether a device speaks of an exam of another one.
 
     It may (a workstation ends what a scanner began), but people should see it. Whoever is no
-    device with images of its own, a broker for one, speaks for others by trade.
+    device with images of its own, a broker for one, speaks for others by trade. A console may have
+    begun it itself and named the scanner as the station.
     """
     station = dicom_json.text_of(so_far, tag_of("PerformedStationAETitle"))
     own, other = snapshot.profile(ae_title), snapshot.profile(station)

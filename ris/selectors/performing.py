@@ -8,10 +8,10 @@ from typing import Any
 from django.db.models import CharField
 
 from ris.domain.errors import UnknownKeyError
-from ris.domain.performing import Match, Origin, PerformedStatus
+from ris.domain.performing import Match, Origin, PerformedStatus, PerformedStepStarted
 from ris.domain.places import Place
 from ris.domain.values import Code
-from ris.models import PerformedProcedureStep, ScheduledProcedureStep
+from ris.models import DomainEvent, PerformedProcedureStep, ScheduledProcedureStep
 from ris.models.prepared import Given, Select
 from ris.selectors.views import PerformedView, SeriesView
 
@@ -70,6 +70,18 @@ def _row(sop_instance_uid: str) -> PerformedProcedureStep:
 def performed_view(sop_instance_uid: str) -> PerformedView:
     """The performed step; raises UnknownKeyError."""
     return to_view(_row(sop_instance_uid))
+
+
+def begun_by(sop_instance_uid: str) -> str:
+    """Who told that it began, which need not be the station that it names; empty if unknown."""
+    row = PerformedProcedureStep.objects.filter(sop_instance_uid=sop_instance_uid)
+    key = row.values_list("public_id", flat=True).first()
+    told = DomainEvent.objects.filter(
+        subject_type=PerformedProcedureStep.__name__,
+        subject_id=str(key),
+        name=PerformedStepStarted.__name__,
+    )
+    return told.values_list("actor_name", flat=True).order_by("id").first() or ""
 
 
 def performed_dataset(sop_instance_uid: str) -> dict[str, Any]:

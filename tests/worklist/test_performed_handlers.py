@@ -402,3 +402,15 @@ def test_an_end_told_by_another_device_is_noted(ae_title: str, flags: list[str])
 
     performed = PerformedProcedureStep.objects.get()
     assert (outcome.status, performed.status, performed.flags) == (0x0000, "COMPLETED", flags)
+
+
+def test_a_console_ends_what_it_began_for_the_scanner_it_names() -> None:
+    make.device()
+    make.device("CT1WS")
+    server, uid = requests.handlers(), new_uid()
+    requests.create(server, n_create(), uid, ae_title="CT1WS")
+
+    requests.change(server, n_set(), uid, ae_title="CT1WS")
+
+    performed = PerformedProcedureStep.objects.get()
+    assert (performed.station_ae_title, performed.flags) == ("CT1", [])
