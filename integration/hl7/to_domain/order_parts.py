@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from integration.hl7 import datatypes, times
@@ -27,6 +28,7 @@ from integration.hl7.profiles import Profile
 from integration.hl7.times import Timestamp
 from integration.hl7.to_domain import patient
 from integration.hl7.to_domain.order_groups import Line, ToldOrder
+from integration.hl7.to_domain.request import GroupScope
 from ris.domain.errors import InvalidValueError, RisError
 from ris.domain.orders import OrderDetails, ProcedureRequest, StepRequest
 from ris.domain.values import Code, Identifier, is_same_family
@@ -220,13 +222,29 @@ def _other_times(line: Line, profile: Profile) -> Iterator[str]:
         text = timing.get("7")
         if text:
             yield f"Wanted also at {text}"
-    if start is None or "start" in profile.settings.paths:
+    if "start" in profile.settings.paths:
+        return
+    if start is None:
+        yield from _wanted_before_2_3(line.scope, profile)
         return
     for text in _timings(line.scope):
         with suppress(RisError):  # of a time that is not used
             other = times.read(text, profile.zone)
             if other.utc != start.utc and not datatypes.is_day_only(other):
                 yield f"Wanted also at {text}"
+
+
+def _wanted_before_2_3(scope: GroupScope, profile: Profile) -> Iterator[str]:
+    """OBR-6 (Requested Date/Time) of a later day: many have the time of the order there."""
+    obr = scope.segment("OBR")
+    text = (obr.get("6") or "").strip() if obr is not None else ""
+    with suppress(RisError):  # of a time that is not used
+        if text and times.read(text, profile.zone).on > _sent_on(scope, profile):
+            yield f"Wanted on {text} (OBR-6)"
+
+
+def _sent_on(scope: GroupScope, profile: Profile) -> date:
+    return times.read(scope.message.header.get("7") or "", profile.zone).on
 
 
 def _timings(scope: Scope) -> Iterator[str]:

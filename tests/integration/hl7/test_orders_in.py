@@ -86,6 +86,30 @@ def test_a_date_without_a_time_of_day_is_a_wish_for_a_person_to_read() -> None:
     assert placed.details.comments == "Wanted on 20290311, no time given"
 
 
+@pytest.mark.parametrize(
+    ("obr_6", "note"),
+    [
+        ("20290411", "Wanted on 20290411 (OBR-6)"),
+        ("20290411100000", "Wanted on 20290411100000 (OBR-6)"),
+        ("20290310100000", None),  # the day of the message: when it was ordered
+        ("soon", None),
+    ],
+)
+def test_a_later_day_in_obr_6_is_a_wish_for_a_person_to_read(obr_6: str, note: str | None) -> None:
+    """Requested Date/Time, which the standard withdrew in 2.2 and old systems still fill."""
+    said = obr(f2="PL1^HIS", f4="CTHEAD", f6=obr_6)
+
+    placed = command(order(orc=orc(f1="NW", f2="PL1^HIS"), obr=said))
+
+    assert (placed.procedures[0].steps[:1], placed.details.comments) == ((), note)
+
+
+def test_a_day_in_obr_6_is_nothing_beside_the_time_that_is_told() -> None:
+    told = command(order(obr=obr(f2="PL1^HIS", f4="CTHEAD", f6="20290411")))
+
+    assert told.details.comments is None
+
+
 def test_an_order_without_a_time_waits() -> None:
     placed = command(order(orc=orc(f1="NW", f2="P"), obr=obr(f4="X"), more=()))
 
