@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from django.utils.timezone import localtime
+
 from integration.hl7.commands import messages_of, read_bytes
 from ris.domain.actors import OPERATOR
 from ris.domain.configuration_file import parse_mapping
@@ -90,7 +92,8 @@ def _say_trial(trial: Trial, *, show: bool) -> None:
         say(f"  order {order.accession.value}: {codes}, {len(steps)} step(s), {order.status.value}")
     for each in trial.worklist:
         step = each.entry.step
-        say(f"  worklist: {step.step_id} {step.modality} {step.station_ae_title} {step.start_at}")
+        at = f"{localtime(step.start_at):%Y-%m-%d %H:%M}" if step.start_at else ""
+        say(f"  worklist: {step.step_id} {step.modality} {step.station_ae_title} {at}")
     if trial.events:
         say(f"  changes: {', '.join(trial.events)}")
     if show:

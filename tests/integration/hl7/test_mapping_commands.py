@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from integration.hl7 import commands as hl7
 from integration.hl7.mapping import commands
@@ -47,6 +48,21 @@ def test_a_file_is_tried_with_rules_that_are_not_saved(
     assert "    ORC|NW|PL1^HIS" in out
     assert not Order.objects.exists()
     assert AuditEvent.objects.filter(action="TryMessage").count() == 2
+
+
+@pytest.mark.usefixtures("files")
+def test_times_are_those_of_the_clock_on_the_wall(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make.device("CT1", "CT")
+    file = tmp_path / "timed.hl7"
+    file.write_text(order(orc="ORC|NW|PL7^HIS|||||^^^20300301090000+0900"))
+
+    with timezone.override("Asia/Tokyo"):
+        assert commands.try_messages([str(file), "--peer", "HIS"]) == 0
+
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if "worklist:" in each]
+    assert line.endswith(" CT CT1 2030-03-01 09:00")
 
 
 def test_a_peer_that_is_not_there_is_told_with_those_that_are(files: Path) -> None:
