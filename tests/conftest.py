@@ -155,6 +155,17 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         return (yield)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """On PostgreSQL a file that does not name the mark, where each needs it, is not loaded."""
+    if config.getoption("--database") == "sqlite" or collection_path.suffix != ".py":
+        return None
+    folder = f"{collection_path.relative_to(ROOT).parent.as_posix()}/"
+    if folder.startswith(_DECIDED_BY_DATABASE):
+        return None
+    is_marked = "pytest.mark.database" in collection_path.read_text(encoding="utf-8")
+    return None if is_marked else True
+
+
 def _is_for(item: pytest.Item, database: str) -> bool:
     only = item.get_closest_marker("only")
     if only is not None and only.args != (database,):
