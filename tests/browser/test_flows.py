@@ -225,3 +225,17 @@ def test_pages_work_without_scripts(at: At) -> None:
     page.get_by_role("button", name="Book it").click()
 
     expect(page.locator("#main")).to_contain_text("Booked:")
+
+
+def test_exam_that_is_filled_in_again_after_back_is_shown(at: At) -> None:
+    window = at("scheduler")
+    new_order(window, book=False)
+    page = window.page
+
+    page.go_back()
+    page.wait_for_url(re.compile("/orders/new/"))
+
+    sent = page.locator("select[name=procedure]").first
+    shown = page.get_by_role("combobox", name="Exam").first
+    chosen = sent.evaluate("each => each.value ? each.selectedOptions[0].textContent : ''")
+    expect(shown).to_have_value(chosen)

@@ -261,6 +261,17 @@ def test_closing_over_bookings_is_allowed_and_says_how_many(ct: str) -> None:
     assert event.payload["bookings"] == 1
 
 
+def test_same_time_of_a_room_is_not_closed_twice(ct: str) -> None:
+    closing = AddClosure(resource=ct, start_at=at(11), end_at=at(13), reason="Paint")
+    do(closing)
+
+    with pytest.raises(StateConflictError, match="closed from then until then already"):
+        do(closing)
+
+    assert Closure.objects.count() == 1
+    do(AddClosure(resource=ct, start_at=at(11), end_at=at(14), reason="Paint"))
+
+
 def test_a_technologist_says_that_the_scanner_is_down_until_further_notice(ct: str) -> None:
     make.booked(start_at=at(12))
     make.booked(start_at=at(12) + timedelta(days=3))

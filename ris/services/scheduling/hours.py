@@ -67,12 +67,12 @@ def add_closure(command: AddClosure, context: Context) -> Closed:
     resource = _alone(command.resource)
     if command.end_at <= command.start_at:
         raise InvalidValueError("a closure ends after it starts", path="end_at")
-    closure = Closure.objects.create(
-        resource=resource,
-        start_at=command.start_at,
-        end_at=command.end_at,
-        reason=_reason(command.reason),
-    )
+    reason = _reason(command.reason)
+    span = {"start_at": command.start_at, "end_at": command.end_at}
+    if Closure.objects.filter(resource=resource, kind=ClosureKind.CLOSURE.value, **span).exists():
+        # Sent once more, after Back say; opened again it would still be closed by the other.
+        raise StateConflictError(f"{resource.name} is closed from then until then already")
+    closure = Closure.objects.create(resource=resource, reason=reason, **span)
     inside = _inside(resource, closure.start_at, closure.end_at)
     context.emit(
         ClosureAdded(

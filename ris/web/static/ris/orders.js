@@ -141,6 +141,8 @@
       else input.value = shown();
       close();
     });
+    // After Back the browser fills in what was chosen, without a word: it is shown, not only sent.
+    window.addEventListener("pageshow", () => { if (document.activeElement !== input) input.value = shown(); });
     list.addEventListener("mousedown", (event) => {
       event.preventDefault();
       const item = event.target.closest("[role=option]");
