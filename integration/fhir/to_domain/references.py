@@ -22,6 +22,7 @@ from ris.domain.values import Identifier
 V = TypeVar("V")
 
 _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
+_ELSEWHERE = re.compile(r"https?://\S+?/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(/_history/\S{1,64})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,10 @@ class Reader:
     systems: Systems
 
     def named(self, element: Json, path: str, allowed: frozenset[str], default: str = "") -> Named:
-        """What ``element`` names; ``default`` is the type of a logical reference that says none."""
+        """What ``element`` names; ``default`` is the type of a logical reference that says none.
+
+        What is on another server is nobody we know: it is who its identifier or its display says.
+        """
         said = datatypes.text(element, "type", path)
         if said and said not in allowed:
             raise InvalidValueError(f"cannot refer to {said}", path=f"{path}.type")
@@ -79,9 +83,14 @@ class Reader:
             kind = str(inner.get("resourceType"))
             return Named(path, kind, None, inner, logical, display)
         target = self._target(text, where, allowed) if text else None
-        if target is None and text and logical is None:
+        elsewhere = _ELSEWHERE.fullmatch(text) if target is None else None
+        if elsewhere:
+            self._require(elsewhere[1], allowed, where)
+            said = said or elsewhere[1]
+        if target is None and text and logical is None and not display:
             raise InvalidValueError(
-                "points outside this server; send the identifier or the resource contained",
+                "points outside this server; send a display, the identifier or the resource "
+                "contained",
                 path=where,
             )
         if target is None and logical is not None:

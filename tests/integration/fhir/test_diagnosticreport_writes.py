@@ -244,7 +244,7 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
         422,
         "no such order",
     ),
-    ({"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]}, 400, "not understood"),
+    ({"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]}, 422, "not understood"),
 ]
 
 
