@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
 from prometheus_client.metrics_core import Metric
@@ -64,12 +65,31 @@ def _from_known_addresses(
 
 @_from_known_addresses
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Gauges read from the database, true for all machines; and what this one's parts counted."""
+    """Gauges read from the database, true for all machines; and what this one's parts counted.
+
+    Without the database the rest is answered all the same: that is when somebody looks.
+    """
     registry = CollectorRegistry()
     Info("ris", "The running release", registry=registry).info(
         {"version": version(), "site": settings.SITE_NAME}
     )
+    is_up = Gauge("ris_database_up", "Whether the database answers", registry=registry)
+    try:
+        _add_what_is_stored(registry)
+        is_up.set(1)
+    except DatabaseError:
+        is_up.set(0)
+    age = probes.worker_age(config.load())
+    Gauge("ris_worker_seen_seconds", "Since a worker was seen", registry=registry).set(
+        float("inf") if age is None else age
+    )
+    registry.register(_OtherParts())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _add_what_is_stored(registry: CollectorRegistry) -> None:
     numbers = probes.queue_numbers()
+    counts = Counter(row.kind for row in open_alerts())
     for name, text, value in (
         ("ris_deliveries_waiting", "Messages that must leave and have not", numbers.waiting),
         ("ris_deliveries_stuck", "Messages refused or given up", numbers.stuck),
@@ -78,15 +98,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     ):
         Gauge(name, text, registry=registry).set(value)
     alerts = Gauge("ris_interface_alerts", "Alerts that last, by kind", ["kind"], registry=registry)
-    counts = Counter(row.kind for row in open_alerts())
     for kind in AlertKind:
         alerts.labels(kind.value.lower()).set(counts[kind.value])
-    age = probes.worker_age(config.load())
-    Gauge("ris_worker_seen_seconds", "Since a worker was seen", registry=registry).set(
-        float("inf") if age is None else age
-    )
-    registry.register(_OtherParts())
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 class _OtherParts(Collector):

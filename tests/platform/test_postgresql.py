@@ -154,6 +154,7 @@ def test_worker_and_web_survive_a_crash_of_the_database(cluster: Cluster, tmp_pa
         cluster.stop(signal.SIGQUIT)
         assert status(port, "/healthz") == 200
         assert status(port, "/readyz") == 503
+        assert status(port, "/metrics") == 200
         cluster.start()
 
         wait_until(lambda: status(port, "/readyz") == 200, "ready again", 10)
