@@ -111,7 +111,7 @@ def test_the_same_visit_told_twice_is_one(api: Api, patient: str) -> None:
         ({"identifier": None}, 422, "Encounter.identifier"),
         ({"subject": None}, 422, "Encounter.subject"),
         ({"subject": {"reference": "Patient/none"}}, 422, "Encounter.subject"),
-        ({"status": "entered-in-error"}, 400, "Encounter.status"),
+        ({"status": "entered-in-error"}, 422, "Encounter.status"),
     ],
 )
 def test_what_a_visit_lacks_is_told(
@@ -137,7 +137,7 @@ def test_a_visit_stays_with_its_patient_and_its_number(api: Api, patient: str) -
         encounter(patient, id=key, identifier=[{"system": VISITS, "value": "V-78"}]),
     )
 
-    assert (moved.status, renamed.status) == (422, 400)
+    assert (moved.status, renamed.status) == (422, 422)
     assert Visit.objects.get().number == "V-77"
 
 
