@@ -262,7 +262,15 @@ def test_interface_list_counts_what_is_stuck(full: Department, as_: As) -> None:
 
 
 def test_technologist_may_not_open_the_message_list(full: Department, as_: As) -> None:
-    assert as_("technologist").get("/messages/").status_code == 403
+    client = as_("technologist")
+    assert client.get("/messages/").status_code == 403
+
+    page = client.get(f"/messages/in/{full.rejected.public_id}/").content.decode()
+
+    assert "Messages in" in page
+    assert 'href="/messages/' not in page  # nor is led there
+    led = as_("admin").get(f"/messages/in/{full.rejected.public_id}/").content.decode()
+    assert '<a href="/messages/">Messages in</a>' in led
 
 
 def test_message_count_is_untouched_by_looking(full: Department, as_: As) -> None:

@@ -176,6 +176,7 @@ def inbound(request: PageRequest, key: UUID) -> HttpResponse:
     raw, charset = bytes(message.raw), _charset(message)
     context = {
         "message": message,
+        "sees_lists": request.actor.has(*SYSTEM),
         "decoded": decode(raw, message.protocol, charset),
         "reply": _reply(message),
         "created": _created(message),
@@ -248,6 +249,7 @@ def outbound(request: PageRequest, key: UUID) -> HttpResponse:
     attempts = [(attempt, _answer(row, bytes(attempt.reply))) for attempt in row.attempts.all()]
     context = {
         "delivery": row,
+        "sees_lists": request.actor.has(*SYSTEM),
         "because": event_label(row.event.name).words if row.event else "",
         "decoded": decode(raw, row.endpoint.protocol, charset),
         "attempts": attempts,
