@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.db.models import Prefetch, Q
@@ -36,6 +36,7 @@ from ris.selectors.schedule import AppointmentLine
 from ris.selectors.schedule import _line as appointment_line
 from ris.selectors.taken import minute_of, minute_up
 
+_DAY_BEFORE = timedelta(days=1)
 _HERE = sorted(status.value for status in HERE)
 DAYS = 5  # how far a place is looked for
 MOST = 200
@@ -168,7 +169,7 @@ def proposals(
     found: dict[int, Proposal] = {}
     for each in sorted(wanted, key=lambda each: _urgency(each.line)):
         found[each.row.pk] = search.place(each.row, each.line, exams[each.row.pk])
-    return _kept_apart(wanted, found)
+    return _kept_apart(wanted, found) if search.is_tied else [found[each.row.pk] for each in wanted]
 
 
 def _kept_apart(wanted: Sequence[Touched], found: dict[int, Proposal]) -> list[Proposal]:
@@ -285,6 +286,7 @@ class Search:
             besides=[row.pk for row in appointments],
             known=True,
         )
+        self.is_tied = len({exam.patient for exam in exams}) < len(exams)
         self.busy = self._patients(exams, appointments)
         self.taken: dict[int, list[Taken]] = defaultdict(list)
         self.people = list(self.calendar.people)
@@ -292,16 +294,20 @@ class Search:
     def _patients(
         self, exams: Sequence[Exam], appointments: Sequence[Appointment]
     ) -> dict[int | None, list[Stretch]]:
-        """Each patient's other appointments; one query."""
+        """Each patient's other appointments; one query. Those that are over may tie the rest."""
         found: dict[int | None, list[Stretch]] = defaultdict(list)
         rows = Appointment.objects.filter(
             patient__in={exam.patient for exam in exams},
-            status__in=BUSY,
+            status__in=[*BUSY, AppointmentStatus.FULFILLED.value],
             start_at__lt=self.calendar.high,
-            end_at__gt=self.calendar.low,
+            end_at__gt=self.calendar.low - _DAY_BEFORE,
         ).exclude(pk__in=[row.pk for row in appointments])
-        for patient, start, end in rows.values_list("patient_id", "start_at", "end_at"):
-            found[patient].append((minute_of(start), minute_up(end)))
+        for patient, start, end, status in rows.values_list(
+            "patient_id", "start_at", "end_at", "status"
+        ):
+            self.is_tied = True
+            if status in BUSY:
+                found[patient].append((minute_of(start), minute_up(end)))
         return found
 
     def place(self, row: Appointment, line: AppointmentLine, exam: Exam) -> Proposal:
