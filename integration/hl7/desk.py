@@ -121,7 +121,7 @@ class Text:
             found.append(Fault("MSH-12", text))
         with suppress(RisError):  # of a message that is refused nothing is taken
             found += [
-                Fault(each.path, f"left out, the rest was taken: {each.fault}")
+                Fault(each.path, f"cannot be read and is left out: {each.fault}")
                 for each in inbound.left_out(raw)
             ]
         return found

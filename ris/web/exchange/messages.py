@@ -127,7 +127,7 @@ _ANSWERS = frozenset({"ACK", "ORR", "ORG", "ORI"})
 TOLERATED = (
     noop("line break inside of {segment}"),
     noop("{version} is no version of HL7; the message was read as {taken}"),
-    noop("left out, the rest was taken: {fault}"),
+    noop("cannot be read and is left out: {fault}"),
 )
 
 # The pages of what events are about, by the type of their subject.

@@ -87,7 +87,7 @@ def test_a_measure_that_cannot_be_read_is_a_note_and_no_reason_to_refuse_an_orde
     patient = Patient.objects.get()
     assert (patient.weight_kg, patient.height_m) == (None, None)
     assert noted() == [note]
-    assert remarks() == [Fault("OBX-5", f"left out, the rest was taken: {fault}")]
+    assert remarks() == [Fault("OBX-5", f"cannot be read and is left out: {fault}")]
 
 
 def test_what_cannot_be_read_does_not_take_away_what_was_known() -> None:
