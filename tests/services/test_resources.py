@@ -265,7 +265,7 @@ def test_same_time_of_a_room_is_not_closed_twice(ct: str) -> None:
     closing = AddClosure(resource=ct, start_at=at(11), end_at=at(13), reason="Paint")
     do(closing)
 
-    with pytest.raises(StateConflictError, match="closed from then until then already"):
+    with pytest.raises(StateConflictError, match="closed for that very time already"):
         do(closing)
 
     assert Closure.objects.count() == 1

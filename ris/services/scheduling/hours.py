@@ -71,7 +71,7 @@ def add_closure(command: AddClosure, context: Context) -> Closed:
     span = {"start_at": command.start_at, "end_at": command.end_at}
     if Closure.objects.filter(resource=resource, kind=ClosureKind.CLOSURE.value, **span).exists():
         # Sent once more, after Back say; opened again it would still be closed by the other.
-        raise StateConflictError(f"{resource.name} is closed from then until then already")
+        raise StateConflictError(f"{resource.name} is closed for that very time already")
     closure = Closure.objects.create(resource=resource, reason=reason, **span)
     inside = _inside(resource, closure.start_at, closure.end_at)
     context.emit(
