@@ -353,6 +353,8 @@ def _shown(field: str, value: object) -> str:
         return PersonName.parse(str(value)).display
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(value)
     return str(value)
 
 

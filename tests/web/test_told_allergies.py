@@ -144,3 +144,16 @@ def asked_for(client: Client, path: str) -> int:
     with CaptureQueriesContext(connection) as asked:
         client.get(path)
     return len(asked)
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"), [([], "nothing"), (["Latex", "Penicillin"], "Latex, Penicillin")]
+)
+def test_who_decides_sees_beside_it_what_is_known(
+    as_: As, order: Order, stored: list[str], shown: str
+) -> None:
+    Patient.objects.filter(pk=order.patient.pk).update(allergies=stored)
+
+    page = " ".join(as_("scheduler").get("/exceptions/").content.decode().split())
+
+    assert f"Allergy, to be confirmed:</span> {shown}" in page
