@@ -29,8 +29,8 @@ from worklist import charset, retrieval
 from worklist import report_pdf as pdf
 from worklist import report_sr as sr
 from worklist.archive_settings import ArchiveSettings
-from worklist.language_codes import language_code
 from worklist.dicom_json import Json
+from worklist.language_codes import language_code
 from worklist.raw import StoredRequest
 from worklist.report_header import Covered, Identity, Reference, Told, study_of
 from worklist.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from integration.fhir.outcome import refusal
 from integration.fhir.systems import Systems
 from integration.fhir.to_domain import patient, servicerequest
 from integration.fhir.to_domain.references import Known, Reader, Target
-from integration.fhir.to_domain.servicerequest import NewOrder, Profile, read_timing
+from integration.fhir.to_domain.servicerequest import NewOrder, Profile
 from ris.domain.commands import to_json
 from ris.domain.errors import RisError
 from ris.domain.patients import Sex
@@ -443,127 +442,3 @@ def test_a_patient_that_cannot_be_kept_is_refused(elements, status, issue, expre
     found = refusal(caught.value)
     shown = found.body["issue"][0]
     assert (found.status, shown["code"], shown["expression"]) == (status, issue, [expression])
-
-
-# --- a Timing: read where it is once
-
-
-@pytest.mark.parametrize(
-    ("timing", "start", "minutes", "wish"),
-    [
-        ({"event": ["2026-03-02T12:00:00Z"]}, "2026-03-02T12:00:00+00:00", None, ""),
-        ({"event": ["2026-03-02"]}, None, None, "Wanted on 2026-03-02"),
-        (
-            {
-                "repeat": {
-                    "boundsPeriod": {
-                        "start": "2026-03-02T12:00:00Z",
-                        "end": "2026-03-02T12:30:00Z",
-                    }
-                }
-            },
-            "2026-03-02T12:00:00+00:00",
-            30,
-            "",
-        ),
-        (
-            {"repeat": {"boundsPeriod": {"start": "2026-03-02"}, "count": 1, "frequency": 1}},
-            None,
-            None,
-            "Wanted from 2026-03-02",
-        ),
-        ({"code": {"text": "Once"}}, None, None, "Timing: Once"),
-        ({"code": {"coding": [{"code": "ONCE", "display": "One time"}]}}, None, None,
-         "Timing: One time"),
-        ({"event": ["2026-03-02"], "code": {"text": "Once"}}, None, None,
-         "Wanted on 2026-03-02; Timing: Once"),
-    ],
-)  # fmt: skip
-def test_a_timing_that_is_once_says_when(
-    timing: dict[str, Any], start: str | None, minutes: int | None, wish: str
-) -> None:
-    found = read_timing(resources.service_request(occurrenceTiming=timing))
-
-    assert found.start_at == (datetime.fromisoformat(start) if start else None)
-    assert (found.duration_minutes, found.wish) == (minutes, wish)
-
-
-@pytest.mark.parametrize(
-    "timing",
-    [
-        {"event": ["2026-03-02", "2026-03-09"]},
-        {"repeat": {"count": 3}},
-        {"repeat": {"count": 1, "countMax": 2}},
-        {"repeat": {"frequency": 1, "period": 1, "periodUnit": "wk"}},
-        {"repeat": {"dayOfWeek": ["mon"]}},
-        {"repeat": {"timeOfDay": ["08:00:00"]}},
-        {"code": {"coding": [{"code": "QD"}]}},
-    ],
-)
-def test_a_timing_of_several_exams_is_refused_for_each_is_an_order(timing: dict[str, Any]) -> None:
-    assert refused(occurrenceTiming=timing) == (
-        422,
-        "not-supported",
-        "ServiceRequest.occurrence",
-    )
-
-
-# --- references to the client's own server
-
-
-def test_a_requester_of_another_server_is_who_its_display_says() -> None:
-    said = {"reference": "https://ehr.example/fhir/Practitioner/1", "display": "Dr. Otto Order"}
-
-    details = place(resources.service_request(requester=said)).command.details
-
-    assert str(details.requester) == "Dr. Otto Order"
-    assert details.requester_identifier is None
-
-
-def test_an_organization_of_another_server_is_a_service_and_no_person() -> None:
-    said = {"reference": "https://ehr.example/fhir/Organization/1", "display": "Neurology"}
-
-    details = place(resources.service_request(requester=said)).command.details
-
-    assert (details.requester, details.requesting_service) == (None, "Neurology")
-
-
-@pytest.mark.parametrize(
-    ("elements", "issue", "expression"),
-    [
-        (
-            {"requester": {"reference": "https://ehr.example/fhir/Practitioner/1"}},
-            "value",
-            "ServiceRequest.requester.reference",
-        ),
-        (
-            {
-                "requester": {
-                    "reference": "https://ehr.example/fhir/Medication/1",
-                    "display": "Dr. Otto Order",
-                }
-            },
-            "value",
-            "ServiceRequest.requester.reference",
-        ),
-        (
-            {"subject": {"reference": "https://ehr.example/fhir/Patient/1", "display": "A. Berg"}},
-            "not-found",
-            "ServiceRequest.subject",
-        ),
-        (
-            {
-                "encounter": {
-                    "reference": "https://ehr.example/fhir/Encounter/1",
-                    "display": "Visit",
-                }
-            },
-            "not-found",
-            "ServiceRequest.encounter",
-        ),
-    ],
-)
-def test_no_patient_and_no_visit_is_guessed_from_a_display(
-    elements: dict[str, Any], issue: str, expression: str
-) -> None:
-    assert refused(**elements) == (422, issue, expression)
