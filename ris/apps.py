@@ -11,10 +11,8 @@ class RisConfig(AppConfig):
 
     def ready(self) -> None:
         from ris import checks  # noqa: F401 - registers the system checks
-        from ris.models import ordering
         from ris.services import outbox
 
-        ordering.install()
         outbox.on_commit_ring = _ring
 
 
