@@ -163,7 +163,7 @@ def test_a_file_with_a_wrong_row_is_refused_before_anything_is_changed() -> None
         configuring.check(plan(parse(wrong), configuration.stored()))
 
     assert raised.value.message == (
-        "endpoint hl7 in HIS: maps.sex[W]: Q is none of A, F, M, N, O, U"
+        "endpoint hl7 in HIS: maps.sex[W]: Q is none of A, D, F, M, N, O, U, X"
     )
     with pytest.raises(InvalidValueError):
         apply(wrong)

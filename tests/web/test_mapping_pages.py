@@ -66,7 +66,7 @@ def test_what_is_wrong_is_shown_at_its_row_and_nothing_is_saved(as_: As, peer: s
     text = response.content.decode()
     assert response.status_code in {400, 422}
     assert "Line 2: begins with erase" in text
-    assert "2: female is none of A, F, M, N, O, U." in text
+    assert "2: female is none of A, D, F, M, N, O, U, X." in text
     assert "erase all</textarea>" in text
     assert not MappingVersion.objects.exists()
 

@@ -76,7 +76,7 @@ def test_check_tells_all_faults_with_their_places(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "order.hl7"
-    file.write_text(order(pid="PID|1||4711^^^HOSP||Berg^Anna||19701303|X"))
+    file.write_text(order(pid="PID|1||4711^^^HOSP||Berg^Anna||19701303|Q"))
 
     code = commands.check([str(file)])
 

@@ -329,7 +329,7 @@ class TestChecking:
 
     def test_ours_must_be_what_the_bindings_know(self) -> None:
         content = {"maps": {"sex": {"values": {"W": "female"}}}}
-        assert faults(content) == [("maps.sex[W]", "female is none of A, F, M, N, O, U")]
+        assert faults(content) == [("maps.sex[W]", "female is none of A, D, F, M, N, O, U, X")]
 
     def test_what_the_peer_calls_it_is_free(self) -> None:
         content = {"maps": {"sex": {"values": {"F": "weiblich"}}}}
