@@ -26,7 +26,7 @@ from ris.domain.scheduling import (
     RescheduleAppointment,
     Slot,
 )
-from ris.selectors import catalog, facility, schedule
+from ris.selectors import catalog, facility, linked, schedule
 from ris.selectors.catalog import ProcedureLine
 from ris.selectors.schedule import AppointmentLine
 
@@ -136,7 +136,7 @@ class SlotsView(RestDay):
         step = schedule.find_step(str(key))
         found = [
             slot
-            for day in schedule.free_slots(step, self.day(), int(text))
+            for day in linked.free_slots(step, self.day(), int(text))
             for device in day.devices
             for slot in device.slots
         ]

@@ -7,17 +7,19 @@ otherwise already, as people booked it, is nobody's to mend.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from django.utils.translation import gettext_noop as noop
 
 from ris.domain.local_time import ended
 from ris.domain.orders import StepStatus
-from ris.domain.scheduling import OCCUPYING
-from ris.models import Appointment, ScheduledProcedureStep
+from ris.domain.scheduling import OCCUPYING, Slot
+from ris.models import Appointment, Device, ScheduledProcedureStep
+from ris.selectors import schedule
+from ris.selectors.schedule import DaySlots
 from ris.selectors.sets import apart_of
 
 # What is further apart than this, besides what the catalog asks for, are two visits.
@@ -105,15 +107,34 @@ def name_of(step: ScheduledProcedureStep) -> str:
     return step.description or step.procedure.description or step.modality
 
 
-def losses_of(row: Appointment | None) -> Callable[[datetime, datetime], bool]:
-    """Whether a new time of ``row`` would lose the time to another exam; asked once for many."""
+def free_slots(
+    step: ScheduledProcedureStep,
+    day_from: date,
+    days: int,
+    *,
+    devices: Sequence[Device] | None = None,
+) -> list[DaySlots]:
+    """:func:`ris.selectors.schedule.free_slots` of what may be booked already, without the times at
+    which it would no longer be as the catalog wants it to the patient's other exams."""
+    found = schedule.free_slots(step, day_from, days, devices=devices)
+    row = step.appointment
     links = links_of([row]) if row is not None else []
-    key = row.pk if row is not None else 0
+    if row is None or not links:
+        return found
 
-    def lost(start_at: datetime, end_at: datetime) -> bool:
-        return any(link.lost({key: (start_at, end_at)}) for link in links)
+    def is_kept(slot: Slot) -> bool:
+        return not any(link.lost({row.pk: (slot.start_at, slot.end_at)}) for link in links)
 
-    return lost
+    return [
+        replace(
+            day,
+            devices=tuple(
+                replace(each, slots=tuple(slot for slot in each.slots if is_kept(slot)))
+                for each in day.devices
+            ),
+        )
+        for day in found
+    ]
 
 
 def losses(rows: Collection[Appointment], spans: Spans) -> dict[int, list[str]]:

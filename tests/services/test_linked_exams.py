@@ -14,8 +14,9 @@ from ris.domain.orders import ProcedureRequest
 from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.scheduling import BookAppointment, RescheduleAppointment
 from ris.domain.values import Code
-from ris.models import Appointment, Device, DomainEvent, Order
+from ris.models import Appointment, Device, DomainEvent, Order, ScheduledProcedureStep
 from ris.selectors import board as boards
+from ris.selectors import linked, schedule
 from ris.selectors.relocation import proposals, touched
 from ris.services import execute
 from tests import make, people
@@ -184,3 +185,20 @@ def test_place_that_would_break_the_time_between_is_not_proposed(pair: Pair) -> 
     assert found.start_at is None
     assert found.against == ("it would come too late after: CT without contrast",)
     assert Appointment.objects.get(public_id=found.line.public_id).start_at == at(10)
+
+
+def test_times_that_would_break_the_time_between_are_not_offered(pair: Pair) -> None:
+    step = schedule.find_step(str(make.step_of(pair[1]).public_id))
+    alone = booked(CONTRAST, at(13), number="SET2")
+    other = schedule.find_step(str(make.step_of(alone).public_id))
+
+    def offered(to: ScheduledProcedureStep) -> list[datetime]:
+        found = linked.free_slots(to, at(9).date(), 2)
+        return sorted({s.start_at for day in found for each in day.devices for s in each.slots})
+
+    times = offered(step)
+    assert (times[0], times[-1]) == (at(10), at(11, 20))
+    for start_at in (times[0], times[-1]):
+        move(pair[1], start_at)
+    assert offered(other)[0] < at(9)  # of whom nothing else is booked
+    assert offered(other)[-1] > at(9, days=1)

@@ -29,8 +29,8 @@ from ris.domain.scheduling import (
     Slot,
 )
 from ris.models import Device
-from ris.selectors import patient_messages, schedule
-from ris.selectors.resources import at_site
+from ris.selectors import linked, patient_messages, schedule
+from ris.selectors.resources import site_of
 from ris.selectors.safety_declared import asked_at
 from ris.services import execute
 from ris.web.asking import as_day, as_moment, asked, said
@@ -191,25 +191,23 @@ def _times(request: VisitRequest, error: str = "", status: int = 200) -> HttpRes
 def _free_days(request: VisitRequest, first: date, end: date) -> list[Day]:
     """The days from ``first`` to before ``end`` that have another time than the present one."""
     step = schedule.find_step(request.visit.step)
-    here = _devices_here(request)
+    here = _devices_here(request, step.modality)
     days = []
-    for found in schedule.free_slots(step, first, (end - first).days):
-        slots = _distinct(
-            slot for each in found.devices if each.device in here for slot in each.slots
-        )
+    for found in linked.free_slots(step, first, (end - first).days, devices=here):
+        slots = _distinct(slot for each in found.devices for slot in each.slots)
         slots = [slot for slot in slots if slot.start_at != request.visit.start_at]
         if slots:
             days.append(Day(found.day, tuple(slots[:A_DAY]), max(0, len(slots) - A_DAY)))
     return days
 
 
-def _devices_here(request: VisitRequest) -> frozenset[str]:
+def _devices_here(request: VisitRequest, modality: str) -> list[Device]:
     """The devices of the site; where it is not known which, all."""
-    rows = Device.objects.filter(active=True)
-    site = request.visit.site_id
-    if site is not None:
-        rows = rows.filter(at_site(pk=site) | at_site(isnull=True))
-    return frozenset(str(row.public_id) for row in rows)
+    known = request.visit.site_id
+    rows = schedule.suitable_devices(modality)
+    return [
+        row for row in rows if known is None or (site := site_of(row)) is None or site.pk == known
+    ]
 
 
 def _distinct(slots: Any) -> list[Slot]:

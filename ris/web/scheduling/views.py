@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -47,12 +47,9 @@ def _first_slots(
     days: Sequence[DaySlots],
     count: int,
     after: datetime,
-    lost: Callable[[datetime, datetime], bool],
 ) -> list[Slot]:
     slots = [slot for day in days for device in day.devices for slot in device.slots]
-    later = [
-        slot for slot in slots if slot.start_at > after and not lost(slot.start_at, slot.end_at)
-    ]
+    later = [slot for slot in slots if slot.start_at > after]
     return sorted(later, key=lambda slot: slot.start_at)[:count]
 
 
@@ -132,13 +129,10 @@ def _move_form(
     now = timezone.now()
     after = now if line.is_here else max(now, line.start_at)
     ahead = 1 if line.is_here else LOOK_AHEAD_DAYS
-    days = schedule.free_slots(step, timezone.localtime(after).date(), ahead)
+    days = linked.free_slots(step, timezone.localtime(after).date(), ahead)
     present = (line.start_at, line.ae_title)
-    lost = linked.losses_of(step.appointment)
     free = [
-        slot
-        for slot in _first_slots(days, 7, after, lost)
-        if (slot.start_at, slot.ae_title) != present
+        slot for slot in _first_slots(days, 7, after) if (slot.start_at, slot.ae_title) != present
     ]
     context = {
         "line": line,
