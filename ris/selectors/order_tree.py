@@ -86,7 +86,7 @@ _PERFORMED_STEPS: Select[Any] = Select(
     lambda: (
         _PerformedStep.objects.select_related("scheduledprocedurestep")
         .filter(performedprocedurestep__in=_performed())
-        .order_by("id")
+        .order_by("scheduledprocedurestep_id")
     )
 )
 _SERIES = Select(lambda: PerformedSeries.objects.filter(performed__in=_performed()).order_by("id"))
@@ -102,7 +102,7 @@ _REPORT_PROCEDURES: Select[Any] = Select(
     lambda: (
         _ReportProcedure.objects.select_related("requestedprocedure")
         .filter(report__in=_reports())
-        .order_by("id")
+        .order_by("requestedprocedure_id")
     )
 )
 _VERSIONS = Select(

@@ -49,7 +49,10 @@ _kept: ContextVar[dict[str, OrderView] | None] = ContextVar("orders kept", defau
 
 def rows() -> QuerySet[Order]:
     """Orders with everything a view needs prefetched: eleven queries, however many orders."""
-    done = PerformedProcedureStep.objects.prefetch_related("series", "steps").order_by("id")
+    performed = ScheduledProcedureStep.objects.order_by("id")
+    done = PerformedProcedureStep.objects.prefetch_related(
+        "series", Prefetch("steps", performed)
+    ).order_by("id")
     steps = (
         ScheduledProcedureStep.objects.select_related(
             "appointment__device__room", "device__room__site"
@@ -63,7 +66,10 @@ def rows() -> QuerySet[Order]:
     ).order_by("number")
     written = (
         Report.objects.exclude(status="DISCARDED")
-        .prefetch_related("procedures", Prefetch("versions", versions))
+        .prefetch_related(
+            Prefetch("procedures", RequestedProcedure.objects.order_by("id")),
+            Prefetch("versions", versions),
+        )
         .order_by("id")
     )
     procedures = (

@@ -90,7 +90,9 @@ def pair_of_orders() -> tuple[Order, Order]:
         ),
         actor=people.ct1,
     )
-    make.relink(PerformedProcedureStep.objects.get(), first, second)
+    # Tied to the second first: what an order says does not hang on that.
+    make.relink(PerformedProcedureStep.objects.get(), second)
+    make.relink(PerformedProcedureStep.objects.get(), second, first)
     keys = [str(each.procedures.get().public_id) for each in (first, second)]
     report = execute(OpenReport(procedures=tuple(keys)), actor=people.radiologist)
     execute(FinalizeReport(report=report, sections=dict(make.TEXT)), actor=people.radiologist)
