@@ -145,9 +145,9 @@ def _hold_planned(
     order: Order,
 ) -> tuple[list[RequestedProcedure], list[ScheduledProcedureStep]]:
     patient = order.patient
-    _hold(patient, "identifiers", PatientIdentifier, _IDENTIFIERS.all(patient=patient.pk))
+    _hold(patient, "identifiers", _IDENTIFIERS.all(patient=patient.pk))
     procedures = _PROCEDURES.all(order=order.pk)
-    _hold(order, "procedures", RequestedProcedure, procedures)
+    _hold(order, "procedures", procedures)
     steps = _STEPS.all(order=order.pk)
     _hold_each(procedures, "steps", steps, lambda step: step.procedure_id)
     return procedures, steps
@@ -157,46 +157,44 @@ def _hold_performed(
     order: Order, steps: list[ScheduledProcedureStep], tied: list[Any], *, others: bool
 ) -> None:
     """``tied`` rows say what was performed; ``others``: with all steps it is about."""
-    performed: dict[int, PerformedProcedureStep] = {}
-    of_step: dict[int, list[PerformedProcedureStep]] = defaultdict(list)
-    for row in tied:
-        done = performed.setdefault(row.performedprocedurestep_id, row.performedprocedurestep)
-        of_step[row.scheduledprocedurestep_id].append(done)
-    for step in steps:
-        _hold(step, "performed", PerformedProcedureStep, of_step[step.pk])
+    performed = _hold_tied(
+        steps, "performed", tied, "scheduledprocedurestep_id", "performedprocedurestep"
+    )
     if not performed:
         return
     if others:
-        all_steps: dict[int, list[ScheduledProcedureStep]] = defaultdict(list)
-        for row in _PERFORMED_STEPS.all(order=order.pk):
-            all_steps[row.performedprocedurestep_id].append(row.scheduledprocedurestep)
-        for done in performed.values():
-            _hold(done, "steps", ScheduledProcedureStep, all_steps[done.pk])
+        about = _PERFORMED_STEPS.all(order=order.pk)
+        _hold_tied(performed, "steps", about, "performedprocedurestep_id", "scheduledprocedurestep")
     series = _SERIES.all(order=order.pk)
-    _hold_each(performed.values(), "series", series, lambda each: each.performed_id)
+    _hold_each(performed, "series", series, lambda each: each.performed_id)
 
 
 def _hold_reports(
     order: Order, procedures: list[RequestedProcedure], tied: list[Any], *, others: bool
 ) -> None:
     """``tied`` rows name the reports; ``others``: with all procedures they are about."""
-    reports: dict[int, Report] = {}
-    of_procedure: dict[int, list[Report]] = defaultdict(list)
-    for row in tied:
-        report = reports.setdefault(row.report_id, row.report)
-        of_procedure[row.requestedprocedure_id].append(report)
-    for procedure in procedures:
-        _hold(procedure, "reports", Report, of_procedure[procedure.pk])
+    reports = _hold_tied(procedures, "reports", tied, "requestedprocedure_id", "report")
     if not reports:
         return
     if others:
-        about: dict[int, list[RequestedProcedure]] = defaultdict(list)
-        for row in _REPORT_PROCEDURES.all(order=order.pk):
-            about[row.report_id].append(row.requestedprocedure)
-        for report in reports.values():
-            _hold(report, "procedures", RequestedProcedure, about[report.pk])
+        about = _REPORT_PROCEDURES.all(order=order.pk)
+        _hold_tied(reports, "procedures", about, "report_id", "requestedprocedure")
     versions = _VERSIONS.all(order=order.pk)
-    _hold_each(reports.values(), "versions", versions, lambda each: each.report_id)
+    _hold_each(reports, "versions", versions, lambda each: each.report_id)
+
+
+def _hold_tied(
+    owners: Iterable[Model], name: str, tied: list[Any], owner: str, one: str
+) -> list[Any]:
+    """Give each owner what the rows of a table of two keys tie to it; each of them once."""
+    known: dict[int, Any] = {}
+    by_owner: dict[int, list[Any]] = defaultdict(list)
+    for row in tied:
+        other = getattr(row, one)
+        by_owner[getattr(row, owner)].append(known.setdefault(other.pk, other))
+    for each in owners:
+        _hold(each, name, by_owner[each.pk])
+    return list(known.values())
 
 
 def _hold_each(
@@ -207,12 +205,12 @@ def _hold_each(
     for row in rows:
         by_owner[owner_of(row)].append(row)
     for owner in owners:
-        _hold(owner, name, type(rows[0]) if rows else type(owner), by_owner[owner.pk])
+        _hold(owner, name, by_owner[owner.pk])
 
 
-def _hold(owner: Any, name: str, model: type[Model], rows: list[Any]) -> None:
+def _hold(owner: Any, name: str, rows: list[Any]) -> None:
     """``owner.name.all()`` is these rows from now on, without a statement."""
-    found: Any = QuerySet(model)
+    found: Any = QuerySet(type(owner)._meta.get_field(name).related_model)
     found._result_cache = rows
     found._prefetch_done = True
     owner.__dict__.setdefault("_prefetched_objects_cache", {})[name] = found
