@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from integration.hl7 import bindings, datatypes, times
 from integration.hl7.er7_segment import Segment
-from integration.hl7.faults import Faults as Faults
+from integration.hl7.faults import Faults
 from integration.hl7.paths import parse_path
 from integration.hl7.profiles import Profile
 from ris.domain.errors import RisError

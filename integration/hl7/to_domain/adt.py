@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from integration.hl7.er7 import Group, Message
 from integration.hl7.er7_segment import Segment
-from integration.hl7.fields import Faults, Scope
+from integration.hl7.faults import Faults
+from integration.hl7.fields import Scope
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import clearance, patient, reactions
 from integration.hl7.to_domain.request import GroupScope, Request

@@ -12,7 +12,7 @@ from typing import Any
 
 from integration.hl7.er7 import Group, Message
 from integration.hl7.er7_segment import Segment
-from integration.hl7.fields import Faults
+from integration.hl7.faults import Faults
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import patient
 from integration.hl7.to_domain.adt import Parts, named, only_patient

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from integration.hl7 import datatypes
 from integration.hl7.er7 import Message
 from integration.hl7.er7_segment import Segment
-from integration.hl7.fields import Faults
+from integration.hl7.faults import Faults
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain.request import Request
 from integration.hl7.to_domain.schedule import (

@@ -12,7 +12,7 @@ from dataclasses import replace
 from integration.hl7 import datatypes
 from integration.hl7.er7 import Message
 from integration.hl7.er7_segment import Segment
-from integration.hl7.fields import Faults
+from integration.hl7.faults import Faults
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import contents
 from integration.hl7.to_domain.request import Request

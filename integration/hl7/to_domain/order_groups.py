@@ -14,7 +14,8 @@ from typing import Any
 from integration.hl7 import bindings
 from integration.hl7.er7 import Message
 from integration.hl7.er7_segment import Segment
-from integration.hl7.fields import NUMBERS, PROCEDURE, STEP, Faults, values
+from integration.hl7.faults import Faults
+from integration.hl7.fields import NUMBERS, PROCEDURE, STEP, values
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain.request import GroupScope
 from ris.domain.errors import InvalidValueError, MissingValueError

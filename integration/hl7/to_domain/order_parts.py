@@ -11,6 +11,7 @@ from typing import Any
 from integration.hl7 import datatypes, times
 from integration.hl7.er7 import Group
 from integration.hl7.er7_segment import Segment
+from integration.hl7.faults import Faults
 from integration.hl7.fields import (
     CLINICAL,
     COMMENTS,
@@ -19,7 +20,6 @@ from integration.hl7.fields import (
     HAZARD,
     REASON,
     REQUESTER,
-    Faults,
     Scope,
     value_of,
     values,

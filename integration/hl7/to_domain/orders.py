@@ -14,7 +14,7 @@ from typing import Any
 from integration.hl7 import bindings
 from integration.hl7.er7 import Message
 from integration.hl7.er7_segment import Segment
-from integration.hl7.fields import Faults
+from integration.hl7.faults import Faults
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import clearance, order_parts, patient
 from integration.hl7.to_domain.order_groups import MAX_ORDERS as MAX_ORDERS

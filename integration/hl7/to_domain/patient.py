@@ -13,7 +13,8 @@ from typing import Any
 from integration.hl7 import datatypes
 from integration.hl7.er7 import Group
 from integration.hl7.er7_segment import Repetition, Segment
-from integration.hl7.fields import DEMOGRAPHICS, VISIT, Faults, Scope, values
+from integration.hl7.faults import Faults
+from integration.hl7.fields import DEMOGRAPHICS, VISIT, Scope, values
 from integration.hl7.profiles import Profile
 from ris.domain.errors import MissingValueError, RisError
 from ris.domain.patients import Demographics, PatientReference, Sex, VisitDetails

@@ -13,7 +13,7 @@ from integration.hl7 import datatypes
 from integration.hl7.bindings import read as read_table
 from integration.hl7.er7 import Group
 from integration.hl7.er7_segment import Segment
-from integration.hl7.fields import Faults
+from integration.hl7.faults import Faults
 from integration.hl7.profiles import Profile
 from ris.domain.errors import MissingValueError
 from ris.domain.patients import AllergyChanges, NamedAllergy

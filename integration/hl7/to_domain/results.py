@@ -15,7 +15,8 @@ from datetime import datetime
 from integration.hl7 import bindings, datatypes
 from integration.hl7.er7 import Group, Message
 from integration.hl7.er7_segment import Segment
-from integration.hl7.fields import NUMBERS, PROCEDURE, Faults, value_of, values
+from integration.hl7.faults import Faults
+from integration.hl7.fields import NUMBERS, PROCEDURE, value_of, values
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import contents
 from integration.hl7.to_domain.request import GroupScope, Request

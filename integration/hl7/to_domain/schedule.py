@@ -17,7 +17,7 @@ from integration.hl7 import datatypes, times, versions
 from integration.hl7.bindings import read as read_table
 from integration.hl7.er7 import Group, Message
 from integration.hl7.er7_segment import Segment
-from integration.hl7.fields import Faults
+from integration.hl7.faults import Faults
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import patient
 from integration.hl7.to_domain.request import Request
