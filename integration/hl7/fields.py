@@ -6,8 +6,8 @@ conformance statement. Of several paths the first that says anything counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from integration.hl7.paths import parse_path
 from integration.hl7.profiles import Profile
 from ris.domain.errors import RisError
 from ris.domain.identifiers import SH_LIMIT, require_accession_number, require_uid
+from ris.domain.limits import OF_ORDER, OF_PATIENT, OF_VISIT
 from ris.domain.values import Code, Identifier, NameGroup, PartialDate, PersonName
 
 T = TypeVar("T")
@@ -342,7 +343,14 @@ def _modality(segment: Segment, place: str, profile: Profile) -> str | None:
 
 # --- the tables -----------------------------------------------------------------------------------
 
-DEMOGRAPHICS: tuple[Field, ...] = (
+
+def _limited(limits: Mapping[str, int], *rows: Field) -> tuple[Field, ...]:
+    """Extras with how much of them can be kept: what the core would refuse is left out before."""
+    return tuple(replace(row, limit=limits.get(row.name, 0)) if row.extra else row for row in rows)
+
+
+DEMOGRAPHICS: tuple[Field, ...] = _limited(
+    OF_PATIENT,
     Field("name", ("PID-5",), _patient_name, "patient name, in all its writings"),
     Field("birth_date", ("PID-7",), _birth_date, "date of birth, as precise as given"),
     Field("sex", ("PID-8",), _sex, "administrative sex"),
@@ -353,26 +361,20 @@ DEMOGRAPHICS: tuple[Field, ...] = (
         "death indicator, else that there is a time of it",
         extra=True,
     ),
-    Field("phone", ("PID-13", "PID-14"), _phone, "phone number", extra=True, limit=250),
-    Field("email", ("PID-13", "PID-14"), _email, "mail address (XTN.2 NET)", extra=True, limit=250),
+    Field("phone", ("PID-13", "PID-14"), _phone, "phone number", extra=True),
+    Field("email", ("PID-13", "PID-14"), _email, "mail address (XTN.2 NET)", extra=True),
     Field("address", ("PID-11",), _address, "address, first repetition, as one line"),
-    Field("language", ("PID-15",), _language, "primary language", extra=True, limit=60),
+    Field("language", ("PID-15",), _language, "primary language", extra=True),
     Field("pregnancy_status", ("PV1-15",), _pregnancy, "B6: definitely pregnant"),
     Field("special_needs", ("PV1-15",), _needs, "ambulatory status"),
     Field("mother_birth_name", ("PID-6",), _mother, "the mother's name at birth", extra=True),
-    Field(
-        "ethnic_group",
-        ("PID-22", "PID-10"),
-        _words,
-        "ethnic group, else race",
-        extra=True,
-        limit=64,
-    ),
+    Field("ethnic_group", ("PID-22", "PID-10"), _words, "ethnic group, else race", extra=True),
 )
 
-VISIT: tuple[Field, ...] = (
+VISIT: tuple[Field, ...] = _limited(
+    OF_VISIT,
     Field("patient_class", ("PV1-2",), _patient_class, "patient class", extra=True),
-    Field("location", ("PV1-3",), _place, "where the patient is", extra=True, limit=200),
+    Field("location", ("PV1-3",), _place, "where the patient is", extra=True),
     Field("attending", ("PV1-7",), _person, "attending doctor", extra=True),
     Field("referring", ("PV1-8",), _person, "referring doctor", extra=True),
     Field("started_at", ("PV1-44",), _instant, "admission", extra=True),
@@ -389,38 +391,25 @@ NUMBERS: tuple[Field, ...] = (
 
 _REQUESTER = ("ORC-12", "OBR-16", "PRT-5")
 
-DETAILS: tuple[Field, ...] = (
+DETAILS: tuple[Field, ...] = _limited(
+    OF_ORDER,
     Field("priority", ("TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"), _priority, "priority"),
     Field("reason", ("OBR-31", "OBR-13"), _reasons, "reason for the exam"),
     Field("reason_code", ("OBR-31",), _coded, "reason for the exam, coded", extra=True),
     Field("requester", _REQUESTER, _person, "ordering provider (`PRT-4` OP)"),
     Field("requester_identifier", _REQUESTER, _person_identifier, "ordering provider's id"),
-    Field(
-        "requesting_service",
-        ("ORC-17", "PV1-10"),
-        _words,
-        "requesting service",
-        extra=True,
-        limit=64,
-    ),
+    Field("requesting_service", ("ORC-17", "PV1-10"), _words, "requesting service", extra=True),
     Field("referring", ("PV1-8",), _person, "referring doctor", extra=True),
-    Field("transport", ("OBR-30",), _transport, "transportation mode", extra=True, limit=64),
+    Field("transport", ("OBR-30",), _transport, "transportation mode", extra=True),
     Field("entered_by", ("ORC-10",), _person_text, "entered by", extra=True),
-    Field("entering_location", ("ORC-13",), _place, "where it was entered", extra=True, limit=64),
+    Field("entering_location", ("ORC-13",), _place, "where it was entered", extra=True),
     Field("requesting_service_code", ("ORC-17",), _coded, "requesting service, coded", extra=True),
     Field("clinical_information", ("OBR-13",), _free_text, "relevant clinical information"),
     Field("patient_state", ("OBR-12",), _short_words, "danger code, up to 64 characters"),
     Field("confidentiality", ("ORC-28",), _words, "confidentiality of the order"),
     Field("patient_confidentiality", ("PV1-16",), _text, "confidentiality of the patient's data"),
     Field("ordered_at", ("ORC-9", "ORC-15"), _instant, "time of the request", extra=True),
-    Field(
-        "callback_phone",
-        ("ORC-14", "OBR-17"),
-        _phone,
-        "call back phone number",
-        extra=True,
-        limit=250,
-    ),
+    Field("callback_phone", ("ORC-14", "OBR-17"), _phone, "call back phone number", extra=True),
 )
 
 PROCEDURE: tuple[Field, ...] = (

@@ -14,9 +14,8 @@ from integration.hl7 import acks
 from integration.hl7 import places as hl7
 from integration.rest import places as rest
 from ris.domain import places
+from ris.domain.limits import OF_ORDER, OF_PATIENT
 from ris.domain.places import Place
-from ris.services.orders.details import _TEXT_LIMITS
-from ris.services.patients.demographics import _LIMITS
 from ris.web import places as web
 from tests.architecture.source import modules
 from worklist import places as dicom
@@ -124,7 +123,7 @@ def test_what_the_handlers_of_orders_and_patients_refuse_is_a_place() -> None:
     said = said_as_text("ris/services/orders/", "ris/services/patients/")
 
     assert said == OF_PAGES
-    assert set(_LIMITS) | set(_TEXT_LIMITS) <= set(Place)
+    assert set(OF_PATIENT) | set(OF_ORDER) <= set(Place)
 
 
 def test_no_handler_of_the_calendar_says_a_place_as_a_text() -> None:

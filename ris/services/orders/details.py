@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ris.domain.limits import OF_ORDER
 from ris.domain.orders import (
     OrderDetails,
     Priority,
@@ -12,18 +13,6 @@ from ris.domain.values import Code, Identifier, PersonName, is_same_family, requ
 from ris.models import (
     Order,
 )
-
-_TEXT_LIMITS = {
-    "requesting_service": 64,
-    "transport": 64,
-    "entered_by": 324,
-    "entering_location": 64,
-    "callback_phone": 250,
-    "patient_state": 64,
-    "confidentiality": 64,
-    "patient_confidentiality": 64,
-    "interpreter_language": 20,
-}
 
 
 def apply_details(order: Order, said: OrderDetails) -> list[str]:
@@ -53,7 +42,7 @@ def apply_details(order: Order, said: OrderDetails) -> list[str]:
     if number is not None:
         values["requester_identifier"] = number.value
         values["requester_issuer"] = number.issuer
-    for name, limit in _TEXT_LIMITS.items():
+    for name, limit in OF_ORDER.items():
         text = getattr(said, name)
         if text is not None:
             values[name] = require_text(text, path=name, limit=limit, name=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ris.domain.errors import InvalidValueError, MissingValueError
+from ris.domain.limits import OF_PATIENT
 from ris.domain.patients import Demographics
 from ris.domain.places import Place
 from ris.domain.values import PersonName, fold, require_text
@@ -14,14 +15,6 @@ def name_key(name: PersonName) -> str:
     return fold(str(name))
 
 
-_LIMITS = {
-    "phone": 250,
-    "email": 250,
-    "address": 500,
-    "language": 60,
-    "special_needs": 400,
-    "ethnic_group": 64,
-}
 _LONGEST_ITEM = 200  # of one allergy; a scanner is told all of it, in several values
 
 
@@ -47,7 +40,7 @@ def apply(patient: Patient, said: Demographics) -> list[str]:
         if said.pregnancy_status not in {"", "1", "2", "3", "4"}:
             raise InvalidValueError("pregnancy status is 1 to 4", path=Place.PREGNANCY)
         values["pregnancy_status"] = said.pregnancy_status
-    for name, limit in _LIMITS.items():
+    for name, limit in OF_PATIENT.items():
         text = getattr(said, name)
         if text is not None:
             values[name] = require_text(text, path=name, limit=limit, name=name)

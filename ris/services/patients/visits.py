@@ -17,6 +17,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
+from ris.domain.limits import OF_VISIT
 from ris.domain.orders import OrderStatus
 from ris.domain.patients import (
     VISIT,
@@ -100,7 +101,7 @@ def _said(visit: VisitDetails) -> dict[str, Any]:
         said["patient_class"] = visit.patient_class.value
     if visit.location is not None:
         said["location"] = require_text(
-            visit.location, path=Place.VISIT_LOCATION, limit=200, name="location"
+            visit.location, path=Place.VISIT_LOCATION, limit=OF_VISIT["location"], name="location"
         )
     for name in ("attending", "referring"):
         person = getattr(visit, name)

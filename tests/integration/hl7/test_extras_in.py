@@ -143,6 +143,11 @@ def test_an_answer_on_pregnancy_that_is_no_code_is_a_note_for_people() -> None:
             "ORC-9",
         ),
         (
+            {"orc": orc(f1="NW", f2="PL1^HIS", f10=f"1^{'X' * 325}^A")},
+            f"Entered by, as sent: 1 {'X' * 325} A",
+            "ORC-10",
+        ),
+        (
             {"orc": orc(f1="NW", f2="PL1^HIS", f17=f"NEU^{'Neurology ' * 8}^L")},
             f"Entering organization, as sent: NEU {('Neurology ' * 8).strip()} L",
             "ORC-17",
