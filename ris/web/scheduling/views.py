@@ -43,11 +43,7 @@ def _shown(step: ScheduledProcedureStep) -> TimeForm:
     return TimeForm(step=step, initial=initial, start_at=step.start_at or step.wished_at)
 
 
-def _first_slots(
-    days: Sequence[DaySlots],
-    count: int,
-    after: datetime,
-) -> list[Slot]:
+def _first_slots(days: Sequence[DaySlots], count: int, after: datetime) -> list[Slot]:
     slots = [slot for day in days for device in day.devices for slot in device.slots]
     later = [slot for slot in slots if slot.start_at > after]
     return sorted(later, key=lambda slot: slot.start_at)[:count]
