@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window, press
 
@@ -13,23 +13,38 @@ pytestmark = [pytest.mark.browser, pytest.mark.wire, pytest.mark.timeout(300)]
 At = Callable[..., Window]
 
 
-def log_in_again(context: BrowserContext, site: str, who: str) -> None:
-    context.clear_cookies(name="ris_session")
-    page = context.new_page()
+def log_in(page: Page, site: str, who: str) -> None:
     page.goto(f"{site}/login/")
+    expect(page).to_have_url(f"{site}/login/")
     page.locator("#id_login").fill(who)
     page.locator("#id_password").fill("demo")
     press(page, "Enter")
     page.wait_for_url(f"{site}/")
-    page.close()
 
 
-def report(window: Window) -> Page:
-    """The editor of the exam that is next."""
+def log_out_elsewhere(page: Page, site: str) -> None:
+    """The session ends at the server while the page stands: at once, before it refreshes itself."""
+    token = page.locator("[name=csrfmiddlewaretoken]").first.input_value()
+    answer = page.request.post(
+        f"{site}/logout/", form={"csrfmiddlewaretoken": token}, headers={"Referer": f"{site}/"}
+    )
+    assert answer.url == f"{site}/login/"
+
+
+def log_in_elsewhere(page: Page, site: str, who: str) -> None:
+    other = page.context.new_page()
+    log_in(other, site, who)
+    other.close()
+
+
+def report(at: At) -> Window:
+    """The editor of the exam that is next, in a session that nobody else uses."""
+    window = at()
+    log_in(window.page, window.site, "radiologist")
     window.open("/reading/?scope=all")
     press(window.page, "n")
     expect(window.page.locator("#editor")).to_be_visible()
-    return window.page
+    return window
 
 
 def write(page: Page, words: str) -> None:
@@ -38,15 +53,15 @@ def write(page: Page, words: str) -> None:
 
 
 def test_report_is_saved_after_another_login_in_another_tab(at: At) -> None:
-    window = at("radiologist")
-    page = report(window)
+    window = report(at)
+    page = window.page
     before = page.locator("#section-impression").input_value()
     saved = page.locator("#save-state")
-    page.context.clear_cookies(name="ris_session")
+    log_out_elsewhere(page, window.site)
     write(page, " Written after the end.")
     expect(saved).to_contain_text("Your session has ended")
 
-    log_in_again(page.context, window.site, "radiologist")
+    log_in_elsewhere(page, window.site, "radiologist")
     write(page, " And on.")
 
     expect(saved).to_contain_text("Saved ")
@@ -60,12 +75,12 @@ def test_report_is_saved_after_another_login_in_another_tab(at: At) -> None:
 
 
 def test_nothing_is_sent_under_the_name_of_whoever_came_next(at: At) -> None:
-    window = at("radiologist")
-    page = report(window)
-    page.context.clear_cookies(name="ris_session")
+    window = report(at)
+    page = window.page
+    log_out_elsewhere(page, window.site)
     # While nothing is written, a page whose refresh finds no login goes there.
     write(page, " Of the first.")
-    log_in_again(page.context, window.site, "admin")
+    log_in_elsewhere(page, window.site, "admin")
     page.bring_to_front()
     page.evaluate("window.dispatchEvent(new Event('focus'))")
 
