@@ -32,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the expected files")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: tests that wait for another process leave theirs free."""
+    return min((os.cpu_count() or 1) + 1, 6)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Settings must stand before Django is set up, which pytest-django does right after this."""
     config.addinivalue_line("markers", "requires(*names): programs of tests/programs.py")
