@@ -15,7 +15,7 @@ from integration.hl7.er7_segment import Repetition, Segment
 from integration.hl7.er7_writer import Value
 from integration.hl7.times import Precision, Timestamp
 from ris.domain.errors import InvalidValueError
-from ris.domain.values import Code, Identifier, NameGroup, PersonName
+from ris.domain.values import Code, Identifier, NameGroup, PartialDate, PersonName
 
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 
@@ -314,6 +314,36 @@ def time(segment: Segment, place: str, zone: tzinfo) -> Timestamp | None:
     """A TS or DTM at ``place`` (``7.4``); None if absent or deleted."""
     text = segment.get(place)
     return times.read(text, zone, path=segment.at(place)) if text else None
+
+
+class NotKnownError(InvalidValueError):
+    """A sender says that it does not know a value: there is nothing to read, and nothing wrong."""
+
+
+_NOT_KNOWN = frozenset(
+    {"?", "ASKU", "N/A", "NA", "NASK", "NI", "NK", "NONE", "NULL", "U", "UNK", "UNKNOWN"}
+)
+_NO_DATE = re.compile(r"[0./: -]*0[0./: -]*|9{8}")  # 00000000, 00/00/0000
+_NO_DAY = re.compile(r"([0-9]{4})(?:(0[1-9]|1[0-2])00|0000)0*")  # 19700000, 19700500
+
+
+def birth_date(segment: Segment, place: str) -> PartialDate | None:
+    """A date of birth as far as it is known; raises NotKnownError where it says that it is not.
+
+    Empty is required by the standard then, but systems that must fill the field write words and
+    zeros. Anything else that is no date is refused: it may be another field's value.
+    """
+    text = segment.get(place)
+    if not text:
+        return None if text is None else PartialDate("")
+    told, path = text.strip(), segment.at(place)
+    match = _NO_DAY.fullmatch(told)
+    try:
+        return times.read_date("".join(filter(None, match.groups())) if match else told, path=path)
+    except InvalidValueError as error:
+        if told.upper() in _NOT_KNOWN or _NO_DATE.fullmatch(told):
+            raise NotKnownError(error.message, path=path) from None
+        raise
 
 
 def is_day_only(stamp: Timestamp) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
-from integration.hl7 import bindings, datatypes, times
+from integration.hl7 import bindings, datatypes
 from integration.hl7.er7_segment import Segment
 from integration.hl7.faults import Faults
 from integration.hl7.paths import parse_path
@@ -59,7 +59,8 @@ def values(
             value = value_of(row, scope, profile)
         except RisError as error:
             segment = scope.segment(error.path[:3])
-            if row.extra and segment is not None and profile.leaves_out:
+            may_lack = row.extra or isinstance(error, datatypes.NotKnownError)
+            if may_lack and segment is not None and profile.leaves_out:
                 faults.leave_out(error, row.name, segment)
             else:
                 faults.add(error)
@@ -262,10 +263,7 @@ def _address(segment: Segment, place: str, profile: Profile) -> str | None:
 
 
 def _birth_date(segment: Segment, place: str, profile: Profile) -> PartialDate | None:
-    text = segment.get(place)
-    if text == "":
-        return PartialDate("")
-    return times.read_date(text, path=segment.at(place)) if text else None
+    return datatypes.birth_date(segment, place)
 
 
 def _time(segment: Segment, place: str, profile: Profile) -> Any:
@@ -352,7 +350,7 @@ def _limited(limits: Mapping[str, int], *rows: Field) -> tuple[Field, ...]:
 DEMOGRAPHICS: tuple[Field, ...] = _limited(
     OF_PATIENT,
     Field("name", ("PID-5",), _patient_name, "patient name, in all its writings"),
-    Field("birth_date", ("PID-7",), _birth_date, "date of birth, as precise as given"),
+    Field("birth_date", ("PID-7",), _birth_date, "date of birth, as precise as known"),
     Field("sex", ("PID-8",), _sex, "administrative sex"),
     Field(
         "deceased",

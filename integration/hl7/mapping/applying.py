@@ -50,18 +50,22 @@ def understood(message: Message, mapping: Compiled | None) -> tuple[Message, Seq
 
 
 def together(refused: Sequence[RisError], translate: Callable[[], object]) -> None:
-    """Raise what the mapping refuses, and with it all that the translator finds wrong."""
+    """Raise what the mapping refuses, and with it all that the translator finds wrong elsewhere."""
     if not refused:
         return
     errors = list(refused)
-    places = {error.path for error in errors}
+    places = {_place(error) for error in errors}
     try:
         translate()
     except SeveralErrors as several:
-        errors += [error for error in several.errors if error.path not in places]
+        errors += [error for error in several.errors if _place(error) not in places]
     except RisError as error:
-        errors += [error] if error.path not in places else []
+        errors += [error] if _place(error) not in places else []
     raise errors[0] if len(errors) == 1 else SeveralErrors(errors)
+
+
+def _place(error: RisError) -> str:
+    return error.path.removesuffix(".1")  # a field is its first component where it has no others
 
 
 def _described(way: Direction) -> list[MapKind]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from integration.hl7 import datatypes, times, versions
+from integration.hl7 import datatypes, versions
 from integration.hl7.bindings import read as read_table
 from integration.hl7.er7 import Group, Message
 from integration.hl7.er7_segment import Segment
@@ -264,12 +265,11 @@ def said_patient(message: Message, profile: Profile) -> PatientReference | None:
         return None
     identifiers = patient.identifiers(pid, profile)
     name = datatypes.person(pid.repeats("5"))
-    text = pid.get("7")
-    if not text:
-        return PatientReference(identifiers=identifiers, demographics=Demographics(name=name))
-    born = times.read_date(text, path=pid.at("7"))
+    born = None
+    with suppress(datatypes.NotKnownError):
+        born = datatypes.birth_date(pid, "7")
     return PatientReference(
-        identifiers=identifiers, demographics=Demographics(name=name, birth_date=born)
+        identifiers=identifiers, demographics=Demographics(name=name, birth_date=born or None)
     )
 
 

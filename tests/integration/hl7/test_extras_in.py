@@ -7,6 +7,7 @@ import pytest
 from integration.hl7.desk import Text
 from ris.models import InboundMessage, Order, Patient
 from ris.services.desk import Fault
+from tests import make
 from tests.integration.hl7.intake import answered, register
 from tests.integration.hl7.messages import OBR, ORC, PID, PV1, obr, orc, order, text
 
@@ -189,7 +190,9 @@ def test_what_an_order_does_not_hang_on_is_left_out_and_noted_where_it_cannot_be
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"pid": PID.replace("19700503", "UNK")}, "102 PID^1^7"),
+        ({"pid": PID.replace("19700503", "03.05.1970")}, "102 PID^1^7"),
+        ({"pid": PID.replace("19700503", "19700231")}, "102 PID^1^7"),
+        ({"pid": PID.replace("19700503", "F")}, "102 PID^1^7"),
         ({"pid": PID.replace("|F", "|?")}, "103 PID^1^8"),
         ({"orc": ORC.replace("^^S|", "^^EMERGENCY|")}, "103 ORC^1^7"),
         ({"orc": ORC.replace("20290311090000", "tomorrow")}, "102 ORC^1^7"),
@@ -253,3 +256,65 @@ def test_a_change_of_an_order_does_not_hang_on_them() -> None:
     assert answered(changed) == ["AA"]
 
     assert noted() == ["Patient class, as sent: DAYCASE"]
+
+
+NOT_KNOWN = ["UNK", "unknown", "00000000", "0000", "00000000000000", "00/00/0000", "99999999"]
+
+
+@pytest.mark.parametrize("sent", NOT_KNOWN)
+def test_a_birth_date_that_is_said_to_be_unknown_is_unknown_and_refuses_no_order(sent: str) -> None:
+    """An unconscious patient is ordered for at once, and nobody guesses a birthday."""
+    register()
+
+    assert answered(order(pid=PID.replace("19700503", sent))) == ["AA"]
+
+    assert Patient.objects.get().birth_date == ""
+    assert noted() == [f"Date time of birth, as sent: {sent}"]
+    assert [each.path for each in remarks()] == ["PID-7"]
+
+
+@pytest.mark.parametrize("trigger", ["A08", "A31"])
+def test_a_birth_date_that_is_said_to_be_unknown_deletes_none(trigger: str) -> None:
+    register(settings={"snapshots": ["A31"]})
+    answered(text(f"EVN|{trigger}", PID, message_type=f"ADT^{trigger}", key="A1"))
+
+    unread = PID.replace("19700503", "UNK")
+    told = text(f"EVN|{trigger}", unread, message_type=f"ADT^{trigger}", key="A2")
+    assert answered(told) == ["AA"]
+
+    assert Patient.objects.get().birth_date == "1970-05-03"
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"), [("19700000", "1970"), ("19700500", "1970-05"), ("1970", "1970")]
+)
+def test_of_a_birth_date_without_its_day_is_kept_what_is_known(sent: str, stored: str) -> None:
+    register()
+
+    assert answered(order(pid=PID.replace("19700503", sent))) == ["AA"]
+
+    assert Patient.objects.get().birth_date == stored
+    assert noted() == [""]
+
+
+def test_an_unknown_birth_date_refuses_no_appointment_either() -> None:
+    register()
+    make.device()
+    answered(order())
+    moved = text(
+        "SCH|A1^HIS||||||||||^^30^20290312090000" + "|" * 15 + "PL1^HIS",
+        PID.replace("19700503", "UNKNOWN"),
+        "RGS|1",
+        "AIS|1||CTHEAD^CT head^L|20290312090000",
+        message_type="SIU^S13",
+        version="2.5.1",
+        key="S1",
+    )
+
+    assert answered(moved) == ["AA"]
+
+
+def test_a_sender_that_is_held_to_the_tables_has_to_leave_an_unknown_birth_date_out() -> None:
+    register(settings={"validation": "tables"})
+
+    assert answered(order(pid=PID.replace("19700503", "UNK"))) == ["AE", "102 PID^1^7"]
