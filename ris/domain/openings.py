@@ -41,6 +41,7 @@ class Against(StrEnum):
     PATIENT = "patient"
     STAFF = "staff"
     GAP = "gap"
+    LINKED = "linked"  # asked of what is booked already (ris/selectors/linked.py)
 
 
 WORDS: dict[Against, str] = {
@@ -59,6 +60,7 @@ WORDS: dict[Against, str] = {
     Against.PATIENT: "the patient has another appointment at that time",
     Against.STAFF: "nobody is free who is needed: {about}",
     Against.GAP: "it would leave a gap that is too short for any exam",
+    Against.LINKED: "the time between would not be as the catalog wants it: {about}",
 }
 
 # What a person may decide otherwise without booking over: it only keeps a time from being offered.

@@ -14,16 +14,20 @@ from django.db.models import F, FilteredRelation, Q
 from django.utils import timezone
 
 from ris.domain.local_time import whole_day
+from ris.domain.openings import Against as Kind
 from ris.domain.openings import Opening, Refusal
 from ris.domain.scheduling import Slot
 from ris.models import Device, DeviceRule, ScheduledProcedureStep
+from ris.selectors.linked import Ties, span_of
 from ris.selectors.openings import (
     WITH_PLACES,
     Exam,
     Openings,
     Wish,
+    end_of,
     exam_of,
     resource_keys,
+    start_of,
 )
 from ris.selectors.resources import days_at, site_of, zone_at
 from ris.selectors.schedule import DaySlots, days_of, next_even, slot_of
@@ -99,12 +103,14 @@ def find(
             asked_of = load(devices, day, count)
     wish = wish or Wish()
     even = next_even(now, exam.minutes)
+    ties = Ties.of(step)
     offered = sorted(
         opening
         for device in chosen
         for opening in calendar.look(
             device, exam, replace(wish, earliest=max(even, whole_day(first, zone_at(device))[0]))
         )[1]
+        if not ties.lost(start_of(opening), end_of(opening))
     )
     by_key = {device.pk: device for device in devices}
     shown = [first + timedelta(days=offset) for offset in range(days)]
@@ -116,7 +122,7 @@ def find(
         sites=_sites(devices),
         groups=tuple(Choice(f"group:{key}", name) for key, (name, _) in groups.items()),
         rooms=tuple(Choice(f"device:{each.public_id}", _place_name(each)) for each in devices),
-        against=_against(asked_of, exam, devices, ask) if ask else None,
+        against=_against(asked_of, exam, devices, ask, ties) if ask else None,
         minutes=exam.minutes,
     )
 
@@ -208,12 +214,21 @@ def _nearest(
 
 
 def _against(
-    calendar: Openings, exam: Exam, devices: Sequence[Device], ask: tuple[str, datetime]
+    calendar: Openings,
+    exam: Exam,
+    devices: Sequence[Device],
+    ask: tuple[str, datetime],
+    ties: Ties,
 ) -> tuple[Against, ...]:
-    device = next((each for each in devices if str(each.public_id) == ask[0]), None)
+    key, start_at = ask
+    device = next((each for each in devices if str(each.public_id) == key), None)
     if device is None:
         return ()
+    lost = ties.lost(*span_of(start_at, exam.minutes_on(device)))
     return tuple(
         Against(refusal=each, until=when(each.until) if each.until is not None else None)
-        for each in calendar.reasons(device, exam, ask[1])
+        for each in [
+            *calendar.reasons(device, exam, start_at),
+            *(Refusal(Kind.LINKED, about) for about in lost),
+        ]
     )

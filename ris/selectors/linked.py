@@ -107,6 +107,28 @@ def name_of(step: ScheduledProcedureStep) -> str:
     return step.description or step.procedure.description or step.modality
 
 
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What a booked exam is tied to; of one that waits, nothing."""
+
+    appointment: int
+    links: Sequence[Link] = ()
+
+    @classmethod
+    def of(cls, step: ScheduledProcedureStep) -> Ties:
+        row = step.appointment
+        return cls(row.pk, links_of([row])) if row is not None else cls(0)
+
+    def lost(self, start_at: datetime, end_at: datetime) -> list[str]:
+        """The exams to which it would no longer be as the catalog wants it."""
+        spans = {self.appointment: (start_at, end_at)}
+        return [
+            name_of(link.then if link.first.appointment_id == self.appointment else link.first)
+            for link in self.links
+            if link.lost(spans)
+        ]
+
+
 def free_slots(
     step: ScheduledProcedureStep,
     day_from: date,
@@ -117,13 +139,12 @@ def free_slots(
     """:func:`ris.selectors.schedule.free_slots` of what may be booked already, without the times at
     which it would no longer be as the catalog wants it to the patient's other exams."""
     found = schedule.free_slots(step, day_from, days, devices=devices)
-    row = step.appointment
-    links = links_of([row]) if row is not None else []
-    if row is None or not links:
+    ties = Ties.of(step)
+    if not ties.links:
         return found
 
     def is_kept(slot: Slot) -> bool:
-        return not any(link.lost({row.pk: (slot.start_at, slot.end_at)}) for link in links)
+        return not ties.lost(slot.start_at, slot.end_at)
 
     return [
         replace(

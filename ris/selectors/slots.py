@@ -24,6 +24,7 @@ from ris.models import (
     ScheduledProcedureStep,
 )
 from ris.selectors.calendar import Calendar, Span
+from ris.selectors.linked import Ties
 from ris.selectors.openings import (
     WITH_PLACES,
     Exam,
@@ -371,7 +372,8 @@ def free_times(
     """The free times in [low, high), in order of time.
 
     ``rooms`` are public ids, ``words`` parts of a room's name or of its site's address; the
-    patient's other appointments stand in the way, what is held or asked for the step does not.
+    patient's other appointments stand in the way, what is held, asked for or booked for the step
+    does not. Of what is booked: times to which it can be moved without parting linked exams.
     """
     rows = Device.objects.select_related("room__site").filter(active=True)
     if rooms is not None:
@@ -387,12 +389,16 @@ def free_times(
     step = None
     if besides_step:
         step = ScheduledProcedureStep.objects.select_related(
-            "procedure__order", "procedure__definition"
+            "procedure__order", "procedure__definition", "appointment"
         ).get(public_id=besides_step)
     who = step.procedure.order.patient_id if step is not None else None
     if who is None and patient:
         who = Patient.objects.values_list("pk", flat=True).get(public_id=patient)
-    return cells(devices, low, high, services, (SlotState.FREE,), step=step, patient=who)
+    found = cells(devices, low, high, services, (SlotState.FREE,), step=step, patient=who)
+    ties = Ties.of(step) if step is not None else None
+    if ties is None or not ties.links:
+        return found
+    return [cell for cell in found if not ties.lost(cell.start_at, cell.end_at)]
 
 
 def offers(found: Sequence[Cell], step: str = "") -> list[OfferView]:

@@ -10,13 +10,14 @@ import time_machine
 
 from ris.domain.errors import SlotTakenError
 from ris.domain.exam_sets import BookTogether, SequenceProcedures, SetItem
+from ris.domain.openings import Against
 from ris.domain.orders import ProcedureRequest
 from ris.domain.relocating import RelocateAppointments, Relocation
 from ris.domain.scheduling import BookAppointment, RescheduleAppointment
 from ris.domain.values import Code
 from ris.models import Appointment, Device, DomainEvent, Order, ScheduledProcedureStep
 from ris.selectors import board as boards
-from ris.selectors import linked, schedule
+from ris.selectors import finder, linked, schedule
 from ris.selectors.relocation import proposals, touched
 from ris.services import execute
 from tests import make, people
@@ -202,3 +203,17 @@ def test_times_that_would_break_the_time_between_are_not_offered(pair: Pair) -> 
         move(pair[1], start_at)
     assert offered(other)[0] < at(9)  # of whom nothing else is booked
     assert offered(other)[-1] > at(9, days=1)
+
+
+def test_slot_finder_offers_no_time_that_would_break_the_time_between(pair: Pair) -> None:
+    step = schedule.find_step(str(make.step_of(pair[1]).public_id))
+    ct1 = str(Device.objects.get(ae_title="CT1").public_id)
+
+    found = finder.find(step, at(9).date(), 2, near=at(9), ask=(ct1, at(9, 30)))
+
+    days = [slot.start_at for day in found.days for each in day.devices for slot in each.slots]
+    assert (min(days), max(days)) == (at(10), at(11, 20))
+    assert {slot.start_at for slot in (*found.first, *found.nearest)} <= set(days)
+    assert [(each.refusal.kind, each.refusal.about) for each in found.against or ()] == [
+        (Against.LINKED, "CT without contrast")
+    ]

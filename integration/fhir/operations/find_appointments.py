@@ -27,6 +27,7 @@ from integration.fhir.to_domain import datatypes as read
 from integration.fhir.to_domain.datatypes import Json
 from integration.fhir.to_domain.references import Reader
 from integration.fhir.writing.booking import WAITING, Desk, Work
+from ris.domain.orders import StepStatus
 from ris.selectors import slots
 from ris.selectors.search.slots import MOST_DAYS, services
 from ris.selectors.search.views import InstitutionView, RoomView
@@ -94,7 +95,7 @@ def run(call: Call) -> Result:
     views = slots.offers(fitting[:count], work.step.public_id if work else "")
     entries = [_proposed(view, patient, work, (low, high), shown) for view in views]
     return Result(
-        _bundle(call, entries, len(fitting), _remarks(inputs, wishes)),
+        _bundle(call, entries, len(fitting), _remarks(inputs, wishes, work)),
         entries if patient else (),
     )
 
@@ -106,13 +107,26 @@ def _work(inputs: Inputs, desk: Desk, patient: PatientView | None) -> Work | Non
         if patient and any(w.order.patient.public_id != patient.public_id for w in works):
             raise HttpError(422, "invalid", "the order is another patient's", path=PATH)
         waiting = [work for work in works if work.step.status in WAITING]
-        if not waiting:
-            raise HttpError(409, "conflict", "nothing of this order waits to be scheduled")
-        return waiting[0]
+        return waiting[0] if waiting else _booked(works, inputs.texts("visit-type"))
     if patient is None or inputs.texts("visit-type"):
         return None
     waiting = desk.waiting(patient.public_id)
     return waiting[0] if len({work.name for work in waiting}) == 1 else None
+
+
+def _booked(works: Sequence[Work], kinds: Sequence[str]) -> Work:
+    """The exam that is booked already and whose time is to be another one."""
+    booked = [work for work in works if work.step.status is StepStatus.SCHEDULED]
+    if not booked:
+        raise HttpError(409, "conflict", "nothing of this order waits to be scheduled")
+    codes = {token(text)[1] for text in kinds}
+    if len(booked) > 1 and codes:
+        named = [w for w in booked if codes & {w.procedure.code.value, w.step.modality}]
+        booked = named or booked
+    if len(booked) > 1:
+        words = "several exams of this order are booked: say which one in visit-type"
+        raise HttpError(422, "multiple-matches", words, path=PATH)
+    return booked[0]
 
 
 def _times(
@@ -272,14 +286,14 @@ def _proposed(
     )
 
 
-def _remarks(inputs: Inputs, wishes: _Wishes) -> list[Issue]:
+def _remarks(inputs: Inputs, wishes: _Wishes, work: Work | None) -> list[Issue]:
     unused = [name for name in UNUSED if inputs.given.get(name)]
     if wishes.unused:
         unused.append("a part of timing")
-    if not unused:
-        return []
-    words = f"did not narrow the times: {', '.join(unused)}"
-    return [Issue("information", "informational", words)]
+    words = [f"did not narrow the times: {', '.join(unused)}"] if unused else []
+    if work is not None and work.step.status is StepStatus.SCHEDULED:
+        words.append("the exam is booked already: write the slot of an offer to its Appointment")
+    return [Issue("information", "informational", each) for each in words]
 
 
 def _bundle(call: Call, entries: Sequence[Resource], total: int, remarks: list[Issue]) -> Resource:
@@ -316,7 +330,8 @@ OPERATION = Operation(
     inputs=INPUTS,
     documentation=(
         "Times that could be booked, by POST or GET. Of a patient or order as long as the exam "
-        "takes, beside the patient's other appointments; visit-type is a procedure of the catalog "
-        "or a modality. What is held is left out. At most 62 days."
+        "takes, beside the patient's other appointments; of an order that is booked already, the "
+        "times it can be moved to. visit-type is a procedure of the catalog or a modality. What is "
+        "held is left out. At most 62 days."
     ),
 )

@@ -25,6 +25,7 @@ WORDS: Mapping[Against, str | Promise] = {
     Against.PATIENT: _("The patient has another appointment at that time"),
     Against.STAFF: _("Nobody is free who is needed: %(about)s"),
     Against.GAP: _("It would leave a gap that is too short for any exam"),
+    Against.LINKED: _("The time between would not be as the catalog wants it: %(about)s"),
 }
 
 

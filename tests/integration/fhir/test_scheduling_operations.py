@@ -9,14 +9,17 @@ import pytest
 import time_machine
 
 from ris.domain.actors import TIMER
+from ris.domain.exam_sets import SequenceProcedures
+from ris.domain.orders import ProcedureRequest
 from ris.domain.scheduling import ExpireHolds
+from ris.domain.values import Code
 from ris.models import (
     Appointment,
     Room,
     Site,
 )
 from ris.services import execute
-from tests import make
+from tests import make, people
 from tests.integration.fhir.api import Answer, Api, token
 from tests.integration.fhir.scheduling import (
     END,
@@ -76,6 +79,34 @@ def test_held_times_and_the_patients_other_appointments_are_left_out(api: Api) -
     assert before == 0  # a code of another system is another code
     assert told(left)[:2] == ["08:40", "09:00"]
     assert told(elsewhere)[0] == "08:40"  # once the patient is out of the CT, and not held there
+
+
+def test_order_that_is_booked_finds_the_times_it_can_be_moved_to(api: Api) -> None:
+    contrast = Code("CTCONTRAST", "TEST", "CT with contrast")
+    first, then = make.definition(), make.definition(contrast)
+    execute(
+        SequenceProcedures(first=first, then=then, gap_minutes=30, gap_at_most_minutes=60),
+        actor=people.manager,
+    )
+    patient = make.patient("MRN-TIED")
+    parts = (ProcedureRequest(code=contrast, steps=(make.step_request(),)),)
+    make.booked(MONDAY + timedelta(hours=1), patient=patient)
+    other = make.booked(MONDAY + timedelta(hours=2), patient=patient, procedures=parts)
+    number = {"system": "urn:ris:filler-order-number", "value": other.filler_order_number}
+
+    answer = find(api, referral___identifier=number)
+    resource = api.get(f"/Appointment/{make.appointment_of(other).public_id}").body
+    offer = answer.of("match")[-1]
+    moved = {name: offer[name] for name in ("slot", "start", "end")}
+    answers = book(api, appointment___resource={**resource, **moved})
+
+    assert told(answer) == ["09:00", "09:20"]  # as long after the first as the catalog wants
+    assert offer["basedOn"] == [to(f"ServiceRequest/{other.public_id}")]
+    assert [each["issue"][0]["diagnostics"] for each in answer.of("outcome")] == [
+        "the exam is booked already: write the slot of an offer to its Appointment"
+    ]
+    assert booked(answers)["start"] == "2026-03-02T09:20:00Z"
+    assert make.step_of(other).start_at == MONDAY + timedelta(hours=2, minutes=20)
 
 
 # What is asked beside the day, and how many times there are then.
