@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
@@ -14,7 +14,7 @@ from ris.domain.analytics import TARGETS, Leg, merged, quantile
 from ris.domain.orders import Stage
 from ris.models import Device, DeviceFact, ExamFact, FactDay, RequestedProcedure, Site
 from ris.selectors.calendar import Calendar, starts_in, subtract
-from ris.selectors.resources import at_site
+from ris.selectors.resources import at_site, days_at, zone_at
 
 LONGEST = 400  # days of one look
 LOOK_AHEAD = 28
@@ -96,8 +96,9 @@ class NextLine:
     """The third next free time of a modality: the first two may be leftovers."""
 
     modality: str
-    at: datetime | None
-    days: int | None
+    at: datetime | None = None
+    days: int | None = None
+    zone: tzinfo | None = None  # the clock where it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,25 +256,30 @@ def _misses(rooms: Iterable[RoomLine]) -> tuple[MissLine, ...]:
 # --- what stands now
 
 
-def third_next() -> tuple[NextLine, ...]:
-    """The third next free time of each modality, for an exam of half an hour."""
-    rows = list(Device.objects.select_related("room").filter(active=True).order_by("id"))
+def third_next(wanted: Wanted | None = None) -> tuple[NextLine, ...]:
+    """The third next free time of each modality that is wanted, for an exam of half an hour."""
+    devices = Device.objects.select_related("room__site", "resource__site").filter(active=True)
+    if wanted is not None and wanted.modality:
+        devices = devices.filter(modality=wanted.modality)
+    if wanted is not None and wanted.site:
+        devices = devices.filter(at_site(public_id=wanted.site))
+    rows = list(devices.order_by("id"))
     if not rows:
         return ()
     now = timezone.now()
-    today = timezone.localdate(now)
-    calendar = Calendar(rows, today, LOOK_AHEAD)
-    found: dict[str, list[datetime]] = defaultdict(list)
+    calendar = Calendar(rows, *days_at(rows, now, now + timedelta(days=LOOK_AHEAD - 1)))
+    found: dict[str, list[tuple[datetime, int, tzinfo]]] = defaultdict(list)
     for row in rows:
-        found[row.modality] += _free(row, calendar, now)
-    return tuple(
-        NextLine(
-            modality=modality,
-            at=times[2] if len(times) > 2 else None,
-            days=(timezone.localdate(times[2]) - today).days if len(times) > 2 else None,
-        )
-        for modality, times in sorted((name, sorted(each)) for name, each in found.items())
-    )
+        found[row.modality] += [(at, row.pk, zone_at(row)) for at in _free(row, calendar, now)]
+    return tuple(_next_line(name, found[name], now) for name in sorted(found))
+
+
+def _next_line(modality: str, times: list[tuple[datetime, int, tzinfo]], now: datetime) -> NextLine:
+    if len(times) < 3:
+        return NextLine(modality=modality)
+    at, _, zone = sorted(times, key=lambda each: each[:2])[2]
+    days = (at.astimezone(zone).date() - now.astimezone(zone).date()).days
+    return NextLine(modality=modality, at=at, days=days, zone=zone)
 
 
 def _free(device: Device, calendar: Calendar, now: datetime) -> list[datetime]:

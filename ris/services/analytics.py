@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 import structlog
-from django.utils import timezone
 
 from ris.models import DeviceFact, ExamFact, FactDay
 from ris.selectors import facts
@@ -79,7 +78,7 @@ def _write(
 def run_due() -> int:
     """Count what changed since the last time, and a few of the days that never were; how many."""
     now = _clock.now()
-    today = timezone.localdate(now)
+    today = facts.latest_day(now)
     # The last day's: it is counted last, so what broke off is looked at once more.
     last = FactDay.objects.filter(day__lte=today).order_by("-day")
     newest = last.values_list("counted_at", flat=True).first()

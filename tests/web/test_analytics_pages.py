@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
@@ -19,14 +20,17 @@ from ris.domain.actors import patient_actor
 from ris.domain.critical import FlagCriticalResult, NoteCriticalAttempt
 from ris.domain.patient_links import MakePatientLink, OpenPatientLink
 from ris.domain.reporting import AmendReport, VersionKind
+from ris.domain.scheduling import AddClosure
 from ris.models import (
     Appointment,
     AppointmentLink,
+    DeviceFact,
     PatientMessageRule,
     PatientMessageText,
     PatientPolicy,
     ProcedureDefinition,
     Report,
+    Resource,
 )
 from ris.services import analytics, execute
 from ris.services.patient_links import token_of
@@ -86,6 +90,32 @@ def test_each_chart_has_its_words_in_a_table(work: Appointment, as_: As) -> None
     assert "Exam to final report" in text
 
 
+def test_a_rate_in_a_chart_is_rounded_as_in_its_table(work: Appointment, as_: As) -> None:
+    count_today()
+    DeviceFact.objects.filter(device__modality="CT").update(appointments=15, no_shows=1)
+
+    text = as_("manager").get("/analytics/?modality=CT").content.decode()
+
+    assert "6.7 / 0.0 %" in text, "one of fifteen"
+    assert "(6.7 %)" in text
+
+
+def test_a_modality_without_a_free_time_has_no_days(work: Appointment, as_: As) -> None:
+    count_today()
+    for room in Resource.objects.filter(device__modality="CT"):
+        down = AddClosure(
+            resource=str(room.public_id),
+            start_at=timezone.now(),
+            end_at=timezone.now() + timedelta(days=60),
+            reason="tube",
+        )
+        execute(down, actor=people.manager)
+
+    text = as_("manager").get("/analytics/?modality=CT").content.decode()
+
+    assert re.search(r"not within four weeks</td><td[^>]*></td>", text)
+
+
 def test_figures_come_as_csv_with_the_same_filters(work: Appointment, as_: As) -> None:
     count_today()
     client = as_("manager")
@@ -93,7 +123,8 @@ def test_figures_come_as_csv_with_the_same_filters(work: Appointment, as_: As) -
     everything = client.get("/analytics/turnaround.csv")
     nothing = client.get("/analytics/turnaround.csv?modality=MR")
 
-    rows = list(csv.DictReader(StringIO(everything.content.decode())))
+    rows = list(csv.DictReader(StringIO(everything.content.decode("utf-8-sig"))))
+    assert everything.content.startswith(b"\xef\xbb\xbf"), "or umlauts of rooms are lost"
     assert everything["Content-Type"] == "text/csv; charset=utf-8"
     assert {row["group"] for row in rows} == {"CT"}
     assert {row["leg"] for row in rows} >= {"begun-done", "done-final"}

@@ -63,7 +63,7 @@ def reports(request: PageRequest) -> HttpResponse:
         "changes": changes,
         "chart_amended": charts.rows(
             [
-                Line(name=words, value=rate, text=f"{number_format(rate, 1)} %")
+                Line(name=words, value=rate, text=f"{number_format(round(rate, 1), 1)} %")
                 for words, _count, rate in changes
             ]
         ),

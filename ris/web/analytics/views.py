@@ -58,7 +58,7 @@ def overview(request: PageRequest) -> HttpResponse:
         return show(request, "analytics/overview.html", {"known": None})
     wanted = wanted_of(request)
     found = analytics.figures(wanted)
-    coming = analytics.third_next()
+    coming = analytics.third_next(wanted)
     context = {
         "known": known,
         "wanted": wanted,
@@ -85,7 +85,8 @@ def overview(request: PageRequest) -> HttpResponse:
                     value=round(line.no_show_rate, 1),
                     second=round(line.cancel_rate, 1),
                     text=" / ".join(
-                        number_format(rate, 1) for rate in (line.no_show_rate, line.cancel_rate)
+                        number_format(round(rate, 1), 1)
+                        for rate in (line.no_show_rate, line.cancel_rate)
                     )
                     + " %",
                 )
@@ -220,6 +221,7 @@ def download(request: PageRequest, table: str) -> HttpResponse:
     wanted = wanted_of(request)
     head, rows = TABLES[table]
     out = StringIO()
+    out.write("\ufeff")  # spreadsheets then read it as UTF-8
     writer = csv.writer(out)
     writer.writerow(head)
     for row in rows(analytics.figures(wanted), wanted):
