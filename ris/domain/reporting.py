@@ -165,6 +165,7 @@ class SignPreliminary(Command[int]):
     proof: Proof = Proof.NONE
     without_codes: tuple[str, ...] = ()  # fields whose code the text has lost, as its signer knows
     attending: str | None = None
+    patient: str = ""  # whom its signer saw, by public id; empty: a machine saw nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,7 @@ class FinalizeReport(Command[int]):
     particulars: Particulars | None = None  # of a text that came from elsewhere
     proof: Proof = Proof.NONE
     without_codes: tuple[str, ...] = ()  # fields whose code the text has lost, as its signer knows
+    patient: str = ""  # whom its signer saw, by public id; empty: a machine saw nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +204,7 @@ class AmendReport(Command[int]):
     expected_version: int | None = None
     particulars: Particulars | None = None
     proof: Proof = Proof.NONE
+    patient: str = ""  # whom its signer saw, by public id; empty: a machine saw nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from ris.services.reporting.parts import (
     clean,
     lock,
     orders_of,
+    require_patient,
     require_standing,
     require_text,
     say,
@@ -47,6 +48,7 @@ def amend_report(command: AmendReport, context: Context) -> int:
     if last is None:
         raise StateConflictError("there is nothing signed to amend")
     _check_version(last, command.expected_version)
+    require_patient(report, command.patient)
     sections = clean(command.sections)
     elsewhere = command.particulars is not None
     if command.kind is VersionKind.ADDENDUM:

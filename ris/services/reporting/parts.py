@@ -35,6 +35,7 @@ from ris.models import (
     ReportVersion,
     RequestedProcedure,
 )
+from ris.selectors import report_exams
 from ris.selectors.report_seals import hash_of, seal_of
 from ris.services import documents, reading_leases
 from ris.services._context import Context
@@ -117,6 +118,34 @@ def require_edited(report: Report) -> None:
     require_standing(report)
     if report.status not in EDITED:
         raise StateConflictError("this report is signed: add to it, or correct it")
+
+
+def require_patient(report: Report, seen: str) -> None:
+    """Refuse a signature of somebody who saw another name above the text.
+
+    A merge or a moved visit may have made the report another patient's while its page was open.
+    """
+    if seen and seen != str(report.order.patient.public_id):
+        raise StateConflictError(
+            "this report became another patient's since you opened it: look at the name, and sign "
+            "again if it is right",
+            path="patient",
+        )
+
+
+def require_exams(report: Report) -> None:
+    """Refuse to sign what was written about an exam that is another order's by now.
+
+    The text is then about somebody else's images, and would leave under this patient's name.
+    """
+    gone = report_exams.taken_away(report).select_related("order").first()
+    if gone is not None:
+        number, words = gone.order.accession_number, report_exams.words_of(gone)
+        raise StateConflictError(
+            f"{words} ({number}) has no exam any more: what was examined was given to another "
+            "order, or was somebody else's",
+            path="exams",
+        )
 
 
 def check_revision(report: Report, expected: int | None) -> None:

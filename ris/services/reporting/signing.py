@@ -33,6 +33,8 @@ from ris.services.reporting.parts import (
     lock,
     orders_of,
     require_edited,
+    require_exams,
+    require_patient,
     require_text,
     say,
 )
@@ -43,6 +45,8 @@ def sign_preliminary(command: SignPreliminary, context: Context) -> int:
     require_edited(report)
     reading_leases.require_free(report, context)
     check_revision(report, command.expected_revision)
+    require_patient(report, command.patient)
+    require_exams(report)
     settled = forms.settle(report, command)
     require_text(settled.sections)
     resident = signed_as(context.actor) is SignedAs.RESIDENT
@@ -69,6 +73,8 @@ def finalize_report(command: FinalizeReport, context: Context) -> int:
     require_edited(report)
     reading_leases.require_free(report, context)
     check_revision(report, command.expected_revision)
+    require_patient(report, command.patient)
+    require_exams(report)
     settled = forms.settle(report, command)
     require_text(settled.sections)
     require_somebody_called(report, context)

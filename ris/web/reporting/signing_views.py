@@ -67,6 +67,7 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
                     expected_revision=revision,
                     without_codes=tuple(request.POST.getlist("without_codes")),
                     proof=proof,
+                    patient=said(request, "patient"),
                     attending=said(request, "attending", 150)
                     if "attending" in request.POST
                     else None,
@@ -85,6 +86,7 @@ def sign(request: PageRequest, key: UUID) -> HttpResponse:
                     expected_revision=revision,
                     without_codes=tuple(request.POST.getlist("without_codes")),
                     proof=proof,
+                    patient=said(request, "patient"),
                 ),
             )
             messages.success(request, _("Signed. The report is on its way to the receivers."))
@@ -160,7 +162,7 @@ def _amend(
             require_at_most(SECTION, text, dict(SECTIONS)[section], f"sections.{section}")
         require_at_most(REASON, command.reason, "reason", "reason")
         proof = proof_of(request, f"Report {key}")
-        do(request, dataclasses.replace(command, proof=proof))
+        do(request, dataclasses.replace(command, proof=proof, patient=said(request, "patient")))
     except RisError as error:
         if not may(request.actor, AmendReport):
             raise

@@ -32,7 +32,7 @@ from ris.domain.reporting import (
 )
 from ris.domain.results import Particulars
 from ris.models import PerformedProcedureStep, Report, RequestedProcedure
-from ris.selectors import critical, reading_leases
+from ris.selectors import critical, reading_leases, report_exams
 from ris.selectors.attendings import attendings
 from ris.selectors.orders import covered, order_alone
 from ris.selectors.reports import person_name, to_view
@@ -68,8 +68,8 @@ class Amending:
 def _stored(key: UUID) -> Report:
     """The report with what stands beside its text, in the queries of its rows alone."""
     performed = PerformedProcedureStep.objects.filter(steps__procedure=OuterRef("pk"))
-    exams = RequestedProcedure.objects.select_related("definition").annotate(
-        is_performed=Exists(performed)
+    exams = RequestedProcedure.objects.select_related("definition", "order").annotate(
+        is_performed=Exists(performed), is_done=report_exams.is_done()
     )
     row = (
         report_rows(exams.order_by("id"))
@@ -152,7 +152,7 @@ def report_page(
         subject=f"Report {key}",
     )
     current = view.current
-    exams: list[Any] = list(stored.procedures.all())  # each with ``is_performed``
+    exams: list[Any] = list(stored.procedures.all())  # with ``is_performed`` and ``is_done``
     covered_here = [
         procedure for procedure in order.procedures if procedure.public_id in view.procedures
     ]
@@ -170,7 +170,8 @@ def report_page(
         "stored": stored,
         "order": order,
         "patient": order.patient,
-        "procedures": covered_here,
+        "exams": exams,
+        "taken_away": [each for each in exams if not each.is_done],
         **reading_context(
             request,
             stored,

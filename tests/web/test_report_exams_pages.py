@@ -1,0 +1,78 @@
+"""The exams and the patient of a report, as its page names them to whoever signs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from ris.domain.patients import MergePatients
+from ris.domain.reporting import OpenReport
+from ris.models import Order, Report, ReportVersion
+from ris.services import execute
+from tests import make, people
+from tests.web.department import opened
+from tests.web.test_report_states import TEXT, look, send
+
+As = Callable[[str], Client]
+SECOND = make.NOON + timedelta(hours=2)
+
+
+@pytest.fixture
+def second(exam: Order) -> Order:
+    """Another exam of the same patient, under an order of its own."""
+    number = exam.patient.identifiers.get(primary=True).value
+    return make.performed(start_at=SECOND, patient=make.patient(number))
+
+
+def test_exams_of_two_orders_are_all_named_before_they_are_signed(
+    exam: Order, second: Order, as_: As
+) -> None:
+    keys = tuple(str(each.procedures.get().public_id) for each in (exam, second))
+    key = execute(OpenReport(procedures=keys), actor=people.radiologist)
+    page = as_("radiologist").get(f"/reports/{key}/").content.decode()
+
+    heading = page.partition("<h1>")[2].partition("</h1>")[0]
+    question = page.partition('class="sign-what"')[2].partition("</dl>")[0]
+
+    assert heading == "CT head without contrast; CT head without contrast"
+    assert exam.accession_number in question
+    assert second.accession_number in question
+
+
+def test_the_page_says_that_the_exam_was_taken_away(exam: Order, as_: As) -> None:
+    radiologist = as_("radiologist")
+    report = opened(radiologist, exam)
+    other = make.booked(SECOND, patient=make.patient("OTHER"))
+    make.relink(exam.performed.get(), other)
+
+    warned = f"CT head without contrast ({exam.accession_number}) has no exam any more."
+    assert warned in look(radiologist, report)
+    assert warned.removesuffix(".") in send(radiologist, report, "final")
+    assert not ReportVersion.objects.exists()
+
+
+def test_who_signs_sees_that_the_patient_is_another_one(exam: Order, as_: As) -> None:
+    radiologist = as_("radiologist")
+    report = opened(radiologist, exam)
+    seen = str(exam.patient.public_id)
+    survivor = make.patient("SURVIVOR")
+    number = exam.patient.identifiers.get(primary=True).value
+    execute(MergePatients(survivor=survivor, subsumed=make.patient(number)), actor=people.ehr)
+    exam.refresh_from_db()
+
+    refused = radiologist.post(
+        f"/reports/{report.public_id}/sign/",
+        {**TEXT, "as": "final", "revision": "0", "patient": seen},
+    )
+    page = refused.content.decode()
+
+    assert refused.status_code == 409
+    assert "This report became another patient" in page
+    assert TEXT["findings"] in page
+    assert f'name="patient" value="{exam.patient.public_id}"' in page
+    assert "load the present state" not in page
+    send(radiologist, report, "final", patient=str(exam.patient.public_id))
+    assert Report.objects.get().status == "FINAL"
