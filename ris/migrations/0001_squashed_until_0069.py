@@ -1,8 +1,11 @@
 """Everything up to 0069 at once, so that a new database is made in a fraction of the time.
 
-A database that has those migrations goes on where it is (``replaces``). The rows that 0006, 0023,
-0033, 0051 and 0052 filled in are not in a new one. What a migration of its own says about a
-booking, an index or a guard is said there (0002, 0009, 0050, 0062).
+A database that has those migrations goes on where it is (``replaces``). The name of this one has to
+sort behind ``0001_initial``: other applications need the first of ours by name, and where that is
+this one, Django has them wait for 0069, which an older database does not have yet.
+
+The rows that 0006, 0023, 0033, 0051 and 0052 filled in are not in a new one. What a migration of
+its own says about a booking, an index or a guard is said there (0002, 0009, 0050, 0062).
 """
 
 import datetime
