@@ -90,8 +90,8 @@ def withdraw_result(command: WithdrawResult, context: Context) -> str:
         raise StateConflictError(
             "this report was signed here: whoever signed it withdraws it", path="status"
         )
-    if (last.particulars or {}).get("source") != context.actor.name:
-        raise StateConflictError("this report came from another sender", path="status")
+    _require_from(last, context)
+    _require_untouched(report)
     if not command.permitted:
         raise DeniedError("this sender may not withdraw signed reports", path="status")
     retract_report(RetractReport(report=key, reason=command.reason), context)
@@ -190,6 +190,12 @@ def _require_own(report: Report, context: Context) -> None:
     source = (report.particulars or {}).get("source")
     if report.draft and source != context.actor.name:
         raise StateConflictError("this draft came from another sender", path="status")
+
+
+def _require_from(last: ReportVersion, context: Context) -> None:
+    """Refuse to withdraw or replace what another system signed."""
+    if (last.particulars or {}).get("source") != context.actor.name:
+        raise StateConflictError("this report came from another sender", path="status")
 
 
 def _last(report: Report) -> ReportVersion | None:
@@ -362,6 +368,8 @@ class _Filing:
             raise StateConflictError(
                 "this report was signed here: whoever signed it corrects it", path="status"
             )
+        if not added:
+            _require_from(last, self.context)
         self._attach()
         kind = VersionKind.ADDENDUM if added else VersionKind.CORRECTION
         amend_report(
