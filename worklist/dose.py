@@ -16,7 +16,7 @@ from ris.domain.errors import InvalidValueError, RisError
 from ris.domain.identifiers import require_sent_uid, require_uid
 from ris.domain.measures import MEASURES
 from ris.domain.values import Identifier
-from worklist import charset, moments
+from worklist import charset, macros, moments
 from worklist.charset import CharacterSet
 from worklist.dose_content import Content, patient_dose, radiopharmaceutical, x_ray
 from worklist.dose_tree import Item, moment, require_container, time_of, tree
@@ -221,19 +221,13 @@ def _accession(texts: Texts, flags: list[str]) -> tuple[str, str]:
     """The accession number and its issuer; of the requests answered, if there is only one."""
     number = _text(texts, "AccessionNumber", 64, flags)
     if number:
-        return number, _issuer(texts)
+        return number, macros.issuer(texts, "IssuerOfAccessionNumberSequence")
     requests = {
-        item.text("AccessionNumber")[:64]: _issuer(item)
+        item.text("AccessionNumber")[:64]: macros.issuer(item, "IssuerOfAccessionNumberSequence")
         for item in texts.items("ReferencedRequestSequence")
         if item.text("AccessionNumber")
     }
     return next(iter(requests.items())) if len(requests) == 1 else ("", "")
-
-
-def _issuer(texts: Texts) -> str:
-    for item in texts.items("IssuerOfAccessionNumberSequence"):
-        return item.text("LocalNamespaceEntityID") or item.text("UniversalEntityID")
-    return ""
 
 
 def _device(texts: Texts, root: Item) -> str:

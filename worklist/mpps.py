@@ -27,7 +27,7 @@ from ris.domain.performing import (
     UpdatePerformedStep,
 )
 from ris.domain.values import Code, Identifier
-from worklist import charset, dicom_json, moments
+from worklist import charset, dicom_json, macros, moments
 from worklist.charset import CharacterSet
 from worklist.elements import Element, Elements, Texts, read, tag_of, tag_path, vr_of
 from worklist.mpps_attributes import FIXED, PERFORMED
@@ -301,25 +301,17 @@ def _reference(item: Texts, faults: _Faults) -> ScheduledReference:
         accession_number=item.text("AccessionNumber"),
         procedure_id=item.text("RequestedProcedureID"),
         step_id=item.text("ScheduledProcedureStepID"),
-        accession_issuer=_issuer(item, "IssuerOfAccessionNumberSequence"),
+        accession_issuer=macros.issuer(item, "IssuerOfAccessionNumberSequence"),
         placer_order_number=item.text("PlacerOrderNumberImagingServiceRequest"),
-        placer_issuer=_issuer(item, "OrderPlacerIdentifierSequence"),
+        placer_issuer=macros.issuer(item, "OrderPlacerIdentifierSequence"),
         filler_order_number=item.text("FillerOrderNumberImagingServiceRequest"),
-        filler_issuer=_issuer(item, "OrderFillerIdentifierSequence"),
+        filler_issuer=macros.issuer(item, "OrderFillerIdentifierSequence"),
         referenced_study_uids=tuple(
             uid
             for study in item.items("ReferencedStudySequence")
             if (uid := study.text("ReferencedSOPInstanceUID"))
         ),
     )
-
-
-def _issuer(item: Texts, keyword: str) -> str:
-    """Who gave a number out (PS3.3 Table 10-17): by its universal id, else by its local name."""
-    for designator in item.items(keyword):
-        universal = designator.text("UniversalEntityID")
-        return universal or designator.text("LocalNamespaceEntityID")
-    return ""
 
 
 def _uid(texts: Texts, keyword: str, faults: _Faults) -> str:
@@ -447,17 +439,7 @@ def _text(texts: Texts, keyword: str) -> str | None:
 def _codes(texts: Texts, keyword: str) -> tuple[Code, ...] | None:
     if keyword not in texts:
         return None
-    return tuple(filter(None, (_code(item) for item in texts.items(keyword))))
-
-
-def _code(item: Texts) -> Code:
-    value = item.text("CodeValue") or item.text("LongCodeValue") or item.text("URNCodeValue")
-    return Code(
-        value,
-        item.text("CodingSchemeDesignator"),
-        item.text("CodeMeaning"),
-        item.text("CodingSchemeVersion"),
-    )
+    return macros.codes(texts, keyword)
 
 
 def _reason(texts: Texts) -> Code | None:
