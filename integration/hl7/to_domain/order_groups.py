@@ -1,8 +1,10 @@
 """Which segments of an order message belong together: orders, their lines, what they came under.
 
 Groups with the same order control and the same number are one order; an OBR without ORC belongs to
-the ORC before it (HL7 v2.5.1 4.4.1). A replaced order (RP, RU) goes with the replacements (RO)
-behind it, a child (CH) with the parent (PA) before it or the one that ORC-8 names (4.5.1.1).
+the ORC before it (HL7 v2.5.1 4.4.1), and is an order of its own under it if OBR-2 numbers it so. An
+ORC and its OBR never name two orders (4.5.1.2; ADR 0056). A replaced order (RP, RU) goes with the
+replacements (RO) behind it, a child (CH) with the parent (PA) before it or the one that ORC-8 names
+(4.5.1.1).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from integration.hl7 import bindings
+from integration.hl7 import bindings, datatypes
 from integration.hl7.er7 import Message
 from integration.hl7.er7_segment import Segment
 from integration.hl7.faults import Faults
@@ -64,11 +66,14 @@ class ToldOrder:
 def read_orders(message: Message, profile: Profile, faults: Faults) -> list[ToldOrder]:
     """The orders of a message in its order; what cannot be read goes to ``faults``."""
     found: dict[tuple[str, str, str, str], ToldOrder] = {}
+    before: Mapping[str, Any] = {}
     for scope in _scopes(message):
         if len(found) >= MAX_ORDERS:
             raise InvalidValueError(f"more than {MAX_ORDERS} orders", path="ORC")
         control = faults.take(lambda scope=scope: _control(scope, profile))  # type: ignore[misc]
         numbers = values(NUMBERS, scope, profile, faults)
+        _settle_number(numbers, before, scope, profile, faults)
+        before = numbers if "ORC" in scope.group else before
         if control is None:
             continue
         parent = _parent(control, numbers, found)
@@ -102,6 +107,43 @@ def _scopes(message: Message) -> Iterator[GroupScope]:
             if segment is not None:
                 inherited[name] = segment
         yield GroupScope(message, group, dict(inherited))
+
+
+def _settle_number(
+    numbers: dict[str, Any],
+    before: Mapping[str, Any],
+    scope: GroupScope,
+    profile: Profile,
+    faults: Faults,
+) -> None:
+    """Which order an OBR is about, where its OBR-2 has another number than ORC-2."""
+    own = differing_number(scope, profile)
+    if own is None:
+        return
+    if "ORC" in scope.group:
+        orc, obr = scope.group.segments("ORC")[0], scope.group.segments("OBR")[0]
+        text = f"{orc.at('2')} and {obr.at('2')} name two orders"
+        faults.add(InvalidValueError(text, path=obr.at("2")))
+        return
+    shared = numbers.get("accession")
+    if shared is not None and shared == before.get("accession"):
+        return  # one request, one accession number: its number is told in the comments
+    numbers["placer"] = own
+    obr = scope.group.segments("OBR")[0]
+    filler = None if "filler" in profile.settings.paths else datatypes.entity(obr, 3)
+    numbers.pop("filler", None)  # ORC-3 is that of the order before
+    if filler is not None:
+        numbers["filler"] = filler
+
+
+def differing_number(scope: GroupScope, profile: Profile) -> Identifier | None:
+    """OBR-2, if it is another number than ORC-2 and the peer has not said which of them counts."""
+    orc, obr = scope.segment("ORC"), scope.segment("OBR")
+    if orc is None or obr is None or "placer" in profile.settings.paths:
+        return None
+    told, own = (datatypes.entity(each, 2, profile.order_authority) for each in (orc, obr))
+    # One of them may lack its authority, or write it otherwise: that is no other number.
+    return own if told is not None and own is not None and told.value != own.value else None
 
 
 def _control(scope: GroupScope, profile: Profile) -> str:

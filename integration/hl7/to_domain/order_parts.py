@@ -27,7 +27,7 @@ from integration.hl7.fields import (
 from integration.hl7.profiles import Profile
 from integration.hl7.times import Timestamp
 from integration.hl7.to_domain import patient
-from integration.hl7.to_domain.order_groups import Line, ToldOrder
+from integration.hl7.to_domain.order_groups import Line, ToldOrder, differing_number
 from integration.hl7.to_domain.request import GroupScope
 from ris.domain.errors import InvalidValueError, RisError
 from ris.domain.orders import OrderDetails, ProcedureRequest, StepRequest
@@ -134,6 +134,9 @@ def _comments(
         hazard = value_of(HAZARD, line.scope, profile)
         if hazard:
             told.append(f"Hazard: {hazard.strip()}")
+        own = differing_number(line.scope, profile)
+        if own is not None and own != order.numbers.get("placer"):
+            told.append(f"Number of this exam, as sent: {own.value} (OBR-2)")
         told += _further_exams(line.scope)
         told += _observations(line.scope.group)
         told += _other_times(line, profile)

@@ -18,7 +18,12 @@ from integration.hl7.faults import Faults
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain import clearance, order_parts, patient
 from integration.hl7.to_domain.order_groups import MAX_ORDERS as MAX_ORDERS
-from integration.hl7.to_domain.order_groups import REPLACED, ToldOrder, read_orders
+from integration.hl7.to_domain.order_groups import (
+    REPLACED,
+    ToldOrder,
+    differing_number,
+    read_orders,
+)
 from integration.hl7.to_domain.request import Request
 from integration.hl7.to_domain.schedule import said_patient
 from ris.domain.commands import Command
@@ -69,22 +74,25 @@ def _request(
         if (segment := order.scope.segment(name)) is not None
     }
     orc, obr = order.scope.segment("ORC"), order.scope.segment("OBR")
+    by_itself = "ORC" not in group and differing_number(order.scope, profile) is not None
+    numbered = (obr,) if by_itself else (orc, obr)
     expects = order.control in _TO_BE_EXPECTED and "placer" in order.numbers
     return Request(
         commands=tuple(commands),
         places=places,
         control=order.control,
-        placer=_as_sent(orc, 2) or _as_sent(obr, 2),
-        filler=_as_sent(orc, 3) or _as_sent(obr, 3),
+        placer=_as_sent(2, *numbered),
+        filler=_as_sent(3, *numbered),
         number=number,
         expect_minutes=profile.settings.early_cancel_minutes if expects else 0,
         left_out=tuple(own.left_out),
     )
 
 
-def _as_sent(segment: Segment | None, number: int) -> str:
-    fields = segment.fields if segment else []
-    return fields[number] if number < len(fields) else ""
+def _as_sent(number: int, *segments: Segment | None) -> str:
+    """A field of the first segment that has it."""
+    fields = (segment.fields for segment in segments if segment is not None)
+    return next((each[number] for each in fields if number < len(each) and each[number]), "")
 
 
 # --- new orders ---------------------------------------------------------------------------------

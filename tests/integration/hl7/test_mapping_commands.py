@@ -56,7 +56,7 @@ def test_times_are_those_of_the_clock_on_the_wall(
 ) -> None:
     make.device("CT1", "CT")
     file = tmp_path / "timed.hl7"
-    file.write_text(order(orc="ORC|NW|PL7^HIS|||||^^^20300301090000+0900"))
+    file.write_text(order(orc="ORC|NW|PL1^HIS|||||^^^20300301090000+0900"))
 
     with timezone.override("Asia/Tokyo"):
         assert commands.try_messages([str(file), "--peer", "HIS"]) == 0

@@ -187,8 +187,8 @@ def test_the_side_is_read_from_modifier_or_source(fields: dict[str, str], side: 
 
 
 def test_the_code_may_stand_in_obr_44_and_may_be_a_text() -> None:
-    coded = command(order(obr=obr(f2="P", f44="CTHEAD^CT head^L")))
-    worded = command(order(obr=obr(f2="P", f4="^CT of whatever hurts")))
+    coded = command(order(obr=obr(f2="PL1^HIS", f44="CTHEAD^CT head^L")))
+    worded = command(order(obr=obr(f2="PL1^HIS", f4="^CT of whatever hurts")))
 
     assert coded.procedures[0].code == Code("CTHEAD", "L", "CT head")
     assert worded.procedures[0].code == Code("", "", "CT of whatever hurts")
@@ -240,9 +240,11 @@ def test_who_is_neither_man_nor_woman_is_no_reason_to_refuse_an_order(code: str)
 
 
 def test_the_other_codes_of_a_procedure_are_kept_for_the_catalog_to_choose_from() -> None:
-    told = obr(f2="P", f4="70450^CT HEAD WO^C4^CTHEAD^CT head^L", f44="70450^CT HEAD WO^C4^RPID22")
+    told = obr(
+        f2="PL1", f4="70450^CT HEAD WO^C4^CTHEAD^CT head^L", f44="70450^CT HEAD WO^C4^RPID22"
+    )
     (procedure,) = command(order(obr=told)).procedures
-    (alone,) = command(order(obr=obr(f2="P", f4="^^^CTHEAD^CT head^L"))).procedures
+    (alone,) = command(order(obr=obr(f2="PL1", f4="^^^CTHEAD^CT head^L"))).procedures
 
     assert procedure.code == Code("70450", "C4", "CT HEAD WO")
     assert procedure.also == (
@@ -273,7 +275,7 @@ def test_where_the_patient_is_is_told_also_without_a_visit(
 
 def test_a_change_without_notes_adds_what_it_knows_to_the_notes_that_were_told() -> None:
     known = ("OBX|1|NM|2160-0^Creatinine^LN||0.9|mg/dL", ZDS)
-    asked = orc(f1="XO", f2="P")
+    asked = orc(f1="XO", f2="PL1")
 
     silent = command(order(orc=asked, more=known)).details
     noted = command(order(orc=asked, more=("NTE|1||Isolation", *known))).details
@@ -365,8 +367,11 @@ def test_a_peer_may_put_values_elsewhere_or_nowhere() -> None:
 
 
 def test_the_peers_order_numbers_have_its_own_authority() -> None:
-    assert command(order(orc=orc(f1="NW", f2="7"))).placer == Identifier("7", "HIS")
-    assert command(order(orc=orc(f1="NW", f2="7^^1.2.3^ISO"))).placer == Identifier("7", "1.2.3")
+    bare = order(orc=orc(f1="NW", f2="7"), obr=obr(f4="X"))
+    named = order(orc=orc(f1="NW", f2="7^^1.2.3^ISO"), obr=obr(f4="X"))
+
+    assert command(bare).placer == Identifier("7", "HIS")
+    assert command(named).placer == Identifier("7", "1.2.3")
 
 
 def test_patient_ids_without_authority_get_the_peers_if_they_are_its_own() -> None:
