@@ -1,9 +1,10 @@
 """What leaves over HL7: which event means which message for whom, and how it is sent.
 
 Lanes keep order: all that is told of an order leaves one after the other, and so do the versions of
-a report and the changes of a patient. Results have a lane of their own, because a status message
-that a receiver refuses must never hold a report back; what is told of an order carries its time
-(ORC-9, OBR-22), so a receiver can tell which came first.
+a report, with those of the report that follows a withdrawn one, and the changes of a patient.
+Results have a lane of their own, because a status message that a receiver refuses must never hold a
+report back; what is told of an order carries its time (ORC-9, OBR-22), so a receiver can tell which
+came first.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from ris.domain.errors import InvalidValueError
 from ris.domain.exchange import Direction, Subscription
 from ris.domain.exchange import Protocol as ProtocolName
 from ris.domain.protocol import Attempt, EndpointInfo, OnRefusal, Outgoing, Result, StoredEvent
+from ris.domain.reporting import VersionKind
 from ris.selectors.appointments import appointment_numbers
 from ris.selectors.documents import DocumentView, of_version
 from ris.selectors.exchange import endpoints
@@ -52,9 +54,10 @@ from ris.selectors.facility import site
 from ris.selectors.orders import order_view, order_views
 from ris.selectors.outgoing import identifiers_moved, is_relayed, last_told, orders_of_steps
 from ris.selectors.patients import patient_view
+from ris.selectors.report_exams import first_report
 from ris.selectors.reports import report_view
 from ris.selectors.supplies import of_procedure
-from ris.selectors.views import OrderView, ProcedureView
+from ris.selectors.views import OrderView, ProcedureView, ReportView
 from ris.services.outbox import register_protocol
 from ris.services.report_documents import report_document
 
@@ -148,12 +151,22 @@ def _results(telling: _Telling) -> Drafts:
     payload = event.payload
     orders = [order for order in order_views(payload["orders"]) if telling.concerns(order)]
     key, number = payload["report"], int(payload["number"])
+    view = report_view(key)
+    if event.name == "ReportRetracted" and not _was_told(view, number, profile):
+        return
     attached = of_version(key, number) if profile.settings.documents else []
     if profile.settings.printed_report:
         attached = [_printed(key, number), *attached]
-    draft = oru_r01(report_view(key), number, orders, event.at, profile, attached)
+    draft = oru_r01(view, number, orders, event.at, profile, attached)
     if draft is not None:
-        yield f"report:{payload['report']}", draft
+        yield f"report:{first_report(key)}", draft
+
+
+def _was_told(view: ReportView, number: int, profile: Profile) -> bool:
+    """Whether the receiver has any version that could be withdrawn."""
+    return profile.settings.preliminary_results or any(
+        each.kind is not VersionKind.PRELIMINARY for each in view.versions[: number - 1]
+    )
 
 
 def _documents(telling: _Telling) -> Drafts:

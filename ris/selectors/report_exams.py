@@ -22,3 +22,19 @@ def taken_away(report: Report) -> QuerySet[RequestedProcedure]:
 
 def words_of(procedure: RequestedProcedure) -> str:
     return procedure.description or procedure.code_meaning or procedure.code_value
+
+
+def first_report(public_id: str) -> str:
+    """The first report on the exams of this one, by way of those between; itself, if it is that.
+
+    An exam whose report was withdrawn is read again under another one. A receiver files both under
+    the same order numbers, so whatever is told of them is told in one order.
+    """
+    key = Report.objects.values_list("pk", flat=True).get(public_id=public_id)
+    exams: set[int] = set()
+    while True:
+        exams |= set(RequestedProcedure.objects.filter(reports=key).values_list("pk", flat=True))
+        first = Report.objects.filter(procedures__in=exams).order_by("pk").first()
+        if first is None or first.pk >= key:
+            return str(first.public_id if first is not None else public_id)
+        key = first.pk
