@@ -76,19 +76,20 @@ class CorrectionLine:
 
 
 def open_follow_ups() -> QuerySet[FollowUp]:
-    return FollowUp.objects.filter(settled_at=None).order_by("created_at", "id")
-
-
-def follow_up_lines(rows: QuerySet[FollowUp], limit: int = 100) -> list[FollowUpLine]:
-    found = rows.select_related(
-        "performed__patient__merged_into", "order", "step__procedure"
-    ).defer("performed__dataset")
-    return [
-        _follow_up(row)
-        for row in found.prefetch_related(
+    """With what a line shows of each."""
+    return (
+        FollowUp.objects.filter(settled_at=None)
+        .select_related("performed__patient__merged_into", "order", "step__procedure")
+        .defer("performed__dataset")
+        .prefetch_related(
             Prefetch("performed__patient__identifiers", queryset=IDENTIFIERS.queryset)
-        )[:limit]
-    ]
+        )
+        .order_by("created_at", "id")
+    )
+
+
+def follow_up_lines(rows: Sequence[FollowUp]) -> list[FollowUpLine]:
+    return [_follow_up(row) for row in rows]
 
 
 def _follow_up(row: FollowUp) -> FollowUpLine:
@@ -229,4 +230,6 @@ def _proposal(
         return Proposal(fix=Fix.WAIT, words=f"The patient has {len(steps)} open steps: choose one.")
     if row.patient_id:
         return Proposal(fix=Fix.ORDER, words="The patient has no open step it could be for.")
+    if not row.patient_identifier:
+        return Proposal(fix=Fix.REGISTER, words="The device sent no patient number.")
     return Proposal(fix=Fix.REGISTER, words="Nobody here has this patient's number.")

@@ -45,6 +45,17 @@ OF_NUMBERS = (
     noop("less than nothing"),
     noop("unit not understood: {unit}"),
 )
+# Why something is proposed for an exam that fits no order (ris.selectors.corrections).
+OF_PROPOSALS = (
+    noop("Its images are to be moved or deleted in the archive."),
+    noop("The patient's only open {modality} of that day: {exam}, {accession}."),
+    noop("The patient's only open step of that day: {exam}, {accession}."),
+    noop("Its order may come still; it is tied by itself then. Until"),
+    noop("The patient has {count} open steps: choose one."),
+    noop("The patient has no open step it could be for."),
+    noop("The device sent no patient number."),
+    noop("Nobody here has this patient's number."),
+)
 # "(0040,0254): no such day" names an element, whatever the language.
 _OF_ELEMENT = re.compile(r"(\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)[^:]*: )(.+)", re.DOTALL)
 

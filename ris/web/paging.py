@@ -37,9 +37,14 @@ class Slice(Generic[M]):
         return self.number - 1
 
 
-def slice_of(rows: QuerySet[M, Any], request: HttpRequest, size: int = SIZE) -> Slice[M]:
-    """The page that ``?page=`` asks for; a number that is none is the first page."""
-    text = asked(request, "page")
+def slice_of(
+    rows: QuerySet[M, Any], request: HttpRequest, size: int = SIZE, name: str = "page"
+) -> Slice[M]:
+    """The page that ``?page=`` asks for; a number that is none is the first page.
+
+    Of two lists on one page each is turned by a ``name`` of its own.
+    """
+    text = asked(request, name)
     number = min(max(int(text), 1), LAST) if text.isascii() and text.isdigit() else 1
     start = (number - 1) * size
     found = list(rows[start : start + size + 1])

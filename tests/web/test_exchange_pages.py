@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from ris.domain.discontinuation import FollowUpKind
 from ris.domain.identifiers import new_uid
 from ris.domain.performing import StartPerformedStep
-from ris.models import Delivery, Endpoint, InboundMessage, PerformedProcedureStep
+from ris.models import Delivery, Endpoint, FollowUp, InboundMessage, PerformedProcedureStep
 from ris.services import execute
 from tests import make, people
 from tests.web.department import Department, booked_at, today_at
@@ -111,6 +112,36 @@ def strangers_exams(station: str, count: int) -> list[str]:
         )
         for number in range(count)
     ][::-1]
+
+
+def test_an_exam_whose_device_sent_no_number_is_not_said_to_have_an_unknown_one(
+    full: Department, as_: As
+) -> None:
+    (key,) = strangers_exams("NEW1", 1)
+
+    page = as_("admin").get(f"/exceptions/performed/{key}/").content.decode()
+
+    assert "The device sent no patient number." in page
+    assert "Nobody here has this patient" not in page
+
+
+def test_what_exams_leave_to_decide_is_turned_page_by_page(full: Department, as_: As) -> None:
+    performed = PerformedProcedureStep.objects.get(public_id=full.unmatched)
+    FollowUp.objects.bulk_create(
+        FollowUp(performed=performed, kind=FollowUpKind.NOTE.value, detail=f"note {number:03d}")
+        for number in range(101)
+    )
+    client = as_("admin")
+
+    everything = client.get("/exceptions/").content.decode()
+    first = client.get("/exceptions/?kind=exams").content.decode()
+    last = client.get("/exceptions/?kind=exams&decide=3").content.decode()
+
+    assert 'href="/exceptions/?kind=exams#follow-title"' in everything
+    assert ("note 049" in first, "note 050" in first) == (True, False)
+    assert 'href="?kind=exams&amp;decide=2#follow-title"' in first
+    assert ("note 099" in last, "note 100" in last) == (False, True)
+    assert full.unmatched in last, "the other list of the page stays where it was"
 
 
 def test_hundreds_of_exams_without_order_are_dealt_with_by_device_and_page(

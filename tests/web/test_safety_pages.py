@@ -16,10 +16,17 @@ from django.utils import timezone
 
 from ris.domain.actors import OPERATOR
 from ris.domain.patients import PatientReference
+from ris.domain.protocoling import ChangeProtocolNeed, ProtocolNeed
 from ris.domain.safety import ImportSafetyQuestions, Observed, RecordObservations
 from ris.domain.safety_starter import STARTER
 from ris.domain.scheduling import BookAppointment
-from ris.models import SafetyAnswer, SafetyOverride, SafetyQuestion, ScheduledProcedureStep
+from ris.models import (
+    ProcedureDefinition,
+    SafetyAnswer,
+    SafetyOverride,
+    SafetyQuestion,
+    ScheduledProcedureStep,
+)
 from ris.selectors import safety
 from ris.services import execute
 from tests import make, people
@@ -105,6 +112,23 @@ def test_an_unsafe_answer_keeps_one_at_the_questions(as_: As, step: str) -> None
     )
 
     assert answer["Location"] == f"/safety/{step}/?next=/room/CT1/"
+
+
+def test_an_orders_page_names_an_exam_once_for_its_safety_and_its_protocol(
+    as_: As, step: str
+) -> None:
+    definition = str(ProcedureDefinition.objects.get().public_id)
+    need = ChangeProtocolNeed(definition=definition, need=ProtocolNeed.START)
+    execute(need, actor=people.manager)
+    order = ScheduledProcedureStep.objects.get(public_id=step).procedure.order
+
+    part = as_("scheduler").get(
+        f"/orders/{order.public_id}/clearance/", headers={"HX-Request": "true"}
+    )
+
+    panel = part.content.decode().partition("<details")[0]
+    assert panel.count("CT head without contrast") == 1
+    assert (panel.count("badge-state"), f"/safety/{step}/" in panel) == (2, True)
 
 
 def test_the_override_is_offered_to_who_may(as_: As, step: str) -> None:

@@ -49,7 +49,8 @@ def _exams(request: PageRequest) -> Part:
     proposed = corrections.proposals(rows, config.load().performing.rematch_minutes)
     performed = [(lists.performed_line(row), proposed[str(row.public_id)]) for row in rows]
     stuck = lists.performed_lines(lists.stuck(), SHOWN)
-    follow_ups = corrections.follow_up_lines(corrections.open_follow_ups(), SHOWN)
+    decide = slice_of(corrections.open_follow_ups(), request, SHOWN, "decide")
+    follow_ups = corrections.follow_up_lines(decide.rows)
     known = (
         *(line.patient for line, _ in performed),
         *(line.patient for line in stuck),
@@ -62,6 +63,7 @@ def _exams(request: PageRequest) -> Part:
         "station": asked(request, "station", 16),
         "stuck": stuck,
         "follow_ups": [(line, _open_to(request, line)) for line in follow_ups],
+        "decide": decide,
     }
     return context, [patient.public_id for patient in known if patient]
 
