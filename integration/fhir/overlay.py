@@ -38,6 +38,7 @@ _OWN = frozenset({"resourceType", "id", "status", "active", "intent", "for"})
 # Where a list is the core's: what was sent may be a time that was given up since.
 _OWN_OF: Mapping[str, frozenset[str]] = {
     "Appointment": frozenset({"slot", "minutesDuration"}),
+    "ServiceRequest": frozenset({"replaces"}),
 }
 # Who takes part in an appointment without a calendar here.
 _COMPANY = ("Practitioner/", "PractitionerRole/", "RelatedPerson/", "HealthcareService/")

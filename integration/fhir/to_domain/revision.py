@@ -49,6 +49,8 @@ def revise(
     if _differs(resource, shown, "subject"):
         _require_same_patient(reader, order, known)
     _require_same_numbers(reader, order, profile)
+    if resource.get("replaces") and _differs(resource, shown, "replaces"):
+        raise UnsupportedError("what a request replaces stays", path=f"{PATH}.replaces")
     reference = OrderReference(public_id=order.public_id)
     before = bindings.ORDER_STATUS[order.status]
     if status == before:

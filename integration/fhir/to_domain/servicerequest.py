@@ -24,6 +24,7 @@ from ris.selectors.views import PatientView
 PATH = "ServiceRequest"
 SUBJECT = frozenset({"Patient"})
 PLACES = frozenset({"Location"})
+REQUESTS = frozenset({PATH})
 LOCATION_LIMIT = 16  # (0040,0011) is SH
 REASON_LIMIT = 4000  # a clinical question; devices are told what fits
 MAX_OTHER_CODES = 8  # each is looked up in the catalog
@@ -133,13 +134,19 @@ def refuse_what_is_no_order(resource: Json) -> str:
         raise UnsupportedError(f"a {intent} is not carried out here", path=f"{PATH}.intent")
     if datatypes.boolean(resource, "doNotPerform", PATH):
         raise UnsupportedError("prohibitions are not kept here", path=f"{PATH}.doNotPerform")
-    if resource.get("replaces"):
-        raise UnsupportedError("not supported", path=f"{PATH}.replaces")
     if resource.get("orderDetail") and not resource.get("code"):
         raise InvalidValueError(
             "orderDetail needs a code (invariant prr-1)", path=f"{PATH}.orderDetail"
         )
     return status
+
+
+def replaced(reader: Reader) -> list[Named]:
+    """The requests that this one takes the place of."""
+    return [
+        reader.named(element, path, REQUESTS, default=PATH)
+        for element, path in datatypes.several(reader.resource, "replaces", PATH)
+    ]
 
 
 # --- patient

@@ -124,12 +124,6 @@ def refused(**elements: Any) -> tuple[int, str, str]:
             "not-supported",
             "ServiceRequest.modifierExtension",
         ),
-        (
-            {"replaces": [{"reference": "ServiceRequest/1"}]},
-            422,
-            "not-supported",
-            "ServiceRequest.replaces",
-        ),
         # what an order needs
         ({"status": "draft"}, 422, "value", "ServiceRequest.status"),
         ({"status": "revoked"}, 422, "value", "ServiceRequest.status"),
