@@ -93,6 +93,7 @@ _MEANINGS = {
     "SIU^S23": "time of a device or room blocked: closed",
     "SIU^S24": "blocked time opened; what was closed here stays closed (207)",
     "SIU^S26": "patient did not come",
+    "SIU^S27": "what is booked, told again: booked if it was not; `SCH-25` as in S14",
     "ORU^R01": "report from dictation, an algorithm or another system",
     "MDM^T02": "document",
     "MDM^T04": "document with another status; `TXA-19` CA cancels it",

@@ -14,9 +14,8 @@ from integration.hl7.er7 import Message
 from integration.hl7.er7_segment import Segment
 from integration.hl7.faults import Faults
 from integration.hl7.profiles import Profile
-from integration.hl7.to_domain import contents
+from integration.hl7.to_domain import contents, patient
 from integration.hl7.to_domain.request import Request
-from integration.hl7.to_domain.schedule import said_patient
 from ris.domain.documents import CancelDocument, Completion, Content, FileDocument, Filing
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.orders import OrderReference
@@ -121,7 +120,7 @@ def _of_part(number: Identifier, at: int) -> Identifier:
 
 
 def _patient(message: Message, profile: Profile) -> PatientReference:
-    found = said_patient(message, profile)
+    found = patient.said(message, profile)
     if found is None or not found.identifiers:
         raise MissingValueError("the patient is required", path="PID-3")
     return found

@@ -25,7 +25,6 @@ from integration.hl7.to_domain.order_groups import (
     read_orders,
 )
 from integration.hl7.to_domain.request import Request
-from integration.hl7.to_domain.schedule import said_patient
 from ris.domain.commands import Command
 from ris.domain.errors import InvalidValueError, MissingValueError, RisError
 from ris.domain.orders import (
@@ -162,7 +161,7 @@ def _reference(message: Message, order: ToldOrder, profile: Profile) -> OrderRef
     said: Demographics | None = None
     if pid is not None:
         with suppress(RisError):  # what cannot be read of a person is no reason to refuse the rest
-            who = said_patient(message, profile)
+            who = patient.said(message, profile)
             said = who.demographics if who is not None else None
     return OrderReference(
         placer=order.numbers.get("placer"),

@@ -7,11 +7,12 @@ without gets the peer's default if it is of a kind that only this authority give
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
 from integration.hl7 import datatypes
-from integration.hl7.er7 import Group
+from integration.hl7.er7 import Group, Message
 from integration.hl7.er7_segment import Repetition, Segment
 from integration.hl7.faults import Faults
 from integration.hl7.fields import DEMOGRAPHICS, VISIT, Scope, values
@@ -50,6 +51,21 @@ def reference(pid: Segment, profile: Profile, demographics: Demographics) -> Pat
         places=tuple(found.values()) if len(found) > 1 or pid.occurrence > 1 else (),
         demographics=demographics,
         authoritative=profile.is_authority,
+    )
+
+
+def said(message: Message, profile: Profile) -> PatientReference | None:
+    """Who a message says it is about, to be compared with what is known of the order."""
+    pid = message.first("PID")
+    if pid is None:
+        return None
+    numbers = identifiers(pid, profile)
+    name = datatypes.person(pid.repeats("5"))
+    born = None
+    with suppress(datatypes.NotKnownError):
+        born = datatypes.birth_date(pid, "7")
+    return PatientReference(
+        identifiers=numbers, demographics=Demographics(name=name, birth_date=born or None)
     )
 
 

@@ -18,9 +18,8 @@ from integration.hl7.er7_segment import Segment
 from integration.hl7.faults import Faults
 from integration.hl7.fields import NUMBERS, PROCEDURE, value_of, values
 from integration.hl7.profiles import Profile
-from integration.hl7.to_domain import contents
+from integration.hl7.to_domain import contents, patient
 from integration.hl7.to_domain.request import GroupScope, Request
-from integration.hl7.to_domain.schedule import said_patient
 from ris.domain.documents import Content
 from ris.domain.errors import InvalidValueError, MissingValueError, UnsupportedError
 from ris.domain.identifiers import require_uid
@@ -134,7 +133,7 @@ def from_oru(message: Message, profile: Profile) -> list[Request]:
     if "OBR" not in message:
         raise MissingValueError("a report needs the exam it is about", path="OBR")
     faults = Faults()
-    who = faults.take(lambda: said_patient(message, profile))
+    who = faults.take(lambda: patient.said(message, profile))
     parts = [
         part for scope in _scopes(message) if (part := _part(scope, profile, faults)) is not None
     ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +23,6 @@ from integration.hl7.to_domain import patient
 from integration.hl7.to_domain.request import Request
 from ris.domain.errors import InvalidValueError, MissingValueError
 from ris.domain.orders import OrderReference
-from ris.domain.patients import Demographics, PatientReference
 from ris.domain.scheduling import (
     ENDING,
     FollowSchedule,
@@ -36,7 +34,8 @@ from ris.domain.values import Code, Identifier, PersonName
 MAX_SERVICES = 50
 
 # The trigger events that are served; S14 says in SCH-25 what else became of the appointment. S18 to
-# S22 are of a part of it, and carry the whole.
+# S22 are of a part of it, and carry the whole. S27 tells again what is booked (2.6 10.4.16): what
+# is known already is no news, and SCH-25 says how it stands. S25 is of a query (SQM), not of SIU.
 TRIGGERS: Mapping[str, ScheduleChange] = {
     "S12": ScheduleChange.BOOK,
     "S13": ScheduleChange.MOVE,
@@ -50,11 +49,13 @@ TRIGGERS: Mapping[str, ScheduleChange] = {
     "S21": ScheduleChange.MODIFY,
     "S22": ScheduleChange.MODIFY,
     "S26": ScheduleChange.MISS,
+    "S27": ScheduleChange.BOOK,
 }
 
 
 BLOCKS = {"S23": True, "S24": False}  # time is blocked, or opened again (:mod:`.closures`)
 _EVENTS = frozenset({*TRIGGERS, *BLOCKS})
+_BY_STATUS = frozenset({"S14", "S27"})
 _OF_PARTS = frozenset({"S18", "S19", "S20", "S21", "S22"})
 # What becomes of the parts that these take out.
 _REMOVALS: Mapping[str, ScheduleChange] = {
@@ -140,7 +141,7 @@ def from_siu(message: Message, profile: Profile) -> list[Request]:
     status = faults.take(lambda: _status(sch, change, trigger))
     names = faults.take(lambda: _appointment(sch, profile)) or {}
     orders = faults.take(lambda: _orders(message, sch, profile)) or []
-    who = faults.take(lambda: said_patient(message, profile))
+    who = faults.take(lambda: patient.said(message, profile))
     services, words = _services(message, sch, profile, faults, trigger)
     faults.raise_if_any()
     assert status is not None  # noqa: S101 - otherwise there is a fault
@@ -148,7 +149,7 @@ def from_siu(message: Message, profile: Profile) -> list[Request]:
         return []
     if trigger in _REMOVALS:
         _require_removal(message, services)
-    if change is ScheduleChange.MODIFY and trigger not in _OF_PARTS:
+    if trigger in _BY_STATUS:
         if status.nothing:
             return []
         change = status.change or change
@@ -188,7 +189,7 @@ def _status(sch: Segment, change: ScheduleChange, trigger: str) -> Status:
         raise InvalidValueError(
             f"an appointment that is {text.lower()} is not on our calendar", path=sch.at("25")
         )
-    if (trigger in _OF_PARTS or change is not ScheduleChange.MODIFY) and status.change in ENDING:
+    if trigger not in _BY_STATUS and status.change in ENDING:
         raise InvalidValueError("this status contradicts the event", path=sch.at("25"))
     return status
 
@@ -256,21 +257,6 @@ def _of_old_versions(sch: Segment, profile: Profile) -> list[OrderReference]:
     if number is None or "appointment" in _appointment(sch, profile):
         return []
     return [OrderReference(placer=number)]
-
-
-def said_patient(message: Message, profile: Profile) -> PatientReference | None:
-    """Who a message says it is about, to be compared with what is known of the order."""
-    pid = message.first("PID")
-    if pid is None:
-        return None
-    identifiers = patient.identifiers(pid, profile)
-    name = datatypes.person(pid.repeats("5"))
-    born = None
-    with suppress(datatypes.NotKnownError):
-        born = datatypes.birth_date(pid, "7")
-    return PatientReference(
-        identifiers=identifiers, demographics=Demographics(name=name, birth_date=born or None)
-    )
 
 
 def reason_of(sch: Segment) -> str:

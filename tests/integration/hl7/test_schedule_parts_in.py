@@ -283,7 +283,7 @@ def test_an_exam_that_began_is_not_taken_out_and_no_other_instead() -> None:
     assert steps(order)["CTCHEST"] == ("SCHEDULED", LATER)
 
 
-@pytest.mark.parametrize("trigger", ["S25", "S27"])
-def test_what_nobody_sends_stays_unsupported_with_a_word(trigger: str) -> None:
-    assert siu(trigger, sch(), PID) == ["AR", "201 MSH^1^9^1^2"]
+def test_the_event_of_a_query_is_no_event_of_a_schedule() -> None:
+    """S25 is that of SQM, which asks for free times."""
+    assert siu("S25", sch(), PID) == ["AR", "201 MSH^1^9^1^2"]
     assert InboundMessage.objects.get().error == "this event is not served"
