@@ -241,7 +241,11 @@ def start(direction: Direction, expected: int, **filters: str) -> MessageRun:
 def test_run_applies_in_order_at_its_pace_and_ends(his: str) -> None:
     first, second, third = (received(f"M{number}") for number in (1, 2, 3))
     InboundMessage.objects.filter(pk__in=[first.pk, second.pk]).update(
-        raw=messages.order(orc=messages.ORC.replace("PL1", "PL8"), key="M1").encode()
+        raw=messages.order(
+            orc=messages.ORC.replace("PL1", "PL8"),
+            obr=messages.OBR.replace("PL1", "PL8"),
+            key="M1",
+        ).encode()
     )
     run = start(Direction.IN, 3, endpoint=his)
 
