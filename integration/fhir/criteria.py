@@ -61,6 +61,9 @@ def criterion(
             raise refused(name, "is true or false")
         parameter.missing(value == "true", into)
         return True
+    if modifier == "identifier" and modifier in getattr(parameter, "chains", ()):
+        # It is answered by the numbers of the target, of which no more may be learned than there.
+        return _chain(name, parameter, "", modifier, value, reading, into, depth)
     values = alternatives(name, value)
     if modifier == "not" and "not" in parameter.modifiers and not parameter.negates:
         apart: Criteria = {}

@@ -342,13 +342,6 @@ class ReferenceParameter(Parameter):
         by_number = ["identifier"] if "identifier" in self.chains else []
         return frozenset({"missing", *self.targets, *by_number})
 
-    def apply(self, values: Sequence[str], modifier: str, reading: Reading, into: Criteria) -> None:
-        if modifier == "identifier" and "identifier" in self.chains:
-            self.apply_chain("identifier", values, reading, into)
-            return
-        # Not super(): a dataclass with slots is another class than the one super() looks for.
-        Parameter.apply(self, values, modifier, reading, into)
-
     def may_be(self, target: str) -> bool:
         """Whether it may refer to this type; without targets it may refer to any."""
         return not self.targets or target in self.targets

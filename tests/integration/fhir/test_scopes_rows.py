@@ -281,6 +281,19 @@ def test_a_condition_finds_only_what_the_filter_reaches(db: None) -> None:
     assert Order.objects.count() == 0
 
 
+def test_nobody_learns_by_a_number_whom_an_order_is_for(db: None) -> None:
+    make.order(patient=make.patient("M7"))
+    number = "urn:ris:issuer:HOSP|M7"
+    whole = Api(token(client="Whole"))
+    filtered = Api(token("system/ServiceRequest.rs", "system/Patient.rs?gender=male"))
+    without = Api(token("system/ServiceRequest.rs"))
+
+    for asked in (f"patient.identifier={number}", f"patient:identifier={number}"):
+        assert len(whole.get(f"/ServiceRequest?{asked}").ids) == 1, asked
+        assert filtered.get(f"/ServiceRequest?{asked}").ids == [], asked
+        assert without.get(f"/ServiceRequest?{asked}").status == 403, asked
+
+
 def test_kept_resources_are_filtered_too(db: None) -> None:
     whole = Api(token(client="Whole"))
     mild, severe = (
