@@ -132,6 +132,15 @@ class OpenReport(Command[str]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CoverExams(Command[None]):
+    """Let a draft be about further exams of its patient, or about some of its exams no more."""
+
+    report: str
+    also: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SaveDraft(Command[int]):
     """Keep what was written so far; returns the new draft revision."""
 
@@ -250,6 +259,16 @@ class AcknowledgeCriticalResult(Command[None]):
 class ReportOpened(Event):
     report: str
     order: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamsCovered(Event):
+    """A draft is about further exams, or about some no more; each by its words and number."""
+
+    report: str
+    order: str
+    also: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

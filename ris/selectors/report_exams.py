@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from ris.domain.orders import PERFORMED
+from ris.domain.orders import PERFORMED, OrderStatus, Stage
+from ris.domain.reporting import LIVE
 from ris.models import Report, RequestedProcedure, ScheduledProcedureStep
 
 _DONE = sorted(status.value for status in PERFORMED)
@@ -18,6 +19,21 @@ def is_done() -> Exists:
 def taken_away(report: Report) -> QuerySet[RequestedProcedure]:
     """Those whose exam was given to another order, or turned out to be somebody else's."""
     return RequestedProcedure.objects.filter(~is_done(), reports=report).order_by("id")
+
+
+def beside(report: Report) -> QuerySet[RequestedProcedure]:
+    """Exams of the same patient that wait to be read, and may be read together with these."""
+    begun = Report.objects.filter(procedures=OuterRef("pk"), status__in=LIVE)
+    return (
+        RequestedProcedure.objects.select_related("order")
+        .filter(
+            ~Exists(begun),
+            order__patient=report.order.patient_id,
+            order__status__in=(OrderStatus.ACTIVE.value, OrderStatus.DISCONTINUED.value),
+            stage__in=(Stage.PERFORMED.value, Stage.IN_PROGRESS.value),
+        )
+        .order_by("-performed_at", "-id")
+    )
 
 
 def words_of(procedure: RequestedProcedure) -> str:

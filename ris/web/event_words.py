@@ -124,6 +124,7 @@ EVENT: Mapping[str, Label] = {
     "ImagesPartlyAvailable": Label("Images partly available", "half", Tone.WARN),
     "ImagesUnavailable": Label("Images not available", "ban", Tone.WARN),
     "ReportOpened": Label("Report begun", "pencil", Tone.INFO),
+    "ExamsCovered": Label("Exams read together changed", "link", Tone.INFO),
     "DraftDiscarded": Label("Draft thrown away", "cross", Tone.WARN),
     "ReadingClaimed": Label("Reading taken up", "pencil", Tone.INFO),
     "ReadingReleased": Label("Reading left", "minus"),

@@ -329,8 +329,19 @@ def _placer(name: str, payload: Payload) -> str:
 
 
 # In the order in which they are read.
+def _read_together(name: str, payload: Payload) -> str:
+    if name != "ExamsCovered":
+        return ""
+    found = []
+    if payload.get("also"):
+        found.append(_("also %(exams)s") % {"exams": ", ".join(payload["also"])})
+    if payload.get("without"):
+        found.append(_("without %(exams)s") % {"exams": ", ".join(payload["without"])})
+    return "; ".join(found)
+
+
 _TOLD: tuple[Callable[[str, Payload], str], ...] = (
     _when, _until, _before, _overbooked, _changed, _version, _checked, _called, _supplies,
     _severity, _state, _reason, _unsafe, _codes, _alternative, _note, _due, _source, _how, _images,
-    _missing, _expected, _match, _placer,
+    _missing, _expected, _match, _placer, _read_together,
 )  # fmt: skip

@@ -11,13 +11,14 @@ from ris.domain.errors import StateConflictError
 from ris.domain.patients import MergePatients
 from ris.domain.reporting import (
     AmendReport,
+    CoverExams,
     FinalizeReport,
     OpenReport,
     SaveDraft,
     SignPreliminary,
     VersionKind,
 )
-from ris.models import Order, Report, ReportVersion
+from ris.models import DomainEvent, Order, Report, ReportVersion
 from ris.services import execute
 from tests import make, people
 from tests.services.exams import begin, stop
@@ -138,3 +139,129 @@ def test_who_saw_another_name_adds_nothing() -> None:
         )
 
     assert report.versions.count() == 1
+
+
+# --- several exams in one report
+
+
+def of_patient(count: int) -> list[Order]:
+    return [
+        make.performed(start_at=make.NOON + timedelta(hours=each), patient=make.patient("A"))
+        for each in range(count)
+    ]
+
+
+def exam_of(order: Order) -> str:
+    return str(order.procedures.get().public_id)
+
+
+def covered(key: str) -> list[str]:
+    rows = Report.objects.get(public_id=key).procedures.order_by("id")
+    return [str(each.public_id) for each in rows]
+
+
+def test_who_reads_two_in_one_reads_both_though_one_was_begun() -> None:
+    first, second = of_patient(2)
+    begun = written(first)
+
+    key = execute(
+        OpenReport(procedures=(exam_of(first), exam_of(second))), actor=people.radiologist
+    )
+
+    assert key == begun
+    assert covered(key) == [exam_of(first), exam_of(second)]
+    assert Report.objects.get().draft == make.TEXT
+
+
+def test_an_exam_is_not_read_in_a_report_that_is_signed() -> None:
+    first, second = of_patient(2)
+    key = str(make.final_report(first).public_id)
+    together = OpenReport(procedures=(exam_of(first), exam_of(second)))
+
+    with pytest.raises(StateConflictError, match="has a signed report already"):
+        execute(together, actor=people.radiologist)
+    with pytest.raises(StateConflictError, match="stays a report on the same exams"):
+        execute(CoverExams(report=key, also=(exam_of(second),)), actor=people.radiologist)
+
+    assert covered(key) == [exam_of(first)]
+
+
+def test_exams_with_reports_of_their_own_are_not_read_in_one() -> None:
+    orders = of_patient(2)
+    keys = [written(each) for each in orders]
+
+    with pytest.raises(StateConflictError, match="separate reports"):
+        execute(OpenReport(procedures=tuple(map(exam_of, orders))), actor=people.radiologist)
+    with pytest.raises(StateConflictError, match="has a report of its own"):
+        execute(CoverExams(report=keys[0], also=(exam_of(orders[1]),)), actor=people.radiologist)
+
+    assert [covered(key) for key in keys] == [[exam_of(each)] for each in orders]
+
+
+def test_an_exam_is_taken_in_while_the_report_is_written_and_signed_with_it() -> None:
+    first, second = of_patient(2)
+    key = written(first)
+
+    execute(CoverExams(report=key, also=(exam_of(second),)), actor=people.radiologist)
+    execute(FinalizeReport(report=key, sections=dict(make.TEXT)), actor=people.radiologist)
+
+    for each in (first, second):
+        each.refresh_from_db()
+    assert [first.status, second.status] == ["COMPLETED", "COMPLETED"]
+    event = DomainEvent.objects.get(name="ExamsCovered")
+    number = second.accession_number
+    assert event.payload["also"] == [f"CT head without contrast ({number})"]
+
+
+def test_the_exam_that_went_is_left_out_and_the_other_one_signed() -> None:
+    first, second = of_patient(2)
+    keys = (exam_of(first), exam_of(second))
+    key = execute(OpenReport(procedures=keys), actor=people.radiologist)
+    make.relink(second.performed.get(), another("B"))
+
+    execute(CoverExams(report=key, without=(exam_of(second),)), actor=people.radiologist)
+    execute(FinalizeReport(report=key, sections=dict(make.TEXT)), actor=people.radiologist)
+
+    second.refresh_from_db()
+    assert (covered(key), second.status) == ([exam_of(first)], "ACTIVE")
+    assert make.step_of(second).procedure.stage == "SCHEDULED"
+
+
+def test_an_exam_that_is_left_out_waits_to_be_read_again() -> None:
+    first, second = of_patient(2)
+    keys = (exam_of(first), exam_of(second))
+    key = execute(OpenReport(procedures=keys), actor=people.radiologist)
+
+    execute(CoverExams(report=key, without=(exam_of(second),)), actor=people.radiologist)
+
+    other = execute(OpenReport(procedures=(exam_of(second),)), actor=people.radiologist)
+    assert other != key
+    assert (covered(key), covered(other)) == ([exam_of(first)], [exam_of(second)])
+
+
+def test_the_exam_a_report_began_with_stays_in_it() -> None:
+    first, second = of_patient(2)
+    keys = (exam_of(first), exam_of(second))
+    key = execute(OpenReport(procedures=keys), actor=people.radiologist)
+
+    with pytest.raises(StateConflictError, match="began with this exam"):
+        execute(CoverExams(report=key, without=(exam_of(first),)), actor=people.radiologist)
+
+
+def test_another_patients_exam_is_not_read_in_the_report() -> None:
+    (first,) = of_patient(1)
+    key = written(first)
+    other = make.performed(start_at=make.NOON + timedelta(hours=5), patient=make.patient("B"))
+
+    with pytest.raises(StateConflictError, match="different patients"):
+        execute(CoverExams(report=key, also=(exam_of(other),)), actor=people.radiologist)
+
+    assert covered(key) == [exam_of(first)]
+
+
+def test_an_exam_that_was_not_done_is_not_read_in_the_report() -> None:
+    (first,) = of_patient(1)
+    key = written(first)
+
+    with pytest.raises(StateConflictError, match="nothing to report on yet"):
+        execute(CoverExams(report=key, also=(exam_of(another("A")),)), actor=people.radiologist)

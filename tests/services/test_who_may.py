@@ -26,7 +26,8 @@ DESK = "scheduler frontdesk manager"
 SETUP = "manager admin"
 WHO = {
     "reporting": {
-        READERS: "OpenReport SaveDraft DiscardDraft SignPreliminary CommunicateCriticalResult",
+        READERS: "OpenReport CoverExams SaveDraft DiscardDraft SignPreliminary "
+        "CommunicateCriticalResult",
         "radiologist": "FinalizeReport AmendReport RetractReport ReturnReport",
         f"{READERS} manager": "ChooseAttending",
         f"{READERS} {DESK}": "AcknowledgeCriticalResult",

@@ -72,6 +72,7 @@ from ris.domain.report_templates import (
 from ris.domain.reporting import (
     AmendReport,
     CommunicateCriticalResult,
+    CoverExams,
     DiscardDraft,
     FinalizeReport,
     OpenReport,
@@ -234,6 +235,11 @@ POSTS = [
         FinalizeReport,
         lambda d: f"/reports/{d.draft.public_id}/sign/",
         lambda d: {"findings": "x", "as": "final"},
+    ),
+    Post(
+        CoverExams,
+        lambda d: f"/reports/{d.draft.public_id}/cover/",
+        lambda d: {"also": str(d.draft.procedures.get().public_id)},
     ),
     Post(DiscardDraft, lambda d: f"/reports/{d.draft.public_id}/discard/"),
     Post(

@@ -76,3 +76,40 @@ def test_who_signs_sees_that_the_patient_is_another_one(exam: Order, as_: As) ->
     assert "load the present state" not in page
     send(radiologist, report, "final", patient=str(exam.patient.public_id))
     assert Report.objects.get().status == "FINAL"
+
+
+def test_an_exam_is_taken_in_and_left_out_again_with_what_was_just_typed(
+    exam: Order, second: Order, as_: As
+) -> None:
+    radiologist = as_("radiologist")
+    report = opened(radiologist, exam)
+    also = str(second.procedures.get().public_id)
+    part = look(radiologist, report, "together/")
+
+    taken = radiologist.post(
+        f"/reports/{report.public_id}/cover/", {**TEXT, "revision": "0", "also": also}, follow=True
+    ).content.decode()
+
+    report.refresh_from_db()
+    assert f"Read in this report CT head without contrast, {second.accession_number}" in part
+    assert "This exam is read in the same report." in taken
+    assert (report.draft, report.procedures.count()) == (TEXT, 2)
+    assert f"Leave out CT head without contrast, {second.accession_number}" in look(
+        radiologist, report, "together/?editor=yes"
+    )
+    radiologist.post(f"/reports/{report.public_id}/cover/", {"without": also})
+    assert report.procedures.count() == 1
+
+
+def test_what_is_signed_shows_its_exams_and_changes_none(
+    exam: Order, second: Order, as_: As
+) -> None:
+    radiologist = as_("radiologist")
+    report = opened(radiologist, exam)
+    send(radiologist, report, "preliminary")
+
+    part = look(radiologist, report, "together/")
+
+    assert exam.accession_number in part
+    assert second.accession_number not in part
+    assert "Leave out" not in part

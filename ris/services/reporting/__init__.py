@@ -6,6 +6,7 @@ from ris.domain.actors import Role
 from ris.domain.reporting import (
     AmendReport,
     ChooseAttending,
+    CoverExams,
     DiscardDraft,
     FinalizeReport,
     OpenReport,
@@ -17,6 +18,7 @@ from ris.domain.reporting import (
 from ris.services._execute import register_reason
 from ris.services.reporting.amending import amend_report, retract_report
 from ris.services.reporting.attendings import choose_attending
+from ris.services.reporting.covering import cover_exams
 from ris.services.reporting.residents import ATTENDING_SIGNS
 from ris.services.reporting.returning import return_report
 from ris.services.reporting.signing import finalize_report, sign_preliminary
@@ -24,6 +26,7 @@ from ris.services.reporting.writing import discard_draft, open_report, save_draf
 
 HANDLERS = {
     OpenReport: open_report,
+    CoverExams: cover_exams,
     SaveDraft: save_draft,
     DiscardDraft: discard_draft,
     SignPreliminary: sign_preliminary,
@@ -39,6 +42,7 @@ _READERS = _ATTENDINGS | {Role.RESIDENT}
 
 PERMISSIONS = {
     OpenReport: _READERS,
+    CoverExams: _READERS,
     SaveDraft: _READERS,
     DiscardDraft: _READERS,
     SignPreliminary: _READERS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from ris.domain.errors import (
@@ -33,6 +34,7 @@ from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import move
 from ris.services.reporting import forms, recommending
+from ris.services.reporting.covering import take_in
 from ris.services.reporting.parts import (
     check_revision,
     clean,
@@ -46,10 +48,7 @@ from ris.services.reporting.residents import require_own_draft
 
 def open_report(command: OpenReport, context: Context) -> str:
     keys = [public_key(public_id, "procedure") for public_id in command.procedures]
-    orders = list(
-        RequestedProcedure.objects.filter(public_id__in=keys).values_list("order_id", flat=True)
-    )
-    lock_orders(orders)
+    lock_orders(_orders_around(keys))
     procedures = list(
         RequestedProcedure.objects.select_related("order__patient")
         .filter(public_id__in=keys)
@@ -59,11 +58,16 @@ def open_report(command: OpenReport, context: Context) -> str:
         raise UnknownKeyError("no such procedure", path="procedures")
     if len({procedure.order.patient_id for procedure in procedures}) != 1:
         raise StateConflictError("these procedures belong to different patients")
-    existing = Report.objects.filter(procedures__in=procedures, status__in=LIVE).distinct().first()
-    if existing is not None:
-        if existing.status in EDITED:
-            reading_leases.hold_telling(existing, context)
-        return str(existing.public_id)
+    begun = list(
+        Report.objects.select_related("order__patient")
+        .filter(procedures__in=procedures, status__in=LIVE)
+        .distinct()
+        .order_by("id")
+    )
+    if len(begun) > 1:
+        raise StateConflictError("these exams have separate reports here")
+    if begun:
+        return _go_on(begun[0], procedures, context)
     for procedure in procedures:
         if procedure.stage not in {Stage.PERFORMED.value, Stage.IN_PROGRESS.value}:
             raise StateConflictError("there is nothing to report on yet: the exam was not done")
@@ -81,6 +85,21 @@ def open_report(command: OpenReport, context: Context) -> str:
         subject=report,
         order=report.order,
     )
+    return str(report.public_id)
+
+
+def _orders_around(procedures: Sequence[UUID]) -> set[int]:
+    """The orders of procedures, and those that a report on one of them is about as well."""
+    rows = RequestedProcedure.objects.filter(public_id__in=procedures)
+    beside = RequestedProcedure.objects.filter(reports__procedures__in=rows)
+    return {key for found in (rows, beside) for key in found.values_list("order_id", flat=True)}
+
+
+def _go_on(report: Report, procedures: Sequence[RequestedProcedure], context: Context) -> str:
+    """To what was begun; exams that it leaves out are read in it, for that was asked."""
+    if report.status in EDITED:
+        reading_leases.hold_telling(report, context)
+    take_in(report, procedures, context)
     return str(report.public_id)
 
 

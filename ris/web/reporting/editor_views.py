@@ -195,6 +195,11 @@ def _save(request: PageRequest, key: UUID, sections: dict[str, str]) -> int:
     )
 
 
+def keep_text(request: PageRequest, key: UUID) -> None:
+    """Keep the draft as it stands in the form that was sent."""
+    _save(request, key, written_in(request))
+
+
 @require_POST
 @page()
 def autosave(request: PageRequest, key: UUID) -> HttpResponse:

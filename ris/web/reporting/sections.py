@@ -50,7 +50,7 @@ def exam(request: PageRequest, key: UUID) -> HttpResponse:
         "studies": availability.of_order(order),
         "dose": dose.of_order(order),
     }
-    return _show(request, report, "_exam", _("Results of the exam"), context)
+    return show_part(request, report, "_exam", _("Results of the exam"), context)
 
 
 @require_GET
@@ -66,7 +66,7 @@ def deliveries(request: PageRequest, key: UUID) -> HttpResponse:
         "receivers": receipts.receivers() if is_unsigned else [],
         "report": report,
     }
-    return _show(request, report, "_deliveries", _("Sent to"), context)
+    return show_part(request, report, "_deliveries", _("Sent to"), context)
 
 
 @require_GET
@@ -84,7 +84,7 @@ def critical_findings(request: PageRequest, key: UUID) -> HttpResponse:
     }
     if context["critical_after"] and context["amendable"]:
         context |= proof_context(request)
-    return _show(request, report, "_critical", _("Critical results"), context)
+    return show_part(request, report, "_critical", _("Critical results"), context)
 
 
 def _report(key: UUID, rows: QuerySet[Report]) -> Report:
@@ -94,7 +94,7 @@ def _report(key: UUID, rows: QuerySet[Report]) -> Report:
     return report
 
 
-def _show(
+def show_part(
     request: PageRequest, report: Report, name: str, title: str, context: Mapping[str, Any]
 ) -> HttpResponse:
     """The part alone for the report's page, which was audited already; else with a page around."""

@@ -15,6 +15,7 @@ from ris.web.reporting import (
     reading_views,
     sections,
     signing_views,
+    together_views,
     views,
 )
 
@@ -38,6 +39,8 @@ urlpatterns = [
     path("reports/<uuid:key>/exam/", sections.exam, name="report-exam"),
     path("reports/<uuid:key>/receipts/", sections.deliveries, name="report-receipts"),
     path("reports/<uuid:key>/findings/", sections.critical_findings, name="report-findings"),
+    path("reports/<uuid:key>/together/", together_views.together, name="report-together"),
+    path("reports/<uuid:key>/cover/", together_views.cover, name="report-cover"),
     path("reports/<uuid:key>/draft/", editor_views.autosave, name="report-draft"),
     path("reports/<uuid:key>/sign/", signing_views.sign, name="report-sign"),
     path("reports/<uuid:key>/discard/", views.discard, name="report-discard"),

@@ -417,7 +417,7 @@ _UNTOLD: Sequence[str] = (
     "SlotHeld", "HoldExpired", "HoursSet", "ClosureAdded", "ClosureRemoved",
     "ClosureReopened",  # our own business
     "StepPrepared", "PerformedStepUpdated", "DoseRecorded",
-    "ReportOpened", "DraftDiscarded", "ReportSigned",
+    "ReportOpened", "ExamsCovered", "DraftDiscarded", "ReportSigned",
     "CriticalResultCommunicated", "CriticalResultAcknowledged",
     "CriticalFindingFlagged", "CriticalAttemptNoted", "CriticalFindingAcknowledged",
     "CriticalTellingWaived", "CriticalFindingWithdrawn", "CriticalFindingEscalated",
