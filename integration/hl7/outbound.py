@@ -52,7 +52,13 @@ from ris.selectors.documents import DocumentView, of_version
 from ris.selectors.exchange import endpoints
 from ris.selectors.facility import site
 from ris.selectors.orders import order_view, order_views
-from ris.selectors.outgoing import identifiers_moved, is_relayed, last_told, orders_of_steps
+from ris.selectors.outgoing import (
+    booked_by_the_same,
+    identifiers_moved,
+    is_relayed,
+    last_told,
+    orders_of_steps,
+)
 from ris.selectors.patients import patient_view
 from ris.selectors.report_exams import first_report
 from ris.selectors.reports import report_view
@@ -139,8 +145,14 @@ def _appointment(telling: _Telling) -> Drafts:
 
 
 def _archive(telling: _Telling) -> Drafts:
+    along: Sequence[StoredEvent] = ()
+    if telling.profile.settings.archive_groups == "order":
+        found = booked_by_the_same(telling.event)
+        if found[0].id != telling.event.id:
+            return  # told with the first of them
+        along = found[1:]
     for order in telling.orders:
-        for draft in to_archive(telling.event, order, telling.profile):
+        for draft in to_archive(telling.event, order, telling.profile, along):
             yield f"order:{order.public_id}", draft
 
 

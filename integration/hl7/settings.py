@@ -193,6 +193,11 @@ class Settings(BaseModel):
     procedure_message: Literal["auto", "ORM", "OMI"] = Field(
         default="auto", description="procedures scheduled as ORM^O01 or OMI^O23; auto: by version"
     )
+    archive_groups: Literal["step", "order"] = Field(
+        default="step",
+        description="procedures scheduled: each step in a message of its own, for several archives "
+        "read the first ORC and OBR only; or all steps that one change is about in one",
+    )
     own_orders: Literal["none", "SN", "NW", "SN+NW"] = Field(
         default="SN",
         description="what it hears of an order without its number: a request for one (SN), the "

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ris.domain.exchange import DeliveryState, Protocol
+from ris.domain.protocol import StoredEvent
 from ris.domain.values import Identifier
-from ris.models import Delivery, InboundMessage, Order, PatientIdentifier
+from ris.models import Delivery, DomainEvent, InboundMessage, Order, PatientIdentifier
 
 
 def orders_of_steps(public_ids: Iterable[str]) -> list[str]:
@@ -24,6 +26,19 @@ def identifiers_moved(ids: Iterable[int]) -> tuple[Identifier, ...]:
     """The patient identifiers that a merge gave to the survivor (``PatientsMerged.moved``)."""
     rows = PatientIdentifier.objects.filter(id__in=list(ids)).order_by("id")
     return tuple(Identifier(row.value, row.issuer, row.type) for row in rows)
+
+
+def booked_by_the_same(event: StoredEvent) -> list[StoredEvent]:
+    """The bookings of one order that one message brought, oldest first; else the event alone."""
+    if event.name != "AppointmentBooked" or event.message is None or not event.order:
+        return [event]
+    rows = DomainEvent.objects.filter(
+        message=event.message, name=event.name, order__public_id=event.order
+    ).order_by("id")
+    return [
+        replace(event, id=key, payload=payload)
+        for key, payload in rows.values_list("id", "payload")
+    ]
 
 
 def last_told(endpoint_id: int, lane: str) -> bytes | None:

@@ -1,7 +1,9 @@
 """Events + order → scheduled procedures for the archive (IHE RAD-4, RAD-13; spec 1.2 and 1.6).
 
-ORM^O01 with ZDS to 2.4, OMI^O23 with IPC from 2.5 on, a group for each step. Only the pairs of
-ORC-1 and ORC-5 that dcm4chee takes are used, unless the endpoint's ``archive_controls`` say others.
+ORM^O01 with ZDS to 2.4, OMI^O23 with IPC from 2.5 on. Each step has a message of its own, because
+dcm4chee reads the first ORC and OBR of a message only; for archives that read them all a setting
+makes it a group for each step. Only the pairs of ORC-1 and ORC-5 that dcm4chee takes are used,
+unless the endpoint's ``archive_controls`` say others.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from ris.selectors.views import OrderView, StepView
 
 # What happened, by its name in ARCHIVE_CONTROLS, and the steps it happened to.
 Announcement = tuple[str, list[Part]]
+Told = tuple[StoredEvent, Part]
+_MOST_MESSAGES = 16  # of one announcement: an event has no more control ids than 36
 
 _NEW = "scheduled"
 _ARRIVED = "arrived"
@@ -178,16 +182,28 @@ ARCHIVE: Mapping[str, Announce | tuple[Announce, ...]] = {
 }
 
 
-def procedure_scheduled(event: StoredEvent, order: OrderView, profile: Profile) -> list[Draft]:
-    """What the archive is told of an event, most often one message or none."""
+def procedure_scheduled(
+    event: StoredEvent, order: OrderView, profile: Profile, along: Sequence[StoredEvent] = ()
+) -> list[Draft]:
+    """What the archive is told of an event, and with it of those of the same name ``along``."""
     announce = ARCHIVE[event.name]
-    each = announce if isinstance(announce, tuple) else (announce,)
-    announcements = [one(event, order) for one in each]
-    return [
-        _announcement(event, order, profile, pair, parts)
-        for happened, parts in announcements
-        if parts and (pair := pair_of(happened, profile))
-    ]
+    drafts: list[Draft] = []
+    for one in announce if isinstance(announce, tuple) else (announce,):
+        happened = one(event, order)[0]
+        told = [(each, part) for each in (event, *along) for part in one(each, order)[1]]
+        pair = pair_of(happened, profile)
+        if pair:
+            drafts += [
+                _announcement(event, order, profile, pair, group)
+                for group in _grouped(told, profile)
+            ]
+    return drafts
+
+
+def _grouped(told: list[Told], profile: Profile) -> list[list[Told]]:
+    """What goes into each message."""
+    by_step = profile.settings.archive_groups == "step" and len(told) <= _MOST_MESSAGES
+    return [[each] for each in told] if by_step else [told] if told else []
 
 
 def pair_of(happened: str, profile: Profile) -> str:
@@ -196,9 +212,9 @@ def pair_of(happened: str, profile: Profile) -> str:
 
 
 def _announcement(
-    event: StoredEvent, order: OrderView, profile: Profile, pair: str, parts: Sequence[Part]
+    event: StoredEvent, order: OrderView, profile: Profile, pair: str, parts: Sequence[Told]
 ) -> Draft:
-    """One group for each step."""
+    """One group for each step, as the event says that is about it."""
     control, _, status = pair.partition("_")
     as_omi = is_new(profile, profile.settings.procedure_message, "OMI")
     told = [
@@ -209,14 +225,14 @@ def _announcement(
             visit=order.visit,
             order=order,
             procedure=procedure,
-            step=as_told(event, step),
+            step=as_told(about, step),
             control=control,
             progress=Progress(status, ""),
             reason=str(event.payload.get("reason", "")) if status == "CA" else "",
             timing_in_orc=not as_omi,
             set_id=number,
         )
-        for number, (procedure, step) in enumerate(parts, start=1)
+        for number, (about, (procedure, step)) in enumerate(parts, start=1)
     ]
     return _with_ipc(told) if as_omi else _with_zds(told)
 

@@ -177,11 +177,32 @@ def test_from_2_5_on_each_step_has_an_ipc() -> None:
     assert segments(text, "ZDS") == []
 
 
-def test_each_step_of_an_order_is_announced_in_one_message() -> None:
+def two_steps() -> OrderView:
     second = views.step(public_id="step-2", step_id="S2", start_at=views.START + timedelta(hours=1))
-    order = views.order(procedures=(views.procedure(steps=(views.step(), second)),))
+    return views.order(procedures=(views.procedure(steps=(views.step(), second)),))
 
-    (text,) = archive(views.event("OrderReleased"), order, version="2.3.1")
+
+@pytest.mark.parametrize(
+    ("event", "pair"),
+    [("OrderReleased", "NW_SC"), ("OrderHeld", "CA_CA"), ("OrderRevised", "XO_SC")],
+)
+def test_each_step_has_a_message_of_its_own_as_some_archives_read_the_first_group_only(
+    event: str, pair: str
+) -> None:
+    told = views.event(event, reason="", changed=["reason"])
+
+    texts = archive(told, two_steps(), version="2.3.1")
+
+    assert pairs(texts) == [pair, pair]
+    assert [field(text, "OBR-20") for text in texts] == ["S000000001", "S2"]
+    assert [len(segments(text, "ORC")) for text in texts] == [1, 1]
+    assert [field(text, "OBR-1") for text in texts] == ["1", "1"]
+
+
+def test_an_archive_that_reads_all_groups_may_have_all_steps_in_one_message() -> None:
+    released = views.event("OrderReleased")
+
+    (text,) = archive(released, two_steps(), version="2.3.1", archive_groups="order")
 
     assert [line.split("|")[20] for line in segments(text, "OBR")] == ["S000000001", "S2"]
     assert len(segments(text, "ZDS")) == 2
