@@ -43,8 +43,8 @@ _OWN_OF: Mapping[str, frozenset[str]] = {
 # Who takes part in an appointment without a calendar here.
 _COMPANY = ("Practitioner/", "PractitionerRole/", "RelatedPerson/", "HealthcareService/")
 # What the core keeps whole, and shows with care: a Subscription's headers hold secrets, and of a
-# report nothing is shown that nobody here vouches for.
-_NEVER = frozenset({"DiagnosticReport", "Subscription"})
+# report nothing is shown that nobody here vouches for. Of a Task nothing but the status is taken.
+_NEVER = frozenset({"DiagnosticReport", "Subscription", "Task"})
 # Whom it is about: what was received is given with the core's reference.
 _ABOUT = frozenset({"subject", "patient", "beneficiary"})
 

@@ -220,10 +220,13 @@ KINDS: Mapping[str, Kind] = {
             asked.StepCriteria,
             task,
             search.TASK,
+            interactions=(*READING, "update", "patch"),
             beside=("stations", "rooms"),
             documentation=(
-                "A scheduled procedure step: what one station is to do. Read only: a step is moved "
-                "by its appointment, by the device that performs it (MPPS), or at a page."
+                "A scheduled procedure step: what one station is to do. Of it the status is "
+                "changed: cancelled or rejected (statusReason), on-hold, and from there accepted. "
+                "The rest is said by its appointment, by the device that performs it (MPPS), or "
+                "at a page."
             ),
         ),
         _kind(

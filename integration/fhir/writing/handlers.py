@@ -21,6 +21,7 @@ from integration.fhir.writing.request import Handler
 from integration.fhir.writing.servicerequests import ServiceRequests
 from integration.fhir.writing.subscriptions import Subscriptions
 from integration.fhir.writing.targets import LOOKED_UP
+from integration.fhir.writing.tasks import Tasks
 
 HANDLERS: Mapping[str, Handler] = {
     "Appointment": Appointments(),
@@ -31,6 +32,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Practitioner": Practitioners(),
     "ServiceRequest": ServiceRequests(),
     "Subscription": Subscriptions(),
+    "Task": Tasks(),
     **{name: KeptResources() for name in DOCUMENTATION},
     "Binary": Binaries(),
     "DocumentReference": DocumentReferences(),
@@ -55,4 +57,5 @@ LOOKED_AT: Mapping[str, frozenset[str]] = {
     "Patient": frozenset(),
     "Practitioner": frozenset(),
     "ServiceRequest": LOOKED_UP,
+    "Task": frozenset(),
 }

@@ -422,6 +422,8 @@ _INSTEAD: Mapping[tuple[str, str], str] = {
     ("Patient", "delete"): "are not deleted: records of one person are merged",
     ("ServiceRequest", "delete"): "are not deleted: revoke it (status revoked)",
     ("Appointment", "delete"): "are not deleted: send one with the status cancelled",
+    ("Task", "create"): "come with an order: send a ServiceRequest",
+    ("Task", "delete"): "are not deleted: send one with the status cancelled",
     ("DiagnosticReport", "delete"): "are not deleted: withdraw it (status entered-in-error)",
     ("AppointmentResponse", "update"): "stay as they are: send another answer",
 }
