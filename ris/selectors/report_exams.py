@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from ris.domain.orders import PERFORMED, OrderStatus, Stage
 from ris.domain.reporting import LIVE
-from ris.models import Report, RequestedProcedure, ScheduledProcedureStep
+from ris.models import Order, Report, RequestedProcedure, ScheduledProcedureStep
 
 _DONE = sorted(status.value for status in PERFORMED)
 
@@ -19,6 +19,12 @@ def is_done() -> Exists:
 def taken_away(report: Report) -> QuerySet[RequestedProcedure]:
     """Those whose exam was given to another order, or turned out to be somebody else's."""
     return RequestedProcedure.objects.filter(~is_done(), reports=report).order_by("id")
+
+
+def orders_of(report: Report) -> list[Order]:
+    """The orders of its exams, the one it began with first."""
+    rows = Order.objects.filter(procedures__reports=report).exclude(pk=report.order_id)
+    return [report.order, *rows.distinct().order_by("id")]
 
 
 def beside(report: Report) -> QuerySet[RequestedProcedure]:

@@ -16,7 +16,7 @@ from ris.domain.report_fields import MergeSource
 from ris.domain.supplies import Route, SupplyKind
 from ris.models import RequestedProcedure
 from ris.selectors import dose, supplies
-from ris.selectors.orders import order_view
+from ris.selectors.orders import order_views
 from ris.selectors.views import OrderView, ProcedureView
 
 _SEX = {Sex.MALE: "male", Sex.FEMALE: "female", Sex.OTHER: "other"}
@@ -54,17 +54,24 @@ class Value:
 def values_for(
     order: str, procedures: Iterable[str], sources: Iterable[MergeSource]
 ) -> dict[MergeSource, Value]:
-    """What is known of an order's exams (public ids); a source without a value is left out.
+    """What is known of exams (public ids), of this order first; a source without a value is left
+    out.
 
-    Asks only for what ``sources`` name: at most as often as the order's page, once for each of
-    contrast, dose and the exam before.
+    Asks only for what ``sources`` name: at most as often as the page of each order, once for each
+    of contrast, dose and the exam before.
     """
     wanted = dict.fromkeys(sources)
     if not wanted:
         return {}
-    view = order_view(order)
     covered = frozenset(procedures)
-    exam = _Exam(view, [each for each in view.procedures if each.public_id in covered])
+    rows = RequestedProcedure.objects.filter(public_id__in=covered)
+    keys = [order, *map(str, rows.order_by("id").values_list("order__public_id", flat=True))]
+    found_orders = {view.public_id: view for view in order_views(dict.fromkeys(keys))}
+    orders = [found_orders[key] for key in dict.fromkeys(keys)]
+    exam = _Exam(
+        orders,
+        [each for view in orders for each in view.procedures if each.public_id in covered],
+    )
     found = {}
     for source in wanted:
         value = _FINDERS[source](exam)
@@ -75,8 +82,29 @@ def values_for(
 
 @dataclass(frozen=True, slots=True)
 class _Exam:
-    order: OrderView
+    """What a report is about: one order's exams, or those of several that are read together."""
+
+    orders: list[OrderView]
     procedures: list[ProcedureView]
+
+    @property
+    def order(self) -> OrderView:
+        return self.orders[0]
+
+    def of_each(self, told: Callable[[OrderView], str]) -> str:
+        """What is told of each order; of several with the exams that it is of."""
+        words = {order.public_id: told(order) for order in self.orders}
+        if len(self.orders) == 1:
+            return words[self.order.public_id]
+        return "; ".join(
+            f"{self._names(order)}: {words[order.public_id]}"
+            for order in self.orders
+            if words[order.public_id]
+        )
+
+    def _names(self, order: OrderView) -> str:
+        own = [each for each in self.procedures if each in order.procedures]
+        return ", ".join(map(_name, own))
 
     @property
     def performed_at(self) -> datetime | None:
@@ -109,12 +137,16 @@ def _sex(exam: _Exam) -> Value | None:
 
 
 def _indication(exam: _Exam) -> Value | None:
-    return Value(_flat(exam.order.reason), "order")
+    reasons = dict.fromkeys(order.reason for order in exam.orders if order.reason)
+    return Value(_flat("; ".join(reasons)), "order")
 
 
 def _procedure(exam: _Exam) -> Value | None:
-    names = [one.description or one.code.meaning or one.code.value for one in exam.procedures]
-    return Value(_flat("; ".join(names)), "order")
+    return Value(_flat("; ".join(map(_name, exam.procedures))), "order")
+
+
+def _name(procedure: ProcedureView) -> str:
+    return procedure.description or procedure.code.meaning or procedure.code.value
 
 
 def _laterality(exam: _Exam) -> Value | None:
@@ -124,12 +156,12 @@ def _laterality(exam: _Exam) -> Value | None:
 
 
 def _accession(exam: _Exam) -> Value | None:
-    return Value(exam.order.accession.value, "order")
+    return Value(", ".join(order.accession.value for order in exam.orders), "order")
 
 
 def _referrer(exam: _Exam) -> Value | None:
-    order = exam.order
-    return Value(_flat((order.requester or order.referring).display), "order")
+    names = [(order.requester or order.referring).display for order in exam.orders]
+    return Value(_flat("; ".join(dict.fromkeys(filter(None, names)))), "order")
 
 
 def _exam_date(exam: _Exam) -> Value | None:
@@ -148,18 +180,25 @@ def _device(exam: _Exam) -> Value | None:
 
 def _contrast(exam: _Exam) -> Value | None:
     """Agent, concentration, amount and way of each contrast agent that was recorded as given."""
-    used = supplies.of_order(exam.order.public_id)
+    return Value(_flat(exam.of_each(_contrast_of)), "contrast recorded for the exam")
+
+
+def _contrast_of(order: OrderView) -> str:
     said = []
-    for use in used.uses:
+    for use in supplies.of_order(order.public_id).uses:
         if use.kind != SupplyKind.CONTRAST.value:
             continue
         way = _ROUTE.get(use.route, "")
         said.append(f"{_number(use.amount)} {use.unit} {use.name} {way}".strip())
-    return Value(_flat("; ".join(said)), "contrast recorded for the exam") if said else None
+    return "; ".join(said)
 
 
 def _dose(exam: _Exam) -> Value | None:
-    totals, _ = dose.totals_of(exam.order.public_id)
+    return Value(_flat(exam.of_each(_dose_of)), "dose reports of the exam")
+
+
+def _dose_of(order: OrderView) -> str:
+    totals, _ = dose.totals_of(order.public_id)
     said = [
         f"{_DOSES[line.measure]} {line.text}"
         + (f" ({line.part})" if line.part else "")
@@ -167,7 +206,7 @@ def _dose(exam: _Exam) -> Value | None:
         for line in totals
         if line.measure in _DOSES
     ]
-    return Value(_flat(", ".join(said)), "dose reports of the exam") if said else None
+    return ", ".join(said)
 
 
 def _prior_date(exam: _Exam) -> Value | None:

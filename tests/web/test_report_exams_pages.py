@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from ris.domain.reporting import OpenReport
 from ris.models import Order, Report, ReportVersion
 from ris.services import execute
 from tests import make, people
+from tests.services.dosing import dlp, document
 from tests.web.department import opened
 from tests.web.test_report_states import TEXT, look, send
 
@@ -113,3 +115,21 @@ def test_what_is_signed_shows_its_exams_and_changes_none(
     assert exam.accession_number in part
     assert second.accession_number not in part
     assert "Leave out" not in part
+
+
+def test_the_questions_and_the_doses_of_all_orders_stand_beside_the_text(
+    exam: Order, second: Order, as_: As
+) -> None:
+    for order, dose in ((exam, "100"), (second, "200")):
+        execute(document(order, totals=(dlp(dose),), events=()), actor=people.ct1)
+    Order.objects.filter(pk=second.pk).update(reason="fall from a ladder")
+    keys = tuple(str(each.procedures.get().public_id) for each in (exam, second))
+    key = execute(OpenReport(procedures=keys), actor=people.radiologist)
+    report = Report.objects.get(public_id=key)
+    radiologist = as_("radiologist")
+
+    page, part = look(radiologist, report), look(radiologist, report, "exam/")
+
+    assert "headache" in page
+    assert f"{second.accession_number} fall from a ladder" in page
+    assert re.findall(r"(\d+) mGy·cm", part) == ["100", "200"]

@@ -23,6 +23,7 @@ from ris.models import PerformedProcedureStep, Report
 from ris.selectors import availability, documents, dose, receipts
 from ris.selectors.patients import to_view as patient_to_view
 from ris.selectors.performing import to_view as performed_to_view
+from ris.selectors.report_exams import orders_of
 from ris.selectors.reports import rows as report_rows
 from ris.selectors.reports import to_view as report_to_view
 from ris.web.access import PageRequest, page, saw
@@ -36,7 +37,7 @@ from ris.web.reporting.views import amendable
 def exam(request: PageRequest, key: UUID) -> HttpResponse:
     """What the exam left: how it was done, documents, contrast and material, images, dose."""
     report = _report(key, Report.objects.all())
-    order = str(report.order.public_id)
+    orders = {str(order.public_id): order for order in orders_of(report)}
     performed = (
         PerformedProcedureStep.objects.filter(steps__procedure__reports=report)
         .prefetch_related("series")
@@ -45,10 +46,12 @@ def exam(request: PageRequest, key: UUID) -> HttpResponse:
     )
     context = {
         "performed": [performed_to_view(row, ()) for row in performed],
-        "order": report.order,
-        "documents": documents.of_order(order),
-        "studies": availability.of_order(order),
-        "dose": dose.of_order(order),
+        "each_order": [(order, dose.of_order(key)) for key, order in orders.items()],
+        # Those of the report itself are every order's.
+        "documents": list(
+            {one.public_id: one for key in orders for one in documents.of_order(key)}.values()
+        ),
+        "studies": [line for key in orders for line in availability.of_order(key)],
     }
     return show_part(request, report, "_exam", _("Results of the exam"), context)
 

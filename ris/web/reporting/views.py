@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ from ris.domain.reporting import (
     SaveDraft,
 )
 from ris.domain.results import Particulars
+from ris.domain.values import PersonName
 from ris.models import PerformedProcedureStep, Report, RequestedProcedure
 from ris.selectors import critical, reading_leases, report_exams
 from ris.selectors.attendings import attendings
@@ -110,6 +111,14 @@ def _left_over(
     return [(title, text) for title, text in texts if text]
 
 
+def _further_orders(exams: Iterable[Any], main: int) -> list[dict[str, Any]]:
+    """The other orders whose exams are read here, each with its question and who asked it."""
+    found = {each.order_id: each.order for each in exams if each.order_id != main}
+    return [
+        {"order": order, "requester": PersonName.parse(order.requester)} for order in found.values()
+    ]
+
+
 def _signer(request: PageRequest, stored: Report) -> str:
     """The name that a version gets that is signed now."""
     is_mine = stored.author_id == request.user.pk  # then the name was read with the report
@@ -171,6 +180,7 @@ def report_page(
         "order": order,
         "patient": order.patient,
         "exams": exams,
+        "further_orders": _further_orders(exams, stored.order_id),
         "taken_away": [each for each in exams if not each.is_done],
         **reading_context(
             request,

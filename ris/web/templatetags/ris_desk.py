@@ -31,7 +31,7 @@ def amount(value: Decimal | None) -> str:
 @register.inclusion_tag("performing/_given.html")
 def contrast_given(order: str) -> dict[str, Any]:
     """What an order's exams were given, and what the patient did not bear; nothing if nothing."""
-    return {"used": supplies.of_order(order)}
+    return {"used": supplies.of_order(order), "key": order}
 
 
 @register.filter
