@@ -47,6 +47,8 @@ from ris.selectors.patient_lists import (
 )
 from ris.selectors.resources import at_site, elsewhere, zone_at, zone_of
 
+_UNDONE = (Stage.REQUESTED, Stage.SCHEDULED, Stage.ARRIVED, Stage.IN_PROGRESS)
+
 
 class Tab(StrEnum):
     TO_SCHEDULE = "to-schedule"
@@ -456,6 +458,33 @@ def of_patient(public_id: str, limit: int = 100) -> Sequence[OrderLine]:
 def of_all(public_ids: Sequence[str]) -> list[OrderLine]:
     """The lines of some orders, in any order."""
     return lines(with_lines(Order.objects.filter(public_id__in=list(public_ids))))
+
+
+def ordered_already(
+    patient: str, exams: Iterable[tuple[str, str]], limit: int = 5
+) -> Sequence[OrderLine]:
+    return lines(with_lines(asked_for_already(patient, exams))[:limit])
+
+
+def asked_for_already(patient: str, exams: Iterable[tuple[str, str]]) -> QuerySet[Order]:
+    """Open orders of a patient for one of these exams that are not yet done.
+
+    An exam is the public id of its entry in the catalog, and a side.
+
+    A side that is not said, and both sides, may be any.
+    """
+    same = Q(pk__in=[])
+    for definition, laterality in exams:
+        any_side = laterality not in {"L", "R"}
+        sides = Q() if any_side else Q(laterality__in=["", laterality, "B"])
+        same |= Q(definition__public_id=definition) & sides
+    rows = RequestedProcedure.objects.filter(
+        same,
+        order__patient__public_id=patient,
+        order__status__in=[OrderStatus.ACTIVE.value, OrderStatus.ON_HOLD.value],
+        stage__in=[stage.value for stage in _UNDONE],
+    )
+    return Order.objects.filter(pk__in=rows.values("order")).order_by("-ordered_at", "-id")
 
 
 def definitions_of(public_id: str) -> list[tuple[str, str]]:

@@ -26,7 +26,7 @@ from ris.models import (
     ReportVersion,
     User,
 )
-from ris.selectors.order_lists import matching
+from ris.selectors.order_lists import asked_for_already, matching
 from ris.selectors.patient_lists import IDENTIFIERS, PatientLine, line
 from ris.selectors.practitioners import written
 
@@ -188,14 +188,17 @@ def identified(number: str, birth_date: str) -> Patient | None:
     return found.pop() if len(found) == 1 else None
 
 
-def own_open(to: Reach, patient: str) -> Sequence[Order]:
-    """One's own open orders of a patient, for the question whether it is the same once more."""
-    return list(
-        own(to)
-        .filter(patient__public_id=patient, status__in=OPEN)
-        .prefetch_related("procedures")
-        .order_by("-ordered_at")[:5]
-    )
+def own_open(
+    to: Reach, patient: str, exams: Iterable[tuple[str, str]] | None = None
+) -> Sequence[Order]:
+    """One's own open orders of a patient, for the question whether it is the same once more.
+
+    Or of these exams alone, with their sides.
+    """
+    rows = own(to).filter(patient__public_id=patient, status__in=OPEN)
+    if exams is not None:
+        rows = rows.filter(pk__in=asked_for_already(patient, exams).values("pk"))
+    return list(rows.prefetch_related("procedures").order_by("-ordered_at")[:5])
 
 
 # --- who sees what, for the department

@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from ris.domain.patients import PatientReference
 from ris.models import (
     Appointment,
     DemographicReview,
@@ -361,6 +362,21 @@ def test_walk_in_who_may_be_known_is_asked_about(as_: As, order: Order) -> None:
     assert (asked.status_code, patients) == (409, 1)
     assert "Is it one of these?" in asked.content.decode()
     assert Patient.objects.count() == 2
+
+
+def test_walk_in_who_is_to_have_the_exam_already_is_not_booked_for_it_twice(
+    as_: As, order: Order
+) -> None:
+    waiting = make.order(patient=PatientReference(public_id=str(order.patient.public_id)))
+    said = walk_in(patient=str(order.patient.public_id), said_name="Ken Ito", birth_date="3.5.1970")
+    client, count = as_("frontdesk"), Order.objects.count()
+
+    asked = client.post("/arrivals/walk-in/", said)
+    once_more = client.post("/arrivals/walk-in/", {**said, "again": "on"})
+
+    assert asked.status_code == 422
+    assert f'href="/orders/{waiting.public_id}/"' in asked.content.decode()
+    assert (once_more.status_code, Order.objects.count()) == (303, count + 1)
 
 
 def test_walk_in_is_all_or_nothing_when_no_room_is_free(as_: As, rooms: None) -> None:

@@ -44,6 +44,7 @@ def form(**overrides: Any) -> dict[str, Any]:
         "reason": "Headache",
         "requester": "Ordonez, Olga",
         "when": "later",
+        "again": "on",  # many patients here are to have it already
         **overrides,
     }
 
@@ -87,6 +88,43 @@ def test_a_form_sent_again_leads_to_the_order_it_made(as_: As, rooms: None) -> N
     assert (first.status_code, again.status_code) == (303, 303)
     assert again["Location"] == first["Location"]
     assert (Order.objects.count(), Patient.objects.count()) == (1, 1)
+
+
+def test_an_exam_the_patient_is_to_have_already_is_asked_about_before_it_is_ordered_once_more(
+    as_: As, rooms: None
+) -> None:
+    client = as_("frontdesk")
+    client.post("/orders/new/", form(**BERG))
+    order = Order.objects.get()
+    once_more = form(again="", token="token-3", patient=str(order.patient.public_id))
+
+    asked = client.post("/orders/new/", once_more)
+    count = Order.objects.count()
+    other = client.post("/orders/new/", {**once_more, "procedure": key("CTKNEE"), "side": "L"})
+    same = client.post("/orders/new/", {**once_more, "token": "token-4", "again": "on"})
+
+    page = asked.content.decode()
+    assert (asked.status_code, count) == (422, 1)
+    assert "Nothing was ordered yet: the patient is to have this exam already." in page
+    assert f'href="/orders/{order.public_id}/"' in page
+    assert order.accession_number in page
+    assert (other.status_code, same.status_code, Order.objects.count()) == (303, 303, 3)
+
+
+def test_the_other_side_and_what_was_done_already_is_no_exam_ordered_twice(
+    as_: As, rooms: None
+) -> None:
+    client = as_("frontdesk")
+    client.post("/orders/new/", form(**BERG, procedure=key("CTKNEE"), side="L"))
+    knee = Order.objects.get()
+    again = form(again="", patient=str(knee.patient.public_id), procedure=key("CTKNEE"))
+
+    codes = [
+        client.post("/orders/new/", {**again, "token": f"token-{side}", "side": side}).status_code
+        for side in ("R", "L")
+    ]
+
+    assert codes == [303, 422]
 
 
 def test_an_order_for_nobody_is_refused(as_: As, rooms: None) -> None:

@@ -30,6 +30,7 @@ def order_form(patient: Patient, **overrides: Any) -> dict[str, Any]:
         "requester": "Ordonez, Olga",
         "transport": "Wheelchair",
         "comments": "",
+        "again": "on",  # the patient is to have it already
         **overrides,
     }
 

@@ -53,6 +53,7 @@ def typed(**said: str) -> dict[str, str]:
         "priority": "ROUTINE",
         "reason": "Headache for six weeks",
         "callback_phone": "+43 1 5550100",
+        "again": "on",  # these patients are to have it already
         **said,
     }
 
@@ -75,9 +76,13 @@ def test_an_order_for_an_own_patient_is_one_page(olga: Client) -> None:
     assert "BERG, Anna" in page
     assert "You have open orders for this patient" in page
 
+    asked = olga.post("/referrer/new/", typed(patient=str(patient.public_id), again=""))
+    count = Order.objects.count()
     answer = olga.post("/referrer/new/", typed(patient=str(patient.public_id)))
 
     placed = Order.objects.latest("id")
+    assert (asked.status_code, count) == (422, 1)
+    assert "the patient is to have this exam already" in asked.content.decode()
     assert (answer.status_code, answer["Location"]) == (
         303,
         f"/referrer/orders/{placed.public_id}/",

@@ -180,6 +180,7 @@ class WalkInForm(PageForm):
     )
     squeeze_reason = forms.CharField(label=_("Why book over"), max_length=200, required=False)
     patient = forms.CharField(widget=forms.HiddenInput, required=False)
+    again = forms.BooleanField(label=_("Order it once more all the same"), required=False)
     token = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

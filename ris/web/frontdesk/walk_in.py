@@ -21,6 +21,7 @@ from ris.domain.scheduling import BookAppointment, RecordArrival, Slot
 from ris.domain.values import Code, PersonName
 from ris.models import ProcedureDefinition, ScheduledProcedureStep
 from ris.selectors import order_lists, patient_lists, schedule
+from ris.selectors.order_lists import OrderLine
 from ris.selectors.patients import patient_view
 from ris.selectors.resources import zone_at
 from ris.selectors.views import PatientView
@@ -106,6 +107,7 @@ def _form(
     *,
     fresh: bool = False,
     alike: list[patient_lists.PatientLine] | None = None,
+    same: Sequence[OrderLine] = (),
     nothing_free: bool = False,
     status: int = 200,
 ) -> HttpResponse:
@@ -122,6 +124,7 @@ def _form(
         "patient": patient,
         "fresh": fresh or form.is_bound,
         "alike": alike or [],
+        "same": same,
         "nothing_free": nothing_free,
         "open_orders": open_orders,
         "may_overbook": _may_overbook(request),
@@ -144,8 +147,11 @@ def _send(request: PageRequest) -> HttpResponse:
         is_valid = False
     if not is_valid:
         return _form(request, form, patient, status=422)
+    sent = ("walk-in", request.user.pk, form.cleaned_data["token"])
+    if not sent_forms.made_of(*sent) and (same := _same(form, patient)):
+        return _form(request, form, patient, same=same, status=422)
     # A double click sends the same form twice: the second gets what the first one made.
-    claim = sent_forms.claim("walk-in", request.user.pk, form.cleaned_data["token"])
+    claim = sent_forms.claim(*sent)
     if not claim.is_first:
         done = f"?done={claim.made}" if claim.made else ""  # the first may still be under way
         return HttpResponseRedirect(f"/arrivals/{done}", status=303)
@@ -170,6 +176,14 @@ def _send(request: PageRequest) -> HttpResponse:
         % {"time": hour(start_at, schedule.appointment(appointment).zone)},
     )
     return HttpResponseRedirect(f"/arrivals/?done={appointment}", status=303)
+
+
+def _same(form: WalkInForm, patient: PatientView | None) -> Sequence[OrderLine]:
+    """Open orders for this exam: whoever comes for one of them is not to have it twice."""
+    if patient is None or form.cleaned_data["again"]:
+        return ()
+    key = form.cleaned_data["procedure"]
+    return order_lists.ordered_already(patient.public_id, [(key, form.cleaned_data["side"])])
 
 
 def _alike(form: WalkInForm) -> list[patient_lists.PatientLine]:

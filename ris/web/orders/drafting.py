@@ -20,7 +20,7 @@ from ris.web.access import PageRequest, do, page, redirect_back, show
 from ris.web.asking import said
 
 # What the page makes itself, or what is only passing.
-_PASSING = frozenset({"csrfmiddlewaretoken", "token", "draft", "who", "next"})
+_PASSING = frozenset({"csrfmiddlewaretoken", "token", "draft", "who", "next", "again"})
 _KNOWN = frozenset({"requester", "priority", "when"})  # filled in from the beginning
 
 

@@ -145,6 +145,9 @@ class OrderForm(PageForm):
     wished_at = forms.TimeField(
         label=gettext_lazy("Wished time"), required=False, widget=TimeInput()
     )
+    again = forms.BooleanField(
+        label=gettext_lazy("Order it once more all the same"), required=False
+    )
     patient = forms.CharField(widget=forms.HiddenInput, required=False)
     token = forms.CharField(widget=forms.HiddenInput, max_length=64)
     draft = forms.CharField(widget=forms.HiddenInput, required=False, max_length=36)

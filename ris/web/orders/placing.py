@@ -169,6 +169,7 @@ def _form(
     patient: PatientView | None,
     *,
     found: Sequence[Alike] = (),
+    same: Sequence[OrderLine] = (),
     status: int = 200,
 ) -> HttpResponse:
     saw(request, "FindPatients", (each.patient.public_id for each in found))
@@ -183,6 +184,7 @@ def _form(
         ),
         "person": person,
         "alike": found,
+        "same": same,
         "is_new": bool(found) or bool(person["family_name"].value()),
         "text": text,
         "found": matches,
@@ -227,6 +229,8 @@ def _send(request: PageRequest) -> HttpResponse:
         is_valid = False
     if not is_valid:
         return _form(request, form, person, patient, found=found, status=422)
+    if same := _same(form, patient):
+        return _form(request, form, person, patient, same=same, status=422)
     claim = sent_forms.claim(*sent)
     if not claim.is_first:
         return _see(f"/orders/{claim.made}/" if claim.made else "/orders/")
@@ -238,6 +242,14 @@ def _send(request: PageRequest) -> HttpResponse:
         return _form(request, form, person, patient, status=409)
     discard_sent(request, form.cleaned_data["draft"])
     return _see(_booked(request, placed, form, asked_before))
+
+
+def _same(form: OrderForm, patient: PatientView | None) -> Sequence[OrderLine]:
+    """What the patient is to have already: ordered by somebody else, or by a form sent again."""
+    if patient is None or form.cleaned_data["again"]:
+        return ()
+    exams = [(str(row.public_id), side) for row, side in form.cleaned_data["definitions"]]
+    return order_lists.ordered_already(patient.public_id, exams)
 
 
 def _is_person_clear(form: OrderForm, person: PatientForm, found: list[Alike]) -> bool:

@@ -20,7 +20,7 @@ from ris.domain.orders import PlacedOrder
 from ris.domain.referring import IdentifiedPatient, Missing
 from ris.domain.safety import SafetyAnswerGiven
 from ris.domain.values import PartialDate
-from ris.models import Patient
+from ris.models import Order, Patient
 from ris.selectors import referring
 from ris.selectors.patient_lists import PatientLine
 from ris.selectors.patients import patient_view
@@ -81,6 +81,7 @@ def _page(
     person: NewPersonForm | None = None,
     proof: ProofForm | None = None,
     lacks: Sequence[Missing] = (),
+    same: Sequence[Order] = (),
     status: int = 200,
 ) -> HttpResponse:
     text = said(request, "who", 60)
@@ -103,6 +104,7 @@ def _page(
         "lacks": [(in_words(each), each.is_required) for each in lacks],
         "may_send_anyway": bool(lacks) and not any(each.is_required for each in lacks),
         "open_orders": referring.own_open(to, patient.public_id) if patient else (),
+        "same": same,
         "safety_rows": rows_of(exams_in(values), who, request.POST),
     }
     return show(request, "referrer/new.html", context, status=status)
@@ -207,8 +209,11 @@ class _Sent:
             return self._again(form, person=person, lacks=lacks, status=422)
         if any(each.is_required for each in lacks) or (lacks and not form.cleaned_data["anyway"]):
             return self._again(form, person=person, lacks=lacks, status=422)
+        sent = ("request", self.request.user.pk, form.cleaned_data["token"])
+        if not sent_forms.made_of(*sent) and (same := self._same(form)):
+            return self._again(form, person=person, same=same, status=422)
         # A double click sends the same form twice: the second gets the first one's order.
-        claim = sent_forms.claim("request", self.request.user.pk, form.cleaned_data["token"])
+        claim = sent_forms.claim(*sent)
         if not claim.is_first:
             return _see(f"/referrer/orders/{claim.made}/" if claim.made else "/referrer/")
         try:
@@ -222,6 +227,13 @@ class _Sent:
             _("Order %(number)s is with the department.") % {"number": placed.accession_number},
         )
         return _see(f"/referrer/orders/{placed.public_id}/")
+
+    def _same(self, form: RequestForm) -> Sequence[Order]:
+        """What one ordered for the patient already, of what this form orders."""
+        if self.patient is None or form.cleaned_data["again"]:
+            return ()
+        exams = [(str(row.public_id), side) for row, side in form.cleaned_data["definitions"]]
+        return referring.own_open(self.to, self.patient.public_id, exams)
 
     def _is_new(self) -> bool:
         """Whether somebody new was begun to be entered."""
