@@ -34,6 +34,7 @@ from ris.selectors.views import CancelAsked
 
 RECENT_DAYS = 7
 EARLIER_DAYS = 60
+STOPPED_DAYS = 30
 LEFT_HOURS = 24
 
 
@@ -43,6 +44,7 @@ class Pile(StrEnum):
     SENT = "sent"
     PRELIMINARY = "preliminary"
     UNFINISHED = "unfinished"
+    STOPPED = "stopped"
     SIGNED = "signed"
 
 
@@ -116,7 +118,10 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
         )
         # What an attending radiologist gave back may be preliminary already.
         given_back = Q(_live_report(resident_id=user_id, returned_at__isnull=False))
-        return rows.filter(own | given_back, stage__in=_BEING_WRITTEN)
+        waiting = Q(own | given_back, stage__in=_BEING_WRITTEN)
+        # A text is not lost from sight when its exam is stopped, or taken away.
+        texts = Report.objects.filter(status=draft, author_id=user_id, draft_saved_at__isnull=False)
+        return rows.filter(waiting | Q(pk__in=texts.values("procedures")))
     if pile is Pile.SENT:
         return rows.filter(
             pk__in=_sent_to(user_id).values("procedures"), stage=Stage.PRELIMINARY.value
@@ -125,6 +130,13 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
         return rows.filter(stage=Stage.PRELIMINARY.value)
     if pile is Pile.UNFINISHED:
         return rows.filter(stage=Stage.IN_PROGRESS.value, order__status=OrderStatus.ACTIVE.value)
+    if pile is Pile.STOPPED:
+        return rows.filter(
+            ~_live_report(),
+            stage=Stage.CANCELED.value,
+            performed_at__gte=timezone.now() - timedelta(days=STOPPED_DAYS),
+            order__status__in=(OrderStatus.ACTIVE.value, OrderStatus.DISCONTINUED.value),
+        )
     since = timezone.now() - timedelta(days=RECENT_DAYS)
     # Most are signed soon after the exam: its time has an index and keeps the search short.
     return rows.filter(

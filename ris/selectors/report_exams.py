@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from ris.domain.orders import PERFORMED, OrderStatus, Stage
+from ris.domain.orders import PERFORMED, OrderStatus, Stage, StepStatus
 from ris.domain.reporting import LIVE
 from ris.models import Order, Report, RequestedProcedure, ScheduledProcedureStep
 
@@ -14,6 +14,13 @@ _DONE = sorted(status.value for status in PERFORMED)
 def is_done() -> Exists:
     """Whether anything was performed for a procedure; for a query of procedures."""
     return Exists(ScheduledProcedureStep.objects.filter(procedure=OuterRef("pk"), status__in=_DONE))
+
+
+def is_readable(procedure: RequestedProcedure) -> bool:
+    """Whether there is something to read: what was stopped half way left images as well."""
+    if procedure.stage == Stage.CANCELED.value:
+        return procedure.steps.filter(status=StepStatus.DISCONTINUED.value).exists()
+    return procedure.stage in {Stage.PERFORMED.value, Stage.IN_PROGRESS.value}
 
 
 def taken_away(report: Report) -> QuerySet[RequestedProcedure]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from django.db.models import Q
+
 from ris.domain.actors import Role
 from ris.domain.errors import (
     DeniedError,
@@ -45,6 +47,7 @@ from ris.domain.results import (
     with_observations,
 )
 from ris.models import Report, ReportVersion, RequestedProcedure
+from ris.selectors.report_exams import is_done, is_readable
 from ris.services import documents, reading_leases
 from ris.services._context import Context
 from ris.services._references import require_order, require_patient_of
@@ -110,8 +113,7 @@ def _procedures(
         require_patient_of(order, command.patient)
         every = list(
             RequestedProcedure.objects.select_related("order__patient")
-            .filter(order=order)
-            .exclude(stage=Stage.CANCELED.value)
+            .filter(~Q(stage=Stage.CANCELED.value) | is_done(), order=order)
             .order_by("id")
         )
         for procedure in _meant(reference, every):
@@ -171,7 +173,7 @@ def _report_on(procedures: Sequence[RequestedProcedure]) -> Report | None:
 
 def _require_performed(procedures: Iterable[RequestedProcedure]) -> None:
     for procedure in procedures:
-        if procedure.stage not in {Stage.PERFORMED.value, Stage.IN_PROGRESS.value}:
+        if not is_readable(procedure):
             raise StateConflictError(
                 "there is nothing to report on yet: the exam was not done", path=Place.ACCESSION
             )

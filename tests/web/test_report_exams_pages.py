@@ -15,8 +15,9 @@ from ris.models import Order, Report, ReportVersion
 from ris.services import execute
 from tests import make, people
 from tests.services.dosing import dlp, document
-from tests.web.department import opened
-from tests.web.test_report_states import TEXT, look, send
+from tests.services.exams import begin, stop
+from tests.web.department import booked_at, opened, today_at
+from tests.web.test_report_states import TEXT, look, send, words
 
 As = Callable[[str], Client]
 SECOND = make.NOON + timedelta(hours=2)
@@ -133,3 +134,19 @@ def test_the_questions_and_the_doses_of_all_orders_stand_beside_the_text(
     assert "headache" in page
     assert f"{second.accession_number} fall from a ladder" in page
     assert re.findall(r"(\d+) mGy·cm", part) == ["100", "200"]
+
+
+def test_an_exam_that_was_stopped_early_is_reported_from_a_list_of_its_own(
+    rooms: None, as_: As
+) -> None:
+    order = booked_at(today_at(11))
+    stop(begin(order), "110505")
+    radiologist = as_("radiologist")
+
+    listed = words(radiologist.get("/reading/?pile=stopped").content.decode())
+    report = opened(radiologist, order)
+    signed = send(radiologist, report, "final")
+
+    assert f"CT · {order.accession_number}" in listed
+    assert "Discontinued" in listed
+    assert "Signed. The report is on its way" in signed

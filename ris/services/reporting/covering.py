@@ -6,17 +6,14 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from ris.domain.errors import StateConflictError, UnknownKeyError
-from ris.domain.orders import Stage
 from ris.domain.reporting import LIVE, CoverExams, ExamsCovered, ReportStatus
 from ris.models import Report, RequestedProcedure
-from ris.selectors.report_exams import words_of
+from ris.selectors.report_exams import is_readable, words_of
 from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
 from ris.services._transition import touch
 from ris.services.reporting.parts import lock, name_elsewhere, require_standing
-
-_READABLE = frozenset({Stage.PERFORMED.value, Stage.IN_PROGRESS.value})
 
 
 def cover_exams(command: CoverExams, context: Context) -> None:
@@ -85,7 +82,7 @@ def take_in(report: Report, exams: Sequence[RequestedProcedure], context: Contex
 
 def require_readable(exams: Sequence[RequestedProcedure]) -> None:
     for each in exams:
-        if each.stage not in _READABLE:
+        if not is_readable(each):
             raise StateConflictError("there is nothing to report on yet: the exam was not done")
         if each.reports.filter(status__in=LIVE).exists():
             raise StateConflictError(f"{words_of(each)} has a report of its own")

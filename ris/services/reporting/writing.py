@@ -9,9 +9,6 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
-from ris.domain.orders import (
-    Stage,
-)
 from ris.domain.reading import LeaseEnd
 from ris.domain.reporting import (
     EDITED,
@@ -29,6 +26,7 @@ from ris.models import (
     RequestedProcedure,
 )
 from ris.models.base import uuid7
+from ris.selectors.report_exams import is_readable
 from ris.services import reading_leases
 from ris.services._context import Context
 from ris.services._locks import lock_orders, public_key
@@ -69,7 +67,7 @@ def open_report(command: OpenReport, context: Context) -> str:
     if begun:
         return _go_on(begun[0], procedures, context)
     for procedure in procedures:
-        if procedure.stage not in {Stage.PERFORMED.value, Stage.IN_PROGRESS.value}:
+        if not is_readable(procedure):
             raise StateConflictError("there is nothing to report on yet: the exam was not done")
     report = Report.objects.create(
         public_id=_name(procedures[0]),

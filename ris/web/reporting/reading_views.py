@@ -30,6 +30,7 @@ PILES: tuple[tuple[Pile, object], ...] = (
     (Pile.SENT, gettext_lazy("To verify")),
     (Pile.PRELIMINARY, gettext_lazy("Preliminary")),
     (Pile.UNFINISHED, gettext_lazy("Exam not ended")),
+    (Pile.STOPPED, gettext_lazy("Stopped early")),
     (Pile.SIGNED, gettext_lazy("Signed, 7 days")),
 )
 EMPTY: dict[Pile, tuple[object, object]] = {
@@ -52,6 +53,10 @@ EMPTY: dict[Pile, tuple[object, object]] = {
     Pile.UNFINISHED: (
         gettext_lazy("No exam is under way"),
         gettext_lazy("An exam whose device never said it ended can be reported on from here."),
+    ),
+    Pile.STOPPED: (
+        gettext_lazy("No exam was stopped early"),
+        gettext_lazy("An exam that was stopped after its first images can be reported on here."),
     ),
     Pile.SIGNED: (
         gettext_lazy("Nothing signed in the last days"),

@@ -51,7 +51,7 @@ def due(line: ReadingLine) -> SafeString | str:
 @register.filter
 def is_timed_pile(pile: str) -> bool:
     """Whether its exams wait for a reader, rather than having been worked on."""
-    return pile not in {Pile.DRAFTS.value, Pile.SIGNED.value}
+    return pile not in {Pile.DRAFTS.value, Pile.STOPPED.value, Pile.SIGNED.value}
 
 
 @register.filter

@@ -10,6 +10,7 @@ from ris.services import execute
 from tests import make, people
 from tests.integration.hl7.intake import register
 from tests.integration.hl7.reports import PID, body, exam, kinds, named, obr, oru, trust
+from tests.services.exams import begin, stop
 
 pytestmark = pytest.mark.django_db
 
@@ -55,3 +56,11 @@ def test_what_somebody_writes_on_a_preliminary_report_is_not_lost_by_its_withdra
     report.refresh_from_db()
     assert told == ["AE", "207 OBR^1^25"]
     assert (report.status, report.draft) == ("PRELIMINARY", mine)
+
+
+def test_the_dictation_on_an_exam_that_was_stopped_is_filed() -> None:
+    order = make.booked(patient=make.patient("4711"))
+    stop(begin(order), "110505")
+
+    assert oru(PID, obr(order), *body()) == ["AA"]
+    assert kinds() == ["FINAL"]
