@@ -27,7 +27,7 @@ from integration.fhir.resources import KINDS, Kind
 from integration.fhir.to_domain.references import Target
 from integration.fhir.writing.conditions import Number, condition, number_of
 from integration.fhir.writing.entries import Bundle, Entry
-from integration.fhir.writing.handlers import HANDLERS
+from integration.fhir.writing.handlers import HANDLERS, LATER
 from integration.fhir.writing.kept import KeptResources
 from integration.fhir.writing.kept import references as literal_references
 from integration.fhir.writing.links import Links, in_order
@@ -126,6 +126,8 @@ class Work:
             *(each for each in writes if each.method == "POST"),
             *(each for each in writes if each.method in {"PUT", "PATCH"}),
         ]
+        # What may be told of others later comes behind them, unless they need it.
+        changing.sort(key=lambda each: each.kind in LATER)
         needs = {each.index: links.needs(each) for each in changing}
         order, cut = in_order([each.index for each in changing], needs)
         for entry in (by_index[index] for index in sorted(cut)):

@@ -41,7 +41,9 @@ def _record(
 
 @dataclass(frozen=True)
 class Observations(KeptBesideOurs):
-    """Writes of Observation resources."""
+    """Writes of Observation resources, which may be about the report that they belong to."""
+
+    later = "focus"
 
     def written(
         self,

@@ -59,3 +59,6 @@ LOOKED_AT: Mapping[str, frozenset[str]] = {
     "ServiceRequest": LOOKED_UP,
     "Task": frozenset(),
 }
+
+# Of types that are kept as they come: what may be told later, since it needs them to be there.
+LATER: Mapping[str, frozenset[str]] = {"Observation": frozenset({"DiagnosticReport"})}

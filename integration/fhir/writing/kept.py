@@ -22,9 +22,23 @@ _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0
 
 
 class KeptResources:
-    """Writes of a type that is kept as it comes."""
+    """Writes of a type that is kept as it comes.
+
+    ``later`` is an element that names what the resource is part of. A report needs its parts to be
+    there when it is written, and has its id only then: so in a bundle the part is kept first
+    without the element, and told of it once what it is part of is there.
+    """
+
+    later = ""
 
     def create(self, writer: Writer, resource: Resource) -> tuple[str, bool]:
+        if writer.waiting is None or self.later not in resource:
+            return self.keep(writer, resource)
+        public_id, created = self.keep(writer, _without(resource, self.later))
+        self.tell_later(writer, public_id, resource)
+        return public_id, created
+
+    def keep(self, writer: Writer, resource: Resource) -> tuple[str, bool]:
         require_targets(writer, resource)
         patient = self.patient(writer, resource)
         public_id = writer.execute(
@@ -38,7 +52,33 @@ class KeptResources:
         self.written(writer, public_id, resource, patient)
         return public_id, True
 
+    def tell_later(self, writer: Writer, public_id: str, resource: Resource) -> None:
+        """Add what is part of a bundle to what was kept without it."""
+
+        def finish(said: Resource) -> None:
+            require_targets(writer, said)
+            (hit,) = writer.kind.finder.load([public_id])
+            writer.execute(
+                ChangeResource(
+                    type=writer.kind.name,
+                    resource=public_id,
+                    content=kept.content(said),
+                    patient=self.patient(writer, said),
+                    version=hit.version,
+                    method=Method.PUT,
+                )
+            )
+
+        writer.finish(finish, resource)
+
     def update(self, writer: Writer, resource: Resource, before: Resource) -> None:
+        if writer.waiting is None or self.later not in resource:
+            self.change(writer, resource, before)
+            return
+        self.change(writer, _without(resource, self.later), before)
+        self.tell_later(writer, writer.public_id, resource)
+
+    def change(self, writer: Writer, resource: Resource, before: Resource) -> None:
         require_targets(writer, resource, but=before)
         patient = self.patient(writer, resource)
         writer.execute(
@@ -73,6 +113,10 @@ class KeptResources:
         before: Resource | None = None,
     ) -> None:
         """What else is to be done with a resource that was kept; ``before`` if it was there."""
+
+
+def _without(resource: Resource, name: str) -> Resource:
+    return {each: value for each, value in resource.items() if each != name}
 
 
 def _patient(writer: Writer, element: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from integration.fhir.outcome import HttpError
 from integration.fhir.resources import KINDS
 from integration.fhir.writing.conditions import Conditions, Number, condition, number_of, numbers_in
 from integration.fhir.writing.entries import Entry
-from integration.fhir.writing.handlers import LOOKED_AT
+from integration.fhir.writing.handlers import LATER, LOOKED_AT
 from ris.domain.errors import RisError
 
 # Elements of the types uri, url, oid, uuid and canonical that may name an entry.
@@ -176,8 +176,12 @@ class Links:
 
 def _is_first(other: Entry, entry: Entry) -> bool:
     """Whether ``entry``, which refers to ``other``, can only be written after it."""
+    if entry.method == "PATCH":
+        return True
+    if entry.kind in LATER:
+        return other.kind not in LATER[entry.kind]
     looked_at = LOOKED_AT.get(entry.kind)
-    return looked_at is None or entry.method == "PATCH" or other.kind in looked_at
+    return looked_at is None or other.kind in looked_at
 
 
 def _root(entry: Entry) -> str:
