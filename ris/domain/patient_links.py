@@ -24,6 +24,12 @@ class LinkState(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     CLOSED = "closed"  # too many wrong birth dates
+    UNDATED = "undated"  # no whole birth date is known that could be asked for
+
+
+def can_be_asked(birth_date: str) -> bool:
+    """Whether whoever opens a link can be known by it: day, month and year."""
+    return len(birth_date) == len("1970-05-03")
 
 
 def token_for(secret: str, nonce: str) -> str:

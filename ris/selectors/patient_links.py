@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from ris.domain.patient_links import LinkState, Policy, digest_of
+from ris.domain.patient_links import LinkState, Policy, can_be_asked, digest_of
 from ris.domain.patient_messages import Channel
 from ris.domain.scheduling import Answer, AppointmentStatus, Participant
 from ris.models import (
@@ -71,7 +71,11 @@ def state(link: AppointmentLink, policy: Policy, now: datetime) -> LinkState:
         return LinkState.REVOKED
     if now >= link.appointment.end_at + timedelta(hours=policy.keep_hours):
         return LinkState.EXPIRED
-    return LinkState.CLOSED if link.closed_at is not None else LinkState.OPEN
+    if link.closed_at is not None:
+        return LinkState.CLOSED
+    patient = link.appointment.patient
+    known = patient is not None and can_be_asked(patient.birth_date)
+    return LinkState.OPEN if known else LinkState.UNDATED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +200,7 @@ class Contact:
     made_at: datetime | None
     opened_at: datetime | None
     bookable: bool
+    dated: bool  # whether the birth date is known that the page asks for
 
 
 def contact_of(appointment: str) -> Contact:
@@ -218,6 +223,7 @@ def contact_of(appointment: str) -> Contact:
         made_at=link.created_at if link else None,
         opened_at=link.opened_at if link else None,
         bookable=row.status == AppointmentStatus.BOOKED.value,
+        dated=patient is not None and can_be_asked(patient.birth_date),
     )
 
 

@@ -30,6 +30,7 @@ from ris.domain.patient_links import (
     PatientPolicySet,
     RevokePatientLink,
     SetPatientPolicy,
+    can_be_asked,
     digest_of,
     token_for,
 )
@@ -130,6 +131,10 @@ def make_patient_link(command: MakePatientLink, context: Context) -> str:
     appointment = _appointment(command.appointment)
     if appointment.status != AppointmentStatus.BOOKED.value or appointment.patient is None:
         raise StateConflictError("only a booked appointment has a page for its patient")
+    if not can_be_asked(appointment.patient.birth_date):
+        raise StateConflictError(
+            "the page asks for the birth date, and day, month and year are not all known"
+        )
     if command.again:
         _revoke(appointment, context)
     link = ensure_link(appointment, context)
@@ -162,9 +167,7 @@ def open_patient_link(command: OpenPatientLink, context: Context) -> bool:
         "appointment": str(appointment.public_id),
     }
     known = patient.birth_date if patient else ""
-    if len(known) == len("1970-05-03") and secrets.compare_digest(
-        known.encode(), command.birth_date.encode()
-    ):
+    if can_be_asked(known) and secrets.compare_digest(known.encode(), command.birth_date.encode()):
         link.misses = 0
         if link.opened_at is None:
             link.opened_at = context.now

@@ -15,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 
 from ris.domain.actors import TIMER, Role
 from ris.domain.errors import UnknownKeyError
+from ris.domain.patient_links import can_be_asked
 from ris.domain.patient_messages import (
     AHEAD,
     CHANGES,
@@ -319,7 +320,11 @@ def _hand_over(
     appointment = row.appointment
     occasion, channel = Occasion(row.occasion), Channel(row.channel)
     shown: Visit = visit(appointment)
-    linked = shown.policy.active and occasion not in {Occasion.CANCELED, Occasion.OFFER}
+    linked = (
+        shown.policy.active
+        and occasion not in {Occasion.CANCELED, Occasion.OFFER}
+        and can_be_asked(patient.birth_date)
+    )
     link = ensure_link(appointment, context) if linked else None
     language = selectors.language_for(patient)
     written = selectors.write(

@@ -21,7 +21,7 @@ from ris.domain.patient_messages import (
 )
 from ris.domain.patients import MergePatients, PatientReference
 from ris.domain.waiting import DeclineOffer, OfferSlot, WaitForSlot
-from ris.models import Delivery, DomainEvent, PatientMessage
+from ris.models import AppointmentLink, Delivery, DomainEvent, Patient, PatientMessage
 from ris.services import execute, outbox
 from ris.services.patients import holdings
 from tests import make, people
@@ -222,6 +222,19 @@ def test_a_stored_message_holds_no_address_of_the_page(clock: time_machine.Trave
     raw = bytes(Delivery.objects.get().payload).decode()
     assert "/p/" not in raw
     assert "{link}" in raw
+
+
+def test_who_cannot_be_asked_for_a_whole_birth_date_is_sent_no_link(
+    clock: time_machine.Traveller,
+) -> None:
+    carrier()
+    booked()
+    Patient.objects.update(birth_date="1970")
+
+    pass_time(clock)
+
+    assert "{link}" not in bytes(Delivery.objects.get().payload).decode()
+    assert not AppointmentLink.objects.exists()
 
 
 def test_a_freed_time_is_offered_once(clock: time_machine.Traveller) -> None:

@@ -35,6 +35,7 @@ from ris.models import (
     Device,
     DomainEvent,
     Order,
+    Patient,
 )
 from ris.services import commands, execute, permitted_roles
 from ris.services.patient_links import token_of
@@ -133,6 +134,32 @@ def test_the_birth_date_can_be_tried_five_times(order: Order) -> None:
     assert closed.status_code == 410
     assert "+43 1 555 0100" in closed.content.decode()
     assert DomainEvent.objects.filter(name="PatientLinkClosed").count() == 1
+
+
+@pytest.mark.parametrize("known", ["", "1970", "1970-05"])
+def test_who_cannot_be_asked_for_the_birth_date_is_not_told_to_be_wrong(
+    order: Order, as_: As, known: str
+) -> None:
+    token = token_for(order)
+    Patient.objects.update(birth_date=known)
+    desk = f"/appointments/{appointment_of(order).public_id}/patient/"
+
+    page = Client().get(f"/p/{token}/")
+    tried = Client().post(f"/p/{token}/", {"born": BORN})
+    shown = as_("frontdesk").get(desk).content.decode()
+    asked = as_("frontdesk").post(desk, {"do": "again"})
+
+    assert (page.status_code, tried.status_code, asked.status_code) == (410, 410, 409)
+    assert "We do not know your whole birth date yet" in page.content.decode()
+    assert "+43 1 555 0100" in page.content.decode()
+    assert AppointmentLink.objects.get().misses == 0
+    assert "Cannot be opened" in shown
+    assert 'value="again"' not in shown
+
+
+@pytest.mark.parametrize("typed", ["3.5.1970", "03.05.1970", "1970-05-03"])
+def test_the_birth_date_is_read_as_people_write_it(order: Order, typed: str) -> None:
+    assert Client().post(f"/p/{token_for(order)}/", {"born": typed}).status_code == 303
 
 
 def test_another_phone_has_to_say_the_birth_date_itself(order: Order) -> None:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ris import config
 from ris.domain.calendar_file import Entry, ics
 from ris.domain.errors import InvalidValueError, RisError, StateConflictError
-from ris.domain.patient_links import MISSES, OpenPatientLink
+from ris.domain.patient_links import MISSES, OpenPatientLink, can_be_asked
 from ris.domain.patient_messages import Channel, SetContactChoice
 from ris.domain.scheduling import (
     Answer,
@@ -36,6 +36,7 @@ from ris.services import execute
 from ris.web.asking import as_day, as_moment, asked, said
 from ris.web.errors import STATUS
 from ris.web.patient_link.gate import VisitRequest, of_a_patient, remember
+from ris.web.patients.forms import born
 
 DAYS = 7
 FURTHER = 8 * DAYS  # looked through for the first week that has a free time
@@ -80,12 +81,12 @@ def visit(request: VisitRequest) -> HttpResponse:
 
 
 def _open(request: VisitRequest) -> HttpResponse:
-    born = as_day(said(request, "born", 10))
-    if born is None:
+    birth_date = _birth_date(said(request, "born", 10))
+    if not birth_date:
         error = _("Write the whole date: day, month and year.")
         return show_page(request, "birth_date", {"error": error}, status=422)
     right = execute(
-        OpenPatientLink(link=str(request.link.public_id), birth_date=born.isoformat()),
+        OpenPatientLink(link=str(request.link.public_id), birth_date=birth_date),
         actor=request.actor,
     )
     if right:
@@ -97,6 +98,15 @@ def _open(request: VisitRequest) -> HttpResponse:
         return back(request)  # the page says that the link is closed, and whom to call
     error = _("This is not the date we know.")
     return show_page(request, "birth_date", {"error": error, "left": left}, status=422)
+
+
+def _birth_date(text: str) -> str:
+    """The whole of it, also typed as 3.5.1970 where a browser has no field for dates."""
+    try:
+        found = born(text).text
+    except InvalidValueError:
+        return ""
+    return found if can_be_asked(found) else ""
 
 
 def _refused(request: VisitRequest, template: str, error: RisError, **more: Any) -> HttpResponse:
