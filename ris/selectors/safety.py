@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from types import MappingProxyType
 
 from django.utils import timezone
 
@@ -262,15 +263,17 @@ def _known(steps: Sequence[ScheduledProcedureStep]) -> _Known:
 
 
 def states(
-    steps: Sequence[ScheduledProcedureStep], now: datetime | None = None
+    steps: Sequence[ScheduledProcedureStep],
+    now: datetime | None = None,
+    begun_at: Mapping[int, datetime] = MappingProxyType({}),
 ) -> dict[int, SafetyState]:
     """How the questions of these steps stand, by primary key; three queries, one if none is asked.
 
-    Load the steps with :data:`RELATED`.
+    Load the steps with :data:`RELATED`. ``begun_at`` has those that are judged by their own time.
     """
     known = _known(steps)
     moment = now or timezone.now()
-    return {step.pk: _state(step, known, moment) for step in steps}
+    return {step.pk: _state(step, known, begun_at.get(step.pk, moment)) for step in steps}
 
 
 def state(step: ScheduledProcedureStep, now: datetime | None = None) -> SafetyState:

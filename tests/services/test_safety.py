@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ris.domain.actors import OPERATOR, Role
@@ -238,6 +240,21 @@ def test_a_cleared_start_of_a_scanner_raises_nothing() -> None:
 
     unsafe_starts.note_late()
 
+    assert FollowUp.objects.count() == 0
+
+
+def test_the_clock_asks_as_much_about_three_cleared_starts_as_about_one() -> None:
+    ask()
+    asked = []
+    for number in range(3):
+        order = make.booked(make.NOON + timedelta(hours=number))
+        answer(order)
+        execute(make.start(order, started_at=timezone.now()), actor=people.ct1)
+        with CaptureQueriesContext(connection) as queries:
+            unsafe_starts.note_late()
+        asked.append(len(queries))
+
+    assert asked[2] == asked[0]
     assert FollowUp.objects.count() == 0
 
 
