@@ -10,7 +10,9 @@ import ssl
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -93,7 +95,8 @@ class Sweeper(threading.Thread):
     """Delivers when no doorbell rings: broker gone, beat gone, message lost.
 
     Every task that ran says so through :mod:`ris.tasks`; while they keep coming this thread only
-    marks the worker as alive.
+    marks the worker as alive. So does each statement that the database answers it: on a busy
+    machine a pass takes minutes, and whoever reads that no worker was seen would end this one.
     """
 
     def __init__(self, seen: Path) -> None:
@@ -105,15 +108,18 @@ class Sweeper(threading.Thread):
         self._seen_at = 0.0
 
     def run(self) -> None:
+        from django.db import connection
+
         from ris import tasks
 
-        while not self.stopping.is_set():
-            try:
-                self._pass()
-            except Exception:
-                # The database may be away for a moment; the next pass finds what is due.
-                log.warning("sweep failed", exc_info=True)
-            self.stopping.wait(SWEEP_SECONDS)
+        with connection.execute_wrapper(self._statement):
+            while not self.stopping.is_set():
+                try:
+                    self._pass()
+                except Exception:
+                    # The database may be away for a moment; the next pass finds what is due.
+                    log.warning("sweep failed", exc_info=True)
+                self.stopping.wait(SWEEP_SECONDS)
         # Celery looks for its own end between two messages only: give it some.
         for _ in range(LAST_RINGS):
             if self.ended.wait(0.1):
@@ -129,6 +135,15 @@ class Sweeper(threading.Thread):
         if now - max(tasks.ran_at["timers"], self._timers_at) > TIMERS_SECONDS * 1.5:
             self._timers_at = now
             tasks.run_timers()
+        self._mark()
+
+    def _statement(self, execute: Callable[..., Any], *arguments: Any) -> Any:
+        result = execute(*arguments)
+        self._mark()
+        return result
+
+    def _mark(self) -> None:
+        now = time.monotonic()
         if now - self._seen_at > SEEN_SECONDS:
             self._seen_at = now
             self.seen.touch()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from ris import config, parts, tasks
 from ris.celery import app, purge_embedded_queue
@@ -128,6 +129,33 @@ def test_while_doorbells_are_answered_the_sweeper_stays_quiet(
         assert passes == []
     finally:
         tasks.ran_at["deliver"] = 0.0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_is_seen_while_a_pass_takes_long(
+    sweeper: parts.Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads that no worker was seen for a minute ends one that is at work."""
+    seen: list[bool] = []
+    ended = threading.Event()
+
+    def long() -> None:
+        for _ in range(2):
+            sweeper.seen.unlink(missing_ok=True)
+            sweeper._seen_at -= parts.SEEN_SECONDS + 1
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            seen.append(sweeper.seen.exists())
+        connection.close()
+        ended.set()
+        sweeper.stopping.set()
+
+    monkeypatch.setattr(tasks, "deliver", long)
+
+    sweeper.start()
+
+    assert ended.wait(10)
+    assert seen == [True, True]
 
 
 def test_a_database_that_is_away_does_not_end_the_sweeper(
