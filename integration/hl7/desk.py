@@ -17,6 +17,7 @@ from integration.hl7 import charset as charsets
 from integration.hl7 import inbound, mllp_client, outbound, schema, versions
 from integration.hl7.er7 import Header, Message
 from integration.hl7.er7_segment import Repetition, Segment
+from integration.hl7.numbers import about
 from integration.hl7.settings import Settings, read_settings
 from ris.domain.errors import InvalidValueError, RisError, SeveralErrors
 from ris.domain.exchange import Direction, Protocol
@@ -125,6 +126,9 @@ class Text:
                 for each in inbound.left_out(raw)
             ]
         return found
+
+    def about(self, raw: bytes, character_set: str) -> desk.About:
+        return about(_read(raw, character_set))
 
     def header(self, raw: bytes) -> tuple[str, str]:
         header = Header.read(raw, charsets.UTF_8)

@@ -52,6 +52,9 @@ class InboundLine:
     repeats: int
     orders: tuple[OrderKey, ...]
     resolved: bool
+    # The message that brought the same later and was applied; filled by who asks for it.
+    became: str = ""
+    became_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

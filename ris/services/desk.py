@@ -38,6 +38,15 @@ class Fault:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a message asks for (``NW PL1``), and the numbers of the orders and patients in it."""
+
+    asks: frozenset[str]
+    orders: frozenset[str] = frozenset()
+    patients: frozenset[str] = frozenset()
+
+
 class TextForm(Offers):
     """How an edge shows and takes messages that are text; ``character_set`` is the endpoint's."""
 
@@ -55,6 +64,9 @@ class TextForm(Offers):
 
     def remarks(self, raw: bytes, character_set: str) -> Sequence[Fault]:
         """What is wrong with a message and does not keep it from being taken."""
+
+    def about(self, raw: bytes, character_set: str) -> About:
+        """What a message asks for, to find another that asks the same."""
 
     def header(self, raw: bytes) -> tuple[str, str]:
         """Type and key of a message; raises RisError without them."""

@@ -24,6 +24,7 @@ from ris.web.access import PageRequest
 from ris.web.asking import asked
 from ris.web.critical.parts import exceptions_context as of_findings
 from ris.web.dose.views import exceptions_context as of_dose
+from ris.web.exchange.became import with_what_became
 from ris.web.paging import slice_of
 from ris.web.patients.records import exceptions_context as of_patients
 
@@ -110,7 +111,7 @@ def _messages(request: PageRequest) -> Part:
     rows_in = message_lists.with_inbound_lines(lists.stuck_messages())[:SHOWN]
     rows_out = message_lists.with_outbound_lines(lists.stuck_deliveries())[:SHOWN]
     context = {
-        "inbound": message_lists.inbound_lines(rows_in),
+        "inbound": with_what_became(message_lists.inbound_lines(rows_in)),
         "outbound": message_lists.outbound_lines(rows_out),
     }
     return context, []

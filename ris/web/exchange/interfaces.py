@@ -41,6 +41,7 @@ from ris.services.peers import Peer
 from ris.web.access import PageRequest, do, page, redirect_back, show
 from ris.web.asking import asked, said
 from ris.web.errors import STATUS
+from ris.web.exchange.became import with_what_became
 from ris.web.exchange.endpoint_forms import EndpointForm, in_words, watch_in_words
 from ris.web.navigation import SYSTEM
 
@@ -101,10 +102,10 @@ def _mapping(key: UUID) -> str:
 
 
 def _last(endpoint: Endpoint, *, is_out: bool) -> dict[str, object]:
-    wrong = {"wrong_in": message_lists.last_unapplied(endpoint, SHOWN)}
+    wrong = {"wrong_in": with_what_became(message_lists.last_unapplied(endpoint, SHOWN))}
     if is_out:
         return {"last_out": message_lists.last_sent(endpoint, SHOWN), **wrong}
-    return {"last_in": message_lists.last_received(endpoint, SHOWN), **wrong}
+    return {"last_in": with_what_became(message_lists.last_received(endpoint, SHOWN)), **wrong}
 
 
 @dataclass(frozen=True, slots=True)

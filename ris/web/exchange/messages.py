@@ -29,10 +29,12 @@ from ris.selectors import message_filters
 from ris.selectors import messages as lists
 from ris.selectors.interfaces import endpoint_choices
 from ris.services import desk, peers
+from ris.services.became import became
 from ris.web import labels
 from ris.web.access import PageRequest, do, page, redirect_back, saw, show
 from ris.web.asking import asked, said
 from ris.web.event_words import event_label
+from ris.web.exchange.became import with_what_became
 from ris.web.exchange.decoding import Decoded, decode
 from ris.web.exchange.filters import IN_STATES, OUT_STATES, address_of, filter_of, keyed
 from ris.web.mapping.fired import on_the_bench
@@ -57,7 +59,7 @@ def message_list(request: PageRequest) -> HttpResponse:
     else:
         rows_in = lists.with_inbound_lines(message_filters.inbound(wanted))
         page_in = keyed(rows_in, "received_at", request)
-        shown = {"lines": lists.inbound_lines(page_in.rows), "page": page_in}
+        shown = {"lines": with_what_became(lists.inbound_lines(page_in.rows)), "page": page_in}
     since, _ = wanted.span(timezone.now())
     detailed = wanted.said().keys() - {"state", "protocol", "endpoint", "text"}
     context = {
@@ -182,6 +184,7 @@ def inbound(request: PageRequest, key: UUID) -> HttpResponse:
         "created": _created(message),
         "replayable": message.state in lists.STUCK_MESSAGE,
         "remarks": _remarks(message, raw, charset),
+        "became": became([str(message.public_id)]).get(str(message.public_id)),
         "is_answer": message.message_type[:3] in _ANSWERS,
         **_faults(request, raw, message.protocol, charset),
         **on_the_bench(message, request.actor),

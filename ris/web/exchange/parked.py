@@ -9,6 +9,7 @@ from ris.domain.exchange import Direction
 from ris.selectors import exceptions
 from ris.selectors import messages as lists
 from ris.web.access import PageRequest, page, show
+from ris.web.exchange.became import with_what_became
 from ris.web.navigation import SYSTEM
 
 SHOWN = 100
@@ -24,7 +25,7 @@ def parked(request: PageRequest) -> HttpResponse:
         Direction.OUT.value: exceptions.stuck_deliveries().count(),
     }
     context = {
-        "incoming": lists.inbound_lines(incoming),
+        "incoming": with_what_became(lists.inbound_lines(incoming)),
         "outgoing": lists.outbound_lines(outgoing),
         "counts": counts,
         "shown": SHOWN,
