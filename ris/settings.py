@@ -142,6 +142,7 @@ else:
     DATABASES = {
         "default": {
             **_named,
+            "ENGINE": "ris.postgresql",
             "CONN_MAX_AGE": None,
             "CONN_HEALTH_CHECKS": True,
             "OPTIONS": {"connect_timeout": 5, **_named.get("OPTIONS", {})},

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import os
 import re
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _MARK = re.compile(r"(?<!%)%s")
-_KEPT = 400  # prepared statements of a connection
 # Set where a pooler between us and PostgreSQL does not keep prepared statements.
 _unprepared: set[str] = set()
 
@@ -91,9 +89,11 @@ class Text:
 
     def __init__(self, marked: str, vendor: str) -> None:
         self.marked = marked
-        self.native: Any = marked.encode()
+        self.native: Any = marked
         if vendor == "sqlite":
             self.native = _MARK.sub("?", marked).replace("%%", "%")
+        elif vendor == "postgresql":
+            self.native = _libpq().numbered(marked)
 
 
 def rows(connection: BaseDatabaseWrapper, text: Text, params: Params) -> Rows:
@@ -103,7 +103,10 @@ def rows(connection: BaseDatabaseWrapper, text: Text, params: Params) -> Rows:
             cursor.execute(text.marked, params)
             return list(cursor.fetchall())
     with connection.wrap_database_errors:
-        found: Rows = _execute(connection, text, params).fetchall()
+        if connection.vendor == "sqlite":
+            found: Rows = connection.connection.execute(text.native, params).fetchall()
+        else:
+            found = _prepared(connection, text, params, counted=False)
         return found
 
 
@@ -114,7 +117,9 @@ def count(connection: BaseDatabaseWrapper, text: Text, params: Params) -> int:
             cursor.execute(text.marked, params)
             return int(cursor.rowcount)
     with connection.wrap_database_errors:
-        return int(_execute(connection, text, params).rowcount)
+        if connection.vendor == "sqlite":
+            return int(connection.connection.execute(text.native, params).rowcount)
+        return int(_prepared(connection, text, params, counted=True))
 
 
 @cache
@@ -136,29 +141,24 @@ def _is_watched(connection: BaseDatabaseWrapper) -> bool:
     )
 
 
-def _execute(connection: BaseDatabaseWrapper, text: Text, params: Params) -> Any:
+def _prepared(connection: BaseDatabaseWrapper, text: Text, params: Params, *, counted: bool) -> Any:
     raw = connection.connection
-    if connection.vendor == "sqlite":
-        return raw.execute(text.native, params)
-    return _prepared(connection, raw, text, params)
-
-
-def _prepared(connection: BaseDatabaseWrapper, raw: Any, text: Text, params: Params) -> Any:
-    import psycopg
-
-    cursor = psycopg.Cursor(raw)
     if connection.alias in _unprepared:
-        return cursor.execute(text.native, params)
-    if raw.prepare_threshold is None:
-        raw.prepare_threshold = sys.maxsize  # only what asks for it
-        raw.prepared_max = _KEPT
+        cursor = raw.execute(text.marked.encode(), params)
+        return cursor.rowcount if counted else cursor.fetchall()
+    libpq = _libpq()
+    kept = libpq.Statements.of(raw)
     try:
-        return cursor.execute(text.native, params, prepare=True)
-    except (
-        psycopg.errors.InvalidSqlStatementName,
-        psycopg.errors.DuplicatePreparedStatement,
-        psycopg.errors.FeatureNotSupported,  # a migration changed a column meanwhile
-    ) as error:
+        return kept.count(text.native, params) if counted else kept.rows(text.native, params)
+    except libpq.UNKNOWN as error:
         # The transaction is lost, but not what it was about: the next try goes without.
         _unprepared.add(connection.alias)
         raise OperationalError("the database does not know a prepared statement") from error
+
+
+@cache
+def _libpq() -> Any:
+    """Not loaded where there is SQLite only."""
+    from ris.postgresql import libpq
+
+    return libpq

@@ -7,7 +7,6 @@ and asks whether the connection still lives. Whoever counts or logs statements g
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,6 +15,8 @@ from weakref import WeakSet
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+# A migration changed a column of a prepared statement meanwhile.
+_FEATURE_NOT_SUPPORTED = "0A000"
 _MARK = re.compile(r"(?<!%)%s")
 # Set where a pooler between us and PostgreSQL does not keep prepared statements.
 _unprepared: set[str] = set()
@@ -40,7 +41,7 @@ def fetch(statement: str, params: Sequence[Any], *, as_text: bool = False) -> li
         if connection.vendor == "sqlite":
             rows = connection.connection.cursor().execute(_with_question_marks(statement), params)
             return list(rows.fetchall())
-        return _fetch_prepared(connection, statement.encode(), params, binary=not as_text)
+        return _fetch_prepared(connection, statement, params, binary=not as_text)
 
 
 @lru_cache(maxsize=512)
@@ -49,35 +50,42 @@ def _with_question_marks(statement: str) -> str:
 
 
 def _fetch_prepared(
-    connection: BaseDatabaseWrapper, statement: bytes, params: Sequence[Any], *, binary: bool
+    connection: BaseDatabaseWrapper, statement: str, params: Sequence[Any], *, binary: bool
+) -> list[tuple[Any, ...]]:
+    from ris.postgresql import libpq
+
+    raw = connection.connection
+    if connection.alias in _unprepared:
+        return _fetch_unprepared(raw, statement, params, binary=binary)
+    if raw not in _tuned:
+        _tuned.add(raw)
+        # PostgreSQL's default is a disk with arms: it would rather read a whole table than look up
+        # a few hundred rows.
+        raw.execute(b"SET random_page_cost = 1.1")
+        if longest_seconds:
+            milliseconds = round(longest_seconds * 1000)
+            raw.execute(f"SET statement_timeout = {milliseconds}".encode())
+    text = libpq.numbered(statement)
+    kept = libpq.Statements.of(raw)
+    try:
+        return kept.rows(text, params, binary=binary)
+    except libpq.UNKNOWN as error:
+        if connection.in_atomic_block:
+            raise
+        if error.sqlstate == _FEATURE_NOT_SUPPORTED:
+            kept.forget(text)
+        else:
+            _unprepared.add(connection.alias)
+        return _fetch_unprepared(raw, statement, params, binary=binary)
+
+
+def _fetch_unprepared(
+    raw: Any, statement: str, params: Sequence[Any], *, binary: bool
 ) -> list[tuple[Any, ...]]:
     import psycopg
 
-    raw = connection.connection
     cursor = psycopg.Cursor(raw, row_factory=psycopg.rows.tuple_row)
-    if connection.alias in _unprepared:
-        return cursor.execute(statement, params, binary=binary).fetchall()
-    if raw not in _tuned:
-        _tuned.add(raw)
-        raw.prepare_threshold = sys.maxsize  # only what asks for it
-        # PostgreSQL's default is a disk with arms: it would rather read a whole table than look up
-        # a few hundred rows.
-        cursor.execute(b"SET random_page_cost = 1.1")
-        if longest_seconds:
-            milliseconds = round(longest_seconds * 1000)
-            cursor.execute(f"SET statement_timeout = {milliseconds}".encode())
-    try:
-        return cursor.execute(statement, params, prepare=True, binary=binary).fetchall()
-    except (
-        psycopg.errors.InvalidSqlStatementName,
-        psycopg.errors.DuplicatePreparedStatement,
-        psycopg.errors.FeatureNotSupported,  # a migration changed a column meanwhile
-    ) as error:
-        if connection.in_atomic_block:
-            raise
-        if not isinstance(error, psycopg.errors.FeatureNotSupported):
-            _unprepared.add(connection.alias)
-        return cursor.execute(statement, params, prepare=False, binary=binary).fetchall()
+    return cursor.execute(statement.encode(), params, prepare=False, binary=binary).fetchall()
 
 
 def any_of(column: str, keys: Sequence[int]) -> tuple[str, list[Any]]:

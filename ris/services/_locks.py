@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import TypeVar
 
-from django.db import connection
 from django.db.models import BigIntegerField, Model, QuerySet
 
 from ris.domain.errors import UnknownKeyError
-from ris.models import Appointment, Order, ScheduledProcedureStep
+from ris.models import Appointment, Order, ScheduledProcedureStep, driver
+from ris.models.driver import Text
 from ris.models.prepared import Given, Select
 
 R = TypeVar("R", bound=Model)
@@ -27,9 +28,14 @@ def lock_name(name: str) -> None:
 
     Where rows cannot be locked, whoever writes at all is alone.
     """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
+    here = driver.here()
+    if here.vendor == "postgresql":
+        driver.rows(here, _named_lock(), [name])
+
+
+@cache
+def _named_lock() -> Text:
+    return Text("SELECT pg_advisory_xact_lock(hashtext(%s))", "postgresql")
 
 
 def public_key(text: str, what: str) -> uuid.UUID:
