@@ -245,10 +245,10 @@ def application(
         if stored.operation == "N-CREATE":
             command = from_n_create(uid, data, syntax, circumstances)
         else:
-            so_far = performing.performed_dataset(uid)
-            command = from_n_set(uid, data, syntax, circumstances, so_far)
-            if _is_of_another(so_far, stored.ae_title, snapshot) and (
-                performing.begun_by(uid) != stored.ae_title
+            so_far = performing.told(uid)
+            command = from_n_set(uid, data, syntax, circumstances, so_far.dataset)
+            if _is_of_another(so_far.dataset, stored.ae_title, snapshot) and (
+                performing.begun_by(so_far.public_id) != stored.ae_title
             ):
                 told = f"told by {stored.ae_title}, which did not begin it"
                 command = replace(command, flags=(*command.flags, told))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import CharField
 
@@ -72,31 +72,50 @@ def performed_view(sop_instance_uid: str) -> PerformedView:
     return to_view(_row(sop_instance_uid))
 
 
-def begun_by(sop_instance_uid: str) -> str:
+def begun_by(public_id: str) -> str:
     """Who told that it began, which need not be the station that it names; empty if unknown."""
-    row = PerformedProcedureStep.objects.filter(sop_instance_uid=sop_instance_uid)
-    key = row.values_list("public_id", flat=True).first()
-    told = DomainEvent.objects.filter(
-        subject_type=PerformedProcedureStep.__name__,
-        subject_id=str(key),
-        name=PerformedStepStarted.__name__,
+    told = _BEGUN.first(
+        kind=PerformedProcedureStep.__name__, key=public_id, name=PerformedStepStarted.__name__
     )
-    return told.values_list("actor_name", flat=True).order_by("id").first() or ""
+    return told.actor_name if told is not None else ""
 
 
-def performed_dataset(sop_instance_uid: str) -> dict[str, Any]:
-    """What the modality said so far, as DICOM JSON, with the present status (for N-GET).
+_BEGUN = Select(
+    lambda: (
+        DomainEvent.objects.only("actor_name")
+        .filter(
+            subject_type=Given("kind", CharField()),
+            subject_id=Given("key", CharField()),
+            name=Given("name", CharField()),
+        )
+        .order_by("id")[:1]
+    )
+)
 
-    Corrections by people are no part of it (PS3.4 F.7.2.2.3).
-    """
-    row = _SAID.first(uid=sop_instance_uid)
+
+class Told(NamedTuple):
+    """What a modality said of a performed step so far, and which step that is."""
+
+    public_id: str
+    dataset: dict[str, Any]  # DICOM JSON, with the present status
+
+
+def told(sop_instance_uid: str) -> Told:
+    """Raises UnknownKeyError. Corrections by people are no part of it (PS3.4 F.7.2.2.3)."""
+    row = _TOLD.first(uid=sop_instance_uid)
     if row is None:
         raise UnknownKeyError("no performed step with this SOP Instance UID", path=Place.PERFORMED)
-    return {**row.dataset, "00400252": {"vr": "CS", "Value": [row.status]}}
+    status = {"00400252": {"vr": "CS", "Value": [row.status]}}
+    return Told(str(row.public_id), {**row.dataset, **status})
 
 
-_SAID = Select(
-    lambda: PerformedProcedureStep.objects.only("dataset", "status").filter(
+_TOLD = Select(
+    lambda: PerformedProcedureStep.objects.only("public_id", "dataset", "status").filter(
         sop_instance_uid=Given("uid", CharField())
     )
 )
+
+
+def performed_dataset(sop_instance_uid: str) -> dict[str, Any]:
+    """What the modality said so far, for N-GET; as ``told``."""
+    return told(sop_instance_uid).dataset
