@@ -25,7 +25,6 @@ from worklist.service import (
     Association,
     FindAnswer,
     Outcome,
-    Paged,
     Refused,
     Request,
     Service,
@@ -75,7 +74,8 @@ class Exchange:
         "_page",
         "_pages",
         "_pending",
-        "_refused_before",
+        "_refused",
+        "_request",
         "_rows",
         "_service",
         "_write_bytes",
@@ -111,7 +111,7 @@ class Exchange:
         self._page = 0
         self._pending = b""
         self._final = Outcome()
-        self._refused_before = refusal
+        self._request: Request | None = None
         self.began = began
         # What was answered in the end; None if there was nobody to answer.
         self.outcome: Outcome | None = None
@@ -124,6 +124,7 @@ class Exchange:
             command.sop_instance_uid if _UID.fullmatch(command.sop_instance_uid) else "",
             fragment,
         )
+        self._refused = refusal or self._refusal()
         # Set by the connection, read here between rows.
         self.stopped = False
         # The connection has sent a final response already, or can send none any more.
@@ -175,7 +176,7 @@ class Exchange:
         return frames
 
     def _begin(self) -> tuple[bytes, bool]:
-        refusal = self._refused_before or self._refusal()
+        refusal = self._refused
         if refusal is not None:
             self._note(refusal, refusal.comment)
             return self._end(refusal), True
@@ -192,7 +193,7 @@ class Exchange:
                 outcome = self._malformed(error)
                 self._note(outcome, error.message)
                 return self._end(outcome), True
-        request = self._request()
+        request, self._request = self._asked(), None
         if self.is_find:
             return self._answer(self._service.c_find(request))
         return self._end(self._handler(request.operation)(request)), True
@@ -206,7 +207,7 @@ class Exchange:
         if find is None or not self._may_be_known():
             return None
         try:
-            return self._known(find(self._request()))
+            return self._known(find(self._asked()))
         except Exception as error:
             log.error("a known answer cannot be given", **fault(error))
             return None
@@ -225,10 +226,10 @@ class Exchange:
                 begun = None
             then(begun)
 
-        return bool(find(self._request(), told))
+        return bool(find(self._asked(), told))
 
     def _may_be_known(self) -> bool:
-        return self.is_find and self._refused_before is None and self._refusal() is None
+        return self.is_find and self._refused is None
 
     def _known(self, answer: FindAnswer | None) -> tuple[bytes, bool] | None:
         return None if answer is None or self.stopped else self._answer(answer)
@@ -238,7 +239,13 @@ class Exchange:
         """Whether the rest of the answer needs no work."""
         return self._pages is not None
 
-    def _request(self) -> Request:
+    def _asked(self) -> Request:
+        """The request as the service gets it; kept until it is answered, for it refers to us."""
+        if self._request is None:
+            self._request = self._made()
+        return self._request
+
+    def _made(self) -> Request:
         return Request(
             self._association,
             Operation(self._command.field),
@@ -254,13 +261,14 @@ class Exchange:
         )
 
     def _answer(self, answer: FindAnswer) -> tuple[bytes, bool]:
+        self._request = None
         self._pending = self.reply.pending(answer.pending)
         self._final = answer.final
         identifiers = answer.identifiers
-        if isinstance(identifiers, Paged):
-            self._pages = identifiers.pages(
-                self._context.context_id, self.reply.fragment, self._write_bytes
-            )
+        # Asking whether it is an instance of the protocol takes longer than the rest of this.
+        pages = getattr(identifiers, "pages", None)
+        if pages is not None:
+            self._pages = pages(self._context.context_id, self.reply.fragment, self._write_bytes)
             return self._turn(self._pages)
         self._rows = iter(identifiers)
         return self._draw(self._rows)

@@ -89,8 +89,9 @@ class FindHandlers:
         """Implements ``worklist.prompt.Prompt``: asked before by this device, and nobody wrote."""
         clock = perf_counter()
         register = self.registry.fresh()
-        version = self.version.read_at_once() if register is not None else None
-        return self._again(request, version, register, clock)
+        if register is None or not self.memory.may_know(request, register):
+            return None
+        return self._again(request, self.version.read_at_once(), register, clock)
 
     def c_find_when_known(
         self, request: Request, then: Callable[[FindAnswer | None], None]

@@ -188,7 +188,6 @@ class Refused(Exception):  # noqa: N818 - a final response, not a fault of ours
         self.outcome = outcome
 
 
-@runtime_checkable
 class Paged(Protocol):
     """Identifiers that are kept framed, as many on a page as go out in one write."""
 
