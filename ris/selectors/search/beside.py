@@ -54,6 +54,23 @@ class Column:
         ]
 
 
+class Typed(Column):
+    """The same where each column has the ids of one type: a report may be named as its exam is."""
+
+    def __init__(self, types: Mapping[str, str]) -> None:
+        super().__init__(*types)
+        self._types = types
+
+    def __call__(self, test: Test) -> Q:
+        if not isinstance(test, index.Target):
+            return terms.NOTHING
+        columns = [each for each, kind in self._types.items() if test.type in {"", kind}]
+        return test.among(*columns) if columns else terms.NOTHING
+
+    def each(self) -> list[Condition]:
+        return [Typed({column: kind}) for column, kind in self._types.items()]
+
+
 class Reference:
     """The same where no column has the public id: ``targets`` are those the rows refer to."""
 

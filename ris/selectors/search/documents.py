@@ -15,7 +15,7 @@ from ris.domain.reporting import ReportStatus, VersionKind
 from ris.models import ReportVersion, Site
 from ris.selectors.report_documents import of_versions
 from ris.selectors.search import beside, changed, signed, terms
-from ris.selectors.search.beside import ALL, LOINC, Column, Reference, constant, state, time
+from ris.selectors.search.beside import ALL, LOINC, Column, Reference, Typed, constant, state, time
 from ris.selectors.search.criteria import KeptCriteria
 from ris.selectors.search.engine import Finder, Source
 from ris.selectors.search.exams import reports
@@ -38,7 +38,11 @@ _LATER = Exists(
 )
 _VERIFIED = ~Q(kind=VersionKind.PRELIMINARY.value)
 _REPLACING = Q(number__gt=1)
-_REQUESTS = ("report__procedures__order__public_id", "report__procedures__public_id")
+_ABOUT = {
+    "report__public_id": "DiagnosticReport",
+    "report__procedures__order__public_id": "ServiceRequest",
+    "report__procedures__public_id": "ServiceRequest",
+}
 _SIGNER = "signer__practitioner__public_id"
 _RESIDENT = "resident__practitioner__public_id"
 
@@ -106,7 +110,7 @@ _CONDITIONS: beside.Conditions = {
     "patient": (Column("report__order__patient__public_id"), ALL),
     "subject": (Column("report__order__patient__public_id"), ALL),
     "encounter": (Column("report__order__visit__public_id"), Q(report__order__visit__isnull=False)),
-    "related": (Column("report__public_id", *_REQUESTS), ALL),
+    "related": (Typed(_ABOUT), ALL),
     "type": (constant(REPORT_CODE), ALL),
     "type:text": (beside.words("Diagnostic imaging study"), ALL),
     "category": (constant(RADIOLOGY_CODE), ALL),

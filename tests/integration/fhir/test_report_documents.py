@@ -266,3 +266,21 @@ def test_a_merge_is_followed_by_a_new_version_of_the_document(
         f"Patient/{merge.survivor.public_id}",
         f"Patient/{exam.patient.public_id}",
     ]
+
+
+def test_the_documents_of_a_withdrawn_report_are_not_those_of_the_next_one(
+    api: Api, signed: tuple[Order, Report]
+) -> None:
+    """The first report on an exam has the exam's id, and the next one is about the same exam."""
+    exam, report = signed
+    withdraw(report)
+    make.final_report(exam)
+    newer = Report.objects.exclude(pk=report.pk).get()
+
+    def statuses(related: str) -> list[str]:
+        return [each["status"] for each in documents(api, related=related)]
+
+    assert statuses(f"DiagnosticReport/{report.public_id}") == ["entered-in-error"] * 2
+    assert statuses(f"DiagnosticReport/{newer.public_id}") == ["current"]
+    assert len(statuses(f"ServiceRequest/{exam.public_id}")) == 3
+    assert len(statuses(str(report.public_id))) == 3
