@@ -53,6 +53,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "passcode": Command("worklist.passcodes:main", "hash the passcode of a device"),
     "mwl find": Command("worklist.commands:find", "ask a worklist, as a scanner does"),
+    "mwl import": Command(
+        "worklist.takeover_commands:main", "take over what another system's worklist has booked"
+    ),
     "mwl explain": Command(
         "worklist.explain_commands:explain", "why a worklist shows a step, or does not"
     ),

@@ -77,7 +77,9 @@ def _package(name: str) -> Callable[[], str]:
 
 
 PROGRAMS: dict[str, Callable[[], str]] = {
-    "dcmtk": _on_path("echoscu", "findscu", "storescu", "dump2dcm", "dsrdump", "dcm2pdf"),
+    "dcmtk": _on_path(
+        "echoscu", "findscu", "storescu", "dump2dcm", "dsrdump", "dcm2pdf", "wlmscpfs"
+    ),
     "orthanc": lambda: "" if orthanc() else "Orthanc not installed",
     "chromium": lambda: "" if chromium() else "no Chromium",
     "postgresql": lambda: "" if postgresql_folder() else "no PostgreSQL binaries",

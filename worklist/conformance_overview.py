@@ -6,6 +6,7 @@ from ris.markdown import table
 from worklist import conformance_archives, conformance_scu
 from worklist.charset import EXTENDED, SINGLE
 from worklist.conformance_form import absent, heading
+from worklist.foreign import ROOT_KEYS, STEP_KEYS
 from worklist.sop_classes import DOSE_REPORTS, SOP_CLASSES, Operation
 from worklist.web.capabilities import TRANSACTIONS
 
@@ -47,7 +48,10 @@ def section(number: str) -> list[str]:
             ],
         ),
         "Verification, worklist, MPPS and MPPS Retrieve are also used as SCU by the commands",
-        "`ris echo`, `ris mwl find` and `ris simulate modality`, which exist to test a connection.",
+        "`ris echo`, `ris mwl find` and `ris simulate modality`, which exist to test a connection,",
+        "and by `ris mwl import`, which takes over what another worklist has booked: it asks for",
+        f"{len(ROOT_KEYS)} attributes and {len(STEP_KEYS)} of the step, each empty but the day,",
+        "station and modality it is told, in ISO_IR 192; it keeps every number and UID.",
         "",
         *heading(f"{number}.3", "DICOM web services"),
         *table(

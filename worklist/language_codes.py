@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ris.domain.values import Code
 
+LANGUAGES = "RFC5646"
+
 _LANGUAGES = {
     "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "bs": "Bosnian", "cs": "Czech",
     "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
@@ -19,4 +21,4 @@ _LANGUAGES = {
 def language_code(language: str) -> Code:
     """A language by its tag (RFC 5646)."""
     name = _LANGUAGES.get(language[:2].lower() if language[2:3] in {"", "-"} else "", language)
-    return Code(language, "RFC5646", name)
+    return Code(language, LANGUAGES, name)

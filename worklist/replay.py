@@ -6,6 +6,7 @@ Imported by every process, so what needs the DICOM libraries is imported when it
 from __future__ import annotations
 
 from ris.domain.actors import Actor
+from ris.domain.errors import UnsupportedError
 from ris.services.inbox import Apply, Refuse
 
 
@@ -14,8 +15,11 @@ def replay(raw: bytes, actor: Actor, sender: str) -> tuple[Apply, Refuse]:
     from worklist import documents, handlers
     from worklist.raw import StoredRequest
     from worklist.registry import present
+    from worklist.sop_classes import MODALITY_WORKLIST_FIND
 
     stored, snapshot = StoredRequest.unpack(raw), present()
+    if stored.sop_class_uid == MODALITY_WORKLIST_FIND:
+        raise UnsupportedError("what another worklist said is asked for anew: `ris mwl import`")
     is_document = documents.is_document(stored)
     application = documents.application if is_document else handlers.application
     return application(stored, actor, snapshot.profile(sender or stored.ae_title), snapshot)

@@ -200,7 +200,8 @@ class StepRequest:
 class ProcedureRequest:
     """One requested procedure of an order (OBR-4/44, IPC-1..3, ServiceRequest.code).
 
-    ``also`` are other codes for the same; the first that the catalog knows is taken.
+    ``also`` are other codes for the same; the first that the catalog knows is taken. With
+    ``whole`` the steps named are all there are, whatever the catalog has.
     """
 
     code: Code
@@ -210,6 +211,7 @@ class ProcedureRequest:
     study_instance_uid: str = ""
     laterality: str = ""
     steps: tuple[StepRequest, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

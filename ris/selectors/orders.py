@@ -296,3 +296,20 @@ def find_order(reference: OrderReference) -> OrderView | None:
     for filters in criteria(reference):
         found |= set(Order.objects.filter(**filters).values_list("public_id", flat=True)[:2])
     return order_view(str(found.pop())) if len(found) == 1 else None
+
+
+def taken_elsewhere(
+    step_ids: Iterable[str], procedure_ids: Iterable[str], studies: Iterable[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Which ids of steps and procedures belong to other studies than these."""
+    own = set(studies)
+    steps = ScheduledProcedureStep.objects.filter(step_id__in=set(step_ids))
+    procedures = RequestedProcedure.objects.filter(procedure_id__in=set(procedure_ids))
+    return (
+        frozenset(
+            steps.exclude(procedure__study_instance_uid__in=own).values_list("step_id", flat=True)
+        ),
+        frozenset(
+            procedures.exclude(study_instance_uid__in=own).values_list("procedure_id", flat=True)
+        ),
+    )

@@ -47,7 +47,15 @@ from ris.services import (
     walls,
 )
 from ris.services._clock import as_of
-from ris.services._execute import commands, execute, may, permitted_roles, register, together
+from ris.services._execute import (
+    commands,
+    execute,
+    may,
+    permitted_roles,
+    register,
+    together,
+    undone,
+)
 from ris.services.scheduling import moving
 
 for _area in (
@@ -100,4 +108,4 @@ for _area in (
 afterwards.register(unsafe_starts.follow)
 afterwards.register(follow_ups.follow)
 
-__all__ = ["as_of", "commands", "execute", "may", "permitted_roles", "together"]
+__all__ = ["as_of", "commands", "execute", "may", "permitted_roles", "together", "undone"]

@@ -286,6 +286,18 @@ _CONSTRAINTS: tuple[tuple[tuple[str, ...], type[RisError], str, str], ...] = (
         Place.STUDY,
     ),
     (
+        ("ris_requestedprocedure.procedure_id", "ris_requestedprocedure_procedure_id"),
+        DuplicateKeyError,
+        "this requested procedure id is another procedure's",
+        Place.PROCEDURE_ID,
+    ),
+    (
+        ("ris_scheduledprocedurestep.step_id", "ris_scheduledprocedurestep_step_id"),
+        DuplicateKeyError,
+        "this scheduled procedure step id is another step's",
+        Place.STEP_ID,
+    ),
+    (
         ("patient_identifier_unique", "ris_patientidentifier.value"),
         DuplicateKeyError,
         "this patient identifier is known already",

@@ -123,7 +123,7 @@ def wanted_steps(
 ) -> Sequence[StepRequest]:
     """The order's steps; where it names at most one, the catalog's steps with that one's wishes."""
     templates = list(definition.steps.all()) if definition else []
-    if len(request.steps) > 1 or len(templates) <= 1:
+    if request.whole or len(request.steps) > 1 or len(templates) <= 1:
         return request.steps or (StepRequest(),)
     first = request.steps[0] if request.steps else StepRequest()
     return [first, *(StepRequest() for _ in templates[1:])]
