@@ -18,7 +18,7 @@ from ris.domain.reporting import (
     SignPreliminary,
     VersionKind,
 )
-from ris.models import DomainEvent, Order, Report, ReportVersion
+from ris.models import DomainEvent, FollowUp, Order, Report, ReportVersion
 from ris.services import execute
 from tests import make, people
 from tests.services.exams import begin, stop
@@ -265,3 +265,37 @@ def test_an_exam_that_was_not_done_is_not_read_in_the_report() -> None:
 
     with pytest.raises(StateConflictError, match="nothing to report on yet"):
         execute(CoverExams(report=key, also=(exam_of(another("A")),)), actor=people.radiologist)
+
+
+# --- a report that was signed before its exam turned out to be none
+
+
+@pytest.mark.parametrize(("reason", "images"), [("110514", True), ("110501", False)])
+def test_a_signed_report_without_an_exam_is_for_somebody_to_decide(
+    reason: str, images: bool
+) -> None:
+    order = make.booked(patient=make.patient("A"))
+    performed = begin(order)
+    key = written(order)
+    execute(SignPreliminary(report=key, sections=dict(make.TEXT)), actor=people.radiologist)
+
+    stop(performed, reason, images=images)
+
+    row = FollowUp.objects.get(settled_at=None)
+    assert (row.kind, row.order, row.detail) == (
+        "NOTE",
+        order,
+        "a report was signed on it: if it speaks of these images, it is to be withdrawn",
+    )
+    with pytest.raises(StateConflictError, match="has no exam any more"):
+        execute(FinalizeReport(report=key, sections=dict(make.TEXT)), actor=people.radiologist)
+
+
+def test_a_wrong_worklist_entry_that_nobody_reported_leaves_nothing_to_decide() -> None:
+    order = make.booked(patient=make.patient("A"))
+    performed = begin(order)
+    written(order)
+
+    stop(performed, "110514")
+
+    assert not FollowUp.objects.exists()

@@ -36,12 +36,14 @@ from ris.domain.performing import (
     PerformedDetails,
     PerformedStatus,
 )
+from ris.domain.reporting import LIVE, ReportStatus
 from ris.domain.values import Code
 from ris.models import (
     CodeMap,
     FollowUp,
     Order,
     PerformedProcedureStep,
+    Report,
     RequestedProcedure,
     ScheduledProcedureStep,
 )
@@ -156,6 +158,21 @@ def after_discontinuation(
         return
     for step in steps:
         raise_follow_up(performed, kind, context, step=step, reason=reason)
+
+
+# --- what was reported before it turned out to be nothing
+
+_STANDING = tuple(status for status in LIVE if status != ReportStatus.DRAFT.value)
+
+
+def after_return(
+    performed: PerformedProcedureStep, steps: Iterable[ScheduledProcedureStep], context: Context
+) -> None:
+    """A step is to be done still, and somebody signed a report on it already."""
+    detail = noop("a report was signed on it: if it speaks of these images, it is to be withdrawn")
+    for step in steps:
+        if Report.objects.filter(procedures=step.procedure_id, status__in=_STANDING).exists():
+            raise_follow_up(performed, FollowUpKind.NOTE, context, step=step, detail=detail)
 
 
 # --- what was done against what was ordered (SPS-08)

@@ -62,6 +62,7 @@ from ris.services.performing.corrections import quarantine
 from ris.services.performing.follow_ups import (
     after_completion,
     after_discontinuation,
+    after_return,
     drop_follow_ups,
     drop_plans,
     raise_follow_up,
@@ -433,6 +434,7 @@ def discontinue_performed_step(command: DiscontinuePerformedStep, context: Conte
                 noop("ended without an image: back on the worklist"),
             ]
         performed.save(update_fields=["abandoned", "flags"])
+    after_return(performed, returned, context)
     rest = [step for step in steps if step not in returned]
     if rest and (mistaken or performed.abandoned):
         follow(rest)
