@@ -310,14 +310,19 @@ def write_pl(text: str) -> Value:
 # --- times --------------------------------------------------------------------------------------
 
 
-def time(segment: Segment, place: str, zone: tzinfo) -> Timestamp | None:
-    """A TS or DTM at ``place`` (``7.4``); None if absent or deleted."""
-    text = segment.get(place)
-    return times.read(text, zone, path=segment.at(place)) if text else None
-
-
 class NotKnownError(InvalidValueError):
     """A sender says that it does not know a value: there is nothing to read, and nothing wrong."""
+
+
+_NO_TIME = re.compile(r"0{4,}(\.0+)?([+-]0000)?")
+
+
+def time(segment: Segment, place: str, zone: tzinfo) -> Timestamp | None:
+    """A TS or DTM at ``place`` (``7.4``); None if absent or deleted. Zeros are what no time is."""
+    text = segment.get(place)
+    if text and _NO_TIME.fullmatch(text.strip()):
+        raise NotKnownError("no such day or time", path=segment.at(place))
+    return times.read(text, zone, path=segment.at(place)) if text else None
 
 
 _NOT_KNOWN = frozenset(

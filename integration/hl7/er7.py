@@ -17,9 +17,10 @@ A deleted field or component answers ``""`` for every part of it. Free text, whe
 stand unescaped and ``~`` means a new line, is read with :meth:`Group.text`.
 
 Tolerated: LF and CRLF as segment ends, blank segments, a byte order mark, three to five encoding
-characters, unknown segments, segments beyond the known version, line breaks inside of text.
+characters, unknown segments, segments beyond the known version, line breaks inside of text, NUL
+characters behind the last segment.
 Refused with InvalidValueError: bytes that the character set does not have (nothing is replaced),
-no MSH in front, unusable delimiters, NUL characters, more than MAX_SEGMENTS, MAX_FIELDS or
+no MSH in front, unusable delimiters, other NUL characters, more than MAX_SEGMENTS, MAX_FIELDS or
 MAX_REPETITIONS.
 Only RisError leaves this module, whatever the bytes.
 
@@ -288,6 +289,8 @@ class Message(Group):
             text = text.lstrip("\ufeff \t\r\n")
             if not text.startswith("MSH"):
                 raise InvalidValueError("the message does not start with MSH", path="MSH")
+        if "\x00" in text:
+            text = text.rstrip("\x00 \t\r\n")  # what a buffer of fixed length is filled up with
         if "\x00" in text:
             before = text.partition("\x00")[0]
             raise InvalidValueError("the message holds a NUL character", path=place_after(before))

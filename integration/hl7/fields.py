@@ -71,7 +71,11 @@ def values(
 
 
 def value_of(row: Field, scope: Scope, profile: Profile) -> Any:
-    """The value of one row; None if nobody says it. Raises InvalidValueError with its place."""
+    """The value of one row; None if nobody says it. Raises InvalidValueError with its place.
+
+    NotKnownError, if a place says that it does not know it, and no other one says it.
+    """
+    not_known: RisError | None = None
     for path in profile.settings.paths.get(row.name, row.paths):
         name, place, number = _apart(path)
         segment = scope.segment(name)
@@ -80,11 +84,17 @@ def value_of(row: Field, scope: Scope, profile: Profile) -> Any:
         fields = segment.fields
         if number >= len(fields) or not fields[number]:
             continue  # most fields of most messages are empty
-        value = row.read(segment, place, profile)
+        try:
+            value = row.read(segment, place, profile)
+        except datatypes.NotKnownError as error:
+            not_known = not_known or error
+            continue
         if value is not None:
             if row.limit:
                 datatypes.within(str(value), row.limit, segment.at(place))
             return value
+    if not_known is not None:
+        raise not_known
     return None
 
 

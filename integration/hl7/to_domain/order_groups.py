@@ -16,7 +16,7 @@ from typing import Any
 from integration.hl7 import bindings, datatypes
 from integration.hl7.er7 import Message
 from integration.hl7.er7_segment import Segment
-from integration.hl7.faults import Faults
+from integration.hl7.faults import Faults, LeftOut
 from integration.hl7.fields import NUMBERS, PROCEDURE, STEP, values
 from integration.hl7.profiles import Profile
 from integration.hl7.to_domain.request import GroupScope
@@ -37,6 +37,7 @@ class Line:
     numbers: Mapping[str, Any]
     procedure: Mapping[str, Any] = field(default_factory=dict)
     step: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Sequence[LeftOut] = ()
 
 
 @dataclass(slots=True)
@@ -175,11 +176,13 @@ def _lines(
     ] or [scope]
     for each in scopes:
         told = values(NUMBERS, each, profile, faults) if ipcs else numbers
+        own = faults.of_a_part()
         yield Line(
             each,
             {**told, "placer": numbers["placer"]} if "placer" in numbers else told,
-            values(PROCEDURE, each, profile, faults),
-            values(STEP, each, profile, faults),
+            values(PROCEDURE, each, profile, own),
+            values(STEP, each, profile, own),
+            own.left_out,
         )
 
 

@@ -63,6 +63,7 @@ def _request(
     message: Message, order: ToldOrder, profile: Profile, faults: Faults, number: int
 ) -> Request | None:
     own = faults.of_a_part()
+    own.left_out += dict.fromkeys(each for line in order.lines for each in line.left_out)
     commands = faults.take(lambda: _COMMANDS[order.control](message, order, profile, own))
     if commands is None:
         return None

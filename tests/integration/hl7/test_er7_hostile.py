@@ -191,3 +191,11 @@ def test_a_header_with_unusable_encoding_characters_is_read_with_the_usual_ones(
 
     assert header is not None
     assert (header.trigger, header.control_id) == ("A08", "77")
+
+
+@pytest.mark.parametrize("end", ["\x00", "\x00\x00\x00", "\x00\r\n", "\r\n\x00  \r\n"])
+def test_what_a_buffer_is_filled_up_with_is_no_part_of_the_message(end: str) -> None:
+    message = read(f"{ORDER.rstrip()}{end}")
+
+    assert message.names == read(ORDER).names
+    assert message.segment(len(message.names) - 1).raw == ORDER.rstrip().rpartition("\r")[2]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from integration.hl7.desk import Text
@@ -318,3 +320,28 @@ def test_a_sender_that_is_held_to_the_tables_has_to_leave_an_unknown_birth_date_
     register(settings={"validation": "tables"})
 
     assert answered(order(pid=PID.replace("19700503", "UNK"))) == ["AE", "102 PID^1^7"]
+
+
+@pytest.mark.parametrize("sent", ["00000000", "00000000000000", "000000000000+0000"])
+def test_a_time_of_zeros_is_none_and_a_scheduler_decides(sent: str) -> None:
+    register()
+    make.device()
+
+    assert answered(order(orc=ORC.replace("20290311090000", sent))) == ["AA"]
+
+    step = make.step_of(Order.objects.get())
+    assert (step.status, step.start_at) == ("PENDING", None)
+    assert noted() == [f"Quantity timing, as sent: M30 {sent} S"]
+    assert [each.path for each in remarks()] == ["ORC-7.4"]
+
+
+def test_a_time_that_is_told_elsewhere_counts_though_zeros_stand_in_front_of_it() -> None:
+    register()
+    make.device()
+    timed = obr(f2="PL1^HIS", f4="CTHEAD^CT head^L", f24="CT", f36="20290311090000+0000")
+
+    assert answered(order(orc=ORC.replace("20290311090000", "00000000"), obr=timed)) == ["AA"]
+
+    step = make.step_of(Order.objects.get())
+    assert step.start_at == datetime(2029, 3, 11, 9, tzinfo=UTC)
+    assert noted() == [""]
