@@ -12,6 +12,11 @@ from ris.services import analytics
 from ris.terminal import say
 
 
+def day(text: str) -> date:
+    """The word that whoever typed something else is told."""
+    return date.fromisoformat(text)
+
+
 def rebuild(argv: list[str]) -> int:
     """Count the facts of a period again, from the records."""
     parser = argparse.ArgumentParser(
@@ -22,11 +27,11 @@ def rebuild(argv: list[str]) -> int:
         ),
     )
     parser.add_argument(
-        "--from", dest="first", type=date.fromisoformat, metavar="YYYY-MM-DD",
+        "--from", dest="first", type=day, metavar="YYYY-MM-DD",
         help="the first day; otherwise that of the first exam",
     )  # fmt: skip
     parser.add_argument(
-        "--until", dest="last", type=date.fromisoformat, metavar="YYYY-MM-DD",
+        "--until", dest="last", type=day, metavar="YYYY-MM-DD",
         help="the last day; otherwise today",
     )  # fmt: skip
     said = parser.parse_args(argv)

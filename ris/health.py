@@ -94,6 +94,8 @@ def _add_what_is_stored(registry: CollectorRegistry) -> None:
         ("ris_deliveries_waiting", "Messages that must leave and have not", numbers.waiting),
         ("ris_deliveries_stuck", "Messages refused or given up", numbers.stuck),
         ("ris_delivery_oldest_seconds", "Age of the oldest waiting", numbers.oldest_waiting or 0.0),
+        ("ris_events_waiting", "Events not made into messages yet", numbers.events),
+        ("ris_event_oldest_seconds", "Age of the oldest of them", numbers.oldest_event or 0.0),
         ("ris_messages_failed", "Messages that failed by our fault", numbers.failed_in),
     ):
         Gauge(name, text, registry=registry).set(value)

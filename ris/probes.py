@@ -25,7 +25,7 @@ from django.utils import timezone
 from ris import config
 from ris.checks import HOLDS_DEMO, other_clocks, unsafe_data
 from ris.domain.exchange import DeliveryState, MessageState
-from ris.models import ApiToken, Delivery, InboundMessage
+from ris.models import ApiToken, Delivery, DomainEvent, InboundMessage
 from ris.parts import run_folder
 from ris.selectors.interfaces import open_alerts
 from ris.server_tls import crl_ends, load_pair
@@ -38,6 +38,7 @@ BACKUP_DAYS = 2
 CERTIFICATE_DAYS = 30
 REVOCATION_DAYS = 1
 WAITING_SECONDS = 300
+EVENT_SECONDS = 60  # it is seconds as long as a worker keeps up
 BROKER_SECONDS = 2
 
 
@@ -295,6 +296,13 @@ def queue(settings: config.Configuration) -> Iterable[Finding]:
             f"oldest delivery waits for {numbers.oldest_waiting:.0f} s",
             "see Interfaces for the peer that does not answer",
         )
+    if numbers.oldest_event is not None and numbers.oldest_event > EVENT_SECONDS:
+        yield warning(
+            "queue",
+            f"events not made into messages yet: {numbers.events}, the oldest for "
+            f"{numbers.oldest_event:.0f} s",
+            "see the log of `ris run worker`; on a busy machine they need time",
+        )
     if numbers.stuck:
         yield warning("queue", f"{numbers.stuck} refused or given up", "see Messages, then resend")
     if numbers.failed_in:
@@ -323,6 +331,8 @@ class QueueNumbers:
     stuck: int
     failed_in: int
     oldest_waiting: float | None  # seconds
+    events: int  # of which nobody was told yet
+    oldest_event: float | None
 
 
 def queue_numbers() -> QueueNumbers:
@@ -331,11 +341,16 @@ def queue_numbers() -> QueueNumbers:
     stuck = [DeliveryState.REFUSED.value, DeliveryState.DEAD.value]
     unfinished = Delivery.objects.filter(state__in=waiting)
     oldest = unfinished.order_by("created_at").values_list("created_at", flat=True).first()
+    untold = DomainEvent.objects.filter(fanned_out_at=None)
+    happened = untold.order_by("id").values_list("at", flat=True).first()
+    now = timezone.now()
     return QueueNumbers(
         waiting=unfinished.count(),
         stuck=Delivery.objects.filter(state__in=stuck).count(),
         failed_in=InboundMessage.objects.filter(state=MessageState.FAILED.value).count(),
-        oldest_waiting=(timezone.now() - oldest).total_seconds() if oldest else None,
+        oldest_waiting=(now - oldest).total_seconds() if oldest else None,
+        events=untold.count(),
+        oldest_event=(now - happened).total_seconds() if happened else None,
     )
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth import authenticate
+from django.test import Client
 from django.utils import timezone
 
-from ris import config, doctor, probes, replay, tokens, users
-from ris.models import ApiToken, AuditEvent, InboundMessage
+from ris import analytics, config, doctor, probes, replay, tokens, users
+from ris.models import ApiToken, AuditEvent, DomainEvent, InboundMessage
+from tests import make
 
 pytestmark = pytest.mark.django_db
 
@@ -118,6 +121,31 @@ def test_an_unreachable_broker_is_a_warning_only(monkeypatch: pytest.MonkeyPatch
     (finding,) = probes.ask([probes.broker], settings)
 
     assert finding.state is probes.State.WARNING
+
+
+def test_events_that_no_worker_made_into_messages_are_told_and_counted() -> None:
+    """A delivery that waits is not there before: a report would be late and everything well."""
+    make.order()
+    DomainEvent.objects.update(at=timezone.now() - timedelta(minutes=10))
+
+    (told, _) = probes.ask([probes.queue], config.load())
+    metrics = Client().get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
+
+    count = DomainEvent.objects.count()
+    assert (told.state, count > 0) == (probes.State.WARNING, True)
+    assert re.fullmatch(
+        rf"events not made into messages yet: {count}, the oldest for 60\d s", told.text
+    )
+    assert f"\nris_events_waiting {count:.1f}\n" in metrics
+    assert 600 <= float(re.findall(r"^ris_event_oldest_seconds (.+)$", metrics, re.M)[0]) < 660
+
+
+def test_a_day_that_is_none_is_told_in_words(capsys: Output) -> None:
+    with pytest.raises(SystemExit) as ended:
+        analytics.rebuild(["--from", "tomorrow"])
+
+    assert ended.value.code == 2
+    assert "argument --from: invalid day value: 'tomorrow'" in capsys.readouterr().err
 
 
 def test_what_failed_is_listed_without_patient_data(capsys: Output) -> None:
