@@ -61,6 +61,7 @@ from ris.models import (
     RequestedProcedure,
 )
 from ris.selectors import critical as selected
+from ris.selectors.report_exams import is_readable
 from ris.services._context import Context
 from ris.services._execute import execute
 from ris.services._locks import lock_beside, lock_orders, public_key
@@ -125,7 +126,7 @@ def _what(
     if not orders:
         raise UnknownKeyError("no such procedure", path="procedure")
     procedure = RequestedProcedure.objects.get(public_id=key)
-    if procedure.stage in _NOTHING_SEEN:
+    if procedure.stage in _NOTHING_SEEN and not is_readable(procedure):
         raise StateConflictError("there is nothing to find yet: the exam was not begun")
     # Somebody may have begun its report meanwhile, whose receivers are told with it.
     live = procedure.reports.filter(status__in=LIVE).first()

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from ris.domain.critical import FlagCriticalResult, NoteCriticalAttempt
 from ris.domain.errors import StateConflictError
 from ris.domain.patients import MergePatients
 from ris.domain.reporting import (
@@ -299,3 +300,37 @@ def test_a_wrong_worklist_entry_that_nobody_reported_leaves_nothing_to_decide() 
     stop(performed, "110514")
 
     assert not FollowUp.objects.exists()
+
+
+@pytest.mark.parametrize("was_told", [False, True])
+def test_a_critical_finding_on_an_exam_of_somebody_else_is_for_somebody_to_decide(
+    was_told: bool,
+) -> None:
+    order, right = make.performed(patient=make.patient("A")), another("B")
+    finding = execute(
+        FlagCriticalResult(finding="Bleeding.", category="RED", procedure=exam_of(order)),
+        actor=people.radiologist,
+    )
+    if was_told:
+        execute(
+            NoteCriticalAttempt(critical_result=finding, who="Dr. Holm", reached=True),
+            actor=people.radiologist,
+        )
+
+    make.relink(order.performed.get(), right)
+
+    row = FollowUp.objects.get(settled_at=None)
+    assert (row.kind, row.order) == ("NOTE", order)
+    assert row.detail.startswith("a critical finding was flagged on it")
+
+
+def test_a_critical_finding_on_an_exam_that_was_stopped_is_flagged() -> None:
+    order = make.booked(patient=make.patient("A"))
+    stop(begin(order), "110505")
+
+    execute(
+        FlagCriticalResult(finding="Bleeding.", category="RED", procedure=exam_of(order)),
+        actor=people.radiologist,
+    )
+
+    assert order.critical_findings.get().status == "OPEN"

@@ -13,6 +13,7 @@ from ris.domain.corrections import (
     RevisePerformedStep,
     SettleFollowUp,
 )
+from ris.domain.critical import CriticalState
 from ris.domain.discontinuation import (
     ACTIONS,
     FOLLOW_UPS,
@@ -27,7 +28,7 @@ from ris.domain.errors import (
     StateConflictError,
     UnknownKeyError,
 )
-from ris.domain.orders import DiscontinueOrder, OrderReference, RepeatStep, StepStatus
+from ris.domain.orders import PERFORMED, DiscontinueOrder, OrderReference, RepeatStep, StepStatus
 from ris.domain.performing import (
     CompletePerformedStep,
     DiscontinuePerformedStep,
@@ -40,6 +41,7 @@ from ris.domain.reporting import LIVE, ReportStatus
 from ris.domain.values import Code
 from ris.models import (
     CodeMap,
+    CriticalFinding,
     FollowUp,
     Order,
     PerformedProcedureStep,
@@ -160,19 +162,33 @@ def after_discontinuation(
         raise_follow_up(performed, kind, context, step=step, reason=reason)
 
 
-# --- what was reported before it turned out to be nothing
+# --- what was said of an exam before it turned out to be another one's
 
 _STANDING = tuple(status for status in LIVE if status != ReportStatus.DRAFT.value)
+_REPORTED = noop("a report was signed on it: if it speaks of these images, it is to be withdrawn")
+_CRITICAL = noop(
+    "a critical finding was flagged on it: if it was seen in these images, withdraw it, and tell "
+    "whoever treats the patient who was examined"
+)
 
 
 def after_return(
     performed: PerformedProcedureStep, steps: Iterable[ScheduledProcedureStep], context: Context
 ) -> None:
-    """A step is to be done still, and somebody signed a report on it already."""
-    detail = noop("a report was signed on it: if it speaks of these images, it is to be withdrawn")
+    """Steps are to be done still, and somebody reported on them, or told of a critical finding.
+
+    What was told may be true of whoever was really examined, and only a person can tell them.
+    """
     for step in steps:
-        if Report.objects.filter(procedures=step.procedure_id, status__in=_STANDING).exists():
-            raise_follow_up(performed, FollowUpKind.NOTE, context, step=step, detail=detail)
+        if StepStatus(step.status) in PERFORMED:
+            continue
+        signed = Report.objects.filter(procedures=step.procedure_id, status__in=_STANDING)
+        flagged = CriticalFinding.objects.filter(procedure=step.procedure_id).exclude(
+            status=CriticalState.WITHDRAWN.value
+        )
+        for detail, rows in ((_REPORTED, signed), (_CRITICAL, flagged)):
+            if rows.exists():
+                raise_follow_up(performed, FollowUpKind.NOTE, context, step=step, detail=detail)
 
 
 # --- what was done against what was ordered (SPS-08)

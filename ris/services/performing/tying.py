@@ -19,7 +19,7 @@ from ris.models import (
 )
 from ris.services._context import Context
 from ris.services.performing import by_hand
-from ris.services.performing.follow_ups import drop_follow_ups
+from ris.services.performing.follow_ups import after_return, drop_follow_ups
 from ris.services.performing.following import (
     bring_to_start,
     correct_end,
@@ -106,6 +106,7 @@ def tie(
     drop_follow_ups(performed, context, "the exam was taken from this step", steps=leaving)
     by_hand.ask_no_more(leaving, context, "the exam was taken from this step")
     let_go(leaving, context)
+    after_return(performed, leaving, context)
     if after and performed.counts:
         for step in after:
             bring_to_start(step, performed.started_at, context)
