@@ -55,7 +55,10 @@ class Against:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """``first`` are the soonest within six weeks, ``days`` those that are shown in full."""
+    """``first`` are the soonest within six weeks, ``days`` those that are shown in full.
+
+    ``tied`` are exams that it belongs with, by step: times that would part them are left out.
+    """
 
     first: tuple[Slot, ...]
     days: tuple[DaySlots, ...]
@@ -66,6 +69,7 @@ class Found:
     rooms: tuple[Choice, ...]
     against: tuple[Against, ...] | None
     minutes: int
+    tied: dict[str, str]
 
 
 def find(
@@ -124,6 +128,7 @@ def find(
         rooms=tuple(Choice(f"device:{each.public_id}", _place_name(each)) for each in devices),
         against=_against(asked_of, exam, devices, ask, ties) if ask else None,
         minutes=exam.minutes,
+        tied=ties.exams,
     )
 
 

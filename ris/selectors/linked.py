@@ -122,11 +122,16 @@ class Ties:
     def lost(self, start_at: datetime, end_at: datetime) -> list[str]:
         """The exams to which it would no longer be as the catalog wants it."""
         spans = {self.appointment: (start_at, end_at)}
-        return [
-            name_of(link.then if link.first.appointment_id == self.appointment else link.first)
-            for link in self.links
-            if link.lost(spans)
-        ]
+        return [name_of(self._other(link)) for link in self.links if link.lost(spans)]
+
+    @property
+    def exams(self) -> dict[str, str]:
+        """The exams that it is tied to: their names by the public id of the step."""
+        others = (self._other(link) for link in self.links)
+        return {str(other.public_id): name_of(other) for other in others}
+
+    def _other(self, link: Link) -> ScheduledProcedureStep:
+        return link.then if link.first.appointment_id == self.appointment else link.first
 
 
 def free_slots(
@@ -135,11 +140,12 @@ def free_slots(
     days: int,
     *,
     devices: Sequence[Device] | None = None,
+    ties: Ties | None = None,
 ) -> list[DaySlots]:
     """:func:`ris.selectors.schedule.free_slots` of what may be booked already, without the times at
     which it would no longer be as the catalog wants it to the patient's other exams."""
     found = schedule.free_slots(step, day_from, days, devices=devices)
-    ties = Ties.of(step)
+    ties = ties or Ties.of(step)
     if not ties.links:
         return found
 

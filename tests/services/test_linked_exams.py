@@ -214,6 +214,7 @@ def test_slot_finder_offers_no_time_that_would_break_the_time_between(pair: Pair
     days = [slot.start_at for day in found.days for each in day.devices for slot in each.slots]
     assert (min(days), max(days)) == (at(10), at(11, 20))
     assert {slot.start_at for slot in (*found.first, *found.nearest)} <= set(days)
+    assert found.tied == {str(make.step_of(pair[0]).public_id): "CT without contrast"}
     assert [(each.refusal.kind, each.refusal.about) for each in found.against or ()] == [
         (Against.LINKED, "CT without contrast")
     ]

@@ -125,7 +125,8 @@ def _move_form(
     now = timezone.now()
     after = now if line.is_here else max(now, line.start_at)
     ahead = 1 if line.is_here else LOOK_AHEAD_DAYS
-    days = linked.free_slots(step, timezone.localtime(after).date(), ahead)
+    ties = linked.Ties.of(step)
+    days = linked.free_slots(step, timezone.localtime(after).date(), ahead, ties=ties)
     present = (line.start_at, line.ae_title)
     free = [
         slot for slot in _first_slots(days, 7, after) if (slot.start_at, slot.ae_title) != present
@@ -134,6 +135,8 @@ def _move_form(
         "line": line,
         "form": form,
         "free": free[:6],
+        "tied": ties.exams,
+        "step": step.public_id,
         "error": error,
         "allowed": may(request.actor, RescheduleAppointment),
         "may_overbook": request.actor.has(Role.SCHEDULER, Role.MANAGER),
