@@ -48,7 +48,9 @@ class Pile(StrEnum):
     SIGNED = "signed"
 
 
-_BEING_WRITTEN = (Stage.PERFORMED.value, Stage.IN_PROGRESS.value, Stage.PRELIMINARY.value)
+# What a draft is on; what is canceled was stopped half way.
+_DRAFTED = (Stage.PERFORMED.value, Stage.IN_PROGRESS.value, Stage.CANCELED.value)
+_BEING_WRITTEN = (*_DRAFTED, Stage.PRELIMINARY.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +114,11 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
     if pile is Pile.UNREAD:
         return performed.exclude(_live_report(status=draft, author_id=user_id))
     if pile is Pile.DRAFTS:
-        own = Q(
-            _live_report(status=draft, author_id=user_id),
-            stage__in=(Stage.PERFORMED.value, Stage.IN_PROGRESS.value),
-        )
+        own = Q(_live_report(status=draft, author_id=user_id), stage__in=_DRAFTED)
         # What an attending radiologist gave back may be preliminary already.
         given_back = Q(_live_report(resident_id=user_id, returned_at__isnull=False))
         waiting = Q(own | given_back, stage__in=_BEING_WRITTEN)
-        # A text is not lost from sight when its exam is stopped, or taken away.
+        # A text is not lost from sight when its exam is taken away.
         texts = Report.objects.filter(status=draft, author_id=user_id, draft_saved_at__isnull=False)
         return rows.filter(waiting | Q(pk__in=texts.values("procedures")))
     if pile is Pile.SENT:
@@ -132,7 +131,7 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
         return rows.filter(stage=Stage.IN_PROGRESS.value, order__status=OrderStatus.ACTIVE.value)
     if pile is Pile.STOPPED:
         return rows.filter(
-            ~_live_report(),
+            ~_live_report(status=draft, author_id=user_id),
             stage=Stage.CANCELED.value,
             performed_at__gte=timezone.now() - timedelta(days=STOPPED_DAYS),
             order__status__in=(OrderStatus.ACTIVE.value, OrderStatus.DISCONTINUED.value),

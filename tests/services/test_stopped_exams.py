@@ -98,3 +98,14 @@ def test_a_draft_is_found_though_its_exam_was_stopped_or_taken_away(reason: str)
     if reason == REFUSED_CONTRAST:
         execute(FinalizeReport(report=key, sections=dict(make.TEXT)), actor=actor)
         assert piles(reader.pk) == {Pile.SIGNED: 1}
+
+
+def test_a_stopped_exam_that_one_began_to_read_is_his_draft_and_waits_for_others(
+    stopped: Order,
+) -> None:
+    reader = User.objects.create(username="rita")
+    report = make.opened_report(stopped)
+    Report.objects.filter(pk=report.pk).update(author=reader)
+
+    assert piles(reader.pk) == {Pile.DRAFTS: 1}
+    assert piles(User.objects.create(username="ben").pk) == {Pile.STOPPED: 1}
