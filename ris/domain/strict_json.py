@@ -33,9 +33,10 @@ def read(raw: bytes, *, depth: int = MAX_DEPTH, nodes: int = MAX_NODES) -> Any:
         )
     except RecursionError:
         raise InvalidValueError(f"nested more than {depth} levels deep") from None
-    except ValueError as error:
-        # JSONDecodeError, and integers of thousands of digits.
+    except json.JSONDecodeError as error:
         raise InvalidValueError(f"not JSON: {error}") from None
+    except ValueError:
+        raise InvalidValueError("a number has thousands of digits") from None
     check(value, depth, nodes)
     return value
 

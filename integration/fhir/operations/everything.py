@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from integration.fhir.compartments import COMPARTMENTS
 from integration.fhir.criteria import allowed
+from integration.fhir.date_parameters import interval
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.operations.inputs import PATH, Inputs
 from integration.fhir.operations.interface import Call, Input, Operation, Result
@@ -71,7 +72,9 @@ def run(call: Call) -> Result:
     ]
     limits = {kind.name: _limits(kind, call, care) for kind in kinds}
     pairs = [("_count", str(value)) for value in inputs.given.get("_count", ())]
-    pairs += [("_lastUpdated", f"ge{value}") for value in inputs.texts("_since")]
+    for value in inputs.texts("_since"):
+        interval("_since", value, call.reading.zone)  # is refused by the name it was given
+        pairs.append(("_lastUpdated", f"ge{value}"))
     pairs += [(CURSOR, value) for value in inputs.texts(CURSOR)]
     bundle = search_limited(kinds, pairs, call.reading, limits)
     matches = [each["resource"] for each in bundle.get("entry", ())]

@@ -94,8 +94,12 @@ def run(call: Call) -> Result:
     count = inputs.count(DEFAULT_COUNT, MOST)
     views = slots.offers(fitting[:count], work.step.public_id if work else "")
     entries = [_proposed(view, patient, work, (low, high), shown) for view in views]
+    remarks = _remarks(inputs, wishes, work)
+    if count and len(fitting) > len(entries):
+        words = f"the first {len(entries)} of {len(fitting)}: ask with _count or a later start"
+        remarks.append(Issue("information", "incomplete", words))
     return Result(
-        _bundle(call, entries, len(fitting), _remarks(inputs, wishes, work)),
+        _bundle(call, entries, len(fitting), remarks),
         entries if patient else (),
     )
 

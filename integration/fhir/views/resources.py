@@ -17,6 +17,7 @@ from integration.fhir import known, reading, searching
 from integration.fhir.exchange import matches
 from integration.fhir.from_domain.datatypes import Resource
 from integration.fhir.known import Told
+from integration.fhir.outcome import HttpError
 from integration.fhir.resources import KINDS
 from integration.fhir.systems import Systems
 from integration.fhir.views.searches import SearchView
@@ -80,7 +81,11 @@ class TypeView(SearchView):
     def change_by_condition(self, kind: str) -> Response:
         """The query says which resource is meant (FHIR R4 3.1.0.4.3, 3.1.0.6, 3.1.0.7.1)."""
         if not condition(self.request.META["QUERY_STRING"]):
-            raise exceptions.MethodNotAllowed(str(self.request.method))
+            raise HttpError(
+                405,
+                "not-supported",
+                f"which {kind[:64]} is meant: {kind[:64]}/[id], or a condition as the query",
+            )
         return self.change(kind)
 
 

@@ -163,6 +163,7 @@ def test_what_it_does_not_understand_is_refused(api: Api) -> None:
 
     assert {query: answer.issue["code"] for query, answer in answers.items()} == REFUSED
     assert {answer.status for answer in answers.values()} == {400}
+    assert answers["?_since=never"].issue["diagnostics"] == "_since: not a date"
 
 
 def test_nobody_has_everything_of_a_patient_who_is_not_there(api: Api) -> None:

@@ -69,6 +69,14 @@ def test_a_method_that_is_not_served_is_an_outcome(
     assert set(allowed.split(", ")) >= set(answer.headers["Allow"].split(", "))
 
 
+def test_a_change_of_nothing_in_particular_is_told_how_to_name_it(api: Api) -> None:
+    answer = api.put("/Patient", resources.patient())
+
+    assert (answer.status, answer.issue["diagnostics"]) == (
+        405, "which Patient is meant: Patient/[id], or a condition as the query",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(("method", "path"), [("POST", "/Task"), ("DELETE", "/Task/1"),
                                               ("PATCH", "/ImagingStudy/1")])  # fmt: skip
 def test_what_comes_from_elsewhere_is_not_written(api: Api, method: str, path: str) -> None:

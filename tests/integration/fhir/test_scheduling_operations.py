@@ -182,6 +182,8 @@ def test_the_count_limits_what_is_given_and_total_says_all(api: Api) -> None:
 
     assert (len(posted.of("match")), posted.body["total"]) == (3, 20)
     assert (len(got.of("match")), got.body["total"]) == (2, 30)
+    (left,) = got.of("outcome")
+    assert left["issue"][0]["diagnostics"] == "the first 2 of 30: ask with _count or a later start"
 
 
 SENSELESS: list[tuple[dict[str, Any], int, str]] = [
