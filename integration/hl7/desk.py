@@ -26,6 +26,7 @@ from ris.services import desk, peers
 from ris.services.desk import Fault, Kind, Node, Setting
 
 _NODES = 3000
+_ONE_BYTE = ("8859/", "CP125")
 _LONG = 400  # characters shown of one value: documents come as text, too
 
 # The chapters name segments in their titles only; these turn up in radiology.
@@ -115,6 +116,10 @@ class Text:
     def remarks(self, raw: bytes, character_set: str) -> Sequence[Fault]:
         message = _read(raw, character_set)
         found = [Fault("", note) for note in message.notes]
+        if _is_rather_utf_8(message):
+            label = message.charset.label
+            text = f"the bytes are those of UTF-8, and the message says {label}: names may be wrong"
+            found.append(Fault("MSH-18", text))
         said = message.header.version
         if (taken := versions.misread(said)) is not None:
             version = ".".join(map(str, taken))
@@ -157,6 +162,20 @@ def _read(raw: bytes, character_set: str) -> Message:
         )
     except SeveralErrors as error:
         raise error.errors[0] from None
+
+
+def _is_rather_utf_8(message: Message) -> bool:
+    """Whether a set of one byte a character was told or agreed on, and UTF-8 was sent.
+
+    What people write in one of these sets is next to never UTF-8 by chance, but is always readable.
+    """
+    if not message.charset.label.startswith(_ONE_BYTE) or message.raw.isascii():
+        return False
+    try:
+        message.raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _version(header: Header) -> str:

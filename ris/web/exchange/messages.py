@@ -130,6 +130,7 @@ TOLERATED = (
     noop("line break inside of {segment}"),
     noop("{version} is no version of HL7; the message was read as {taken}"),
     noop("cannot be read and is left out: {fault}"),
+    noop("the bytes are those of UTF-8, and the message says {label}: names may be wrong"),
 )
 
 # The pages of what events are about, by the type of their subject.

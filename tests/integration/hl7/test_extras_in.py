@@ -345,3 +345,27 @@ def test_a_time_that_is_told_elsewhere_counts_though_zeros_stand_in_front_of_it(
     step = make.step_of(Order.objects.get())
     assert step.start_at == datetime(2029, 3, 11, 9, tzinfo=UTC)
     assert noted() == [""]
+
+
+def noticed(message: bytes) -> list[str]:
+    assert answered(message) == ["AA"]
+    return [each.path for each in remarks()]
+
+
+def test_utf_8_that_is_said_to_be_another_set_is_told_and_not_guessed() -> None:
+    """The commonest mistake of a new connection: Müller is taken as it is said to be written."""
+    register()
+    said = order(pid=PID.replace("Berg", "Müller")).replace("UNICODE UTF-8", "8859/1")
+
+    assert noticed(said.encode()) == ["MSH-18"]
+
+    assert Patient.objects.get().name == "MÃ¼ller^Anna^Maria"
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "ascii"])
+def test_what_is_written_as_it_says_needs_no_word(charset: str) -> None:
+    register()
+    name = "Müller" if charset == "latin-1" else "Miller"
+    said = order(pid=PID.replace("Berg", name)).replace("UNICODE UTF-8", "8859/1")
+
+    assert noticed(said.encode(charset)) == []
