@@ -237,6 +237,8 @@ SHOTS: tuple[Shot, ...] = (
     ),
     Shot("referrer-notices", "referrer", "/referrer/notices/"),
     Shot("referrers", "manager", "/referrers/"),
+    Shot("logins", "admin", "/users/"),
+    Shot("login-roles", "admin", "/users/", ROW),
     Shot("audit", "admin", "/audit/"),
     Shot("account", "radiologist", "/account/"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ris.domain.actors import Role
@@ -36,6 +36,14 @@ class DisableUser(Command[None]):
     """Lock a login out and end its sessions."""
 
     username: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivePassword(Command[None]):
+    """Give a login a new password and end its sessions; who was locked out is let in again."""
+
+    username: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +87,11 @@ class RolesSet(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserDisabled(Event):
+    username: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordReplaced(Event):
     username: str
 
 

@@ -6,10 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import CharField
+from django.db.models import CharField, Q, QuerySet
 from django.utils import timezone
 
 from ris.domain.actors import Actor, ActorKind, Role
+from ris.domain.errors import UnknownKeyError
 from ris.models import ApiToken, User
 from ris.models.prepared import Given, Select
 
@@ -68,3 +69,48 @@ def roles_of(user: User) -> frozenset[Role]:
     known = {role.value: role for role in Role}
     names = user.groups.values_list("name", flat=True)
     return frozenset(known[name] for name in names if name in known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginLine:
+    """A login as whoever administers them sees it."""
+
+    key: int
+    username: str
+    display: str
+    email: str
+    roles: tuple[Role, ...]
+    active: bool
+    has_password: bool
+    last_login: datetime | None
+
+
+def login_rows(text: str = "") -> QuerySet[User]:
+    """Those who may log in first; narrowed by a part of the name."""
+    rows = User.objects.prefetch_related("groups").order_by("-is_active", "username")
+    for word in text.split():
+        rows = rows.filter(
+            Q(username__icontains=word) | Q(first_name__icontains=word)
+            | Q(last_name__icontains=word)
+        )  # fmt: skip
+    return rows
+
+
+def login_line(row: User) -> LoginLine:
+    return LoginLine(
+        key=row.pk,
+        username=row.get_username(),
+        display=row.get_full_name() or row.get_username(),
+        email=row.email,
+        roles=tuple(sorted(roles_of(row))),
+        active=row.is_active,
+        has_password=row.has_usable_password(),
+        last_login=row.last_login,
+    )
+
+
+def find_login(key: int) -> User:
+    row = User.objects.prefetch_related("groups").filter(pk=key).first()
+    if row is None:
+        raise UnknownKeyError("no such user")
+    return row

@@ -12,8 +12,10 @@ from django.contrib.auth.models import Group
 from ris.domain.accounts import (
     CreateUser,
     DisableUser,
+    GivePassword,
     IssuedToken,
     IssueToken,
+    PasswordReplaced,
     RevokeToken,
     RolesSet,
     SetRoles,
@@ -22,11 +24,12 @@ from ris.domain.accounts import (
     UserCreated,
     UserDisabled,
 )
-from ris.domain.actors import CONFINED, NO_LOGINS, Role
+from ris.domain.actors import CONFINED, NO_LOGINS, ActorKind, Role
 from ris.domain.errors import (
     DuplicateKeyError,
     InvalidValueError,
     MissingValueError,
+    StateConflictError,
     UnknownKeyError,
 )
 from ris.domain.values import PersonName
@@ -80,6 +83,25 @@ def _give_roles(user: User, roles: frozenset[Role]) -> None:
     user.save(update_fields=["is_staff"])
 
 
+def _keep_administrators(user: User, context: Context) -> None:
+    """Nobody locks the administrators out, himself included; the command line may.
+
+    The group is locked first, for two of them may take the rights from each other.
+    """
+    if context.actor.kind is not ActorKind.USER:
+        return
+    Group.objects.select_for_update().filter(name=Role.ADMIN.value).first()
+    if context.actor.user_id == user.pk:
+        raise StateConflictError("another administrator has to take your own rights away")
+    administrators = set(
+        User.objects.filter(is_active=True, groups__name=Role.ADMIN.value).values_list(
+            "pk", flat=True
+        )
+    )
+    if administrators == {user.pk}:
+        raise StateConflictError("somebody has to remain who is an administrator")
+
+
 def _is_known(password_hash: str) -> bool:
     try:
         identify_hasher(password_hash)
@@ -128,6 +150,8 @@ def create_user(command: CreateUser, context: Context) -> int:
 
 def set_roles(command: SetRoles, context: Context) -> None:
     user = _user(command.username)
+    if Role.ADMIN not in command.roles and user.groups.filter(name=Role.ADMIN.value).exists():
+        _keep_administrators(user, context)
     _give_roles(user, command.roles)
     context.emit(
         RolesSet(username=user.username, roles=tuple(sorted(role.value for role in command.roles))),
@@ -137,11 +161,22 @@ def set_roles(command: SetRoles, context: Context) -> None:
 
 def disable_user(command: DisableUser, context: Context) -> None:
     user = _user(command.username)
+    _keep_administrators(user, context)
     user.is_active = False
     # A new unusable password changes the session hash: every open session ends at its next request.
     user.set_unusable_password()
     user.save(update_fields=["is_active", "password"])
     context.emit(UserDisabled(username=user.username), subject=user)
+
+
+def give_password(command: GivePassword, context: Context) -> None:
+    if not command.password:
+        raise MissingValueError("a password is needed", path="password")
+    user = _user(command.username)
+    user.is_active = True
+    user.set_password(command.password)
+    user.save(update_fields=["is_active", "password"])
+    context.emit(PasswordReplaced(username=user.username), subject=user)
 
 
 def issue_token(command: IssueToken, context: Context) -> IssuedToken:
@@ -177,6 +212,7 @@ HANDLERS = {
     CreateUser: create_user,
     SetRoles: set_roles,
     DisableUser: disable_user,
+    GivePassword: give_password,
     IssueToken: issue_token,
     RevokeToken: revoke_token,
 }
@@ -187,6 +223,7 @@ PERMISSIONS = {
     CreateUser: _ADMIN,
     SetRoles: _ADMIN,
     DisableUser: _ADMIN,
+    GivePassword: _ADMIN,
     IssueToken: _ADMIN,
     RevokeToken: _ADMIN,
 }

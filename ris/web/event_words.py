@@ -204,6 +204,7 @@ EVENT: Mapping[str, Label] = {
     "UserCreated": Label("Login created", "person"),
     "RolesSet": Label("Roles changed", "shield"),
     "UserDisabled": Label("Login locked", "ban"),
+    "PasswordReplaced": Label("Password replaced", "key"),
     "PreferencesSet": Label("Own preferences changed", "person"),
     "TokenIssued": Label("API token issued", "shield"),
     "TokenRevoked": Label("API token revoked", "shield"),

@@ -87,6 +87,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/letterhead/", "Letterhead", "pencil", "", SYSTEM, BEHIND),
     Entry("/patient-messages/", "Patient messages", "send", "", SYSTEM, BEHIND),
     Entry("/referrers/", "Referring doctors", "users", "", SYSTEM, BEHIND),
+    Entry("/users/", "Logins", "person", "", (Role.ADMIN,), BEHIND),
     Entry("/audit/", "Audit", "shield", "", SYSTEM, BEHIND),
 )
 
