@@ -48,9 +48,7 @@ class Pile(StrEnum):
     SIGNED = "signed"
 
 
-# What a draft is on; what is canceled was stopped half way.
-_DRAFTED = (Stage.PERFORMED.value, Stage.IN_PROGRESS.value, Stage.CANCELED.value)
-_BEING_WRITTEN = (*_DRAFTED, Stage.PRELIMINARY.value)
+_BEING_WRITTEN = (Stage.PERFORMED.value, Stage.IN_PROGRESS.value, Stage.PRELIMINARY.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +101,12 @@ def _live_report(**conditions: object) -> Exists:
     return Exists(Report.objects.filter(procedures=OuterRef("pk"), status__in=LIVE, **conditions))
 
 
+def _was_stopped() -> Q:
+    """Of late: all that was ever canceled is no list to look through."""
+    since = timezone.now() - timedelta(days=STOPPED_DAYS)
+    return Q(stage=Stage.CANCELED.value, performed_at__gte=since)
+
+
 def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
     """The procedures of a pile; ``user_id`` says whose drafts are his own."""
     rows = RequestedProcedure.objects.all()
@@ -114,13 +118,20 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
     if pile is Pile.UNREAD:
         return performed.exclude(_live_report(status=draft, author_id=user_id))
     if pile is Pile.DRAFTS:
-        own = Q(_live_report(status=draft, author_id=user_id), stage__in=_DRAFTED)
+        # From the reports to their exams: one's own are few, and found by who wrote them.
+        mine = Report.objects.filter(status=draft, author_id=user_id)
+        is_done = Q(stage__in=(Stage.PERFORMED.value, Stage.IN_PROGRESS.value))
         # What an attending radiologist gave back may be preliminary already.
-        given_back = Q(_live_report(resident_id=user_id, returned_at__isnull=False))
-        waiting = Q(own | given_back, stage__in=_BEING_WRITTEN)
+        given_back = Report.objects.filter(
+            status__in=LIVE, resident_id=user_id, returned_at__isnull=False
+        )
         # A text is not lost from sight when its exam is taken away.
-        texts = Report.objects.filter(status=draft, author_id=user_id, draft_saved_at__isnull=False)
-        return rows.filter(waiting | Q(pk__in=texts.values("procedures")))
+        texts = mine.filter(draft_saved_at__isnull=False)
+        return rows.filter(
+            Q(pk__in=texts.values("procedures"))
+            | Q(is_done | _was_stopped(), pk__in=mine.values("procedures"))
+            | Q(pk__in=given_back.values("procedures"), stage__in=_BEING_WRITTEN)
+        )
     if pile is Pile.SENT:
         return rows.filter(
             pk__in=_sent_to(user_id).values("procedures"), stage=Stage.PRELIMINARY.value
@@ -131,9 +142,8 @@ def in_pile(pile: Pile, user_id: int | None) -> QuerySet[RequestedProcedure]:
         return rows.filter(stage=Stage.IN_PROGRESS.value, order__status=OrderStatus.ACTIVE.value)
     if pile is Pile.STOPPED:
         return rows.filter(
+            _was_stopped(),
             ~_live_report(status=draft, author_id=user_id),
-            stage=Stage.CANCELED.value,
-            performed_at__gte=timezone.now() - timedelta(days=STOPPED_DAYS),
             order__status__in=(OrderStatus.ACTIVE.value, OrderStatus.DISCONTINUED.value),
         )
     since = timezone.now() - timedelta(days=RECENT_DAYS)
