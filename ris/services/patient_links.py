@@ -260,6 +260,8 @@ def guard(command: Command[Any], context: Context) -> None:
     if appointment.status == AppointmentStatus.ARRIVED.value:
         raise DeniedError("you are here already: please ask at the desk")
     if isinstance(command, RescheduleAppointment) and policy.may_move:
+        if command.start_at <= late:  # nobody could prepare for it, the patient included
+            raise DeniedError("a time as near as this is agreed by phone")
         _check_move(command, appointment, site, policy.days_ahead, context)
         return
     raise DeniedError("this is not done here: please call")

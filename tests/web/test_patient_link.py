@@ -260,6 +260,20 @@ def test_the_patient_takes_one_of_the_free_times(order: Order) -> None:
     assert DomainEvent.objects.get(name="AppointmentMoved").actor_kind == "patient"
 
 
+def test_a_time_that_is_too_near_to_change_is_too_near_to_take(order: Order) -> None:
+    client, page = opened(order)
+    device = Device.objects.get(ae_title="CT1").public_id
+
+    shown = client.get(f"{page}move/").content.decode()
+    taken = client.post(f"{page}move/", {"slot": f"{device}|{in_days(0, 16).isoformat()}"})
+
+    today, tomorrow = (f"|{in_days(day).date().isoformat()}T" for day in (0, 2))
+    assert (today in shown, tomorrow in shown) == (False, True)
+    assert taken.status_code == 403
+    assert "a time as near as this is agreed by phone" in taken.content.decode()
+    assert appointment_of(order).start_at == in_days(7)
+
+
 def test_where_the_week_is_full_the_next_free_times_are_shown(order: Order) -> None:
     client, page = opened(order)
     for row in Device.objects.filter(modality="CT").select_related("resource"):

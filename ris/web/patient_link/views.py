@@ -201,11 +201,16 @@ def _times(request: VisitRequest, error: str = "", status: int = 200) -> HttpRes
 def _free_days(request: VisitRequest, first: date, end: date) -> list[Day]:
     """The days from ``first`` to before ``end`` that have another time than the present one."""
     step = schedule.find_step(request.visit.step)
+    near = timezone.now() + timedelta(hours=request.visit.policy.notice_hours)
     here = _devices_here(request, step.modality)
     days = []
     for found in linked.free_slots(step, first, (end - first).days, devices=here):
         slots = _distinct(slot for each in found.devices for slot in each.slots)
-        slots = [slot for slot in slots if slot.start_at != request.visit.start_at]
+        slots = [
+            slot
+            for slot in slots
+            if slot.start_at != request.visit.start_at and slot.start_at > near
+        ]
         if slots:
             days.append(Day(found.day, tuple(slots[:A_DAY]), max(0, len(slots) - A_DAY)))
     return days
