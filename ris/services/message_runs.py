@@ -38,6 +38,7 @@ from ris.services._context import Context
 from ris.services._execute import execute, transactional
 from ris.services._locks import public_key
 from ris.services._transition import move, touch
+from ris.services.became import became
 
 log = structlog.get_logger(__name__)
 
@@ -139,6 +140,10 @@ def _again(row: InboundMessage | Delivery, reason: str) -> bool:
     key = str(row.public_id)
     try:
         if isinstance(row, InboundMessage):
+            if became([key]):
+                # What is older would come over what is newer: a person decides.
+                log.info("a message of a run was overtaken by a later one", message=key)
+                return False
             execute(ReplayMessage(message=key, reason=reason), actor=TIMER)
             state = InboundMessage.objects.values_list("state", flat=True).get(pk=row.pk)
             return state == MessageState.APPLIED.value

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ris.models import InboundMessage
+from ris.domain.exchange import Direction, StartRun
+from ris.models import InboundMessage, MessageRun, Patient
+from ris.services import execute, message_runs
 from ris.services.became import became
-from tests import make
+from tests import make, people
 from tests.integration.hl7.intake import answered, register
 from tests.integration.hl7.messages import OBR, ORC, PID, order, text
 from tests.web.interface_desk import As, text_of
@@ -14,7 +16,7 @@ from tests.web.interface_desk import As, text_of
 pytestmark = pytest.mark.django_db
 
 WRONG = ORC.replace("^^S|", "^^EMERGENCY|")
-WORDS = "Sent anew and applied"
+WORDS = "The same was asked for again and applied"
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +108,34 @@ def test_every_list_says_what_became_of_it(as_: As) -> None:
     assert note in text_of(client.get("/exceptions/"))
     assert note in text_of(client.get(f"/messages/in/{refused.public_id}/"))
     assert WORDS not in text_of(client.get(f"/messages/in/{applied.public_id}/"))
+
+
+def test_a_run_does_not_put_what_is_older_over_what_is_newer() -> None:
+    """Two could not be changed; then the interface was mended, and one of them was told anew."""
+    other = PID.replace("4711", "4712").replace("Berg^Anna", "Wald^Eva")
+    register(settings={"accepts": ["ORM^O01"]})
+    for key, pid in (("A1", f"{PID}|||Old Street 1"), ("A2", f"{other}|||Third Street 3")):
+        assert answered(text("EVN|A08", pid, message_type="ADT^A08", key=key))[0] == "AR"
+    register(settings={})
+    answered(text("EVN|A08", f"{PID}|||New Street 2", message_type="ADT^A08", key="A3"))
+    execute(
+        StartRun(
+            direction=Direction.IN,
+            filters={"state": "open"},
+            reason="The interface was mended",
+            per_minute=60,
+            expected=2,
+        ),
+        actor=people.admin,
+    )
+
+    message_runs.advance()
+
+    addresses = dict(Patient.objects.values_list("name", "address"))
+    assert addresses == {
+        "Berg^Anna^Maria": "New Street 2",
+        "Wald^Eva^Maria": "Third Street 3",
+    }
+    assert (message("A1").state, message("A2").state) == ("REJECTED", "APPLIED")
+    run = MessageRun.objects.get()
+    assert (run.state, run.done, run.refused) == ("FINISHED", 1, 1)
