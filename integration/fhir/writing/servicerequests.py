@@ -19,11 +19,14 @@ from ris.domain.errors import (
     StateConflictError,
 )
 from ris.domain.orders import HoldOrder, OrderReference, OrderStatus, ReplaceOrder
+from ris.selectors.order_relations import relations
 from ris.selectors.orders import order_view
 from ris.selectors.views import OrderView
 from ris.services import execute
 from ris.services.audit import record_access
 
+PATH = "ServiceRequest"
+_LIVE = frozenset({OrderStatus.ACTIVE, OrderStatus.ON_HOLD})
 _Replaced = tuple[OrderView, str]  # an order, and the element that names it
 
 
@@ -52,6 +55,8 @@ class ServiceRequests:
             writer.execute(HoldOrder(order=OrderReference(public_id=placed.public_id)))
         if old:
             self._require_same_patient(placed.public_id, old)
+        if placed.created:
+            self._require_none_beside(writer, placed.public_id, old)
         return placed.public_id, placed.created
 
     @staticmethod
@@ -76,7 +81,7 @@ class ServiceRequests:
         for order, path in old:
             if order.status is OrderStatus.CANCELED:
                 continue
-            if not writer.client.may("ServiceRequest", "u"):
+            if not writer.client.may(PATH, "u"):
                 raise DeniedError("closing what is replaced needs the scope to update")
             rows.require_write(
                 writer.client, writer.kind, order.public_id, "u", writer.message.reading
@@ -93,6 +98,18 @@ class ServiceRequests:
         for order, path in old:
             if order.patient.public_id != patient:
                 raise InvalidValueError("the order is another patient's", path=path)
+
+    @staticmethod
+    def _require_none_beside(writer: Writer, placed: str, old: Sequence[_Replaced]) -> None:
+        """Nobody gets two exams for one; what one message splits is meant to be several."""
+        for order, path in old:
+            for other in relations(order).replaced_by:
+                if other.public_id == placed or (PATH, other.public_id) in writer.message.promised:
+                    continue
+                if order_view(other.public_id).status in _LIVE:
+                    raise StateConflictError(
+                        "another order took its place already: replace that one", path=path
+                    )
 
     def update(self, writer: Writer, resource: Resource, before: Resource) -> None:
         if before["intent"] != "order":

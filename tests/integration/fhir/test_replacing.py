@@ -12,6 +12,7 @@ from ris.services import execute
 from tests import make, people
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import Answer, Api, token
+from tests.integration.fhir.bundles import bundle, entry
 
 pytestmark = pytest.mark.django_db
 
@@ -89,6 +90,26 @@ def test_order_is_named_by_its_number_as_well(api: Api) -> None:
 
     assert body["replaces"][0].get("reference") == f"ServiceRequest/{old['id']}"
     assert statuses() == ["CANCELED", "ACTIVE"]
+
+
+def test_order_is_replaced_once_unless_one_message_splits_it(api: Api) -> None:
+    old = placed(api, "1")
+    new = placed(api, "2", old["id"])
+
+    again = api.post("/ServiceRequest", request("3", old["id"]))
+    both = placed(api, "4", old["id"], new["id"])
+    split = api.post(
+        "",
+        bundle(
+            entry("POST", "ServiceRequest", request("5", both["id"])),
+            entry("POST", "ServiceRequest", request("6", both["id"])),
+        ),
+    )
+
+    assert said(again) == (409, "conflict", ["ServiceRequest.replaces[0]"])
+    assert again.issue["diagnostics"] == "another order took its place already: replace that one"
+    assert split.status == 200, split.body
+    assert statuses() == ["CANCELED", "CANCELED", "CANCELED", "ACTIVE", "ACTIVE"]
 
 
 def test_exam_that_was_started_is_not_replaced_and_nothing_is_placed(api: Api) -> None:
