@@ -17,7 +17,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core import checks
+from django.core.signing import BadSignature, TimestampSigner
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
@@ -171,6 +174,22 @@ def rights(settings: config.Configuration) -> Iterable[Finding]:
             yield failed("rights", f"others can read {path}", f"chmod go-rwx {path}")
     if not os.access(settings.home, os.W_OK):
         yield failed("rights", f"{settings.home} cannot be written")
+
+
+def secret_key(settings: config.Configuration) -> Iterable[Finding]:
+    """Machines that share a database sign for each other: logins, addresses that patients get."""
+    signer = TimestampSigner(salt=SessionStore().key_salt)
+    newest = Session.objects.filter(expire_date__gt=timezone.now()).order_by("-expire_date")[:20]
+    for session in newest:
+        try:
+            signer.unsign(session.session_data)
+        except BadSignature:
+            yield warning(
+                "secret key",
+                "a login was signed with another one: it was changed, or machines differ",
+                "give all that share this database the same RIS_SECRET_KEY",
+            )
+            return
 
 
 def clock(settings: config.Configuration) -> Iterable[Finding]:
@@ -458,6 +477,7 @@ ALL: tuple[Probe, ...] = (
     system_checks,
     disk,
     rights,
+    secret_key,
     clock,
     broker,
     ports,

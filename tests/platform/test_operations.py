@@ -6,9 +6,11 @@ import io
 import json
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.utils import timezone
 
@@ -138,6 +140,20 @@ def test_events_that_no_worker_made_into_messages_are_told_and_counted() -> None
     )
     assert f"\nris_events_waiting {count:.1f}\n" in metrics
     assert 600 <= float(re.findall(r"^ris_event_oldest_seconds (.+)$", metrics, re.M)[0]) < 660
+
+
+def test_a_login_that_another_secret_key_signed_is_told(settings: Any) -> None:
+    """A second machine with a key of its own: whoever clicks there is logged out, and patients get
+    addresses that lead nowhere."""
+    SessionStore().save()
+    before = probes.ask([probes.secret_key], config.load())
+    settings.SECRET_KEY = "of the other machine"
+
+    (told,) = probes.ask([probes.secret_key], config.load())
+
+    assert before == []
+    assert (told.state, told.name) == (probes.State.WARNING, "secret key")
+    assert "RIS_SECRET_KEY" in told.advice
 
 
 def test_a_day_that_is_none_is_told_in_words(capsys: Output) -> None:
