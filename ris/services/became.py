@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Length
 
 from ris.domain.errors import RisError
 from ris.domain.exchange import MessageState, Protocol
@@ -18,6 +19,7 @@ from ris.models import InboundMessage, Order, PatientIdentifier
 from ris.services import desk
 
 _MOST = 500  # later messages looked at for one page
+_LONGEST = 64 * 1024  # bytes: longer ones, with documents in them, are not read for a list
 _NOT_APPLIED = (MessageState.REJECTED.value, MessageState.FAILED.value)
 
 
@@ -31,9 +33,7 @@ class Became:
 
 def became(public_ids: Iterable[str]) -> Mapping[str, Became]:
     """Of the messages named, those whose sender asked for the same later with success."""
-    rows = InboundMessage.objects.select_related("endpoint").filter(
-        public_id__in=list(public_ids), state__in=_NOT_APPLIED
-    )
+    rows = _short().filter(public_id__in=list(public_ids), state__in=_NOT_APPLIED)
     asked = [(row, about) for row in rows if (about := _about(row)) is not None]
     if not asked:
         return {}
@@ -45,6 +45,11 @@ def became(public_ids: Iterable[str]) -> Mapping[str, Became]:
                 found[str(row.public_id)] = Became(str(other.public_id), other.received_at)
                 break
     return found
+
+
+def _short() -> QuerySet[InboundMessage]:
+    rows = InboundMessage.objects.select_related("endpoint").defer("reply")
+    return rows.alias(length=Length("raw")).filter(length__lte=_LONGEST)
 
 
 def _about(row: InboundMessage) -> desk.About | None:
@@ -63,7 +68,7 @@ def _candidates(asked: list[tuple[InboundMessage, desk.About]]) -> list[InboundM
     """Applied messages of the same types about the same orders and patients, oldest first."""
     orders = {number for _, about in asked for number in about.orders}
     patients = {number for _, about in asked for number in about.patients}
-    applied = InboundMessage.objects.select_related("endpoint").filter(
+    applied = _short().filter(
         state=MessageState.APPLIED.value,
         pk__gt=min(row.pk for row, _ in asked),
         message_type__in={row.message_type for row, _ in asked},
@@ -75,7 +80,7 @@ def _candidates(asked: list[tuple[InboundMessage, desk.About]]) -> list[InboundM
             | Q(filler_order_number__in=orders)
             | Q(accession_number__in=orders)
         )
-        tied = applied.filter(orders__in=known.values("pk")).distinct().order_by("pk")
+        tied = applied.filter(orders__in=known.values("pk")).order_by("pk")
         found |= {row.pk: row for row in tied[:_MOST]}
     if patients:
         whose = PatientIdentifier.objects.filter(value__in=patients).values("patient")

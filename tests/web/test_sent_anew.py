@@ -37,6 +37,7 @@ def fate(key: str) -> str:
     return InboundMessage.objects.get(public_id=found.message).key if found else ""
 
 
+@pytest.mark.database
 def test_an_order_that_was_mended_and_sent_anew_is_found() -> None:
     assert answered(order(orc=WRONG, key="M1")) == ["AE", "103 ORC^1^7"]
     assert answered(order(key="M2")) == ["AA"]
@@ -78,12 +79,22 @@ def test_what_a_message_became_came_after_it_and_from_the_same_sender() -> None:
     assert fate("M1") == ""
 
 
+@pytest.mark.database
 def test_patient_data_that_were_mended_are_found_by_the_patient() -> None:
     wrong = PID.replace("|F", "|Q")
     answered(text("EVN|A08", wrong, message_type="ADT^A08", key="A1"))
     answered(text("EVN|A08", PID, message_type="ADT^A08", key="A2"))
 
     assert fate("A1") == "A2"
+
+
+def test_long_messages_are_not_read_for_a_list() -> None:
+    """Those with documents in them: a page of them would be hundreds of megabytes."""
+    note = f"NTE|1||{'x' * 70_000}"
+    answered(order(orc=WRONG, more=(note,), key="M1"))
+    answered(order(key="M2"))
+
+    assert (message("M1").state, fate("M1")) == ("REJECTED", "")
 
 
 def test_every_list_says_what_became_of_it(as_: As) -> None:
