@@ -221,6 +221,41 @@ def test_a_walk_in_is_taken_in_today_as_it_is_there(as_: As, noon: Any) -> None:
     assert "Taken in for 09:00 and checked in." in words(answer)
 
 
+def test_a_walk_in_is_taken_in_where_the_patient_is(as_: As, noon: Any) -> None:
+    """Tokyo is open, and Berlin is still asleep."""
+    noon.move_to(datetime(2026, 3, 3, 3, 0, tzinfo=UTC))
+    make.device("MR2", "MR", room="MR near")
+    here, there = Site.objects.get(name="Test site"), Site.objects.get(name="Tokyo")
+    form = {
+        "procedure": str(ProcedureDefinition.objects.get(code="MRKNEE").public_id),
+        "family_name": "Sato",
+        "given_name": "Ken",
+        "birth_date": "1970-05-03",
+        "sex": "M",
+        "reason": "Pain",
+        "token": "t1",
+    }
+    client = as_("frontdesk")
+
+    unsaid = client.post("/arrivals/walk-in/", {**form, "device": ""})
+    head = str(ProcedureDefinition.objects.get(code="CTHEAD").public_id)
+    elsewhere = client.post(
+        "/arrivals/walk-in/", {**form, "procedure": head, "device": f"site:{there.pk}"}
+    )
+    nobody = Appointment.objects.count()
+    client.post("/arrivals/walk-in/", {**form, "device": f"site:{here.pk}"})
+    page = client.get("/arrivals/walk-in/?new=1").content.decode()
+
+    row = Appointment.objects.select_related("device").get()
+    assert (unsaid.status_code, elsewhere.status_code, nobody) == (422, 422, 0)
+    assert "this exam is not done at that site" in words(elsewhere)
+    assert "say at which one the patient is" in words(unsaid)
+    assert (row.device.ae_title, row.start_at) == ("MR2", datetime(2026, 3, 3, 7, 0, tzinfo=UTC))
+    assert f'value="site:{here.pk}" selected' in page
+    assert "MR far (MR), Tokyo" in page
+    assert f'value="site:{there.pk}"' in page
+
+
 # --- what is read of it
 
 

@@ -11,6 +11,7 @@ from ris.domain.arrivals import IdentifierKind, LabelSize, Said, WallKind, WallN
 from ris.domain.documents import PDF, PDF_BEGINS
 from ris.domain.patients import Sex
 from ris.models import Device, ProcedureDefinition, Site
+from ris.selectors.resources import site_of
 from ris.web import labels
 from ris.web.forms import PageForm
 from ris.web.orders.forms import catalog, exam_select
@@ -141,6 +142,9 @@ class DocumentForm(PageForm):
         return cleaned
 
 
+AT_SITE = "site:"  # any room there
+
+
 class WalkInForm(PageForm):
     """Somebody without an appointment: who, what, where; one page."""
 
@@ -185,11 +189,6 @@ class WalkInForm(PageForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        devices = Device.objects.select_related("room").filter(active=True)
-        offered = [
-            (str(row.public_id), f"{row.room.name if row.room else row.ae_title} ({row.modality})")
-            for row in devices.order_by("modality", "ae_title")
-        ]
         self.offer("sex", [(sex.value, labels.SEX[sex].words) for sex in Sex])
         label = str(_("Exam"))
         choices, words = catalog()
@@ -198,7 +197,7 @@ class WalkInForm(PageForm):
         self.add({"procedure": forms.ChoiceField(label=label, choices=choices, widget=select)})
         # Nobody is taken in without a name; whoever is known has one.
         self.fields["family_name"].required = not self["patient"].value()
-        self.offer("device", [("", _("The first that is free")), *offered])
+        self.offer("device", [("", _("The first that is free")), *_places()])
 
     def clean_birth_date(self) -> str:
         text = str(self.cleaned_data["birth_date"]).strip()
@@ -210,6 +209,23 @@ class WalkInForm(PageForm):
         if cleaned.get("squeeze") and not cleaned.get("squeeze_reason", "").strip():
             self.add_error("squeeze_reason", _("Booking over needs a reason."))
         return cleaned
+
+
+def _places() -> list[tuple[str, str]]:
+    """The sites, where there are several, then each room, with its site then."""
+    devices = Device.objects.select_related("room__site", "resource__site").filter(active=True)
+    rows = [(row, site_of(row)) for row in devices.order_by("modality", "ae_title")]
+    sites = {site.pk: site for _row, site in rows if site is not None}
+    offered = []
+    if len(sites) > 1:
+        named = sorted(sites.values(), key=lambda site: site.name)
+        words = str(_("The first that is free: {site}"))
+        offered = [(f"{AT_SITE}{site.pk}", words.format(site=site.name)) for site in named]
+    for row, site in rows:
+        room = f"{row.room.name if row.room else row.ae_title} ({row.modality})"
+        where = f", {site.name}" if site is not None and len(sites) > 1 else ""
+        offered.append((str(row.public_id), f"{room}{where}"))
+    return offered
 
 
 class DeskForm(PageForm):

@@ -19,21 +19,23 @@ from ris.domain.orders import OrderDetails, PlaceOrder, ProcedureRequest
 from ris.domain.patients import Demographics, PatientReference, RegisterPatient, Sex
 from ris.domain.scheduling import BookAppointment, RecordArrival, Slot
 from ris.domain.values import Code, PersonName
-from ris.models import ProcedureDefinition, ScheduledProcedureStep
+from ris.models import Device, ProcedureDefinition, ScheduledProcedureStep
 from ris.selectors import order_lists, patient_lists, schedule
 from ris.selectors.order_lists import OrderLine
 from ris.selectors.patients import patient_view
-from ris.selectors.resources import zone_at
+from ris.selectors.resources import site_of, zone_at
 from ris.selectors.views import PatientView
 from ris.services import may, sent_forms, together
 from ris.services.sent_forms import Claim
 from ris.web.access import PageRequest, do, page, saw, show
 from ris.web.asking import asked, said
 from ris.web.errors import STATUS
-from ris.web.frontdesk.forms import WalkInForm
+from ris.web.frontdesk.forms import AT_SITE, WalkInForm
 from ris.web.orders.safety_part import Person, Row, answer, faults, rows_of
 from ris.web.patients.forms import born, person_from
 from ris.web.wall_clock import hour
+
+SITE = "walk_in_site"  # of the session: where the one before was taken in
 
 
 @require_GET
@@ -82,6 +84,7 @@ def walk_in(request: PageRequest) -> HttpResponse:
         initial={
             "patient": patient.public_id if patient else "",
             "token": secrets.token_urlsafe(16),
+            "device": request.session.get(SITE, ""),
         }
     )
     return _form(request, form, patient, fresh="new" in request.GET)
@@ -170,6 +173,8 @@ def _send(request: PageRequest) -> HttpResponse:
         nothing_free = isinstance(error, SlotTakenError)
         status = STATUS[error.code]
         return _form(request, form, patient, nothing_free=nothing_free, status=status)
+    if form.cleaned_data["device"].startswith(AT_SITE):
+        request.session[SITE] = form.cleaned_data["device"]  # a desk stands at one site
     messages.success(
         request,
         _("Taken in for %(time)s and checked in.")
@@ -291,7 +296,8 @@ def _register(request: PageRequest, form: WalkInForm) -> str:
 def _book(request: PageRequest, form: WalkInForm, step: ScheduledProcedureStep) -> Taken:
     """The first free time of today, or now over what is there by those who may."""
     data = form.cleaned_data
-    free = _first_free(step, data["device"])
+    rooms = _rooms(step, data["device"])
+    free = _first_free(step, rooms)
     if free is not None and not data["squeeze"]:
         command = BookAppointment(
             step=str(step.public_id), device=free.device, start_at=free.start_at
@@ -304,9 +310,7 @@ def _book(request: PageRequest, form: WalkInForm, step: ScheduledProcedureStep) 
             else _("nothing is free today: choose another room, or place an order for later"),
             path="device",
         )
-    device = data["device"] or next(
-        (str(row.public_id) for row in schedule.suitable_devices(step.modality)), ""
-    )
+    device = str(rooms[0].public_id) if rooms else data["device"]
     now = timezone.now().replace(second=0, microsecond=0)
     command = BookAppointment(
         step=str(step.public_id),
@@ -318,12 +322,31 @@ def _book(request: PageRequest, form: WalkInForm, step: ScheduledProcedureStep) 
     return do(request, command), now
 
 
-def _first_free(step: ScheduledProcedureStep, device: str) -> Slot | None:
-    rooms = schedule.suitable_devices(step.modality)
+def _rooms(step: ScheduledProcedureStep, chosen: str) -> list[Device]:
+    """Where the exam may be done now: in a room, or at a site, but at none where nobody is.
+
+    Whoever stands at the desk of one site is not taken in at another one that is free sooner.
+    """
+    rooms = list(schedule.suitable_devices(step.modality))
+    at = {row.pk: site.pk if (site := site_of(row)) is not None else None for row in rooms}
+    if chosen.startswith(AT_SITE):
+        here = [row for row in rooms if str(at[row.pk]) == chosen.removeprefix(AT_SITE)]
+        if not here:
+            raise MissingValueError(_("this exam is not done at that site"), path="device")
+        return here
+    if chosen:
+        return [row for row in rooms if str(row.public_id) == chosen]
+    if len({site for site in at.values() if site is not None}) > 1:
+        raise MissingValueError(
+            _("this exam is done at several sites: say at which one the patient is"), path="device"
+        )
+    return rooms
+
+
+def _first_free(step: ScheduledProcedureStep, rooms: Sequence[Device]) -> Slot | None:
     slots = []
     for zone in {zone_at(each) for each in rooms}:  # today is another day elsewhere
         there = [each for each in rooms if zone_at(each) == zone]
         for day in schedule.free_slots(step, timezone.localdate(timezone=zone), 1, devices=there):
             slots += [slot for each in day.devices for slot in each.slots]
-    slots = [slot for slot in slots if not device or slot.device == device]
     return min(slots, key=lambda slot: slot.start_at, default=None)
