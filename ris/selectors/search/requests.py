@@ -23,7 +23,8 @@ from django.db.models.functions import Coalesce, Greatest
 
 from ris.models import Order, PatientIdentifier, RequestedProcedure, ScheduledProcedureStep
 from ris.models.prepared import Select
-from ris.selectors.search import bare, terms
+from ris.selectors.search import bare, beside, terms
+from ris.selectors.search.beside import Column
 from ris.selectors.search.criteria import OfOrder, OfPatient, RequestCriteria
 from ris.selectors.search.engine import Finder, OrLast, SortKey, Source
 from ris.selectors.search.terms import PROCEDURE_ID, UID, Chosen, IdentifierTerm
@@ -369,6 +370,15 @@ _PROCEDURE = Source(
         "modalities": Q(steps__isnull=False),
         "body_site": Q(laterality__in=_SIDES),
     },
+)
+
+# What a message replaced is found like what a client says was.
+beside.answer(
+    "ServiceRequest",
+    (
+        Order.objects.all,
+        {"replaces": (Column("replaces__public_id"), Q(replaces__isnull=False))},
+    ),
 )
 
 requests: Finder[RequestCriteria, RequestHit] = Finder(sources=(_ORDER, _PROCEDURE), load=_load)

@@ -11,7 +11,7 @@ from ris.models import DomainEvent, Order, ScheduledProcedureStep
 from ris.services import execute
 from tests import make, people
 from tests.integration.fhir import resources
-from tests.integration.fhir.api import Answer, Api, token
+from tests.integration.fhir.api import Answer, Api, found, token
 from tests.integration.fhir.bundles import bundle, entry
 
 pytestmark = pytest.mark.django_db
@@ -159,6 +159,13 @@ def test_order_that_replaces_another_is_changed_like_any(api: Api) -> None:
     new = make.order(patient=make.patient("P"), replaces=(reference,))
     shown = api.get(f"/ServiceRequest/{new.public_id}").body
 
+    ids = [str(new.public_id)]
+    assert found(api, "ServiceRequest", replaces=f"ServiceRequest/{old.public_id}") == ids
+    assert found(api, "ServiceRequest", replaces__missing="false") == ids
+    assert found(api, "ServiceRequest", replaces__missing="true") == [str(old.public_id)]
+    assert api.get("/ServiceRequest?replaces.status=revoked").ids == ids
+    reverse = api.get(f"/ServiceRequest?_id={old.public_id}&_revinclude=ServiceRequest:replaces")
+    assert [each["id"] for each in reverse.of("include")] == ids
     changed = api.put(f"/ServiceRequest/{new.public_id}", {**shown, "priority": "stat"})
     other = api.put(
         f"/ServiceRequest/{new.public_id}",
