@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from ris.domain.orders import OFFERED, OrderStatus, Priority, StepStatus
+from ris.domain.orders import OFFERED, OrderStatus, StepStatus
 from ris.domain.values import Code, fold
 from ris.models import (
     Order,
@@ -39,9 +39,9 @@ from ris.selectors.worklist_memory import (
     Rows,
     WorklistAnswer,
 )
+from ris.selectors.worklist_rows import RANK
 from ris.selectors.worklist_texts import is_pattern, issuers, like, one_text, texts
 
-_RANK = {Priority.STAT: 0, Priority.ASAP: 1, Priority.URGENT: 2, Priority.ROUTINE: 3}
 _LIVE = (OrderStatus.ACTIVE,)
 # Asking for what is over also finds it in orders that are over.
 _OVER = (OrderStatus.ACTIVE, OrderStatus.COMPLETED, OrderStatus.DISCONTINUED)
@@ -88,6 +88,8 @@ def _looked_up(query: WorklistQuery) -> WorklistAnswer | None:
     found = fetch(statement, (*params, query.limit + 1, 0), as_text=True)
     if len(found) > query.limit:
         return None
+    if len(found) > 1:
+        found = worklist_rows.in_order(found, _VERSIONS)
     # A row for each number of a step's patient; they are told apart behind the versions.
     versions = list(dict.fromkeys(row[:_VERSIONS] for row in found))
     answer = _answers.recall(query, versions)
@@ -266,8 +268,8 @@ def _from(driver: str, vendor: str) -> str:
 
 _PRIORITY_RANK = (
     "CASE o.priority "
-    + " ".join(f"WHEN '{priority.value}' THEN {rank}" for priority, rank in _RANK.items())
-    + " ELSE 9 END"
+    + " ".join(f"WHEN '{priority.value}' THEN {rank}" for priority, rank in RANK.items())
+    + f" ELSE {len(RANK)} END"
 )
 
 
@@ -283,8 +285,9 @@ def _select(query: WorklistQuery, where: _Where, vendor: str, *, whole: bool = F
 
 @lru_cache(maxsize=512)
 def _text(clauses: tuple[str, ...], driver: str, vendor: str, *, named: bool, whole: bool) -> str:
-    """The versions of what each answer is made of; with ``whole`` all of it behind them."""
+    """The versions of what each answer is made of; with ``whole`` all of it too, unsorted."""
     name = "p.name_key" if named else "''"
+    order = "" if whole else f" ORDER BY s.start_at, {_PRIORITY_RANK}, s.step_id"
     more, numbers = worklist_rows.columns_with_numbers() if whole else ("", "")
     # Only names of tables and the fixed clauses of this module go into the text.
     return (
@@ -292,7 +295,7 @@ def _text(clauses: tuple[str, ...], driver: str, vendor: str, *, named: bool, wh
         f" {worklist_shown.study_start(vendor)},"
         f" (SELECT institution FROM {_table(Site)} ORDER BY id LIMIT 1), {name}"
         f"{more}{_from(driver, vendor)}{numbers} WHERE {' AND '.join(clauses)}"
-        f" ORDER BY s.start_at, {_PRIORITY_RANK}, s.step_id LIMIT %s OFFSET %s"
+        f"{order} LIMIT %s OFFSET %s"
     )
 
 

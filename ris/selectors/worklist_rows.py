@@ -133,6 +133,8 @@ def _table(model: type[Model]) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 
 
+# What comes first of what begins at the same time.
+RANK = {Priority.STAT: 0, Priority.ASAP: 1, Priority.URGENT: 2, Priority.ROUTINE: 3}
 # What tells versions of an entry apart, by primary key of the step; empty: it is not kept.
 Keys = Mapping[int, tuple[int, ...]]
 
@@ -158,6 +160,37 @@ def columns_with_numbers() -> tuple[str, str]:
     """What a statement over s, r, o, p, v adds to read whole entries: further columns, a join."""
     columns, _ = _parts(connection.vendor, *_WITH_NUMBERS)
     return f", {columns}", _numbers()
+
+
+def in_order(rows: Iterable[tuple[Any, ...]], first: int) -> list[tuple[Any, ...]]:
+    """Rows with ``columns_with_numbers`` from the ``first`` column on, as a list is sorted.
+
+    One row is what most lookups find, and to prepare a sort took PostgreSQL a fifth of a lookup.
+    """
+    vendor = connection.vendor
+    start_at, priority, step_id = (
+        first + _place(vendor, model, name)
+        for model, name in (
+            (ScheduledProcedureStep, "start_at"),
+            (Order, "priority"),
+            (ScheduledProcedureStep, "step_id"),
+        )
+    )
+
+    def key(row: tuple[Any, ...]) -> tuple[bool, Any, int, str]:
+        start, rank = row[start_at], RANK.get(row[priority], len(RANK))
+        # What has no start comes first on SQLite, last on PostgreSQL.
+        is_later = (start is None) is (vendor == "postgresql")
+        return is_later, 0 if start is None else start, rank, row[step_id]
+
+    return sorted(rows, key=key)
+
+
+@lru_cache(maxsize=16)
+def _place(vendor: str, model: type[Model], name: str) -> int:
+    """Where a column stands among those of ``columns_with_numbers``."""
+    _, parts = _parts(vendor, *_WITH_NUMBERS)
+    return next(part.start + part.names.index(name) for part in parts if part.model is model)
 
 
 def _numbers() -> str:

@@ -18,6 +18,7 @@ from ris.domain.orders import (
 )
 from ris.domain.patients import MergePatients, UpdatePatient, VisitDetails
 from ris.domain.values import Identifier, PersonName
+from ris.models import RequestedProcedure
 from ris.selectors import orders, patients, worklist, worklist_rows
 from ris.selectors.views import TextMatch, WorklistQuery
 from ris.services import execute
@@ -122,6 +123,25 @@ def test_the_order_is_start_then_priority_then_step_id() -> None:
     place("Urgent^E", at(6, 9), priority=Priority.URGENT)
 
     assert found() == ["Stat^D", "Urgent^E", "Routine^B", "Routine^C", "Late^A"]
+
+
+def test_a_lookup_by_number_has_the_order_of_a_list() -> None:
+    make.order()  # without a start
+    place("Late^A", at(6, 10), priority=Priority.STAT)
+    place("Routine^B", at(6, 9))
+    place("Stat^C", at(6, 9), priority=Priority.STAT)
+    place("Routine^D", at(6, 9))
+    make.order()
+    uids = tuple(RequestedProcedure.objects.values_list("study_instance_uid", flat=True))
+    query = WorklistQuery(
+        study_instance_uids=tuple(sorted(uids)),
+        statuses=frozenset({StepStatus.PENDING, StepStatus.SCHEDULED}),
+    )
+
+    looked_up = [entry.step.step_id for entry in worklist.entries(query).entries]
+
+    assert len(looked_up) == 6
+    assert looked_up == [entry.step.step_id for entry in worklist.unremembered(query)]
 
 
 def test_a_longer_list_is_cut_and_says_so() -> None:
