@@ -165,6 +165,7 @@ def _report_on(procedures: Sequence[RequestedProcedure]) -> Report | None:
     missing = [each for each in procedures if each.pk not in covered]
     if missing and report.status != ReportStatus.DRAFT.value:
         raise StateConflictError("the signed report is about fewer exams", path=Place.ACCESSION)
+    _require_performed(missing)
     report.procedures.add(*missing)
     if missing:
         name_elsewhere(report)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from ris.domain.reporting import SaveDraft
@@ -64,3 +66,14 @@ def test_the_dictation_on_an_exam_that_was_stopped_is_filed() -> None:
 
     assert oru(PID, obr(order), *body()) == ["AA"]
     assert kinds() == ["FINAL"]
+
+
+def test_a_draft_takes_in_no_exam_that_was_not_done() -> None:
+    done = exam()
+    planned = make.booked(make.NOON + timedelta(hours=3), patient=make.patient("4711"))
+    oru(PID, obr(done, "R"), *body("R"))
+
+    told = oru(PID, obr(done, "R"), obr(planned, "R"), *body("R"))
+
+    assert told == ["AE", "207 OBR^2^18"]
+    assert [each.order for each in Report.objects.get().procedures.all()] == [done]
