@@ -15,7 +15,7 @@ from ris.domain.orders import OrderStatus, StepStatus
 from ris.domain.waiting import DAY_PARTS, DayPart, OfferStatus, WaitingStatus
 from ris.models import Appointment, Booking, Device, FreedTime, SlotOffer, WaitingEntry
 from ris.selectors.openings import WITH_PLACES, Openings, Wish, exam_of, rules_of, start_of
-from ris.selectors.resources import days_at, zone_at
+from ris.selectors.resources import at_site, days_at, site_of, zone_at
 
 IN_TURN = 20  # of those who wait are asked about one freed time
 MOST_CHANGED = 500
@@ -107,14 +107,18 @@ def in_turn(freed: Freed) -> QuerySet[WaitingEntry]:
     """Who may be asked about a freed time: the most urgent first, then who waits longest."""
     day = freed.start_at.astimezone(zone_at(freed.device)).date()
     other = SlotOffer.objects.filter(entry=OuterRef("pk"))
+    site = site_of(freed.device)
+    there = Q()
+    if site is not None:
+        there = at_site("step__device__", pk=site.pk) | at_site("step__device__", isnull=True)
     return (
         WaitingEntry.objects.filter(
             Q(earliest=None) | Q(earliest__lte=day),
             Q(latest=None) | Q(latest__gte=day),
-            # Who is booked wants an earlier time, not another one.
+            # Who is booked wants an earlier time, not another one, nor another site.
             Q(step__appointment=None)
             | ~Q(step__status=StepStatus.SCHEDULED.value)
-            | Q(step__start_at__gt=freed.start_at),
+            | (Q(step__start_at__gt=freed.start_at) & there),
             status=WaitingStatus.WAITING.value,
             modality=freed.device.modality,
             step__status__in=WAITABLE,

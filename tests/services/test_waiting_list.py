@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from ris.domain.actors import TIMER
+from ris.domain.actors import OPERATOR, TIMER
 from ris.domain.errors import InvalidValueError, StateConflictError
+from ris.domain.facility import RegisterRoom, RegisterSite
 from ris.domain.orders import CancelOrder, HoldOrder, OrderDetails, OrderReference, Priority
 from ris.domain.scheduling import (
     CancelAppointment,
@@ -150,6 +151,27 @@ def test_who_is_booked_later_is_moved_to_the_earlier_time() -> None:
     assert make.step_of(later).start_at == at(10)
     live = Booking.objects.filter(live=True, resource__name="CT1")
     assert [row.start_at for row in live] == [at(10)]
+
+
+def test_who_is_booked_is_not_offered_a_time_at_another_site() -> None:
+    for name in ("North", "South"):
+        execute(RegisterSite(name=name), actor=OPERATOR)
+        execute(RegisterRoom(name=f"CT {name}", site=name), actor=OPERATOR)
+    make.device("CT1", room="CT North")
+    make.device("CT2", room="CT South")
+    going, later = make.booked(at(10)), make.booked(at(10, days=5), station="CT2")
+    nowhere = make.order()
+    wait(later)
+    free(going)
+    offer_freed()
+    before = offer_to(later)
+    wait(nowhere)
+    offer_freed()
+
+    assert before is None
+    offer = offer_to(nowhere)
+    assert offer is not None
+    assert offer.device.ae_title == "CT1"
 
 
 def test_a_declined_time_goes_to_the_next_and_not_to_the_same_again() -> None:
