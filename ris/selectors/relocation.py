@@ -31,7 +31,7 @@ from ris.selectors.openings import (
     start_of,
 )
 from ris.selectors.patient_lists import IDENTIFIERS
-from ris.selectors.resources import days_at, zone_at
+from ris.selectors.resources import days_at, site_of, zone_at
 from ris.selectors.schedule import AppointmentLine
 from ris.selectors.schedule import _line as appointment_line
 from ris.selectors.taken import minute_of, minute_up
@@ -190,6 +190,11 @@ def _kept_apart(wanted: Sequence[Touched], found: dict[int, Proposal]) -> list[P
     return [found[each.row.pk] for each in wanted]
 
 
+def _is_one_site(one: Device | None, other: Device) -> bool:
+    site, there = site_of(one) if one is not None else None, site_of(other)
+    return site is None or there is None or site.pk == there.pk
+
+
 def _urgency(line: AppointmentLine) -> tuple[int, bool, datetime]:
     """Of what is as urgent, who is here has the first choice."""
     ranks = [priority.value for priority in Priority]
@@ -322,6 +327,8 @@ class Search:
         )
         places = []
         for device in self.devices.values():
+            if exam.is_here and not _is_one_site(row.device, device):
+                continue  # who has come stands at a desk there
             place = self.calendar.place(device, exam)
             if place.refusal is None:
                 own = [*place.taken, *self.taken[device.pk]]

@@ -15,7 +15,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from ris.domain.actors import OPERATOR
 from ris.domain.exam_sets import SequenceProcedures
+from ris.domain.facility import RegisterRoom, RegisterSite
 from ris.domain.orders import ProcedureRequest
 from ris.domain.resources import BeginDowntime, ReserveBlock
 from ris.domain.values import Code
@@ -310,6 +312,25 @@ def test_ticked_exams_are_moved_where_they_were_proposed(as_: As, rooms: None) -
     assert appointment_of(moved).device == device("CT2")
     assert appointment_of(moved).start_at == today_at(14)
     assert appointment_of(stays).device == device("CT1")
+
+
+def test_exams_of_a_room_that_is_down_go_to_another_site_only_if_one_says_so(
+    as_: As, rooms: None
+) -> None:
+    execute(RegisterSite(name="South"), actor=OPERATOR)
+    execute(RegisterRoom(name="CT south", site="South"), actor=OPERATOR)
+    make.device("CT2", room="CT south")
+    order = booked_at(today_at(14), "CT1")
+    arrived = booked_at(today_at(15), "CT1", patient=make.patient("MRN777"))
+    arrive(arrived)
+    address = "/board/relocate/?room=CT1&from=2026-03-02T13:00&to=2026-03-02T18:00"
+    client = as_("scheduler")
+
+    near, far = (client.get(f"{address}{more}").content.decode() for more in ("", "&others=1"))
+
+    assert re.findall(r'name="to-([^"]+)"', near) == []
+    assert "also at other sites" in near
+    assert re.findall(r'name="to-([^"]+)"', far) == [str(appointment_of(order).public_id)]
 
 
 def test_exam_that_has_to_leave_is_not_offered_the_time_it_has(as_: As, rooms: None) -> None:

@@ -24,6 +24,7 @@ from ris.models import Device
 from ris.selectors import board as boards
 from ris.selectors.board import Shown
 from ris.selectors.relocation import MOST, Proposal, proposals, together, touched
+from ris.selectors.resources import site_of
 from ris.selectors.schedule import AppointmentLine
 from ris.services import may
 from ris.web import undo
@@ -214,10 +215,11 @@ def relocate(request: PageRequest) -> HttpResponse:
     device = next((each for each in devices if each.ae_title == wanted), None)
     zone = boards.room_of(device).zone if device else timezone.get_default_timezone()
     low, high = _span(request, zone)
-    same = "same" in request.GET
+    same, others = "same" in request.GET, "others" in request.GET
+    near = devices if others or device is None else _at_site_of(device, devices)
     found: list[Proposal] = []
     if device is not None and low < high:
-        found = _proposals(device, devices, low, high, same=same)
+        found = _proposals(device, near, low, high, same=same)
     saw(request, "RelocateAppointments", (each.line.patient.public_id for each in found))
     error: RisError | None = None
     if request.method == "POST":
@@ -226,7 +228,7 @@ def relocate(request: PageRequest) -> HttpResponse:
         except RequestError as refused:
             error = refused
             if device is not None:
-                found = _proposals(device, devices, low, high, same=same)
+                found = _proposals(device, near, low, high, same=same)
     context = {
         "rooms": [boards.room_of(each) for each in devices],
         "device": device,
@@ -234,6 +236,8 @@ def relocate(request: PageRequest) -> HttpResponse:
         "high": _local(high, zone),
         "zone": zone,
         "same": same,
+        "others": others,
+        "several": others or len(near) < len(devices),
         "placed": [each for each in found if each.start_at is not None],
         "left": [each for each in found if each.start_at is None],
         "error": error,
@@ -242,6 +246,16 @@ def relocate(request: PageRequest) -> HttpResponse:
     }
     status = STATUS[error.code] if error else 200
     return show(request, "scheduling/board_relocate.html", context, status=status)
+
+
+def _at_site_of(device: Device, devices: Sequence[Device]) -> list[Device]:
+    """Those that patients of this room need not travel to."""
+    site = site_of(device)
+    return [
+        each
+        for each in devices
+        if site is None or (there := site_of(each)) is None or there.pk == site.pk
+    ]
 
 
 def _proposals(
