@@ -175,16 +175,19 @@ def _plan_one(
         reason = "the rule is off"
     elif occasion is Occasion.REMINDER and told and told.sent_at and told.sent_at >= due:
         reason = "was told of this time a short while before"
-    PatientMessage.objects.create(
-        patient=appointment.patient,
-        order=appointment.order,
+    # The timers of another worker may be at the same appointment: theirs counts as well.
+    PatientMessage.objects.get_or_create(
         appointment=appointment,
-        occasion=occasion.value,
         channel=channel.value,
+        occasion=occasion.value,
         start_at=appointment.start_at,
-        due_at=max(_due(each, rule, site_of(appointment)) for each in (due, now)),
-        state=(PatientMessageState.DROPPED if reason else PatientMessageState.PLANNED).value,
-        reason=reason,
+        defaults={
+            "patient": appointment.patient,
+            "order": appointment.order,
+            "due_at": max(_due(each, rule, site_of(appointment)) for each in (due, now)),
+            "state": (PatientMessageState.DROPPED if reason else PatientMessageState.PLANNED).value,
+            "reason": reason,
+        },
     )
 
 
