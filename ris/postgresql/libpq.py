@@ -177,7 +177,8 @@ class Statements(AdaptContext):
             raise OperationalError(result.get_error_message() or "the connection is lost")
         if status == ExecStatus.FATAL_ERROR:
             raise error_from_result(result)
-        raise InternalError(f"unexpected result: {ExecStatus(status).name}")
+        unexpected = ExecStatus(status).name
+        raise InternalError(unexpected)
 
 
 class _Moment(TimestamptzLoader):
