@@ -322,7 +322,7 @@ def test_a_rollback_puts_back_what_was_and_ends_what_was_new() -> None:
     apply(
         SITE.replace("port = 2576", "port = 2600").replace('address = "127.0.0.1"', 'address = ""')
         + '[[device]]\nae_title = "CT3"\nmodality = "CT"\n'
-        + '[[user]]\nusername = "b"\nroles = ["admin"]\n'
+        + '[[user]]\nusername = "b"\nroles = ["scheduler"]\n'
     )
 
     found = execute(RollBackConfiguration(), actor=people.admin)
