@@ -63,7 +63,8 @@ NOW = datetime(2026, 3, 4, 10, 32, 17, tzinfo=UTC)
 # A booking looks at hours, holidays, kept times and the waiting list: eight statements more. What
 # follows from reports (findings, letters, notices, objects) made it four thousand more, a receiver
 # that was set to the wrong letters for a moment a hundred, nine protocols that fit their exams two
-# hundred and sixty; PostgreSQL's locks are three hundred.
+# hundred and sixty, looking at a report's exams when it is opened and signed two hundred and forty;
+# PostgreSQL's locks are three hundred.
 STATEMENTS = 23_100
 
 
