@@ -92,6 +92,25 @@ def test_comments_of_every_level_are_kept_once() -> None:
     assert read(spoken).details.comments == "Lives alone\nFeet first"
 
 
+def test_language_and_service_are_taken_by_their_codes() -> None:
+    coded, unknown = entry(), entry()
+    coded.PatientPrimaryLanguageCodeSequence = [item("pt-BR", "RFC5646", "Portuguese")]
+    coded.RequestingServiceCodeSequence = [item("NEUR", "99OLD", "Neurology")]
+    unknown.PatientPrimaryLanguageCodeSequence = [item("17", "99OLD", "Portuguese")]
+
+    found = read(coded)
+
+    assert found.patient.demographics.language == "pt-BR"
+    assert found.details.requesting_service_code == Code("NEUR", "99OLD", "Neurology")
+    assert read(unknown).patient.demographics.language is None
+
+
+def item(value: str, scheme: str, meaning: str) -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
+    return code
+
+
 def test_a_text_instead_of_a_code_is_what_is_to_be_done() -> None:
     bare = entry()
     del bare.RequestedProcedureCodeSequence
