@@ -17,6 +17,7 @@ from django.utils import timezone
 from ris import analytics, config, doctor, probes, replay, tokens, users
 from ris.models import ApiToken, AuditEvent, DomainEvent, InboundMessage
 from tests import make
+from tests.running import free_ports
 
 pytestmark = pytest.mark.django_db
 
@@ -98,7 +99,13 @@ def test_doctor_speaks_json_to_a_monitor(capsys: Output) -> None:
     }
 
 
-def test_doctor_names_what_is_missing_and_fails(capsys: Output) -> None:
+def test_doctor_names_what_is_missing_and_fails(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part, port in zip(("HTTP", "DICOM", "MLLP"), free_ports(3), strict=True):
+        monkeypatch.setenv(f"RIS_{part}__PORT", str(port))
+    monkeypatch.setattr(config, "load", config.load.__wrapped__)
+
     code = doctor.main([])
 
     lines = capsys.readouterr().out.splitlines()
