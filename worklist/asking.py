@@ -14,14 +14,11 @@ from urllib.parse import quote, urlencode
 
 from ris.domain.errors import RisError
 from ris.domain.protocol import Result
-from worklist import charset, dicom_json, retrieval
+from worklist import charset, dicom_json, scu
 from worklist.building import elements, whole
-from worklist.command_sets import AFFECTED_SOP_CLASS_UID, COMMAND_FIELD, PRIORITY
 from worklist.dicom_json import Json
 from worklist.elements import Texts, read, tag_of
-from worklist.requestor import CallError, Proposal, Target, associate
-from worklist.scu import WRITABLE
-from worklist.sop_classes import Operation
+from worklist.requestor import CallError, Target
 from worklist.storing import Confirmation
 from worklist.web_client import Answer, Service, ask
 
@@ -84,29 +81,16 @@ class Dimse:
             **dict.fromkeys(wanted, ""),
             **keys,
         }
-        with associate(self._target, [Proposal(STUDY_ROOT_FIND, WRITABLE)]) as association:
-            context = association.accepted[0]
-            found, response = association.matches(
-                context,
-                {
-                    AFFECTED_SOP_CLASS_UID: STUDY_ROOT_FIND,
-                    COMMAND_FIELD: Operation.C_FIND,
-                    PRIORITY: 0,
-                },
-                retrieval.encode(
-                    dict(sorted(elements(asked).items())),
-                    context.transfer_syntax,
-                    charset.candidates((), ()),
-                ),
-                most,
-            )
-        if response.status and len(found) < most:
+        found = scu.find(self._target, STUDY_ROOT_FIND, dict(sorted(elements(asked).items())), most)
+        if found.end.status and len(found.matches) < most:
             raise CallError(
-                Result.TRANSIENT, f"the query ended with {response.status:04X} {response.comment}"
+                Result.TRANSIENT,
+                f"the query ended with {found.end.status:04X} {found.end.comment}",
             )
         try:
             return [
-                dicom_json.to_json(Texts.of(read(each, context.transfer_syntax))) for each in found
+                dicom_json.to_json(Texts.of(read(each, found.transfer_syntax)))
+                for each in found.matches
             ]
         except RisError as error:
             raise CallError(Result.AMBIGUOUS, f"unreadable answer: {error.message}") from None

@@ -355,6 +355,7 @@ def reference(entries: Sequence[Entry]) -> OrderReference:
         accession=first.accession if first.accession.value else None,
         study_instance_uid=first.procedure.study_instance_uid,
         patient=first.patient.identifiers,
+        demographics=first.patient.demographics,
     )
 
 
@@ -422,7 +423,7 @@ def command(entries: Sequence[Entry], known: OrderView | None) -> PlaceOrder | R
     if all(is_here(entry, known) for entry in entries):
         return None
     return ReviseOrder(
-        order=OrderReference(public_id=known.public_id, patient=entries[0].patient.identifiers),
+        order=replace(reference(entries), public_id=known.public_id),
         procedures=_procedures(entries),
     )
 

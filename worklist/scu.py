@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ris.domain.errors import RisError
 from ris.domain.protocol import Result
-from worklist import commitment
+from worklist import charset, commitment, retrieval
 from worklist.command_sets import (
     ACTION_TYPE_ID,
     AFFECTED_SOP_CLASS_UID,
@@ -22,6 +22,7 @@ from worklist.command_sets import (
     REQUESTED_SOP_INSTANCE_UID,
     Response,
 )
+from worklist.dicom_json import Json
 from worklist.dimse import Command
 from worklist.raw import StoredRequest
 from worklist.recode import recode
@@ -79,6 +80,35 @@ def store(target: Target, request: StoredRequest) -> Response:
             },
             _recoded(request, context),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The matches of a C-FIND as they came, and the response that ended it."""
+
+    matches: list[bytes]
+    transfer_syntax: str
+    end: Response
+
+
+def find(target: Target, sop_class_uid: str, data: Json, most: int) -> Found:
+    """C-FIND (PS3.7 9.1.2) for DICOM JSON; of more than ``most`` the rest is not waited for.
+
+    Raises CallError.
+    """
+    with associate(target, [Proposal(sop_class_uid, WRITABLE)]) as association:
+        context = association.accepted[0]
+        matches, end = association.matches(
+            context,
+            {
+                AFFECTED_SOP_CLASS_UID: sop_class_uid,
+                COMMAND_FIELD: Operation.C_FIND,
+                PRIORITY: _MEDIUM,
+            },
+            retrieval.encode(data, context.transfer_syntax, charset.candidates((), ())),
+            most,
+        )
+    return Found(matches, context.transfer_syntax, end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,15 @@ from ris.selectors.orders import find_order, taken_elsewhere
 from ris.selectors.views import OrderView
 from ris.services import execute, inbox, undone
 from ris.services.inbox import Answer
-from worklist import charset, foreign, retrieval
+from worklist import charset, foreign, scu
 from worklist.attributes import SPS
 from worklist.building import elements
-from worklist.command_sets import AFFECTED_SOP_CLASS_UID, COMMAND_FIELD, PRIORITY
 from worklist.foreign import Circumstances, Entry, Taken
 from worklist.raw import StoredRequest
-from worklist.requestor import CallError, Proposal, Target, associate
-from worklist.scu import WRITABLE
+from worklist.requestor import CallError, Target
 from worklist.service import SUCCESS
 from worklist.service import Outcome as Reply
-from worklist.sop_classes import MODALITY_WORKLIST_FIND, Operation
+from worklist.sop_classes import MODALITY_WORKLIST_FIND
 from worklist.status import refusal
 
 MESSAGE_TYPE: Final = "MWL C-FIND"
@@ -85,23 +83,12 @@ def ask(target: Target, keys: Mapping[str, str], circumstances: Circumstances) -
 
 
 def _matches(target: Target, keys: Mapping[str, str]) -> tuple[list[bytes], str]:
-    with associate(target, [Proposal(MODALITY_WORKLIST_FIND, WRITABLE)]) as association:
-        context = association.accepted[0]
-        found, response = association.matches(
-            context,
-            {
-                AFFECTED_SOP_CLASS_UID: MODALITY_WORKLIST_FIND,
-                COMMAND_FIELD: Operation.C_FIND,
-                PRIORITY: 0,
-            },
-            retrieval.encode(_query(keys), context.transfer_syntax, charset.candidates((), ())),
-            MOST + 1,
-        )
-    if len(found) > MOST:
+    found = scu.find(target, MODALITY_WORKLIST_FIND, _query(keys), MOST + 1)
+    if len(found.matches) > MOST:
         raise BusyError(f"more than {MOST:,} entries: ask for fewer days at once")
-    if response.status:
-        raise BusyError(f"the query ended with {response.status:04X} {response.comment}".strip())
-    return found, context.transfer_syntax
+    if found.end.status:
+        raise BusyError(f"the query ended with {found.end.status:04X} {found.end.comment}".strip())
+    return found.matches, found.transfer_syntax
 
 
 def _query(keys: Mapping[str, str]) -> dict[str, Any]:
@@ -234,11 +221,15 @@ def _refused(entry: Entry, error: RisError) -> Result:
 
 
 def _known(entries: Sequence[Entry]) -> OrderView | None:
-    """The order that is here. Raises StateConflictError if it is somebody else's."""
-    known = find_order(foreign.reference(entries))
+    """The order that is here. Raises StateConflictError if it is somebody else's.
+
+    Stricter than the core, for which a number that nobody has contradicts nothing: what is taken
+    for known is not taken over, and an exam of somebody with a new number would be missed.
+    """
     own = set(entries[0].patient.identifiers)
     if any(set(entry.patient.identifiers).isdisjoint(own) for entry in entries):
         raise StateConflictError("one order of two patients", path=Place.PATIENT)
+    known = find_order(foreign.reference(entries))
     if known is not None:
         here = {(one.value, one.issuer) for one in known.patient.identifiers}
         if here.isdisjoint({(one.value, one.issuer) for one in own}):
