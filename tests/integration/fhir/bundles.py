@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ris.domain.actors import OPERATOR
+from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
+from ris.services import execute
+from tests import make
 from tests.integration.fhir import resources
 from tests.integration.fhir.api import Answer
 
@@ -32,3 +36,29 @@ def order_of(reference: str, number: str = "", **elements: Any) -> dict:
 
 def statuses(answer: Answer) -> list[str]:
     return [each["response"]["status"] for each in answer.body["entry"]]
+
+
+def final_report(**more: Any) -> dict[str, Any]:
+    """A signed report on an exam that was performed, from an EHR that is trusted to send one."""
+    make.site()
+    make.device()
+    order = make.performed()
+    execute(
+        ConfigureEndpoint(
+            name="EHR over FHIR",
+            protocol=Protocol.FHIR,
+            direction=Direction.IN,
+            protocol_name="EHR",
+            settings={"results": "final"},
+        ),
+        actor=OPERATOR,
+    )
+    return {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "CT head"},
+        "subject": {"reference": f"Patient/{order.patient.public_id}"},
+        "basedOn": [{"reference": f"ServiceRequest/{order.public_id}"}],
+        "resultsInterpreter": [{"display": "Dr. Elsa Fern"}],
+        **more,
+    }

@@ -7,13 +7,9 @@ from typing import Any
 
 import pytest
 
-from ris.domain.actors import OPERATOR
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
 from ris.models import FhirResource
-from ris.services import execute
-from tests import make
 from tests.integration.fhir.api import Api
-from tests.integration.fhir.bundles import URN, bundle, entry, statuses
+from tests.integration.fhir.bundles import URN, bundle, entry, final_report, statuses
 
 pytestmark = pytest.mark.django_db
 
@@ -28,28 +24,7 @@ BINARY: dict[str, Any] = {
 
 @pytest.fixture
 def report(api: Api) -> dict[str, Any]:
-    make.site()
-    make.device()
-    order = make.performed()
-    execute(
-        ConfigureEndpoint(
-            name="EHR over FHIR",
-            protocol=Protocol.FHIR,
-            direction=Direction.IN,
-            protocol_name="EHR",
-            settings={"results": "final"},
-        ),
-        actor=OPERATOR,
-    )
-    return {
-        "resourceType": "DiagnosticReport",
-        "status": "final",
-        "code": {"text": "CT head"},
-        "subject": {"reference": f"Patient/{order.patient.public_id}"},
-        "basedOn": [{"reference": f"ServiceRequest/{order.public_id}"}],
-        "resultsInterpreter": [{"display": "Dr. Elsa Fern"}],
-        "presentedForm": [{"contentType": "text/plain", "url": BYTES}],
-    }
+    return final_report(presentedForm=[{"contentType": "text/plain", "url": BYTES}])
 
 
 @pytest.mark.parametrize("bytes_first", [True, False])

@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
-from ris.domain.actors import OPERATOR
-from ris.domain.exchange import ConfigureEndpoint, Direction, Protocol
 from ris.models import FhirResource, Report
-from ris.services import execute
-from tests import make
 from tests.integration.fhir.api import Answer, Api
-from tests.integration.fhir.bundles import URN, bundle, entry, statuses
+from tests.integration.fhir.bundles import URN, bundle, entry, final_report, statuses
 
 pytestmark = pytest.mark.django_db
 
@@ -21,29 +17,7 @@ REPORT, RESULT, OTHER = f"{URN}1", f"{URN}2", f"{URN}3"
 
 @pytest.fixture
 def report(api: Api) -> dict[str, Any]:
-    make.site()
-    make.device()
-    order = make.performed()
-    execute(
-        ConfigureEndpoint(
-            name="EHR over FHIR",
-            protocol=Protocol.FHIR,
-            direction=Direction.IN,
-            protocol_name="EHR",
-            settings={"results": "final"},
-        ),
-        actor=OPERATOR,
-    )
-    return {
-        "resourceType": "DiagnosticReport",
-        "status": "final",
-        "code": {"text": "CT head"},
-        "subject": {"reference": f"Patient/{order.patient.public_id}"},
-        "basedOn": [{"reference": f"ServiceRequest/{order.public_id}"}],
-        "resultsInterpreter": [{"display": "Dr. Elsa Fern"}],
-        "conclusion": "No bleeding.",
-        "result": [{"reference": RESULT}],
-    }
+    return final_report(conclusion="No bleeding.", result=[{"reference": RESULT}])
 
 
 def result(report: dict[str, Any], *focus: str, **more: Any) -> dict[str, Any]:
